@@ -1,0 +1,174 @@
+//! Payloads: how events become bytes and come back.
+
+use crate::event::EventSet;
+use crate::place::{Position, Version};
+use crate::record::RecordedEventRef;
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// How a payload is written. Every record names its codec, so one store can hold several.
+///
+/// Only self-describing formats are offered: others read a changed struct wrongly and silently.
+///
+/// ```
+/// use midgard::Codec;
+///
+/// assert_eq!(Codec::JSON.to_string(), "json");
+/// assert_eq!(Codec::from_code(Codec::JSON.code()), Codec::JSON);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Codec(u8);
+
+impl Codec {
+    /// JSON (RFC 8259), UTF-8. The default.
+    pub const JSON: Codec = Codec(1);
+
+    /// The codec of a stored code. A code that this release does not know is kept as it is, so that
+    /// stores can copy what they cannot read.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Self {
+        Codec(code)
+    }
+
+    /// The code to store.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Codec::JSON => f.write_str("json"),
+            Codec(code) => write!(f, "codec {code}"),
+        }
+    }
+}
+
+impl fmt::Debug for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A recorded event that could not be read. The event stays in the store as it is.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "event \"{name}\" version {schema_version} in stream \"{stream}\" at version {version} (position {position}) cannot be read: {reason}"
+)]
+pub struct DecodeError {
+    /// The stored name of the event.
+    pub name: String,
+    /// The stored version of the event's payload.
+    pub schema_version: u32,
+    /// The stream it is in.
+    pub stream: String,
+    /// Its version in the stream.
+    pub version: Version,
+    /// Its position in the log.
+    pub position: Position,
+    /// What is wrong with it.
+    #[source]
+    pub reason: DecodeReason,
+}
+
+impl DecodeError {
+    pub(crate) fn new(event: &RecordedEventRef<'_>, reason: DecodeReason) -> Self {
+        DecodeError {
+            name: event.name.to_owned(),
+            schema_version: event.schema_version,
+            stream: event.stream.to_owned(),
+            version: event.version,
+            position: event.position,
+            reason,
+        }
+    }
+}
+
+/// What is wrong with a recorded event that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeReason {
+    /// No event of this name is in the set that the reader expects.
+    #[error(
+        "no event of this name is known here; list it in `events(..)`, or run the release that wrote it"
+    )]
+    UnknownEvent,
+    /// The name is known, but only in older versions.
+    #[error(
+        "this program knows versions 1 to {newest}; run the release that wrote it, or add the new version"
+    )]
+    UnknownVersion {
+        /// The newest version that is known here.
+        newest: u32,
+    },
+    /// The codec is not known to this release.
+    #[error("its payload is written with {0}, which this release of midgard cannot read")]
+    UnknownCodec(Codec),
+    /// The payload does not fit the event's struct.
+    #[error(
+        "its payload does not fit the event's struct ({0}); give the change a new `version` and `upcast_from`"
+    )]
+    Payload(#[source] serde_json::Error),
+}
+
+/// An event that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("event \"{name}\" cannot be written as {codec}: {source}")]
+pub struct EncodeError {
+    /// The name of the event.
+    pub name: &'static str,
+    /// The codec that refused it.
+    pub codec: Codec,
+    /// Why.
+    pub source: serde_json::Error,
+}
+
+/// The payload of an event, as JSON.
+///
+/// # Errors
+/// [`EncodeError`] when the event's own `Serialize` fails, or it has a map whose keys are not strings.
+pub(crate) fn encode<S: EventSet>(event: &S) -> Result<Vec<u8>, EncodeError> {
+    struct Payload<'a, S>(&'a S);
+    impl<S: EventSet> Serialize for Payload<'_, S> {
+        fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+            self.0.serialize_payload(serializer)
+        }
+    }
+    serde_json::to_vec(&Payload(event)).map_err(|source| EncodeError {
+        name: event.name(),
+        codec: Codec::JSON,
+        source,
+    })
+}
+
+/// Reads a recorded event as one of the set `S`, upcasting old versions.
+///
+/// # Errors
+/// [`DecodeError`] names the event, its place, and what is wrong with it.
+pub(crate) fn decode<S: EventSet>(event: &RecordedEventRef<'_>) -> Result<S, DecodeError> {
+    if event.codec != Codec::JSON {
+        return Err(failed::<S>(event, DecodeReason::UnknownCodec(event.codec)));
+    }
+    let mut json = serde_json::Deserializer::from_slice(event.payload);
+    S::deserialize_payload(event.name, event.schema_version, &mut json)
+        .and_then(|decoded| json.end().map(|()| decoded))
+        .map_err(|error| failed::<S>(event, DecodeReason::Payload(error)))
+}
+
+/// The slow path: finds out what to say of an event that could not be read.
+#[cold]
+fn failed<S: EventSet>(event: &RecordedEventRef<'_>, otherwise: DecodeReason) -> DecodeError {
+    let known = S::DESCRIPTORS.iter().find(|known| known.name == event.name);
+    let reason = match known {
+        None => DecodeReason::UnknownEvent,
+        Some(known) if event.schema_version > known.version || event.schema_version == 0 => {
+            DecodeReason::UnknownVersion {
+                newest: known.version,
+            }
+        }
+        Some(_) => otherwise,
+    };
+    DecodeError::new(event, reason)
+}

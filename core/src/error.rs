@@ -1,0 +1,304 @@
+//! What can go wrong, matched on by kind. Every message is a sentence with names and numbers.
+
+use crate::codec::{DecodeError, EncodeError};
+use crate::limits::LimitError;
+use crate::place::{LogId, Position, Version};
+use crate::registry::RegistryError;
+use crate::store::ExpectedVersion;
+use crate::stream_name::StreamName;
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+use std::path::PathBuf;
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A name, header, tag or payload is refused.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A stored record is damaged, or was not written by midgard.
+    #[error(
+        "the record at position {position} of log {log}{} is damaged: {reason}; restore it from a backup",
+        InStream(stream.as_deref())
+    )]
+    Corrupt {
+        /// The log it is in.
+        log: LogId,
+        /// Its position.
+        position: Position,
+        /// The stream, as far as it is known.
+        stream: Option<String>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store was written by a newer release, in a format that this one does not know.
+    #[error(
+        "the store at {} has format {found}; this release reads formats 1 to {supported}: use the release that wrote it, or a newer one",
+        path.display()
+    )]
+    NewerFormat {
+        /// Where the store is.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that this release knows.
+        supported: u32,
+    },
+    /// What was opened is no store of midgard.
+    #[error("{} is not a store of midgard: {reason}; open another directory", path.display())]
+    Foreign {
+        /// What was opened.
+        path: PathBuf,
+        /// Why it is no store.
+        reason: String,
+    },
+    /// There is no room. What was acknowledged stays, and the store works again once there is room.
+    #[error("{0}; what was acknowledged before is kept")]
+    Full(Full),
+    /// The connection or the disk failed while an append was being committed: it may or may not be
+    /// there. Append the same events (with the same ids) again to find out.
+    #[error(
+        "it is not known whether the append was committed ({reason}); append the same events again to find out"
+    )]
+    OutcomeUnknown {
+        /// What failed.
+        reason: String,
+        /// The failure underneath.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// The store was closed, or its writer ended.
+    #[error("the store at {location} is closed; open it again")]
+    Closed {
+        /// Which store.
+        location: String,
+    },
+    /// The log asked for does not exist in this store.
+    #[error("the store has no log {log}; its logs are 0 to {last}")]
+    UnknownLog {
+        /// The log asked for.
+        log: LogId,
+        /// The last log that exists.
+        last: LogId,
+    },
+    /// The system underneath failed.
+    #[error("the store could not {action}: {source}")]
+    Backend {
+        /// What it was doing.
+        action: &'static str,
+        /// The failure underneath.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// Which room is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Full {
+    /// The disk, or the quota on it.
+    Disk,
+    /// The store's own address space, and it cannot grow.
+    Map,
+    /// The slots for concurrent readers.
+    Readers {
+        /// How many there are.
+        slots: u32,
+    },
+}
+
+impl Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Full::Disk => f.write_str("the disk is full; free some space and try again"),
+            Full::Map => f.write_str(
+                "the store's map cannot grow further; free some address space and try again",
+            ),
+            Full::Readers { slots } => {
+                write!(
+                    f,
+                    "all {slots} slots for readers are taken; let some reads end and try again"
+                )
+            }
+        }
+    }
+}
+
+struct InStream<'a>(Option<&'a str>);
+impl Display for InStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .map_or(Ok(()), |stream| write!(f, " (stream \"{stream}\")"))
+    }
+}
+
+/// Why an append was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The stream is not at the version that the caller expected.
+    #[error("stream \"{stream}\" was expected {expected} but {}; load it again and decide anew", Actual(*actual))]
+    Conflict {
+        /// The stream.
+        stream: StreamName,
+        /// What the caller expected.
+        expected: ExpectedVersion,
+        /// Its last version; zero when it has no events.
+        actual: Version,
+    },
+    /// An event that the append's condition rules out is there.
+    #[error(
+        "the append's condition failed: the event at position {position} matches its query after position {after}; read again and decide anew"
+    )]
+    ConditionFailed {
+        /// After which position none was expected.
+        after: Position,
+        /// The first event that matches.
+        position: Position,
+    },
+    /// The stream was ended for good.
+    #[error(
+        "stream \"{stream}\" was tombstoned at version {version} and takes no more events; use another stream"
+    )]
+    Tombstoned {
+        /// The stream.
+        stream: StreamName,
+        /// Its last version.
+        version: Version,
+    },
+    /// An event could not be written.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<LimitError> for AppendError {
+    fn from(error: LimitError) -> Self {
+        AppendError::Store(error.into())
+    }
+}
+
+struct Actual(Version);
+impl Display for Actual {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Version::ZERO => f.write_str("has no events"),
+            version => write!(f, "is at version {version}"),
+        }
+    }
+}
+
+/// Why an aggregate could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// An event of its stream could not be read. It is never skipped.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The stream was ended for good.
+    #[error("stream \"{stream}\" was tombstoned at version {version}; its events are gone")]
+    Tombstoned {
+        /// The stream.
+        stream: StreamName,
+        /// Its last version.
+        version: Version,
+    },
+    /// The beginning of the stream was cut off, and without it the state is not known.
+    #[error(
+        "stream \"{stream}\" begins at version {first}: the events before it were truncated, so its state cannot be rebuilt"
+    )]
+    Truncated {
+        /// The stream.
+        stream: StreamName,
+        /// The first version that is still there.
+        first: Version,
+    },
+    /// A version is missing in the stream: the store broke its promise.
+    #[error(
+        "stream \"{stream}\" lacks version {missing}: version {found} came instead; the store is damaged, restore it from a backup"
+    )]
+    Gap {
+        /// The stream.
+        stream: StreamName,
+        /// The version that should have come.
+        missing: Version,
+        /// The version that came.
+        found: Version,
+    },
+    /// A version was asked for that the stream does not have yet.
+    #[error("stream \"{stream}\" has no version {asked} yet; its last version is {last}")]
+    NoSuchVersion {
+        /// The stream.
+        stream: StreamName,
+        /// The version asked for.
+        asked: Version,
+        /// Its last version.
+        last: Version,
+    },
+    /// Two event types of the program claim one name.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<LimitError> for LoadError {
+    fn from(error: LimitError) -> Self {
+        LoadError::Store(error.into())
+    }
+}
+
+/// Why a command had no effect. `E` is the command's own error.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ExecuteError<E> {
+    /// The aggregate refused.
+    Rejected(E),
+    /// Others appended to the stream on every try.
+    Conflict {
+        /// How often it was tried.
+        tries: u32,
+        /// The last conflict.
+        last: AppendError,
+    },
+    /// The aggregate could not be loaded.
+    Load(LoadError),
+    /// Its events could not be appended.
+    Append(AppendError),
+}
+
+impl<E> From<LoadError> for ExecuteError<E> {
+    fn from(error: LoadError) -> Self {
+        ExecuteError::Load(error)
+    }
+}
+
+impl<E: Display> Display for ExecuteError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExecuteError::Rejected(error) => write!(f, "the command was rejected: {error}"),
+            ExecuteError::Conflict { tries, last } => {
+                write!(
+                    f,
+                    "the command met a conflict on each of {tries} tries: {last}"
+                )
+            }
+            ExecuteError::Load(error) => Display::fmt(error, f),
+            ExecuteError::Append(error) => Display::fmt(error, f),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for ExecuteError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ExecuteError::Rejected(error) => Some(error),
+            ExecuteError::Conflict { last, .. } => Some(last),
+            ExecuteError::Load(error) => error.source(),
+            ExecuteError::Append(error) => error.source(),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! How long and how large things may be. The same for every store, so that a program can move.
+
+use crate::record::NewEvent;
+use std::fmt;
+
+/// The longest name of a stream, in bytes of UTF-8.
+pub const STREAM_NAME_BYTES: usize = 500;
+/// The longest name of an event, in bytes of UTF-8.
+pub const EVENT_NAME_BYTES: usize = 255;
+/// The longest tag (`key:value`), in bytes of UTF-8.
+pub const TAG_BYTES: usize = 255;
+/// The most tags of one event.
+pub const TAGS: usize = 64;
+/// The longest key of a header, in bytes of UTF-8.
+pub const HEADER_KEY_BYTES: usize = 255;
+/// The longest value of a header, in bytes of UTF-8. A value may be empty.
+pub const HEADER_VALUE_BYTES: usize = 4096;
+/// The most headers of one event.
+pub const HEADERS: usize = 64;
+/// The largest payload, in bytes: 16 MiB.
+pub const PAYLOAD_BYTES: usize = 16 << 20;
+/// The most events of one append.
+pub const EVENTS_PER_APPEND: usize = 10_000;
+/// The largest sum of the payloads of one append, in bytes: 64 MiB.
+pub const APPEND_BYTES: usize = 64 << 20;
+
+/// A name, header, tag, payload or append that is refused before anything is stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// It is empty.
+    #[error("{0} is empty; give it at least one character")]
+    Empty(Limited),
+    /// It is longer than allowed.
+    #[error("{what} has {actual} {}; at most {limit} are allowed", what.unit())]
+    TooLong {
+        /// What it is.
+        what: Limited,
+        /// The limit, in the unit of what it is.
+        limit: usize,
+        /// What it has.
+        actual: usize,
+    },
+    /// It contains U+0000, which not every store can keep.
+    #[error("{0} contains the character U+0000, which no store accepts; remove it")]
+    NulCharacter(Limited),
+    /// A version of an event's payload is 0; they count from 1.
+    #[error("event \"{name}\" has schema version 0; schema versions count from 1")]
+    SchemaVersionZero {
+        /// The name of the event.
+        name: String,
+    },
+}
+
+/// What a limit is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Limited {
+    /// The name of a stream.
+    StreamName,
+    /// The id of an aggregate.
+    AggregateId,
+    /// The name of an event.
+    EventName,
+    /// A tag.
+    Tag,
+    /// The number of tags.
+    Tags,
+    /// The key of a header.
+    HeaderKey,
+    /// The value of a header.
+    HeaderValue,
+    /// The number of headers.
+    Headers,
+    /// A payload.
+    Payload,
+    /// The number of events in one append.
+    Events,
+    /// The sum of the payloads of one append.
+    Append,
+}
+
+impl Limited {
+    const fn unit(self) -> &'static str {
+        match self {
+            Limited::Tags => "tags",
+            Limited::Headers => "headers",
+            Limited::Events => "events",
+            _ => "bytes",
+        }
+    }
+}
+
+impl fmt::Display for Limited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Limited::StreamName => "the name of a stream",
+            Limited::AggregateId => "the id of an aggregate",
+            Limited::EventName => "the name of an event",
+            Limited::Tag => "a tag",
+            Limited::Tags | Limited::Headers => "an event",
+            Limited::HeaderKey => "the key of a header",
+            Limited::HeaderValue => "the value of a header",
+            Limited::Payload => "the payload of an event",
+            Limited::Events => "an append",
+            Limited::Append => "the payloads of an append",
+        })
+    }
+}
+
+/// Checks one name: not empty, not too long, without U+0000.
+pub(crate) fn check_text(what: Limited, limit: usize, text: &str) -> Result<(), LimitError> {
+    if text.is_empty() && what != Limited::HeaderValue {
+        return Err(LimitError::Empty(what));
+    }
+    check_size(what, limit, text.len())?;
+    if text.contains('\0') {
+        return Err(LimitError::NulCharacter(what));
+    }
+    Ok(())
+}
+
+pub(crate) const fn check_size(
+    what: Limited,
+    limit: usize,
+    actual: usize,
+) -> Result<(), LimitError> {
+    if actual > limit {
+        return Err(LimitError::TooLong {
+            what,
+            limit,
+            actual,
+        });
+    }
+    Ok(())
+}
+
+/// Checks everything of an event that has a limit.
+pub(crate) fn check_event(event: &NewEvent) -> Result<(), LimitError> {
+    check_text(Limited::EventName, EVENT_NAME_BYTES, &event.name)?;
+    if event.schema_version == 0 {
+        return Err(LimitError::SchemaVersionZero {
+            name: event.name.to_string(),
+        });
+    }
+    check_size(Limited::Payload, PAYLOAD_BYTES, event.payload.len())?;
+    let (mut tags, mut headers) = (0, 0);
+    for tag in event.tags.view().iter() {
+        tags += 1;
+        check_text(Limited::Tag, TAG_BYTES, tag)?;
+    }
+    check_size(Limited::Tags, TAGS, tags)?;
+    for (key, value) in event.metadata.headers().iter() {
+        headers += 1;
+        check_text(Limited::HeaderKey, HEADER_KEY_BYTES, key)?;
+        check_text(Limited::HeaderValue, HEADER_VALUE_BYTES, value)?;
+    }
+    check_size(Limited::Headers, HEADERS, headers)
+}

@@ -1,0 +1,251 @@
+//! What is known of an event besides its payload: who it is, what led to it, free headers.
+
+use crate::packed::{self, PackedIter};
+use crate::record::RecordedEvent;
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// The identity of an event, and of whatever else can lead to one: a UUID, version 7 when made here
+/// (RFC 9562), so that ids sort roughly by time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(Uuid);
+
+impl EventId {
+    /// A new id.
+    #[must_use]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        EventId(Uuid::now_v7())
+    }
+
+    /// The id of these 16 bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        EventId(Uuid::from_bytes(bytes))
+    }
+
+    /// The 16 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl From<Uuid> for EventId {
+    fn from(id: Uuid) -> Self {
+        EventId(id)
+    }
+}
+
+impl From<EventId> for Uuid {
+    fn from(id: EventId) -> Uuid {
+        id.0
+    }
+}
+
+impl FromStr for EventId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(EventId)
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// What led to an event, and free headers. Given with a command, and recorded with its events.
+///
+/// The correlation id is shared by everything that follows from one cause; the causation id names the
+/// message that directly led here. Without one, the events of a command get the first event's id as
+/// their correlation id, and what [follows](Metadata::following) from them carries it on.
+///
+/// ```
+/// use midgard::Metadata;
+///
+/// let metadata = Metadata::new().with_header("user", "jun");
+/// assert_eq!(metadata.headers().get("user"), Some("jun"));
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    correlation_id: Option<EventId>,
+    causation_id: Option<EventId>,
+    headers: Headers,
+}
+
+impl Metadata {
+    /// Nothing known.
+    #[must_use]
+    pub const fn new() -> Self {
+        Metadata {
+            correlation_id: None,
+            causation_id: None,
+            headers: Headers::new(),
+        }
+    }
+
+    /// The metadata of whatever `cause` leads to: its correlation carries on (or starts with it), and
+    /// it is the causation. Headers are not carried on.
+    #[must_use]
+    pub fn following(cause: &RecordedEvent) -> Self {
+        Metadata {
+            correlation_id: Some(cause.metadata.correlation_id.unwrap_or(cause.id)),
+            causation_id: Some(cause.id),
+            headers: Headers::new(),
+        }
+    }
+
+    /// Sets the correlation id.
+    #[must_use]
+    pub const fn with_correlation_id(mut self, id: EventId) -> Self {
+        self.correlation_id = Some(id);
+        self
+    }
+
+    /// Sets the causation id.
+    #[must_use]
+    pub const fn with_causation_id(mut self, id: EventId) -> Self {
+        self.causation_id = Some(id);
+        self
+    }
+
+    /// Sets a header; one of the same key is replaced.
+    #[must_use]
+    pub fn with_header(mut self, key: &str, value: &str) -> Self {
+        self.headers.insert(key, value);
+        self
+    }
+
+    /// Sets all headers.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Headers) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// What everything that follows from one cause shares.
+    #[must_use]
+    pub const fn correlation_id(&self) -> Option<EventId> {
+        self.correlation_id
+    }
+
+    /// The message that directly led here.
+    #[must_use]
+    pub const fn causation_id(&self) -> Option<EventId> {
+        self.causation_id
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(&self) -> HeadersRef<'_> {
+        self.headers.view()
+    }
+}
+
+/// Free headers of an event: keys and values, each any text within its limit.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<u8>);
+
+impl Headers {
+    /// No headers.
+    #[must_use]
+    pub const fn new() -> Self {
+        Headers(Vec::new())
+    }
+
+    /// Sets a header; one of the same key is replaced.
+    pub fn insert(&mut self, key: &str, value: &str) {
+        if self.view().get(key).is_some() {
+            let mut others = Headers::new();
+            for (other, kept) in self.view().iter().filter(|(other, _)| *other != key) {
+                others.insert(other, kept);
+            }
+            *self = others;
+        }
+        packed::push(&mut self.0, key);
+        packed::push(&mut self.0, value);
+    }
+
+    /// A view of these headers.
+    #[must_use]
+    pub fn view(&self) -> HeadersRef<'_> {
+        HeadersRef(&self.0)
+    }
+}
+
+impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(headers: I) -> Self {
+        let mut all = Headers::new();
+        headers
+            .into_iter()
+            .for_each(|(key, value)| all.insert(key.as_ref(), value.as_ref()));
+        all
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.view(), f)
+    }
+}
+
+/// The headers of a recorded event, read in place.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeadersRef<'a>(&'a [u8]);
+
+impl<'a> HeadersRef<'a> {
+    /// Reads headers from the bytes that [`HeadersRef::as_bytes`] gave. `None` when they are damaged.
+    #[must_use]
+    pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
+        let whole = packed::is_valid(bytes) && PackedIter::new(bytes).count() % 2 == 0;
+        whole.then_some(HeadersRef(bytes))
+    }
+
+    /// The bytes to store: for each key and each value its length (u16, little-endian) and its UTF-8.
+    #[must_use]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The value of a header.
+    #[must_use]
+    pub fn get(self, key: &str) -> Option<&'a str> {
+        self.iter()
+            .find(|(one, _)| *one == key)
+            .map(|(_, value)| value)
+    }
+
+    /// The headers, in the order in which they were set.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let mut texts = PackedIter::new(self.0);
+        std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A copy that owns its bytes.
+    #[must_use]
+    pub fn to_owned(self) -> Headers {
+        Headers(self.0.to_vec())
+    }
+}
+
+impl fmt::Debug for HeadersRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}

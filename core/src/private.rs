@@ -1,0 +1,211 @@
+//! Not public API. Everything that generated code names, so that nothing a user shadows can break it.
+#![allow(missing_docs, missing_debug_implementations)]
+
+pub use core::clone::Clone;
+pub use core::convert::{From, Into, TryFrom};
+pub use core::fmt::Debug;
+pub use core::option::Option::{self, None, Some};
+pub use core::primitive::{bool, str, u32, usize};
+pub use core::result::Result::{self, Err, Ok};
+pub use core::{concat, module_path};
+pub use inventory;
+pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
+pub use std::vec;
+
+use crate::event::{Event, EventDescriptor, EventSet};
+use core::marker::PhantomData;
+use serde::de::{self, DeserializeSeed, Error as _, MapAccess, Visitor};
+use serde::ser::SerializeStruct;
+use std::borrow::Cow;
+
+pub struct Registration(pub &'static EventDescriptor);
+inventory::collect!(Registration);
+
+/// The test that `#[derive(Aggregate)]` adds to a user's crate.
+///
+/// # Panics
+/// When two event types of the program claim one name.
+#[allow(clippy::panic)]
+pub fn assert_linked_events_are_consistent() {
+    if let Err(error) = crate::Registry::linked() {
+        panic!("{error}");
+    }
+}
+
+pub const fn str_eq(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// The members of all parts, in order. `N` is their number.
+pub const fn concat_descriptors<const N: usize>(
+    parts: &[&[&'static EventDescriptor]],
+) -> [&'static EventDescriptor; N] {
+    let mut out = [parts[0][0]; N];
+    let (mut i, mut n) = (0, 0);
+    while i < parts.len() {
+        let mut j = 0;
+        while j < parts[i].len() {
+            out[n] = parts[i][j];
+            n += 1;
+            j += 1;
+        }
+        i += 1;
+    }
+    out
+}
+
+#[must_use]
+pub fn has(set: &[&'static EventDescriptor], name: &str) -> bool {
+    set.iter().any(|descriptor| descriptor.name == name)
+}
+
+#[must_use]
+pub fn unknown_version<'de, E: Event, D: Deserializer<'de>>(version: u32) -> D::Error {
+    D::Error::custom(format_args!("event {:?} has no version {version}", E::NAME))
+}
+
+#[must_use]
+pub fn unknown_event<'de, D: Deserializer<'de>>(name: &str) -> D::Error {
+    D::Error::custom(format_args!("unknown event {name:?}"))
+}
+
+/// Reads an older version and takes one step up.
+pub fn upcast<'de, Old: Event, New: From<Old>, D: Deserializer<'de>>(
+    version: u32,
+    deserializer: D,
+) -> Result<New, D::Error> {
+    Old::deserialize_version(version, deserializer).map(New::from)
+}
+
+/// Reads the version that the type itself writes.
+pub fn current<'de, E: Event, D: Deserializer<'de>>(deserializer: D) -> Result<E, D::Error> {
+    E::deserialize(deserializer)
+}
+
+struct Payload<'a, S>(&'a S);
+impl<S: EventSet> Serialize for Payload<'_, S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        self.0.serialize_payload(serializer)
+    }
+}
+
+/// The serde form of a set: `{"event": name, "version": n, "data": {..}}`.
+pub fn serialize_tagged<S: EventSet, Z: Serializer>(
+    event: &S,
+    serializer: Z,
+) -> Result<Z::Ok, Z::Error> {
+    let descriptor = event.descriptor();
+    let mut out = serializer.serialize_struct("Event", 3)?;
+    out.serialize_field("event", descriptor.name)?;
+    out.serialize_field("version", &descriptor.version)?;
+    out.serialize_field("data", &Payload(event))?;
+    out.end()
+}
+
+pub fn deserialize_tagged<'de, S: EventSet, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<S, D::Error> {
+    struct Tagged<S>(PhantomData<S>);
+    struct Data<'a, S>(&'a str, u32, PhantomData<S>);
+    impl<'de, S: EventSet> DeserializeSeed<'de> for Data<'_, S> {
+        type Value = S;
+        fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S, D::Error> {
+            S::deserialize_payload(self.0, self.1, deserializer)
+        }
+    }
+    impl<'de, S: EventSet> Visitor<'de> for Tagged<S> {
+        type Value = S;
+        fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+            f.write_str("an event with `event`, `version` and `data`, in this order")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<S, A::Error> {
+            let (mut name, mut version) = (None, None);
+            while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                match &*key {
+                    "event" => name = Some(map.next_value::<Cow<'de, str>>()?),
+                    "version" => version = Some(map.next_value::<u32>()?),
+                    "data" => {
+                        let name = name.ok_or_else(|| de::Error::missing_field("event"))?;
+                        let version = version.ok_or_else(|| de::Error::missing_field("version"))?;
+                        return map.next_value_seed(Data(&name, version, PhantomData));
+                    }
+                    other => {
+                        return Err(de::Error::unknown_field(
+                            other,
+                            &["event", "version", "data"],
+                        ));
+                    }
+                }
+            }
+            Err(de::Error::missing_field("data"))
+        }
+    }
+    deserializer.deserialize_struct("Event", &["event", "version", "data"], Tagged(PhantomData))
+}
+
+/// `V1: Precedes<V2, OK>` holds for `OK = true` only; the derive computes `OK` in a const.
+#[diagnostic::on_unimplemented(
+    message = "event `{New}` cannot be upcast from `{Self}`: the versions are not consecutive",
+    label = "not the version just before `{New}`",
+    note = "upcasts go one version at a time; keep the type of every version in between"
+)]
+pub trait Precedes<New, const OK: bool> {}
+impl<Old, New> Precedes<New, true> for Old {}
+pub const fn precedes<Old: Precedes<New, OK>, New, const OK: bool>() {}
+
+#[diagnostic::on_unimplemented(
+    message = "event `{New}` cannot be upcast from `{Self}`: they have different event names",
+    label = "`{Self}` is stored under another name"
+)]
+pub trait SameName<New, const OK: bool> {}
+impl<Old, New> SameName<New, true> for Old {}
+pub const fn same_name<Old: SameName<New, OK>, New, const OK: bool>() {}
+
+#[diagnostic::on_unimplemented(
+    message = "event `{Self}` has the same event name as an earlier event of `{Set}`",
+    label = "its `#[event(name = \"..\")]` is already taken"
+)]
+pub trait Distinct<Set, const OK: bool> {}
+impl<E, Set> Distinct<Set, true> for E {}
+pub const fn distinct<E: Distinct<Set, OK>, Set, const OK: bool>() {}
+
+/// For every part, whether it shares no name with an earlier one.
+pub const fn distinct_names<const N: usize>(parts: &[&[&'static EventDescriptor]; N]) -> [bool; N] {
+    let mut ok = [true; N];
+    let mut i = 0;
+    while i < N {
+        let mut j = 0;
+        while j < i && ok[i] {
+            ok[i] = disjoint(parts[i], parts[j]);
+            j += 1;
+        }
+        i += 1;
+    }
+    ok
+}
+
+const fn disjoint(a: &[&'static EventDescriptor], b: &[&'static EventDescriptor]) -> bool {
+    let mut i = 0;
+    while i < a.len() {
+        let mut j = 0;
+        while j < b.len() {
+            if str_eq(a[i].name, b[j].name) {
+                return false;
+            }
+            j += 1;
+        }
+        i += 1;
+    }
+    true
+}

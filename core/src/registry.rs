@@ -1,0 +1,128 @@
+//! Event types by their stored names, over the whole program.
+
+use crate::codec::{DecodeError, DecodeReason};
+use crate::event::{AnyEvent, EventDescriptor, EventSet};
+use crate::record::RecordedEventRef;
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+/// Finds event types by their stored names.
+///
+/// [`Registry::linked`] has every event type of the program, except those of a crate that is linked
+/// but never named; [`Registry::with`] names a set by hand, and needs no linker support.
+///
+/// ```
+/// use midgard::{Event, Registry};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// # #[event(name = "user.created")]
+/// # struct UserCreated {}
+///
+/// let registry = Registry::new().with::<UserCreated>()?;
+/// assert!(registry.get("user.created").is_some());
+/// assert!(Registry::linked()?.get("user.created").is_some());
+/// # Ok::<_, midgard::RegistryError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    by_name: BTreeMap<&'static str, &'static EventDescriptor>,
+}
+
+/// Two event types claim one stored name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "event name \"{name}\" is claimed by both `{}` and `{}`; give one of them another name, \
+     or make it a version of the other with `upcast_from`",
+    types[0], types[1]
+)]
+pub struct RegistryError {
+    /// The name.
+    pub name: &'static str,
+    /// The paths of the two Rust types.
+    pub types: [&'static str; 2],
+}
+
+impl Registry {
+    /// An empty registry.
+    #[must_use]
+    pub const fn new() -> Self {
+        Registry {
+            by_name: BTreeMap::new(),
+        }
+    }
+
+    /// Every event type that a derive registered in the crates of this program.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when two types claim one name.
+    pub fn linked() -> Result<&'static Self, RegistryError> {
+        static LINKED: OnceLock<Result<Registry, RegistryError>> = OnceLock::new();
+        let linked = LINKED.get_or_init(|| {
+            let mut all: Vec<_> = inventory::iter::<crate::__private::Registration>()
+                .map(|one| one.0)
+                .collect();
+            // The order of registration is the linker's; errors should not depend on it.
+            all.sort_by_key(|event| (event.name, event.version, event.type_name));
+            let mut registry = Registry::new();
+            all.into_iter()
+                .try_for_each(|event| registry.insert(event))?;
+            Ok(registry)
+        });
+        linked.as_ref().map_err(Clone::clone)
+    }
+
+    /// Adds the events of one set.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when another type already claims one of their names.
+    pub fn with<S: EventSet>(mut self) -> Result<Self, RegistryError> {
+        S::DESCRIPTORS
+            .iter()
+            .try_for_each(|event| self.insert(event))?;
+        Ok(self)
+    }
+
+    fn insert(&mut self, event: &'static EventDescriptor) -> Result<(), RegistryError> {
+        match self.by_name.get(event.name) {
+            Some(known) if descends(known, event) => {}
+            Some(known) if !descends(event, known) => {
+                return Err(RegistryError {
+                    name: event.name,
+                    types: [known.type_name, event.type_name],
+                });
+            }
+            _ => {
+                self.by_name.insert(event.name, event);
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest version of an event.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'static EventDescriptor> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The newest version of every event, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &'static EventDescriptor> {
+        self.by_name.values().copied()
+    }
+
+    /// Reads a recorded event as whatever type claims its name, upcasting old versions.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when no type claims the name, or its payload does not fit.
+    pub fn decode(&self, event: &RecordedEventRef<'_>) -> Result<Box<dyn AnyEvent>, DecodeError> {
+        match self.get(event.name) {
+            Some(known) => known.decode(event),
+            None => Err(DecodeError::new(event, DecodeReason::UnknownEvent)),
+        }
+    }
+}
+
+/// Whether `from` is `event` or one of its older versions.
+fn descends(event: &'static EventDescriptor, from: &'static EventDescriptor) -> bool {
+    std::iter::successors(Some(event), |event| event.previous)
+        .any(|one| one.type_name == from.type_name && one.version == from.version)
+}

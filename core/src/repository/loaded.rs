@@ -1,0 +1,151 @@
+//! An aggregate as it was loaded, and what was decided on it since.
+
+use crate::aggregate::{Aggregate, Command, Events};
+use crate::place::{Position, Version};
+use crate::store::Appended;
+use crate::stream_name::StreamName;
+use std::fmt;
+
+/// An aggregate, where its stream ended when it was read, and what was decided since.
+///
+/// It can be kept, decided on several times, and committed once, with
+/// [`Repository::commit`](crate::Repository::commit).
+///
+/// ```
+/// # use midgard::{Aggregate, Apply, Command, Event, Events, MemoryStore, Repository, events};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// # #[event(name = "counter.incremented")]
+/// # struct Incremented { by: u64 }
+/// # #[derive(Debug, Default, Aggregate)]
+/// # #[aggregate(name = "counter", id = u64, events(Incremented))]
+/// # struct Counter { total: u64 }
+/// # impl Apply<Incremented> for Counter {
+/// #     fn apply(&mut self, event: Incremented) { self.total += event.by; }
+/// # }
+/// # struct Add(u64);
+/// # impl Command<Counter> for Add {
+/// #     type Error = std::convert::Infallible;
+/// #     fn decide(&self, _: &Counter) -> Result<Events<Counter>, Self::Error> {
+/// #         Ok(events![Incremented { by: self.0 }])
+/// #     }
+/// # }
+/// # midgard::block_on(async {
+/// # let counters = Repository::<Counter, _>::new(MemoryStore::new());
+/// let mut counter = counters.load(&7).await?;
+/// counter.decide(&Add(2))?;
+/// counter.decide(&Add(3))?;
+/// assert_eq!((counter.starting_version().get(), counter.version().get()), (0, 2));
+/// let counter = counters.commit(counter).await?;
+/// assert_eq!(counter.starting_version().get(), 2);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct Loaded<A: Aggregate> {
+    stream: StreamName,
+    state: A,
+    stored: Version,
+    position: Option<Position>,
+    pending: Events<A>,
+}
+
+impl<A: Aggregate> Loaded<A> {
+    pub(super) fn new(stream: StreamName) -> Self {
+        Loaded {
+            stream,
+            state: A::default(),
+            stored: Version::ZERO,
+            position: None,
+            pending: Events::none(),
+        }
+    }
+
+    /// The state, with everything that was decided since it was loaded.
+    pub const fn state(&self) -> &A {
+        &self.state
+    }
+
+    /// The state, to keep.
+    #[must_use]
+    pub fn into_state(self) -> A {
+        self.state
+    }
+
+    /// The stream it was loaded from.
+    pub const fn stream(&self) -> &StreamName {
+        &self.stream
+    }
+
+    /// The version of the state: that of the stream, and one more for each pending event.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        Version(self.stored.0 + self.pending.len() as u64)
+    }
+
+    /// The version of the stream when it was read or last committed: what a commit expects.
+    #[must_use]
+    pub const fn starting_version(&self) -> Version {
+        self.stored
+    }
+
+    /// The position in the log of its last stored event; `None` when it has none.
+    #[must_use]
+    pub const fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// The events that were decided but not committed.
+    pub const fn pending(&self) -> &Events<A> {
+        &self.pending
+    }
+
+    /// Lets a command decide on the state, and takes its events into it. Nothing is stored yet.
+    ///
+    /// # Errors
+    /// The command's own error; the state is as it was.
+    pub fn decide<C: Command<A>>(&mut self, command: &C) -> Result<&Events<A>, C::Error> {
+        let events = command.decide(&self.state)?;
+        for event in events {
+            self.state.apply_event(event.clone());
+            self.pending.push(event);
+        }
+        Ok(&self.pending)
+    }
+
+    /// Takes in a stored event.
+    pub(super) fn replay(&mut self, event: A::Event, version: Version, position: Position) {
+        self.state.apply_event(event);
+        self.stored = version;
+        self.position = Some(position);
+    }
+
+    /// Takes in events that were just appended.
+    pub(super) fn appended(&mut self, events: Events<A>, appended: &Appended) {
+        events
+            .into_iter()
+            .for_each(|event| self.state.apply_event(event));
+        self.committed(appended);
+    }
+
+    /// Takes in where the pending events, which the state already has, were appended.
+    pub(super) fn committed(&mut self, appended: &Appended) {
+        self.stored = appended.version();
+        self.position = appended.position.or(self.position);
+    }
+
+    pub(super) fn take_pending(&mut self) -> Events<A> {
+        std::mem::take(&mut self.pending)
+    }
+}
+
+impl<A: Aggregate + fmt::Debug> fmt::Debug for Loaded<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("stream", &self.stream)
+            .field("state", &self.state)
+            .field("version", &self.version())
+            .field("position", &self.position)
+            .field("pending", &self.pending)
+            .finish()
+    }
+}

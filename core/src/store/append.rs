@@ -1,0 +1,188 @@
+//! What is appended, under which expectations, and what came of it.
+
+use crate::limits::{self, LimitError, Limited};
+use crate::place::{LogId, Position, Version};
+use crate::query::AppendCondition;
+use crate::record::NewEvent;
+use crate::stream_name::StreamName;
+use std::fmt;
+
+/// In which state a stream must be for an append to go through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums)]
+pub enum ExpectedVersion {
+    /// In any state, as long as it was not tombstoned.
+    Any,
+    /// Without events so far.
+    NoStream,
+    /// With at least one event.
+    Exists,
+    /// At exactly this version. `Exact(Version::ZERO)` is the same as `NoStream`.
+    Exact(Version),
+}
+
+impl ExpectedVersion {
+    /// Whether a stream whose last version is `actual` is as expected.
+    #[must_use]
+    pub const fn accepts(self, actual: Version) -> bool {
+        match self {
+            ExpectedVersion::Any => true,
+            ExpectedVersion::NoStream => actual.0 == 0,
+            ExpectedVersion::Exists => actual.0 > 0,
+            ExpectedVersion::Exact(version) => actual.0 == version.0,
+        }
+    }
+}
+
+impl From<Version> for ExpectedVersion {
+    fn from(version: Version) -> Self {
+        ExpectedVersion::Exact(version)
+    }
+}
+
+impl fmt::Display for ExpectedVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExpectedVersion::Any => f.write_str("in any state"),
+            ExpectedVersion::NoStream | ExpectedVersion::Exact(Version::ZERO) => {
+                f.write_str("to have no events")
+            }
+            ExpectedVersion::Exists => f.write_str("to have events"),
+            ExpectedVersion::Exact(version) => write!(f, "at version {version}"),
+        }
+    }
+}
+
+/// The events for one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppendPart {
+    /// The stream.
+    pub stream: StreamName,
+    /// In which state it must be. Checked against what the parts before this one left.
+    pub expected: ExpectedVersion,
+    /// The events, in order. None: the stream's state is only checked.
+    pub events: Vec<NewEvent>,
+}
+
+/// An append: all of its events, over one or several streams, or none.
+///
+/// ```
+/// use midgard::{Append, ExpectedVersion, NewEvent, StreamName};
+///
+/// let event = NewEvent::json("account.debited", 1, b"{}".to_vec());
+/// let other = NewEvent::json("account.credited", 1, b"{}".to_vec());
+/// let append = Append::to(StreamName::new("account-1")?, ExpectedVersion::Exists, [event])
+///     .and(StreamName::new("account-2")?, ExpectedVersion::Exists, [other]);
+/// assert_eq!(append.parts().len(), 2);
+/// # Ok::<_, midgard::LimitError>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Append {
+    parts: Vec<AppendPart>,
+    condition: Option<AppendCondition>,
+}
+
+impl Append {
+    /// Events for one stream.
+    pub fn to(
+        stream: StreamName,
+        expected: impl Into<ExpectedVersion>,
+        events: impl IntoIterator<Item = NewEvent>,
+    ) -> Self {
+        Append::default().and(stream, expected, events)
+    }
+
+    /// Events for a further stream, or for the same one again.
+    #[must_use]
+    pub fn and(
+        mut self,
+        stream: StreamName,
+        expected: impl Into<ExpectedVersion>,
+        events: impl IntoIterator<Item = NewEvent>,
+    ) -> Self {
+        let events = events.into_iter().collect();
+        self.parts.push(AppendPart {
+            stream,
+            expected: expected.into(),
+            events,
+        });
+        self
+    }
+
+    /// Sets what must not have happened.
+    #[must_use]
+    pub fn unless(mut self, condition: AppendCondition) -> Self {
+        self.condition = Some(condition);
+        self
+    }
+
+    /// The parts, in order.
+    #[must_use]
+    pub fn parts(&self) -> &[AppendPart] {
+        &self.parts
+    }
+
+    /// The parts, to be taken apart.
+    #[must_use]
+    pub fn into_parts(self) -> Vec<AppendPart> {
+        self.parts
+    }
+
+    /// What must not have happened.
+    #[must_use]
+    pub const fn condition(&self) -> Option<&AppendCondition> {
+        self.condition.as_ref()
+    }
+
+    /// All events of all parts, in order.
+    pub fn events(&self) -> impl Iterator<Item = &NewEvent> {
+        self.parts.iter().flat_map(|part| &part.events)
+    }
+
+    /// Checks everything that has a limit. Every store calls it before it takes an append.
+    ///
+    /// # Errors
+    /// [`LimitError`] names what is empty, too long or forbidden, and the limit.
+    pub fn check_limits(&self) -> Result<(), LimitError> {
+        let (mut events, mut bytes) = (0, 0);
+        for event in self.events() {
+            limits::check_event(event)?;
+            events += 1;
+            bytes += event.payload.len();
+        }
+        limits::check_size(Limited::Events, limits::EVENTS_PER_APPEND, events)?;
+        limits::check_size(Limited::Append, limits::APPEND_BYTES, bytes)
+    }
+}
+
+/// What came of an append. A retry of the same append gets the same answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Appended {
+    /// The log that the events are in.
+    pub log: LogId,
+    /// The position of the last event; `None` when there were no events. The events of one append
+    /// stand together in the log.
+    pub position: Option<Position>,
+    /// For each part, the last version of its stream once its events were appended.
+    pub versions: Vec<Version>,
+}
+
+impl Appended {
+    /// The answer of a store.
+    #[must_use]
+    pub const fn new(log: LogId, position: Option<Position>, versions: Vec<Version>) -> Self {
+        Appended {
+            log,
+            position,
+            versions,
+        }
+    }
+
+    /// The last version of the last part's stream; zero for an append without parts.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.versions.last().copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,182 @@
+//! A store that is picked at run time.
+
+use super::{Append, Appended, ExpectedVersion, ReadLog, ReadStream, Store, StreamState, Visit};
+use crate::error::{AppendError, StoreError};
+use crate::place::{LogId, Position, Version};
+use crate::stream_name::StreamName;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// Any store behind one type, for programs that pick the store at run time. Cheap to clone.
+///
+/// ```
+/// use midgard::{DynStore, MemoryStore};
+///
+/// let store: DynStore = match std::env::var("STORE").as_deref() {
+///     // Ok("lmdb") => DynStore::new(LmdbStore::open("data")?),
+///     _ => DynStore::new(MemoryStore::new()),
+/// };
+/// ```
+#[derive(Clone)]
+pub struct DynStore(Arc<dyn ErasedStore>);
+
+impl DynStore {
+    /// Wraps a store.
+    #[must_use]
+    pub fn new(store: impl Store) -> Self {
+        DynStore(Arc::new(store))
+    }
+}
+
+impl fmt::Debug for DynStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynStore").finish_non_exhaustive()
+    }
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// [`Store`] with boxed futures, so that it can be a trait object.
+trait ErasedStore: Send + Sync + 'static {
+    fn append(&self, append: Append) -> Boxed<'_, Result<Appended, AppendError>>;
+    fn read_stream<'a>(
+        &'a self,
+        read: &'a ReadStream,
+        visit: &'a mut Visit<'_>,
+    ) -> Boxed<'a, Result<StreamState, StoreError>>;
+    fn read_log<'a>(
+        &'a self,
+        read: &'a ReadLog,
+        visit: &'a mut Visit<'_>,
+    ) -> Boxed<'a, Result<Position, StoreError>>;
+    fn stream_state<'a>(
+        &'a self,
+        stream: &'a StreamName,
+    ) -> Boxed<'a, Result<StreamState, StoreError>>;
+    fn last_position(&self, log: LogId) -> Boxed<'_, Result<Position, StoreError>>;
+    fn wait_past(&self, log: LogId, position: Position) -> Boxed<'_, Result<(), StoreError>>;
+    fn truncate<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    ) -> Boxed<'a, Result<(), AppendError>>;
+    fn tombstone<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        expected: ExpectedVersion,
+    ) -> Boxed<'a, Result<(), AppendError>>;
+}
+
+impl<S: Store> ErasedStore for S {
+    fn append(&self, append: Append) -> Boxed<'_, Result<Appended, AppendError>> {
+        Box::pin(Store::append(self, append))
+    }
+
+    fn read_stream<'a>(
+        &'a self,
+        read: &'a ReadStream,
+        visit: &'a mut Visit<'_>,
+    ) -> Boxed<'a, Result<StreamState, StoreError>> {
+        Box::pin(Store::read_stream(self, read, visit))
+    }
+
+    fn read_log<'a>(
+        &'a self,
+        read: &'a ReadLog,
+        visit: &'a mut Visit<'_>,
+    ) -> Boxed<'a, Result<Position, StoreError>> {
+        Box::pin(Store::read_log(self, read, visit))
+    }
+
+    fn stream_state<'a>(
+        &'a self,
+        stream: &'a StreamName,
+    ) -> Boxed<'a, Result<StreamState, StoreError>> {
+        Box::pin(Store::stream_state(self, stream))
+    }
+
+    fn last_position(&self, log: LogId) -> Boxed<'_, Result<Position, StoreError>> {
+        Box::pin(Store::last_position(self, log))
+    }
+
+    fn wait_past(&self, log: LogId, position: Position) -> Boxed<'_, Result<(), StoreError>> {
+        Box::pin(Store::wait_past(self, log, position))
+    }
+
+    fn truncate<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    ) -> Boxed<'a, Result<(), AppendError>> {
+        Box::pin(Store::truncate(self, stream, before, expected))
+    }
+
+    fn tombstone<'a>(
+        &'a self,
+        stream: &'a StreamName,
+        expected: ExpectedVersion,
+    ) -> Boxed<'a, Result<(), AppendError>> {
+        Box::pin(Store::tombstone(self, stream, expected))
+    }
+}
+
+impl Store for DynStore {
+    fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send {
+        self.0.append(append)
+    }
+
+    async fn read_stream(
+        &self,
+        read: &ReadStream,
+        visit: &mut Visit<'_>,
+    ) -> Result<StreamState, StoreError> {
+        self.0.read_stream(read, visit).await
+    }
+
+    async fn read_log(
+        &self,
+        read: &ReadLog,
+        visit: &mut Visit<'_>,
+    ) -> Result<Position, StoreError> {
+        self.0.read_log(read, visit).await
+    }
+
+    async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
+        self.0.stream_state(stream).await
+    }
+
+    fn last_position(
+        &self,
+        log: LogId,
+    ) -> impl Future<Output = Result<Position, StoreError>> + Send {
+        self.0.last_position(log)
+    }
+
+    fn wait_past(
+        &self,
+        log: LogId,
+        position: Position,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        self.0.wait_past(log, position)
+    }
+
+    async fn truncate(
+        &self,
+        stream: &StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    ) -> Result<(), AppendError> {
+        self.0.truncate(stream, before, expected).await
+    }
+
+    async fn tombstone(
+        &self,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+    ) -> Result<(), AppendError> {
+        self.0.tombstone(stream, expected).await
+    }
+}

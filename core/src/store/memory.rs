@@ -1,0 +1,384 @@
+//! A store in memory.
+
+use super::rules::{self, Decision, RECENT_EVENTS, View};
+use super::{
+    Append, Appended, Direction, ExpectedVersion, ReadLog, ReadStream, Store, StreamState, Visit,
+};
+use crate::error::{AppendError, StoreError};
+use crate::metadata::EventId;
+use crate::place::{LogId, Position, Version};
+use crate::query::Query;
+use crate::record::RecordedEvent;
+use crate::stream_name::StreamName;
+use crate::time::Timestamp;
+use event_listener::Event as Notify;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Keeps everything in memory, for tests and for trying things out. Clones share the events.
+///
+/// It keeps every promise of [`Store`] but durability: the events are gone with the last clone.
+///
+/// ```
+/// use midgard::{Append, ExpectedVersion, MemoryStore, NewEvent, Store, StreamName, Version};
+///
+/// # midgard::block_on(async {
+/// let store = MemoryStore::new();
+/// let stream = StreamName::new("user-42")?;
+/// let event = NewEvent::json("user.created", 1, b"{}".to_vec());
+/// let appended = store.append(Append::to(stream, ExpectedVersion::NoStream, [event])).await?;
+/// assert_eq!(appended.version(), Version(1));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Default)]
+pub struct MemoryStore(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    appended: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Events by position. Shared, so that a read can go on without the lock.
+    log: BTreeMap<Position, Arc<RecordedEvent>>,
+    streams: HashMap<StreamName, StreamEvents>,
+    last_position: Position,
+    last_time: Timestamp,
+}
+
+#[derive(Default)]
+struct StreamEvents {
+    state: StreamState,
+    /// The positions of versions `state.first..=state.last`.
+    positions: Vec<Position>,
+}
+
+/// How many events are taken from the lock at once.
+const BATCH: usize = 256;
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change is made after all that can fail, so a poisoned state is whole.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(
+        &self,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+        change: impl FnOnce(&mut StreamEvents) -> Vec<Position>,
+    ) -> Result<(), AppendError> {
+        let mut state = self.state();
+        rules::decide_end(stream, expected, &mut *state)?;
+        let removed = change(state.streams.entry(stream.clone()).or_default());
+        for position in removed {
+            state.log.remove(&position);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("MemoryStore")
+            .field("events", &state.log.len())
+            .field("streams", &state.streams.len())
+            .finish()
+    }
+}
+
+impl View for State {
+    fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError> {
+        Ok(self
+            .streams
+            .get(stream)
+            .map_or(StreamState::NONE, |events| events.state))
+    }
+
+    fn event_at(
+        &mut self,
+        stream: &StreamName,
+        version: Version,
+    ) -> Result<Option<(EventId, Position)>, StoreError> {
+        let position = self
+            .streams
+            .get(stream)
+            .and_then(|events| events.position(version));
+        let event = position.and_then(|position| self.log.get(&position));
+        Ok(event.map(|event| (event.id, event.position)))
+    }
+
+    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Version>, StoreError> {
+        let oldest = Position(self.last_position.0.saturating_sub(RECENT_EVENTS as u64)).next();
+        let Some(events) = self.streams.get(stream) else {
+            return Ok(None);
+        };
+        let from = events
+            .positions
+            .partition_point(|position| *position < oldest);
+        let mut recent = events.positions[from..]
+            .iter()
+            .filter_map(|position| self.log.get(position));
+        Ok(recent
+            .find(|event| event.id == id)
+            .map(|event| event.version))
+    }
+
+    fn first_match(
+        &mut self,
+        query: &Query,
+        after: Position,
+    ) -> Result<Option<Position>, StoreError> {
+        let mut later = self.log.range(after.next()..);
+        Ok(later
+            .find(|(_, event)| query.matches(&event.view()))
+            .map(|(position, _)| *position))
+    }
+}
+
+impl State {
+    fn write(&mut self, append: Append, before: &[Version]) -> Appended {
+        let time = Timestamp::now().max(self.last_time);
+        let mut versions = before.to_vec();
+        let mut position = None;
+        for (part, version) in append.into_parts().into_iter().zip(&mut versions) {
+            for event in part.events {
+                *version = version.next();
+                self.last_position = self.last_position.next();
+                position = Some(self.last_position);
+                self.last_time = time;
+                let stream = self.streams.entry(part.stream.clone()).or_default();
+                stream.state.last = *version;
+                stream.positions.push(self.last_position);
+                let recorded = RecordedEvent {
+                    log: LogId::MAIN,
+                    position: self.last_position,
+                    stream: part.stream.clone(),
+                    version: *version,
+                    id: event.id,
+                    time,
+                    name: event.name.into_owned(),
+                    schema_version: event.schema_version,
+                    codec: event.codec,
+                    payload: event.payload,
+                    tags: event.tags,
+                    metadata: event.metadata,
+                };
+                self.log.insert(self.last_position, Arc::new(recorded));
+            }
+        }
+        Appended::new(LogId::MAIN, position, versions)
+    }
+
+    /// The next events of a stream, and the version after them.
+    fn stream_batch(
+        &self,
+        read: &ReadStream,
+        from: Version,
+        wanted: usize,
+    ) -> Vec<Arc<RecordedEvent>> {
+        let Some(events) = self.streams.get(&read.stream) else {
+            return Vec::new();
+        };
+        let get = |position: &Position| self.log.get(position).cloned();
+        let first = events.state.first;
+        match read.direction {
+            Direction::Forward => {
+                let skip = usize::try_from(from.0.saturating_sub(first.0)).unwrap_or(usize::MAX);
+                events
+                    .positions
+                    .iter()
+                    .skip(skip)
+                    .take(wanted)
+                    .filter_map(get)
+                    .collect()
+            }
+            Direction::Backward => {
+                let skip = usize::try_from(events.state.last.0.saturating_sub(from.0))
+                    .unwrap_or(usize::MAX);
+                events
+                    .positions
+                    .iter()
+                    .rev()
+                    .skip(skip)
+                    .take(wanted)
+                    .filter_map(get)
+                    .collect()
+            }
+        }
+    }
+
+    /// The next events of the log, matching or not.
+    fn log_batch(&self, direction: Direction, from: Position) -> Vec<Arc<RecordedEvent>> {
+        match direction {
+            Direction::Forward => self
+                .log
+                .range(from..)
+                .take(BATCH)
+                .map(|(_, event)| event.clone())
+                .collect(),
+            Direction::Backward => self
+                .log
+                .range(..=from)
+                .rev()
+                .take(BATCH)
+                .map(|(_, event)| event.clone())
+                .collect(),
+        }
+    }
+}
+
+impl StreamEvents {
+    fn position(&self, version: Version) -> Option<Position> {
+        let index = usize::try_from(version.0.checked_sub(self.state.first.0)?).ok()?;
+        self.positions.get(index).copied()
+    }
+}
+
+impl Store for MemoryStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        append.check_limits()?;
+        let mut state = self.state();
+        let appended = match rules::decide(&append, &mut *state)? {
+            Decision::Repeat(first) => return Ok(first),
+            Decision::Write(before) => state.write(append, &before),
+        };
+        drop(state);
+        self.0.appended.notify(usize::MAX);
+        Ok(appended)
+    }
+
+    async fn read_stream(
+        &self,
+        read: &ReadStream,
+        visit: &mut Visit<'_>,
+    ) -> Result<StreamState, StoreError> {
+        let mut from = read.from.max(Version::FIRST);
+        let mut left = read.limit;
+        let state = self.stream_state(&read.stream).await?;
+        loop {
+            let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(BATCH);
+            let batch = self.state().stream_batch(read, from, wanted);
+            for event in &batch {
+                // What was appended after the read began is not part of it.
+                if event.version > state.last || visit(event.view()).is_break() {
+                    return Ok(state);
+                }
+            }
+            left -= batch.len() as u64;
+            let Some(last) = batch.last().filter(|_| left > 0) else {
+                return Ok(state);
+            };
+            from = match read.direction {
+                Direction::Forward => last.version.next(),
+                Direction::Backward if last.version > state.first => last.version.previous(),
+                Direction::Backward => return Ok(state),
+            };
+        }
+    }
+
+    async fn read_log(
+        &self,
+        read: &ReadLog,
+        visit: &mut Visit<'_>,
+    ) -> Result<Position, StoreError> {
+        let end = self.last_position(read.log).await?;
+        let mut from = read.from;
+        let mut left = read.limit;
+        let complete = match read.direction {
+            Direction::Forward => end.max(read.from.previous()),
+            Direction::Backward => Position::ZERO,
+        };
+        if left == 0 {
+            return Ok(match read.direction {
+                Direction::Forward => from.previous(),
+                Direction::Backward => from.next(),
+            });
+        }
+        loop {
+            let batch = self.state().log_batch(read.direction, from);
+            for event in &batch {
+                let event = event.view();
+                if event.position > end {
+                    return Ok(complete);
+                }
+                if read.query.matches(&event) {
+                    left -= 1;
+                    if visit(event).is_break() || left == 0 {
+                        return Ok(event.position);
+                    }
+                }
+            }
+            let Some(last) = batch.last() else {
+                return Ok(complete);
+            };
+            from = match read.direction {
+                Direction::Forward => last.position.next(),
+                Direction::Backward => last.position.previous(),
+            };
+        }
+    }
+
+    async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
+        self.state().state(stream)
+    }
+
+    async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
+        if log != LogId::MAIN {
+            return Err(StoreError::UnknownLog {
+                log,
+                last: LogId::MAIN,
+            });
+        }
+        Ok(self.state().last_position)
+    }
+
+    async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
+        loop {
+            let listener = self.0.appended.listen();
+            if self.last_position(log).await? > position {
+                return Ok(());
+            }
+            listener.await;
+        }
+    }
+
+    async fn truncate(
+        &self,
+        stream: &StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    ) -> Result<(), AppendError> {
+        self.end(stream, expected, |events| {
+            let first = before.min(events.state.last.next()).max(events.state.first);
+            let count = first.0 - events.state.first.0;
+            events.state.first = first;
+            events
+                .positions
+                .drain(..usize::try_from(count).unwrap_or(usize::MAX))
+                .collect()
+        })
+    }
+
+    async fn tombstone(
+        &self,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+    ) -> Result<(), AppendError> {
+        self.end(stream, expected, |events| {
+            events.state.tombstoned = true;
+            std::mem::take(&mut events.positions)
+        })
+    }
+}

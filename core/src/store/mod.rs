@@ -1,0 +1,216 @@
+//! The contract of a store, and what every store shares.
+
+mod append;
+mod erased;
+mod event_stream;
+mod memory;
+mod read;
+pub mod rules;
+
+pub use append::{Append, AppendPart, Appended, ExpectedVersion};
+pub use erased::DynStore;
+pub use event_stream::EventStream;
+pub use memory::MemoryStore;
+pub use read::{Direction, ReadLog, ReadStream, StreamState};
+
+use crate::error::{AppendError, StoreError};
+use crate::place::{LogId, Position, Version};
+use crate::record::RecordedEventRef;
+use crate::stream_name::StreamName;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// What a read calls with each event; `Break` ends the read.
+pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send + 'a;
+
+/// Keeps streams of events. A store never sees domain types, only names, versions, tags and bytes.
+///
+/// # What every store promises
+///
+/// 1. An append is atomic: all its events or none, over all its streams, also when the process is killed.
+/// 2. When an append has returned, its events survive a kill and a power loss (unless the caller chose
+///    a weaker durability, named for what it risks).
+/// 3. [`ExpectedVersion`] is checked; a mismatch is [`AppendError::Conflict`].
+/// 4. A retry of an append (same event ids, same expected version) gets the first answer, also after
+///    later appends. A batch of which only a part is known is a conflict. `Any` and `Exists` recognise a
+///    retry among the last [`rules::RECENT_EVENTS`] events of the log.
+/// 5. Once a reader has passed a position, no event at or below it ever appears.
+/// 6. An [`AppendCondition`](crate::AppendCondition) is checked in the same atomic step.
+/// 7. Reads go forward or backward from anywhere, in constant memory, while appends go on.
+/// 8. [`Store::events`] with [`EventStream::follow`] catches up and goes on live, without a gap or a repeat.
+/// 9. A stream may be truncated or tombstoned; its versions never restart.
+/// 10. [Limits](crate::limits) are checked, and named in the error.
+/// 11. A damaged record is [`StoreError::Corrupt`]; it is never skipped.
+///
+/// `midgard::testing::store_contract!` runs all of this against a store.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store",
+    label = "this type does not implement `Store`",
+    note = "open one, such as `LmdbStore::open(\"data\")?`, or `MemoryStore::new()` in tests; `DynStore` wraps one that is picked at run time"
+)]
+pub trait Store: Send + Sync + 'static {
+    /// Appends all events, or none.
+    ///
+    /// An append without events checks its expected versions and condition, and adds nothing.
+    ///
+    /// # Errors
+    /// [`AppendError::Conflict`], [`AppendError::ConditionFailed`] and [`AppendError::Tombstoned`]
+    /// say what stood against it; nothing was appended then. [`StoreError::OutcomeUnknown`] is the
+    /// only error after which events may have been appended.
+    fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send;
+
+    /// Calls `visit` with the events of a stream, as they are now, and returns the stream's state.
+    ///
+    /// A stream that does not exist has no events; a tombstoned one neither.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when a record cannot be read; the events before it were visited.
+    fn read_stream(
+        &self,
+        read: &ReadStream,
+        visit: &mut Visit<'_>,
+    ) -> impl Future<Output = Result<StreamState, StoreError>> + Send;
+
+    /// Calls `visit` with the events of a log that match, and returns the last position that was
+    /// looked at, whether it matched or not: a reader may go on after (or, backward, before) it. It is
+    /// the position before the start when there was nothing to look at.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when a record cannot be read; the events before it were visited.
+    fn read_log(
+        &self,
+        read: &ReadLog,
+        visit: &mut Visit<'_>,
+    ) -> impl Future<Output = Result<Position, StoreError>> + Send;
+
+    /// The state of a stream.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn stream_state(
+        &self,
+        stream: &StreamName,
+    ) -> impl Future<Output = Result<StreamState, StoreError>> + Send;
+
+    /// The position of the last event of a log; zero when it has none.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLog`], or when the store cannot be read.
+    fn last_position(
+        &self,
+        log: LogId,
+    ) -> impl Future<Output = Result<Position, StoreError>> + Send;
+
+    /// Waits until a log has something after `position`. It ends at once when it already has, and
+    /// soon after an append in this process; appends of other processes are noticed within
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or is closed.
+    fn wait_past(
+        &self,
+        log: LogId,
+        position: Position,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Removes the events of a stream before version `before`, for good. The stream goes on where it
+    /// was; with `before` past its last version it has no events left, and its next version is the
+    /// one after its last. Truncating before an earlier version than last time changes nothing.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    fn truncate(
+        &self,
+        stream: &StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    ) -> impl Future<Output = Result<(), AppendError>> + Send;
+
+    /// Ends a stream for good: its events are removed, and it takes no more.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; a stream that is already tombstoned says so.
+    fn tombstone(
+        &self,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+    ) -> impl Future<Output = Result<(), AppendError>> + Send;
+
+    /// The events of a log as a [`Stream`](futures_core::Stream), read in bounded batches.
+    fn events(&self, read: ReadLog) -> EventStream<'_, Self>
+    where
+        Self: Sized,
+    {
+        EventStream::of_log(self, read)
+    }
+
+    /// The events of one stream as a [`Stream`](futures_core::Stream), read in bounded batches.
+    fn stream_events(&self, read: ReadStream) -> EventStream<'_, Self>
+    where
+        Self: Sized,
+    {
+        EventStream::of_stream(self, read)
+    }
+}
+
+/// A shared store is a store.
+impl<S: Store> Store for Arc<S> {
+    fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send {
+        S::append(self, append)
+    }
+
+    fn read_stream(
+        &self,
+        read: &ReadStream,
+        visit: &mut Visit<'_>,
+    ) -> impl Future<Output = Result<StreamState, StoreError>> + Send {
+        S::read_stream(self, read, visit)
+    }
+
+    fn read_log(
+        &self,
+        read: &ReadLog,
+        visit: &mut Visit<'_>,
+    ) -> impl Future<Output = Result<Position, StoreError>> + Send {
+        S::read_log(self, read, visit)
+    }
+
+    fn stream_state(
+        &self,
+        stream: &StreamName,
+    ) -> impl Future<Output = Result<StreamState, StoreError>> + Send {
+        S::stream_state(self, stream)
+    }
+
+    fn last_position(
+        &self,
+        log: LogId,
+    ) -> impl Future<Output = Result<Position, StoreError>> + Send {
+        S::last_position(self, log)
+    }
+
+    fn wait_past(
+        &self,
+        log: LogId,
+        position: Position,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        S::wait_past(self, log, position)
+    }
+
+    fn truncate(
+        &self,
+        stream: &StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    ) -> impl Future<Output = Result<(), AppendError>> + Send {
+        S::truncate(self, stream, before, expected)
+    }
+
+    fn tombstone(
+        &self,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+    ) -> impl Future<Output = Result<(), AppendError>> + Send {
+        S::tombstone(self, stream, expected)
+    }
+}

@@ -1,0 +1,193 @@
+//! For authors of stores: the decision whether an append goes through, written once.
+//!
+//! A store gives a [`View`] of its state inside its own transaction, asks [`decide`], and does what
+//! the [`Decision`] says.
+
+use super::{Append, AppendPart, Appended, ExpectedVersion, StreamState};
+use crate::error::{AppendError, StoreError};
+use crate::metadata::EventId;
+use crate::place::{LogId, Position, Version};
+use crate::query::Query;
+use crate::stream_name::StreamName;
+
+/// How many of the last events of a log a store remembers to recognise a retry with
+/// [`ExpectedVersion::Any`] or [`ExpectedVersion::Exists`]. With `Exact` and `NoStream` a retry is
+/// recognised for as long as the events are there.
+pub const RECENT_EVENTS: usize = 10_000;
+
+/// What a store knows, as [`decide`] needs it; read inside the transaction that will write.
+pub trait View {
+    /// The state of a stream.
+    ///
+    /// # Errors
+    /// When the store cannot be read; so for all methods.
+    fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError>;
+
+    /// The event at a version of a stream: its id and position.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn event_at(
+        &mut self,
+        stream: &StreamName,
+        version: Version,
+    ) -> Result<Option<(EventId, Position)>, StoreError>;
+
+    /// The first version of a stream that holds the event `id`, as far back as the store remembers.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Version>, StoreError>;
+
+    /// The first event after a position that matches.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn first_match(
+        &mut self,
+        query: &Query,
+        after: Position,
+    ) -> Result<Option<Position>, StoreError>;
+}
+
+/// What a store is to do with an append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum Decision {
+    /// Write its events. For each part, the version of its stream before the part's first event.
+    Write(Vec<Version>),
+    /// Write nothing and give this answer: the append was made before.
+    Repeat(Appended),
+}
+
+/// Decides whether an append goes through. Its limits must have been checked.
+///
+/// # Errors
+/// [`AppendError::Conflict`], [`AppendError::Tombstoned`], [`AppendError::ConditionFailed`], or the
+/// view's own error.
+pub fn decide(append: &Append, view: &mut impl View) -> Result<Decision, AppendError> {
+    let mut before = Vec::with_capacity(append.parts().len());
+    for (index, part) in append.parts().iter().enumerate() {
+        let state = view.state(&part.stream)?;
+        if state.tombstoned {
+            return Err(AppendError::Tombstoned {
+                stream: part.stream.clone(),
+                version: state.last,
+            });
+        }
+        let last = Version(state.last.0 + appended_earlier(append, index));
+        let expected = part.expected.accepts(last);
+        if !expected || is_partly_known(part, state, view)? {
+            return find_repeat(append, view)?
+                .map(Decision::Repeat)
+                .ok_or_else(|| {
+                    let (stream, expected) = (part.stream.clone(), part.expected);
+                    AppendError::Conflict {
+                        stream,
+                        expected,
+                        actual: last,
+                    }
+                });
+        }
+        before.push(last);
+    }
+    if let Some(condition) = append.condition()
+        && let Some(position) = view.first_match(&condition.query, condition.after)?
+    {
+        return Err(AppendError::ConditionFailed {
+            after: condition.after,
+            position,
+        });
+    }
+    Ok(Decision::Write(before))
+}
+
+/// Decides whether a stream may be truncated or tombstoned, and gives its state.
+///
+/// # Errors
+/// [`AppendError::Conflict`], [`AppendError::Tombstoned`], or the view's own error.
+pub fn decide_end(
+    stream: &StreamName,
+    expected: ExpectedVersion,
+    view: &mut impl View,
+) -> Result<StreamState, AppendError> {
+    let state = view.state(stream)?;
+    if state.tombstoned {
+        return Err(AppendError::Tombstoned {
+            stream: stream.clone(),
+            version: state.last,
+        });
+    }
+    if !expected.accepts(state.last) {
+        return Err(AppendError::Conflict {
+            stream: stream.clone(),
+            expected,
+            actual: state.last,
+        });
+    }
+    Ok(state)
+}
+
+/// The number of events that earlier parts append to the stream of part `index`.
+fn appended_earlier(append: &Append, index: usize) -> u64 {
+    let (earlier, rest) = append.parts().split_at(index);
+    let stream = rest.first().map(|part| &part.stream);
+    earlier
+        .iter()
+        .filter(|part| Some(&part.stream) == stream)
+        .map(|part| part.events.len() as u64)
+        .sum()
+}
+
+/// Whether a part that accepts many states has an event that its stream already holds.
+fn is_partly_known(
+    part: &AppendPart,
+    state: StreamState,
+    view: &mut impl View,
+) -> Result<bool, StoreError> {
+    let open = matches!(
+        part.expected,
+        ExpectedVersion::Any | ExpectedVersion::Exists
+    );
+    if !open || state.last == Version::ZERO {
+        return Ok(false);
+    }
+    for event in &part.events {
+        if view.recent(&part.stream, event.id)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The first answer to this very append, when all of its events are there as it would have put them.
+/// Parts without events only check, and do not count.
+fn find_repeat(append: &Append, view: &mut impl View) -> Result<Option<Appended>, StoreError> {
+    let mut position = None;
+    let mut versions = Vec::with_capacity(append.parts().len());
+    for part in append.parts() {
+        let Some(first) = part.events.first() else {
+            versions.push(view.state(&part.stream)?.last);
+            continue;
+        };
+        let before = match part.expected {
+            ExpectedVersion::NoStream => Some(Version::ZERO),
+            ExpectedVersion::Exact(version) => Some(version),
+            ExpectedVersion::Any | ExpectedVersion::Exists => {
+                view.recent(&part.stream, first.id)?.map(Version::previous)
+            }
+        };
+        let Some(mut version) = before else {
+            return Ok(None);
+        };
+        for event in &part.events {
+            version = version.next();
+            match view.event_at(&part.stream, version)? {
+                Some((id, at)) if id == event.id => position = Some(at),
+                _ => return Ok(None),
+            }
+        }
+        versions.push(version);
+    }
+    Ok(position.map(|position| Appended::new(LogId::MAIN, Some(position), versions)))
+}

@@ -1,0 +1,1 @@
+//! Test kits: `given`, `when`, `then` for aggregates, and the contract of a store.
