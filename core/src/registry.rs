@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 /// [`Registry::linked`] has every event type of the program, except those of a crate that is linked
 /// but never named; [`Registry::with`] names a set by hand, and needs no linker support.
 ///
-/// ```
+/// ```standalone_crate
 /// use midgard::{Event, Registry};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]

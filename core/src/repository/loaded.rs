@@ -11,7 +11,7 @@ use std::fmt;
 /// It can be kept, decided on several times, and committed once, with
 /// [`Repository::commit`](crate::Repository::commit).
 ///
-/// ```
+/// ```standalone_crate
 /// # use midgard::{Aggregate, Apply, Command, Event, Events, MemoryStore, Repository, events};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]

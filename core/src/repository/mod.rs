@@ -23,7 +23,7 @@ const RETRIES: u32 = 3;
 
 /// The aggregates of one type in a store.
 ///
-/// ```
+/// ```standalone_crate
 /// use midgard::{Aggregate, Apply, Command, Event, Events, MemoryStore, Repository, events};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
