@@ -1,0 +1,38 @@
+//! What LMDB says, in the words of `midgard`.
+
+use heed::{Error, MdbError};
+use midgard::{Full, LogId, Position, StoreError};
+use std::io;
+
+/// A failure of LMDB while doing `action`.
+pub(crate) fn backend(action: &'static str) -> impl Fn(Error) -> StoreError {
+    move |error| match &error {
+        Error::Mdb(MdbError::MapFull) => StoreError::Full(Full::Map),
+        _ if is_disk_full(&error) => StoreError::Full(Full::Disk),
+        _ => StoreError::Backend {
+            action,
+            source: Box::new(error),
+        },
+    }
+}
+
+/// Whether the disk, or a quota or file size limit on it, is used up.
+pub(crate) fn is_disk_full(error: &Error) -> bool {
+    let Error::Io(error) = error else {
+        return false;
+    };
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
+
+/// A record that cannot be what was written.
+pub(crate) fn corrupt(position: Position, stream: Option<&str>, reason: String) -> StoreError {
+    StoreError::Corrupt {
+        log: LogId::MAIN,
+        position,
+        stream: stream.map(str::to_owned),
+        reason,
+    }
+}

@@ -1,0 +1,184 @@
+//! The embedded store of [`midgard`]: events in [LMDB](http://www.lmdb.tech/doc/), durable when an
+//! append returns, read in place.
+//!
+//! ```
+//! use midgard::{Append, ExpectedVersion, NewEvent, Store, StreamName, Version};
+//! use midgard_store_lmdb::LmdbStore;
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let data = directory.path();
+//! let store = LmdbStore::open(data)?;
+//! let event = NewEvent::json("user.created", 1, br#"{"name":"jun"}"#.to_vec());
+//! let append = Append::to(StreamName::new("user-42")?, ExpectedVersion::NoStream, [event]);
+//! let appended = midgard::block_on(store.append(append))?;
+//! assert_eq!(appended.version(), Version(1));
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What to know
+//!
+//! - Several processes may use one directory at once, and one process may open it several times: it
+//!   then shares one environment.
+//! - One thread writes, and commits many appends at once; readers never wait for it.
+//! - The map never has to be sized. `data.mdb` grows with what is in it, and does not shrink.
+//! - Never on a network file system: LMDB's locks and its map do not work there.
+//! - A payload over about 2,000 bytes takes whole pages of 4 KiB.
+//! - The files have a documented [format](https://docs.rs/midgard-store-lmdb/latest/midgard_store_lmdb/format/)
+//!   with a version; a store of a newer release is refused with a sentence.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod databases;
+mod directory;
+mod environment;
+mod error;
+mod options;
+mod reader;
+mod recent;
+mod record;
+mod writer;
+
+#[doc = include_str!("../FORMAT.md")]
+pub mod format {}
+
+pub use options::{Durability, LmdbOptions};
+
+use environment::Environment;
+use midgard::store::Visit;
+use midgard::{
+    Append, AppendError, Appended, ExpectedVersion, LogId, Position, ReadLog, ReadStream, Store,
+    StoreError, StreamName, StreamState, Version,
+};
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use writer::{Work, Writer};
+
+/// Events in a directory of LMDB files. Clones share them.
+///
+/// See [`Store`] for what it promises, and the [crate] for what to know.
+#[derive(Clone)]
+pub struct LmdbStore(Arc<Shared>);
+
+/// An open environment and its writer. The order of the fields is the order in which they end.
+struct Shared {
+    writer: Writer,
+    environment: Arc<Environment>,
+    _registration: directory::Registration,
+}
+
+impl LmdbStore {
+    /// Opens the store in a directory, or makes one there. Durable as [`Durability::Full`].
+    ///
+    /// # Errors
+    /// [`StoreError::NewerFormat`] when a newer release wrote it, [`StoreError::Foreign`] when it is no
+    /// store of midgard, [`StoreError::Backend`] when the directory cannot be used.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
+        LmdbOptions::default().open(directory)
+    }
+
+    /// How a store is opened, to be changed.
+    #[must_use]
+    pub fn options() -> LmdbOptions {
+        LmdbOptions::default()
+    }
+
+    fn open_with(directory: &Path, options: LmdbOptions) -> Result<Self, StoreError> {
+        let failed = |source: std::io::Error| StoreError::Backend {
+            action: "create its directory",
+            source: format!("{}: {source}", directory.display()).into(),
+        };
+        fs::create_dir_all(directory).map_err(failed)?;
+        // One directory has many paths.
+        let path = fs::canonicalize(directory).map_err(failed)?;
+        directory::open(&path, options).map(LmdbStore)
+    }
+
+    /// The directory that the store is in.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.0.environment.path()
+    }
+
+    async fn work(&self, work: Work) -> Result<Appended, AppendError> {
+        self.0
+            .writer
+            .work(work, || self.0.environment.closed())
+            .await
+    }
+}
+
+impl fmt::Debug for LmdbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LmdbStore")
+            .field("directory", &self.directory())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store for LmdbStore {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        append.check_limits()?;
+        self.work(Work::Append(append)).await
+    }
+
+    async fn read_stream(
+        &self,
+        read: &ReadStream,
+        visit: &mut Visit<'_>,
+    ) -> Result<StreamState, StoreError> {
+        reader::read_stream(&self.0.environment, read, visit)
+    }
+
+    async fn read_log(
+        &self,
+        read: &ReadLog,
+        visit: &mut Visit<'_>,
+    ) -> Result<Position, StoreError> {
+        reader::read_log(&self.0.environment, read, visit)
+    }
+
+    async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
+        reader::stream_state(&self.0.environment, stream.as_str())
+    }
+
+    async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
+        reader::last_position(&self.0.environment, log)
+    }
+
+    async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
+        self.0
+            .writer
+            .wait_past(&self.0.environment, log, position)
+            .await
+    }
+
+    async fn truncate(
+        &self,
+        stream: &StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    ) -> Result<(), AppendError> {
+        let stream = stream.clone();
+        self.work(Work::Truncate {
+            stream,
+            before,
+            expected,
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn tombstone(
+        &self,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+    ) -> Result<(), AppendError> {
+        let stream = stream.clone();
+        self.work(Work::Tombstone { stream, expected })
+            .await
+            .map(drop)
+    }
+}

@@ -1,0 +1,360 @@
+//! The writer: one thread for each environment, which commits many appends in one transaction.
+
+mod batch;
+mod linger;
+
+use crate::environment::Environment;
+use crate::error::{backend, is_disk_full};
+use crate::reader;
+use crate::recent::RecentEvents;
+use batch::Batch;
+use event_listener::Event as Notify;
+use futures_channel::oneshot;
+use heed::{Error, MdbError};
+use linger::Linger;
+use midgard::{
+    Append, AppendError, Appended, ExpectedVersion, Full, LogId, Position, StoreError, StreamName,
+    Version,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How often the log is looked at for appends of other processes, while somebody waits for one.
+const POLL: Duration = Duration::from_millis(5);
+
+/// What the writer is asked to do.
+pub(crate) enum Work {
+    Append(Append),
+    Truncate {
+        stream: StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    },
+    Tombstone {
+        stream: StreamName,
+        expected: ExpectedVersion,
+    },
+}
+
+type Outcome = Result<Appended, AppendError>;
+
+enum Message {
+    Work(Work, oneshot::Sender<Outcome>),
+    /// Somebody began to wait: look at the log from time to time.
+    Watch,
+    Stop,
+}
+
+/// The end of the queue that appends come in by, and the thread behind it.
+pub(crate) struct Writer {
+    queue: Sender<Message>,
+    signals: Arc<Signals>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How the writer tells others that the log has grown.
+#[derive(Default)]
+struct Signals {
+    grown: Notify,
+    waiting: AtomicUsize,
+}
+
+impl Writer {
+    pub(crate) fn start(environment: Arc<Environment>) -> Result<Self, StoreError> {
+        let (queue, messages) = channel();
+        let signals = Arc::new(Signals::default());
+        let state = State {
+            environment,
+            signals: signals.clone(),
+            recent: RecentEvents::default(),
+            linger: Linger::default(),
+            announced: Position::ZERO,
+        };
+        let thread = thread::Builder::new()
+            .name("midgard-lmdb-writer".to_owned())
+            .spawn(move || state.run(&messages))
+            .map_err(|source| StoreError::Backend {
+                action: "start its writer thread",
+                source: source.into(),
+            })?;
+        Ok(Writer {
+            queue,
+            signals,
+            thread: Some(thread),
+        })
+    }
+
+    /// Queues work; the outcome comes once it is committed. Dropping the future does not take it back.
+    pub(crate) async fn work(&self, work: Work, closed: impl Fn() -> StoreError) -> Outcome {
+        let (reply, outcome) = oneshot::channel();
+        if self.queue.send(Message::Work(work, reply)).is_err() {
+            return Err(closed().into());
+        }
+        outcome.await.unwrap_or_else(|_| Err(closed().into()))
+    }
+
+    /// Waits until the log has something after `position`.
+    pub(crate) async fn wait_past(
+        &self,
+        environment: &Environment,
+        log: LogId,
+        position: Position,
+    ) -> Result<(), StoreError> {
+        loop {
+            let waiting = Waiting::new(&self.signals);
+            let listener = self.signals.grown.listen();
+            if reader::last_position(environment, log)? > position {
+                return Ok(());
+            }
+            if self.queue.send(Message::Watch).is_err() {
+                return Err(environment.closed());
+            }
+            listener.await;
+            drop(waiting);
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// Lets the thread finish what is queued, and waits for it: the environment may be opened again then.
+    fn drop(&mut self) {
+        let _ = self.queue.send(Message::Stop);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer thread of an LMDB store panicked");
+        }
+    }
+}
+
+/// Counts one who waits, for as long as it lives.
+struct Waiting<'a>(&'a Signals);
+
+impl<'a> Waiting<'a> {
+    fn new(signals: &'a Signals) -> Self {
+        signals.waiting.fetch_add(1, Ordering::SeqCst);
+        Waiting(signals)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// What the thread has.
+struct State {
+    environment: Arc<Environment>,
+    signals: Arc<Signals>,
+    recent: RecentEvents,
+    linger: Linger,
+    /// Up to where waiters know of the log.
+    announced: Position,
+}
+
+/// Work, and where its outcome goes.
+struct Request {
+    work: Work,
+    reply: oneshot::Sender<Outcome>,
+}
+
+impl State {
+    fn run(mut self, messages: &Receiver<Message>) {
+        let mut requests = Vec::new();
+        let mut stopping = false;
+        while !stopping {
+            match self.receive(messages) {
+                Some(Message::Work(work, reply)) => requests.push(Request { work, reply }),
+                Some(Message::Watch) => continue,
+                Some(Message::Stop) => return,
+                None => {
+                    self.announce_foreign();
+                    continue;
+                }
+            }
+            stopping = self.linger.fill(messages, &mut requests);
+            let took = self.commit(&mut requests);
+            self.linger.committed(took);
+        }
+    }
+
+    /// The next message; `None` when it is time to look at the log.
+    fn receive(&self, messages: &Receiver<Message>) -> Option<Message> {
+        if self.signals.waiting.load(Ordering::SeqCst) == 0 {
+            return Some(messages.recv().unwrap_or(Message::Stop));
+        }
+        match messages.recv_timeout(POLL) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Message::Stop),
+        }
+    }
+
+    /// Tells waiters of what other processes appended.
+    fn announce_foreign(&mut self) {
+        match reader::last_position(&self.environment, LogId::MAIN) {
+            Ok(last) if last > self.announced => self.announce(last),
+            Ok(_) => {}
+            Err(error) => {
+                // The waiters read the log themselves, and get the error.
+                tracing::warn!(%error, "the log could not be looked at");
+                self.signals.grown.notify(usize::MAX);
+            }
+        }
+    }
+
+    fn announce(&mut self, last: Position) {
+        self.announced = last;
+        self.signals.grown.notify(usize::MAX);
+    }
+
+    /// Commits the requests and answers them. Gives how many there were, and how long the commit took.
+    fn commit(&mut self, requests: &mut Vec<Request>) -> linger::Committed {
+        let began = std::time::Instant::now();
+        let outcomes = self.write(requests);
+        let took = linger::Committed {
+            appends: requests.len(),
+            took: began.elapsed(),
+        };
+        let last = outcomes
+            .iter()
+            .flatten()
+            .filter_map(|appended| appended.position)
+            .max();
+        if let Some(last) = last {
+            self.announce(last);
+        }
+        for (request, outcome) in requests.drain(..).zip(outcomes) {
+            // Nobody waits for the outcome any more when its future was dropped.
+            let _ = request.reply.send(outcome);
+        }
+        took
+    }
+
+    /// Writes all requests in one transaction. When the map is full, it grows and all are written again.
+    fn write(&mut self, requests: &[Request]) -> Vec<Outcome> {
+        loop {
+            let failure = match self.try_write(requests) {
+                Ok(outcomes) => return outcomes,
+                Err(failure) => failure,
+            };
+            self.recent.clear();
+            let error = match failure {
+                Failure::Grow => match self.environment.reopen(true) {
+                    Ok(()) => continue,
+                    Err(error) => error,
+                },
+                Failure::Reopen(error) => {
+                    if let Err(error) = self.environment.reopen(false) {
+                        tracing::error!(%error, "the store could not be opened anew");
+                    }
+                    error
+                }
+                Failure::Store(error) => error,
+            };
+            tracing::warn!(%error, appends = requests.len(), "appends failed");
+            return requests
+                .iter()
+                .map(|_| Err(AppendError::Store(again(&error))))
+                .collect();
+        }
+    }
+
+    fn try_write(&mut self, requests: &[Request]) -> Result<Vec<Outcome>, Failure> {
+        let guard = self.environment.access();
+        let open = guard.get()?;
+        let transaction = open
+            .env
+            .write_txn()
+            .map_err(|error| Failure::of("begin a write", error))?;
+        let mut batch = Batch::new(&open.databases, transaction, &mut self.recent)?;
+        let mut outcomes = Vec::with_capacity(requests.len());
+        for request in requests {
+            match batch.apply(&request.work) {
+                Ok(outcome) => outcomes.push(Ok(outcome)),
+                // One that conflicts fails alone: it wrote nothing.
+                Err(batch::Refused::Append(error)) => outcomes.push(Err(error)),
+                Err(batch::Refused::Batch(failure)) => return Err(failure),
+            }
+        }
+        batch.commit()?;
+        Ok(outcomes)
+    }
+}
+
+/// Why nothing of a batch was committed, or it is not known whether it was.
+enum Failure {
+    /// The map is full, or smaller than another process made it: it grows, and the batch is tried again.
+    Grow,
+    /// LMDB wants to be opened anew before it writes again.
+    Reopen(StoreError),
+    Store(StoreError),
+}
+
+impl Failure {
+    fn of(action: &'static str, error: Error) -> Self {
+        match error {
+            Error::Mdb(MdbError::MapFull | MdbError::MapResized) => Failure::Grow,
+            Error::Mdb(MdbError::Panic) => Failure::Reopen(backend(action)(error)),
+            error => Failure::Store(backend(action)(error)),
+        }
+    }
+
+    /// Of a commit: unless it is known that nothing was written, nobody knows.
+    fn of_commit(error: Error) -> Self {
+        match error {
+            Error::Mdb(MdbError::MapFull | MdbError::MapResized) => Failure::Grow,
+            error if is_disk_full(&error) => Failure::Store(StoreError::Full(Full::Disk)),
+            error => Failure::Reopen(StoreError::OutcomeUnknown {
+                reason: error.to_string(),
+                source: Some(Box::new(error)),
+            }),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(Full::Map) => Failure::Grow,
+            error => Failure::Store(error),
+        }
+    }
+}
+
+/// The same error once more, for another append of the batch. What lies underneath becomes its text.
+fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Full(full) => StoreError::Full(*full),
+        StoreError::OutcomeUnknown { reason, .. } => StoreError::OutcomeUnknown {
+            reason: reason.clone(),
+            source: None,
+        },
+        StoreError::Closed { location } => StoreError::Closed {
+            location: location.clone(),
+        },
+        StoreError::Corrupt {
+            log,
+            position,
+            stream,
+            reason,
+        } => StoreError::Corrupt {
+            log: *log,
+            position: *position,
+            stream: stream.clone(),
+            reason: reason.clone(),
+        },
+        StoreError::Backend { action, source } => StoreError::Backend {
+            action,
+            source: source.to_string().into(),
+        },
+        error => StoreError::Backend {
+            action: "append",
+            source: error.to_string().into(),
+        },
+    }
+}
