@@ -5,7 +5,7 @@ use crate::databases::{Databases, Stream};
 use crate::error::backend;
 use crate::recent::RecentEvents;
 use crate::record::{self, Kind, Place};
-use heed::{PutFlags, RwTxn};
+use heed::{Error, MdbError, PutFlags, RwTxn};
 use midgard::store::rules::{self, Decision, View};
 use midgard::{
     Append, AppendError, Appended, EventId, ExpectedVersion, LogId, Position, Query, StoreError,
@@ -16,8 +16,12 @@ use midgard::{
 pub(super) struct Batch<'e> {
     transaction: RwTxn<'e>,
     tables: Tables<'e>,
+    /// The first position that the batch gives away.
+    first: Position,
     /// The last position that was given away.
     last: Position,
+    /// The bytes of records in the batch.
+    bytes: usize,
     /// When the batch is recorded: never before what is there already.
     time: Timestamp,
     /// Where records are put together.
@@ -55,7 +59,7 @@ impl From<StoreError> for Refused {
     }
 }
 
-fn failed(action: &'static str) -> impl Fn(heed::Error) -> Refused {
+fn failed(action: &'static str) -> impl Fn(Error) -> Refused {
     move |error| Refused::Batch(Failure::of(action, error))
 }
 
@@ -74,7 +78,9 @@ impl<'e> Batch<'e> {
         Ok(Batch {
             transaction,
             tables,
+            first: last.next(),
             last,
+            bytes: 0,
             time,
             scratch: Vec::new(),
         })
@@ -93,7 +99,15 @@ impl<'e> Batch<'e> {
     }
 
     pub(super) fn commit(self) -> Result<(), Failure> {
-        self.transaction.commit().map_err(Failure::of_commit)
+        let (first, bytes) = (self.first, self.bytes);
+        self.transaction.commit().map_err(|error| match error {
+            Error::Mdb(MdbError::MapFull | MdbError::MapResized) => Failure::Grow,
+            error => Failure::Commit {
+                error,
+                first,
+                bytes,
+            },
+        })
     }
 
     fn append(&mut self, append: &Append) -> Result<Appended, Refused> {
@@ -235,6 +249,7 @@ impl<'e> Batch<'e> {
 
     /// Puts what is in the scratch space at the end of the log.
     fn put_record(&mut self) -> Result<(), Refused> {
+        self.bytes += self.scratch.len();
         self.tables
             .databases
             .log

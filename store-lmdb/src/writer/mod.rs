@@ -2,6 +2,7 @@
 
 mod batch;
 mod linger;
+mod room;
 
 use crate::environment::Environment;
 use crate::error::{backend, is_disk_full};
@@ -235,32 +236,62 @@ impl State {
         took
     }
 
-    /// Writes all requests in one transaction. When the map is full, it grows and all are written again.
+    /// Writes all requests in one transaction; once more when the map was full, and has grown.
     fn write(&mut self, requests: &[Request]) -> Vec<Outcome> {
-        loop {
+        let mut reopened = false;
+        let error = loop {
             let failure = match self.try_write(requests) {
                 Ok(outcomes) => return outcomes,
                 Err(failure) => failure,
             };
+            // What it took in from the transaction is not there.
             self.recent.clear();
-            let error = match failure {
+            match failure {
                 Failure::Grow => match self.environment.reopen(true) {
-                    Ok(()) => continue,
-                    Err(error) => error,
+                    Ok(()) => {}
+                    Err(error) => break error,
                 },
-                Failure::Reopen(error) => {
+                Failure::Unusable(error) => {
                     if let Err(error) = self.environment.reopen(false) {
-                        tracing::error!(%error, "the store could not be opened anew");
+                        break error;
                     }
-                    error
+                    if reopened {
+                        break backend("begin a write")(error);
+                    }
+                    reopened = true;
                 }
-                Failure::Store(error) => error,
-            };
-            tracing::warn!(%error, appends = requests.len(), "appends failed");
-            return requests
-                .iter()
-                .map(|_| Err(AppendError::Store(again(&error))))
-                .collect();
+                Failure::Commit {
+                    error,
+                    first,
+                    bytes,
+                } => break self.failed_commit(error, first, bytes),
+                Failure::Store(error) => break error,
+            }
+        };
+        tracing::warn!(%error, appends = requests.len(), "appends failed");
+        requests.iter().map(|_| Err(again(&error).into())).collect()
+    }
+
+    /// Finds out what a commit that failed has left. `first` is the first position it would have given.
+    fn failed_commit(&self, error: Error, first: Position, bytes: usize) -> StoreError {
+        let path = self.environment.path();
+        let looked = self
+            .environment
+            .reopen(false)
+            .and_then(|()| reader::last_position(&self.environment, LogId::MAIN));
+        match looked {
+            // LMDB has not switched to the new state. It calls a write that was cut short an I/O error.
+            Ok(last) if last < first => {
+                if is_disk_full(&error) || room::is_used_up(path, bytes) {
+                    StoreError::Full(Full::Disk)
+                } else {
+                    backend("commit")(error)
+                }
+            }
+            _ => StoreError::OutcomeUnknown {
+                reason: error.to_string(),
+                source: Some(Box::new(error)),
+            },
         }
     }
 
@@ -286,12 +317,19 @@ impl State {
     }
 }
 
-/// Why nothing of a batch was committed, or it is not known whether it was.
+/// Why a batch was not committed, as far as is known.
 enum Failure {
-    /// The map is full, or smaller than another process made it: it grows, and the batch is tried again.
+    /// The map is full, or smaller than another process made it. Nothing was written.
     Grow,
-    /// LMDB wants to be opened anew before it writes again.
-    Reopen(StoreError),
+    /// LMDB wants to be opened anew before it writes again. Nothing was written.
+    Unusable(Error),
+    /// The commit itself failed.
+    Commit {
+        error: Error,
+        first: Position,
+        bytes: usize,
+    },
+    /// Nothing was written.
     Store(StoreError),
 }
 
@@ -299,20 +337,8 @@ impl Failure {
     fn of(action: &'static str, error: Error) -> Self {
         match error {
             Error::Mdb(MdbError::MapFull | MdbError::MapResized) => Failure::Grow,
-            Error::Mdb(MdbError::Panic) => Failure::Reopen(backend(action)(error)),
+            Error::Mdb(MdbError::Panic) => Failure::Unusable(error),
             error => Failure::Store(backend(action)(error)),
-        }
-    }
-
-    /// Of a commit: unless it is known that nothing was written, nobody knows.
-    fn of_commit(error: Error) -> Self {
-        match error {
-            Error::Mdb(MdbError::MapFull | MdbError::MapResized) => Failure::Grow,
-            error if is_disk_full(&error) => Failure::Store(StoreError::Full(Full::Disk)),
-            error => Failure::Reopen(StoreError::OutcomeUnknown {
-                reason: error.to_string(),
-                source: Some(Box::new(error)),
-            }),
         }
     }
 }

@@ -1,0 +1,26 @@
+//! Whether there is room on the disk.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// Whether `bytes` more cannot be written to the data file, as far as a file beside it can tell.
+///
+/// A commit that meets the end of the disk in the middle of a write fails with a mere I/O error. This
+/// writes as much, at the same distance from the start, to a file of its own.
+pub(super) fn is_used_up(directory: &Path, bytes: usize) -> bool {
+    let probe = directory.join("probe.tmp");
+    let written = write_after(&probe, directory, bytes);
+    let _ = fs::remove_file(&probe);
+    written.is_err_and(|error| crate::error::is_disk_full(&error.into()))
+}
+
+fn write_after(probe: &Path, directory: &Path, bytes: usize) -> io::Result<()> {
+    /// For the pages of the index, about.
+    const INDEX: usize = 1 << 20;
+    let offset = fs::metadata(directory.join("data.mdb"))?.len();
+    let mut file = File::create(probe)?;
+    file.seek(SeekFrom::Start(offset))?;
+    file.write_all(&vec![0; bytes + INDEX])?;
+    file.sync_all()
+}

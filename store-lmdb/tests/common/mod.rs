@@ -1,0 +1,99 @@
+//! What the tests of this store share.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use midgard::{
+    Append, AppendError, Appended, ExpectedVersion, NewEvent, ReadLog, ReadStream, RecordedEvent,
+    Store, StoreError, StreamName, block_on,
+};
+use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+pub(crate) fn stream(name: &str) -> StreamName {
+    StreamName::new(name).unwrap()
+}
+
+pub(crate) fn event(payload: impl Into<String>) -> NewEvent {
+    NewEvent::json("thing.happened", 1, payload.into().into_bytes())
+}
+
+pub(crate) fn append(
+    store: &impl Store,
+    name: &str,
+    events: Vec<NewEvent>,
+) -> Result<Appended, AppendError> {
+    block_on(store.append(Append::to(stream(name), ExpectedVersion::Any, events)))
+}
+
+pub(crate) fn read_log(store: &impl Store) -> Result<Vec<RecordedEvent>, StoreError> {
+    let mut events = Vec::new();
+    block_on(store.read_log(&ReadLog::forward(), &mut |event| {
+        events.push(event.to_owned());
+        ControlFlow::Continue(())
+    }))?;
+    Ok(events)
+}
+
+pub(crate) fn read_stream(
+    store: &impl Store,
+    name: &str,
+) -> Result<Vec<RecordedEvent>, StoreError> {
+    let mut events = Vec::new();
+    block_on(
+        store.read_stream(&ReadStream::forward(stream(name)), &mut |event| {
+            events.push(event.to_owned());
+            ControlFlow::Continue(())
+        }),
+    )?;
+    Ok(events)
+}
+
+pub(crate) fn payloads(events: &[RecordedEvent]) -> Vec<String> {
+    events
+        .iter()
+        .map(|event| String::from_utf8(event.payload.clone()).unwrap())
+        .collect()
+}
+
+/// The directory that a child process is told to work in; `None` in the test run itself.
+pub(crate) fn child_directory() -> Option<String> {
+    std::env::var("MIDGARD_TEST_CHILD").ok()
+}
+
+/// Starts this test program again as a process of its own that runs only the test `name`, with its
+/// standard output piped. `shell` may put commands before it, such as one that sets a limit.
+pub(crate) fn start_child(name: &str, directory: &Path, shell: &str) -> Child {
+    child_command(name, directory, shell).spawn().unwrap()
+}
+
+pub(crate) fn child_command(name: &str, directory: &Path, shell: &str) -> Command {
+    let mut command = Command::new("sh");
+    command
+        .arg("-c")
+        .arg(format!("{shell} exec \"$0\" \"$@\""))
+        .arg(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture", "--test-threads=1"])
+        .env("MIDGARD_TEST_CHILD", directory)
+        .stdout(Stdio::piped());
+    command
+}
+
+/// What a child says, by the words its lines begin with.
+pub(crate) struct Lines(std::io::Lines<BufReader<ChildStdout>>);
+
+impl Lines {
+    pub(crate) fn of(child: &mut Child) -> Self {
+        Lines(BufReader::new(child.stdout.take().unwrap()).lines())
+    }
+
+    /// The rest of the next line with these words; `None` when the child ended without one. The test
+    /// harness may have written its own words before them.
+    pub(crate) fn next(&mut self, words: &str) -> Option<String> {
+        self.0.find_map(|line| {
+            line.unwrap()
+                .split_once(words)
+                .map(|(_, rest)| rest.to_owned())
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! Kill -9 in the middle of 64 producers: what was acknowledged is there, and no batch is torn.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod common;
+
+use common::{child_directory, event, read_stream, start_child, stream};
+use midgard::{Append, ExpectedVersion, Store, block_on};
+use midgard_store_lmdb::LmdbStore;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PRODUCERS: usize = 64;
+const KILLS: u64 = 100;
+/// So many kills meet the same store, so that each also continues what the one before left.
+const KILLS_PER_STORE: u64 = 10;
+
+/// Not a test of its own: what the killed process does. Each append of a producer puts two events in
+/// one stream and one in another, and is acknowledged on standard output when it has returned.
+#[test]
+fn child_appends_until_killed() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(directory).unwrap();
+    thread::scope(|scope| {
+        for producer in 0..PRODUCERS {
+            let store = &store;
+            scope.spawn(move || {
+                let (double, single) = (format!("double-{producer}"), format!("single-{producer}"));
+                let mut number = block_on(store.stream_state(&stream(&single)))
+                    .unwrap()
+                    .last
+                    .get();
+                loop {
+                    number += 1;
+                    let payload = number.to_string();
+                    let append = Append::to(
+                        stream(&double),
+                        ExpectedVersion::Any,
+                        [event(&payload), event(&payload)],
+                    )
+                    .and(
+                        stream(&single),
+                        ExpectedVersion::Any,
+                        [event(&payload)],
+                    );
+                    block_on(store.append(append)).unwrap();
+                    println!("acknowledged {producer} {number}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_kill_in_the_middle_of_64_producers_loses_nothing_and_tears_nothing() {
+    if child_directory().is_some() {
+        return;
+    }
+    let mut acknowledged_in_all = 0;
+    let mut directory = tempfile::tempdir().unwrap();
+    let mut acknowledged = HashMap::new();
+    for kill in 0..KILLS {
+        if kill % KILLS_PER_STORE == 0 {
+            directory = tempfile::tempdir().unwrap();
+            acknowledged.clear();
+        }
+        // Spread over the phases of a commit; the seed is the number of the kill.
+        let after = Duration::from_micros(1_000 + kill.wrapping_mul(0x9E37_79B9) % 60_000);
+        acknowledged_in_all += run_and_kill(directory.path(), after, &mut acknowledged);
+        check(directory.path(), &acknowledged, kill);
+    }
+    assert!(
+        acknowledged_in_all > KILLS,
+        "only {acknowledged_in_all} appends were acknowledged in all"
+    );
+}
+
+/// Notes the last number that each producer was acknowledged, and gives how many there were.
+fn run_and_kill(directory: &Path, after: Duration, acknowledged: &mut HashMap<usize, u64>) -> u64 {
+    let mut child = start_child("child_appends_until_killed", directory, "");
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut count = 0;
+    let mut kill_at = None;
+    // Lines that were written before the kill are read after it too: they were acknowledged.
+    while let Some(Ok(line)) = lines.next() {
+        if let Some(words) = line.strip_prefix("acknowledged ") {
+            if let Some((producer, number)) = words.split_once(' ') {
+                acknowledged.insert(producer.parse().unwrap(), number.parse().unwrap());
+                count += 1;
+            }
+            let kill_at = kill_at.get_or_insert_with(|| Instant::now() + after);
+            if Instant::now() >= *kill_at {
+                child.kill().unwrap();
+            }
+        }
+    }
+    child.wait().unwrap();
+    count
+}
+
+fn check(directory: &Path, acknowledged: &HashMap<usize, u64>, kill: u64) {
+    let store = LmdbStore::open(directory).unwrap();
+    for producer in 0..PRODUCERS {
+        let numbers = |name: String| -> Vec<u64> {
+            let events = read_stream(&store, &name).unwrap();
+            common::payloads(&events)
+                .iter()
+                .map(|payload| payload.parse().unwrap())
+                .collect()
+        };
+        let single = numbers(format!("single-{producer}"));
+        let double = numbers(format!("double-{producer}"));
+        let whole: Vec<u64> = single
+            .iter()
+            .flat_map(|number| [*number, *number])
+            .collect();
+        assert_eq!(
+            double, whole,
+            "kill {kill}: a batch of producer {producer} was torn"
+        );
+        assert!(
+            single.iter().copied().eq(1..=single.len() as u64),
+            "kill {kill}: producer {producer} has {single:?}"
+        );
+        let last = acknowledged.get(&producer).copied().unwrap_or(0);
+        assert!(
+            single.len() as u64 >= last,
+            "kill {kill}: append {last} of producer {producer} was acknowledged, and {} are there",
+            single.len()
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Files that are damaged, of another program, or of a newer release: a sentence, and never a wrong event.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{append, event, read_log, read_stream};
+use midgard::{Position, ReadLog, Store, StoreError, block_on};
+use midgard_store_lmdb::LmdbStore;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// Changes every place in the data file where `old` stands. There is at least one.
+fn patch(directory: &Path, old: &[u8], new: &[u8]) {
+    assert_eq!(old.len(), new.len());
+    let file = directory.join("data.mdb");
+    let mut bytes = fs::read(&file).unwrap();
+    let places: Vec<_> = (0..=bytes.len() - old.len())
+        .filter(|at| &bytes[*at..*at + old.len()] == old)
+        .collect();
+    assert!(!places.is_empty(), "{old:?} does not stand in the file");
+    for at in places {
+        bytes[at..at + new.len()].copy_from_slice(new);
+    }
+    fs::write(&file, bytes).unwrap();
+}
+
+fn three_events(directory: &Path) {
+    let store = LmdbStore::open(directory).unwrap();
+    append(
+        &store,
+        "a",
+        vec![
+            event("\"intact\""),
+            event("\"DAMAGE-ME\""),
+            event("\"later\""),
+        ],
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_damaged_record_is_an_error_with_its_position_and_stream() {
+    let directory = tempfile::tempdir().unwrap();
+    three_events(directory.path());
+    patch(directory.path(), b"DAMAGE-ME", b"DAMAGE-NE");
+
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let error = read_stream(&store, "a").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the record at position 2 of log 0 (stream \"a\") is damaged: its checksum does not match; \
+         restore it from a backup"
+    );
+    assert!(matches!(
+        error,
+        StoreError::Corrupt {
+            position: Position(2),
+            ..
+        }
+    ));
+
+    // The log names the position; the events before it were visited, and one can read on after it.
+    let mut seen = Vec::new();
+    let mut visit = |event: midgard::RecordedEventRef<'_>| {
+        seen.push(event.position.get());
+        ControlFlow::Continue(())
+    };
+    let error = block_on(store.read_log(&ReadLog::forward(), &mut visit)).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            StoreError::Corrupt {
+                position: Position(2),
+                ..
+            }
+        ),
+        "{error}"
+    );
+    block_on(store.read_log(&ReadLog::forward().after(Position(2)), &mut visit)).unwrap();
+    assert_eq!(seen, [1, 3]);
+}
+
+#[test]
+fn appends_to_other_streams_go_on_next_to_a_damaged_record() {
+    let directory = tempfile::tempdir().unwrap();
+    three_events(directory.path());
+    patch(directory.path(), b"DAMAGE-ME", b"DAMAGE-NE");
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "b", vec![event("1")]).unwrap();
+    assert_eq!(read_stream(&store, "b").unwrap().len(), 1);
+}
+
+#[test]
+fn a_record_that_names_another_stream_is_never_taken_for_an_event_of_this_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "stream-aaaa", vec![event("1")]).unwrap();
+    append(&store, "stream-bbbb", vec![event("2")]).unwrap();
+    drop(store);
+    // Both the records and the keys of the streams change, so only the checksum can tell.
+    patch(directory.path(), b"stream-aaaa", b"stream-aaab");
+    let store = LmdbStore::open(directory.path()).unwrap();
+    assert!(matches!(
+        read_stream(&store, "stream-aaab"),
+        Err(StoreError::Corrupt { .. })
+    ));
+    assert_eq!(read_stream(&store, "stream-bbbb").unwrap().len(), 1);
+}
+
+#[test]
+fn a_store_of_a_newer_format_is_refused_with_a_sentence() {
+    let directory = tempfile::tempdir().unwrap();
+    three_events(directory.path());
+    patch(directory.path(), b"format\x01\0\0\0", b"format\x07\0\0\0");
+    let error = LmdbStore::open(directory.path()).unwrap_err();
+    assert!(matches!(
+        error,
+        StoreError::NewerFormat {
+            found: 7,
+            supported: 1,
+            ..
+        }
+    ));
+    let path = directory.path().canonicalize().unwrap();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "the store at {} has format 7; this release reads formats 1 to 1: use the release that wrote it, or a newer one",
+            path.display()
+        )
+    );
+    patch(directory.path(), b"format\x07\0\0\0", b"format\x01\0\0\0");
+    assert_eq!(
+        read_log(&LmdbStore::open(directory.path()).unwrap())
+            .unwrap()
+            .len(),
+        3
+    );
+}
+
+#[test]
+fn a_file_that_is_not_lmdb_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(
+        directory.path().join("data.mdb"),
+        "not a database, but a text ".repeat(1000),
+    )
+    .unwrap();
+    let error = LmdbStore::open(directory.path()).unwrap_err();
+    assert!(matches!(error, StoreError::Foreign { .. }), "{error}");
+}
+
+#[test]
+fn an_lmdb_environment_of_another_program_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    three_events(directory.path());
+    // Without the database that describes the store, the others are somebody else's.
+    patch(directory.path(), b"midgard", b"misgard");
+    let error = LmdbStore::open(directory.path()).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("it is an LMDB environment of another program"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_an_error_with_its_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "in the way").unwrap();
+    let error = LmdbStore::open(file.join("store")).unwrap_err().to_string();
+    assert!(
+        error.contains("could not create its directory") && error.contains("file/store"),
+        "{error}"
+    );
+}

@@ -1,0 +1,243 @@
+//! A full map, a full disk, no slot for a reader: the append says which, and goes through once there is room.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod common;
+
+use common::{
+    Lines, append, child_directory, event, payloads, read_log, read_stream, start_child, stream,
+};
+use midgard::{AppendError, Full, ReadStream, Store, StoreError, block_on};
+use midgard_store_lmdb::{Durability, LmdbStore};
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+
+const MEBIBYTE: usize = 1 << 20;
+
+fn open_small(directory: &Path) -> LmdbStore {
+    LmdbStore::options()
+        .initial_map_size(MEBIBYTE)
+        .durability(Durability::MayCorruptOnPowerLoss)
+        .open(directory)
+        .unwrap()
+}
+
+#[test]
+fn the_map_grows_by_itself_while_readers_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_small(directory.path());
+    append(&store, "first", vec![event("kept")]).unwrap();
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for number in 0..200 {
+                let payload = format!("{number}{}", "x".repeat(100_000));
+                append(&store, "large", vec![event(payload)]).unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            assert_eq!(payloads(&read_stream(&store, "first").unwrap()), ["kept"]);
+        }
+    });
+    let large = read_stream(&store, "large").unwrap();
+    assert_eq!(large.len(), 200);
+    assert!(large.iter().all(|event| event.payload.len() > 100_000));
+    drop(store);
+    assert_eq!(
+        read_log(&LmdbStore::open(directory.path()).unwrap())
+            .unwrap()
+            .len(),
+        201
+    );
+}
+
+#[test]
+fn one_append_larger_than_the_whole_map_goes_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_small(directory.path());
+    append(&store, "a", vec![event("x".repeat(10 * MEBIBYTE))]).unwrap();
+    assert_eq!(
+        read_stream(&store, "a").unwrap()[0].payload.len(),
+        10 * MEBIBYTE
+    );
+}
+
+/// Not a test of its own: makes the store larger than the map that the other process has.
+#[test]
+fn child_appends_ten_mebibytes() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    append(
+        &open_small(Path::new(&directory)),
+        "of-the-child",
+        vec![event("y".repeat(10 * MEBIBYTE))],
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_map_that_another_process_outgrew_is_taken_over() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_small(directory.path());
+    append(&store, "a", vec![event("1")]).unwrap();
+    assert!(
+        start_child("child_appends_ten_mebibytes", directory.path(), "")
+            .wait()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(
+        read_stream(&store, "of-the-child").unwrap()[0]
+            .payload
+            .len(),
+        10 * MEBIBYTE
+    );
+
+    assert!(
+        start_child("child_appends_ten_mebibytes", directory.path(), "")
+            .wait()
+            .unwrap()
+            .success()
+    );
+    append(&store, "a", vec![event("2")]).unwrap();
+    assert_eq!(payloads(&read_stream(&store, "a").unwrap()), ["1", "2"]);
+    assert_eq!(read_stream(&store, "of-the-child").unwrap().len(), 2);
+}
+
+/// Not a test of its own: appends under a limit on the size of files until it is met, waits until the
+/// limit is gone, and goes on.
+#[test]
+fn child_fills_the_disk() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(&directory).unwrap();
+    let mut acknowledged = 0;
+    let error = loop {
+        match append(&store, "a", vec![event("z".repeat(50_000))]) {
+            Ok(_) => acknowledged += 1,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 1000, "the limit was never met");
+    };
+    assert!(
+        matches!(error, AppendError::Store(StoreError::Full(Full::Disk))),
+        "{error:?}"
+    );
+    assert_eq!(
+        error.to_string(),
+        "the disk is full; free some space and try again; what was acknowledged before is kept"
+    );
+    assert_eq!(
+        read_stream(&store, "a").unwrap().len(),
+        acknowledged,
+        "what was acknowledged is kept"
+    );
+    println!("full after {acknowledged}");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    append(&store, "a", vec![event("z".repeat(50_000))]).unwrap();
+    println!("appended {}", read_stream(&store, "a").unwrap().len());
+}
+
+#[test]
+fn a_full_disk_fails_the_append_and_the_store_works_again_once_there_is_room() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    // A limit on the size of files stands for the disk: it needs no rights, and can be lifted. Only the
+    // soft limit is set, and the signal that comes with it is ignored, so that writes fail.
+    let shell = "trap '' XFSZ; ulimit -S -f 8192;";
+    let mut child = start_child_with_input("child_fills_the_disk", directory.path(), shell);
+    let mut lines = Lines::of(&mut child);
+    let full = lines.next("full after ").unwrap();
+    let lifted = std::process::Command::new("prlimit")
+        .args([&format!("--pid={}", child.id()), "--fsize=unlimited"])
+        .status();
+    assert!(
+        lifted.unwrap().success(),
+        "prlimit (util-linux) is needed to lift the limit"
+    );
+    child.stdin.take().unwrap().write_all(b"go on\n").unwrap();
+    let appended = lines.next("appended ").unwrap();
+    assert_eq!(
+        appended.parse::<u64>().unwrap(),
+        full.parse::<u64>().unwrap() + 1
+    );
+    assert!(child.wait().unwrap().success());
+}
+
+fn start_child_with_input(name: &str, directory: &Path, shell: &str) -> std::process::Child {
+    common::child_command(name, directory, shell)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn no_slot_for_a_reader_says_how_many_there_are_and_writes_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::options()
+        .max_readers(1)
+        .open(directory.path())
+        .unwrap();
+    append(&store, "a", vec![event("1")]).unwrap();
+    let mut inner = None;
+    block_on(
+        store.read_stream(&ReadStream::forward(stream("a")), &mut |_| {
+            // This read holds the only slot.
+            inner = Some(thread::scope(|scope| {
+                scope.spawn(|| read_log(&store)).join().unwrap()
+            }));
+            append(&store, "a", vec![event("2")]).unwrap();
+            ControlFlow::Continue(())
+        }),
+    )
+    .unwrap();
+    let error = inner.unwrap().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "all 1 slots for readers are taken; let some reads end and try again; what was acknowledged before is kept"
+    );
+    assert!(matches!(
+        error,
+        StoreError::Full(Full::Readers { slots: 1 })
+    ));
+    assert_eq!(read_log(&store).unwrap().len(), 2, "there is a slot again");
+}
+
+#[test]
+fn a_stream_of_events_that_stays_open_costs_writers_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::options()
+        .durability(Durability::MayCorruptOnPowerLoss)
+        .open(directory.path())
+        .unwrap();
+    append(
+        &store,
+        "a",
+        (0..1000).map(|number| event(number.to_string())).collect(),
+    )
+    .unwrap();
+    let mut open = store.events(midgard::ReadLog::forward());
+    block_on(futures_util::StreamExt::next(&mut open))
+        .unwrap()
+        .unwrap();
+    let size = || {
+        std::fs::metadata(directory.path().join("data.mdb"))
+            .unwrap()
+            .len()
+    };
+    // The same stream's state is written again and again: pages that an old reader would pin.
+    for _ in 0..2000 {
+        append(&store, "b", vec![event("x")]).unwrap();
+    }
+    assert!(size() < 4 << 20, "the file grew to {} bytes", size());
+    let left = block_on(futures_util::StreamExt::count(open));
+    assert_eq!(left, 2999);
+}

@@ -1,0 +1,245 @@
+//! One directory opened several times: in one process, one after another, and by several processes.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod common;
+
+use common::{
+    Lines, append, child_directory, event, payloads, read_log, read_stream, start_child, stream,
+};
+use futures_util::StreamExt;
+use midgard::{
+    Append, ExpectedVersion, LogId, Position, ReadLog, Store, StoreError, Version, block_on,
+};
+use midgard_store_lmdb::{Durability, LmdbStore};
+use std::collections::HashSet;
+use std::sync::Barrier;
+use std::thread;
+
+#[test]
+fn a_directory_opened_twice_in_one_process_is_one_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = LmdbStore::open(directory.path()).unwrap();
+    let second = LmdbStore::open(directory.path().join(".")).unwrap();
+    append(&first, "a", vec![event("1")]).unwrap();
+    append(&second, "a", vec![event("2")]).unwrap();
+    drop(first);
+    append(&second, "a", vec![event("3")]).unwrap();
+    assert_eq!(
+        payloads(&read_stream(&second, "a").unwrap()),
+        ["1", "2", "3"]
+    );
+}
+
+#[test]
+fn a_weaker_durability_is_never_shared_with_one_who_asked_for_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let weak = LmdbStore::options()
+        .durability(Durability::MayCorruptOnPowerLoss)
+        .open(directory.path())
+        .unwrap();
+    let error = LmdbStore::open(directory.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("is open in this process with durability MayCorruptOnPowerLoss"),
+        "{error}"
+    );
+    drop(weak);
+    LmdbStore::open(directory.path()).unwrap();
+}
+
+#[test]
+fn opening_again_after_the_last_handle_was_dropped_finds_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 1..=20 {
+        let store = LmdbStore::open(directory.path()).unwrap();
+        let appended = append(&store, "a", vec![event("x")]).unwrap();
+        assert_eq!(appended.version(), Version(round));
+        assert_eq!(appended.position, Some(Position(round)));
+    }
+}
+
+#[test]
+fn opening_and_dropping_from_many_threads_never_meets_a_half_closed_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let barrier = Barrier::new(8);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                barrier.wait();
+                for _ in 0..25 {
+                    let store = LmdbStore::open(directory.path()).unwrap();
+                    append(&store, "a", vec![event("x")]).unwrap();
+                }
+            });
+        }
+    });
+    let store = LmdbStore::open(directory.path()).unwrap();
+    assert_eq!(read_stream(&store, "a").unwrap().len(), 200);
+}
+
+#[test]
+fn an_append_whose_future_is_dropped_is_whole_or_absent_and_never_blocks_the_close() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    block_on(async {
+        for _ in 0..50 {
+            let append = Append::to(stream("a"), ExpectedVersion::Any, [event("1"), event("2")]);
+            let mut future = Box::pin(store.append(append));
+            // Polled once, so that it is queued, and then forgotten.
+            let _ = futures_util::poll!(&mut future);
+        }
+    });
+    drop(store);
+    let store = LmdbStore::open(directory.path()).unwrap();
+    assert_eq!(
+        payloads(&read_stream(&store, "a").unwrap()),
+        ["1", "2"].repeat(50)
+    );
+}
+
+/// Not a test of its own: what a further process does.
+#[test]
+fn child_appends_a_hundred_times() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(directory).unwrap();
+    let own = format!("own-{}", std::process::id());
+    for number in 1..=100 {
+        append(&store, &own, vec![event(number.to_string())]).unwrap();
+        append(
+            &store,
+            "shared",
+            vec![event(number.to_string()), event(number.to_string())],
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn several_processes_append_to_one_store_at_once() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let mut children: Vec<_> = (0..3)
+        .map(|_| start_child("child_appends_a_hundred_times", directory.path(), ""))
+        .collect();
+    for number in 1..=100 {
+        append(
+            &store,
+            "shared",
+            vec![event(number.to_string()), event(number.to_string())],
+        )
+        .unwrap();
+    }
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let log = read_log(&store).unwrap();
+    assert!(
+        log.iter()
+            .map(|event| event.position.get())
+            .eq(1..=3 * 300 + 200),
+        "positions are dense"
+    );
+    let shared = read_stream(&store, "shared").unwrap();
+    assert!(
+        shared.iter().map(|event| event.version.get()).eq(1..=800),
+        "versions are dense"
+    );
+    assert!(
+        shared
+            .chunks(2)
+            .all(|pair| pair[0].payload == pair[1].payload),
+        "batches stand together"
+    );
+    let streams: HashSet<_> = log
+        .iter()
+        .map(|event| event.stream.as_str().to_owned())
+        .collect();
+    assert_eq!(streams.len(), 4);
+}
+
+#[test]
+fn a_retry_is_recognised_also_when_another_process_made_the_first_append() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let events = vec![event("first"), event("second")];
+    // So that what the writer remembers is already filled when the child appends.
+    let first = append(&store, "a", events.clone()).unwrap();
+    assert_eq!(append(&store, "a", events.clone()).unwrap(), first);
+    let mut child = start_child("child_appends_a_hundred_times", directory.path(), "");
+    assert!(child.wait().unwrap().success());
+    let of_the_child = read_stream(&store, "shared").unwrap();
+    let retry: Vec<_> = of_the_child[6..8]
+        .iter()
+        .map(|known| event("any").with_id(known.id))
+        .collect();
+    let answer = append(&store, "shared", retry).unwrap();
+    assert_eq!(
+        (answer.version(), answer.position),
+        (Version(8), Some(of_the_child[7].position))
+    );
+    assert_eq!(append(&store, "a", events).unwrap(), first);
+}
+
+/// Not a test of its own: follows the log and prints what it gets, until it has ten events.
+#[test]
+fn child_follows_ten_events() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(directory).unwrap();
+    println!("ready");
+    block_on(async {
+        let mut events = store.events(ReadLog::forward().limit(10)).follow();
+        while let Some(event) = events.next().await {
+            println!("got {}", String::from_utf8(event.unwrap().payload).unwrap());
+        }
+    });
+}
+
+#[test]
+fn a_reader_in_another_process_follows_what_is_appended_here() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "a", vec![event("1"), event("2")]).unwrap();
+    let mut child = start_child("child_follows_ten_events", directory.path(), "");
+    let mut lines = Lines::of(&mut child);
+    let mut next = |words| lines.next(words).unwrap();
+    next("ready");
+    for number in 3..=10 {
+        assert_eq!(next("got "), (number - 2).to_string());
+        append(&store, "a", vec![event(number.to_string())]).unwrap();
+    }
+    assert_eq!(
+        (next("got "), next("got ")),
+        ("9".to_owned(), "10".to_owned())
+    );
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_wait_ends_with_an_append_of_another_thread() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| block_on(store.wait_past(LogId::MAIN, Position(4))));
+        for _ in 0..5 {
+            append(&store, "a", vec![event("x")]).unwrap();
+        }
+        waiting.join().unwrap().unwrap();
+    });
+    let unknown = block_on(store.wait_past(LogId(7), Position::ZERO)).unwrap_err();
+    assert!(matches!(
+        unknown,
+        StoreError::UnknownLog { log: LogId(7), .. }
+    ));
+}
