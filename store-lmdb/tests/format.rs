@@ -1,0 +1,161 @@
+//! A store of every format that a release has written is opened and read.
+//!
+//! `fixtures/format-N/data.mdb` was written by `child_writes_the_fixture` at the time of format N; it is
+//! never written again. For a new format, run that test with `MIDGARD_TEST_CHILD` set to a new directory.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{append, child_directory, event, payloads, read_log, read_stream, stream};
+use midgard::{
+    Append, AppendError, EventId, ExpectedVersion, Metadata, NewEvent, Position, Store,
+    StreamState, Version, block_on,
+};
+use midgard_store_lmdb::LmdbStore;
+use std::fs;
+use std::path::Path;
+
+fn id(number: u8) -> EventId {
+    EventId::from_bytes([number; 16])
+}
+
+/// One of everything that a record can hold.
+fn full_event() -> NewEvent {
+    let metadata = Metadata::new()
+        .with_correlation_id(id(0xC0))
+        .with_causation_id(id(0xCA))
+        .with_header("user", "jun")
+        .with_header("empty", "");
+    NewEvent::json("user.renamed", 3, br#"{"name":"jun2"}"#.to_vec())
+        .with_id(id(2))
+        .with_tag("email", "ann@x.org")
+        .with_tag("city", "Tromsø")
+        .with_metadata(metadata)
+}
+
+/// Not a test of its own: writes a store with one of everything.
+#[test]
+fn child_writes_the_fixture() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(directory).unwrap();
+    let itself = Metadata::new().with_correlation_id(id(1));
+    let first = event("{\"name\":\"ann\"}")
+        .with_id(id(1))
+        .with_metadata(itself);
+    append(&store, "user-ann", vec![first, full_event()]).unwrap();
+    append(
+        &store,
+        "user-漢字 🙂",
+        vec![event("\"large \u{1F642}\"".repeat(1000)).with_id(id(3))],
+    )
+    .unwrap();
+    append(
+        &store,
+        "truncated",
+        (4..8)
+            .map(|n| event(n.to_string()).with_id(id(n)))
+            .collect(),
+    )
+    .unwrap();
+    block_on(store.truncate(&stream("truncated"), Version(3), ExpectedVersion::Any)).unwrap();
+    append(&store, "tombstoned", vec![event("gone").with_id(id(8))]).unwrap();
+    block_on(store.tombstone(&stream("tombstoned"), ExpectedVersion::Any)).unwrap();
+    append(&store, "user-ann", vec![event("last").with_id(id(9))]).unwrap();
+}
+
+#[test]
+fn a_store_of_format_1_is_read_and_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1/data.mdb");
+    fs::copy(fixture, directory.path().join("data.mdb")).unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+
+    let log = read_log(&store).unwrap();
+    let places: Vec<_> = log
+        .iter()
+        .map(|event| {
+            (
+                event.position.get(),
+                event.stream.as_str(),
+                event.version.get(),
+                event.id,
+            )
+        })
+        .collect();
+    assert_eq!(
+        places,
+        [
+            (1, "user-ann", 1, id(1)),
+            (2, "user-ann", 2, id(2)),
+            (3, "user-漢字 🙂", 1, id(3)),
+            (6, "truncated", 3, id(6)),
+            (7, "truncated", 4, id(7)),
+            (11, "user-ann", 3, id(9)),
+        ]
+    );
+    assert!(log.is_sorted_by_key(|event| event.time));
+    assert_eq!(log[0].time.to_string(), TIME_OF_THE_FIRST_EVENT);
+    assert_eq!(log[0].metadata.correlation_id(), Some(id(1)));
+    let (recorded, written) = (&log[1], full_event());
+    assert_eq!(
+        (
+            recorded.name.as_str(),
+            recorded.schema_version,
+            recorded.codec
+        ),
+        ("user.renamed", 3, written.codec)
+    );
+    assert_eq!(
+        (&recorded.payload, &recorded.tags),
+        (&written.payload, &written.tags)
+    );
+    assert_eq!(recorded.metadata, written.metadata);
+    assert_eq!(log[2].payload.len(), "\"large \u{1F642}\"".len() * 1000);
+    assert_eq!(
+        payloads(&read_stream(&store, "truncated").unwrap()),
+        ["6", "7"]
+    );
+
+    let state = |name| block_on(store.stream_state(&stream(name))).unwrap();
+    assert_eq!(
+        state("truncated"),
+        StreamState {
+            first: Version(3),
+            last: Version(4),
+            tombstoned: false
+        }
+    );
+    assert_eq!(
+        state("tombstoned"),
+        StreamState {
+            first: Version(1),
+            last: Version(1),
+            tombstoned: true
+        }
+    );
+
+    // And it goes on: positions and versions after what is there, retries recognised, ends remembered.
+    let next = append(&store, "user-ann", vec![event("next")]).unwrap();
+    assert_eq!(
+        (next.position, next.version()),
+        (Some(Position(12)), Version(4))
+    );
+    let again = Append::to(stream("user-ann"), Version(1), [full_event()]);
+    assert_eq!(
+        block_on(store.append(again)).unwrap().position,
+        Some(Position(2))
+    );
+    let refused = append(&store, "tombstoned", vec![event("more")]).unwrap_err();
+    assert!(matches!(
+        refused,
+        AppendError::Tombstoned {
+            version: Version(1),
+            ..
+        }
+    ));
+}
+
+/// As it stands in the fixture.
+const TIME_OF_THE_FIRST_EVENT: &str = "2026-11-23T07:21:07.561221Z";
