@@ -264,9 +264,13 @@ impl Store for MemoryStore {
         read: &ReadStream,
         visit: &mut Visit<'_>,
     ) -> Result<StreamState, StoreError> {
-        let mut from = read.from.max(Version::FIRST);
         let mut left = read.limit;
         let state = self.stream_state(&read.stream).await?;
+        let mut from = match read.direction {
+            Direction::Forward => read.from.max(Version::FIRST),
+            // What was appended since lies before the start of a backward read.
+            Direction::Backward => read.from.min(state.last),
+        };
         loop {
             let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(BATCH);
             let batch = self.state().stream_batch(read, from, wanted);
@@ -294,17 +298,17 @@ impl Store for MemoryStore {
         visit: &mut Visit<'_>,
     ) -> Result<Position, StoreError> {
         let end = self.last_position(read.log).await?;
-        let mut from = read.from;
         let mut left = read.limit;
-        let complete = match read.direction {
-            Direction::Forward => end.max(read.from.previous()),
-            Direction::Backward => Position::ZERO,
+        let (mut from, before, complete) = match read.direction {
+            Direction::Forward => {
+                let before = read.from.previous();
+                (read.from, before, end.max(before))
+            }
+            // What was appended since lies before the start of a backward read.
+            Direction::Backward => (read.from.min(end), read.from.next(), Position::ZERO),
         };
         if left == 0 {
-            return Ok(match read.direction {
-                Direction::Forward => from.previous(),
-                Direction::Backward => from.next(),
-            });
+            return Ok(before);
         }
         loop {
             let batch = self.state().log_batch(read.direction, from);

@@ -160,14 +160,39 @@ fn is_partly_known(
     Ok(false)
 }
 
+/// The version that a part without events found when the append was made, as far as it can be told:
+/// what it expected exactly, or what an earlier part left, or else what is there now.
+fn checked_version(
+    append: &Append,
+    index: usize,
+    versions: &[Version],
+    view: &mut impl View,
+) -> Result<Version, StoreError> {
+    let (earlier, rest) = append.parts().split_at(index);
+    let Some(part) = rest.first() else {
+        return Ok(Version::ZERO);
+    };
+    match part.expected {
+        ExpectedVersion::NoStream => Ok(Version::ZERO),
+        ExpectedVersion::Exact(version) => Ok(version),
+        ExpectedVersion::Any | ExpectedVersion::Exists => {
+            let same = |one: &AppendPart| one.stream == part.stream;
+            match earlier.iter().rposition(same) {
+                Some(before) => Ok(versions[before]),
+                None => Ok(view.state(&part.stream)?.last),
+            }
+        }
+    }
+}
+
 /// The first answer to this very append, when all of its events are there as it would have put them.
 /// Parts without events only check, and do not count.
 fn find_repeat(append: &Append, view: &mut impl View) -> Result<Option<Appended>, StoreError> {
     let mut position = None;
     let mut versions = Vec::with_capacity(append.parts().len());
-    for part in append.parts() {
+    for (index, part) in append.parts().iter().enumerate() {
         let Some(first) = part.events.first() else {
-            versions.push(view.state(&part.stream)?.last);
+            versions.push(checked_version(append, index, &versions, view)?);
             continue;
         };
         let before = match part.expected {
