@@ -6,7 +6,7 @@ use common::{Account, AccountEvent, Deposit, Deposited, Open, Opened, Refused};
 use midgard::testing::given;
 use midgard::{Events, events};
 use std::panic::{Location, PanicHookInfo, UnwindSafe};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 fn opened() -> Opened {
     Opened {
@@ -24,7 +24,7 @@ fn failure(test: impl FnOnce() + UnwindSafe) -> (String, u32) {
     // The hook belongs to the whole program, and tests run side by side.
     static HOOK: Mutex<()> = Mutex::new(());
     static LINE: Mutex<u32> = Mutex::new(0);
-    let _one_at_a_time = HOOK.lock().unwrap_or_else(|poison| poison.into_inner());
+    let _one_at_a_time = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         *LINE.lock().unwrap() = info.location().map_or(0, Location::line);

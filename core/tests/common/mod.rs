@@ -1,6 +1,6 @@
 //! The aggregate of these tests. The name of an event stands for one type in a whole program, so every
 //! test program takes its types from here.
-#![allow(dead_code)] // No test program uses all of it.
+#![allow(dead_code, missing_docs, unreachable_pub)] // No test program uses all of it.
 
 use midgard::{Aggregate, Apply, Command, Event, Events, events};
 use serde::{Deserialize, Serialize};
