@@ -2,7 +2,12 @@
 //! test program takes its types from here.
 #![allow(dead_code, missing_docs, unreachable_pub)] // No test program uses all of it.
 
-use midgard::{Aggregate, Apply, Command, Event, Events, events};
+pub mod stores;
+
+use midgard::{
+    Aggregate, Apply, Command, Event, Events, MemoryStore, RecordedEvent, Repository, Store,
+    StreamName, events,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -97,4 +102,44 @@ impl Command<Account> for Deposit {
             (Some(_), cents) => Ok(events![Deposited { cents }]),
         }
     }
+}
+
+/// The accounts of an empty store in memory.
+pub fn accounts() -> Repository<Account, MemoryStore> {
+    Repository::new(MemoryStore::new())
+}
+
+/// Ann's account, `account-1`: opened with 5 cents in one command, then 10 and 20 more deposited.
+/// Four events, 35 cents.
+pub async fn anns_account() -> Repository<Account, MemoryStore> {
+    let accounts = accounts();
+    let open = Open {
+        owner: "ann",
+        cents: 5,
+    };
+    accounts.execute(&ann(), &open).await.unwrap();
+    for cents in [10, 20] {
+        accounts.execute(&ann(), &Deposit(cents)).await.unwrap();
+    }
+    accounts
+}
+
+pub fn ann() -> String {
+    "1".to_owned()
+}
+
+pub fn anns_stream() -> StreamName {
+    StreamName::of::<Account>(&ann()).unwrap()
+}
+
+/// Every event of a store, by position.
+pub fn log(store: &impl Store) -> Vec<RecordedEvent> {
+    let mut events = Vec::new();
+    let read = midgard::ReadLog::forward();
+    midgard::block_on(store.read_log(&read, &mut |event| {
+        events.push(event.to_owned());
+        std::ops::ControlFlow::Continue(())
+    }))
+    .unwrap();
+    events
 }
