@@ -37,6 +37,11 @@ impl From<DepositedV1> for Deposited {
     }
 }
 
+/// An event of the program that is none of [`Account`].
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "bank.audited")]
+pub struct Audited {}
+
 #[derive(Debug, Default, PartialEq, Aggregate)]
 #[aggregate(name = "account", id = String, events(Opened, Deposited))]
 pub struct Account {

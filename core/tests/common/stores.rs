@@ -19,6 +19,8 @@ pub struct Unruly {
     pub appends: AtomicU32,
     /// The versions that reads of a stream leave out.
     pub lost: Vec<Version>,
+    /// The position at which a read finds a damaged record.
+    pub damaged: Option<Position>,
 }
 
 impl Unruly {
@@ -36,6 +38,15 @@ impl Unruly {
         Unruly {
             inner,
             lost: lost.into_iter().map(Version).collect(),
+            ..Unruly::default()
+        }
+    }
+
+    /// Reads of a stream find a damaged record at this position.
+    pub fn damaged_at(inner: MemoryStore, position: Position) -> Self {
+        Unruly {
+            inner,
+            damaged: Some(position),
             ..Unruly::default()
         }
     }
@@ -70,7 +81,16 @@ impl Store for Unruly {
             }
             visit(event)
         };
-        self.inner.read_stream(read, &mut kept).await
+        let state = self.inner.read_stream(read, &mut kept).await?;
+        match self.damaged {
+            None => Ok(state),
+            Some(position) => Err(StoreError::Corrupt {
+                log: LogId::MAIN,
+                position,
+                stream: Some(read.stream.to_string()),
+                reason: "its checksum is wrong".to_owned(),
+            }),
+        }
     }
 
     async fn read_log(
