@@ -9,8 +9,8 @@ use common::{
     Account, Deposit, Deposited, Open, Opened, Refused, accounts, ann, anns_account, log,
 };
 use midgard::{
-    AppendError, Command, Events, ExecuteError, ExpectedVersion, MemoryStore, Position, Repository,
-    Version, block_on, events,
+    AppendError, Command, Events, ExecuteError, ExpectedVersion, LoadError, MemoryStore, Position,
+    Repository, Version, block_on, events,
 };
 use std::sync::Arc;
 
@@ -107,6 +107,26 @@ fn a_command_that_the_newer_state_refuses_is_rejected() {
             Err(ExecuteError::Rejected(Refused::NotOpen))
         ));
         assert_eq!(accounts.store().appends(), 1);
+    });
+}
+
+#[test]
+fn a_stream_that_was_truncated_meanwhile_is_not_called_damaged() {
+    block_on(async {
+        // Version 4 is loaded; after the conflict 6 is the first that is left.
+        let store = Unruly {
+            rivals_truncate: true,
+            ..Unruly::with_rivals(anns_account().await.store().clone(), 1)
+        };
+        let accounts = Repository::<Account, _>::new(store);
+        let refused = accounts.execute(&ann(), &Deposit(1)).await;
+        assert!(matches!(
+            refused,
+            Err(ExecuteError::Load(LoadError::Truncated {
+                first: Version(6),
+                ..
+            }))
+        ));
     });
 }
 

@@ -15,6 +15,8 @@ pub struct Unruly {
     pub inner: MemoryStore,
     /// Before so many appends, somebody else deposits one cent on the same stream.
     pub rivals: AtomicU32,
+    /// The rivals deposit twice, and cut off everything but their last event.
+    pub rivals_truncate: bool,
     /// How many appends were tried.
     pub appends: AtomicU32,
     /// The versions that reads of a stream leave out.
@@ -63,9 +65,17 @@ impl Store for Unruly {
         let relaxed = Ordering::Relaxed;
         if self.rivals.fetch_update(relaxed, relaxed, fewer).is_ok() {
             let stream = append.parts()[0].stream.clone();
-            let deposit = NewEvent::encode(&Deposited { cents: 1 })?;
-            let rival = Append::to(stream, ExpectedVersion::Any, [deposit]);
-            self.inner.append(rival).await?;
+            let count = if self.rivals_truncate { 2 } else { 1 };
+            let deposit = || NewEvent::encode(&Deposited { cents: 1 });
+            let deposits = (0..count)
+                .map(|_| deposit())
+                .collect::<Result<Vec<_>, _>>()?;
+            let rival = Append::to(stream.clone(), ExpectedVersion::Any, deposits);
+            let appended = self.inner.append(rival).await?;
+            if self.rivals_truncate {
+                let (before, expected) = (appended.version(), appended.version().into());
+                self.inner.truncate(&stream, before, expected).await?;
+            }
         }
         self.inner.append(append).await
     }
