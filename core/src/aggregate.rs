@@ -200,6 +200,13 @@ impl<A: Aggregate> From<Vec<A::Event>> for Events<A> {
     }
 }
 
+/// `[first, second]`, of one type: of one event, or of the aggregate's enum.
+impl<A: Aggregate, E: Into<A::Event>, const N: usize> From<[E; N]> for Events<A> {
+    fn from(events: [E; N]) -> Self {
+        events.into_iter().collect()
+    }
+}
+
 /// The events of a decision: `events![]`, `events![UserRenamed { name }]`, `events![first, second]`.
 ///
 /// Each is turned into the aggregate's enum, so the list may mix the types of its events.

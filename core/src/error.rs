@@ -227,6 +227,18 @@ pub enum LoadError {
         /// The version that came.
         found: Version,
     },
+    /// The stream ends before its last version: the store broke its promise.
+    #[error(
+        "stream \"{stream}\" lacks version {missing} and all after it, up to {last}; the store is damaged, restore it from a backup"
+    )]
+    Cut {
+        /// The stream.
+        stream: StreamName,
+        /// The first version that is missing.
+        missing: Version,
+        /// Its last version.
+        last: Version,
+    },
     /// A version was asked for that the stream does not have yet.
     #[error("stream \"{stream}\" has no version {asked} yet; its last version is {last}")]
     NoSuchVersion {

@@ -5,7 +5,7 @@ mod loaded;
 pub use loaded::Loaded;
 
 use crate::aggregate::{Aggregate, Command, Events};
-use crate::codec;
+use crate::codec::{self, DecodeError};
 use crate::error::{AppendError, ExecuteError, LoadError};
 use crate::metadata::Metadata;
 use crate::place::Version;
@@ -271,63 +271,71 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         wanted: impl Fn(Version, Timestamp) -> bool + Send + Sync,
     ) -> Result<(), LoadError> {
         Registry::linked()?;
-        let mut failure = None;
+        let mut end = End::OfStream;
         let read = ReadStream::forward(loaded.stream().clone()).from(loaded.version().next());
         let state = self
             .store
             .read_stream(&read, &mut |event| {
                 if !wanted(event.version, event.time) {
-                    return ControlFlow::Break(());
-                }
-                let missing = loaded.version().next();
-                if event.version != missing {
-                    let (stream, found) = (loaded.stream().clone(), event.version);
-                    failure = Some(if missing == Version::FIRST {
-                        LoadError::Truncated {
-                            stream,
-                            first: found,
+                    end = End::Unwanted;
+                } else if event.version != loaded.version().next() {
+                    end = End::Jump(event.version);
+                } else {
+                    match codec::decode::<A::Event>(&event) {
+                        Ok(decoded) => {
+                            loaded.replay(decoded, event.version, event.position);
+                            return ControlFlow::Continue(());
                         }
-                    } else {
-                        LoadError::Gap {
-                            stream,
-                            missing,
-                            found,
-                        }
-                    });
-                    return ControlFlow::Break(());
-                }
-                match codec::decode::<A::Event>(&event) {
-                    Ok(decoded) => {
-                        loaded.replay(decoded, event.version, event.position);
-                        ControlFlow::Continue(())
-                    }
-                    Err(error) => {
-                        failure = Some(error.into());
-                        ControlFlow::Break(())
+                        Err(error) => end = End::Unreadable(error),
                     }
                 }
+                ControlFlow::Break(())
             })
             .await?;
-        failure.map_or_else(|| whole(loaded, state), Err)
+        end.check(loaded, state)
     }
 }
 
-/// A stream that lost its events cannot be told from one without any by reading it.
-fn whole<A: Aggregate>(loaded: &Loaded<A>, state: StreamState) -> Result<(), LoadError> {
-    let stream = || loaded.stream().clone();
-    if state.tombstoned {
-        return Err(LoadError::Tombstoned {
-            stream: stream(),
-            version: state.last,
-        });
+/// Where the events that were read ended.
+enum End {
+    OfStream,
+    /// At an event that was not wanted.
+    Unwanted,
+    /// At a version that is not the next one.
+    Jump(Version),
+    /// At an event that cannot be read.
+    Unreadable(DecodeError),
+}
+
+impl End {
+    /// Whether everything before the end is there. A stream that lost its events cannot be told from
+    /// one without any by reading it.
+    fn check<A: Aggregate>(self, loaded: &Loaded<A>, state: StreamState) -> Result<(), LoadError> {
+        let stream = || loaded.stream().clone();
+        let missing = loaded.version().next();
+        match self {
+            End::Unreadable(error) => Err(error.into()),
+            _ if state.tombstoned => Err(LoadError::Tombstoned {
+                stream: stream(),
+                version: state.last,
+            }),
+            _ if missing < state.first => Err(LoadError::Truncated {
+                stream: stream(),
+                first: state.first,
+            }),
+            End::Jump(found) => Err(LoadError::Gap {
+                stream: stream(),
+                missing,
+                found,
+            }),
+            End::OfStream if missing <= state.last => Err(LoadError::Cut {
+                stream: stream(),
+                missing,
+                last: state.last,
+            }),
+            End::OfStream | End::Unwanted => Ok(()),
+        }
     }
-    if loaded.version() < state.first.previous() {
-        return Err(LoadError::Truncated {
-            stream: stream(),
-            first: state.first,
-        });
-    }
-    Ok(())
 }
 
 /// The events of one decision. Those without a correlation share the id of the first as theirs.

@@ -1,0 +1,214 @@
+//! `given(..).when(..).then(..)`: what an aggregate decides, without a store.
+
+// A test kit reports by panicking, at the line of the test.
+#![allow(clippy::panic)]
+
+mod difference;
+
+use crate::aggregate::{Aggregate, Command, Events};
+use difference::{Difference, Listing};
+use std::fmt::{Debug, Display};
+
+/// Begins a test of an aggregate with the events that happened before.
+///
+/// The events are an array, if they are of one type, or [`events!`](crate::events), if of several or
+/// none; which aggregate is meant follows from the command. Events are compared as they would be
+/// stored, by name and payload, so they need no `PartialEq`.
+///
+/// ```
+/// use midgard::testing::given;
+/// use midgard::{Aggregate, Apply, Command, Event, Events, events};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "account.opened")]
+/// struct Opened {}
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "account.deposited")]
+/// struct Deposited {
+///     amount: u64,
+/// }
+///
+/// #[derive(Debug, Default, Aggregate)]
+/// #[aggregate(name = "account", id = u64, events(Opened, Deposited))]
+/// struct Account {
+///     open: bool,
+///     balance: u64,
+/// }
+///
+/// impl Apply<Opened> for Account {
+///     fn apply(&mut self, _: Opened) {
+///         self.open = true;
+///     }
+/// }
+///
+/// impl Apply<Deposited> for Account {
+///     fn apply(&mut self, event: Deposited) {
+///         self.balance += event.amount;
+///     }
+/// }
+///
+/// #[derive(Debug, PartialEq)]
+/// struct NotOpen;
+///
+/// struct Deposit(u64);
+///
+/// impl Command<Account> for Deposit {
+///     type Error = NotOpen;
+///
+///     fn decide(&self, account: &Account) -> Result<Events<Account>, NotOpen> {
+///         match (account.open, self.0) {
+///             (false, _) => Err(NotOpen),
+///             (true, 0) => Ok(events![]),
+///             (true, amount) => Ok(events![Deposited { amount }]),
+///         }
+///     }
+/// }
+///
+/// given(events![Opened {}, Deposited { amount: 2 }])
+///     .when(Deposit(3))
+///     .then([Deposited { amount: 3 }])
+///     .then_state(|account| assert_eq!(account.balance, 5));
+///
+/// given([Opened {}]).when(Deposit(0)).then_nothing();
+/// given(events![]).when(Deposit(3)).then_error(NotOpen);
+/// ```
+pub fn given<A: Aggregate>(events: impl Into<Events<A>>) -> Given<A> {
+    let mut state = A::default();
+    for event in events.into() {
+        state.apply_event(event);
+    }
+    Given { state }
+}
+
+/// An aggregate to which something happened; made by [`given`].
+#[derive(Debug)]
+#[must_use = "nothing is tested before `when` and `then`"]
+pub struct Given<A> {
+    state: A,
+}
+
+impl<A: Aggregate> Given<A> {
+    /// Lets a command decide.
+    #[allow(clippy::needless_pass_by_value)] // `.when(Deposit(3))` reads as it should.
+    pub fn when<C: Command<A>>(self, command: C) -> Outcome<A, C::Error> {
+        Outcome {
+            decided: command.decide(&self.state),
+            state: self.state,
+        }
+    }
+}
+
+/// What a command decided; made by [`Given::when`]. Every `then` panics when it was something else.
+#[derive(Debug)]
+#[must_use = "nothing is tested before `then`"]
+pub struct Outcome<A: Aggregate, E> {
+    state: A,
+    decided: Result<Events<A>, E>,
+}
+
+impl<A: Aggregate, E: Debug> Outcome<A, E> {
+    /// The command decided exactly these events, in this order.
+    ///
+    /// # Panics
+    /// With the difference, line by line, when it decided others, or was refused.
+    #[track_caller]
+    pub fn then(self, expected: impl Into<Events<A>>) -> Checked<A> {
+        let expected = Listing::of(expected.into().iter());
+        let events = match self.decided {
+            Ok(events) => events,
+            Err(error) => panic!("the command was refused: {error:?}\nexpected were {expected}"),
+        };
+        if let Some(difference) = Difference::between(&expected, &Listing::of(events.iter())) {
+            panic!("{difference}");
+        }
+        Checked::new(self.state, events)
+    }
+
+    /// The command was accepted, and there was nothing to do: it decided no events.
+    ///
+    /// # Panics
+    /// When it decided some, or was refused.
+    #[track_caller]
+    pub fn then_nothing(self) -> Checked<A> {
+        self.then(Events::none())
+    }
+
+    /// The command was accepted; `check` sees the state with the decided events applied.
+    ///
+    /// # Panics
+    /// When the command was refused, and whenever `check` does.
+    #[track_caller]
+    pub fn then_state(self, check: impl FnOnce(&A)) -> Checked<A> {
+        match self.decided {
+            Ok(events) => Checked::new(self.state, events).then_state(check),
+            Err(error) => panic!("the command was refused: {error:?}"),
+        }
+    }
+
+    /// The command was refused with this error.
+    ///
+    /// # Panics
+    /// When it was refused with another, or accepted.
+    #[track_caller]
+    #[allow(clippy::needless_pass_by_value)] // `.then_error(NotOpen)` reads as it should.
+    pub fn then_error(self, expected: E)
+    where
+        E: PartialEq,
+    {
+        let error = self.refused(&format_args!("{expected:?}"));
+        if error != expected {
+            panic!("the command was refused with another error\n- {expected:?}\n+ {error:?}");
+        }
+    }
+
+    /// The command was refused with an error for which `matches` holds:
+    /// `.then_error_matches(|error| matches!(error, Refused::TooLate { .. }))`.
+    ///
+    /// # Panics
+    /// When it does not hold, or the command was accepted.
+    #[track_caller]
+    pub fn then_error_matches(self, matches: impl FnOnce(&E) -> bool) {
+        let error = self.refused(&"an error");
+        if !matches(&error) {
+            panic!("the command was refused with an error that does not match: {error:?}");
+        }
+    }
+
+    #[track_caller]
+    fn refused(self, expected: &dyn Display) -> E {
+        match self.decided {
+            Err(error) => error,
+            Ok(events) => panic!(
+                "the command was accepted, expected was {expected}; decided were {}",
+                Listing::of(events.iter())
+            ),
+        }
+    }
+}
+
+/// A decision that was as expected; made by [`Outcome::then`].
+#[derive(Debug)]
+pub struct Checked<A> {
+    state: A,
+}
+
+impl<A: Aggregate> Checked<A> {
+    fn new(mut state: A, decided: Events<A>) -> Self {
+        decided
+            .into_iter()
+            .for_each(|event| state.apply_event(event));
+        Checked { state }
+    }
+
+    /// `check` sees the state with the decided events applied.
+    ///
+    /// # Panics
+    /// Whenever `check` does.
+    #[track_caller]
+    pub fn then_state(self, check: impl FnOnce(&A)) -> Self {
+        check(&self.state);
+        self
+    }
+}

@@ -1,0 +1,32 @@
+//! Opening a store that is picked on the command line.
+
+use midgard::{DynStore, MemoryStore, StoreError};
+use std::path::Path;
+
+/// Which store keeps the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[allow(clippy::exhaustive_enums)]
+pub enum StoreKind {
+    /// On disk, in a directory.
+    Lmdb,
+    /// In memory: gone when the program ends.
+    Memory,
+}
+
+/// Opens a store; one on disk in `directory`, which is made if it is missing.
+///
+/// # Errors
+/// When the store cannot be opened.
+pub fn open(kind: StoreKind, directory: &Path) -> Result<DynStore, StoreError> {
+    match kind {
+        StoreKind::Lmdb => Err(StoreError::Backend {
+            action: "open its directory",
+            source: format!(
+                "{}: this build has no LMDB store; use `--store memory`",
+                directory.display()
+            )
+            .into(),
+        }),
+        StoreKind::Memory => Ok(DynStore::new(MemoryStore::new())),
+    }
+}

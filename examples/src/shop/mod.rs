@@ -1,0 +1,44 @@
+//! A shop that sells on credit: purchases are read from a listing, and every customer's orders are
+//! approved or rejected against a monthly limit.
+//!
+//! - [`listing`] reads rows, and says where one is malformed.
+//! - [`customer`] is the aggregate: what it means to place an order.
+//! - [`import`] drives many customers at once, each in the order of its rows.
+//! - [`report`] sums up what the store recorded.
+
+pub mod customer;
+mod date;
+pub mod generate;
+pub mod import;
+pub mod listing;
+mod money;
+pub mod report;
+
+pub use date::{Date, Month};
+pub use money::Cents;
+
+/// A value that is not written as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found:?}")]
+#[allow(clippy::exhaustive_structs)]
+pub struct Malformed {
+    /// What should have stood there.
+    pub expected: &'static str,
+    /// What stands there.
+    pub found: String,
+}
+
+impl Malformed {
+    fn new(expected: &'static str, found: impl Into<String>) -> Self {
+        Malformed {
+            expected,
+            found: found.into(),
+        }
+    }
+}
+
+/// A number written in ASCII digits alone: the standard library's parsers also take a sign.
+fn digits(text: &str) -> Option<u64> {
+    let all = text.bytes().all(|byte| byte.is_ascii_digit());
+    all.then(|| text.parse().ok()).flatten()
+}
