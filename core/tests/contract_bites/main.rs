@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a case may take on a broken store: it may well wait for what never comes.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The cases that fail, in the order of their list.
 fn failing<B: Fault>(patience: Duration) -> Vec<Case> {
