@@ -1,0 +1,253 @@
+//! A memory store behind hooks, which faults bend.
+
+use crate::faults::NoFault;
+use midgard::store::{AppendPart, Visit};
+use midgard::testing::Fixture;
+use midgard::{
+    Append, AppendError, Appended, DynStore, ExpectedVersion, LogId, MemoryStore, Position,
+    ReadLog, ReadStream, RecordedEvent, Store, StoreError, StreamName, StreamState, Version,
+};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One way to break a store: what it does not override works.
+pub(crate) trait Fault: Default + Send + Sync + 'static {
+    /// Whether the store is empty each time it is opened.
+    const FORGETS: bool = false;
+    /// Whether reads heed that the visitor wants no more.
+    const BREAKS: bool = true;
+
+    fn append(
+        &self,
+        store: &MemoryStore,
+        append: Append,
+    ) -> impl Future<Output = Result<Appended, AppendError>> + Send {
+        store.append(append)
+    }
+
+    fn read_stream(&self, read: ReadStream) -> ReadStream {
+        read
+    }
+
+    fn read_log(&self, read: ReadLog) -> ReadLog {
+        read
+    }
+
+    /// What any read found.
+    fn events(&self, events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
+        events
+    }
+
+    /// What a read of the log found, while the log ended at `end`.
+    fn logged(&self, events: Vec<RecordedEvent>, _end: Position) -> Vec<RecordedEvent> {
+        events
+    }
+
+    fn reached(&self, position: Position) -> Position {
+        position
+    }
+
+    fn state(&self, _stream: &StreamName, state: StreamState) -> StreamState {
+        state
+    }
+
+    fn last_position(
+        &self,
+        store: &MemoryStore,
+        log: LogId,
+    ) -> impl Future<Output = Result<Position, StoreError>> + Send {
+        store.last_position(log)
+    }
+
+    fn wait_past(
+        &self,
+        store: &MemoryStore,
+        log: LogId,
+        position: Position,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        store.wait_past(log, position)
+    }
+
+    fn truncate(
+        &self,
+        store: &MemoryStore,
+        stream: &StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    ) -> impl Future<Output = Result<(), AppendError>> + Send {
+        store.truncate(stream, before, expected)
+    }
+
+    fn tombstone(
+        &self,
+        store: &MemoryStore,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+    ) -> impl Future<Output = Result<(), AppendError>> + Send {
+        store.tombstone(stream, expected)
+    }
+}
+
+/// The same append, each of its parts changed.
+pub(crate) fn change(append: Append, change: impl FnMut(AppendPart) -> AppendPart) -> Append {
+    let condition = append.condition().cloned();
+    let parts = append.into_parts().into_iter().map(change);
+    let changed = parts.fold(Append::default(), |append, part| {
+        append.and(part.stream, part.expected, part.events)
+    });
+    match condition {
+        Some(condition) => changed.unless(condition),
+        None => changed,
+    }
+}
+
+/// A store with a fault.
+pub(crate) struct Broken<B> {
+    store: MemoryStore,
+    fault: Arc<B>,
+    /// How often it was used; shared by all handles.
+    uses: Arc<AtomicU64>,
+}
+
+impl<B> Broken<B> {
+    /// A case that never ends on a broken store is given up on, but its threads would run on.
+    fn count_use(&self) {
+        let uses = self.uses.fetch_add(1, Ordering::Relaxed);
+        assert!(uses < 50_000, "the case goes on for ever");
+    }
+}
+
+impl<B: Fault> Store for Broken<B> {
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.count_use();
+        self.fault.append(&self.store, append).await
+    }
+
+    async fn read_stream(
+        &self,
+        read: &ReadStream,
+        visit: &mut Visit<'_>,
+    ) -> Result<StreamState, StoreError> {
+        self.count_use();
+        let mut events = Vec::new();
+        let state = self
+            .store
+            .read_stream(&self.fault.read_stream(read.clone()), &mut |event| {
+                events.push(event.to_owned());
+                ControlFlow::Continue(())
+            })
+            .await?;
+        for event in self.fault.events(events) {
+            if visit(event.view()).is_break() && B::BREAKS {
+                break;
+            }
+        }
+        Ok(self.fault.state(&read.stream, state))
+    }
+
+    async fn read_log(
+        &self,
+        read: &ReadLog,
+        visit: &mut Visit<'_>,
+    ) -> Result<Position, StoreError> {
+        self.count_use();
+        let mut events = Vec::new();
+        let read = self.fault.read_log(read.clone());
+        let end = self.store.last_position(read.log).await?;
+        let reached = self
+            .store
+            .read_log(&read, &mut |event| {
+                events.push(event.to_owned());
+                ControlFlow::Continue(())
+            })
+            .await?;
+        for event in self.fault.logged(self.fault.events(events), end) {
+            if visit(event.view()).is_break() && B::BREAKS {
+                return Ok(event.position);
+            }
+        }
+        Ok(self.fault.reached(reached))
+    }
+
+    async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
+        self.count_use();
+        let state = self.store.stream_state(stream).await?;
+        Ok(self.fault.state(stream, state))
+    }
+
+    async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
+        self.count_use();
+        self.fault.last_position(&self.store, log).await
+    }
+
+    async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
+        self.count_use();
+        self.fault.wait_past(&self.store, log, position).await
+    }
+
+    async fn truncate(
+        &self,
+        stream: &StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    ) -> Result<(), AppendError> {
+        self.fault
+            .truncate(&self.store, stream, before, expected)
+            .await
+    }
+
+    async fn tombstone(
+        &self,
+        stream: &StreamName,
+        expected: ExpectedVersion,
+    ) -> Result<(), AppendError> {
+        self.fault.tombstone(&self.store, stream, expected).await
+    }
+}
+
+/// Where a store lives that is broken in the way that [`break_stores`] chose.
+///
+/// One type for all faults, as the whole contract is compiled once for every fixture.
+pub(crate) struct Place(Box<dyn Fn() -> DynStore + Send + Sync>);
+
+/// How the next places are made.
+static CHOSEN: Mutex<fn() -> Place> = Mutex::new(place::<NoFault>);
+
+/// Breaks the stores of all places that are made from now on, until what it returns is dropped. Who
+/// wants them broken in another way waits so long.
+#[must_use]
+pub(crate) fn break_stores<B: Fault>() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    *CHOSEN.lock().unwrap() = place::<B>;
+    turn
+}
+
+fn place<B: Fault>() -> Place {
+    let (store, fault, uses) = (MemoryStore::new(), Arc::<B>::default(), Arc::default());
+    Place(Box::new(move || {
+        let store = match B::FORGETS {
+            true => MemoryStore::new(),
+            false => store.clone(),
+        };
+        DynStore::new(Broken {
+            store,
+            fault: fault.clone(),
+            uses: Arc::clone(&uses),
+        })
+    }))
+}
+
+impl Fixture for Place {
+    type Store = DynStore;
+
+    fn new() -> Self {
+        let place = *CHOSEN.lock().unwrap();
+        place()
+    }
+
+    fn open(&self) -> DynStore {
+        (self.0)()
+    }
+}

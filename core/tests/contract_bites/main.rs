@@ -1,0 +1,140 @@
+//! The contract must catch stores that break it. Here are stores broken on purpose, each in one way;
+//! for each, at least one case must fail, and one that is named must be among them.
+
+mod broken;
+mod faults;
+
+use broken::{Fault, Place, break_stores};
+use faults::*;
+use midgard::testing::{Case, cases};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+/// How long a case may take on a broken store: it may well wait for what never comes.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The cases that fail, in the order of their list.
+fn failing<B: Fault>(patience: Duration) -> Vec<Case> {
+    be_quiet();
+    let _turn = break_stores::<B>();
+    let cases = cases::<Place>();
+    let next = AtomicUsize::new(0);
+    // Many at once, as those that wait for what never comes take their time.
+    let mut failing: Vec<_> = thread::scope(|threads| {
+        let run = || {
+            let mut failing = Vec::new();
+            while let Some((index, case)) = take(&cases, &next) {
+                if catch_unwind(AssertUnwindSafe(|| case.run_within(patience))).is_err() {
+                    failing.push((index, *case));
+                }
+            }
+            failing
+        };
+        let running: Vec<_> = (0..32).map(|_| threads.spawn(run)).collect();
+        running
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    failing.sort_by_key(|(index, _)| *index);
+    failing.into_iter().map(|(_, case)| case).collect()
+}
+
+fn take<'a>(cases: &'a [Case], next: &AtomicUsize) -> Option<(usize, &'a Case)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    Some((index, cases.get(index)?))
+}
+
+/// Cases are meant to fail here: only what fails on the threads of the tests themselves, which carry
+/// their names, is of interest.
+fn be_quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if matches!(thread::current().name(), Some(name) if name != "contract case") {
+                print(info);
+            }
+        }));
+    });
+}
+
+fn is_caught<B: Fault>(by: &str) {
+    let failing = failing::<B>(PATIENCE);
+    assert!(
+        failing.iter().any(|case| case.name() == by),
+        "{by} is there to catch this broken store, but only these cases did: {failing:?}"
+    );
+}
+
+macro_rules! caught {
+    ($($store:ident: $fault:ty, by $case:ident;)*) => {$(
+        #[test]
+        fn $store() {
+            is_caught::<$fault>(stringify!($case));
+        }
+    )*};
+}
+
+caught! {
+    drops_an_event_of_an_append: DropsAnEvent, by appended_events_can_be_read;
+    loses_an_event_between_two_batches: LosesOneOfMany, by long_log_is_read_whole;
+    reorders_events: Reorders, by log_gives_all_events_in_the_order_of_appends;
+    repeats_an_event_between_two_batches: RepeatsOneOfMany, by long_stream_is_read_whole;
+    appends_part_by_part: TearsParts, by one_wrong_exact_version_fails_all_parts;
+    appends_event_by_event: TearsEvents, by append_after_a_refused_one_is_as_ever;
+    stops_midway: StopsMidway, by ten_thousand_events_in_one_append;
+    ignores_expected_versions: IgnoresExpectedVersions, by version_too_low_fails;
+    checks_expected_versions_too_early: ChecksTooEarly, by one_winner_for_each_version;
+    forgets_ids: ForgetsIds, by idempotent_repeat_with_any;
+    accepts_batches_that_are_partly_known: AcceptsPartlyKnown, by batch_with_a_known_beginning_conflicts_with_any;
+    mixes_up_payloads: MixesPayloads, by appended_events_can_be_read;
+    mixes_up_tags: MixesTags, by metadata_belongs_to_one_event_of_a_batch;
+    mixes_up_headers: MixesMetadata, by metadata_belongs_to_one_event_of_a_batch;
+    swaps_correlation_and_causation: SwapsCorrelation, by correlation_without_causation;
+    cuts_large_payloads: CutsPayloads, by payload_of_a_mebibyte;
+    trims_texts: TrimsTexts, by any_text_names_an_event;
+    folds_the_case_of_streams: FoldsCase, by streams_whose_names_begin_alike_are_separate;
+    ignores_the_limit_of_reads: IgnoresLimits, by stream_up_to_a_limit;
+    ignores_where_reads_begin: IgnoresFrom, by stream_from_a_version;
+    begins_reads_one_too_late: BeginsTooLate, by log_from_a_position;
+    reads_backward_as_forward: ReadsForward, by stream_backward_gives_the_newest_first;
+    goes_on_after_a_break: IgnoresBreak, by break_ends_a_read_of_a_stream;
+    reads_any_log: ReadsAnyLog, by unknown_log_is_an_error;
+    ignores_conditions: IgnoresConditions, by condition_fails_when_an_event_matches;
+    asks_for_any_tag_of_an_item: AnyTag, by query_by_all_of_several_tags;
+    asks_for_one_item_only: OneItem, by query_by_any_of_several_tags;
+    skips_checks_of_limits: SkipsLimits, by name_of_an_event_too_long;
+    restarts_versions_after_a_truncation: RestartsVersions, by versions_never_restart_after_all_was_truncated;
+    ignores_truncations: IgnoresTruncations, by truncated_stream_begins_later;
+    ignores_tombstones: IgnoresTombstones, by append_to_a_tombstoned_stream_says_so;
+    takes_back_positions: TakesBackPositions, by positions_are_never_used_again;
+    lets_time_go_back: LetsTimeGoBack, by time_never_goes_back;
+    shows_an_event_late: ShowsLate, by nothing_appears_behind_a_reader;
+    says_it_read_further_than_it_did: ReachesTooFar, by log_is_read_in_pages;
+    never_waits: NeverWaits, by wait_past_waits_at_the_end;
+    answers_with_the_first_position: AnswersFirstPosition, by append_answers_with_position_and_version;
+    forgets_when_it_is_opened_again: ForgetsOnOpening, by reopened_store_has_all_events;
+}
+
+#[test]
+fn nothing_stands_against_the_same_wrapper_without_a_fault() {
+    let failing = failing::<NoFault>(Case::PATIENCE);
+    assert!(
+        failing.is_empty(),
+        "it is not the wrapper that makes cases fail: {failing:?}"
+    );
+}
+
+#[test]
+fn names_of_cases_are_unique() {
+    let mut names: Vec<_> = cases::<Place>().iter().map(Case::name).collect();
+    names.sort_unstable();
+    let count = names.len();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    assert!(count >= 120, "the contract is this long: {count}");
+}
