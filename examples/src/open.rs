@@ -1,6 +1,7 @@
 //! Opening a store that is picked on the command line.
 
 use midgard::{DynStore, MemoryStore, StoreError};
+use midgard_store_lmdb::LmdbStore;
 use std::path::Path;
 
 /// Which store keeps the events.
@@ -19,14 +20,7 @@ pub enum StoreKind {
 /// When the store cannot be opened.
 pub fn open(kind: StoreKind, directory: &Path) -> Result<DynStore, StoreError> {
     match kind {
-        StoreKind::Lmdb => Err(StoreError::Backend {
-            action: "open its directory",
-            source: format!(
-                "{}: this build has no LMDB store; use `--store memory`",
-                directory.display()
-            )
-            .into(),
-        }),
+        StoreKind::Lmdb => LmdbStore::open(directory).map(DynStore::new),
         StoreKind::Memory => Ok(DynStore::new(MemoryStore::new())),
     }
 }
