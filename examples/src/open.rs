@@ -6,7 +6,6 @@ use std::path::Path;
 
 /// Which store keeps the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-#[allow(clippy::exhaustive_enums)]
 pub enum StoreKind {
     /// On disk, in a directory.
     Lmdb,

@@ -9,7 +9,6 @@ use std::str::FromStr;
 
 /// Who buys: a number, printed with five digits at least, as listings write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::exhaustive_structs)]
 pub struct CustomerId(pub u32);
 
 impl FromStr for CustomerId {
@@ -31,7 +30,6 @@ impl fmt::Display for CustomerId {
 
 /// What is bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(clippy::exhaustive_structs)]
 pub struct Purchase {
     /// When.
     pub date: Date,
@@ -44,7 +42,6 @@ pub struct Purchase {
 /// An order was within the credit limit, and adds to what the customer owes.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "order.approved")]
-#[allow(clippy::exhaustive_structs)]
 pub struct OrderApproved {
     /// Its number among the orders of its customer, from 1.
     pub number: u64,
@@ -55,7 +52,6 @@ pub struct OrderApproved {
 /// An order was over the credit limit; it adds nothing to what the customer owes.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "order.rejected")]
-#[allow(clippy::exhaustive_structs)]
 pub struct OrderRejected {
     /// Its number among the orders of its customer, from 1.
     pub number: u64,
@@ -106,7 +102,6 @@ impl Apply<OrderRejected> for Customer {
 /// Equal purchases are separate orders, told apart by their number: so placing one again, in a run
 /// that goes on where another was killed, is recognised and changes nothing.
 #[derive(Debug, Clone)]
-#[allow(clippy::exhaustive_structs)]
 pub struct PlaceOrder {
     /// Its number among the orders of its customer, from 1.
     pub number: u64,
@@ -118,7 +113,6 @@ pub struct PlaceOrder {
 
 /// Why an order cannot be placed at all. Being over the limit is no such reason: that is an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Misplaced {
     /// The order of this number is another one.
     #[error(

@@ -16,7 +16,6 @@ const WAITING: usize = 4096;
 
 /// Why an import ended before its last row. Every row before was decided, or will be in the next run.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ImportError<E> {
     /// A row could not be read. All rows before it were decided, and are kept.
     #[error(transparent)]

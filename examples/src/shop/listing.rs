@@ -7,7 +7,6 @@ use std::str::FromStr;
 
 /// One line of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)]
 pub struct Row {
     /// Who bought.
     pub customer: CustomerId,
@@ -50,7 +49,6 @@ impl FromStr for Row {
 
 /// Why a listing could not be read further. The rows before were fine.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ListingError {
     /// A line is no row.
     #[error("{file}:{line}: {source}")]

@@ -20,7 +20,6 @@ pub use money::Cents;
 /// A value that is not written as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found {found:?}")]
-#[allow(clippy::exhaustive_structs)]
 pub struct Malformed {
     /// What should have stood there.
     pub expected: &'static str,

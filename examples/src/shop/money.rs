@@ -20,7 +20,6 @@ use std::str::FromStr;
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
-#[allow(clippy::exhaustive_structs)]
 pub struct Cents(pub u64);
 
 impl Cents {

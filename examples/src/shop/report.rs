@@ -8,7 +8,6 @@ use std::fmt;
 
 /// How many orders, and what they cost together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)]
 pub struct Tally {
     /// The number of orders.
     pub orders: u64,
@@ -18,7 +17,6 @@ pub struct Tally {
 
 /// The shop's books. Printed as five lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(clippy::exhaustive_structs)]
 pub struct Report {
     /// Customers with an order, approved or not.
     pub customers: u64,
@@ -32,7 +30,6 @@ pub struct Report {
 
 /// Why no report could be made.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum ReportError {
     /// The store could not be read.
     #[error(transparent)]
