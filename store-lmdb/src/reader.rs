@@ -56,8 +56,9 @@ pub(crate) fn read_stream(
             let Some(stream) = databases.stream(transaction, name)? else {
                 return Ok((StreamState::NONE, true));
             };
-            let state = stream.state;
-            let last = *end.get_or_insert(state.last);
+            // What was appended after the read began is not part of it; what was removed is gone.
+            let last = *end.get_or_insert(stream.state.last);
+            let state = StreamState { last, ..stream.state };
             let (first, last) = match read.direction {
                 Direction::Forward => (from.max(state.first), last),
                 Direction::Backward => (state.first, from.min(last)),

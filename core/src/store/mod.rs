@@ -20,7 +20,8 @@ use crate::stream_name::StreamName;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// What a read calls with each event; `Break` ends the read.
+/// What a read calls with each event; `Break` ends the read. It must not wait for an append to the same
+/// store: some stores hold a place for the read until it returns.
 pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send + 'a;
 
 /// Keeps streams of events. A store never sees domain types, only names, versions, tags and bytes.
@@ -59,9 +60,11 @@ pub trait Store: Send + Sync + 'static {
     /// only error after which events may have been appended.
     fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send;
 
-    /// Calls `visit` with the events of a stream, as they are now, and returns the stream's state.
+    /// Calls `visit` with the events of a stream, and returns the stream's state.
     ///
-    /// A stream that does not exist has no events; a tombstoned one neither.
+    /// The read ends with what was the last version when it began, and the state says that version; a
+    /// truncation or a tombstone that came meanwhile is in the state. A stream that does not exist
+    /// has no events; a tombstoned one neither.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a record cannot be read; the events before it were visited.

@@ -82,7 +82,7 @@ impl Command<User> for Rename {
 
 fn main() -> Result<(), Box<dyn Error>> {
     midgard::block_on(async {
-        let users = Repository::<User, _>::new(open(StoreKind::Memory, Path::new("user-data"))?);
+        let users = Repository::<User, _>::new(open(StoreKind::Lmdb, Path::new("user-data"))?);
         let id = midgard::EventId::new().to_string();
 
         let create = Create { name: "bob".into() };
