@@ -216,7 +216,6 @@ static CHOSEN: Mutex<fn() -> Place> = Mutex::new(place::<NoFault>);
 
 /// Breaks the stores of all places that are made from now on, until what it returns is dropped. Who
 /// wants them broken in another way waits so long.
-#[must_use]
 pub(crate) fn break_stores<B: Fault>() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
