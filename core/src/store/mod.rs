@@ -34,7 +34,8 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 /// 3. [`ExpectedVersion`] is checked; a mismatch is [`AppendError::Conflict`].
 /// 4. A retry of an append (same event ids, same expected version) gets the first answer, also after
 ///    later appends. A batch of which only a part is known is a conflict. `Any` and `Exists` recognise a
-///    retry among the last [`rules::RECENT_EVENTS`] events of the log.
+///    retry among the last [`rules::RECENT_EVENTS`] events of the log. Once its stream is tombstoned, a
+///    retry is told so.
 /// 5. Once a reader has passed a position, no event at or below it ever appears.
 /// 6. An [`AppendCondition`](crate::AppendCondition) is checked in the same atomic step.
 /// 7. Reads go forward or backward from anywhere, in constant memory, while appends go on.
@@ -75,8 +76,10 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<StreamState, StoreError>> + Send;
 
     /// Calls `visit` with the events of a log that match, and returns the last position that was
-    /// looked at, whether it matched or not: a reader may go on after (or, backward, before) it. It is
-    /// the position before the start when there was nothing to look at.
+    /// looked at, whether it matched or not: a reader may go on after (or, backward, before) it. A
+    /// forward read that was not cut short has looked at the whole log, so that it is
+    /// [`Store::last_position`] at least, whatever was truncated. It is the position before the start
+    /// when there was nothing to look at.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a record cannot be read; the events before it were visited.
@@ -95,7 +98,8 @@ pub trait Store: Send + Sync + 'static {
         stream: &StreamName,
     ) -> impl Future<Output = Result<StreamState, StoreError>> + Send;
 
-    /// The position of the last event of a log; zero when it has none.
+    /// The position of the last event of a log; zero when it never had one. It never goes down, also
+    /// when that event was truncated since.
     ///
     /// # Errors
     /// [`StoreError::UnknownLog`], or when the store cannot be read.

@@ -114,7 +114,7 @@ impl<B> Broken<B> {
     /// A case that never ends on a broken store is given up on, but its threads would run on.
     fn count_use(&self) {
         let uses = self.uses.fetch_add(1, Ordering::Relaxed);
-        assert!(uses < 50_000, "the case goes on for ever");
+        assert!(uses < 500_000, "the case goes on for ever");
     }
 }
 
@@ -216,7 +216,6 @@ static CHOSEN: Mutex<fn() -> Place> = Mutex::new(place::<NoFault>);
 
 /// Breaks the stores of all places that are made from now on, until what it returns is dropped. Who
 /// wants them broken in another way waits so long.
-#[must_use]
 pub(crate) fn break_stores<B: Fault>() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -426,7 +426,7 @@ fault! {
 }
 
 fault! {
-    /// An event at an odd position is there only when two more are.
+    /// Hides an event at an odd position while it is the last but one.
     ShowsLate {
         fn logged(&self, mut events: Vec<RecordedEvent>, end: Position) -> Vec<RecordedEvent> {
             events.retain(|event| event.position.next() != end || event.position.0 % 2 == 0);

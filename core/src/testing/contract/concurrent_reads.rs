@@ -126,7 +126,8 @@ pub(super) async fn truncations_while_others_append_and_read<F: Fixture>(fixture
     };
     let mut first = Version::FIRST;
     while_writing(write, || {
-        let state = fixture.block_on(state_of(&store, STREAM));
+        let what = ReadStream::forward(stream(STREAM));
+        let (_, state) = fixture.block_on(read(&store, &what));
         assert!(
             state.first >= first,
             "what was truncated does not come back"

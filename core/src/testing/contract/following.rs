@@ -14,7 +14,11 @@ pub(super) async fn follow_catches_up_and_goes_on<F: Fixture>(fixture: &F) {
         seen.extend(take(&mut follow, count).await);
     }
     assert_same(&seen, &all);
-    assert_eq!(seen, log(&store).await, "a follower sees the log as it is");
+    assert_list(
+        &seen,
+        &log(&store).await,
+        "a follower sees the log as it is",
+    );
 }
 
 pub(super) async fn follow_of_an_empty_log_waits_for_the_first_event<F: Fixture>(fixture: &F) {
@@ -46,10 +50,10 @@ pub(super) async fn follow_is_woken_by_an_append<F: Fixture>(fixture: &F) {
         }
         follower.join().expect("the follower sees all events")
     });
-    assert_eq!(
-        seen,
-        log(&store).await,
-        "a follower sees each event once, in order"
+    assert_list(
+        &seen,
+        &log(&store).await,
+        "a follower sees each event once, in order",
     );
 }
 
@@ -160,10 +164,10 @@ pub(super) async fn follow_loses_nothing_between_catching_up_and_live<F: Fixture
         writer.join().expect("the writer appends");
         follower.join().expect("the follower sees all events")
     });
-    assert_eq!(
-        seen,
-        log(&store).await,
-        "each event once, in order, without a gap"
+    assert_list(
+        &seen,
+        &log(&store).await,
+        "each event once, in order, without a gap",
     );
 }
 
@@ -187,7 +191,7 @@ pub(super) async fn several_followers_see_the_same<F: Fixture>(fixture: &F) {
     });
     let all = log(&store).await;
     for seen in seen {
-        assert_eq!(seen, all, "each follower sees each event once, in order");
+        assert_list(&seen, &all, "each follower sees each event once, in order");
     }
 }
 

@@ -128,10 +128,10 @@ async fn fill<F: Fixture>(fixture: &F) -> Vec<RecordedEvent> {
 pub(super) async fn reopened_store_has_all_events<F: Fixture>(fixture: &F) {
     let before = fill(fixture).await;
     let store = fixture.open();
-    assert_eq!(
-        log(&store).await,
-        before,
-        "what was appended is there when it is opened again"
+    assert_list(
+        &log(&store).await,
+        &before,
+        "what was appended is there when it is opened again",
     );
     assert_eq!(
         history(&store, "account-2").await,
@@ -206,10 +206,10 @@ pub(super) async fn reopened_store_remembers_endings<F: Fixture>(fixture: &F) {
     let before = log(&store).await;
     drop(store);
     let store = fixture.open();
-    assert_eq!(
-        log(&store).await,
-        before,
-        "what was removed does not come back"
+    assert_list(
+        &log(&store).await,
+        &before,
+        "what was removed does not come back",
     );
     assert_eq!(
         versions(&history(&store, "account-2").await),

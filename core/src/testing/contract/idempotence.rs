@@ -23,10 +23,10 @@ async fn answers_again(store: &impl Store, append: Append, first: &Appended) {
         again, *first,
         "a retry of an append gets the answer that the append got"
     );
-    assert_eq!(
-        log(store).await,
-        before,
-        "a retry of an append adds nothing"
+    assert_list(
+        &log(store).await,
+        &before,
+        "a retry of an append adds nothing",
     );
 }
 

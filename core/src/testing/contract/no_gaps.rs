@@ -55,9 +55,10 @@ async fn nothing_is_skipped<F: Fixture>(fixture: &F, writers: &[&[usize]]) {
     });
     let log = log(&store).await;
     for seen in seen {
-        assert_eq!(
-            seen, log,
-            "a reader that tails the log sees each event once, and skips none"
+        assert_list(
+            &seen,
+            &log,
+            "a reader that tails the log sees each event once, and skips none",
         );
     }
 }
@@ -87,7 +88,7 @@ pub(super) async fn reader_that_goes_on_after_each_append_sees_all<F: Fixture>(f
         seen.extend(events);
         after = reached;
     }
-    assert_eq!(seen, log(&store).await, "each event once, none skipped");
+    assert_list(&seen, &log(&store).await, "each event once, none skipped");
 }
 
 pub(super) async fn last_position_is_what_can_be_read<F: Fixture>(fixture: &F) {
@@ -152,10 +153,10 @@ pub(super) async fn nothing_is_skipped_when_others_are_refused<F: Fixture>(fixtu
         }
         reader.join().expect("the reader sees all events")
     });
-    assert_eq!(
-        seen,
-        log(&store).await,
-        "a refused append leaves nothing that a reader waits for"
+    assert_list(
+        &seen,
+        &log(&store).await,
+        "a refused append leaves nothing that a reader waits for",
     );
     let wanted: Vec<_> = (1..=81).map(Position).collect();
     assert_eq!(
@@ -184,9 +185,9 @@ pub(super) async fn nothing_that_matches_is_skipped<F: Fixture>(fixture: &F) {
             .join()
             .expect("the reader sees all events that match")
     });
-    assert_eq!(
-        seen,
-        matching(&store, query).await,
-        "each event that matches, once"
+    assert_list(
+        &seen,
+        &matching(&store, query).await,
+        "each event that matches, once",
     );
 }

@@ -137,9 +137,10 @@ pub(super) async fn matching(store: &impl Store, query: impl Into<Query>) -> Vec
     let (found, _) = scan(store, &ReadLog::forward().matching(query.clone())).await;
     let (mut backward, _) = scan(store, &ReadLog::backward().matching(query)).await;
     backward.reverse();
-    assert_eq!(
-        found, backward,
-        "the same query gives the same events in both directions"
+    assert_list(
+        &found,
+        &backward,
+        "the same query gives the same events in both directions",
     );
     found
 }
@@ -155,9 +156,10 @@ pub(super) async fn holds(store: &impl Store, name: &str, events: &[NewEvent]) {
     );
     let mut logged = log(store).await;
     logged.retain(|event| event.stream.as_str() == name);
-    assert_eq!(
-        recorded, logged,
-        "the log has the same events as the stream {name}"
+    assert_list(
+        &recorded,
+        &logged,
+        "the log has the same events as each stream",
     );
     let state = state_of(store, name).await;
     assert_eq!(
@@ -169,10 +171,10 @@ pub(super) async fn holds(store: &impl Store, name: &str, events: &[NewEvent]) {
 
 /// What was recorded is what was appended, in every part.
 pub(super) fn assert_same(recorded: &[RecordedEvent], appended: &[NewEvent]) {
-    assert_eq!(
-        ids(recorded),
-        appended.iter().map(|event| event.id).collect::<Vec<_>>(),
-        "a store gives back the events that were appended, each once, in order"
+    assert_list(
+        &ids(recorded),
+        &appended.iter().map(|event| event.id).collect::<Vec<_>>(),
+        "a store gives back the events that were appended, each once, in order",
     );
     for (recorded, appended) in recorded.iter().zip(appended) {
         let id = appended.id;
@@ -205,4 +207,23 @@ pub(super) fn versions(events: &[RecordedEvent]) -> Vec<u64> {
 
 pub(super) fn positions(events: &[RecordedEvent]) -> Vec<Position> {
     events.iter().map(|event| event.position).collect()
+}
+
+/// Two lists are equal; if not, only the first difference is printed, as lists may be long.
+pub(super) fn assert_list<T: PartialEq + std::fmt::Debug>(found: &[T], wanted: &[T], why: &str) {
+    let differs = found
+        .iter()
+        .zip(wanted)
+        .position(|(one, other)| one != other);
+    if let Some(at) = differs {
+        panic!(
+            "{why}, but at {at} is {:?} and not {:?}",
+            found[at], wanted[at]
+        );
+    }
+    let (found, wanted) = (found.len(), wanted.len());
+    assert_eq!(
+        found, wanted,
+        "{why}, but there are {found} and not {wanted}"
+    );
 }
