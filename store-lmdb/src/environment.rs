@@ -222,3 +222,11 @@ fn open_with_flags(
     // writing to the files by other means. The flags are only those of `Durability`.
     unsafe { environment.flags(flags).open(path) }
 }
+
+/// An LMDB environment as the store opens one, for measurements next to it.
+///
+/// # Errors
+/// As LMDB.
+pub fn open_raw(path: &Path) -> heed::Result<Env<WithoutTls>> {
+    open_environment(path, &LmdbOptions::default(), MAP_SIZE)
+}

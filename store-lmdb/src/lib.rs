@@ -42,6 +42,8 @@ mod writer;
 #[doc = include_str!("../FORMAT.md")]
 pub mod format {}
 
+#[doc(hidden)]
+pub use environment::open_raw;
 pub use options::{Durability, LmdbOptions};
 
 use environment::Environment;

@@ -50,18 +50,17 @@ pub(crate) fn read_stream(
     let name = read.stream.as_str();
     let mut from = read.from;
     let mut left = read.limit;
-    let mut end = None;
+    // What was appended after the read began is not part of it; what was removed since is gone.
+    let mut begun = None;
     loop {
         let (state, done) = environment.read(|databases, transaction| {
             let Some(stream) = databases.stream(transaction, name)? else {
                 return Ok((StreamState::NONE, true));
             };
-            // What was appended after the read began is not part of it; what was removed is gone.
-            let last = *end.get_or_insert(stream.state.last);
-            let state = StreamState { last, ..stream.state };
+            let state = *begun.get_or_insert(stream.state);
             let (first, last) = match read.direction {
-                Direction::Forward => (from.max(state.first), last),
-                Direction::Backward => (state.first, from.min(last)),
+                Direction::Forward => (from.max(state.first), state.last),
+                Direction::Backward => (state.first, from.min(state.last)),
             };
             if state.tombstoned || left == 0 || first > last {
                 return Ok((state, true));

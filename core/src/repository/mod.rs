@@ -273,7 +273,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Registry::linked()?;
         let mut end = End::OfStream;
         let read = ReadStream::forward(loaded.stream().clone()).from(loaded.version().next());
-        let state = self
+        let mut state = self
             .store
             .read_stream(&read, &mut |event| {
                 if !wanted(event.version, event.time) {
@@ -292,6 +292,11 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
                 ControlFlow::Break(())
             })
             .await?;
+        if end.lacks_events(loaded, state) {
+            // They may have been removed on purpose while they were read.
+            let (now, last) = (self.store.stream_state(loaded.stream()).await?, state.last);
+            state = StreamState { last, ..now };
+        }
         end.check(loaded, state)
     }
 }
@@ -308,6 +313,15 @@ enum End {
 }
 
 impl End {
+    /// Whether events that the stream had when the read began did not come.
+    fn lacks_events<A: Aggregate>(&self, loaded: &Loaded<A>, state: StreamState) -> bool {
+        match self {
+            End::Jump(_) => true,
+            End::OfStream => loaded.version() < state.last,
+            End::Unwanted | End::Unreadable(_) => false,
+        }
+    }
+
     /// Whether everything before the end is there. A stream that lost its events cannot be told from
     /// one without any by reading it.
     fn check<A: Aggregate>(self, loaded: &Loaded<A>, state: StreamState) -> Result<(), LoadError> {

@@ -76,14 +76,21 @@ impl MemoryStore {
         &self,
         stream: &StreamName,
         expected: ExpectedVersion,
-        change: impl FnOnce(&mut StreamEvents) -> Vec<Position>,
+        change: impl FnOnce(&mut StreamEvents) -> Option<Vec<Position>>,
     ) -> Result<(), AppendError> {
         let mut state = self.state();
         rules::decide_end(stream, expected, &mut *state)?;
-        let removed = change(state.streams.entry(stream.clone()).or_default());
-        for position in removed {
-            state.log.remove(&position);
+        let changed = change(state.streams.entry(stream.clone()).or_default());
+        let Some(removed) = changed else {
+            return Ok(());
+        };
+        for position in &removed {
+            state.log.remove(position);
         }
+        // The end of a stream takes a position of its own, in every store.
+        state.last_position = state.last_position.next();
+        drop(state);
+        self.0.appended.notify(usize::MAX);
         Ok(())
     }
 }
@@ -368,10 +375,8 @@ impl Store for MemoryStore {
             let first = before.min(events.state.last.next()).max(events.state.first);
             let count = first.0 - events.state.first.0;
             events.state.first = first;
-            events
-                .positions
-                .drain(..usize::try_from(count).unwrap_or(usize::MAX))
-                .collect()
+            let removed = ..usize::try_from(count).unwrap_or(usize::MAX);
+            (count > 0).then(|| events.positions.drain(removed).collect())
         })
     }
 
@@ -382,7 +387,7 @@ impl Store for MemoryStore {
     ) -> Result<(), AppendError> {
         self.end(stream, expected, |events| {
             events.state.tombstoned = true;
-            std::mem::take(&mut events.positions)
+            Some(std::mem::take(&mut events.positions))
         })
     }
 }

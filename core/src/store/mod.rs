@@ -40,7 +40,8 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 /// 6. An [`AppendCondition`](crate::AppendCondition) is checked in the same atomic step.
 /// 7. Reads go forward or backward from anywhere, in constant memory, while appends go on.
 /// 8. [`Store::events`] with [`EventStream::follow`] catches up and goes on live, without a gap or a repeat.
-/// 9. A stream may be truncated or tombstoned; its versions never restart.
+/// 9. A stream may be truncated or tombstoned; its versions never restart. Such an end takes a position
+///    of its own in the log, at which no event is read.
 /// 10. [Limits](crate::limits) are checked, and named in the error.
 /// 11. A damaged record is [`StoreError::Corrupt`]; it is never skipped.
 ///
@@ -61,11 +62,10 @@ pub trait Store: Send + Sync + 'static {
     /// only error after which events may have been appended.
     fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send;
 
-    /// Calls `visit` with the events of a stream, and returns the stream's state.
+    /// Calls `visit` with the events of a stream, and returns the stream's state when the read began.
     ///
-    /// The read ends with what was the last version when it began, and the state says that version; a
-    /// truncation or a tombstone that came meanwhile is in the state. A stream that does not exist
-    /// has no events; a tombstoned one neither.
+    /// What is appended meanwhile is not read; what is removed meanwhile may be missing. A stream that
+    /// does not exist has no events; a tombstoned one neither.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a record cannot be read; the events before it were visited.

@@ -2,10 +2,9 @@
 #![allow(clippy::print_stdout)]
 
 use midgard::{Aggregate, Apply, Command, Event, Events, Repository, events};
-use midgard_examples::open::{StoreKind, open};
+use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
 use std::error::Error;
-use std::path::Path;
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "user.created")]
@@ -82,7 +81,7 @@ impl Command<User> for Rename {
 
 fn main() -> Result<(), Box<dyn Error>> {
     midgard::block_on(async {
-        let users = Repository::<User, _>::new(open(StoreKind::Lmdb, Path::new("user-data"))?);
+        let users = Repository::<User, _>::new(LmdbStore::open("user-data")?);
         let id = midgard::EventId::new().to_string();
 
         let create = Create { name: "bob".into() };

@@ -94,7 +94,7 @@ pub(super) async fn store_picked_at_run_time_is_the_same_store<F: Fixture>(fixtu
         [4, 5, 6],
         "it truncated the same"
     );
-    let mut waiting = pin!(erased.wait_past(LogId::MAIN, Position(6)));
+    let mut waiting = pin!(erased.wait_past(LogId::MAIN, Position(7)));
     assert!(is_waiting(waiting.as_mut()).await, "it waits as well");
     put_any(&store, STREAM, 1).await;
     waiting.await.expect("a store can be waited for");
@@ -220,7 +220,7 @@ pub(super) async fn reopened_store_remembers_endings<F: Fixture>(fixture: &F) {
     let appended = put(&store, to("account-2", Version(600), events(1))).await;
     assert_eq!(
         appended.position,
-        Some(Position(605)),
+        Some(Position(607)),
         "positions are never used again"
     );
 }
@@ -235,13 +235,13 @@ pub(super) async fn reopened_store_never_uses_positions_again<F: Fixture>(fixtur
     let store = fixture.open();
     assert_eq!(
         last_position(&store).await,
-        Position(3),
+        Position(4),
         "the log ends where it ended"
     );
     let appended = put(&store, to("account-2", Any, events(1))).await;
     assert_eq!(
         appended.position,
-        Some(Position(4)),
+        Some(Position(5)),
         "positions are never used again"
     );
 }

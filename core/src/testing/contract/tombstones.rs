@@ -14,25 +14,25 @@ pub(super) async fn positions_are_never_used_again<F: Fixture>(fixture: &F) {
     truncate(&store, 4).await;
     assert_eq!(
         last_position(&store).await,
-        Position(5),
-        "the end of the log stays where it was"
+        Position(6),
+        "a truncation takes a position"
     );
     let appended = put(&store, to(STREAM, Any, events(1))).await;
     assert_eq!(
         appended.position,
-        Some(Position(6)),
+        Some(Position(7)),
         "positions go on after a truncation"
     );
     tombstone(&store, STREAM).await;
     assert_eq!(
         last_position(&store).await,
-        Position(6),
-        "the end of the log stays where it was"
+        Position(8),
+        "a tombstone takes a position"
     );
     let appended = put(&store, to("account-2", Any, events(1))).await;
     assert_eq!(
         appended.position,
-        Some(Position(7)),
+        Some(Position(9)),
         "positions go on after a tombstone"
     );
 }
@@ -50,7 +50,7 @@ pub(super) async fn read_of_the_log_passes_over_what_was_removed<F: Fixture>(fix
     );
     assert_eq!(
         reached,
-        Position(4),
+        Position(5),
         "a reader goes on after what was removed, and does not wait"
     );
 }
