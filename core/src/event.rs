@@ -191,7 +191,7 @@ impl<E: Event> AnyEvent for E {
     label = "this type does not implement `Event`",
     note = "add `#[derive(Event)]` and `#[event(name = \"...\")]` to `{Self}`"
 )]
-pub trait EventSet: Sized + Send + Sync + 'static {
+pub trait EventSet: Debug + Clone + Sized + Send + Sync + 'static {
     /// The descriptors of the members, in their newest version.
     const DESCRIPTORS: &'static [&'static EventDescriptor];
 

@@ -3,8 +3,11 @@
 
 pub use core::clone::Clone;
 pub use core::convert::{From, Into, TryFrom};
-pub use core::fmt::Debug;
+pub use core::default::Default;
+pub use core::fmt::{self, Debug, Formatter};
+pub use core::marker::{Send, Sync};
 pub use core::option::Option::{self, None, Some};
+pub use core::prelude::v1::test;
 pub use core::primitive::{bool, str, u32, usize};
 pub use core::result::Result::{self, Err, Ok};
 pub use core::{concat, module_path};
@@ -13,10 +16,12 @@ pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::vec;
 
 use crate::event::{Event, EventDescriptor, EventSet};
+use crate::tags::Tags;
 use core::marker::PhantomData;
 use serde::de::{self, DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
 use std::borrow::Cow;
+use std::fmt::Display;
 
 pub struct Registration(pub &'static EventDescriptor);
 inventory::collect!(Registration);
@@ -80,17 +85,89 @@ pub fn unknown_event<'de, D: Deserializer<'de>>(name: &str) -> D::Error {
     D::Error::custom(format_args!("unknown event {name:?}"))
 }
 
+/// `From`, seen from the older version: rustc then underlines its path in `upcast_from`.
+#[diagnostic::on_unimplemented(
+    message = "event `{New}` cannot be upcast from `{Self}`",
+    label = "`{New}` cannot be made of a `{Self}` yet",
+    note = "write `impl From<{Self}> for {New} {{ fn from(old: {Self}) -> Self {{ .. }} }}`"
+)]
+pub trait UpcastTo<New> {
+    fn upcast(self) -> New;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Old, New: From<Old>> UpcastTo<New> for Old {
+    fn upcast(self) -> New {
+        New::from(self)
+    }
+}
+
 /// Reads an older version and takes one step up.
-pub fn upcast<'de, Old: Event, New: From<Old>, D: Deserializer<'de>>(
+pub fn upcast<'de, Old: Event + UpcastTo<New>, New, D: Deserializer<'de>>(
     version: u32,
     deserializer: D,
 ) -> Result<New, D::Error> {
-    Old::deserialize_version(version, deserializer).map(New::from)
+    Old::deserialize_version(version, deserializer).map(Old::upcast)
 }
 
 /// Reads the version that the type itself writes.
 pub fn current<'de, E: Event, D: Deserializer<'de>>(deserializer: D) -> Result<E, D::Error> {
     E::deserialize(deserializer)
+}
+
+/// What stands in the functions of a type that the derive has refused. It never runs.
+///
+/// # Panics
+/// Always.
+#[allow(clippy::panic)]
+pub fn refused() -> ! {
+    panic!("a derive refused this type")
+}
+
+pub fn debug_variant<E: EventSet>(f: &mut Formatter<'_>, name: &str, event: &E) -> fmt::Result {
+    f.debug_tuple(name).field(event).finish()
+}
+
+pub fn clone<E: EventSet>(event: &E) -> E {
+    event.clone()
+}
+
+/// A field that is marked `#[event(tag = "..")]`.
+///
+/// `Kind` keeps the impls apart, and the compiler finds it by the field's type: what an `Option` is
+/// does not depend on how the type is written.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` cannot be a tag",
+    label = "a tag is text, but this type does not implement `Display`",
+    note = "write `impl std::fmt::Display for {Self}`, or tag a field that has it; `Option` and `Vec` of such a type are tags too"
+)]
+pub trait TagValue<Kind> {
+    fn push(&self, key: &str, tags: &mut Tags);
+}
+
+pub struct One;
+pub struct Maybe<Kind>(PhantomData<Kind>);
+pub struct Many<Kind>(PhantomData<Kind>);
+
+#[diagnostic::do_not_recommend]
+impl<T: Display> TagValue<One> for T {
+    fn push(&self, key: &str, tags: &mut Tags) {
+        tags.push(key, self);
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<Kind, T: TagValue<Kind>> TagValue<Maybe<Kind>> for Option<T> {
+    fn push(&self, key: &str, tags: &mut Tags) {
+        self.iter().for_each(|value| value.push(key, tags));
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<Kind, T: TagValue<Kind>> TagValue<Many<Kind>> for Vec<T> {
+    fn push(&self, key: &str, tags: &mut Tags) {
+        self.iter().for_each(|value| value.push(key, tags));
+    }
 }
 
 struct Payload<'a, S>(&'a S);
@@ -126,7 +203,7 @@ pub fn deserialize_tagged<'de, S: EventSet, D: Deserializer<'de>>(
     }
     impl<'de, S: EventSet> Visitor<'de> for Tagged<S> {
         type Value = S;
-        fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        fn expecting(&self, f: &mut Formatter<'_>) -> fmt::Result {
             f.write_str("an event with `event`, `version` and `data`, in this order")
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<S, A::Error> {
@@ -152,6 +229,17 @@ pub fn deserialize_tagged<'de, S: EventSet, D: Deserializer<'de>>(
         }
     }
     deserializer.deserialize_struct("Event", &["event", "version", "data"], Tagged(PhantomData))
+}
+
+/// Whether an older version is the expected one. 0 stands for a version that was refused: the mistake
+/// has been reported there.
+pub const fn is_version(version: u32, expected: u32) -> bool {
+    version == 0 || version == expected
+}
+
+/// Whether an older version has the expected name, or one that was refused, which begins with a zero.
+pub const fn is_name(name: &str, expected: &str) -> bool {
+    matches!(name.as_bytes(), [0, ..]) || str_eq(name, expected)
 }
 
 /// `V1: Precedes<V2, OK>` holds for `OK = true` only; the derive computes `OK` in a const.
