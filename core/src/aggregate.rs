@@ -206,6 +206,6 @@ impl<A: Aggregate> From<Vec<A::Event>> for Events<A> {
 #[macro_export]
 macro_rules! events {
     ($($event:expr),* $(,)?) => {
-        $crate::Events::from($crate::__private::vec![$($crate::__private::Into::into($event)),*])
+        $crate::Events::from($crate::__private::vec![$($crate::__private::IntoSet::into_set($event)),*])
     };
 }

@@ -102,17 +102,33 @@ impl<Old, New: From<Old>> UpcastTo<New> for Old {
     }
 }
 
-/// Reads an older version and takes one step up.
-pub fn upcast<'de, Old: Event + UpcastTo<New>, New, D: Deserializer<'de>>(
-    version: u32,
-    deserializer: D,
-) -> Result<New, D::Error> {
-    Old::deserialize_version(version, deserializer).map(Old::upcast)
+/// An event, seen from generated code: unlike `Event` itself, naming it asks nothing else of the type,
+/// so that what an event lacks is said once, where it is defined.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "this type does not implement `Event`",
+    note = "add `#[derive(Event)]` and `#[event(name = \"...\")]` to `{Self}`"
+)]
+pub trait OneEvent: Sized {
+    const NAME: &'static str;
+    const VERSION: u32;
+    const DESCRIPTOR: &'static EventDescriptor;
+    fn read<'de, D: Deserializer<'de>>(version: u32, deserializer: D) -> Result<Self, D::Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Event> OneEvent for E {
+    const NAME: &'static str = E::NAME;
+    const VERSION: u32 = E::VERSION;
+    const DESCRIPTOR: &'static EventDescriptor = E::DESCRIPTOR;
+    fn read<'de, D: Deserializer<'de>>(version: u32, deserializer: D) -> Result<Self, D::Error> {
+        E::deserialize_version(version, deserializer)
+    }
 }
 
 /// Reads the version that the type itself writes.
 pub fn current<'de, E: Event, D: Deserializer<'de>>(deserializer: D) -> Result<E, D::Error> {
-    E::deserialize(deserializer)
+    E::__deserialize(deserializer)
 }
 
 /// What stands in the functions of a type that the derive has refused. It never runs.
@@ -124,22 +140,14 @@ pub fn refused() -> ! {
     panic!("a derive refused this type")
 }
 
-pub fn debug_variant<E: EventSet>(f: &mut Formatter<'_>, name: &str, event: &E) -> fmt::Result {
-    f.debug_tuple(name).field(event).finish()
-}
-
-pub fn clone<E: EventSet>(event: &E) -> E {
-    event.clone()
-}
-
 /// A field that is marked `#[event(tag = "..")]`.
 ///
 /// `Kind` keeps the impls apart, and the compiler finds it by the field's type: what an `Option` is
 /// does not depend on how the type is written.
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` cannot be a tag",
-    label = "a tag is text, but this type does not implement `Display`",
-    note = "write `impl std::fmt::Display for {Self}`, or tag a field that has it; `Option` and `Vec` of such a type are tags too"
+    label = "a tag is text, but this type has no `Display`",
+    note = "a tag is a value that implements `std::fmt::Display`, or an `Option` or a `Vec` of such values"
 )]
 pub trait TagValue<Kind> {
     fn push(&self, key: &str, tags: &mut Tags);
@@ -248,25 +256,45 @@ pub const fn is_name(name: &str, expected: &str) -> bool {
     label = "not the version just before `{New}`",
     note = "upcasts go one version at a time; keep the type of every version in between"
 )]
-pub trait Precedes<New, const OK: bool> {}
+pub trait Precedes<New, const OK: bool> {
+    const HOLDS: () = ();
+}
 impl<Old, New> Precedes<New, true> for Old {}
-pub const fn precedes<Old: Precedes<New, OK>, New, const OK: bool>() {}
 
 #[diagnostic::on_unimplemented(
     message = "event `{New}` cannot be upcast from `{Self}`: they have different event names",
     label = "`{Self}` is stored under another name"
 )]
-pub trait SameName<New, const OK: bool> {}
+pub trait SameName<New, const OK: bool> {
+    const HOLDS: () = ();
+}
 impl<Old, New> SameName<New, true> for Old {}
-pub const fn same_name<Old: SameName<New, OK>, New, const OK: bool>() {}
 
 #[diagnostic::on_unimplemented(
-    message = "event `{Self}` has the same event name as an earlier event of `{Set}`",
-    label = "its `#[event(name = \"..\")]` is already taken"
+    message = "`{Self}` has a name in the store that an earlier event of `{Set}` already has",
+    label = "its `#[event(name = \"..\")]` is taken"
 )]
-pub trait Distinct<Set, const OK: bool> {}
+pub trait Distinct<Set, const OK: bool> {
+    const HOLDS: () = ();
+}
 impl<E, Set> Distinct<Set, true> for E {}
-pub const fn distinct<E: Distinct<Set, OK>, Set, const OK: bool>() {}
+
+/// What `events!` turns its events into.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not one of the events of `{Set}`",
+    label = "`{Set}` has no variant for `{Self}`",
+    note = "list `{Self}` in `events(..)` of the aggregate, and write its `Apply`"
+)]
+pub trait IntoSet<Set> {
+    fn into_set(self) -> Set;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Set>, Set> IntoSet<Set> for E {
+    fn into_set(self) -> Set {
+        self.into()
+    }
+}
 
 /// For every part, whether it shares no name with an earlier one.
 pub const fn distinct_names<const N: usize>(parts: &[&[&'static EventDescriptor]; N]) -> [bool; N] {

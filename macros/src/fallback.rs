@@ -84,10 +84,10 @@ pub(crate) fn event_set(set: &EventSet<'_>) -> TokenStream {
         .generics
         .params
         .is_empty()
-        .then(|| event_set::conversions(ident, &set.variants, &private));
+        .then(|| event_set::conversions(ident, &set.variants, false, &private));
     let header = header(
         &quote!(#krate::EventSet),
-        &quote!(#private::Debug + #private::Clone + #private::Send + #private::Sync + 'static),
+        &quote!(#private::Send + #private::Sync + 'static),
         ident,
         &set.input.generics,
     );
@@ -119,6 +119,14 @@ pub(crate) fn event_set(set: &EventSet<'_>) -> TokenStream {
             }
 
             fn collect_tags(&self, _: &mut #krate::Tags) {}
+
+            fn __fmt(&self, _: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                #private::refused()
+            }
+
+            fn __clone(&self) -> Self {
+                #private::refused()
+            }
         }
         #conversions
     }
@@ -148,9 +156,15 @@ pub(crate) fn generic_aggregate(aggregate: &Aggregate<'_>, id: &TokenStream) -> 
 
 /// A type that is one of the reported errors. Unlike a made-up type, it makes no further errors where
 /// it is used.
+///
+/// An array, since an error that stands for the whole of a type makes it `()`, and an error that stands
+/// for its length makes it one that rustc says nothing more of.
 pub(crate) fn error_type(cx: &Ctxt, krate: &Path) -> TokenStream {
     match cx.take() {
-        Some(error) => error.to_compile_error(),
+        Some(error) => {
+            let error = error.to_compile_error();
+            quote!([(); #error])
+        }
         None => {
             let private = private(krate);
             quote!(#private::u32)

@@ -50,9 +50,7 @@ impl<T> Key<T> {
         }
         meta.input.parse::<Token![=]>()?;
         let ahead = meta.input.fork();
-        if let Ok(value) = parse(&ahead)
-            && (ahead.is_empty() || ahead.peek(Token![,]))
-        {
+        if let Ok(value) = parse(&ahead) {
             syn::parse::discouraged::Speculative::advance_to(meta.input, &ahead);
             self.value = Some(value);
             return Ok(());
@@ -83,7 +81,13 @@ impl<T> Key<T> {
             Err(error) => {
                 // What is left in the parentheses would be reported once more.
                 content.parse::<proc_macro2::TokenStream>()?;
-                cx.push(Error::new(error.span(), format_args!("{error}; {help}")));
+                let message = error.to_string();
+                if message.starts_with("expected") {
+                    // The parser's own words say what is wrong, but not what to write.
+                    cx.push(Error::new(error.span(), format_args!("{message}: {help}")));
+                } else {
+                    cx.push(error);
+                }
             }
         }
         Ok(())
@@ -134,7 +138,20 @@ pub(super) fn read(
             continue;
         }
         if !matches!(attr.meta, Meta::List(_)) {
-            cx.error(attr, format_args!("write `{}`", form.example));
+            let attribute = form.attribute;
+            let example = form.example;
+            let message = format_args!("`#[{attribute}]` has a list: write `{example}`");
+            cx.error(attr, message);
+            complete = false;
+            continue;
+        }
+        if let Meta::List(list) = &attr.meta
+            && let Some(first @ TokenTree::Literal(_)) = list.tokens.clone().into_iter().next()
+        {
+            cx.error(
+                first,
+                format_args!("a value follows its key: write `{}`", form.example),
+            );
             complete = false;
             continue;
         }

@@ -68,6 +68,7 @@ pub(crate) struct AggregateAttrs {
     pub(crate) events: Key<Vec<Variant>>,
     pub(crate) event_enum: Key<Ident>,
     pub(crate) krate: Path,
+    /// As of an event.
     pub(crate) complete: bool,
 }
 
@@ -143,7 +144,10 @@ pub(crate) fn field(cx: &Ctxt, attrs: &[Attribute]) -> Option<LitStr> {
     });
     let attr = attrs.iter().find(|attr| attr.path().is_ident("event"));
     if let (true, false, Some(attr)) = (complete, tag.seen, attr) {
-        cx.error(attr, format_args!("write `{}`", FIELD.example));
+        cx.error(
+            attr,
+            format_args!("this says nothing: write `{}`", FIELD.example),
+        );
     }
     tag.value
 }

@@ -9,7 +9,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{DeriveInput, Token};
+use syn::{Data, DeriveInput, Token};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
@@ -28,7 +28,10 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         // The enum is an error already.
         (Checked::Bad, Checked::Bad) => quote!(#event_enum),
     };
-    let code = if input.generics.params.is_empty() {
+    let code = if matches!(input.data, Data::Union(_)) {
+        // It has no `Default` that could be derived: an impl would be the next error.
+        TokenStream::new()
+    } else if input.generics.params.is_empty() {
         let (this, test) = (impls(&aggregate, &id, variants), free_test(&aggregate));
         quote!(#this #test)
     } else {
@@ -51,30 +54,22 @@ fn event_enum_of(aggregate: &Aggregate<'_>, variants: &[Variant]) -> TokenStream
     let idents: Vec<_> = variants.iter().map(|variant| &variant.ident).collect();
     let types: Vec<_> = variants.iter().map(|variant| &variant.ty).collect();
     let docs = types.iter().map(|ty| format!("[`{}`].", valid::text(ty)));
-    let names = idents.iter().map(|ident| ident.unraw().to_string());
     let impls = event_set::impls(event_enum, variants, krate);
     // Not the derives of `Debug` and `Clone`: each would have an error of its own for a listed type
-    // that is no event, as such a type often has neither.
+    // that is no event, as such a type often has neither. What is printed is the event alone, since
+    // the variant's name says the same.
     let traits = anonymous(&quote! {
         #[automatically_derived]
         impl #private::Debug for #event_enum {
             fn fmt(&self, __f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
-                match self {
-                    #(#event_enum::#idents(__event) => {
-                        #private::debug_variant::<#types>(__f, #names, __event)
-                    })*
-                }
+                #krate::EventSet::__fmt(self, __f)
             }
         }
 
         #[automatically_derived]
         impl #private::Clone for #event_enum {
             fn clone(&self) -> Self {
-                match self {
-                    #(#event_enum::#idents(__event) => {
-                        #event_enum::#idents(#private::clone::<#types>(__event))
-                    })*
-                }
+                #krate::EventSet::__clone(self)
             }
         }
     });

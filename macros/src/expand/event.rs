@@ -32,8 +32,11 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
             quote!(#private::Err(#private::unknown_version::<Self, __D>(__version))),
         ),
         Some(previous) => (
-            quote!(#private::Some(<#previous as #krate::Event>::DESCRIPTOR)),
-            quote!(#private::upcast::<#previous, Self, __D>(__version, __deserializer)),
+            quote!(#private::Some(<#previous as #private::OneEvent>::DESCRIPTOR)),
+            quote! {
+                <#previous as #private::OneEvent>::read(__version, __deserializer)
+                    .map(<#previous as #private::UpcastTo<Self>>::upcast)
+            },
         ),
     };
     let checks = event
@@ -72,7 +75,7 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
         #checks
 
         #private::inventory::submit! {
-            #private::Registration(<#ident as #krate::Event>::DESCRIPTOR)
+            #private::Registration(<#ident as #private::OneEvent>::DESCRIPTOR)
         }
     })
 }
@@ -82,22 +85,19 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
 /// Not `assert!` in a const: rustc puts the panic of a const at the derive, but the error of a trait at
 /// the type that does not implement it, which is the path in `upcast_from`.
 fn checks(event: &Event<'_>, previous: &Path, name: &str, version: u32) -> TokenStream {
-    let (ident, krate) = (&event.input.ident, &event.krate);
-    let private = private(krate);
+    let ident = &event.input.ident;
+    let private = private(&event.krate);
     let before = version.saturating_sub(1);
+    let of = quote!(<#previous as #private::OneEvent>);
     quote! {
-        const _: fn() = || {
-            #private::precedes::<
-                #previous,
-                #ident,
-                { #private::is_version(<#previous as #krate::Event>::VERSION, #before) },
-            >();
-            #private::same_name::<
-                #previous,
-                #ident,
-                { #private::is_name(<#previous as #krate::Event>::NAME, #name) },
-            >();
-        };
+        const _: () = <#previous as #private::Precedes<
+            #ident,
+            { #private::is_version(#of::VERSION, #before) },
+        >>::HOLDS;
+        const _: () = <#previous as #private::SameName<
+            #ident,
+            { #private::is_name(#of::NAME, #name) },
+        >>::HOLDS;
     }
 }
 

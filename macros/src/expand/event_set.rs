@@ -24,14 +24,16 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
 pub(crate) fn impls(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
     let private = private(krate);
     let set = set(ident, variants, krate);
-    let conversions = conversions(ident, variants, &private);
+    let conversions = conversions(ident, variants, variants.len() == 1, &private);
     let len = variants.len();
     // One const finds all repeated names: a bound for each pair would cost quadratic compile time.
     // What the const found becomes a trait error, as that lands on the event's tokens; a panic in a
     // const would land on the derive.
     let distinct = variants.iter().enumerate().map(|(i, variant)| {
         let ty = &variant.ty;
-        quote!(const _: fn() = #private::distinct::<#ty, #ident, { __DISTINCT[#i] }>;)
+        quote! {
+            const _: () = <#ty as #private::Distinct<#ident, { __DISTINCT[#i] }>>::HOLDS;
+        }
     });
     let types = variants.iter().map(|variant| &variant.ty);
     anonymous(&quote! {
@@ -120,18 +122,32 @@ fn set(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
                     #(#ident::#idents(__event) => #sets::collect_tags(__event, __tags),)*
                 }
             }
+
+            fn __fmt(&self, __f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                match self {
+                    #(#ident::#idents(__event) => #sets::__fmt(__event, __f),)*
+                }
+            }
+
+            fn __clone(&self) -> Self {
+                match self {
+                    #(#ident::#idents(__event) => #ident::#idents(#sets::__clone(__event)),)*
+                }
+            }
         }
     }
 }
 
 /// `From` each member, and `TryFrom` back.
+///
+/// The only variant of an enum is always the right one, and a second arm would be unreachable.
 pub(crate) fn conversions(
     ident: &Ident,
     variants: &[Variant],
+    only_one: bool,
     private: &TokenStream,
 ) -> TokenStream {
-    // The only variant is always the one, and a second arm would be unreachable.
-    let other = (variants.len() > 1).then(|| quote!(__other => #private::Err(__other),));
+    let other = (!only_one).then(|| quote!(__other => #private::Err(__other),));
     variants
         .iter()
         .map(|Variant { ident: variant, ty }| {
