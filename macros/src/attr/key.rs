@@ -140,7 +140,7 @@ pub(super) fn read(
         if !matches!(attr.meta, Meta::List(_)) {
             let attribute = form.attribute;
             let example = form.example;
-            let message = format_args!("`#[{attribute}]` has a list: write `{example}`");
+            let message = format_args!("`#[{attribute}]` takes a list: write `{example}`");
             cx.error(attr, message);
             complete = false;
             continue;

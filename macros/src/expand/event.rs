@@ -34,8 +34,12 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
         Some(previous) => (
             quote!(#private::Some(<#previous as #private::OneEvent>::DESCRIPTOR)),
             quote! {
-                <#previous as #private::OneEvent>::read(__version, __deserializer)
-                    .map(<#previous as #private::UpcastTo<Self>>::upcast)
+                match <#previous as #private::OneEvent>::read(__version, __deserializer) {
+                    #private::Ok(__old) => {
+                        #private::Ok(<#previous as #private::UpcastTo<Self>>::upcast(__old))
+                    }
+                    #private::Err(__error) => #private::Err(__error),
+                }
             },
         ),
     };

@@ -120,7 +120,8 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) {
         ident,
         format_args!(
             "this aggregate has {}: write `#[aggregate({}{more})]`",
-            what.join(" and "),
+            what.join(" and ")
+                .replacen(" and ", ", ", what.len().saturating_sub(2)),
             keys.join(", "),
         ),
     );
