@@ -153,7 +153,7 @@ fn events_go_into_the_enum_and_back() {
 fn the_enum_prints_as_the_event_that_it_holds() {
     let event = UserEvent::from(created());
     assert_eq!(format!("{event:?}"), format!("{:?}", created()));
-    assert_eq!(format!("{:#?}", event.clone()), format!("{:#?}", created()));
+    assert_eq!(format!("{event:#?}"), format!("{:#?}", created()));
 }
 
 #[test]
