@@ -32,7 +32,7 @@ pub(crate) fn impls(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenS
     let distinct = variants.iter().enumerate().map(|(i, variant)| {
         let ty = &variant.ty;
         quote! {
-            const _: () = <#ty as #private::Distinct<#ident, { __DISTINCT[#i] }>>::HOLDS;
+            <#ty as #private::Distinct<#ident, { __DISTINCT[#i] }>>::HOLDS;
         }
     });
     let types = variants.iter().map(|variant| &variant.ty);
@@ -62,8 +62,8 @@ pub(crate) fn impls(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenS
         #conversions
 
         const __DISTINCT: [#private::bool; #len] =
-            #private::distinct_names(&[#(<#types as #krate::EventSet>::DESCRIPTORS),*]);
-        #(#distinct)*
+            #private::distinct_names::<#len, __LEN>(&[#(<#types as #krate::EventSet>::DESCRIPTORS),*]);
+        const _: () = { #(#distinct)* };
     })
 }
 
