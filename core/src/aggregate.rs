@@ -102,7 +102,7 @@ pub trait Apply<E> {
     label = "not a command of `{A}`",
     note = "write `impl Command<{A}> for {Self}`"
 )]
-pub trait Command<A: Aggregate> {
+pub trait Command<A: Aggregate>: Sync {
     /// Why the command was refused.
     type Error: Send;
 
@@ -213,6 +213,6 @@ impl<A: Aggregate, E: Into<A::Event>, const N: usize> From<[E; N]> for Events<A>
 #[macro_export]
 macro_rules! events {
     ($($event:expr),* $(,)?) => {
-        $crate::Events::from($crate::__private::vec![$($crate::__private::Into::into($event)),*])
+        $crate::Events::from($crate::__private::vec![$($crate::__private::IntoSet::into_set($event)),*])
     };
 }

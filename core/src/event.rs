@@ -87,15 +87,27 @@ pub trait Event: EventPayload {
     label = "an event needs `Debug`, `Clone`, `Serialize` and `Deserialize`",
     note = "write `#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, Event)]`"
 )]
-pub trait EventPayload:
-    Serialize + DeserializeOwned + Debug + Clone + Send + Sync + Sized + 'static
-{
+// `Serialize` and `DeserializeOwned` are not above it: the compiler would look at each by itself, and
+// say of a struct without them how serde is made, instead of the one sentence here.
+pub trait EventPayload: Debug + Clone + Send + Sync + Sized + 'static {
+    #[doc(hidden)]
+    fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+    #[doc(hidden)]
+    fn __deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T> EventPayload for T where
-    T: Serialize + DeserializeOwned + Debug + Clone + Send + Sync + 'static
+impl<T> EventPayload for T
+where
+    T: Serialize + DeserializeOwned + Debug + Clone + Send + Sync + 'static,
 {
+    fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
+    }
+
+    fn __deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
 }
 
 /// What the derive records about one event type.
@@ -217,6 +229,13 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     /// Adds the tags of the event that this value holds.
     fn collect_tags(&self, tags: &mut Tags);
 
+    // What the `Debug` and `Clone` of a generated enum are made of. In this trait, so that a listed type
+    // that is no event lacks one thing, and not three.
+    #[doc(hidden)]
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+    #[doc(hidden)]
+    fn __clone(&self) -> Self;
+
     /// The stored name of this value.
     fn name(&self) -> &'static str {
         self.descriptor().name
@@ -232,7 +251,7 @@ impl<E: Event> EventSet for E {
     }
 
     fn serialize_payload<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.serialize(serializer)
+        self.__serialize(serializer)
     }
 
     fn deserialize_payload<'de, D: Deserializer<'de>>(
@@ -245,5 +264,13 @@ impl<E: Event> EventSet for E {
 
     fn collect_tags(&self, tags: &mut Tags) {
         Event::collect_tags(self, tags);
+    }
+
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt(f)
+    }
+
+    fn __clone(&self) -> Self {
+        self.clone()
     }
 }

@@ -39,7 +39,7 @@ pub use place::{LogId, Position, Version};
 pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
 pub use registry::{Registry, RegistryError};
-pub use repository::{Loaded, Repository};
+pub use repository::{Execution, Loaded, Repository};
 pub use store::{
     Append, AppendPart, Appended, Direction, DynStore, EventStream, ExpectedVersion, MemoryStore,
     ReadLog, ReadStream, Store, StreamState,

@@ -19,6 +19,8 @@ pub const HEADER_VALUE_BYTES: usize = 4096;
 pub const HEADERS: usize = 64;
 /// The largest payload, in bytes: 16 MiB.
 pub const PAYLOAD_BYTES: usize = 16 << 20;
+/// The most parts of one append: streams, or turns of a stream.
+pub const PARTS_PER_APPEND: usize = 10_000;
 /// The most events of one append.
 pub const EVENTS_PER_APPEND: usize = 10_000;
 /// The largest sum of the payloads of one append, in bytes: 64 MiB.
@@ -74,6 +76,8 @@ pub enum Limited {
     Headers,
     /// A payload.
     Payload,
+    /// The number of parts of one append.
+    Parts,
     /// The number of events in one append.
     Events,
     /// The sum of the payloads of one append.
@@ -85,6 +89,7 @@ impl Limited {
         match self {
             Limited::Tags => "tags",
             Limited::Headers => "headers",
+            Limited::Parts => "parts",
             Limited::Events => "events",
             _ => "bytes",
         }
@@ -102,7 +107,7 @@ impl fmt::Display for Limited {
             Limited::HeaderKey => "the key of a header",
             Limited::HeaderValue => "the value of a header",
             Limited::Payload => "the payload of an event",
-            Limited::Events => "an append",
+            Limited::Parts | Limited::Events => "an append",
             Limited::Append => "the payloads of an append",
         })
     }
@@ -145,7 +150,7 @@ pub(crate) fn check_event(event: &NewEvent) -> Result<(), LimitError> {
     }
     check_size(Limited::Payload, PAYLOAD_BYTES, event.payload.len())?;
     let (mut tags, mut headers) = (0, 0);
-    for tag in event.tags.view().iter() {
+    for tag in event.tags.view() {
         tags += 1;
         check_text(Limited::Tag, TAG_BYTES, tag)?;
     }

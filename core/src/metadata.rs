@@ -207,7 +207,7 @@ impl<'a> HeadersRef<'a> {
     /// Reads headers from the bytes that [`HeadersRef::as_bytes`] gave. `None` when they are damaged.
     #[must_use]
     pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
-        let whole = packed::is_valid(bytes) && PackedIter::new(bytes).count() % 2 == 0;
+        let whole = packed::is_valid(bytes) && PackedIter::new(bytes).count().is_multiple_of(2);
         whole.then_some(HeadersRef(bytes))
     }
 

@@ -1,45 +1,39 @@
-//! Error accumulation: report every mistake in one compile, not the first.
+//! Error accumulation: report every mistake in one compile, not only the first.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use std::cell::RefCell;
 use std::fmt::Display;
-use std::thread;
 
-/// Collects errors while a macro input is read. Dropping it unchecked panics.
+/// Collects errors while a macro input is read.
+#[derive(Default)]
 pub(crate) struct Ctxt {
-    errors: RefCell<Option<Vec<syn::Error>>>,
+    errors: RefCell<Vec<syn::Error>>,
 }
 
 impl Ctxt {
-    pub(crate) fn new() -> Self {
-        Ctxt {
-            errors: RefCell::new(Some(Vec::new())),
-        }
+    /// One mistake, underlined at the given tokens.
+    pub(crate) fn error(&self, at: impl ToTokens, message: impl Display) {
+        self.push(syn::Error::new_spanned(at, message));
     }
 
-    pub(crate) fn error(&self, at: impl ToTokens, msg: impl Display) {
-        self.syn_error(syn::Error::new_spanned(at, msg));
+    pub(crate) fn push(&self, error: syn::Error) {
+        self.errors.borrow_mut().push(error);
     }
 
-    pub(crate) fn syn_error(&self, err: syn::Error) {
-        self.errors.borrow_mut().as_mut().unwrap().push(err);
+    /// The number of mistakes so far.
+    pub(crate) fn count(&self) -> usize {
+        self.errors.borrow().len()
     }
 
-    /// All errors as `compile_error!` invocations; empty when there are none.
-    pub(crate) fn check(self) -> Result<(), TokenStream> {
-        let errors = self.errors.borrow_mut().take().unwrap();
-        if errors.is_empty() {
-            return Ok(());
-        }
-        Err(errors.iter().map(syn::Error::to_compile_error).collect())
+    /// Takes one error out, for a place where it does more good than at the side.
+    pub(crate) fn take(&self) -> Option<syn::Error> {
+        self.errors.borrow_mut().pop()
     }
-}
 
-impl Drop for Ctxt {
-    fn drop(&mut self) {
-        if !thread::panicking() && self.errors.borrow().is_some() {
-            panic!("forgot to check for errors");
-        }
+    /// All errors as `compile_error!` invocations; no tokens when there are none.
+    pub(crate) fn into_tokens(self) -> TokenStream {
+        let errors = self.errors.into_inner();
+        errors.iter().map(syn::Error::to_compile_error).collect()
     }
 }

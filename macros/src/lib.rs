@@ -1,27 +1,89 @@
-//! Derive macros for `midgard`. Documented on the traits that they implement, in the `midgard` crate.
+//! The derives of `midgard`, which re-exports them. Use them through that crate.
 
 mod attr;
 mod ctxt;
 mod expand;
+mod fallback;
+mod valid;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
-/// Implements `midgard::Event` for a struct. See the trait for how to use it.
+/// Makes a struct an event: implements `midgard::Event`.
+///
+/// ```ignore
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "user.created", version = 2, upcast_from = UserCreatedV1)]
+/// pub struct UserCreated {
+///     pub name: String,
+///     #[event(tag = "email")]
+///     pub email: Option<Email>,
+/// }
+/// ```
+///
+/// On the struct:
+///
+/// | `#[event(..)]` | |
+/// |---|---|
+/// | `name = "user.created"` | The name in the store. Required. 1 to 255 bytes of `a-z`, `0-9`, `.`, `-` and `_`, from a letter on. |
+/// | `version = 2` | The version that this struct is. 1 when left out. |
+/// | `upcast_from = Path` | The struct of the version before, of which this one is made with `From`. Required above version 1. |
+/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+///
+/// On a field:
+///
+/// | `#[event(..)]` | |
+/// |---|---|
+/// | `tag = "email"` | Makes the value a tag, `email:{value}`, that queries can ask for. The field is anything that is `Display`, or an `Option` or a `Vec` of it: `None` gives no tag, and a `Vec` one for each element. 1 to 100 bytes of the same letters. |
 #[proc_macro_derive(Event, attributes(event))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::event::derive(&input).into()
 }
 
-/// Implements `midgard::EventSet` for an enum of events. See the trait for how to use it.
+/// Makes an enum a set of events: implements `midgard::EventSet`, `From` and `TryFrom` for each of its
+/// events, and `Serialize` and `Deserialize` under the events' stored names.
+///
+/// ```ignore
+/// #[derive(Debug, Clone, EventSet)]
+/// pub enum Ledger {
+///     Placed(OrderPlaced),
+///     Invoice(InvoiceEvent), // a set in a set
+/// }
+/// ```
+///
+/// Each variant holds one event, or another set. No two of the events may have one name.
+///
+/// | `#[event_set(..)]` | |
+/// |---|---|
+/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
 #[proc_macro_derive(EventSet, attributes(event_set))]
 pub fn derive_event_set(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::event_set::derive(&input).into()
 }
 
-/// Implements `midgard::Aggregate` for a struct. See the trait for how to use it.
+/// Makes a type an aggregate: implements `midgard::Aggregate`, and generates the enum of its events.
+///
+/// ```ignore
+/// #[derive(Debug, Default, Aggregate)]
+/// #[aggregate(name = "user", id = UserId, events(UserCreated, Renamed = name::Changed))]
+/// pub struct User {
+///     name: String,
+/// }
+/// ```
+///
+/// Each listed event needs an `impl Apply<TheEvent>` for the type; one that is forgotten does not
+/// compile. The type also gets a test, `user_events_are_consistent`, which fails when two event types of
+/// the program claim one name.
+///
+/// | `#[aggregate(..)]` | |
+/// |---|---|
+/// | `name = "user"` | The first part of the names of its streams, as in `user-42`. Required. 1 to 100 bytes of `a-z`, `0-9`, `.` and `_`, from a letter on. |
+/// | `id = UserId` | What tells one from another. Required. Anything that is `Display` and `FromStr`. |
+/// | `events(A, Name = path::B)` | Its events. Required. The variants are called like the types, or as is written before `=`. |
+/// | `event_enum = Facts` | The name of the generated enum. `UserEvent` for a `User` when left out. |
+/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
 pub fn derive_aggregate(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

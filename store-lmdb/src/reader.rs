@@ -254,7 +254,7 @@ pub(crate) fn stream_state(
 /// The last position that was given away.
 pub(crate) fn last_position(environment: &Environment, log: LogId) -> Result<Position, StoreError> {
     check_log(log)?;
-    environment.read(|databases, transaction| databases.last_position(transaction))
+    environment.read(Databases::last_position)
 }
 
 fn check_log(log: LogId) -> Result<(), StoreError> {

@@ -1,7 +1,9 @@
 //! Loads aggregates, runs commands on them, and appends what follows.
 
+mod execution;
 mod loaded;
 
+pub use execution::Execution;
 pub use loaded::Loaded;
 
 use crate::aggregate::{Aggregate, Command, Events};
@@ -145,19 +147,30 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     /// [`ExecuteError::Rejected`] with the command's own error; [`ExecuteError::Conflict`] when every
     /// try met one; or what loading and appending can say. The command had no effect then, but for
     /// [`StoreError::OutcomeUnknown`](crate::StoreError::OutcomeUnknown).
-    pub async fn execute<C: Command<A>>(
-        &self,
-        id: &A::Id,
-        command: &C,
-    ) -> Result<Loaded<A>, ExecuteError<C::Error>> {
-        self.execute_with(id, command, &Metadata::new()).await
+    pub fn execute<'a, C, E>(&'a self, id: &'a A::Id, command: &'a C) -> Execution<'a, A, E>
+    where
+        C: Command<A, Error = E>,
+    {
+        Execution::new(async move { self.run(id, command, &Metadata::new()).await })
     }
 
     /// [`execute`](Repository::execute), with metadata for the events: what led to the command, and headers.
     ///
     /// # Errors
     /// As [`execute`](Repository::execute).
-    pub async fn execute_with<C: Command<A>>(
+    pub fn execute_with<'a, C, E>(
+        &'a self,
+        id: &'a A::Id,
+        command: &'a C,
+        metadata: &'a Metadata,
+    ) -> Execution<'a, A, E>
+    where
+        C: Command<A, Error = E>,
+    {
+        Execution::new(self.run(id, command, metadata))
+    }
+
+    async fn run<C: Command<A>>(
         &self,
         id: &A::Id,
         command: &C,

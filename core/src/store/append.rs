@@ -145,6 +145,7 @@ impl Append {
     /// # Errors
     /// [`LimitError`] names what is empty, too long or forbidden, and the limit.
     pub fn check_limits(&self) -> Result<(), LimitError> {
+        limits::check_size(Limited::Parts, limits::PARTS_PER_APPEND, self.parts.len())?;
         let (mut events, mut bytes) = (0, 0);
         for event in self.events() {
             limits::check_event(event)?;

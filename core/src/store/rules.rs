@@ -9,6 +9,7 @@ use crate::metadata::EventId;
 use crate::place::{LogId, Position, Version};
 use crate::query::Query;
 use crate::stream_name::StreamName;
+use std::collections::HashMap;
 
 /// How many of the last events of a log a store remembers to recognise a retry with
 /// [`ExpectedVersion::Any`] or [`ExpectedVersion::Exists`]. With `Exact` and `NoStream` a retry is
@@ -67,7 +68,9 @@ pub enum Decision {
 /// view's own error.
 pub fn decide(append: &Append, view: &mut impl View) -> Result<Decision, AppendError> {
     let mut before = Vec::with_capacity(append.parts().len());
-    for (index, part) in append.parts().iter().enumerate() {
+    // How many events earlier parts append to each stream; nothing to look up for a single part.
+    let mut earlier: HashMap<&StreamName, u64> = HashMap::new();
+    for part in append.parts() {
         let state = view.state(&part.stream)?;
         if state.tombstoned {
             return Err(AppendError::Tombstoned {
@@ -75,7 +78,8 @@ pub fn decide(append: &Append, view: &mut impl View) -> Result<Decision, AppendE
                 version: state.last,
             });
         }
-        let last = Version(state.last.0 + appended_earlier(append, index));
+        let appended = earlier.get(&part.stream).copied().unwrap_or_default();
+        let last = Version(state.last.0 + appended);
         let expected = part.expected.accepts(last);
         if !expected || is_partly_known(part, state, view)? {
             return find_repeat(append, view)?
@@ -90,6 +94,9 @@ pub fn decide(append: &Append, view: &mut impl View) -> Result<Decision, AppendE
                 });
         }
         before.push(last);
+        if append.parts().len() > 1 {
+            earlier.insert(&part.stream, appended + part.events.len() as u64);
+        }
     }
     if let Some(condition) = append.condition()
         && let Some(position) = view.first_match(&condition.query, condition.after)?
@@ -126,17 +133,6 @@ pub fn decide_end(
         });
     }
     Ok(state)
-}
-
-/// The number of events that earlier parts append to the stream of part `index`.
-fn appended_earlier(append: &Append, index: usize) -> u64 {
-    let (earlier, rest) = append.parts().split_at(index);
-    let stream = rest.first().map(|part| &part.stream);
-    earlier
-        .iter()
-        .filter(|part| Some(&part.stream) == stream)
-        .map(|part| part.events.len() as u64)
-        .sum()
 }
 
 /// Whether a part that accepts many states has an event that its stream already holds.

@@ -1,108 +1,161 @@
-use crate::attr::{self, AggregateAttrs};
+//! `#[derive(Aggregate)]`.
+
+use super::{anonymous, event_set, private};
+use crate::attr::Variant;
 use crate::ctxt::Ctxt;
-use crate::expand::event_set;
+use crate::fallback;
+use crate::valid::{self, Aggregate, Checked};
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
-use syn::spanned::Spanned;
-use syn::{DeriveInput, Token, Visibility};
+use quote::{ToTokens as _, format_ident, quote};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{Data, DeriveInput, Token};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
-    let cx = Ctxt::new();
-    let attrs = attr::aggregate(&cx, &input.attrs);
-    let ident = &input.ident;
-    if !input.generics.params.is_empty() {
-        cx.error(
-            &input.generics,
-            "an aggregate cannot be generic: its stream name stands for one type",
-        );
-    }
-    require(&cx, ident, attrs.name.is_some(), "name = \"...\"");
-    require(&cx, ident, attrs.id.is_some(), "id = SomeId");
-    require(
-        &cx,
-        ident,
-        !attrs.events.is_empty(),
-        "events(SomeEvent, ..)",
-    );
-    check_variants(&cx, &attrs);
-    if let Err(errors) = cx.check() {
-        return errors;
-    }
-    emit(ident, &input.vis, &attrs, true)
-}
-
-fn require(cx: &Ctxt, at: &Ident, present: bool, key: &str) {
-    if !present {
-        cx.error(at, format_args!("missing `{key}` in `#[aggregate(..)]`"));
-    }
-}
-
-pub(crate) fn check_variants(cx: &Ctxt, attrs: &AggregateAttrs) {
-    for (i, v) in attrs.events.iter().enumerate() {
-        let Some(first) = attrs.events[..i].iter().find(|w| w.ident == v.ident) else {
-            continue;
-        };
-        if first.ty.to_token_stream().to_string() == v.ty.to_token_stream().to_string() {
-            cx.error(&v.ty, format_args!("event `{}` is listed twice", v.ident));
-        } else {
-            cx.error(
-                &v.ty,
-                format_args!(
-                    "two events would be the variant `{0}`; name one: `Other{0} = {1}`",
-                    v.ident,
-                    v.ty.to_token_stream().to_string().replace(' ', "")
-                ),
-            );
+    let cx = Ctxt::default();
+    let aggregate = valid::aggregate(&cx, input);
+    let event_enum = &aggregate.event_enum;
+    let (events, variants) = match &aggregate.events {
+        Checked::Good(variants) => (event_enum_of(&aggregate, variants), variants.as_slice()),
+        Checked::Bad => {
+            let (vis, error) = (&input.vis, fallback::error_type(&cx, &aggregate.krate));
+            (quote!(#vis type #event_enum = #error;), [].as_slice())
         }
+    };
+    let id = match (&aggregate.id, &aggregate.events) {
+        (Checked::Good(id), _) => id.to_token_stream(),
+        (Checked::Bad, Checked::Good(_)) => fallback::error_type(&cx, &aggregate.krate),
+        // The enum is an error already.
+        (Checked::Bad, Checked::Bad) => quote!(#event_enum),
+    };
+    let code = if matches!(input.data, Data::Union(_)) {
+        // It has no `Default` that could be derived: an impl would be the next error.
+        TokenStream::new()
+    } else if input.generics.params.is_empty() {
+        let (this, test) = (impls(&aggregate, &id, variants), free_test(&aggregate));
+        quote!(#this #test)
+    } else {
+        fallback::generic_aggregate(&aggregate, &id)
+    };
+    let errors = cx.into_tokens();
+    quote!(#errors #events #code)
+}
+
+fn event_enum_of(aggregate: &Aggregate<'_>, variants: &[Variant]) -> TokenStream {
+    let Aggregate {
+        input,
+        krate,
+        event_enum,
+        ..
+    } = aggregate;
+    let private = private(krate);
+    let vis = &input.vis;
+    let doc = format!("The events of [`{}`].", input.ident);
+    let idents: Vec<_> = variants.iter().map(|variant| &variant.ident).collect();
+    let types: Vec<_> = variants.iter().map(|variant| &variant.ty).collect();
+    let docs = types.iter().map(|ty| format!("[`{}`].", valid::text(ty)));
+    let impls = event_set::impls(event_enum, variants, krate);
+    // Not the derives of `Debug` and `Clone`: each would have an error of its own for a listed type
+    // that is no event, as such a type often has neither. What is printed is the event alone, since
+    // the variant's name says the same.
+    let traits = anonymous(&quote! {
+        #[automatically_derived]
+        impl #private::Debug for #event_enum {
+            fn fmt(&self, __f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                #krate::EventSet::__fmt(self, __f)
+            }
+        }
+
+        #[automatically_derived]
+        impl #private::Clone for #event_enum {
+            fn clone(&self) -> Self {
+                #krate::EventSet::__clone(self)
+            }
+        }
+    });
+    quote! {
+        #[doc = #doc]
+        #[allow(clippy::large_enum_variant, clippy::enum_variant_names)]
+        #vis enum #event_enum {
+            #(#[doc = #docs] #idents(#types),)*
+        }
+
+        #traits
+        #impls
     }
 }
 
-pub(crate) fn emit(
-    ident: &Ident,
-    vis: &Visibility,
-    attrs: &AggregateAttrs,
-    doc: bool,
-) -> TokenStream {
-    let krate = &attrs.krate;
-    let private = attr::private(krate);
-    let (name, id) = (&attrs.name, &attrs.id);
-    let event = attrs
-        .event_enum
-        .clone()
-        .unwrap_or_else(|| format_ident!("{ident}Event"));
-    let variants = attrs.events.iter().map(|v| {
-        let (variant, ty) = (&v.ident, &v.ty);
-        let doc = format!("[`{}`]", ty.to_token_stream().to_string().replace(' ', ""));
-        quote!(#[doc = #doc] #variant(#ty))
-    });
-    let arms = attrs.events.iter().map(|v| {
-        let (variant, ty) = (&v.ident, &v.ty);
+fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> TokenStream {
+    let Aggregate {
+        input,
+        krate,
+        name,
+        event_enum,
+        ..
+    } = aggregate;
+    let private = private(krate);
+    let ident = &input.ident;
+    let arms = variants.iter().map(|Variant { ident: variant, ty }| {
         // Two tokens carry the event's span, not the whole line: rustc blames `Self` for a missing
         // `Apply`, and go-to-definition on the event also finds `apply`, its handler.
         let (this, apply) = (Token![Self](ty.span()), Ident::new("apply", ty.span()));
-        quote!(#event::#variant(event) => <#this as #krate::Apply<#ty>>::#apply(self, event))
+        quote!(#event_enum::#variant(__event) => <#this as #krate::Apply<#ty>>::#apply(self, __event),)
     });
-    let enum_doc = doc.then(|| {
-        let text = format!("The events of [`{ident}`].");
-        quote!(#[doc = #text])
-    });
-    let impls = event_set::impls(&event, &attrs.events, krate);
-    quote! {
-        #enum_doc
-        #[derive(#private::Debug, #private::Clone)]
-        #vis enum #event { #(#variants,)* }
-
-        #impls
-
+    let body = (!variants.is_empty()).then(|| quote!(match __event { #(#arms)* }));
+    anonymous(&quote! {
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
             const NAME: &'static #private::str = #name;
             type Id = #id;
-            type Event = #event;
+            type Event = #event_enum;
 
-            fn apply_event(&mut self, event: #event) {
-                match event { #(#arms,)* }
+            fn apply_event(&mut self, __event: #event_enum) {
+                #body
             }
         }
+    })
+}
+
+/// The test that users get for free: no two event types of the program claim one name.
+///
+/// At the module's level, because tests anywhere else are not run.
+fn free_test(aggregate: &Aggregate<'_>) -> TokenStream {
+    let private = private(&aggregate.krate);
+    let ident = aggregate.input.ident.unraw();
+    let name = format_ident!("{}_events_are_consistent", snake(&ident.to_string()));
+    quote! {
+        #[cfg(test)]
+        #[doc(hidden)]
+        #[allow(non_snake_case, unnameable_test_items)]
+        #[#private::test]
+        fn #name() {
+            #private::assert_linked_events_are_consistent();
+        }
+    }
+}
+
+/// `UserAccount` to `user_account`.
+fn snake(ident: &str) -> String {
+    let mut out = String::new();
+    let mut after_lowercase = false;
+    for c in ident.chars() {
+        if c.is_uppercase() && after_lowercase {
+            out.push('_');
+        }
+        after_lowercase = !c.is_uppercase() && c != '_';
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::snake;
+
+    #[test]
+    fn the_free_test_is_called_as_rust_calls_functions() {
+        assert_eq!(snake("UserAccount"), "user_account");
+        assert_eq!(snake("HTTPSession"), "httpsession");
+        assert_eq!(snake("V2Order"), "v2_order");
     }
 }

@@ -1,152 +1,124 @@
-use crate::attr;
+//! `#[derive(Event)]`.
+
+use super::{anonymous, private};
 use crate::ctxt::Ctxt;
+use crate::fallback;
+use crate::valid::{self, Checked, Event, Tag};
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::{Data, DeriveInput};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{DeriveInput, Path};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
-    let cx = Ctxt::new();
-    let attrs = attr::event(&cx, &input.attrs);
-    let ident = &input.ident;
-
-    if !matches!(input.data, Data::Struct(_)) {
-        cx.error(
-            ident,
-            "an event is a struct; for an enum of events use `#[derive(EventSet)]`",
-        );
-    }
-    if !input.generics.params.is_empty() {
-        cx.error(
-            &input.generics,
-            "an event cannot be generic: one stored name must stand for exactly one type",
-        );
-    }
-    if attrs.name.is_none() {
-        cx.error(
-            ident,
-            format_args!(
-                "missing event name: add `#[event(name = \"{}\")]`; it is written to the store, \
-                 so it is never taken from the type",
-                suggest(&ident.to_string())
-            ),
-        );
-    }
-    if let Some(name) = &attrs.name {
-        let ok =
-            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
-        if name.value().is_empty() || !name.value().chars().all(ok) {
-            cx.error(
-                name,
-                "an event name is made of `a-z`, `0-9`, `.`, `-` and `_`",
-            );
+    let cx = Ctxt::default();
+    let event = valid::event(&cx, input);
+    let code = match (&event.name, &event.version) {
+        (Checked::Good(name), Checked::Good(version)) if event.sound => {
+            impls(&event, name, *version)
         }
-    }
-    if attrs.version > 1 && attrs.upcast_from.is_none() {
-        cx.error(
-            ident,
-            format_args!(
-                "event version {} has no `upcast_from`: version {} in the store could not be read",
-                attrs.version,
-                attrs.version - 1
-            ),
-        );
-    }
-    if let Err(errors) = cx.check() {
-        return fallback(input, &attrs, &errors);
-    }
+        _ => fallback::event(&event),
+    };
+    let errors = cx.into_tokens();
+    quote!(#errors #code)
+}
 
-    let krate = &attrs.krate;
-    let private = attr::private(krate);
-    let (name, version) = (&attrs.name, attrs.version);
-    let type_name = ident.to_string();
-
-    let (previous, older, checks) = match &attrs.upcast_from {
+fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
+    let (ident, krate) = (&event.input.ident, &event.krate);
+    let private = private(krate);
+    let type_name = format!("::{ident}");
+    let (previous, older) = match &event.upcast_from {
         None => (
             quote!(#private::None),
-            quote!(#private::Err(#private::unknown_version::<Self, __D>(version))),
-            quote!(),
+            quote!(#private::Err(#private::unknown_version::<Self, __D>(__version))),
         ),
-        Some(prev) => (
-            quote!(#private::Some(<#prev as #krate::Event>::DESCRIPTOR)),
-            quote!(#private::upcast::<#prev, Self, __D>(version, deserializer)),
-            // Not `const _: () = assert!(..)`: rustc puts a const panic at the derive, but a trait
-            // error at `prev`.
+        Some(previous) => (
+            quote!(#private::Some(<#previous as #private::OneEvent>::DESCRIPTOR)),
             quote! {
-                const _: fn() = || {
-                    #private::precedes::<#prev, #ident,
-                        { <#prev as #krate::Event>::VERSION + 1 == #version }>();
-                    #private::same_name::<#prev, #ident,
-                        { #private::str_eq(<#prev as #krate::Event>::NAME, #name) }>();
-                };
+                match <#previous as #private::OneEvent>::read(__version, __deserializer) {
+                    #private::Ok(__old) => {
+                        #private::Ok(<#previous as #private::UpcastTo<Self>>::upcast(__old))
+                    }
+                    #private::Err(__error) => #private::Err(__error),
+                }
             },
         ),
     };
-
-    quote! {
-        const _: () = {
-
-            #[automatically_derived]
-            impl #krate::Event for #ident {
-                const NAME: &'static #private::str = #name;
-                const VERSION: #private::u32 = #version;
-                const DESCRIPTOR: &'static #krate::EventDescriptor = &#krate::EventDescriptor::new::<Self>(
-                    #private::concat!(#private::module_path!(), "::", #type_name),
+    let checks = event
+        .upcast_from
+        .as_ref()
+        .map(|previous| checks(event, previous, name, version));
+    let tags = tags(&event.tags, krate);
+    anonymous(&quote! {
+        #[automatically_derived]
+        impl #krate::Event for #ident {
+            const NAME: &'static #private::str = #name;
+            const VERSION: #private::u32 = #version;
+            const DESCRIPTOR: &'static #krate::EventDescriptor =
+                &#krate::EventDescriptor::new::<Self>(
+                    #private::concat!(#private::module_path!(), #type_name),
                     #previous,
                 );
 
-                fn deserialize_version<'de, __D>(
-                    version: #private::u32,
-                    deserializer: __D,
-                ) -> #private::Result<Self, __D::Error>
-                where
-                    __D: #private::Deserializer<'de>,
-                {
-                    if version == #version {
-                        #private::current::<Self, __D>(deserializer)
-                    } else {
-                        #older
-                    }
+            fn deserialize_version<'__de, __D>(
+                __version: #private::u32,
+                __deserializer: __D,
+            ) -> #private::Result<Self, __D::Error>
+            where
+                __D: #private::Deserializer<'__de>,
+            {
+                if __version == #version {
+                    #private::current::<Self, __D>(__deserializer)
+                } else {
+                    #older
                 }
             }
 
-            #checks
+            #tags
+        }
 
-            #private::inventory::submit! {
-                #private::Registration(<#ident as #krate::Event>::DESCRIPTOR)
-            }
-        };
-    }
+        #checks
+
+        #private::inventory::submit! {
+            #private::Registration(<#ident as #private::OneEvent>::DESCRIPTOR)
+        }
+    })
 }
 
-/// After an attribute error, still implement the traits: one mistake, one error.
-fn fallback(input: &DeriveInput, attrs: &attr::EventAttrs, errors: &TokenStream) -> TokenStream {
-    if !input.generics.params.is_empty() {
-        return errors.clone();
-    }
-    let (krate, private, ident) = (&attrs.krate, attr::private(&attrs.krate), &input.ident);
+/// Holds the version before to the same name and the number before.
+///
+/// Not `assert!` in a const: rustc puts the panic of a const at the derive, but the error of a trait at
+/// the type that does not implement it, which is the path in `upcast_from`.
+fn checks(event: &Event<'_>, previous: &Path, name: &str, version: u32) -> TokenStream {
+    let ident = &event.input.ident;
+    let private = private(&event.krate);
+    let before = version.saturating_sub(1);
+    let of = quote!(<#previous as #private::OneEvent>);
     quote! {
-        #errors
-
-        #[automatically_derived]
-        impl #krate::Event for #ident {
-            const NAME: &'static #private::str = #private::module_path!();
-            const VERSION: #private::u32 = 1;
-            const DESCRIPTOR: &'static #krate::EventDescriptor =
-                &#krate::EventDescriptor::new::<Self>("error", #private::None);
-            fn deserialize_version<'de, __D>(_: #private::u32, _: __D) -> #private::Result<Self, __D::Error>
-            where __D: #private::Deserializer<'de> { ::core::unreachable!() }
-        }
+        const _: () = <#previous as #private::Precedes<
+            #ident,
+            { #private::is_version(#of::VERSION, #before) },
+        >>::HOLDS;
+        const _: () = <#previous as #private::SameName<
+            #ident,
+            { #private::is_name(#of::NAME, #name) },
+        >>::HOLDS;
     }
 }
 
-/// `UserCreated` -> `user.created`.
-fn suggest(ident: &str) -> String {
-    let mut out = String::new();
-    for c in ident.chars() {
-        if c.is_uppercase() && !out.is_empty() {
-            out.push('.');
-        }
-        out.extend(c.to_lowercase());
+/// The trait finds out what an `Option` is, so that an alias of it is one too. The field's type stands
+/// in the place that rustc blames for a type that cannot be a tag.
+fn tags(tags: &[Tag<'_>], krate: &Path) -> Option<TokenStream> {
+    if tags.is_empty() {
+        return None;
     }
-    out
+    let private = private(krate);
+    let pushes = tags.iter().map(|Tag { key, member, ty }| {
+        let of = quote_spanned!(ty.span()=> #private::TagValue<_>);
+        quote!(<#ty as #of>::push(&self.#member, #key, __tags);)
+    });
+    Some(quote! {
+        fn collect_tags(&self, __tags: &mut #krate::Tags) {
+            #(#pushes)*
+        }
+    })
 }

@@ -1,135 +1,176 @@
-use crate::attr::{self, Variant};
+//! `#[derive(EventSet)]`, and the same for the enum that `#[derive(Aggregate)]` generates.
+
+use super::{anonymous, private};
+use crate::attr::Variant;
 use crate::ctxt::Ctxt;
+use crate::fallback;
+use crate::valid;
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::{Data, DeriveInput, Fields, Path, Type};
+use syn::{DeriveInput, Path};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
-    let cx = Ctxt::new();
-    let krate: Path = syn::parse_quote!(::midgard);
-    let mut variants = Vec::new();
-    match &input.data {
-        Data::Enum(data) => {
-            for v in &data.variants {
-                match &v.fields {
-                    Fields::Unnamed(f) if f.unnamed.len() == 1 => match &f.unnamed[0].ty {
-                        Type::Path(p) => variants.push(Variant {
-                            ident: v.ident.clone(),
-                            ty: p.path.clone(),
-                        }),
-                        ty => cx.error(ty, "expected the path of an event type"),
-                    },
-                    _ => cx.error(
-                        v,
-                        format_args!(
-                            "a variant of an event set wraps one event: write `{0}(Some{0})` and \
-                             move the fields to `struct Some{0}` with `#[derive(Event)]`",
-                            v.ident
-                        ),
-                    ),
-                }
-            }
-        }
-        _ => cx.error(
-            &input.ident,
-            "an event set is an enum with one event per variant",
-        ),
-    }
-    if !input.generics.params.is_empty() {
-        cx.error(&input.generics, "an event set cannot be generic");
-    }
-    if let Err(errors) = cx.check() {
-        return errors;
-    }
-    impls(&input.ident, &variants, &krate)
+    let cx = Ctxt::default();
+    let set = valid::event_set(&cx, input);
+    let code = if set.sound {
+        impls(&input.ident, &set.variants, &set.krate)
+    } else {
+        fallback::event_set(&set)
+    };
+    let errors = cx.into_tokens();
+    quote!(#errors #code)
 }
 
 pub(crate) fn impls(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
-    let private = attr::private(krate);
-    let idents: Vec<_> = variants.iter().map(|v| &v.ident).collect();
-    let types: Vec<_> = variants.iter().map(|v| &v.ty).collect();
-    let sets: Vec<_> = types
-        .iter()
-        .map(|ty| quote!(<#ty as #krate::EventSet>))
-        .collect();
-    let conversions = variants.iter().map(|Variant { ident: v, ty }| {
+    let private = private(krate);
+    let set = set(ident, variants, krate);
+    let conversions = conversions(ident, variants, variants.len() == 1, &private);
+    let len = variants.len();
+    // One const finds all repeated names: a bound for each pair would cost quadratic compile time.
+    // What the const found becomes a trait error, as that lands on the event's tokens; a panic in a
+    // const would land on the derive.
+    let distinct = variants.iter().enumerate().map(|(i, variant)| {
+        let ty = &variant.ty;
         quote! {
-            #[automatically_derived]
-            impl #private::From<#ty> for #ident {
-                fn from(event: #ty) -> Self { #ident::#v(event) }
+            <#ty as #private::Distinct<#ident, { __DISTINCT[#i] }>>::HOLDS;
+        }
+    });
+    let types = variants.iter().map(|variant| &variant.ty);
+    anonymous(&quote! {
+        #set
+
+        #[automatically_derived]
+        impl #private::Serialize for #ident {
+            fn serialize<__S>(&self, __serializer: __S) -> #private::Result<__S::Ok, __S::Error>
+            where
+                __S: #private::Serializer,
+            {
+                #private::serialize_tagged(self, __serializer)
             }
-            #[automatically_derived]
-            impl #private::TryFrom<#ident> for #ty {
-                type Error = #ident;
-                fn try_from(event: #ident) -> #private::Result<Self, #ident> {
-                    match event {
-                        #ident::#v(event) => #private::Ok(event),
-                        #[allow(unreachable_patterns)]
-                        other => #private::Err(other),
+        }
+
+        #[automatically_derived]
+        impl<'__de> #private::Deserialize<'__de> for #ident {
+            fn deserialize<__D>(__deserializer: __D) -> #private::Result<Self, __D::Error>
+            where
+                __D: #private::Deserializer<'__de>,
+            {
+                #private::deserialize_tagged(__deserializer)
+            }
+        }
+
+        #conversions
+
+        const __DISTINCT: [#private::bool; #len] =
+            #private::distinct_names::<#len, __LEN>(&[#(<#types as #krate::EventSet>::DESCRIPTORS),*]);
+        const _: () = { #(#distinct)* };
+    })
+}
+
+fn set(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
+    let private = private(krate);
+    let idents: Vec<_> = variants.iter().map(|variant| &variant.ident).collect();
+    let sets: Vec<_> = variants
+        .iter()
+        .map(|Variant { ty, .. }| quote!(<#ty as #krate::EventSet>))
+        .collect();
+    quote! {
+        const __LEN: #private::usize = 0 #(+ #sets::DESCRIPTORS.len())*;
+
+        #[automatically_derived]
+        impl #krate::EventSet for #ident {
+            const DESCRIPTORS: &'static [&'static #krate::EventDescriptor] =
+                &#private::concat_descriptors::<__LEN>(&[#(#sets::DESCRIPTORS),*]);
+
+            fn descriptor(&self) -> &'static #krate::EventDescriptor {
+                match self {
+                    #(#ident::#idents(__event) => #sets::descriptor(__event),)*
+                }
+            }
+
+            fn serialize_payload<__S>(
+                &self,
+                __serializer: __S,
+            ) -> #private::Result<__S::Ok, __S::Error>
+            where
+                __S: #private::Serializer,
+            {
+                match self {
+                    #(#ident::#idents(__event) => #sets::serialize_payload(__event, __serializer),)*
+                }
+            }
+
+            fn deserialize_payload<'__de, __D>(
+                __name: &#private::str,
+                __version: #private::u32,
+                __deserializer: __D,
+            ) -> #private::Result<Self, __D::Error>
+            where
+                __D: #private::Deserializer<'__de>,
+            {
+                #(
+                    if #private::has(#sets::DESCRIPTORS, __name) {
+                        return #sets::deserialize_payload(__name, __version, __deserializer)
+                            .map(#ident::#idents);
                     }
+                )*
+                #private::Err(#private::unknown_event::<__D>(__name))
+            }
+
+            fn collect_tags(&self, __tags: &mut #krate::Tags) {
+                match self {
+                    #(#ident::#idents(__event) => #sets::collect_tags(__event, __tags),)*
+                }
+            }
+
+            fn __fmt(&self, __f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                match self {
+                    #(#ident::#idents(__event) => #sets::__fmt(__event, __f),)*
+                }
+            }
+
+            fn __clone(&self) -> Self {
+                match self {
+                    #(#ident::#idents(__event) => #ident::#idents(#sets::__clone(__event)),)*
                 }
             }
         }
-    });
-    // A trait error lands on the event's tokens; a const panic would land on the derive.
-    // One const finds all duplicates: a bound per pair would be quadratic in the trait solver.
-    let len = variants.len();
-    let distinct = variants.iter().enumerate().map(|(i, v)| {
-        let ty = &v.ty;
-        quote!(const _: fn() = #private::distinct::<#ty, #ident, { __DISTINCT[#i] }>;)
-    });
-    quote! {
-        const _: () = {
-            const __N: #private::usize = 0 #(+ #sets::DESCRIPTORS.len())*;
-
-            #[automatically_derived]
-            impl #krate::EventSet for #ident {
-                const DESCRIPTORS: &'static [&'static #krate::EventDescriptor] =
-                    &#private::concat_descriptors::<__N>(&[#(#sets::DESCRIPTORS),*]);
-
-                fn descriptor(&self) -> &'static #krate::EventDescriptor {
-                    match self { #(#ident::#idents(event) => #sets::descriptor(event),)* }
-                }
-
-                fn serialize_payload<__S>(&self, serializer: __S) -> #private::Result<__S::Ok, __S::Error>
-                where __S: #private::Serializer {
-                    match self { #(#ident::#idents(event) => #sets::serialize_payload(event, serializer),)* }
-                }
-
-                fn collect_tags(&self, tags: &mut #krate::Tags) {
-                    match self { #(#ident::#idents(event) => #sets::collect_tags(event, tags),)* }
-                }
-
-                fn deserialize_payload<'de, __D>(
-                    name: &#private::str,
-                    version: #private::u32,
-                    deserializer: __D,
-                ) -> #private::Result<Self, __D::Error>
-                where __D: #private::Deserializer<'de> {
-                    #(
-                        if #private::has(#sets::DESCRIPTORS, name) {
-                            return #sets::deserialize_payload(name, version, deserializer).map(#ident::#idents);
-                        }
-                    )*
-                    #private::Err(#private::unknown_event::<__D>(name))
-                }
-            }
-
-            #[automatically_derived]
-            impl #private::Serialize for #ident {
-                fn serialize<__S: #private::Serializer>(&self, s: __S) -> #private::Result<__S::Ok, __S::Error> {
-                    #private::serialize_tagged(self, s)
-                }
-            }
-            #[automatically_derived]
-            impl<'de> #private::Deserialize<'de> for #ident {
-                fn deserialize<__D: #private::Deserializer<'de>>(d: __D) -> #private::Result<Self, __D::Error> {
-                    #private::deserialize_tagged(d)
-                }
-            }
-            const __DISTINCT: [#private::bool; #len] = #private::distinct_names(&[#(#sets::DESCRIPTORS),*]);
-            #(#distinct)*
-        };
-        #(#conversions)*
     }
+}
+
+/// `From` each member, and `TryFrom` back.
+///
+/// The only variant of an enum is always the right one, and a second arm would be unreachable.
+pub(crate) fn conversions(
+    ident: &Ident,
+    variants: &[Variant],
+    only_one: bool,
+    private: &TokenStream,
+) -> TokenStream {
+    let other = (!only_one).then(|| quote!(__other => #private::Err(__other),));
+    variants
+        .iter()
+        .map(|Variant { ident: variant, ty }| {
+            quote! {
+                #[automatically_derived]
+                impl #private::From<#ty> for #ident {
+                    fn from(__event: #ty) -> Self {
+                        #ident::#variant(__event)
+                    }
+                }
+
+                #[automatically_derived]
+                impl #private::TryFrom<#ident> for #ty {
+                    type Error = #ident;
+
+                    fn try_from(__event: #ident) -> #private::Result<Self, #ident> {
+                        match __event {
+                            #ident::#variant(__event) => #private::Ok(__event),
+                            #other
+                        }
+                    }
+                }
+            }
+        })
+        .collect()
 }

@@ -157,9 +157,8 @@ impl<'e> Batch<'e> {
         before: Version,
         expected: ExpectedVersion,
     ) -> Result<Appended, Refused> {
-        let (mut stream, state) = match self.end(name, expected)? {
-            (Some(stream), state) => (stream, state),
-            (None, _) => return Ok(nothing()),
+        let (Some(mut stream), state) = self.end(name, expected)? else {
+            return Ok(nothing());
         };
         let first = before.min(state.last.next());
         if first <= state.first {

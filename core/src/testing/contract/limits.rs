@@ -200,6 +200,25 @@ pub(super) async fn too_many_headers<F: Fixture>(fixture: &F) {
     refuses_event(fixture, many_headers(limits::HEADERS + 1, ""), wanted).await;
 }
 
+pub(super) async fn too_many_parts_in_one_append<F: Fixture>(fixture: &F) {
+    let most = to(STREAM, Any, events(1));
+    let most = (1..limits::PARTS_PER_APPEND)
+        .fold(most, |append, _| append.and(stream(STREAM), Any, events(1)));
+    let over = most.clone().and(stream("account-2"), Any, events(1));
+    refuses(
+        fixture,
+        over,
+        too_long(Limited::Parts, limits::PARTS_PER_APPEND),
+    )
+    .await;
+    let store = fixture.open();
+    assert_eq!(
+        put(&store, most).await.version(),
+        Version(10_000),
+        "as many as are allowed go through"
+    );
+}
+
 pub(super) async fn too_many_events_in_one_append<F: Fixture>(fixture: &F) {
     let half = limits::EVENTS_PER_APPEND / 2;
     let append = to(STREAM, Any, events(half)).and(stream("account-2"), Any, events(half + 1));

@@ -235,6 +235,7 @@ macro_rules! __store_contract_cases {
                 value_of_a_header_too_long_or_with_nul,
                 as_many_headers_as_allowed,
                 too_many_headers,
+                too_many_parts_in_one_append,
                 too_many_events_in_one_append,
                 payload_too_large,
                 append_too_large,

@@ -1,0 +1,42 @@
+//! A command on its way.
+
+use super::Loaded;
+use crate::aggregate::Aggregate;
+use crate::error::ExecuteError;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The future that [`Repository::execute`](crate::Repository::execute) returns: of the aggregate as it is
+/// after the command.
+// A type of its own, rather than an opaque one: of a command for another aggregate the compiler then
+// complains once, not at the call, at its future and at `.await`.
+#[must_use = "a command does nothing until its future is awaited"]
+pub struct Execution<'a, A: Aggregate, E>(Boxed<'a, A, E>);
+
+type Boxed<'a, A, E> =
+    Pin<Box<dyn Future<Output = Result<Loaded<A>, ExecuteError<E>>> + Send + 'a>>;
+
+impl<'a, A: Aggregate, E> Execution<'a, A, E> {
+    pub(super) fn new(
+        run: impl Future<Output = Result<Loaded<A>, ExecuteError<E>>> + Send + 'a,
+    ) -> Self {
+        Execution(Box::pin(run))
+    }
+}
+
+impl<A: Aggregate, E> Future for Execution<'_, A, E> {
+    type Output = Result<Loaded<A>, ExecuteError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl<A: Aggregate, E> fmt::Debug for Execution<'_, A, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execution")
+            .field("aggregate", &A::NAME)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! Nothing that a program calls like something of the prelude gets in the way of generated code.
+#![deny(warnings, missing_docs, unused_qualifications, unreachable_pub)]
+#![forbid(unsafe_code)]
+#![allow(dead_code, non_camel_case_types, non_snake_case, non_upper_case_globals)]
+
+pub mod shadowed {
+    //! Everything that generated code could mean by a short name.
+
+    use midgard::{Aggregate, Apply, Event, EventSet};
+
+    // What the derives of serde and of std need is out of the way in a module of its own.
+    mod events {
+        use midgard::Event;
+        use serde::{Deserialize, Serialize};
+
+        #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+        #[event(name = "user.created")]
+        pub(super) struct CreatedV1 {
+            pub(super) name: String,
+        }
+
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        pub(super) struct Fields {
+            pub(super) email: Option<String>,
+        }
+    }
+
+    struct Option;
+    struct Result;
+    struct String;
+    struct Vec;
+    struct Box;
+    struct u32;
+    struct usize;
+    struct str;
+    struct bool;
+    trait From {}
+    trait Into {}
+    trait TryFrom {}
+    trait Clone {}
+    trait Debug {}
+    trait Default {}
+    trait Send {}
+    trait Sync {}
+    trait Serialize {}
+    trait Deserialize {}
+    trait Serializer {}
+    trait Deserializer {}
+    trait FnOnce {}
+    fn Some() {}
+    fn None() {}
+    fn Ok() {}
+    fn Err() {}
+    mod core {}
+    mod std {}
+    mod serde {}
+    mod inventory {}
+    mod midgard_macros {}
+    const event: () = ();
+    const name: () = ();
+    const version: () = ();
+    const tags: () = ();
+    const deserializer: () = ();
+    const serializer: () = ();
+    const other: () = ();
+    const f: () = ();
+    macro_rules! concat {
+        () => {};
+    }
+    macro_rules! module_path {
+        () => {};
+    }
+    concat!();
+    module_path!();
+
+    #[derive(::std::fmt::Debug, ::std::clone::Clone, Event)]
+    #[event(name = "user.created", version = 2, upcast_from = events::CreatedV1)]
+    struct Created {
+        #[event(tag = "name")]
+        name: ::std::string::String,
+        #[event(tag = "email")]
+        email: ::std::option::Option<::std::string::String>,
+    }
+
+    impl ::std::convert::From<events::CreatedV1> for Created {
+        fn from(old: events::CreatedV1) -> Self {
+            Created { name: old.name, email: ::std::option::Option::None }
+        }
+    }
+
+    impl ::serde::Serialize for Created {
+        fn serialize<S: ::serde::Serializer>(
+            &self,
+            s: S,
+        ) -> ::std::result::Result<S::Ok, S::Error> {
+            events::Fields { email: self.email.clone() }.serialize(s)
+        }
+    }
+
+    impl<'de> ::serde::Deserialize<'de> for Created {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            d: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            events::Fields::deserialize(d).map(|fields| Created {
+                name: ::std::string::String::new(),
+                email: fields.email,
+            })
+        }
+    }
+
+    #[derive(::std::fmt::Debug, ::std::default::Default, Aggregate)]
+    #[aggregate(name = "user", id = u64, events(Created))]
+    struct User {}
+
+    impl Apply<Created> for User {
+        fn apply(&mut self, _: Created) {}
+    }
+
+    #[derive(EventSet)]
+    enum All {
+        Error(Created),
+    }
+}
+
+fn main() {}

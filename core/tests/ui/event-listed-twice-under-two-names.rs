@@ -1,0 +1,16 @@
+use midgard::{Aggregate, Apply, Event};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "user.created")]
+struct UserCreated {}
+
+#[derive(Debug, Default, Aggregate)]
+#[aggregate(name = "user", id = u64, events(UserCreated, Again = UserCreated))]
+struct User {}
+
+impl Apply<UserCreated> for User {
+    fn apply(&mut self, _: UserCreated) {}
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use midgard::Event;
+use serde::Serialize;
+
+#[derive(Debug, Clone, Serialize, Event)]
+#[event(name = "user.created")]
+struct UserCreated {}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use midgard::{Aggregate, Apply, Event};
+
+#[derive(Debug, Clone, Event)]
+#[event(name = "user.created")]
+struct UserCreated {}
+
+#[derive(Debug, Default, Aggregate)]
+#[aggregate(name = "user", id = u64, events(UserCreated))]
+struct User {}
+
+impl Apply<UserCreated> for User {
+    fn apply(&mut self, _: UserCreated) {}
+}
+
+fn main() {}

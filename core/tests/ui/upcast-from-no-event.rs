@@ -1,0 +1,16 @@
+use midgard::Event;
+use serde::{Deserialize, Serialize};
+
+struct V1 {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "user.created", version = 2, upcast_from = V1)]
+struct V2 {}
+
+impl From<V1> for V2 {
+    fn from(_: V1) -> Self {
+        V2 {}
+    }
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+use midgard::Event;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "user.created")]
+struct V1 {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "user.created", version = 3, upcast_from = V1)]
+struct V3 {}
+
+impl From<V1> for V3 {
+    fn from(_: V1) -> Self {
+        V3 {}
+    }
+}
+
+fn main() {}

@@ -1,0 +1,148 @@
+//! The rules on an aggregate.
+
+use super::name::{self, Kind};
+use super::{Checked, distinct, refuse_generics};
+use crate::attr::{self, AggregateAttrs, Variant};
+use crate::ctxt::Ctxt;
+use proc_macro2::Ident;
+use quote::format_ident;
+use syn::{Data, DeriveInput, Path, Type};
+
+/// What `#[derive(Aggregate)]` has to generate.
+pub(crate) struct Aggregate<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) krate: Path,
+    pub(crate) name: String,
+    pub(crate) id: Checked<Type>,
+    pub(crate) event_enum: Ident,
+    pub(crate) events: Checked<Vec<Variant>>,
+}
+
+pub(crate) fn aggregate<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Aggregate<'a> {
+    let mut attrs = attr::aggregate(cx, &input.attrs);
+    let ident = &input.ident;
+    if matches!(input.data, Data::Union(_)) {
+        cx.error(ident, "an aggregate is a struct or an enum, not a union");
+    }
+    for field in fields_of(&input.data) {
+        let message = "write `#[aggregate(..)]` above the type";
+        attr::refuse(cx, &field.attrs, "aggregate", message);
+    }
+    refuse_generics(
+        cx,
+        &input.generics,
+        "an aggregate cannot be generic, because its name stands for one type: \
+         write a type for each that it is used with",
+    );
+    refuse_missing(cx, ident, &attrs);
+    let name = aggregate_name(cx, ident, &attrs);
+    let events = aggregate_events(cx, &mut attrs);
+    let mut event_enum = match attrs.event_enum.value {
+        Some(ident) => ident,
+        None => format_ident!("{ident}Event"),
+    };
+    if let Checked::Good(events) = &events
+        && refuse_enum_name(cx, &event_enum, events)
+    {
+        event_enum = format_ident!("__{event_enum}");
+    }
+    let id = match attrs.id.value {
+        Some(id) => Checked::Good(id),
+        None => Checked::Bad,
+    };
+    Aggregate {
+        input,
+        krate: attrs.krate,
+        name,
+        id,
+        event_enum,
+        events,
+    }
+}
+
+fn fields_of(data: &Data) -> Vec<&syn::Field> {
+    match data {
+        Data::Struct(data) => data.fields.iter().collect(),
+        Data::Enum(data) => data.variants.iter().flat_map(|one| &one.fields).collect(),
+        Data::Union(_) => Vec::new(),
+    }
+}
+
+fn aggregate_name(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) -> String {
+    let suggestion = name::suggest(&ident.to_string(), Kind::Aggregate);
+    let Some(name) = &attrs.name.value else {
+        return suggestion;
+    };
+    if let Err(message) = name::check(&name.value(), Kind::Aggregate, &suggestion) {
+        cx.error(name, message);
+    }
+    name.value()
+}
+
+fn aggregate_events(cx: &Ctxt, attrs: &mut AggregateAttrs) -> Checked<Vec<Variant>> {
+    match attrs.events.value.take() {
+        Some(events) if !events.is_empty() => Checked::Good(distinct(cx, events)),
+        _ => Checked::Bad,
+    }
+}
+
+/// All that is missing is one mistake: the attribute is written at once.
+fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) {
+    let name = name::suggest(&ident.to_string(), Kind::Aggregate);
+    let no_events = match &attrs.events.value {
+        Some(events) => events.is_empty(),
+        None => !attrs.events.seen,
+    };
+    let missing = [
+        (
+            !attrs.name.seen,
+            "name for its streams",
+            format!("name = \"{name}\""),
+        ),
+        (
+            !attrs.id.seen,
+            "type for its ids",
+            format!("id = {ident}Id"),
+        ),
+        (no_events, "events", format!("events({ident}Created, ..)")),
+    ];
+    let missing: Vec<_> = missing.iter().filter(|(missing, ..)| *missing).collect();
+    if missing.is_empty() || !attrs.complete {
+        return;
+    }
+    let what: Vec<_> = missing
+        .iter()
+        .map(|(_, what, _)| format!("no {what}"))
+        .collect();
+    let keys: Vec<_> = missing.iter().map(|(.., key)| key.as_str()).collect();
+    let more = if keys.len() < 3 { ", .." } else { "" };
+    cx.error(
+        ident,
+        format_args!(
+            "this aggregate has {}: write `#[aggregate({}{more})]`",
+            what.join(" and ")
+                .replacen(" and ", ", ", what.len().saturating_sub(2)),
+            keys.join(", "),
+        ),
+    );
+}
+
+/// A second type of the same name would be an error of rustc's in the middle of generated code.
+/// Says whether there is one.
+fn refuse_enum_name(cx: &Ctxt, event_enum: &Ident, events: &[Variant]) -> bool {
+    let clash = events.iter().find(|event| match &event.ty {
+        Type::Path(ty) => ty.path.is_ident(event_enum),
+        _ => false,
+    });
+    let Some(event) = clash else {
+        return false;
+    };
+    cx.error(
+        &event.ty,
+        format_args!(
+            "the enum of the events would also be called `{event_enum}`: \
+             write `event_enum = SomeOtherName`"
+        ),
+    );
+    true
+}

@@ -1,0 +1,169 @@
+//! The rules on an event.
+
+use super::name::{self, Kind};
+use super::{Checked, refuse_generics};
+use crate::attr::{self, EventAttrs};
+use crate::ctxt::Ctxt;
+use proc_macro2::Ident;
+use syn::{Data, DeriveInput, Fields, Member, Path, Type};
+
+/// What `#[derive(Event)]` has to generate.
+pub(crate) struct Event<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) krate: Path,
+    pub(crate) name: Checked<String>,
+    pub(crate) version: Checked<u32>,
+    pub(crate) upcast_from: Option<Path>,
+    pub(crate) tags: Vec<Tag<'a>>,
+    /// Whether nothing had to be reported.
+    pub(crate) sound: bool,
+}
+
+/// A field whose value is a tag.
+pub(crate) struct Tag<'a> {
+    pub(crate) key: String,
+    pub(crate) member: Member,
+    pub(crate) ty: &'a Type,
+}
+
+pub(crate) fn event<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Event<'a> {
+    let attrs = attr::event(cx, &input.attrs);
+    let ident = &input.ident;
+    let mut tags = Vec::new();
+    match &input.data {
+        Data::Struct(data) => tags = tags_of(cx, &data.fields),
+        Data::Enum(_) => cx.error(
+            ident,
+            "an event is a struct: write one struct with `#[derive(Event)]` for each variant, \
+             and `#[derive(EventSet)]` for an enum of them",
+        ),
+        Data::Union(_) => cx.error(ident, "an event is a struct, not a union"),
+    }
+    refuse_generics(
+        cx,
+        &input.generics,
+        "an event cannot be generic, because its stored name stands for one type: \
+         write a struct for each type that it is used with",
+    );
+    let name = event_name(cx, ident, &attrs);
+    let version = event_version(cx, ident, &attrs);
+    Event {
+        input,
+        krate: attrs.krate,
+        name,
+        version,
+        upcast_from: attrs.upcast_from.value,
+        tags,
+        sound: cx.count() == 0,
+    }
+}
+
+fn event_name(cx: &Ctxt, ident: &Ident, attrs: &EventAttrs) -> Checked<String> {
+    let suggestion = name::suggest(&ident.to_string(), Kind::Event);
+    match &attrs.name.value {
+        Some(name) => {
+            if let Err(message) = name::check(&name.value(), Kind::Event, &suggestion) {
+                cx.error(name, message);
+            }
+            // Also when it is refused: other versions of the event may well say the same.
+            Checked::Good(name.value())
+        }
+        None => {
+            if attrs.complete && !attrs.name.seen {
+                cx.error(
+                    ident,
+                    format_args!(
+                        "this event has no name in the store: write `#[event(name = \"{suggestion}\")]`"
+                    ),
+                );
+            }
+            Checked::Bad
+        }
+    }
+}
+
+fn event_version(cx: &Ctxt, ident: &Ident, attrs: &EventAttrs) -> Checked<u32> {
+    let Some(literal) = &attrs.version.value else {
+        if attrs.version.seen || !attrs.complete {
+            return Checked::Bad;
+        }
+        if let Some(previous) = &attrs.upcast_from.value {
+            cx.error(
+                previous,
+                "an event that is upcast from another has a version above 1: write `version = 2`",
+            );
+            return Checked::Bad;
+        }
+        return Checked::Good(1);
+    };
+    let version = match literal.base10_parse::<u32>() {
+        Ok(0) => {
+            cx.error(
+                literal,
+                "versions count from 1: write `version = 1`, or leave it out",
+            );
+            return Checked::Bad;
+        }
+        Ok(version) => version,
+        Err(_) => {
+            cx.error(
+                literal,
+                format_args!("a version is a whole number from 1 to {}", u32::MAX),
+            );
+            return Checked::Bad;
+        }
+    };
+    match &attrs.upcast_from.value {
+        Some(previous) if previous.is_ident(ident) || previous.is_ident("Self") => {
+            cx.error(
+                previous,
+                "an event cannot be upcast from itself: keep the struct of the version before under \
+                 a name of its own, and write that name here",
+            );
+            Checked::Bad
+        }
+        Some(previous) if version == 1 => {
+            cx.error(
+                previous,
+                "version 1 is the first, so there is nothing to upcast from: write `version = 2`, \
+                 or leave out `upcast_from`",
+            );
+            Checked::Bad
+        }
+        None if version > 1 && attrs.complete && !attrs.upcast_from.seen => {
+            let before = version - 1;
+            cx.error(
+                literal,
+                format_args!(
+                    "version {version} cannot read what version {before} has stored: keep the struct \
+                     of version {before} and write `upcast_from = {ident}V{before}`"
+                ),
+            );
+            Checked::Good(version)
+        }
+        _ => Checked::Good(version),
+    }
+}
+
+fn tags_of<'a>(cx: &Ctxt, fields: &'a Fields) -> Vec<Tag<'a>> {
+    let mut tags = Vec::new();
+    for (field, member) in fields.iter().zip(fields.members()) {
+        let Some(key) = attr::field(cx, &field.attrs) else {
+            continue;
+        };
+        let suggestion = match &member {
+            Member::Named(name) => name::suggest(&name.to_string(), Kind::Tag),
+            Member::Unnamed(_) => "email".to_owned(),
+        };
+        if let Err(message) = name::check(&key.value(), Kind::Tag, &suggestion) {
+            cx.error(key, message);
+            continue;
+        }
+        tags.push(Tag {
+            key: key.value(),
+            member,
+            ty: &field.ty,
+        });
+    }
+    tags
+}
