@@ -42,6 +42,11 @@ mod writer;
 #[doc = include_str!("../FORMAT.md")]
 pub mod format {}
 
+/// The program in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 #[doc(hidden)]
 pub use environment::open_raw;
 pub use options::{Durability, LmdbOptions};
