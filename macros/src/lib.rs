@@ -11,7 +11,7 @@ use syn::{DeriveInput, parse_macro_input};
 
 /// Makes a struct an event: implements `midgard::Event`.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// #[event(name = "user.created", version = 2, upcast_from = UserCreatedV1)]
 /// pub struct UserCreated {
@@ -44,7 +44,7 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 /// Makes an enum a set of events: implements `midgard::EventSet`, `From` and `TryFrom` for each of its
 /// events, and `Serialize` and `Deserialize` under the events' stored names.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Debug, Clone, EventSet)]
 /// pub enum Ledger {
 ///     Placed(OrderPlaced),
@@ -65,7 +65,7 @@ pub fn derive_event_set(input: TokenStream) -> TokenStream {
 
 /// Makes a type an aggregate: implements `midgard::Aggregate`, and generates the enum of its events.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Debug, Default, Aggregate)]
 /// #[aggregate(name = "user", id = UserId, events(UserCreated, Renamed = name::Changed))]
 /// pub struct User {

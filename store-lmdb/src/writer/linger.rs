@@ -33,20 +33,11 @@ pub(super) struct Linger {
 impl Linger {
     /// Takes what is queued, and waits for as much as usual. Tells whether it is time to stop.
     pub(super) fn fill(&self, messages: &Receiver<Message>, requests: &mut Vec<Request>) -> bool {
-        let (mut events, mut bytes) = (0, 0);
+        let mut size = Size::default();
+        requests.iter().for_each(|request| size.add(&request.work));
         let mut deadline = None;
         loop {
-            if let Some(Request {
-                work: Work::Append(append),
-                ..
-            }) = requests.last()
-            {
-                for event in append.events() {
-                    events += 1;
-                    bytes += event.payload.len();
-                }
-            }
-            if events >= MOST_EVENTS || bytes >= MOST_BYTES {
+            if size.events >= MOST_EVENTS || size.bytes >= MOST_BYTES {
                 return false;
             }
             let message = match messages.try_recv() {
@@ -63,7 +54,10 @@ impl Linger {
                 }
             };
             match message {
-                Message::Work(work, reply) => requests.push(Request { work, reply }),
+                Message::Work(work, reply) => {
+                    size.add(&work);
+                    requests.push(Request { work, reply });
+                }
                 Message::Watch => {}
                 Message::Stop => return true,
             }
@@ -75,5 +69,25 @@ impl Linger {
         // Forgets slowly, so that one small commit does not halve the ones after it.
         self.usual = committed.appends.max(self.usual * 7 / 8);
         self.longest = committed.took / 2;
+    }
+}
+
+/// How much work there is.
+#[derive(Debug, Default)]
+struct Size {
+    events: usize,
+    bytes: usize,
+}
+
+impl Size {
+    fn add(&mut self, work: &Work) {
+        if let Work::Append(append) = work {
+            for event in append.events() {
+                self.bytes += event.payload.len();
+                self.events += 1;
+            }
+        }
+        // What only checks, or ends a stream, costs about as much as an event.
+        self.events += 1;
     }
 }
