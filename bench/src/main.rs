@@ -1,39 +1,73 @@
-//! x
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use midgard::*;
-use midgard_store_lmdb::LmdbStore;
-use std::time::*;
-fn main() {
-    let dir = tempfile::tempdir_in(".").unwrap();
-    let store = LmdbStore::open(dir.path()).unwrap();
-    for n in [1usize, 8, 64, 256] {
-        let t = Instant::now();
-        let store = &store;
-        let mut ops = 0u64;
-        block_on(async {
-            let one = |i: u64| async move {
-                let s = StreamName::new(format!("customer-{}", i * 7919 % 100_000)).unwrap();
-                let e = NewEvent::json("order.approved", 1, vec![b'x'; 228]);
-                store
-                    .append(Append::to(s, ExpectedVersion::Any, [e]))
-                    .await
-                    .unwrap();
-            };
-            let mut f = FuturesUnordered::new();
-            for i in 0..n {
-                f.push(one(i as u64));
-            }
-            let mut i = n as u64;
-            while t.elapsed() < Duration::from_secs(2) {
-                f.next().await;
-                ops += 1;
-                f.push(one(i));
-                i += 1;
-            }
-            while f.next().await.is_some() {
-                ops += 1;
-            }
-        });
-        println!("{n}: {:.0} ev/s", ops as f64 / t.elapsed().as_secs_f64());
+//! Measures Midgard against what it is built on: each row is a ratio within one run, since disks and
+//! neighbours drift more between two runs than any change is worth.
+#![allow(clippy::print_stdout)]
+
+mod contest;
+mod raw;
+mod recorded;
+mod rows;
+mod table;
+mod workload;
+
+use clap::Parser;
+use rows::Row;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// What went wrong, for whoever runs this.
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Measures Midgard against raw LMDB, serde_json and serde, and prints a table of ratios.
+#[derive(Parser)]
+struct Options {
+    /// The rows to measure; all when none is named.
+    rows: Vec<Row>,
+    /// How many rounds of each row; a row's ratio is the median of its rounds.
+    #[arg(long, default_value_t = 7)]
+    rounds: usize,
+    /// Where temporary files go. On a disk: durable commits in memory say nothing.
+    #[arg(long, default_value = "target/bench-data")]
+    dir: PathBuf,
+}
+
+/// What every row is given.
+#[derive(Debug)]
+struct Bench {
+    rounds: usize,
+    data: TempDir,
+}
+
+impl Bench {
+    /// A directory of its own, removed when it is dropped.
+    fn directory(&self) -> Outcome<TempDir> {
+        Ok(tempfile::tempdir_in(self.data.path())?)
     }
+
+    /// A directory that does not exist yet.
+    fn path(&self, name: &str) -> PathBuf {
+        self.data.path().join(name)
+    }
+}
+
+fn main() -> Outcome<()> {
+    let options = Options::parse();
+    let bench = Bench {
+        rounds: options.rounds.max(1),
+        data: on_disk(&options.dir)?,
+    };
+    table::print_header();
+    for row in Row::all() {
+        if options.rows.is_empty() || options.rows.contains(row) {
+            row.measure(&bench)?
+                .iter()
+                .for_each(|line| println!("{line}"));
+        }
+    }
+    Ok(())
+}
+
+fn on_disk(path: &Path) -> Outcome<TempDir> {
+    std::fs::create_dir_all(path)?;
+    Ok(tempfile::tempdir_in(path.canonicalize()?)?)
 }

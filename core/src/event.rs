@@ -149,6 +149,15 @@ impl EventDescriptor {
     }
 }
 
+/// Descriptors are equal when they are of the same version of the same Rust type.
+impl PartialEq for EventDescriptor {
+    fn eq(&self, other: &Self) -> bool {
+        (self.type_name, self.version) == (other.type_name, other.version)
+    }
+}
+
+impl Eq for EventDescriptor {}
+
 impl Debug for EventDescriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} v{} ({})", self.name, self.version, self.type_name)

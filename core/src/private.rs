@@ -15,6 +15,7 @@ pub use inventory;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::vec;
 
+use crate::aggregate::Aggregate;
 use crate::event::{Event, EventDescriptor, EventSet};
 use crate::tags::Tags;
 use core::marker::PhantomData;
@@ -26,10 +27,28 @@ use std::fmt::Display;
 pub struct Registration(pub &'static EventDescriptor);
 inventory::collect!(Registration);
 
+pub struct AggregateRegistration {
+    pub(crate) name: &'static str,
+    pub(crate) type_name: &'static str,
+    pub(crate) events: &'static [&'static EventDescriptor],
+}
+inventory::collect!(AggregateRegistration);
+
+impl AggregateRegistration {
+    pub const fn new<A: Aggregate>(type_name: &'static str) -> Self {
+        AggregateRegistration {
+            name: A::NAME,
+            type_name,
+            events: <A::Event as EventSet>::DESCRIPTORS,
+        }
+    }
+}
+
 /// The test that `#[derive(Aggregate)]` adds to a user's crate.
 ///
 /// # Panics
-/// When two event types of the program claim one name.
+/// When types of the program contradict each other.
+#[track_caller]
 #[allow(clippy::panic)]
 pub fn assert_linked_events_are_consistent() {
     if let Err(error) = crate::Registry::linked() {

@@ -1,5 +1,6 @@
 //! Event types by their stored names, over the whole program.
 
+use crate::__private::AggregateRegistration;
 use crate::codec::{DecodeError, DecodeReason};
 use crate::event::{AnyEvent, EventDescriptor, EventSet};
 use crate::record::RecordedEventRef;
@@ -28,18 +29,46 @@ pub struct Registry {
     by_name: BTreeMap<&'static str, &'static EventDescriptor>,
 }
 
-/// Two event types claim one stored name.
+/// Types of one program that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "event name \"{name}\" is claimed by both `{}` and `{}`; give one of them another name, \
-     or make it a version of the other with `upcast_from`",
-    types[0], types[1]
-)]
-pub struct RegistryError {
-    /// The name.
-    pub name: &'static str,
-    /// The paths of the two Rust types.
-    pub types: [&'static str; 2],
+#[non_exhaustive]
+pub enum RegistryError {
+    /// Two event types claim one stored name.
+    #[error(
+        "event name \"{name}\" is claimed by both `{}` and `{}`; give one of them another name, \
+         or make it a version of the other with `upcast_from`",
+        types[0], types[1]
+    )]
+    Event {
+        /// The name.
+        name: &'static str,
+        /// The paths of the two Rust types.
+        types: [&'static str; 2],
+    },
+    /// Two aggregates claim one name, and with it one another's streams.
+    #[error(
+        "aggregate name \"{name}\" is claimed by both `{}` and `{}`; give one of them another name",
+        types[0], types[1]
+    )]
+    Aggregate {
+        /// The name.
+        name: &'static str,
+        /// The paths of the two Rust types.
+        types: [&'static str; 2],
+    },
+    /// An aggregate lists an event in an old version: it could not read what newer ones write.
+    #[error(
+        "aggregate `{aggregate}` lists `{}`, version {} of event \"{}\", but the newest is version {}, `{}`; list that instead",
+        listed.type_name, listed.version, listed.name, newest.version, newest.type_name
+    )]
+    OldVersion {
+        /// The path of the aggregate's Rust type.
+        aggregate: &'static str,
+        /// What it lists.
+        listed: &'static EventDescriptor,
+        /// What it should list.
+        newest: &'static EventDescriptor,
+    },
 }
 
 impl Registry {
@@ -54,7 +83,7 @@ impl Registry {
     /// Every event type that a derive registered in the crates of this program.
     ///
     /// # Errors
-    /// [`RegistryError`] when two types claim one name.
+    /// [`RegistryError`] when two types claim one name, or an aggregate lists an old version of an event.
     pub fn linked() -> Result<&'static Self, RegistryError> {
         static LINKED: OnceLock<Result<Registry, RegistryError>> = OnceLock::new();
         let linked = LINKED.get_or_init(|| {
@@ -66,6 +95,9 @@ impl Registry {
             let mut registry = Registry::new();
             all.into_iter()
                 .try_for_each(|event| registry.insert(event))?;
+            let mut aggregates: Vec<_> = inventory::iter::<AggregateRegistration>().collect();
+            aggregates.sort_by_key(|aggregate| (aggregate.name, aggregate.type_name));
+            registry.check(&aggregates)?;
             Ok(registry)
         });
         linked.as_ref().map_err(Clone::clone)
@@ -86,13 +118,41 @@ impl Registry {
         match self.by_name.get(event.name) {
             Some(known) if descends(known, event) => {}
             Some(known) if !descends(event, known) => {
-                return Err(RegistryError {
+                return Err(RegistryError::Event {
                     name: event.name,
                     types: [known.type_name, event.type_name],
                 });
             }
             _ => {
                 self.by_name.insert(event.name, event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks aggregates, sorted by name, against each other and against the events.
+    fn check(&self, aggregates: &[&AggregateRegistration]) -> Result<(), RegistryError> {
+        for pair in aggregates.windows(2) {
+            if pair[0].name == pair[1].name && pair[0].type_name != pair[1].type_name {
+                let types = [pair[0].type_name, pair[1].type_name];
+                return Err(RegistryError::Aggregate {
+                    name: pair[0].name,
+                    types,
+                });
+            }
+        }
+        for aggregate in aggregates {
+            for &listed in aggregate.events {
+                if let Some(newest) = self.get(listed.name)
+                    && newest.version > listed.version
+                {
+                    let aggregate = aggregate.type_name;
+                    return Err(RegistryError::OldVersion {
+                        aggregate,
+                        listed,
+                        newest,
+                    });
+                }
             }
         }
         Ok(())
@@ -123,6 +183,5 @@ impl Registry {
 
 /// Whether `from` is `event` or one of its older versions.
 fn descends(event: &'static EventDescriptor, from: &'static EventDescriptor) -> bool {
-    std::iter::successors(Some(event), |event| event.previous)
-        .any(|one| one.type_name == from.type_name && one.version == from.version)
+    std::iter::successors(Some(event), |event| event.previous).any(|one| one == from)
 }

@@ -102,6 +102,16 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
         quote!(#event_enum::#variant(__event) => <#this as #krate::Apply<#ty>>::#apply(self, __event),)
     });
     let body = (!variants.is_empty()).then(|| quote!(match __event { #(#arms)* }));
+    let type_name = ident.to_string();
+    let registration = (!variants.is_empty()).then(|| {
+        quote! {
+            #private::inventory::submit! {
+                #private::AggregateRegistration::new::<#ident>(
+                    #private::concat!(#private::module_path!(), "::", #type_name),
+                )
+            }
+        }
+    });
     anonymous(&quote! {
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
@@ -113,10 +123,12 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
                 #body
             }
         }
+
+        #registration
     })
 }
 
-/// The test that users get for free: no two event types of the program claim one name.
+/// The test that users get for free: no types of the program contradict each other.
 ///
 /// At the module's level, because tests anywhere else are not run.
 fn free_test(aggregate: &Aggregate<'_>) -> TokenStream {

@@ -2,7 +2,8 @@
 //!
 //! A commit costs two flushes of the disk, whatever it holds, so fuller is better. The producers that
 //! were just answered are about to come back: the writer waits for about as many as came last time,
-//! but never long, and not at all for a producer that is alone.
+//! but never long, and not at all for a producer that is alone. What comes is written while the next
+//! is on its way; only the commit waits.
 
 use super::{Message, Request, Work};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -15,79 +16,90 @@ const MOST_BYTES: usize = 16 << 20;
 /// How long a gap between two appends ends the wait.
 const GAP: Duration = Duration::from_micros(100);
 
-/// What was committed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Committed {
-    pub(super) appends: usize,
-    pub(super) took: Duration,
+/// A batch that is being filled.
+pub(super) struct Filling<'m> {
+    messages: &'m Receiver<Message>,
+    /// The requests that were counted.
+    requests: usize,
+    events: usize,
+    bytes: usize,
+    /// When the wait ends; none until there was one.
+    end: Option<Instant>,
+    stopped: bool,
+}
+
+impl<'m> Filling<'m> {
+    pub(super) const fn new(messages: &'m Receiver<Message>) -> Self {
+        Filling {
+            messages,
+            requests: 0,
+            events: 0,
+            bytes: 0,
+            end: None,
+            stopped: false,
+        }
+    }
+
+    /// Whether it is time to stop, once the batch is committed.
+    pub(super) const fn stopped(&self) -> bool {
+        self.stopped
+    }
+
+    fn is_full(&mut self, requests: &[Request]) -> bool {
+        for request in requests.iter().skip(self.requests) {
+            // What only checks, or ends a stream, costs about as much as an event.
+            self.events += 1;
+            if let Work::Append(append) = &request.work {
+                for event in append.events() {
+                    self.events += 1;
+                    self.bytes += event.payload.len();
+                }
+            }
+        }
+        self.requests = requests.len();
+        self.events >= MOST_EVENTS || self.bytes >= MOST_BYTES
+    }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Linger {
     /// About how many appends came at once lately.
     usual: usize,
-    /// The longest wait that pays: less than what the last commit took.
+    /// The longest wait that pays: no more than what the last commit took.
     longest: Duration,
 }
 
 impl Linger {
-    /// Takes what is queued, and waits for as much as usual. Tells whether it is time to stop.
-    pub(super) fn fill(&self, messages: &Receiver<Message>, requests: &mut Vec<Request>) -> bool {
-        let mut size = Size::default();
-        requests.iter().for_each(|request| size.add(&request.work));
-        let mut deadline = None;
-        loop {
-            if size.events >= MOST_EVENTS || size.bytes >= MOST_BYTES {
-                return false;
-            }
-            let message = match messages.try_recv() {
+    /// What else belongs into the batch: what is queued, and up to as much as usual, what comes soon.
+    pub(super) fn next(&self, filling: &mut Filling<'_>, requests: &[Request]) -> Option<Request> {
+        while !filling.stopped && !filling.is_full(requests) {
+            let message = match filling.messages.try_recv() {
                 Ok(message) => message,
-                Err(_) if requests.len() >= self.usual => return false,
+                Err(_) if requests.len() >= self.usual => return None,
                 Err(_) => {
                     let now = Instant::now();
-                    let end = *deadline.get_or_insert(now + self.longest);
-                    match messages.recv_timeout(GAP.min(end.saturating_duration_since(now))) {
+                    let end = *filling.end.get_or_insert(now + self.longest);
+                    let wait = GAP.min(end.saturating_duration_since(now));
+                    match filling.messages.recv_timeout(wait) {
                         Ok(message) => message,
-                        Err(RecvTimeoutError::Timeout) => return false,
-                        Err(RecvTimeoutError::Disconnected) => return true,
+                        Err(RecvTimeoutError::Timeout) => return None,
+                        Err(RecvTimeoutError::Disconnected) => Message::Stop,
                     }
                 }
             };
             match message {
-                Message::Work(work, reply) => {
-                    size.add(&work);
-                    requests.push(Request { work, reply });
-                }
+                Message::Work(work, reply) => return Some(Request { work, reply }),
                 Message::Watch => {}
-                Message::Stop => return true,
+                Message::Stop => filling.stopped = true,
             }
         }
+        None
     }
 
-    /// Learns from a commit.
-    pub(super) fn committed(&mut self, committed: Committed) {
+    /// Learns from a commit: of how many appends, and how long it took to flush them.
+    pub(super) fn committed(&mut self, appends: usize, took: Duration) {
         // Forgets slowly, so that one small commit does not halve the ones after it.
-        self.usual = committed.appends.max(self.usual * 7 / 8);
-        self.longest = committed.took / 2;
-    }
-}
-
-/// How much work there is.
-#[derive(Debug, Default)]
-struct Size {
-    events: usize,
-    bytes: usize,
-}
-
-impl Size {
-    fn add(&mut self, work: &Work) {
-        if let Work::Append(append) = work {
-            for event in append.events() {
-                self.bytes += event.payload.len();
-                self.events += 1;
-            }
-        }
-        // What only checks, or ends a stream, costs about as much as an event.
-        self.events += 1;
+        self.usual = appends.max(self.usual * 7 / 8);
+        self.longest = took;
     }
 }

@@ -12,7 +12,7 @@ use batch::Batch;
 use event_listener::Event as Notify;
 use futures_channel::oneshot;
 use heed::{Error, MdbError};
-use linger::Linger;
+use linger::{Filling, Linger};
 use midgard::{
     Append, AppendError, Appended, ExpectedVersion, Full, LogId, Position, StoreError, StreamName,
     Version,
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often the log is looked at for appends of other processes, while somebody waits for one.
 const POLL: Duration = Duration::from_millis(5);
@@ -177,9 +177,7 @@ impl State {
                     continue;
                 }
             }
-            stopping = self.linger.fill(messages, &mut requests);
-            let took = self.commit(&mut requests);
-            self.linger.committed(took);
+            stopping = self.commit(messages, &mut requests);
         }
     }
 
@@ -213,14 +211,11 @@ impl State {
         self.signals.grown.notify(usize::MAX);
     }
 
-    /// Commits the requests and answers them. Gives how many there were, and how long the commit took.
-    fn commit(&mut self, requests: &mut Vec<Request>) -> linger::Committed {
-        let began = std::time::Instant::now();
-        let outcomes = self.write(requests);
-        let took = linger::Committed {
-            appends: requests.len(),
-            took: began.elapsed(),
-        };
+    /// Commits the requests, with those that come meanwhile, and answers them. Tells whether it is
+    /// time to stop.
+    fn commit(&mut self, messages: &Receiver<Message>, requests: &mut Vec<Request>) -> bool {
+        let mut filling = Filling::new(messages);
+        let outcomes = self.write(&mut filling, requests);
         let last = outcomes
             .iter()
             .flatten()
@@ -233,14 +228,14 @@ impl State {
             // Nobody waits for the outcome any more when its future was dropped.
             let _ = request.reply.send(outcome);
         }
-        took
+        filling.stopped()
     }
 
     /// Writes all requests in one transaction; once more when the map was full, and has grown.
-    fn write(&mut self, requests: &[Request]) -> Vec<Outcome> {
+    fn write(&mut self, filling: &mut Filling<'_>, requests: &mut Vec<Request>) -> Vec<Outcome> {
         let mut reopened = false;
         let error = loop {
-            let failure = match self.try_write(requests) {
+            let failure = match self.try_write(filling, requests) {
                 Ok(outcomes) => return outcomes,
                 Err(failure) => failure,
             };
@@ -295,7 +290,12 @@ impl State {
         }
     }
 
-    fn try_write(&mut self, requests: &[Request]) -> Result<Vec<Outcome>, Failure> {
+    /// Writes each request when it comes, while the next ones are on their way.
+    fn try_write(
+        &mut self,
+        filling: &mut Filling<'_>,
+        requests: &mut Vec<Request>,
+    ) -> Result<Vec<Outcome>, Failure> {
         let guard = self.environment.access();
         let open = guard.get()?;
         let transaction = open
@@ -304,15 +304,23 @@ impl State {
             .map_err(|error| Failure::of("begin a write", error))?;
         let mut batch = Batch::new(&open.databases, transaction, &mut self.recent)?;
         let mut outcomes = Vec::with_capacity(requests.len());
-        for request in requests {
-            match batch.apply(&request.work) {
-                Ok(outcome) => outcomes.push(Ok(outcome)),
-                // One that conflicts fails alone: it wrote nothing.
-                Err(batch::Refused::Append(error)) => outcomes.push(Err(error)),
-                Err(batch::Refused::Batch(failure)) => return Err(failure),
+        loop {
+            for request in &requests[outcomes.len()..] {
+                match batch.apply(&request.work) {
+                    Ok(outcome) => outcomes.push(Ok(outcome)),
+                    // One that conflicts fails alone: it wrote nothing.
+                    Err(batch::Refused::Append(error)) => outcomes.push(Err(error)),
+                    Err(batch::Refused::Batch(failure)) => return Err(failure),
+                }
+            }
+            match self.linger.next(filling, requests) {
+                Some(request) => requests.push(request),
+                None => break,
             }
         }
+        let began = Instant::now();
         batch.commit()?;
+        self.linger.committed(requests.len(), began.elapsed());
         Ok(outcomes)
     }
 }

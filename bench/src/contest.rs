@@ -1,0 +1,53 @@
+//! Rounds in which contestants take turns, so that what slows the machine slows all of them.
+
+use crate::Outcome;
+use std::time::{Duration, Instant};
+
+/// One number a round.
+pub(crate) type Samples = Vec<f64>;
+
+/// One who takes turns; each gives a number.
+pub(crate) type Contestant<'a> = &'a mut dyn FnMut() -> Outcome<f64>;
+
+/// Lets each contestant take one turn a round. Another one begins each round.
+pub(crate) fn rounds<const N: usize>(
+    rounds: usize,
+    contestants: [Contestant<'_>; N],
+) -> Outcome<[Samples; N]> {
+    let mut contestants = Vec::from(contestants);
+    let mut samples = [const { Samples::new() }; N];
+    for round in 0..rounds {
+        for turn in 0..N {
+            let which = (round + turn) % N;
+            samples[which].push(contestants[which]()?);
+        }
+    }
+    Ok(samples)
+}
+
+/// The middle of the samples.
+pub(crate) fn median(samples: &[f64]) -> f64 {
+    quantile(samples, 0.5)
+}
+
+/// The sample that so great a part of the others does not exceed.
+pub(crate) fn quantile(samples: &[f64], part: f64) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let index = (sorted.len().saturating_sub(1) as f64 * part).round() as usize;
+    sorted.get(index).copied().unwrap_or(f64::NAN)
+}
+
+/// So many things a second.
+pub(crate) fn per_second(things: usize, took: Duration) -> f64 {
+    things as f64 / took.as_secs_f64()
+}
+
+/// Repeats `work`, which tells how many things it did, for about so long; gives things a second.
+pub(crate) fn for_about(time: Duration, mut work: impl FnMut() -> Outcome<usize>) -> Outcome<f64> {
+    let (began, mut things) = (Instant::now(), 0);
+    while began.elapsed() < time {
+        things += work()?;
+    }
+    Ok(per_second(things, began.elapsed()))
+}

@@ -1,0 +1,63 @@
+//! The rows of the table, a module for each subject.
+
+mod append;
+mod bulk;
+mod check_time;
+mod disk;
+mod filled;
+mod import;
+mod load;
+mod orders;
+mod scan;
+
+use crate::table::Line;
+use crate::{Bench, Outcome};
+use clap::ValueEnum;
+
+/// A row of the table. Some have several lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Row {
+    /// The shop's import, 256 commands in flight.
+    Import,
+    /// Durable appends of one producer.
+    #[value(name = "append-1")]
+    Append1,
+    /// Durable appends of 64 producers.
+    #[value(name = "append-64")]
+    Append64,
+    /// Durable appends of 256 producers.
+    #[value(name = "append-256")]
+    Append256,
+    /// Durable appends of 1,000 events each.
+    Bulk,
+    /// Loading an aggregate of 100 events.
+    #[value(name = "load-100")]
+    Load100,
+    /// Reading the log.
+    Scan,
+    /// Bytes on disk for an event.
+    Disk,
+    /// `cargo check` of 100 events.
+    CheckTime,
+}
+
+impl Row {
+    /// Every row.
+    pub(crate) fn all() -> &'static [Row] {
+        Row::value_variants()
+    }
+
+    pub(crate) fn measure(self, bench: &Bench) -> Outcome<Vec<Line>> {
+        match self {
+            Row::Import => import::measure(bench),
+            Row::Append1 => append::measure(bench, 1),
+            Row::Append64 => append::measure(bench, 64),
+            Row::Append256 => append::measure(bench, 256),
+            Row::Bulk => bulk::measure(bench),
+            Row::Load100 => load::measure(bench),
+            Row::Scan => scan::measure(bench),
+            Row::Disk => disk::measure(bench),
+            Row::CheckTime => check_time::measure(bench),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The table that is printed, in Markdown.
+
+use crate::contest::{Samples, median};
+use std::fmt;
+
+/// What the performance budget asks of a ratio.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked {
+    AtLeast(f64),
+    AtMost(f64),
+    /// Nothing (yet): the line is there to explain another.
+    Nothing,
+}
+
+impl Asked {
+    fn is_met(self, ratio: f64) -> bool {
+        match self {
+            Asked::AtLeast(least) => ratio >= least,
+            Asked::AtMost(most) => ratio <= most,
+            Asked::Nothing => true,
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Asked::AtLeast(ratio) => write!(f, "at least {ratio:.2}"),
+            Asked::AtMost(ratio) => write!(f, "at most {ratio:.2}"),
+            Asked::Nothing => Ok(()),
+        }
+    }
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Line {
+    row: String,
+    unit: &'static str,
+    ours: Samples,
+    raw: Samples,
+    asked: Asked,
+    note: String,
+}
+
+impl Line {
+    pub(crate) fn new(
+        row: impl Into<String>,
+        unit: &'static str,
+        ours: &Samples,
+        raw: &Samples,
+        asked: Asked,
+    ) -> Self {
+        Line {
+            row: row.into(),
+            unit,
+            ours: ours.clone(),
+            raw: raw.clone(),
+            asked,
+            note: String::new(),
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = note.into();
+        self
+    }
+}
+
+pub(crate) fn print_header() {
+    println!("| row | unit | ours | raw | ratio | min..max | asked | met | note |");
+    println!("|---|---|---|---|---|---|---|---|---|");
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ratios: Samples = self
+            .ours
+            .iter()
+            .zip(&self.raw)
+            .map(|(a, b)| a / b)
+            .collect();
+        let ratio = median(&ratios);
+        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = ratios.iter().copied().fold(0.0, f64::max);
+        let met = match self.asked {
+            Asked::Nothing => "",
+            asked if asked.is_met(ratio) => "yes",
+            _ => "**no**",
+        };
+        write!(
+            f,
+            "| {} | {} | {} | {} | {ratio:.2} | {least:.2}..{most:.2} | {} | {met} | {} |",
+            self.row,
+            self.unit,
+            Short(median(&self.ours)),
+            Short(median(&self.raw)),
+            self.asked,
+            self.note
+        )
+    }
+}
+
+/// A number with about three digits that matter.
+pub(crate) struct Short(pub(crate) f64);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            n if n >= 1e6 => write!(f, "{:.2}M", n / 1e6),
+            n if n >= 1e4 => write!(f, "{:.1}k", n / 1e3),
+            n if n >= 100.0 => write!(f, "{n:.0}"),
+            n => write!(f, "{n:.2}"),
+        }
+    }
+}
