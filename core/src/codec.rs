@@ -4,6 +4,7 @@ use crate::event::EventSet;
 use crate::place::{Position, Version};
 use crate::record::RecordedEventRef;
 use serde::{Serialize, Serializer};
+use std::error::Error;
 use std::fmt;
 
 /// How a payload is written. Every record names its codec, so one store can hold several.
@@ -53,10 +54,7 @@ impl fmt::Debug for Codec {
 }
 
 /// A recorded event that could not be read. The event stays in the store as it is.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "event \"{name}\" version {schema_version} in stream \"{stream}\" at version {version} (position {position}) cannot be read: {reason}"
-)]
+#[derive(Debug)]
 pub struct DecodeError {
     /// The stored name of the event.
     pub name: String,
@@ -69,8 +67,32 @@ pub struct DecodeError {
     /// Its position in the log.
     pub position: Position,
     /// What is wrong with it.
-    #[source]
     pub reason: DecodeReason,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DecodeError {
+            name,
+            schema_version,
+            stream,
+            version,
+            position,
+            reason,
+        } = self;
+        write!(
+            f,
+            "event \"{name}\" version {schema_version} in stream \"{stream}\" at version {version} \
+             (position {position}) cannot be read: {reason}"
+        )
+    }
+}
+
+impl Error for DecodeError {
+    /// What the message does not say already.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason.source()
+    }
 }
 
 impl DecodeError {

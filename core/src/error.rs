@@ -304,13 +304,15 @@ impl<E: Display> Display for ExecuteError<E> {
     }
 }
 
+// What a message already says is not its source again: a chain of errors says everything once.
 impl<E: Error + 'static> Error for ExecuteError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            ExecuteError::Rejected(error) => Some(error),
-            ExecuteError::Conflict { last, .. } => Some(last),
+            ExecuteError::Rejected(error) => error.source(),
+            ExecuteError::Conflict { last: error, .. } | ExecuteError::Append(error) => {
+                error.source()
+            }
             ExecuteError::Load(error) => error.source(),
-            ExecuteError::Append(error) => error.source(),
         }
     }
 }

@@ -30,6 +30,10 @@ use std::fmt::{self, Debug};
 ///
 /// # A new version of an event
 ///
+/// A payload is read leniently where serde is: a field that the struct no longer has is passed over,
+/// and one with `#[serde(default)]` may be missing. Any other change is an error when an old payload is
+/// read. Give every change of meaning a version; `#[serde(deny_unknown_fields)]` makes serde strict.
+///
 /// Keep the old struct, give the new one the next version, and say how to come from the old one:
 ///
 /// ```

@@ -108,24 +108,50 @@
 //! # Stores
 //!
 //! A [`Store`] keeps streams of events and one log of them all. Its documentation lists what every store
-//! promises. [`DynStore`] is any of them behind one type. [`Store::events`] reads the log as a
-//! [`Stream`](futures_core::Stream), filtered by a [`Query`], and [follows](EventStream::follow) it live:
+//! promises. [`DynStore`] is any of them behind one type; stores are cheap to clone. [`Store::events`] reads
+//! the log as a [`Stream`](futures_core::Stream) (`futures-util` has its `next`), filtered by a [`Query`];
+//! [`EventStream::follow`] goes on live. An [`EventSet`] of your own reads events of several aggregates:
 //!
 //! ```
 //! use futures_util::StreamExt;
-//! use midgard::{Append, ExpectedVersion, MemoryStore, NewEvent, QueryItem, ReadLog, Store, StreamName};
+//! use midgard::{Append, Event, EventSet, ExpectedVersion, MemoryStore, NewEvent, Query, ReadLog, Store, StreamName};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "user.created")]
+//! # struct UserCreated { #[event(tag = "email")] email: String }
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "order.placed")]
+//! # struct OrderPlaced {}
+//! #[derive(Debug, Clone, EventSet)]
+//! enum Mailing {
+//!     User(UserCreated),
+//!     Order(OrderPlaced),
+//! }
 //!
 //! # midgard::block_on(async {
-//! let store = MemoryStore::new();
-//! let event = NewEvent::json("user.created", 1, b"{}".to_vec()).with_tag("email", "ann@x.org");
-//! store.append(Append::to(StreamName::new("user-1")?, ExpectedVersion::NoStream, [event])).await?;
-//!
-//! let read = ReadLog::forward().matching(QueryItem::new().tag("email:ann@x.org"));
-//! let found = store.events(read).next().await.unwrap()?;
-//! assert_eq!(found.stream.as_str(), "user-1");
+//! # let store = MemoryStore::new();
+//! # let event = NewEvent::encode(&UserCreated { email: "ann@x.org".to_owned() })?;
+//! # store.append(Append::to(StreamName::new("user-1")?, ExpectedVersion::NoStream, [event])).await?;
+//! let mut events = store.events(ReadLog::forward().matching(Query::events::<Mailing>())).follow();
+//! let first = events.next().await.unwrap()?;
+//! match first.decode::<Mailing>()? {
+//!     Mailing::User(created) => assert_eq!(created.email, "ann@x.org"),
+//!     Mailing::Order(_) => unreachable!(),
+//! }
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
+//!
+//! # More of a repository
+//!
+//! [`Repository::load_at`] and [`Repository::load_as_of`] load an aggregate as it was.
+//! [`Repository::save`] appends events under an explicit expected version, and [`Repository::commit`]
+//! what was [decided](Loaded::decide) on a loaded aggregate; neither is tried again.
+//! [`Repository::execute_with`] records [`Metadata`] with the events: what led to them, and headers.
+//!
+//! A store that lost its connection in the middle of an append says
+//! [`OutcomeUnknown`](StoreError::OutcomeUnknown). Load the aggregate again to see whether it is there; its
+//! version tells.
 //!
 //! # Tests
 //!
@@ -165,7 +191,7 @@ mod time;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use aggregate::{Aggregate, Apply, Command, Events};
+pub use aggregate::{Aggregate, AggregateId, Apply, Command, Events};
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError};
 pub use error::{AppendError, ExecuteError, Full, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};

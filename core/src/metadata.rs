@@ -96,6 +96,22 @@ impl Metadata {
 
     /// The metadata of whatever `cause` leads to: its correlation carries on (or starts with it), and
     /// it is the causation. Headers are not carried on.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use midgard::{Append, ExpectedVersion, MemoryStore, Metadata, NewEvent, ReadLog, Store, StreamName};
+    ///
+    /// # midgard::block_on(async {
+    /// # let store = MemoryStore::new();
+    /// # let placed = NewEvent::json("order.placed", 1, b"{}".to_vec());
+    /// # store.append(Append::to(StreamName::new("order-1")?, ExpectedVersion::NoStream, [placed])).await?;
+    /// let placed = store.events(ReadLog::forward()).next().await.unwrap()?;
+    /// let metadata = Metadata::following(&placed);
+    /// // invoices.execute_with(&id, &Send { .. }, &metadata).await?;
+    /// assert_eq!(metadata.causation_id(), Some(placed.id));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn following(cause: &RecordedEvent) -> Self {
         Metadata {
@@ -211,7 +227,7 @@ impl<'a> HeadersRef<'a> {
         whole.then_some(HeadersRef(bytes))
     }
 
-    /// The bytes to store: for each key and each value its length (u16, little-endian) and its UTF-8.
+    /// The bytes to store: for each key and each value its length (a [varint](crate::store::varint)) and its UTF-8.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0

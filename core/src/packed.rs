@@ -1,19 +1,14 @@
-//! A list of short texts in one run of bytes: for each its length (u16, little-endian) and its UTF-8.
+//! A list of short texts in one run of bytes: for each its length (a varint) and its UTF-8.
 //!
 //! Tags and headers are kept so: most events have none, and what there is can be copied to a record
 //! and read in place from one.
 
+use crate::store::varint;
 use std::str;
 
-/// The longest text that fits.
-pub(crate) const LONGEST: usize = u16::MAX as usize;
-
-/// Adds a text at the end. One longer than [`LONGEST`] is cut at a character; the limits of tags
-/// and headers are far below that and are checked before anything is stored.
+/// Adds a text at the end.
 pub(crate) fn push(bytes: &mut Vec<u8>, text: &str) {
-    let text = &text[..text.floor_char_boundary(LONGEST)];
-    // Cannot truncate: the line above bounds it.
-    bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
+    varint::push(bytes, text.len() as u64);
     bytes.extend_from_slice(text.as_bytes());
 }
 
@@ -28,9 +23,9 @@ pub(crate) fn is_valid(mut bytes: &[u8]) -> bool {
     true
 }
 
-fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<2>()?;
-    rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
+fn split(mut bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = varint::take(&mut bytes)?;
+    bytes.split_at_checked(usize::try_from(length).ok()?)
 }
 
 /// Iterates over the texts of a list.

@@ -39,7 +39,7 @@ pub enum RegistryError {
          or make it a version of the other with `upcast_from`",
         types[0], types[1]
     )]
-    Event {
+    DuplicateEvent {
         /// The name.
         name: &'static str,
         /// The paths of the two Rust types.
@@ -50,7 +50,7 @@ pub enum RegistryError {
         "aggregate name \"{name}\" is claimed by both `{}` and `{}`; give one of them another name",
         types[0], types[1]
     )]
-    Aggregate {
+    DuplicateAggregate {
         /// The name.
         name: &'static str,
         /// The paths of the two Rust types.
@@ -118,7 +118,7 @@ impl Registry {
         match self.by_name.get(event.name) {
             Some(known) if descends(known, event) => {}
             Some(known) if !descends(event, known) => {
-                return Err(RegistryError::Event {
+                return Err(RegistryError::DuplicateEvent {
                     name: event.name,
                     types: [known.type_name, event.type_name],
                 });
@@ -135,7 +135,7 @@ impl Registry {
         for pair in aggregates.windows(2) {
             if pair[0].name == pair[1].name && pair[0].type_name != pair[1].type_name {
                 let types = [pair[0].type_name, pair[1].type_name];
-                return Err(RegistryError::Aggregate {
+                return Err(RegistryError::DuplicateAggregate {
                     name: pair[0].name,
                     types,
                 });

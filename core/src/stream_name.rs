@@ -38,10 +38,15 @@ impl StreamName {
     /// [`LimitError`] when the id prints as nothing, is too long, or contains U+0000.
     pub fn of<A: Aggregate>(id: &A::Id) -> Result<Self, LimitError> {
         let name = format!("{}-{id}", A::NAME);
-        if name.len() == A::NAME.len() + 1 {
-            return Err(LimitError::Empty(Limited::AggregateId));
-        }
-        StreamName::new(name)
+        // The rules of the whole name, said of what the caller gave.
+        let before = A::NAME.len() + 1;
+        let limit = limits::STREAM_NAME_BYTES.saturating_sub(before);
+        limits::check_text(
+            Limited::AggregateId,
+            limit,
+            name.get(before..).unwrap_or_default(),
+        )?;
+        Ok(StreamName(name.into()))
     }
 
     /// A name that a store has kept: it was checked when it was written.

@@ -68,7 +68,7 @@ impl<'a> TagsRef<'a> {
         packed::is_valid(bytes).then_some(TagsRef(bytes))
     }
 
-    /// The bytes to store: for each tag its length (u16, little-endian) and its UTF-8.
+    /// The bytes to store: for each tag its length (a [varint](crate::store::varint)) and its UTF-8.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0

@@ -295,5 +295,14 @@ fn the_registry_knows_the_newest_of_every_linked_event() {
 
 #[test]
 fn the_free_test_is_there() {
-    user_events_are_consistent();
+    let program = std::env::current_exe().unwrap();
+    let listed = std::process::Command::new(program)
+        .arg("--list")
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(
+        listed.contains("user_events_are_consistent::over_the_program: test"),
+        "{listed}"
+    );
 }

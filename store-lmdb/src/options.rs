@@ -59,7 +59,7 @@ impl LmdbOptions {
     /// open a store decides. A read takes a slot for microseconds, not for as long as a stream is open.
     #[must_use]
     pub const fn max_readers(mut self, readers: u32) -> Self {
-        self.max_readers = readers;
+        self.max_readers = if readers == 0 { 1 } else { readers };
         self
     }
 

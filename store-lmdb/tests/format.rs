@@ -158,4 +158,4 @@ fn a_store_of_format_1_is_read_and_goes_on() {
 }
 
 /// As it stands in the fixture.
-const TIME_OF_THE_FIRST_EVENT: &str = "2026-11-23T07:21:07.561221Z";
+const TIME_OF_THE_FIRST_EVENT: &str = "2026-11-23T08:20:29.696270Z";

@@ -6,6 +6,7 @@ mod event_stream;
 mod memory;
 mod read;
 pub mod rules;
+pub mod varint;
 
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
 pub use erased::DynStore;
@@ -49,7 +50,7 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store",
     label = "this type does not implement `Store`",
-    note = "open one, such as `LmdbStore::open(\"data\")?`, or `MemoryStore::new()` in tests; `DynStore` wraps one that is picked at run time"
+    note = "open one, such as `LmdbStore::open(\"data\")?`, or `MemoryStore::new()` in tests; `DynStore` wraps one that is picked at run time. Stores are cheap to clone: pass `store.clone()` to keep one"
 )]
 pub trait Store: Send + Sync + 'static {
     /// Appends all events, or none.

@@ -25,7 +25,8 @@ struct Options {
     /// The listing: customer, [number in the sample], date, CDs, dollars.
     #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/CDNOW_sample.txt"))]
     file: PathBuf,
-    /// What a customer may owe for the orders of one calendar month, in dollars.
+    /// What a customer may owe for the orders of one calendar month, in dollars. Orders that an
+    /// earlier run decided stay as they were decided.
     #[arg(long, value_parser = dollars, default_value = "100.00")]
     credit_limit: Cents,
     /// The directory of the events, for a store on disk.

@@ -77,8 +77,8 @@ const LINE_BYTES: usize = 1024;
 
 /// The rows of a listing, in constant memory.
 ///
-/// Blank lines are passed over, and so are header lines: those before the first row that do not begin
-/// with a digit. After the first row every line is a row.
+/// Blank lines are passed over, and so are header lines: those before the first row that neither begin
+/// with a digit nor end with dollars. After the first row every line is a row.
 ///
 /// ```
 /// use midgard_examples::shop::listing::Rows;
@@ -118,8 +118,7 @@ impl<R: BufRead> Rows<R> {
     fn read(&mut self) -> Result<Option<Row>, ListingError> {
         let begun = self.begun;
         while let Some(line) = self.next_line()? {
-            let header = !begun && !line.starts_with(|first: char| first.is_ascii_digit());
-            if line.is_empty() || header {
+            if line.is_empty() || (!begun && is_header(line)) {
                 continue;
             }
             let row = line.parse();
@@ -182,6 +181,16 @@ impl<R: BufRead> Iterator for Rows<R> {
     }
 }
 
+/// Whether a line before the first row says what the columns are. One that ends with dollars is a row,
+/// even if its customer cannot be read.
+fn is_header(line: &str) -> bool {
+    let ends_with_dollars = line
+        .split_whitespace()
+        .next_back()
+        .is_some_and(|last| last.parse::<super::Cents>().is_ok());
+    !line.starts_with(|first: char| first.is_ascii_digit()) && !ends_with_dollars
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +239,16 @@ mod tests {
     #[test]
     fn a_row_after_a_byte_order_mark_is_no_header() {
         assert_eq!(rows(b"\xef\xbb\xbf00004 19970101 2 29.33\n").0.len(), 1);
+    }
+
+    #[test]
+    fn a_first_row_with_a_wrong_customer_is_no_header() {
+        let (read, error) = rows(b"customer date cds dollars\nSmith 19970101 2 29.33\n");
+        assert_eq!(read, []);
+        assert_eq!(
+            error.unwrap(),
+            r#"f:2: expected the number of a customer, found "Smith""#
+        );
     }
 
     #[test]

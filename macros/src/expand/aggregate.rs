@@ -135,13 +135,19 @@ fn free_test(aggregate: &Aggregate<'_>) -> TokenStream {
     let private = private(&aggregate.krate);
     let ident = aggregate.input.ident.unraw();
     let name = format_ident!("{}_events_are_consistent", snake(&ident.to_string()));
+    // In a module of its own, as only there the `allow` reaches what `#[test]` makes of the function:
+    // an aggregate inside a function has a test that is not run, and should not be warned of.
     quote! {
         #[cfg(test)]
         #[doc(hidden)]
-        #[allow(non_snake_case, unnameable_test_items)]
-        #[#private::test]
-        fn #name() {
-            #private::assert_linked_events_are_consistent();
+        #[allow(non_snake_case, unnameable_test_items, unused_imports)]
+        mod #name {
+            use super::*;
+
+            #[#private::test]
+            fn over_the_program() {
+                #private::assert_linked_events_are_consistent();
+            }
         }
     }
 }
