@@ -44,24 +44,13 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     /// The first part of the names of its streams: `user` in `user-42`.
     const NAME: &'static str;
     /// What tells one instance from another; its text is the second part of the stream's name.
-    type Id: AggregateId;
+    type Id: Display + FromStr + Send + Sync;
     /// The generated enum of this aggregate's events.
     type Event: EventSet + Debug + Clone;
 
     /// Takes one event into the state: dispatches to the [`Apply`] impls.
     fn apply_event(&mut self, event: Self::Event);
 }
-
-/// What an id must be able to do; implemented by itself. A newtype around a number or a text serves best.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the id of an aggregate",
-    label = "an id needs `Display` and `FromStr`",
-    note = "its text is part of the stream's name: write `impl Display for {Self}` and `impl FromStr for {Self}`"
-)]
-pub trait AggregateId: Display + FromStr + Send + Sync {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Display + FromStr + Send + Sync> AggregateId for T {}
 
 /// How one event changes an aggregate. It cannot fail: the event already happened.
 #[diagnostic::on_unimplemented(

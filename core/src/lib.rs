@@ -191,7 +191,7 @@ mod time;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use aggregate::{Aggregate, AggregateId, Apply, Command, Events};
+pub use aggregate::{Aggregate, Apply, Command, Events};
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError};
 pub use error::{AppendError, ExecuteError, Full, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
