@@ -8,7 +8,7 @@ use midgard::store::rules::RECENT_EVENTS;
 use midgard::{EventId, Position, StoreError, StreamName, Version};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
 
 /// The last [`RECENT_EVENTS`] events of the log. Filled from the log when it is first asked, so that
 /// appends with an exact version pay nothing for it.
@@ -17,12 +17,14 @@ pub(crate) struct RecentEvents {
     /// Up to where the log was taken in.
     seen: Position,
     versions: HashMap<Key, Version>,
+    streams: RandomState,
     /// The keys in the order of the log.
     order: VecDeque<(Position, Key)>,
 }
 
-/// An id is only unique within its stream: another stream may hold it too.
-type Key = (EventId, Arc<str>);
+/// An id, and the hash of its stream's name: another stream may hold the same id. What is found by it is
+/// compared with the stream itself before it counts.
+type Key = (EventId, u64);
 
 impl RecentEvents {
     /// Forgets everything, when what was taken in may not have been committed.
@@ -39,7 +41,8 @@ impl RecentEvents {
         id: EventId,
     ) -> Result<Option<Version>, StoreError> {
         self.catch_up(databases, transaction)?;
-        Ok(self.versions.get(&(id, stream.as_str().into())).copied())
+        let key = (id, self.streams.hash_one(stream.as_str()));
+        Ok(self.versions.get(&key).copied())
     }
 
     /// Takes in what was appended since, by this or another process.
@@ -69,8 +72,8 @@ impl RecentEvents {
             let position = Position(position);
             let record = parse(position, bytes)?;
             if record.kind == Kind::Event {
-                let key: Key = (record.event.id, record.event.stream.into());
-                if let Entry::Vacant(vacant) = self.versions.entry(key.clone()) {
+                let key = (record.event.id, self.streams.hash_one(record.event.stream));
+                if let Entry::Vacant(vacant) = self.versions.entry(key) {
                     vacant.insert(record.event.version);
                     self.order.push_back((position, key));
                 }

@@ -92,6 +92,18 @@ fn appends_to_other_streams_go_on_next_to_a_damaged_record() {
 }
 
 #[test]
+fn a_damaged_record_at_the_end_of_the_log_stands_in_no_ones_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "a", vec![event("\"DAMAGE-ME\"")]).unwrap();
+    drop(store);
+    patch(directory.path(), b"DAMAGE-ME", b"DAMAGE-NE");
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "b", vec![event("1")]).unwrap();
+    assert_eq!(read_stream(&store, "b").unwrap().len(), 1);
+}
+
+#[test]
 fn a_record_that_names_another_stream_is_never_taken_for_an_event_of_this_one() {
     let directory = tempfile::tempdir().unwrap();
     let store = LmdbStore::open(directory.path()).unwrap();

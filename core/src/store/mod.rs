@@ -21,8 +21,8 @@ use crate::stream_name::StreamName;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// What a read calls with each event; `Break` ends the read. It must not wait for an append to the same
-/// store: some stores hold a place for the read until it returns.
+/// What a read calls with each event; `Break` ends the read. It must not use the same store: a store may
+/// hold a lock for the read until it returns. To do that, read with [`Store::events`].
 pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send + 'a;
 
 /// Keeps streams of events. A store never sees domain types, only names, versions, tags and bytes.

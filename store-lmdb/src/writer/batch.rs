@@ -70,9 +70,9 @@ impl<'e> Batch<'e> {
         recent: &'e mut RecentEvents,
     ) -> Result<Self, Failure> {
         let last = databases.last_position(&transaction)?;
-        let recorded = databases
-            .record(&transaction, last)?
-            .map(|record| record.event.time);
+        // A last record that is damaged stands in nobody's way.
+        let recorded = databases.record(&transaction, last).ok().flatten();
+        let recorded = recorded.map(|record| record.event.time);
         let time = Timestamp::now().max(recorded.unwrap_or_default());
         let tables = Tables { databases, recent };
         Ok(Batch {

@@ -94,7 +94,15 @@ impl Writer {
         if self.queue.send(Message::Work(work, reply)).is_err() {
             return Err(closed().into());
         }
-        outcome.await.unwrap_or_else(|_| Err(closed().into()))
+        outcome.await.unwrap_or_else(|_| {
+            // It was taken, and never answered.
+            let reason = "the writer ended before it answered".to_owned();
+            Err(StoreError::OutcomeUnknown {
+                reason,
+                source: None,
+            }
+            .into())
+        })
     }
 
     /// Waits until the log has something after `position`.
