@@ -7,6 +7,7 @@
 
 use super::{Message, Request, Work};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// The most events in one commit, about.
@@ -61,6 +62,22 @@ impl<'m> Filling<'m> {
     }
 }
 
+/// The next message within `wait`. Looks again and again before it sleeps: the next append is usually
+/// some microseconds away, and waking a thread for each takes longer than that on both sides.
+fn receive_within(
+    messages: &Receiver<Message>,
+    wait: Duration,
+) -> Result<Message, RecvTimeoutError> {
+    const LOOKS: usize = 32;
+    for _ in 0..LOOKS {
+        if let Ok(message) = messages.try_recv() {
+            return Ok(message);
+        }
+        thread::yield_now();
+    }
+    messages.recv_timeout(wait)
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Linger {
     /// About how many appends came at once lately.
@@ -80,7 +97,7 @@ impl Linger {
                     let now = Instant::now();
                     let end = *filling.end.get_or_insert(now + self.longest);
                     let wait = GAP.min(end.saturating_duration_since(now));
-                    match filling.messages.recv_timeout(wait) {
+                    match receive_within(filling.messages, wait) {
                         Ok(message) => message,
                         Err(RecvTimeoutError::Timeout) => return None,
                         Err(RecvTimeoutError::Disconnected) => Message::Stop,

@@ -42,8 +42,12 @@ pub(crate) enum Work {
 
 type Outcome = Result<Appended, AppendError>;
 
+/// The work comes back with its outcome: what one thread allocated and another frees makes both wait
+/// for the allocator.
+type Answer = (Outcome, Work);
+
 enum Message {
-    Work(Work, oneshot::Sender<Outcome>),
+    Work(Work, oneshot::Sender<Answer>),
     /// Somebody began to wait: look at the log from time to time.
     Watch,
     Stop,
@@ -94,15 +98,18 @@ impl Writer {
         if self.queue.send(Message::Work(work, reply)).is_err() {
             return Err(closed().into());
         }
-        outcome.await.unwrap_or_else(|_| {
+        match outcome.await {
+            Ok((outcome, _work)) => outcome,
             // It was taken, and never answered.
-            let reason = "the writer ended before it answered".to_owned();
-            Err(StoreError::OutcomeUnknown {
-                reason,
-                source: None,
+            Err(_) => {
+                let reason = "the writer ended before it answered".to_owned();
+                Err(StoreError::OutcomeUnknown {
+                    reason,
+                    source: None,
+                }
+                .into())
             }
-            .into())
-        })
+        }
     }
 
     /// Waits until the log has something after `position`.
@@ -168,7 +175,7 @@ struct State {
 /// Work, and where its outcome goes.
 struct Request {
     work: Work,
-    reply: oneshot::Sender<Outcome>,
+    reply: oneshot::Sender<Answer>,
 }
 
 impl State {
@@ -234,7 +241,7 @@ impl State {
         }
         for (request, outcome) in requests.drain(..).zip(outcomes) {
             // Nobody waits for the outcome any more when its future was dropped.
-            let _ = request.reply.send(outcome);
+            let _ = request.reply.send((outcome, request.work));
         }
         filling.stopped()
     }
