@@ -177,6 +177,7 @@ pub mod limits;
 mod metadata;
 mod packed;
 mod place;
+pub mod projection;
 mod query;
 mod record;
 mod registry;
@@ -186,6 +187,7 @@ mod stream_name;
 mod tags;
 pub mod testing;
 mod time;
+pub mod view;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -199,6 +201,7 @@ pub use limits::{LimitError, Limited};
 pub use metadata::{EventId, Headers, HeadersRef, Metadata};
 pub use packed::PackedIter;
 pub use place::{LogId, Position, Version};
+pub use projection::{Context, HandlerError, Project, Projection, ViewStore};
 pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
 pub use registry::{Registry, RegistryError};
@@ -210,6 +213,7 @@ pub use store::{
 pub use stream_name::StreamName;
 pub use tags::{Tags, TagsRef};
 pub use time::Timestamp;
+pub use view::{View, ViewKey};
 
 pub use midgard_macros::{Aggregate, Event, EventSet};
 pub use pollster::block_on;

@@ -26,6 +26,11 @@ pub const EVENTS_PER_APPEND: usize = 10_000;
 /// The largest sum of the payloads of one append, in bytes: 64 MiB.
 pub const APPEND_BYTES: usize = 64 << 20;
 
+/// The longest key of an entry, in bytes.
+pub const ENTRY_KEY_BYTES: usize = 500;
+/// The largest value of an entry, in bytes: 16 MiB.
+pub const ENTRY_VALUE_BYTES: usize = 16 << 20;
+
 /// A name, header, tag, payload or append that is refused before anything is stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -82,6 +87,10 @@ pub enum Limited {
     Events,
     /// The sum of the payloads of one append.
     Append,
+    /// The key of an entry.
+    EntryKey,
+    /// The value of an entry.
+    EntryValue,
 }
 
 impl Limited {
@@ -109,6 +118,8 @@ impl fmt::Display for Limited {
             Limited::Payload => "the payload of an event",
             Limited::Parts | Limited::Events => "an append",
             Limited::Append => "the payloads of an append",
+            Limited::EntryKey => "the key of an entry",
+            Limited::EntryValue => "the value of an entry",
         })
     }
 }

@@ -1,6 +1,9 @@
 //! A store that is picked at run time.
 
-use super::{Append, Appended, ExpectedVersion, ReadLog, ReadStream, Store, StreamState, Visit};
+use super::{
+    Append, Appended, EntryError, EntryWrite, ExpectedVersion, ReadEntries, ReadLog, ReadStream,
+    Store, StreamState, Visit, VisitEntry,
+};
 use crate::error::{AppendError, StoreError};
 use crate::place::{LogId, Position, Version};
 use crate::stream_name::StreamName;
@@ -67,6 +70,12 @@ trait ErasedStore: Send + Sync + 'static {
         stream: &'a StreamName,
         expected: ExpectedVersion,
     ) -> Boxed<'a, Result<(), AppendError>>;
+    fn read_entries<'a>(
+        &'a self,
+        read: &'a ReadEntries,
+        visit: &'a mut VisitEntry<'_>,
+    ) -> Boxed<'a, Result<(), StoreError>>;
+    fn write_entries(&self, write: EntryWrite) -> Boxed<'_, Result<(), EntryError>>;
 }
 
 impl<S: Store> ErasedStore for S {
@@ -120,6 +129,18 @@ impl<S: Store> ErasedStore for S {
         expected: ExpectedVersion,
     ) -> Boxed<'a, Result<(), AppendError>> {
         Box::pin(Store::tombstone(self, stream, expected))
+    }
+
+    fn read_entries<'a>(
+        &'a self,
+        read: &'a ReadEntries,
+        visit: &'a mut VisitEntry<'_>,
+    ) -> Boxed<'a, Result<(), StoreError>> {
+        Box::pin(Store::read_entries(self, read, visit))
+    }
+
+    fn write_entries(&self, write: EntryWrite) -> Boxed<'_, Result<(), EntryError>> {
+        Box::pin(Store::write_entries(self, write))
     }
 }
 
@@ -178,5 +199,20 @@ impl Store for DynStore {
         expected: ExpectedVersion,
     ) -> Result<(), AppendError> {
         self.0.tombstone(stream, expected).await
+    }
+
+    async fn read_entries(
+        &self,
+        read: &ReadEntries,
+        visit: &mut VisitEntry<'_>,
+    ) -> Result<(), StoreError> {
+        self.0.read_entries(read, visit).await
+    }
+
+    fn write_entries(
+        &self,
+        write: EntryWrite,
+    ) -> impl Future<Output = Result<(), EntryError>> + Send {
+        self.0.write_entries(write)
     }
 }

@@ -2,7 +2,9 @@
 
 use super::rules::{self, Decision, RECENT_EVENTS, View};
 use super::{
-    Append, Appended, Direction, ExpectedVersion, ReadLog, ReadStream, Store, StreamState, Visit,
+    Append, Appended, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite,
+    ExpectedVersion, ReadEntries, ReadLog, ReadStream, Store, StreamState, Visit, VisitEntry,
+    range_of,
 };
 use crate::error::{AppendError, StoreError};
 use crate::metadata::EventId;
@@ -14,6 +16,7 @@ use crate::time::Timestamp;
 use event_listener::Event as Notify;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::{Bound, ControlFlow};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Keeps everything in memory, for tests and for trying things out. Clones share the events.
@@ -39,7 +42,11 @@ pub struct MemoryStore(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     appended: Notify,
+    /// Replaced when it is changed while a snapshot is held.
+    entries: Mutex<Arc<Entries>>,
 }
+
+type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 #[derive(Default)]
 struct State {
@@ -70,6 +77,13 @@ impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is made after all that can fail, so a poisoned state is whole.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Arc<Entries>> {
+        self.0
+            .entries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn end(
@@ -389,5 +403,68 @@ impl Store for MemoryStore {
             events.state.tombstoned = true;
             Some(std::mem::take(&mut events.positions))
         })
+    }
+
+    async fn read_entries(
+        &self,
+        read: &ReadEntries,
+        visit: &mut VisitEntry<'_>,
+    ) -> Result<(), StoreError> {
+        let entries = self.entries().clone();
+        if let Some(range) = read.range() {
+            let mut entries = entries.range::<[u8], _>(range).take(read.limit);
+            let _ = entries.try_for_each(|(key, value)| visit(key, value));
+        }
+        Ok(())
+    }
+
+    async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
+        write.check_limits()?;
+        let mut entries = self.entries();
+        for (key, expected) in write.expected() {
+            if entries.get(key) != expected.as_ref() {
+                return Err(EntryError::Changed { key: key.clone() });
+            }
+        }
+        let (_, changes) = write.into_parts();
+        let entries = Arc::make_mut(&mut entries);
+        for (key, value) in changes {
+            match value {
+                Some(value) => entries.insert(key, value),
+                None => entries.remove(&key),
+            };
+        }
+        Ok(())
+    }
+}
+
+impl EmbeddedStore for MemoryStore {
+    fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError> {
+        Ok(Box::new(MemorySnapshot(self.entries().clone())))
+    }
+}
+
+struct MemorySnapshot(Arc<Entries>);
+
+impl EntrySnapshot for MemorySnapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
+        Ok(self.0.get(key).map(Vec::as_slice))
+    }
+
+    fn scan(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        direction: Direction,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        if let Some(range) = range_of(from, to) {
+            let mut entries = self.0.range::<[u8], _>(range);
+            let _ = match direction {
+                Direction::Forward => entries.try_for_each(|(key, value)| visit(key, value)),
+                Direction::Backward => entries.rev().try_for_each(|(key, value)| visit(key, value)),
+            };
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! The contract of a store, and what every store shares.
 
 mod append;
+mod entries;
 mod erased;
 mod event_stream;
 mod memory;
@@ -9,6 +10,10 @@ pub mod rules;
 pub mod varint;
 
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
+pub use entries::{
+    EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, ReadEntries, VisitEntry, after_prefix,
+    range_of,
+};
 pub use erased::DynStore;
 pub use event_stream::EventStream;
 pub use memory::MemoryStore;
@@ -45,6 +50,8 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 ///    of its own in the log, at which no event is read.
 /// 10. [Limits](crate::limits) are checked, and named in the error.
 /// 11. A damaged record is [`StoreError::Corrupt`]; it is never skipped.
+/// 12. [Entries](Store::write_entries), small values beside the events, change all at once and only as
+///     expected, and are as durable as events.
 ///
 /// `midgard::testing::store_contract!` runs all of this against a store.
 #[diagnostic::on_unimplemented(
@@ -144,6 +151,27 @@ pub trait Store: Send + Sync + 'static {
         expected: ExpectedVersion,
     ) -> impl Future<Output = Result<(), AppendError>> + Send;
 
+    /// Calls `visit` with entries: small values that are kept beside the events, in the order of
+    /// their keys. Entries are no part of a log. A read may come in several steps, and sees what is
+    /// written between them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn read_entries(
+        &self,
+        read: &ReadEntries,
+        visit: &mut VisitEntry<'_>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Changes entries: all that is asked for, or nothing. Durable when it returns, as an append.
+    ///
+    /// # Errors
+    /// [`EntryError::Changed`] when an entry is not as it was expected to be.
+    fn write_entries(
+        &self,
+        write: EntryWrite,
+    ) -> impl Future<Output = Result<(), EntryError>> + Send;
+
     /// The events of a log as a [`Stream`](futures_core::Stream), read in bounded batches.
     fn events(&self, read: ReadLog) -> EventStream<'_, Self>
     where
@@ -220,5 +248,20 @@ impl<S: Store> Store for Arc<S> {
         expected: ExpectedVersion,
     ) -> impl Future<Output = Result<(), AppendError>> + Send {
         S::tombstone(self, stream, expected)
+    }
+
+    fn read_entries(
+        &self,
+        read: &ReadEntries,
+        visit: &mut VisitEntry<'_>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send {
+        S::read_entries(self, read, visit)
+    }
+
+    fn write_entries(
+        &self,
+        write: EntryWrite,
+    ) -> impl Future<Output = Result<(), EntryError>> + Send {
+        S::write_entries(self, write)
     }
 }

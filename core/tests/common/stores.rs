@@ -1,7 +1,7 @@
 //! Stores that do not behave.
 
 use super::Deposited;
-use midgard::store::Visit;
+use midgard::store::{EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
 use midgard::{
     Append, AppendError, Appended, ExpectedVersion, LogId, MemoryStore, NewEvent, Position,
     ReadLog, ReadStream, Store, StoreError, StreamName, StreamState, Version,
@@ -138,5 +138,17 @@ impl Store for Unruly {
         expected: ExpectedVersion,
     ) -> Result<(), AppendError> {
         self.inner.tombstone(stream, expected).await
+    }
+
+    async fn read_entries(
+        &self,
+        read: &ReadEntries,
+        visit: &mut VisitEntry<'_>,
+    ) -> Result<(), StoreError> {
+        self.inner.read_entries(read, visit).await
+    }
+
+    async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
+        self.inner.write_entries(write).await
     }
 }

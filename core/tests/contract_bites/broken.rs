@@ -1,7 +1,7 @@
 //! A memory store behind hooks, which faults bend.
 
 use crate::faults::NoFault;
-use midgard::store::{AppendPart, Visit};
+use midgard::store::{AppendPart, EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
 use midgard::testing::Fixture;
 use midgard::{
     Append, AppendError, Appended, DynStore, ExpectedVersion, LogId, MemoryStore, Position,
@@ -203,6 +203,18 @@ impl<B: Fault> Store for Broken<B> {
         expected: ExpectedVersion,
     ) -> Result<(), AppendError> {
         self.fault.tombstone(&self.store, stream, expected).await
+    }
+
+    async fn read_entries(
+        &self,
+        read: &ReadEntries,
+        visit: &mut VisitEntry<'_>,
+    ) -> Result<(), StoreError> {
+        self.store.read_entries(read, visit).await
+    }
+
+    async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
+        self.store.write_entries(write).await
     }
 }
 

@@ -1,0 +1,57 @@
+//! What a handler of a projection has beside the event.
+
+use super::{Projection, ViewStore};
+use crate::record::RecordedEventRef;
+use std::fmt;
+use std::pin::Pin;
+
+/// Work for after the commit.
+pub(crate) type Effect = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What a handler has beside the event: its place and metadata, and the transaction it writes through.
+pub struct Context<'a, P: Projection> {
+    pub(crate) event: &'a RecordedEventRef<'a>,
+    pub(crate) transaction: &'a mut <P::Store as ViewStore>::Transaction,
+    pub(crate) effects: &'a mut Vec<Effect>,
+    pub(crate) is_replay: bool,
+}
+
+impl<P: Projection> Context<'_, P> {
+    /// The event as it was recorded: its stream, position, time, id and metadata.
+    #[must_use]
+    pub const fn recorded(&self) -> &RecordedEventRef<'_> {
+        self.event
+    }
+
+    /// Whether an earlier generation of this projection has handled the event already: the views are
+    /// being built anew, and what was done beside them must not be done again.
+    #[must_use]
+    pub const fn is_replay(&self) -> bool {
+        self.is_replay
+    }
+
+    /// Does something once this event's changes are committed: at most once, and never in a replay.
+    ///
+    /// A process that is killed between the commit and this does not do it. What must be done at least
+    /// once belongs in a subscription.
+    pub fn after_commit(&mut self, effect: impl Future<Output = ()> + Send + 'static) {
+        if !self.is_replay {
+            self.effects.push(Box::pin(effect));
+        }
+    }
+
+    /// The transaction that the rows and the checkpoint are written in.
+    pub const fn transaction(&mut self) -> &mut <P::Store as ViewStore>::Transaction {
+        self.transaction
+    }
+}
+
+impl<P: Projection> fmt::Debug for Context<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("projection", &P::NAME)
+            .field("position", &self.event.position)
+            .field("is_replay", &self.is_replay)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,254 @@
+//! Small values that a store keeps beside its events: checkpoints, leases, dead letters, rows of views.
+
+use super::{Direction, Store};
+use crate::error::StoreError;
+use crate::limits::{self, LimitError, Limited};
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+
+/// What a read of entries calls with each key and value; `Break` ends the read.
+pub type VisitEntry<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + Send + 'a;
+
+/// A read of entries, in the order of their keys' bytes.
+///
+/// ```
+/// use midgard::store::ReadEntries;
+///
+/// let read = ReadEntries::prefix(b"checkpoint/").after(b"checkpoint/mailer").limit(10);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadEntries {
+    /// Where to begin, the lowest key first.
+    pub from: Bound<Vec<u8>>,
+    /// Where to end.
+    pub to: Bound<Vec<u8>>,
+    /// The most entries to read.
+    pub limit: usize,
+}
+
+impl ReadEntries {
+    /// One entry.
+    #[must_use]
+    pub fn key(key: &[u8]) -> Self {
+        ReadEntries {
+            from: Bound::Included(key.to_vec()),
+            to: Bound::Included(key.to_vec()),
+            limit: 1,
+        }
+    }
+
+    /// All entries whose key begins with a prefix; an empty prefix is all entries.
+    #[must_use]
+    pub fn prefix(prefix: &[u8]) -> Self {
+        ReadEntries {
+            from: Bound::Included(prefix.to_vec()),
+            to: after_prefix(prefix),
+            limit: usize::MAX,
+        }
+    }
+
+    /// Begins after this key: what a reader that has seen it reads next.
+    #[must_use]
+    pub fn after(mut self, key: &[u8]) -> Self {
+        self.from = Bound::Excluded(key.to_vec());
+        self
+    }
+
+    /// Reads at most so many entries.
+    #[must_use]
+    pub const fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// The range of keys; `None` when no key can be in it.
+    #[must_use]
+    pub fn range(&self) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+        let (from, to) = (
+            self.from.as_ref().map(Vec::as_slice),
+            self.to.as_ref().map(Vec::as_slice),
+        );
+        range_of(from, to)
+    }
+}
+
+/// The end of all keys that begin with `prefix`.
+#[must_use]
+pub fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
+    match prefix.iter().rposition(|byte| *byte != u8::MAX) {
+        Some(last) => {
+            let mut end = prefix[..=last].to_vec();
+            end[last] += 1;
+            Bound::Excluded(end)
+        }
+        None => Bound::Unbounded,
+    }
+}
+
+/// A range that maps accept without a panic; `None` when nothing can be in it.
+#[must_use]
+pub fn range_of<'a>(
+    from: Bound<&'a [u8]>,
+    to: Bound<&'a [u8]>,
+) -> Option<(Bound<&'a [u8]>, Bound<&'a [u8]>)> {
+    let is_empty = match (from, to) {
+        (Bound::Included(from), Bound::Included(to)) => from > to,
+        (Bound::Included(from) | Bound::Excluded(from), Bound::Excluded(to))
+        | (Bound::Excluded(from), Bound::Included(to)) => from >= to,
+        _ => false,
+    };
+    (!is_empty).then_some((from, to))
+}
+
+/// A change of entries: all of it or nothing, and only if every expectation holds.
+///
+/// ```
+/// use midgard::store::EntryWrite;
+///
+/// let write = EntryWrite::new()
+///     .expect(b"checkpoint/mailer", Some(b"7"))
+///     .put(b"checkpoint/mailer", b"8")
+///     .remove(b"letter/mailer/8");
+/// assert_eq!(write.changes().len(), 2);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EntryWrite {
+    expected: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl EntryWrite {
+    /// A change of nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        EntryWrite {
+            expected: BTreeMap::new(),
+            changes: BTreeMap::new(),
+        }
+    }
+
+    /// Expects an entry to have this value, or (`None`) not to be there.
+    #[must_use]
+    pub fn expect(mut self, key: &[u8], value: Option<&[u8]>) -> Self {
+        self.expected
+            .insert(key.to_vec(), value.map(<[u8]>::to_vec));
+        self
+    }
+
+    /// Sets an entry.
+    #[must_use]
+    pub fn put(mut self, key: &[u8], value: &[u8]) -> Self {
+        self.set(key.to_vec(), Some(value.to_vec()));
+        self
+    }
+
+    /// Removes an entry; one that is not there is no mistake.
+    #[must_use]
+    pub fn remove(mut self, key: &[u8]) -> Self {
+        self.set(key.to_vec(), None);
+        self
+    }
+
+    /// Sets or removes an entry, in place.
+    pub fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.changes.insert(key, value);
+    }
+
+    /// Checks everything that has a limit. Every store calls it before it takes a change.
+    ///
+    /// # Errors
+    /// [`LimitError`] names what is empty or too long, and the limit.
+    pub fn check_limits(&self) -> Result<(), LimitError> {
+        for key in self.expected.keys().chain(self.changes.keys()) {
+            if key.is_empty() {
+                return Err(LimitError::Empty(Limited::EntryKey));
+            }
+            limits::check_size(Limited::EntryKey, limits::ENTRY_KEY_BYTES, key.len())?;
+        }
+        self.changes.values().flatten().try_for_each(|value| {
+            limits::check_size(Limited::EntryValue, limits::ENTRY_VALUE_BYTES, value.len())
+        })
+    }
+
+    /// What is expected of which entries, in the order of keys.
+    #[must_use]
+    pub const fn expected(&self) -> &BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        &self.expected
+    }
+
+    /// What becomes of which entries, in the order of keys. `None` is removed.
+    #[must_use]
+    pub const fn changes(&self) -> &BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        &self.changes
+    }
+
+    /// The expectations and the changes, to be taken apart.
+    #[must_use]
+    #[allow(clippy::type_complexity)]
+    pub fn into_parts(
+        self,
+    ) -> (
+        BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+        BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    ) {
+        (self.expected, self.changes)
+    }
+}
+
+/// Why entries were not written. Nothing was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// An entry is not as it was expected to be.
+    #[error(
+        "entry \"{}\" was changed by another; read it again and decide anew",
+        key.escape_ascii()
+    )]
+    Changed {
+        /// Its key.
+        key: Vec<u8>,
+    },
+    /// The store failed. After [`StoreError::OutcomeUnknown`] the change may have been made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<LimitError> for EntryError {
+    fn from(error: LimitError) -> Self {
+        EntryError::Store(error.into())
+    }
+}
+
+/// A store whose entries can be read in place, in a snapshot: where views are embedded.
+pub trait EmbeddedStore: Store {
+    /// The entries as they are now. They stay so for as long as the snapshot is held, whatever is written.
+    ///
+    /// A snapshot is for the moment: one that is held keeps pages from being used again, and what
+    /// needs the store to itself (such as a larger map) waits for it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError>;
+}
+
+/// Entries as they were at one moment.
+pub trait EntrySnapshot: Send {
+    /// The value of an entry.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, StoreError>;
+
+    /// Calls `visit` with the entries between two keys, in the order of keys or against it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn scan(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        direction: Direction,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+}

@@ -1,0 +1,98 @@
+//! Views: typed tables that projections keep, found by key and by index.
+
+mod key;
+
+pub use key::{KeyBytes, ViewKey};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A row of a table that a projection keeps, found by its key and by its indexes.
+///
+/// Implement it with the derive of the same name.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a view",
+    label = "this type does not implement `View`",
+    note = "add `#[derive(Serialize, Deserialize, View)]` and `#[view(name = \"..\", key = ..)]` to `{Self}`"
+)]
+pub trait View: Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
+    /// The name of the table.
+    const NAME: &'static str;
+    /// The indexes, in the order of their numbers.
+    const INDEXES: &'static [ViewIndex<Self>];
+    /// What tells one row from another.
+    type Key: ViewKey;
+
+    /// The key of this row.
+    fn key(&self) -> &Self::Key;
+
+    /// Describes the fields, as they are written in the source: where it changes, the view is rebuilt.
+    fn describe(form: &mut String);
+}
+
+/// One index of a view.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ViewIndex<V> {
+    /// Its name: that of the field.
+    pub name: &'static str,
+    /// Whether no two rows may have one value.
+    pub unique: bool,
+    /// Describes the form of its values, as [`ViewKey::describe`].
+    pub describe: fn(&mut String),
+    /// Writes a row's value.
+    pub encode: fn(&V, &mut KeyBytes),
+}
+
+impl<V> ViewIndex<V> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(
+        name: &'static str,
+        unique: bool,
+        describe: fn(&mut String),
+        encode: fn(&V, &mut KeyBytes),
+    ) -> Self {
+        ViewIndex {
+            name,
+            unique,
+            describe,
+            encode,
+        }
+    }
+}
+
+/// What a view is made of, as far as stored rows depend on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ViewDefinition {
+    /// The name of the table.
+    pub name: &'static str,
+    /// Its key, fields and indexes in words: rows are only read by the definition they were written by.
+    pub form: String,
+}
+
+impl ViewDefinition {
+    /// The definition of a view.
+    #[must_use]
+    pub fn of<V: View>() -> Self {
+        let mut form = String::from("key ");
+        V::Key::describe(&mut form);
+        form.push_str("; fields ");
+        V::describe(&mut form);
+        for index in V::INDEXES {
+            form.push_str(if index.unique {
+                "; unique index "
+            } else {
+                "; index "
+            });
+            form.push_str(index.name);
+            form.push(' ');
+            (index.describe)(&mut form);
+        }
+        ViewDefinition {
+            name: V::NAME,
+            form,
+        }
+    }
+}
