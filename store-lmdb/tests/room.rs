@@ -109,6 +109,106 @@ fn a_map_that_another_process_outgrew_is_taken_over() {
     assert_eq!(read_stream(&store, "of-the-child").unwrap().len(), 2);
 }
 
+/// Not a test of its own: fills the map under a limit on the address space, then appends once more.
+#[test]
+fn child_fills_the_address_space() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::options()
+        .initial_map_size(128 * MEBIBYTE)
+        .durability(Durability::MayCorruptOnPowerLoss)
+        .open(directory)
+        .unwrap();
+    let mut appended = 0;
+    let error = loop {
+        match append(&store, "a", vec![event("z".repeat(10 * MEBIBYTE))]) {
+            Ok(_) => appended += 1,
+            Err(error) => break error,
+        }
+        assert!(appended < 100, "the limit was never met");
+    };
+    println!("failed with {error:?}");
+    println!(
+        "kept {}",
+        read_stream(&store, "a").unwrap().len() == appended
+    );
+    append(&store, "b", vec![event("small")]).unwrap();
+    println!("done");
+}
+
+#[test]
+fn a_map_that_cannot_grow_is_an_error_and_the_store_goes_on() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let shell = "export MALLOC_ARENA_MAX=1; ulimit -v 300000; ulimit -t 60;";
+    let mut child = start_child("child_fills_the_address_space", directory.path(), shell);
+    let mut lines = Lines::of(&mut child);
+    assert_eq!(lines.next("failed with ").unwrap(), "Store(Full(Map))");
+    assert_eq!(lines.next("kept ").unwrap(), "true");
+    assert!(lines.next("done").is_some());
+    assert!(child.wait().unwrap().success());
+}
+
+/// Not a test of its own: opens with a map that the system does not grant, and is no power of two.
+#[test]
+fn child_opens_with_more_than_there_is() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let pages = (640 * MEBIBYTE >> 12) + 1;
+    let store = LmdbStore::options()
+        .initial_map_size(pages << 12)
+        .open(directory)
+        .unwrap();
+    append(&store, "a", vec![event("1")]).unwrap();
+}
+
+#[test]
+fn a_map_of_any_number_of_pages_is_made_smaller_where_the_system_grants_less() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let shell = "export MALLOC_ARENA_MAX=1; ulimit -v 300000;";
+    let mut child = start_child(
+        "child_opens_with_more_than_there_is",
+        directory.path(),
+        shell,
+    );
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_store_that_could_not_be_opened_anew_works_again_once_it_can() {
+    let parent = tempfile::tempdir().unwrap();
+    let (directory, away) = (parent.path().join("store"), parent.path().join("away"));
+    let store = open_small(&directory);
+    append(&store, "a", vec![event("1")]).unwrap();
+    // Stands for whatever keeps files from being opened for a while, such as a limit on their number.
+    std::fs::rename(&directory, &away).unwrap();
+    append(&store, "a", vec![event("x".repeat(3 * MEBIBYTE))]).unwrap_err();
+    read_stream(&store, "a").unwrap_err();
+    std::fs::rename(&away, &directory).unwrap();
+    assert_eq!(payloads(&read_stream(&store, "a").unwrap()), ["1"]);
+    append(&store, "a", vec![event("x".repeat(3 * MEBIBYTE))]).unwrap();
+    assert_eq!(read_stream(&store, "a").unwrap().len(), 2);
+}
+
+#[test]
+fn the_writer_opens_a_store_again_that_could_not_be_opened_anew() {
+    let parent = tempfile::tempdir().unwrap();
+    let (directory, away) = (parent.path().join("store"), parent.path().join("away"));
+    let store = open_small(&directory);
+    std::fs::rename(&directory, &away).unwrap();
+    append(&store, "a", vec![event("x".repeat(3 * MEBIBYTE))]).unwrap_err();
+    std::fs::rename(&away, &directory).unwrap();
+    append(&store, "a", vec![event("x".repeat(3 * MEBIBYTE))]).unwrap();
+    assert_eq!(read_stream(&store, "a").unwrap().len(), 1);
+}
+
 /// Not a test of its own: appends under a limit on the size of files until it is met, waits until the
 /// limit is gone, and goes on.
 #[test]

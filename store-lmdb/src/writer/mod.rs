@@ -249,20 +249,21 @@ impl State {
     /// Writes all requests in one transaction; once more when the map was full, and has grown.
     fn write(&mut self, filling: &mut Filling<'_>, requests: &mut Vec<Request>) -> Vec<Outcome> {
         let mut reopened = false;
+        let mut map_size = 0;
         let error = loop {
-            let failure = match self.try_write(filling, requests) {
+            let failure = match self.try_write(filling, requests, &mut map_size) {
                 Ok(outcomes) => return outcomes,
                 Err(failure) => failure,
             };
             // What it took in from the transaction is not there.
             self.recent.clear();
             match failure {
-                Failure::Grow => match self.environment.reopen(true) {
+                Failure::Grow => match self.environment.grow(map_size) {
                     Ok(()) => {}
                     Err(error) => break error,
                 },
                 Failure::Unusable(error) => {
-                    if let Err(error) = self.environment.reopen(false) {
+                    if let Err(error) = self.environment.reopen() {
                         break error;
                     }
                     if reopened {
@@ -287,7 +288,7 @@ impl State {
         let path = self.environment.path();
         let looked = self
             .environment
-            .reopen(false)
+            .reopen()
             .and_then(|()| reader::last_position(&self.environment, LogId::MAIN));
         match looked {
             // LMDB has not switched to the new state. It calls a write that was cut short an I/O error.
@@ -305,14 +306,17 @@ impl State {
         }
     }
 
-    /// Writes each request when it comes, while the next ones are on their way.
+    /// Writes each request when it comes, while the next ones are on their way. Notes the size of the map
+    /// that it finds.
     fn try_write(
         &mut self,
         filling: &mut Filling<'_>,
         requests: &mut Vec<Request>,
+        map_size: &mut usize,
     ) -> Result<Vec<Outcome>, Failure> {
-        let guard = self.environment.access();
+        let guard = self.environment.access()?;
         let open = guard.get()?;
+        *map_size = open.map_size;
         let transaction = open
             .env
             .write_txn()
