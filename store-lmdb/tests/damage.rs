@@ -4,7 +4,7 @@
 mod common;
 
 use common::{append, event, read_log, read_stream};
-use midgard::{Position, ReadLog, Store, StoreError, block_on};
+use midgard::{AppendError, Position, ReadLog, Store, StoreError, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::fs;
 use std::ops::ControlFlow;
@@ -88,7 +88,20 @@ fn appends_to_other_streams_go_on_next_to_a_damaged_record() {
     patch(directory.path(), b"DAMAGE-ME", b"DAMAGE-NE");
     let store = LmdbStore::open(directory.path()).unwrap();
     append(&store, "b", vec![event("1")]).unwrap();
-    assert_eq!(read_stream(&store, "b").unwrap().len(), 1);
+    append(&store, "b", vec![event("2")]).unwrap();
+    assert_eq!(read_stream(&store, "b").unwrap().len(), 2);
+    // Whether it is a retry cannot be told for the stream that the record is in.
+    let error = append(&store, "a", vec![event("3")]).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            AppendError::Store(StoreError::Corrupt {
+                position: Position(2),
+                ..
+            })
+        ),
+        "{error}"
+    );
 }
 
 #[test]

@@ -187,6 +187,46 @@ fn a_retry_is_recognised_also_when_another_process_made_the_first_append() {
     assert_eq!(append(&store, "a", events).unwrap(), first);
 }
 
+/// Not a test of its own: truncates a stream at its third version.
+#[test]
+fn child_truncates() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(directory).unwrap();
+    block_on(store.truncate(&stream("a"), Version(3), ExpectedVersion::Any)).unwrap();
+}
+
+#[test]
+fn what_another_process_removed_is_not_recognised_any_more() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let (removed, kept) = (event("1"), event("3"));
+    append(&store, "a", vec![removed.clone()]).unwrap();
+    append(&store, "a", vec![event("2")]).unwrap();
+    append(&store, "a", vec![kept.clone()]).unwrap();
+    assert_eq!(
+        append(&store, "a", vec![removed.clone()])
+            .unwrap()
+            .version(),
+        Version(1)
+    );
+    let mut child = start_child("child_truncates", directory.path(), "");
+    assert!(child.wait().unwrap().success());
+    // As after a truncation in this process.
+    assert_eq!(
+        append(&store, "a", vec![removed]).unwrap().version(),
+        Version(4)
+    );
+    assert_eq!(
+        append(&store, "a", vec![kept]).unwrap().version(),
+        Version(3)
+    );
+}
+
 /// Not a test of its own: follows the log and prints what it gets, until it has ten events.
 #[test]
 fn child_follows_ten_events() {

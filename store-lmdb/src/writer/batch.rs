@@ -225,8 +225,6 @@ impl<'e> Batch<'e> {
             }
             version = version.next();
         }
-        // What was removed must not be recognised again.
-        self.tables.recent.clear();
         Ok(())
     }
 
