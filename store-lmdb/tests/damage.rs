@@ -3,9 +3,11 @@
 
 mod common;
 
-use common::{append, event, read_log, read_stream};
-use midgard::{AppendError, Position, ReadLog, Store, StoreError, block_on};
-use midgard_store_lmdb::LmdbStore;
+use common::{append, event, read_log, read_stream, stream};
+use midgard::{
+    Append, AppendError, ExpectedVersion, Position, ReadLog, Store, StoreError, block_on,
+};
+use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -102,6 +104,33 @@ fn appends_to_other_streams_go_on_next_to_a_damaged_record() {
         ),
         "{error}"
     );
+}
+
+#[test]
+fn an_append_to_a_damaged_stream_fails_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    three_events(directory.path());
+    // What is kept of the stream: its number, first and last version, and that it goes on.
+    let state = |last_byte| {
+        let numbers = [1, 1, 3].map(u64::to_le_bytes).concat();
+        [numbers, vec![last_byte]].concat()
+    };
+    patch(directory.path(), &state(0), &state(7));
+    let store = LmdbStore::options()
+        .durability(Durability::MayCorruptOnPowerLoss)
+        .open(directory.path())
+        .unwrap();
+    let append = |name| {
+        let append = Append::to(stream(name), ExpectedVersion::Any, [event("x")]);
+        store.append(append)
+    };
+    for _ in 0..200 {
+        let (before, damaged, after) =
+            block_on(async { futures_util::join!(append("b"), append("a"), append("c")) });
+        damaged.unwrap_err();
+        before.unwrap();
+        after.unwrap();
+    }
 }
 
 #[test]
