@@ -12,8 +12,10 @@ use midgard::{
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::collections::HashSet;
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Barrier, mpsc};
 use std::thread;
+use std::time::Duration;
 
 #[test]
 fn a_directory_opened_twice_in_one_process_is_one_store() {
@@ -225,6 +227,50 @@ fn what_another_process_removed_is_not_recognised_any_more() {
         append(&store, "a", vec![kept]).unwrap().version(),
         Version(3)
     );
+}
+
+/// Not a test of its own: appends once.
+#[test]
+fn child_appends_once() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(directory).unwrap();
+    append(&store, "of-the-child", vec![event("1")]).unwrap();
+}
+
+#[test]
+fn an_append_of_another_process_is_noticed_while_this_one_is_busy_with_conflicts() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "a", vec![event("1")]).unwrap();
+    let (done, waited) = mpsc::channel();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            block_on(store.wait_past(LogId::MAIN, Position(1))).unwrap();
+            done.send(()).unwrap();
+        });
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let append = Append::to(stream("a"), ExpectedVersion::NoStream, [event("x")]);
+                block_on(store.append(append)).unwrap_err();
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let mut child = start_child("child_appends_once", directory.path(), "");
+        assert!(child.wait().unwrap().success());
+        let noticed = waited.recv_timeout(Duration::from_secs(5));
+        stop.store(true, Ordering::Relaxed);
+        if noticed.is_err() {
+            // So that the test ends.
+            append(&store, "a", vec![event("2")]).unwrap();
+        }
+        noticed.unwrap();
+    });
 }
 
 /// Not a test of its own: follows the log and prints what it gets, until it has ten events.

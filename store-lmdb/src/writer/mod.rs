@@ -77,6 +77,7 @@ impl Writer {
             recent: RecentEvents::default(),
             linger: Linger::default(),
             announced: Position::ZERO,
+            looked: Instant::now(),
         };
         let thread = thread::Builder::new()
             .name("midgard-lmdb-writer".to_owned())
@@ -170,6 +171,8 @@ struct State {
     linger: Linger,
     /// Up to where waiters know of the log.
     announced: Position,
+    /// When the log was last looked at for appends of other processes.
+    looked: Instant,
 }
 
 /// Work, and where its outcome goes.
@@ -184,21 +187,27 @@ impl State {
         let mut stopping = false;
         while !stopping {
             match self.receive(messages) {
-                Some(Message::Work(work, reply)) => requests.push(Request { work, reply }),
-                Some(Message::Watch) => continue,
-                Some(Message::Stop) => return,
-                None => {
-                    self.announce_foreign();
-                    continue;
+                Some(Message::Work(work, reply)) => {
+                    requests.push(Request { work, reply });
+                    stopping = self.commit(messages, &mut requests);
                 }
+                Some(Message::Watch) | None => {}
+                Some(Message::Stop) => return,
             }
-            stopping = self.commit(messages, &mut requests);
+            // However much else there is to do: what only conflicts tells waiters nothing.
+            if self.is_waited_for() && self.looked.elapsed() >= POLL {
+                self.announce_foreign();
+            }
         }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.signals.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// The next message; `None` when it is time to look at the log.
     fn receive(&self, messages: &Receiver<Message>) -> Option<Message> {
-        if self.signals.waiting.load(Ordering::SeqCst) == 0 {
+        if !self.is_waited_for() {
             return Some(messages.recv().unwrap_or(Message::Stop));
         }
         match messages.recv_timeout(POLL) {
@@ -210,6 +219,7 @@ impl State {
 
     /// Tells waiters of what other processes appended.
     fn announce_foreign(&mut self) {
+        self.looked = Instant::now();
         match reader::last_position(&self.environment, LogId::MAIN) {
             Ok(last) if last > self.announced => self.announce(last),
             Ok(_) => {}
