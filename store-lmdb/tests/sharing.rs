@@ -13,7 +13,8 @@ use midgard::{
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Barrier, mpsc};
+use std::sync::{Arc, Barrier, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -271,6 +272,42 @@ fn an_append_of_another_process_is_noticed_while_this_one_is_busy_with_conflicts
         }
         noticed.unwrap();
     });
+}
+
+async fn append_async(store: &LmdbStore) {
+    let append = Append::to(stream("a"), ExpectedVersion::Any, [event("x")]);
+    store.append(append).await.unwrap();
+}
+
+struct BadWaker;
+
+impl Wake for BadWaker {
+    fn wake(self: Arc<Self>) {
+        panic!("a waker that panics");
+    }
+}
+
+#[test]
+fn whoever_waits_is_told_when_the_writer_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let (done, waited) = mpsc::channel();
+    let waiting = store.clone();
+    thread::spawn(move || done.send(block_on(waiting.wait_past(LogId::MAIN, Position(1_000)))));
+    thread::sleep(Duration::from_millis(100));
+    // Until the writer calls a waker: it may be quicker than this thread, and a future must be there.
+    let _pending = loop {
+        let mut append = Box::pin(append_async(&store));
+        let waker = Waker::from(Arc::new(BadWaker));
+        let mut context = Context::from_waker(&waker);
+        if append.as_mut().poll(&mut context).is_pending() {
+            break append;
+        }
+    };
+    let outcome = waited.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!(matches!(outcome, Err(StoreError::Closed { .. })));
+    let append = Append::to(stream("a"), ExpectedVersion::Any, [event("x")]);
+    block_on(store.append(append)).unwrap_err();
 }
 
 /// Not a test of its own: follows the log and prints what it gets, until it has ten events.

@@ -81,7 +81,12 @@ impl Writer {
         };
         let thread = thread::Builder::new()
             .name("midgard-lmdb-writer".to_owned())
-            .spawn(move || state.run(&messages))
+            .spawn(move || {
+                // After the queue is gone, also in a panic: who waits asks again then, and is told.
+                let _ended = Ended(state.signals.clone());
+                let messages = messages;
+                state.run(&messages);
+            })
             .map_err(|source| StoreError::Backend {
                 action: "start its writer thread",
                 source: source.into(),
@@ -144,6 +149,15 @@ impl Drop for Writer {
         {
             tracing::error!("the writer thread of an LMDB store panicked");
         }
+    }
+}
+
+/// Wakes all who wait when it is dropped.
+struct Ended(Arc<Signals>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.grown.notify(usize::MAX);
     }
 }
 
