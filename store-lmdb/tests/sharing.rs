@@ -12,8 +12,9 @@ use midgard::{
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, mpsc};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, Once, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
@@ -274,16 +275,86 @@ fn an_append_of_another_process_is_noticed_while_this_one_is_busy_with_conflicts
     });
 }
 
+/// A task as the simplest executors have them: whoever wakes it puts it in the queue, and drops it when
+/// there is no executor any more.
+struct Task {
+    future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    queue: mpsc::Sender<Arc<Task>>,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        let _ = self.queue.clone().send(self);
+    }
+}
+
+#[test]
+fn the_last_handle_may_be_dropped_by_whoever_is_woken() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 1..=20 {
+        let store = LmdbStore::open(directory.path()).unwrap();
+        let panicked = panics_of_the_writer();
+        let (queue, tasks) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let held = (store, end);
+        let future = async move {
+            // Both, and in this order they are dropped.
+            let held = held;
+            append_async(&held.0).await;
+        };
+        let task = Arc::new(Task {
+            future: Mutex::new(Some(Box::pin(future))),
+            queue,
+        });
+        drop(tasks);
+        let waker = Waker::from(task.clone());
+        // Once is enough to queue the append. Whether it is done then does not matter.
+        let _ = task
+            .future
+            .lock()
+            .unwrap()
+            .as_mut()
+            .unwrap()
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker));
+        drop((waker, task));
+        let ended = ended.recv_timeout(Duration::from_secs(5));
+        assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected));
+        let store = LmdbStore::open(directory.path()).unwrap();
+        assert_eq!(read_stream(&store, "a").unwrap().len(), round);
+        assert_eq!(panics_of_the_writer(), panicked);
+    }
+}
+
 async fn append_async(store: &LmdbStore) {
     let append = Append::to(stream("a"), ExpectedVersion::Any, [event("x")]);
     store.append(append).await.unwrap();
 }
 
+/// How often a writer thread panicked so far, as far as it was not told to.
+fn panics_of_the_writer() -> usize {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let told = info.payload_as_str() == Some(BAD_WAKER);
+            if thread::current().name() == Some("midgard-lmdb-writer") && !told {
+                PANICS.fetch_add(1, Ordering::SeqCst);
+            }
+            before(info);
+        }));
+    });
+    PANICS.load(Ordering::SeqCst)
+}
+
+const BAD_WAKER: &str = "a waker that panics";
+
 struct BadWaker;
 
 impl Wake for BadWaker {
     fn wake(self: Arc<Self>) {
-        panic!("a waker that panics");
+        panic!("{BAD_WAKER}");
     }
 }
 

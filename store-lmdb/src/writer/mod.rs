@@ -4,6 +4,7 @@ mod batch;
 mod linger;
 mod room;
 
+use crate::directory::Registration;
 use crate::environment::Environment;
 use crate::error::{backend, is_disk_full};
 use crate::reader;
@@ -68,7 +69,10 @@ struct Signals {
 }
 
 impl Writer {
-    pub(crate) fn start(environment: Arc<Environment>) -> Result<Self, StoreError> {
+    pub(crate) fn start(
+        environment: Arc<Environment>,
+        registration: Arc<Registration>,
+    ) -> Result<Self, StoreError> {
         let (queue, messages) = channel();
         let signals = Arc::new(Signals::default());
         let state = State {
@@ -78,6 +82,7 @@ impl Writer {
             linger: Linger::default(),
             announced: Position::ZERO,
             looked: Instant::now(),
+            _registration: registration,
         };
         let thread = thread::Builder::new()
             .name("midgard-lmdb-writer".to_owned())
@@ -145,6 +150,9 @@ impl Drop for Writer {
     fn drop(&mut self) {
         let _ = self.queue.send(Message::Stop);
         if let Some(thread) = self.thread.take()
+            // The last handle may have been part of what the thread woke. It ends soon, and closes what
+            // it has, then.
+            && thread.thread().id() != thread::current().id()
             && thread.join().is_err()
         {
             tracing::error!("the writer thread of an LMDB store panicked");
@@ -187,6 +195,8 @@ struct State {
     announced: Position,
     /// When the log was last looked at for appends of other processes.
     looked: Instant,
+    /// After the environment: the directory is taken for as long as it is open.
+    _registration: Arc<Registration>,
 }
 
 /// Work, and where its outcome goes.
