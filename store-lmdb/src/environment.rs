@@ -107,8 +107,7 @@ impl Environment {
             return Ok(());
         }
         let before = open.take().map_or(self.map_size(), Open::close);
-        let twice = before.next_multiple_of(GRAIN).saturating_mul(2);
-        let grown = match Open::with_map(&self.path, &self.options, twice) {
+        let grown = match Open::with_map(&self.path, &self.options, twice(before)) {
             Ok(grown) => grown,
             // No more address space: go on with the map as it was, so that reads still work.
             Err(_) => Open::with_map(&self.path, &self.options, before)?,
@@ -148,46 +147,28 @@ impl Guard<'_> {
 }
 
 impl Open {
-    /// Opens with the largest map that the system grants, up to `wanted`.
+    /// Opens with the largest map that the system grants, up to `wanted`; with a larger one when another
+    /// process makes the file larger than that at the same time.
     fn with_map(path: &Path, options: &LmdbOptions, wanted: usize) -> Result<Self, StoreError> {
         let mut map_size = wanted;
-        let env = loop {
-            match open_environment(path, options, map_size) {
-                Ok(env) => break env,
-                Err(Error::Io(error))
-                    if error.kind() == std::io::ErrorKind::OutOfMemory
-                        && map_size > SMALLEST_MAP =>
-                {
-                    map_size = (map_size / 2).next_multiple_of(GRAIN);
-                }
-                Err(Error::Mdb(error @ (MdbError::Invalid | MdbError::VersionMismatch))) => {
-                    return Err(StoreError::Foreign {
-                        path: path.to_owned(),
-                        reason: format!("its data.mdb is not a file of this LMDB ({error})"),
+        loop {
+            let env = environment_with_map(path, options, map_size)?;
+            match databases(path, &env) {
+                Ok(databases) => {
+                    return Ok(Open {
+                        map_size: env.info().map_size,
+                        env,
+                        databases,
                     });
                 }
-                Err(error) => return Err(backend("open its LMDB environment")(error)),
+                Err(OpenError::Outgrown) => {
+                    map_size = twice(env.info().map_size);
+                    env.prepare_for_closing().wait();
+                }
+                Err(OpenError::Store(error)) => return Err(error),
             }
-        };
-        // Left behind by processes that were killed while they read.
-        env.clear_stale_readers()
-            .map_err(backend("clear stale readers"))?;
-        let transaction = env.write_txn().map_err(backend("begin a write"))?;
-        let databases = env
-            .create_databases_and_commit(transaction, |opener, transaction| {
-                Databases::open(path, opener, transaction)
-                    .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)
-                    .map_err(OpenError)
-            })
-            .map_err(|OpenError(error)| error)?;
-        let CommitOrAbort::Commit(databases) = databases;
-        Ok(Open {
-            map_size: env.info().map_size,
-            env,
-            databases: Databases::from(databases),
-        })
+        }
     }
-
     /// Closes it, and gives the size of its map.
     fn close(self) -> usize {
         self.env.prepare_for_closing().wait();
@@ -215,12 +196,70 @@ impl Open {
     }
 }
 
-/// What `heed` wants to turn its own errors into.
-struct OpenError(StoreError);
+/// Opens with the largest map that the system grants, up to `wanted`.
+fn environment_with_map(
+    path: &Path,
+    options: &LmdbOptions,
+    wanted: usize,
+) -> Result<Env<WithoutTls>, StoreError> {
+    let mut map_size = wanted;
+    let env = loop {
+        match open_environment(path, options, map_size) {
+            Ok(env) => break env,
+            Err(Error::Io(error))
+                if error.kind() == std::io::ErrorKind::OutOfMemory && map_size > SMALLEST_MAP =>
+            {
+                map_size = (map_size / 2).next_multiple_of(GRAIN);
+            }
+            Err(Error::Mdb(error @ (MdbError::Invalid | MdbError::VersionMismatch))) => {
+                return Err(StoreError::Foreign {
+                    path: path.to_owned(),
+                    reason: format!("its data.mdb is not a file of this LMDB ({error})"),
+                });
+            }
+            Err(error) => return Err(backend("open its LMDB environment")(error)),
+        }
+    };
+    // Left behind by processes that were killed while they read.
+    env.clear_stale_readers()
+        .map_err(backend("clear stale readers"))?;
+    Ok(env)
+}
+
+fn databases(path: &Path, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
+    let transaction = env.write_txn().map_err(|error| match error {
+        Error::Mdb(MdbError::MapResized) => OpenError::Outgrown,
+        error => backend("begin a write")(error).into(),
+    })?;
+    let databases = env.create_databases_and_commit(transaction, |opener, transaction| {
+        Databases::open(path, opener, transaction)
+            .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)
+            .map_err(OpenError::from)
+    })?;
+    let CommitOrAbort::Commit(databases) = databases;
+    Ok(Databases::from(databases))
+}
+
+fn twice(map_size: usize) -> usize {
+    map_size.next_multiple_of(GRAIN).saturating_mul(2)
+}
+
+/// Why databases could not be opened.
+enum OpenError {
+    /// Another process made the file larger than the map, after it was mapped.
+    Outgrown,
+    Store(StoreError),
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        OpenError::Store(error)
+    }
+}
 
 impl From<Error> for OpenError {
     fn from(error: Error) -> Self {
-        OpenError(backend("open its databases")(error))
+        backend("open its databases")(error).into()
     }
 }
 

@@ -12,6 +12,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 const MEBIBYTE: usize = 1 << 20;
@@ -109,6 +110,59 @@ fn a_map_that_another_process_outgrew_is_taken_over() {
     assert_eq!(read_stream(&store, "of-the-child").unwrap().len(), 2);
 }
 
+/// Not a test of its own: appends ten mebibytes in many steps, to a stream of its own.
+#[test]
+fn child_appends_large_events() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = open_small(Path::new(&directory));
+    let own = format!("own-{}", std::process::id());
+    for number in 0..100 {
+        append(
+            &store,
+            &own,
+            vec![event(format!("{number}{}", "x".repeat(100_000)))],
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn several_processes_outgrow_each_others_maps_while_threads_read() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_small(directory.path());
+    append(&store, "first", vec![event("kept")]).unwrap();
+    let mut children: Vec<_> = (0..3)
+        .map(|_| start_child("child_appends_large_events", directory.path(), ""))
+        .collect();
+    let writing = AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..100 {
+                let payload = format!("{number}{}", "x".repeat(100_000));
+                append(&store, "own", vec![event(payload)]).unwrap();
+            }
+            writing.store(false, Ordering::Relaxed);
+        });
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while writing.load(Ordering::Relaxed) {
+                    assert_eq!(payloads(&read_stream(&store, "first").unwrap()), ["kept"]);
+                }
+            });
+        }
+    });
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let log = read_log(&store).unwrap();
+    assert!(log.iter().map(|event| event.position.get()).eq(1..=401));
+}
+
 /// Not a test of its own: fills the map under a limit on the address space, then appends once more.
 #[test]
 fn child_fills_the_address_space() {
@@ -158,7 +212,7 @@ fn child_opens_with_more_than_there_is() {
     let Some(directory) = child_directory() else {
         return;
     };
-    let pages = (640 * MEBIBYTE >> 12) + 1;
+    let pages = ((640 * MEBIBYTE) >> 12) + 1;
     let store = LmdbStore::options()
         .initial_map_size(pages << 12)
         .open(directory)
