@@ -14,6 +14,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 const MEBIBYTE: usize = 1 << 20;
 
@@ -212,7 +213,7 @@ fn child_opens_with_more_than_there_is() {
     let Some(directory) = child_directory() else {
         return;
     };
-    let pages = ((640 * MEBIBYTE) >> 12) + 1;
+    let pages = ((616 * MEBIBYTE) >> 12) + 1;
     let store = LmdbStore::options()
         .initial_map_size(pages << 12)
         .open(directory)
@@ -394,4 +395,51 @@ fn a_stream_of_events_that_stays_open_costs_writers_nothing() {
     assert!(size() < 4 << 20, "the file grew to {} bytes", size());
     let left = block_on(futures_util::StreamExt::count(open));
     assert_eq!(left, 2999);
+}
+
+/// Not a test of its own: reads, and never stops.
+#[test]
+fn child_reads_for_ever() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = open_small(Path::new(&directory));
+    let read = ReadStream::forward(stream("a"));
+    block_on(store.read_stream(&read, &mut |_| {
+        println!("reading");
+        loop {
+            thread::park();
+        }
+    }))
+    .unwrap();
+}
+
+#[test]
+fn a_process_that_was_killed_while_it_read_costs_writers_nothing() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    // The map is not outgrown: to open the store anew would hide it.
+    let store = LmdbStore::options()
+        .durability(Durability::MayCorruptOnPowerLoss)
+        .open(directory.path())
+        .unwrap();
+    append(&store, "a", vec![event("1")]).unwrap();
+    let mut child = start_child("child_reads_for_ever", directory.path(), "");
+    Lines::of(&mut child).next("reading").unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let size = || {
+        std::fs::metadata(directory.path().join("data.mdb"))
+            .unwrap()
+            .len()
+    };
+    thread::sleep(Duration::from_millis(1_100));
+    let before = size();
+    for _ in 0..1000 {
+        append(&store, "c", vec![event("x")]).unwrap();
+    }
+    let grown = size() - before;
+    assert!(grown < 2 << 20, "the file grew by {grown} bytes");
 }

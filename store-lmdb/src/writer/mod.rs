@@ -26,6 +26,9 @@ use std::time::{Duration, Instant};
 
 /// How often the log is looked at for appends of other processes, while somebody waits for one.
 const POLL: Duration = Duration::from_millis(5);
+/// How often slots of processes that were killed while they read are given back, while there are writes.
+/// Until then no page that they might read is used again, and the file grows.
+const CLEAR: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
 pub(crate) enum Work {
@@ -82,6 +85,7 @@ impl Writer {
             linger: Linger::default(),
             announced: Position::ZERO,
             looked: Instant::now(),
+            cleared: Instant::now(),
             _registration: registration,
         };
         let thread = thread::Builder::new()
@@ -195,6 +199,8 @@ struct State {
     announced: Position,
     /// When the log was last looked at for appends of other processes.
     looked: Instant,
+    /// When the slots of dead readers were last given back.
+    cleared: Instant,
     /// After the environment: the directory is taken for as long as it is open.
     _registration: Arc<Registration>,
 }
@@ -351,6 +357,12 @@ impl State {
         let guard = self.environment.access()?;
         let open = guard.get()?;
         *map_size = open.map_size;
+        if self.cleared.elapsed() >= CLEAR {
+            self.cleared = Instant::now();
+            if let Err(error) = open.env.clear_stale_readers() {
+                tracing::warn!(%error, "slots of dead readers could not be given back");
+            }
+        }
         let transaction = open
             .env
             .write_txn()
