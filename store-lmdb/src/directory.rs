@@ -45,8 +45,17 @@ fn open_or_share(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Store
         open = CLOSED.wait(open).unwrap_or_else(PoisonError::into_inner);
     }
     let environment = Arc::new(Environment::open(path, options)?);
-    let writer = Writer::start(environment.clone())?;
-    let registration = Registration(path.to_owned());
+    let registration = Arc::new(Registration(path.to_owned()));
+    let started = Writer::start(environment.clone(), registration.clone());
+    let writer = match started {
+        Ok(writer) => writer,
+        Err(error) => {
+            drop(environment);
+            // The registration takes the lock when it goes.
+            drop(open);
+            return Err(error);
+        }
+    };
     let shared = Arc::new(Shared {
         writer,
         environment,
@@ -57,12 +66,16 @@ fn open_or_share(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Store
     Ok(shared)
 }
 
-/// The place of an environment among the open directories; given up when it is dropped.
+/// The place of an environment among the open directories; given up when it is dropped. The writer has
+/// it too, as it may outlive the last handle.
 pub(crate) struct Registration(PathBuf);
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if let Some(open) = lock().as_mut() {
+        if let Some(open) = lock().as_mut()
+            // Not of one that came after it.
+            && open.get(&self.0).is_some_and(|shared| shared.strong_count() == 0)
+        {
             open.remove(&self.0);
         }
         CLOSED.notify_all();

@@ -12,6 +12,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 const MAP_SIZE: usize = 1 << 40;
 /// The smallest map that is tried where the system grants less.
 const SMALLEST_MAP: usize = 64 << 20;
+/// What sizes of maps are rounded up to: a multiple of every system's page size.
+const GRAIN: usize = 64 << 10;
 
 /// An LMDB environment that can be closed and opened anew with a larger map.
 ///
@@ -27,7 +29,8 @@ pub(crate) struct Environment {
 pub(crate) struct Open {
     pub(crate) env: Env<WithoutTls>,
     pub(crate) databases: Databases,
-    map_size: usize,
+    /// As it is, which may be less than was asked for, or more: LMDB maps the whole file.
+    pub(crate) map_size: usize,
 }
 
 /// Access to the open environment: while it is held, the map stays where it is.
@@ -62,39 +65,59 @@ impl Environment {
         }
     }
 
-    pub(crate) fn access(&self) -> Guard<'_> {
-        Guard {
-            open: self.open.read().unwrap_or_else(PoisonError::into_inner),
-            environment: self,
+    /// Opens the environment first where it could not be opened anew before: what stood in the way then
+    /// may be gone.
+    pub(crate) fn access(&self) -> Result<Guard<'_>, StoreError> {
+        loop {
+            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+            if open.is_some() {
+                return Ok(Guard {
+                    open,
+                    environment: self,
+                });
+            }
+            drop(open);
+            let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+            if open.is_none() {
+                *open = Some(Open::with_map(&self.path, &self.options, self.map_size())?);
+            }
         }
     }
 
-    /// Opens the environment anew. Waits for reads to end. With `grow` the map is twice as large
-    /// after it; without, it only takes in what other processes changed, or what a failed write left.
-    pub(crate) fn reopen(&self, grow: bool) -> Result<(), StoreError> {
+    /// The size of the map to begin with.
+    fn map_size(&self) -> usize {
+        self.options.map_size.unwrap_or(MAP_SIZE)
+    }
+
+    /// Opens the environment anew, to take in what other processes changed, or what a failed write left.
+    /// Waits for reads to end.
+    pub(crate) fn reopen(&self) -> Result<(), StoreError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        let mut map_size = self.options.map_size.unwrap_or(MAP_SIZE);
-        if let Some(Open {
-            env,
-            map_size: before,
-            ..
-        }) = open.take()
-        {
-            map_size = if grow {
-                before.saturating_mul(2)
-            } else {
-                before
-            };
-            env.prepare_for_closing().wait();
+        let map_size = open.take().map_or(self.map_size(), Open::close);
+        *open = Some(Open::with_map(&self.path, &self.options, map_size)?);
+        tracing::info!(path = %self.path.display(), map_size, "opened the store anew");
+        Ok(())
+    }
+
+    /// Opens the environment anew with a larger map than `outgrown`; does nothing when it has one, as
+    /// several may find at once that a map is too small. Waits for reads to end.
+    pub(crate) fn grow(&self, outgrown: usize) -> Result<(), StoreError> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        if open.as_ref().is_some_and(|open| open.map_size > outgrown) {
+            return Ok(());
         }
-        let grown = Open::with_map(&self.path, &self.options, map_size);
-        if grown.is_err() && grow {
+        let before = open.take().map_or(self.map_size(), Open::close);
+        let grown = match Open::with_map(&self.path, &self.options, twice(before)) {
+            Ok(grown) => grown,
             // No more address space: go on with the map as it was, so that reads still work.
-            *open = Some(Open::with_map(&self.path, &self.options, map_size / 2)?);
+            Err(_) => Open::with_map(&self.path, &self.options, before)?,
+        };
+        let map_size = grown.map_size;
+        *open = Some(grown);
+        if map_size <= outgrown {
             return Err(StoreError::Full(Full::Map));
         }
-        tracing::info!(path = %self.path.display(), map_size, grow, "opened the store anew");
-        *open = Some(grown?);
+        tracing::info!(path = %self.path.display(), map_size, "opened the store with a larger map");
         Ok(())
     }
 
@@ -104,14 +127,15 @@ impl Environment {
         read: impl FnOnce(&Databases, &RoTxn<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         loop {
-            {
-                let guard = self.access();
+            let outgrown = {
+                let guard = self.access()?;
                 let open = guard.get()?;
                 if let Some(transaction) = open.read_txn()? {
                     return read(&open.databases, &transaction);
                 }
-            }
-            self.reopen(true)?;
+                open.map_size
+            };
+            self.grow(outgrown)?;
         }
     }
 }
@@ -123,44 +147,32 @@ impl Guard<'_> {
 }
 
 impl Open {
-    /// Opens with the largest map that the system grants, up to `wanted`.
+    /// Opens with the largest map that the system grants, up to `wanted`; with a larger one when another
+    /// process makes the file larger than that at the same time.
     fn with_map(path: &Path, options: &LmdbOptions, wanted: usize) -> Result<Self, StoreError> {
         let mut map_size = wanted;
-        let env = loop {
-            match open_environment(path, options, map_size) {
-                Ok(env) => break env,
-                Err(Error::Io(error))
-                    if error.kind() == std::io::ErrorKind::OutOfMemory
-                        && map_size > SMALLEST_MAP =>
-                {
-                    map_size /= 2;
-                }
-                Err(Error::Mdb(error @ (MdbError::Invalid | MdbError::VersionMismatch))) => {
-                    return Err(StoreError::Foreign {
-                        path: path.to_owned(),
-                        reason: format!("its data.mdb is not a file of this LMDB ({error})"),
+        loop {
+            let env = environment_with_map(path, options, map_size)?;
+            match databases(path, &env) {
+                Ok(databases) => {
+                    return Ok(Open {
+                        map_size: env.info().map_size,
+                        env,
+                        databases,
                     });
                 }
-                Err(error) => return Err(backend("open its LMDB environment")(error)),
+                Err(OpenError::Outgrown) => {
+                    map_size = twice(env.info().map_size);
+                    env.prepare_for_closing().wait();
+                }
+                Err(OpenError::Store(error)) => return Err(error),
             }
-        };
-        // Left behind by processes that were killed while they read.
-        env.clear_stale_readers()
-            .map_err(backend("clear stale readers"))?;
-        let transaction = env.write_txn().map_err(backend("begin a write"))?;
-        let databases = env
-            .create_databases_and_commit(transaction, |opener, transaction| {
-                Databases::open(path, opener, transaction)
-                    .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)
-                    .map_err(OpenError)
-            })
-            .map_err(|OpenError(error)| error)?;
-        let CommitOrAbort::Commit(databases) = databases;
-        Ok(Open {
-            env,
-            databases: Databases::from(databases),
-            map_size,
-        })
+        }
+    }
+    /// Closes it, and gives the size of its map.
+    fn close(self) -> usize {
+        self.env.prepare_for_closing().wait();
+        self.map_size
     }
 
     /// A read transaction; `None` when another process made the map larger than it is here.
@@ -184,12 +196,70 @@ impl Open {
     }
 }
 
-/// What `heed` wants to turn its own errors into.
-struct OpenError(StoreError);
+/// Opens with the largest map that the system grants, up to `wanted`.
+fn environment_with_map(
+    path: &Path,
+    options: &LmdbOptions,
+    wanted: usize,
+) -> Result<Env<WithoutTls>, StoreError> {
+    let mut map_size = wanted;
+    let env = loop {
+        match open_environment(path, options, map_size) {
+            Ok(env) => break env,
+            Err(Error::Io(error))
+                if error.kind() == std::io::ErrorKind::OutOfMemory && map_size > SMALLEST_MAP =>
+            {
+                map_size = (map_size / 2).next_multiple_of(GRAIN);
+            }
+            Err(Error::Mdb(error @ (MdbError::Invalid | MdbError::VersionMismatch))) => {
+                return Err(StoreError::Foreign {
+                    path: path.to_owned(),
+                    reason: format!("its data.mdb is not a file of this LMDB ({error})"),
+                });
+            }
+            Err(error) => return Err(backend("open its LMDB environment")(error)),
+        }
+    };
+    // Left behind by processes that were killed while they read.
+    env.clear_stale_readers()
+        .map_err(backend("clear stale readers"))?;
+    Ok(env)
+}
+
+fn databases(path: &Path, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
+    let transaction = env.write_txn().map_err(|error| match error {
+        Error::Mdb(MdbError::MapResized) => OpenError::Outgrown,
+        error => backend("begin a write")(error).into(),
+    })?;
+    let databases = env.create_databases_and_commit(transaction, |opener, transaction| {
+        Databases::open(path, opener, transaction)
+            .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)
+            .map_err(OpenError::from)
+    })?;
+    let CommitOrAbort::Commit(databases) = databases;
+    Ok(Databases::from(databases))
+}
+
+fn twice(map_size: usize) -> usize {
+    map_size.next_multiple_of(GRAIN).saturating_mul(2)
+}
+
+/// Why databases could not be opened.
+enum OpenError {
+    /// Another process made the file larger than the map, after it was mapped.
+    Outgrown,
+    Store(StoreError),
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        OpenError::Store(error)
+    }
+}
 
 impl From<Error> for OpenError {
     fn from(error: Error) -> Self {
-        OpenError(backend("open its databases")(error))
+        backend("open its databases")(error).into()
     }
 }
 
@@ -229,4 +299,25 @@ fn open_with_flags(
 /// As LMDB.
 pub fn open_raw(path: &Path) -> heed::Result<Env<WithoutTls>> {
     open_environment(path, &LmdbOptions::default(), MAP_SIZE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn a_map_that_many_find_too_small_at_once_grows_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = LmdbOptions::default().initial_map_size(1 << 20);
+        let environment = Environment::open(directory.path(), options).unwrap();
+        let map_size = || environment.access().unwrap().get().unwrap().map_size;
+        let outgrown = map_size();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| environment.grow(outgrown).unwrap());
+            }
+        });
+        assert_eq!((outgrown, map_size()), (1 << 20, 2 << 20));
+    }
 }

@@ -73,7 +73,7 @@ pub struct LmdbStore(Arc<Shared>);
 struct Shared {
     writer: Writer,
     environment: Arc<Environment>,
-    _registration: directory::Registration,
+    _registration: Arc<directory::Registration>,
 }
 
 impl LmdbStore {

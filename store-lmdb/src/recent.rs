@@ -1,13 +1,13 @@
 //! The last events of the log by their ids, to recognise a retry that expects no exact version.
 
-use crate::databases::{Databases, parse};
-use crate::error::backend;
-use crate::record::Kind;
+use crate::databases::Databases;
+use crate::error::{backend, corrupt};
+use crate::record::{self, Kind};
 use heed::RoTxn;
 use midgard::store::rules::RECENT_EVENTS;
 use midgard::{EventId, Position, StoreError, StreamName, Version};
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
 /// The last [`RECENT_EVENTS`] events of the log. Filled from the log when it is first asked, so that
@@ -20,6 +20,8 @@ pub(crate) struct RecentEvents {
     streams: RandomState,
     /// The keys in the order of the log.
     order: VecDeque<(Position, Key)>,
+    /// Records that cannot be read, and what is wrong with them.
+    damaged: BTreeMap<Position, String>,
 }
 
 /// An id, and the hash of its stream's name: another stream may hold the same id. What is found by it is
@@ -42,10 +44,45 @@ impl RecentEvents {
     ) -> Result<Option<Version>, StoreError> {
         self.catch_up(databases, transaction)?;
         let key = (id, self.streams.hash_one(stream.as_str()));
-        Ok(self.versions.get(&key).copied())
+        if let Some(version) = self.versions.get(&key) {
+            return Ok(Some(*version));
+        }
+        self.check_damaged(databases, transaction, stream.as_str())?;
+        Ok(None)
     }
 
-    /// Takes in what was appended since, by this or another process.
+    /// A damaged record may hold any id, but only in its own stream: the index tells which that is.
+    fn check_damaged(
+        &self,
+        databases: &Databases,
+        transaction: &RoTxn<'_>,
+        name: &str,
+    ) -> Result<(), StoreError> {
+        let Some((oldest, _)) = self.damaged.first_key_value() else {
+            return Ok(());
+        };
+        let Some(stream) = databases.stream(transaction, name)? else {
+            return Ok(());
+        };
+        let range = stream.key(stream.state.first)..=stream.key(stream.state.last);
+        let failed = backend("read the index");
+        for entry in databases
+            .versions
+            .rev_range(transaction, &range)
+            .map_err(&failed)?
+        {
+            let position = Position(entry.map_err(&failed)?.1);
+            if position < *oldest {
+                break;
+            }
+            if let Some(reason) = self.damaged.get(&position) {
+                return Err(corrupt(position, Some(name), reason.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what was appended or removed since, by this or another process.
     fn catch_up(
         &mut self,
         databases: &Databases,
@@ -62,6 +99,7 @@ impl RecentEvents {
         {
             self.versions.remove(&key);
         }
+        self.damaged = self.damaged.split_off(&oldest);
         let range = self.seen.next().max(oldest).get()..=last.get();
         for entry in databases
             .log
@@ -70,13 +108,24 @@ impl RecentEvents {
         {
             let (position, bytes) = entry.map_err(backend("read the log"))?;
             let position = Position(position);
-            let record = parse(position, bytes)?;
-            if record.kind == Kind::Event {
-                let key = (record.event.id, self.streams.hash_one(record.event.stream));
-                if let Entry::Vacant(vacant) = self.versions.entry(key) {
-                    vacant.insert(record.event.version);
-                    self.order.push_back((position, key));
+            let record = record::parse(position, bytes);
+            let event = match &record {
+                Ok(record) if record.kind == Kind::Event => &record.event,
+                // A mark, or what may have been one: something that was taken in may be removed.
+                _ if self.seen > Position::ZERO => {
+                    self.clear();
+                    return self.catch_up(databases, transaction);
                 }
+                Ok(_) => continue,
+                Err(reason) => {
+                    self.damaged.insert(position, reason.clone());
+                    continue;
+                }
+            };
+            let key = (event.id, self.streams.hash_one(event.stream));
+            if let Entry::Vacant(vacant) = self.versions.entry(key) {
+                vacant.insert(event.version);
+                self.order.push_back((position, key));
             }
         }
         self.seen = last;

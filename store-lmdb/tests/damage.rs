@@ -3,9 +3,11 @@
 
 mod common;
 
-use common::{append, event, read_log, read_stream};
-use midgard::{Position, ReadLog, Store, StoreError, block_on};
-use midgard_store_lmdb::LmdbStore;
+use common::{append, event, read_log, read_stream, stream};
+use midgard::{
+    Append, AppendError, ExpectedVersion, Position, ReadLog, Store, StoreError, block_on,
+};
+use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -88,7 +90,47 @@ fn appends_to_other_streams_go_on_next_to_a_damaged_record() {
     patch(directory.path(), b"DAMAGE-ME", b"DAMAGE-NE");
     let store = LmdbStore::open(directory.path()).unwrap();
     append(&store, "b", vec![event("1")]).unwrap();
-    assert_eq!(read_stream(&store, "b").unwrap().len(), 1);
+    append(&store, "b", vec![event("2")]).unwrap();
+    assert_eq!(read_stream(&store, "b").unwrap().len(), 2);
+    // Whether it is a retry cannot be told for the stream that the record is in.
+    let error = append(&store, "a", vec![event("3")]).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            AppendError::Store(StoreError::Corrupt {
+                position: Position(2),
+                ..
+            })
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_append_to_a_damaged_stream_fails_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    three_events(directory.path());
+    // What is kept of the stream: its number, first and last version, and that it goes on.
+    let state = |last_byte| {
+        let numbers = [1, 1, 3].map(u64::to_le_bytes).concat();
+        [numbers, vec![last_byte]].concat()
+    };
+    patch(directory.path(), &state(0), &state(7));
+    let store = LmdbStore::options()
+        .durability(Durability::MayCorruptOnPowerLoss)
+        .open(directory.path())
+        .unwrap();
+    let append = |name| {
+        let append = Append::to(stream(name), ExpectedVersion::Any, [event("x")]);
+        store.append(append)
+    };
+    for _ in 0..200 {
+        let (before, damaged, after) =
+            block_on(async { futures_util::join!(append("b"), append("a"), append("c")) });
+        damaged.unwrap_err();
+        before.unwrap();
+        after.unwrap();
+    }
 }
 
 #[test]

@@ -12,7 +12,9 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 const MEBIBYTE: usize = 1 << 20;
 
@@ -107,6 +109,159 @@ fn a_map_that_another_process_outgrew_is_taken_over() {
     append(&store, "a", vec![event("2")]).unwrap();
     assert_eq!(payloads(&read_stream(&store, "a").unwrap()), ["1", "2"]);
     assert_eq!(read_stream(&store, "of-the-child").unwrap().len(), 2);
+}
+
+/// Not a test of its own: appends ten mebibytes in many steps, to a stream of its own.
+#[test]
+fn child_appends_large_events() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = open_small(Path::new(&directory));
+    let own = format!("own-{}", std::process::id());
+    for number in 0..100 {
+        append(
+            &store,
+            &own,
+            vec![event(format!("{number}{}", "x".repeat(100_000)))],
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn several_processes_outgrow_each_others_maps_while_threads_read() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_small(directory.path());
+    append(&store, "first", vec![event("kept")]).unwrap();
+    let mut children: Vec<_> = (0..3)
+        .map(|_| start_child("child_appends_large_events", directory.path(), ""))
+        .collect();
+    let writing = AtomicBool::new(true);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..100 {
+                let payload = format!("{number}{}", "x".repeat(100_000));
+                append(&store, "own", vec![event(payload)]).unwrap();
+            }
+            writing.store(false, Ordering::Relaxed);
+        });
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while writing.load(Ordering::Relaxed) {
+                    assert_eq!(payloads(&read_stream(&store, "first").unwrap()), ["kept"]);
+                }
+            });
+        }
+    });
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let log = read_log(&store).unwrap();
+    assert!(log.iter().map(|event| event.position.get()).eq(1..=401));
+}
+
+/// Not a test of its own: fills the map under a limit on the address space, then appends once more.
+#[test]
+fn child_fills_the_address_space() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::options()
+        .initial_map_size(128 * MEBIBYTE)
+        .durability(Durability::MayCorruptOnPowerLoss)
+        .open(directory)
+        .unwrap();
+    let mut appended = 0;
+    let error = loop {
+        match append(&store, "a", vec![event("z".repeat(10 * MEBIBYTE))]) {
+            Ok(_) => appended += 1,
+            Err(error) => break error,
+        }
+        assert!(appended < 100, "the limit was never met");
+    };
+    println!("failed with {error:?}");
+    println!(
+        "kept {}",
+        read_stream(&store, "a").unwrap().len() == appended
+    );
+    append(&store, "b", vec![event("small")]).unwrap();
+    println!("done");
+}
+
+#[test]
+fn a_map_that_cannot_grow_is_an_error_and_the_store_goes_on() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let shell = "export MALLOC_ARENA_MAX=1; ulimit -v 300000; ulimit -t 60;";
+    let mut child = start_child("child_fills_the_address_space", directory.path(), shell);
+    let mut lines = Lines::of(&mut child);
+    assert_eq!(lines.next("failed with ").unwrap(), "Store(Full(Map))");
+    assert_eq!(lines.next("kept ").unwrap(), "true");
+    assert!(lines.next("done").is_some());
+    assert!(child.wait().unwrap().success());
+}
+
+/// Not a test of its own: opens with a map that the system does not grant, and is no power of two.
+#[test]
+fn child_opens_with_more_than_there_is() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let pages = ((616 * MEBIBYTE) >> 12) + 1;
+    let store = LmdbStore::options()
+        .initial_map_size(pages << 12)
+        .open(directory)
+        .unwrap();
+    append(&store, "a", vec![event("1")]).unwrap();
+}
+
+#[test]
+fn a_map_of_any_number_of_pages_is_made_smaller_where_the_system_grants_less() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let shell = "export MALLOC_ARENA_MAX=1; ulimit -v 300000;";
+    let mut child = start_child(
+        "child_opens_with_more_than_there_is",
+        directory.path(),
+        shell,
+    );
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_store_that_could_not_be_opened_anew_works_again_once_it_can() {
+    let parent = tempfile::tempdir().unwrap();
+    let (directory, away) = (parent.path().join("store"), parent.path().join("away"));
+    let store = open_small(&directory);
+    append(&store, "a", vec![event("1")]).unwrap();
+    // Stands for whatever keeps files from being opened for a while, such as a limit on their number.
+    std::fs::rename(&directory, &away).unwrap();
+    append(&store, "a", vec![event("x".repeat(3 * MEBIBYTE))]).unwrap_err();
+    read_stream(&store, "a").unwrap_err();
+    std::fs::rename(&away, &directory).unwrap();
+    assert_eq!(payloads(&read_stream(&store, "a").unwrap()), ["1"]);
+    append(&store, "a", vec![event("x".repeat(3 * MEBIBYTE))]).unwrap();
+    assert_eq!(read_stream(&store, "a").unwrap().len(), 2);
+}
+
+#[test]
+fn the_writer_opens_a_store_again_that_could_not_be_opened_anew() {
+    let parent = tempfile::tempdir().unwrap();
+    let (directory, away) = (parent.path().join("store"), parent.path().join("away"));
+    let store = open_small(&directory);
+    std::fs::rename(&directory, &away).unwrap();
+    append(&store, "a", vec![event("x".repeat(3 * MEBIBYTE))]).unwrap_err();
+    std::fs::rename(&away, &directory).unwrap();
+    append(&store, "a", vec![event("x".repeat(3 * MEBIBYTE))]).unwrap();
+    assert_eq!(read_stream(&store, "a").unwrap().len(), 1);
 }
 
 /// Not a test of its own: appends under a limit on the size of files until it is met, waits until the
@@ -240,4 +395,51 @@ fn a_stream_of_events_that_stays_open_costs_writers_nothing() {
     assert!(size() < 4 << 20, "the file grew to {} bytes", size());
     let left = block_on(futures_util::StreamExt::count(open));
     assert_eq!(left, 2999);
+}
+
+/// Not a test of its own: reads, and never stops.
+#[test]
+fn child_reads_for_ever() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = open_small(Path::new(&directory));
+    let read = ReadStream::forward(stream("a"));
+    block_on(store.read_stream(&read, &mut |_| {
+        println!("reading");
+        loop {
+            thread::park();
+        }
+    }))
+    .unwrap();
+}
+
+#[test]
+fn a_process_that_was_killed_while_it_read_costs_writers_nothing() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    // The map is not outgrown: to open the store anew would hide it.
+    let store = LmdbStore::options()
+        .durability(Durability::MayCorruptOnPowerLoss)
+        .open(directory.path())
+        .unwrap();
+    append(&store, "a", vec![event("1")]).unwrap();
+    let mut child = start_child("child_reads_for_ever", directory.path(), "");
+    Lines::of(&mut child).next("reading").unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let size = || {
+        std::fs::metadata(directory.path().join("data.mdb"))
+            .unwrap()
+            .len()
+    };
+    thread::sleep(Duration::from_millis(1_100));
+    let before = size();
+    for _ in 0..1000 {
+        append(&store, "c", vec![event("x")]).unwrap();
+    }
+    let grown = size() - before;
+    assert!(grown < 2 << 20, "the file grew by {grown} bytes");
 }

@@ -12,8 +12,12 @@ use midgard::{
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::collections::HashSet;
-use std::sync::Barrier;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, Once, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 #[test]
 fn a_directory_opened_twice_in_one_process_is_one_store() {
@@ -185,6 +189,196 @@ fn a_retry_is_recognised_also_when_another_process_made_the_first_append() {
         (Version(8), Some(of_the_child[7].position))
     );
     assert_eq!(append(&store, "a", events).unwrap(), first);
+}
+
+/// Not a test of its own: truncates a stream at its third version.
+#[test]
+fn child_truncates() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(directory).unwrap();
+    block_on(store.truncate(&stream("a"), Version(3), ExpectedVersion::Any)).unwrap();
+}
+
+#[test]
+fn what_another_process_removed_is_not_recognised_any_more() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let (removed, kept) = (event("1"), event("3"));
+    append(&store, "a", vec![removed.clone()]).unwrap();
+    append(&store, "a", vec![event("2")]).unwrap();
+    append(&store, "a", vec![kept.clone()]).unwrap();
+    assert_eq!(
+        append(&store, "a", vec![removed.clone()])
+            .unwrap()
+            .version(),
+        Version(1)
+    );
+    let mut child = start_child("child_truncates", directory.path(), "");
+    assert!(child.wait().unwrap().success());
+    // As after a truncation in this process.
+    assert_eq!(
+        append(&store, "a", vec![removed]).unwrap().version(),
+        Version(4)
+    );
+    assert_eq!(
+        append(&store, "a", vec![kept]).unwrap().version(),
+        Version(3)
+    );
+}
+
+/// Not a test of its own: appends once.
+#[test]
+fn child_appends_once() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(directory).unwrap();
+    append(&store, "of-the-child", vec![event("1")]).unwrap();
+}
+
+#[test]
+fn an_append_of_another_process_is_noticed_while_this_one_is_busy_with_conflicts() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "a", vec![event("1")]).unwrap();
+    let (done, waited) = mpsc::channel();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            block_on(store.wait_past(LogId::MAIN, Position(1))).unwrap();
+            done.send(()).unwrap();
+        });
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let append = Append::to(stream("a"), ExpectedVersion::NoStream, [event("x")]);
+                block_on(store.append(append)).unwrap_err();
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let mut child = start_child("child_appends_once", directory.path(), "");
+        assert!(child.wait().unwrap().success());
+        let noticed = waited.recv_timeout(Duration::from_secs(5));
+        stop.store(true, Ordering::Relaxed);
+        if noticed.is_err() {
+            // So that the test ends.
+            append(&store, "a", vec![event("2")]).unwrap();
+        }
+        noticed.unwrap();
+    });
+}
+
+/// A task as the simplest executors have them: whoever wakes it puts it in the queue, and drops it when
+/// there is no executor any more.
+struct Task {
+    future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    queue: mpsc::Sender<Arc<Task>>,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        let _ = self.queue.clone().send(self);
+    }
+}
+
+#[test]
+fn the_last_handle_may_be_dropped_by_whoever_is_woken() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 1..=20 {
+        let store = LmdbStore::open(directory.path()).unwrap();
+        let panicked = panics_of_the_writer();
+        let (queue, tasks) = mpsc::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let held = (store, end);
+        let future = async move {
+            // Both, and in this order they are dropped.
+            let held = held;
+            append_async(&held.0).await;
+        };
+        let task = Arc::new(Task {
+            future: Mutex::new(Some(Box::pin(future))),
+            queue,
+        });
+        drop(tasks);
+        let waker = Waker::from(task.clone());
+        // Once is enough to queue the append. Whether it is done then does not matter.
+        let _ = task
+            .future
+            .lock()
+            .unwrap()
+            .as_mut()
+            .unwrap()
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker));
+        drop((waker, task));
+        let ended = ended.recv_timeout(Duration::from_secs(5));
+        assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected));
+        let store = LmdbStore::open(directory.path()).unwrap();
+        assert_eq!(read_stream(&store, "a").unwrap().len(), round);
+        assert_eq!(panics_of_the_writer(), panicked);
+    }
+}
+
+async fn append_async(store: &LmdbStore) {
+    let append = Append::to(stream("a"), ExpectedVersion::Any, [event("x")]);
+    store.append(append).await.unwrap();
+}
+
+/// How often a writer thread panicked so far, as far as it was not told to.
+fn panics_of_the_writer() -> usize {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let told = info.payload_as_str() == Some(BAD_WAKER);
+            if thread::current().name() == Some("midgard-lmdb-writer") && !told {
+                PANICS.fetch_add(1, Ordering::SeqCst);
+            }
+            before(info);
+        }));
+    });
+    PANICS.load(Ordering::SeqCst)
+}
+
+const BAD_WAKER: &str = "a waker that panics";
+
+struct BadWaker;
+
+impl Wake for BadWaker {
+    fn wake(self: Arc<Self>) {
+        panic!("{BAD_WAKER}");
+    }
+}
+
+#[test]
+fn whoever_waits_is_told_when_the_writer_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let (done, waited) = mpsc::channel();
+    let waiting = store.clone();
+    thread::spawn(move || done.send(block_on(waiting.wait_past(LogId::MAIN, Position(1_000)))));
+    thread::sleep(Duration::from_millis(100));
+    // Until the writer calls a waker: it may be quicker than this thread, and a future must be there.
+    let _pending = loop {
+        let mut append = Box::pin(append_async(&store));
+        let waker = Waker::from(Arc::new(BadWaker));
+        let mut context = Context::from_waker(&waker);
+        if append.as_mut().poll(&mut context).is_pending() {
+            break append;
+        }
+    };
+    let outcome = waited.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!(matches!(outcome, Err(StoreError::Closed { .. })));
+    let append = Append::to(stream("a"), ExpectedVersion::Any, [event("x")]);
+    block_on(store.append(append)).unwrap_err();
 }
 
 /// Not a test of its own: follows the log and prints what it gets, until it has ten events.

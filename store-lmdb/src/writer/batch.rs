@@ -44,18 +44,21 @@ pub(super) enum Refused {
 impl From<AppendError> for Refused {
     fn from(error: AppendError) -> Self {
         match error {
-            // A store that cannot be read now cannot be read for the others either.
-            AppendError::Store(error @ (StoreError::Backend { .. } | StoreError::Full(_))) => {
-                Refused::Batch(error.into())
+            // What LMDB cannot read now it cannot read for the others either. A stream whose state is
+            // damaged is no concern of theirs.
+            AppendError::Store(StoreError::Backend { action, source }) if source.is::<Error>() => {
+                Refused::Batch(StoreError::Backend { action, source }.into())
             }
+            AppendError::Store(error @ StoreError::Full(_)) => Refused::Batch(error.into()),
             error => Refused::Append(error),
         }
     }
 }
 
+/// Where something may have been written already.
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        AppendError::Store(error).into()
+        Refused::Batch(error.into())
     }
 }
 
@@ -225,8 +228,6 @@ impl<'e> Batch<'e> {
             }
             version = version.next();
         }
-        // What was removed must not be recognised again.
-        self.tables.recent.clear();
         Ok(())
     }
 

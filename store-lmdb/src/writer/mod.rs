@@ -4,6 +4,7 @@ mod batch;
 mod linger;
 mod room;
 
+use crate::directory::Registration;
 use crate::environment::Environment;
 use crate::error::{backend, is_disk_full};
 use crate::reader;
@@ -25,6 +26,9 @@ use std::time::{Duration, Instant};
 
 /// How often the log is looked at for appends of other processes, while somebody waits for one.
 const POLL: Duration = Duration::from_millis(5);
+/// How often slots of processes that were killed while they read are given back, while there are writes.
+/// Until then no page that they might read is used again, and the file grows.
+const CLEAR: Duration = Duration::from_secs(1);
 
 /// What the writer is asked to do.
 pub(crate) enum Work {
@@ -68,7 +72,10 @@ struct Signals {
 }
 
 impl Writer {
-    pub(crate) fn start(environment: Arc<Environment>) -> Result<Self, StoreError> {
+    pub(crate) fn start(
+        environment: Arc<Environment>,
+        registration: Arc<Registration>,
+    ) -> Result<Self, StoreError> {
         let (queue, messages) = channel();
         let signals = Arc::new(Signals::default());
         let state = State {
@@ -77,10 +84,18 @@ impl Writer {
             recent: RecentEvents::default(),
             linger: Linger::default(),
             announced: Position::ZERO,
+            looked: Instant::now(),
+            cleared: Instant::now(),
+            _registration: registration,
         };
         let thread = thread::Builder::new()
             .name("midgard-lmdb-writer".to_owned())
-            .spawn(move || state.run(&messages))
+            .spawn(move || {
+                // After the queue is gone, also in a panic: who waits asks again then, and is told.
+                let _ended = Ended(state.signals.clone());
+                let messages = messages;
+                state.run(&messages);
+            })
             .map_err(|source| StoreError::Backend {
                 action: "start its writer thread",
                 source: source.into(),
@@ -139,10 +154,22 @@ impl Drop for Writer {
     fn drop(&mut self) {
         let _ = self.queue.send(Message::Stop);
         if let Some(thread) = self.thread.take()
+            // The last handle may have been part of what the thread woke. It ends soon, and closes what
+            // it has, then.
+            && thread.thread().id() != thread::current().id()
             && thread.join().is_err()
         {
             tracing::error!("the writer thread of an LMDB store panicked");
         }
+    }
+}
+
+/// Wakes all who wait when it is dropped.
+struct Ended(Arc<Signals>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.grown.notify(usize::MAX);
     }
 }
 
@@ -170,6 +197,12 @@ struct State {
     linger: Linger,
     /// Up to where waiters know of the log.
     announced: Position,
+    /// When the log was last looked at for appends of other processes.
+    looked: Instant,
+    /// When the slots of dead readers were last given back.
+    cleared: Instant,
+    /// After the environment: the directory is taken for as long as it is open.
+    _registration: Arc<Registration>,
 }
 
 /// Work, and where its outcome goes.
@@ -184,21 +217,27 @@ impl State {
         let mut stopping = false;
         while !stopping {
             match self.receive(messages) {
-                Some(Message::Work(work, reply)) => requests.push(Request { work, reply }),
-                Some(Message::Watch) => continue,
-                Some(Message::Stop) => return,
-                None => {
-                    self.announce_foreign();
-                    continue;
+                Some(Message::Work(work, reply)) => {
+                    requests.push(Request { work, reply });
+                    stopping = self.commit(messages, &mut requests);
                 }
+                Some(Message::Watch) | None => {}
+                Some(Message::Stop) => return,
             }
-            stopping = self.commit(messages, &mut requests);
+            // However much else there is to do: what only conflicts tells waiters nothing.
+            if self.is_waited_for() && self.looked.elapsed() >= POLL {
+                self.announce_foreign();
+            }
         }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.signals.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// The next message; `None` when it is time to look at the log.
     fn receive(&self, messages: &Receiver<Message>) -> Option<Message> {
-        if self.signals.waiting.load(Ordering::SeqCst) == 0 {
+        if !self.is_waited_for() {
             return Some(messages.recv().unwrap_or(Message::Stop));
         }
         match messages.recv_timeout(POLL) {
@@ -210,6 +249,7 @@ impl State {
 
     /// Tells waiters of what other processes appended.
     fn announce_foreign(&mut self) {
+        self.looked = Instant::now();
         match reader::last_position(&self.environment, LogId::MAIN) {
             Ok(last) if last > self.announced => self.announce(last),
             Ok(_) => {}
@@ -249,20 +289,21 @@ impl State {
     /// Writes all requests in one transaction; once more when the map was full, and has grown.
     fn write(&mut self, filling: &mut Filling<'_>, requests: &mut Vec<Request>) -> Vec<Outcome> {
         let mut reopened = false;
+        let mut map_size = 0;
         let error = loop {
-            let failure = match self.try_write(filling, requests) {
+            let failure = match self.try_write(filling, requests, &mut map_size) {
                 Ok(outcomes) => return outcomes,
                 Err(failure) => failure,
             };
             // What it took in from the transaction is not there.
             self.recent.clear();
             match failure {
-                Failure::Grow => match self.environment.reopen(true) {
+                Failure::Grow => match self.environment.grow(map_size) {
                     Ok(()) => {}
                     Err(error) => break error,
                 },
                 Failure::Unusable(error) => {
-                    if let Err(error) = self.environment.reopen(false) {
+                    if let Err(error) = self.environment.reopen() {
                         break error;
                     }
                     if reopened {
@@ -287,7 +328,7 @@ impl State {
         let path = self.environment.path();
         let looked = self
             .environment
-            .reopen(false)
+            .reopen()
             .and_then(|()| reader::last_position(&self.environment, LogId::MAIN));
         match looked {
             // LMDB has not switched to the new state. It calls a write that was cut short an I/O error.
@@ -305,14 +346,23 @@ impl State {
         }
     }
 
-    /// Writes each request when it comes, while the next ones are on their way.
+    /// Writes each request when it comes, while the next ones are on their way. Notes the size of the map
+    /// that it finds.
     fn try_write(
         &mut self,
         filling: &mut Filling<'_>,
         requests: &mut Vec<Request>,
+        map_size: &mut usize,
     ) -> Result<Vec<Outcome>, Failure> {
-        let guard = self.environment.access();
+        let guard = self.environment.access()?;
         let open = guard.get()?;
+        *map_size = open.map_size;
+        if self.cleared.elapsed() >= CLEAR {
+            self.cleared = Instant::now();
+            if let Err(error) = open.env.clear_stale_readers() {
+                tracing::warn!(%error, "slots of dead readers could not be given back");
+            }
+        }
         let transaction = open
             .env
             .write_txn()
