@@ -17,33 +17,38 @@ pub(crate) type Log = Database<'static, U64<BigEndian>, Bytes>;
 pub(crate) type Streams = Database<'static, Str, Bytes>;
 /// Positions by stream number and version.
 pub(crate) type Versions = Database<'static, U128<BigEndian>, U64<LittleEndian>>;
+/// Small values beside the events, by key.
+pub(crate) type Entries = Database<'static, Bytes, Bytes>;
 
 /// The databases of a store.
 pub(crate) struct Databases {
     pub(crate) log: Log,
     pub(crate) streams: Streams,
     pub(crate) versions: Versions,
+    pub(crate) entries: Entries,
 }
 
 type Opened<'e> = (
     Database<'e, U64<BigEndian>, Bytes>,
     Database<'e, Str, Bytes>,
     Database<'e, U128<BigEndian>, U64<LittleEndian>>,
+    Database<'e, Bytes, Bytes>,
 );
 
-impl From<(Log, Streams, Versions)> for Databases {
-    fn from((log, streams, versions): (Log, Streams, Versions)) -> Self {
+impl From<(Log, Streams, Versions, Entries)> for Databases {
+    fn from((log, streams, versions, entries): (Log, Streams, Versions, Entries)) -> Self {
         Databases {
             log,
             streams,
             versions,
+            entries,
         }
     }
 }
 
 impl Databases {
     /// How many there are.
-    pub(crate) const COUNT: u32 = 4;
+    pub(crate) const COUNT: u32 = 5;
 
     /// Checks the format, and opens the databases; makes them in an empty environment.
     pub(crate) fn open<'e>(
@@ -108,6 +113,10 @@ impl Databases {
                 .map_err(&failed)?,
             opener
                 .create_database(transaction, Some("versions"))
+                .map_err(&failed)?,
+            // Also made in stores of releases that had none; those pass over it.
+            opener
+                .create_database(transaction, Some("entries"))
                 .map_err(&failed)?,
         ))
     }

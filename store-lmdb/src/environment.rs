@@ -1,6 +1,6 @@
 //! The LMDB environment: opened, checked, and opened anew with a larger map when it is full.
 
-use crate::databases::Databases;
+use crate::databases::{Databases, Entries};
 use crate::error::backend;
 use crate::options::{Durability, LmdbOptions};
 use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, Error, MdbError, RoTxn, WithoutTls};
@@ -138,6 +138,29 @@ impl Environment {
             self.grow(outgrown)?;
         }
     }
+
+    /// A read transaction that outlives the access to the environment, and the entries that it reads.
+    /// Opening anew waits for it.
+    pub(crate) fn snapshot(&self) -> Result<(RoTxn<'static, WithoutTls>, Entries), StoreError> {
+        loop {
+            let outgrown = {
+                let guard = self.access()?;
+                let open = guard.get()?;
+                let begun = open.begin_read(|| open.env.clone().static_read_txn())?;
+                if let Some(transaction) = begun {
+                    return Ok((transaction, open.databases.entries));
+                }
+                open.map_size
+            };
+            self.grow(outgrown)?;
+        }
+    }
+
+    /// The number of the last transaction that was committed, by any process.
+    pub(crate) fn last_transaction(&self) -> Result<usize, StoreError> {
+        let guard = self.access()?;
+        Ok(guard.get()?.env.info().last_txn_id)
+    }
 }
 
 impl Guard<'_> {
@@ -177,13 +200,17 @@ impl Open {
 
     /// A read transaction; `None` when another process made the map larger than it is here.
     fn read_txn(&self) -> Result<Option<RoTxn<'_, WithoutTls>>, StoreError> {
-        let mut begun = self.env.read_txn();
+        self.begin_read(|| self.env.read_txn())
+    }
+
+    fn begin_read<T>(&self, begin: impl Fn() -> heed::Result<T>) -> Result<Option<T>, StoreError> {
+        let mut begun = begin();
         if let Err(Error::Mdb(MdbError::ReadersFull)) = begun {
             // Dead processes may still hold slots.
             self.env
                 .clear_stale_readers()
                 .map_err(backend("clear stale readers"))?;
-            begun = self.env.read_txn();
+            begun = begin();
         }
         match begun {
             Ok(transaction) => Ok(Some(transaction)),

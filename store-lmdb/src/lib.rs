@@ -31,6 +31,7 @@
 
 mod databases;
 mod directory;
+mod entries;
 mod environment;
 mod error;
 mod options;
@@ -52,7 +53,9 @@ pub use environment::open_raw;
 pub use options::{Durability, LmdbOptions};
 
 use environment::Environment;
-use midgard::store::Visit;
+use midgard::store::{
+    EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, ReadEntries, Visit, VisitEntry,
+};
 use midgard::{
     Append, AppendError, Appended, ExpectedVersion, LogId, Position, ReadLog, ReadStream, Store,
     StoreError, StreamName, StreamState, Version,
@@ -61,7 +64,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use writer::{Work, Writer};
+use writer::{Refusal, Work, Writer};
 
 /// Events in a directory of LMDB files. Clones share them.
 ///
@@ -109,11 +112,12 @@ impl LmdbStore {
         self.0.environment.path()
     }
 
-    async fn work(&self, work: Work) -> Result<Appended, AppendError> {
+    async fn work<E: From<Refusal>>(&self, work: Work) -> Result<Appended, E> {
         self.0
             .writer
             .work(work, || self.0.environment.closed())
             .await
+            .map_err(E::from)
     }
 }
 
@@ -187,5 +191,30 @@ impl Store for LmdbStore {
         self.work(Work::Tombstone { stream, expected })
             .await
             .map(drop)
+    }
+
+    async fn read_entries(
+        &self,
+        read: &ReadEntries,
+        visit: &mut VisitEntry<'_>,
+    ) -> Result<(), StoreError> {
+        entries::read(&self.0.environment, read, visit)
+    }
+
+    async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
+        write.check_limits()?;
+        self.work(Work::Entries(write)).await.map(drop)
+    }
+}
+
+/// A snapshot takes one of the slots for [readers](LmdbOptions::max_readers), and keeps the store open.
+///
+/// While it is held, `data.mdb` grows with what is written, as no page that it may read is used again.
+/// A map that is full, or that another process has outgrown, is not made larger before it is dropped:
+/// reads and writes wait so long. So a thread that holds one must not wait for a write, or begin another
+/// read, where maps [begin small](LmdbOptions::initial_map_size).
+impl EmbeddedStore for LmdbStore {
+    fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError> {
+        Ok(Box::new(entries::Snapshot::new(self.0.clone())?))
     }
 }

@@ -18,24 +18,24 @@ const BATCH_RECORDS: usize = 1024;
 const BATCH_BYTES: usize = 4 << 20;
 
 /// Whether a transaction has read enough.
-struct Batch {
+pub(crate) struct Batch {
     records: usize,
     bytes: usize,
 }
 
 impl Batch {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Batch {
             records: 0,
             bytes: 0,
         }
     }
 
-    const fn is_full(&self) -> bool {
+    pub(crate) const fn is_full(&self) -> bool {
         self.records >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
     }
 
-    const fn add(&mut self, bytes: usize) {
+    pub(crate) const fn add(&mut self, bytes: usize) {
         self.records += 1;
         self.bytes += bytes;
     }

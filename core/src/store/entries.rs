@@ -9,6 +9,12 @@ use std::ops::{Bound, ControlFlow};
 /// What a read of entries calls with each key and value; `Break` ends the read.
 pub type VisitEntry<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + Send + 'a;
 
+/// What a scan of a snapshot calls with each key and value; `Break` ends the scan.
+pub type ScanEntry<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
+/// Keys between two bounds, the lower first.
+pub type KeyRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// A read of entries, in the order of their keys' bytes.
 ///
 /// ```
@@ -64,7 +70,7 @@ impl ReadEntries {
 
     /// The range of keys; `None` when no key can be in it.
     #[must_use]
-    pub fn range(&self) -> Option<(Bound<&[u8]>, Bound<&[u8]>)> {
+    pub fn range(&self) -> Option<KeyRange<'_>> {
         let (from, to) = (
             self.from.as_ref().map(Vec::as_slice),
             self.to.as_ref().map(Vec::as_slice),
@@ -88,10 +94,7 @@ pub fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
 
 /// A range that maps accept without a panic; `None` when nothing can be in it.
 #[must_use]
-pub fn range_of<'a>(
-    from: Bound<&'a [u8]>,
-    to: Bound<&'a [u8]>,
-) -> Option<(Bound<&'a [u8]>, Bound<&'a [u8]>)> {
+pub fn range_of<'a>(from: Bound<&'a [u8]>, to: Bound<&'a [u8]>) -> Option<KeyRange<'a>> {
     let is_empty = match (from, to) {
         (Bound::Included(from), Bound::Included(to)) => from > to,
         (Bound::Included(from) | Bound::Excluded(from), Bound::Excluded(to))
@@ -249,6 +252,6 @@ pub trait EntrySnapshot: Send {
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
         direction: Direction,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut ScanEntry<'_>,
     ) -> Result<(), StoreError>;
 }

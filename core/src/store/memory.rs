@@ -3,8 +3,8 @@
 use super::rules::{self, Decision, RECENT_EVENTS, View};
 use super::{
     Append, Appended, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite,
-    ExpectedVersion, ReadEntries, ReadLog, ReadStream, Store, StreamState, Visit, VisitEntry,
-    range_of,
+    ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Visit,
+    VisitEntry, range_of,
 };
 use crate::error::{AppendError, StoreError};
 use crate::metadata::EventId;
@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use event_listener::Event as Notify;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Keeps everything in memory, for tests and for trying things out. Clones share the events.
@@ -456,7 +456,7 @@ impl EntrySnapshot for MemorySnapshot {
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
         direction: Direction,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut ScanEntry<'_>,
     ) -> Result<(), StoreError> {
         if let Some(range) = range_of(from, to) {
             let mut entries = self.0.range::<[u8], _>(range);

@@ -11,8 +11,8 @@ pub mod varint;
 
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
 pub use entries::{
-    EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, ReadEntries, VisitEntry, after_prefix,
-    range_of,
+    EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, KeyRange, ReadEntries, ScanEntry,
+    VisitEntry, after_prefix, range_of,
 };
 pub use erased::DynStore;
 pub use event_stream::EventStream;

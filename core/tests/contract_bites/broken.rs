@@ -11,6 +11,9 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// The key and the value of an entry.
+pub(crate) type Entry = (Vec<u8>, Vec<u8>);
+
 /// One way to break a store: what it does not override works.
 pub(crate) trait Fault: Default + Send + Sync + 'static {
     /// Whether the store is empty each time it is opened.
@@ -86,6 +89,23 @@ pub(crate) trait Fault: Default + Send + Sync + 'static {
         expected: ExpectedVersion,
     ) -> impl Future<Output = Result<(), AppendError>> + Send {
         store.tombstone(stream, expected)
+    }
+
+    fn read_entries(&self, read: ReadEntries) -> ReadEntries {
+        read
+    }
+
+    /// What a read of entries found.
+    fn entries(&self, entries: Vec<Entry>) -> Vec<Entry> {
+        entries
+    }
+
+    fn write_entries(
+        &self,
+        store: &MemoryStore,
+        write: EntryWrite,
+    ) -> impl Future<Output = Result<(), EntryError>> + Send {
+        store.write_entries(write)
     }
 }
 
@@ -210,11 +230,25 @@ impl<B: Fault> Store for Broken<B> {
         read: &ReadEntries,
         visit: &mut VisitEntry<'_>,
     ) -> Result<(), StoreError> {
-        self.store.read_entries(read, visit).await
+        self.count_use();
+        let mut entries = Vec::new();
+        self.store
+            .read_entries(&self.fault.read_entries(read.clone()), &mut |key, value| {
+                entries.push((key.to_vec(), value.to_vec()));
+                ControlFlow::Continue(())
+            })
+            .await?;
+        for (key, value) in self.fault.entries(entries) {
+            if visit(&key, &value).is_break() && B::BREAKS {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
-        self.store.write_entries(write).await
+        self.count_use();
+        self.fault.write_entries(&self.store, write).await
     }
 }
 

@@ -2,9 +2,11 @@
 //! for each, at least one case must fail, and one that is named must be among them.
 
 mod broken;
+mod entry_faults;
 mod faults;
 
 use broken::{Fault, Place, break_stores};
+use entry_faults::*;
 use faults::*;
 use midgard::testing::{Case, cases};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
@@ -16,11 +18,12 @@ use std::time::Duration;
 /// How long a case may take on a broken store: it may well wait for what never comes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The cases that fail, in the order of their list.
-fn failing<B: Fault>(patience: Duration) -> Vec<Case> {
+/// The cases among some that fail, in the order of their list.
+fn failing<B: Fault>(patience: Duration, among: fn(&Case) -> bool) -> Vec<Case> {
     be_quiet();
     let _turn = break_stores::<B>();
-    let cases = cases::<Place>();
+    let mut cases = cases::<Place>();
+    cases.retain(among);
     let next = AtomicUsize::new(0);
     // Many at once, as those that wait for what never comes take their time.
     let mut failing: Vec<_> = thread::scope(|threads| {
@@ -62,8 +65,8 @@ fn be_quiet() {
     });
 }
 
-fn is_caught<B: Fault>(by: &str) {
-    let failing = failing::<B>(PATIENCE);
+fn is_caught<B: Fault>(by: &str, among: fn(&Case) -> bool) {
+    let failing = failing::<B>(PATIENCE, among);
     assert!(
         failing.iter().any(|case| case.name() == by),
         "{by} is there to catch this broken store, but only these cases did: {failing:?}"
@@ -71,15 +74,16 @@ fn is_caught<B: Fault>(by: &str) {
 }
 
 macro_rules! caught {
-    ($($store:ident: $fault:ty, by $case:ident;)*) => {$(
+    (among $among:expr; $($store:ident: $fault:ty, by $case:ident;)*) => {$(
         #[test]
         fn $store() {
-            is_caught::<$fault>(stringify!($case));
+            is_caught::<$fault>(stringify!($case), $among);
         }
     )*};
 }
 
 caught! {
+    among |_| true;
     drops_an_event_of_an_append: DropsAnEvent, by appended_events_can_be_read;
     loses_an_event_between_two_batches: LosesOneOfMany, by long_log_is_read_whole;
     reorders_events: Reorders, by log_gives_all_events_in_the_order_of_appends;
@@ -120,9 +124,48 @@ caught! {
     forgets_when_it_is_opened_again: ForgetsOnOpening, by reopened_store_has_all_events;
 }
 
+// No other cases look at entries.
+caught! {
+    among |case| case.subject() == "entries";
+    ignores_expectations: IgnoresExpectations, by entry_with_another_value_is_changed_by_another;
+    ignores_expected_absence: IgnoresExpectedAbsence, by entry_expected_to_be_absent;
+    checks_presence_only: ChecksPresenceOnly, by entry_with_another_value_is_changed_by_another;
+    checks_one_expectation: ChecksOneExpectation, by one_failed_expectation_changes_nothing;
+    checks_only_what_it_changes: ChecksOnlyWhatItChanges, by expectations_of_other_entries_than_are_changed;
+    checks_entries_too_early: ChecksEntriesTooEarly, by increments_by_many_threads_lose_nothing;
+    names_the_first_key: NamesTheFirstKey, by one_failed_expectation_changes_nothing;
+    writes_half: WritesHalf, by one_failed_expectation_changes_nothing;
+    tears_entries: TearsEntries, by changes_of_several_entries_by_many_threads_stay_whole;
+    drops_a_change: DropsAChange, by many_entries_are_read_whole;
+    forgets_removals: ForgetsRemovals, by removed_entry_is_gone;
+    removes_only_what_is_there: RemovesOnlyWhatIsThere, by removal_of_an_entry_that_is_not_there;
+    takes_empty_for_removed: TakesEmptyForRemoved, by entry_of_no_bytes;
+    cuts_large_values: CutsValues, by entry_of_a_mebibyte;
+    cuts_long_keys: CutsKeys, by key_of_an_entry_at_its_limit;
+    ends_keys_at_nul: EndsKeysAtNul, by keys_that_begin_alike_are_separate;
+    folds_the_case_of_keys: FoldsTheCaseOfKeys, by keys_that_begin_alike_are_separate;
+    skips_checks_of_the_limits_of_keys: SkipsEntryLimits, by key_of_an_entry_too_long;
+    skips_checks_of_empty_keys: SkipsEntryLimits, by key_of_an_entry_empty;
+    skips_checks_of_the_limits_of_values: SkipsEntryLimits, by value_of_an_entry_too_large;
+    ignores_the_limit_of_reads_of_entries: IgnoresEntryLimits, by entries_after_a_key_up_to_a_limit;
+    begins_reads_of_entries_too_early: BeginsAtTheKey, by entries_after_a_key_up_to_a_limit;
+    ends_reads_of_entries_too_late: EndsAfterTheKey, by entries_between_two_keys;
+    overlooks_the_highest_keys: OverlooksTheHighestKeys, by entries_by_a_prefix_of_the_highest_bytes;
+    reverses_entries: ReversesEntries, by entries_are_in_the_order_of_their_bytes;
+    orders_entries_by_length: OrdersByLength, by entries_are_in_the_order_of_their_bytes;
+    orders_entries_as_signed: OrdersAsSigned, by entries_are_in_the_order_of_their_bytes;
+    loses_an_entry_between_two_batches: LosesOneEntryOfMany, by many_entries_are_read_whole;
+    repeats_an_entry_between_two_batches: RepeatsOneEntryOfMany, by many_entries_are_read_whole;
+    goes_on_after_a_break_in_entries: IgnoresBreak, by break_ends_a_read_of_entries;
+    keeps_entries_in_the_log: LogsEntries, by entries_do_not_move_the_log;
+    wakes_for_entries: WakesForEntries, by entries_do_not_move_the_log;
+    appends_over_entries: AppendsOverEntries, by appends_leave_entries_alone;
+    forgets_entries_when_it_is_opened_again: ForgetsOnOpening, by reopened_store_has_all_entries;
+}
+
 #[test]
 fn nothing_stands_against_the_same_wrapper_without_a_fault() {
-    let failing = failing::<NoFault>(Case::PATIENCE);
+    let failing = failing::<NoFault>(Case::PATIENCE, |_| true);
     assert!(
         failing.is_empty(),
         "it is not the wrapper that makes cases fail: {failing:?}"

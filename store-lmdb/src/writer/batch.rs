@@ -1,11 +1,14 @@
-//! One transaction: appends and ends of streams, each decided on what those before it left.
+//! One transaction: appends, ends of streams and changes of entries, each decided on what those before
+//! it left.
 
 use super::{Failure, Work};
 use crate::databases::{Databases, Stream};
+use crate::entries;
 use crate::error::backend;
 use crate::recent::RecentEvents;
 use crate::record::{self, Kind, Place};
 use heed::{Error, MdbError, PutFlags, RwTxn};
+use midgard::store::EntryWrite;
 use midgard::store::rules::{self, Decision, View};
 use midgard::{
     Append, AppendError, Appended, EventId, ExpectedVersion, LogId, Position, Query, StoreError,
@@ -16,11 +19,9 @@ use midgard::{
 pub(super) struct Batch<'e> {
     transaction: RwTxn<'e>,
     tables: Tables<'e>,
-    /// The first position that the batch gives away.
-    first: Position,
     /// The last position that was given away.
     last: Position,
-    /// The bytes of records in the batch.
+    /// The bytes of records and entries in the batch.
     bytes: usize,
     /// When the batch is recorded: never before what is there already.
     time: Timestamp,
@@ -37,6 +38,8 @@ struct Tables<'e> {
 pub(super) enum Refused {
     /// It alone: nothing of it was written.
     Append(AppendError),
+    /// It alone: the entry with this key is not as it was expected to be.
+    Changed(Vec<u8>),
     /// The transaction failed, with all that is in it.
     Batch(Failure),
 }
@@ -81,7 +84,6 @@ impl<'e> Batch<'e> {
         Ok(Batch {
             transaction,
             tables,
-            first: last.next(),
             last,
             bytes: 0,
             time,
@@ -98,16 +100,17 @@ impl<'e> Batch<'e> {
                 expected,
             } => self.truncate(stream, *before, *expected),
             Work::Tombstone { stream, expected } => self.tombstone(stream, *expected),
+            Work::Entries(write) => self.write_entries(write),
         }
     }
 
     pub(super) fn commit(self) -> Result<(), Failure> {
-        let (first, bytes) = (self.first, self.bytes);
+        let (transaction, bytes) = (self.transaction.id(), self.bytes);
         self.transaction.commit().map_err(|error| match error {
             Error::Mdb(MdbError::MapFull | MdbError::MapResized) => Failure::Grow,
             error => Failure::Commit {
                 error,
-                first,
+                transaction,
                 bytes,
             },
         })
@@ -189,6 +192,18 @@ impl<'e> Batch<'e> {
         stream.state.tombstoned = true;
         self.mark(Kind::Tombstoned, name.as_str(), state.last)?;
         self.put_stream(name.as_str(), stream)?;
+        Ok(nothing())
+    }
+
+    fn write_entries(&mut self, write: &EntryWrite) -> Result<Appended, Refused> {
+        let entries = self.tables.databases.entries;
+        let changed = entries::first_changed(&entries, &self.transaction, write)
+            .map_err(failed("read entries"))?;
+        if let Some(key) = changed {
+            return Err(Refused::Changed(key.to_vec()));
+        }
+        self.bytes += entries::change(&entries, &mut self.transaction, write)
+            .map_err(failed("write entries"))?;
         Ok(nothing())
     }
 
@@ -275,7 +290,7 @@ impl<'e> Batch<'e> {
     }
 }
 
-/// The outcome of ending a stream.
+/// The outcome of what gives no positions away.
 const fn nothing() -> Appended {
     Appended::new(LogId::MAIN, None, Vec::new())
 }

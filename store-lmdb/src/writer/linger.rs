@@ -50,11 +50,20 @@ impl<'m> Filling<'m> {
         for request in requests.iter().skip(self.requests) {
             // What only checks, or ends a stream, costs about as much as an event.
             self.events += 1;
-            if let Work::Append(append) = &request.work {
-                for event in append.events() {
-                    self.events += 1;
-                    self.bytes += event.payload.len();
+            match &request.work {
+                Work::Append(append) => {
+                    for event in append.events() {
+                        self.events += 1;
+                        self.bytes += event.payload.len();
+                    }
                 }
+                Work::Entries(write) => {
+                    for value in write.changes().values() {
+                        self.events += 1;
+                        self.bytes += value.as_ref().map_or(0, Vec::len);
+                    }
+                }
+                Work::Truncate { .. } | Work::Tombstone { .. } => {}
             }
         }
         self.requests = requests.len();

@@ -14,6 +14,7 @@ use event_listener::Event as Notify;
 use futures_channel::oneshot;
 use heed::{Error, MdbError};
 use linger::{Filling, Linger};
+use midgard::store::{EntryError, EntryWrite};
 use midgard::{
     Append, AppendError, Appended, ExpectedVersion, Full, LogId, Position, StoreError, StreamName,
     Version,
@@ -42,9 +43,17 @@ pub(crate) enum Work {
         stream: StreamName,
         expected: ExpectedVersion,
     },
+    Entries(EntryWrite),
 }
 
-type Outcome = Result<Appended, AppendError>;
+/// Why work was not done.
+pub(crate) enum Refusal {
+    Append(AppendError),
+    /// The entry with this key is not as it was expected to be.
+    Changed(Vec<u8>),
+}
+
+type Outcome = Result<Appended, Refusal>;
 
 /// The work comes back with its outcome: what one thread allocated and another frees makes both wait
 /// for the allocator.
@@ -189,6 +198,39 @@ impl Drop for Waiting<'_> {
     }
 }
 
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Refusal::Append(error.into())
+    }
+}
+
+impl From<Refusal> for AppendError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Append(error) => error,
+            // No append expects anything of entries.
+            Refusal::Changed(key) => AppendError::Store(StoreError::Backend {
+                action: "append",
+                source: EntryError::Changed { key }.into(),
+            }),
+        }
+    }
+}
+
+impl From<Refusal> for EntryError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Changed(key) => EntryError::Changed { key },
+            Refusal::Append(AppendError::Store(error)) => error.into(),
+            // No change of entries expects anything of streams.
+            Refusal::Append(error) => EntryError::Store(StoreError::Backend {
+                action: "write entries",
+                source: error.into(),
+            }),
+        }
+    }
+}
+
 /// What the thread has.
 struct State {
     environment: Arc<Environment>,
@@ -313,9 +355,9 @@ impl State {
                 }
                 Failure::Commit {
                     error,
-                    first,
+                    transaction,
                     bytes,
-                } => break self.failed_commit(error, first, bytes),
+                } => break self.failed_commit(error, transaction, bytes),
                 Failure::Store(error) => break error,
             }
         };
@@ -323,16 +365,17 @@ impl State {
         requests.iter().map(|_| Err(again(&error).into())).collect()
     }
 
-    /// Finds out what a commit that failed has left. `first` is the first position it would have given.
-    fn failed_commit(&self, error: Error, first: Position, bytes: usize) -> StoreError {
+    /// Finds out what a commit that failed has left, by the number of its transaction: a change of entries
+    /// does not move the log.
+    fn failed_commit(&self, error: Error, transaction: usize, bytes: usize) -> StoreError {
         let path = self.environment.path();
         let looked = self
             .environment
             .reopen()
-            .and_then(|()| reader::last_position(&self.environment, LogId::MAIN));
+            .and_then(|()| self.environment.last_transaction());
         match looked {
             // LMDB has not switched to the new state. It calls a write that was cut short an I/O error.
-            Ok(last) if last < first => {
+            Ok(last) if last < transaction => {
                 if is_disk_full(&error) || room::is_used_up(path, bytes) {
                     StoreError::Full(Full::Disk)
                 } else {
@@ -374,7 +417,12 @@ impl State {
                 match batch.apply(&request.work) {
                     Ok(outcome) => outcomes.push(Ok(outcome)),
                     // One that conflicts fails alone: it wrote nothing.
-                    Err(batch::Refused::Append(error)) => outcomes.push(Err(error)),
+                    Err(batch::Refused::Append(error)) => {
+                        outcomes.push(Err(Refusal::Append(error)));
+                    }
+                    Err(batch::Refused::Changed(key)) => {
+                        outcomes.push(Err(Refusal::Changed(key)));
+                    }
                     Err(batch::Refused::Batch(failure)) => return Err(failure),
                 }
             }
@@ -399,7 +447,7 @@ enum Failure {
     /// The commit itself failed.
     Commit {
         error: Error,
-        first: Position,
+        transaction: usize,
         bytes: usize,
     },
     /// Nothing was written.

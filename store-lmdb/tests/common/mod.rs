@@ -1,6 +1,7 @@
 //! What the tests of this store share.
 #![allow(dead_code, clippy::unwrap_used)]
 
+use midgard::store::ReadEntries;
 use midgard::{
     Append, AppendError, Appended, ExpectedVersion, NewEvent, ReadLog, ReadStream, RecordedEvent,
     Store, StoreError, StreamName, block_on,
@@ -47,6 +48,16 @@ pub(crate) fn read_stream(
         }),
     )?;
     Ok(events)
+}
+
+pub(crate) fn read_entries(store: &impl Store, read: &ReadEntries) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut entries = Vec::new();
+    block_on(store.read_entries(read, &mut |key, value| {
+        entries.push((key.to_vec(), value.to_vec()));
+        ControlFlow::Continue(())
+    }))
+    .unwrap();
+    entries
 }
 
 pub(crate) fn payloads(events: &[RecordedEvent]) -> Vec<String> {

@@ -12,6 +12,7 @@ mod concurrency;
 mod concurrent_reads;
 mod conditions;
 mod endings;
+mod entries;
 mod following;
 mod handles;
 mod histories;

@@ -1,0 +1,174 @@
+//! Entries: small values beside the events, in a database of their own.
+
+use crate::Shared;
+use crate::databases::Entries;
+use crate::environment::Environment;
+use crate::error::backend;
+use crate::reader::Batch;
+use heed::{RoTxn, RwTxn, WithoutTls};
+use midgard::limits::ENTRY_KEY_BYTES;
+use midgard::store::{
+    EntrySnapshot, EntryWrite, KeyRange, ReadEntries, ScanEntry, VisitEntry, range_of,
+};
+use midgard::{Direction, StoreError};
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// A range that LMDB can look for; `None` when nothing can be in it. There is no empty key, and LMDB
+/// refuses to look for one.
+fn range_to_look_for<'a>(from: Bound<&'a [u8]>, to: Bound<&'a [u8]>) -> Option<KeyRange<'a>> {
+    let (from, to) = range_of(from, to)?;
+    let from = match from {
+        Bound::Included([]) | Bound::Excluded([]) => Bound::Unbounded,
+        from => from,
+    };
+    match to {
+        Bound::Included([]) | Bound::Excluded([]) => None,
+        to => Some((from, to)),
+    }
+}
+
+/// Reads entries, in bounded batches.
+pub(crate) fn read(
+    environment: &Environment,
+    read: &ReadEntries,
+    visit: &mut VisitEntry<'_>,
+) -> Result<(), StoreError> {
+    let to = read.to.as_ref().map(Vec::as_slice);
+    let mut from = read.from.clone();
+    let mut left = read.limit;
+    let mut done = left == 0;
+    while !done {
+        done = environment.read(|databases, transaction| {
+            let Some(range) = range_to_look_for(from.as_ref().map(Vec::as_slice), to) else {
+                return Ok(true);
+            };
+            let failed = backend("read entries");
+            let mut batch = Batch::new();
+            for entry in databases
+                .entries
+                .range(transaction, &range)
+                .map_err(&failed)?
+            {
+                let (key, value) = entry.map_err(&failed)?;
+                left -= 1;
+                batch.add(key.len() + value.len());
+                if visit(key, value).is_break() || left == 0 {
+                    return Ok(true);
+                }
+                if batch.is_full() {
+                    from = Bound::Excluded(key.to_vec());
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })?;
+    }
+    Ok(())
+}
+
+/// The key of the first entry that is not as expected.
+pub(crate) fn first_changed<'w>(
+    entries: &Entries,
+    transaction: &RoTxn<'_>,
+    write: &'w EntryWrite,
+) -> heed::Result<Option<&'w [u8]>> {
+    for (key, expected) in write.expected() {
+        if entries.get(transaction, key)? != expected.as_deref() {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes the changes, whatever is expected, and gives about how many bytes were written.
+pub(crate) fn change(
+    entries: &Entries,
+    transaction: &mut RwTxn<'_>,
+    write: &EntryWrite,
+) -> heed::Result<usize> {
+    let mut bytes = 0;
+    for (key, value) in write.changes() {
+        match value {
+            Some(value) => {
+                bytes += key.len() + value.len();
+                entries.put(transaction, key, value)?;
+            }
+            None => {
+                entries.delete(transaction, key)?;
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// Entries as they were when it was made.
+pub(crate) struct Snapshot {
+    // Ends before the store may be closed.
+    transaction: RoTxn<'static, WithoutTls>,
+    entries: Entries,
+    _store: Arc<Shared>,
+}
+
+impl Snapshot {
+    pub(crate) fn new(store: Arc<Shared>) -> Result<Self, StoreError> {
+        let (transaction, entries) = store.environment.snapshot()?;
+        Ok(Snapshot {
+            transaction,
+            entries,
+            _store: store,
+        })
+    }
+}
+
+impl EntrySnapshot for Snapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
+        // No entry has such a key, and LMDB would rather fail.
+        if key.is_empty() || key.len() > ENTRY_KEY_BYTES {
+            return Ok(None);
+        }
+        self.entries
+            .get(&self.transaction, key)
+            .map_err(backend("read an entry"))
+    }
+
+    fn scan(
+        &self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        direction: Direction,
+        visit: &mut ScanEntry<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(range) = range_to_look_for(from, to) else {
+            return Ok(());
+        };
+        let failed = backend("read entries");
+        let transaction = &self.transaction;
+        match direction {
+            Direction::Forward => visit_all(
+                self.entries.range(transaction, &range).map_err(&failed)?,
+                visit,
+            ),
+            Direction::Backward => visit_all(
+                self.entries
+                    .rev_range(transaction, &range)
+                    .map_err(&failed)?,
+                visit,
+            ),
+        }
+        .map_err(failed)
+    }
+}
+
+fn visit_all<'t>(
+    entries: impl Iterator<Item = heed::Result<(&'t [u8], &'t [u8])>>,
+    visit: &mut ScanEntry<'_>,
+) -> heed::Result<()> {
+    for entry in entries {
+        let (key, value) = entry?;
+        if visit(key, value).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
