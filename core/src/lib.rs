@@ -171,6 +171,7 @@ extern crate self as midgard;
 
 mod aggregate;
 mod codec;
+mod consumer;
 mod error;
 mod event;
 pub mod limits;
@@ -182,8 +183,10 @@ mod query;
 mod record;
 mod registry;
 mod repository;
+mod runner;
 pub mod store;
 mod stream_name;
+mod subscription;
 mod tags;
 pub mod testing;
 mod time;
@@ -195,6 +198,9 @@ pub mod __private;
 
 pub use aggregate::{Aggregate, Apply, Command, Events};
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError};
+pub use consumer::{
+    ConsumerKind, ConsumerOptions, ConsumerState, FailurePolicy, LastError, Rebuild, Status,
+};
 pub use error::{AppendError, ExecuteError, Full, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
 pub use limits::{LimitError, Limited};
@@ -206,11 +212,13 @@ pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
 pub use registry::{Registry, RegistryError};
 pub use repository::{Execution, Loaded, Repository};
+pub use runner::{Midgard, MidgardHandle, RunError, WaitError};
 pub use store::{
     Append, AppendPart, Appended, Direction, DynStore, EventStream, ExpectedVersion, MemoryStore,
     ReadLog, ReadStream, Store, StreamState,
 };
 pub use stream_name::StreamName;
+pub use subscription::{Delivery, StartFrom, Subscription};
 pub use tags::{Tags, TagsRef};
 pub use time::Timestamp;
 pub use view::{View, ViewKey};

@@ -227,6 +227,11 @@ impl<'a> HeadersRef<'a> {
         whole.then_some(HeadersRef(bytes))
     }
 
+    /// Bytes that a store has checked.
+    pub(crate) const fn from_store(bytes: &'a [u8]) -> Self {
+        HeadersRef(bytes)
+    }
+
     /// The bytes to store: for each key and each value its length (a [varint](crate::store::varint)) and its UTF-8.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {

@@ -68,6 +68,11 @@ impl<'a> TagsRef<'a> {
         packed::is_valid(bytes).then_some(TagsRef(bytes))
     }
 
+    /// Bytes that a store has checked.
+    pub(crate) const fn from_store(bytes: &'a [u8]) -> Self {
+        TagsRef(bytes)
+    }
+
     /// The bytes to store: for each tag its length (a [varint](crate::store::varint)) and its UTF-8.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {

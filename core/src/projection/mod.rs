@@ -4,6 +4,7 @@ mod context;
 mod store;
 
 pub use context::Context;
+pub(crate) use context::Effect;
 pub use store::{Generation, ViewStore};
 
 use crate::codec::DecodeError;

@@ -2,6 +2,7 @@
 
 mod append;
 mod entries;
+pub(crate) mod entry_transaction;
 mod erased;
 mod event_stream;
 mod memory;

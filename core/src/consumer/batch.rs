@@ -1,0 +1,137 @@
+//! Events that were read and are yet to be handled, in one run of bytes.
+
+use crate::codec::Codec;
+use crate::error::StoreError;
+use crate::metadata::{EventId, HeadersRef};
+use crate::place::{LogId, Position, Version};
+use crate::record::RecordedEventRef;
+use crate::store::{ReadLog, Store};
+use crate::tags::TagsRef;
+use crate::time::Timestamp;
+use std::ops::{ControlFlow, Range};
+
+/// A batch is full at so many bytes.
+const BYTES: usize = 4 << 20;
+
+/// Events, copied out of the store: an event costs a copy of its bytes, and no allocation of its own.
+#[derive(Default)]
+pub(crate) struct EventBatch {
+    bytes: Vec<u8>,
+    events: Vec<Packed>,
+}
+
+/// An event whose texts and payload are in the batch's bytes, one after the other.
+struct Packed {
+    log: LogId,
+    position: Position,
+    version: Version,
+    id: EventId,
+    time: Timestamp,
+    schema_version: u32,
+    codec: Codec,
+    correlation_id: Option<EventId>,
+    causation_id: Option<EventId>,
+    start: usize,
+    stream: usize,
+    name: usize,
+    tags: usize,
+    headers: usize,
+    payload: usize,
+}
+
+impl EventBatch {
+    pub(crate) const fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Reads the next events, until there are enough; returns the last position that was looked at.
+    pub(crate) async fn fill<S: Store>(
+        &mut self,
+        store: &S,
+        read: &ReadLog,
+    ) -> Result<Position, StoreError> {
+        self.bytes.clear();
+        self.events.clear();
+        store
+            .read_log(read, &mut |event| {
+                self.push(&event);
+                if self.bytes.len() < BYTES {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })
+            .await
+    }
+
+    fn push(&mut self, event: &RecordedEventRef<'_>) {
+        let (tags, headers) = (event.tags.as_bytes(), event.headers.as_bytes());
+        self.events.push(Packed {
+            log: event.log,
+            position: event.position,
+            version: event.version,
+            id: event.id,
+            time: event.time,
+            schema_version: event.schema_version,
+            codec: event.codec,
+            correlation_id: event.correlation_id,
+            causation_id: event.causation_id,
+            start: self.bytes.len(),
+            stream: event.stream.len(),
+            name: event.name.len(),
+            tags: tags.len(),
+            headers: headers.len(),
+            payload: event.payload.len(),
+        });
+        let parts = [
+            event.stream.as_bytes(),
+            event.name.as_bytes(),
+            tags,
+            headers,
+            event.payload,
+        ];
+        parts
+            .into_iter()
+            .for_each(|part| self.bytes.extend_from_slice(part));
+    }
+
+    pub(crate) fn position(&self, index: usize) -> Position {
+        self.events[index].position
+    }
+
+    pub(crate) fn get(&self, index: usize) -> RecordedEventRef<'_> {
+        let event = &self.events[index];
+        let mut rest = &self.bytes[event.start..];
+        let mut take = |length| {
+            let (part, after) = rest.split_at(length);
+            rest = after;
+            part
+        };
+        // What came in as text is text; the check costs little beside the parsing of the payload.
+        let stream = str::from_utf8(take(event.stream)).unwrap_or_default();
+        let name = str::from_utf8(take(event.name)).unwrap_or_default();
+        let tags = TagsRef::from_store(take(event.tags));
+        let headers = HeadersRef::from_store(take(event.headers));
+        RecordedEventRef {
+            log: event.log,
+            position: event.position,
+            stream,
+            version: event.version,
+            id: event.id,
+            time: event.time,
+            name,
+            schema_version: event.schema_version,
+            codec: event.codec,
+            payload: take(event.payload),
+            tags,
+            correlation_id: event.correlation_id,
+            causation_id: event.causation_id,
+            headers,
+        }
+    }
+
+    /// The events that are not at positions up to `end`: where a batch is to be cut.
+    pub(crate) fn up_to(&self, end: Position) -> Range<usize> {
+        0..self.events.partition_point(|event| event.position <= end)
+    }
+}

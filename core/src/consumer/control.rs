@@ -1,0 +1,92 @@
+//! How the consumers of one program are told what to do.
+
+use event_listener::{Event as Notify, Listener as _};
+use futures_timer::Delay;
+use futures_util::future::{Either, select};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What consumers are to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Mode {
+    Run,
+    /// Handle what is there, and end.
+    Drain,
+    /// End as soon as nothing is half done.
+    Stop,
+}
+
+/// Shared by all consumers of a program and its handles.
+#[derive(Default)]
+pub(crate) struct Control {
+    mode: AtomicU8,
+    /// How often something was asked for: whoever has not seen the last number looks again.
+    asked: AtomicU64,
+    changed: Notify,
+}
+
+impl Control {
+    pub(crate) fn mode(&self) -> Mode {
+        match self.mode.load(Ordering::SeqCst) {
+            0 => Mode::Run,
+            1 => Mode::Drain,
+            _ => Mode::Stop,
+        }
+    }
+
+    /// Asks for a mode; what was asked for before is not taken back.
+    pub(crate) fn set(&self, mode: Mode) {
+        self.mode.fetch_max(mode as u8, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Lets every consumer look again at what it is to do.
+    pub(crate) fn wake(&self) {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Waits for `other`, for the time to pass, or until something is asked for after `seen`. Gives
+    /// what `other` gave.
+    pub(crate) async fn wait<T>(
+        &self,
+        seen: u64,
+        time: Duration,
+        other: impl Future<Output = T>,
+    ) -> Option<T> {
+        let asked = self.changed.listen();
+        if self.asked() != seen {
+            asked.discard();
+            return None;
+        }
+        let alarm = select(asked, Delay::new(time));
+        match select(pin!(other), alarm).await {
+            Either::Left((outcome, _)) => Some(outcome),
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Waits for the time to pass, or until something is asked for after `seen`.
+    pub(crate) async fn pause(&self, seen: u64, time: Duration) {
+        self.wait(seen, time, std::future::pending::<()>()).await;
+    }
+}
+
+/// Lets other futures of the same thread have a turn.
+pub(crate) async fn give_way() {
+    let mut given = false;
+    std::future::poll_fn(|context| {
+        if given {
+            return std::task::Poll::Ready(());
+        }
+        given = true;
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,54 @@
+//! What a consumer does with events, and where it keeps its notes.
+
+use super::options::ConsumerOptions;
+use crate::place::Position;
+use crate::projection::{Effect, Generation, ProjectError, ViewStore};
+use crate::query::Query;
+use crate::record::RecordedEventRef;
+
+/// The transaction of a handler.
+pub(crate) type TransactionOf<H> = <<H as Handler>::Notes as ViewStore>::Transaction;
+
+/// A subscription or a projection, as the consumer sees it.
+pub(crate) trait Handler: Send + Sync {
+    /// Where the notes are kept.
+    type Notes: ViewStore;
+    /// Whether all that a handler does is in the transaction, so that it can be undone.
+    const ATOMIC: bool;
+
+    fn notes(&self) -> &Self::Notes;
+
+    fn options(&self) -> &ConsumerOptions;
+
+    /// The events that are read.
+    fn query(&self) -> &Query;
+
+    /// Whether an event that was read is handled at all.
+    fn wants(&self, event: &RecordedEventRef<'_>) -> bool;
+
+    fn handle(
+        &self,
+        event: &RecordedEventRef<'_>,
+        call: Call<'_, TransactionOf<Self>>,
+    ) -> impl Future<Output = Result<(), ProjectError>> + Send;
+}
+
+/// One call of a handler.
+pub(crate) struct Call<'a, T> {
+    pub(crate) transaction: &'a mut T,
+    pub(crate) effects: &'a mut Vec<Effect>,
+    pub(crate) is_replay: bool,
+    /// How often the handler failed on this event before.
+    pub(crate) failures: u32,
+}
+
+/// What is run at once: one generation, with as many partitions.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) generation: Generation,
+    pub(crate) partitions: u32,
+    /// The generation that readers see meanwhile.
+    pub(crate) replaces: Option<u32>,
+    /// Where to begin without a checkpoint.
+    pub(crate) start: Position,
+}

@@ -1,0 +1,185 @@
+//! What a consumer writes down: texts by key, beside its views or in the event store.
+//!
+//! All are JSON with a `format`, so that later releases can tell what they read.
+
+use crate::place::{LogId, Position};
+use crate::projection::ViewStore;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::error::Error;
+
+/// The format of notes that this release writes.
+const FORMAT: u32 = 1;
+
+/// Why a consumer could not go on for now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoteError {
+    #[error("{0}")]
+    Backend(Box<dyn Error + Send + Sync>),
+    #[error(
+        "the note \"{key}\" cannot be read ({reason}); it was damaged, or written by a newer release"
+    )]
+    Unreadable { key: String, reason: String },
+}
+
+pub(crate) fn backend(error: impl Error + Send + Sync + 'static) -> NoteError {
+    NoteError::Backend(Box::new(error))
+}
+
+/// The keys of one consumer's notes.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys(String);
+
+impl Keys {
+    /// `kind` is `subscription` or `projection`; a name has no slash.
+    pub(crate) fn new(kind: &str, name: &str) -> Self {
+        Keys(format!("{kind}/{name}/"))
+    }
+
+    pub(crate) fn about(&self) -> String {
+        format!("{}about", self.0)
+    }
+
+    pub(crate) fn discarded(&self) -> String {
+        format!("{}discarded/", self.0)
+    }
+
+    /// All notes of a generation.
+    pub(crate) fn generation(&self, generation: u32) -> String {
+        format!("{}{generation:010}/", self.0)
+    }
+
+    pub(crate) fn checkpoint(&self, generation: u32, log: LogId, partition: u32) -> String {
+        format!("{}{generation:010}/checkpoint/{log}/{partition:05}", self.0)
+    }
+
+    pub(crate) fn leases(&self, generation: u32) -> String {
+        format!("{}{generation:010}/lease/", self.0)
+    }
+
+    pub(crate) fn lease(&self, generation: u32, partition: u32) -> String {
+        format!("{}{generation:010}/lease/{partition:05}", self.0)
+    }
+
+    pub(crate) fn letters(&self, generation: u32) -> String {
+        format!("{}{generation:010}/letter/", self.0)
+    }
+
+    pub(crate) fn letter(&self, generation: u32, log: LogId, position: Position) -> String {
+        format!("{}{generation:010}/letter/{log}/{:020}", self.0, position.0)
+    }
+
+    pub(crate) fn retries(&self, generation: u32) -> String {
+        format!("{}{generation:010}/retry/", self.0)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    format: u32,
+    #[serde(flatten)]
+    note: T,
+}
+
+pub(crate) fn write<T: Serialize>(note: T) -> Result<String, NoteError> {
+    let versioned = Versioned {
+        format: FORMAT,
+        note,
+    };
+    serde_json::to_string(&versioned).map_err(backend)
+}
+
+pub(crate) fn read<T: DeserializeOwned>(key: &str, text: &str) -> Result<T, NoteError> {
+    let unreadable = |reason| NoteError::Unreadable {
+        key: key.to_owned(),
+        reason,
+    };
+    let versioned: Versioned<T> =
+        serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
+    if versioned.format > FORMAT {
+        return Err(unreadable(format!(
+            "it has format {}, and this release reads formats up to {FORMAT}",
+            versioned.format
+        )));
+    }
+    Ok(versioned.note)
+}
+
+/// Reads one note in a transaction.
+pub(crate) async fn get<V: ViewStore, T: DeserializeOwned>(
+    store: &V,
+    transaction: &mut V::Transaction,
+    key: &str,
+) -> Result<Option<T>, NoteError> {
+    let text = store.get(transaction, key).await.map_err(backend)?;
+    text.map(|text| read(key, &text)).transpose()
+}
+
+/// Writes one note in a transaction.
+pub(crate) async fn put<V: ViewStore, T: Serialize>(
+    store: &V,
+    transaction: &mut V::Transaction,
+    key: &str,
+    note: T,
+) -> Result<(), NoteError> {
+    let text = write(note)?;
+    let put = store.put(transaction, key, Some(&text));
+    put.await.map_err(backend)
+}
+
+/// Up to where a partition of a log was handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    pub(crate) position: u64,
+}
+
+/// Who handles a partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lease {
+    /// The worker; none when it was given up.
+    pub(crate) owner: Option<String>,
+    /// How often the owner has changed.
+    pub(crate) epoch: u64,
+    /// Who asks whether the owner is still there, and would like to have it.
+    pub(crate) challenger: Option<String>,
+    /// How often the owner has answered.
+    pub(crate) answers: u64,
+}
+
+/// An event that was parked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Letter {
+    pub(crate) sequence: String,
+    pub(crate) partition: u32,
+    pub(crate) name: String,
+    pub(crate) error: String,
+    pub(crate) failures: u32,
+    /// Microseconds since 1970.
+    pub(crate) parked: u64,
+    pub(crate) tried: u64,
+}
+
+/// A wish that letters be retried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Retry {
+    /// The letters of this sequence; all letters without one.
+    pub(crate) sequence: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_of_a_newer_format_is_refused_and_named() {
+        let note = read::<Checkpoint>("k", r#"{"format":2,"position":7}"#);
+        let message = note.unwrap_err().to_string();
+        assert!(
+            message.contains("\"k\"") && message.contains("format 2"),
+            "{message}"
+        );
+        let text = write(Checkpoint { position: 7 }).unwrap();
+        assert_eq!(text, r#"{"format":1,"position":7}"#);
+        assert_eq!(read::<Checkpoint>("k", &text).unwrap().position, 7);
+    }
+}

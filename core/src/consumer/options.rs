@@ -1,0 +1,105 @@
+//! How a subscription or a projection is run.
+
+use super::failure::FailurePolicy;
+use crate::event::Event;
+use crate::record::RecordedEventRef;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Gives the sequence that an event belongs to.
+pub(crate) type SequenceOf =
+    dyn for<'a> Fn(&RecordedEventRef<'a>) -> Cow<'a, str> + Send + Sync + 'static;
+
+/// How a subscription or a projection is run.
+///
+/// ```
+/// use midgard::{ConsumerOptions, FailurePolicy};
+///
+/// let options = ConsumerOptions::new().on_failure(FailurePolicy::retry(3).then_park());
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct ConsumerOptions {
+    policy: FailurePolicy,
+    policies: Vec<(&'static str, FailurePolicy)>,
+    sequence: Option<Arc<SequenceOf>>,
+    lease: Duration,
+}
+
+impl ConsumerOptions {
+    /// The default: a failed event is retried five times, and then all stops before it; each stream is a
+    /// sequence; what another worker owns is taken over when it has not answered for five seconds.
+    pub fn new() -> Self {
+        ConsumerOptions {
+            policy: FailurePolicy::default(),
+            policies: Vec::new(),
+            sequence: None,
+            lease: Duration::from_secs(5),
+        }
+    }
+
+    /// What is done about events whose handler fails.
+    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// What is done when the handler of this one event fails.
+    pub fn on_failure_of<E: Event>(mut self, policy: FailurePolicy) -> Self {
+        self.policies.retain(|(name, _)| *name != E::NAME);
+        self.policies.push((E::NAME, policy));
+        self
+    }
+
+    /// Says which sequence an event belongs to; without it, its stream. Events of one sequence are handled
+    /// in order, by one worker; when one of them is parked, so are those that follow it.
+    pub fn sequence_by<F>(mut self, sequence: F) -> Self
+    where
+        F: for<'a> Fn(&RecordedEventRef<'a>) -> Cow<'a, str> + Send + Sync + 'static,
+    {
+        self.sequence = Some(Arc::new(sequence));
+        self
+    }
+
+    /// For how long a worker may be silent before others take over what it owns. A worker answers
+    /// three times as often. At least 30 ms.
+    pub fn lease(mut self, silence: Duration) -> Self {
+        self.lease = silence.max(Duration::from_millis(30));
+        self
+    }
+
+    pub(crate) fn policy_of(&self, event: &str) -> &FailurePolicy {
+        let own = self.policies.iter().find(|(name, _)| *name == event);
+        own.map_or(&self.policy, |(_, policy)| policy)
+    }
+
+    pub(crate) fn sequence_of<'a>(&self, event: &RecordedEventRef<'a>) -> Cow<'a, str> {
+        match &self.sequence {
+            Some(sequence) => sequence(event),
+            None => Cow::Borrowed(event.stream),
+        }
+    }
+
+    pub(crate) const fn lease_time(&self) -> Duration {
+        self.lease
+    }
+}
+
+impl Default for ConsumerOptions {
+    fn default() -> Self {
+        ConsumerOptions::new()
+    }
+}
+
+impl fmt::Debug for ConsumerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsumerOptions")
+            .field("on_failure", &self.policy)
+            .field("on_failure_of", &self.policies)
+            .field("sequence_by", &self.sequence.is_some())
+            .field("lease", &self.lease)
+            .finish()
+    }
+}

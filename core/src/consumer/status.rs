@@ -1,0 +1,232 @@
+//! How a subscription or a projection is doing.
+
+use crate::place::Position;
+use crate::time::Timestamp;
+use event_listener::{Event as Notify, EventListener};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How a subscription or a projection is doing, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: ConsumerKind,
+    /// What it does.
+    pub state: ConsumerState,
+    /// Up to where this worker has seen the log.
+    pub position: Position,
+    /// The end of the log, when it last looked.
+    pub end: Position,
+    /// The events that were handled since it was started here.
+    pub handled: u64,
+    /// The sequences that are parked, with the partitions that this worker owns.
+    pub parked: usize,
+    /// The partitions that this worker owns.
+    pub partitions: u32,
+    /// How far a rebuild is that goes on beside.
+    pub rebuild: Option<Rebuild>,
+    /// The last thing that went wrong. It stays when it is over.
+    pub last_error: Option<LastError>,
+}
+
+impl Status {
+    /// By how many positions it is behind the end of the log.
+    #[must_use]
+    pub const fn lag(&self) -> u64 {
+        self.end.0.saturating_sub(self.position.0)
+    }
+}
+
+/// One line, for people.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}: {}, at {} of {}",
+            self.kind, self.name, self.state, self.position, self.end
+        )?;
+        if self.parked > 0 {
+            write!(f, ", {} sequences parked", self.parked)?;
+        }
+        if let Some(rebuild) = &self.rebuild {
+            write!(f, ", rebuilt up to {}", rebuild.position)?;
+        }
+        match &self.last_error {
+            Some(error) => write!(f, "; last error at {}: {}", error.time, error.message),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What has a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConsumerKind {
+    /// A subscription.
+    Subscription,
+    /// A projection.
+    Projection,
+}
+
+impl fmt::Display for ConsumerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ConsumerKind::Subscription => "subscription",
+            ConsumerKind::Projection => "projection",
+        })
+    }
+}
+
+/// What a subscription or a projection does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConsumerState {
+    /// It was not started yet.
+    Waiting,
+    /// Other workers own all partitions; this one takes over when one of them is gone.
+    Standby,
+    /// It handles what was appended before.
+    CatchingUp,
+    /// It is at the end of the log, and handles what is appended as it comes.
+    Live,
+    /// Something failed, and is tried again.
+    Retrying,
+    /// It gave up; [`LastError`] says why. It goes on when it is started again.
+    Failed,
+    /// It was stopped.
+    Stopped,
+}
+
+impl fmt::Display for ConsumerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ConsumerState::Waiting => "waiting",
+            ConsumerState::Standby => "standby",
+            ConsumerState::CatchingUp => "catching up",
+            ConsumerState::Live => "live",
+            ConsumerState::Retrying => "retrying",
+            ConsumerState::Failed => "failed",
+            ConsumerState::Stopped => "stopped",
+        })
+    }
+}
+
+/// A rebuild that goes on beside what readers see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rebuild {
+    /// Up to where the new views are built.
+    pub position: Position,
+    /// Where it was when readers switch to them: how far the old ones are.
+    pub target: Position,
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastError {
+    /// What, in a sentence.
+    pub message: String,
+    /// The event it went wrong at, if at one.
+    pub position: Option<Position>,
+    /// When.
+    pub time: Timestamp,
+    /// How often it has failed in a row.
+    pub failures: u32,
+}
+
+/// The status of one consumer, as it is shared with those who ask.
+pub(crate) struct Progress {
+    status: Mutex<Status>,
+    changed: Notify,
+    restart: AtomicBool,
+}
+
+impl Progress {
+    pub(crate) fn new(name: &str, kind: ConsumerKind) -> Self {
+        Progress {
+            status: Mutex::new(Status {
+                name: name.to_owned(),
+                kind,
+                state: ConsumerState::Waiting,
+                position: Position::ZERO,
+                end: Position::ZERO,
+                handled: 0,
+                parked: 0,
+                partitions: 0,
+                rebuild: None,
+                last_error: None,
+            }),
+            changed: Notify::new(),
+            restart: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.lock().clone()
+    }
+
+    /// Changes the status, and wakes those who wait for a change.
+    pub(crate) fn update(&self, change: impl FnOnce(&mut Status)) {
+        let (before, after) = {
+            let mut status = self.lock();
+            let before = status.state;
+            change(&mut status);
+            (before, status.state)
+        };
+        if before != after {
+            let status = self.lock();
+            tracing::info!(name = status.name, kind = %status.kind, from = %before, to = %after,
+                position = status.position.0, end = status.end.0, "consumer changed state");
+        }
+        self.changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn set_state(&self, state: ConsumerState) {
+        if self.lock().state != state {
+            self.update(|status| status.state = state);
+        }
+    }
+
+    /// Takes down what went wrong, and says so where the program traces.
+    pub(crate) fn failed(
+        &self,
+        state: ConsumerState,
+        position: Option<Position>,
+        failures: u32,
+        message: String,
+    ) {
+        tracing::warn!(name = self.lock().name, position = position.map(|at| at.0), failures,
+            state = %state, error = message, "consumer failed");
+        self.update(|status| {
+            status.state = state;
+            status.last_error = Some(LastError {
+                message,
+                position,
+                time: Timestamp::now(),
+                failures,
+            });
+        });
+    }
+
+    pub(crate) fn listen(&self) -> EventListener {
+        self.changed.listen()
+    }
+
+    pub(crate) fn ask_restart(&self) {
+        self.restart.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a restart was asked for since the last time.
+    pub(crate) fn take_restart(&self) -> bool {
+        self.restart.swap(false, Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,243 @@
+//! Subscriptions: a handler that is called with every event, in order, at least once.
+
+use crate::aggregate::Aggregate;
+use crate::codec::DecodeError;
+use crate::consumer::handler::{Call, Handler};
+use crate::consumer::{ConsumerOptions, FailurePolicy};
+use crate::event::{AnyEvent, EventSet};
+use crate::place::Position;
+use crate::projection::{HandlerError, ProjectError};
+use crate::query::Query;
+use crate::record::{RecordedEvent, RecordedEventRef};
+use crate::registry::{Registry, RegistryError};
+use crate::store::Store;
+use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a subscription begins when it has no checkpoint yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum StartFrom {
+    /// With the first event.
+    #[default]
+    Start,
+    /// With the first event after a position.
+    After(Position),
+    /// With what is appended from now on.
+    End,
+}
+
+/// An event that is handed to the handler of a subscription.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Delivery<E> {
+    /// The event, in the newest version that the program knows.
+    pub event: E,
+    /// The event as it was recorded: its place, time and metadata.
+    pub recorded: RecordedEvent,
+    /// How often the handler has failed on this event in a row, in this run.
+    pub failures: u32,
+}
+
+type DecodeWith<E> =
+    dyn Fn(&RecordedEventRef<'_>) -> Result<E, DecodeError> + Send + Sync + 'static;
+
+/// What a subscription reads, and how.
+///
+/// Its checkpoint is kept in the store under its name: a subscription goes on where it was, also in
+/// another process. Its handler is called at least once for every event: one that was handled shortly before
+/// the process was killed may come again.
+///
+/// ```
+/// use midgard::{ConsumerOptions, FailurePolicy, StartFrom, Subscription};
+/// # use midgard::Event;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// # #[event(name = "order.placed")]
+/// # struct OrderPlaced {}
+///
+/// let subscription = Subscription::<OrderPlaced>::events("mailer")
+///     .from(StartFrom::End)
+///     .on_failure(FailurePolicy::retry(3).then_park());
+/// ```
+#[must_use = "pass it to `Midgard::subscribe`"]
+pub struct Subscription<E> {
+    pub(crate) name: String,
+    pub(crate) start: StartFrom,
+    pub(crate) partitions: u32,
+    query: Query,
+    stream_prefix: Option<String>,
+    decode: Arc<DecodeWith<E>>,
+    options: ConsumerOptions,
+}
+
+impl<E: EventSet> Subscription<E> {
+    /// The events of a set: one event, or an enum of them.
+    pub fn events(name: impl Into<String>) -> Self {
+        Subscription::new(
+            name.into(),
+            Query::events::<E>(),
+            Arc::new(|event| event.decode()),
+        )
+    }
+
+    /// The events of one aggregate type, from its own streams.
+    pub fn aggregate<A: Aggregate<Event = E>>(name: impl Into<String>) -> Self {
+        let mut subscription = Self::events(name);
+        subscription.stream_prefix = Some(format!("{}-", A::NAME));
+        subscription
+    }
+}
+
+impl Subscription<Box<dyn AnyEvent>> {
+    /// All events, each as whatever type of the program claims its name.
+    ///
+    /// # Errors
+    /// [`RegistryError`] when two types of the program claim one name.
+    pub fn any(name: impl Into<String>) -> Result<Self, RegistryError> {
+        let registry = Registry::linked()?;
+        Ok(Self::any_of(name, registry.clone()))
+    }
+
+    /// All events, each as the type that a registry knows under its name.
+    pub fn any_of(name: impl Into<String>, registry: Registry) -> Self {
+        let decode = move |event: &RecordedEventRef<'_>| registry.decode(event);
+        Subscription::new(name.into(), Query::all(), Arc::new(decode))
+    }
+}
+
+impl<E> Subscription<E> {
+    fn new(name: String, query: Query, decode: Arc<DecodeWith<E>>) -> Self {
+        Subscription {
+            name,
+            start: StartFrom::Start,
+            partitions: 1,
+            query,
+            stream_prefix: None,
+            decode,
+            options: ConsumerOptions::new(),
+        }
+    }
+
+    /// Reads the events that match a query, and no others.
+    pub fn matching(mut self, query: impl Into<Query>) -> Self {
+        self.query = query.into();
+        self
+    }
+
+    /// Where it begins when it has no checkpoint yet; with the first event, when nothing is said.
+    pub const fn from(mut self, start: StartFrom) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// Shares the work between workers of this name, in as many parts: sequences are spread over them. The
+    /// number is part of what is stored, and cannot be changed later.
+    pub const fn partitions(mut self, partitions: u32) -> Self {
+        self.partitions = partitions;
+        self
+    }
+
+    /// What is done about events whose handler fails.
+    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.options = self.options.on_failure(policy);
+        self
+    }
+
+    /// Says which sequence an event belongs to; without it, its stream. See [`ConsumerOptions::sequence_by`].
+    pub fn sequence_by<F>(mut self, sequence: F) -> Self
+    where
+        F: for<'a> Fn(&RecordedEventRef<'a>) -> Cow<'a, str> + Send + Sync + 'static,
+    {
+        self.options = self.options.sequence_by(sequence);
+        self
+    }
+
+    /// For how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
+    pub fn lease(mut self, silence: Duration) -> Self {
+        self.options = self.options.lease(silence);
+        self
+    }
+
+    /// How it is run, all at once.
+    pub fn options(mut self, options: ConsumerOptions) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+impl<E> fmt::Debug for Subscription<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscription")
+            .field("name", &self.name)
+            .field("start", &self.start)
+            .field("partitions", &self.partitions)
+            .field("query", &self.query)
+            .field("stream_prefix", &self.stream_prefix)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A subscription and its handler, on the notes of the event store.
+pub(crate) struct Subscribed<S, E, F> {
+    notes: StoreNotes<S>,
+    pub(crate) subscription: Subscription<E>,
+    handler: F,
+}
+
+impl<S, E, F> Subscribed<S, E, F> {
+    pub(crate) const fn new(store: S, subscription: Subscription<E>, handler: F) -> Self {
+        Subscribed {
+            notes: StoreNotes(store),
+            subscription,
+            handler,
+        }
+    }
+}
+
+impl<S, E, F, R> Handler for Subscribed<S, E, F>
+where
+    S: Store,
+    E: Send + 'static,
+    F: Fn(Delivery<E>) -> R + Send + Sync,
+    R: Future<Output = Result<(), HandlerError>> + Send,
+{
+    type Notes = StoreNotes<S>;
+    const ATOMIC: bool = false;
+
+    fn notes(&self) -> &StoreNotes<S> {
+        &self.notes
+    }
+
+    fn options(&self) -> &ConsumerOptions {
+        &self.subscription.options
+    }
+
+    fn query(&self) -> &Query {
+        &self.subscription.query
+    }
+
+    fn wants(&self, event: &RecordedEventRef<'_>) -> bool {
+        let prefix = self.subscription.stream_prefix.as_deref();
+        prefix.is_none_or(|prefix| event.stream.starts_with(prefix))
+    }
+
+    async fn handle(
+        &self,
+        event: &RecordedEventRef<'_>,
+        call: Call<'_, NotesTransaction>,
+    ) -> Result<(), ProjectError> {
+        let delivery = Delivery {
+            event: (self.subscription.decode)(event)?,
+            recorded: event.to_owned(),
+            failures: call.failures,
+        };
+        (self.handler)(delivery)
+            .await
+            .map_err(ProjectError::Handler)
+    }
+}
