@@ -53,10 +53,6 @@ impl Keys {
         format!("{}{generation:010}/checkpoint/{log}/{partition:05}", self.0)
     }
 
-    pub(crate) fn leases(&self, generation: u32) -> String {
-        format!("{}{generation:010}/lease/", self.0)
-    }
-
     pub(crate) fn lease(&self, generation: u32, partition: u32) -> String {
         format!("{}{generation:010}/lease/{partition:05}", self.0)
     }
@@ -67,10 +63,6 @@ impl Keys {
 
     pub(crate) fn letter(&self, generation: u32, log: LogId, position: Position) -> String {
         format!("{}{generation:010}/letter/{log}/{:020}", self.0, position.0)
-    }
-
-    pub(crate) fn retries(&self, generation: u32) -> String {
-        format!("{}{generation:010}/retry/", self.0)
     }
 }
 
@@ -157,13 +149,6 @@ pub(crate) struct Letter {
     /// Microseconds since 1970.
     pub(crate) parked: u64,
     pub(crate) tried: u64,
-}
-
-/// A wish that letters be retried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Retry {
-    /// The letters of this sequence; all letters without one.
-    pub(crate) sequence: Option<String>,
 }
 
 #[cfg(test)]

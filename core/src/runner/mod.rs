@@ -1,18 +1,20 @@
-//! One value that runs the subscriptions of a program.
+//! One value that runs the subscriptions and projections of a program.
 
 mod handle;
+mod projection;
 mod supervise;
 
 pub use handle::{MidgardHandle, WaitError};
 
+use crate::consumer::ConsumerOptions;
 use crate::consumer::control::{Control, Mode};
-use crate::consumer::handler::Handler as _;
 use crate::consumer::status::{ConsumerKind, Progress};
 use crate::place::Position;
-use crate::projection::HandlerError;
+use crate::projection::{HandlerError, Projection};
 use crate::store::Store;
 use crate::subscription::{Delivery, Subscribed, Subscription};
 use futures_util::future::join_all;
+use projection::Projected;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 /// A consumer, running.
 type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
-/// Runs the subscriptions of a program.
+/// Runs the subscriptions and projections of a program.
 ///
 /// [`run`](Self::run) is a future that the program spawns, or blocks on in a thread of its own; a
 /// [handle](Self::handle) tells how all is doing, and stops it.
@@ -123,10 +125,33 @@ impl<S: Store + Clone> Midgard<S> {
         let progress = Arc::new(Progress::new(&name, kind));
         let running = self.check_name(kind, &name).map(|()| {
             let subscribed = Subscribed::new(self.store.clone(), subscription, handler);
-            let _ = subscribed.options();
             let (store, control) = (self.store.clone(), self.control.clone());
             let progress = progress.clone();
             let running = supervise::subscription(store, subscribed, control, progress);
+            Box::pin(running) as Running
+        });
+        self.consumers.push((progress, running));
+        self
+    }
+
+    /// Adds a projection, with the place of its views.
+    pub fn project<P: Projection>(self, projection: P, views: P::Store) -> Self {
+        self.project_with(projection, views, ConsumerOptions::new())
+    }
+
+    /// Adds a projection, with the place of its views, and says how it is run.
+    pub fn project_with<P: Projection>(
+        mut self,
+        projection: P,
+        views: P::Store,
+        options: ConsumerOptions,
+    ) -> Self {
+        let kind = ConsumerKind::Projection;
+        let progress = Arc::new(Progress::new(P::NAME, kind));
+        let running = self.check_name(kind, P::NAME).map(|()| {
+            let projected = Projected::new(projection, views, options);
+            let (store, control) = (self.store.clone(), self.control.clone());
+            let running = projection::run(store, projected, control, progress.clone());
             Box::pin(running) as Running
         });
         self.consumers.push((progress, running));

@@ -57,7 +57,7 @@ where
             Ended::Stopped => break,
             Ended::Replan => {}
             Ended::Failed { position, message } => {
-                failed(&around, position, message).await?;
+                failed(&control, &progress, position, message).await?;
             }
         }
     }
@@ -66,19 +66,19 @@ where
 }
 
 /// Waits until a consumer that failed is started again. When the program ends first, that is its end.
-async fn failed<S, H: Handler>(
-    around: &Surroundings<'_, S, H>,
+pub(super) async fn failed(
+    control: &Control,
+    progress: &Progress,
     position: Position,
     message: String,
 ) -> Result<(), RunError> {
-    let progress = around.progress;
     progress.failed(ConsumerState::Failed, Some(position), 0, message.clone());
     loop {
-        let asked = around.control.asked();
+        let asked = control.asked();
         if progress.take_restart() {
             return Ok(());
         }
-        if around.control.mode() != Mode::Run {
+        if control.mode() != Mode::Run {
             let status = progress.status();
             return Err(RunError::Failed {
                 kind: status.kind,
@@ -87,8 +87,7 @@ async fn failed<S, H: Handler>(
                 message,
             });
         }
-        let long = Duration::from_secs(3600);
-        around.control.pause(asked, long).await;
+        control.pause(asked, Duration::from_secs(3600)).await;
     }
 }
 
