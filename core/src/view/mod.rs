@@ -1,8 +1,13 @@
 //! Views: typed tables that projections keep, found by key and by index.
 
+mod cursor;
 mod key;
+mod key_types;
+mod select;
 
-pub use key::{KeyBytes, ViewKey};
+pub use cursor::{Cursor, Page};
+pub use key::{KeyBytes, KeyOf, ViewKey};
+pub use select::Select;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
