@@ -213,7 +213,7 @@ pub use store::{
 pub use stream_name::StreamName;
 pub use tags::{Tags, TagsRef};
 pub use time::Timestamp;
-pub use view::{Cursor, Page, Select, View, ViewKey};
+pub use view::{Cursor, Page, Select, View, ViewError, ViewKey, ViewSnapshot, Views};
 
 pub use midgard_macros::{Aggregate, Event, EventSet};
 pub use pollster::block_on;
