@@ -221,7 +221,7 @@ pub use stream_name::StreamName;
 pub use subscription::{Delivery, StartFrom, Subscription};
 pub use tags::{Tags, TagsRef};
 pub use time::Timestamp;
-pub use view::{View, ViewKey};
+pub use view::{Cursor, Page, Select, View, ViewError, ViewKey, ViewSnapshot, Views};
 
 pub use midgard_macros::{Aggregate, Event, EventSet};
 pub use pollster::block_on;

@@ -4,6 +4,30 @@
 ///
 /// Texts, whole numbers, `bool`, `Option`s and tuples of such values are keys; `#[derive(ViewKey)]`
 /// makes a key of a struct whose fields are keys, such as a newtype, or of an enum without fields.
+///
+/// Written by hand, it puts other keys together, or the pieces that [`KeyBytes`] offers:
+///
+/// ```
+/// use midgard::view::KeyBytes;
+/// use midgard::ViewKey;
+///
+/// /// A version such as 1.12, which sorts after 1.9.
+/// struct Release { major: u16, minor: u16 }
+///
+/// impl ViewKey for Release {
+///     fn describe(form: &mut String) {
+///         <(u16, u16)>::describe(form);
+///     }
+///
+///     fn encode(&self, bytes: &mut KeyBytes) {
+///         self.major.encode(bytes);
+///         self.minor.encode(bytes);
+///     }
+/// }
+///
+/// let [old, new] = [9, 12].map(|minor| KeyBytes::of(&Release { major: 1, minor }));
+/// assert!(old < new);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a view or of an index",
     label = "this type does not implement `ViewKey`",
@@ -17,6 +41,101 @@ pub trait ViewKey: Send + Sync + 'static {
     fn encode(&self, bytes: &mut KeyBytes);
 }
 
-/// The bytes of a key, as they are put together.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What rows can be looked up with where the key is a `K`: a `K`, a `&K`, and `&str` where it is a `String`.
+#[diagnostic::on_unimplemented(
+    message = "a key of type `{K}` cannot be looked up with `{Self}`",
+    label = "expected `{K}` or `&{K}`",
+    note = "pass a value of the key's own type or a reference to one; a `String` may also be looked up with a `&str`"
+)]
+pub trait KeyOf<K: ViewKey> {
+    /// Writes the same bytes as [`ViewKey::encode`] of the key.
+    fn encode_key(&self, bytes: &mut KeyBytes);
+}
+
+impl<K: ViewKey> KeyOf<K> for K {
+    fn encode_key(&self, bytes: &mut KeyBytes) {
+        self.encode(bytes);
+    }
+}
+
+impl<K: ViewKey> KeyOf<K> for &K {
+    fn encode_key(&self, bytes: &mut KeyBytes) {
+        (*self).encode(bytes);
+    }
+}
+
+impl KeyOf<String> for &str {
+    fn encode_key(&self, bytes: &mut KeyBytes) {
+        bytes.push_text(self);
+    }
+}
+
+/// The bytes of a key, as they are put together. They are compared byte by byte.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyBytes(Vec<u8>);
+
+impl KeyBytes {
+    /// No bytes yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        KeyBytes(Vec::new())
+    }
+
+    /// The bytes of a key.
+    #[must_use]
+    pub fn of<K: ViewKey>(key: &K) -> Self {
+        let mut bytes = KeyBytes::new();
+        key.encode(&mut bytes);
+        bytes
+    }
+
+    /// Adds bytes as they are: for values of which each has the same number of bytes, such as the
+    /// big-endian bytes of a number.
+    pub fn push_fixed(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Adds a text of any length.
+    pub fn push_text(&mut self, text: &str) {
+        self.push_bytes(text.as_bytes());
+    }
+
+    /// Adds bytes of any number: each 00 becomes 00 FF, and a single 00 is the end. So a longer value
+    /// sorts after its own beginning, whatever follows.
+    pub fn push_bytes(&mut self, bytes: &[u8]) {
+        let mut parts = bytes.split(|byte| *byte == 0);
+        self.0.extend_from_slice(parts.next().unwrap_or_default());
+        for part in parts {
+            self.0.extend_from_slice(&[0, 0xFF]);
+            self.0.extend_from_slice(part);
+        }
+        self.0.push(0);
+    }
+
+    /// All bytes so far.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// How many bytes there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Removes the bytes, to use the room again.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}

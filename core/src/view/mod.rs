@@ -1,8 +1,29 @@
 //! Views: typed tables that projections keep, found by key and by index.
 
+mod context;
+mod cursor;
+mod error;
 mod key;
+mod key_types;
+mod layout;
+mod notes;
+mod scan;
+mod select;
+mod show;
+mod snapshot;
+mod store;
+mod table;
+mod transaction;
+mod views;
 
-pub use key::{KeyBytes, ViewKey};
+pub use cursor::{Cursor, CursorError, Page};
+pub use error::ViewError;
+pub use key::{KeyBytes, KeyOf, ViewKey};
+pub use layout::KEY_BYTES;
+pub use select::Select;
+pub use snapshot::ViewSnapshot;
+pub use transaction::ViewTransaction;
+pub use views::Views;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -76,6 +97,12 @@ impl ViewDefinition {
     /// The definition of a view.
     #[must_use]
     pub fn of<V: View>() -> Self {
+        const {
+            assert!(
+                V::INDEXES.len() <= layout::INDEXES,
+                "a view has at most 254 indexes"
+            );
+        }
         let mut form = String::from("key ");
         V::Key::describe(&mut form);
         form.push_str("; fields ");

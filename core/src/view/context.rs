@@ -1,0 +1,85 @@
+//! Views as the handlers of a projection see them.
+
+use super::key::KeyOf;
+use super::select::Select;
+use super::views::Views;
+use super::{View, ViewError};
+use crate::projection::{Context, Keeps, Projection};
+
+/// The rows of the views that the projection lists.
+impl<P: Projection<Store = Views>> Context<'_, P> {
+    /// The row of a key.
+    ///
+    /// # Errors
+    /// When the stored row or the store cannot be read.
+    pub fn get<V: View>(&mut self, key: impl KeyOf<V::Key>) -> Result<Option<&V>, ViewError>
+    where
+        P: Keeps<V>,
+    {
+        self.transaction.get(key)
+    }
+
+    /// Sets a row, whether its key has one already or not.
+    ///
+    /// # Errors
+    /// As [`ViewTransaction::put`](super::ViewTransaction::put).
+    pub fn put<V: View>(&mut self, row: V) -> Result<(), ViewError>
+    where
+        P: Keeps<V>,
+    {
+        self.transaction.put(row)
+    }
+
+    /// Removes a row; says whether there was one.
+    ///
+    /// # Errors
+    /// As [`ViewTransaction::get`](super::ViewTransaction::get).
+    pub fn remove<V: View>(&mut self, key: impl KeyOf<V::Key>) -> Result<bool, ViewError>
+    where
+        P: Keeps<V>,
+    {
+        self.transaction.remove::<V>(key)
+    }
+
+    /// Makes the row of a key if there is none, and then changes it, in either case.
+    ///
+    /// # Errors
+    /// As [`ViewTransaction::upsert`](super::ViewTransaction::upsert).
+    pub fn upsert<V: View>(
+        &mut self,
+        key: impl KeyOf<V::Key>,
+        make: impl FnOnce() -> V,
+        change: impl FnOnce(&mut V),
+    ) -> Result<(), ViewError>
+    where
+        P: Keeps<V>,
+    {
+        self.transaction.upsert(key, make, change)
+    }
+
+    /// Changes a row; says whether there was one.
+    ///
+    /// # Errors
+    /// As [`ViewTransaction::upsert`](super::ViewTransaction::upsert).
+    pub fn update<V: View>(
+        &mut self,
+        key: impl KeyOf<V::Key>,
+        change: impl FnOnce(&mut V),
+    ) -> Result<bool, ViewError>
+    where
+        P: Keeps<V>,
+    {
+        self.transaction.update(key, change)
+    }
+
+    /// The selected rows, with the changes of this transaction.
+    ///
+    /// # Errors
+    /// As [`ViewTransaction::get`](super::ViewTransaction::get).
+    pub fn select<V: View>(&mut self, select: Select<V>) -> Result<Vec<V>, ViewError>
+    where
+        P: Keeps<V>,
+    {
+        self.transaction.select(select)
+    }
+}

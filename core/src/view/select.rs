@@ -1,0 +1,142 @@
+//! Which rows of a view a reader asks for.
+
+use super::View;
+use super::cursor::Cursor;
+use super::key::{KeyBytes, KeyOf, ViewKey};
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+
+/// Rows of a view: by key or by an index, in its order, filtered and limited.
+///
+/// `#[derive(View)]` makes a function for each index, such as `CustomerView::by_city("Oslo")`.
+///
+/// ```
+/// use midgard::{Select, View};
+///
+/// fn rich<V: View<Key = u64>>(is_rich: impl Fn(&V) -> bool + Send + Sync + 'static) -> Select<V> {
+///     Select::keys(100..200).filter(is_rich).reverse().limit(10)
+/// }
+/// ```
+#[must_use = "a selection reads nothing by itself; pass it to `select`, `first`, `count`, `page` or `for_each`"]
+pub struct Select<V> {
+    /// By which index; `None` is by key.
+    pub(super) index: Option<usize>,
+    /// Values of the index or keys, as bytes.
+    pub(super) from: Bound<Vec<u8>>,
+    pub(super) to: Bound<Vec<u8>>,
+    pub(super) is_reverse: bool,
+    pub(super) limit: Option<usize>,
+    pub(super) filter: Option<Filter<V>>,
+    pub(super) after: Option<Cursor>,
+}
+
+pub(super) type Filter<V> = Box<dyn Fn(&V) -> bool + Send + Sync>;
+
+impl<V: View> Select<V> {
+    /// All rows, in the order of their keys.
+    pub const fn all() -> Self {
+        Select::between(None, Bound::Unbounded, Bound::Unbounded)
+    }
+
+    /// The rows whose keys are in a range, in the order of their keys.
+    pub fn keys(range: impl RangeBounds<V::Key>) -> Self {
+        Select::between(
+            None,
+            encoded(range.start_bound()),
+            encoded(range.end_bound()),
+        )
+    }
+
+    /// The rows that have this value in an index, in the order of their keys.
+    #[doc(hidden)]
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn __equal<T: ViewKey>(index: usize, value: impl KeyOf<T>) -> Self {
+        let mut bytes = KeyBytes::new();
+        value.encode_key(&mut bytes);
+        let bytes = bytes.into_bytes();
+        Select::between(
+            Some(index),
+            Bound::Included(bytes.clone()),
+            Bound::Included(bytes),
+        )
+    }
+
+    /// The rows whose values in an index are in a range, in the order of values and then of keys.
+    #[doc(hidden)]
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn __range<T: ViewKey>(index: usize, range: impl RangeBounds<T>) -> Self {
+        Select::between(
+            Some(index),
+            encoded(range.start_bound()),
+            encoded(range.end_bound()),
+        )
+    }
+
+    /// All rows, in the order of an index.
+    #[doc(hidden)]
+    pub const fn __in_order(index: usize) -> Self {
+        Select::between(Some(index), Bound::Unbounded, Bound::Unbounded)
+    }
+
+    /// The last rows first.
+    pub const fn reverse(mut self) -> Self {
+        self.is_reverse = !self.is_reverse;
+        self
+    }
+
+    /// At most so many rows.
+    pub const fn limit(mut self, limit: usize) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Only rows that pass; a second filter is asked after the first. Rows that do not pass are read all
+    /// the same, so an index is faster where few pass.
+    pub fn filter(mut self, passes: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
+        self.filter = Some(match self.filter.take() {
+            None => Box::new(passes),
+            Some(first) => Box::new(move |row| first(row) && passes(row)),
+        });
+        self
+    }
+
+    /// Only rows after the last one of a [`Page`](super::Page), in the direction of this selection.
+    pub fn after(mut self, cursor: &Cursor) -> Self {
+        self.after = Some(cursor.clone());
+        self
+    }
+
+    const fn between(index: Option<usize>, from: Bound<Vec<u8>>, to: Bound<Vec<u8>>) -> Self {
+        Select {
+            index,
+            from,
+            to,
+            is_reverse: false,
+            limit: None,
+            filter: None,
+            after: None,
+        }
+    }
+
+    pub(super) fn passes(&self, row: &V) -> bool {
+        self.filter.as_ref().is_none_or(|passes| passes(row))
+    }
+}
+
+fn encoded<K: ViewKey>(bound: Bound<&K>) -> Bound<Vec<u8>> {
+    bound.map(|key| KeyBytes::of(key).into_bytes())
+}
+
+impl<V: View> fmt::Debug for Select<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let index = self.index.and_then(|index| V::INDEXES.get(index));
+        f.debug_struct("Select")
+            .field("view", &V::NAME)
+            .field("index", &index.map(|index| index.name))
+            .field("is_reverse", &self.is_reverse)
+            .field("limit", &self.limit)
+            .field("is_filtered", &self.filter.is_some())
+            .field("after", &self.after)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,187 @@
+//! Views as they were at one moment.
+
+use super::cursor::{Cursor, PAGE, Page};
+use super::key::{KeyBytes, KeyOf};
+use super::layout::{self, PREFIX_BYTES};
+use super::scan::{Plan, TableReader};
+use super::select::Select;
+use super::views::Known;
+use super::{View, ViewError};
+use crate::store::EntrySnapshot;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// All views as they were at one moment, whatever is written since.
+pub struct ViewSnapshot {
+    entries: Box<dyn EntrySnapshot>,
+    known: Arc<Known>,
+}
+
+impl ViewSnapshot {
+    pub(super) fn new(entries: Box<dyn EntrySnapshot>, known: Arc<Known>) -> Self {
+        ViewSnapshot { entries, known }
+    }
+
+    /// The row of a key.
+    ///
+    /// # Errors
+    /// [`ViewError::NotBuilt`] when no projection has made the view yet,
+    /// [`ViewError::OtherDefinition`] when it is kept by another definition, or when a row or the
+    /// store cannot be read.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn get<V: View>(&self, key: impl KeyOf<V::Key>) -> Result<Option<V>, ViewError> {
+        let mut bytes = KeyBytes::new();
+        key.encode_key(&mut bytes);
+        self.table()?.get(bytes.as_bytes(), &mut Vec::new())
+    }
+
+    /// The selected rows.
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::get`].
+    pub fn select<V: View>(&self, select: Select<V>) -> Result<Vec<V>, ViewError> {
+        let mut rows = Vec::new();
+        self.for_each(select, |row| {
+            rows.push(row);
+            ControlFlow::Continue(())
+        })?;
+        Ok(rows)
+    }
+
+    /// The first of the selected rows.
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::get`].
+    pub fn first<V: View>(&self, select: Select<V>) -> Result<Option<V>, ViewError> {
+        let mut first = None;
+        self.for_each(select, |row| {
+            first = Some(row);
+            ControlFlow::Break(())
+        })?;
+        Ok(first)
+    }
+
+    /// How many rows are selected. Rows are only read where there is a filter.
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::get`].
+    pub fn count<V: View>(&self, select: Select<V>) -> Result<u64, ViewError> {
+        let mut count = 0;
+        if select.filter.is_some() {
+            self.for_each(select, |_| {
+                count += 1;
+                ControlFlow::Continue(())
+            })?;
+            return Ok(count);
+        }
+        let table = self.table::<V>()?;
+        let plan = Plan::of(&select, table.table)?;
+        let limit = select
+            .limit
+            .map_or(u64::MAX, |limit| u64::try_from(limit).unwrap_or(u64::MAX));
+        if limit > 0 {
+            table.entries(&plan, &mut |_, _| {
+                count += 1;
+                Ok(end_at(count == limit))
+            })?;
+        }
+        Ok(count)
+    }
+
+    /// A page of the selected rows, [as many as the limit](Select::limit) or 100, and where the next
+    /// one begins.
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::get`]; [`ViewError::OtherCursor`] when the cursor is of another selection.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn page<V: View>(&self, select: Select<V>) -> Result<Page<V>, ViewError> {
+        let size = select.limit.unwrap_or(PAGE);
+        let mut page = Page {
+            rows: Vec::new(),
+            next: None,
+        };
+        let table = self.table::<V>()?;
+        let plan = Plan::of(&select, table.table)?;
+        let (mut scratch, mut last, mut is_last) = (Vec::new(), Vec::new(), true);
+        table.entries(&plan, &mut |entry, value| {
+            let is_full = page.rows.len() >= size;
+            if !is_full || select.filter.is_some() {
+                let row = table.row(&plan, entry, value, &mut scratch)?;
+                if !select.passes(&row) {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                if !is_full {
+                    page.rows.push(row);
+                    last.clear();
+                    last.extend_from_slice(entry);
+                    return Ok(end_at(false));
+                }
+            }
+            is_last = false;
+            Ok(end_at(true))
+        })?;
+        if let Some(last) = last.get(PREFIX_BYTES..).filter(|_| !is_last) {
+            page.next = Some(Cursor::new(&select, last));
+        }
+        Ok(page)
+    }
+
+    /// Calls `visit` with the selected rows one after another, in constant memory; `Break` ends it.
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::get`]; the rows before the error were visited.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn for_each<V: View>(
+        &self,
+        select: Select<V>,
+        mut visit: impl FnMut(V) -> ControlFlow<()>,
+    ) -> Result<(), ViewError> {
+        let table = self.table::<V>()?;
+        let plan = Plan::of(&select, table.table)?;
+        let mut left = select.limit.unwrap_or(usize::MAX);
+        if left == 0 {
+            return Ok(());
+        }
+        let mut scratch = Vec::new();
+        table.entries(&plan, &mut |entry, value| {
+            let row = table.row(&plan, entry, value, &mut scratch)?;
+            if !select.passes(&row) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            left -= 1;
+            Ok(match visit(row) {
+                ControlFlow::Continue(()) => end_at(left == 0),
+                end => end,
+            })
+        })
+    }
+
+    /// The table of a view that readers see.
+    fn table<V: View>(&self) -> Result<TableReader<'_, V>, ViewError> {
+        let key = layout::view_note(V::NAME);
+        let Some(note) = self.entries.get(key.as_bytes())? else {
+            return Err(ViewError::NotBuilt { view: V::NAME });
+        };
+        Ok(TableReader {
+            entries: &*self.entries,
+            table: self.known.table::<V>(&key, note)?,
+            view: PhantomData,
+        })
+    }
+}
+
+fn end_at(is_end: bool) -> ControlFlow<()> {
+    if is_end {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
+}
+
+impl fmt::Debug for ViewSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ViewSnapshot").finish_non_exhaustive()
+    }
+}

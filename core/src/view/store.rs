@@ -1,0 +1,242 @@
+//! Views as the place where projections keep what they make of events.
+
+use super::layout::{self, CounterNote, FORMAT, TableNote, ViewNote};
+use super::transaction::ViewTransaction;
+use super::views::Views;
+use super::{ViewDefinition, ViewError};
+use crate::projection::{Generation, ViewStore};
+use crate::store::{Direction, after_prefix};
+use std::ops::{Bound, ControlFlow};
+
+/// How many entries one transaction removes of a generation that nobody sees any more.
+const DISCARD: usize = 10_000;
+
+impl ViewStore for Views {
+    type Transaction = ViewTransaction;
+    type Error = ViewError;
+
+    async fn begin(&self, generation: &Generation) -> Result<ViewTransaction, ViewError> {
+        let entries = self.entries()?;
+        Ok(ViewTransaction::new(
+            entries,
+            generation.projection,
+            generation.number,
+        ))
+    }
+
+    async fn get(
+        &self,
+        transaction: &mut ViewTransaction,
+        key: &str,
+    ) -> Result<Option<String>, ViewError> {
+        transaction.notes.get(key)
+    }
+
+    async fn put(
+        &self,
+        transaction: &mut ViewTransaction,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<(), ViewError> {
+        transaction.notes.put(key, value);
+        Ok(())
+    }
+
+    async fn list(
+        &self,
+        transaction: &mut ViewTransaction,
+        prefix: &str,
+    ) -> Result<Vec<(String, String)>, ViewError> {
+        transaction.notes.list(prefix)
+    }
+
+    async fn commit(&self, transaction: ViewTransaction) -> Result<(), ViewError> {
+        let write = transaction.into_write()?;
+        if write.changes().is_empty() {
+            return Ok(());
+        }
+        self.write(write).await
+    }
+
+    async fn prepare(
+        &self,
+        transaction: &mut ViewTransaction,
+        generation: &Generation,
+    ) -> Result<(), ViewError> {
+        transaction.prepare(generation)
+    }
+
+    async fn activate(
+        &self,
+        transaction: &mut ViewTransaction,
+        generation: &Generation,
+    ) -> Result<(), ViewError> {
+        transaction.activate(generation)
+    }
+
+    async fn discard(
+        &self,
+        transaction: &mut ViewTransaction,
+        generation: &Generation,
+    ) -> Result<bool, ViewError> {
+        transaction.discard(generation)
+    }
+}
+
+impl ViewTransaction {
+    fn prepare(&mut self, generation: &Generation) -> Result<(), ViewError> {
+        for view in &generation.views {
+            let key = layout::table_note(generation.projection, generation.number, view.name);
+            if let Some(note) = self.notes.get(&key)? {
+                let note: TableNote = layout::parse(&key, note.as_bytes())?;
+                if note.form == view.form {
+                    continue;
+                }
+                return Err(ViewError::OtherDefinition {
+                    view: view.name,
+                    stored: note.form,
+                    expected: view.form.clone(),
+                });
+            }
+            let note = TableNote {
+                format: FORMAT,
+                table: self.next_table()?,
+                form: view.form.clone(),
+            };
+            self.notes.put(&key, Some(&layout::write(&key, &note)?));
+        }
+        Ok(())
+    }
+
+    /// A number that no table has had.
+    fn next_table(&mut self) -> Result<u32, ViewError> {
+        let last = match self.notes.get(layout::COUNTER)? {
+            Some(note) => layout::parse::<CounterNote>(layout::COUNTER, note.as_bytes())?.last,
+            None => 0,
+        };
+        let next = last.checked_add(1).ok_or_else(|| ViewError::DamagedNote {
+            note: layout::COUNTER.to_owned(),
+            reason: format!("{last} is the last number there can be"),
+        })?;
+        let note = CounterNote {
+            format: FORMAT,
+            last: next,
+        };
+        let note = layout::write(layout::COUNTER, &note)?;
+        self.notes.put(layout::COUNTER, Some(&note));
+        Ok(next)
+    }
+
+    fn activate(&mut self, generation: &Generation) -> Result<(), ViewError> {
+        for view in &generation.views {
+            self.activate_view(generation, view)?;
+        }
+        // Views that the projection has kept, and no longer lists.
+        for key in self.seen_of(generation.projection, |_| true)? {
+            let is_listed = |view: &ViewDefinition| layout::view_note(view.name) == key;
+            if !generation.views.iter().any(is_listed) {
+                self.forget(&key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn activate_view(
+        &mut self,
+        generation: &Generation,
+        view: &ViewDefinition,
+    ) -> Result<(), ViewError> {
+        let key = layout::view_note(view.name);
+        if let Some(note) = self.notes.get(&key)? {
+            let note: ViewNote = layout::parse(&key, note.as_bytes())?;
+            if note.projection != generation.projection {
+                return Err(ViewError::OwnedByOther {
+                    view: view.name.to_owned(),
+                    projection: generation.projection.to_owned(),
+                    owner: note.projection,
+                });
+            }
+        }
+        let table = layout::table_note(generation.projection, generation.number, view.name);
+        let Some(note) = self.notes.get(&table)? else {
+            return Err(ViewError::NotPrepared {
+                view: view.name.to_owned(),
+                projection: generation.projection.to_owned(),
+                generation: generation.number,
+            });
+        };
+        let TableNote { table, form, .. } = layout::parse(&table, note.as_bytes())?;
+        let note = ViewNote {
+            format: FORMAT,
+            projection: generation.projection.to_owned(),
+            generation: generation.number,
+            table,
+            form,
+        };
+        self.notes.put(&key, Some(&layout::write(&key, &note)?));
+        Ok(())
+    }
+
+    fn discard(&mut self, generation: &Generation) -> Result<bool, ViewError> {
+        let prefix = layout::table_note(generation.projection, generation.number, "");
+        let tables = self.notes.list(&prefix)?;
+        for (key, note) in &tables {
+            let note: TableNote = layout::parse(key, note.as_bytes())?;
+            if !self.remove_entries(note.table)? {
+                return Ok(false);
+            }
+        }
+        for (key, _) in &tables {
+            self.notes.put(key, None);
+        }
+        let is_discarded = |note: &ViewNote| note.generation == generation.number;
+        for key in self.seen_of(generation.projection, is_discarded)? {
+            self.forget(&key)?;
+        }
+        Ok(true)
+    }
+
+    /// Removes what there is room for; says whether it was everything.
+    fn remove_entries(&mut self, table: u32) -> Result<bool, ViewError> {
+        let mut prefix = Vec::new();
+        layout::begin_table(&mut prefix, table);
+        let (removed, mut is_all) = (&mut self.removed, true);
+        self.notes.entries().scan(
+            Bound::Included(&prefix),
+            after_prefix(&prefix).as_ref().map(Vec::as_slice),
+            Direction::Forward,
+            &mut |entry, _| {
+                if removed.len() >= DISCARD {
+                    is_all = false;
+                    return ControlFlow::Break(());
+                }
+                removed.push(entry.to_vec());
+                ControlFlow::Continue(())
+            },
+        )?;
+        Ok(is_all)
+    }
+
+    /// The notes of views that readers see of a projection. Those of others may change meanwhile.
+    fn seen_of(
+        &self,
+        projection: &str,
+        is_wanted: impl Fn(&ViewNote) -> bool,
+    ) -> Result<Vec<String>, ViewError> {
+        let mut seen = Vec::new();
+        for (key, note) in self.notes.stored(&layout::view_note(""))? {
+            let note: ViewNote = layout::parse(&key, note.as_bytes())?;
+            if note.projection == projection && is_wanted(&note) {
+                seen.push(key);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Lets readers no longer see a view.
+    fn forget(&mut self, key: &str) -> Result<(), ViewError> {
+        self.notes.get(key)?;
+        self.notes.put(key, None);
+        Ok(())
+    }
+}

@@ -1,0 +1,309 @@
+//! What a transaction has read and changed of one view.
+
+use super::key::{KeyBytes, KeyOf};
+use super::layout::{self, KEY_BYTES};
+use super::scan::TableReader;
+use super::{View, ViewError, show};
+use crate::limits::ENTRY_VALUE_BYTES;
+use crate::store::{EntrySnapshot, EntryWrite};
+use std::any::Any;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+
+/// The rows of one view that a transaction has to do with.
+pub(super) struct Table<V> {
+    pub(super) number: u32,
+    /// Where in `rows` the row of a key is.
+    pub(super) places: HashMap<Box<[u8]>, usize>,
+    rows: Vec<Row<V>>,
+    key: KeyBytes,
+    value: KeyBytes,
+    entry: Vec<u8>,
+}
+
+struct Row<V> {
+    /// What the store has: nothing, or a row, of which the values of the indexes are kept from before
+    /// the first change.
+    before: Option<Box<[u8]>>,
+    now: Option<V>,
+    is_changed: bool,
+}
+
+impl<V: View> Table<V> {
+    pub(super) fn new(number: u32) -> Self {
+        Table {
+            number,
+            places: HashMap::new(),
+            rows: Vec::new(),
+            key: KeyBytes::new(),
+            value: KeyBytes::new(),
+            entry: Vec::new(),
+        }
+    }
+
+    pub(super) fn reader<'a>(&self, entries: &'a dyn EntrySnapshot) -> TableReader<'a, V> {
+        TableReader {
+            entries,
+            table: self.number,
+            view: PhantomData,
+        }
+    }
+
+    /// The place of a key's row, which is read when it is not known yet.
+    pub(super) fn place(
+        &mut self,
+        entries: &dyn EntrySnapshot,
+        key: &impl KeyOf<V::Key>,
+    ) -> Result<usize, ViewError> {
+        self.key.clear();
+        key.encode_key(&mut self.key);
+        if let Some(place) = self.places.get(self.key.as_bytes()) {
+            return Ok(*place);
+        }
+        let reader = self.reader(entries);
+        let now = reader.get(self.key.as_bytes(), &mut self.entry)?;
+        let before = now.is_some().then(Box::default);
+        Ok(self.insert(Row {
+            before,
+            now,
+            is_changed: false,
+        }))
+    }
+
+    /// Keeps a row under the key that was encoded last.
+    fn insert(&mut self, row: Row<V>) -> usize {
+        let place = self.rows.len();
+        self.places.insert(self.key.as_bytes().into(), place);
+        self.rows.push(row);
+        place
+    }
+
+    pub(super) fn row(&self, place: usize) -> Option<&V> {
+        self.rows.get(place).and_then(|row| row.now.as_ref())
+    }
+
+    /// The row at a place, to be changed.
+    pub(super) fn change(&mut self, place: usize) -> Option<&mut Option<V>> {
+        let row = self.rows.get_mut(place)?;
+        if !row.is_changed {
+            row.is_changed = true;
+            if let (Some(before), Some(now)) = (&mut row.before, &row.now) {
+                *before = index_values(now, &mut self.value);
+            }
+        }
+        Some(&mut row.now)
+    }
+
+    pub(super) fn put(&mut self, entries: &dyn EntrySnapshot, row: V) -> Result<(), ViewError> {
+        self.key.clear();
+        row.key().encode_key(&mut self.key);
+        check_lengths(&row, self.key.len(), &mut self.value)?;
+        if let Some(place) = self.places.get(self.key.as_bytes()) {
+            let place = *place;
+            if let Some(now) = self.change(place) {
+                *now = Some(row);
+            }
+            return Ok(());
+        }
+        // Without indexes it does not matter whether the store has a row.
+        let before = if V::INDEXES.is_empty() {
+            Some(Box::default())
+        } else {
+            let reader = self.reader(entries);
+            let before = reader.get(self.key.as_bytes(), &mut self.entry)?;
+            before.map(|before| index_values(&before, &mut self.value))
+        };
+        self.insert(Row {
+            before,
+            now: Some(row),
+            is_changed: true,
+        });
+        Ok(())
+    }
+
+    /// Checks a row that was changed in place, whose key was encoded last.
+    pub(super) fn check(&mut self, place: usize) -> Result<(), ViewError> {
+        let Some(row) = self.rows.get(place).and_then(|row| row.now.as_ref()) else {
+            return Ok(());
+        };
+        self.value.clear();
+        row.key().encode_key(&mut self.value);
+        if self.value != self.key {
+            return Err(ViewError::KeyChanged {
+                view: V::NAME,
+                before: show::key::<V::Key>(self.key.as_bytes()),
+                after: show::key::<V::Key>(self.value.as_bytes()),
+            });
+        }
+        check_lengths(row, self.key.len(), &mut self.value)
+    }
+
+    /// Whether the row of a key was changed: what the store has of it is no longer so.
+    pub(super) fn is_changed(&self, key: &[u8]) -> bool {
+        let place = self.places.get(key);
+        place.is_some_and(|place| self.is_changed_at(*place))
+    }
+
+    pub(super) fn is_changed_at(&self, place: usize) -> bool {
+        self.rows.get(place).is_some_and(|row| row.is_changed)
+    }
+}
+
+fn check_lengths<V: View>(row: &V, key: usize, value: &mut KeyBytes) -> Result<(), ViewError> {
+    if key > KEY_BYTES {
+        return Err(ViewError::KeyTooLong {
+            view: V::NAME,
+            actual: key,
+        });
+    }
+    for index in V::INDEXES {
+        value.clear();
+        (index.encode)(row, value);
+        let actual = value.len() + if index.unique { 0 } else { key };
+        if actual > KEY_BYTES {
+            return Err(ViewError::IndexTooLong {
+                view: V::NAME,
+                index: index.name,
+                actual,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The values of a row in all indexes, each after its length.
+fn index_values<V: View>(row: &V, value: &mut KeyBytes) -> Box<[u8]> {
+    let mut values = Vec::new();
+    for index in V::INDEXES {
+        value.clear();
+        (index.encode)(row, value);
+        let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+        values.extend_from_slice(&length.to_be_bytes());
+        values.extend_from_slice(value.as_bytes());
+    }
+    values.into()
+}
+
+fn next_value<'a>(values: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = u32::from_be_bytes(*values.split_off(..4)?.as_array()?);
+    values.split_off(..usize::try_from(length).ok()?)
+}
+
+/// A [`Table`] of any view.
+pub(super) trait AnyTable: Any + Send {
+    fn number(&self) -> u32;
+
+    /// Adds what has changed to a write.
+    fn write(
+        &mut self,
+        entries: &dyn EntrySnapshot,
+        write: &mut EntryWrite,
+    ) -> Result<(), ViewError>;
+}
+
+/// An entry of a unique index that is to be added.
+struct Claim<'a> {
+    index: usize,
+    entry: Vec<u8>,
+    key: &'a [u8],
+}
+
+impl<V: View> AnyTable for Table<V> {
+    fn number(&self) -> u32 {
+        self.number
+    }
+
+    fn write(
+        &mut self,
+        entries: &dyn EntrySnapshot,
+        write: &mut EntryWrite,
+    ) -> Result<(), ViewError> {
+        let mut claims = Vec::new();
+        for (key, place) in &self.places {
+            let Some(row) = self.rows.get(*place).filter(|row| row.is_changed) else {
+                continue;
+            };
+            if row.before.is_none() && row.now.is_none() {
+                continue;
+            }
+            let now = row.now.as_ref().map(|row| encode(row)).transpose()?;
+            layout::row(&mut self.entry, self.number, key);
+            write.set(self.entry.clone(), now);
+
+            let mut values = row.before.as_deref().unwrap_or_default();
+            for (number, index) in V::INDEXES.iter().enumerate() {
+                let before = next_value(&mut values);
+                self.value.clear();
+                if let Some(now) = &row.now {
+                    (index.encode)(now, &mut self.value);
+                }
+                let now = row.now.as_ref().map(|_| self.value.as_bytes());
+                if before == now {
+                    continue;
+                }
+                let entry = |value: &[u8]| {
+                    let mut entry = Vec::new();
+                    layout::begin(&mut entry, self.number, Some(number));
+                    entry.extend_from_slice(value);
+                    if !index.unique {
+                        entry.extend_from_slice(key);
+                    }
+                    entry
+                };
+                if let Some(before) = before {
+                    write.set(entry(before), None);
+                }
+                match now {
+                    None => {}
+                    Some(value) if index.unique => claims.push(Claim {
+                        index: number,
+                        entry: entry(value),
+                        key,
+                    }),
+                    Some(value) => write.set(entry(value), Some(key.to_vec())),
+                }
+            }
+        }
+        // Every value that is given up is free by now, so that rows may exchange their values.
+        for claim in claims {
+            let holder = match write.changes().get(&claim.entry) {
+                Some(holder) => holder.as_deref(),
+                None => entries.get(&claim.entry)?,
+            };
+            if let Some(holder) = holder.filter(|holder| *holder != claim.key) {
+                return Err(not_unique::<V>(&claim, holder));
+            }
+            write.set(claim.entry, Some(claim.key.to_vec()));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn encode<V: View>(row: &V) -> Result<Vec<u8>, ViewError> {
+    let json = serde_json::to_vec(row).map_err(|source| ViewError::Encode {
+        view: V::NAME,
+        key: show::key_of(row.key()),
+        source,
+    })?;
+    if json.len() > ENTRY_VALUE_BYTES {
+        return Err(ViewError::RowTooLarge {
+            view: V::NAME,
+            key: show::key_of(row.key()),
+            actual: json.len(),
+        });
+    }
+    Ok(json)
+}
+
+#[cold]
+fn not_unique<V: View>(claim: &Claim<'_>, holder: &[u8]) -> ViewError {
+    let index = V::INDEXES.get(claim.index);
+    let value = claim.entry.get(layout::PREFIX_BYTES..).unwrap_or_default();
+    ViewError::NotUnique {
+        view: V::NAME,
+        index: index.map_or("", |index| index.name),
+        value: index.map_or_else(String::new, |index| show::by_form(index.describe, value)),
+        key: show::key::<V::Key>(claim.key),
+        other: show::key::<V::Key>(holder),
+    }
+}

@@ -1,0 +1,285 @@
+//! What handlers of a projection read and write views through.
+
+use super::key::{KeyBytes, KeyOf};
+use super::layout;
+use super::notes::Notes;
+use super::scan::{Plan, TableReader, decode};
+use super::select::Select;
+use super::table::{AnyTable, Table, encode};
+use super::views::check_form;
+use super::{View, ViewError};
+use crate::store::{Direction, EntrySnapshot, EntryWrite};
+use std::any::Any;
+use std::fmt;
+use std::ops::ControlFlow;
+
+/// Reads and changes the rows of one generation of views. It sees its own changes; others see all of
+/// them or none, once it is committed.
+///
+/// However often a row is changed, it is read once and written once.
+pub struct ViewTransaction {
+    pub(super) notes: Notes,
+    projection: &'static str,
+    generation: u32,
+    tables: Vec<Box<dyn AnyTable>>,
+    /// Entries to remove.
+    pub(super) removed: Vec<Vec<u8>>,
+    /// Why the rows are no longer what the handlers wanted.
+    failed: Option<String>,
+}
+
+impl ViewTransaction {
+    pub(super) fn new(
+        entries: Box<dyn EntrySnapshot>,
+        projection: &'static str,
+        generation: u32,
+    ) -> Self {
+        ViewTransaction {
+            notes: Notes::new(entries),
+            projection,
+            generation,
+            tables: Vec::new(),
+            removed: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// The row of a key.
+    ///
+    /// # Errors
+    /// When the stored row or the store cannot be read.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn get<V: View>(&mut self, key: impl KeyOf<V::Key>) -> Result<Option<&V>, ViewError> {
+        let (table, entries, _) = self.table::<V>()?;
+        let place = table.place(entries, &key)?;
+        Ok(table.row(place))
+    }
+
+    /// Sets a row, whether its key has one already or not.
+    ///
+    /// # Errors
+    /// [`ViewError::KeyTooLong`] and [`ViewError::IndexTooLong`], or when what is stored cannot be
+    /// read. That two rows have the same value in a unique index is found at the commit.
+    pub fn put<V: View>(&mut self, row: V) -> Result<(), ViewError> {
+        let (table, entries, _) = self.table::<V>()?;
+        table.put(entries, row)
+    }
+
+    /// Removes a row; says whether there was one.
+    ///
+    /// # Errors
+    /// As [`ViewTransaction::get`].
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn remove<V: View>(&mut self, key: impl KeyOf<V::Key>) -> Result<bool, ViewError> {
+        let (table, entries, _) = self.table::<V>()?;
+        let place = table.place(entries, &key)?;
+        if table.row(place).is_none() {
+            return Ok(false);
+        }
+        Ok(table.change(place).is_some_and(|row| row.take().is_some()))
+    }
+
+    /// Makes the row of a key if there is none, and then changes it, in either case.
+    ///
+    /// # Errors
+    /// [`ViewError::KeyChanged`] when the row does not have this key afterwards, else as
+    /// [`ViewTransaction::put`].
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn upsert<V: View>(
+        &mut self,
+        key: impl KeyOf<V::Key>,
+        make: impl FnOnce() -> V,
+        change: impl FnOnce(&mut V),
+    ) -> Result<(), ViewError> {
+        let (table, entries, failed) = self.table::<V>()?;
+        let place = table.place(entries, &key)?;
+        if let Some(row) = table.change(place) {
+            change(row.get_or_insert_with(make));
+        }
+        checked(table, place, failed)
+    }
+
+    /// Changes a row; says whether there was one.
+    ///
+    /// # Errors
+    /// As [`ViewTransaction::upsert`].
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn update<V: View>(
+        &mut self,
+        key: impl KeyOf<V::Key>,
+        change: impl FnOnce(&mut V),
+    ) -> Result<bool, ViewError> {
+        let (table, entries, failed) = self.table::<V>()?;
+        let place = table.place(entries, &key)?;
+        if table.row(place).is_none() {
+            return Ok(false);
+        }
+        if let Some(Some(row)) = table.change(place) {
+            change(row);
+        }
+        checked(table, place, failed).map(|()| true)
+    }
+
+    /// The selected rows, with the changes of this transaction.
+    ///
+    /// # Errors
+    /// As [`ViewTransaction::get`].
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn select<V: View>(&mut self, select: Select<V>) -> Result<Vec<V>, ViewError> {
+        let (table, entries, _) = self.table::<V>()?;
+        let plan = Plan::of(&select, table.number)?;
+        let limit = select.limit.unwrap_or(usize::MAX);
+        let mut rows = Vec::new();
+        if limit == 0 {
+            return Ok(rows);
+        }
+        let changed = changed_rows(table, &plan, &select);
+        let mut changed = changed.into_iter().peekable();
+        let reader = table.reader(entries);
+        let mut scratch = Vec::new();
+        reader.entries(&plan, &mut |entry, value| {
+            while let Some((_, row)) = changed.next_if(|(own, _)| match plan.direction {
+                Direction::Forward => own.as_slice() < entry,
+                Direction::Backward => own.as_slice() > entry,
+            }) {
+                rows.push(copy(row)?);
+                if rows.len() == limit {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            let key = TableReader::<V>::key(&plan, entry, value);
+            if !table.is_changed(key) {
+                let row = reader.row(&plan, entry, value, &mut scratch)?;
+                if select.passes(&row) {
+                    rows.push(row);
+                }
+            }
+            Ok(if rows.len() == limit {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        for (_, row) in changed.take(limit - rows.len()) {
+            rows.push(copy(row)?);
+        }
+        Ok(rows)
+    }
+
+    /// The table of a view, the entries it is in, and what to fill in when a change goes wrong.
+    #[allow(clippy::type_complexity)]
+    fn table<V: View>(
+        &mut self,
+    ) -> Result<(&mut Table<V>, &dyn EntrySnapshot, &mut Option<String>), ViewError> {
+        let is_it = |table: &dyn AnyTable| (table as &dyn Any).is::<Table<V>>();
+        let place = match self.tables.iter().position(|table| is_it(&**table)) {
+            Some(place) => place,
+            None => {
+                let table = self.open::<V>()?;
+                self.tables.push(Box::new(table));
+                self.tables.len() - 1
+            }
+        };
+        let table = self.tables.get_mut(place);
+        let table = table.and_then(|table| (&mut **table as &mut dyn Any).downcast_mut());
+        match table {
+            Some(table) => Ok((table, self.notes.entries(), &mut self.failed)),
+            None => Err(not_prepared::<V>(self.projection, self.generation)),
+        }
+    }
+
+    #[cold]
+    fn open<V: View>(&mut self) -> Result<Table<V>, ViewError> {
+        let key = layout::table_note(self.projection, self.generation, V::NAME);
+        let Some(note) = self.notes.get(&key)? else {
+            return Err(not_prepared::<V>(self.projection, self.generation));
+        };
+        let note: layout::TableNote = layout::parse(&key, note.as_bytes())?;
+        check_form::<V>(note.form)?;
+        if self.tables.iter().any(|open| open.number() == note.table) {
+            return Err(ViewError::TwoTypes { view: V::NAME });
+        }
+        Ok(Table::new(note.table))
+    }
+
+    /// Everything that has changed, and what it relies on. The snapshot is given back.
+    pub(super) fn into_write(mut self) -> Result<EntryWrite, ViewError> {
+        if let Some(reason) = self.failed {
+            return Err(ViewError::Failed { reason });
+        }
+        let mut write = EntryWrite::new();
+        for table in &mut self.tables {
+            table.write(self.notes.entries(), &mut write)?;
+        }
+        for entry in self.removed {
+            write.set(entry, None);
+        }
+        Ok(self.notes.into_write(write))
+    }
+}
+
+/// Checks a row that was changed in place. One that is refused cannot be made what it was.
+fn checked<V: View>(
+    table: &mut Table<V>,
+    place: usize,
+    failed: &mut Option<String>,
+) -> Result<(), ViewError> {
+    table.check(place).inspect_err(|error| {
+        failed.get_or_insert_with(|| error.to_string());
+    })
+}
+
+/// The changed rows that are selected, in the order of the selection, each with its entry.
+fn changed_rows<'t, V: View>(
+    table: &'t Table<V>,
+    plan: &Plan,
+    select: &Select<V>,
+) -> Vec<(Vec<u8>, &'t V)> {
+    let index = select.index.and_then(|index| V::INDEXES.get(index));
+    let (mut found, mut value, mut entry) = (Vec::new(), KeyBytes::new(), Vec::new());
+    for (key, place) in &table.places {
+        let Some(row) = table.row(*place).filter(|_| table.is_changed_at(*place)) else {
+            continue;
+        };
+        layout::begin(&mut entry, table.number, select.index);
+        if let Some(index) = index {
+            value.clear();
+            (index.encode)(row, &mut value);
+            entry.extend_from_slice(value.as_bytes());
+        }
+        if index.is_none_or(|index| !index.unique) {
+            entry.extend_from_slice(key);
+        }
+        if plan.contains(&entry) && select.passes(row) {
+            found.push((entry.clone(), row));
+        }
+    }
+    found.sort_by(|(one, _), (other, _)| match plan.direction {
+        Direction::Forward => one.cmp(other),
+        Direction::Backward => other.cmp(one),
+    });
+    found
+}
+
+/// Views need not be `Clone`, but they can always be written and read.
+fn copy<V: View>(row: &V) -> Result<V, ViewError> {
+    decode(KeyBytes::of(row.key()).as_bytes(), &encode(row)?)
+}
+
+#[cold]
+fn not_prepared<V: View>(projection: &str, generation: u32) -> ViewError {
+    ViewError::NotPrepared {
+        view: V::NAME.to_owned(),
+        projection: projection.to_owned(),
+        generation,
+    }
+}
+
+impl fmt::Debug for ViewTransaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ViewTransaction")
+            .field("projection", &self.projection)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,196 @@
+//! Views in the entries of an embedded store.
+
+use super::cursor::Page;
+use super::key::KeyOf;
+use super::select::Select;
+use super::snapshot::ViewSnapshot;
+use super::{View, ViewDefinition, ViewError, layout};
+use crate::error::StoreError;
+use crate::store::{EmbeddedStore, EntryError, EntrySnapshot, EntryWrite};
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Typed tables with indexes, kept beside the events of an embedded store. Clones share them.
+///
+/// Projections write them; programs read them, either one thing at a time, or several from one
+/// [`snapshot`](Views::snapshot):
+///
+/// ```
+/// use midgard::{Select, View, ViewError, Views};
+///
+/// fn dashboard<V: View<Key = u64>>(views: &Views) -> Result<(u64, Option<V>), ViewError> {
+///     let views = views.snapshot()?;
+///     Ok((views.count(Select::<V>::all())?, views.get(7)?))
+/// }
+///
+/// let views = Views::new(midgard::MemoryStore::new());
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Customer { id: u64 }
+/// # impl View for Customer {
+/// #     const NAME: &'static str = "customer";
+/// #     const INDEXES: &'static [midgard::view::ViewIndex<Self>] = &[];
+/// #     type Key = u64;
+/// #     fn key(&self) -> &u64 { &self.id }
+/// #     fn describe(form: &mut String) { form.push_str("id: u64"); }
+/// # }
+/// let error = dashboard::<Customer>(&views).err().unwrap();
+/// assert_eq!(error.to_string(), "view \"customer\" has not been built yet; run its projection");
+/// ```
+#[derive(Clone)]
+pub struct Views(Arc<Shared>);
+
+struct Shared {
+    store: Box<dyn Embedded>,
+    known: Arc<Known>,
+}
+
+/// A store of which only the entries are used.
+trait Embedded: Send + Sync {
+    fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError>;
+    fn write(
+        &self,
+        write: EntryWrite,
+    ) -> Pin<Box<dyn Future<Output = Result<(), EntryError>> + Send + '_>>;
+}
+
+impl<S: EmbeddedStore> Embedded for S {
+    fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError> {
+        EmbeddedStore::snapshot(self)
+    }
+
+    fn write(
+        &self,
+        write: EntryWrite,
+    ) -> Pin<Box<dyn Future<Output = Result<(), EntryError>> + Send + '_>> {
+        Box::pin(self.write_entries(write))
+    }
+}
+
+impl Views {
+    /// The views in the entries of a store. Stores are cheap to clone: pass `store.clone()`.
+    #[must_use]
+    pub fn new(store: impl EmbeddedStore) -> Self {
+        Views(Arc::new(Shared {
+            store: Box::new(store),
+            known: Arc::default(),
+        }))
+    }
+
+    /// All views as they are now: of each transaction, everything or nothing. Hold it for a moment
+    /// only, as what it sees takes room until it is dropped.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn snapshot(&self) -> Result<ViewSnapshot, ViewError> {
+        Ok(ViewSnapshot::new(self.entries()?, self.0.known.clone()))
+    }
+
+    /// As [`ViewSnapshot::get`].
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::get`].
+    pub fn get<V: View>(&self, key: impl KeyOf<V::Key>) -> Result<Option<V>, ViewError> {
+        self.snapshot()?.get(key)
+    }
+
+    /// As [`ViewSnapshot::select`].
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::get`].
+    pub fn select<V: View>(&self, select: Select<V>) -> Result<Vec<V>, ViewError> {
+        self.snapshot()?.select(select)
+    }
+
+    /// As [`ViewSnapshot::first`].
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::get`].
+    pub fn first<V: View>(&self, select: Select<V>) -> Result<Option<V>, ViewError> {
+        self.snapshot()?.first(select)
+    }
+
+    /// As [`ViewSnapshot::count`].
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::get`].
+    pub fn count<V: View>(&self, select: Select<V>) -> Result<u64, ViewError> {
+        self.snapshot()?.count(select)
+    }
+
+    /// As [`ViewSnapshot::page`].
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::page`].
+    pub fn page<V: View>(&self, select: Select<V>) -> Result<Page<V>, ViewError> {
+        self.snapshot()?.page(select)
+    }
+
+    /// As [`ViewSnapshot::for_each`].
+    ///
+    /// # Errors
+    /// As [`ViewSnapshot::get`].
+    pub fn for_each<V: View>(
+        &self,
+        select: Select<V>,
+        visit: impl FnMut(V) -> ControlFlow<()>,
+    ) -> Result<(), ViewError> {
+        self.snapshot()?.for_each(select, visit)
+    }
+
+    pub(super) fn entries(&self) -> Result<Box<dyn EntrySnapshot>, ViewError> {
+        Ok(self.0.store.snapshot()?)
+    }
+
+    pub(super) async fn write(&self, write: EntryWrite) -> Result<(), ViewError> {
+        Ok(self.0.store.write(write).await?)
+    }
+}
+
+impl fmt::Debug for Views {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Views").finish_non_exhaustive()
+    }
+}
+
+/// Notes that were found to fit a view type, so that they are not parsed at each read.
+#[derive(Default)]
+pub(super) struct Known(RwLock<HashMap<TypeId, KnownNote>>);
+
+struct KnownNote {
+    note: Box<[u8]>,
+    table: u32,
+}
+
+impl Known {
+    /// The table of a view that readers see, by the bytes of the view's note.
+    pub(super) fn table<V: View>(&self, key: &str, note: &[u8]) -> Result<u32, ViewError> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match known.get(&TypeId::of::<V>()) {
+            Some(known) if *known.note == *note => return Ok(known.table),
+            _ => drop(known),
+        }
+        let layout::ViewNote { table, form, .. } = layout::parse(key, note)?;
+        check_form::<V>(form)?;
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let note = note.into();
+        known.insert(TypeId::of::<V>(), KnownNote { note, table });
+        Ok(table)
+    }
+}
+
+/// Refuses rows of another definition than that of `V`.
+pub(super) fn check_form<V: View>(stored: String) -> Result<(), ViewError> {
+    let expected = ViewDefinition::of::<V>().form;
+    if stored == expected {
+        return Ok(());
+    }
+    Err(ViewError::OtherDefinition {
+        view: V::NAME,
+        stored,
+        expected,
+    })
+}
