@@ -1,7 +1,7 @@
 //! Subscriptions: a handler that is called with every event, in order, at least once.
 
 use crate::aggregate::Aggregate;
-use crate::codec::DecodeError;
+use crate::codec::{self, DecodeError};
 use crate::consumer::handler::{Call, Handler};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::{AnyEvent, EventSet};
@@ -80,7 +80,7 @@ impl<E: EventSet> Subscription<E> {
         Subscription::new(
             name.into(),
             Query::events::<E>(),
-            Arc::new(|event| event.decode()),
+            Arc::new(codec::decode::<E>),
         )
     }
 

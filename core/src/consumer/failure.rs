@@ -68,8 +68,7 @@ impl FailurePolicy {
         self
     }
 
-    /// Then parks the event as a [dead letter](crate::DeadLetter), with all later ones of its sequence,
-    /// until it is retried or evicted. Other sequences go on.
+    /// Then parks the event as a dead letter, with all later ones of its sequence. Other sequences go on.
     pub const fn then_park(mut self) -> Self {
         self.then = Then::Park;
         self

@@ -49,9 +49,8 @@ where
         check: &|_| true,
     };
     loop {
-        let plan = match first_plan(&around).await? {
-            Some(plan) => plan,
-            None => break,
+        let Some(plan) = first_plan(&around).await? else {
+            break;
         };
         match Track::new(&around, plan).run().await {
             Ended::Stopped => break,
