@@ -20,6 +20,8 @@
 //! - Several processes may use one directory at once, and one process may open it several times: it
 //!   then shares one environment.
 //! - One thread writes, and commits many appends at once; readers never wait for it.
+//! - [Snapshots](LmdbStore#impl-EmbeddedStore-for-LmdbStore) of entries are for the moment: a larger map waits for
+//!   them.
 //! - The map never has to be sized. `data.mdb` grows with what is in it, and does not shrink.
 //! - Never on a network file system: LMDB's locks and its map do not work there.
 //! - A payload over about 2,000 bytes takes whole pages of 4 KiB.

@@ -56,7 +56,8 @@ impl LmdbOptions {
     }
 
     /// How many reads may go on at once, over all processes; 1,022 when not set. The first process to
-    /// open a store decides. A read takes a slot for microseconds, not for as long as a stream is open.
+    /// open a store decides. A read takes a slot for microseconds, not for as long as a stream is open; a
+    /// snapshot of entries for as long as it is held.
     #[must_use]
     pub const fn max_readers(mut self, readers: u32) -> Self {
         self.max_readers = if readers == 0 { 1 } else { readers };

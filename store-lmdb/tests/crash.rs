@@ -1,9 +1,11 @@
-//! Kill -9 in the middle of 64 producers: what was acknowledged is there, and no batch is torn.
+//! Kill -9 in the middle of 64 producers, of events or of entries: what was acknowledged is there, and
+//! nothing is torn.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
-use common::{child_directory, event, read_stream, start_child, stream};
+use common::{child_directory, event, read_entries, read_stream, start_child, stream};
+use midgard::store::{EntryWrite, ReadEntries};
 use midgard::{Append, ExpectedVersion, Store, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::collections::HashMap;
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 
 const PRODUCERS: usize = 64;
 const KILLS: u64 = 100;
+const KILLS_OF_ENTRIES: u64 = 20;
 /// So many kills meet the same store, so that each also continues what the one before left.
 const KILLS_PER_STORE: u64 = 10;
 
@@ -68,9 +71,12 @@ fn a_kill_in_the_middle_of_64_producers_loses_nothing_and_tears_nothing() {
             directory = tempfile::tempdir().unwrap();
             acknowledged.clear();
         }
-        // Spread over the phases of a commit; the seed is the number of the kill.
-        let after = Duration::from_micros(1_000 + kill.wrapping_mul(0x9E37_79B9) % 60_000);
-        acknowledged_in_all += run_and_kill(directory.path(), after, &mut acknowledged);
+        acknowledged_in_all += run_and_kill(
+            "child_appends_until_killed",
+            directory.path(),
+            kill,
+            &mut acknowledged,
+        );
         check(directory.path(), &acknowledged, kill);
     }
     assert!(
@@ -80,8 +86,15 @@ fn a_kill_in_the_middle_of_64_producers_loses_nothing_and_tears_nothing() {
 }
 
 /// Notes the last number that each producer was acknowledged, and gives how many there were.
-fn run_and_kill(directory: &Path, after: Duration, acknowledged: &mut HashMap<usize, u64>) -> u64 {
-    let mut child = start_child("child_appends_until_killed", directory, "");
+fn run_and_kill(
+    name: &str,
+    directory: &Path,
+    kill: u64,
+    acknowledged: &mut HashMap<usize, u64>,
+) -> u64 {
+    // Spread over the phases of a commit; the seed is the number of the kill.
+    let after = Duration::from_micros(1_000 + kill.wrapping_mul(0x9E37_79B9) % 60_000);
+    let mut child = start_child(name, directory, "");
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut count = 0;
     let mut kill_at = None;
@@ -133,4 +146,92 @@ fn check(directory: &Path, acknowledged: &HashMap<usize, u64>, kill: u64) {
             single.len()
         );
     }
+}
+
+/// The key of what a producer writes with each of its numbers.
+fn numbered(producer: usize, number: u64) -> Vec<u8> {
+    format!("{producer:02}/number/{number:06}").into_bytes()
+}
+
+/// Not a test of its own: what the killed process does. Each change of a producer counts its entry
+/// `count` up as it was read, adds one entry, and removes the one that was added ten changes before.
+#[test]
+fn child_writes_entries_until_killed() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(directory).unwrap();
+    thread::scope(|scope| {
+        for producer in 0..PRODUCERS {
+            let store = &store;
+            scope.spawn(move || {
+                let count = format!("{producer:02}/count").into_bytes();
+                loop {
+                    let before = read_entries(store, &ReadEntries::key(&count)).pop();
+                    let before = before.map(|(_, value)| value);
+                    let number = 1 + as_number(before.as_deref());
+                    let value = number.to_string().into_bytes();
+                    let mut write = EntryWrite::new()
+                        .expect(&count, before.as_deref())
+                        .expect(&numbered(producer, number), None)
+                        .put(&count, &value)
+                        .put(&numbered(producer, number), &value);
+                    if let Some(old) = number.checked_sub(10) {
+                        write = write.remove(&numbered(producer, old));
+                    }
+                    block_on(store.write_entries(write)).unwrap();
+                    println!("acknowledged {producer} {number}");
+                }
+            });
+        }
+    });
+}
+
+fn as_number(value: Option<&[u8]>) -> u64 {
+    value.map_or(0, |value| {
+        std::str::from_utf8(value).unwrap().parse().unwrap()
+    })
+}
+
+#[test]
+fn a_kill_in_the_middle_of_changes_of_entries_loses_nothing_and_tears_nothing() {
+    if child_directory().is_some() {
+        return;
+    }
+    let mut acknowledged_in_all = 0;
+    let mut directory = tempfile::tempdir().unwrap();
+    let mut acknowledged = HashMap::new();
+    for kill in 0..KILLS_OF_ENTRIES {
+        if kill % KILLS_PER_STORE == 0 {
+            directory = tempfile::tempdir().unwrap();
+            acknowledged.clear();
+        }
+        acknowledged_in_all += run_and_kill(
+            "child_writes_entries_until_killed",
+            directory.path(),
+            kill,
+            &mut acknowledged,
+        );
+        let store = LmdbStore::open(directory.path()).unwrap();
+        for producer in 0..PRODUCERS {
+            let prefix = format!("{producer:02}/").into_bytes();
+            let found = read_entries(&store, &ReadEntries::prefix(&prefix));
+            let count = as_number(found.first().map(|(_, value)| value.as_slice()));
+            let last = acknowledged.get(&producer).copied().unwrap_or(0);
+            assert!(
+                count >= last,
+                "kill {kill}: change {last} of producer {producer} was acknowledged, and {count} are there"
+            );
+            let numbers = (count.saturating_sub(9).max(1)..=count)
+                .map(|number| (numbered(producer, number), number.to_string().into_bytes()));
+            assert!(
+                found.iter().skip(1).cloned().eq(numbers),
+                "kill {kill}: change {count} of producer {producer} was torn: {found:?}"
+            );
+        }
+    }
+    assert!(
+        acknowledged_in_all > KILLS_OF_ENTRIES,
+        "only {acknowledged_in_all} changes were acknowledged in all"
+    );
 }

@@ -6,7 +6,10 @@
 
 mod common;
 
-use common::{append, child_directory, event, payloads, read_log, read_stream, stream};
+use common::{
+    append, child_directory, event, payloads, read_entries, read_log, read_stream, stream,
+};
+use midgard::store::{EmbeddedStore, EntryWrite, ReadEntries};
 use midgard::{
     Append, AppendError, EventId, ExpectedVersion, Metadata, NewEvent, Position, Store,
     StreamState, Version, block_on,
@@ -155,6 +158,33 @@ fn a_store_of_format_1_is_read_and_goes_on() {
             ..
         }
     ));
+}
+
+#[test]
+fn a_store_of_format_1_without_entries_is_given_a_database_for_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1/data.mdb");
+    let data = directory.path().join("data.mdb");
+    fs::copy(fixture, &data).unwrap();
+    let names_entries = || {
+        let bytes = fs::read(&data).unwrap();
+        bytes.windows(7).any(|window| window == b"entries")
+    };
+    assert!(!names_entries(), "the fixture is older than entries");
+    let before = read_log(&LmdbStore::open(directory.path()).unwrap()).unwrap();
+    assert!(names_entries(), "opening made the database");
+
+    let store = LmdbStore::open(directory.path()).unwrap();
+    assert!(read_entries(&store, &ReadEntries::prefix(b"")).is_empty());
+    let change = EntryWrite::new().expect(b"key", None).put(b"key", b"value");
+    block_on(store.write_entries(change)).unwrap();
+    drop(store);
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    assert_eq!(snapshot.get(b"key").unwrap(), Some(&b"value"[..]));
+    assert_eq!(read_log(&store).unwrap(), before);
+    let next = append(&store, "user-ann", vec![event("next")]).unwrap();
+    assert_eq!(next.position, Some(Position(12)));
 }
 
 /// As it stands in the fixture.

@@ -4,8 +4,10 @@
 mod common;
 
 use common::{
-    Lines, append, child_directory, event, payloads, read_log, read_stream, start_child, stream,
+    Lines, append, child_directory, event, payloads, read_entries, read_log, read_stream,
+    start_child, stream,
 };
+use midgard::store::{EntryError, EntryWrite, ReadEntries};
 use midgard::{AppendError, Full, ReadStream, Store, StoreError, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::io::Write;
@@ -293,9 +295,24 @@ fn child_fills_the_disk() {
         acknowledged,
         "what was acknowledged is kept"
     );
+    // A change of entries says the same, and nothing of it is there.
+    let large = vec![b'z'; 50_000];
+    let change = || {
+        (0..20u8).fold(EntryWrite::new(), |change, key| {
+            change.put(&[b'k', key], &large)
+        })
+    };
+    let error = block_on(store.write_entries(change())).unwrap_err();
+    assert!(
+        matches!(error, EntryError::Store(StoreError::Full(Full::Disk))),
+        "{error:?}"
+    );
+    assert!(read_entries(&store, &ReadEntries::prefix(b"")).is_empty());
     println!("full after {acknowledged}");
     std::io::stdin().read_line(&mut String::new()).unwrap();
     append(&store, "a", vec![event("z".repeat(50_000))]).unwrap();
+    block_on(store.write_entries(change())).unwrap();
+    assert_eq!(read_entries(&store, &ReadEntries::prefix(b"k")).len(), 20);
     println!("appended {}", read_stream(&store, "a").unwrap().len());
 }
 

@@ -4,9 +4,11 @@
 mod common;
 
 use common::{
-    Lines, append, child_directory, event, payloads, read_log, read_stream, start_child, stream,
+    Lines, append, child_directory, event, payloads, read_entries, read_log, read_stream,
+    start_child, stream,
 };
 use futures_util::StreamExt;
+use midgard::store::{EmbeddedStore, EntryError, EntryWrite, ReadEntries};
 use midgard::{
     Append, ExpectedVersion, LogId, Position, ReadLog, Store, StoreError, Version, block_on,
 };
@@ -436,4 +438,62 @@ fn a_wait_ends_with_an_append_of_another_thread() {
         unknown,
         StoreError::UnknownLog { log: LogId(7), .. }
     ));
+}
+
+/// Not a test of its own: counts an entry up a hundred times, whoever else does.
+#[test]
+fn child_counts_to_a_hundred() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    count_to_a_hundred(&LmdbStore::open(directory).unwrap());
+}
+
+fn count_to_a_hundred(store: &LmdbStore) {
+    let own = format!("own/{}", std::process::id()).into_bytes();
+    let mut made = 0;
+    while made < 100 {
+        let before = read_entries(store, &ReadEntries::key(b"count")).pop();
+        let before = before.map(|(_, value)| value);
+        let count = before.as_ref().map_or(0, |value| {
+            u64::from_be_bytes(value.as_slice().try_into().unwrap())
+        });
+        let write = EntryWrite::new()
+            .expect(b"count", before.as_deref())
+            .put(b"count", &(count + 1).to_be_bytes())
+            .put(&own, &[made + 1]);
+        match block_on(store.write_entries(write)) {
+            Ok(()) => made += 1,
+            Err(EntryError::Changed { key }) => assert_eq!(key, b"count"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn entries_that_another_process_writes_are_seen_and_none_is_lost() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let before = store.snapshot().unwrap();
+    let mut children: Vec<_> = (0..3)
+        .map(|_| start_child("child_counts_to_a_hundred", directory.path(), ""))
+        .collect();
+    count_to_a_hundred(&store);
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let count = read_entries(&store, &ReadEntries::key(b"count"));
+    assert_eq!(count[0].1, 400u64.to_be_bytes());
+    let own = read_entries(&store, &ReadEntries::prefix(b"own/"));
+    assert_eq!(own.len(), 4);
+    assert!(own.iter().all(|(_, value)| *value == [100]));
+    assert_eq!(before.get(b"count").unwrap(), None, "it stays as it was");
+    let after = store.snapshot().unwrap();
+    assert_eq!(
+        after.get(b"count").unwrap(),
+        Some(&400u64.to_be_bytes()[..])
+    );
 }

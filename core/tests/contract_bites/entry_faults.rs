@@ -16,7 +16,7 @@ use std::thread;
 
 type Values = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
-fn put_together(expected: Values, changes: Values) -> EntryWrite {
+fn put_together(expected: &Values, changes: Values) -> EntryWrite {
     let mut write = expected
         .iter()
         .fold(EntryWrite::new(), |write, (key, value)| {
@@ -55,7 +55,7 @@ macro_rules! write_fault {
                 #[allow(unused_mut)]
                 let (mut $expected, mut $changes) = write.into_parts();
                 $change;
-                store.write_entries(put_together($expected, $changes)).await
+                store.write_entries(put_together(&$expected, $changes)).await
             }
         }
     };
@@ -172,14 +172,16 @@ impl Fault for WritesHalf {
         let half = changes.into_iter().take(half).collect();
         let of_the_first = expected.into_iter().take(1).collect();
         if store
-            .write_entries(put_together(of_the_first, half))
+            .write_entries(put_together(&of_the_first, half))
             .await
             .is_ok()
         {
             let (mut expected, changes) = write.into_parts();
             expected.pop_first();
             expected.retain(|key, _| !changes.contains_key(key));
-            store.write_entries(put_together(expected, changes)).await?;
+            store
+                .write_entries(put_together(&expected, changes))
+                .await?;
             return Ok(());
         }
         store.write_entries(write).await
@@ -199,10 +201,10 @@ impl Fault for TearsEntries {
         write.check_limits()?;
         let (expected, mut changes) = write.into_parts();
         let first = changes.pop_first().into_iter().collect();
-        store.write_entries(put_together(expected, first)).await?;
+        store.write_entries(put_together(&expected, first)).await?;
         for change in changes {
             (0..50).for_each(|_| thread::yield_now());
-            let one = put_together(Values::new(), Values::from([change]));
+            let one = put_together(&Values::new(), Values::from([change]));
             store.write_entries(one).await?;
         }
         Ok(())
@@ -221,11 +223,11 @@ impl Fault for ChecksEntriesTooEarly {
     ) -> Result<(), EntryError> {
         write.check_limits()?;
         let (expected, changes) = write.into_parts();
-        let check = put_together(expected, Values::new());
+        let check = put_together(&expected, Values::new());
         store.write_entries(check).await?;
         (0..50).for_each(|_| thread::yield_now());
         store
-            .write_entries(put_together(Values::new(), changes))
+            .write_entries(put_together(&Values::new(), changes))
             .await
     }
 }
@@ -246,7 +248,7 @@ impl Fault for ChecksPresenceOnly {
                 *wanted = found;
             }
         }
-        store.write_entries(put_together(expected, changes)).await
+        store.write_entries(put_together(&expected, changes)).await
     }
 }
 

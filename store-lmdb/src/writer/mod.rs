@@ -505,3 +505,31 @@ fn again(error: &StoreError) -> StoreError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entries;
+    use crate::options::LmdbOptions;
+
+    #[test]
+    fn the_number_of_a_transaction_tells_whether_it_was_committed() {
+        let directory = tempfile::tempdir().unwrap();
+        let environment = Environment::open(directory.path(), LmdbOptions::default()).unwrap();
+        for commit in [true, false, true] {
+            let number = {
+                let guard = environment.access().unwrap();
+                let open = guard.get().unwrap();
+                let mut transaction = open.env.write_txn().unwrap();
+                let write = EntryWrite::new().put(b"key", b"value");
+                entries::change(&open.databases.entries, &mut transaction, &write).unwrap();
+                let number = transaction.id();
+                if commit {
+                    transaction.commit().unwrap();
+                }
+                number
+            };
+            assert_eq!(environment.last_transaction().unwrap() >= number, commit);
+        }
+    }
+}
