@@ -199,7 +199,8 @@ pub mod __private;
 pub use aggregate::{Aggregate, Apply, Command, Events};
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError};
 pub use consumer::{
-    ConsumerKind, ConsumerOptions, ConsumerState, FailurePolicy, LastError, Rebuild, Status,
+    ConsumerKind, ConsumerOptions, ConsumerState, DeadLetter, FailurePolicy, LastError, Rebuild,
+    Status,
 };
 pub use error::{AppendError, ExecuteError, Full, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
@@ -212,7 +213,7 @@ pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
 pub use registry::{Registry, RegistryError};
 pub use repository::{Execution, Loaded, Repository};
-pub use runner::{Midgard, MidgardHandle, RunError, WaitError};
+pub use runner::{HandleError, Midgard, MidgardHandle, RunError};
 pub use store::{
     Append, AppendPart, Appended, Direction, DynStore, EventStream, ExpectedVersion, MemoryStore,
     ReadLog, ReadStream, Store, StreamState,

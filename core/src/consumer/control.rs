@@ -71,6 +71,12 @@ impl Control {
         }
     }
 
+    /// Waits the longer the more has failed in a row, up to 26 seconds, or until something is asked for.
+    pub(crate) async fn back_off(&self, seen: u64, failures: u32) {
+        let wait = Duration::from_millis(50) * (1 << failures.min(9));
+        self.pause(seen, wait).await;
+    }
+
     /// Waits for the time to pass, or until something is asked for after `seen`.
     pub(crate) async fn pause(&self, seen: u64, time: Duration) {
         self.wait(seen, time, std::future::pending::<()>()).await;

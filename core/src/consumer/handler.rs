@@ -49,6 +49,11 @@ pub(crate) struct Plan {
     pub(crate) partitions: u32,
     /// The generation that readers see meanwhile.
     pub(crate) replaces: Option<u32>,
+    /// Whether this worker keeps that one up to date meanwhile.
+    pub(crate) is_beside: bool,
     /// Where to begin without a checkpoint.
     pub(crate) start: Position,
+    /// What was written down about the consumer when this was planned: once it is not so, there is another
+    /// plan.
+    pub(crate) about: Option<String>,
 }

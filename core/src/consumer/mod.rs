@@ -1,15 +1,19 @@
 //! What subscriptions and projections have in common: reading on, handling, and remembering how far.
 
-mod batch;
+pub(crate) mod about;
+pub(crate) mod batch;
 pub(crate) mod control;
+mod dead_letter;
 mod failure;
 pub(crate) mod handler;
 mod lease;
+pub(crate) mod notebook;
 pub(crate) mod notes;
 mod options;
 pub(crate) mod status;
 pub(crate) mod track;
 
+pub use dead_letter::DeadLetter;
 pub use failure::FailurePolicy;
 pub use options::ConsumerOptions;
 pub use status::{ConsumerKind, ConsumerState, LastError, Rebuild, Status};

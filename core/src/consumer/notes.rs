@@ -57,12 +57,25 @@ impl Keys {
         format!("{}{generation:010}/lease/{partition:05}", self.0)
     }
 
+    /// All dead letters of a generation.
     pub(crate) fn letters(&self, generation: u32) -> String {
         format!("{}{generation:010}/letter/", self.0)
     }
 
     pub(crate) fn letter(&self, generation: u32, log: LogId, position: Position) -> String {
         format!("{}{generation:010}/letter/{log}/{:020}", self.0, position.0)
+    }
+
+    /// All that is asked for about dead letters of a generation.
+    pub(crate) fn requests(&self, generation: u32) -> String {
+        format!("{}{generation:010}/request/", self.0)
+    }
+
+    pub(crate) fn request(&self, generation: u32, log: LogId, position: Position) -> String {
+        format!(
+            "{}{generation:010}/request/{log}/{:020}",
+            self.0, position.0
+        )
     }
 }
 
@@ -119,6 +132,29 @@ pub(crate) async fn put<V: ViewStore, T: Serialize>(
     put.await.map_err(backend)
 }
 
+/// Removes one note in a transaction.
+pub(crate) async fn remove<V: ViewStore>(
+    store: &V,
+    transaction: &mut V::Transaction,
+    key: &str,
+) -> Result<(), NoteError> {
+    store.put(transaction, key, None).await.map_err(backend)
+}
+
+/// Reads the notes whose keys begin with a prefix, in the order of keys.
+pub(crate) async fn list<V: ViewStore, T: DeserializeOwned>(
+    store: &V,
+    transaction: &mut V::Transaction,
+    prefix: &str,
+) -> Result<Vec<(String, T)>, NoteError> {
+    let texts = store.list(transaction, prefix).await.map_err(backend)?;
+    let notes = texts.into_iter().map(|(key, text)| {
+        let note = read(&key, &text)?;
+        Ok((key, note))
+    });
+    notes.collect()
+}
+
 /// Up to where a partition of a log was handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
@@ -141,14 +177,26 @@ pub(crate) struct Lease {
 /// An event that was parked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Letter {
+    pub(crate) log: u32,
+    pub(crate) position: u64,
     pub(crate) sequence: String,
     pub(crate) partition: u32,
     pub(crate) name: String,
     pub(crate) error: String,
+    /// How often its handler failed on it; never, when it only follows a parked one.
     pub(crate) failures: u32,
     /// Microseconds since 1970.
     pub(crate) parked: u64,
     pub(crate) tried: u64,
+}
+
+/// What is asked for about the event that was parked at a position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Request {
+    pub(crate) log: u32,
+    pub(crate) position: u64,
+    /// Give it up, rather than retry it with all that is parked of its sequence.
+    pub(crate) is_eviction: bool,
 }
 
 #[cfg(test)]

@@ -23,10 +23,14 @@ pub struct Status {
     pub end: Position,
     /// The events that were handled since it was started here.
     pub handled: u64,
-    /// The sequences that are parked, with the partitions that this worker owns.
+    /// The events that were skipped since it was started here, as their policy says.
+    pub skipped: u64,
+    /// The sequences that are parked; the handle's `dead_letters` lists their events.
     pub parked: usize,
     /// The partitions that this worker owns.
     pub partitions: u32,
+    /// The partitions that there are; zero until it has begun.
+    pub all_partitions: u32,
     /// How far a rebuild is that goes on beside.
     pub rebuild: Option<Rebuild>,
     /// The last thing that went wrong. It stays when it is over.
@@ -49,11 +53,18 @@ impl fmt::Display for Status {
             "{} {}: {}, at {} of {}",
             self.kind, self.name, self.state, self.position, self.end
         )?;
+        if self.skipped > 0 {
+            write!(f, ", {} events skipped", self.skipped)?;
+        }
         if self.parked > 0 {
             write!(f, ", {} sequences parked", self.parked)?;
         }
         if let Some(rebuild) = &self.rebuild {
-            write!(f, ", rebuilt up to {}", rebuild.position)?;
+            write!(
+                f,
+                ", rebuilt up to {} of {}",
+                rebuild.position, rebuild.target
+            )?;
         }
         match &self.last_error {
             Some(error) => write!(f, "; last error at {}: {}", error.time, error.message),
@@ -91,6 +102,8 @@ pub enum ConsumerState {
     Standby,
     /// It handles what was appended before.
     CatchingUp,
+    /// Its views are built anew, and readers see the old ones meanwhile, as they were left.
+    Rebuilding,
     /// It is at the end of the log, and handles what is appended as it comes.
     Live,
     /// Something failed, and is tried again.
@@ -107,6 +120,7 @@ impl fmt::Display for ConsumerState {
             ConsumerState::Waiting => "waiting",
             ConsumerState::Standby => "standby",
             ConsumerState::CatchingUp => "catching up",
+            ConsumerState::Rebuilding => "rebuilding",
             ConsumerState::Live => "live",
             ConsumerState::Retrying => "retrying",
             ConsumerState::Failed => "failed",
@@ -141,6 +155,7 @@ pub struct LastError {
 
 /// The status of one consumer, as it is shared with those who ask.
 pub(crate) struct Progress {
+    name: String,
     status: Mutex<Status>,
     changed: Notify,
     restart: AtomicBool,
@@ -149,6 +164,7 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(name: &str, kind: ConsumerKind) -> Self {
         Progress {
+            name: name.to_owned(),
             status: Mutex::new(Status {
                 name: name.to_owned(),
                 kind,
@@ -156,14 +172,20 @@ impl Progress {
                 position: Position::ZERO,
                 end: Position::ZERO,
                 handled: 0,
+                skipped: 0,
                 parked: 0,
                 partitions: 0,
+                all_partitions: 0,
                 rebuild: None,
                 last_error: None,
             }),
             changed: Notify::new(),
             restart: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     fn lock(&self) -> MutexGuard<'_, Status> {
@@ -184,7 +206,7 @@ impl Progress {
         };
         if before != after {
             let status = self.lock();
-            tracing::info!(name = status.name, kind = %status.kind, from = %before, to = %after,
+            tracing::info!(name = self.name, kind = %status.kind, from = %before, to = %after,
                 position = status.position.0, end = status.end.0, "consumer changed state");
         }
         self.changed.notify(usize::MAX);
@@ -204,7 +226,7 @@ impl Progress {
         failures: u32,
         message: String,
     ) {
-        tracing::warn!(name = self.lock().name, position = position.map(|at| at.0), failures,
+        tracing::warn!(name = self.name, position = position.map(|at| at.0), failures,
             state = %state, error = message, "consumer failed");
         self.update(|status| {
             status.state = state;

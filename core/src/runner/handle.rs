@@ -1,39 +1,58 @@
 //! What a program can ask of its consumers while they run.
 
+use crate::consumer::DeadLetter;
 use crate::consumer::control::{Control, Mode};
+use crate::consumer::notebook::{Ask, Notebook};
+use crate::consumer::notes::NoteError;
 use crate::consumer::status::{ConsumerState, Progress, Status};
 use crate::place::Position;
 use futures_timer::Delay;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, pending, select};
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How often the notes are read for how far workers elsewhere are.
+const POLL: Duration = Duration::from_millis(5);
+/// How often something is asked for when others change what it depends on.
+const TRIES: u32 = 5;
+
 /// Tells how the consumers of a [`Midgard`](crate::Midgard) are doing, waits for them, and stops them. Cheap
 /// to clone.
+///
+/// Dead letters, rebuilds and waits also work for consumers that run in another process, and before
+/// [`run`](crate::Midgard::run): what is asked for is left in the consumer's notes, for the worker that runs it.
 #[derive(Clone)]
 pub struct MidgardHandle {
     control: Arc<Control>,
-    consumers: Arc<[Arc<Progress>]>,
+    consumers: Arc<[Consumer]>,
 }
 
-/// Why a consumer was not waited for to the end.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// A consumer, as it is known from outside.
+#[derive(Clone)]
+pub(super) struct Consumer {
+    pub(super) progress: Arc<Progress>,
+    pub(super) notebook: Arc<dyn Notebook>,
+}
+
+/// Why something that was asked of a handle was not done.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum WaitError {
-    /// The program runs no consumer of this name.
+pub enum HandleError {
+    /// The program has no consumer of this name.
     #[error("this program runs nothing called \"{name}\"; look at the names that `status()` lists")]
     Unknown {
         /// The name.
         name: String,
     },
     /// It took too long.
-    #[error("\"{name}\" has not reached position {wanted} in {timeout:?}: {status}")]
+    #[error("waited {timeout:?} for \"{name}\" to {wanted}; it is so far: {status}")]
     TimedOut {
         /// The name.
         name: String,
-        /// The position that was waited for.
-        wanted: Position,
+        /// What was waited for.
+        wanted: String,
         /// For how long.
         timeout: Duration,
         /// How it is doing.
@@ -47,10 +66,34 @@ pub enum WaitError {
         /// How it is doing.
         status: Box<Status>,
     },
+    /// No event is parked where one was named.
+    #[error("\"{name}\" has no dead letter {which}; look at those that `dead_letters` lists")]
+    NotParked {
+        /// The name of the consumer.
+        name: String,
+        /// Which was named.
+        which: String,
+    },
+    /// Only projections have views that can be built anew.
+    #[error(
+        "\"{name}\" is a subscription, which has nothing to rebuild; begin one of another name"
+    )]
+    NotAProjection {
+        /// The name.
+        name: String,
+    },
+    /// What is written down about a consumer could not be read or changed.
+    #[error("the notes of \"{name}\" could not be used: {source}")]
+    Notes {
+        /// The name.
+        name: String,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl MidgardHandle {
-    pub(super) fn new(control: Arc<Control>, consumers: Vec<Arc<Progress>>) -> Self {
+    pub(super) fn new(control: Arc<Control>, consumers: Vec<Consumer>) -> Self {
         MidgardHandle {
             control,
             consumers: consumers.into(),
@@ -60,7 +103,16 @@ impl MidgardHandle {
     /// How every consumer is doing.
     #[must_use]
     pub fn status(&self) -> Vec<Status> {
-        self.consumers.iter().map(|one| one.status()).collect()
+        let all = self.consumers.iter();
+        all.map(|one| one.progress.status()).collect()
+    }
+
+    /// How one consumer is doing.
+    ///
+    /// # Errors
+    /// [`HandleError::Unknown`] when there is none of this name.
+    pub fn status_of(&self, name: &str) -> Result<Status, HandleError> {
+        Ok(self.find(name)?.progress.status())
     }
 
     /// Lets every consumer handle what the log has now; then [`Midgard::run`](crate::Midgard::run) returns.
@@ -77,55 +129,197 @@ impl MidgardHandle {
     /// Starts a consumer again that has failed.
     ///
     /// # Errors
-    /// [`WaitError::Unknown`] when there is none of this name.
-    pub fn restart(&self, name: &str) -> Result<(), WaitError> {
-        self.find(name)?.ask_restart();
+    /// [`HandleError::Unknown`] when there is none of this name.
+    pub fn restart(&self, name: &str) -> Result<(), HandleError> {
+        self.find(name)?.progress.ask_restart();
         self.control.wake();
         Ok(())
     }
 
-    /// Waits until a consumer has handled everything up to a position: what was appended there shows in
-    /// what it keeps.
+    /// Builds the views of a projection anew, from the first event on, beside those that readers see, which
+    /// stay up to date meanwhile. Readers switch once the new ones have come as far. What was to happen
+    /// [after commits](crate::Context::after_commit) does not happen again.
+    ///
+    /// A new version of a projection, or of the definition of its views, is rebuilt without being asked.
     ///
     /// # Errors
-    /// [`WaitError`] says why it was not waited for any longer.
+    /// [`HandleError::NotAProjection`], or when it cannot be asked for.
+    pub async fn rebuild(&self, name: &str) -> Result<(), HandleError> {
+        let consumer = self.find(name)?;
+        let is_projection = self
+            .tried(name, async || consumer.notebook.rebuild().await)
+            .await?;
+        if !is_projection {
+            let name = name.to_owned();
+            return Err(HandleError::NotAProjection { name });
+        }
+        self.control.wake();
+        Ok(())
+    }
+
+    /// The events that a consumer has parked, in the order of the log.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn dead_letters(&self, name: &str) -> Result<Vec<DeadLetter>, HandleError> {
+        let letters = self.find(name)?.notebook.dead_letters().await;
+        letters.map_err(|error| notes(name, error))
+    }
+
+    /// Asks for the parked events of a sequence to be handled, in order, until one fails. Once none is left,
+    /// the sequence goes on with its later events.
+    ///
+    /// It is done by the worker that the sequence belongs to, soon when it runs in this program, else within
+    /// its [lease](crate::ConsumerOptions::lease).
+    ///
+    /// # Errors
+    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    pub async fn retry(&self, name: &str, sequence: &str) -> Result<(), HandleError> {
+        let which = || format!("of sequence \"{sequence}\"");
+        self.ask(name, Ask::Retry { sequence }, which).await
+    }
+
+    /// Gives up a parked event for good: it is never handled. What is parked behind it stays so until its
+    /// sequence is [retried](Self::retry).
+    ///
+    /// # Errors
+    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    pub async fn evict(&self, name: &str, position: Position) -> Result<(), HandleError> {
+        let which = || format!("at position {position}");
+        self.ask(name, Ask::Evict { position }, which).await
+    }
+
+    async fn ask(
+        &self,
+        name: &str,
+        ask: Ask<'_>,
+        which: impl Fn() -> String,
+    ) -> Result<(), HandleError> {
+        let consumer = self.find(name)?;
+        let is_there = self
+            .tried(name, async || consumer.notebook.ask(ask).await)
+            .await?;
+        if !is_there {
+            return Err(HandleError::NotParked {
+                name: name.to_owned(),
+                which: which(),
+            });
+        }
+        self.control.wake();
+        Ok(())
+    }
+
+    /// Asks again when another has changed meanwhile what it depends on.
+    async fn tried<T>(
+        &self,
+        name: &str,
+        ask: impl AsyncFn() -> Result<T, NoteError>,
+    ) -> Result<T, HandleError> {
+        let mut tries = 1;
+        loop {
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if tries == TRIES => return Err(notes(name, error)),
+                Err(_) => tries += 1,
+            }
+        }
+    }
+
+    /// Waits until a consumer has handled everything up to a position: what was appended there shows in
+    /// what it keeps. Workers in other processes count too.
+    ///
+    /// # Errors
+    /// [`HandleError`] says why it was not waited for any longer.
     pub async fn wait_for(
         &self,
         name: &str,
         position: Position,
         timeout: Duration,
-    ) -> Result<(), WaitError> {
-        let progress = self.find(name)?;
+    ) -> Result<(), HandleError> {
+        let consumer = self.find(name)?;
         let mut alarm = Delay::new(timeout);
         loop {
-            let changed = progress.listen();
-            let status = progress.status();
-            if status.position >= position {
+            let changed = consumer.progress.listen();
+            let status = consumer.progress.status();
+            let is_all_here =
+                status.all_partitions > 0 && status.partitions == status.all_partitions;
+            if is_all_here && status.position >= position {
                 return Ok(());
             }
-            let name = name.to_owned();
-            if matches!(status.state, ConsumerState::Failed | ConsumerState::Stopped) {
-                let status = Box::new(status);
-                return Err(WaitError::Ended { name, status });
+            if !is_all_here {
+                let written = consumer.notebook.checkpoint().await;
+                let written = written.map_err(|error| notes(name, error))?;
+                if written.is_some_and(|written| written >= position) {
+                    return Ok(());
+                }
             }
-            if let Either::Right(_) = select(changed, &mut alarm).await {
-                return Err(WaitError::TimedOut {
-                    name,
-                    wanted: position,
-                    timeout,
-                    status: Box::new(progress.status()),
+            if let ConsumerState::Failed | ConsumerState::Stopped = status.state {
+                return Err(HandleError::Ended {
+                    name: name.to_owned(),
+                    status: Box::new(status),
                 });
+            }
+            let poll = async {
+                if is_all_here {
+                    pending::<()>().await;
+                }
+                Delay::new(POLL).await;
+            };
+            let poll = std::pin::pin!(poll);
+            if let Either::Right(_) = select(select(changed, poll), &mut alarm).await {
+                let wanted = format!("reach position {position}");
+                return Err(timed_out(name, wanted, timeout, &consumer.progress));
             }
         }
     }
 
-    fn find(&self, name: &str) -> Result<&Progress, WaitError> {
+    /// Waits until the status of a consumer in this program is as wanted.
+    ///
+    /// # Errors
+    /// [`HandleError::Unknown`] and [`HandleError::TimedOut`].
+    pub async fn wait_until(
+        &self,
+        name: &str,
+        timeout: Duration,
+        is_wanted: impl Fn(&Status) -> bool + Send,
+    ) -> Result<Status, HandleError> {
+        let progress = &self.find(name)?.progress;
+        let mut alarm = Delay::new(timeout);
+        loop {
+            let changed = progress.listen();
+            let status = progress.status();
+            if is_wanted(&status) {
+                return Ok(status);
+            }
+            if let Either::Right(_) = select(changed, &mut alarm).await {
+                let wanted = "be in the wanted state".to_owned();
+                return Err(timed_out(name, wanted, timeout, progress));
+            }
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<&Consumer, HandleError> {
         let mut all = self.consumers.iter();
-        all.find(|one| one.status().name == name)
-            .map(AsRef::as_ref)
-            .ok_or_else(|| WaitError::Unknown {
+        all.find(|one| one.progress.name() == name)
+            .ok_or_else(|| HandleError::Unknown {
                 name: name.to_owned(),
             })
+    }
+}
+
+fn notes(name: &str, error: NoteError) -> HandleError {
+    HandleError::Notes {
+        name: name.to_owned(),
+        source: Box::new(error),
+    }
+}
+
+fn timed_out(name: &str, wanted: String, timeout: Duration, progress: &Progress) -> HandleError {
+    HandleError::TimedOut {
+        name: name.to_owned(),
+        wanted,
+        timeout,
+        status: Box::new(progress.status()),
     }
 }
 

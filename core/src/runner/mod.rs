@@ -1,19 +1,25 @@
 //! One value that runs the subscriptions and projections of a program.
 
+mod generations;
 mod handle;
 mod projection;
 mod supervise;
 
-pub use handle::{MidgardHandle, WaitError};
+pub use handle::{HandleError, MidgardHandle};
 
 use crate::consumer::ConsumerOptions;
+use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode};
+use crate::consumer::handler::Handler;
+use crate::consumer::notebook::NotebookOf;
+use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
 use crate::place::Position;
 use crate::projection::{HandlerError, Projection};
 use crate::store::Store;
 use crate::subscription::{Delivery, Subscribed, Subscription};
 use futures_util::future::join_all;
+use handle::Consumer;
 use projection::Projected;
 use std::fmt;
 use std::pin::Pin;
@@ -52,7 +58,7 @@ type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 pub struct Midgard<S> {
     store: S,
     control: Arc<Control>,
-    consumers: Vec<(Arc<Progress>, Result<Running, RunError>)>,
+    consumers: Vec<(Consumer, Result<Running, RunError>)>,
 }
 
 /// Why a program's consumers ended other than by being stopped.
@@ -60,9 +66,11 @@ pub struct Midgard<S> {
 #[non_exhaustive]
 pub enum RunError {
     /// Two consumers have one name.
-    #[error("two of the program's {kind}s are called \"{name}\"; give one of them another name")]
+    #[error(
+        "the {kind} \"{name}\" has the name of another consumer of this program; give one of them another name"
+    )]
     DuplicateName {
-        /// What they are.
+        /// What the second of them is.
         kind: ConsumerKind,
         /// The name.
         name: String,
@@ -114,24 +122,22 @@ impl<S: Store + Clone> Midgard<S> {
     }
 
     /// Adds a subscription, and the handler that is called with each of its events.
-    pub fn subscribe<E, F, R>(mut self, subscription: Subscription<E>, handler: F) -> Self
+    pub fn subscribe<E, F, R>(self, subscription: Subscription<E>, handler: F) -> Self
     where
         E: Send + 'static,
         F: Fn(Delivery<E>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), HandlerError>> + Send + 'static,
     {
-        let kind = ConsumerKind::Subscription;
-        let name = subscription.name.clone();
-        let progress = Arc::new(Progress::new(&name, kind));
-        let running = self.check_name(kind, &name).map(|()| {
-            let subscribed = Subscribed::new(self.store.clone(), subscription, handler);
-            let (store, control) = (self.store.clone(), self.control.clone());
-            let progress = progress.clone();
-            let running = supervise::subscription(store, subscribed, control, progress);
-            Box::pin(running) as Running
-        });
-        self.consumers.push((progress, running));
-        self
+        let keys = Keys::new("subscription", &subscription.name);
+        let subscribed = Subscribed::new(self.store.clone(), subscription, handler);
+        let notebook = NotebookOf {
+            handler: subscribed,
+            keys,
+            seen: seen_of_subscription,
+            is_projection: false,
+        };
+        let name = notebook.handler.subscription.name.clone();
+        self.add(&name, notebook, supervise::subscription)
     }
 
     /// Adds a projection, with the place of its views.
@@ -141,20 +147,44 @@ impl<S: Store + Clone> Midgard<S> {
 
     /// Adds a projection, with the place of its views, and says how it is run.
     pub fn project_with<P: Projection>(
-        mut self,
+        self,
         projection: P,
         views: P::Store,
         options: ConsumerOptions,
     ) -> Self {
-        let kind = ConsumerKind::Projection;
-        let progress = Arc::new(Progress::new(P::NAME, kind));
-        let running = self.check_name(kind, P::NAME).map(|()| {
-            let projected = Projected::new(projection, views, options);
+        let notebook = NotebookOf {
+            handler: Projected::new(projection, views, options),
+            keys: Keys::new("projection", P::NAME),
+            seen: seen_of_projection,
+            is_projection: true,
+        };
+        self.add(P::NAME, notebook, projection::run)
+    }
+
+    fn add<H, R>(
+        mut self,
+        name: &str,
+        notebook: NotebookOf<H>,
+        run: impl FnOnce(S, Arc<NotebookOf<H>>, Arc<Control>, Arc<Progress>) -> R,
+    ) -> Self
+    where
+        H: Handler + 'static,
+        R: Future<Output = Result<(), RunError>> + Send + 'static,
+    {
+        let kind = if notebook.is_projection {
+            ConsumerKind::Projection
+        } else {
+            ConsumerKind::Subscription
+        };
+        let progress = Arc::new(Progress::new(name, kind));
+        let notebook = Arc::new(notebook);
+        let running = self.check_name(kind, name).map(|()| {
             let (store, control) = (self.store.clone(), self.control.clone());
-            let running = projection::run(store, projected, control, progress.clone());
+            let running = run(store, notebook.clone(), control, progress.clone());
             Box::pin(running) as Running
         });
-        self.consumers.push((progress, running));
+        self.consumers
+            .push((Consumer { progress, notebook }, running));
         self
     }
 
@@ -163,8 +193,11 @@ impl<S: Store + Clone> Midgard<S> {
             let name = name.to_owned();
             return Err(RunError::Name { kind, name });
         }
-        let mut others = self.consumers.iter().map(|(progress, _)| progress.status());
-        if others.any(|other| other.kind == kind && other.name == name) {
+        if self
+            .consumers
+            .iter()
+            .any(|(other, _)| other.progress.name() == name)
+        {
             let name = name.to_owned();
             return Err(RunError::DuplicateName { kind, name });
         }
@@ -174,8 +207,8 @@ impl<S: Store + Clone> Midgard<S> {
     /// A handle to what is run here.
     #[must_use]
     pub fn handle(&self) -> MidgardHandle {
-        let progress = self.consumers.iter().map(|(progress, _)| progress.clone());
-        MidgardHandle::new(self.control.clone(), progress.collect())
+        let consumers = self.consumers.iter().map(|(consumer, _)| consumer.clone());
+        MidgardHandle::new(self.control.clone(), consumers.collect())
     }
 
     /// Runs everything, until a handle stops it. A consumer that fails for good does not end the others.
@@ -206,7 +239,7 @@ impl<S> fmt::Debug for Midgard<S> {
         let names = self
             .consumers
             .iter()
-            .map(|(progress, _)| progress.status().name);
+            .map(|(consumer, _)| consumer.progress.name());
         f.debug_struct("Midgard")
             .field("consumers", &names.collect::<Vec<_>>())
             .finish_non_exhaustive()

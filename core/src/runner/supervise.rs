@@ -1,32 +1,28 @@
 //! Runs one consumer for as long as the program wants it.
 
 use super::RunError;
+use crate::consumer::about::AboutSubscription;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Handler, Plan};
-use crate::consumer::notes::{self, Keys, backend};
+use crate::consumer::notebook::NotebookOf;
+use crate::consumer::notes::{self, backend};
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::{Ended, Surroundings, Track, Trouble};
+use crate::consumer::track::{Ended, Surroundings, Track, Trouble, panic_message};
 use crate::metadata::EventId;
 use crate::place::{LogId, Position};
 use crate::projection::{Generation, HandlerError, ViewStore as _};
 use crate::store::Store;
 use crate::subscription::{Delivery, StartFrom, Subscribed};
-use serde::{Deserialize, Serialize};
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-
-/// What is written down about a subscription when it begins, and holds for good.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct About {
-    partitions: u32,
-    /// The position after which it begins.
-    start: u64,
-}
 
 /// Runs a subscription: starts it, and starts it again when someone asks for it after it failed.
 pub(super) async fn subscription<S, E, F, R>(
     store: S,
-    subscribed: Subscribed<S, E, F>,
+    notebook: Arc<NotebookOf<Subscribed<S, E, F>>>,
     control: Arc<Control>,
     progress: Arc<Progress>,
 ) -> Result<(), RunError>
@@ -36,25 +32,24 @@ where
     F: Fn(Delivery<E>) -> R + Send + Sync,
     R: Future<Output = Result<(), HandlerError>> + Send,
 {
-    let name = subscribed.subscription.name.clone();
-    let keys = Keys::new("subscription", &name);
     let worker = EventId::new().to_string();
     let around = Surroundings {
         store: &store,
-        handler: &subscribed,
-        keys: &keys,
+        handler: &notebook.handler,
+        keys: &notebook.keys,
         control: &control,
         progress: &progress,
         worker: &worker,
-        check: &|_| true,
+        retired: &NEVER,
     };
+    let mut panics = 0;
     loop {
-        let Some(plan) = first_plan(&around).await? else {
+        let Some(plan) = first_plan(around).await? else {
             break;
         };
-        match Track::new(&around, plan).run().await {
+        match run_track(around, plan, &mut panics).await {
             Ended::Stopped => break,
-            Ended::Replan => {}
+            Ended::Replan | Ended::Reached => {}
             Ended::Failed { position, message } => {
                 failed(&control, &progress, position, message).await?;
             }
@@ -62,6 +57,40 @@ where
     }
     progress.set_state(ConsumerState::Stopped);
     Ok(())
+}
+
+/// For tracks that nobody retires.
+pub(super) static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// How many panics in a row are survived while the program wants to end.
+const PANICS: u32 = 5;
+
+/// Runs a track. Handlers' panics are failures of theirs; what else panics (a function that names sequences)
+/// ends the track, which is to be begun again after a while.
+pub(super) async fn run_track<S: Store, H: Handler>(
+    around: Surroundings<'_, S, H>,
+    plan: Plan,
+    panics: &mut u32,
+) -> Ended {
+    let asked = around.control.asked();
+    let track = Track::new(around, plan).run();
+    let panic = match AssertUnwindSafe(track).catch_unwind().await {
+        Ok(ended) => {
+            *panics = 0;
+            return ended;
+        }
+        Err(panic) => panic,
+    };
+    *panics += 1;
+    let message = format!("a function panicked: {}", panic_message(&*panic));
+    let (control, progress) = (around.control, around.progress);
+    if control.mode() != Mode::Run && *panics > PANICS {
+        let position = progress.status().position;
+        return Ended::Failed { position, message };
+    }
+    progress.failed(ConsumerState::Retrying, None, *panics, message);
+    control.back_off(asked, *panics).await;
+    Ended::Replan
 }
 
 /// Waits until a consumer that failed is started again. When the program ends first, that is its end.
@@ -92,7 +121,7 @@ pub(super) async fn failed(
 
 /// The plan of a subscription; `None` when it was stopped before there was one.
 async fn first_plan<S, E, F, R>(
-    around: &Surroundings<'_, S, Subscribed<S, E, F>>,
+    around: Surroundings<'_, S, Subscribed<S, E, F>>,
 ) -> Result<Option<Plan>, RunError>
 where
     S: Store,
@@ -116,15 +145,17 @@ where
             return Ok(None);
         }
         match begin(around).await {
-            Ok(about) if about.partitions == subscription.partitions => {
+            Ok((about, text)) if about.partitions == subscription.partitions => {
                 return Ok(Some(Plan {
                     generation: Generation::new("", 0, Vec::new()),
                     partitions: about.partitions,
                     replaces: None,
+                    is_beside: false,
                     start: Position(about.start),
+                    about: Some(text),
                 }));
             }
-            Ok(about) => {
+            Ok((about, _)) => {
                 return Err(refused(format!(
                     "it was begun with {}; keep that number, or give the subscription another name",
                     about.partitions
@@ -135,17 +166,16 @@ where
                 let message = trouble.to_string();
                 let retrying = ConsumerState::Retrying;
                 around.progress.failed(retrying, None, failures, message);
-                let wait = Duration::from_millis(50) * (1 << failures.min(9));
-                around.control.pause(asked, wait).await;
+                around.control.back_off(asked, failures).await;
             }
         }
     }
 }
 
-/// Reads how the subscription was begun, or begins it.
+/// Reads how the subscription was begun, or begins it. Gives the note as it is written, too.
 async fn begin<S, E, F, R>(
-    around: &Surroundings<'_, S, Subscribed<S, E, F>>,
-) -> Result<About, Trouble>
+    around: Surroundings<'_, S, Subscribed<S, E, F>>,
+) -> Result<(AboutSubscription, String), Trouble>
 where
     S: Store,
     E: Send + 'static,
@@ -156,19 +186,21 @@ where
     let key = around.keys.about();
     let none = Generation::new("", 0, Vec::new());
     let mut transaction = notes.begin(&none).await.map_err(backend)?;
-    if let Some(about) = notes::get(notes, &mut transaction, &key).await? {
-        return Ok(about);
+    if let Some(text) = notes.get(&mut transaction, &key).await.map_err(backend)? {
+        return Ok((notes::read(&key, &text)?, text));
     }
     let start = match subscription.start {
         StartFrom::Start => Position::ZERO,
         StartFrom::After(position) => position,
         StartFrom::End => around.store.last_position(LogId::MAIN).await?,
     };
-    let about = About {
+    let about = AboutSubscription {
         partitions: subscription.partitions,
         start: start.0,
     };
-    notes::put(notes, &mut transaction, &key, &about).await?;
+    let text = notes::write(&about)?;
+    let put = notes.put(&mut transaction, &key, Some(&text));
+    put.await.map_err(backend)?;
     notes.commit(transaction).await.map_err(backend)?;
-    Ok(about)
+    Ok((about, text))
 }

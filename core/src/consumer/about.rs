@@ -1,0 +1,67 @@
+//! What is written down about a consumer as a whole.
+
+use super::notes::{self, NoteError};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is written down about a subscription when it begins, and holds for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AboutSubscription {
+    pub(crate) partitions: u32,
+    /// The position after which it begins.
+    pub(crate) start: u64,
+}
+
+/// What is written down about a projection: what readers see, and what is built beside it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AboutProjection {
+    pub(crate) active: Option<Built>,
+    pub(crate) building: Option<Built>,
+    /// The highest number that a generation ever had.
+    pub(crate) last: u32,
+    /// How often someone asked for a rebuild.
+    pub(crate) rebuilds: u32,
+}
+
+/// One generation, and what it is made with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Built {
+    pub(crate) number: u32,
+    pub(crate) version: u32,
+    /// The forms of the views, by name.
+    pub(crate) views: BTreeMap<String, String>,
+    /// How often someone had asked for a rebuild by then.
+    pub(crate) rebuilds: u32,
+}
+
+impl AboutProjection {
+    /// The number of the generation that readers see.
+    pub(crate) fn seen(&self) -> Option<u32> {
+        self.active.as_ref().map(|active| active.number)
+    }
+}
+
+/// The generation of a consumer that its readers see, and its partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) generation: u32,
+    pub(crate) partitions: u32,
+}
+
+/// Reads a subscription's note.
+pub(crate) fn seen_of_subscription(key: &str, text: &str) -> Result<Option<Seen>, NoteError> {
+    let about: AboutSubscription = notes::read(key, text)?;
+    Ok(Some(Seen {
+        generation: 0,
+        partitions: about.partitions,
+    }))
+}
+
+/// Reads a projection's note.
+pub(crate) fn seen_of_projection(key: &str, text: &str) -> Result<Option<Seen>, NoteError> {
+    let about: AboutProjection = notes::read(key, text)?;
+    Ok(about.seen().map(|generation| Seen {
+        generation,
+        partitions: 1,
+    }))
+}

@@ -1,0 +1,61 @@
+//! Events that were parked, as they are shown.
+
+use super::notes::Letter;
+use crate::place::{LogId, Position};
+use crate::time::Timestamp;
+use std::fmt;
+
+/// An event that was parked: by its own failure, or as it follows one that failed in its sequence.
+///
+/// It stays in the log; what is parked is that it waits. Its handler gets it when its sequence is
+/// [retried](crate::MidgardHandle::retry), in the newest version that the program knows by then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadLetter {
+    /// The log it is in.
+    pub log: LogId,
+    /// Its position there.
+    pub position: Position,
+    /// The stored name of the event.
+    pub name: String,
+    /// The sequence that is parked with it: its stream, unless the options say otherwise.
+    pub sequence: String,
+    /// Why it is parked, as of its last try.
+    pub error: String,
+    /// How often its handler has failed on it; zero when it only follows one that failed.
+    pub failures: u32,
+    /// When it was parked.
+    pub parked_at: Timestamp,
+    /// When it was last tried.
+    pub tried_at: Timestamp,
+}
+
+impl From<Letter> for DeadLetter {
+    fn from(letter: Letter) -> Self {
+        DeadLetter {
+            log: LogId(letter.log),
+            position: Position(letter.position),
+            name: letter.name,
+            sequence: letter.sequence,
+            error: letter.error,
+            failures: letter.failures,
+            parked_at: Timestamp::from_micros(letter.parked),
+            tried_at: Timestamp::from_micros(letter.tried),
+        }
+    }
+}
+
+/// One line, for people.
+impl fmt::Display for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} at {} of sequence \"{}\", parked {}: {}",
+            self.name, self.position, self.sequence, self.parked_at, self.error
+        )?;
+        match self.failures {
+            0 => Ok(()),
+            failures => write!(f, " (failed {failures} times, last {})", self.tried_at),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The handling of events: all of a batch at once, and one by one where one fails.
+
+use super::super::batch::EventBatch;
+use super::super::control::Mode;
+use super::super::failure::Then;
+use super::super::handler::{Call, Handler, TransactionOf};
+use super::super::status::ConsumerState;
+use super::{Ended, Track, Trouble};
+use crate::place::Position;
+use crate::projection::{Effect, ProjectError};
+use crate::record::RecordedEventRef;
+use crate::store::Store;
+use futures_timer::Delay;
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+
+/// What came of some events.
+enum Attempt {
+    Done,
+    /// It was told to stop before all were handled.
+    Stopped,
+    Failed {
+        index: usize,
+        error: ProjectError,
+    },
+}
+
+impl<S: Store, H: Handler> Track<'_, S, H> {
+    /// Handles a batch. Gives an end when the policy is to stop, or it was told to.
+    pub(super) async fn process(
+        &mut self,
+        batch: &EventBatch,
+        end: usize,
+        reached: Position,
+    ) -> Result<Option<Ended>, Trouble> {
+        let (mut from, mut to) = (0, end);
+        while from < end {
+            let up_to = if to == end {
+                reached
+            } else {
+                batch.position(to - 1)
+            };
+            let (index, error) = match self.attempt(batch, from, to, up_to).await? {
+                Attempt::Done => {
+                    (from, to) = (to, end);
+                    self.failures = 0;
+                    continue;
+                }
+                Attempt::Stopped => return Ok(Some(Ended::Stopped)),
+                Attempt::Failed { index, error } => (index, error),
+            };
+            if H::ATOMIC && index > from {
+                // What was well is done once more without it, and committed.
+                to = index;
+                continue;
+            }
+            if index > from {
+                self.failures = 0;
+            }
+            from = index;
+            to = from + 1;
+            self.failures += 1;
+            let event = batch.get(from);
+            if self.is_tried_again(&event, &error).await? {
+                if self.around.control.mode() == Mode::Stop {
+                    return Ok(Some(Ended::Stopped));
+                }
+                continue;
+            }
+            let (position, message) = (event.position, error.to_string());
+            match self.around.handler.options().policy_of(event.name).then() {
+                Then::Stop => return Ok(Some(Ended::Failed { position, message })),
+                Then::Skip => self.settle(&event, None).await?,
+                Then::Park => self.settle(&event, Some(message)).await?,
+            }
+            self.failures = 0;
+            (from, to) = (from + 1, end);
+        }
+        if reached > self.position() {
+            self.pass(reached, false);
+        }
+        Ok(None)
+    }
+
+    /// Whether an event that failed is to be tried again: waits until it is time to.
+    async fn is_tried_again(
+        &mut self,
+        event: &RecordedEventRef<'_>,
+        error: &ProjectError,
+    ) -> Result<bool, Trouble> {
+        let policy = self.around.handler.options().policy_of(event.name);
+        // What cannot be read now cannot be read a moment later.
+        let wait = match error {
+            ProjectError::Decode(_) => None,
+            ProjectError::Handler(_) => policy.wait_after(self.failures),
+        };
+        let Some(wait) = wait else {
+            return Ok(false);
+        };
+        let (position, failures) = (Some(event.position), self.failures);
+        let (progress, control) = (self.around.progress, self.around.control);
+        progress.failed(
+            ConsumerState::Retrying,
+            position,
+            failures,
+            error.to_string(),
+        );
+        let asked = control.asked();
+        if control.mode() != Mode::Stop {
+            control.pause(asked, wait).await;
+            self.look_at_leases(control.asked(), true).await?;
+        }
+        Ok(true)
+    }
+
+    /// Handles the events `from..to` in one transaction.
+    async fn attempt(
+        &mut self,
+        batch: &EventBatch,
+        from: usize,
+        to: usize,
+        up_to: Position,
+    ) -> Result<Attempt, Trouble> {
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        let mut effects: Vec<Effect> = Vec::new();
+        let (mut handled, mut parked, mut up_to) = (0, Vec::new(), up_to);
+        let mut attempt = Attempt::Done;
+        for index in from..to {
+            let event = batch.get(index);
+            if !self.is_due(&event) {
+                continue;
+            }
+            if self.is_parked(&event) {
+                parked.push(index);
+                continue;
+            }
+            let failures = self.failures;
+            let outcome = self.handle(&event, &mut transaction, &mut effects, failures);
+            if let Err(error) = outcome.await {
+                attempt = Attempt::Failed { index, error };
+                up_to = event.position.previous();
+                break;
+            }
+            handled += 1;
+            if !H::ATOMIC {
+                self.pass(event.position, true);
+                let control = self.around.control;
+                self.look_at_leases(control.asked(), true).await?;
+                if control.mode() == Mode::Stop {
+                    attempt = Attempt::Stopped;
+                    up_to = event.position;
+                    break;
+                }
+            }
+        }
+        if H::ATOMIC {
+            if let Attempt::Failed { .. } = attempt {
+                return Ok(attempt);
+            }
+            self.put_letters(&mut transaction, batch, &parked).await?;
+            self.commit(transaction, up_to).await?;
+            for effect in effects {
+                effect.await;
+            }
+        } else if !parked.is_empty() || (handled > 0 && matches!(attempt, Attempt::Failed { .. })) {
+            // What was handled is written down before a wait. The leases may have been written since the
+            // first transaction.
+            drop(transaction);
+            let mut transaction = self.begin().await?;
+            self.check_leases(&mut transaction).await?;
+            self.put_letters(&mut transaction, batch, &parked).await?;
+            self.commit(transaction, up_to).await?;
+        }
+        let progress = self.around.progress;
+        progress.update(|status| status.handled += handled);
+        Ok(attempt)
+    }
+
+    /// Calls the handler. While that of a subscription takes its time, the worker answers for its leases.
+    pub(super) async fn handle(
+        &mut self,
+        event: &RecordedEventRef<'_>,
+        transaction: &mut TransactionOf<H>,
+        effects: &mut Vec<Effect>,
+        failures: u32,
+    ) -> Result<(), ProjectError> {
+        let call = Call {
+            transaction,
+            effects,
+            is_replay: self.plan.replaces.is_some(),
+            failures,
+        };
+        let handling = AssertUnwindSafe(self.around.handler.handle(event, call)).catch_unwind();
+        let mut handling = pin!(handling);
+        let outcome = if H::ATOMIC {
+            handling.await
+        } else if let Some(outcome) = (&mut handling).now_or_never() {
+            outcome
+        } else {
+            loop {
+                let alarm = Delay::new(self.leases.interval());
+                if let Either::Left((outcome, _)) = select(&mut handling, alarm).await {
+                    break outcome;
+                }
+                let asked = self.around.control.asked();
+                if let Err(trouble) = self.look_at_leases(asked, true).await {
+                    tracing::warn!(error = %trouble, "the leases could not be looked at while a handler runs");
+                }
+            }
+        };
+        outcome.unwrap_or_else(|panic| Err(panicked(&*panic)))
+    }
+
+    /// Whether an event is this worker's, and not handled yet.
+    fn is_due(&self, event: &RecordedEventRef<'_>) -> bool {
+        let partition = self.partition_of(event);
+        let owned = self.owned.iter().find(|one| one.partition == partition);
+        owned.is_some_and(|owned| event.position > owned.position)
+            && self.around.handler.wants(event)
+    }
+
+    pub(super) fn partition_of(&self, event: &RecordedEventRef<'_>) -> u32 {
+        match self.plan.partitions {
+            1 => 0,
+            partitions => {
+                let sequence = self.around.handler.options().sequence_of(event);
+                partition_of(&sequence, partitions)
+            }
+        }
+    }
+
+    /// Passes over an event for good, or until its letter is retried.
+    async fn settle(
+        &mut self,
+        event: &RecordedEventRef<'_>,
+        parked: Option<String>,
+    ) -> Result<(), Trouble> {
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        let Some(error) = parked else {
+            let (position, stream) = (event.position.0, event.stream);
+            tracing::warn!(position, stream, "event skipped");
+            self.commit(transaction, event.position).await?;
+            let progress = self.around.progress;
+            progress.update(|status| status.skipped += 1);
+            return Ok(());
+        };
+        self.park(&mut transaction, event, error).await?;
+        self.commit(transaction, event.position).await
+    }
+}
+
+/// FNV-1a: which partition a sequence belongs to is stored, so it must never change.
+fn partition_of(sequence: &str, partitions: u32) -> u32 {
+    let hash = sequence
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let partition = hash % u64::from(partitions.max(1));
+    u32::try_from(partition).unwrap_or_default()
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> ProjectError {
+    let message = panic_message(panic);
+    ProjectError::Handler(format!("the handler panicked: {message}").into())
+}
+
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message")
+}

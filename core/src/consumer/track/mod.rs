@@ -1,0 +1,326 @@
+//! One generation of one consumer, as one worker runs it: read, handle, commit, wait.
+
+mod handling;
+mod letters;
+mod ownership;
+
+pub(crate) use handling::panic_message;
+
+use super::batch::EventBatch;
+use super::control::{Control, Mode, give_way};
+use super::handler::{Handler, Plan, TransactionOf};
+use super::lease::Leases;
+use super::notes::{self, Checkpoint, Keys, NoteError, backend};
+use super::status::{ConsumerState, Progress, Rebuild};
+use crate::error::StoreError;
+use crate::place::{LogId, Position};
+use crate::projection::ViewStore;
+use crate::store::{ReadLog, Store};
+use futures_util::future::{Either, select};
+use ownership::{Owned, Saving};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The most events that are read at once.
+const EVENTS: u64 = 4096;
+/// How long handled events of a subscription may be without a checkpoint.
+const SAVE_HANDLED: Duration = Duration::from_millis(100);
+/// How long events that are of no concern may be without a checkpoint.
+const SAVE_SEEN: Duration = Duration::from_secs(1);
+
+/// Why a track ended.
+pub(crate) enum Ended {
+    /// It was told to.
+    Stopped,
+    /// The generations have changed: there is another plan.
+    Replan,
+    /// It has come as far as the generation that it is to replace.
+    Reached,
+    /// An event's handler failed for good, and the policy is to stop there.
+    Failed { position: Position, message: String },
+}
+
+/// Why a track cannot go on right now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// A partition is no longer this worker's.
+    #[error("another worker has taken over partition {0}")]
+    Lost(u32),
+    #[error("there is another plan")]
+    Replan,
+}
+
+/// What is shared by all tracks of a consumer.
+pub(crate) struct Surroundings<'a, S, H> {
+    pub(crate) store: &'a S,
+    pub(crate) handler: &'a H,
+    pub(crate) keys: &'a Keys,
+    pub(crate) control: &'a Control,
+    pub(crate) progress: &'a Progress,
+    pub(crate) worker: &'a str,
+    /// Whether another generation is about to take over from the one that readers see.
+    pub(crate) retired: &'a AtomicBool,
+}
+
+impl<S, H> Clone for Surroundings<'_, S, H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S, H> Copy for Surroundings<'_, S, H> {}
+
+pub(crate) struct Track<'a, S, H: Handler> {
+    around: Surroundings<'a, S, H>,
+    plan: Plan,
+    leases: Leases,
+    /// When the leases were last looked at, and what had been asked for by then.
+    looked: Option<(Instant, u64)>,
+    /// The partitions of this worker: none while others own them all.
+    owned: Vec<Owned>,
+    /// The sequences that are parked.
+    parked: HashSet<String>,
+    /// Since when something is without a checkpoint, and whether events were handled.
+    unsaved: Option<(Instant, bool)>,
+    /// Checkpoints that are being written while events are waited for.
+    saving: Option<Saving<'a>>,
+    failures: u32,
+}
+
+impl<'a, S: Store, H: Handler> Track<'a, S, H> {
+    pub(crate) fn new(around: Surroundings<'a, S, H>, plan: Plan) -> Self {
+        let silence = around.handler.options().lease_time();
+        let leases = Leases::new(around.worker.to_owned(), plan.partitions, silence);
+        Track {
+            around,
+            plan,
+            leases,
+            looked: None,
+            owned: Vec::new(),
+            parked: HashSet::new(),
+            unsaved: None,
+            saving: None,
+            failures: 0,
+        }
+    }
+
+    /// Runs until it is told to stop, or cannot go on.
+    pub(crate) async fn run(mut self) -> Ended {
+        let mut troubles = 0;
+        loop {
+            let asked = self.around.control.asked();
+            match self.rounds(&mut troubles).await {
+                Ok(ended) => {
+                    if let Err(trouble) = self.leave().await {
+                        tracing::warn!(error = %trouble, "the checkpoint could not be written at the end");
+                    }
+                    return ended;
+                }
+                Err(Trouble::Replan) => return Ended::Replan,
+                Err(trouble) => {
+                    self.forget();
+                    if let Trouble::Lost(_) = trouble {
+                        continue;
+                    }
+                    troubles += 1;
+                    let message = trouble.to_string();
+                    let retrying = ConsumerState::Retrying;
+                    self.around
+                        .progress
+                        .failed(retrying, None, troubles, message);
+                    if self.around.control.mode() != Mode::Run && troubles > 5 {
+                        return Ended::Failed {
+                            position: self.position(),
+                            message: trouble.to_string(),
+                        };
+                    }
+                    self.around.control.back_off(asked, troubles).await;
+                }
+            }
+        }
+    }
+
+    /// Nothing is known for sure any more: leases and checkpoints are read again.
+    fn forget(&mut self) {
+        self.owned.clear();
+        self.looked = None;
+        self.unsaved = None;
+        self.saving = None;
+    }
+
+    /// The first position that is not handled yet stands after this one.
+    fn position(&self) -> Position {
+        let positions = self.owned.iter().map(|owned| owned.position);
+        positions.min().unwrap_or_default()
+    }
+
+    async fn rounds(&mut self, troubles: &mut u32) -> Result<Ended, Trouble> {
+        let around = self.around;
+        let mut batch = EventBatch::default();
+        let mut target = None;
+        loop {
+            let asked = around.control.asked();
+            if around.control.mode() == Mode::Stop {
+                return Ok(Ended::Stopped);
+            }
+            if self.plan.replaces.is_none() && around.retired.load(Ordering::SeqCst) {
+                return Ok(Ended::Replan);
+            }
+            if around.control.mode() == Mode::Drain && target.is_none() {
+                target = Some(around.store.last_position(LogId::MAIN).await?);
+            }
+            if self.look_at_leases(asked, false).await? {
+                self.answer_requests().await?;
+            }
+            if self.owned.is_empty() {
+                if let Some(target) = target
+                    && self.all_saved_up_to(target).await?
+                {
+                    return Ok(Ended::Stopped);
+                }
+                self.stand_by(asked).await;
+                continue;
+            }
+            let bound = self.bound().await?;
+            let from = self.position();
+            if bound.is_some_and(|bound| from >= bound) {
+                return Ok(Ended::Reached);
+            }
+            let read = ReadLog::forward()
+                .after(from)
+                .matching(around.handler.query().clone())
+                .limit(EVENTS);
+            let mut reached = batch.fill(around.store, &read).await?;
+            let mut events = 0..batch.len();
+            if let Some(bound) = bound {
+                events = batch.up_to(bound);
+                reached = reached.min(bound);
+            }
+            let is_full = batch.len() as u64 == EVENTS;
+            let end = around.store.last_position(LogId::MAIN).await?;
+            self.report(reached.max(from), end, bound, is_full);
+            if !events.is_empty() {
+                if let Some(ended) = self.process(&batch, events.end, reached).await? {
+                    return Ok(ended);
+                }
+                *troubles = 0;
+                give_way().await;
+                continue;
+            }
+            self.pass(reached, false);
+            if let Some(target) = target
+                && self.position() >= target
+            {
+                return Ok(Ended::Stopped);
+            }
+            if bound.is_none() {
+                self.rest(asked, reached).await?;
+            }
+        }
+    }
+
+    /// Waits until others give something up.
+    async fn stand_by(&self, asked: u64) {
+        self.around.progress.update(|status| {
+            status.state = ConsumerState::Standby;
+            status.partitions = 0;
+        });
+        let time = self.leases.interval();
+        self.around.control.pause(asked, time).await;
+    }
+
+    /// Waits for more, and meanwhile writes down what is not yet.
+    async fn rest(&mut self, asked: u64, reached: Position) -> Result<(), Trouble> {
+        let mut time = self.leases.interval();
+        if let (Some((since, handled)), None) = (self.unsaved, &self.saving) {
+            let most = if handled { SAVE_HANDLED } else { SAVE_SEEN };
+            let left = most.saturating_sub(since.elapsed());
+            if left.is_zero() {
+                self.begin_saving().await?;
+            } else {
+                time = time.min(left);
+            }
+        }
+        let control = self.around.control;
+        let more = std::pin::pin!(self.around.store.wait_past(LogId::MAIN, reached));
+        let Some(saving) = &mut self.saving else {
+            return match control.wait(asked, time, more).await {
+                Some(outcome) => Ok(outcome?),
+                None => Ok(()),
+            };
+        };
+        match control
+            .wait(asked, time, select(more, saving.commit()))
+            .await
+        {
+            Some(Either::Left((outcome, _))) => Ok(outcome?),
+            Some(Either::Right((committed, _))) => self.saved(committed),
+            None => Ok(()),
+        }
+    }
+
+    fn report(&self, position: Position, end: Position, bound: Option<Position>, is_full: bool) {
+        let (owned, parked) = (self.owned.len(), self.parked.len());
+        let state = if is_full {
+            ConsumerState::CatchingUp
+        } else {
+            ConsumerState::Live
+        };
+        self.around.progress.update(|status| {
+            status.end = end;
+            if let Some(target) = bound {
+                status.rebuild = Some(Rebuild { position, target });
+                if !self.plan.is_beside {
+                    // Nobody here keeps the old views up to date: they stay where they are.
+                    status.state = ConsumerState::Rebuilding;
+                    status.position = target;
+                }
+                return;
+            }
+            status.state = state;
+            status.parked = parked;
+            status.partitions = u32::try_from(owned).unwrap_or(u32::MAX);
+            status.all_partitions = self.plan.partitions;
+        });
+    }
+
+    /// Everything up to here was looked at by this worker.
+    fn pass(&mut self, reached: Position, handled: bool) {
+        let mut moved = handled;
+        for owned in &mut self.owned {
+            moved |= owned.position < reached;
+            owned.position = owned.position.max(reached);
+        }
+        if moved {
+            let (since, before) = self.unsaved.unwrap_or((Instant::now(), false));
+            self.unsaved = Some((since, before || handled));
+        }
+        if self.plan.replaces.is_none() {
+            let position = self.position();
+            let progress = self.around.progress;
+            progress.update(|status| status.position = status.position.max(position));
+        }
+    }
+
+    /// Where the generation is that readers see, which this one is to replace.
+    async fn bound(&self) -> Result<Option<Position>, Trouble> {
+        let Some(replaced) = self.plan.replaces else {
+            return Ok(None);
+        };
+        let notes = self.around.handler.notes();
+        let mut transaction = self.begin().await?;
+        let key = self.around.keys.checkpoint(replaced, LogId::MAIN, 0);
+        let checkpoint: Option<Checkpoint> = notes::get(notes, &mut transaction, &key).await?;
+        Ok(Some(Position(checkpoint.map_or(0, |at| at.position))))
+    }
+
+    async fn begin(&self) -> Result<TransactionOf<H>, NoteError> {
+        let notes = self.around.handler.notes();
+        notes.begin(&self.plan.generation).await.map_err(backend)
+    }
+}

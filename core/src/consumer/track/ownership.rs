@@ -1,0 +1,278 @@
+//! Which partitions a worker owns, and how far each of them is: leases and checkpoints.
+
+use super::super::handler::{Handler, TransactionOf};
+use super::super::notes::{self, Checkpoint, Lease, NoteError, backend};
+use super::{Track, Trouble};
+use crate::place::{LogId, Position};
+use crate::projection::ViewStore as _;
+use crate::store::Store;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+pub(super) struct Owned {
+    pub(super) partition: u32,
+    lease: Lease,
+    /// Up to where events were handled.
+    pub(super) position: Position,
+    /// Up to where that was written down.
+    saved: Position,
+}
+
+/// Checkpoints that are being written.
+pub(super) struct Saving<'a> {
+    /// Never locked: it lets the track be shared, though a future need not be `Sync`.
+    commit: Mutex<Commit<'a>>,
+    /// The positions that are written, of the partitions as they are owned.
+    positions: Vec<Position>,
+}
+
+type Commit<'a> = Pin<Box<dyn Future<Output = Result<(), NoteError>> + Send + 'a>>;
+
+impl<'a> Saving<'a> {
+    pub(super) fn commit(&mut self) -> &mut Commit<'a> {
+        self.commit
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a, S: Store, H: Handler> Track<'a, S, H> {
+    /// Looks at the leases when it is time to, or when something was asked for; says whether it did.
+    /// While it is `busy` with an event, nothing is taken or given away.
+    pub(super) async fn look_at_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
+        let now = Instant::now();
+        let interval = self.leases.interval();
+        let is_known = |(looked, seen)| now - looked < interval && (busy || seen == asked);
+        if self.looked.is_some_and(is_known) {
+            return Ok(false);
+        }
+        self.finish_saving().await?;
+        if !busy && self.unsaved.is_some() {
+            // What is handed over is handed over with all that was done.
+            self.save().await?;
+        }
+        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let mut transaction = self.begin().await?;
+        self.check_plan(&mut transaction).await?;
+        let mut leases = Vec::new();
+        for partition in 0..self.plan.partitions {
+            let key = keys.lease(self.plan.generation.number, partition);
+            let lease: Option<Lease> = notes::get(notes, &mut transaction, &key).await?;
+            leases.push(lease.unwrap_or_default());
+        }
+        let writes = self.leases.decide(now, &leases, busy);
+        if !writes.is_empty() {
+            for (index, lease) in writes {
+                let partition = u32::try_from(index).unwrap_or(u32::MAX);
+                let key = keys.lease(self.plan.generation.number, partition);
+                notes::put(notes, &mut transaction, &key, &lease).await?;
+                leases[index] = lease;
+            }
+            notes.commit(transaction).await.map_err(backend)?;
+        }
+        self.looked = Some((now, asked));
+        self.take_in(&leases).await?;
+        Ok(true)
+    }
+
+    /// Takes over what is newly owned, and lets go of what is lost.
+    async fn take_in(&mut self, leases: &[Lease]) -> Result<(), Trouble> {
+        let mut owned: Vec<Owned> = Vec::new();
+        let mut is_new = false;
+        for (index, lease) in leases.iter().enumerate() {
+            if !self.leases.is_mine(lease) {
+                continue;
+            }
+            let partition = u32::try_from(index).unwrap_or(u32::MAX);
+            let known = self.owned.iter().find(|one| one.partition == partition);
+            let (position, saved) = match known {
+                Some(known) if known.lease.epoch == lease.epoch => (known.position, known.saved),
+                _ => {
+                    is_new = true;
+                    let mut transaction = self.begin().await?;
+                    let position = self.checkpoint(&mut transaction, partition).await?;
+                    let position = position.unwrap_or(self.plan.start);
+                    (position, position)
+                }
+            };
+            owned.push(Owned {
+                partition,
+                lease: lease.clone(),
+                position,
+                saved,
+            });
+        }
+        self.owned = owned;
+        if is_new {
+            self.load_parked().await?;
+        }
+        Ok(())
+    }
+
+    async fn checkpoint(
+        &self,
+        transaction: &mut TransactionOf<H>,
+        partition: u32,
+    ) -> Result<Option<Position>, NoteError> {
+        let number = self.plan.generation.number;
+        let key = self.around.keys.checkpoint(number, LogId::MAIN, partition);
+        let checkpoint = notes::get(self.around.handler.notes(), transaction, &key).await?;
+        Ok(checkpoint.map(|Checkpoint { position }| Position(position)))
+    }
+
+    /// Makes sure, as part of a transaction, that the generations are still as they were planned.
+    async fn check_plan(&self, transaction: &mut TransactionOf<H>) -> Result<(), Trouble> {
+        let notes = self.around.handler.notes();
+        let about = notes.get(transaction, &self.around.keys.about()).await;
+        if about.map_err(backend)? == self.plan.about {
+            Ok(())
+        } else {
+            Err(Trouble::Replan)
+        }
+    }
+
+    /// Makes sure, as part of a transaction, that what is owned is still owned.
+    pub(super) async fn check_leases(
+        &self,
+        transaction: &mut TransactionOf<H>,
+    ) -> Result<(), Trouble> {
+        self.check_plan(transaction).await?;
+        let notes = self.around.handler.notes();
+        for owned in &self.owned {
+            let number = self.plan.generation.number;
+            let key = self.around.keys.lease(number, owned.partition);
+            let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
+            if lease.is_none_or(|lease| {
+                !self.leases.is_mine(&lease) || lease.epoch != owned.lease.epoch
+            }) {
+                return Err(Trouble::Lost(owned.partition));
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_checkpoints(
+        &self,
+        transaction: &mut TransactionOf<H>,
+        reached: Position,
+    ) -> Result<(), Trouble> {
+        let notes = self.around.handler.notes();
+        let number = self.plan.generation.number;
+        for owned in &self.owned {
+            let position = owned.position.max(reached);
+            if position > owned.saved {
+                let partition = owned.partition;
+                let key = self.around.keys.checkpoint(number, LogId::MAIN, partition);
+                let position = position.0;
+                notes::put(notes, transaction, &key, Checkpoint { position }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Commits a transaction with everything up to `reached`.
+    pub(super) async fn commit(
+        &mut self,
+        mut transaction: TransactionOf<H>,
+        reached: Position,
+    ) -> Result<(), Trouble> {
+        self.finish_saving().await?;
+        self.put_checkpoints(&mut transaction, reached).await?;
+        let notes = self.around.handler.notes();
+        notes.commit(transaction).await.map_err(backend)?;
+        self.pass(reached, true);
+        for owned in &mut self.owned {
+            owned.saved = owned.position;
+        }
+        self.unsaved = None;
+        Ok(())
+    }
+
+    async fn save(&mut self) -> Result<(), Trouble> {
+        if self.owned.is_empty() || self.unsaved.is_none() {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        self.commit(transaction, Position::ZERO).await
+    }
+
+    /// Begins to write the checkpoints. A subscription goes on meanwhile, so that no event waits for a
+    /// commit that has nothing to do with it; a projection's transactions come one after the other.
+    pub(super) async fn begin_saving(&mut self) -> Result<(), Trouble> {
+        if H::ATOMIC {
+            return self.save().await;
+        }
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        self.put_checkpoints(&mut transaction, Position::ZERO)
+            .await?;
+        let notes = self.around.handler.notes();
+        self.saving = Some(Saving {
+            commit: Mutex::new(Box::pin(async move {
+                notes.commit(transaction).await.map_err(backend)
+            })),
+            positions: self.owned.iter().map(|owned| owned.position).collect(),
+        });
+        self.unsaved = None;
+        Ok(())
+    }
+
+    /// Takes in what became of the checkpoints.
+    pub(super) fn saved(&mut self, committed: Result<(), NoteError>) -> Result<(), Trouble> {
+        let saving = self.saving.take();
+        committed?;
+        let positions = saving.map(|saving| saving.positions).unwrap_or_default();
+        for (owned, position) in self.owned.iter_mut().zip(positions) {
+            owned.saved = position;
+        }
+        Ok(())
+    }
+
+    async fn finish_saving(&mut self) -> Result<(), Trouble> {
+        let Some(saving) = &mut self.saving else {
+            return Ok(());
+        };
+        let committed = saving.commit().await;
+        self.saved(committed)
+    }
+
+    /// Whether the checkpoints of all partitions, whoever owns them, are at a position.
+    pub(super) async fn all_saved_up_to(&self, target: Position) -> Result<bool, Trouble> {
+        let mut transaction = self.begin().await?;
+        for partition in 0..self.plan.partitions {
+            let position = self.checkpoint(&mut transaction, partition).await?;
+            if position.is_none_or(|position| position < target) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes down what is done, and gives back the leases, so that others need not wait.
+    pub(super) async fn leave(&mut self) -> Result<(), Trouble> {
+        self.finish_saving().await?;
+        if self.owned.is_empty() {
+            return Ok(());
+        }
+        let notes = self.around.handler.notes();
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        self.put_checkpoints(&mut transaction, Position::ZERO)
+            .await?;
+        for owned in &self.owned {
+            let number = self.plan.generation.number;
+            let key = self.around.keys.lease(number, owned.partition);
+            let lease = Lease {
+                owner: None,
+                epoch: owned.lease.epoch + 1,
+                ..Lease::default()
+            };
+            notes::put(notes, &mut transaction, &key, &lease).await?;
+        }
+        notes.commit(transaction).await.map_err(backend)?;
+        self.owned.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! The generations of a projection: which to run, when readers switch, and the removal of old ones.
+
+use super::projection::Projected;
+use crate::consumer::about::{AboutProjection, Built};
+use crate::consumer::handler::{Handler as _, Plan};
+use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
+use crate::consumer::track::Trouble;
+use crate::place::{LogId, Position};
+use crate::projection::{Generation, Projection, ViewStore};
+use std::collections::BTreeMap;
+
+/// What a projection is to do next.
+pub(super) enum Next {
+    /// Keep the views that readers see up to date.
+    Active(Plan),
+    /// Build new views. The plan for those that readers see, where this program can keep them up to date
+    /// meanwhile: where they are of its own version.
+    Building {
+        building: Plan,
+        active: Option<Plan>,
+    },
+    /// A newer release has made the views.
+    Outdated { newer: u32 },
+}
+
+/// Finds out which generation to run; makes a new one when the views are of another version or definition,
+/// or someone asked for it, and lets readers switch to it once it has come as far as the old one.
+pub(super) async fn next<P: Projection>(
+    projected: &Projected<P>,
+    keys: &Keys,
+) -> Result<Next, Trouble> {
+    let views = projected.notes();
+    let wanted = forms::<P>();
+    let is_own = |built: &Built| built.version == P::VERSION && built.views == wanted;
+    let mut transaction = begin(views, &generation::<P>(0)).await?;
+    let key = keys.about();
+    let before = views.get(&mut transaction, &key).await;
+    let before = before.map_err(backend)?;
+    let mut about: AboutProjection = match &before {
+        Some(text) => notes::read(&key, text)?,
+        None => AboutProjection::default(),
+    };
+    let all = about.active.iter().chain(&about.building);
+    if let Some(newer) = all.map(|one| one.version).max()
+        && newer > P::VERSION
+    {
+        return Ok(Next::Outdated { newer });
+    }
+    let rebuilds = about.rebuilds;
+    let is_wanted = |built: &Built| is_own(built) && built.rebuilds == rebuilds;
+    let is_current = about.active.as_ref().is_some_and(is_wanted);
+    if let Some(building) = about
+        .building
+        .take_if(|built| is_current || !is_wanted(built))
+    {
+        discard_later(views, &mut transaction, keys, building.number).await?;
+    }
+    if !is_current && about.building.is_none() {
+        about.last += 1;
+        let prepared = generation::<P>(about.last);
+        let prepare = views.prepare(&mut transaction, &prepared);
+        prepare.await.map_err(backend)?;
+        about.building = Some(Built {
+            number: about.last,
+            version: P::VERSION,
+            views: wanted.clone(),
+            rebuilds,
+        });
+    }
+    if let Some(building) = about.building.take() {
+        let reached = checkpoint(views, &mut transaction, keys, Some(building.number)).await?;
+        let old = about.seen();
+        if reached < checkpoint(views, &mut transaction, keys, old).await? {
+            about.building = Some(building);
+        } else {
+            switch::<P>(views, &mut transaction, building.number).await?;
+            about.active = Some(building);
+            if let Some(old) = old {
+                discard_later(views, &mut transaction, keys, old).await?;
+            }
+        }
+    }
+    let text = notes::write(&about)?;
+    if before.as_ref() != Some(&text) {
+        let put = views.put(&mut transaction, &key, Some(&text));
+        put.await.map_err(backend)?;
+        views.commit(transaction).await.map_err(backend)?;
+    } else {
+        drop(transaction);
+    }
+    let plan = |number, replaces, is_beside| Plan {
+        generation: generation::<P>(number),
+        partitions: 1,
+        replaces,
+        is_beside,
+        start: Position::ZERO,
+        about: Some(text.clone()),
+    };
+    let seen = about.seen().unwrap_or_default();
+    Ok(match &about.building {
+        None => Next::Active(plan(seen, None, false)),
+        Some(building) => {
+            let active = about.active.as_ref().filter(|active| is_own(active));
+            Next::Building {
+                building: plan(building.number, Some(seen), active.is_some()),
+                active: active.map(|active| plan(active.number, None, false)),
+            }
+        }
+    })
+}
+
+async fn switch<P: Projection>(
+    views: &P::Store,
+    transaction: &mut <P::Store as ViewStore>::Transaction,
+    number: u32,
+) -> Result<(), NoteError> {
+    let complete = generation::<P>(number);
+    let activate = views.activate(transaction, &complete);
+    activate.await.map_err(backend)?;
+    tracing::info!(
+        projection = P::NAME,
+        generation = number,
+        "readers see this generation now"
+    );
+    Ok(())
+}
+
+/// Gives up a rebuild that someone asked for.
+pub(super) async fn give_up_rebuild<P: Projection>(
+    projected: &Projected<P>,
+    keys: &Keys,
+) -> Result<(), NoteError> {
+    let views = projected.notes();
+    let mut transaction = begin(views, &generation::<P>(0)).await?;
+    let about: Option<AboutProjection> = notes::get(views, &mut transaction, &keys.about()).await?;
+    let mut about = about.unwrap_or_default();
+    if let Some(building) = about.building.take() {
+        discard_later(views, &mut transaction, keys, building.number).await?;
+    }
+    about.rebuilds = about.active.as_ref().map_or(0, |active| active.rebuilds);
+    notes::put(views, &mut transaction, &keys.about(), &about).await?;
+    views.commit(transaction).await.map_err(backend)
+}
+
+/// Removes generations that nobody sees any more, a slice at a time.
+pub(super) async fn discard<P: Projection>(
+    projected: &Projected<P>,
+    keys: &Keys,
+) -> Result<(), Trouble> {
+    let views = projected.notes();
+    loop {
+        let mut transaction = begin(views, &generation::<P>(0)).await?;
+        let discarded = views.list(&mut transaction, &keys.discarded()).await;
+        let discarded = discarded.map_err(backend)?;
+        let Some((key, _)) = discarded.first() else {
+            return Ok(());
+        };
+        let number = key.rsplit('/').next().map(str::parse);
+        let number = number.and_then(Result::ok).unwrap_or_default();
+        let old = generation::<P>(number);
+        let is_gone = views.discard(&mut transaction, &old).await;
+        if is_gone.map_err(backend)? {
+            let left = views.list(&mut transaction, &keys.generation(number)).await;
+            for (note, _) in left.map_err(backend)? {
+                notes::remove(views, &mut transaction, &note).await?;
+            }
+            notes::remove(views, &mut transaction, key).await?;
+        }
+        views.commit(transaction).await.map_err(backend)?;
+    }
+}
+
+fn generation<P: Projection>(number: u32) -> Generation {
+    Generation::new(P::NAME, number, P::views())
+}
+
+/// The forms of the views, by name.
+fn forms<P: Projection>() -> BTreeMap<String, String> {
+    let views = P::views().into_iter();
+    views
+        .map(|view| (view.name.to_owned(), view.form))
+        .collect()
+}
+
+async fn begin<V: ViewStore>(
+    views: &V,
+    generation: &Generation,
+) -> Result<V::Transaction, NoteError> {
+    views.begin(generation).await.map_err(backend)
+}
+
+async fn checkpoint<V: ViewStore>(
+    views: &V,
+    transaction: &mut V::Transaction,
+    keys: &Keys,
+    generation: Option<u32>,
+) -> Result<Position, NoteError> {
+    let Some(generation) = generation else {
+        return Ok(Position::ZERO);
+    };
+    let key = keys.checkpoint(generation, LogId::MAIN, 0);
+    let checkpoint: Option<Checkpoint> = notes::get(views, transaction, &key).await?;
+    Ok(Position(checkpoint.map_or(0, |at| at.position)))
+}
+
+async fn discard_later<V: ViewStore>(
+    views: &V,
+    transaction: &mut V::Transaction,
+    keys: &Keys,
+    number: u32,
+) -> Result<(), NoteError> {
+    let key = format!("{}{number:010}", keys.discarded());
+    let put = views.put(transaction, &key, Some("{\"format\":1}"));
+    put.await.map_err(backend)
+}
