@@ -208,7 +208,7 @@ pub use limits::{LimitError, Limited};
 pub use metadata::{EventId, Headers, HeadersRef, Metadata};
 pub use packed::PackedIter;
 pub use place::{LogId, Position, Version};
-pub use projection::{Context, HandlerError, Project, Projection, ViewStore};
+pub use projection::{Context, HandlerError, Live, LiveError, Project, Projection, ViewStore};
 pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
 pub use registry::{Registry, RegistryError};

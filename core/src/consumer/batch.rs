@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use crate::metadata::{EventId, HeadersRef};
 use crate::place::{LogId, Position, Version};
 use crate::record::RecordedEventRef;
-use crate::store::{ReadLog, Store};
+use crate::store::{ReadLog, ReadStream, Store, StreamState};
 use crate::tags::TagsRef;
 use crate::time::Timestamp;
 use std::ops::{ControlFlow, Range};
@@ -50,21 +50,29 @@ impl EventBatch {
         store: &S,
         read: &ReadLog,
     ) -> Result<Position, StoreError> {
-        self.bytes.clear();
-        self.events.clear();
+        self.clear();
+        store.read_log(read, &mut |event| self.push(&event)).await
+    }
+
+    /// Reads the next events of a stream, until there are enough.
+    pub(crate) async fn fill_stream<S: Store>(
+        &mut self,
+        store: &S,
+        read: &ReadStream,
+    ) -> Result<StreamState, StoreError> {
+        self.clear();
         store
-            .read_log(read, &mut |event| {
-                self.push(&event);
-                if self.bytes.len() < BYTES {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
-            })
+            .read_stream(read, &mut |event| self.push(&event))
             .await
     }
 
-    fn push(&mut self, event: &RecordedEventRef<'_>) {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.events.clear();
+    }
+
+    /// Takes in an event; `Break` when there are enough.
+    fn push(&mut self, event: &RecordedEventRef<'_>) -> ControlFlow<()> {
         let (tags, headers) = (event.tags.as_bytes(), event.headers.as_bytes());
         self.events.push(Packed {
             log: event.log,
@@ -93,6 +101,11 @@ impl EventBatch {
         parts
             .into_iter()
             .for_each(|part| self.bytes.extend_from_slice(part));
+        if self.bytes.len() < BYTES {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     }
 
     pub(crate) fn position(&self, index: usize) -> Position {

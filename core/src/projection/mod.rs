@@ -1,14 +1,17 @@
 //! Projections: events turned into views.
 
 mod context;
+mod live;
 mod store;
 
 pub use context::Context;
 pub(crate) use context::Effect;
+pub use live::{Live, LiveError};
 pub use store::{Generation, ViewStore};
 
 use crate::codec::DecodeError;
 use crate::event::EventDescriptor;
+use crate::query::{Query, QueryItem};
 use crate::record::RecordedEventRef;
 use crate::view::{View, ViewDefinition};
 use std::error::Error;
@@ -44,6 +47,13 @@ pub trait Projection: Send + Sync + Sized + 'static {
         event: &RecordedEventRef<'_>,
         context: &mut Context<'_, Self>,
     ) -> impl Future<Output = Result<(), ProjectError>> + Send;
+}
+
+/// The events of a projection.
+pub(crate) fn query_of<P: Projection>() -> Query {
+    let names = P::EVENTS.iter();
+    let item = names.fold(QueryItem::new(), |item, event| item.name(event.name));
+    item.into()
 }
 
 /// What a projection does with one event.

@@ -11,8 +11,8 @@ use crate::consumer::status::{ConsumerState, Progress};
 use crate::consumer::track::{Ended, Surroundings};
 use crate::metadata::EventId;
 use crate::place::Position;
-use crate::projection::{Context, ProjectError, Projection, ViewStore};
-use crate::query::{Query, QueryItem};
+use crate::projection::{Context, ProjectError, Projection, ViewStore, query_of};
+use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::store::Store;
 use futures_util::future::join;
@@ -29,14 +29,10 @@ pub(super) struct Projected<P: Projection> {
 
 impl<P: Projection> Projected<P> {
     pub(super) fn new(projection: P, views: P::Store, options: ConsumerOptions) -> Self {
-        let mut names = QueryItem::new();
-        for event in P::EVENTS {
-            names = names.name(event.name);
-        }
         Projected {
             projection,
             views,
-            query: names.into(),
+            query: query_of::<P>(),
             options,
         }
     }

@@ -80,7 +80,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             (from, to) = (from + 1, end);
         }
         if reached > self.position() {
-            self.pass(reached, false);
+            self.pass(reached, 0);
+            self.show();
         }
         Ok(None)
     }
@@ -147,7 +148,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             }
             handled += 1;
             if !H::ATOMIC {
-                self.pass(event.position, true);
+                self.pass(event.position, 1);
+                if parked.is_empty() {
+                    self.show();
+                }
                 let control = self.around.control;
                 self.look_at_leases(control.asked(), true).await?;
                 if control.mode() == Mode::Stop {
@@ -162,7 +166,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 return Ok(attempt);
             }
             self.put_letters(&mut transaction, batch, &parked).await?;
-            self.commit(transaction, up_to).await?;
+            self.commit(transaction, up_to, handled).await?;
             for effect in effects {
                 effect.await;
             }
@@ -173,10 +177,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             let mut transaction = self.begin().await?;
             self.check_leases(&mut transaction).await?;
             self.put_letters(&mut transaction, batch, &parked).await?;
-            self.commit(transaction, up_to).await?;
+            self.commit(transaction, up_to, 0).await?;
         }
-        let progress = self.around.progress;
-        progress.update(|status| status.handled += handled);
         Ok(attempt)
     }
 
@@ -244,13 +246,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let Some(error) = parked else {
             let (position, stream) = (event.position.0, event.stream);
             tracing::warn!(position, stream, "event skipped");
-            self.commit(transaction, event.position).await?;
+            self.commit(transaction, event.position, 0).await?;
             let progress = self.around.progress;
             progress.update(|status| status.skipped += 1);
             return Ok(());
         };
         self.park(&mut transaction, event, error).await?;
-        self.commit(transaction, event.position).await
+        self.commit(transaction, event.position, 0).await
     }
 }
 

@@ -144,8 +144,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             notes.commit(transaction).await.map_err(backend)?;
         }
         self.load_parked().await?;
-        let parked = self.parked.len();
-        self.around.progress.update(|status| status.parked = parked);
+        self.show();
         Ok(())
     }
 
@@ -226,7 +225,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             for effect in effects {
                 effect.await;
             }
-            self.around.progress.update(|status| status.handled += 1);
+            self.handled += 1;
         }
         Ok(outcome.is_ok())
     }

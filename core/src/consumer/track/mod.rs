@@ -89,7 +89,10 @@ pub(crate) struct Track<'a, S, H: Handler> {
     unsaved: Option<(Instant, bool)>,
     /// Checkpoints that are being written while events are waited for.
     saving: Option<Saving<'a>>,
+    /// How often the handler has failed in a row on the event that it is at.
     failures: u32,
+    /// The events that were handled and are not shown yet.
+    handled: u64,
 }
 
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
@@ -106,6 +109,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             unsaved: None,
             saving: None,
             failures: 0,
+            handled: 0,
         }
     }
 
@@ -151,6 +155,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.looked = None;
         self.unsaved = None;
         self.saving = None;
+        self.handled = 0;
     }
 
     /// The first position that is not handled yet stands after this one.
@@ -203,7 +208,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             }
             let is_full = batch.len() as u64 == EVENTS;
             let end = around.store.last_position(LogId::MAIN).await?;
-            self.report(reached.max(from), end, bound, is_full);
+            self.report(from, end, bound, is_full);
             if !events.is_empty() {
                 if let Some(ended) = self.process(&batch, events.end, reached).await? {
                     return Ok(ended);
@@ -212,7 +217,8 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 give_way().await;
                 continue;
             }
-            self.pass(reached, false);
+            self.pass(reached, 0);
+            self.show();
             if let Some(target) = target
                 && self.position() >= target
             {
@@ -264,6 +270,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
     }
 
+    /// Says how it is doing: where it is, too, as that goes back when a partition is taken over.
     fn report(&self, position: Position, end: Position, bound: Option<Position>, is_full: bool) {
         let (owned, parked) = (self.owned.len(), self.parked.len());
         let state = if is_full {
@@ -283,28 +290,38 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 return;
             }
             status.state = state;
+            status.position = position;
             status.parked = parked;
             status.partitions = u32::try_from(owned).unwrap_or(u32::MAX);
             status.all_partitions = self.plan.partitions;
         });
     }
 
-    /// Everything up to here was looked at by this worker.
-    fn pass(&mut self, reached: Position, handled: bool) {
-        let mut moved = handled;
+    /// Everything up to here was looked at by this worker, and so many events of it were handled.
+    fn pass(&mut self, reached: Position, handled: u64) {
+        let mut moved = handled > 0;
         for owned in &mut self.owned {
             moved |= owned.position < reached;
             owned.position = owned.position.max(reached);
         }
         if moved {
             let (since, before) = self.unsaved.unwrap_or((Instant::now(), false));
-            self.unsaved = Some((since, before || handled));
+            self.unsaved = Some((since, before || handled > 0));
         }
-        if self.plan.replaces.is_none() {
-            let position = self.position();
-            let progress = self.around.progress;
-            progress.update(|status| status.position = status.position.max(position));
-        }
+        self.handled += handled;
+    }
+
+    /// Shows how far it is.
+    fn show(&mut self) {
+        let (position, parked) = (self.position(), self.parked.len());
+        let handled = std::mem::take(&mut self.handled);
+        self.around.progress.update(|status| {
+            status.handled += handled;
+            if self.plan.replaces.is_none() {
+                status.position = position;
+                status.parked = parked;
+            }
+        });
     }
 
     /// Where the generation is that readers see, which this one is to replace.

@@ -72,12 +72,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             notes.commit(transaction).await.map_err(backend)?;
         }
         self.looked = Some((now, asked));
-        self.take_in(&leases).await?;
+        self.take_in(&leases, busy).await?;
         Ok(true)
     }
 
-    /// Takes over what is newly owned, and lets go of what is lost.
-    async fn take_in(&mut self, leases: &[Lease]) -> Result<(), Trouble> {
+    /// Takes over what is newly owned, and lets go of what is lost. What is handed over in the middle of a
+    /// batch waits for the end of it: that batch begins at another position than the new partition.
+    async fn take_in(&mut self, leases: &[Lease], busy: bool) -> Result<(), Trouble> {
         let mut owned: Vec<Owned> = Vec::new();
         let mut is_new = false;
         for (index, lease) in leases.iter().enumerate() {
@@ -88,6 +89,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let known = self.owned.iter().find(|one| one.partition == partition);
             let (position, saved) = match known {
                 Some(known) if known.lease.epoch == lease.epoch => (known.position, known.saved),
+                _ if busy => continue,
                 _ => {
                     is_new = true;
                     let mut transaction = self.begin().await?;
@@ -171,21 +173,23 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         Ok(())
     }
 
-    /// Commits a transaction with everything up to `reached`.
+    /// Commits a transaction with everything up to `reached`, in which so many events were handled.
     pub(super) async fn commit(
         &mut self,
         mut transaction: TransactionOf<H>,
         reached: Position,
+        handled: u64,
     ) -> Result<(), Trouble> {
         self.finish_saving().await?;
         self.put_checkpoints(&mut transaction, reached).await?;
         let notes = self.around.handler.notes();
         notes.commit(transaction).await.map_err(backend)?;
-        self.pass(reached, true);
+        self.pass(reached, handled);
         for owned in &mut self.owned {
             owned.saved = owned.position;
         }
         self.unsaved = None;
+        self.show();
         Ok(())
     }
 
@@ -195,7 +199,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
-        self.commit(transaction, Position::ZERO).await
+        self.commit(transaction, Position::ZERO, 0).await
     }
 
     /// Begins to write the checkpoints. A subscription goes on meanwhile, so that no event waits for a

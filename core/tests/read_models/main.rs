@@ -1,0 +1,19 @@
+//! Read models: subscriptions, projections and the value that runs them, on stores in memory.
+//!
+//! Cases of other projects' suites are named as they are there, where the name says what is promised here.
+//! Those that have no counterpart here:
+//! - `rebuilding_by_projection_name_agrees_with_rebuilding_by_view_type`: a projection is known by its name alone.
+//! - `prepare_for_rebuilds_leaves_the_daemon_able_to_rebuild`: nothing has to be prepared.
+//! - `skip_apply_errors_is_readable_back_off_the_shared_options`: options are of each consumer; its `Debug` shows them.
+//! - "inline" is no lifecycle here, as handlers would run within every append: what a projection makes is compared
+//!   with the one that is folded on demand.
+
+mod dead_letters;
+mod failures;
+mod kit;
+mod live;
+mod partitions;
+mod projections;
+mod rebuilds;
+mod subscriptions;
+mod waiting;

@@ -1,0 +1,274 @@
+//! Several workers of one name: the work is shared, each stream keeps its order, and nobody is missed for long.
+
+use super::kit::{Counted, LONG, Running, Seen, count, start};
+use futures_timer::Delay;
+use futures_util::future::{AbortHandle, abortable};
+use midgard::{
+    ConsumerState, MemoryStore, Midgard, MidgardHandle, RunError, Status, Subscription, block_on,
+};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::future::ready;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Short, where somebody is to be found dead.
+const LEASE: Duration = Duration::from_millis(90);
+/// Long enough for a busy machine.
+const SAFE_LEASE: Duration = Duration::from_millis(900);
+
+type SeenByStream = Arc<Mutex<HashMap<String, Vec<u64>>>>;
+
+fn shared(partitions: u32, lease: Duration) -> Subscription<Counted> {
+    let shared = Subscription::events("shared");
+    shared.partitions(partitions).lease(lease)
+}
+
+fn worker(
+    store: &MemoryStore,
+    shared: Subscription<Counted>,
+    seen: &SeenByStream,
+) -> Midgard<MemoryStore> {
+    let seen = seen.clone();
+    Midgard::new(store.clone()).subscribe(shared, move |delivery| {
+        let stream = delivery.recorded.stream.to_string();
+        let mut seen = seen.lock().unwrap();
+        seen.entry(stream).or_default().push(delivery.event.number);
+        ready(Ok(()))
+    })
+}
+
+fn owned(handle: &MidgardHandle) -> u32 {
+    handle.status()[0].partitions
+}
+
+fn until(handle: &MidgardHandle, is_wanted: impl Fn(&Status) -> bool + Send) {
+    block_on(handle.wait_until("shared", LONG, is_wanted)).unwrap();
+}
+
+/// A program that can be made to end as if it were killed: without a word.
+fn start_mortal(midgard: Midgard<MemoryStore>) -> (MidgardHandle, AbortHandle) {
+    let handle = midgard.handle();
+    let (run, abort) = abortable(midgard.run());
+    thread::spawn(|| block_on(run));
+    (handle, abort)
+}
+
+#[test]
+fn workers_share_the_streams_and_keep_the_order_of_each() {
+    let (store, seen) = (MemoryStore::new(), SeenByStream::default());
+    let workers: Vec<Running> = (0..3)
+        .map(|_| start(worker(&store, shared(8, SAFE_LEASE), &seen)))
+        .collect();
+    for Running { handle, .. } in &workers {
+        until(handle, |status| (2..=3).contains(&status.partitions));
+    }
+    let mut last = None;
+    for number in 1..=200 {
+        for stream in 1..=20 {
+            last = Some(count(&store, &format!("a-{stream}"), [number]));
+        }
+    }
+    for worker in &workers {
+        worker.wait("shared", last.unwrap());
+    }
+    for stream in 1..=20 {
+        let seen = seen.lock().unwrap();
+        let numbers = &seen[&format!("a-{stream}")];
+        assert_eq!(*numbers, (1..=200).collect::<Vec<_>>(), "{stream}");
+    }
+    assert_eq!(workers.iter().map(|one| owned(&one.handle)).sum::<u32>(), 8);
+    for worker in workers {
+        worker.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_worker_that_stops_hands_over_at_once() {
+    let (store, seen) = (MemoryStore::new(), SeenByStream::default());
+    // Nobody waits for so long a lease.
+    let patient = || worker(&store, shared(1, LONG * 10), &seen);
+    let last = count(&store, "a", 0..10);
+    let first = start(patient());
+    first.wait("shared", last);
+    first.stop().unwrap();
+    let second = start(patient());
+    let last = count(&store, "a", 10..20);
+    second.wait("shared", last);
+    second.stop().unwrap();
+    assert_eq!(seen.lock().unwrap()["a"], (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_dead_worker_had_is_taken_over_and_each_event_comes_at_least_once() {
+    let (store, seen) = (MemoryStore::new(), SeenByStream::default());
+    let (dying, kill) = start_mortal(worker(&store, shared(4, LEASE), &seen));
+    until(&dying, |status| status.partitions == 4);
+    let heir = start(worker(&store, shared(4, LEASE), &seen));
+    until(&heir.handle, |status| status.partitions == 2);
+    for stream in 0..12 {
+        count(&store, &format!("a-{stream}"), 0..50);
+    }
+    kill.abort();
+    let mut last = None;
+    for stream in 0..12 {
+        last = Some(count(&store, &format!("a-{stream}"), 50..100));
+    }
+    until(&heir.handle, |status| status.partitions == 4);
+    heir.wait("shared", last.unwrap());
+    heir.stop().unwrap();
+    for (stream, numbers) in seen.lock().unwrap().iter() {
+        let mut once = numbers.clone();
+        once.dedup();
+        let mut sorted = numbers.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted, (0..100).collect::<Vec<_>>(), "{stream}");
+        // Where the heir began again, it went on in order from there.
+        let falls = once.windows(2).filter(|pair| pair[0] > pair[1]).count();
+        assert!(falls <= 1, "{stream}: {numbers:?}");
+    }
+}
+
+#[test]
+fn one_partition_has_one_worker_and_others_stand_by() {
+    let (store, seen) = (MemoryStore::new(), SeenByStream::default());
+    let (first, kill) = start_mortal(worker(&store, shared(1, LEASE), &seen));
+    until(&first, |status| status.partitions == 1);
+    let second = start(worker(&store, shared(1, LEASE), &seen));
+    until(&second.handle, |status| {
+        status.state == ConsumerState::Standby
+    });
+    let last = count(&store, "a", 0..10);
+    second.wait("shared", last);
+    assert_eq!(owned(&second.handle), 0, "what others have handled counts");
+    kill.abort();
+    let last = count(&store, "a", 10..20);
+    until(&second.handle, |status| status.partitions == 1);
+    second.wait("shared", last);
+    second.stop().unwrap();
+    let mut numbers = seen.lock().unwrap()["a"].clone();
+    numbers.dedup();
+    assert_eq!(numbers[numbers.len() - 10..], (10..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_handler_that_takes_longer_than_the_lease_keeps_it() {
+    let (store, seen) = (MemoryStore::new(), Seen::default());
+    let slow = || {
+        let seen = seen.clone();
+        Midgard::new(store.clone()).subscribe(shared(1, LEASE), move |delivery| {
+            let seen = seen.clone();
+            async move {
+                seen.note(delivery.event.number);
+                Delay::new(LEASE * 5).await;
+                Ok(())
+            }
+        })
+    };
+    let first = start(slow());
+    until(&first.handle, |status| status.partitions == 1);
+    let second = start(slow());
+    until(&second.handle, |status| {
+        status.state == ConsumerState::Standby
+    });
+    let last = count(&store, "a", 0..3);
+    first.wait("shared", last);
+    assert_eq!(seen.all(), [0, 1, 2], "nobody else was called meanwhile");
+    first.stop().unwrap();
+    second.stop().unwrap();
+}
+
+#[test]
+fn nothing_is_lost_while_partitions_change_hands_in_the_middle_of_handlers() {
+    let store = MemoryStore::new();
+    let mut last = None;
+    for number in 0..3 {
+        for stream in 0..24 {
+            last = Some(count(&store, &format!("a-{stream}"), [number]));
+        }
+    }
+    let seen = SeenByStream::default();
+    let worker = || {
+        let seen = seen.clone();
+        // Longer than the time between two looks at the leases.
+        let slow = shared(12, LEASE);
+        start(
+            Midgard::new(store.clone()).subscribe(slow, move |delivery| {
+                let seen = seen.clone();
+                async move {
+                    Delay::new(LEASE / 2).await;
+                    let stream = delivery.recorded.stream.to_string();
+                    let mut seen = seen.lock().unwrap();
+                    seen.entry(stream).or_default().push(delivery.event.number);
+                    Ok(())
+                }
+            }),
+        )
+    };
+    let workers = [worker(), worker(), worker(), worker()];
+    for worker in &workers {
+        worker.wait("shared", last.unwrap());
+    }
+    for stream in 0..24 {
+        let mut numbers = seen.lock().unwrap()[&format!("a-{stream}")].clone();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers, [0, 1, 2], "a-{stream}");
+    }
+    for worker in workers {
+        worker.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_sequence_may_be_something_else_than_the_stream() {
+    let store = MemoryStore::new();
+    for number in 0..400 {
+        count(&store, &format!("a-{number}"), [number]);
+    }
+    let seen: Arc<Mutex<HashMap<u64, Vec<(u64, Instant)>>>> = Arc::default();
+    let worker = || {
+        let seen = seen.clone();
+        let by_tens = shared(4, SAFE_LEASE).sequence_by(|event| {
+            let number: u64 = event.stream[2..].parse().unwrap();
+            Cow::Owned((number / 10).to_string())
+        });
+        Midgard::new(store.clone()).subscribe(by_tens, move |delivery| {
+            let number = delivery.event.number;
+            let mut seen = seen.lock().unwrap();
+            seen.entry(number / 10)
+                .or_default()
+                .push((number, Instant::now()));
+            ready(Ok(()))
+        })
+    };
+    let workers = [start(worker()), start(worker())];
+    for worker in workers {
+        worker.drain().unwrap();
+    }
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 40);
+    for (tens, numbers) in seen.iter() {
+        let numbers: Vec<_> = numbers.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, (tens * 10..tens * 10 + 10).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn the_number_of_partitions_is_kept() {
+    let store = MemoryStore::new();
+    let run = |partitions| {
+        let midgard = worker(&store, shared(partitions, LEASE), &SeenByStream::default());
+        block_on(midgard.catch_up())
+    };
+    count(&store, "a", [1]);
+    run(4).unwrap();
+    for partitions in [0, 8, 1025] {
+        let error = run(partitions).unwrap_err();
+        assert!(matches!(error, RunError::Partitions { .. }), "{error}");
+    }
+    let changed = run(8).unwrap_err().to_string();
+    assert!(changed.contains("begun with 4"), "{changed}");
+}

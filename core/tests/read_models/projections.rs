@@ -1,0 +1,142 @@
+//! Projections on embedded views: every event has its effect exactly once.
+
+use super::kit::{
+    Balance, Balances, accounts, ann_and_bob, append_event, at_once, balances, pay, quick, start,
+};
+use midgard::view::Views;
+use midgard::{ConsumerOptions, MemoryStore, Midgard, RunError, block_on};
+use std::thread;
+use std::time::Duration;
+
+fn catch_up(store: &MemoryStore, views: &Views, projection: &Balances<1>) -> Result<(), RunError> {
+    let midgard = Midgard::new(store.clone());
+    let options = ConsumerOptions::new().on_failure(quick());
+    block_on(
+        midgard
+            .project_with(projection.clone(), views.clone(), options)
+            .catch_up(),
+    )
+}
+
+#[test]
+fn events_within_one_stream_are_grouped_by_their_identity_and_separate_ones_stay_independent() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    accounts(&store);
+    let projection = Balances::<1>::default();
+    // Safe to call when there is nothing to do.
+    for _ in 0..3 {
+        catch_up(&store, &views, &projection).unwrap();
+        assert_eq!(balances(&views), ann_and_bob(20, 8));
+    }
+    // An event can update what an earlier commit has built.
+    pay(&store, "ann", 100);
+    catch_up(&store, &views, &projection).unwrap();
+    assert_eq!(balances(&views), ann_and_bob(120, 8));
+    assert_eq!(projection.effects(), 6);
+}
+
+#[test]
+fn an_identity_that_no_event_names_has_no_row() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    catch_up(&store, &views, &Balances::<1>::default()).unwrap();
+    assert!(balances(&views).is_empty());
+    assert_eq!(views.get::<Balance>("ann").unwrap(), None);
+}
+
+#[test]
+fn views_may_be_in_the_store_of_the_events() {
+    let store = MemoryStore::new();
+    let views = Views::new(store.clone());
+    accounts(&store);
+    catch_up(&store, &views, &Balances::<1>::default()).unwrap();
+    assert_eq!(balances(&views), ann_and_bob(20, 8));
+}
+
+#[test]
+fn events_from_separate_streams_land_on_one_row() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    for stream in ["transfer-1", "transfer-2", "transfer-3"] {
+        let account = "ann".to_owned();
+        append_event(&store, stream, &super::kit::Paid { account, cents: 2 });
+    }
+    catch_up(&store, &views, &Balances::<1>::default()).unwrap();
+    assert_eq!(balances(&views), [("ann".to_owned(), 6)]);
+}
+
+#[test]
+fn two_workers_of_one_projection_count_nothing_twice() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    let workers: Vec<_> = (0..3)
+        .map(|_| {
+            let options = ConsumerOptions::new().lease(Duration::from_millis(60));
+            let midgard = Midgard::new(store.clone());
+            start(midgard.project_with(Balances::<1>::default(), views.clone(), options))
+        })
+        .collect();
+    for _ in 0..300 {
+        pay(&store, "ann", 1);
+        pay(&store, "bob", 2);
+    }
+    for worker in workers {
+        worker.drain().unwrap();
+    }
+    assert_eq!(balances(&views), ann_and_bob(300, 600));
+}
+
+#[test]
+fn readers_see_whole_transactions() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    let running =
+        start(Midgard::new(store.clone()).project(Balances::<1>::default(), views.clone()));
+    let writer = thread::spawn(move || {
+        let mut last = None;
+        for _ in 0..300 {
+            // Both in one append, and so in one batch of the projection.
+            let paid = |account: &str| {
+                let account = account.to_owned();
+                midgard::NewEvent::encode(&super::kit::Paid { account, cents: 1 }).unwrap()
+            };
+            last = Some(super::kit::append_all(
+                &store,
+                "both",
+                [paid("ann"), paid("bob")],
+            ));
+        }
+        last.unwrap()
+    });
+    while !writer.is_finished() {
+        let Ok(snapshot) = views.snapshot() else {
+            continue;
+        };
+        let of = |account| {
+            let row = snapshot.get::<Balance>(account);
+            row.map(|row| row.map_or(0, |row| row.cents))
+        };
+        if let (Ok(ann), Ok(bob)) = (of("ann"), of("bob")) {
+            assert_eq!(ann, bob);
+        }
+    }
+    running.wait("balances", writer.join().unwrap());
+    assert_eq!(balances(&views), ann_and_bob(300, 300));
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_consumer_that_stops_on_a_failure_does_not_keep_others_from_their_events() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    accounts(&store);
+    let seen = super::kit::Seen::default();
+    let noted = seen.clone();
+    let options = ConsumerOptions::new().on_failure(at_once());
+    let midgard = Midgard::new(store)
+        .project_with(Balances::<1>::refusing(9), views, options)
+        .subscribe(
+            midgard::Subscription::<super::kit::Paid>::events("all"),
+            move |delivery| {
+                noted.note(delivery.event.cents);
+                std::future::ready(Ok(()))
+            },
+        );
+    block_on(midgard.catch_up()).unwrap_err();
+    assert_eq!(seen.all(), [5, 7, 13, 1, 2]);
+}

@@ -1,0 +1,107 @@
+//! Reading one's own writes, and how consumers are doing.
+
+use super::kit::{Balances, LONG, Seen, accounts, ann_and_bob, balances, count, pay, start};
+use midgard::view::Views;
+use midgard::{
+    ConsumerKind, ConsumerState, HandleError, MemoryStore, Midgard, Position, Subscription,
+    block_on,
+};
+use std::time::Duration;
+
+#[test]
+fn what_was_written_can_be_read_once_it_was_waited_for() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    let running =
+        start(Midgard::new(store.clone()).project(Balances::<1>::default(), views.clone()));
+    for cents in 1..=200 {
+        let position = pay(&store, "ann", 1);
+        running.wait("balances", position);
+        assert_eq!(balances(&views), [("ann".to_owned(), cents)]);
+    }
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_program_that_does_not_run_it_can_wait_for_it_too() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    let program = || Midgard::new(store.clone()).project(Balances::<1>::default(), views.clone());
+    let (running, elsewhere) = (start(program()), program().handle());
+    let position = pay(&store, "ann", 1);
+    block_on(elsewhere.wait_for("balances", position, LONG)).unwrap();
+    assert_eq!(balances(&views), [("ann".to_owned(), 1)]);
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_wait_ends_when_it_takes_too_long_or_leads_nowhere() {
+    let (store, seen) = (MemoryStore::new(), Seen::default());
+    let all = Subscription::events("all");
+    let running = start(Midgard::new(store.clone()).subscribe(all, seen.collect()));
+    let last = count(&store, "a", [1]);
+    running.wait("all", last);
+    let wait = |name, position| {
+        block_on(
+            running
+                .handle
+                .wait_for(name, position, Duration::from_millis(20)),
+        )
+    };
+    let error = wait("all", Position(9)).unwrap_err();
+    assert!(
+        error.to_string().starts_with(
+            "waited 20ms for \"all\" to reach position 9; it is so far: subscription all: live, at 1 of 1"
+        ),
+        "{error}"
+    );
+    let error = wait("al", Position(1)).unwrap_err();
+    assert!(matches!(error, HandleError::Unknown { .. }), "{error}");
+    let handle = running.handle.clone();
+    running.stop().unwrap();
+    block_on(handle.wait_for("all", last, LONG)).unwrap();
+    let error = block_on(handle.wait_for("all", Position(9), LONG)).unwrap_err();
+    assert!(matches!(error, HandleError::Ended { .. }), "{error}");
+}
+
+#[test]
+fn the_status_says_how_everything_is_doing() {
+    let (store, views, seen) = (
+        MemoryStore::new(),
+        Views::new(MemoryStore::new()),
+        Seen::default(),
+    );
+    let midgard = Midgard::new(store.clone())
+        .project(Balances::<1>::default(), views.clone())
+        .subscribe(Subscription::events("numbers"), seen.collect());
+    let handle = midgard.handle();
+    let waiting: Vec<_> = handle.status().into_iter().map(|one| one.state).collect();
+    assert_eq!(waiting, [ConsumerState::Waiting; 2]);
+    accounts(&store);
+    let last = count(&store, "a", 0..3);
+    let running = start(midgard);
+    running.wait("balances", last);
+    running.wait("numbers", last);
+    let all = handle.status();
+    let [projection, subscription] = all.as_slice() else {
+        panic!("{all:?}")
+    };
+    assert_eq!(projection.kind, ConsumerKind::Projection);
+    assert_eq!((projection.handled, subscription.handled), (5, 3));
+    for status in [projection, subscription] {
+        assert_eq!(status.lag(), 0, "{status}");
+        assert_eq!(status.end, last);
+        assert_eq!((status.partitions, status.all_partitions), (1, 1));
+        assert_eq!(status.last_error, None);
+    }
+    assert_eq!(
+        subscription.to_string(),
+        "subscription numbers: live, at 8 of 8"
+    );
+    running.drain().unwrap();
+    assert!(
+        handle
+            .status()
+            .iter()
+            .all(|one| one.state == ConsumerState::Stopped)
+    );
+    assert_eq!(balances(&views), ann_and_bob(20, 8));
+}
