@@ -44,8 +44,8 @@ pub trait View: Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
     /// What tells one row from another.
     type Key: ViewKey;
 
-    /// The key of this row.
-    fn key(&self) -> &Self::Key;
+    /// Writes the key of this row, as [`ViewKey::encode`] of [`Self::Key`] does.
+    fn encode_key(&self, bytes: &mut KeyBytes);
 
     /// Describes the fields, as they are written in the source: where it changes, the view is rebuilt.
     fn describe(form: &mut String);

@@ -1,5 +1,6 @@
 //! Keys in messages: their bytes read back by their form.
 
+use super::View;
 use super::key::{KeyBytes, ViewKey};
 
 /// A key in words, such as `"ann"` or `(7, "ann")`. Bytes of a form that is not known are escaped.
@@ -9,8 +10,10 @@ pub(super) fn key<K: ViewKey>(bytes: &[u8]) -> String {
 }
 
 #[cold]
-pub(super) fn key_of<K: ViewKey>(key: &K) -> String {
-    self::key::<K>(KeyBytes::of(key).as_bytes())
+pub(super) fn key_of<V: View>(row: &V) -> String {
+    let mut bytes = KeyBytes::new();
+    row.encode_key(&mut bytes);
+    self::key::<V::Key>(bytes.as_bytes())
 }
 
 #[cold]

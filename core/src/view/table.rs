@@ -96,7 +96,7 @@ impl<V: View> Table<V> {
 
     pub(super) fn put(&mut self, entries: &dyn EntrySnapshot, row: V) -> Result<(), ViewError> {
         self.key.clear();
-        row.key().encode_key(&mut self.key);
+        row.encode_key(&mut self.key);
         check_lengths(&row, self.key.len(), &mut self.value)?;
         if let Some(place) = self.places.get(self.key.as_bytes()) {
             let place = *place;
@@ -127,7 +127,7 @@ impl<V: View> Table<V> {
             return Ok(());
         };
         self.value.clear();
-        row.key().encode_key(&mut self.value);
+        row.encode_key(&mut self.value);
         if self.value != self.key {
             return Err(ViewError::KeyChanged {
                 view: V::NAME,
@@ -282,13 +282,13 @@ impl<V: View> AnyTable for Table<V> {
 pub(super) fn encode<V: View>(row: &V) -> Result<Vec<u8>, ViewError> {
     let json = serde_json::to_vec(row).map_err(|source| ViewError::Encode {
         view: V::NAME,
-        key: show::key_of(row.key()),
+        key: show::key_of(row),
         source,
     })?;
     if json.len() > ENTRY_VALUE_BYTES {
         return Err(ViewError::RowTooLarge {
             view: V::NAME,
-            key: show::key_of(row.key()),
+            key: show::key_of(row),
             actual: json.len(),
         });
     }

@@ -263,7 +263,9 @@ fn changed_rows<'t, V: View>(
 
 /// Views need not be `Clone`, but they can always be written and read.
 fn copy<V: View>(row: &V) -> Result<V, ViewError> {
-    decode(KeyBytes::of(row.key()).as_bytes(), &encode(row)?)
+    let mut key = KeyBytes::new();
+    row.encode_key(&mut key);
+    decode(key.as_bytes(), &encode(row)?)
 }
 
 #[cold]

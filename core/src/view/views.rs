@@ -34,7 +34,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// #     const NAME: &'static str = "customer";
 /// #     const INDEXES: &'static [midgard::view::ViewIndex<Self>] = &[];
 /// #     type Key = u64;
-/// #     fn key(&self) -> &u64 { &self.id }
+/// #     fn encode_key(&self, bytes: &mut midgard::view::KeyBytes) { midgard::ViewKey::encode(&self.id, bytes); }
 /// #     fn describe(form: &mut String) { form.push_str("id: u64"); }
 /// # }
 /// let error = dashboard::<Customer>(&views).err().unwrap();

@@ -50,8 +50,8 @@ impl View for Balance {
     )];
     type Key = String;
 
-    fn key(&self) -> &String {
-        &self.account
+    fn encode_key(&self, bytes: &mut KeyBytes) {
+        self.account.encode(bytes);
     }
 
     fn describe(form: &mut String) {
