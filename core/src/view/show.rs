@@ -13,7 +13,7 @@ pub(super) fn key<K: ViewKey>(bytes: &[u8]) -> String {
 pub(super) fn key_of<V: View>(row: &V) -> String {
     let mut bytes = KeyBytes::new();
     row.encode_key(&mut bytes);
-    self::key::<V::Key>(bytes.as_bytes())
+    key::<V::Key>(bytes.as_bytes())
 }
 
 #[cold]
