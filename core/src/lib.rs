@@ -218,7 +218,7 @@ pub use store::{
     Append, AppendPart, Appended, Direction, DynStore, EventStream, ExpectedVersion, MemoryStore,
     ReadLog, ReadStream, Store, StreamState,
 };
-pub use stream_name::StreamName;
+pub use stream_name::{AggregateIdError, StreamName};
 pub use subscription::{Delivery, StartFrom, Subscription};
 pub use tags::{Tags, TagsRef};
 pub use time::Timestamp;
