@@ -65,6 +65,9 @@ pub(crate) struct Balances<const VERSION: u32> {
     pub(crate) refusals: Arc<AtomicU64>,
     pub(crate) effects: Arc<AtomicU64>,
     pub(crate) replays: Arc<AtomicU64>,
+    pub(crate) calls: Arc<AtomicU64>,
+    /// For how long each event keeps the thread busy.
+    pub(crate) pause: Duration,
 }
 
 impl<const V: u32> Balances<V> {
@@ -72,6 +75,13 @@ impl<const V: u32> Balances<V> {
         let balances = Balances::default();
         balances.refusals.store(times, Ordering::SeqCst);
         balances
+    }
+
+    pub(crate) fn slow(pause: Duration) -> Self {
+        Balances {
+            pause,
+            ..Balances::default()
+        }
     }
 
     pub(crate) fn effects(&self) -> u64 {
@@ -113,6 +123,8 @@ impl<const V: u32> Project<Paid> for Balances<V> {
         event: Paid,
         context: &mut Context<'_, Self>,
     ) -> Result<(), HandlerError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        thread::sleep(self.pause);
         let Paid { account, cents } = event;
         let new = || Balance {
             account: account.clone(),
