@@ -363,5 +363,5 @@ pub use tags::{Tags, TagsRef};
 pub use time::Timestamp;
 pub use view::{Cursor, Page, Select, View, ViewError, ViewKey, ViewSnapshot, Views};
 
-pub use midgard_macros::{Aggregate, Event, EventSet};
+pub use midgard_macros::{Aggregate, Event, EventSet, Projection, View, ViewKey};
 pub use pollster::block_on;

@@ -1,11 +1,11 @@
 //! What the tests share: events, a view, a projection, and a few words.
 
 use midgard::projection::{Keeps, ProjectError};
-use midgard::view::{KeyBytes, Select, ViewDefinition, ViewIndex, Views};
+use midgard::view::{Select, ViewDefinition, Views};
 use midgard::{
     Append, Context, Delivery, Event, EventDescriptor, ExpectedVersion, FailurePolicy,
     HandlerError, MemoryStore, Midgard, MidgardHandle, NewEvent, Position, Project, Projection,
-    RecordedEventRef, RunError, Store, StreamName, View, ViewKey, block_on,
+    RecordedEventRef, RunError, Store, StreamName, View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};
@@ -34,29 +34,11 @@ pub(crate) struct Paid {
     pub(crate) cents: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, View)]
+#[view(key = account, index(cents))]
 pub(crate) struct Balance {
     pub(crate) account: String,
     pub(crate) cents: u64,
-}
-
-impl View for Balance {
-    const NAME: &'static str = "balance";
-    const INDEXES: &'static [ViewIndex<Self>] = &[ViewIndex::new(
-        "cents",
-        false,
-        <u64 as ViewKey>::describe,
-        |row: &Balance, bytes: &mut KeyBytes| row.cents.encode(bytes),
-    )];
-    type Key = String;
-
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        self.account.encode(bytes);
-    }
-
-    fn describe(form: &mut String) {
-        form.push_str("account: String, cents: u64");
-    }
 }
 
 /// Sums what was paid. 13 cents are refused as often as it is told to. Version 2 counts double.
