@@ -263,7 +263,7 @@ fn a_sequence_may_be_something_else_than_the_stream() {
     for number in 0..400 {
         count(&store, &format!("a-{number}"), [number]);
     }
-    let seen: Arc<Mutex<HashMap<u64, Vec<(u64, Instant)>>>> = Arc::default();
+    let seen = Arc::<Mutex<HashMap<_, Vec<_>>>>::default();
     let worker = || {
         let seen = seen.clone();
         let by_tens = shared(4, SAFE_LEASE).sequence_by(|event| {

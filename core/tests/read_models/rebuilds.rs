@@ -132,7 +132,7 @@ fn readers_see_current_views_all_the_time_while_they_are_rebuilt_and_events_come
     let (ended, watcher) = watch(&views);
     let (go, stop) = mpsc::channel::<()>();
     let writer = thread::spawn({
-        let store = store.clone();
+        let store = store;
         move || {
             let mut last = pay(&store, "ann", 1);
             while matches!(stop.try_recv(), Err(mpsc::TryRecvError::Empty)) {

@@ -42,7 +42,11 @@ fn there_is_no_gap_and_no_repeat_where_catching_up_ends_while_others_append() {
         let (store, seen) = (MemoryStore::new(), Seen::default());
         let writer = thread::spawn({
             let store = store.clone();
-            move || (0..1_000).map(|number| count(&store, "a", [number])).last()
+            move || {
+                (0..1_000)
+                    .map(|number| count(&store, "a", [number]))
+                    .next_back()
+            }
         });
         let all = Subscription::events("all");
         let running = start(Midgard::new(store).subscribe(all, seen.collect()));
@@ -326,7 +330,7 @@ fn a_handler_that_waits_holds_back_what_is_read() {
         noted.note(delivery.event.number);
         ready(Ok::<_, HandlerError>(()))
     };
-    let running = start(Midgard::new(store.clone()).subscribe(Subscription::events("slow"), slow));
+    let running = start(Midgard::new(store).subscribe(Subscription::events("slow"), slow));
     for number in 0..10 {
         assert!(
             called.load(Ordering::SeqCst) <= number + 1,

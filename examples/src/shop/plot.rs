@@ -45,17 +45,20 @@ fn draw(months: &BTreeMap<Month, [Cents; 2]>, svg: &mut String) -> Result<(), Bo
     area.fill(&WHITE)?;
     let totals = months.values();
     let highest = totals.map(|[approved, rejected]| dollars(*approved) + dollars(*rejected));
-    let highest = highest.fold(1.0, f64::max) * 1.05;
+    let highest = highest.fold(100.0, f64::max) * 1.05;
+    // Both ends of the range have a bar.
+    let last = months.len().saturating_sub(1);
     let mut chart = ChartBuilder::on(&area)
         .caption("Dollars ordered on credit, by month", ("sans-serif", 22))
         .margin(16)
         .x_label_area_size(40)
         .y_label_area_size(72)
-        .build_cartesian_2d((0..months.len()).into_segmented(), 0.0..highest)?;
+        .build_cartesian_2d((0..last).into_segmented(), 0.0..highest)?;
     let names: Vec<_> = months.keys().map(ToString::to_string).collect();
     chart
         .configure_mesh()
         .disable_x_mesh()
+        .y_max_light_lines(0)
         .x_labels(months.len() + 1)
         .x_label_formatter(&|at| match at {
             SegmentValue::CenterOf(month) => names.get(*month).cloned().unwrap_or_default(),

@@ -78,7 +78,7 @@ pub fn orders_of(views: &ViewSnapshot, customer: CustomerId) -> Result<String, V
 
 fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     table.set_header(header);
     table
 }

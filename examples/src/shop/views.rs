@@ -3,7 +3,7 @@
 use super::customer::{
     Customer, CustomerEvent, CustomerId, OrderApproved, OrderRejected, Purchase,
 };
-use super::{Cents, Date, Month};
+use super::{Cents, Month};
 use midgard::{Context, HandlerError, Project, Projection, Select, View, ViewKey};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -3,7 +3,7 @@
 use crate::ReportOptions;
 use futures_util::future::{Either, select};
 use indicatif::{ProgressBar, ProgressStyle};
-use midgard::{Midgard, MidgardHandle, Position, Status, Views};
+use midgard::{HandleError, Midgard, MidgardHandle, Position, Status, Views};
 use midgard_examples::shop::plot;
 use midgard_examples::shop::tables;
 use midgard_examples::shop::views::ShopViews;
@@ -56,36 +56,42 @@ pub(crate) async fn run(options: &ReportOptions) -> Result<(), Box<dyn Error>> {
 }
 
 /// Shows how far the views are, until it is dropped: a bar where someone can see it, lines elsewhere.
-async fn show_progress(handle: &MidgardHandle) -> Result<(), midgard::HandleError> {
-    let bar = if io::stderr().is_terminal() {
+async fn show_progress(handle: &MidgardHandle) -> Result<(), HandleError> {
+    let is_terminal = io::stderr().is_terminal();
+    let bar = if is_terminal {
         let style =
             ProgressStyle::with_template("{msg} {wide_bar} {percent}%  {per_sec}  {eta} left");
         ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     } else {
         ProgressBar::hidden()
     };
-    let mut shown = (Position::ZERO, Position::ZERO);
+    let mut shown = None;
     loop {
-        // As long as nothing changes, there is nothing to show.
-        let changed = handle
-            .wait_until(SHOP, Duration::MAX, |status| progress_of(status) != shown)
+        let status = handle
+            .wait_until(SHOP, Duration::MAX, |status| percent(status) != shown)
             .await?;
-        shown = progress_of(&changed);
-        let (position, end) = shown;
-        bar.set_message(if changed.rebuild.is_some() {
-            "rebuilding the views"
-        } else {
-            "updating the views"
-        });
+        let is_first = shown.is_none();
+        shown = percent(&status);
+        let (what, position, end) = progress(&status);
+        bar.set_message(what);
         bar.set_length(end.get());
         bar.set_position(position.get());
+        if !is_terminal && !(is_first && position == end) {
+            eprintln!("{what}: at position {position} of {end}");
+        }
     }
 }
 
-/// How far it is, and of how much.
-fn progress_of(status: &Status) -> (Position, Position) {
+/// What is done, how far it is, and of how much.
+fn progress(status: &Status) -> (&'static str, Position, Position) {
     match &status.rebuild {
-        Some(rebuild) => (rebuild.position, rebuild.target),
-        None => (status.position, status.end),
+        Some(rebuild) => ("rebuilding the views", rebuild.position, rebuild.target),
+        None => ("updating the views", status.position, status.end),
     }
+}
+
+/// `None` as long as nothing is known, or when it was never behind.
+fn percent(status: &Status) -> Option<u64> {
+    let (_, position, end) = progress(status);
+    (position.get() * 100).checked_div(end.get())
 }
