@@ -2,3 +2,4 @@
 
 pub mod open;
 pub mod shop;
+pub mod sql_views;

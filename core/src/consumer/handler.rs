@@ -37,6 +37,8 @@ pub(crate) trait Handler: Send + Sync {
 pub(crate) struct Call<'a, T> {
     pub(crate) transaction: &'a mut T,
     pub(crate) effects: &'a mut Vec<Effect>,
+    /// The number of the generation.
+    pub(crate) generation: u32,
     pub(crate) is_replay: bool,
     /// How often the handler failed on this event before.
     pub(crate) failures: u32,

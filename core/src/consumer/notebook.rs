@@ -49,6 +49,10 @@ impl<H: Handler> NotebookOf<H> {
         self.handler.notes().begin(&none).await.map_err(backend)
     }
 
+    async fn begin_read(&self) -> Result<TransactionOf<H>, NoteError> {
+        self.handler.notes().begin_read().await.map_err(backend)
+    }
+
     async fn seen(&self, transaction: &mut TransactionOf<H>) -> Result<Option<Seen>, NoteError> {
         let key = self.keys.about();
         let about = self.handler.notes().get(transaction, &key).await;
@@ -69,7 +73,7 @@ impl<H: Handler> NotebookOf<H> {
     }
 
     async fn lowest_checkpoint(&self) -> Result<Option<Position>, NoteError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_read().await?;
         let Some(seen) = self.seen(&mut transaction).await? else {
             return Ok(None);
         };
@@ -141,7 +145,7 @@ impl<H: Handler> Notebook for NotebookOf<H> {
 
     fn dead_letters(&self) -> Answer<'_, Vec<DeadLetter>> {
         Box::pin(async {
-            let mut transaction = self.begin().await?;
+            let mut transaction = self.begin_read().await?;
             let Some(seen) = self.seen(&mut transaction).await? else {
                 return Ok(Vec::new());
             };

@@ -13,6 +13,7 @@ pub struct Context<'a, P: Projection> {
     pub(crate) event: &'a RecordedEventRef<'a>,
     pub(crate) transaction: &'a mut <P::Store as ViewStore>::Transaction,
     pub(crate) effects: &'a mut Vec<Effect>,
+    pub(crate) generation: u32,
     pub(crate) is_replay: bool,
 }
 
@@ -40,6 +41,13 @@ impl<'a, P: Projection> Context<'a, P> {
         }
     }
 
+    /// The number of the generation that is built, from 1: a [`ViewStore`] may have named the tables by
+    /// it that the rows are to go to.
+    #[must_use]
+    pub const fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// The transaction that the rows and the checkpoint are written in.
     pub const fn transaction(&mut self) -> &mut <P::Store as ViewStore>::Transaction {
         self.transaction
@@ -51,6 +59,7 @@ impl<P: Projection> fmt::Debug for Context<'_, P> {
         f.debug_struct("Context")
             .field("projection", &P::NAME)
             .field("position", &self.event.position)
+            .field("generation", &self.generation)
             .field("is_replay", &self.is_replay)
             .finish_non_exhaustive()
     }

@@ -169,6 +169,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
                 event: &event,
                 transaction: &mut transaction,
                 effects: &mut effects,
+                generation: generation.number,
                 is_replay: true,
             };
             if let Err(source) = self.project(&event, &mut context).await {

@@ -20,6 +20,12 @@ pub trait ViewStore: Send + Sync + 'static {
         generation: &Generation,
     ) -> impl Future<Output = Result<Self::Transaction, Self::Error>> + Send;
 
+    /// Begins a transaction that only reads notes, and is dropped: of what was committed before, it sees
+    /// all. Without this, it is one as any other; where those wait for each other, let readers pass here.
+    fn begin_read(&self) -> impl Future<Output = Result<Self::Transaction, Self::Error>> + Send {
+        async { self.begin(&Generation::new("", 0, Vec::new())).await }
+    }
+
     /// Reads a note.
     fn get(
         &self,

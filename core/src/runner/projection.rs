@@ -8,7 +8,7 @@ use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Call, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::{Ended, Surroundings};
+use crate::consumer::track::{Ended, Surroundings, TROUBLES};
 use crate::metadata::EventId;
 use crate::place::Position;
 use crate::projection::{Context, ProjectError, Projection, ViewStore, query_of};
@@ -67,6 +67,7 @@ impl<P: Projection> Handler for Projected<P> {
             event,
             transaction: call.transaction,
             effects: call.effects,
+            generation: call.generation,
             is_replay: call.is_replay,
         };
         self.projection.project_event(event, &mut context).await
@@ -101,6 +102,10 @@ pub(super) async fn run<S: Store, P: Projection>(
             Ok(next) => next,
             Err(trouble) => {
                 failures += 1;
+                if control.mode() != Mode::Run && failures > TROUBLES {
+                    failed(&control, &progress, Position::ZERO, trouble.to_string()).await?;
+                    continue;
+                }
                 let retrying = ConsumerState::Retrying;
                 progress.failed(retrying, None, failures, trouble.to_string());
                 control.back_off(asked, failures).await;

@@ -7,7 +7,7 @@ use crate::consumer::handler::{Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, backend};
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::{Ended, Surroundings, Track, Trouble, panic_message};
+use crate::consumer::track::{Ended, Surroundings, TROUBLES, Track, Trouble, panic_message};
 use crate::metadata::EventId;
 use crate::place::{LogId, Position};
 use crate::projection::{Generation, HandlerError, ViewStore as _};
@@ -164,6 +164,10 @@ where
             Err(trouble) => {
                 failures += 1;
                 let message = trouble.to_string();
+                if around.control.mode() != Mode::Run && failures > TROUBLES {
+                    failed(around.control, around.progress, Position::ZERO, message).await?;
+                    continue;
+                }
                 let retrying = ConsumerState::Retrying;
                 around.progress.failed(retrying, None, failures, message);
                 around.control.back_off(asked, failures).await;

@@ -119,6 +119,16 @@ pub struct ViewDefinition {
 }
 
 impl ViewDefinition {
+    /// The definition of a view that a [`ViewStore`](crate::ViewStore) makes something of by itself: for one on
+    /// SQL, `form` may be the columns. Where it changes, the view is rebuilt.
+    #[must_use]
+    pub fn new(name: &'static str, form: impl Into<String>) -> Self {
+        ViewDefinition {
+            name,
+            form: form.into(),
+        }
+    }
+
     /// The definition of a view.
     #[must_use]
     pub fn of<V: View>() -> Self {

@@ -12,6 +12,7 @@ mod dead_letters;
 mod failures;
 mod kit;
 mod live;
+mod locking;
 mod partitions;
 mod projections;
 mod rebuilds;

@@ -218,6 +218,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let call = Call {
             transaction,
             effects,
+            generation: self.plan.generation.number,
             is_replay: self.plan.replaces.is_some(),
             failures,
         };

@@ -25,7 +25,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     pub(super) async fn load_parked(&mut self) -> Result<(), Trouble> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_read().await?;
         let letters = self.letters(&mut transaction).await?;
         self.parked = letters
             .into_iter()
@@ -105,7 +105,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
         let (notes, keys) = (self.around.handler.notes(), self.around.keys);
         let number = self.plan.generation.number;
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_read().await?;
         let prefix = keys.requests(number);
         let requests: Vec<(String, Request)> =
             notes::list(notes, &mut transaction, &prefix).await?;
@@ -181,7 +181,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     async fn retry_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
         let notes = self.around.handler.notes();
         // Another request may have dealt with it.
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_read().await?;
         let known: Option<Letter> = notes::get(notes, &mut transaction, key).await?;
         drop(transaction);
         if known.is_none() {

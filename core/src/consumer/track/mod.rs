@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 
 /// The most events that are read at once.
 const EVENTS: u64 = 4096;
+/// How many troubles in a row are survived while the program wants to end.
+pub(crate) const TROUBLES: u32 = 5;
 /// How long handled events of a subscription may be without a checkpoint.
 const SAVE_HANDLED: Duration = Duration::from_millis(100);
 /// How long events that are of no concern may be without a checkpoint.
@@ -137,7 +139,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     self.around
                         .progress
                         .failed(retrying, None, troubles, message);
-                    if self.around.control.mode() != Mode::Run && troubles > 5 {
+                    if self.around.control.mode() != Mode::Run && troubles > TROUBLES {
                         return Ended::Failed {
                             position: self.position(),
                             message: trouble.to_string(),
@@ -330,7 +332,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             return Ok(None);
         };
         let notes = self.around.handler.notes();
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_read().await?;
         let key = self.around.keys.checkpoint(replaced, LogId::MAIN, 0);
         let checkpoint: Option<Checkpoint> = notes::get(notes, &mut transaction, &key).await?;
         Ok(Some(Position(checkpoint.map_or(0, |at| at.position))))
@@ -339,5 +341,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     async fn begin(&self) -> Result<TransactionOf<H>, NoteError> {
         let notes = self.around.handler.notes();
         notes.begin(&self.plan.generation).await.map_err(backend)
+    }
+
+    async fn begin_read(&self) -> Result<TransactionOf<H>, NoteError> {
+        let notes = self.around.handler.notes();
+        notes.begin_read().await.map_err(backend)
     }
 }

@@ -70,6 +70,9 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 leases[index] = lease;
             }
             notes.commit(transaction).await.map_err(backend)?;
+        } else {
+            // Where transactions wait for each other, the next one would wait for this one.
+            drop(transaction);
         }
         self.looked = Some((now, asked));
         self.take_in(&leases, busy).await?;
@@ -92,7 +95,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 _ if busy => continue,
                 _ => {
                     is_new = true;
-                    let mut transaction = self.begin().await?;
+                    let mut transaction = self.begin_read().await?;
                     let position = self.checkpoint(&mut transaction, partition).await?;
                     let position = position.unwrap_or(self.plan.start);
                     (position, position)
@@ -244,7 +247,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Whether the checkpoints of all partitions, whoever owns them, are at a position.
     pub(super) async fn all_saved_up_to(&self, target: Position) -> Result<bool, Trouble> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin_read().await?;
         for partition in 0..self.plan.partitions {
             let position = self.checkpoint(&mut transaction, partition).await?;
             if position.is_none_or(|position| position < target) {

@@ -1,0 +1,128 @@
+//! The projection: orders by month and status, and what each customer had approved.
+
+use super::store::{SqliteViews, table};
+use crate::shop::customer::{
+    Customer, CustomerEvent, CustomerId, OrderApproved, OrderRejected, Purchase,
+};
+use crate::shop::{Cents, Date};
+use midgard::projection::ProjectError;
+use midgard::view::ViewDefinition;
+use midgard::{
+    Aggregate, Context, EventDescriptor, EventSet, HandlerError, Project, Projection,
+    RecordedEventRef,
+};
+use sqlx::AssertSqlSafe;
+
+/// Orders by month and status.
+pub const ORDERS_BY_MONTH: &str = "orders_by_month";
+/// What each customer has ordered.
+pub const CUSTOMERS: &str = "customers";
+
+/// Keeps [`ORDERS_BY_MONTH`] and [`CUSTOMERS`] up to date.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Orders;
+
+impl Projection for Orders {
+    const NAME: &'static str = "orders";
+    const VERSION: u32 = 1;
+    const EVENTS: &'static [&'static EventDescriptor] = CustomerEvent::DESCRIPTORS;
+    type Store = SqliteViews;
+
+    fn views() -> Vec<ViewDefinition> {
+        let orders_by_month = "
+            month TEXT NOT NULL, status TEXT NOT NULL, orders INTEGER NOT NULL, cents INTEGER NOT NULL,
+            PRIMARY KEY (month, status)";
+        let customers = "
+            customer INTEGER PRIMARY KEY, orders INTEGER NOT NULL, approved_cents INTEGER NOT NULL";
+        vec![
+            ViewDefinition::new(ORDERS_BY_MONTH, orders_by_month),
+            ViewDefinition::new(CUSTOMERS, customers),
+        ]
+    }
+
+    async fn project_event(
+        &self,
+        event: &RecordedEventRef<'_>,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), ProjectError> {
+        let projected = match event.decode()? {
+            CustomerEvent::OrderApproved(event) => self.project(event, context).await,
+            CustomerEvent::OrderRejected(event) => self.project(event, context).await,
+        };
+        projected.map_err(ProjectError::Handler)
+    }
+}
+
+impl Project<OrderApproved> for Orders {
+    async fn project(
+        &self,
+        event: OrderApproved,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), HandlerError> {
+        count_by_month(context, "approved", event.purchase).await?;
+        count_by_customer(context, event.purchase.total).await
+    }
+}
+
+impl Project<OrderRejected> for Orders {
+    async fn project(
+        &self,
+        event: OrderRejected,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), HandlerError> {
+        count_by_month(context, "rejected", event.purchase).await?;
+        count_by_customer(context, Cents::ZERO).await
+    }
+}
+
+async fn count_by_month(
+    context: &mut Context<'_, Orders>,
+    status: &str,
+    purchase: Purchase,
+) -> Result<(), HandlerError> {
+    let table = table(ORDERS_BY_MONTH, context.generation());
+    let count = format!(
+        "INSERT INTO {table} VALUES (?, ?, 1, ?)
+         ON CONFLICT DO UPDATE SET orders = orders + 1, cents = cents + excluded.cents"
+    );
+    sqlx::query(AssertSqlSafe(count))
+        .bind(month(purchase.date))
+        .bind(status)
+        .bind(i64::try_from(purchase.total.0)?)
+        .execute(&mut **context.transaction())
+        .await?;
+    Ok(())
+}
+
+async fn count_by_customer(
+    context: &mut Context<'_, Orders>,
+    approved: Cents,
+) -> Result<(), HandlerError> {
+    let customer = customer(context.recorded())?;
+    let table = table(CUSTOMERS, context.generation());
+    let count = format!(
+        "INSERT INTO {table} VALUES (?, 1, ?)
+         ON CONFLICT DO UPDATE SET
+             orders = orders + 1, approved_cents = approved_cents + excluded.approved_cents"
+    );
+    sqlx::query(AssertSqlSafe(count))
+        .bind(customer.0)
+        .bind(i64::try_from(approved.0)?)
+        .execute(&mut **context.transaction())
+        .await?;
+    Ok(())
+}
+
+/// As SQL writes it: `1997-01`.
+fn month(date: Date) -> String {
+    let date = u32::from(date);
+    format!("{:04}-{:02}", date / 10_000, date / 100 % 100)
+}
+
+/// Whose stream an event is in.
+fn customer(event: &RecordedEventRef<'_>) -> Result<CustomerId, HandlerError> {
+    let id = event.stream.strip_prefix(Customer::NAME);
+    let id = id.and_then(|id| id.strip_prefix('-'));
+    let id = id.ok_or_else(|| format!("\"{}\" is no stream of a customer", event.stream))?;
+    Ok(id.parse()?)
+}

@@ -1,0 +1,8 @@
+//! Views in SQL: rows, checkpoint and notes are committed together, whatever happens.
+
+mod busy;
+mod failures;
+mod kit;
+mod program;
+mod rebuilds;
+mod workers;
