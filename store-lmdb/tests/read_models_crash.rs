@@ -11,8 +11,8 @@ mod kit;
 
 use common::{child_directory, read_entries, stream};
 use kit::{
-    Applied, Balance, Fold, LONG, Ledger, Moved, Process, Random, fold, moved, open, read_moves,
-    told,
+    Applied, Balance, Fold, LONG, Ledger, Moved, Process, Random, end_when_left_alone, fold, moved,
+    open, read_moves, told,
 };
 use midgard::store::ReadEntries;
 use midgard::view::ViewSnapshot;
@@ -58,14 +58,6 @@ fn child_appends_until_killed() {
         let appended = block_on(store.append(append)).unwrap();
         println!("appended {}", appended.position.unwrap());
     }
-}
-
-/// Ends this process when the one that started it is gone.
-fn end_when_left_alone() {
-    thread::spawn(|| {
-        while told().is_some() {}
-        std::process::exit(1);
-    });
 }
 
 /// Not a test of its own: a process that projects.

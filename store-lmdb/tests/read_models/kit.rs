@@ -309,6 +309,14 @@ pub(crate) fn told() -> Option<String> {
     (read > 0).then(|| line.trim().to_owned())
 }
 
+/// Ends this process when the one that started it is gone.
+pub(crate) fn end_when_left_alone() {
+    thread::spawn(|| {
+        while told().is_some() {}
+        std::process::exit(1);
+    });
+}
+
 /// Numbers that look random, and are the same again for the same seed (SplitMix64).
 pub(crate) struct Random(pub(crate) u64);
 
