@@ -8,6 +8,7 @@ mod filled;
 mod import;
 mod load;
 mod orders;
+mod project;
 mod scan;
 
 use crate::table::Line;
@@ -35,6 +36,8 @@ pub(crate) enum Row {
     Load100,
     /// Reading the log.
     Scan,
+    /// Projections that catch up.
+    Project,
     /// Bytes on disk for an event.
     Disk,
     /// `cargo check` of 100 events.
@@ -56,6 +59,7 @@ impl Row {
             Row::Bulk => bulk::measure(bench),
             Row::Load100 => load::measure(bench),
             Row::Scan => scan::measure(bench),
+            Row::Project => project::measure(bench),
             Row::Disk => disk::measure(bench),
             Row::CheckTime => check_time::measure(bench),
         }
