@@ -150,11 +150,7 @@ impl ByHand {
         })
     }
 
-    fn row<R: DeserializeOwned>(
-        &self,
-        transaction: &RwTxn<'_>,
-        key: &[u8],
-    ) -> Outcome<Option<R>> {
+    fn row<R: DeserializeOwned>(&self, transaction: &RwTxn<'_>, key: &[u8]) -> Outcome<Option<R>> {
         let row = self.rows.get(transaction, key)?;
         Ok(row.map(serde_json::from_slice).transpose()?)
     }
@@ -174,7 +170,9 @@ impl ByHand {
         entries
             .map(|entry| {
                 let (entry, ()) = entry?;
-                let key = entry.last_chunk().ok_or("an entry of the index is cut off")?;
+                let key = entry
+                    .last_chunk()
+                    .ok_or("an entry of the index is cut off")?;
                 Ok(u32::from_be_bytes(*key))
             })
             .collect()
