@@ -5,3 +5,4 @@
 mod common;
 mod kit;
 mod order;
+mod workers;
