@@ -3,7 +3,8 @@
 
 use crate::common::{child_directory, read_entries};
 use crate::kit::{
-    Applied, HELD, LONG, Ledger, Moved, Process, append_moved, fold, hold, obey, open, read_moves,
+    Applied, HELD, HOLDING, LONG, Ledger, Moved, Process, append_moved, fold, hold_at, obey, open,
+    read_moves,
 };
 use midgard::store::{EntryWrite, ReadEntries};
 use midgard::{
@@ -20,10 +21,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Short, where somebody is to be found gone.
-const LEASE: &str = "300";
+/// Short, in milliseconds, where somebody is to be found gone.
+const LEASE: Variable = ("LEASE", "300");
 /// Long enough for a busy machine.
-const SAFE_LEASE: &str = "1500";
+const SAFE_LEASE: Variable = ("LEASE", "1500");
+/// Nobody waits for so long.
+const LONG_LEASE: Variable = ("LEASE", "600000");
 
 fn variable<T: std::str::FromStr>(name: &str) -> T {
     let value = std::env::var(name).unwrap();
@@ -89,9 +92,7 @@ fn child_works() {
         let line = format!("{worker} {} {}\n", recorded.stream, recorded.version);
         let journal = journal.clone();
         async move {
-            if delivery.event.cents == HELD {
-                hold().await;
-            }
+            hold_at(delivery.event.cents).await;
             let mut journal = OpenOptions::new().create(true).append(true).open(journal)?;
             journal.write_all(line.as_bytes())?;
             println!("handled {}", recorded.version);
@@ -119,18 +120,17 @@ fn child_projects() {
     println!("stopped");
 }
 
-fn worker(directory: &Path, name: &str, partitions: u32, lease: &str) -> Process {
+type Variable = (&'static str, &'static str);
+
+fn worker(directory: &Path, name: &'static str, partitions: u32, more: &[Variable]) -> Process {
     let partitions = partitions.to_string();
-    let variables = [
-        ("WORKER", name),
-        ("PARTITIONS", partitions.as_str()),
-        ("LEASE", lease),
-    ];
+    let mut variables = vec![("WORKER", name), ("PARTITIONS", partitions.as_str())];
+    variables.extend(more);
     Process::start("workers::child_works", directory, &variables)
 }
 
-fn projector(directory: &Path, lease: &str) -> Process {
-    Process::start("workers::child_projects", directory, &[("LEASE", lease)])
+fn projector(directory: &Path, variables: &[Variable]) -> Process {
+    Process::start("workers::child_projects", directory, variables)
 }
 
 fn own(worker: &mut Process, partitions: u32) {
@@ -169,7 +169,7 @@ fn processes_share_the_streams_and_each_event_is_handled_once_and_in_order() {
     // They come one after the other while there is work: partitions change hands meanwhile.
     let mut workers = Vec::new();
     for name in ["a", "b", "c"] {
-        workers.push(worker(path, name, 8, SAFE_LEASE));
+        workers.push(worker(path, name, 8, &[SAFE_LEASE]));
         let mut last = Position::ZERO;
         for _ in 0..5 {
             last = append_round(&store);
@@ -195,7 +195,7 @@ fn processes_share_the_streams_and_each_event_is_handled_once_and_in_order() {
         }
     }
     // What was appended after the last one had ended.
-    let mut last = worker(path, "last", 8, SAFE_LEASE);
+    let mut last = worker(path, "last", 8, &[SAFE_LEASE]);
     wait(&elsewhere, "shared", end(&store));
     last.say("stop");
     assert!(last.end().success());
@@ -222,7 +222,7 @@ fn what_a_killed_process_owned_goes_to_the_others_and_each_event_is_handled_at_l
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
     let store = open(path);
-    let mut workers = ["a", "b", "c"].map(|name| worker(path, name, 6, LEASE));
+    let mut workers = ["a", "b", "c"].map(|name| worker(path, name, 6, &[LEASE]));
     for worker in &mut workers {
         own(worker, 2);
     }
@@ -299,9 +299,9 @@ fn a_process_that_was_stopped_beyond_its_lease_notices_it_and_handles_nothing_mo
     let path = directory.path();
     let store = open(path);
     let elsewhere = onlooker(&store, 1);
-    let mut stopped = worker(path, "stopped", 1, LEASE);
+    let mut stopped = worker(path, "stopped", 1, &[LEASE, HOLDING]);
     own(&mut stopped, 1);
-    let mut heir = worker(path, "heir", 1, LEASE);
+    let mut heir = worker(path, "heir", 1, &[LEASE]);
     own(&mut heir, 0);
     let mut last = Position::ZERO;
     // In one batch, and it is stopped at the third of them.
@@ -311,8 +311,6 @@ fn a_process_that_was_stopped_beyond_its_lease_notices_it_and_handles_nothing_mo
     stopped.next("holding");
     stop(&stopped, &store);
     own(&mut heir, 1);
-    heir.next("holding");
-    heir.say("go");
     wait(&elsewhere, "shared", last);
     let notes_before = notes(&store, "subscription/shared/0000000000");
     let handled_before = handled(path).len();
@@ -357,9 +355,9 @@ fn a_projecting_process_that_was_stopped_beyond_its_lease_notices_it_and_writes_
     let views = Views::new(store.clone());
     let elsewhere = Midgard::new(store.clone()).project(Ledger::<1>, views.clone());
     let elsewhere = elsewhere.handle();
-    let mut stopped = projector(path, LEASE);
+    let mut stopped = projector(path, &[LEASE, HOLDING]);
     own(&mut stopped, 1);
-    let mut heir = projector(path, LEASE);
+    let mut heir = projector(path, &[LEASE]);
     own(&mut heir, 0);
     let mut last = Position::ZERO;
     for cents in [1, 1, HELD, 1, 1, 1] {
@@ -368,8 +366,6 @@ fn a_projecting_process_that_was_stopped_beyond_its_lease_notices_it_and_writes_
     stopped.next("holding");
     stop(&stopped, &store);
     own(&mut heir, 1);
-    heir.next("holding");
-    heir.say("go");
     wait(&elsewhere, "ledger", last);
     let notes_before = notes(&store, "projection/ledger/0000000001");
     stopped.signal("CONT");
@@ -406,10 +402,9 @@ fn a_clean_stop_hands_over_at_once_however_long_the_lease() {
     let path = directory.path();
     let store = open(path);
     let elsewhere = onlooker(&store, 1);
-    // Nobody waits for so long a lease.
-    let mut first = worker(path, "first", 1, "600000");
+    let mut first = worker(path, "first", 1, &[LONG_LEASE]);
     own(&mut first, 1);
-    let mut second = worker(path, "second", 1, "600000");
+    let mut second = worker(path, "second", 1, &[LONG_LEASE]);
     own(&mut second, 0);
     wait(&elsewhere, "shared", append_moved(&store, 0, 1));
     first.say("stop");
