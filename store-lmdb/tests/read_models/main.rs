@@ -5,5 +5,6 @@
 mod common;
 mod kit;
 mod order;
+mod versions;
 mod wake;
 mod workers;
