@@ -7,7 +7,7 @@
 //! log is what was removed, never what is still to come.
 
 use crate::common::{child_directory, stream};
-use crate::kit::{Process, end_when_left_alone, open, told};
+use crate::kit::{LONG, Process, end_when_left_alone, open, told};
 use futures_util::StreamExt;
 use midgard::{
     Append, Event, ExpectedVersion, LogId, Midgard, NewEvent, Position, ReadLog, Store,
@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is appended here: a text.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -271,7 +271,9 @@ fn reading_messages_in_batches() {
             }
         }
         // While they append, and up to what they have appended.
+        let began = Instant::now();
         while seen < 2 * 346 {
+            assert!(began.elapsed() < LONG, "only {seen} were seen up to {at}");
             let (count, reached) =
                 count_events(&store, &ReadLog::forward().after(at).limit(size), &mut last);
             assert!(count <= size);
