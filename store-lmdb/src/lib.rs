@@ -22,6 +22,8 @@
 //! - One thread writes, and commits many appends at once; readers never wait for it.
 //! - [Snapshots](LmdbStore#impl-EmbeddedStore-for-LmdbStore) of entries are for the moment: a larger map waits for
 //!   them.
+//! - A process that is stopped (`SIGSTOP`, a debugger) in the middle of a commit holds LMDB's lock: nobody else
+//!   writes, or opens the store, before it goes on or is killed.
 //! - The map never has to be sized. `data.mdb` grows with what is in it, and does not shrink.
 //! - Never on a network file system: LMDB's locks and its map do not work there.
 //! - A payload over about 2,000 bytes takes whole pages of 4 KiB.

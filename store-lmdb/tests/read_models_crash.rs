@@ -11,8 +11,8 @@ mod kit;
 
 use common::{child_directory, read_entries, stream};
 use kit::{
-    Applied, Balance, Fold, LONG, Ledger, Moved, Process, Random, end_when_left_alone, fold, moved,
-    open, read_moves, told,
+    Applied, Balance, Fold, LONG, Ledger, Moved, Process, Random, append_moved,
+    end_when_left_alone, fold, moved, open, read_moves, told,
 };
 use midgard::store::ReadEntries;
 use midgard::view::ViewSnapshot;
@@ -310,7 +310,8 @@ impl World {
 
     fn finish(mut self) {
         self.writer.kill();
-        let last = block_on(self.store.last_position(Default::default())).unwrap();
+        // What it had committed when it was killed, and nobody knew of yet, is seen with the next append.
+        let last = append_moved(&self.store, 0, 1);
         block_on(self.handle.wait_for("ledger", last, LONG)).unwrap();
         self.check();
         assert_eq!(self.last.position, last.get());
