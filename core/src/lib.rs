@@ -172,6 +172,7 @@ extern crate self as midgard;
 mod aggregate;
 mod codec;
 mod consumer;
+mod covers;
 mod error;
 mod event;
 pub mod limits;

@@ -6,7 +6,6 @@ pub use core::convert::{From, Into, TryFrom};
 pub use core::default::Default;
 pub use core::fmt::{self, Debug, Formatter};
 pub use core::marker::{Send, Sync};
-pub use core::ops::RangeBounds;
 pub use core::option::Option::{self, None, Some};
 pub use core::prelude::v1::test;
 pub use core::primitive::{bool, str, u8, u16, u32, usize};
@@ -17,6 +16,8 @@ pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::string::String;
 pub use std::vec;
 pub use std::vec::Vec;
+
+pub use crate::covers::assert_covered;
 
 use crate::aggregate::Aggregate;
 use crate::event::{Event, EventDescriptor, EventSet};
@@ -300,6 +301,19 @@ pub trait Distinct<Set, const OK: bool> {
     const HOLDS: () = ();
 }
 impl<E, Set> Distinct<Set, true> for E {}
+
+#[diagnostic::on_unimplemented(
+    message = "an event of `{Self}` is listed by an earlier entry of projection `{P}` already",
+    label = "each event is handled or ignored once",
+    note = "an event set stands for all of its events: remove one of the two entries"
+)]
+pub trait ListedOnce<P, const OK: bool> {
+    const HOLDS: () = ();
+}
+impl<E, P> ListedOnce<P, true> for E {}
+
+/// What stands beside the views that a projection keeps.
+pub struct NoView;
 
 /// What `events!` turns its events into.
 #[diagnostic::on_unimplemented(

@@ -13,7 +13,7 @@ use crate::codec::DecodeError;
 use crate::event::EventDescriptor;
 use crate::query::{Query, QueryItem};
 use crate::record::RecordedEventRef;
-use crate::view::{View, ViewDefinition};
+use crate::view::ViewDefinition;
 use std::error::Error;
 
 /// Any error of a handler.
@@ -77,7 +77,8 @@ pub trait Project<E>: Projection {
     label = "`{V}` is not one of its views",
     note = "add it: `#[projection(.., views({V}))]`"
 )]
-pub trait Keeps<V: View>: Projection {}
+// Asks nothing of `V`: a type that is no view is said so once, where the projection lists it.
+pub trait Keeps<V>: Projection {}
 
 /// Why an event was not projected.
 #[derive(Debug, thiserror::Error)]

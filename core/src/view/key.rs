@@ -31,7 +31,7 @@
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a view or of an index",
     label = "this type does not implement `ViewKey`",
-    note = "add `#[derive(ViewKey)]` to `{Self}`; texts, whole numbers, `bool`, `Option`s and tuples of them are keys already"
+    note = "add `#[derive(ViewKey)]` to a type of your own; texts, whole numbers, `bool`, `Option`s and tuples of them are keys already; keep a fraction as a whole number of its smallest unit, such as cents"
 )]
 pub trait ViewKey: Send + Sync + 'static {
     /// Describes the form of the bytes, such as `u32` or `(text, u64)`: where it changes, views are rebuilt.
@@ -41,32 +41,30 @@ pub trait ViewKey: Send + Sync + 'static {
     fn encode(&self, bytes: &mut KeyBytes);
 }
 
-/// What rows can be looked up with where the key is a `K`: a `K`, a `&K`, and `&str` where it is a `String`.
-#[diagnostic::on_unimplemented(
-    message = "a key of type `{K}` cannot be looked up with `{Self}`",
-    label = "expected `{K}` or `&{K}`",
-    note = "pass a value of the key's own type or a reference to one; a `String` may also be looked up with a `&str`"
-)]
-pub trait KeyOf<K: ViewKey> {
-    /// Writes the same bytes as [`ViewKey::encode`] of the key.
-    fn encode_key(&self, bytes: &mut KeyBytes);
+/// How the keys of a view are described and written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct KeyForm<K> {
+    /// As [`ViewKey::describe`].
+    pub describe: fn(&mut String),
+    /// As [`ViewKey::encode`].
+    pub encode: fn(&K, &mut KeyBytes),
 }
 
-impl<K: ViewKey> KeyOf<K> for K {
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        self.encode(bytes);
+impl<K> KeyForm<K> {
+    /// That of a type that is a key.
+    #[must_use]
+    pub const fn of() -> Self
+    where
+        K: ViewKey,
+    {
+        KeyForm::__new(K::describe, K::encode)
     }
-}
 
-impl<K: ViewKey> KeyOf<K> for &K {
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        (*self).encode(bytes);
-    }
-}
-
-impl KeyOf<String> for &str {
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        bytes.push_text(self);
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new(describe: fn(&mut String), encode: fn(&K, &mut KeyBytes)) -> Self {
+        KeyForm { describe, encode }
     }
 }
 

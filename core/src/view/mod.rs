@@ -6,6 +6,7 @@ mod error;
 mod key;
 mod key_types;
 mod layout;
+mod lookup;
 mod notes;
 mod scan;
 mod select;
@@ -18,8 +19,9 @@ mod views;
 
 pub use cursor::{Cursor, CursorError, Page};
 pub use error::ViewError;
-pub use key::{KeyBytes, KeyOf, ViewKey};
+pub use key::{KeyBytes, KeyForm, ViewKey};
 pub use layout::KEY_BYTES;
+pub use lookup::{KeyOf, RangeOf};
 pub use select::Select;
 pub use snapshot::ViewSnapshot;
 pub use transaction::ViewTransaction;
@@ -34,17 +36,19 @@ use serde::de::DeserializeOwned;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a view",
     label = "this type does not implement `View`",
-    note = "add `#[derive(Serialize, Deserialize, View)]` and `#[view(name = \"..\", key = ..)]` to `{Self}`"
+    note = "add `#[derive(Serialize, Deserialize, View)]` and `#[view(key = ..)]` to `{Self}`"
 )]
 pub trait View: ViewRow {
     /// The name of the table.
     const NAME: &'static str;
     /// The indexes, in the order of their numbers.
     const INDEXES: &'static [ViewIndex<Self>];
-    /// What tells one row from another.
-    type Key: ViewKey;
+    /// What tells one row from another: a [`ViewKey`].
+    type Key: 'static;
+    /// How keys are described and written.
+    const KEY: KeyForm<Self::Key>;
 
-    /// Writes the key of this row, as [`ViewKey::encode`] of [`Self::Key`] does.
+    /// Writes the key of this row, as [`KeyForm::encode`] of [`Self::KEY`] does.
     fn encode_key(&self, bytes: &mut KeyBytes);
 
     /// Describes the fields, as they are written in the source: where it changes, the view is rebuilt.
@@ -129,7 +133,7 @@ impl ViewDefinition {
             );
         }
         let mut form = String::from("key ");
-        V::Key::describe(&mut form);
+        (V::KEY.describe)(&mut form);
         form.push_str("; fields ");
         V::describe(&mut form);
         for index in V::INDEXES {

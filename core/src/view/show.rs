@@ -1,19 +1,19 @@
 //! Keys in messages: their bytes read back by their form.
 
 use super::View;
-use super::key::{KeyBytes, ViewKey};
+use super::key::KeyBytes;
 
 /// A key in words, such as `"ann"` or `(7, "ann")`. Bytes of a form that is not known are escaped.
 #[cold]
-pub(super) fn key<K: ViewKey>(bytes: &[u8]) -> String {
-    by_form(K::describe, bytes)
+pub(super) fn key<V: View>(bytes: &[u8]) -> String {
+    by_form(V::KEY.describe, bytes)
 }
 
 #[cold]
 pub(super) fn key_of<V: View>(row: &V) -> String {
     let mut bytes = KeyBytes::new();
     row.encode_key(&mut bytes);
-    key::<V::Key>(bytes.as_bytes())
+    key::<V>(bytes.as_bytes())
 }
 
 #[cold]

@@ -1,7 +1,8 @@
 //! What handlers of a projection read and write views through.
 
-use super::key::{KeyBytes, KeyOf};
+use super::key::KeyBytes;
 use super::layout;
+use super::lookup::KeyOf;
 use super::notes::Notes;
 use super::scan::{Plan, TableReader, decode};
 use super::select::Select;

@@ -50,24 +50,29 @@ fn impls(key: &ViewKey<'_>) -> TokenStream {
 
 /// A newtype is described as what it holds, and several fields as a tuple.
 fn describe_fields(krate: &Path, fields: &[(Member, &Type)]) -> TokenStream {
-    let ty = match fields {
-        [(_, ty)] => quote!(#ty),
-        _ => {
-            let private = private(krate);
-            let describes = fields.iter().enumerate().map(|(i, (_, ty))| {
-                let before = if i == 0 { "(" } else { ", " };
-                quote! {
-                    #private::String::push_str(__form, #before);
-                    <#ty as #krate::ViewKey>::describe(__form);
-                }
-            });
-            return quote! {
-                #(#describes)*
-                #private::String::push_str(__form, ")");
-            };
+    match fields {
+        [(_, ty)] => quote!(<#ty as #krate::ViewKey>::describe(__form);),
+        _ => describe_tuple(krate, fields.iter().map(|(_, ty)| *ty)),
+    }
+}
+
+/// Describes a tuple of these types.
+pub(crate) fn describe_tuple<'a>(
+    krate: &Path,
+    types: impl Iterator<Item = &'a Type>,
+) -> TokenStream {
+    let private = private(krate);
+    let describes = types.enumerate().map(|(i, ty)| {
+        let before = if i == 0 { "(" } else { ", " };
+        quote! {
+            #private::String::push_str(__form, #before);
+            <#ty as #krate::ViewKey>::describe(__form);
         }
-    };
-    quote!(<#ty as #krate::ViewKey>::describe(__form);)
+    });
+    quote! {
+        #(#describes)*
+        #private::String::push_str(__form, ")");
+    }
 }
 
 fn encode_fields(krate: &Path, fields: &[(Member, &Type)]) -> TokenStream {
