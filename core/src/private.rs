@@ -8,7 +8,7 @@ pub use core::fmt::{self, Debug, Formatter};
 pub use core::marker::{Send, Sync};
 pub use core::option::Option::{self, None, Some};
 pub use core::prelude::v1::test;
-pub use core::primitive::{bool, str, u8, u16, u32, usize};
+pub use core::primitive::{bool, i128, str, u8, u16, u32, usize};
 pub use core::result::Result::{self, Err, Ok};
 pub use core::{concat, module_path};
 pub use inventory;
@@ -311,6 +311,18 @@ pub trait ListedOnce<P, const OK: bool> {
     const HOLDS: () = ();
 }
 impl<E, P> ListedOnce<P, true> for E {}
+
+/// Whether two variants of a key, as they are declared, have numbers that sort in the same way.
+///
+/// # Panics
+/// When they have not, which is while the program is compiled.
+#[track_caller]
+pub const fn assert_in_order(is_in_order: bool) {
+    assert!(
+        is_in_order,
+        "the variants of a key sort as they are declared: declare this one where its number belongs"
+    );
+}
 
 /// What stands beside the views that a projection keeps.
 pub struct NoView;

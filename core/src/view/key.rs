@@ -39,6 +39,10 @@ pub trait ViewKey: Send + Sync + 'static {
 
     /// Writes the value. No value's bytes are the beginning of another's.
     fn encode(&self, bytes: &mut KeyBytes);
+
+    /// Whether the byte 00 is no value, which a unique index does not hold to be unique.
+    #[doc(hidden)]
+    const __IS_OPTIONAL: bool = false;
 }
 
 /// How the keys of a view are described and written.
@@ -98,15 +102,22 @@ impl KeyBytes {
         self.push_bytes(text.as_bytes());
     }
 
-    /// Adds bytes of any number: each 00 becomes 00 FF, and a single 00 is the end. So a longer value
-    /// sorts after its own beginning, whatever follows.
-    pub fn push_bytes(&mut self, bytes: &[u8]) {
-        let mut parts = bytes.split(|byte| *byte == 0);
-        self.0.extend_from_slice(parts.next().unwrap_or_default());
-        for part in parts {
-            self.0.extend_from_slice(&[0, 0xFF]);
-            self.0.extend_from_slice(part);
+    /// Adds what the bytes of all texts that begin with a text have at their beginning.
+    pub(crate) fn push_beginning(&mut self, text: &str) {
+        self.push_text(text);
+        self.0.pop();
+    }
+
+    /// Adds bytes of any number: each 00 becomes 01 01, each 01 becomes 01 02, and a 00 is the end. So a
+    /// longer value sorts after its own beginning, whatever follows, and neither begins with the other.
+    pub fn push_bytes(&mut self, mut bytes: &[u8]) {
+        while let Some(at) = bytes.iter().position(|byte| *byte <= 1) {
+            let (plain, rest) = bytes.split_at(at);
+            self.0.extend_from_slice(plain);
+            self.0.extend([1, rest[0] + 1]);
+            bytes = &rest[1..];
         }
+        self.0.extend_from_slice(bytes);
         self.0.push(0);
     }
 

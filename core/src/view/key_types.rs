@@ -97,6 +97,8 @@ impl<const N: usize> ViewKey for [u8; N] {
 
 /// `None` comes first.
 impl<T: ViewKey> ViewKey for Option<T> {
+    const __IS_OPTIONAL: bool = true;
+
     fn describe(form: &mut String) {
         form.push_str("optional ");
         T::describe(form);

@@ -110,3 +110,60 @@ macro_rules! ranges {
 ranges! {
     Range<Q> RangeInclusive<Q> RangeFrom<Q> RangeTo<Q> RangeToInclusive<Q> (Bound<Q>, Bound<Q>)
 }
+
+/// The range of the keys that begin in the same way: of texts that begin with a text, and of tuples by their
+/// first value.
+///
+/// ```
+/// use midgard::{Select, View};
+/// use midgard::view::StartingWith;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, View)]
+/// #[view(key = (order, line), index(article, ordered))]
+/// struct OrderLine {
+///     order: u64,
+///     line: u32,
+///     article: String,
+/// }
+///
+/// let of_order_7 = Select::<OrderLine>::keys(StartingWith(7));
+/// let pencils = OrderLine::by_article_range(StartingWith("pencil"));
+/// # let _ = (of_order_7, pencils);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct StartingWith<Q>(pub Q);
+
+/// No value's bytes are the beginning of another's: between these bytes and themselves is all that begins
+/// with them.
+fn starting_with(bytes: KeyBytes) -> (Bound<KeyBytes>, Bound<KeyBytes>) {
+    (Bound::Included(bytes.clone()), Bound::Included(bytes))
+}
+
+#[diagnostic::do_not_recommend]
+impl RangeOf<String> for StartingWith<&str> {
+    fn encode_bounds(&self, _: fn(&String, &mut KeyBytes)) -> (Bound<KeyBytes>, Bound<KeyBytes>) {
+        let mut bytes = KeyBytes::new();
+        bytes.push_beginning(self.0);
+        starting_with(bytes)
+    }
+}
+
+macro_rules! tuples {
+    ($(($($other:ident),*))*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<K: ViewKey, $($other,)* Q: KeyOf<K>> RangeOf<(K, $($other),*)> for StartingWith<Q> {
+            fn encode_bounds(
+                &self,
+                _: fn(&(K, $($other),*), &mut KeyBytes),
+            ) -> (Bound<KeyBytes>, Bound<KeyBytes>) {
+                let mut bytes = KeyBytes::new();
+                self.0.encode_key(K::encode, &mut bytes);
+                starting_with(bytes)
+            }
+        }
+    )*};
+}
+
+tuples! { (A) (A, B) (A, B, C) (A, B, C, D) (A, B, C, D, E) }

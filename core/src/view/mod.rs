@@ -21,7 +21,7 @@ pub use cursor::{Cursor, CursorError, Page};
 pub use error::ViewError;
 pub use key::{KeyBytes, KeyForm, ViewKey};
 pub use layout::KEY_BYTES;
-pub use lookup::{KeyOf, RangeOf};
+pub use lookup::{KeyOf, RangeOf, StartingWith};
 pub use select::Select;
 pub use snapshot::ViewSnapshot;
 pub use transaction::ViewTransaction;
@@ -86,8 +86,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ViewRow for T {
 pub struct ViewIndex<V> {
     /// Its name: that of the field.
     pub name: &'static str,
-    /// Whether no two rows may have one value.
+    /// Whether no two rows may have one value. That they have none, a `None`, does not count.
     pub unique: bool,
+    is_optional: bool,
     /// Describes the form of its values, as [`ViewKey::describe`].
     pub describe: fn(&mut String),
     /// Writes a row's value.
@@ -97,18 +98,25 @@ pub struct ViewIndex<V> {
 impl<V> ViewIndex<V> {
     #[doc(hidden)]
     #[must_use]
-    pub const fn new(
+    pub const fn __new(
         name: &'static str,
         unique: bool,
+        is_optional: bool,
         describe: fn(&mut String),
         encode: fn(&V, &mut KeyBytes),
     ) -> Self {
         ViewIndex {
             name,
             unique,
+            is_optional,
             describe,
             encode,
         }
+    }
+
+    /// Whether only one row may have this value.
+    fn is_claim(&self, value: &[u8]) -> bool {
+        self.unique && !(self.is_optional && value == [0])
     }
 }
 

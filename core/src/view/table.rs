@@ -160,7 +160,12 @@ fn check_lengths<V: View>(row: &V, key: usize, value: &mut KeyBytes) -> Result<(
     for index in V::INDEXES {
         value.clear();
         (index.encode)(row, value);
-        let actual = value.len() + if index.unique { 0 } else { key };
+        let with_key = if index.is_claim(value.as_bytes()) {
+            0
+        } else {
+            key
+        };
+        let actual = value.len() + with_key;
         if actual > KEY_BYTES {
             return Err(ViewError::IndexTooLong {
                 view: V::NAME,
@@ -246,7 +251,7 @@ impl<V: View> AnyTable for Table<V> {
                     let mut entry = Vec::new();
                     layout::begin(&mut entry, self.number, Some(number));
                     entry.extend_from_slice(value);
-                    if !index.unique {
+                    if !index.is_claim(value) {
                         entry.extend_from_slice(key);
                     }
                     entry
@@ -256,7 +261,7 @@ impl<V: View> AnyTable for Table<V> {
                 }
                 match now {
                     None => {}
-                    Some(value) if index.unique => claims.push(Claim {
+                    Some(value) if index.is_claim(value) => claims.push(Claim {
                         index: number,
                         entry: entry(value),
                         key,

@@ -248,7 +248,7 @@ fn changed_rows<'t, V: View>(
             (index.encode)(row, &mut value);
             entry.extend_from_slice(value.as_bytes());
         }
-        if index.is_none_or(|index| !index.unique) {
+        if index.is_none_or(|index| !index.is_claim(value.as_bytes())) {
             entry.extend_from_slice(key);
         }
         if plan.contains(&entry) && select.passes(row) {

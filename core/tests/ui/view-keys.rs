@@ -26,6 +26,13 @@ struct Place {
 #[derive(Serialize, Deserialize, ViewKey)]
 struct Money(f64);
 
+#[derive(Serialize, Deserialize, ViewKey)]
+enum Unordered {
+    High = 3,
+    Low = 1,
+    Middle,
+}
+
 #[derive(ViewKey)]
 union Union {
     id: u64,

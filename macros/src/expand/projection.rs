@@ -1,10 +1,10 @@
 //! `#[derive(Projection)]`.
 
-use super::{anonymous, private};
+use super::{anonymous, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::fallback;
 use crate::valid::{self, Checked, Projection};
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::spanned::Spanned as _;
 use syn::{DeriveInput, Token, Type};
@@ -151,17 +151,6 @@ fn checks(projection: &Projection<'_>) -> TokenStream {
         const _: () = { #(#once)* };
         #(#covered)*
     }
-}
-
-/// The same tokens, at another place.
-fn respanned(tokens: &TokenStream, span: Span) -> TokenStream {
-    let tokens = tokens.clone().into_iter();
-    tokens
-        .map(|mut token| {
-            token.set_span(span);
-            token
-        })
-        .collect()
 }
 
 /// The place of the views.

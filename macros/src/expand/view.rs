@@ -1,6 +1,7 @@
 //! `#[derive(View)]`.
 
 use super::{anonymous, private, view_key};
+use crate::attr;
 use crate::ctxt::Ctxt;
 use crate::fallback;
 use crate::source;
@@ -43,12 +44,20 @@ fn row(view: &View<'_>, key: &[&Field]) -> TokenStream {
             return None;
         };
         let (name, unique) = (&index.name, index.unique);
+        let is_optional = match fields.as_slice() {
+            [field] => {
+                let ty = &field.ty;
+                quote!(<#ty as #krate::ViewKey>::__IS_OPTIONAL)
+            }
+            _ => quote!(false),
+        };
         let describe = describe(view, fields);
         let write = write(view, fields, &quote!(__row));
         Some(quote! {
-            #krate::view::ViewIndex::new(
+            #krate::view::ViewIndex::__new(
                 #name,
                 #unique,
+                #is_optional,
                 #describe,
                 |__row: &Self, __bytes: &mut #krate::view::KeyBytes| { #write },
             )
@@ -192,11 +201,8 @@ fn selections_of(
     let encode = encode(view, fields);
     let ident = &index.ident;
     let names: Vec<_> = fields.iter().map(|field| valid::name_of(field)).collect();
-    let what = names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let what = attr::list(&names);
     let by = format_ident!("by_{ident}", span = ident.span());
     let doc = if index.unique {
         format!("The row with this {what}, if there is one.")
