@@ -2,8 +2,29 @@
 
 /// A value that a view can be found by: its bytes sort as the value does.
 ///
-/// Texts, whole numbers, `bool`, `Option`s and tuples of such values are keys; `#[derive(ViewKey)]`
-/// makes a key of a struct whose fields are keys, such as a newtype, or of an enum without fields.
+/// Texts, whole numbers, `bool`, `Option`s and tuples of such values are keys. `#[derive(ViewKey)]` makes a
+/// key of a struct whose fields are keys, such as a newtype, and of an enum without fields:
+///
+/// ```
+/// use midgard::view::KeyBytes;
+/// use midgard::ViewKey;
+///
+/// #[derive(ViewKey)]
+/// struct CustomerId(u64);
+///
+/// #[derive(ViewKey)]
+/// struct Place { country: String, city: String }
+///
+/// #[derive(ViewKey)]
+/// enum Status { Pending, Approved, Rejected }
+///
+/// assert!(KeyBytes::of(&Status::Pending) < KeyBytes::of(&Status::Approved));
+/// # let _ = (CustomerId(7), Place { country: String::new(), city: String::new() }, Status::Rejected);
+/// ```
+///
+/// They sort as the derive of `Ord` lets them: by the first field, then the second; by the variants as they are
+/// declared. A change of the fields' types, or of the variants, is another form: views with such a key are
+/// built anew.
 ///
 /// Written by hand, it puts other keys together, or the pieces that [`KeyBytes`] offers:
 ///
