@@ -8,6 +8,11 @@ use std::error::Error;
 /// Midgard keeps its own notes there (checkpoints, leases, dead letters) as texts by key, in whatever
 /// table the implementation likes: `get`, `put` and `list` are all it asks for. What a transaction read
 /// must still be so when it commits; so let it be serializable, or lock what it reads.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a place for views",
+    label = "this type does not implement `ViewStore`",
+    note = "write `impl ViewStore for {Self} {{ .. }}`, or leave `store` out of `#[projection(..)]`: the views are in `Views` then"
+)]
 pub trait ViewStore: Send + Sync + 'static {
     /// What handlers write through. Dropped without a commit, it has changed nothing.
     type Transaction: Send;
