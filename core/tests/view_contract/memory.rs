@@ -1,7 +1,7 @@
-//! The contract of a place for views, run on embedded views in a memory store.
+//! Embedded views in a memory store.
 
 use midgard::projection::Generation;
-use midgard::testing::{ViewFixture, view_store_contract};
+use midgard::testing::ViewFixture;
 use midgard::view::{
     KeyBytes, Select, ViewDefinition, ViewError, ViewIndex, ViewTransaction, Views,
 };
@@ -45,7 +45,7 @@ macro_rules! view {
 view!(Numbers, Memory::NUMBERS);
 view!(Others, Memory::OTHERS);
 
-struct Memory(MemoryStore);
+pub(crate) struct Memory(MemoryStore);
 
 impl ViewFixture for Memory {
     type Views = Views;
@@ -86,5 +86,3 @@ impl ViewFixture for Memory {
         }
     }
 }
-
-view_store_contract!(Memory);
