@@ -29,6 +29,9 @@ struct Options {
     /// Where temporary files go. On a disk: durable commits in memory say nothing.
     #[arg(long, default_value = "target/bench-data")]
     dir: PathBuf,
+    /// Appends the events of the row `live` to a store, as another process.
+    #[arg(long, hide = true)]
+    append_to: Option<PathBuf>,
 }
 
 /// What every row is given.
@@ -52,6 +55,9 @@ impl Bench {
 
 fn main() -> Outcome<()> {
     let options = Options::parse();
+    if let Some(store) = &options.append_to {
+        return rows::append_and_print(store);
+    }
     let bench = Bench {
         rounds: options.rounds.max(1),
         data: on_disk(&options.dir)?,

@@ -37,10 +37,18 @@ impl fmt::Display for Asked {
 pub(crate) struct Line {
     row: String,
     unit: &'static str,
-    ours: Samples,
-    raw: Samples,
+    measured: Measured,
     asked: Asked,
     note: String,
+}
+
+/// What a line is about.
+#[derive(Debug)]
+enum Measured {
+    /// Two contestants, a sample of each for each round; what is asked for is asked of the ratio.
+    Ratio { ours: Samples, raw: Samples },
+    /// One number over all rounds, and that of each round; what is asked for is asked of the number.
+    Alone { number: f64, rounds: Samples },
 }
 
 impl Line {
@@ -54,8 +62,30 @@ impl Line {
         Line {
             row: row.into(),
             unit,
-            ours: ours.clone(),
-            raw: raw.clone(),
+            measured: Measured::Ratio {
+                ours: ours.clone(),
+                raw: raw.clone(),
+            },
+            asked,
+            note: String::new(),
+        }
+    }
+
+    /// A number that is compared with nothing.
+    pub(crate) fn alone(
+        row: impl Into<String>,
+        unit: &'static str,
+        number: f64,
+        rounds: &Samples,
+        asked: Asked,
+    ) -> Self {
+        Line {
+            row: row.into(),
+            unit,
+            measured: Measured::Alone {
+                number,
+                rounds: rounds.clone(),
+            },
             asked,
             note: String::new(),
         }
@@ -75,31 +105,36 @@ pub(crate) fn print_header() {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ratios: Samples = self
-            .ours
-            .iter()
-            .zip(&self.raw)
-            .map(|(a, b)| a / b)
-            .collect();
-        let ratio = median(&ratios);
-        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = ratios.iter().copied().fold(0.0, f64::max);
+        write!(f, "| {} | {} | ", self.row, self.unit)?;
+        let number = match &self.measured {
+            Measured::Ratio { ours, raw } => {
+                let ratios: Samples = ours.iter().zip(raw).map(|(a, b)| a / b).collect();
+                let ratio = median(&ratios);
+                let (least, most) = ends(&ratios);
+                let (ours, raw) = (Short(median(ours)), Short(median(raw)));
+                write!(f, "{ours} | {raw} | {ratio:.2} | {least:.2}..{most:.2}")?;
+                ratio
+            }
+            Measured::Alone { number, rounds } => {
+                let (least, most) = ends(rounds);
+                let (least, most) = (Short(least), Short(most));
+                write!(f, "{} | | | {least}..{most}", Short(*number))?;
+                *number
+            }
+        };
         let met = match self.asked {
             Asked::Nothing => "",
-            asked if asked.is_met(ratio) => "yes",
+            asked if asked.is_met(number) => "yes",
             _ => "**no**",
         };
-        write!(
-            f,
-            "| {} | {} | {} | {} | {ratio:.2} | {least:.2}..{most:.2} | {} | {met} | {} |",
-            self.row,
-            self.unit,
-            Short(median(&self.ours)),
-            Short(median(&self.raw)),
-            self.asked,
-            self.note
-        )
+        write!(f, " | {} | {met} | {} |", self.asked, self.note)
     }
+}
+
+/// The least and the most.
+fn ends(samples: &[f64]) -> (f64, f64) {
+    let least = samples.iter().copied().fold(f64::INFINITY, f64::min);
+    (least, samples.iter().copied().fold(0.0, f64::max))
 }
 
 /// A number with about three digits that matter.

@@ -142,6 +142,145 @@
 //! # }).unwrap();
 //! ```
 //!
+//! # Subscriptions
+//!
+//! A [`Subscription`] hands every event to a handler: in order within a stream, and at least once. Its
+//! checkpoint is kept in the store, under its name; so it goes on where it was, and does not care in which
+//! process. It begins at the start of the log, after a position or at the end, and reads one event type, a set,
+//! one aggregate type, a query, or everything that the program knows.
+//!
+//! ```
+//! # use midgard::{Append, Event, ExpectedVersion, MemoryStore, NewEvent, Store, StreamName};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "user.created")]
+//! # struct UserCreated { email: String }
+//! use midgard::{FailurePolicy, Midgard, Subscription};
+//!
+//! async fn welcome(email: &str) -> Result<(), std::io::Error> { /* sends a mail */ # Ok(()) }
+//!
+//! # midgard::block_on(async {
+//! # let store = MemoryStore::new();
+//! # let event = NewEvent::encode(&UserCreated { email: "ann@x.org".to_owned() })?;
+//! # store.append(Append::to(StreamName::new("user-1")?, ExpectedVersion::NoStream, [event])).await?;
+//! let created = Subscription::<UserCreated>::events("welcome")
+//!     .on_failure(FailurePolicy::retry(3).then_park());
+//! let midgard = Midgard::new(store.clone()).subscribe(created, |delivery| async move {
+//!     welcome(&delivery.event.email).await?;
+//!     Ok(())
+//! });
+//! midgard.catch_up().await?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! Workers of one name, in one process or several, share the work when the subscription has
+//! [`partitions`](Subscription::partitions): each stream stays with one worker, and so in order. Who is gone
+//! for longer than its [`lease`](Subscription::lease) is replaced.
+//!
+//! # Views, and projections that keep them
+//!
+//! A [`View`] is a row of a table, found by its key and by its indexes. A [`Projection`] has one [`Project`] for
+//! each event that it lists; a forgotten one does not compile. Rows and checkpoint are committed together, so
+//! every event has its effect exactly once, whenever the process is killed.
+//!
+//! ```
+//! # use midgard::{Append, Event, ExpectedVersion, MemoryStore, NewEvent, Store, StreamName};
+//! use midgard::{Context, HandlerError, Midgard, Project, Projection, View, Views};
+//! use serde::{Deserialize, Serialize};
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "order.placed")]
+//! # struct OrderPlaced { customer: String, city: String, cents: u64 }
+//!
+//! #[derive(Serialize, Deserialize, View)]
+//! #[view(key = name, index(city), index(total, ordered))]
+//! struct Customer { name: String, city: String, total: u64 }
+//!
+//! #[derive(Projection)]
+//! #[projection(name = "customers", events(OrderPlaced), views(Customer))]
+//! struct Customers;
+//!
+//! impl Project<OrderPlaced> for Customers {
+//!     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+//!         let OrderPlaced { customer, city, cents } = event;
+//!         let new = || Customer { name: customer.clone(), city, total: 0 };
+//!         context.upsert(&customer, new, |row: &mut Customer| row.total += cents)?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # midgard::block_on(async {
+//! # let store = MemoryStore::new();
+//! # let order = |customer: &str, city: &str, cents| NewEvent::encode(&OrderPlaced {
+//! #     customer: customer.to_owned(), city: city.to_owned(), cents });
+//! # let orders = [order("ann", "Oslo", 500)?, order("bob", "Bergen", 900)?, order("ann", "Oslo", 700)?];
+//! # store.append(Append::to(StreamName::new("orders")?, ExpectedVersion::NoStream, orders)).await?;
+//! let views = Views::new(store.clone()); // or a store of their own
+//! Midgard::new(store).project(Customers, views.clone()).catch_up().await?;
+//!
+//! let in_oslo = views.select(Customer::by_city("Oslo"))?;
+//! assert_eq!(in_oslo[0].total, 1_200);
+//! let best = views.page(Customer::ordered_by_total().reverse().limit(10))?;
+//! assert_eq!(best.rows[0].name, "ann");
+//! assert_eq!(views.count(Customer::by_total_range(1_000..))?, 1);
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! A [snapshot](Views::snapshot) shows several views as they were at one moment. [`Select`] has filters, limits,
+//! and pages that go on from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, tells the
+//! event's stream and metadata, and does things [after the commit](Context::after_commit).
+//!
+//! When the definition of a view changes, or `version` in `#[projection(..)]`, the views are built anew from
+//! the first event on, beside the old ones, and readers switch when the new ones have come as far. What the
+//! old ones had done after their commits is not done again. [`MidgardHandle::rebuild`] asks for the same.
+//!
+//! [`Live`] folds a projection on demand, in memory, for views that must never lag behind. [`ViewStore`] is the
+//! small trait behind it all: implement it to keep views in SQL, in your own transactions.
+//!
+//! # Running them
+//!
+//! [`Midgard::run`] is a future: spawn it, or block on it in a thread. Its [handle](MidgardHandle) says how each
+//! consumer is doing, waits, and stops:
+//!
+//! ```
+//! # use midgard::{Append, Event, ExpectedVersion, MemoryStore, Midgard, NewEvent, Store, StreamName, Subscription};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "order.placed")]
+//! # struct OrderPlaced {}
+//! use std::time::Duration;
+//!
+//! # midgard::block_on(async {
+//! # let store = MemoryStore::new();
+//! # let orders = Subscription::<OrderPlaced>::events("mailer");
+//! # let midgard = Midgard::new(store.clone()).subscribe(orders, |_| async { Ok(()) });
+//! let handle = midgard.handle();
+//! let running = std::thread::spawn(|| midgard::block_on(midgard.run()));
+//!
+//! # let order = NewEvent::encode(&OrderPlaced {})?;
+//! # let append = Append::to(StreamName::new("order-1")?, ExpectedVersion::NoStream, [order]);
+//! let appended = store.append(append).await?;
+//! // Read your own writes: after this, the order is handled, wherever the consumer runs.
+//! handle.wait_for("mailer", appended.position, Duration::from_secs(5)).await?;
+//! println!("{}", handle.status_of("mailer")?); // subscription mailer: live, at 1 of 1
+//!
+//! handle.stop(); // or `drain`, which handles first what the log has now
+//! running.join().unwrap()?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # When handlers fail
+//!
+//! A [`FailurePolicy`] retries with growing waits. Then it [stops](FailurePolicy::then_stop) before the event,
+//! which is the default, [skips](FailurePolicy::then_skip) it, or [parks](FailurePolicy::then_park) it: the event
+//! becomes a [`DeadLetter`], and so do the later events of its sequence (its stream, if you do not say otherwise),
+//! so that they stay in order; other sequences go on. [`MidgardHandle::dead_letters`] lists them,
+//! [`retry`](MidgardHandle::retry) hands them over again, in their newest versions, and
+//! [`evict`](MidgardHandle::evict) gives one up. A handler that panics is started again after a pause.
+//! [`Status`] and `tracing` tell of all of it.
+//!
 //! # More of a repository
 //!
 //! [`Repository::load_at`] and [`Repository::load_as_of`] load an aggregate as it was.
@@ -218,11 +357,11 @@ pub use store::{
     Append, AppendPart, Appended, Direction, DynStore, EventStream, ExpectedVersion, MemoryStore,
     ReadLog, ReadStream, Store, StreamState,
 };
-pub use stream_name::StreamName;
+pub use stream_name::{AggregateIdError, StreamName};
 pub use subscription::{Delivery, StartFrom, Subscription};
 pub use tags::{Tags, TagsRef};
 pub use time::Timestamp;
 pub use view::{Cursor, Page, Select, View, ViewError, ViewKey, ViewSnapshot, Views};
 
-pub use midgard_macros::{Aggregate, Event, EventSet};
+pub use midgard_macros::{Aggregate, Event, EventSet, Projection, View, ViewKey};
 pub use pollster::block_on;

@@ -6,14 +6,17 @@ pub use core::convert::{From, Into, TryFrom};
 pub use core::default::Default;
 pub use core::fmt::{self, Debug, Formatter};
 pub use core::marker::{Send, Sync};
+pub use core::ops::RangeBounds;
 pub use core::option::Option::{self, None, Some};
 pub use core::prelude::v1::test;
-pub use core::primitive::{bool, str, u32, usize};
+pub use core::primitive::{bool, str, u8, u16, u32, usize};
 pub use core::result::Result::{self, Err, Ok};
 pub use core::{concat, module_path};
 pub use inventory;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
+pub use std::string::String;
 pub use std::vec;
+pub use std::vec::Vec;
 
 use crate::aggregate::Aggregate;
 use crate::event::{Event, EventDescriptor, EventSet};

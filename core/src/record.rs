@@ -1,10 +1,11 @@
 //! Events on their way into a store, and as they come back.
 
+use crate::aggregate::Aggregate;
 use crate::codec::{self, Codec, DecodeError, EncodeError};
 use crate::event::EventSet;
 use crate::metadata::{EventId, HeadersRef, Metadata};
 use crate::place::{LogId, Position, Version};
-use crate::stream_name::StreamName;
+use crate::stream_name::{self, AggregateIdError, StreamName};
 use crate::tags::{Tags, TagsRef};
 use crate::time::Timestamp;
 use std::borrow::Cow;
@@ -144,6 +145,14 @@ impl RecordedEvent {
     pub fn decode<S: EventSet>(&self) -> Result<S, DecodeError> {
         codec::decode(&self.view())
     }
+
+    /// The id of the aggregate whose stream it is in.
+    ///
+    /// # Errors
+    /// [`AggregateIdError`] when it is no stream of such an aggregate, or when its id cannot be read.
+    pub fn aggregate_id<A: Aggregate>(&self) -> Result<A::Id, AggregateIdError> {
+        stream_name::id_of::<A>(self.stream.as_str())
+    }
 }
 
 /// An event as it was recorded, read in place: its texts and payload are borrowed from the store.
@@ -213,5 +222,28 @@ impl RecordedEventRef<'_> {
     /// [`DecodeError`] names the event, its place, and what is wrong with it.
     pub fn decode<S: EventSet>(&self) -> Result<S, DecodeError> {
         codec::decode(self)
+    }
+
+    /// The id of the aggregate whose stream it is in.
+    ///
+    /// ```
+    /// # use midgard::{Aggregate, Apply, Event, RecordedEventRef};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    /// # #[event(name = "counter.incremented")]
+    /// # struct Incremented {}
+    /// # #[derive(Debug, Default, Aggregate)]
+    /// # #[aggregate(name = "counter", id = u64, events(Incremented))]
+    /// # struct Counter {}
+    /// # impl Apply<Incremented> for Counter { fn apply(&mut self, _: Incremented) {} }
+    /// fn number(event: &RecordedEventRef<'_>) -> u64 {
+    ///     event.aggregate_id::<Counter>().unwrap() // of the stream "counter-42", it is 42
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AggregateIdError`] when it is no stream of such an aggregate, or when its id cannot be read.
+    pub fn aggregate_id<A: Aggregate>(&self) -> Result<A::Id, AggregateIdError> {
+        stream_name::id_of::<A>(self.stream)
     }
 }

@@ -49,6 +49,14 @@ impl StreamName {
         Ok(StreamName(name.into()))
     }
 
+    /// The id in the name of an aggregate's stream: what [`of`](Self::of) made the name of.
+    ///
+    /// # Errors
+    /// [`AggregateIdError`] when it is no stream of such an aggregate, or when its id cannot be read.
+    pub fn id_of<A: Aggregate>(&self) -> Result<A::Id, AggregateIdError> {
+        id_of::<A>(&self.0)
+    }
+
     /// A name that a store has kept: it was checked when it was written.
     pub(crate) fn from_store(name: &str) -> Self {
         StreamName(name.into())
@@ -67,6 +75,50 @@ impl StreamName {
             .split_once('-')
             .map_or(&*self.0, |(category, _)| category)
     }
+}
+
+/// Why a stream has no id of the aggregate that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AggregateIdError {
+    /// It is a stream of something else.
+    #[error(
+        "stream \"{stream}\" belongs to no aggregate \"{aggregate}\", whose streams are called \"{aggregate}-..\"; \
+         name the aggregate that it belongs to"
+    )]
+    OtherAggregate {
+        /// The name of the stream.
+        stream: String,
+        /// The name of the aggregate that was asked for.
+        aggregate: &'static str,
+    },
+    /// The type of the aggregate's ids does not read what it printed once.
+    #[error(
+        "the id of stream \"{stream}\" cannot be read as a `{id_type}`; let its `FromStr` read all that its `Display` ever printed"
+    )]
+    Unreadable {
+        /// The name of the stream.
+        stream: String,
+        /// The type of the aggregate's ids.
+        id_type: &'static str,
+    },
+}
+
+/// The id in the name of a stream.
+pub(crate) fn id_of<A: Aggregate>(stream: &str) -> Result<A::Id, AggregateIdError> {
+    let id = stream
+        .strip_prefix(A::NAME)
+        .and_then(|rest| rest.strip_prefix('-'));
+    let Some(id) = id else {
+        return Err(AggregateIdError::OtherAggregate {
+            stream: stream.to_owned(),
+            aggregate: A::NAME,
+        });
+    };
+    id.parse().map_err(|_| AggregateIdError::Unreadable {
+        stream: stream.to_owned(),
+        id_type: std::any::type_name::<A::Id>(),
+    })
 }
 
 impl FromStr for StreamName {

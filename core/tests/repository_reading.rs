@@ -6,12 +6,13 @@
 mod common;
 
 use common::{
-    AccountEvent, Deposit, Deposited, Open, accounts, ann, anns_account, anns_stream, log,
+    Account, AccountEvent, Deposit, Deposited, Open, accounts, ann, anns_account, anns_stream, log,
 };
 use midgard::{
-    Event, EventSet, LoadError, MemoryStore, ReadStream, RecordedEvent, Store, StreamState,
-    Timestamp, Version, block_on,
+    Aggregate, Apply, Event, EventSet, LoadError, MemoryStore, ReadStream, RecordedEvent, Store,
+    StreamName, StreamState, Timestamp, Version, block_on,
 };
+use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -45,6 +46,38 @@ fn a_stream_is_read_whole_or_a_part_of_it() {
     assert_eq!(part(all().from(Version(3)).limit(1)), [3]);
     assert!(part(all().from(Version(5))).is_empty());
     assert_eq!(part(ReadStream::backward(anns_stream()).limit(1)), [4]);
+}
+
+#[test]
+fn the_id_of_an_aggregate_is_read_back_from_its_stream() {
+    #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    #[event(name = "parcel.sent")]
+    struct Sent {}
+
+    #[derive(Debug, Default, Aggregate)]
+    #[aggregate(name = "parcel", id = u64, events(Sent))]
+    struct Parcel {}
+
+    impl Apply<Sent> for Parcel {
+        fn apply(&mut self, _: Sent) {}
+    }
+
+    let accounts = block_on(anns_account());
+    let event = &log(accounts.store())[0];
+    assert_eq!(event.aggregate_id::<Account>(), Ok(ann()));
+    assert_eq!(event.view().aggregate_id::<Account>(), Ok(ann()));
+    assert_eq!(
+        event.aggregate_id::<Parcel>().unwrap_err().to_string(),
+        "stream \"account-1\" belongs to no aggregate \"parcel\", whose streams are called \
+         \"parcel-..\"; name the aggregate that it belongs to"
+    );
+    let parcel = |id: &str| StreamName::new(format!("parcel-{id}")).unwrap();
+    assert_eq!(parcel("42").id_of::<Parcel>(), Ok(42));
+    assert_eq!(
+        parcel("x").id_of::<Parcel>().unwrap_err().to_string(),
+        "the id of stream \"parcel-x\" cannot be read as a `u64`; \
+         let its `FromStr` read all that its `Display` ever printed"
+    );
 }
 
 #[test]

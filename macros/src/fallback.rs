@@ -2,10 +2,10 @@
 //! so that one mistake is one error.
 
 use crate::ctxt::Ctxt;
-use crate::expand::{event_set, private};
-use crate::valid::{Aggregate, Checked, Event, EventSet};
+use crate::expand::{self, event_set, private};
+use crate::valid::{Aggregate, Checked, Event, EventSet, Index, Projection, View, ViewKey};
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::{Generics, Ident, Path};
 
 /// `impl<..> #implemented for Ident<..>`, also for the generic type that was just refused.
@@ -150,6 +150,130 @@ pub(crate) fn generic_aggregate(aggregate: &Aggregate<'_>, id: &TokenStream) -> 
             type Event = #event_enum;
 
             fn apply_event(&mut self, _: #event_enum) {}
+        }
+    }
+}
+
+/// The impl for a view without a key, or that was refused for being generic.
+pub(crate) fn view(cx: &Ctxt, view: &View<'_>) -> TokenStream {
+    let View { krate, name, .. } = view;
+    let private = private(krate);
+    let key = error_type(cx, krate);
+    let header = header(
+        &quote!(#krate::View),
+        &quote!(#krate::view::ViewRow),
+        &view.input.ident,
+        &view.input.generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #header {
+            const NAME: &'static #private::str = #name;
+            const INDEXES: &'static [#krate::view::ViewIndex<Self>] = &[];
+            type Key = #key;
+
+            fn encode_key(&self, _: &mut #krate::view::KeyBytes) {}
+
+            fn describe(_: &mut #private::String) {}
+        }
+    }
+}
+
+/// The functions of an index whose type is not known.
+pub(crate) fn selections_of(view: &View<'_>, index: &Index<'_>) -> TokenStream {
+    let View { input, krate, .. } = view;
+    let private = private(krate);
+    let (vis, ident) = (&input.vis, &index.ident);
+    let names = [
+        format_ident!("by_{ident}"),
+        format_ident!("by_{ident}_range"),
+    ];
+    let names = names.iter().take(if index.ordered { 2 } else { 1 });
+    let ordered = index.ordered.then(|| {
+        let name = format_ident!("ordered_by_{ident}");
+        quote! {
+            #[allow(missing_docs)]
+            #vis fn #name() -> #krate::Select<Self> {
+                #private::refused()
+            }
+        }
+    });
+    quote! {
+        #(
+            #[allow(missing_docs)]
+            #vis fn #names<__T>(_: __T) -> #krate::Select<Self> {
+                #private::refused()
+            }
+        )*
+        #ordered
+    }
+}
+
+pub(crate) fn view_key(key: &ViewKey<'_>) -> TokenStream {
+    let krate = &key.krate;
+    let private = private(krate);
+    let header = header(
+        &quote!(#krate::ViewKey),
+        &quote!(#private::Send + #private::Sync + 'static),
+        &key.input.ident,
+        &key.input.generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #header {
+            fn describe(_: &mut #private::String) {}
+
+            fn encode(&self, _: &mut #krate::view::KeyBytes) {}
+        }
+    }
+}
+
+pub(crate) fn projection(projection: &Projection<'_>) -> TokenStream {
+    let Projection {
+        input, krate, name, ..
+    } = projection;
+    let private = private(krate);
+    let store = expand::projection::store(projection);
+    let (ident, generics) = (&input.ident, &input.generics);
+    let bound = quote!(#private::Send + #private::Sync + 'static);
+    let this = header(&quote!(#krate::Projection), &bound, ident, generics);
+    // Whatever it was to keep.
+    let mut with_view = generics.clone();
+    with_view.params.push(syn::parse_quote!(__V));
+    let (parameters, ..) = with_view.split_for_impl();
+    let (_, arguments, bounds) = generics.split_for_impl();
+    let bounds = bounds.map(|bounds| {
+        let predicates = &bounds.predicates;
+        quote!(#predicates,)
+    });
+    quote! {
+        #[automatically_derived]
+        #this {
+            const NAME: &'static #private::str = #name;
+            const VERSION: #private::u32 = 1;
+            const EVENTS: &'static [&'static #krate::EventDescriptor] = &[];
+            type Store = #store;
+
+            fn views() -> #private::Vec<#krate::view::ViewDefinition> {
+                #private::refused()
+            }
+
+            async fn project_event(
+                &self,
+                _: &#krate::RecordedEventRef<'_>,
+                _: &mut #krate::Context<'_, Self>,
+            ) -> #private::Result<(), #krate::projection::ProjectError> {
+                #private::refused()
+            }
+        }
+
+        #[automatically_derived]
+        impl #parameters #krate::projection::Keeps<__V> for #ident #arguments
+        where
+            #bounds
+            __V: #krate::View,
+            Self: #bound,
+        {
         }
     }
 }

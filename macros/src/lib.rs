@@ -4,6 +4,7 @@ mod attr;
 mod ctxt;
 mod expand;
 mod fallback;
+mod source;
 mod valid;
 
 use proc_macro::TokenStream;
@@ -88,4 +89,47 @@ pub fn derive_event_set(input: TokenStream) -> TokenStream {
 pub fn derive_aggregate(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::aggregate::derive(&input).into()
+}
+
+/// Makes a struct the rows of a view: implements `midgard::View`, with a function for each index.
+///
+/// ```text
+/// #[derive(Serialize, Deserialize, View)]
+/// #[view(key = id, index(city), index(email, unique), index(total, ordered))]
+/// pub struct Customer {
+///     id: u64,
+///     city: String,
+///     email: Option<String>,
+///     total: u64,
+/// }
+/// ```
+#[proc_macro_derive(View, attributes(view))]
+pub fn derive_view(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::view::derive(&input).into()
+}
+
+/// Makes a type the key of a view or of an index: implements `midgard::ViewKey`.
+///
+/// ```text
+/// #[derive(Serialize, Deserialize, ViewKey)]
+/// pub struct CustomerId(u64);
+/// ```
+#[proc_macro_derive(ViewKey, attributes(view_key))]
+pub fn derive_view_key(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::view_key::derive(&input).into()
+}
+
+/// Makes a type a projection: implements `midgard::Projection`.
+///
+/// ```text
+/// #[derive(Projection)]
+/// #[projection(name = "orders", events(OrderPlaced, OrderApproved), views(Orders))]
+/// pub struct OrdersByCustomer;
+/// ```
+#[proc_macro_derive(Projection, attributes(projection))]
+pub fn derive_projection(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::projection::derive(&input).into()
 }

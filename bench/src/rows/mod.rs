@@ -6,9 +6,13 @@ mod check_time;
 mod disk;
 mod filled;
 mod import;
+mod live;
 mod load;
 mod orders;
+mod project;
 mod scan;
+
+pub(crate) use live::append_and_print;
 
 use crate::table::Line;
 use crate::{Bench, Outcome};
@@ -35,6 +39,10 @@ pub(crate) enum Row {
     Load100,
     /// Reading the log.
     Scan,
+    /// Projections that catch up.
+    Project,
+    /// How soon an event is delivered.
+    Live,
     /// Bytes on disk for an event.
     Disk,
     /// `cargo check` of 100 events.
@@ -56,6 +64,8 @@ impl Row {
             Row::Bulk => bulk::measure(bench),
             Row::Load100 => load::measure(bench),
             Row::Scan => scan::measure(bench),
+            Row::Project => project::measure(bench),
+            Row::Live => live::measure(bench),
             Row::Disk => disk::measure(bench),
             Row::CheckTime => check_time::measure(bench),
         }

@@ -108,6 +108,11 @@ impl EventBatch {
         }
     }
 
+    /// Whether reading ended because there were enough events or bytes: there may be more.
+    pub(crate) const fn is_full(&self, events: u64) -> bool {
+        self.events.len() as u64 >= events || self.bytes.len() >= BYTES
+    }
+
     pub(crate) fn position(&self, index: usize) -> Position {
         self.events[index].position
     }

@@ -65,6 +65,9 @@ impl ConsumerOptions {
 
     /// For how long a worker may be silent before others take over what it owns. A worker answers
     /// three times as often. At least 30 ms.
+    ///
+    /// A worker is silent while a handler blocks its thread, and that of a projection in any case: it must
+    /// be done with one event in less time than this, or workers take over from each other in turns.
     pub fn lease(mut self, silence: Duration) -> Self {
         self.lease = silence.max(Duration::from_millis(30));
         self

@@ -17,10 +17,10 @@ pub struct Context<'a, P: Projection> {
     pub(crate) is_replay: bool,
 }
 
-impl<P: Projection> Context<'_, P> {
+impl<'a, P: Projection> Context<'a, P> {
     /// The event as it was recorded: its stream, position, time, id and metadata.
     #[must_use]
-    pub const fn recorded(&self) -> &RecordedEventRef<'_> {
+    pub const fn recorded(&self) -> &'a RecordedEventRef<'a> {
         self.event
     }
 

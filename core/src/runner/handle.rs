@@ -226,17 +226,21 @@ impl MidgardHandle {
     }
 
     /// Waits until a consumer has handled everything up to a position: what was appended there shows in
-    /// what it keeps. Workers in other processes count too.
+    /// what it keeps. Workers in other processes count too. Without a position, as that of a command that
+    /// changed nothing, there is nothing to wait for.
     ///
     /// # Errors
     /// [`HandleError`] says why it was not waited for any longer.
     pub async fn wait_for(
         &self,
         name: &str,
-        position: Position,
+        position: impl Into<Option<Position>> + Send,
         timeout: Duration,
     ) -> Result<(), HandleError> {
         let consumer = self.find(name)?;
+        let Some(position) = position.into() else {
+            return Ok(());
+        };
         let mut alarm = Delay::new(timeout);
         loop {
             let changed = consumer.progress.listen();

@@ -29,7 +29,7 @@ pub enum ViewError {
     },
     /// A stored row cannot be read.
     #[error(
-        "the row {key} of view \"{view}\" is damaged: {reason}; rebuild the view by a new version of its projection"
+        "the row {key} of view \"{view}\" is damaged: {reason}; rebuild its projection, with `MidgardHandle::rebuild`"
     )]
     Damaged {
         /// The view.

@@ -36,7 +36,7 @@ use serde::de::DeserializeOwned;
     label = "this type does not implement `View`",
     note = "add `#[derive(Serialize, Deserialize, View)]` and `#[view(name = \"..\", key = ..)]` to `{Self}`"
 )]
-pub trait View: Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
+pub trait View: ViewRow {
     /// The name of the table.
     const NAME: &'static str;
     /// The indexes, in the order of their numbers.
@@ -49,6 +49,31 @@ pub trait View: Serialize + DeserializeOwned + Send + Sync + Sized + 'static {
 
     /// Describes the fields, as they are written in the source: where it changes, the view is rebuilt.
     fn describe(form: &mut String);
+}
+
+/// What a struct must be able to do before it can be a [`View`]; implemented by itself.
+#[diagnostic::on_unimplemented(
+    message = "view `{Self}` cannot be written and read back",
+    label = "the rows of a view need `Serialize` and `Deserialize`",
+    note = "write `#[derive(serde::Serialize, serde::Deserialize, View)]`"
+)]
+// Serde's traits are not above it, for the reason that they are not above that of an event.
+pub trait ViewRow: Send + Sync + Sized + 'static {
+    #[doc(hidden)]
+    fn __to_json(&self) -> Result<Vec<u8>, serde_json::Error>;
+    #[doc(hidden)]
+    fn __from_json(json: &[u8]) -> Result<Self, serde_json::Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ViewRow for T {
+    fn __to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+
+    fn __from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(json)
+    }
 }
 
 /// One index of a view.

@@ -186,7 +186,7 @@ impl<V: View> TableReader<'_, V> {
 }
 
 pub(super) fn decode<V: View>(key: &[u8], row: &[u8]) -> Result<V, ViewError> {
-    serde_json::from_slice(row).map_err(|error| ViewError::Damaged {
+    V::__from_json(row).map_err(|error| ViewError::Damaged {
         view: V::NAME,
         key: show::key::<V::Key>(key),
         reason: error.to_string(),

@@ -280,7 +280,7 @@ impl<V: View> AnyTable for Table<V> {
 }
 
 pub(super) fn encode<V: View>(row: &V) -> Result<Vec<u8>, ViewError> {
-    let json = serde_json::to_vec(row).map_err(|source| ViewError::Encode {
+    let json = row.__to_json().map_err(|source| ViewError::Encode {
         view: V::NAME,
         key: show::key_of(row),
         source,

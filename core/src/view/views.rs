@@ -28,15 +28,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// }
 ///
 /// let views = Views::new(midgard::MemoryStore::new());
-/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # #[derive(serde::Serialize, serde::Deserialize, View)]
+/// # #[view(key = id)]
 /// # struct Customer { id: u64 }
-/// # impl View for Customer {
-/// #     const NAME: &'static str = "customer";
-/// #     const INDEXES: &'static [midgard::view::ViewIndex<Self>] = &[];
-/// #     type Key = u64;
-/// #     fn encode_key(&self, bytes: &mut midgard::view::KeyBytes) { midgard::ViewKey::encode(&self.id, bytes); }
-/// #     fn describe(form: &mut String) { form.push_str("id: u64"); }
-/// # }
 /// let error = dashboard::<Customer>(&views).err().unwrap();
 /// assert_eq!(error.to_string(), "view \"customer\" has not been built yet; run its projection");
 /// ```

@@ -73,7 +73,7 @@ fn the_dead_letter_row_identifies_the_projection_and_the_failure() {
     accounts(&store);
     let options = ConsumerOptions::new().on_failure(at_once().then_park());
     let midgard = Midgard::new(store);
-    let midgard = midgard.project_with(Balances::<1>::refusing(9), views.clone(), options);
+    let midgard = midgard.project_with(Balances::<1>::refusing(9), views, options);
     let handle = midgard.handle();
     assert!(
         block_on(handle.dead_letters("balances"))

@@ -1,11 +1,11 @@
 //! What the tests share: events, a view, a projection, and a few words.
 
 use midgard::projection::{Keeps, ProjectError};
-use midgard::view::{KeyBytes, Select, ViewDefinition, ViewIndex, Views};
+use midgard::view::{Select, ViewDefinition, Views};
 use midgard::{
     Append, Context, Delivery, Event, EventDescriptor, ExpectedVersion, FailurePolicy,
     HandlerError, MemoryStore, Midgard, MidgardHandle, NewEvent, Position, Project, Projection,
-    RecordedEventRef, RunError, Store, StreamName, View, ViewKey, block_on,
+    RecordedEventRef, RunError, Store, StreamName, View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};
@@ -34,29 +34,11 @@ pub(crate) struct Paid {
     pub(crate) cents: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, View)]
+#[view(key = account, index(cents))]
 pub(crate) struct Balance {
     pub(crate) account: String,
     pub(crate) cents: u64,
-}
-
-impl View for Balance {
-    const NAME: &'static str = "balance";
-    const INDEXES: &'static [ViewIndex<Self>] = &[ViewIndex::new(
-        "cents",
-        false,
-        <u64 as ViewKey>::describe,
-        |row: &Balance, bytes: &mut KeyBytes| row.cents.encode(bytes),
-    )];
-    type Key = String;
-
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        self.account.encode(bytes);
-    }
-
-    fn describe(form: &mut String) {
-        form.push_str("account: String, cents: u64");
-    }
 }
 
 /// Sums what was paid. 13 cents are refused as often as it is told to. Version 2 counts double.
@@ -65,6 +47,9 @@ pub(crate) struct Balances<const VERSION: u32> {
     pub(crate) refusals: Arc<AtomicU64>,
     pub(crate) effects: Arc<AtomicU64>,
     pub(crate) replays: Arc<AtomicU64>,
+    pub(crate) calls: Arc<AtomicU64>,
+    /// For how long each event keeps the thread busy.
+    pub(crate) pause: Duration,
 }
 
 impl<const V: u32> Balances<V> {
@@ -72,6 +57,13 @@ impl<const V: u32> Balances<V> {
         let balances = Balances::default();
         balances.refusals.store(times, Ordering::SeqCst);
         balances
+    }
+
+    pub(crate) fn slow(pause: Duration) -> Self {
+        Balances {
+            pause,
+            ..Balances::default()
+        }
     }
 
     pub(crate) fn effects(&self) -> u64 {
@@ -113,6 +105,8 @@ impl<const V: u32> Project<Paid> for Balances<V> {
         event: Paid,
         context: &mut Context<'_, Self>,
     ) -> Result<(), HandlerError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        thread::sleep(self.pause);
         let Paid { account, cents } = event;
         let new = || Balance {
             account: account.clone(),

@@ -4,12 +4,13 @@ use super::kit::{Counted, LONG, Running, Seen, count, start};
 use futures_timer::Delay;
 use futures_util::future::{AbortHandle, abortable};
 use midgard::{
-    ConsumerState, MemoryStore, Midgard, MidgardHandle, RunError, Status, Subscription, block_on,
+    ConsumerState, FailurePolicy, MemoryStore, Midgard, MidgardHandle, RunError, Status,
+    Subscription, block_on,
 };
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::ready;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -181,6 +182,40 @@ fn a_handler_that_takes_longer_than_the_lease_keeps_it() {
 }
 
 #[test]
+fn what_fails_at_a_worker_that_was_replaced_meanwhile_is_not_parked() {
+    let (store, seen) = (MemoryStore::new(), Seen::default());
+    let last = count(&store, "a", [0]);
+    let parking = || shared(1, LEASE).on_failure(FailurePolicy::retry(0).then_park());
+    let (called, was_called) = mpsc::channel();
+    let replaced = Midgard::new(store.clone()).subscribe(parking(), move |_| {
+        let called = called.clone();
+        async move {
+            called.send(()).unwrap();
+            // Nothing of this worker goes on meanwhile: it does not answer for its lease.
+            thread::sleep(LEASE * 5);
+            Delay::new(LEASE).await;
+            Err("too late".into())
+        }
+    });
+    let replaced = start(replaced);
+    was_called.recv().unwrap();
+    let noted = seen.clone();
+    let other = Midgard::new(store).subscribe(parking(), move |delivery| {
+        noted.note(delivery.event.number);
+        ready(Ok(()))
+    });
+    let other = start(other);
+    other.wait("shared", last);
+    until(&replaced.handle, |status| {
+        status.state == ConsumerState::Standby
+    });
+    assert_eq!(seen.all(), [0]);
+    assert_eq!(block_on(other.handle.dead_letters("shared")).unwrap(), []);
+    replaced.stop().unwrap();
+    other.stop().unwrap();
+}
+
+#[test]
 fn nothing_is_lost_while_partitions_change_hands_in_the_middle_of_handlers() {
     let store = MemoryStore::new();
     let mut last = None;
@@ -228,7 +263,7 @@ fn a_sequence_may_be_something_else_than_the_stream() {
     for number in 0..400 {
         count(&store, &format!("a-{number}"), [number]);
     }
-    let seen: Arc<Mutex<HashMap<u64, Vec<(u64, Instant)>>>> = Arc::default();
+    let seen = Arc::<Mutex<HashMap<_, Vec<_>>>>::default();
     let worker = || {
         let seen = seen.clone();
         let by_tens = shared(4, SAFE_LEASE).sequence_by(|event| {

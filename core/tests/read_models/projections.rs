@@ -5,6 +5,7 @@ use super::kit::{
 };
 use midgard::view::Views;
 use midgard::{ConsumerOptions, MemoryStore, Midgard, RunError, block_on};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -81,6 +82,52 @@ fn two_workers_of_one_projection_count_nothing_twice() {
         worker.drain().unwrap();
     }
     assert_eq!(balances(&views), ann_and_bob(300, 600));
+}
+
+/// A batch that takes longer than the lease is committed in parts: else each worker would lose the lease before
+/// it has committed anything.
+#[test]
+fn workers_with_slow_handlers_get_on_and_count_nothing_twice() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    for _ in 0..200 {
+        pay(&store, "ann", 1);
+    }
+    let slow = Balances::<1>::slow(Duration::from_millis(2));
+    let workers: Vec<_> = (0..2)
+        .map(|_| {
+            let options = ConsumerOptions::new().lease(Duration::from_millis(60));
+            let midgard = Midgard::new(store.clone());
+            start(midgard.project_with(slow.clone(), views.clone(), options))
+        })
+        .collect();
+    for worker in workers {
+        worker.drain().unwrap();
+    }
+    assert_eq!(balances(&views), [("ann".to_owned(), 200)]);
+    assert_eq!(slow.effects(), 200);
+    let calls = slow.calls.load(Ordering::SeqCst);
+    assert!(calls < 300, "{calls} calls for 200 events");
+}
+
+#[test]
+fn a_stop_in_the_middle_of_a_batch_keeps_what_is_done_and_repeats_nothing() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    for _ in 0..500 {
+        pay(&store, "ann", 1);
+    }
+    let slow = Balances::<1>::slow(Duration::from_millis(4));
+    let running = start(Midgard::new(store.clone()).project(slow.clone(), views.clone()));
+    thread::sleep(Duration::from_millis(40));
+    running.stop().unwrap();
+    let done = balances(&views);
+    let [(_, before)] = done[..] else {
+        panic!("nothing was kept: {done:?}")
+    };
+    assert!(before < 500, "the stop waited for all events");
+    assert_eq!(slow.effects(), before);
+    catch_up(&store, &views, &slow).unwrap();
+    assert_eq!(balances(&views), [("ann".to_owned(), 500)]);
+    assert_eq!(slow.effects(), 500);
 }
 
 #[test]

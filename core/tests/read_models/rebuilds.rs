@@ -1,15 +1,17 @@
 //! Views built anew: beside those that readers see, and in silence.
 
 use super::kit::{
-    Balance, Balances, LONG, Running, accounts, ann_and_bob, at_once, balances, pay, quick, start,
+    Balance, Balances, LONG, Paid, Running, accounts, ann_and_bob, at_once, balances, pay, quick,
+    start,
 };
 use midgard::view::Views;
 use midgard::{
-    ConsumerOptions, ExpectedVersion, HandleError, MemoryStore, Midgard, Position, RunError, Store,
-    StreamName, Subscription, block_on,
+    ConsumerOptions, Context, ExpectedVersion, HandleError, HandlerError, MemoryStore, Midgard,
+    Position, Project, Projection, RunError, Store, StreamName, Subscription, View, block_on,
 };
+use serde::{Deserialize, Serialize};
 use std::future::ready;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
@@ -93,6 +95,57 @@ fn rebuilding_a_projection_with_no_events_is_not_an_error() {
     }
 }
 
+/// How much was paid in all.
+#[derive(Serialize, Deserialize, View)]
+#[view(key = payments)]
+struct Total {
+    payments: bool,
+    cents: u64,
+}
+
+#[derive(Clone, Default, Projection)]
+#[projection(name = "totals", events(Paid), views(Total))]
+struct Totals {
+    calls: Arc<AtomicU64>,
+}
+
+impl Project<Paid> for Totals {
+    async fn project(
+        &self,
+        event: Paid,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), HandlerError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let none = || Total {
+            payments: true,
+            cents: 0,
+        };
+        Ok(context.upsert(true, none, |total: &mut Total| total.cents += event.cents)?)
+    }
+}
+
+#[test]
+fn rebuilding_one_projection_leaves_another_alone() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    accounts(&store);
+    let totals = Totals::default();
+    let both = || {
+        let midgard = Midgard::new(store.clone()).project(totals.clone(), views.clone());
+        midgard.project(Balances::<1>::default(), views.clone())
+    };
+    let total = || views.get::<Total>(true).unwrap().map(|row| row.cents);
+    block_on(both().catch_up()).unwrap();
+    assert_eq!(total(), Some(28));
+    let midgard = both();
+    block_on(midgard.handle().rebuild("balances")).unwrap();
+    block_on(midgard.catch_up()).unwrap();
+    assert_eq!(balances(&views), ann_and_bob(20, 8));
+    assert_eq!(
+        (total(), totals.calls.load(Ordering::SeqCst)),
+        (Some(28), 5)
+    );
+}
+
 #[test]
 fn a_subscription_has_nothing_to_rebuild() {
     let subscription = Subscription::<super::kit::Counted>::events("mailer");
@@ -132,7 +185,7 @@ fn readers_see_current_views_all_the_time_while_they_are_rebuilt_and_events_come
     let (ended, watcher) = watch(&views);
     let (go, stop) = mpsc::channel::<()>();
     let writer = thread::spawn({
-        let store = store.clone();
+        let store = store;
         move || {
             let mut last = pay(&store, "ann", 1);
             while matches!(stop.try_recv(), Err(mpsc::TryRecvError::Empty)) {

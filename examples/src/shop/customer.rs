@@ -1,14 +1,17 @@
 //! The aggregate: a customer who buys on credit.
 
 use super::{Cents, Date, Malformed, Month, digits};
-use midgard::{Aggregate, Apply, Command, Event, Events, events};
+use midgard::{Aggregate, Apply, Command, Event, Events, ViewKey, events};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 /// Who buys: a number, printed with five digits at least, as listings write it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ViewKey,
+)]
+#[serde(transparent)]
 pub struct CustomerId(pub u32);
 
 impl FromStr for CustomerId {

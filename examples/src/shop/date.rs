@@ -1,6 +1,7 @@
 //! Calendar dates.
 
 use super::{Malformed, digits};
+use midgard::ViewKey;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -19,8 +20,11 @@ use std::str::FromStr;
 #[serde(try_from = "u32", into = "u32")]
 pub struct Date(u32);
 
-/// A month of a year.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A month of a year, printed as `1997-01`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ViewKey,
+)]
+#[serde(transparent)]
 pub struct Month(u32);
 
 impl Date {
@@ -83,6 +87,12 @@ impl fmt::Display for Date {
     }
 }
 
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}", self.0 / 100, self.0 % 100)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +135,6 @@ mod tests {
         assert_eq!(month("19970101"), month("19970131"));
         assert_ne!(month("19970131"), month("19970201"));
         assert_ne!(month("19970131"), month("19980131"));
+        assert_eq!(month("19970131").to_string(), "1997-01");
     }
 }

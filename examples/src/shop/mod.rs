@@ -5,6 +5,7 @@
 //! - [`customer`] is the aggregate: what it means to place an order.
 //! - [`import`] drives many customers at once, each in the order of its rows.
 //! - [`report`] sums up what the store recorded.
+//! - [`views`] is what can be looked up: kept by a projection, printed by [`tables`], drawn by [`plot`].
 
 pub mod customer;
 mod date;
@@ -12,7 +13,10 @@ pub mod generate;
 pub mod import;
 pub mod listing;
 mod money;
+pub mod plot;
 pub mod report;
+pub mod tables;
+pub mod views;
 
 pub use date::{Date, Month};
 pub use money::Cents;

@@ -1,6 +1,7 @@
 //! Exact money.
 
 use super::{Malformed, digits};
+use midgard::ViewKey;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +18,18 @@ use std::str::FromStr;
 /// # Ok::<_, midgard_examples::shop::Malformed>(())
 /// ```
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    ViewKey,
 )]
 #[serde(transparent)]
 pub struct Cents(pub u64);

@@ -178,20 +178,25 @@ fn unknown(key: &str, form: &Form) -> String {
         return (*message).to_owned();
     }
     let attribute = form.attribute;
-    let closest = form.keys.iter().min_by_key(|known| distance(key, known));
-    match closest {
-        Some(known) if distance(key, known) <= 2 => {
+    match nearest(key, form.keys.iter().copied()) {
+        Some(known) => {
             format!("unknown key `{key}` in `#[{attribute}(..)]`: did you mean `{known}`?")
         }
-        _ => format!(
+        None => format!(
             "unknown key `{key}` in `#[{attribute}(..)]`: it takes {}",
             list(form.keys)
         ),
     }
 }
 
+/// The word that another one may be a misspelling of.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let nearest = known.into_iter().min_by_key(|known| distance(word, known));
+    nearest.filter(|known| distance(word, known) <= 2)
+}
+
 /// `` `a`, `b` and `c` ``
-fn list(keys: &[&str]) -> String {
+pub(crate) fn list(keys: &[&str]) -> String {
     let quoted: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
     match quoted.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),

@@ -1,8 +1,14 @@
-//! Parsing of `#[event(..)]`, `#[event_set(..)]` and `#[aggregate(..)]` into plain data.
+//! Parsing of the derives' attributes into plain data.
 //!
 //! Only the shape is looked at here; what the values may be is the subject of `valid`.
 
 mod key;
+mod projection;
+mod view;
+
+pub(crate) use key::{list, nearest};
+pub(crate) use projection::{ProjectionAttrs, projection};
+pub(crate) use view::{Index, ViewAttrs, view, view_key};
 
 use crate::ctxt::Ctxt;
 use key::{Form, Key, read};

@@ -6,6 +6,9 @@
 pub(crate) mod aggregate;
 pub(crate) mod event;
 pub(crate) mod event_set;
+pub(crate) mod projection;
+pub(crate) mod view;
+pub(crate) mod view_key;
 
 use proc_macro2::TokenStream;
 use quote::quote;

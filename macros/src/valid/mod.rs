@@ -5,10 +5,16 @@ mod aggregate;
 mod event;
 mod event_set;
 mod name;
+mod projection;
+mod view;
+mod view_key;
 
 pub(crate) use aggregate::{Aggregate, aggregate};
 pub(crate) use event::{Event, Tag, event};
 pub(crate) use event_set::{EventSet, event_set};
+pub(crate) use projection::{Projection, projection};
+pub(crate) use view::{Index, View, name_of, view};
+pub(crate) use view_key::{Form, ViewKey, view_key};
 
 use crate::attr::Variant;
 use crate::ctxt::Ctxt;

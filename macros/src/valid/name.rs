@@ -8,21 +8,24 @@ pub(super) enum Kind {
     Event,
     Aggregate,
     Tag,
+    View,
+    Projection,
 }
 
 impl Kind {
     const fn max_bytes(self) -> usize {
         match self {
             Kind::Event => 255,
-            // The stream's name has room for the id as well, and a tag's text for its value.
-            Kind::Aggregate | Kind::Tag => 100,
+            // The stream's name has room for the id as well, and a tag's text for its value; the keys of
+            // notes have room for the names of a projection and of a view.
+            Kind::Aggregate | Kind::Tag | Kind::View | Kind::Projection => 100,
         }
     }
 
     /// The key that is set in the attribute.
     const fn key(self) -> &'static str {
         match self {
-            Kind::Event | Kind::Aggregate => "name",
+            Kind::Event | Kind::Aggregate | Kind::View | Kind::Projection => "name",
             Kind::Tag => "tag",
         }
     }
@@ -43,6 +46,8 @@ impl fmt::Display for Kind {
             Kind::Event => "the name of an event",
             Kind::Aggregate => "the name of an aggregate",
             Kind::Tag => "the key of a tag",
+            Kind::View => "the name of a view",
+            Kind::Projection => "the name of a projection",
         })
     }
 }
@@ -62,6 +67,16 @@ pub(super) fn check(name: &str, kind: Kind, suggestion: &str) -> Result<(), Stri
             "{kind} has at most {max} bytes; this one has {len}"
         ));
     }
+    if kind == Kind::Projection {
+        // What a program refuses when it starts.
+        return match name.contains(['/', '\0']) {
+            true => Err(format!(
+                "{kind} has no slash: write `{key} = \"{}\"`",
+                name.replace(['/', '\0'], ".")
+            )),
+            false => Ok(()),
+        };
+    }
     if name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(|c| kind.allows(c)) {
         return Ok(());
     }
@@ -71,7 +86,7 @@ pub(super) fn check(name: &str, kind: Kind, suggestion: &str) -> Result<(), Stri
     };
     let letters = match kind {
         Kind::Aggregate => "`a-z`, `0-9`, `.` and `_`",
-        Kind::Event | Kind::Tag => "`a-z`, `0-9`, `.`, `-` and `_`",
+        _ => "`a-z`, `0-9`, `.`, `-` and `_`",
     };
     Err(format!(
         "{kind} is made of {letters} and starts with a letter: write `{key} = \"{better}\"`"

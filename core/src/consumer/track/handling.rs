@@ -16,12 +16,17 @@ use futures_util::future::{Either, select};
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::time::Instant;
 
 /// What came of some events.
 enum Attempt {
     Done,
     /// It was told to stop before all were handled.
     Stopped,
+    /// It took so long that the leases are to be looked at first. What is left begins here.
+    Partly {
+        next: usize,
+    },
     Failed {
         index: usize,
         error: ProjectError,
@@ -50,6 +55,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     continue;
                 }
                 Attempt::Stopped => return Ok(Some(Ended::Stopped)),
+                Attempt::Partly { next } => {
+                    (from, to) = (next, end);
+                    self.failures = 0;
+                    let asked = self.around.control.asked();
+                    self.look_at_leases(asked, true).await?;
+                    continue;
+                }
                 Attempt::Failed { index, error } => (index, error),
             };
             if H::ATOMIC && index > from {
@@ -64,6 +76,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             to = from + 1;
             self.failures += 1;
             let event = batch.get(from);
+            if !self.is_due(&event) {
+                // Another worker took over its partition while the handler ran.
+                self.failures = 0;
+                (from, to) = (from + 1, end);
+                continue;
+            }
             if self.is_tried_again(&event, &error).await? {
                 if self.around.control.mode() == Mode::Stop {
                     return Ok(Some(Ended::Stopped));
@@ -130,6 +148,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let mut effects: Vec<Effect> = Vec::new();
         let (mut handled, mut parked, mut up_to) = (0, Vec::new(), up_to);
         let mut attempt = Attempt::Done;
+        let began = Instant::now();
         for index in from..to {
             let event = batch.get(index);
             if !self.is_due(&event) {
@@ -152,13 +171,19 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 if parked.is_empty() {
                     self.show();
                 }
-                let control = self.around.control;
-                self.look_at_leases(control.asked(), true).await?;
-                if control.mode() == Mode::Stop {
-                    attempt = Attempt::Stopped;
-                    up_to = event.position;
-                    break;
-                }
+                let asked = self.around.control.asked();
+                self.look_at_leases(asked, true).await?;
+            }
+            let is_stopped = self.around.control.mode() == Mode::Stop;
+            if is_stopped || (H::ATOMIC && began.elapsed() >= self.leases.interval()) {
+                let next = index + 1;
+                attempt = if is_stopped {
+                    Attempt::Stopped
+                } else {
+                    Attempt::Partly { next }
+                };
+                up_to = event.position;
+                break;
             }
         }
         if H::ATOMIC {

@@ -208,7 +208,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 events = batch.up_to(bound);
                 reached = reached.min(bound);
             }
-            let is_full = batch.len() as u64 == EVENTS;
+            let is_full = batch.is_full(EVENTS);
             let end = around.store.last_position(LogId::MAIN).await?;
             self.report(from, end, bound, is_full);
             if !events.is_empty() {

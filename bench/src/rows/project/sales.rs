@@ -1,0 +1,145 @@
+//! A log of sales, in a store and in a raw copy of it, and the rows that both sides keep of them.
+
+use crate::raw::Raw;
+use crate::workload::Random;
+use crate::{Bench, Outcome};
+use midgard::{
+    Append, Event, ExpectedVersion, NewEvent, Position, ReadLog, Store, StreamName, block_on,
+};
+use midgard_store_lmdb::{Durability, LmdbStore};
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+use tempfile::TempDir;
+
+/// How many events there are.
+pub(super) const EVENTS: u64 = 100_000;
+/// How many customers they are of, at random.
+const CUSTOMERS: usize = 10_000;
+/// How many events are appended at once.
+const AT_ONCE: u64 = 1000;
+
+/// About 220 bytes of JSON.
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "sold")]
+pub(super) struct Sold {
+    pub(super) order: u64,
+    pub(super) customer: u32,
+    pub(super) product: String,
+    pub(super) quantity: u32,
+    pub(super) cents: u64,
+    street: String,
+    city: String,
+    country: String,
+    note: Option<String>,
+}
+
+impl Sold {
+    fn new(order: u64, customer: u32) -> Self {
+        Sold {
+            order,
+            customer,
+            product: format!("compact-disc-{:08}", order % 20_000),
+            quantity: 1 + (order % 3) as u32,
+            cents: 1499 + order % 1000,
+            street: "1200 Upper Meadow Lane".to_owned(),
+            city: "Springfield".to_owned(),
+            country: "US".to_owned(),
+            note: Some("leave it at the door, please, and ring the bell".to_owned()),
+        }
+    }
+}
+
+/// What a customer has bought: a row that is changed by each of the customer's events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Total {
+    pub(super) customer: u32,
+    pub(super) orders: u64,
+    pub(super) cents: u64,
+}
+
+impl Total {
+    pub(super) const fn none(customer: u32) -> Self {
+        Total {
+            customer,
+            orders: 0,
+            cents: 0,
+        }
+    }
+
+    pub(super) const fn add(&mut self, sold: &Sold) {
+        self.orders += 1;
+        self.cents += sold.cents * sold.quantity as u64;
+    }
+}
+
+/// One order: a row for each event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Order {
+    pub(super) order: u64,
+    pub(super) customer: u32,
+    pub(super) product: String,
+    pub(super) quantity: u32,
+    pub(super) cents: u64,
+}
+
+impl From<Sold> for Order {
+    fn from(sold: Sold) -> Self {
+        Order {
+            order: sold.order,
+            customer: sold.customer,
+            product: sold.product,
+            quantity: sold.quantity,
+            cents: sold.cents,
+        }
+    }
+}
+
+/// The log, in a store and in a raw copy of it.
+pub(super) struct Sales {
+    pub(super) store: LmdbStore,
+    pub(super) last: Position,
+    pub(super) raw: Raw,
+    /// Where in its record each payload begins, by position from 1: what a raw loop need not find out.
+    pub(super) offsets: Vec<usize>,
+    _directories: [TempDir; 2],
+}
+
+impl Sales {
+    pub(super) fn new(bench: &Bench) -> Outcome<Self> {
+        let directories = [bench.directory()?, bench.directory()?];
+        let [ours, copy] = directories.each_ref().map(TempDir::path);
+        let store = LmdbStore::options()
+            .durability(Durability::MayCorruptOnPowerLoss)
+            .open(ours)?;
+        let mut random = Random(1);
+        for first in (1..=EVENTS).step_by(AT_ONCE as usize) {
+            let mut append = Append::default();
+            for order in first..first + AT_ONCE {
+                let sold = Sold::new(order, random.below(CUSTOMERS) as u32);
+                let stream = StreamName::new(format!("order-{order}"))?;
+                let event = NewEvent::encode(&sold)?;
+                append = append.and(stream, ExpectedVersion::NoStream, [event]);
+            }
+            block_on(store.append(append))?;
+        }
+        let mut lengths = Vec::new();
+        let last = block_on(store.read_log(&ReadLog::forward(), &mut |event| {
+            lengths.push(event.payload.len());
+            ControlFlow::Continue(())
+        }))?;
+        drop(store);
+        let raw = Raw::copy_of(ours, copy)?;
+        let transaction = raw.env.read_txn()?;
+        let records = raw.log.iter(&transaction)?.zip(lengths);
+        let offsets = records.map(|(entry, length)| heed::Result::Ok(entry?.1.len() - length));
+        let offsets = offsets.collect::<heed::Result<_>>()?;
+        drop(transaction);
+        Ok(Sales {
+            store: LmdbStore::open(ours)?,
+            last,
+            raw,
+            offsets,
+            _directories: directories,
+        })
+    }
+}

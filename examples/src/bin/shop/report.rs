@@ -1,0 +1,97 @@
+//! Prints what the views know.
+
+use crate::ReportOptions;
+use futures_util::future::{Either, select};
+use indicatif::{ProgressBar, ProgressStyle};
+use midgard::{HandleError, Midgard, MidgardHandle, Position, Status, Views};
+use midgard_examples::shop::plot;
+use midgard_examples::shop::tables;
+use midgard_examples::shop::views::ShopViews;
+use midgard_store_lmdb::LmdbStore;
+use std::error::Error;
+use std::io::{self, IsTerminal, Write as _};
+use std::pin::pin;
+use std::time::Duration;
+
+/// The name of the projection.
+const SHOP: &str = "shop";
+
+pub(crate) async fn run(options: &ReportOptions) -> Result<(), Box<dyn Error>> {
+    let data = &options.data;
+    if !data.is_dir() {
+        let data = data.display();
+        return Err(format!(
+            "{data} is no directory with orders; import some with `shop --data {data}`"
+        )
+        .into());
+    }
+    let store = LmdbStore::open(data)?;
+    // The views are kept beside the events, in the same directory.
+    let views = Views::new(store.clone());
+    let midgard = Midgard::new(store).project(ShopViews, views.clone());
+    let handle = midgard.handle();
+    if options.rebuild {
+        handle.rebuild(SHOP).await?;
+    }
+    let caught_up = pin!(midgard.catch_up());
+    match select(caught_up, pin!(show_progress(&handle))).await {
+        Either::Left((ended, _)) => ended?,
+        Either::Right(_) => {}
+    }
+
+    let views = views.snapshot()?;
+    let text = match options.customer {
+        Some(customer) => tables::orders_of(&views, customer)?,
+        None => {
+            let months = tables::orders_by_month(&views)?;
+            let best = tables::best_customers(&views, options.top, options.after.as_ref())?;
+            format!("{months}\n\n{best}")
+        }
+    };
+    writeln!(io::stdout(), "{text}")?;
+    if let Some(file) = &options.plot {
+        plot::dollars_by_month(&views, file)?;
+    }
+    Ok(())
+}
+
+/// Shows how far the views are, until it is dropped: a bar where someone can see it, lines elsewhere.
+async fn show_progress(handle: &MidgardHandle) -> Result<(), HandleError> {
+    let is_terminal = io::stderr().is_terminal();
+    let bar = if is_terminal {
+        let style =
+            ProgressStyle::with_template("{msg} {wide_bar} {percent}%  {per_sec}  {eta} left");
+        ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    } else {
+        ProgressBar::hidden()
+    };
+    let mut shown = None;
+    loop {
+        let status = handle
+            .wait_until(SHOP, Duration::MAX, |status| percent(status) != shown)
+            .await?;
+        let is_first = shown.is_none();
+        shown = percent(&status);
+        let (what, position, end) = progress(&status);
+        bar.set_message(what);
+        bar.set_length(end.get());
+        bar.set_position(position.get());
+        if !is_terminal && !(is_first && position == end) {
+            eprintln!("{what}: at position {position} of {end}");
+        }
+    }
+}
+
+/// What is done, how far it is, and of how much.
+fn progress(status: &Status) -> (&'static str, Position, Position) {
+    match &status.rebuild {
+        Some(rebuild) => ("rebuilding the views", rebuild.position, rebuild.target),
+        None => ("updating the views", status.position, status.end),
+    }
+}
+
+/// `None` as long as nothing is known, or when it was never behind.
+fn percent(status: &Status) -> Option<u64> {
+    let (_, position, end) = progress(status);
+    (position.get() * 100).checked_div(end.get())
+}

@@ -1,0 +1,149 @@
+//! What the shop can look up, kept up to date by a projection of its orders.
+
+use super::customer::{
+    Customer, CustomerEvent, CustomerId, OrderApproved, OrderRejected, Purchase,
+};
+use super::{Cents, Month};
+use midgard::{Context, HandlerError, Project, Projection, Select, View, ViewKey};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How an order was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ViewKey)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It was within the credit limit.
+    Approved,
+    /// It was over it.
+    Rejected,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Decision::Approved => "approved",
+            Decision::Rejected => "rejected",
+        })
+    }
+}
+
+/// The orders of one month that were decided alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
+#[view(key = (month, decision))]
+pub struct OrdersOfMonth {
+    /// The month that the orders are from.
+    pub month: Month,
+    /// How they were decided.
+    pub decision: Decision,
+    /// How many there are.
+    pub orders: u64,
+    /// The CDs of all of them.
+    pub cds: u64,
+    /// What they cost together.
+    pub total: Cents,
+}
+
+/// What a customer has bought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
+#[view(key = customer, index(approved, ordered))]
+pub struct CustomerTotal {
+    /// Who bought.
+    pub customer: CustomerId,
+    /// The approved orders.
+    pub orders: u64,
+    /// What they cost together.
+    pub approved: Cents,
+}
+
+/// One order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
+#[view(key = (customer, number))]
+pub struct Order {
+    /// Who ordered.
+    pub customer: CustomerId,
+    /// Its number among the orders of its customer, from 1.
+    pub number: u64,
+    /// What was ordered.
+    #[serde(flatten)]
+    pub purchase: Purchase,
+    /// How it was decided.
+    pub decision: Decision,
+}
+
+impl Order {
+    /// All orders of a customer, in their order.
+    pub fn of(customer: CustomerId) -> Select<Self> {
+        Select::keys((customer, 0)..=(customer, u64::MAX))
+    }
+}
+
+/// Keeps the views: every order counts once, whenever the program is killed.
+#[derive(Debug, Projection)]
+#[projection(
+    name = "shop",
+    events(OrderApproved, OrderRejected),
+    covers(CustomerEvent),
+    views(OrdersOfMonth, CustomerTotal, Order)
+)]
+pub struct ShopViews;
+
+impl Project<OrderApproved> for ShopViews {
+    async fn project(
+        &self,
+        event: OrderApproved,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), HandlerError> {
+        let customer = note_order(event.number, event.purchase, Decision::Approved, context)?;
+        let none = || CustomerTotal {
+            customer,
+            orders: 0,
+            approved: Cents::ZERO,
+        };
+        context.upsert(customer, none, |total: &mut CustomerTotal| {
+            total.orders += 1;
+            total.approved = total.approved.saturating_add(event.purchase.total);
+        })?;
+        Ok(())
+    }
+}
+
+impl Project<OrderRejected> for ShopViews {
+    async fn project(
+        &self,
+        event: OrderRejected,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), HandlerError> {
+        note_order(event.number, event.purchase, Decision::Rejected, context)?;
+        Ok(())
+    }
+}
+
+/// What is the same for every order, however it was decided. Gives the customer.
+fn note_order(
+    number: u64,
+    purchase: Purchase,
+    decision: Decision,
+    context: &mut Context<'_, ShopViews>,
+) -> Result<CustomerId, HandlerError> {
+    let customer = context.recorded().aggregate_id::<Customer>()?;
+    context.put(Order {
+        customer,
+        number,
+        purchase,
+        decision,
+    })?;
+    let month = purchase.date.month();
+    let none = || OrdersOfMonth {
+        month,
+        decision,
+        orders: 0,
+        cds: 0,
+        total: Cents::ZERO,
+    };
+    context.upsert((month, decision), none, |all: &mut OrdersOfMonth| {
+        all.orders += 1;
+        all.cds += u64::from(purchase.cds);
+        all.total = all.total.saturating_add(purchase.total);
+    })?;
+    Ok(customer)
+}

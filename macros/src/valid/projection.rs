@@ -1,0 +1,177 @@
+//! The rules on a projection.
+
+use super::name::{self, Kind};
+use super::{Checked, refuse_generics, text};
+use crate::attr::{self, ProjectionAttrs};
+use crate::ctxt::Ctxt;
+use proc_macro2::Ident;
+use std::collections::HashMap;
+use syn::{Data, DeriveInput, Path, Type};
+
+/// What `#[derive(Projection)]` has to generate.
+pub(crate) struct Projection<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) krate: Path,
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) events: Vec<Type>,
+    pub(crate) ignore: Vec<Type>,
+    pub(crate) covers: Vec<Type>,
+    pub(crate) views: Checked<Vec<Type>>,
+    pub(crate) store: Option<Type>,
+    /// Whether nothing had to be reported.
+    pub(crate) sound: bool,
+}
+
+pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a> {
+    let attrs = attr::projection(cx, &input.attrs);
+    let ident = &input.ident;
+    refuse_inner(cx, &input.data);
+    refuse_generics(
+        cx,
+        &input.generics,
+        "a projection cannot be generic, because its name stands for one checkpoint: \
+         write a type for each that it is used with",
+    );
+    refuse_missing(cx, ident, &attrs);
+    let name = projection_name(cx, ident, &attrs);
+    let version = projection_version(cx, &attrs);
+    let [events, ignore, covers] = [&attrs.events, &attrs.ignore, &attrs.covers]
+        .map(|key| key.value.clone().unwrap_or_default());
+    let (events, ignore) = distinct_events(cx, events, ignore);
+    let covers = distinct(cx, covers, "set");
+    let views = match (attrs.views.value, attrs.views.seen) {
+        (Some(views), _) => Checked::Good(distinct(cx, views, "view")),
+        (None, false) if attrs.complete => Checked::Good(Vec::new()),
+        (None, _) => Checked::Bad,
+    };
+    Projection {
+        input,
+        krate: attrs.krate,
+        name,
+        version,
+        events,
+        ignore,
+        covers,
+        views,
+        store: attrs.store.value,
+        sound: cx.count() == 0,
+    }
+}
+
+fn refuse_inner(cx: &Ctxt, data: &Data) {
+    let message = "write `#[projection(..)]` above the type";
+    let fields: Vec<_> = match data {
+        Data::Struct(data) => data.fields.iter().collect(),
+        Data::Enum(data) => {
+            for variant in &data.variants {
+                attr::refuse(cx, &variant.attrs, "projection", message);
+            }
+            data.variants.iter().flat_map(|one| &one.fields).collect()
+        }
+        Data::Union(data) => data.fields.named.iter().collect(),
+    };
+    for field in fields {
+        attr::refuse(cx, &field.attrs, "projection", message);
+    }
+}
+
+/// All that is missing is one mistake: the attribute is written at once.
+fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &ProjectionAttrs) {
+    let no_events = match &attrs.events.value {
+        Some(events) => events.is_empty(),
+        None => !attrs.events.seen,
+    };
+    let name = name::suggest(&ident.to_string(), Kind::Projection);
+    let (what, keys) = match (!attrs.name.seen, no_events) {
+        (false, false) => return,
+        (true, false) => ("name", format!("name = \"{name}\", ..")),
+        (false, true) => ("events", "events(OrderPlaced, ..), ..".to_owned()),
+        (true, true) => (
+            "name and no events",
+            format!("name = \"{name}\", events(OrderPlaced, ..), .."),
+        ),
+    };
+    if attrs.complete {
+        cx.error(
+            ident,
+            format_args!("this projection has no {what}: write `#[projection({keys})]`"),
+        );
+    }
+}
+
+fn projection_name(cx: &Ctxt, ident: &Ident, attrs: &ProjectionAttrs) -> String {
+    let suggestion = name::suggest(&ident.to_string(), Kind::Projection);
+    let Some(name) = &attrs.name.value else {
+        return suggestion;
+    };
+    if let Err(message) = name::check(&name.value(), Kind::Projection, &suggestion) {
+        cx.error(name, message);
+    }
+    name.value()
+}
+
+fn projection_version(cx: &Ctxt, attrs: &ProjectionAttrs) -> u32 {
+    let Some(literal) = &attrs.version.value else {
+        return 1;
+    };
+    match literal.base10_parse::<u32>() {
+        Ok(0) => cx.error(
+            literal,
+            "versions count from 1: write `version = 1`, or leave it out",
+        ),
+        Ok(version) => return version,
+        Err(_) => cx.error(
+            literal,
+            format_args!("a version is a whole number from 1 to {}", u32::MAX),
+        ),
+    }
+    1
+}
+
+/// Each event is handled or ignored, and once.
+fn distinct_events(cx: &Ctxt, events: Vec<Type>, ignore: Vec<Type>) -> (Vec<Type>, Vec<Type>) {
+    let mut seen = HashMap::new();
+    let mut keep = |list: Vec<Type>, place: &'static str| {
+        let mut kept = Vec::new();
+        for ty in list {
+            let name = text(&ty);
+            match seen.get(&name) {
+                None => {
+                    seen.insert(name, place);
+                    kept.push(ty);
+                }
+                Some(other) if *other == place => cx.error(
+                    &ty,
+                    format_args!("event `{name}` is listed twice: keep one"),
+                ),
+                Some(_) => cx.error(
+                    &ty,
+                    format_args!(
+                        "event `{name}` is handled and ignored: \
+                         remove it from `events(..)` or from `ignore(..)`"
+                    ),
+                ),
+            }
+        }
+        kept
+    };
+    let events = keep(events, "events");
+    (events, keep(ignore, "ignore"))
+}
+
+fn distinct(cx: &Ctxt, list: Vec<Type>, what: &str) -> Vec<Type> {
+    let mut kept: Vec<Type> = Vec::new();
+    for ty in list {
+        let name = text(&ty);
+        if kept.iter().any(|other| text(other) == name) {
+            cx.error(
+                &ty,
+                format_args!("{what} `{name}` is listed twice: keep one"),
+            );
+        } else {
+            kept.push(ty);
+        }
+    }
+    kept
+}

@@ -1,0 +1,261 @@
+//! The rules on a view.
+
+use super::name::{self, Kind};
+use super::{Checked, refuse_generics};
+use crate::attr::{self, ViewAttrs, list, nearest};
+use crate::ctxt::Ctxt;
+use proc_macro2::Ident;
+use syn::ext::IdentExt as _;
+use syn::{Data, DeriveInput, Field, Fields, Path};
+
+/// The most indexes that the layout of entries has numbers for.
+const INDEXES: usize = 254;
+
+/// What `#[derive(View)]` has to generate.
+pub(crate) struct View<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) krate: Path,
+    pub(crate) name: String,
+    /// The fields of the key.
+    pub(crate) key: Checked<Vec<&'a Field>>,
+    pub(crate) indexes: Vec<Index<'a>>,
+    pub(crate) fields: Vec<&'a Field>,
+}
+
+/// An index of a view.
+pub(crate) struct Index<'a> {
+    /// As it is written, where rustc may have to blame it.
+    pub(crate) ident: Ident,
+    pub(crate) name: String,
+    /// The fields of its value.
+    pub(crate) fields: Checked<Vec<&'a Field>>,
+    pub(crate) unique: bool,
+    pub(crate) ordered: bool,
+}
+
+pub(crate) fn view<'a>(cx: &Ctxt, input: &'a DeriveInput) -> View<'a> {
+    let attrs = attr::view(cx, &input.attrs);
+    let ident = &input.ident;
+    let fields = match &input.data {
+        Data::Struct(data) => fields_of(cx, ident, &data.fields),
+        Data::Enum(_) => {
+            cx.error(
+                ident,
+                "a view is a struct: its fields are what a row has, and what it is found by",
+            );
+            None
+        }
+        Data::Union(_) => {
+            cx.error(ident, "a view is a struct, not a union");
+            None
+        }
+    };
+    refuse_generics(
+        cx,
+        &input.generics,
+        "a view cannot be generic, because its name stands for one table: \
+         write a struct for each type that it is used with",
+    );
+    let name = view_name(cx, ident, &attrs);
+    let (key, indexes) = match &fields {
+        Some(fields) => (
+            key_of(cx, ident, &attrs, fields),
+            indexes_of(cx, ident, attrs.indexes, fields),
+        ),
+        // Without fields, nothing can be said of what names them.
+        None => (Checked::Bad, stand_ins(attrs.indexes)),
+    };
+    View {
+        input,
+        krate: attrs.krate,
+        name,
+        key,
+        indexes,
+        fields: fields.unwrap_or_default(),
+    }
+}
+
+fn fields_of<'a>(cx: &Ctxt, ident: &Ident, fields: &'a Fields) -> Option<Vec<&'a Field>> {
+    for field in fields {
+        let message = "write `#[view(..)]` above the struct, where it names fields: \
+                       `key = ..` and `index(..)`";
+        attr::refuse(cx, &field.attrs, "view", message);
+    }
+    match fields {
+        Fields::Named(fields) if !fields.named.is_empty() => Some(fields.named.iter().collect()),
+        Fields::Unnamed(_) => {
+            cx.error(
+                ident,
+                format_args!(
+                    "the fields of a view have names, by which its key and its indexes are \
+                     chosen: write `struct {ident} {{ id: .. }}`"
+                ),
+            );
+            None
+        }
+        _ => {
+            cx.error(
+                ident,
+                format_args!(
+                    "a view has at least one field, its key: write `struct {ident} {{ id: .. }}`"
+                ),
+            );
+            None
+        }
+    }
+}
+
+fn view_name(cx: &Ctxt, ident: &Ident, attrs: &ViewAttrs) -> String {
+    let suggestion = name::suggest(&ident.to_string(), Kind::View);
+    let Some(name) = &attrs.name.value else {
+        let text = ident.unraw().to_string();
+        if attrs.complete && !attrs.name.seen && !text.is_ascii() {
+            cx.error(
+                ident,
+                "no name can be made of this identifier, as names are made of `a-z`, `0-9`, `.`, \
+                 `-` and `_`: write `#[view(name = \"..\", ..)]`",
+            );
+        }
+        return suggestion;
+    };
+    if let Err(message) = name::check(&name.value(), Kind::View, &suggestion) {
+        cx.error(name, message);
+    }
+    name.value()
+}
+
+fn key_of<'a>(
+    cx: &Ctxt,
+    ident: &Ident,
+    attrs: &ViewAttrs,
+    fields: &[&'a Field],
+) -> Checked<Vec<&'a Field>> {
+    let Some(key) = &attrs.key.value else {
+        if attrs.complete && !attrs.key.seen {
+            let names: Vec<_> = fields.iter().map(|field| name_of(field)).collect();
+            let likely = names.iter().find(|name| *name == "id").or(names.first());
+            cx.error(
+                ident,
+                format_args!(
+                    "this view has no key: write `#[view(key = {})]` with the field that tells one \
+                     row from another, or `key = (a, b)` with several",
+                    likely.map_or("id", String::as_str),
+                ),
+            );
+        }
+        return Checked::Bad;
+    };
+    find_all(cx, ident, key, fields)
+}
+
+fn indexes_of<'a>(
+    cx: &Ctxt,
+    ident: &Ident,
+    indexes: Vec<attr::Index>,
+    fields: &[&'a Field],
+) -> Vec<Index<'a>> {
+    let mut valid: Vec<Index<'a>> = Vec::new();
+    for index in indexes {
+        let name = index.name.unraw().to_string();
+        let of = find_all(cx, ident, &index.fields, fields);
+        if valid.iter().any(|other| other.name == name) {
+            cx.error(
+                &index.name,
+                format_args!(
+                    "two indexes are called `{name}`: keep one, or give one another name, \
+                     as in `index(other_{name} = {name})`"
+                ),
+            );
+            continue;
+        }
+        let same = valid.iter().find(|other| match (&other.fields, &of) {
+            (Checked::Good(other), Checked::Good(of)) => other
+                .iter()
+                .map(|field| &field.ident)
+                .eq(of.iter().map(|field| &field.ident)),
+            _ => false,
+        });
+        if let Some(same) = same {
+            let same = &same.name;
+            cx.error(
+                &index.name,
+                format_args!("the index `{name}` is of the same fields as `{same}`: keep one"),
+            );
+        }
+        valid.push(Index {
+            ident: index.name,
+            name,
+            fields: of,
+            unique: index.unique,
+            ordered: index.ordered,
+        });
+    }
+    if let Some(more) = valid.get(INDEXES) {
+        cx.error(
+            &more.ident,
+            format_args!("a view has at most {INDEXES} indexes"),
+        );
+    }
+    valid
+}
+
+/// Indexes of fields that cannot be looked at: what is generated for them is there to be called.
+fn stand_ins<'a>(indexes: Vec<attr::Index>) -> Vec<Index<'a>> {
+    indexes
+        .into_iter()
+        .map(|index| Index {
+            name: index.name.unraw().to_string(),
+            ident: index.name,
+            fields: Checked::Bad,
+            unique: index.unique,
+            ordered: index.ordered,
+        })
+        .collect()
+}
+
+/// The fields of these names, each there once.
+fn find_all<'a>(
+    cx: &Ctxt,
+    ident: &Ident,
+    names: &[Ident],
+    fields: &[&'a Field],
+) -> Checked<Vec<&'a Field>> {
+    let mut found: Vec<&Field> = Vec::new();
+    let mut is_sound = true;
+    for name in names {
+        let Some(field) = fields
+            .iter()
+            .find(|field| name_of(field) == name.unraw().to_string())
+        else {
+            cx.error(name, unknown_field(ident, name, fields));
+            is_sound = false;
+            continue;
+        };
+        if found.iter().any(|other| other.ident == field.ident) {
+            cx.error(name, format_args!("`{name}` is there twice: keep one"));
+            is_sound = false;
+            continue;
+        }
+        found.push(field);
+    }
+    if is_sound {
+        Checked::Good(found)
+    } else {
+        Checked::Bad
+    }
+}
+
+fn unknown_field(ident: &Ident, name: &Ident, fields: &[&Field]) -> String {
+    let names: Vec<_> = fields.iter().map(|field| name_of(field)).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    match nearest(&name.to_string(), names.iter().copied()) {
+        Some(nearest) => format!("`{ident}` has no field `{name}`: did you mean `{nearest}`?"),
+        None => format!("`{ident}` has no field `{name}`; it has {}", list(&names)),
+    }
+}
+
+/// The name of a field, without `r#`.
+pub(crate) fn name_of(field: &Field) -> String {
+    let ident = field.ident.as_ref();
+    ident.map_or_else(String::new, |ident| ident.unraw().to_string())
+}

@@ -1,0 +1,78 @@
+//! The rules on a key of views.
+
+use super::refuse_generics;
+use crate::attr;
+use crate::ctxt::Ctxt;
+use proc_macro2::Ident;
+use syn::{Data, DeriveInput, Fields, Member, Path, Type};
+
+/// What `#[derive(ViewKey)]` has to generate.
+pub(crate) struct ViewKey<'a> {
+    pub(crate) input: &'a DeriveInput,
+    pub(crate) krate: Path,
+    pub(crate) form: Form<'a>,
+    pub(crate) sound: bool,
+}
+
+/// What a key is made of.
+pub(crate) enum Form<'a> {
+    Fields(Vec<(Member, &'a Type)>),
+    /// One of these, which sort as they are declared.
+    Variants(Vec<&'a syn::Variant>),
+}
+
+pub(crate) fn view_key<'a>(cx: &Ctxt, input: &'a DeriveInput) -> ViewKey<'a> {
+    let krate = attr::view_key(cx, &input.attrs);
+    let ident = &input.ident;
+    let form = match &input.data {
+        Data::Struct(data) => Form::Fields(fields_of(cx, ident, &data.fields)),
+        Data::Enum(data) => {
+            for variant in &data.variants {
+                let message = "write `#[view_key(..)]` above the enum";
+                attr::refuse(cx, &variant.attrs, "view_key", message);
+                if !matches!(variant.fields, Fields::Unit) {
+                    cx.error(
+                        variant,
+                        "the variants of a key have no fields: write a struct with an enum \
+                         without fields and what belongs to it",
+                    );
+                }
+            }
+            if data.variants.is_empty() {
+                cx.error(ident, "a key has at least one value: add a variant");
+            }
+            Form::Variants(data.variants.iter().collect())
+        }
+        Data::Union(_) => {
+            cx.error(ident, "a key is a struct or an enum, not a union");
+            Form::Fields(Vec::new())
+        }
+    };
+    refuse_generics(
+        cx,
+        &input.generics,
+        "a key cannot be generic, because its form is kept with the rows: \
+         write a type for each that it is used with",
+    );
+    ViewKey {
+        input,
+        krate,
+        form,
+        sound: cx.count() == 0,
+    }
+}
+
+fn fields_of<'a>(cx: &Ctxt, ident: &Ident, fields: &'a Fields) -> Vec<(Member, &'a Type)> {
+    for field in fields {
+        let message = "write `#[view_key(..)]` above the struct";
+        attr::refuse(cx, &field.attrs, "view_key", message);
+    }
+    if fields.is_empty() {
+        cx.error(
+            ident,
+            "a key without fields tells nothing apart: add a field that is a key, such as an id",
+        );
+    }
+    let types = fields.iter().map(|field| &field.ty);
+    fields.members().zip(types).collect()
+}

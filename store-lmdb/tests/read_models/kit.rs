@@ -1,0 +1,335 @@
+//! What the tests of read models share: events, views, a projection, the fold that they are compared with,
+//! and processes that can be talked to.
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
+
+use crate::common::{child_command, stream};
+use midgard::projection::{Keeps, ProjectError};
+use midgard::view::{KeyBytes, ViewDefinition, ViewIndex};
+use midgard::{
+    Append, Context, Event, EventDescriptor, ExpectedVersion, HandlerError, NewEvent, Position,
+    Project, Projection, ReadLog, RecordedEventRef, Store, View, ViewKey, Views, block_on,
+};
+use midgard_store_lmdb::LmdbStore;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Longer than anything takes that works.
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+/// Money comes to an account, or goes; with nothing at all, the account is closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(name = "moved")]
+pub(crate) struct Moved {
+    pub(crate) account: u32,
+    pub(crate) cents: i64,
+}
+
+/// An event, and how often it was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Applied {
+    pub(crate) position: u64,
+    pub(crate) times: u64,
+}
+
+impl View for Applied {
+    const NAME: &'static str = "applied";
+    const INDEXES: &'static [ViewIndex<Self>] = &[];
+    type Key = u64;
+
+    fn encode_key(&self, bytes: &mut KeyBytes) {
+        self.position.encode(bytes);
+    }
+
+    fn describe(form: &mut String) {
+        form.push_str("position: u64, times: u64");
+    }
+}
+
+/// What is in an account, and which event was the last of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Balance {
+    pub(crate) account: u32,
+    pub(crate) cents: i64,
+    pub(crate) last: u64,
+}
+
+impl Balance {
+    /// The index in the order of cents, in which several rows may have one value.
+    pub(crate) const BY_CENTS: usize = 0;
+    /// The index of the last event, which only one account can have.
+    pub(crate) const BY_LAST: usize = 1;
+}
+
+impl View for Balance {
+    const NAME: &'static str = "balance";
+    const INDEXES: &'static [ViewIndex<Self>] = &[
+        ViewIndex::new(
+            "cents",
+            false,
+            <i64 as ViewKey>::describe,
+            |row: &Balance, bytes: &mut KeyBytes| row.cents.encode(bytes),
+        ),
+        ViewIndex::new(
+            "last",
+            true,
+            <u64 as ViewKey>::describe,
+            |row: &Balance, bytes: &mut KeyBytes| row.last.encode(bytes),
+        ),
+    ];
+    type Key = u32;
+
+    fn encode_key(&self, bytes: &mut KeyBytes) {
+        self.account.encode(bytes);
+    }
+
+    fn describe(form: &mut String) {
+        form.push_str("account: u32, cents: i64, last: u64");
+    }
+}
+
+/// Keeps both views, and says each event's position once it is committed. Version 2 counts double.
+pub(crate) struct Ledger<const VERSION: u32>;
+
+impl<const VERSION: u32> Projection for Ledger<VERSION> {
+    const NAME: &'static str = "ledger";
+    const VERSION: u32 = VERSION;
+    const EVENTS: &'static [&'static EventDescriptor] = &[Moved::DESCRIPTOR];
+    type Store = Views;
+
+    fn views() -> Vec<ViewDefinition> {
+        vec![
+            ViewDefinition::of::<Applied>(),
+            ViewDefinition::of::<Balance>(),
+        ]
+    }
+
+    async fn project_event(
+        &self,
+        event: &RecordedEventRef<'_>,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), ProjectError> {
+        let moved = event.decode::<Moved>()?;
+        let projected = self.project(moved, context).await;
+        projected.map_err(ProjectError::Handler)
+    }
+}
+
+impl<const VERSION: u32> Keeps<Applied> for Ledger<VERSION> {}
+impl<const VERSION: u32> Keeps<Balance> for Ledger<VERSION> {}
+
+impl<const VERSION: u32> Project<Moved> for Ledger<VERSION> {
+    async fn project(
+        &self,
+        event: Moved,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), HandlerError> {
+        let Moved { account, cents } = event;
+        let position = context.recorded().position.get();
+        let new = || Applied { position, times: 0 };
+        context.upsert::<Applied>(position, new, |row| row.times += 1)?;
+        if cents == 0 {
+            context.remove::<Balance>(account)?;
+        } else {
+            let new = || Balance {
+                account,
+                cents: 0,
+                last: 0,
+            };
+            context.upsert::<Balance>(account, new, |row| {
+                row.cents += cents * i64::from(VERSION);
+                row.last = position;
+            })?;
+        }
+        context.after_commit(async move { println!("applied {position}") });
+        Ok(())
+    }
+}
+
+/// Everything that moved, read from the log alone.
+pub(crate) fn read_moves(store: &impl Store, after: Position) -> Vec<(u64, Moved)> {
+    let mut moves = Vec::new();
+    let read = ReadLog::forward().after(after);
+    block_on(store.read_log(&read, &mut |event| {
+        moves.push((event.position.get(), event.decode::<Moved>().unwrap()));
+        ControlFlow::Continue(())
+    }))
+    .unwrap();
+    moves
+}
+
+/// The rows of both views, as they must be.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fold {
+    pub(crate) applied: Vec<Applied>,
+    pub(crate) balances: BTreeMap<u32, Balance>,
+}
+
+/// Folds moves, each of which counts so many times.
+pub(crate) fn fold(moves: &[(u64, Moved)], factor: i64) -> Fold {
+    let mut fold = Fold::default();
+    for (position, Moved { account, cents }) in moves {
+        let (position, account) = (*position, *account);
+        fold.applied.push(Applied { position, times: 1 });
+        if *cents == 0 {
+            fold.balances.remove(&account);
+            continue;
+        }
+        let before = fold.balances.get(&account).map_or(0, |row| row.cents);
+        let row = Balance {
+            account,
+            cents: before + cents * factor,
+            last: position,
+        };
+        fold.balances.insert(account, row);
+    }
+    fold
+}
+
+pub(crate) fn moved(account: u32, cents: i64) -> NewEvent {
+    NewEvent::encode(&Moved { account, cents }).unwrap()
+}
+
+/// Appends to the stream of one account.
+pub(crate) fn append_moved(store: &impl Store, account: u32, cents: i64) -> Position {
+    let name = stream(&format!("account-{account}"));
+    let append = Append::to(name, ExpectedVersion::Any, [moved(account, cents)]);
+    block_on(store.append(append)).unwrap().position.unwrap()
+}
+
+pub(crate) fn open(directory: impl AsRef<Path>) -> LmdbStore {
+    LmdbStore::open(directory).unwrap()
+}
+
+/// A further process of this program that runs one test and can be talked to. It is killed when it is dropped.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts the test `name` as a process, with some more variables in its environment.
+    pub(crate) fn start(name: &str, directory: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut child = child_command(name, directory, "")
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        // Read all the time, so that the process never waits for somebody to read.
+        let reader = thread::spawn(move || {
+            for line in output.lines() {
+                let _ = sender.send(line.unwrap());
+            }
+        });
+        Process {
+            child,
+            lines,
+            reader: Some(reader),
+        }
+    }
+
+    /// The rest of the next line with these words. The test harness may have written its own before them.
+    pub(crate) fn next(&self, words: &str) -> String {
+        let next = self.next_within(words, LONG);
+        next.unwrap_or_else(|| panic!("the process never said \"{words}\""))
+    }
+
+    /// The same, if it comes in time.
+    pub(crate) fn next_within(&self, words: &str, time: Duration) -> Option<String> {
+        let end = std::time::Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            let line = self.lines.recv_timeout(left).ok()?;
+            if let Some((_, rest)) = line.split_once(words) {
+                return Some(rest.to_owned());
+            }
+        }
+    }
+
+    /// The rests of the lines with these words that came so far and were not looked at.
+    pub(crate) fn so_far(&self, words: &str) -> Vec<String> {
+        let lines = self.lines.try_iter();
+        lines.filter_map(|line| rest_of(&line, words)).collect()
+    }
+
+    /// Says a line to it.
+    pub(crate) fn say(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().unwrap();
+        writeln!(input, "{line}").unwrap();
+        input.flush().unwrap();
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Kills it with signal 9, and gives what it said before with these words and was not looked at.
+    pub(crate) fn kill(&mut self, words: &str) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        self.so_far(words)
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(&mut self, words: &str) -> (ExitStatus, Vec<String>) {
+        let status = self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        (status, self.so_far(words))
+    }
+}
+
+fn rest_of(line: &str, words: &str) -> Option<String> {
+    line.split_once(words).map(|(_, rest)| rest.to_owned())
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What this process is told, a line at a time.
+pub(crate) fn told() -> Option<String> {
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line).unwrap();
+    (read > 0).then(|| line.trim().to_owned())
+}
+
+/// Ends this process when the one that started it is gone.
+pub(crate) fn end_when_left_alone() {
+    thread::spawn(|| {
+        while told().is_some() {}
+        std::process::exit(1);
+    });
+}
+
+/// Numbers that look random, and are the same again for the same seed (SplitMix64).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
