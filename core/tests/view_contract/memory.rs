@@ -2,48 +2,23 @@
 
 use midgard::projection::Generation;
 use midgard::testing::ViewFixture;
-use midgard::view::{
-    KeyBytes, Select, ViewDefinition, ViewError, ViewIndex, ViewTransaction, Views,
-};
-use midgard::{MemoryStore, View, ViewKey as _};
+use midgard::view::{Select, ViewDefinition, ViewError, ViewTransaction, Views};
+use midgard::{MemoryStore, View};
 use serde::{Deserialize, Serialize};
 
-macro_rules! view {
-    ($view:ident, $name:expr) => {
-        #[derive(Serialize, Deserialize)]
-        struct $view {
-            key: String,
-            number: u32,
-        }
-
-        impl View for $view {
-            const NAME: &'static str = $name;
-            const INDEXES: &'static [ViewIndex<Self>] = &[];
-            type Key = String;
-
-            fn encode_key(&self, bytes: &mut KeyBytes) {
-                self.key.encode(bytes);
-            }
-
-            fn describe(form: &mut String) {
-                form.push_str("key: String, number: u32");
-            }
-        }
-
-        impl $view {
-            fn rows(views: &Views) -> Option<Vec<(String, u32)>> {
-                match views.select(Select::<Self>::all()) {
-                    Ok(rows) => Some(rows.into_iter().map(|row| (row.key, row.number)).collect()),
-                    Err(ViewError::NotBuilt { .. }) => None,
-                    Err(error) => panic!("{error}"),
-                }
-            }
-        }
-    };
+#[derive(Serialize, Deserialize, View)]
+#[view(name = "contract_numbers", key = key)]
+struct Numbers {
+    key: String,
+    number: u32,
 }
 
-view!(Numbers, Memory::NUMBERS);
-view!(Others, Memory::OTHERS);
+#[derive(Serialize, Deserialize, View)]
+#[view(name = "contract_others", key = key)]
+struct Others {
+    key: String,
+    number: u32,
+}
 
 pub(crate) struct Memory(MemoryStore);
 
@@ -81,8 +56,16 @@ impl ViewFixture for Memory {
 
     async fn rows(views: &Views, view: &'static str) -> Option<Vec<(String, u32)>> {
         match view {
-            Self::NUMBERS => Numbers::rows(views),
-            _ => Others::rows(views),
+            Self::NUMBERS => rows(views, |row: Numbers| (row.key, row.number)),
+            _ => rows(views, |row: Others| (row.key, row.number)),
         }
+    }
+}
+
+fn rows<V: View>(views: &Views, read: impl Fn(V) -> (String, u32)) -> Option<Vec<(String, u32)>> {
+    match views.select(Select::<V>::all()) {
+        Ok(rows) => Some(rows.into_iter().map(read).collect()),
+        Err(ViewError::NotBuilt { .. }) => None,
+        Err(error) => panic!("{error}"),
     }
 }
