@@ -311,6 +311,7 @@ extern crate self as midgard;
 mod aggregate;
 mod codec;
 mod consumer;
+mod covers;
 mod error;
 mod event;
 pub mod limits;

@@ -182,10 +182,10 @@ impl World {
         let moment = Duration::from_micros(random.below(15_000));
         match random.below(8) {
             0..3 => {
-                let position = self.writer.next("appended ");
+                self.writer.next("appended ");
                 thread::sleep(moment);
-                let later = self.writer.kill("appended ");
-                let acknowledged = later.last().unwrap_or(&position);
+                self.writer.kill();
+                let acknowledged = self.writer.said("appended ").pop().unwrap();
                 let there = block_on(self.store.last_position(Default::default())).unwrap();
                 assert!(there.get() >= acknowledged.parse().unwrap());
                 self.writer = start_writer(&self.directory, random);
@@ -213,9 +213,9 @@ impl World {
         let end = std::time::Instant::now() + LONG;
         while std::time::Instant::now() < end {
             for worker in [self.busy, 1 - self.busy] {
-                let said = self.workers[worker].next_within("applied ", Duration::from_millis(5));
-                if let Some(position) = said {
-                    self.note_effects([position]);
+                let process = &self.workers[worker];
+                let said = process.next_within("applied ", Duration::from_millis(5));
+                if said.is_some() {
                     return worker;
                 }
             }
@@ -228,7 +228,8 @@ impl World {
 
     fn kill_worker(&mut self, worker: usize, moment: Duration) {
         thread::sleep(moment);
-        let said = self.workers[worker].kill("applied ");
+        self.workers[worker].kill();
+        let said = self.workers[worker].said("applied ");
         let committed = said.last().map_or(0, |position| position.parse().unwrap());
         self.note_effects(said);
         // Effects come after the commit.
@@ -308,15 +309,15 @@ impl World {
     }
 
     fn finish(mut self) {
-        self.writer.kill("appended ");
+        self.writer.kill();
         let last = block_on(self.store.last_position(Default::default())).unwrap();
         block_on(self.handle.wait_for("ledger", last, LONG)).unwrap();
         self.check();
         assert_eq!(self.last.position, last.get());
         for worker in 0..2 {
             self.workers[worker].say("stop");
-            let (status, said) = self.workers[worker].end("applied ");
-            assert!(status.success());
+            assert!(self.workers[worker].end().success());
+            let said = self.workers[worker].said("applied ");
             self.note_effects(said);
         }
         // A rebuild that was asked for and did not end yet ends here.

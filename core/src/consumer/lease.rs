@@ -1,11 +1,11 @@
 //! Who handles which partition: leases that cost nothing while nobody else wants them.
 //!
 //! An owner writes nothing while it is alone. A worker that wants a partition, or wants to know whether
-//! its owner is still there, writes itself into the lease as challenger; the owner answers by taking it
+//! its owner is still there, writes itself down as challenger beside the lease; the owner answers by taking it
 //! out again, or hands the partition over. A challenge that stays unanswered for the lease's time, by the
 //! challenger's own clock, means that the owner is gone. No clocks are compared between machines.
 
-use super::notes::Lease;
+use super::notes::{Challenge, Lease};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -18,17 +18,39 @@ pub(crate) struct Leases {
     asked: HashMap<String, Instant>,
 }
 
-/// A lease as it was last read, and since when it is so.
+/// What is written down about a partition: its lease, and what its owner is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub(crate) lease: Lease,
+    pub(crate) challenge: Challenge,
+}
+
+impl Claim {
+    fn owner(&self) -> Option<&String> {
+        self.lease.owner.as_ref()
+    }
+
+    fn challenger(&self) -> Option<&String> {
+        self.challenge.challenger.as_ref()
+    }
+
+    fn with(&self, challenge: Challenge) -> Self {
+        let lease = self.lease.clone();
+        Claim { lease, challenge }
+    }
+}
+
+/// A claim as it was last read, and since when it is so.
 #[derive(Clone)]
 struct Seen {
-    lease: Lease,
+    claim: Claim,
     since: Option<Instant>,
 }
 
 impl Leases {
     pub(crate) fn new(worker: String, partitions: u32, silence: Duration) -> Self {
         let unknown = Seen {
-            lease: Lease::default(),
+            claim: Claim::default(),
             since: None,
         };
         Leases {
@@ -48,47 +70,46 @@ impl Leases {
         lease.owner.as_deref() == Some(&self.worker)
     }
 
-    /// Takes in the leases as they are now, and says which of them to write. With `busy`, nothing is
+    /// Takes in the claims as they are now, and says which of them to write. With `busy`, nothing is
     /// taken and nothing given away: challenges are answered, and that is all.
     pub(crate) fn decide(
         &mut self,
         now: Instant,
-        leases: &[Lease],
+        claims: &[Claim],
         busy: bool,
-    ) -> Vec<(usize, Lease)> {
-        for (seen, lease) in self.seen.iter_mut().zip(leases) {
-            if seen.since.is_none() || seen.lease != *lease {
-                seen.lease = lease.clone();
+    ) -> Vec<(usize, Claim)> {
+        for (seen, claim) in self.seen.iter_mut().zip(claims) {
+            if seen.since.is_none() || seen.claim != *claim {
+                seen.claim = claim.clone();
                 seen.since = Some(now);
             }
         }
         let gone: Vec<String> = self
             .seen
             .iter()
-            .filter(|seen| seen.lease.challenger.is_some())
+            .filter(|seen| seen.claim.challenger().is_some())
             .filter(|seen| seen.since.is_some_and(|since| now - since >= self.silence))
-            .filter_map(|seen| seen.lease.owner.clone())
+            .filter_map(|seen| seen.claim.owner().cloned())
             .filter(|owner| *owner != self.worker)
             .collect();
         let mut counts: HashMap<String, usize> = HashMap::from([(self.worker.clone(), 0)]);
-        for lease in leases {
-            let there = lease.owner.iter().filter(|owner| !gone.contains(owner));
-            there.for_each(|owner| *counts.entry(owner.clone()).or_default() += 1);
-            if let Some(challenger) = &lease.challenger {
+        for claim in claims {
+            let there = claim.owner().filter(|owner| !gone.contains(owner));
+            if let Some(owner) = there {
+                *counts.entry(owner.clone()).or_default() += 1;
+            }
+            if let Some(challenger) = claim.challenger() {
                 counts.entry(challenger.clone()).or_default();
             }
         }
-        let least = leases.len() / counts.len();
-        let most = leases.len().div_ceil(counts.len());
+        let least = claims.len() / counts.len();
+        let most = claims.len().div_ceil(counts.len());
         let mut mine = counts[&self.worker];
         let mut writes = Vec::new();
-        for (index, lease) in leases.iter().enumerate() {
-            let free = match &lease.owner {
-                Some(owner) => gone.contains(owner),
-                None => true,
-            };
-            if self.is_mine(lease) {
-                let Some(challenger) = &lease.challenger else {
+        for (index, claim) in claims.iter().enumerate() {
+            let free = claim.owner().is_none_or(|owner| gone.contains(owner));
+            if self.is_mine(&claim.lease) {
+                let Some(challenger) = claim.challenger() else {
                     continue;
                 };
                 let theirs = counts.get(challenger).copied().unwrap_or_default();
@@ -96,33 +117,23 @@ impl Leases {
                 if gives && !busy {
                     mine -= 1;
                     *counts.entry(challenger.clone()).or_default() += 1;
-                    writes.push((index, self.owned_by(challenger, lease)));
+                    writes.push((index, owned_by(challenger, &claim.lease)));
                 } else {
-                    let answer = Lease {
+                    let answer = Challenge {
                         challenger: None,
-                        answers: lease.answers + 1,
-                        ..lease.clone()
+                        answers: claim.challenge.answers + 1,
                     };
-                    writes.push((index, answer));
+                    writes.push((index, claim.with(answer)));
                 }
             } else if free && mine < most && !busy {
                 mine += 1;
-                writes.push((index, self.owned_by(&self.worker, lease)));
+                writes.push((index, owned_by(&self.worker, &claim.lease)));
             }
         }
         if !busy {
-            self.challenge(now, leases, &counts, mine < least, &mut writes);
+            self.challenge(now, claims, &counts, mine < least, &mut writes);
         }
         writes
-    }
-
-    fn owned_by(&self, worker: &str, lease: &Lease) -> Lease {
-        Lease {
-            owner: Some(worker.to_owned()),
-            epoch: lease.epoch + 1,
-            challenger: None,
-            answers: 0,
-        }
     }
 
     /// Asks each other owner from time to time whether it is there; at once when this worker has less
@@ -130,18 +141,18 @@ impl Leases {
     fn challenge(
         &mut self,
         now: Instant,
-        leases: &[Lease],
+        claims: &[Claim],
         counts: &HashMap<String, usize>,
         wants_more: bool,
-        writes: &mut Vec<(usize, Lease)>,
+        writes: &mut Vec<(usize, Claim)>,
     ) {
         self.asked.retain(|owner, _| counts.contains_key(owner));
         let richest = counts.values().copied().max().unwrap_or_default();
         for (owner, count) in counts.iter().filter(|(owner, _)| **owner != self.worker) {
-            let of_owner = |lease: &Lease| lease.owner.as_ref() == Some(owner);
-            let is_asked = leases
+            let of_owner = |claim: &Claim| claim.owner() == Some(owner);
+            let is_asked = claims
                 .iter()
-                .any(|lease| of_owner(lease) && lease.challenger.is_some());
+                .any(|claim| of_owner(claim) && claim.challenger().is_some());
             let due = match self.asked.get(owner) {
                 Some(asked) => now - *asked >= self.silence,
                 None => true,
@@ -149,16 +160,27 @@ impl Leases {
             if is_asked || !(due || wants_more && *count == richest) {
                 continue;
             }
-            let first = leases.iter().position(of_owner);
+            let first = claims.iter().position(of_owner);
             if let Some(index) = first.filter(|index| writes.iter().all(|(one, _)| one != index)) {
-                let challenge = Lease {
+                let challenge = Challenge {
                     challenger: Some(self.worker.clone()),
-                    ..leases[index].clone()
+                    answers: claims[index].challenge.answers,
                 };
-                writes.push((index, challenge));
+                writes.push((index, claims[index].with(challenge)));
                 self.asked.insert(owner.clone(), now);
             }
         }
+    }
+}
+
+/// A partition that has changed hands: nobody asks its new owner anything yet.
+fn owned_by(worker: &str, before: &Lease) -> Claim {
+    Claim {
+        lease: Lease {
+            owner: Some(worker.to_owned()),
+            epoch: before.epoch + 1,
+        },
+        challenge: Challenge::default(),
     }
 }
 
@@ -168,9 +190,9 @@ mod tests {
 
     const SILENCE: Duration = Duration::from_secs(3);
 
-    /// Workers that look at shared leases in turn.
+    /// Workers that look at shared claims in turn.
     struct World {
-        leases: Vec<Lease>,
+        claims: Vec<Claim>,
         workers: Vec<Leases>,
         now: Instant,
     }
@@ -179,7 +201,7 @@ mod tests {
         fn new(partitions: u32, workers: &[&str]) -> Self {
             let worker = |name: &&str| Leases::new((*name).to_owned(), partitions, SILENCE);
             World {
-                leases: vec![Lease::default(); partitions as usize],
+                claims: vec![Claim::default(); partitions as usize],
                 workers: workers.iter().map(worker).collect(),
                 now: Instant::now(),
             }
@@ -190,10 +212,10 @@ mod tests {
             let mut written = 0;
             for _ in 0..seconds {
                 for worker in workers {
-                    let writes = self.workers[*worker].decide(self.now, &self.leases, false);
+                    let writes = self.workers[*worker].decide(self.now, &self.claims, false);
                     written += writes.len();
-                    for (index, lease) in writes {
-                        self.leases[index] = lease;
+                    for (index, claim) in writes {
+                        self.claims[index] = claim;
                     }
                 }
                 self.now += Duration::from_secs(1);
@@ -203,7 +225,10 @@ mod tests {
 
         fn owned(&self) -> Vec<usize> {
             let owned = |worker: &Leases| {
-                let mine = self.leases.iter().filter(|lease| worker.is_mine(lease));
+                let mine = self
+                    .claims
+                    .iter()
+                    .filter(|claim| worker.is_mine(&claim.lease));
                 mine.count()
             };
             self.workers.iter().map(owned).collect()

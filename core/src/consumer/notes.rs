@@ -57,6 +57,10 @@ impl Keys {
         format!("{}{generation:010}/lease/{partition:05}", self.0)
     }
 
+    pub(crate) fn challenge(&self, generation: u32, partition: u32) -> String {
+        format!("{}{generation:010}/challenge/{partition:05}", self.0)
+    }
+
     /// All dead letters of a generation.
     pub(crate) fn letters(&self, generation: u32) -> String {
         format!("{}{generation:010}/letter/", self.0)
@@ -161,13 +165,19 @@ pub(crate) struct Checkpoint {
     pub(crate) position: u64,
 }
 
-/// Who handles a partition.
+/// Who handles a partition: what every commit of its work relies on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lease {
     /// The worker; none when it was given up.
     pub(crate) owner: Option<String>,
     /// How often the owner has changed.
     pub(crate) epoch: u64,
+}
+
+/// A question to the owner of a partition. It stands apart from the lease, as asking must not undo what the
+/// owner is about to commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Challenge {
     /// Who asks whether the owner is still there, and would like to have it.
     pub(crate) challenger: Option<String>,
     /// How often the owner has answered.

@@ -61,6 +61,11 @@ use std::error::Error;
 ///
 /// An error of any of these is shown in the [status](crate::Status), and tried again after a while, so let it
 /// say what to do.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a place for views",
+    label = "this type does not implement `ViewStore`",
+    note = "write `impl ViewStore for {Self} {{ .. }}`, or leave `store` out of `#[projection(..)]`: the views are in `Views` then"
+)]
 pub trait ViewStore: Send + Sync + 'static {
     /// What handlers write through. Dropped without a commit, it has changed nothing.
     type Transaction: Send;

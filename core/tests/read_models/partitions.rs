@@ -102,6 +102,25 @@ fn a_worker_that_stops_hands_over_at_once() {
 }
 
 #[test]
+fn one_in_standby_takes_over_at_once_from_a_worker_that_stops() {
+    let (store, seen) = (MemoryStore::new(), SeenByStream::default());
+    let patient = || worker(&store, shared(1, LONG * 10), &seen);
+    let first = start(patient());
+    until(&first.handle, |status| status.partitions == 1);
+    let second = start(patient());
+    until(&second.handle, |status| {
+        status.state == ConsumerState::Standby
+    });
+    let last = count(&store, "a", 0..10);
+    first.wait("shared", last);
+    first.stop().unwrap();
+    let last = count(&store, "a", 10..20);
+    second.wait("shared", last);
+    second.stop().unwrap();
+    assert_eq!(seen.lock().unwrap()["a"], (0..20).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_a_dead_worker_had_is_taken_over_and_each_event_comes_at_least_once() {
     let (store, seen) = (MemoryStore::new(), SeenByStream::default());
     let (dying, kill) = start_mortal(worker(&store, shared(4, LEASE), &seen));

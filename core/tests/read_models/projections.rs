@@ -109,6 +109,26 @@ fn workers_with_slow_handlers_get_on_and_count_nothing_twice() {
     assert!(calls < 300, "{calls} calls for 200 events");
 }
 
+/// The other worker asks from time to time whether the first is still there.
+#[test]
+fn nothing_is_done_twice_because_another_worker_stands_by() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    for _ in 0..700 {
+        pay(&store, "ann", 1);
+    }
+    let slow = Balances::<1>::slow(Duration::from_millis(2));
+    let workers = [(); 2].map(|()| {
+        let options = ConsumerOptions::new().lease(Duration::from_millis(600));
+        let midgard = Midgard::new(store.clone());
+        start(midgard.project_with(slow.clone(), views.clone(), options))
+    });
+    for worker in workers {
+        worker.drain().unwrap();
+    }
+    assert_eq!(slow.calls.load(Ordering::SeqCst), 700);
+    assert_eq!(balances(&views), [("ann".to_owned(), 700)]);
+}
+
 #[test]
 fn a_stop_in_the_middle_of_a_batch_keeps_what_is_done_and_repeats_nothing() {
     let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));

@@ -3,11 +3,13 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::print_stdout)]
 
 use crate::common::{child_command, stream};
+use event_listener::Event as Notify;
 use midgard::projection::{Keeps, ProjectError};
 use midgard::view::{KeyBytes, ViewDefinition, ViewIndex};
 use midgard::{
-    Append, Context, Event, EventDescriptor, ExpectedVersion, HandlerError, NewEvent, Position,
-    Project, Projection, ReadLog, RecordedEventRef, Store, View, ViewKey, Views, block_on,
+    Append, ConsumerState, Context, Event, EventDescriptor, ExpectedVersion, HandlerError,
+    MidgardHandle, NewEvent, Position, Project, Projection, ReadLog, RecordedEventRef, Status,
+    Store, View, ViewKey, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -17,8 +19,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than anything takes that works.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -94,6 +97,26 @@ impl View for Balance {
     }
 }
 
+/// In a process with `HOLDING`, handlers stop at an event with so many cents, until it is told to go on.
+pub(crate) const HELD: i64 = 777;
+pub(crate) const HOLDING: (&str, &str) = ("HOLD", "yes");
+
+static HELD_UP: Notify = Notify::new();
+
+/// Says that an event is being handled, and waits until the process is told to go on.
+pub(crate) async fn hold_at(cents: i64) {
+    if cents != HELD || std::env::var(HOLDING.0).is_err() {
+        return;
+    }
+    let go = HELD_UP.listen();
+    println!("holding");
+    go.await;
+}
+
+pub(crate) fn go_on() {
+    HELD_UP.notify(usize::MAX);
+}
+
 /// Keeps both views, and says each event's position once it is committed. Version 2 counts double.
 pub(crate) struct Ledger<const VERSION: u32>;
 
@@ -132,6 +155,7 @@ impl<const VERSION: u32> Project<Moved> for Ledger<VERSION> {
     ) -> Result<(), HandlerError> {
         let Moved { account, cents } = event;
         let position = context.recorded().position.get();
+        hold_at(cents).await;
         let new = || Applied { position, times: 0 };
         context.upsert::<Applied>(position, new, |row| row.times += 1)?;
         if cents == 0 {
@@ -211,6 +235,7 @@ pub(crate) fn open(directory: impl AsRef<Path>) -> LmdbStore {
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
+    all: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -224,15 +249,20 @@ impl Process {
             .unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
+        let all = Arc::<Mutex<Vec<String>>>::default();
+        let heard = all.clone();
         // Read all the time, so that the process never waits for somebody to read.
         let reader = thread::spawn(move || {
             for line in output.lines() {
-                let _ = sender.send(line.unwrap());
+                let line = line.unwrap();
+                heard.lock().unwrap().push(line.clone());
+                let _ = sender.send(line);
             }
         });
         Process {
             child,
             lines,
+            all,
             reader: Some(reader),
         }
     }
@@ -245,9 +275,9 @@ impl Process {
 
     /// The same, if it comes in time.
     pub(crate) fn next_within(&self, words: &str, time: Duration) -> Option<String> {
-        let end = std::time::Instant::now() + time;
+        let end = Instant::now() + time;
         loop {
-            let left = end.saturating_duration_since(std::time::Instant::now());
+            let left = end.saturating_duration_since(Instant::now());
             let line = self.lines.recv_timeout(left).ok()?;
             if let Some((_, rest)) = line.split_once(words) {
                 return Some(rest.to_owned());
@@ -255,10 +285,11 @@ impl Process {
         }
     }
 
-    /// The rests of the lines with these words that came so far and were not looked at.
-    pub(crate) fn so_far(&self, words: &str) -> Vec<String> {
-        let lines = self.lines.try_iter();
-        lines.filter_map(|line| rest_of(&line, words)).collect()
+    /// The rests of all lines with these words so far, whether they were looked at or not.
+    pub(crate) fn said(&self, words: &str) -> Vec<String> {
+        let all = self.all.lock().unwrap();
+        let rests = all.iter().filter_map(|line| line.split_once(words));
+        rests.map(|(_, rest)| rest.to_owned()).collect()
     }
 
     /// Says a line to it.
@@ -275,24 +306,20 @@ impl Process {
         assert!(status.success());
     }
 
-    /// Kills it with signal 9, and gives what it said before with these words and was not looked at.
-    pub(crate) fn kill(&mut self, words: &str) -> Vec<String> {
+    /// Kills it with signal 9; what it said before is all there then.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.reader.take().unwrap().join().unwrap();
-        self.so_far(words)
+        self.end();
     }
 
-    /// Waits for its end.
-    pub(crate) fn end(&mut self, words: &str) -> (ExitStatus, Vec<String>) {
+    /// Waits for its end; what it said is all there then.
+    pub(crate) fn end(&mut self) -> ExitStatus {
         let status = self.child.wait().unwrap();
-        self.reader.take().unwrap().join().unwrap();
-        (status, self.so_far(words))
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        status
     }
-}
-
-fn rest_of(line: &str, words: &str) -> Option<String> {
-    line.split_once(words).map(|(_, rest)| rest.to_owned())
 }
 
 impl Drop for Process {
@@ -315,6 +342,29 @@ pub(crate) fn end_when_left_alone() {
         while told().is_some() {}
         std::process::exit(1);
     });
+}
+
+/// Lets this process do what it is told: `go` on after an event that holds it, `stop`, and say when it owns so
+/// many partitions (`own 2`), or none (`own 0`).
+pub(crate) fn obey(handle: MidgardHandle) {
+    let name = handle.status()[0].name.clone();
+    let obey = move || loop {
+        let line = told().unwrap_or_else(|| std::process::exit(1));
+        match line.split_once(' ') {
+            Some(("own", count)) => {
+                let count: u32 = count.parse().unwrap();
+                let owns = |status: &Status| {
+                    let is_known = count > 0 || status.state == ConsumerState::Standby;
+                    status.partitions == count && is_known
+                };
+                block_on(handle.wait_until(&name, LONG, owns)).unwrap();
+                println!("owns {count}");
+            }
+            _ if line == "go" => go_on(),
+            _ => return handle.stop(),
+        }
+    };
+    thread::spawn(obey);
 }
 
 /// Numbers that look random, and are the same again for the same seed (SplitMix64).

@@ -5,3 +5,5 @@
 mod common;
 mod kit;
 mod order;
+mod wake;
+mod workers;

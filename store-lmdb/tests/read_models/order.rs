@@ -235,7 +235,7 @@ fn reads_committed_events_even_when_earlier_positions_were_rolled_back() {
     }
     let mut scene = Scene::new();
     let before = scene.slow_began_before_fast();
-    scene.slow.kill("");
+    scene.slow.kill();
     // The positions that the slow one had given away are given to others.
     assert_eq!(scene.fast.next("appended "), before.next().to_string());
     assert_eq!(scene.see_up_to(before.next()), ["fast"]);
@@ -405,8 +405,8 @@ fn look_for_safe_harbor_time_if_there_are_gaps_between_highest_assigned_event_an
     }
     let mut scene = Scene::new();
     let before = scene.slow_began_before_fast();
-    scene.fast.kill("");
-    scene.slow.kill("");
+    scene.fast.kill();
+    scene.slow.kill();
     assert_eq!(end(&scene.store), before);
     append_some(&scene.store, "here", 1);
     assert_eq!(end(&scene.store), before.next());

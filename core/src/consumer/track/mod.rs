@@ -238,13 +238,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             status.state = ConsumerState::Standby;
             status.partitions = 0;
         });
-        let time = self.leases.interval();
+        let time = self.between_looks();
         self.around.control.pause(asked, time).await;
     }
 
     /// Waits for more, and meanwhile writes down what is not yet.
     async fn rest(&mut self, asked: u64, reached: Position) -> Result<(), Trouble> {
-        let mut time = self.leases.interval();
+        let mut time = self.between_looks();
         if let (Some((since, handled)), None) = (self.unsaved, &self.saving) {
             let most = if handled { SAVE_HANDLED } else { SAVE_SEEN };
             let left = most.saturating_sub(since.elapsed());

@@ -1,18 +1,23 @@
 //! Which partitions a worker owns, and how far each of them is: leases and checkpoints.
 
 use super::super::handler::{Handler, TransactionOf};
-use super::super::notes::{self, Checkpoint, Lease, NoteError, backend};
+use super::super::lease::Claim;
+use super::super::notes::{self, Challenge, Checkpoint, Lease, NoteError, backend};
 use super::{Track, Trouble};
 use crate::place::{LogId, Position};
 use crate::projection::ViewStore as _;
 use crate::store::Store;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How often a worker that is not alone looks for what others have given back.
+const OTHERS: Duration = Duration::from_millis(100);
 
 pub(super) struct Owned {
     pub(super) partition: u32,
-    lease: Lease,
+    /// How often its owner had changed when this worker got it.
+    epoch: u64,
     /// Up to where events were handled.
     pub(super) position: Position,
     /// Up to where that was written down.
@@ -38,11 +43,27 @@ impl<'a> Saving<'a> {
 }
 
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
+    /// How long not to look at the leases while no handler runs. Where others own something, it is looked soon
+    /// whether they have given it back.
+    pub(super) fn between_looks(&self) -> Duration {
+        let is_alone = self.owned.len() == self.plan.partitions as usize;
+        let interval = self.leases.interval();
+        if is_alone {
+            interval
+        } else {
+            interval.min(OTHERS)
+        }
+    }
+
     /// Looks at the leases when it is time to, or when something was asked for; says whether it did.
     /// While it is `busy` with an event, nothing is taken or given away.
     pub(super) async fn look_at_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
         let now = Instant::now();
-        let interval = self.leases.interval();
+        let interval = if busy {
+            self.leases.interval()
+        } else {
+            self.between_looks()
+        };
         let is_known = |(looked, seen)| now - looked < interval && (busy || seen == asked);
         if self.looked.is_some_and(is_known) {
             return Ok(false);
@@ -55,19 +76,32 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let (notes, keys) = (self.around.handler.notes(), self.around.keys);
         let mut transaction = self.begin().await?;
         self.check_plan(&mut transaction).await?;
-        let mut leases = Vec::new();
+        let number = self.plan.generation.number;
+        let mut claims = Vec::new();
         for partition in 0..self.plan.partitions {
-            let key = keys.lease(self.plan.generation.number, partition);
+            let key = keys.lease(number, partition);
             let lease: Option<Lease> = notes::get(notes, &mut transaction, &key).await?;
-            leases.push(lease.unwrap_or_default());
+            let key = keys.challenge(number, partition);
+            let challenge: Option<Challenge> = notes::get(notes, &mut transaction, &key).await?;
+            claims.push(Claim {
+                lease: lease.unwrap_or_default(),
+                challenge: challenge.unwrap_or_default(),
+            });
         }
-        let writes = self.leases.decide(now, &leases, busy);
+        let writes = self.leases.decide(now, &claims, busy);
         if !writes.is_empty() {
-            for (index, lease) in writes {
+            for (index, claim) in writes {
                 let partition = u32::try_from(index).unwrap_or(u32::MAX);
-                let key = keys.lease(self.plan.generation.number, partition);
-                notes::put(notes, &mut transaction, &key, &lease).await?;
-                leases[index] = lease;
+                let before = std::mem::replace(&mut claims[index], claim);
+                let Claim { lease, challenge } = &claims[index];
+                if *lease != before.lease {
+                    let key = keys.lease(number, partition);
+                    notes::put(notes, &mut transaction, &key, lease).await?;
+                }
+                if *challenge != before.challenge {
+                    let key = keys.challenge(number, partition);
+                    notes::put(notes, &mut transaction, &key, challenge).await?;
+                }
             }
             notes.commit(transaction).await.map_err(backend)?;
         } else {
@@ -75,23 +109,23 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             drop(transaction);
         }
         self.looked = Some((now, asked));
-        self.take_in(&leases, busy).await?;
+        self.take_in(&claims, busy).await?;
         Ok(true)
     }
 
     /// Takes over what is newly owned, and lets go of what is lost. What is handed over in the middle of a
     /// batch waits for the end of it: that batch begins at another position than the new partition.
-    async fn take_in(&mut self, leases: &[Lease], busy: bool) -> Result<(), Trouble> {
+    async fn take_in(&mut self, claims: &[Claim], busy: bool) -> Result<(), Trouble> {
         let mut owned: Vec<Owned> = Vec::new();
         let mut is_new = false;
-        for (index, lease) in leases.iter().enumerate() {
+        for (index, Claim { lease, .. }) in claims.iter().enumerate() {
             if !self.leases.is_mine(lease) {
                 continue;
             }
             let partition = u32::try_from(index).unwrap_or(u32::MAX);
             let known = self.owned.iter().find(|one| one.partition == partition);
             let (position, saved) = match known {
-                Some(known) if known.lease.epoch == lease.epoch => (known.position, known.saved),
+                Some(known) if known.epoch == lease.epoch => (known.position, known.saved),
                 _ if busy => continue,
                 _ => {
                     is_new = true;
@@ -103,7 +137,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             };
             owned.push(Owned {
                 partition,
-                lease: lease.clone(),
+                epoch: lease.epoch,
                 position,
                 saved,
             });
@@ -148,9 +182,8 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let number = self.plan.generation.number;
             let key = self.around.keys.lease(number, owned.partition);
             let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
-            if lease.is_none_or(|lease| {
-                !self.leases.is_mine(&lease) || lease.epoch != owned.lease.epoch
-            }) {
+            if lease.is_none_or(|lease| !self.leases.is_mine(&lease) || lease.epoch != owned.epoch)
+            {
                 return Err(Trouble::Lost(owned.partition));
             }
         }
@@ -273,8 +306,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let key = self.around.keys.lease(number, owned.partition);
             let lease = Lease {
                 owner: None,
-                epoch: owned.lease.epoch + 1,
-                ..Lease::default()
+                epoch: owned.epoch + 1,
             };
             notes::put(notes, &mut transaction, &key, &lease).await?;
         }
