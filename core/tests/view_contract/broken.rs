@@ -182,12 +182,14 @@ impl ViewStore for BrokenViews {
             fault::READS_THE_NEWEST | fault::CHECKS_ONLY_WHAT_IT_WRITES => {
                 return peek(&self.views, key).await;
             }
-            fault::CHECKS_NO_ABSENCE if transaction.notes.is_empty() => {
-                if peek(&self.views, key).await?.is_none() {
-                    return Ok(None);
-                }
-            }
             _ => {}
+        }
+        let is_own = transaction.notes.iter().any(|(changed, _)| changed == key);
+        if self.fault == fault::CHECKS_NO_ABSENCE
+            && !is_own
+            && peek(&self.views, key).await?.is_none()
+        {
+            return Ok(None);
         }
         ViewStore::get(&self.views, &mut transaction.inner, key).await
     }
