@@ -233,7 +233,9 @@
 //!
 //! When the definition of a view changes, or `version` in `#[projection(..)]`, the views are built anew from
 //! the first event on, beside the old ones, and readers switch when the new ones have come as far. What the
-//! old ones had done after their commits is not done again. [`MidgardHandle::rebuild`] asks for the same.
+//! old ones had done after their commits is not done again. A program of the old release, in another process,
+//! keeps the old ones up to date until then, and fails with the reason after that.
+//! [`MidgardHandle::rebuild`] asks for the same.
 //!
 //! [`Live`] folds a projection on demand, in memory, for views that must never lag behind. [`ViewStore`] is the
 //! small trait behind it all: implement it to keep views in SQL, in your own transactions.

@@ -87,7 +87,7 @@ fn views_beside_the_events_are_the_fold_of_them_after_every_kill() {
     if child_directory().is_some() {
         return;
     }
-    kill_again_and_again(|directory| directory.to_owned());
+    kill_again_and_again(Path::to_owned);
 }
 
 #[test]

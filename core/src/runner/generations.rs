@@ -19,15 +19,19 @@ pub(super) enum Next {
         building: Plan,
         active: Option<Plan>,
     },
-    /// A newer release has made the views.
+    /// A newer release has made the views, or does so where this one cannot keep the old ones up to date.
     Outdated { newer: u32 },
+    /// The views that this program kept were replaced by those of another definition and the same version.
+    Replaced,
 }
 
 /// Finds out which generation to run; makes a new one when the views are of another version or definition,
-/// or someone asked for it, and lets readers switch to it once it has come as far as the old one.
+/// or someone asked for it, and lets readers switch to it once it has come as far as the old one. `was_active` is
+/// whether this program has kept views up to date so far.
 pub(super) async fn next<P: Projection>(
     projected: &Projected<P>,
     keys: &Keys,
+    was_active: bool,
 ) -> Result<Next, Trouble> {
     let views = projected.notes();
     let wanted = forms::<P>();
@@ -40,15 +44,29 @@ pub(super) async fn next<P: Projection>(
         Some(text) => notes::read(&key, text)?,
         None => AboutProjection::default(),
     };
-    let all = about.active.iter().chain(&about.building);
-    if let Some(newer) = all.map(|one| one.version).max()
-        && newer > P::VERSION
-    {
-        return Ok(Next::Outdated { newer });
-    }
     let rebuilds = about.rebuilds;
     let is_wanted = |built: &Built| is_own(built) && built.rebuilds == rebuilds;
     let is_current = about.active.as_ref().is_some_and(is_wanted);
+    if let Some(active) = &about.active {
+        let newer = active.version;
+        if newer > P::VERSION {
+            return Ok(Next::Outdated { newer });
+        }
+        if was_active && newer == P::VERSION && !is_own(active) {
+            return Ok(Next::Replaced);
+        }
+    }
+    if let Some(building) = about.building.as_ref().filter(|built| !is_own(built)) {
+        let newer = building.version;
+        // Another release builds its views. Until readers switch to them, these are kept up to date.
+        if newer > P::VERSION || (newer == P::VERSION && is_current) {
+            let active = about.active.as_ref().filter(|active| is_own(active));
+            return Ok(match active {
+                Some(active) => Next::Active(plan::<P>(active.number, before)),
+                None => Next::Outdated { newer },
+            });
+        }
+    }
     if let Some(building) = about
         .building
         .take_if(|built| is_current || !is_wanted(built))
@@ -80,33 +98,41 @@ pub(super) async fn next<P: Projection>(
             }
         }
     }
-    let text = notes::write(&about)?;
-    if before.as_ref() != Some(&text) {
-        let put = views.put(&mut transaction, &key, Some(&text));
+    let text = Some(notes::write(&about)?);
+    if before != text {
+        let put = views.put(&mut transaction, &key, text.as_deref());
         put.await.map_err(backend)?;
         views.commit(transaction).await.map_err(backend)?;
     } else {
         drop(transaction);
     }
-    let plan = |number, replaces, is_beside| Plan {
-        generation: generation::<P>(number),
-        partitions: 1,
-        replaces,
-        is_beside,
-        start: Position::ZERO,
-        about: Some(text.clone()),
-    };
     let seen = about.seen().unwrap_or_default();
     Ok(match &about.building {
-        None => Next::Active(plan(seen, None, false)),
+        None => Next::Active(plan::<P>(seen, text)),
         Some(building) => {
             let active = about.active.as_ref().filter(|active| is_own(active));
             Next::Building {
-                building: plan(building.number, Some(seen), active.is_some()),
-                active: active.map(|active| plan(active.number, None, false)),
+                building: Plan {
+                    replaces: Some(seen),
+                    is_beside: active.is_some(),
+                    ..plan::<P>(building.number, text.clone())
+                },
+                active: active.map(|active| plan::<P>(active.number, text)),
             }
         }
     })
+}
+
+/// The plan to keep a generation up to date, for as long as this is written down about the projection.
+fn plan<P: Projection>(number: u32, about: Option<String>) -> Plan {
+    Plan {
+        generation: generation::<P>(number),
+        partitions: 1,
+        replaces: None,
+        is_beside: false,
+        start: Position::ZERO,
+        about,
+    }
 }
 
 async fn switch<P: Projection>(

@@ -92,13 +92,13 @@ pub(super) async fn run<S: Store, P: Projection>(
         worker: &worker,
         retired: &NEVER,
     };
-    let (mut failures, mut panics, mut is_near) = (0, 0, false);
+    let (mut failures, mut panics, mut is_near, mut was_active) = (0, 0, false, false);
     loop {
         let asked = control.asked();
         if control.mode() == Mode::Stop {
             break;
         }
-        let next = match generations::next(projected, keys).await {
+        let next = match generations::next(projected, keys, was_active).await {
             Ok(next) => next,
             Err(trouble) => {
                 failures += 1;
@@ -115,7 +115,7 @@ pub(super) async fn run<S: Store, P: Projection>(
         failures = 0;
         let ended = match next {
             Next::Active(plan) => {
-                is_near = false;
+                (is_near, was_active) = (false, true);
                 progress.update(|status| status.rebuild = None);
                 if let Err(trouble) = generations::discard(projected, keys).await {
                     tracing::warn!(projection = P::NAME, error = %trouble, "old views were not removed yet");
@@ -126,16 +126,25 @@ pub(super) async fn run<S: Store, P: Projection>(
                 building,
                 active: Some(active),
             } if !is_near => {
+                was_active = true;
                 let ended = beside(around, active, building).await;
                 is_near = matches!(ended, Ended::Reached);
                 ended
             }
-            // With nobody else at the old views, the new ones come as far for certain.
+            // With nobody here at the old views, the new ones come as far: between two commits of whoever is
+            // at them elsewhere.
             Next::Building { building, .. } => run_track(around, building, &mut panics).await,
             Next::Outdated { newer } => Ended::Failed {
                 position: Position::ZERO,
                 message: format!(
                     "its views were made with version {newer}, and this program has version {}; run the newer release",
+                    P::VERSION
+                ),
+            },
+            Next::Replaced => Ended::Failed {
+                position: Position::ZERO,
+                message: format!(
+                    "its views were made anew with another definition and the same version {}; run only the newer release, and give it a higher version",
                     P::VERSION
                 ),
             },
@@ -145,6 +154,8 @@ pub(super) async fn run<S: Store, P: Projection>(
             Ended::Replan | Ended::Reached => {}
             Ended::Failed { position, message } => {
                 failed(&control, &progress, position, message).await?;
+                // Started again, it is to do as if it came first.
+                was_active = false;
             }
         }
     }

@@ -6,14 +6,16 @@ use super::kit::{
 };
 use midgard::view::Views;
 use midgard::{
-    ConsumerOptions, Context, ExpectedVersion, HandleError, HandlerError, MemoryStore, Midgard,
-    Position, Project, Projection, RunError, Store, StreamName, Subscription, View, block_on,
+    ConsumerOptions, ConsumerState, Context, ExpectedVersion, HandleError, HandlerError,
+    MemoryStore, Midgard, Position, Project, Projection, RunError, Store, StreamName, Subscription,
+    View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 fn catch_up<const V: u32>(
     store: &MemoryStore,
@@ -290,4 +292,72 @@ fn a_program_of_the_old_version_goes_on_until_readers_have_switched() {
     assert!(error.contains("run the newer release"), "{error}");
     new.stop().unwrap();
     assert_eq!(balances(&views), ann_and_bob(40, 18));
+}
+
+#[test]
+fn the_old_views_are_kept_up_to_date_while_another_program_builds_those_of_a_new_version() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    let mut last = Position::ZERO;
+    for _ in 0..200 {
+        last = pay(&store, "ann", 1);
+    }
+    let old = start(Midgard::new(store.clone()).project(Balances::<1>::default(), views.clone()));
+    old.wait("balances", last);
+    let slow = Balances::<2>::slow(Duration::from_millis(5));
+    let new = start(Midgard::new(store.clone()).project(slow, views.clone()));
+    let is_building = |status: &midgard::Status| status.state == ConsumerState::Rebuilding;
+    block_on(new.handle.wait_until("balances", LONG, is_building)).unwrap();
+    let last = pay(&store, "bob", 7);
+    old.wait("balances", last);
+    assert_eq!(balances(&views), ann_and_bob(200, 7));
+    assert!(is_building(&new.handle.status()[0]));
+    let is_live = |status: &midgard::Status| status.state == ConsumerState::Live;
+    block_on(new.handle.wait_until("balances", LONG, is_live)).unwrap();
+    assert_eq!(balances(&views), ann_and_bob(400, 14));
+    let has_failed = |status: &midgard::Status| status.state == ConsumerState::Failed;
+    block_on(old.handle.wait_until("balances", LONG, has_failed)).unwrap();
+    old.stop().unwrap_err();
+    new.stop().unwrap();
+}
+
+#[test]
+fn a_new_version_that_is_given_up_half_built_leaves_the_old_program_at_work() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    accounts(&store);
+    catch_up(&store, &views, &Balances::<1>::default()).unwrap();
+    // It fails at the third event, and ends.
+    catch_up(&store, &views, &Balances::<2>::refusing(99)).unwrap_err();
+    pay(&store, "bob", 1);
+    catch_up(&store, &views, &Balances::<1>::default()).unwrap();
+    assert_eq!(balances(&views), ann_and_bob(20, 9));
+    catch_up(&store, &views, &Balances::<2>::default()).unwrap();
+    assert_eq!(balances(&views), ann_and_bob(40, 18));
+}
+
+#[test]
+fn a_new_version_of_another_program_is_switched_to_while_events_come_all_the_time() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    let first = pay(&store, "ann", 1);
+    let old = start(Midgard::new(store.clone()).project(Balances::<1>::default(), views.clone()));
+    old.wait("balances", first);
+    let (go, stop) = mpsc::channel::<()>();
+    let writer = thread::spawn({
+        let store = store.clone();
+        move || {
+            let mut last = pay(&store, "ann", 1);
+            while matches!(stop.try_recv(), Err(mpsc::TryRecvError::Empty)) {
+                last = pay(&store, "ann", 1);
+            }
+            last
+        }
+    });
+    let new = start(Midgard::new(store.clone()).project(Balances::<2>::default(), views.clone()));
+    let is_live = |status: &midgard::Status| status.state == ConsumerState::Live;
+    block_on(new.handle.wait_until("balances", LONG, is_live)).unwrap();
+    drop(go);
+    let last = writer.join().unwrap();
+    new.wait("balances", last);
+    assert_eq!(balances(&views), [("ann".to_owned(), 2 * last.get())]);
+    old.stop().unwrap_err();
+    new.stop().unwrap();
 }
