@@ -157,7 +157,10 @@
 //! # struct UserCreated { email: String }
 //! use midgard::{FailurePolicy, Midgard, Subscription};
 //!
-//! async fn welcome(email: &str) -> Result<(), std::io::Error> { /* sends a mail */ # Ok(()) }
+//! async fn welcome(email: &str) -> Result<(), std::io::Error> {
+//!     println!("a mail to {email}");
+//!     Ok(())
+//! }
 //!
 //! # midgard::block_on(async {
 //! # let store = MemoryStore::new();
@@ -313,6 +316,7 @@ extern crate self as midgard;
 mod aggregate;
 mod codec;
 mod consumer;
+mod covers;
 mod error;
 mod event;
 pub mod limits;

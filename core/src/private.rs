@@ -6,10 +6,9 @@ pub use core::convert::{From, Into, TryFrom};
 pub use core::default::Default;
 pub use core::fmt::{self, Debug, Formatter};
 pub use core::marker::{Send, Sync};
-pub use core::ops::RangeBounds;
 pub use core::option::Option::{self, None, Some};
 pub use core::prelude::v1::test;
-pub use core::primitive::{bool, str, u8, u16, u32, usize};
+pub use core::primitive::{bool, i128, str, u8, u16, u32, usize};
 pub use core::result::Result::{self, Err, Ok};
 pub use core::{concat, module_path};
 pub use inventory;
@@ -17,6 +16,8 @@ pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::string::String;
 pub use std::vec;
 pub use std::vec::Vec;
+
+pub use crate::covers::assert_covered;
 
 use crate::aggregate::Aggregate;
 use crate::event::{Event, EventDescriptor, EventSet};
@@ -300,6 +301,31 @@ pub trait Distinct<Set, const OK: bool> {
     const HOLDS: () = ();
 }
 impl<E, Set> Distinct<Set, true> for E {}
+
+#[diagnostic::on_unimplemented(
+    message = "an event of `{Self}` is listed by an earlier entry of projection `{P}` already",
+    label = "each event is handled or ignored once",
+    note = "an event set stands for all of its events: remove one of the two entries"
+)]
+pub trait ListedOnce<P, const OK: bool> {
+    const HOLDS: () = ();
+}
+impl<E, P> ListedOnce<P, true> for E {}
+
+/// Whether two variants of a key, as they are declared, have numbers that sort in the same way.
+///
+/// # Panics
+/// When they have not, which is while the program is compiled.
+#[track_caller]
+pub const fn assert_in_order(is_in_order: bool) {
+    assert!(
+        is_in_order,
+        "the variants of a key sort as they are declared: declare this one where its number belongs"
+    );
+}
+
+/// What stands beside the views that a projection keeps.
+pub struct NoView;
 
 /// What `events!` turns its events into.
 #[diagnostic::on_unimplemented(

@@ -171,6 +171,8 @@ pub(crate) fn view(cx: &Ctxt, view: &View<'_>) -> TokenStream {
             const NAME: &'static #private::str = #name;
             const INDEXES: &'static [#krate::view::ViewIndex<Self>] = &[];
             type Key = #key;
+            const KEY: #krate::view::KeyForm<Self::Key> =
+                #krate::view::KeyForm::__new(|_| {}, |_, _| {});
 
             fn encode_key(&self, _: &mut #krate::view::KeyBytes) {}
 
@@ -271,7 +273,6 @@ pub(crate) fn projection(projection: &Projection<'_>) -> TokenStream {
         impl #parameters #krate::projection::Keeps<__V> for #ident #arguments
         where
             #bounds
-            __V: #krate::View,
             Self: #bound,
         {
         }

@@ -103,6 +103,19 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 ///     total: u64,
 /// }
 /// ```
+///
+/// | `#[view(..)]` | |
+/// |---|---|
+/// | `key = id`, `key = (order, line)` | The field that tells one row from another, or several. Required. |
+/// | `index(city)` | Rows are found by the field: makes `by_city(value)`. |
+/// | `index(total, ordered)` | Makes `by_total_range(range)` and `ordered_by_total()` too. |
+/// | `index(email, unique)` | No two rows have one value. Any number may have none, which is `None`. |
+/// | `index(place = (country, city))` | An index of several fields, with a name for its functions. Takes `unique` and `ordered` too. |
+/// | `name = "customer"` | The name of the table. The struct's when left out, as in `order_line` for an `OrderLine`: a renamed struct is another view then, and is built anew. 1 to 100 bytes of `a-z`, `0-9`, `.`, `-` and `_`, from a letter on. |
+/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+///
+/// The types of the named fields are keys, which is `midgard::ViewKey`. The functions are as visible as the
+/// struct.
 #[proc_macro_derive(View, attributes(view))]
 pub fn derive_view(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -115,6 +128,13 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// #[derive(Serialize, Deserialize, ViewKey)]
 /// pub struct CustomerId(u64);
 /// ```
+///
+/// The type is a struct whose fields are keys, or an enum without fields, whose variants sort as they are
+/// declared.
+///
+/// | `#[view_key(..)]` | |
+/// |---|---|
+/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
 #[proc_macro_derive(ViewKey, attributes(view_key))]
 pub fn derive_view_key(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -128,6 +148,19 @@ pub fn derive_view_key(input: TokenStream) -> TokenStream {
 /// #[projection(name = "orders", events(OrderPlaced, OrderApproved), views(Orders))]
 /// pub struct OrdersByCustomer;
 /// ```
+///
+/// Each listed event needs an `impl Project<TheEvent>` for the type; one that is forgotten does not compile.
+///
+/// | `#[projection(..)]` | |
+/// |---|---|
+/// | `name = "orders"` | The name under which its checkpoint is kept. Required. 1 to 100 bytes, without slashes. |
+/// | `events(A, B)` | The events that it handles, or sets of them. Required. |
+/// | `version = 2` | Which version of its code. A higher one is a rebuild of its views. 1 when left out. |
+/// | `views(X, Y)` | The views that it keeps. None when left out. |
+/// | `ignore(C)` | Events, or sets of them, that it leaves out on purpose. |
+/// | `covers(OrderEvent)` | Sets of which each event must be in `events(..)` or in `ignore(..)`. |
+/// | `store = SqlViews` | The place where its views are: a `midgard::projection::ViewStore`. `midgard::Views` when left out. |
+/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
 #[proc_macro_derive(Projection, attributes(projection))]
 pub fn derive_projection(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -374,15 +374,15 @@ fn compare(views: &ViewSnapshot, expected: Fold) {
         .iter()
         .map(|row| ((row.cents, row.account), row))
         .collect();
-    let found = views.select(Select::<Balance>::__in_order(Balance::BY_CENTS));
+    let found = views.select(Balance::ordered_by_cents());
     assert!(found.unwrap().iter().eq(by_cents.into_values()));
     let by_last: BTreeMap<_, _> = rows.iter().map(|row| (row.last, row)).collect();
-    let found = views.select(Select::<Balance>::__in_order(Balance::BY_LAST));
+    let found = views.select(Balance::ordered_by_last());
     assert!(found.unwrap().iter().eq(by_last.into_values()));
     for row in &rows {
-        let last = Select::<Balance>::__equal::<u64>(Balance::BY_LAST, row.last);
+        let last = Balance::by_last(row.last);
         assert_eq!(views.first(last).unwrap().as_ref(), Some(row));
-        let cents = Select::<Balance>::__equal::<i64>(Balance::BY_CENTS, row.cents);
+        let cents = Balance::by_cents(row.cents);
         let same = rows.iter().filter(|other| other.cents == row.cents);
         assert!(views.select(cents).unwrap().iter().eq(same));
     }

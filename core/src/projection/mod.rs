@@ -13,7 +13,7 @@ use crate::codec::DecodeError;
 use crate::event::EventDescriptor;
 use crate::query::{Query, QueryItem};
 use crate::record::RecordedEventRef;
-use crate::view::{View, ViewDefinition};
+use crate::view::ViewDefinition;
 use std::error::Error;
 
 /// Any error of a handler.
@@ -21,8 +21,68 @@ pub type HandlerError = Box<dyn Error + Send + Sync>;
 
 /// Turns events into rows of views.
 ///
-/// Implement it with the derive of the same name, which dispatches to one [`Project`] impl for each
-/// listed event.
+/// Implement it with the derive of the same name. Each event that it lists needs a [`Project`]; a forgotten one
+/// does not compile.
+///
+/// ```
+/// use midgard::{Aggregate, Apply, Context, Event, HandlerError, Project, Projection, View};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "order.placed")]
+/// struct OrderPlaced { order: u64, cents: u64 }
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "order.paid")]
+/// struct OrderPaid { order: u64 }
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "order.viewed")]
+/// struct OrderViewed {}
+/// # #[derive(Debug, Default, Aggregate)]
+/// # #[aggregate(name = "order", id = u64, events(OrderPlaced, OrderPaid, OrderViewed))]
+/// # struct Order;
+/// # impl Apply<OrderPlaced> for Order { fn apply(&mut self, _: OrderPlaced) {} }
+/// # impl Apply<OrderPaid> for Order { fn apply(&mut self, _: OrderPaid) {} }
+/// # impl Apply<OrderViewed> for Order { fn apply(&mut self, _: OrderViewed) {} }
+///
+/// #[derive(Serialize, Deserialize, View)]
+/// #[view(key = order)]
+/// struct OpenOrder { order: u64, cents: u64 }
+///
+/// #[derive(Projection)]
+/// #[projection(
+///     name = "open orders",
+///     events(OrderPlaced, OrderPaid),
+///     ignore(OrderViewed),
+///     covers(OrderEvent), // all events of the aggregate `Order` are in one of the lists
+///     views(OpenOrder),
+/// )]
+/// struct OpenOrders;
+///
+/// impl Project<OrderPlaced> for OpenOrders {
+///     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+///         let OrderPlaced { order, cents } = event;
+///         Ok(context.put(OpenOrder { order, cents })?)
+///     }
+/// }
+///
+/// impl Project<OrderPaid> for OpenOrders {
+///     async fn project(&self, event: OrderPaid, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+///         context.remove::<OpenOrder>(event.order)?;
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// - `events(..)` lists events, or [sets](crate::EventSet) of them, each handled by one `Project` for the set.
+///   Only these are read.
+/// - `ignore(..)` lists what is left out on purpose, and `covers(..)` sets of which nothing may be missing: an
+///   event that is added to an aggregate then does not compile until someone has decided about it.
+/// - `version = 2` says that the code has changed, so that the views are built anew.
+/// - `views(..)` lists the views it may write. Without any, it keeps a checkpoint, and does its work
+///   [after the commit](Context::after_commit) or in the transaction of a [store](ViewStore) of its own,
+///   `store = SqlViews`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a projection",
     label = "this type does not implement `Projection`",
@@ -56,7 +116,11 @@ pub(crate) fn query_of<P: Projection>() -> Query {
     item.into()
 }
 
-/// What a projection does with one event.
+/// What a projection does with one event, or with any event of a set. [`Projection`] shows it.
+///
+/// Rows are written through the context, and committed together with the checkpoint: an event is taken in once,
+/// however often it is tried. An error, or a panic, leaves nothing of the event behind; what is done then says
+/// the [policy](crate::FailurePolicy).
 #[diagnostic::on_unimplemented(
     message = "projection `{Self}` has no handler for event `{E}`",
     label = "`{E}` is listed here but never projected",
@@ -77,7 +141,8 @@ pub trait Project<E>: Projection {
     label = "`{V}` is not one of its views",
     note = "add it: `#[projection(.., views({V}))]`"
 )]
-pub trait Keeps<V: View>: Projection {}
+// Asks nothing of `V`: a type that is no view is said so once, where the projection lists it.
+pub trait Keeps<V>: Projection {}
 
 /// Why an event was not projected.
 #[derive(Debug, thiserror::Error)]

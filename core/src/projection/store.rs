@@ -5,16 +5,74 @@ use std::error::Error;
 
 /// A place for views, with transactions: rows and the projection's checkpoint are committed together.
 ///
-/// Midgard keeps its own notes there (checkpoints, leases, dead letters) as texts by key, in whatever
-/// table the implementation likes: `get`, `put` and `list` are all it asks for. What a transaction read
-/// must still be so when it commits; so let it be serializable, or lock what it reads.
+/// [`Views`](crate::Views) is one, embedded. Implement it for a database of your own, and handlers write through
+/// that database's transaction; `examples/src/sql_views/store.rs` does so for SQLite, with `sqlx`:
+///
+/// ```ignore
+/// impl ViewStore for SqliteViews {
+///     type Transaction = sqlx::Transaction<'static, Sqlite>;
+///     type Error = SqlError;
+///
+///     async fn begin(&self, _: &Generation) -> Result<Self::Transaction, SqlError> {
+///         Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+///     }
+///
+///     async fn get(&self, transaction: &mut Self::Transaction, key: &str) -> Result<Option<String>, SqlError> {
+///         let value = sqlx::query_scalar("SELECT value FROM midgard_notes WHERE key = ?");
+///         Ok(value.bind(key).fetch_optional(&mut **transaction).await?)
+///     }
+///     // .. `put`, `list` and `commit` likewise; `prepare`, `activate` and `discard` for tables by generation.
+/// }
+/// ```
+///
+/// Midgard keeps its own notes beside the rows (checkpoints, leases, dead letters), as texts by key in whatever
+/// table the implementation likes: `get`, `put` and `list` are all it asks for.
+///
+/// # What an implementation must hold
+///
+/// [`view_store_contract!`](crate::testing::view_store_contract) tests it.
+///
+/// - **All or nothing.** Rows and notes of a transaction are committed together, also when the process is killed.
+///   One that is dropped has changed nothing. A commit that has not made every change is an error, also when the
+///   database has undone the transaction by itself before: PostgreSQL then answers `COMMIT` without one, and
+///   SQLite makes what follows outside of any transaction.
+/// - **What was read still holds at the commit,** also that a note was not there: it is how a worker knows that its
+///   work is still its own. Run serializable transactions, let one wait for the other, or compare at the commit and
+///   fail; `SELECT .. FOR UPDATE` does not lock what is missing. (A note that is new in a range that was listed may
+///   be missed.)
+/// - **A transaction sees its own changes,** with `get`, `list` and rows alike.
+/// - **Notes are any texts** without the character NUL. Prefixes are literal: `LIKE` takes `_` and `%` for
+///   something else. Lists are in the order of bytes: in PostgreSQL, of a column with `COLLATE "C"`.
+/// - **Generations are apart,** and what readers see changes from one to the next within the commit.
+///
+/// Transactions may wait for each other: who holds one begins no other. No order is asked for, but where one
+/// program runs many of them at once (while views are rebuilt beside the old ones), let them stand in line.
+///
+/// # What is called when
+///
+/// | when | in one transaction |
+/// |---|---|
+/// | a projection starts, or goes on after a change of plan | `begin`, `get`, and where needed `prepare` of a new generation, `activate` of a complete one; `put`, `commit` |
+/// | there are events | `begin`, `get` of the lease, the handlers, `put` of the checkpoint, `commit` |
+/// | a handler fails | its transaction is dropped; what went well before is handled once more, and committed |
+/// | every third of a lease | `begin`, `get`, and where another worker has asked for it `put`, `commit` |
+/// | someone asks how far it is, or for dead letters | `begin_read`, `get`, `list` |
+/// | readers have switched | `begin`, `discard`, `put`, `commit`, until nothing is left of the old generation |
+///
+/// An error of any of these is shown in the [status](crate::Status), and tried again after a while, so let it
+/// say what to do.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a place for views",
+    label = "this type does not implement `ViewStore`",
+    note = "write `impl ViewStore for {Self} {{ .. }}`, or leave `store` out of `#[projection(..)]`: the views are in `Views` then"
+)]
 pub trait ViewStore: Send + Sync + 'static {
     /// What handlers write through. Dropped without a commit, it has changed nothing.
     type Transaction: Send;
     /// What can go wrong.
     type Error: Error + Send + Sync + 'static;
 
-    /// Begins a transaction on the rows of a generation.
+    /// Begins a transaction on the rows of a generation. Where only notes are changed, its number is 0.
     fn begin(
         &self,
         generation: &Generation,
@@ -48,13 +106,14 @@ pub trait ViewStore: Send + Sync + 'static {
         prefix: &str,
     ) -> impl Future<Output = Result<Vec<(String, String)>, Self::Error>> + Send;
 
-    /// Makes all changes of a transaction, or none.
+    /// Makes all changes of a transaction; an error when it has made none.
     fn commit(
         &self,
         transaction: Self::Transaction,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
-    /// Makes the tables of a new generation, empty. Without this, there is nothing to make.
+    /// Makes the tables of a new generation, empty. Handlers know its number by
+    /// [`Context::generation`](super::Context::generation). Without this, there is nothing to make.
     fn prepare(
         &self,
         transaction: &mut Self::Transaction,
@@ -64,7 +123,8 @@ pub trait ViewStore: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Lets readers see this generation from now on, instead of the one before.
+    /// Lets readers see this generation from the commit on, instead of the one before; views that the
+    /// projection no longer lists, they see no more.
     fn activate(
         &self,
         transaction: &mut Self::Transaction,
@@ -76,6 +136,8 @@ pub trait ViewStore: Send + Sync + 'static {
 
     /// Removes some of the rows of a generation that nobody sees any more; says whether there are
     /// none left. It is called, each time in a transaction of its own, until then.
+    ///
+    /// Here `generation.views` are those of this program: the generation may have had others.
     fn discard(
         &self,
         transaction: &mut Self::Transaction,

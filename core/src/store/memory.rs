@@ -62,6 +62,8 @@ struct StreamEvents {
     state: StreamState,
     /// The positions of versions `state.first..=state.last`.
     positions: Vec<Position>,
+    /// The first version that has an id, of those that a retry is recognised by.
+    ids: HashMap<EventId, Version>,
 }
 
 /// How many events are taken from the lock at once.
@@ -141,19 +143,8 @@ impl View for State {
     }
 
     fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Version>, StoreError> {
-        let oldest = Position(self.last_position.0.saturating_sub(RECENT_EVENTS as u64)).next();
-        let Some(events) = self.streams.get(stream) else {
-            return Ok(None);
-        };
-        let from = events
-            .positions
-            .partition_point(|position| *position < oldest);
-        let mut recent = events.positions[from..]
-            .iter()
-            .filter_map(|position| self.log.get(position));
-        Ok(recent
-            .find(|event| event.id == id)
-            .map(|event| event.version))
+        let events = self.streams.get(stream);
+        Ok(events.and_then(|events| events.recent(id, self.last_position)))
     }
 
     fn first_match(
@@ -182,6 +173,9 @@ impl State {
                 let stream = self.streams.entry(part.stream.clone()).or_default();
                 stream.state.last = *version;
                 stream.positions.push(self.last_position);
+                if stream.recent(event.id, self.last_position).is_none() {
+                    stream.ids.insert(event.id, *version);
+                }
                 let recorded = RecordedEvent {
                     log: LogId::MAIN,
                     position: self.last_position,
@@ -264,6 +258,15 @@ impl StreamEvents {
     fn position(&self, version: Version) -> Option<Position> {
         let index = usize::try_from(version.0.checked_sub(self.state.first.0)?).ok()?;
         self.positions.get(index).copied()
+    }
+
+    /// The version that has an id, if that is recent where the log ends at `last`.
+    fn recent(&self, id: EventId, last: Position) -> Option<Version> {
+        let oldest = Position(last.0.saturating_sub(RECENT_EVENTS as u64)).next();
+        let version = self.ids.get(&id).copied()?;
+        self.position(version)
+            .is_some_and(|position| position >= oldest)
+            .then_some(version)
     }
 }
 
@@ -401,6 +404,7 @@ impl Store for MemoryStore {
     ) -> Result<(), AppendError> {
         self.end(stream, expected, |events| {
             events.state.tombstoned = true;
+            events.ids.clear();
             Some(std::mem::take(&mut events.positions))
         })
     }

@@ -1,6 +1,6 @@
 //! Views as the handlers of a projection see them.
 
-use super::key::KeyOf;
+use super::lookup::KeyOf;
 use super::select::Select;
 use super::views::Views;
 use super::{View, ViewError};

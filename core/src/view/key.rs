@@ -2,8 +2,29 @@
 
 /// A value that a view can be found by: its bytes sort as the value does.
 ///
-/// Texts, whole numbers, `bool`, `Option`s and tuples of such values are keys; `#[derive(ViewKey)]`
-/// makes a key of a struct whose fields are keys, such as a newtype, or of an enum without fields.
+/// Texts, whole numbers, `bool`, `Option`s and tuples of such values are keys. `#[derive(ViewKey)]` makes a
+/// key of a struct whose fields are keys, such as a newtype, and of an enum without fields:
+///
+/// ```
+/// use midgard::view::KeyBytes;
+/// use midgard::ViewKey;
+///
+/// #[derive(ViewKey)]
+/// struct CustomerId(u64);
+///
+/// #[derive(ViewKey)]
+/// struct Place { country: String, city: String }
+///
+/// #[derive(ViewKey)]
+/// enum Status { Pending, Approved, Rejected }
+///
+/// assert!(KeyBytes::of(&Status::Pending) < KeyBytes::of(&Status::Approved));
+/// # let _ = (CustomerId(7), Place { country: String::new(), city: String::new() }, Status::Rejected);
+/// ```
+///
+/// They sort as the derive of `Ord` lets them: by the first field, then the second; by the variants as they are
+/// declared. A change of the fields' types, or of the variants, is another form: views with such a key are
+/// built anew.
 ///
 /// Written by hand, it puts other keys together, or the pieces that [`KeyBytes`] offers:
 ///
@@ -31,7 +52,7 @@
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a view or of an index",
     label = "this type does not implement `ViewKey`",
-    note = "add `#[derive(ViewKey)]` to `{Self}`; texts, whole numbers, `bool`, `Option`s and tuples of them are keys already"
+    note = "add `#[derive(ViewKey)]` to a type of your own; texts, whole numbers, `bool`, `Option`s and tuples of them are keys already; keep a fraction as a whole number of its smallest unit, such as cents"
 )]
 pub trait ViewKey: Send + Sync + 'static {
     /// Describes the form of the bytes, such as `u32` or `(text, u64)`: where it changes, views are rebuilt.
@@ -39,34 +60,36 @@ pub trait ViewKey: Send + Sync + 'static {
 
     /// Writes the value. No value's bytes are the beginning of another's.
     fn encode(&self, bytes: &mut KeyBytes);
+
+    /// Whether the byte 00 is no value, which a unique index does not hold to be unique.
+    #[doc(hidden)]
+    const __IS_OPTIONAL: bool = false;
 }
 
-/// What rows can be looked up with where the key is a `K`: a `K`, a `&K`, and `&str` where it is a `String`.
-#[diagnostic::on_unimplemented(
-    message = "a key of type `{K}` cannot be looked up with `{Self}`",
-    label = "expected `{K}` or `&{K}`",
-    note = "pass a value of the key's own type or a reference to one; a `String` may also be looked up with a `&str`"
-)]
-pub trait KeyOf<K: ViewKey> {
-    /// Writes the same bytes as [`ViewKey::encode`] of the key.
-    fn encode_key(&self, bytes: &mut KeyBytes);
+/// How the keys of a view are described and written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct KeyForm<K> {
+    /// As [`ViewKey::describe`].
+    pub describe: fn(&mut String),
+    /// As [`ViewKey::encode`].
+    pub encode: fn(&K, &mut KeyBytes),
 }
 
-impl<K: ViewKey> KeyOf<K> for K {
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        self.encode(bytes);
+impl<K> KeyForm<K> {
+    /// That of a type that is a key.
+    #[must_use]
+    pub const fn of() -> Self
+    where
+        K: ViewKey,
+    {
+        KeyForm::__new(K::describe, K::encode)
     }
-}
 
-impl<K: ViewKey> KeyOf<K> for &K {
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        (*self).encode(bytes);
-    }
-}
-
-impl KeyOf<String> for &str {
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        bytes.push_text(self);
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new(describe: fn(&mut String), encode: fn(&K, &mut KeyBytes)) -> Self {
+        KeyForm { describe, encode }
     }
 }
 
@@ -100,15 +123,22 @@ impl KeyBytes {
         self.push_bytes(text.as_bytes());
     }
 
-    /// Adds bytes of any number: each 00 becomes 00 FF, and a single 00 is the end. So a longer value
-    /// sorts after its own beginning, whatever follows.
-    pub fn push_bytes(&mut self, bytes: &[u8]) {
-        let mut parts = bytes.split(|byte| *byte == 0);
-        self.0.extend_from_slice(parts.next().unwrap_or_default());
-        for part in parts {
-            self.0.extend_from_slice(&[0, 0xFF]);
-            self.0.extend_from_slice(part);
+    /// Adds what the bytes of all texts that begin with a text have at their beginning.
+    pub(crate) fn push_beginning(&mut self, text: &str) {
+        self.push_text(text);
+        self.0.pop();
+    }
+
+    /// Adds bytes of any number: each 00 becomes 01 01, each 01 becomes 01 02, and a 00 is the end. So a
+    /// longer value sorts after its own beginning, whatever follows, and neither begins with the other.
+    pub fn push_bytes(&mut self, mut bytes: &[u8]) {
+        while let Some(at) = bytes.iter().position(|byte| *byte <= 1) {
+            let (plain, rest) = bytes.split_at(at);
+            self.0.extend_from_slice(plain);
+            self.0.extend([1, rest[0] + 1]);
+            bytes = &rest[1..];
         }
+        self.0.extend_from_slice(bytes);
         self.0.push(0);
     }
 

@@ -1,6 +1,7 @@
 //! The types that are keys by themselves.
 
 use super::key::{KeyBytes, ViewKey};
+use super::lookup::some;
 use crate::metadata::EventId;
 use crate::place::{Position, Version};
 use crate::stream_name::StreamName;
@@ -96,6 +97,8 @@ impl<const N: usize> ViewKey for [u8; N] {
 
 /// `None` comes first.
 impl<T: ViewKey> ViewKey for Option<T> {
+    const __IS_OPTIONAL: bool = true;
+
     fn describe(form: &mut String) {
         form.push_str("optional ");
         T::describe(form);
@@ -104,10 +107,7 @@ impl<T: ViewKey> ViewKey for Option<T> {
     fn encode(&self, bytes: &mut KeyBytes) {
         match self {
             None => bytes.push_fixed(&[0]),
-            Some(value) => {
-                bytes.push_fixed(&[1]);
-                value.encode(bytes);
-            }
+            Some(value) => value.encode(some(bytes)),
         }
     }
 }

@@ -6,6 +6,7 @@ mod error;
 mod key;
 mod key_types;
 mod layout;
+mod lookup;
 mod notes;
 mod scan;
 mod select;
@@ -18,8 +19,9 @@ mod views;
 
 pub use cursor::{Cursor, CursorError, Page};
 pub use error::ViewError;
-pub use key::{KeyBytes, KeyOf, ViewKey};
+pub use key::{KeyBytes, KeyForm, ViewKey};
 pub use layout::KEY_BYTES;
+pub use lookup::{KeyOf, RangeOf, StartingWith};
 pub use select::Select;
 pub use snapshot::ViewSnapshot;
 pub use transaction::ViewTransaction;
@@ -30,21 +32,77 @@ use serde::de::DeserializeOwned;
 
 /// A row of a table that a projection keeps, found by its key and by its indexes.
 ///
-/// Implement it with the derive of the same name.
+/// Implement it with the derive of the same name, on a struct that serde can write and read. Its attribute
+/// names the key and the indexes; a selection by an index is a function of the struct.
+///
+/// ```
+/// use midgard::{Select, View, ViewError, Views};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, View)]
+/// #[view(
+///     key = id,
+///     index(city),
+///     index(email, unique),
+///     index(total, ordered),
+///     index(place = (country, city)),
+/// )]
+/// struct Customer {
+///     id: u64,
+///     country: String,
+///     city: String,
+///     email: Option<String>,
+///     total: u64,
+/// }
+///
+/// fn print(views: &Views) -> Result<(), ViewError> {
+///     let views = views.snapshot()?; // all of it at one moment
+///     let ann: Option<Customer> = views.get(7)?;
+///     let ann = views.first(Customer::by_email("ann@example.org"))?;
+///     let in_oslo = views.select(Customer::by_place(("Norway", "Oslo")))?;
+///     let best = views.page(Customer::ordered_by_total().reverse().limit(10))?;
+///     let rich = views.count(Customer::by_total_range(1_000_000..))?;
+///     let few = views.select(Select::<Customer>::keys(1..=9))?;
+/// #   let _ = (ann, in_oslo, best, rich, few);
+///     Ok(())
+/// }
+/// # let _ = print;
+/// ```
+///
+/// - `key = a` or `key = (a, b)` tells one row from another. Rows are in its order.
+/// - `index(a)` makes `by_a`, the rows with a value of the field. Its value may be anything that is a
+///   [`ViewKey`], or [stands for one](KeyOf): a `&str` for a `String`.
+/// - `index(a, ordered)` makes `by_a_range` and `ordered_by_a` as well.
+/// - `index(a, unique)` lets no two rows have one value: the commit of a second one fails. A `None` is no
+///   value, and any number of rows may have it.
+/// - `index(name = (a, b))` is of several fields, and its value is the tuple of them.
+///
+/// # Rows that are stored
+///
+/// A row is stored as JSON, as serde writes it. Beside the rows is the [definition](ViewDefinition) of their
+/// view: its key, its indexes, and its fields with their types and serde attributes, as they are written.
+/// When a program has another one, the projection builds the view anew. The name of the table is the
+/// struct's, as in `order_line` for an `OrderLine`; with `name = ".."` the struct may be renamed
+/// and the rows stay.
+///
+/// What a field's own type looks like is not part of the definition, unless it is a key. Where a change of
+/// it makes old rows unreadable or wrong, give the projection the next version.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a view",
     label = "this type does not implement `View`",
-    note = "add `#[derive(Serialize, Deserialize, View)]` and `#[view(name = \"..\", key = ..)]` to `{Self}`"
+    note = "add `#[derive(Serialize, Deserialize, View)]` and `#[view(key = ..)]` to `{Self}`"
 )]
 pub trait View: ViewRow {
     /// The name of the table.
     const NAME: &'static str;
     /// The indexes, in the order of their numbers.
     const INDEXES: &'static [ViewIndex<Self>];
-    /// What tells one row from another.
-    type Key: ViewKey;
+    /// What tells one row from another: a [`ViewKey`].
+    type Key: 'static;
+    /// How keys are described and written.
+    const KEY: KeyForm<Self::Key>;
 
-    /// Writes the key of this row, as [`ViewKey::encode`] of [`Self::Key`] does.
+    /// Writes the key of this row, as [`KeyForm::encode`] of [`Self::KEY`] does.
     fn encode_key(&self, bytes: &mut KeyBytes);
 
     /// Describes the fields, as they are written in the source: where it changes, the view is rebuilt.
@@ -82,8 +140,9 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ViewRow for T {
 pub struct ViewIndex<V> {
     /// Its name: that of the field.
     pub name: &'static str,
-    /// Whether no two rows may have one value.
+    /// Whether no two rows may have one value. That they have none, a `None`, does not count.
     pub unique: bool,
+    is_optional: bool,
     /// Describes the form of its values, as [`ViewKey::describe`].
     pub describe: fn(&mut String),
     /// Writes a row's value.
@@ -93,18 +152,25 @@ pub struct ViewIndex<V> {
 impl<V> ViewIndex<V> {
     #[doc(hidden)]
     #[must_use]
-    pub const fn new(
+    pub const fn __new(
         name: &'static str,
         unique: bool,
+        is_optional: bool,
         describe: fn(&mut String),
         encode: fn(&V, &mut KeyBytes),
     ) -> Self {
         ViewIndex {
             name,
             unique,
+            is_optional,
             describe,
             encode,
         }
+    }
+
+    /// Whether only one row may have this value.
+    fn is_claim(&self, value: &[u8]) -> bool {
+        self.unique && !(self.is_optional && value == [0])
     }
 }
 
@@ -139,7 +205,7 @@ impl ViewDefinition {
             );
         }
         let mut form = String::from("key ");
-        V::Key::describe(&mut form);
+        (V::KEY.describe)(&mut form);
         form.push_str("; fields ");
         V::describe(&mut form);
         for index in V::INDEXES {

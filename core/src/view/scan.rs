@@ -188,7 +188,7 @@ impl<V: View> TableReader<'_, V> {
 pub(super) fn decode<V: View>(key: &[u8], row: &[u8]) -> Result<V, ViewError> {
     V::__from_json(row).map_err(|error| ViewError::Damaged {
         view: V::NAME,
-        key: show::key::<V::Key>(key),
+        key: show::key::<V>(key),
         reason: error.to_string(),
     })
 }
@@ -198,7 +198,7 @@ fn missing<V: View>(index: usize, key: &[u8]) -> ViewError {
     let name = V::INDEXES.get(index).map_or("", |index| index.name);
     ViewError::Damaged {
         view: V::NAME,
-        key: show::key::<V::Key>(key),
+        key: show::key::<V>(key),
         reason: format!("it is in the index \"{name}\" but not in the table"),
     }
 }

@@ -2,9 +2,10 @@
 
 use super::View;
 use super::cursor::Cursor;
-use super::key::{KeyBytes, KeyOf, ViewKey};
+use super::key::KeyBytes;
+use super::lookup::{KeyOf, RangeOf};
 use std::fmt;
-use std::ops::{Bound, RangeBounds};
+use std::ops::Bound;
 
 /// Rows of a view: by key or by an index, in its order, filtered and limited.
 ///
@@ -39,37 +40,26 @@ impl<V: View> Select<V> {
     }
 
     /// The rows whose keys are in a range, in the order of their keys.
-    pub fn keys(range: impl RangeBounds<V::Key>) -> Self {
-        Select::between(
-            None,
-            encoded(range.start_bound()),
-            encoded(range.end_bound()),
-        )
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn keys(range: impl RangeOf<V::Key>) -> Self {
+        Select::of_range(None, range.encode_bounds(V::KEY.encode))
     }
 
     /// The rows that have this value in an index, in the order of their keys.
     #[doc(hidden)]
     #[allow(clippy::needless_pass_by_value)]
-    pub fn __equal<T: ViewKey>(index: usize, value: impl KeyOf<T>) -> Self {
+    pub fn __equal<T>(index: usize, value: impl KeyOf<T>, encode: fn(&T, &mut KeyBytes)) -> Self {
         let mut bytes = KeyBytes::new();
-        value.encode_key(&mut bytes);
-        let bytes = bytes.into_bytes();
-        Select::between(
-            Some(index),
-            Bound::Included(bytes.clone()),
-            Bound::Included(bytes),
-        )
+        value.encode_key(encode, &mut bytes);
+        let value = Bound::Included(bytes);
+        Select::of_range(Some(index), (value.clone(), value))
     }
 
     /// The rows whose values in an index are in a range, in the order of values and then of keys.
     #[doc(hidden)]
     #[allow(clippy::needless_pass_by_value)]
-    pub fn __range<T: ViewKey>(index: usize, range: impl RangeBounds<T>) -> Self {
-        Select::between(
-            Some(index),
-            encoded(range.start_bound()),
-            encoded(range.end_bound()),
-        )
+    pub fn __range<T>(index: usize, range: impl RangeOf<T>, encode: fn(&T, &mut KeyBytes)) -> Self {
+        Select::of_range(Some(index), range.encode_bounds(encode))
     }
 
     /// All rows, in the order of an index.
@@ -118,13 +108,17 @@ impl<V: View> Select<V> {
         }
     }
 
+    fn of_range(index: Option<usize>, (from, to): (Bound<KeyBytes>, Bound<KeyBytes>)) -> Self {
+        Select::between(
+            index,
+            from.map(KeyBytes::into_bytes),
+            to.map(KeyBytes::into_bytes),
+        )
+    }
+
     pub(super) fn passes(&self, row: &V) -> bool {
         self.filter.as_ref().is_none_or(|passes| passes(row))
     }
-}
-
-fn encoded<K: ViewKey>(bound: Bound<&K>) -> Bound<Vec<u8>> {
-    bound.map(|key| KeyBytes::of(key).into_bytes())
 }
 
 impl<V: View> fmt::Debug for Select<V> {

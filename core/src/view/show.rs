@@ -1,19 +1,19 @@
 //! Keys in messages: their bytes read back by their form.
 
 use super::View;
-use super::key::{KeyBytes, ViewKey};
+use super::key::KeyBytes;
 
 /// A key in words, such as `"ann"` or `(7, "ann")`. Bytes of a form that is not known are escaped.
 #[cold]
-pub(super) fn key<K: ViewKey>(bytes: &[u8]) -> String {
-    by_form(K::describe, bytes)
+pub(super) fn key<V: View>(bytes: &[u8]) -> String {
+    by_form(V::KEY.describe, bytes)
 }
 
 #[cold]
 pub(super) fn key_of<V: View>(row: &V) -> String {
     let mut bytes = KeyBytes::new();
     row.encode_key(&mut bytes);
-    key::<V::Key>(bytes.as_bytes())
+    key::<V>(bytes.as_bytes())
 }
 
 #[cold]
@@ -65,12 +65,18 @@ fn value(form: &mut &str, bytes: &mut &[u8], text: &mut String) -> Option<()> {
     } else if skip(form, "optional ") {
         if bytes.split_off_first()? == &0 {
             text.push_str("none");
-            // The form of what is not there is passed over, as far as it is a single one.
-            let end = form.find([',', ')']).unwrap_or(form.len());
-            *form = form.get(end..).filter(|_| !form.starts_with('('))?;
+            take_one(form);
         } else {
             value(form, bytes, text)?;
         }
+    } else if skip(form, "one of ") {
+        let names: Vec<_> = take_one(form).split('|').collect();
+        let number = if names.len() > 256 {
+            u16::from_be_bytes(*bytes.split_off(..2)?.as_array()?)
+        } else {
+            u16::from(*bytes.split_off_first()?)
+        };
+        text.push_str(names.get(usize::from(number))?);
     } else if skip(form, "(") {
         text.push('(');
         value(form, bytes, text)?;
@@ -86,6 +92,23 @@ fn value(form: &mut &str, bytes: &mut &[u8], text: &mut String) -> Option<()> {
     Some(())
 }
 
+/// Passes over the first form, up to the comma or the bracket after it.
+fn take_one<'a>(form: &mut &'a str) -> &'a str {
+    let mut depth = 0;
+    let end = form.find(|c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => return true,
+            _ => {}
+        }
+        depth < 0
+    });
+    let (one, rest) = form.split_at(end.unwrap_or(form.len()));
+    *form = rest;
+    one
+}
+
 fn skip(form: &mut &str, start: &str) -> bool {
     form.strip_prefix(start).map(|rest| *form = rest).is_some()
 }
@@ -95,13 +118,8 @@ fn unescape(bytes: &mut &[u8]) -> Option<Vec<u8>> {
     let mut unescaped = Vec::new();
     loop {
         match bytes.split_off_first()? {
-            0 => match bytes.strip_prefix(&[0xFF]) {
-                Some(rest) => {
-                    unescaped.push(0);
-                    *bytes = rest;
-                }
-                None => return Some(unescaped),
-            },
+            0 => return Some(unescaped),
+            1 => unescaped.push(bytes.split_off_first()?.checked_sub(1)?),
             byte => unescaped.push(*byte),
         }
     }

@@ -1,8 +1,9 @@
 //! Views as they were at one moment.
 
 use super::cursor::{Cursor, PAGE, Page};
-use super::key::{KeyBytes, KeyOf};
+use super::key::KeyBytes;
 use super::layout::{self, PREFIX_BYTES};
+use super::lookup::KeyOf;
 use super::scan::{Plan, TableReader};
 use super::select::Select;
 use super::views::Known;
@@ -33,7 +34,7 @@ impl ViewSnapshot {
     #[allow(clippy::needless_pass_by_value)]
     pub fn get<V: View>(&self, key: impl KeyOf<V::Key>) -> Result<Option<V>, ViewError> {
         let mut bytes = KeyBytes::new();
-        key.encode_key(&mut bytes);
+        key.encode_key(V::KEY.encode, &mut bytes);
         self.table()?.get(bytes.as_bytes(), &mut Vec::new())
     }
 

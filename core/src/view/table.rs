@@ -1,7 +1,8 @@
 //! What a transaction has read and changed of one view.
 
-use super::key::{KeyBytes, KeyOf};
+use super::key::KeyBytes;
 use super::layout::{self, KEY_BYTES};
+use super::lookup::KeyOf;
 use super::scan::TableReader;
 use super::{View, ViewError, show};
 use crate::limits::ENTRY_VALUE_BYTES;
@@ -56,7 +57,7 @@ impl<V: View> Table<V> {
         key: &impl KeyOf<V::Key>,
     ) -> Result<usize, ViewError> {
         self.key.clear();
-        key.encode_key(&mut self.key);
+        key.encode_key(V::KEY.encode, &mut self.key);
         if let Some(place) = self.places.get(self.key.as_bytes()) {
             return Ok(*place);
         }
@@ -131,8 +132,8 @@ impl<V: View> Table<V> {
         if self.value != self.key {
             return Err(ViewError::KeyChanged {
                 view: V::NAME,
-                before: show::key::<V::Key>(self.key.as_bytes()),
-                after: show::key::<V::Key>(self.value.as_bytes()),
+                before: show::key::<V>(self.key.as_bytes()),
+                after: show::key::<V>(self.value.as_bytes()),
             });
         }
         check_lengths(row, self.key.len(), &mut self.value)
@@ -159,7 +160,12 @@ fn check_lengths<V: View>(row: &V, key: usize, value: &mut KeyBytes) -> Result<(
     for index in V::INDEXES {
         value.clear();
         (index.encode)(row, value);
-        let actual = value.len() + if index.unique { 0 } else { key };
+        let with_key = if index.is_claim(value.as_bytes()) {
+            0
+        } else {
+            key
+        };
+        let actual = value.len() + with_key;
         if actual > KEY_BYTES {
             return Err(ViewError::IndexTooLong {
                 view: V::NAME,
@@ -245,7 +251,7 @@ impl<V: View> AnyTable for Table<V> {
                     let mut entry = Vec::new();
                     layout::begin(&mut entry, self.number, Some(number));
                     entry.extend_from_slice(value);
-                    if !index.unique {
+                    if !index.is_claim(value) {
                         entry.extend_from_slice(key);
                     }
                     entry
@@ -255,7 +261,7 @@ impl<V: View> AnyTable for Table<V> {
                 }
                 match now {
                     None => {}
-                    Some(value) if index.unique => claims.push(Claim {
+                    Some(value) if index.is_claim(value) => claims.push(Claim {
                         index: number,
                         entry: entry(value),
                         key,
@@ -303,7 +309,7 @@ fn not_unique<V: View>(claim: &Claim<'_>, holder: &[u8]) -> ViewError {
         view: V::NAME,
         index: index.map_or("", |index| index.name),
         value: index.map_or_else(String::new, |index| show::by_form(index.describe, value)),
-        key: show::key::<V::Key>(claim.key),
-        other: show::key::<V::Key>(holder),
+        key: show::key::<V>(claim.key),
+        other: show::key::<V>(holder),
     }
 }

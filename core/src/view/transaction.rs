@@ -1,7 +1,8 @@
 //! What handlers of a projection read and write views through.
 
-use super::key::{KeyBytes, KeyOf};
+use super::key::KeyBytes;
 use super::layout;
+use super::lookup::KeyOf;
 use super::notes::Notes;
 use super::scan::{Plan, TableReader, decode};
 use super::select::Select;
@@ -138,16 +139,16 @@ impl ViewTransaction {
         let reader = table.reader(entries);
         let mut scratch = Vec::new();
         reader.entries(&plan, &mut |entry, value| {
-            while let Some((_, row)) = changed.next_if(|(own, _)| match plan.direction {
-                Direction::Forward => own.as_slice() < entry,
-                Direction::Backward => own.as_slice() > entry,
+            let key = TableReader::<V>::key(&plan, entry, value);
+            while let Some(own) = changed.next_if(|own| match plan.direction {
+                Direction::Forward => own.place() < (entry, key),
+                Direction::Backward => own.place() > (entry, key),
             }) {
-                rows.push(copy(row)?);
+                rows.push(copy(own.row)?);
                 if rows.len() == limit {
                     return Ok(ControlFlow::Break(()));
                 }
             }
-            let key = TableReader::<V>::key(&plan, entry, value);
             if !table.is_changed(key) {
                 let row = reader.row(&plan, entry, value, &mut scratch)?;
                 if select.passes(&row) {
@@ -160,8 +161,8 @@ impl ViewTransaction {
                 ControlFlow::Continue(())
             })
         })?;
-        for (_, row) in changed.take(limit - rows.len()) {
-            rows.push(copy(row)?);
+        for own in changed.take(limit - rows.len()) {
+            rows.push(copy(own.row)?);
         }
         Ok(rows)
     }
@@ -229,12 +230,26 @@ fn checked<V: View>(
     })
 }
 
-/// The changed rows that are selected, in the order of the selection, each with its entry.
+/// A changed row, where a selection has it.
+struct Changed<'t, V> {
+    entry: Vec<u8>,
+    key: &'t [u8],
+    row: &'t V,
+}
+
+impl<V> Changed<'_, V> {
+    /// The entry, and the key for rows that have one value in a unique index until the end.
+    fn place(&self) -> (&[u8], &[u8]) {
+        (&self.entry, self.key)
+    }
+}
+
+/// The changed rows that are selected, in the order of the selection.
 fn changed_rows<'t, V: View>(
     table: &'t Table<V>,
     plan: &Plan,
     select: &Select<V>,
-) -> Vec<(Vec<u8>, &'t V)> {
+) -> Vec<Changed<'t, V>> {
     let index = select.index.and_then(|index| V::INDEXES.get(index));
     let (mut found, mut value, mut entry) = (Vec::new(), KeyBytes::new(), Vec::new());
     for (key, place) in &table.places {
@@ -247,16 +262,20 @@ fn changed_rows<'t, V: View>(
             (index.encode)(row, &mut value);
             entry.extend_from_slice(value.as_bytes());
         }
-        if index.is_none_or(|index| !index.unique) {
+        if index.is_none_or(|index| !index.is_claim(value.as_bytes())) {
             entry.extend_from_slice(key);
         }
         if plan.contains(&entry) && select.passes(row) {
-            found.push((entry.clone(), row));
+            found.push(Changed {
+                entry: entry.clone(),
+                key,
+                row,
+            });
         }
     }
-    found.sort_by(|(one, _), (other, _)| match plan.direction {
-        Direction::Forward => one.cmp(other),
-        Direction::Backward => other.cmp(one),
+    found.sort_by(|one, other| match plan.direction {
+        Direction::Forward => one.place().cmp(&other.place()),
+        Direction::Backward => other.place().cmp(&one.place()),
     });
     found
 }

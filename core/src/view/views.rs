@@ -1,7 +1,7 @@
 //! Views in the entries of an embedded store.
 
 use super::cursor::Page;
-use super::key::KeyOf;
+use super::lookup::KeyOf;
 use super::select::Select;
 use super::snapshot::ViewSnapshot;
 use super::{View, ViewDefinition, ViewError, layout};

@@ -18,5 +18,6 @@ mod locking;
 mod partitions;
 mod projections;
 mod rebuilds;
+mod slow_workers;
 mod subscriptions;
 mod waiting;

@@ -191,6 +191,7 @@ fn readers_see_current_views_all_the_time_while_they_are_rebuilt_and_events_come
         move || {
             let mut last = pay(&store, "ann", 1);
             while matches!(stop.try_recv(), Err(mpsc::TryRecvError::Empty)) {
+                thread::sleep(Duration::from_millis(1));
                 last = pay(&store, "ann", 1);
             }
             last
@@ -346,6 +347,7 @@ fn a_new_version_of_another_program_is_switched_to_while_events_come_all_the_tim
         move || {
             let mut last = pay(&store, "ann", 1);
             while matches!(stop.try_recv(), Err(mpsc::TryRecvError::Empty)) {
+                thread::sleep(Duration::from_millis(1));
                 last = pay(&store, "ann", 1);
             }
             last
@@ -358,6 +360,8 @@ fn a_new_version_of_another_program_is_switched_to_while_events_come_all_the_tim
     let last = writer.join().unwrap();
     new.wait("balances", last);
     assert_eq!(balances(&views), [("ann".to_owned(), 2 * last.get())]);
+    let has_failed = |status: &midgard::Status| status.state == ConsumerState::Failed;
+    block_on(old.handle.wait_until("balances", LONG, has_failed)).unwrap();
     old.stop().unwrap_err();
     new.stop().unwrap();
 }

@@ -7,7 +7,9 @@ mod vendored {
     pub(crate) use renamed as midgard;
 }
 
-use renamed::{Aggregate, Apply, Event, EventSet};
+use renamed::{
+    Aggregate, Apply, Context, Event, EventSet, HandlerError, Project, Projection, View, ViewKey,
+};
 use serde::{Deserialize, Serialize};
 
 // What generated code would find, if it named `midgard` and not the path that it was given.
@@ -44,7 +46,46 @@ enum All {
     Users(UserEvent),
 }
 
+#[derive(Serialize, Deserialize, ViewKey)]
+#[view_key(crate = crate::vendored::midgard)]
+struct Name(String);
+
+#[derive(Serialize, Deserialize, ViewKey)]
+#[view_key(crate = renamed)]
+enum State {
+    Active,
+}
+
+#[derive(Serialize, Deserialize, View)]
+#[view(key = name, index(state, ordered), index(both = (state, name)), crate = renamed)]
+struct Row {
+    name: Name,
+    state: State,
+}
+
+#[derive(Projection)]
+#[projection(
+    name = "users",
+    events(UserEvent),
+    covers(All),
+    views(Row),
+    crate = crate::vendored::midgard
+)]
+struct Users;
+
+impl Project<UserEvent> for Users {
+    async fn project(
+        &self,
+        event: UserEvent,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), HandlerError> {
+        let UserEvent::Created(Created { name }) = event;
+        Ok(context.put(Row { name: Name(name), state: State::Active })?)
+    }
+}
+
 fn main() {
+    let _ = Row::by_state(State::Active);
     let event = Created { name: "ann".into() };
     User::default().apply_event(event.clone().into());
     assert_eq!(All::Users(event.into()).name(), "user.created");

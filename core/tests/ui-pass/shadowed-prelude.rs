@@ -6,11 +6,11 @@
 pub mod shadowed {
     //! Everything that generated code could mean by a short name.
 
-    use midgard::{Aggregate, Apply, Event, EventSet};
+    use ::midgard::{Aggregate, Apply, Event, EventSet, Projection, View, ViewKey};
 
     // What the derives of serde and of std need is out of the way in a module of its own.
     mod events {
-        use midgard::Event;
+        use ::midgard::Event;
         use serde::{Deserialize, Serialize};
 
         #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -18,6 +18,10 @@ pub mod shadowed {
         pub(super) struct CreatedV1 {
             pub(super) name: String,
         }
+
+        #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+        #[event(name = "other")]
+        pub(super) struct Other {}
 
         #[derive(Debug, Clone, Serialize, Deserialize)]
         pub(super) struct Fields {
@@ -30,6 +34,8 @@ pub mod shadowed {
     struct String;
     struct Vec;
     struct Box;
+    struct u8;
+    struct u16;
     struct u32;
     struct usize;
     struct str;
@@ -56,6 +62,13 @@ pub mod shadowed {
     mod serde {}
     mod inventory {}
     mod midgard_macros {}
+    trait Future {}
+    trait ToString {}
+    mod midgard {}
+    const bytes: () = ();
+    const form: () = ();
+    const row: () = ();
+    const context: () = ();
     const event: () = ();
     const name: () = ();
     const version: () = ();
@@ -119,6 +132,74 @@ pub mod shadowed {
     #[derive(EventSet)]
     enum All {
         Error(Created),
+    }
+
+    #[derive(ViewKey)]
+    enum State {
+        None,
+        Some,
+    }
+
+    #[derive(ViewKey)]
+    struct Place {
+        country: ::std::string::String,
+        city: ::std::string::String,
+    }
+
+    #[derive(View)]
+    #[view(
+        key = (id, name),
+        index(email, unique, ordered),
+        index(state),
+        index(place, ordered),
+        index(both = (email, id), ordered)
+    )]
+    struct Row {
+        id: u64,
+        name: ::std::string::String,
+        email: ::std::option::Option<::std::string::String>,
+        state: State,
+        place: Place,
+    }
+
+    impl ::serde::Serialize for Row {
+        fn serialize<S: ::serde::Serializer>(
+            &self,
+            s: S,
+        ) -> ::std::result::Result<S::Ok, S::Error> {
+            events::Fields { email: self.email.clone() }.serialize(s)
+        }
+    }
+
+    impl<'de> ::serde::Deserialize<'de> for Row {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            d: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            events::Fields::deserialize(d).map(|fields| Row {
+                id: 0,
+                name: ::std::string::String::new(),
+                email: fields.email,
+                state: State::None,
+                place: Place {
+                    country: ::std::string::String::new(),
+                    city: ::std::string::String::new(),
+                },
+            })
+        }
+    }
+
+    #[derive(Projection)]
+    #[projection(name = "users", events(UserEvent), ignore(events::Other), covers(All), views(Row))]
+    struct Users;
+
+    impl ::midgard::Project<UserEvent> for Users {
+        async fn project(
+            &self,
+            _: UserEvent,
+            _: &mut ::midgard::Context<'_, Self>,
+        ) -> ::std::result::Result<(), ::midgard::HandlerError> {
+            ::std::result::Result::Ok(())
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The generated enum is as visible as its aggregate, and private events stay private.
+//! What is generated is as visible as the type it is generated for, and private types stay private.
 #![deny(warnings, missing_docs, unreachable_pub)]
 
 mod users {
@@ -17,7 +17,19 @@ mod users {
         pub(crate) struct Renamed {}
     }
 
-    use midgard::{Aggregate, Apply};
+    use midgard::{Aggregate, Apply, View, ViewKey};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize, ViewKey)]
+    pub(super) struct City(pub(super) String);
+
+    #[derive(Serialize, Deserialize, View)]
+    #[view(key = id, index(city, ordered), index(hidden, ordered))]
+    pub(super) struct Row {
+        pub(super) id: u64,
+        city: City,
+        hidden: private::Hidden,
+    }
 
     #[derive(Debug, Default, Aggregate)]
     #[aggregate(name = "user", id = u64, events(event::Created, Changed = self::event::Renamed))]
@@ -37,7 +49,40 @@ mod users {
 
     mod private {
         use super::event::Created;
-        use midgard::{Aggregate, Apply};
+        use midgard::{
+            Aggregate, Apply, Context, HandlerError, Project, Projection, Select, View, ViewKey,
+        };
+        use serde::{Deserialize, Serialize};
+
+        #[derive(Serialize, Deserialize, ViewKey)]
+        pub(super) struct Hidden(u64);
+
+        #[derive(Serialize, Deserialize, View)]
+        #[view(key = id, index(hidden))]
+        struct Private {
+            id: u64,
+            hidden: Hidden,
+        }
+
+        #[derive(Projection)]
+        #[projection(name = "private", events(Created), views(Private, super::Row))]
+        struct Privately;
+
+        impl Project<Created> for Privately {
+            async fn project(
+                &self,
+                _: Created,
+                context: &mut Context<'_, Self>,
+            ) -> Result<(), HandlerError> {
+                context.remove::<super::Row>(7)?;
+                Ok(context.put(Private { id: 7, hidden: Hidden(1) })?)
+            }
+        }
+
+        #[allow(dead_code)]
+        fn selected() -> Select<Private> {
+            Private::by_hidden(Hidden(1))
+        }
 
         #[derive(Debug, Default, Aggregate)]
         #[aggregate(name = "inner", id = u64, events(Created), event_enum = Facts)]
@@ -61,5 +106,6 @@ fn main() {
     let mut user = users::User::default();
     user.apply_event(users::event::Created {}.into());
     user.apply_event(users::renamed());
+    let _ = users::Row::by_city(users::City("Oslo".to_owned()));
     assert!(matches!(users::renamed(), users::UserEvent::Changed(_)));
 }

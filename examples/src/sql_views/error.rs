@@ -1,5 +1,6 @@
 //! What can go wrong with views in SQLite.
 
+use sqlx::error::DatabaseError;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ const BUSY: u32 = 5;
 
 /// Whether it was a lock that someone else holds.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     let code = code.and_then(|code| code.parse::<u32>().ok());
     code.is_some_and(|code| code & 0xFF == BUSY)
 }

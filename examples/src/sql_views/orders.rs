@@ -1,15 +1,12 @@
 //! The projection: orders by month and status, and what each customer had approved.
 
 use super::store::{SqliteViews, table};
-use crate::shop::customer::{
-    Customer, CustomerEvent, CustomerId, OrderApproved, OrderRejected, Purchase,
-};
-use crate::shop::{Cents, Date};
+use crate::shop::Cents;
+use crate::shop::customer::{Customer, CustomerEvent, OrderApproved, OrderRejected, Purchase};
 use midgard::projection::ProjectError;
 use midgard::view::ViewDefinition;
 use midgard::{
-    Aggregate, Context, EventDescriptor, EventSet, HandlerError, Project, Projection,
-    RecordedEventRef,
+    Context, EventDescriptor, EventSet, HandlerError, Project, Projection, RecordedEventRef,
 };
 use sqlx::AssertSqlSafe;
 
@@ -86,7 +83,7 @@ async fn count_by_month(
          ON CONFLICT DO UPDATE SET orders = orders + 1, cents = cents + excluded.cents"
     );
     sqlx::query(AssertSqlSafe(count))
-        .bind(month(purchase.date))
+        .bind(purchase.date.month().to_string())
         .bind(status)
         .bind(i64::try_from(purchase.total.0)?)
         .execute(&mut **context.transaction())
@@ -98,7 +95,7 @@ async fn count_by_customer(
     context: &mut Context<'_, Orders>,
     approved: Cents,
 ) -> Result<(), HandlerError> {
-    let customer = customer(context.recorded())?;
+    let customer = context.recorded().aggregate_id::<Customer>()?;
     let table = table(CUSTOMERS, context.generation());
     let count = format!(
         "INSERT INTO {table} VALUES (?, 1, ?)
@@ -111,18 +108,4 @@ async fn count_by_customer(
         .execute(&mut **context.transaction())
         .await?;
     Ok(())
-}
-
-/// As SQL writes it: `1997-01`.
-fn month(date: Date) -> String {
-    let date = u32::from(date);
-    format!("{:04}-{:02}", date / 10_000, date / 100 % 100)
-}
-
-/// Whose stream an event is in.
-fn customer(event: &RecordedEventRef<'_>) -> Result<CustomerId, HandlerError> {
-    let id = event.stream.strip_prefix(Customer::NAME);
-    let id = id.and_then(|id| id.strip_prefix('-'));
-    let id = id.ok_or_else(|| format!("\"{}\" is no stream of a customer", event.stream))?;
-    Ok(id.parse()?)
 }

@@ -89,10 +89,10 @@ fn a_catch_up_ends_when_the_database_stays_locked() {
 
 #[test]
 fn a_new_database_can_be_opened_by_many_at_once() {
-    for _ in 0..10 {
+    for _ in 0..60 {
         let database = Database::new();
         let open = || spawn(SqliteViews::open(database.file(), Duration::from_secs(20)));
-        let all: Vec<_> = (0..8).map(|_| open()).collect();
+        let all: Vec<_> = (0..16).map(|_| open()).collect();
         for opened in all {
             block_on(opened).unwrap().unwrap();
         }

@@ -135,9 +135,12 @@ fn workers_that_are_killed_at_any_moment_count_every_event_once() {
             for _ in 0..EFFECTS {
                 effects.push(worker.effect().expect("a worker runs until it is killed"));
             }
-            // Spread over reading, handling and committing; the seed is the number of the kill.
-            let after = Duration::from_micros(kill.wrapping_mul(0x9E37_79B9) % 30_000);
-            thread::sleep(after);
+            // At once after an effect, or spread over reading, handling and committing; the seed is the
+            // number of the kill.
+            if kill % 2 == 0 {
+                let after = kill.wrapping_mul(0x9E37_79B9) % 30_000;
+                thread::sleep(Duration::from_micros(after));
+            }
             effects.extend(worker.kill());
         }
         is_ended.store(true, Ordering::SeqCst);

@@ -82,7 +82,7 @@ impl<T> Key<T> {
                 // What is left in the parentheses would be reported once more.
                 content.parse::<proc_macro2::TokenStream>()?;
                 let message = error.to_string();
-                if message.starts_with("expected") {
+                if message.starts_with("expected") || message.starts_with("unexpected") {
                     // The parser's own words say what is wrong, but not what to write.
                     cx.push(Error::new(error.span(), format_args!("{message}: {help}")));
                 } else {

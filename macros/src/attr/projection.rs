@@ -4,8 +4,7 @@ use super::key::{Form, Key, read};
 use super::{CRATE, default_crate, path_of_crate};
 use crate::ctxt::Ctxt;
 use syn::parse::{Parse, ParseStream};
-use syn::punctuated::Punctuated;
-use syn::{Attribute, LitInt, LitStr, Path, Result, Token, Type};
+use syn::{Attribute, Lit, LitInt, LitStr, Path, Result, Token, Type};
 
 const PROJECTION: Form = Form {
     attribute: "projection",
@@ -82,6 +81,16 @@ pub(crate) fn projection(cx: &Ctxt, attrs: &[Attribute]) -> ProjectionAttrs {
 }
 
 fn types(input: ParseStream<'_>) -> Result<Vec<Type>> {
-    let list = Punctuated::<Type, Token![,]>::parse_terminated(input)?;
-    Ok(list.into_iter().collect())
+    let mut types = Vec::new();
+    while !input.is_empty() {
+        // The parser would name everything that a type can begin with.
+        if input.peek(Lit) {
+            return Err(input.error("expected a type"));
+        }
+        types.push(input.parse()?);
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    Ok(types)
 }

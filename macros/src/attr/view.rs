@@ -1,6 +1,6 @@
 //! Parsing of `#[view(..)]` and `#[view_key(..)]`.
 
-use super::key::{Form, Key, list, nearest, read};
+use super::key::{Form, Key, read};
 use super::{CRATE, default_crate, path_of_crate};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
@@ -44,6 +44,8 @@ pub(crate) struct Index {
     pub(crate) fields: Vec<Ident>,
     pub(crate) unique: bool,
     pub(crate) ordered: bool,
+    /// Words that are no options.
+    pub(crate) unknown: Vec<Ident>,
 }
 
 pub(crate) fn view(cx: &Ctxt, attrs: &[Attribute]) -> ViewAttrs {
@@ -113,14 +115,15 @@ fn index(cx: &Ctxt, input: ParseStream<'_>) -> Result<Index> {
         fields,
         unique: false,
         ordered: false,
+        unknown: Vec::new(),
     };
     while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
         let option: Ident = input.parse()?;
         let seen = match option.to_string().as_str() {
             "unique" => &mut index.unique,
             "ordered" => &mut index.ordered,
-            other => {
-                cx.error(&option, unknown_option(&index, other));
+            _ => {
+                index.unknown.push(option);
                 continue;
             }
         };
@@ -132,17 +135,4 @@ fn index(cx: &Ctxt, input: ParseStream<'_>) -> Result<Index> {
         return Err(input.error("expected a comma"));
     }
     Ok(index)
-}
-
-fn unknown_option(index: &Index, word: &str) -> String {
-    const OPTIONS: [&str; 2] = ["unique", "ordered"];
-    if let Some(option) = nearest(word, OPTIONS) {
-        return format!("an index has no option `{word}`: did you mean `{option}`?");
-    }
-    let name = &index.name;
-    format!(
-        "an index has no option `{word}`, but {}; for an index over several fields \
-         write `index({name}_{word} = ({name}, {word}))`",
-        list(&OPTIONS)
-    )
 }

@@ -10,7 +10,7 @@ pub(crate) mod projection;
 pub(crate) mod view;
 pub(crate) mod view_key;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::Path;
 
@@ -26,4 +26,15 @@ fn anonymous(items: &TokenStream) -> TokenStream {
         #[allow(unused_qualifications, clippy::absolute_paths)]
         const _: () = { #items };
     }
+}
+
+/// The same tokens, at another place: the panic of a const lands where its call begins and ends.
+fn respanned(tokens: &TokenStream, span: Span) -> TokenStream {
+    let tokens = tokens.clone().into_iter();
+    tokens
+        .map(|mut token| {
+            token.set_span(span);
+            token
+        })
+        .collect()
 }

@@ -1,10 +1,10 @@
 //! `#[derive(Projection)]`.
 
-use super::{anonymous, private};
+use super::{anonymous, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::fallback;
 use crate::valid::{self, Checked, Projection};
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::spanned::Spanned as _;
 use syn::{DeriveInput, Token, Type};
@@ -27,8 +27,6 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
         name,
         version,
         events,
-        ignore,
-        covers,
         ..
     } = projection;
     let private = private(krate);
@@ -39,22 +37,31 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
         .map(|ty| quote!(<#ty as #krate::EventSet>::DESCRIPTORS))
         .collect();
     let handlers = events.iter().zip(&sets).map(|(ty, set)| {
-        // As of an aggregate: rustc blames `Self` for a missing `Project`, and go-to-definition on the
-        // event also finds its handler.
-        let (this, project) = (Token![Self](ty.span()), Ident::new("project", ty.span()));
+        let handled = handled(projection, ty);
         quote! {
             if #private::has(#set, __event.name) {
                 return match __event.decode::<#ty>() {
                     #private::Ok(__decoded) => {
-                        <#this as #krate::Project<#ty>>::#project(self, __decoded, __context)
-                            .await
-                            .map_err(#krate::projection::ProjectError::Handler)
+                        #handled.await.map_err(#krate::projection::ProjectError::Handler)
                     }
                     #private::Err(__error) => {
                         #private::Err(#krate::projection::ProjectError::Decode(__error))
                     }
                 };
             }
+        }
+    });
+    let checks = checks(projection);
+    // With a single impl, rustc would take its view to be meant wherever another one is used.
+    let keeps = (!views.is_empty()).then(|| {
+        quote! {
+            #(
+                #[automatically_derived]
+                impl #krate::projection::Keeps<#views> for #ident {}
+            )*
+
+            #[automatically_derived]
+            impl #krate::projection::Keeps<#private::NoView> for #ident {}
         }
     });
     anonymous(&quote! {
@@ -82,11 +89,68 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
             }
         }
 
-        #(
-            #[automatically_derived]
-            impl #krate::projection::Keeps<#views> for #ident {}
-        )*
+        #keeps
+
+        #checks
     })
+}
+
+/// The call of a handler.
+///
+/// As of an aggregate: rustc blames `Self` for a missing `Project`, and go-to-definition on the event also
+/// finds its handler. Within an async function it blames the call as well; both are one error where the
+/// call begins and ends in the same place.
+fn handled(projection: &Projection<'_>, ty: &Type) -> TokenStream {
+    let krate = &projection.krate;
+    let span = ty.span();
+    let (open, close) = (Token![<](span), Token![>](span));
+    let (this, project) = (Token![Self](span), Ident::new("project", span));
+    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(self, __decoded, __context));
+    arguments.set_span(span);
+    quote!(#open #this as #krate::Project<#ty> #close ::#project #arguments)
+}
+
+/// That no event is listed twice, also by way of a set, and that nothing is missing of what is covered.
+fn checks(projection: &Projection<'_>) -> TokenStream {
+    let Projection {
+        input,
+        krate,
+        events,
+        ignore,
+        covers,
+        ..
+    } = projection;
+    let private = private(krate);
+    let ident = &input.ident;
+    let listed: Vec<_> = events.iter().chain(ignore).collect();
+    let sets: Vec<_> = listed
+        .iter()
+        .map(|ty| quote!(<#ty as #krate::EventSet>::DESCRIPTORS))
+        .collect();
+    let len = listed.len();
+    let this = ident.to_string();
+    let once = listed.iter().enumerate().map(|(i, ty)| {
+        quote! {
+            <#ty as #private::ListedOnce<#ident, { __LISTED_ONCE[#i] }>>::HOLDS;
+        }
+    });
+    let covered = covers.iter().map(|ty| {
+        let name = valid::text(ty);
+        let call = respanned(&quote!(#private::assert_covered), ty.span());
+        let mut arguments = Group::new(
+            Delimiter::Parenthesis,
+            quote!(#this, #name, <#ty as #krate::EventSet>::DESCRIPTORS, __LISTED),
+        );
+        arguments.set_span(ty.span());
+        quote!(const _: () = #call #arguments;)
+    });
+    quote! {
+        const __LISTED: &[&[&#krate::EventDescriptor]] = &[#(#sets),*];
+        const __LISTED_ONCE: [#private::bool; #len] =
+            #private::distinct_names::<#len, { 0 #(+ #sets.len())* }>(&[#(#sets),*]);
+        const _: () = { #(#once)* };
+        #(#covered)*
+    }
 }
 
 /// The place of the views.

@@ -1,6 +1,7 @@
 //! `#[derive(View)]`.
 
-use super::{anonymous, private};
+use super::{anonymous, private, view_key};
+use crate::attr;
 use crate::ctxt::Ctxt;
 use crate::fallback;
 use crate::source;
@@ -35,21 +36,30 @@ fn row(view: &View<'_>, key: &[&Field]) -> TokenStream {
     } = view;
     let private = private(krate);
     let ident = &input.ident;
-    let key_type = value_type(key);
-    let encode_key = encode(view, key, &quote!(self));
+    let (key_type, key_form) = (value_type(key), (describe(view, key), encode(view, key)));
+    let (describe_key, encode_key) = key_form;
+    let write_key = write(view, key, &quote!(self));
     let indexes = view.indexes.iter().filter_map(|index| {
         let Checked::Good(fields) = &index.fields else {
             return None;
         };
         let (name, unique) = (&index.name, index.unique);
-        let ty = value_type(fields);
-        let encode = encode(view, fields, &quote!(__row));
+        let is_optional = match fields.as_slice() {
+            [field] => {
+                let ty = &field.ty;
+                quote!(<#ty as #krate::ViewKey>::__IS_OPTIONAL)
+            }
+            _ => quote!(false),
+        };
+        let describe = describe(view, fields);
+        let write = write(view, fields, &quote!(__row));
         Some(quote! {
-            #krate::view::ViewIndex::new(
+            #krate::view::ViewIndex::__new(
                 #name,
                 #unique,
-                <#ty as #krate::ViewKey>::describe,
-                |__row: &Self, __bytes: &mut #krate::view::KeyBytes| { #encode },
+                #is_optional,
+                #describe,
+                |__row: &Self, __bytes: &mut #krate::view::KeyBytes| { #write },
             )
         })
     });
@@ -60,9 +70,11 @@ fn row(view: &View<'_>, key: &[&Field]) -> TokenStream {
             const NAME: &'static #private::str = #name;
             const INDEXES: &'static [#krate::view::ViewIndex<Self>] = &[#(#indexes),*];
             type Key = #key_type;
+            const KEY: #krate::view::KeyForm<#key_type> =
+                #krate::view::KeyForm::__new(#describe_key, #encode_key);
 
             fn encode_key(&self, __bytes: &mut #krate::view::KeyBytes) {
-                #encode_key
+                #write_key
             }
 
             fn describe(__form: &mut #private::String) {
@@ -71,6 +83,9 @@ fn row(view: &View<'_>, key: &[&Field]) -> TokenStream {
         }
     })
 }
+
+// A field's type is only ever named as `<Type as ViewKey>::..`, even where it is a part of a tuple: all
+// that rustc then has to say of a type that is no key is the same, in the same place, and so said once.
 
 /// The type of one field, or the tuple of several.
 fn value_type(fields: &[&Field]) -> Type {
@@ -81,8 +96,37 @@ fn value_type(fields: &[&Field]) -> Type {
     }
 }
 
-/// Writes the fields one after another, which is how a tuple of them would be written.
-fn encode(view: &View<'_>, fields: &[&Field], row: &TokenStream) -> TokenStream {
+/// What describes the value of these fields, as `ViewKey::describe` of its type does.
+fn describe(view: &View<'_>, fields: &[&Field]) -> TokenStream {
+    let krate = &view.krate;
+    if let [field] = fields {
+        let ty = &field.ty;
+        return quote!(<#ty as #krate::ViewKey>::describe);
+    }
+    let private = private(krate);
+    let describes = view_key::describe_tuple(krate, fields.iter().map(|field| &field.ty));
+    quote!(|__form: &mut #private::String| { #describes })
+}
+
+/// What writes the value of these fields, as `ViewKey::encode` does.
+fn encode(view: &View<'_>, fields: &[&Field]) -> TokenStream {
+    let krate = &view.krate;
+    if let [field] = fields {
+        let ty = &field.ty;
+        return quote!(<#ty as #krate::ViewKey>::encode);
+    }
+    let value_type = value_type(fields);
+    let writes = fields.iter().enumerate().map(|(i, field)| {
+        let (number, ty) = (syn::Index::from(i), &field.ty);
+        quote!(<#ty as #krate::ViewKey>::encode(&__value.#number, __bytes);)
+    });
+    quote! {
+        |__value: &#value_type, __bytes: &mut #krate::view::KeyBytes| { #(#writes)* }
+    }
+}
+
+/// Writes the fields of a row one after another, which is how a tuple of them would be written.
+fn write(view: &View<'_>, fields: &[&Field], row: &TokenStream) -> TokenStream {
     let krate = &view.krate;
     let writes = fields.iter().map(|field| {
         let (ident, ty) = (&field.ident, &field.ty);
@@ -153,16 +197,13 @@ fn selections_of(
     fields: &[&Field],
 ) -> TokenStream {
     let View { input, krate, .. } = view;
-    let private = private(krate);
     let (vis, ty) = (&input.vis, value_type(fields));
+    let encode = encode(view, fields);
     let ident = &index.ident;
     let names: Vec<_> = fields.iter().map(|field| valid::name_of(field)).collect();
-    let what = names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let by = format_ident!("by_{ident}");
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let what = attr::list(&names);
+    let by = format_ident!("by_{ident}", span = ident.span());
     let doc = if index.unique {
         format!("The row with this {what}, if there is one.")
     } else {
@@ -171,20 +212,20 @@ fn selections_of(
     let equal = quote! {
         #[doc = #doc]
         #vis fn #by(value: impl #krate::view::KeyOf<#ty>) -> #krate::Select<Self> {
-            #krate::Select::__equal::<#ty>(#number, value)
+            #krate::Select::__equal(#number, value, #encode)
         }
     };
     let ordered = index.ordered.then(|| {
         let (by_range, in_order) = (
-            format_ident!("by_{ident}_range"),
-            format_ident!("ordered_by_{ident}"),
+            format_ident!("by_{ident}_range", span = ident.span()),
+            format_ident!("ordered_by_{ident}", span = ident.span()),
         );
         let doc_range = format!("The rows whose {what} is in a range, in its order.");
         let doc_order = format!("All rows, in the order of {what}.");
         quote! {
             #[doc = #doc_range]
-            #vis fn #by_range(range: impl #private::RangeBounds<#ty>) -> #krate::Select<Self> {
-                #krate::Select::__range::<#ty>(#number, range)
+            #vis fn #by_range(range: impl #krate::view::RangeOf<#ty>) -> #krate::Select<Self> {
+                #krate::Select::__range(#number, range, #encode)
             }
 
             #[doc = #doc_order]

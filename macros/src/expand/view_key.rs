@@ -1,10 +1,10 @@
 //! `#[derive(ViewKey)]`.
 
-use super::{anonymous, private};
+use super::{anonymous, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::fallback;
 use crate::valid::{self, Form, ViewKey};
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Delimiter, Group, Literal, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::{DeriveInput, Member, Path, Type, Variant};
@@ -27,12 +27,26 @@ fn impls(key: &ViewKey<'_>) -> TokenStream {
     } = key;
     let private = private(krate);
     let ident = &input.ident;
-    let (describe, encode) = match form {
-        Form::Fields(fields) => (describe_fields(krate, fields), encode_fields(krate, fields)),
+    let (describe, encode, check) = match form {
+        Form::Fields(fields) => (
+            describe_fields(krate, fields),
+            encode_fields(krate, fields),
+            TokenStream::new(),
+        ),
         Form::Variants(variants) => (
             describe_variants(krate, variants),
             encode_variants(krate, variants),
+            check_numbers(key, variants),
         ),
+    };
+    let is_optional = match form {
+        Form::Fields(fields) => match fields.as_slice() {
+            [(_, ty)] => Some(quote! {
+                const __IS_OPTIONAL: #private::bool = <#ty as #krate::ViewKey>::__IS_OPTIONAL;
+            }),
+            _ => None,
+        },
+        Form::Variants(_) => None,
     };
     anonymous(&quote! {
         #[automatically_derived]
@@ -44,30 +58,39 @@ fn impls(key: &ViewKey<'_>) -> TokenStream {
             fn encode(&self, __bytes: &mut #krate::view::KeyBytes) {
                 #encode
             }
+
+            #is_optional
         }
+
+        #check
     })
 }
 
 /// A newtype is described as what it holds, and several fields as a tuple.
 fn describe_fields(krate: &Path, fields: &[(Member, &Type)]) -> TokenStream {
-    let ty = match fields {
-        [(_, ty)] => quote!(#ty),
-        _ => {
-            let private = private(krate);
-            let describes = fields.iter().enumerate().map(|(i, (_, ty))| {
-                let before = if i == 0 { "(" } else { ", " };
-                quote! {
-                    #private::String::push_str(__form, #before);
-                    <#ty as #krate::ViewKey>::describe(__form);
-                }
-            });
-            return quote! {
-                #(#describes)*
-                #private::String::push_str(__form, ")");
-            };
+    match fields {
+        [(_, ty)] => quote!(<#ty as #krate::ViewKey>::describe(__form);),
+        _ => describe_tuple(krate, fields.iter().map(|(_, ty)| *ty)),
+    }
+}
+
+/// Describes a tuple of these types.
+pub(crate) fn describe_tuple<'a>(
+    krate: &Path,
+    types: impl Iterator<Item = &'a Type>,
+) -> TokenStream {
+    let private = private(krate);
+    let describes = types.enumerate().map(|(i, ty)| {
+        let before = if i == 0 { "(" } else { ", " };
+        quote! {
+            #private::String::push_str(__form, #before);
+            <#ty as #krate::ViewKey>::describe(__form);
         }
-    };
-    quote!(<#ty as #krate::ViewKey>::describe(__form);)
+    });
+    quote! {
+        #(#describes)*
+        #private::String::push_str(__form, ")");
+    }
 }
 
 fn encode_fields(krate: &Path, fields: &[(Member, &Type)]) -> TokenStream {
@@ -104,4 +127,24 @@ fn encode_variants(krate: &Path, variants: &[&Variant]) -> TokenStream {
         let __number: #private::#number = match self { #(#arms)* };
         <#private::#number as #krate::ViewKey>::encode(&__number, __bytes);
     }
+}
+
+/// Where variants have numbers of their own, Rust sorts by these, and so must not sort otherwise.
+fn check_numbers(key: &ViewKey<'_>, variants: &[&Variant]) -> TokenStream {
+    let private = private(&key.krate);
+    let ident = &key.input.ident;
+    let pairs = variants.iter().zip(variants.iter().skip(1));
+    pairs
+        .filter(|(_, next)| next.discriminant.is_some())
+        .map(|(one, next)| {
+            let (one, next) = (&one.ident, &next.ident);
+            let check = respanned(&quote!(#private::assert_in_order), next.span());
+            let mut arguments = Group::new(
+                Delimiter::Parenthesis,
+                quote!((#ident::#one as #private::i128) < (#ident::#next as #private::i128)),
+            );
+            arguments.set_span(next.span());
+            quote!(const _: () = #check #arguments;)
+        })
+        .collect()
 }

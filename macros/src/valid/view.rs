@@ -41,7 +41,8 @@ pub(crate) fn view<'a>(cx: &Ctxt, input: &'a DeriveInput) -> View<'a> {
         Data::Enum(_) => {
             cx.error(
                 ident,
-                "a view is a struct: its fields are what a row has, and what it is found by",
+                "a view is a struct, as its rows are found by the fields: write one that has the enum in \
+                 a field",
             );
             None
         }
@@ -158,6 +159,9 @@ fn indexes_of<'a>(
     for index in indexes {
         let name = index.name.unraw().to_string();
         let of = find_all(cx, ident, &index.fields, fields);
+        for option in &index.unknown {
+            cx.error(option, unknown_option(&index, option, fields));
+        }
         if valid.iter().any(|other| other.name == name) {
             cx.error(
                 &index.name,
@@ -199,6 +203,24 @@ fn indexes_of<'a>(
     valid
 }
 
+fn unknown_option(index: &attr::Index, option: &Ident, fields: &[&Field]) -> String {
+    const OPTIONS: [&str; 2] = ["unique", "ordered"];
+    let word = option.to_string();
+    let name = &index.name;
+    if fields.iter().any(|field| name_of(field) == word) {
+        return format!(
+            "an index over several fields has a name: write `index({name}_{word} = ({name}, {word}))`"
+        );
+    }
+    match nearest(&word, OPTIONS) {
+        Some(nearest) => format!("an index has no option `{word}`: did you mean `{nearest}`?"),
+        None => format!(
+            "an index has no option `{word}`: it takes {}",
+            list(&OPTIONS)
+        ),
+    }
+}
+
 /// Indexes of fields that cannot be looked at: what is generated for them is there to be called.
 fn stand_ins<'a>(indexes: Vec<attr::Index>) -> Vec<Index<'a>> {
     indexes
@@ -223,10 +245,7 @@ fn find_all<'a>(
     let mut found: Vec<&Field> = Vec::new();
     let mut is_sound = true;
     for name in names {
-        let Some(field) = fields
-            .iter()
-            .find(|field| name_of(field) == name.unraw().to_string())
-        else {
+        let Some(field) = fields.iter().find(|field| name.unraw() == name_of(field)) else {
             cx.error(name, unknown_field(ident, name, fields));
             is_sound = false;
             continue;

@@ -5,11 +5,11 @@
 use crate::common::{child_command, stream};
 use event_listener::Event as Notify;
 use midgard::projection::{Keeps, ProjectError};
-use midgard::view::{KeyBytes, ViewDefinition, ViewIndex};
+use midgard::view::ViewDefinition;
 use midgard::{
     Append, ConsumerState, Context, Event, EventDescriptor, ExpectedVersion, HandlerError,
     MidgardHandle, NewEvent, Position, Project, Projection, ReadLog, RecordedEventRef, Status,
-    Store, View, ViewKey, Views, block_on,
+    Store, View, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -35,66 +35,20 @@ pub(crate) struct Moved {
 }
 
 /// An event, and how often it was applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
+#[view(key = position)]
 pub(crate) struct Applied {
     pub(crate) position: u64,
     pub(crate) times: u64,
 }
 
-impl View for Applied {
-    const NAME: &'static str = "applied";
-    const INDEXES: &'static [ViewIndex<Self>] = &[];
-    type Key = u64;
-
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        self.position.encode(bytes);
-    }
-
-    fn describe(form: &mut String) {
-        form.push_str("position: u64, times: u64");
-    }
-}
-
 /// What is in an account, and which event was the last of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
+#[view(key = account, index(cents, ordered), index(last, unique, ordered))]
 pub(crate) struct Balance {
     pub(crate) account: u32,
     pub(crate) cents: i64,
     pub(crate) last: u64,
-}
-
-impl Balance {
-    /// The index in the order of cents, in which several rows may have one value.
-    pub(crate) const BY_CENTS: usize = 0;
-    /// The index of the last event, which only one account can have.
-    pub(crate) const BY_LAST: usize = 1;
-}
-
-impl View for Balance {
-    const NAME: &'static str = "balance";
-    const INDEXES: &'static [ViewIndex<Self>] = &[
-        ViewIndex::new(
-            "cents",
-            false,
-            <i64 as ViewKey>::describe,
-            |row: &Balance, bytes: &mut KeyBytes| row.cents.encode(bytes),
-        ),
-        ViewIndex::new(
-            "last",
-            true,
-            <u64 as ViewKey>::describe,
-            |row: &Balance, bytes: &mut KeyBytes| row.last.encode(bytes),
-        ),
-    ];
-    type Key = u32;
-
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        self.account.encode(bytes);
-    }
-
-    fn describe(form: &mut String) {
-        form.push_str("account: u32, cents: i64, last: u64");
-    }
 }
 
 /// In a process with `HOLDING`, handlers stop at an event with so many cents, until it is told to go on.

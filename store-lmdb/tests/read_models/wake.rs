@@ -2,12 +2,9 @@
 
 use crate::common::{child_directory, stream};
 use crate::kit::{Applied, LONG, Ledger, Moved, Process, append_moved, obey, open, told};
-use midgard::projection::{Keeps, ProjectError};
-use midgard::view::{KeyBytes, ViewDefinition, ViewIndex};
 use midgard::{
-    Append, Context, Event, EventDescriptor, ExpectedVersion, HandleError, HandlerError, Midgard,
-    NewEvent, Position, Project, Projection, RecordedEventRef, Select, Store, Subscription, View,
-    ViewKey, Views, block_on,
+    Append, Context, Event, ExpectedVersion, HandleError, HandlerError, Midgard, NewEvent,
+    Position, Project, Projection, Select, Store, Subscription, View, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -96,61 +93,18 @@ struct Transferred {
 }
 
 /// What an account has, and how often something went in or out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, View)]
+#[view(key = account, index(cents))]
 struct Purse {
     account: u32,
     cents: i64,
     transfers: u64,
 }
 
-impl View for Purse {
-    const NAME: &'static str = "purse";
-    const INDEXES: &'static [ViewIndex<Self>] = &[ViewIndex::new(
-        "cents",
-        false,
-        <i64 as ViewKey>::describe,
-        |row: &Purse, bytes: &mut KeyBytes| row.cents.encode(bytes),
-    )];
-    type Key = u32;
-
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        self.account.encode(bytes);
-    }
-
-    fn describe(form: &mut String) {
-        form.push_str("account: u32, cents: i64, transfers: u64");
-    }
-}
-
 /// A row for each transfer, beside the two purses.
+#[derive(Projection)]
+#[projection(name = "purses", events(Transferred), views(Applied, Purse))]
 struct Purses;
-
-impl Projection for Purses {
-    const NAME: &'static str = "purses";
-    const VERSION: u32 = 1;
-    const EVENTS: &'static [&'static EventDescriptor] = &[Transferred::DESCRIPTOR];
-    type Store = Views;
-
-    fn views() -> Vec<ViewDefinition> {
-        vec![
-            ViewDefinition::of::<Applied>(),
-            ViewDefinition::of::<Purse>(),
-        ]
-    }
-
-    async fn project_event(
-        &self,
-        event: &RecordedEventRef<'_>,
-        context: &mut Context<'_, Self>,
-    ) -> Result<(), ProjectError> {
-        let transferred = event.decode::<Transferred>()?;
-        let projected = self.project(transferred, context).await;
-        projected.map_err(ProjectError::Handler)
-    }
-}
-
-impl Keeps<Applied> for Purses {}
-impl Keeps<Purse> for Purses {}
 
 impl Project<Transferred> for Purses {
     async fn project(

@@ -91,6 +91,14 @@ pub struct Case {
 }
 
 impl Case {
+    pub(in crate::testing) const fn new(
+        subject: &'static str,
+        name: &'static str,
+        run: fn(),
+    ) -> Self {
+        Case { subject, name, run }
+    }
+
     /// How long [`Case::run`] lets a case go on. A store that loses a wake-up would hang otherwise.
     pub const PATIENCE: Duration = Duration::from_secs(300);
 

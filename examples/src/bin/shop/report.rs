@@ -76,7 +76,8 @@ async fn show_progress(handle: &MidgardHandle) -> Result<(), HandleError> {
         bar.set_message(what);
         bar.set_length(end.get());
         bar.set_position(position.get());
-        if !is_terminal && !(is_first && position == end) {
+        let was_there = is_first && position == end;
+        if !is_terminal && !was_there {
             eprintln!("{what}: at position {position} of {end}");
         }
     }

@@ -1,0 +1,28 @@
+use midgard::{Context, Event, EventSet, HandlerError, Project, Projection};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "order.placed")]
+struct OrderPlaced {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "order.cancelled")]
+struct OrderCancelled {}
+
+#[derive(EventSet)]
+enum OrderEvent {
+    Placed(OrderPlaced),
+    Cancelled(OrderCancelled),
+}
+
+#[derive(Projection)]
+#[projection(name = "orders", events(OrderPlaced), covers(OrderEvent))]
+struct Orders;
+
+impl Project<OrderPlaced> for Orders {
+    async fn project(&self, _: OrderPlaced, _: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! The contract of a place for views: embedded views hold it, and it catches those that break it.
+
+mod bites;
+mod broken;
+mod memory;
+
+use memory::Memory;
+use midgard::testing::view_store_contract;
+
+view_store_contract!(Memory);

@@ -1,0 +1,14 @@
+//! Views: typed tables with keys and indexes, on the store in memory.
+//!
+//! What their projections do with them is in `read_models`.
+
+mod damage;
+mod definitions;
+mod keys;
+mod kit;
+mod lookups;
+mod many;
+mod model;
+mod pages;
+mod transactions;
+mod unique;
