@@ -203,30 +203,41 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let outcome = self
             .handle(&event, &mut transaction, &mut effects, failures)
             .await;
-        if !H::ATOMIC || outcome.is_err() {
-            drop(transaction);
-            transaction = self.begin().await?;
-            self.check_leases(&mut transaction).await?;
-        }
-        match &outcome {
-            Ok(()) => notes::remove(notes, &mut transaction, key).await?,
+        let error = match outcome {
+            Ok(()) => {
+                if !H::ATOMIC {
+                    drop(transaction);
+                    transaction = self.begin().await?;
+                    self.check_leases(&mut transaction).await?;
+                }
+                notes::remove(notes, &mut transaction, key).await?;
+                match self.write(transaction).await {
+                    Ok(()) => {
+                        for effect in effects {
+                            effect.await;
+                        }
+                        self.handled += 1;
+                        return Ok(true);
+                    }
+                    Err(Trouble::Refused(error)) => error.to_string(),
+                    Err(trouble) => return Err(trouble),
+                }
+            }
             Err(error) => {
-                let letter = Letter {
-                    error: error.to_string(),
-                    failures: failures + 1,
-                    tried: Timestamp::now().as_micros(),
-                    ..letter.clone()
-                };
-                notes::put(notes, &mut transaction, key, letter).await?;
+                drop(transaction);
+                error.to_string()
             }
-        }
+        };
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        let letter = Letter {
+            error,
+            failures: failures + 1,
+            tried: Timestamp::now().as_micros(),
+            ..letter.clone()
+        };
+        notes::put(notes, &mut transaction, key, letter).await?;
         notes.commit(transaction).await.map_err(backend)?;
-        if outcome.is_ok() {
-            for effect in effects {
-                effect.await;
-            }
-            self.handled += 1;
-        }
-        Ok(outcome.is_ok())
+        Ok(false)
     }
 }

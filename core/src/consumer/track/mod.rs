@@ -14,7 +14,7 @@ use super::notes::{self, Checkpoint, Keys, NoteError, backend};
 use super::status::{ConsumerState, Progress, Rebuild};
 use crate::error::StoreError;
 use crate::place::{LogId, Position};
-use crate::projection::ViewStore;
+use crate::projection::{HandlerError, ViewStore};
 use crate::store::{ReadLog, Store};
 use futures_util::future::{Either, select};
 use ownership::{Owned, Saving};
@@ -55,6 +55,9 @@ pub(crate) enum Trouble {
     Lost(u32),
     #[error("there is another plan")]
     Replan,
+    /// What handlers wrote cannot be committed.
+    #[error("{0}")]
+    Refused(HandlerError),
 }
 
 /// What is shared by all tracks of a consumer.

@@ -218,8 +218,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     ) -> Result<(), Trouble> {
         self.finish_saving().await?;
         self.put_checkpoints(&mut transaction, reached).await?;
-        let notes = self.around.handler.notes();
-        notes.commit(transaction).await.map_err(backend)?;
+        self.write(transaction).await?;
         self.pass(reached, handled);
         for owned in &mut self.owned {
             owned.saved = owned.position;
@@ -227,6 +226,18 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.unsaved = None;
         self.show();
         Ok(())
+    }
+
+    /// Commits a transaction, and tells whether an error is the fault of what handlers wrote.
+    pub(super) async fn write(&self, transaction: TransactionOf<H>) -> Result<(), Trouble> {
+        let notes = self.around.handler.notes();
+        notes.commit(transaction).await.map_err(|error| {
+            if notes.is_refusal(&error) {
+                Trouble::Refused(Box::new(error))
+            } else {
+                backend(error).into()
+            }
+        })
     }
 
     async fn save(&mut self) -> Result<(), Trouble> {
