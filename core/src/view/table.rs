@@ -6,9 +6,10 @@ use super::lookup::KeyOf;
 use super::scan::TableReader;
 use super::{View, ViewError, show};
 use crate::limits::ENTRY_VALUE_BYTES;
-use crate::store::{EntrySnapshot, EntryWrite};
+use crate::store::EntrySnapshot;
+use crate::store::entry_changes::UnsortedChanges;
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 
 /// The rows of one view that a transaction has to do with.
@@ -17,15 +18,16 @@ pub(super) struct Table<V> {
     /// Where in `rows` the row of a key is.
     pub(super) places: HashMap<Box<[u8]>, usize>,
     rows: Vec<Row<V>>,
+    /// The values of changed rows in all indexes, as they were before the first change, each after its length.
+    values: Vec<u8>,
     key: KeyBytes,
     value: KeyBytes,
     entry: Vec<u8>,
 }
 
 struct Row<V> {
-    /// What the store has: nothing, or a row, of which the values of the indexes are kept from before
-    /// the first change.
-    before: Option<Box<[u8]>>,
+    /// What the store has: nothing, or a row, whose values in indexes begin here once it is changed.
+    before: Option<usize>,
     now: Option<V>,
     is_changed: bool,
 }
@@ -36,6 +38,7 @@ impl<V: View> Table<V> {
             number,
             places: HashMap::new(),
             rows: Vec::new(),
+            values: Vec::new(),
             key: KeyBytes::new(),
             value: KeyBytes::new(),
             entry: Vec::new(),
@@ -63,7 +66,7 @@ impl<V: View> Table<V> {
         }
         let reader = self.reader(entries);
         let now = reader.get(self.key.as_bytes(), &mut self.entry)?;
-        let before = now.is_some().then(Box::default);
+        let before = now.is_some().then_some(0);
         Ok(self.insert(Row {
             before,
             now,
@@ -89,7 +92,7 @@ impl<V: View> Table<V> {
         if !row.is_changed {
             row.is_changed = true;
             if let (Some(before), Some(now)) = (&mut row.before, &row.now) {
-                *before = index_values(now, &mut self.value);
+                *before = push_index_values(&mut self.values, now, &mut self.value);
             }
         }
         Some(&mut row.now)
@@ -108,11 +111,11 @@ impl<V: View> Table<V> {
         }
         // Without indexes it does not matter whether the store has a row.
         let before = if V::INDEXES.is_empty() {
-            Some(Box::default())
+            Some(0)
         } else {
             let reader = self.reader(entries);
             let before = reader.get(self.key.as_bytes(), &mut self.entry)?;
-            before.map(|before| index_values(&before, &mut self.value))
+            before.map(|before| push_index_values(&mut self.values, &before, &mut self.value))
         };
         self.insert(Row {
             before,
@@ -177,9 +180,9 @@ fn check_lengths<V: View>(row: &V, key: usize, value: &mut KeyBytes) -> Result<(
     Ok(())
 }
 
-/// The values of a row in all indexes, each after its length.
-fn index_values<V: View>(row: &V, value: &mut KeyBytes) -> Box<[u8]> {
-    let mut values = Vec::new();
+/// Adds the values of a row in all indexes; gives where they begin.
+fn push_index_values<V: View>(values: &mut Vec<u8>, row: &V, value: &mut KeyBytes) -> usize {
+    let start = values.len();
     for index in V::INDEXES {
         value.clear();
         (index.encode)(row, value);
@@ -187,7 +190,7 @@ fn index_values<V: View>(row: &V, value: &mut KeyBytes) -> Box<[u8]> {
         values.extend_from_slice(&length.to_be_bytes());
         values.extend_from_slice(value.as_bytes());
     }
-    values.into()
+    start
 }
 
 fn next_value<'a>(values: &mut &'a [u8]) -> Option<&'a [u8]> {
@@ -199,11 +202,11 @@ fn next_value<'a>(values: &mut &'a [u8]) -> Option<&'a [u8]> {
 pub(super) trait AnyTable: Any + Send {
     fn number(&self) -> u32;
 
-    /// Adds what has changed to a write.
+    /// Adds what has changed to the changes of entries.
     fn write(
         &mut self,
         entries: &dyn EntrySnapshot,
-        write: &mut EntryWrite,
+        changes: &mut UnsortedChanges,
     ) -> Result<(), ViewError>;
 }
 
@@ -222,23 +225,25 @@ impl<V: View> AnyTable for Table<V> {
     fn write(
         &mut self,
         entries: &dyn EntrySnapshot,
-        write: &mut EntryWrite,
+        changes: &mut UnsortedChanges,
     ) -> Result<(), ViewError> {
         let mut claims = Vec::new();
+        // What becomes of the entries that only one row may have.
+        let mut unique = BTreeMap::new();
         for (key, place) in &self.places {
             let Some(row) = self.rows.get(*place).filter(|row| row.is_changed) else {
                 continue;
             };
-            if row.before.is_none() && row.now.is_none() {
-                continue;
-            }
-            let now = row.now.as_ref().map(|row| encode(row)).transpose()?;
             layout::row(&mut self.entry, self.number, key);
-            write.set(self.entry.clone(), now);
-
-            let mut values = row.before.as_deref().unwrap_or_default();
+            match (&row.now, row.before) {
+                (Some(now), _) => changes.push_with(&self.entry, |json| encode(json, now))?,
+                (None, Some(_)) => changes.push(&self.entry, None),
+                (None, None) => continue,
+            }
+            let before = row.before.and_then(|start| self.values.get(start..));
+            let mut before = before.unwrap_or_default();
             for (number, index) in V::INDEXES.iter().enumerate() {
-                let before = next_value(&mut values);
+                let before = next_value(&mut before);
                 self.value.clear();
                 if let Some(now) = &row.now {
                     (index.encode)(now, &mut self.value);
@@ -247,58 +252,60 @@ impl<V: View> AnyTable for Table<V> {
                 if before == now {
                     continue;
                 }
-                let entry = |value: &[u8]| {
-                    let mut entry = Vec::new();
-                    layout::begin(&mut entry, self.number, Some(number));
-                    entry.extend_from_slice(value);
-                    if !index.is_claim(value) {
-                        entry.extend_from_slice(key);
+                for (value, holder) in [(before, None), (now, Some(&**key))] {
+                    let Some(value) = value else {
+                        continue;
+                    };
+                    let is_claim = index.is_claim(value);
+                    let behind: &[u8] = if is_claim { &[] } else { key };
+                    layout::index(&mut self.entry, self.number, number, value, behind);
+                    match holder {
+                        _ if !is_claim => changes.push(&self.entry, holder),
+                        None => drop(unique.insert(self.entry.clone(), None)),
+                        Some(key) => claims.push(Claim {
+                            index: number,
+                            entry: self.entry.clone(),
+                            key,
+                        }),
                     }
-                    entry
-                };
-                if let Some(before) = before {
-                    write.set(entry(before), None);
-                }
-                match now {
-                    None => {}
-                    Some(value) if index.is_claim(value) => claims.push(Claim {
-                        index: number,
-                        entry: entry(value),
-                        key,
-                    }),
-                    Some(value) => write.set(entry(value), Some(key.to_vec())),
                 }
             }
         }
         // Every value that is given up is free by now, so that rows may exchange their values.
         for claim in claims {
-            let holder = match write.changes().get(&claim.entry) {
-                Some(holder) => holder.as_deref(),
+            let holder = match unique.get(&claim.entry) {
+                Some(holder) => *holder,
                 None => entries.get(&claim.entry)?,
             };
             if let Some(holder) = holder.filter(|holder| *holder != claim.key) {
                 return Err(not_unique::<V>(&claim, holder));
             }
-            write.set(claim.entry, Some(claim.key.to_vec()));
+            unique.insert(claim.entry, Some(claim.key));
+        }
+        for (entry, holder) in &unique {
+            changes.push(entry, *holder);
         }
         Ok(())
     }
 }
 
-pub(super) fn encode<V: View>(row: &V) -> Result<Vec<u8>, ViewError> {
-    let json = row.__to_json().map_err(|source| ViewError::Encode {
+/// Adds a row to bytes, as JSON.
+pub(super) fn encode<V: View>(json: &mut Vec<u8>, row: &V) -> Result<(), ViewError> {
+    let before = json.len();
+    row.__to_json(json).map_err(|source| ViewError::Encode {
         view: V::NAME,
         key: show::key_of(row),
         source,
     })?;
-    if json.len() > ENTRY_VALUE_BYTES {
+    let actual = json.len() - before;
+    if actual > ENTRY_VALUE_BYTES {
         return Err(ViewError::RowTooLarge {
             view: V::NAME,
             key: show::key_of(row),
-            actual: json.len(),
+            actual,
         });
     }
-    Ok(json)
+    Ok(())
 }
 
 #[cold]

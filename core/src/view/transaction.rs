@@ -9,6 +9,7 @@ use super::select::Select;
 use super::table::{AnyTable, Table, encode};
 use super::views::check_form;
 use super::{View, ViewError};
+use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Direction, EntrySnapshot, EntryWrite};
 use std::any::Any;
 use std::fmt;
@@ -208,14 +209,14 @@ impl ViewTransaction {
         if let Some(reason) = self.failed {
             return Err(ViewError::Failed { reason });
         }
-        let mut write = EntryWrite::new();
+        let mut changes = UnsortedChanges::default();
         for table in &mut self.tables {
-            table.write(self.notes.entries(), &mut write)?;
+            table.write(self.notes.entries(), &mut changes)?;
         }
-        for entry in self.removed {
-            write.set(entry, None);
+        for entry in &self.removed {
+            changes.push(entry, None);
         }
-        Ok(self.notes.into_write(write))
+        Ok(self.notes.into_write(changes))
     }
 }
 
@@ -284,7 +285,9 @@ fn changed_rows<'t, V: View>(
 fn copy<V: View>(row: &V) -> Result<V, ViewError> {
     let mut key = KeyBytes::new();
     row.encode_key(&mut key);
-    decode(key.as_bytes(), &encode(row)?)
+    let mut json = Vec::new();
+    encode(&mut json, row)?;
+    decode(key.as_bytes(), &json)
 }
 
 #[cold]
