@@ -7,6 +7,7 @@ use super::{Track, Trouble};
 use crate::place::{LogId, Position};
 use crate::projection::ViewStore as _;
 use crate::store::Store;
+use futures_util::future::join;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -218,8 +219,12 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     ) -> Result<(), Trouble> {
         self.finish_saving().await?;
         self.put_checkpoints(&mut transaction, reached).await?;
-        let notes = self.around.handler.notes();
-        notes.commit(transaction).await.map_err(backend)?;
+        let (store, handler) = (self.around.store, self.around.handler);
+        let commit = handler.notes().commit(transaction);
+        let ahead = self.ahead.read(store, handler.query(), reached);
+        // The commit begins first, and is waited for with the next events at hand.
+        let (committed, ()) = join(commit, ahead).await;
+        committed.map_err(backend)?;
         self.pass(reached, handled);
         for owned in &mut self.owned {
             owned.saved = owned.position;
