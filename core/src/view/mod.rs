@@ -8,6 +8,7 @@ mod key_types;
 mod layout;
 mod lookup;
 mod notes;
+mod rows;
 mod scan;
 mod select;
 mod show;

@@ -3,21 +3,20 @@
 use super::key::KeyBytes;
 use super::layout::{self, KEY_BYTES};
 use super::lookup::KeyOf;
+use super::rows::Rows;
 use super::scan::TableReader;
 use super::{View, ViewError, show};
 use crate::limits::ENTRY_VALUE_BYTES;
 use crate::store::EntrySnapshot;
 use crate::store::entry_changes::UnsortedChanges;
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 /// The rows of one view that a transaction has to do with.
 pub(super) struct Table<V> {
     pub(super) number: u32,
-    /// Where in `rows` the row of a key is.
-    pub(super) places: HashMap<Box<[u8]>, usize>,
-    rows: Vec<Row<V>>,
+    rows: Rows<Row<V>>,
     /// The values of changed rows in all indexes, as they were before the first change, each after its length.
     values: Vec<u8>,
     key: KeyBytes,
@@ -36,8 +35,7 @@ impl<V: View> Table<V> {
     pub(super) fn new(number: u32) -> Self {
         Table {
             number,
-            places: HashMap::new(),
-            rows: Vec::new(),
+            rows: Rows::new(),
             values: Vec::new(),
             key: KeyBytes::new(),
             value: KeyBytes::new(),
@@ -61,25 +59,18 @@ impl<V: View> Table<V> {
     ) -> Result<usize, ViewError> {
         self.key.clear();
         key.encode_key(V::KEY.encode, &mut self.key);
-        if let Some(place) = self.places.get(self.key.as_bytes()) {
-            return Ok(*place);
-        }
-        let reader = self.reader(entries);
-        let now = reader.get(self.key.as_bytes(), &mut self.entry)?;
-        let before = now.is_some().then_some(0);
-        Ok(self.insert(Row {
-            before,
+        let key = self.key.as_bytes();
+        let vacant = match self.rows.find(key) {
+            Ok(place) => return Ok(place),
+            Err(vacant) => vacant,
+        };
+        let now = self.reader(entries).get(key, &mut self.entry)?;
+        let row = Row {
+            before: now.is_some().then_some(0),
             now,
             is_changed: false,
-        }))
-    }
-
-    /// Keeps a row under the key that was encoded last.
-    fn insert(&mut self, row: Row<V>) -> usize {
-        let place = self.rows.len();
-        self.places.insert(self.key.as_bytes().into(), place);
-        self.rows.push(row);
-        place
+        };
+        Ok(self.rows.insert(vacant, key, row))
     }
 
     pub(super) fn row(&self, place: usize) -> Option<&V> {
@@ -102,26 +93,29 @@ impl<V: View> Table<V> {
         self.key.clear();
         row.encode_key(&mut self.key);
         check_lengths(&row, self.key.len(), &mut self.value)?;
-        if let Some(place) = self.places.get(self.key.as_bytes()) {
-            let place = *place;
-            if let Some(now) = self.change(place) {
-                *now = Some(row);
+        let vacant = match self.rows.find(self.key.as_bytes()) {
+            Ok(place) => {
+                if let Some(now) = self.change(place) {
+                    *now = Some(row);
+                }
+                return Ok(());
             }
-            return Ok(());
-        }
+            Err(vacant) => vacant,
+        };
+        let key = self.key.as_bytes();
         // Without indexes it does not matter whether the store has a row.
         let before = if V::INDEXES.is_empty() {
             Some(0)
         } else {
-            let reader = self.reader(entries);
-            let before = reader.get(self.key.as_bytes(), &mut self.entry)?;
+            let before = self.reader(entries).get(key, &mut self.entry)?;
             before.map(|before| push_index_values(&mut self.values, &before, &mut self.value))
         };
-        self.insert(Row {
+        let row = Row {
             before,
             now: Some(row),
             is_changed: true,
-        });
+        };
+        self.rows.insert(vacant, key, row);
         Ok(())
     }
 
@@ -144,12 +138,15 @@ impl<V: View> Table<V> {
 
     /// Whether the row of a key was changed: what the store has of it is no longer so.
     pub(super) fn is_changed(&self, key: &[u8]) -> bool {
-        let place = self.places.get(key);
-        place.is_some_and(|place| self.is_changed_at(*place))
+        let row = self.rows.find(key).ok();
+        let row = row.and_then(|place| self.rows.get(place));
+        row.is_some_and(|row| row.is_changed)
     }
 
-    pub(super) fn is_changed_at(&self, place: usize) -> bool {
-        self.rows.get(place).is_some_and(|row| row.is_changed)
+    /// The rows that were changed and are there now, with their keys.
+    pub(super) fn changed(&self) -> impl Iterator<Item = (&[u8], &V)> {
+        let changed = self.rows.iter().filter(|(_, row)| row.is_changed);
+        changed.filter_map(|(key, row)| Some((key, row.now.as_ref()?)))
     }
 }
 
@@ -230,10 +227,7 @@ impl<V: View> AnyTable for Table<V> {
         let mut claims = Vec::new();
         // What becomes of the entries that only one row may have.
         let mut unique = BTreeMap::new();
-        for (key, place) in &self.places {
-            let Some(row) = self.rows.get(*place).filter(|row| row.is_changed) else {
-                continue;
-            };
+        for (key, row) in self.rows.iter().filter(|(_, row)| row.is_changed) {
             layout::row(&mut self.entry, self.number, key);
             match (&row.now, row.before) {
                 (Some(now), _) => changes.push_with(&self.entry, |json| encode(json, now))?,
@@ -252,7 +246,7 @@ impl<V: View> AnyTable for Table<V> {
                 if before == now {
                     continue;
                 }
-                for (value, holder) in [(before, None), (now, Some(&**key))] {
+                for (value, holder) in [(before, None), (now, Some(key))] {
                     let Some(value) = value else {
                         continue;
                     };

@@ -253,10 +253,7 @@ fn changed_rows<'t, V: View>(
 ) -> Vec<Changed<'t, V>> {
     let index = select.index.and_then(|index| V::INDEXES.get(index));
     let (mut found, mut value, mut entry) = (Vec::new(), KeyBytes::new(), Vec::new());
-    for (key, place) in &table.places {
-        let Some(row) = table.row(*place).filter(|_| table.is_changed_at(*place)) else {
-            continue;
-        };
+    for (key, row) in table.changed() {
         layout::begin(&mut entry, table.number, select.index);
         if let Some(index) = index {
             value.clear();
