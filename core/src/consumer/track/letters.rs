@@ -4,6 +4,7 @@ use super::super::batch::EventBatch;
 use super::super::control::Mode;
 use super::super::handler::{Handler, TransactionOf};
 use super::super::notes::{self, Letter, Request, backend};
+use super::ownership::write;
 use super::{Track, Trouble};
 use crate::place::{LogId, Position};
 use crate::projection::ViewStore as _;
@@ -211,7 +212,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     self.check_leases(&mut transaction).await?;
                 }
                 notes::remove(notes, &mut transaction, key).await?;
-                match self.write(transaction).await {
+                match write(self.around.handler, transaction).await {
                     Ok(()) => {
                         for effect in effects {
                             effect.await;
