@@ -32,17 +32,20 @@ fn write(tables: &Tables, write: EntryWrite) {
     block_on(tables.store.write_entries(write)).unwrap();
 }
 
+/// The key of the entry that has the row of customer 2.
+fn entry_of_row_2(tables: &Tables) -> Vec<u8> {
+    let is_it = |value: &[u8]| value.starts_with(br#"{"id":2,"#);
+    let mut entries = entries(tables).into_iter();
+    entries.find(|(_, value)| is_it(value)).unwrap().0
+}
+
 /// Three customers, of which the row of the second is not what a view has written.
 fn damaged(row: &[u8]) -> Tables {
     let tables = Tables::of::<Customer>();
     tables
         .put([1, 2, 3].map(|id| with_balance(id, id as i64)))
         .unwrap();
-    let is_second = |value: &[u8]| value.starts_with(br#"{"id":2,"#);
-    let (key, _) = entries(&tables)
-        .into_iter()
-        .find(|(_, value)| is_second(value))
-        .unwrap();
+    let key = entry_of_row_2(&tables);
     write(&tables, EntryWrite::new().put(&key, row));
     tables
 }
@@ -95,11 +98,7 @@ fn a_row_that_only_an_index_has_is_named() {
     tables
         .put([1, 2].map(|id| with_balance(id, id as i64)))
         .unwrap();
-    let rows = entries(&tables).into_iter();
-    let (key, _) = rows
-        .filter(|(_, value)| value.starts_with(br#"{"id":2,"#))
-        .next()
-        .unwrap();
+    let key = entry_of_row_2(&tables);
     write(&tables, EntryWrite::new().remove(&key));
     let error = tables.views.select(Customer::by_balance(2)).unwrap_err();
     assert_eq!(
@@ -259,7 +258,7 @@ fn keys_and_values_of_indexes_have_a_length() {
     assert_eq!(count(House::by_motto(&too_long)), 0);
     assert_eq!(count(Select::keys(..=&too_long)), 2);
     assert_eq!(count(Select::keys(&too_long..)), 0);
-    assert_eq!(count(Select::keys("".to_owned()..too_long.clone())), 2);
+    assert_eq!(count(Select::keys(String::new()..too_long)), 2);
     assert_eq!(count(Select::keys("w".repeat(2 * KEY_BYTES)..)), 2);
 }
 
