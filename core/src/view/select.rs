@@ -9,7 +9,7 @@ use std::ops::Bound;
 
 /// Rows of a view: by key or by an index, in its order, filtered and limited.
 ///
-/// `#[derive(View)]` makes a function for each index, such as `CustomerView::by_city("Oslo")`.
+/// `#[derive(View)]` makes a function for each index, such as `Customer::by_city("Oslo")`.
 ///
 /// ```
 /// use midgard::{Select, View};

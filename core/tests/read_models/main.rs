@@ -19,6 +19,7 @@ mod locking;
 mod partitions;
 mod projections;
 mod rebuilds;
+mod refusals;
 mod slow_workers;
 mod subscriptions;
 mod waiting;

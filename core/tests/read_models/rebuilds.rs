@@ -280,14 +280,14 @@ fn a_program_of_the_old_version_goes_on_until_readers_have_switched() {
     accounts(&store);
     let old: Running = {
         let midgard = Midgard::new(store.clone());
-        let options = ConsumerOptions::new().lease(std::time::Duration::from_millis(60));
+        let options = ConsumerOptions::new().lease(Duration::from_millis(60));
         start(midgard.project_with(Balances::<1>::default(), views.clone(), options))
     };
     old.wait("balances", Position(5));
     let new = start(Midgard::new(store.clone()).project(Balances::<2>::default(), views.clone()));
     let last = pay(&store, "bob", 1);
     new.wait("balances", last);
-    let has_failed = |status: &midgard::Status| status.state == midgard::ConsumerState::Failed;
+    let has_failed = |status: &midgard::Status| status.state == ConsumerState::Failed;
     block_on(old.handle.wait_until("balances", LONG, has_failed)).unwrap();
     let error = old.stop().unwrap_err().to_string();
     assert!(error.contains("run the newer release"), "{error}");

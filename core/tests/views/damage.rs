@@ -32,17 +32,20 @@ fn write(tables: &Tables, write: EntryWrite) {
     block_on(tables.store.write_entries(write)).unwrap();
 }
 
+/// The key of the entry that has the row of customer 2.
+fn entry_of_row_2(tables: &Tables) -> Vec<u8> {
+    let is_it = |value: &[u8]| value.starts_with(br#"{"id":2,"#);
+    let mut entries = entries(tables).into_iter();
+    entries.find(|(_, value)| is_it(value)).unwrap().0
+}
+
 /// Three customers, of which the row of the second is not what a view has written.
 fn damaged(row: &[u8]) -> Tables {
     let tables = Tables::of::<Customer>();
     tables
         .put([1, 2, 3].map(|id| with_balance(id, id as i64)))
         .unwrap();
-    let is_second = |value: &[u8]| value.starts_with(br#"{"id":2,"#);
-    let (key, _) = entries(&tables)
-        .into_iter()
-        .find(|(_, value)| is_second(value))
-        .unwrap();
+    let key = entry_of_row_2(&tables);
     write(&tables, EntryWrite::new().put(&key, row));
     tables
 }
@@ -59,7 +62,7 @@ fn a_damaged_row_is_named_and_others_can_be_read() {
     assert_eq!(
         error.to_string(),
         "the row 2 of view \"customer\" is damaged: invalid type: string \"two\", expected u64 at line 1 \
-         column 11; rebuild the view by a new version of its projection"
+         column 11; rebuild its projection, with `MidgardHandle::rebuild`"
     );
     assert!(is_damaged(views.select(Select::<Customer>::all())));
     assert!(is_damaged(views.select(Customer::by_balance(2))));
@@ -95,17 +98,13 @@ fn a_row_that_only_an_index_has_is_named() {
     tables
         .put([1, 2].map(|id| with_balance(id, id as i64)))
         .unwrap();
-    let rows = entries(&tables).into_iter();
-    let (key, _) = rows
-        .filter(|(_, value)| value.starts_with(br#"{"id":2,"#))
-        .next()
-        .unwrap();
+    let key = entry_of_row_2(&tables);
     write(&tables, EntryWrite::new().remove(&key));
     let error = tables.views.select(Customer::by_balance(2)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the row 2 of view \"customer\" is damaged: it is in the index \"balance\" but not in the table; \
-         rebuild the view by a new version of its projection"
+         rebuild its projection, with `MidgardHandle::rebuild`"
     );
     assert_eq!(tables.views.get::<Customer>(2).unwrap(), None);
 }
@@ -259,7 +258,7 @@ fn keys_and_values_of_indexes_have_a_length() {
     assert_eq!(count(House::by_motto(&too_long)), 0);
     assert_eq!(count(Select::keys(..=&too_long)), 2);
     assert_eq!(count(Select::keys(&too_long..)), 0);
-    assert_eq!(count(Select::keys("".to_owned()..too_long.clone())), 2);
+    assert_eq!(count(Select::keys(String::new()..too_long)), 2);
     assert_eq!(count(Select::keys("w".repeat(2 * KEY_BYTES)..)), 2);
 }
 
