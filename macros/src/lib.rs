@@ -159,6 +159,7 @@ pub fn derive_view_key(input: TokenStream) -> TokenStream {
 /// | `views(X, Y)` | The views that it keeps. None when left out. |
 /// | `ignore(C)` | Events, or sets of them, that it leaves out on purpose. |
 /// | `covers(OrderEvent)` | Sets of which each event must be in `events(..)` or in `ignore(..)`. |
+/// | `tables = order_tables` | Instead of views, in a store of your own: a function that gives the `Vec<midgard::view::ViewDefinition>` of its tables. |
 /// | `store = SqlViews` | The place where its views are: a `midgard::projection::ViewStore`. `midgard::Views` when left out. |
 /// | `crate = path` | Where midgard is, when it is not `::midgard`. |
 #[proc_macro_derive(Projection, attributes(projection))]

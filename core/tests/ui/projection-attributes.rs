@@ -79,6 +79,14 @@ struct QuotedView;
 struct QuotedStore;
 
 #[derive(Projection)]
+#[projection(name = "tables", events(OrderPlaced), views(Order), tables = order_tables)]
+struct ViewsAndTables;
+
+#[derive(Projection)]
+#[projection(name = "tables", events(OrderPlaced), tables("orders"))]
+struct QuotedTables;
+
+#[derive(Projection)]
 #[projection(name = "inner", events(OrderPlaced))]
 struct Inner {
     #[projection(ignore)]
@@ -99,7 +107,7 @@ macro_rules! handlers {
     )*};
 }
 
-handlers! { NoAttribute NoName NoEvents EmptyEvents Unquoted VersionText Misspelt EqualsEvents HandledAndIgnored ViewTwice QuotedView QuotedStore }
+handlers! { NoAttribute NoName NoEvents EmptyEvents Unquoted VersionText Misspelt EqualsEvents HandledAndIgnored ViewTwice QuotedView QuotedStore ViewsAndTables QuotedTables }
 handlers! { Slash Empty Version EventTwice }
 
 fn main() {}

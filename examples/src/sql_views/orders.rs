@@ -3,11 +3,8 @@
 use super::store::{SqliteViews, table};
 use crate::shop::Cents;
 use crate::shop::customer::{Customer, CustomerEvent, OrderApproved, OrderRejected, Purchase};
-use midgard::projection::ProjectError;
 use midgard::view::ViewDefinition;
-use midgard::{
-    Context, EventDescriptor, EventSet, HandlerError, Project, Projection, RecordedEventRef,
-};
+use midgard::{Context, HandlerError, Project, Projection};
 use sqlx::AssertSqlSafe;
 
 /// Orders by month and status.
@@ -16,38 +13,27 @@ pub const ORDERS_BY_MONTH: &str = "orders_by_month";
 pub const CUSTOMERS: &str = "customers";
 
 /// Keeps [`ORDERS_BY_MONTH`] and [`CUSTOMERS`] up to date.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Projection)]
+#[projection(
+    name = "orders",
+    events(OrderApproved, OrderRejected),
+    covers(CustomerEvent),
+    tables = tables,
+    store = SqliteViews
+)]
 pub struct Orders;
 
-impl Projection for Orders {
-    const NAME: &'static str = "orders";
-    const VERSION: u32 = 1;
-    const EVENTS: &'static [&'static EventDescriptor] = CustomerEvent::DESCRIPTORS;
-    type Store = SqliteViews;
-
-    fn views() -> Vec<ViewDefinition> {
-        let orders_by_month = "
-            month TEXT NOT NULL, status TEXT NOT NULL, orders INTEGER NOT NULL, cents INTEGER NOT NULL,
-            PRIMARY KEY (month, status)";
-        let customers = "
-            customer INTEGER PRIMARY KEY, orders INTEGER NOT NULL, approved_cents INTEGER NOT NULL";
-        vec![
-            ViewDefinition::new(ORDERS_BY_MONTH, orders_by_month),
-            ViewDefinition::new(CUSTOMERS, customers),
-        ]
-    }
-
-    async fn project_event(
-        &self,
-        event: &RecordedEventRef<'_>,
-        context: &mut Context<'_, Self>,
-    ) -> Result<(), ProjectError> {
-        let projected = match event.decode()? {
-            CustomerEvent::OrderApproved(event) => self.project(event, context).await,
-            CustomerEvent::OrderRejected(event) => self.project(event, context).await,
-        };
-        projected.map_err(ProjectError::Handler)
-    }
+/// The columns of both.
+fn tables() -> Vec<ViewDefinition> {
+    let orders_by_month = "
+        month TEXT NOT NULL, status TEXT NOT NULL, orders INTEGER NOT NULL, cents INTEGER NOT NULL,
+        PRIMARY KEY (month, status)";
+    let customers = "
+        customer INTEGER PRIMARY KEY, orders INTEGER NOT NULL, approved_cents INTEGER NOT NULL";
+    vec![
+        ViewDefinition::new(ORDERS_BY_MONTH, orders_by_month),
+        ViewDefinition::new(CUSTOMERS, customers),
+    ]
 }
 
 impl Project<OrderApproved> for Orders {

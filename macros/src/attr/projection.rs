@@ -9,7 +9,7 @@ use syn::{Attribute, Lit, LitInt, LitStr, Path, Result, Token, Type};
 const PROJECTION: Form = Form {
     attribute: "projection",
     keys: &[
-        "name", "version", "events", "ignore", "covers", "views", "store", "crate",
+        "name", "version", "events", "ignore", "covers", "views", "tables", "store", "crate",
     ],
     example: "#[projection(name = \"orders\", events(OrderPlaced), views(Orders))]",
     elsewhere: &[],
@@ -23,6 +23,7 @@ pub(crate) struct ProjectionAttrs {
     pub(crate) ignore: Key<Vec<Type>>,
     pub(crate) covers: Key<Vec<Type>>,
     pub(crate) views: Key<Vec<Type>>,
+    pub(crate) tables: Key<Path>,
     pub(crate) store: Key<Type>,
     pub(crate) krate: Path,
     /// As of an event.
@@ -32,7 +33,8 @@ pub(crate) struct ProjectionAttrs {
 pub(crate) fn projection(cx: &Ctxt, attrs: &[Attribute]) -> ProjectionAttrs {
     let (mut name, mut version) = (Key::new(), Key::new());
     let (mut events, mut ignore, mut covers) = (Key::new(), Key::new(), Key::new());
-    let (mut views, mut store, mut krate) = (Key::new(), Key::new(), Key::new());
+    let (mut views, mut tables) = (Key::new(), Key::new());
+    let (mut store, mut krate) = (Key::new(), Key::new());
     let complete = read(cx, attrs, &PROJECTION, |key, meta| match key {
         "name" => {
             let help = "`name` is a string: write `name = \"orders\"`";
@@ -60,6 +62,11 @@ pub(crate) fn projection(cx: &Ctxt, attrs: &[Attribute]) -> ProjectionAttrs {
             let help = "`views` is a list of views: write `views(Orders, Customers)`";
             views.list(cx, meta, help, types)
         }
+        "tables" => {
+            let help = "`tables` is a function that gives the definitions of tables in a store of \
+                        your own: write `tables = order_tables`";
+            tables.value(cx, meta, help, Path::parse)
+        }
         "store" => {
             let help =
                 "`store` is the type of the place where its views are: write `store = SqlViews`";
@@ -74,6 +81,7 @@ pub(crate) fn projection(cx: &Ctxt, attrs: &[Attribute]) -> ProjectionAttrs {
         ignore,
         covers,
         views,
+        tables,
         store,
         krate: krate.value.unwrap_or_else(default_crate),
         complete,

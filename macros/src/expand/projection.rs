@@ -51,6 +51,10 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
             }
         }
     });
+    let definitions = match &projection.tables {
+        Some(tables) => quote!(#tables()),
+        None => quote!(#private::vec![#(#krate::view::ViewDefinition::of::<#views>()),*]),
+    };
     let checks = checks(projection);
     // With a single impl, rustc would take its view to be meant wherever another one is used.
     let keeps = (!views.is_empty()).then(|| {
@@ -76,7 +80,7 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
             type Store = #store;
 
             fn views() -> #private::Vec<#krate::view::ViewDefinition> {
-                #private::vec![#(#krate::view::ViewDefinition::of::<#views>()),*]
+                #definitions
             }
 
             async fn project_event(

@@ -18,6 +18,8 @@ pub(crate) struct Projection<'a> {
     pub(crate) ignore: Vec<Type>,
     pub(crate) covers: Vec<Type>,
     pub(crate) views: Checked<Vec<Type>>,
+    /// A function that gives what is kept instead of views.
+    pub(crate) tables: Option<Path>,
     pub(crate) store: Option<Type>,
     /// Whether nothing had to be reported.
     pub(crate) sound: bool,
@@ -34,6 +36,12 @@ pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a
          write a type for each that it is used with",
     );
     refuse_missing(cx, ident, &attrs);
+    if let (Some(tables), true) = (&attrs.tables.value, attrs.views.seen) {
+        cx.error(
+            tables,
+            "`views(..)` are tables of `midgard::Views`, and `tables` are those of a store of your own: keep one",
+        );
+    }
     let name = projection_name(cx, ident, &attrs);
     let version = projection_version(cx, &attrs);
     let [events, ignore, covers] = [&attrs.events, &attrs.ignore, &attrs.covers]
@@ -54,6 +62,7 @@ pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a
         ignore,
         covers,
         views,
+        tables: attrs.tables.value,
         store: attrs.store.value,
         sound: cx.count() == 0,
     }
