@@ -88,7 +88,7 @@ pub(crate) fn change(
     write: &EntryWrite,
 ) -> heed::Result<usize> {
     let mut bytes = 0;
-    for (key, value) in write.changes() {
+    for (key, value) in write.changes().iter() {
         match value {
             Some(value) => {
                 bytes += key.len() + value.len();

@@ -201,6 +201,8 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
     ) -> Result<(), ProjectError> {
         if P::EVENTS.iter().any(|known| known.name == event.name) {
             self.projection.project_event(event, context).await?;
+            let checked = self.views.check(context.transaction).await;
+            checked.map_err(|error| ProjectError::Handler(Box::new(error)))?;
         }
         Ok(())
     }

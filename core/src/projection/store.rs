@@ -53,7 +53,7 @@ use std::error::Error;
 /// | when | in one transaction |
 /// |---|---|
 /// | a projection starts, or goes on after a change of plan | `begin`, `get`, and where needed `prepare` of a new generation, `activate` of a complete one; `put`, `commit` |
-/// | there are events | `begin`, `get` of the lease, the handlers, `put` of the checkpoint, `commit` |
+/// | there are events | `begin`, `get` of the lease, each event's handler and `check`, `put` of the checkpoint, `commit` |
 /// | a handler fails | its transaction is dropped; what went well before is handled once more, and committed |
 /// | every third of a lease | `begin`, `get`, and where another worker has asked for it `put`, `commit` |
 /// | someone asks how far it is, or for dead letters | `begin_read`, `get`, `list` |
@@ -106,11 +106,30 @@ pub trait ViewStore: Send + Sync + 'static {
         prefix: &str,
     ) -> impl Future<Output = Result<Vec<(String, String)>, Self::Error>> + Send;
 
+    /// Looks at what the handler of one event has left, once it is done. An error here is that event's: it is
+    /// tried again, skipped or parked, as its policy says. For rules that would else be looked at no sooner than at
+    /// the commit, which is of many events. Without this, there is nothing to look at.
+    fn check(
+        &self,
+        transaction: &mut Self::Transaction,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        let _ = transaction;
+        async { Ok(()) }
+    }
+
     /// Makes all changes of a transaction; an error when it has made none.
     fn commit(
         &self,
         transaction: Self::Transaction,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Whether a commit failed because of what handlers wrote: it would fail again, however often. Then the events
+    /// are committed in fewer and fewer at once, until it is known which is at fault, and its policy decides.
+    /// Without this, every failed commit is tried again.
+    fn is_refusal(&self, error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
 
     /// Makes the tables of a new generation, empty. Handlers know its number by
     /// [`Context::generation`](super::Context::generation). Without this, there is nothing to make.

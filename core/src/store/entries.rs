@@ -1,5 +1,6 @@
 //! Small values that a store keeps beside its events: checkpoints, leases, dead letters, rows of views.
 
+use super::entry_changes::EntryChanges;
 use super::{Direction, Store};
 use crate::error::StoreError;
 use crate::limits::{self, LimitError, Limited};
@@ -118,7 +119,7 @@ pub fn range_of<'a>(from: Bound<&'a [u8]>, to: Bound<&'a [u8]>) -> Option<KeyRan
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntryWrite {
     expected: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    changes: EntryChanges,
 }
 
 impl EntryWrite {
@@ -127,7 +128,7 @@ impl EntryWrite {
     pub const fn new() -> Self {
         EntryWrite {
             expected: BTreeMap::new(),
-            changes: BTreeMap::new(),
+            changes: EntryChanges::new(),
         }
     }
 
@@ -142,20 +143,29 @@ impl EntryWrite {
     /// Sets an entry.
     #[must_use]
     pub fn put(mut self, key: &[u8], value: &[u8]) -> Self {
-        self.set(key.to_vec(), Some(value.to_vec()));
+        self.changes.set(key, Some(value));
         self
     }
 
     /// Removes an entry; one that is not there is no mistake.
     #[must_use]
     pub fn remove(mut self, key: &[u8]) -> Self {
-        self.set(key.to_vec(), None);
+        self.changes.set(key, None);
         self
     }
 
-    /// Sets or removes an entry, in place.
+    /// Sets or removes an entry, in place. Cheapest in the order of keys.
+    #[allow(clippy::needless_pass_by_value)]
     pub fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        self.changes.insert(key, value);
+        self.changes.set(&key, value.as_deref());
+    }
+
+    /// A change of many entries, with no expectations yet.
+    pub(crate) const fn of(changes: EntryChanges) -> Self {
+        EntryWrite {
+            expected: BTreeMap::new(),
+            changes,
+        }
     }
 
     /// Checks everything that has a limit. Every store calls it before it takes a change.
@@ -163,13 +173,15 @@ impl EntryWrite {
     /// # Errors
     /// [`LimitError`] names what is empty or too long, and the limit.
     pub fn check_limits(&self) -> Result<(), LimitError> {
-        for key in self.expected.keys().chain(self.changes.keys()) {
+        let expected = self.expected.keys().map(Vec::as_slice);
+        for key in expected.chain(self.changes.iter().map(|(key, _)| key)) {
             if key.is_empty() {
                 return Err(LimitError::Empty(Limited::EntryKey));
             }
             limits::check_size(Limited::EntryKey, limits::ENTRY_KEY_BYTES, key.len())?;
         }
-        self.changes.values().flatten().try_for_each(|value| {
+        let mut values = self.changes.iter().filter_map(|(_, value)| value);
+        values.try_for_each(|value| {
             limits::check_size(Limited::EntryValue, limits::ENTRY_VALUE_BYTES, value.len())
         })
     }
@@ -182,11 +194,11 @@ impl EntryWrite {
 
     /// What becomes of which entries, in the order of keys. `None` is removed.
     #[must_use]
-    pub const fn changes(&self) -> &BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+    pub const fn changes(&self) -> &EntryChanges {
         &self.changes
     }
 
-    /// The expectations and the changes, to be taken apart.
+    /// The expectations and the changes, as maps.
     #[must_use]
     #[allow(clippy::type_complexity)]
     pub fn into_parts(
@@ -195,7 +207,10 @@ impl EntryWrite {
         BTreeMap<Vec<u8>, Option<Vec<u8>>>,
         BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     ) {
-        (self.expected, self.changes)
+        let owned =
+            |(key, value): (&[u8], Option<&[u8]>)| (key.to_vec(), value.map(<[u8]>::to_vec));
+        let changes = self.changes.iter().map(owned).collect();
+        (self.expected, changes)
     }
 }
 

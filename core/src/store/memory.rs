@@ -430,12 +430,11 @@ impl Store for MemoryStore {
                 return Err(EntryError::Changed { key: key.clone() });
             }
         }
-        let (_, changes) = write.into_parts();
         let entries = Arc::make_mut(&mut entries);
-        for (key, value) in changes {
+        for (key, value) in write.changes().iter() {
             match value {
-                Some(value) => entries.insert(key, value),
-                None => entries.remove(&key),
+                Some(value) => entries.insert(key.to_vec(), value.to_vec()),
+                None => entries.remove(key),
             };
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 mod append;
 mod entries;
+pub(crate) mod entry_changes;
 pub(crate) mod entry_transaction;
 mod erased;
 mod event_stream;
@@ -15,6 +16,7 @@ pub use entries::{
     EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, KeyRange, ReadEntries, ScanEntry,
     VisitEntry, after_prefix, range_of,
 };
+pub use entry_changes::EntryChanges;
 pub use erased::DynStore;
 pub use event_stream::EventStream;
 pub use memory::MemoryStore;

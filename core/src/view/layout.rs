@@ -53,6 +53,13 @@ pub(super) fn row(entry: &mut Vec<u8>, table: u32, key: &[u8]) {
     entry.extend_from_slice(key);
 }
 
+/// An entry of an index: a value, and behind it the key of the row, where other rows may have the value too.
+pub(super) fn index(entry: &mut Vec<u8>, table: u32, index: usize, value: &[u8], key: &[u8]) {
+    begin(entry, table, Some(index));
+    entry.extend_from_slice(value);
+    entry.extend_from_slice(key);
+}
+
 pub(super) fn view_note(view: &str) -> String {
     format!("view/{view}")
 }

@@ -8,6 +8,7 @@ mod key_types;
 mod layout;
 mod lookup;
 mod notes;
+mod rows;
 mod scan;
 mod select;
 mod show;
@@ -118,15 +119,15 @@ pub trait View: ViewRow {
 // Serde's traits are not above it, for the reason that they are not above that of an event.
 pub trait ViewRow: Send + Sync + Sized + 'static {
     #[doc(hidden)]
-    fn __to_json(&self) -> Result<Vec<u8>, serde_json::Error>;
+    fn __to_json(&self, json: &mut Vec<u8>) -> Result<(), serde_json::Error>;
     #[doc(hidden)]
     fn __from_json(json: &[u8]) -> Result<Self, serde_json::Error>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ViewRow for T {
-    fn __to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(self)
+    fn __to_json(&self, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(json, self)
     }
 
     fn __from_json(json: &[u8]) -> Result<Self, serde_json::Error> {

@@ -1,6 +1,7 @@
 //! The notes of a transaction: texts by key, and what was read of them.
 
 use super::ViewError;
+use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Direction, EntrySnapshot, EntryWrite, after_prefix};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
@@ -92,11 +93,12 @@ impl Notes {
         failed.map_or(Ok(notes), Err)
     }
 
-    /// Adds what has changed and what was read to a write, and gives the snapshot back.
-    pub(super) fn into_write(self, mut write: EntryWrite) -> EntryWrite {
-        for (key, note) in self.changed {
-            write.set(key.into_bytes(), note.map(String::into_bytes));
+    /// Puts what has changed and what was read together with other changes, and gives the snapshot back.
+    pub(super) fn into_write(self, mut changes: UnsortedChanges) -> EntryWrite {
+        for (key, note) in &self.changed {
+            changes.push(key.as_bytes(), note.as_deref().map(str::as_bytes));
         }
+        let mut write = EntryWrite::of(changes.sorted());
         for (key, note) in self.read {
             write = write.expect(key.as_bytes(), note.as_deref().map(str::as_bytes));
         }

@@ -50,6 +50,18 @@ impl ViewStore for Views {
         transaction.notes.list(prefix)
     }
 
+    async fn check(&self, transaction: &mut ViewTransaction) -> Result<(), ViewError> {
+        transaction.check()
+    }
+
+    fn is_refusal(&self, error: &ViewError) -> bool {
+        use ViewError::{Encode, Failed, NotUnique, RowTooLarge};
+        matches!(
+            error,
+            Encode { .. } | RowTooLarge { .. } | NotUnique { .. } | Failed { .. }
+        )
+    }
+
     async fn commit(&self, transaction: ViewTransaction) -> Result<(), ViewError> {
         let write = transaction.into_write()?;
         if write.changes().is_empty() {

@@ -3,10 +3,12 @@
 use super::key::KeyBytes;
 use super::layout::{self, KEY_BYTES};
 use super::lookup::KeyOf;
+use super::rows::Rows;
 use super::scan::TableReader;
 use super::{View, ViewError, show};
 use crate::limits::ENTRY_VALUE_BYTES;
-use crate::store::{EntrySnapshot, EntryWrite};
+use crate::store::EntrySnapshot;
+use crate::store::entry_changes::UnsortedChanges;
 use std::any::Any;
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -14,28 +16,51 @@ use std::marker::PhantomData;
 /// The rows of one view that a transaction has to do with.
 pub(super) struct Table<V> {
     pub(super) number: u32,
-    /// Where in `rows` the row of a key is.
-    pub(super) places: HashMap<Box<[u8]>, usize>,
-    rows: Vec<Row<V>>,
+    rows: Rows<Row<V>>,
+    /// The values of changed rows in all indexes, each after its length: as they were before the first change,
+    /// and at each look at what is unique.
+    values: Vec<u8>,
+    unique: Unique,
     key: KeyBytes,
     value: KeyBytes,
     entry: Vec<u8>,
 }
 
 struct Row<V> {
-    /// What the store has: nothing, or a row, of which the values of the indexes are kept from before
-    /// the first change.
-    before: Option<Box<[u8]>>,
+    /// What the store has: nothing, or a row, whose values in indexes begin here once it is changed.
+    before: Option<usize>,
     now: Option<V>,
     is_changed: bool,
+    /// Where its values begin, as they were at the last look at what is unique.
+    looked_at: Option<usize>,
+}
+
+/// What only one row may have: looked at after each event, so that an event is refused, or not, whatever else
+/// is in its transaction. Within an event, rows may exchange their values.
+#[derive(Default)]
+struct Unique {
+    /// The places of rows that were changed since the last look.
+    changed: Vec<usize>,
+    /// Which row has a value, by the entry of the value; `None` has given it up.
+    holders: HashMap<Vec<u8>, Option<usize>>,
 }
 
 impl<V: View> Table<V> {
+    const IS_UNIQUE: bool = {
+        let (mut index, mut is_unique) = (0, false);
+        while index < V::INDEXES.len() {
+            is_unique |= V::INDEXES[index].unique;
+            index += 1;
+        }
+        is_unique
+    };
+
     pub(super) fn new(number: u32) -> Self {
         Table {
             number,
-            places: HashMap::new(),
-            rows: Vec::new(),
+            rows: Rows::new(),
+            values: Vec::new(),
+            unique: Unique::default(),
             key: KeyBytes::new(),
             value: KeyBytes::new(),
             entry: Vec::new(),
@@ -58,25 +83,19 @@ impl<V: View> Table<V> {
     ) -> Result<usize, ViewError> {
         self.key.clear();
         key.encode_key(V::KEY.encode, &mut self.key);
-        if let Some(place) = self.places.get(self.key.as_bytes()) {
-            return Ok(*place);
-        }
-        let reader = self.reader(entries);
-        let now = reader.get(self.key.as_bytes(), &mut self.entry)?;
-        let before = now.is_some().then(Box::default);
-        Ok(self.insert(Row {
-            before,
+        let key = self.key.as_bytes();
+        let vacant = match self.rows.find(key) {
+            Ok(place) => return Ok(place),
+            Err(vacant) => vacant,
+        };
+        let now = self.reader(entries).get(key, &mut self.entry)?;
+        let row = Row {
+            before: now.is_some().then_some(0),
             now,
             is_changed: false,
-        }))
-    }
-
-    /// Keeps a row under the key that was encoded last.
-    fn insert(&mut self, row: Row<V>) -> usize {
-        let place = self.rows.len();
-        self.places.insert(self.key.as_bytes().into(), place);
-        self.rows.push(row);
-        place
+            looked_at: None,
+        };
+        Ok(self.rows.insert(vacant, key, row))
     }
 
     pub(super) fn row(&self, place: usize) -> Option<&V> {
@@ -89,8 +108,12 @@ impl<V: View> Table<V> {
         if !row.is_changed {
             row.is_changed = true;
             if let (Some(before), Some(now)) = (&mut row.before, &row.now) {
-                *before = index_values(now, &mut self.value);
+                *before = push_index_values(&mut self.values, now, &mut self.value);
+                row.looked_at = Some(*before);
             }
+        }
+        if Self::IS_UNIQUE {
+            self.unique.changed.push(place);
         }
         Some(&mut row.now)
     }
@@ -99,26 +122,33 @@ impl<V: View> Table<V> {
         self.key.clear();
         row.encode_key(&mut self.key);
         check_lengths(&row, self.key.len(), &mut self.value)?;
-        if let Some(place) = self.places.get(self.key.as_bytes()) {
-            let place = *place;
-            if let Some(now) = self.change(place) {
-                *now = Some(row);
+        let vacant = match self.rows.find(self.key.as_bytes()) {
+            Ok(place) => {
+                if let Some(now) = self.change(place) {
+                    *now = Some(row);
+                }
+                return Ok(());
             }
-            return Ok(());
-        }
+            Err(vacant) => vacant,
+        };
+        let key = self.key.as_bytes();
         // Without indexes it does not matter whether the store has a row.
         let before = if V::INDEXES.is_empty() {
-            Some(Box::default())
+            Some(0)
         } else {
-            let reader = self.reader(entries);
-            let before = reader.get(self.key.as_bytes(), &mut self.entry)?;
-            before.map(|before| index_values(&before, &mut self.value))
+            let before = self.reader(entries).get(key, &mut self.entry)?;
+            before.map(|before| push_index_values(&mut self.values, &before, &mut self.value))
         };
-        self.insert(Row {
+        let row = Row {
             before,
             now: Some(row),
             is_changed: true,
-        });
+            looked_at: before,
+        };
+        let place = self.rows.insert(vacant, key, row);
+        if Self::IS_UNIQUE {
+            self.unique.changed.push(place);
+        }
         Ok(())
     }
 
@@ -141,12 +171,15 @@ impl<V: View> Table<V> {
 
     /// Whether the row of a key was changed: what the store has of it is no longer so.
     pub(super) fn is_changed(&self, key: &[u8]) -> bool {
-        let place = self.places.get(key);
-        place.is_some_and(|place| self.is_changed_at(*place))
+        let row = self.rows.find(key).ok();
+        let row = row.and_then(|place| self.rows.get(place));
+        row.is_some_and(|row| row.is_changed)
     }
 
-    pub(super) fn is_changed_at(&self, place: usize) -> bool {
-        self.rows.get(place).is_some_and(|row| row.is_changed)
+    /// The rows that were changed and are there now, with their keys.
+    pub(super) fn changed(&self) -> impl Iterator<Item = (&[u8], &V)> {
+        let changed = self.rows.iter().filter(|(_, row)| row.is_changed);
+        changed.filter_map(|(key, row)| Some((key, row.now.as_ref()?)))
     }
 }
 
@@ -177,9 +210,9 @@ fn check_lengths<V: View>(row: &V, key: usize, value: &mut KeyBytes) -> Result<(
     Ok(())
 }
 
-/// The values of a row in all indexes, each after its length.
-fn index_values<V: View>(row: &V, value: &mut KeyBytes) -> Box<[u8]> {
-    let mut values = Vec::new();
+/// Adds the values of a row in all indexes; gives where they begin.
+fn push_index_values<V: View>(values: &mut Vec<u8>, row: &V, value: &mut KeyBytes) -> usize {
+    let start = values.len();
     for index in V::INDEXES {
         value.clear();
         (index.encode)(row, value);
@@ -187,7 +220,7 @@ fn index_values<V: View>(row: &V, value: &mut KeyBytes) -> Box<[u8]> {
         values.extend_from_slice(&length.to_be_bytes());
         values.extend_from_slice(value.as_bytes());
     }
-    values.into()
+    start
 }
 
 fn next_value<'a>(values: &mut &'a [u8]) -> Option<&'a [u8]> {
@@ -199,19 +232,22 @@ fn next_value<'a>(values: &mut &'a [u8]) -> Option<&'a [u8]> {
 pub(super) trait AnyTable: Any + Send {
     fn number(&self) -> u32;
 
-    /// Adds what has changed to a write.
+    /// Looks at the rows that were changed since the last look: no two may have one value in a unique index.
+    fn check_unique(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError>;
+
+    /// Adds what has changed to the changes of entries.
     fn write(
         &mut self,
         entries: &dyn EntrySnapshot,
-        write: &mut EntryWrite,
+        changes: &mut UnsortedChanges,
     ) -> Result<(), ViewError>;
 }
 
-/// An entry of a unique index that is to be added.
-struct Claim<'a> {
+/// A value that a row has now, and no other may have.
+struct Claim {
     index: usize,
     entry: Vec<u8>,
-    key: &'a [u8],
+    place: usize,
 }
 
 impl<V: View> AnyTable for Table<V> {
@@ -222,23 +258,20 @@ impl<V: View> AnyTable for Table<V> {
     fn write(
         &mut self,
         entries: &dyn EntrySnapshot,
-        write: &mut EntryWrite,
+        changes: &mut UnsortedChanges,
     ) -> Result<(), ViewError> {
-        let mut claims = Vec::new();
-        for (key, place) in &self.places {
-            let Some(row) = self.rows.get(*place).filter(|row| row.is_changed) else {
-                continue;
-            };
-            if row.before.is_none() && row.now.is_none() {
-                continue;
-            }
-            let now = row.now.as_ref().map(|row| encode(row)).transpose()?;
+        self.check_unique(entries)?;
+        for (key, row) in self.rows.iter().filter(|(_, row)| row.is_changed) {
             layout::row(&mut self.entry, self.number, key);
-            write.set(self.entry.clone(), now);
-
-            let mut values = row.before.as_deref().unwrap_or_default();
+            match (&row.now, row.before) {
+                (Some(now), _) => changes.push_with(&self.entry, |json| encode(json, now))?,
+                (None, Some(_)) => changes.push(&self.entry, None),
+                (None, None) => continue,
+            }
+            let before = row.before.and_then(|start| self.values.get(start..));
+            let mut before = before.unwrap_or_default();
             for (number, index) in V::INDEXES.iter().enumerate() {
-                let before = next_value(&mut values);
+                let before = next_value(&mut before);
                 self.value.clear();
                 if let Some(now) = &row.now {
                     (index.encode)(now, &mut self.value);
@@ -247,69 +280,104 @@ impl<V: View> AnyTable for Table<V> {
                 if before == now {
                     continue;
                 }
-                let entry = |value: &[u8]| {
-                    let mut entry = Vec::new();
-                    layout::begin(&mut entry, self.number, Some(number));
-                    entry.extend_from_slice(value);
+                for (value, holder) in [(before, None), (now, Some(key))] {
+                    let Some(value) = value else {
+                        continue;
+                    };
                     if !index.is_claim(value) {
-                        entry.extend_from_slice(key);
+                        layout::index(&mut self.entry, self.number, number, value, key);
+                        changes.push(&self.entry, holder);
                     }
-                    entry
-                };
-                if let Some(before) = before {
-                    write.set(entry(before), None);
-                }
-                match now {
-                    None => {}
-                    Some(value) if index.is_claim(value) => claims.push(Claim {
-                        index: number,
-                        entry: entry(value),
-                        key,
-                    }),
-                    Some(value) => write.set(entry(value), Some(key.to_vec())),
                 }
             }
         }
+        for (entry, holder) in &self.unique.holders {
+            changes.push(entry, holder.map(|place| self.rows.key(place)));
+        }
+        Ok(())
+    }
+
+    fn check_unique(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError> {
+        let mut claims = Vec::new();
+        let mut changed = std::mem::take(&mut self.unique.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        for place in changed.drain(..) {
+            let Some(row) = self.rows.get_mut(place) else {
+                continue;
+            };
+            let now = row.now.as_ref();
+            let now = now.map(|now| push_index_values(&mut self.values, now, &mut self.value));
+            let before = std::mem::replace(&mut row.looked_at, now);
+            let values = |start: Option<usize>| start.and_then(|start| self.values.get(start..));
+            let mut before = values(before).unwrap_or_default();
+            let mut now = values(now).unwrap_or_default();
+            for (index, definition) in V::INDEXES.iter().enumerate() {
+                let (before, now) = (next_value(&mut before), next_value(&mut now));
+                if before == now {
+                    continue;
+                }
+                let is_claim = |value: &&[u8]| definition.is_claim(value);
+                let entry = |value| {
+                    let mut entry = Vec::new();
+                    layout::index(&mut entry, self.number, index, value, &[]);
+                    entry
+                };
+                if let Some(before) = before.filter(is_claim) {
+                    self.unique.holders.insert(entry(before), None);
+                }
+                claims.extend(now.filter(is_claim).map(|now| Claim {
+                    index,
+                    entry: entry(now),
+                    place,
+                }));
+            }
+        }
+        self.unique.changed = changed;
         // Every value that is given up is free by now, so that rows may exchange their values.
         for claim in claims {
-            let holder = match write.changes().get(&claim.entry) {
-                Some(holder) => holder.as_deref(),
+            let key = self.rows.key(claim.place);
+            let holder = match self.unique.holders.get(&claim.entry) {
+                Some(holder) => holder.map(|place| self.rows.key(place)),
                 None => entries.get(&claim.entry)?,
             };
-            if let Some(holder) = holder.filter(|holder| *holder != claim.key) {
-                return Err(not_unique::<V>(&claim, holder));
+            if let Some(holder) = holder.filter(|holder| *holder != key) {
+                return Err(not_unique::<V>(&claim, key, holder));
             }
-            write.set(claim.entry, Some(claim.key.to_vec()));
+            self.unique.holders.insert(claim.entry, Some(claim.place));
         }
         Ok(())
     }
 }
 
-pub(super) fn encode<V: View>(row: &V) -> Result<Vec<u8>, ViewError> {
-    let json = row.__to_json().map_err(|source| ViewError::Encode {
+/// Adds a row to bytes, as JSON.
+pub(super) fn encode<V: View>(json: &mut Vec<u8>, row: &V) -> Result<(), ViewError> {
+    let before = json.len();
+    row.__to_json(json).map_err(|source| ViewError::Encode {
         view: V::NAME,
         key: show::key_of(row),
         source,
     })?;
-    if json.len() > ENTRY_VALUE_BYTES {
+    let actual = json.len() - before;
+    if actual > ENTRY_VALUE_BYTES {
         return Err(ViewError::RowTooLarge {
             view: V::NAME,
             key: show::key_of(row),
-            actual: json.len(),
+            actual,
         });
     }
-    Ok(json)
+    Ok(())
 }
 
 #[cold]
-fn not_unique<V: View>(claim: &Claim<'_>, holder: &[u8]) -> ViewError {
+fn not_unique<V: View>(claim: &Claim, key: &[u8], holder: &[u8]) -> ViewError {
     let index = V::INDEXES.get(claim.index);
     let value = claim.entry.get(layout::PREFIX_BYTES..).unwrap_or_default();
     ViewError::NotUnique {
         view: V::NAME,
         index: index.map_or("", |index| index.name),
         value: index.map_or_else(String::new, |index| show::by_form(index.describe, value)),
-        key: show::key::<V>(claim.key),
+        key: show::key::<V>(key),
         other: show::key::<V>(holder),
     }
 }

@@ -9,6 +9,7 @@ use super::select::Select;
 use super::table::{AnyTable, Table, encode};
 use super::views::check_form;
 use super::{View, ViewError};
+use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Direction, EntrySnapshot, EntryWrite};
 use std::any::Any;
 use std::fmt;
@@ -60,7 +61,8 @@ impl ViewTransaction {
     ///
     /// # Errors
     /// [`ViewError::KeyTooLong`] and [`ViewError::IndexTooLong`], or when what is stored cannot be
-    /// read. That two rows have the same value in a unique index is found at the commit.
+    /// read. That two rows have the same value in a unique index is found when the handler is done with its
+    /// event; within an event, rows may exchange their values.
     pub fn put<V: View>(&mut self, row: V) -> Result<(), ViewError> {
         let (table, entries, _) = self.table::<V>()?;
         table.put(entries, row)
@@ -203,19 +205,29 @@ impl ViewTransaction {
         Ok(Table::new(note.table))
     }
 
+    /// Looks at what one event has left.
+    pub(super) fn check(&mut self) -> Result<(), ViewError> {
+        if let Some(reason) = self.failed.clone() {
+            return Err(ViewError::Failed { reason });
+        }
+        let entries = self.notes.entries();
+        let mut tables = self.tables.iter_mut();
+        tables.try_for_each(|table| table.check_unique(entries))
+    }
+
     /// Everything that has changed, and what it relies on. The snapshot is given back.
     pub(super) fn into_write(mut self) -> Result<EntryWrite, ViewError> {
         if let Some(reason) = self.failed {
             return Err(ViewError::Failed { reason });
         }
-        let mut write = EntryWrite::new();
+        let mut changes = UnsortedChanges::default();
         for table in &mut self.tables {
-            table.write(self.notes.entries(), &mut write)?;
+            table.write(self.notes.entries(), &mut changes)?;
         }
-        for entry in self.removed {
-            write.set(entry, None);
+        for entry in &self.removed {
+            changes.push(entry, None);
         }
-        Ok(self.notes.into_write(write))
+        Ok(self.notes.into_write(changes))
     }
 }
 
@@ -252,10 +264,7 @@ fn changed_rows<'t, V: View>(
 ) -> Vec<Changed<'t, V>> {
     let index = select.index.and_then(|index| V::INDEXES.get(index));
     let (mut found, mut value, mut entry) = (Vec::new(), KeyBytes::new(), Vec::new());
-    for (key, place) in &table.places {
-        let Some(row) = table.row(*place).filter(|_| table.is_changed_at(*place)) else {
-            continue;
-        };
+    for (key, row) in table.changed() {
         layout::begin(&mut entry, table.number, select.index);
         if let Some(index) = index {
             value.clear();
@@ -284,7 +293,9 @@ fn changed_rows<'t, V: View>(
 fn copy<V: View>(row: &V) -> Result<V, ViewError> {
     let mut key = KeyBytes::new();
     row.encode_key(&mut key);
-    decode(key.as_bytes(), &encode(row)?)
+    let mut json = Vec::new();
+    encode(&mut json, row)?;
+    decode(key.as_bytes(), &json)
 }
 
 #[cold]

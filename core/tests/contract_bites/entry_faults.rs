@@ -261,9 +261,9 @@ impl Fault for RemovesOnlyWhatIsThere {
         store: &MemoryStore,
         write: EntryWrite,
     ) -> Result<(), EntryError> {
-        for (key, change) in write.changes() {
+        for (key, change) in write.changes().iter() {
             if change.is_none() && value(store, key).await?.is_none() {
-                return Err(EntryError::Changed { key: key.clone() });
+                return Err(EntryError::Changed { key: key.to_vec() });
             }
         }
         store.write_entries(write).await

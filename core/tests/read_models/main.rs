@@ -9,6 +9,7 @@
 //! - "inline" is no lifecycle here, as handlers would run within every append: what a projection makes is compared
 //!   with the one that is folded on demand.
 
+mod batches;
 mod dead_letters;
 mod failures;
 mod fan_out;

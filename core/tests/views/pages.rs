@@ -32,6 +32,7 @@ fn walk(tables: &Tables, size: usize, select: impl Fn() -> Select<Customer>) -> 
         }
         let page = page(tables, select);
         pages.push(ids(&page));
+        assert!(pages.len() < 100, "it comes to an end");
         match page.next {
             Some(cursor) => next = Some(cursor.to_string()),
             None => return pages,

@@ -58,9 +58,9 @@ impl<'m> Filling<'m> {
                     }
                 }
                 Work::Entries(write) => {
-                    for value in write.changes().values() {
+                    for (_, value) in write.changes().iter() {
                         self.events += 1;
-                        self.bytes += value.as_ref().map_or(0, Vec::len);
+                        self.bytes += value.map_or(0, <[u8]>::len);
                     }
                 }
                 Work::Truncate { .. } | Work::Tombstone { .. } => {}

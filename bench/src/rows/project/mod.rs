@@ -8,6 +8,7 @@ use crate::contest::rounds;
 use crate::table::{Asked, Line};
 use crate::{Bench, Outcome};
 use by_hand::ByHand;
+use midgard::Select;
 use sales::{EVENTS, Order, Sales, Total};
 use views::{Orders, Totals, catch_up};
 
@@ -21,27 +22,31 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
 /// Rows that are changed again and again.
 fn totals(bench: &Bench, sales: &Sales) -> Outcome<Vec<Line>> {
     // Once before the rounds: in how many commits, and whether both sides keep the same.
-    let first = catch_up::<_, Total>(bench, sales, Totals)?;
+    let first = catch_up(bench, sales, Totals, |views| {
+        let in_order = views.select(Total::ordered_by_cents())?.into_iter();
+        let keys: Vec<_> = in_order.map(|row| row.customer).collect();
+        Ok((views.select(Select::<Total>::all())?, keys))
+    })?;
     let each = (EVENTS as usize).div_ceil(first.commits);
-    let keys: Vec<_> = first.in_order.iter().map(|row| row.customer).collect();
+    let (rows, keys) = first.seen;
     for project in [ByHand::totals, ByHand::totals_by_event] {
         let hand = ByHand::new(bench)?;
         project(&hand, sales, each)?;
-        if hand.all::<Total>()? != first.rows || hand.in_order()? != keys {
+        if hand.all::<Total>()? != rows || hand.in_order()? != keys {
             return Err("the two sides do not keep the same totals".into());
         }
     }
     let [ours, by_commit, by_event] = rounds(
         bench.rounds,
         [
-            &mut || Ok(catch_up::<_, Total>(bench, sales, Totals)?.events_per_second),
+            &mut || Ok(catch_up(bench, sales, Totals, |_| Ok(()))?.events_per_second),
             &mut || ByHand::new(bench)?.totals(sales, each),
             &mut || ByHand::new(bench)?.totals_by_event(sales, each),
         ],
     )?;
     let note = format!(
         "{EVENTS} events, {} rows with one ordered index; {} commits",
-        first.rows.len(),
+        rows.len(),
         first.commits
     );
     let asked = Asked::AtLeast(0.6);
@@ -59,17 +64,19 @@ fn totals(bench: &Bench, sales: &Sales) -> Outcome<Vec<Line>> {
 
 /// A row for each event.
 fn orders(bench: &Bench, sales: &Sales) -> Outcome<Vec<Line>> {
-    let first = catch_up::<_, Order>(bench, sales, Orders)?;
+    let first = catch_up(bench, sales, Orders, |views| {
+        Ok(views.select(Select::<Order>::all())?)
+    })?;
     let each = (EVENTS as usize).div_ceil(first.commits);
     let hand = ByHand::new(bench)?;
     hand.orders(sales, each)?;
-    if hand.all::<Order>()? != first.rows {
+    if hand.all::<Order>()? != first.seen {
         return Err("the two sides do not keep the same orders".into());
     }
     let [ours, by_hand] = rounds(
         bench.rounds,
         [
-            &mut || Ok(catch_up::<_, Order>(bench, sales, Orders)?.events_per_second),
+            &mut || Ok(catch_up(bench, sales, Orders, |_| Ok(()))?.events_per_second),
             &mut || ByHand::new(bench)?.orders(sales, each),
         ],
     )?;

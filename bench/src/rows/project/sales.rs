@@ -4,7 +4,7 @@ use crate::raw::Raw;
 use crate::workload::Random;
 use crate::{Bench, Outcome};
 use midgard::{
-    Append, Event, ExpectedVersion, NewEvent, Position, ReadLog, Store, StreamName, block_on,
+    Append, Event, ExpectedVersion, NewEvent, Position, ReadLog, Store, StreamName, View, block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,8 @@ impl Sold {
 }
 
 /// What a customer has bought: a row that is changed by each of the customer's events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
+#[view(key = customer, index(cents, ordered))]
 pub(super) struct Total {
     pub(super) customer: u32,
     pub(super) orders: u64,
@@ -73,7 +74,8 @@ impl Total {
 }
 
 /// One order: a row for each event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
+#[view(key = order)]
 pub(super) struct Order {
     pub(super) order: u64,
     pub(super) customer: u32,

@@ -7,7 +7,7 @@ use super::super::handler::{Call, Handler, TransactionOf};
 use super::super::status::ConsumerState;
 use super::{Ended, Track, Trouble};
 use crate::place::Position;
-use crate::projection::{Effect, ProjectError};
+use crate::projection::{Effect, HandlerError, ProjectError, ViewStore as _};
 use crate::record::RecordedEventRef;
 use crate::store::Store;
 use futures_timer::Delay;
@@ -31,6 +31,8 @@ enum Attempt {
         index: usize,
         error: ProjectError,
     },
+    /// All were handled, but what they wrote cannot be committed.
+    Refused(HandlerError),
 }
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
@@ -63,6 +65,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     continue;
                 }
                 Attempt::Failed { index, error } => (index, error),
+                Attempt::Refused(error) if to - from == 1 => (from, ProjectError::Handler(error)),
+                Attempt::Refused(_) => {
+                    to = from + (to - from) / 2;
+                    continue;
+                }
             };
             if H::ATOMIC && index > from {
                 // What was well is done once more without it, and committed.
@@ -191,7 +198,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 return Ok(attempt);
             }
             self.put_letters(&mut transaction, batch, &parked).await?;
-            self.commit(transaction, up_to, handled).await?;
+            match self.commit(transaction, up_to, handled).await {
+                Err(Trouble::Refused(error)) => return Ok(Attempt::Refused(error)),
+                committed => committed?,
+            }
             for effect in effects {
                 effect.await;
             }
@@ -207,8 +217,24 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(attempt)
     }
 
-    /// Calls the handler. While that of a subscription takes its time, the worker answers for its leases.
+    /// Calls the handler, and looks at what it has left in the transaction.
     pub(super) async fn handle(
+        &mut self,
+        event: &RecordedEventRef<'_>,
+        transaction: &mut TransactionOf<H>,
+        effects: &mut Vec<Effect>,
+        failures: u32,
+    ) -> Result<(), ProjectError> {
+        self.call(event, transaction, effects, failures).await?;
+        if H::ATOMIC {
+            let checked = self.around.handler.notes().check(transaction).await;
+            checked.map_err(|error| ProjectError::Handler(Box::new(error)))?;
+        }
+        Ok(())
+    }
+
+    /// Calls the handler. While that of a subscription takes its time, the worker answers for its leases.
+    async fn call(
         &mut self,
         event: &RecordedEventRef<'_>,
         transaction: &mut TransactionOf<H>,

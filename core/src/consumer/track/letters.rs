@@ -4,6 +4,7 @@ use super::super::batch::EventBatch;
 use super::super::control::Mode;
 use super::super::handler::{Handler, TransactionOf};
 use super::super::notes::{self, Letter, Request, backend};
+use super::ownership::write;
 use super::{Track, Trouble};
 use crate::place::{LogId, Position};
 use crate::projection::ViewStore as _;
@@ -203,30 +204,41 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let outcome = self
             .handle(&event, &mut transaction, &mut effects, failures)
             .await;
-        if !H::ATOMIC || outcome.is_err() {
-            drop(transaction);
-            transaction = self.begin().await?;
-            self.check_leases(&mut transaction).await?;
-        }
-        match &outcome {
-            Ok(()) => notes::remove(notes, &mut transaction, key).await?,
+        let error = match outcome {
+            Ok(()) => {
+                if !H::ATOMIC {
+                    drop(transaction);
+                    transaction = self.begin().await?;
+                    self.check_leases(&mut transaction).await?;
+                }
+                notes::remove(notes, &mut transaction, key).await?;
+                match write(self.around.handler, transaction).await {
+                    Ok(()) => {
+                        for effect in effects {
+                            effect.await;
+                        }
+                        self.handled += 1;
+                        return Ok(true);
+                    }
+                    Err(Trouble::Refused(error)) => error.to_string(),
+                    Err(trouble) => return Err(trouble),
+                }
+            }
             Err(error) => {
-                let letter = Letter {
-                    error: error.to_string(),
-                    failures: failures + 1,
-                    tried: Timestamp::now().as_micros(),
-                    ..letter.clone()
-                };
-                notes::put(notes, &mut transaction, key, letter).await?;
+                drop(transaction);
+                error.to_string()
             }
-        }
+        };
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        let letter = Letter {
+            error,
+            failures: failures + 1,
+            tried: Timestamp::now().as_micros(),
+            ..letter.clone()
+        };
+        notes::put(notes, &mut transaction, key, letter).await?;
         notes.commit(transaction).await.map_err(backend)?;
-        if outcome.is_ok() {
-            for effect in effects {
-                effect.await;
-            }
-            self.handled += 1;
-        }
-        Ok(outcome.is_ok())
+        Ok(false)
     }
 }

@@ -1,5 +1,6 @@
 //! One generation of one consumer, as one worker runs it: read, handle, commit, wait.
 
+mod ahead;
 mod handling;
 mod letters;
 mod ownership;
@@ -14,16 +15,15 @@ use super::notes::{self, Checkpoint, Keys, NoteError, backend};
 use super::status::{ConsumerState, Progress, Rebuild};
 use crate::error::StoreError;
 use crate::place::{LogId, Position};
-use crate::projection::ViewStore;
-use crate::store::{ReadLog, Store};
+use crate::projection::{HandlerError, ViewStore};
+use crate::store::Store;
+use ahead::Ahead;
 use futures_util::future::{Either, select};
 use ownership::{Owned, Saving};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The most events that are read at once.
-const EVENTS: u64 = 4096;
 /// How many troubles in a row are survived while the program wants to end.
 pub(crate) const TROUBLES: u32 = 5;
 /// How long handled events of a subscription may be without a checkpoint.
@@ -55,6 +55,9 @@ pub(crate) enum Trouble {
     Lost(u32),
     #[error("there is another plan")]
     Replan,
+    /// What handlers wrote cannot be committed.
+    #[error("{0}")]
+    Refused(HandlerError),
 }
 
 /// What is shared by all tracks of a consumer.
@@ -87,6 +90,8 @@ pub(crate) struct Track<'a, S, H: Handler> {
     owned: Vec<Owned>,
     /// The sequences that are parked.
     parked: HashSet<String>,
+    /// Events that were read before it is their turn.
+    ahead: Ahead,
     /// Since when something is without a checkpoint, and whether events were handled.
     unsaved: Option<(Instant, bool)>,
     /// Checkpoints that are being written while events are waited for.
@@ -108,6 +113,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             looked: None,
             owned: Vec::new(),
             parked: HashSet::new(),
+            ahead: Ahead::default(),
             unsaved: None,
             saving: None,
             failures: 0,
@@ -155,6 +161,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     fn forget(&mut self) {
         self.owned.clear();
         self.looked = None;
+        self.ahead = Ahead::default();
         self.unsaved = None;
         self.saving = None;
         self.handled = 0;
@@ -198,19 +205,21 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             if bound.is_some_and(|bound| from >= bound) {
                 return Ok(Ended::Reached);
             }
-            let read = ReadLog::forward()
-                .after(from)
-                .matching(around.handler.query().clone())
-                .limit(EVENTS);
-            let mut reached = batch.fill(around.store, &read).await?;
+            let mut reached = match self.ahead.take(from, &mut batch) {
+                Some(reached) => reached,
+                None => {
+                    let read = ahead::next_events(around.handler.query(), from);
+                    batch.fill(around.store, &read).await?
+                }
+            };
+            self.ahead.want(&batch, reached);
             let mut events = 0..batch.len();
             if let Some(bound) = bound {
                 events = batch.up_to(bound);
                 reached = reached.min(bound);
             }
-            let is_full = batch.is_full(EVENTS);
             let end = around.store.last_position(LogId::MAIN).await?;
-            self.report(from, end, bound, is_full);
+            self.report(from, end, bound, ahead::is_full(&batch));
             if !events.is_empty() {
                 if let Some(ended) = self.process(&batch, events.end, reached).await? {
                     return Ok(ended);

@@ -7,6 +7,7 @@ use super::{Track, Trouble};
 use crate::place::{LogId, Position};
 use crate::projection::ViewStore as _;
 use crate::store::Store;
+use futures_util::future::join;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -216,10 +217,15 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         reached: Position,
         handled: u64,
     ) -> Result<(), Trouble> {
+        let around = self.around;
         self.finish_saving().await?;
         self.put_checkpoints(&mut transaction, reached).await?;
-        let notes = self.around.handler.notes();
-        notes.commit(transaction).await.map_err(backend)?;
+        // The commit begins first, and is waited for with the next events at hand.
+        let ahead = self
+            .ahead
+            .read(around.store, around.handler.query(), reached);
+        let (committed, ()) = join(write(around.handler, transaction), ahead).await;
+        committed?;
         self.pass(reached, handled);
         for owned in &mut self.owned {
             owned.saved = owned.position;
@@ -314,4 +320,19 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.owned.clear();
         Ok(())
     }
+}
+
+/// Commits a transaction, and tells whether an error is the fault of what handlers wrote.
+pub(super) async fn write<H: Handler>(
+    handler: &H,
+    transaction: TransactionOf<H>,
+) -> Result<(), Trouble> {
+    let notes = handler.notes();
+    notes.commit(transaction).await.map_err(|error| {
+        if notes.is_refusal(&error) {
+            Trouble::Refused(Box::new(error))
+        } else {
+            backend(error).into()
+        }
+    })
 }

@@ -1,0 +1,57 @@
+//! The next events of a track, read while those before them are committed.
+
+use super::super::batch::EventBatch;
+use crate::place::Position;
+use crate::query::Query;
+use crate::store::{ReadLog, Store};
+use std::mem;
+
+/// The most events that are read at once.
+const EVENTS: u64 = 4096;
+
+/// What is read at once of the log.
+pub(super) fn next_events(query: &Query, after: Position) -> ReadLog {
+    let read = ReadLog::forward().after(after);
+    read.matching(query.clone()).limit(EVENTS)
+}
+
+/// Events that were read ahead, if any.
+#[derive(Default)]
+pub(super) struct Ahead {
+    batch: EventBatch,
+    /// After which position they were read, and up to which one was looked at.
+    read: Option<(Position, Position)>,
+    /// After which position there are likely more.
+    wanted: Option<Position>,
+}
+
+impl Ahead {
+    /// Says after which position to read ahead, once everything up to it is being committed; nowhere when
+    /// the events before it were all there are.
+    pub(super) fn want(&mut self, batch: &EventBatch, reached: Position) {
+        self.wanted = is_full(batch).then_some(reached);
+    }
+
+    /// Reads the events after a position, if they are wanted.
+    pub(super) async fn read<S: Store>(&mut self, store: &S, query: &Query, after: Position) {
+        if self.wanted.take_if(|wanted| *wanted == after).is_some() {
+            // A read that fails is done again, and reported, when it is its turn.
+            let read = self.batch.fill(store, &next_events(query, after)).await;
+            self.read = read.ok().map(|reached| (after, reached));
+        }
+    }
+
+    /// Gives the events after a position, if they were read, and up to where was looked.
+    pub(super) fn take(&mut self, after: Position, batch: &mut EventBatch) -> Option<Position> {
+        let (read, reached) = self.read.take()?;
+        (read == after).then(|| {
+            mem::swap(batch, &mut self.batch);
+            reached
+        })
+    }
+}
+
+/// Whether there are likely more events than a batch has.
+pub(super) fn is_full(batch: &EventBatch) -> bool {
+    batch.is_full(EVENTS)
+}
