@@ -5,12 +5,11 @@ use crate::kit::{
     Applied, Balance, Fold, HELD, HOLDING, LONG, Ledger, Moved, Process, append_moved, fold, moved,
     obey, open, read_moves, told,
 };
-use midgard::projection::{Keeps, ProjectError};
-use midgard::view::{KeyBytes, ViewDefinition, ViewIndex, ViewSnapshot};
+use midgard::view::ViewSnapshot;
 use midgard::{
-    Append, ConsumerOptions, ConsumerState, Context, Event, EventDescriptor, ExpectedVersion,
-    HandlerError, LastError, Midgard, MidgardHandle, Position, Project, Projection,
-    RecordedEventRef, Select, Store, StreamName, View, ViewError, ViewKey, Views, block_on,
+    Append, ConsumerOptions, ConsumerState, Context, ExpectedVersion, HandlerError, LastError,
+    Midgard, MidgardHandle, Position, Project, Projection, Select, Store, StreamName, View,
+    ViewError, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -21,58 +20,19 @@ use std::thread;
 use std::time::Duration;
 
 /// The balance of another release: it counts the moves, and has other indexes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
+#[view(name = "balance", key = account, index(moves, ordered))]
 struct CountedBalance {
     account: u32,
     cents: i64,
     moves: u64,
 }
 
-impl View for CountedBalance {
-    const NAME: &'static str = Balance::NAME;
-    const INDEXES: &'static [ViewIndex<Self>] = &[ViewIndex::new(
-        "moves",
-        false,
-        <u64 as ViewKey>::describe,
-        |row: &CountedBalance, bytes: &mut KeyBytes| row.moves.encode(bytes),
-    )];
-    type Key = u32;
-
-    fn encode_key(&self, bytes: &mut KeyBytes) {
-        self.account.encode(bytes);
-    }
-
-    fn describe(form: &mut String) {
-        form.push_str("account: u32, cents: i64, moves: u64");
-    }
-}
-
 /// The ledger of another release, which keeps the view by another definition. Its version is the same: the
 /// definition tells.
+#[derive(Projection)]
+#[projection(name = "ledger", events(Moved), views(CountedBalance))]
 struct CountingLedger;
-
-impl Projection for CountingLedger {
-    const NAME: &'static str = Ledger::<1>::NAME;
-    const VERSION: u32 = 1;
-    const EVENTS: &'static [&'static EventDescriptor] = &[Moved::DESCRIPTOR];
-    type Store = Views;
-
-    fn views() -> Vec<ViewDefinition> {
-        vec![ViewDefinition::of::<CountedBalance>()]
-    }
-
-    async fn project_event(
-        &self,
-        event: &RecordedEventRef<'_>,
-        context: &mut Context<'_, Self>,
-    ) -> Result<(), ProjectError> {
-        let moved = event.decode::<Moved>()?;
-        let projected = self.project(moved, context).await;
-        projected.map_err(ProjectError::Handler)
-    }
-}
-
-impl Keeps<CountedBalance> for CountingLedger {}
 
 impl Project<Moved> for CountingLedger {
     async fn project(
