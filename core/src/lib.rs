@@ -230,7 +230,8 @@
 //! # }).unwrap();
 //! ```
 //!
-//! A [snapshot](Views::snapshot) shows several views as they were at one moment. [`Select`] has filters, limits,
+//! A [snapshot](Views::snapshot) shows several views as they were at one moment, and tells
+//! [up to where](ViewSnapshot::position_of) the log shows in them. [`Select`] has filters, limits,
 //! and pages that go on from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, tells the
 //! event's stream and metadata, and does things [after the commit](Context::after_commit).
 //!

@@ -106,7 +106,7 @@ impl Notes {
     }
 }
 
-fn text(key: &str, note: &[u8]) -> Result<String, ViewError> {
+pub(super) fn text(key: &str, note: &[u8]) -> Result<String, ViewError> {
     let text = str::from_utf8(note).map_err(|error| ViewError::DamagedNote {
         note: key.to_owned(),
         reason: error.to_string(),

@@ -4,11 +4,17 @@ use super::cursor::{Cursor, PAGE, Page};
 use super::key::KeyBytes;
 use super::layout::{self, PREFIX_BYTES};
 use super::lookup::KeyOf;
+use super::notes;
 use super::scan::{Plan, TableReader};
 use super::select::Select;
-use super::views::Known;
+use super::views::{Known, Views};
 use super::{View, ViewError};
+use crate::consumer::about::AboutProjection;
+use crate::consumer::notes::{self as consumer_notes, Checkpoint, Keys};
+use crate::place::{LogId, Position};
+use crate::projection::Projection;
 use crate::store::EntrySnapshot;
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -156,6 +162,32 @@ impl ViewSnapshot {
                 ControlFlow::Continue(()) => end_at(left == 0),
                 end => end,
             })
+        })
+    }
+
+    /// Up to where the log shows in the views of a projection, as they are in this snapshot. Zero until they are
+    /// built.
+    ///
+    /// # Errors
+    /// When what the projection noted, or the store, cannot be read.
+    pub fn position_of<P: Projection<Store = Views>>(&self) -> Result<Position, ViewError> {
+        let keys = Keys::new("projection", P::NAME);
+        let about: Option<AboutProjection> = self.note(&keys.about())?;
+        let Some(generation) = about.and_then(|about| about.seen()) else {
+            return Ok(Position::ZERO);
+        };
+        let checkpoint = self.note(&keys.checkpoint(generation, LogId::MAIN, 0))?;
+        Ok(checkpoint.map_or(Position::ZERO, |Checkpoint { position }| Position(position)))
+    }
+
+    fn note<N: DeserializeOwned>(&self, key: &str) -> Result<Option<N>, ViewError> {
+        let Some(note) = self.entries.get(key.as_bytes())? else {
+            return Ok(None);
+        };
+        let note = consumer_notes::read(key, &notes::text(key, note)?);
+        note.map(Some).map_err(|error| ViewError::DamagedNote {
+            note: key.to_owned(),
+            reason: error.to_string(),
         })
     }
 

@@ -353,7 +353,7 @@ fn a_new_version_of_another_program_is_switched_to_while_events_come_all_the_tim
             last
         }
     });
-    let new = start(Midgard::new(store.clone()).project(Balances::<2>::default(), views.clone()));
+    let new = start(Midgard::new(store).project(Balances::<2>::default(), views.clone()));
     let is_live = |status: &midgard::Status| status.state == ConsumerState::Live;
     block_on(new.handle.wait_until("balances", LONG, is_live)).unwrap();
     drop(go);
