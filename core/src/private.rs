@@ -327,6 +327,9 @@ pub const fn assert_in_order(is_in_order: bool) {
 /// What stands beside the views that a projection keeps.
 pub struct NoView;
 
+/// Another of these.
+pub struct NoOtherView;
+
 /// What `events!` turns its events into.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not one of the events of `{Set}`",

@@ -24,7 +24,7 @@ pub(crate) struct AboutProjection {
 }
 
 /// One generation, and what it is made with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Built {
     pub(crate) number: u32,
     pub(crate) version: u32,

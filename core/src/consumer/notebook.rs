@@ -112,8 +112,7 @@ impl<H: Handler> NotebookOf<H> {
             is_eviction,
         };
         notes::put(self.handler.notes(), &mut transaction, &key, request).await?;
-        let committed = self.handler.notes().commit(transaction).await;
-        committed.map_err(backend)?;
+        notes::commit(self.handler.notes(), transaction).await?;
         Ok(true)
     }
 
@@ -133,7 +132,7 @@ impl<H: Handler> NotebookOf<H> {
             ..about
         };
         notes::put(notes, &mut transaction, &key, about).await?;
-        notes.commit(transaction).await.map_err(backend)?;
+        notes::commit(notes, transaction).await?;
         Ok(true)
     }
 }

@@ -16,6 +16,9 @@ const FORMAT: u32 = 1;
 pub(crate) enum NoteError {
     #[error("{0}")]
     Backend(Box<dyn Error + Send + Sync>),
+    /// Another has changed what a commit relied on.
+    #[error("{0}")]
+    Conflict(Box<dyn Error + Send + Sync>),
     #[error(
         "the note \"{key}\" cannot be read ({reason}); it was damaged, or written by a newer release"
     )]
@@ -24,6 +27,29 @@ pub(crate) enum NoteError {
 
 pub(crate) fn backend(error: impl Error + Send + Sync + 'static) -> NoteError {
     NoteError::Backend(Box::new(error))
+}
+
+/// Commits a transaction.
+pub(crate) async fn commit<V: ViewStore>(
+    notes: &V,
+    transaction: V::Transaction,
+) -> Result<(), NoteError> {
+    let outcome = notes.commit(transaction).await;
+    committed(notes, outcome)
+}
+
+/// Tells a conflict with others from what else can go wrong with a commit.
+pub(crate) fn committed<V: ViewStore>(
+    notes: &V,
+    outcome: Result<(), V::Error>,
+) -> Result<(), NoteError> {
+    outcome.map_err(|error| {
+        if notes.is_conflict(&error) {
+            NoteError::Conflict(Box::new(error))
+        } else {
+            backend(error)
+        }
+    })
 }
 
 /// The keys of one consumer's notes.

@@ -1,15 +1,18 @@
 //! Projections that are folded on demand.
 
 use super::{Context, Generation, ProjectError, Projection, ViewStore as _, query_of};
+use crate::consumer::about::{AboutProjection, Built};
 use crate::consumer::batch::EventBatch;
+use crate::consumer::notes::{self, Checkpoint, Keys};
 use crate::error::StoreError;
-use crate::place::{Position, Version};
+use crate::place::{LogId, Position, Version};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::store::{MemoryStore, ReadLog, ReadStream, Store};
 use crate::stream_name::StreamName;
-use crate::view::{ViewError, ViewSnapshot, Views};
+use crate::view::{ViewError, ViewSnapshot, ViewTransaction, Views};
 use futures_util::lock::Mutex;
+use serde::Serialize;
 use std::fmt;
 
 /// The most events that are read at once.
@@ -59,6 +62,7 @@ pub struct Live<P, S> {
     store: S,
     of: Of,
     views: Views,
+    keys: Keys,
     folded: Mutex<Folded>,
 }
 
@@ -120,6 +124,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
             store,
             of,
             views: Views::new(MemoryStore::new()),
+            keys: Keys::new("projection", P::NAME),
             folded: Mutex::default(),
         }
     }
@@ -135,6 +140,17 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
             let mut transaction = self.views.begin(&generation).await?;
             self.views.prepare(&mut transaction, &generation).await?;
             self.views.activate(&mut transaction, &generation).await?;
+            let active = Built {
+                number: generation.number,
+                version: P::VERSION,
+                ..Built::default()
+            };
+            let about = AboutProjection {
+                active: Some(active),
+                ..AboutProjection::default()
+            };
+            self.note(&mut transaction, &self.keys.about(), about)
+                .await?;
             self.views.commit(transaction).await?;
             folded.is_prepared = true;
         }
@@ -179,8 +195,14 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
             done = (event.position, event.version);
         }
         let Some((index, source)) = failed else {
+            let position = reached.max(done.0);
+            let key = self.keys.checkpoint(generation.number, LogId::MAIN, 0);
+            let checkpoint = Checkpoint {
+                position: position.0,
+            };
+            self.note(&mut transaction, &key, checkpoint).await?;
             self.views.commit(transaction).await?;
-            folded.position = reached.max(done.0);
+            folded.position = position;
             folded.version = done.1;
             return Ok(folded.batch.len() > 0);
         };
@@ -191,6 +213,20 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
             position: event.position,
             source,
         })
+    }
+
+    /// Writes down what a projection that is run would: how far the views are can be read of them.
+    async fn note<T: Serialize>(
+        &self,
+        transaction: &mut ViewTransaction,
+        key: &str,
+        note: T,
+    ) -> Result<(), ViewError> {
+        let text = notes::write(note).map_err(|error| ViewError::DamagedNote {
+            note: key.to_owned(),
+            reason: error.to_string(),
+        })?;
+        self.views.put(transaction, key, Some(&text)).await
     }
 
     /// Hands an event over, if it is one of the projection's: a stream may have others.

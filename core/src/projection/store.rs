@@ -123,6 +123,13 @@ pub trait ViewStore: Send + Sync + 'static {
         transaction: Self::Transaction,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
+    /// Whether a commit failed because another has changed what it relied on: the work is begun anew at once, and
+    /// only reported where that happens again and again. Without this, it is a failure as any other.
+    fn is_conflict(&self, error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
+
     /// Whether a commit failed because of what handlers wrote: it would fail again, however often. Then the events
     /// are committed in fewer and fewer at once, until it is known which is at fault, and its policy decides.
     /// Without this, every failed commit is tried again.

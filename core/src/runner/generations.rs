@@ -102,7 +102,7 @@ pub(super) async fn next<P: Projection>(
     if before != text {
         let put = views.put(&mut transaction, &key, text.as_deref());
         put.await.map_err(backend)?;
-        views.commit(transaction).await.map_err(backend)?;
+        notes::commit(views, transaction).await?;
     } else {
         drop(transaction);
     }
@@ -165,7 +165,7 @@ pub(super) async fn give_up_rebuild<P: Projection>(
     }
     about.rebuilds = about.active.as_ref().map_or(0, |active| active.rebuilds);
     notes::put(views, &mut transaction, &keys.about(), &about).await?;
-    views.commit(transaction).await.map_err(backend)
+    notes::commit(views, transaction).await
 }
 
 /// Removes generations that nobody sees any more, a slice at a time.
@@ -192,7 +192,7 @@ pub(super) async fn discard<P: Projection>(
             }
             notes::remove(views, &mut transaction, key).await?;
         }
-        views.commit(transaction).await.map_err(backend)?;
+        notes::commit(views, transaction).await?;
     }
 }
 

@@ -5,11 +5,14 @@ use crate::consumer::control::{Control, Mode};
 use crate::consumer::notebook::{Ask, Notebook};
 use crate::consumer::notes::NoteError;
 use crate::consumer::status::{ConsumerState, Progress, Status};
-use crate::place::Position;
+use crate::error::StoreError;
+use crate::place::{LogId, Position};
+use crate::store::Store;
 use futures_timer::Delay;
 use futures_util::future::{Either, pending, select};
 use std::error::Error;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +28,20 @@ const TRIES: u32 = 5;
 /// [`run`](crate::Midgard::run): what is asked for is left in the consumer's notes, for the worker that runs it.
 #[derive(Clone)]
 pub struct MidgardHandle {
+    log: Arc<dyn Log>,
     control: Arc<Control>,
     consumers: Arc<[Consumer]>,
+}
+
+/// A store of which only the end of the log is asked.
+pub(super) trait Log: Send + Sync {
+    fn end(&self) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>>;
+}
+
+impl<S: Store> Log for S {
+    fn end(&self) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>> {
+        Box::pin(self.last_position(LogId::MAIN))
+    }
 }
 
 /// A consumer, as it is known from outside.
@@ -90,11 +105,15 @@ pub enum HandleError {
         /// Why.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The log could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl MidgardHandle {
-    pub(super) fn new(control: Arc<Control>, consumers: Vec<Consumer>) -> Self {
+    pub(super) fn new(log: Arc<dyn Log>, control: Arc<Control>, consumers: Vec<Consumer>) -> Self {
         MidgardHandle {
+            log,
             control,
             consumers: consumers.into(),
         }
@@ -253,7 +272,10 @@ impl MidgardHandle {
             if !is_all_here {
                 let written = consumer.notebook.checkpoint().await;
                 let written = written.map_err(|error| notes(name, error))?;
-                if written.is_some_and(|written| written >= position) {
+                // What is ahead of the log was made of another one.
+                if let Some(written) = written.filter(|written| *written >= position)
+                    && written <= self.log.end().await?
+                {
                     return Ok(());
                 }
             }

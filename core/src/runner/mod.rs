@@ -95,17 +95,19 @@ pub enum RunError {
         /// Why it cannot have as many, and what to do.
         reason: String,
     },
-    /// A handler failed for good, and the policy is to stop there.
+    /// A handler failed for good, and the policy is to stop there; or all of it failed.
     #[error(
-        "{kind} \"{name}\" stopped before position {position}: {message}; mend the handler and start it again, or let its policy skip or park"
+        "{kind} \"{name}\" stopped{}: {message}{}",
+        position.map_or_else(String::new, |position| format!(" before position {position}")),
+        position.map_or("", |_| "; mend the handler and start it again, or let its policy skip or park")
     )]
     Failed {
         /// What it is.
         kind: ConsumerKind,
         /// Its name.
         name: String,
-        /// The position of the event.
-        position: Position,
+        /// The position of the event, if it failed on one.
+        position: Option<Position>,
         /// What went wrong.
         message: String,
     },
@@ -208,10 +210,12 @@ impl<S: Store + Clone> Midgard<S> {
     #[must_use]
     pub fn handle(&self) -> MidgardHandle {
         let consumers = self.consumers.iter().map(|(consumer, _)| consumer.clone());
-        MidgardHandle::new(self.control.clone(), consumers.collect())
+        let log = Arc::new(self.store.clone());
+        MidgardHandle::new(log, self.control.clone(), consumers.collect())
     }
 
-    /// Runs everything, until a handle stops it. A consumer that fails for good does not end the others.
+    /// Runs everything, until a handle stops it. A consumer that fails for good does not end the others;
+    /// its status says so at once.
     ///
     /// # Errors
     /// [`RunError`] at once when the names contradict each other; at the end when a consumer had failed.

@@ -8,9 +8,8 @@ use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Call, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::{Ended, Surroundings, TROUBLES};
+use crate::consumer::track::{CONFLICTS, Ended, Surroundings, TROUBLES};
 use crate::metadata::EventId;
-use crate::place::Position;
 use crate::projection::{Context, ProjectError, Projection, ViewStore, query_of};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
@@ -92,7 +91,8 @@ pub(super) async fn run<S: Store, P: Projection>(
         worker: &worker,
         retired: &NEVER,
     };
-    let (mut failures, mut panics, mut is_near, mut was_active) = (0, 0, false, false);
+    let (mut failures, mut conflicts, mut panics) = (0, 0, 0);
+    let (mut is_near, mut was_active) = (false, false);
     loop {
         let asked = control.asked();
         if control.mode() == Mode::Stop {
@@ -101,9 +101,14 @@ pub(super) async fn run<S: Store, P: Projection>(
         let next = match generations::next(projected, keys, was_active).await {
             Ok(next) => next,
             Err(trouble) => {
+                if trouble.is_conflict() && conflicts < CONFLICTS {
+                    conflicts += 1;
+                    continue;
+                }
                 failures += 1;
                 if control.mode() != Mode::Run && failures > TROUBLES {
-                    failed(&control, &progress, Position::ZERO, trouble.to_string()).await?;
+                    let message = trouble.to_string();
+                    failed(&control, &progress, None, failures, message).await?;
                     continue;
                 }
                 let retrying = ConsumerState::Retrying;
@@ -112,7 +117,7 @@ pub(super) async fn run<S: Store, P: Projection>(
                 continue;
             }
         };
-        failures = 0;
+        (failures, conflicts) = (0, 0);
         let ended = match next {
             Next::Active(plan) => {
                 (is_near, was_active) = (false, true);
@@ -135,14 +140,16 @@ pub(super) async fn run<S: Store, P: Projection>(
             // at them elsewhere.
             Next::Building { building, .. } => run_track(around, building, &mut panics).await,
             Next::Outdated { newer } => Ended::Failed {
-                position: Position::ZERO,
+                position: None,
+                failures: 1,
                 message: format!(
                     "its views were made with version {newer}, and this program has version {}; run the newer release",
                     P::VERSION
                 ),
             },
             Next::Replaced => Ended::Failed {
-                position: Position::ZERO,
+                position: None,
+                failures: 1,
                 message: format!(
                     "its views were made anew with another definition and the same version {}; run only the newer release, and give it a higher version",
                     P::VERSION
@@ -152,8 +159,12 @@ pub(super) async fn run<S: Store, P: Projection>(
         match ended {
             Ended::Stopped => break,
             Ended::Replan | Ended::Reached => {}
-            Ended::Failed { position, message } => {
-                failed(&control, &progress, position, message).await?;
+            Ended::Failed {
+                position,
+                failures,
+                message,
+            } => {
+                failed(&control, &progress, position, failures, message).await?;
                 // Started again, it is to do as if it came first.
                 was_active = false;
             }
@@ -180,10 +191,14 @@ async fn beside<S: Store, P: Projection>(
         let ended = run_track(around, building, &mut panics_beside).await;
         match &ended {
             Ended::Reached => retired.store(true, Ordering::SeqCst),
-            Ended::Failed { position, message } => {
+            Ended::Failed {
+                position,
+                failures,
+                message,
+            } => {
                 let message = format!("the rebuild was given up: {message}");
                 let state = around.progress.status().state;
-                around.progress.failed(state, Some(*position), 0, message);
+                around.progress.failed(state, *position, *failures, message);
                 if let Err(error) = generations::give_up_rebuild(around.handler, around.keys).await
                 {
                     tracing::warn!(projection = P::NAME, %error, "the rebuild could not be given up");

@@ -7,7 +7,9 @@ use crate::consumer::handler::{Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, backend};
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::{Ended, Surroundings, TROUBLES, Track, Trouble, panic_message};
+use crate::consumer::track::{
+    CONFLICTS, Ended, Surroundings, TROUBLES, Track, Trouble, panic_message,
+};
 use crate::metadata::EventId;
 use crate::place::{LogId, Position};
 use crate::projection::{Generation, HandlerError, ViewStore as _};
@@ -44,15 +46,20 @@ where
     };
     let mut panics = 0;
     loop {
-        let Some(plan) = first_plan(around).await? else {
+        let Some(plan) = first_plan(around).await.inspect_err(|error| {
+            progress.failed(ConsumerState::Failed, None, 1, error.to_string());
+        })?
+        else {
             break;
         };
         match run_track(around, plan, &mut panics).await {
             Ended::Stopped => break,
             Ended::Replan | Ended::Reached => {}
-            Ended::Failed { position, message } => {
-                failed(&control, &progress, position, message).await?;
-            }
+            Ended::Failed {
+                position,
+                failures,
+                message,
+            } => failed(&control, &progress, position, failures, message).await?,
         }
     }
     progress.set_state(ConsumerState::Stopped);
@@ -85,8 +92,11 @@ pub(super) async fn run_track<S: Store, H: Handler>(
     let message = format!("a function panicked: {}", panic_message(&*panic));
     let (control, progress) = (around.control, around.progress);
     if control.mode() != Mode::Run && *panics > PANICS {
-        let position = progress.status().position;
-        return Ended::Failed { position, message };
+        return Ended::Failed {
+            position: None,
+            failures: *panics,
+            message,
+        };
     }
     progress.failed(ConsumerState::Retrying, None, *panics, message);
     control.back_off(asked, *panics).await;
@@ -97,10 +107,11 @@ pub(super) async fn run_track<S: Store, H: Handler>(
 pub(super) async fn failed(
     control: &Control,
     progress: &Progress,
-    position: Position,
+    position: Option<Position>,
+    failures: u32,
     message: String,
 ) -> Result<(), RunError> {
-    progress.failed(ConsumerState::Failed, Some(position), 0, message.clone());
+    progress.failed(ConsumerState::Failed, position, failures, message.clone());
     loop {
         let asked = control.asked();
         if progress.take_restart() {
@@ -138,7 +149,7 @@ where
     if !(1..=1024).contains(&subscription.partitions) {
         return Err(refused("ask for 1 to 1024".to_owned()));
     }
-    let mut failures = 0;
+    let (mut failures, mut conflicts) = (0, 0);
     loop {
         let asked = around.control.asked();
         if around.control.mode() == Mode::Stop {
@@ -162,10 +173,15 @@ where
                 )));
             }
             Err(trouble) => {
+                if trouble.is_conflict() && conflicts < CONFLICTS {
+                    conflicts += 1;
+                    continue;
+                }
                 failures += 1;
                 let message = trouble.to_string();
                 if around.control.mode() != Mode::Run && failures > TROUBLES {
-                    failed(around.control, around.progress, Position::ZERO, message).await?;
+                    let (control, progress) = (around.control, around.progress);
+                    failed(control, progress, None, failures, message).await?;
                     continue;
                 }
                 let retrying = ConsumerState::Retrying;
@@ -205,6 +221,6 @@ where
     let text = notes::write(&about)?;
     let put = notes.put(&mut transaction, &key, Some(&text));
     put.await.map_err(backend)?;
-    notes.commit(transaction).await.map_err(backend)?;
+    notes::commit(notes, transaction).await?;
     Ok((about, text))
 }

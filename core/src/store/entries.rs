@@ -132,7 +132,8 @@ impl EntryWrite {
         }
     }
 
-    /// Expects an entry to have this value, or (`None`) not to be there.
+    /// Expects an entry to have this value, or (`None`) not to be there. A later expectation of the same entry
+    /// replaces it.
     #[must_use]
     pub fn expect(mut self, key: &[u8], value: Option<&[u8]>) -> Self {
         self.expected

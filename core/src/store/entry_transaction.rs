@@ -41,6 +41,9 @@ impl<S: Store> ViewStore for StoreNotes<S> {
         if let Some(changed) = transaction.changes.get(key) {
             return Ok(changed.clone());
         }
+        if let Some(read) = transaction.write.expected().get(key.as_bytes()) {
+            return read.clone().map(|value| text(key, value)).transpose();
+        }
         let mut found = None;
         self.0
             .read_entries(&ReadEntries::key(key.as_bytes()), &mut |_, value| {
@@ -81,8 +84,11 @@ impl<S: Store> ViewStore for StoreNotes<S> {
             )
             .await?;
         for (key, value) in all {
-            let write = std::mem::take(&mut transaction.write);
-            transaction.write = write.expect(&key, Some(&value));
+            // What was read first is what must still hold.
+            if !transaction.write.expected().contains_key(&key) {
+                let write = std::mem::take(&mut transaction.write);
+                transaction.write = write.expect(&key, Some(&value));
+            }
             let key = text(prefix, key)?;
             let value = text(&key, value)?;
             found.insert(key, value);
@@ -96,6 +102,10 @@ impl<S: Store> ViewStore for StoreNotes<S> {
             }
         }
         Ok(found.into_iter().collect())
+    }
+
+    fn is_conflict(&self, error: &EntryError) -> bool {
+        matches!(error, EntryError::Changed { .. })
     }
 
     async fn commit(&self, transaction: NotesTransaction) -> Result<(), EntryError> {

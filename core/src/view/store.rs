@@ -54,6 +54,10 @@ impl ViewStore for Views {
         transaction.check()
     }
 
+    fn is_conflict(&self, error: &ViewError) -> bool {
+        matches!(error, ViewError::Changed { .. })
+    }
+
     fn is_refusal(&self, error: &ViewError) -> bool {
         use ViewError::{Encode, Failed, NotUnique, RowTooLarge};
         matches!(

@@ -35,7 +35,7 @@ fn a_failed_event_is_tried_again_and_then_all_stops_before_it() {
         RunError::Failed {
             kind: ConsumerKind::Subscription,
             name: "stops".to_owned(),
-            position: Position(4),
+            position: Some(Position(4)),
             message: "no 3 today".to_owned(),
         }
     );
@@ -211,6 +211,22 @@ fn a_failed_try_leaves_nothing_in_the_views_and_no_effect() {
 }
 
 #[test]
+fn a_skipped_event_and_why_it_was_are_in_the_status() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    accounts(&store);
+    let skipping = FailurePolicy::retry(0).then_skip();
+    let options = ConsumerOptions::new().on_failure(skipping);
+    let midgard = Midgard::new(store).project_with(Balances::<1>::refusing(9), views, options);
+    let handle = midgard.handle();
+    block_on(midgard.catch_up()).unwrap();
+    let status = handle.status_of("balances").unwrap();
+    assert_eq!(status.skipped, 1);
+    let error = status.last_error.unwrap();
+    assert_eq!((error.position, error.failures), (Some(Position(3)), 1));
+    assert_eq!(error.message, "13 brings bad luck");
+}
+
+#[test]
 fn a_projection_stops_before_an_event_that_fails_for_good() {
     let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
     accounts(&store);
@@ -218,7 +234,8 @@ fn a_projection_stops_before_an_event_that_fails_for_good() {
     let RunError::Failed { kind, position, .. } = &error else {
         panic!("{error}")
     };
-    assert_eq!((*kind, *position), (ConsumerKind::Projection, Position(3)));
+    let expected = (ConsumerKind::Projection, Some(Position(3)));
+    assert_eq!((*kind, *position), expected);
     assert_eq!(balances(&views), ann_and_bob(5, 7));
     project(&store, &views, &Balances::<1>::default(), quick()).unwrap();
     assert_eq!(balances(&views), ann_and_bob(20, 8));

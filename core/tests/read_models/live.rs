@@ -34,8 +34,10 @@ fn it_is_as_new_as_the_log_and_does_nothing_beside() {
     let projection = Balances::<1>::default();
     let live = Live::new(projection.clone(), store.clone());
     for cents in 1..=100 {
-        pay(&store, "ann", 1);
+        let last = pay(&store, "ann", 1);
         assert_eq!(folded(&live), [("ann".to_owned(), cents)]);
+        let position = block_on(live.views()).unwrap().position_of::<Balances<1>>();
+        assert_eq!(position.unwrap(), last);
     }
     assert_eq!(projection.replays(), 100, "every event is folded once");
     assert_eq!(projection.effects(), 0);

@@ -272,6 +272,8 @@ fn nothing_is_lost_while_partitions_change_hands_in_the_middle_of_handlers() {
         assert_eq!(numbers, [0, 1, 2], "a-{stream}");
     }
     for worker in workers {
+        let status = &worker.handle.status()[0];
+        assert_eq!(status.last_error, None, "to be slower is no failure");
         worker.stop().unwrap();
     }
 }
@@ -323,6 +325,15 @@ fn the_number_of_partitions_is_kept() {
         let error = run(partitions).unwrap_err();
         assert!(matches!(error, RunError::Partitions { .. }), "{error}");
     }
+    // In a program that goes on, the status says so.
+    let midgard = worker(&store, shared(8, LEASE), &SeenByStream::default());
+    let running = start(midgard);
+    until(&running.handle, |status| {
+        status.state == ConsumerState::Failed
+    });
+    let error = running.handle.status()[0].last_error.clone().unwrap();
+    assert!(error.message.contains("begun with 4"), "{error:?}");
+    running.stop().unwrap_err();
     let changed = run(8).unwrap_err().to_string();
     assert!(changed.contains("begun with 4"), "{changed}");
 }

@@ -49,7 +49,11 @@ fn a_new_version_is_built_anew_in_silence_and_an_old_one_is_refused_after_it() {
     assert_eq!(second.replays(), 5);
     assert_eq!(second.effects(), 1, "only what the old one had not done");
     let error = catch_up(&store, &views, &Balances::<1>::default()).unwrap_err();
-    assert!(error.to_string().contains("version 2"), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "projection \"balances\" stopped: its views were made with version 2, and this program has version 1; \
+         run the newer release"
+    );
     assert_eq!(balances(&views), ann_and_bob(40, 36));
 }
 

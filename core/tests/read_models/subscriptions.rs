@@ -261,7 +261,7 @@ fn it_may_be_of_everything_that_the_program_knows() {
                 matches!(
                     error,
                     RunError::Failed {
-                        position: Position(2),
+                        position: Some(Position(2)),
                         ..
                     }
                 ),

@@ -3,7 +3,7 @@
 use super::kit::{Balances, LONG, Seen, accounts, ann_and_bob, balances, count, pay, start};
 use midgard::view::Views;
 use midgard::{
-    ConsumerKind, ConsumerState, HandleError, MemoryStore, Midgard, Position, Subscription,
+    ConsumerKind, ConsumerState, HandleError, MemoryStore, Midgard, Position, Status, Subscription,
     block_on,
 };
 use std::time::Duration;
@@ -60,6 +60,44 @@ fn a_wait_ends_when_it_takes_too_long_or_leads_nowhere() {
     block_on(handle.wait_for("all", last, LONG)).unwrap();
     let error = block_on(handle.wait_for("all", Position(9), LONG)).unwrap_err();
     assert!(matches!(error, HandleError::Ended { .. }), "{error}");
+}
+
+#[test]
+fn views_that_are_ahead_of_their_log_are_not_taken_for_up_to_date() {
+    let views = Views::new(MemoryStore::new());
+    let old = MemoryStore::new();
+    accounts(&old);
+    let projection = || Balances::<1>::default();
+    block_on(
+        Midgard::new(old)
+            .project(projection(), views.clone())
+            .catch_up(),
+    )
+    .unwrap();
+    // The log is an older copy, or another one; the views are what they were.
+    let log = MemoryStore::new();
+    let last = pay(&log, "ann", 1);
+    let running = start(Midgard::new(log.clone()).project(projection(), views.clone()));
+    let has_noticed = |status: &Status| status.last_error.is_some();
+    let status = running.handle.wait_until("balances", LONG, has_noticed);
+    let error = block_on(status).unwrap().last_error.unwrap().message;
+    assert_eq!(
+        error,
+        "it has handled events up to position 5, but the log ends at 1: this is another log, or an older copy of it; \
+         restore the newer one, or begin with new views or under another name"
+    );
+    let wait = running
+        .handle
+        .wait_for("balances", last, Duration::from_millis(50));
+    block_on(wait).unwrap_err();
+    running.stop().unwrap();
+    assert_eq!(balances(&views), ann_and_bob(20, 8));
+    let ended = block_on(Midgard::new(log).project(projection(), views).catch_up());
+    let error = ended.unwrap_err().to_string();
+    assert!(
+        error.contains("stopped: it has handled events up to position 5"),
+        "{error}"
+    );
 }
 
 #[test]

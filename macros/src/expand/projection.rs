@@ -56,18 +56,22 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
         None => quote!(#private::vec![#(#krate::view::ViewDefinition::of::<#views>()),*]),
     };
     let checks = checks(projection);
-    // With a single impl, rustc would take its view to be meant wherever another one is used.
-    let keeps = (!views.is_empty()).then(|| {
-        quote! {
-            #(
-                #[automatically_derived]
-                impl #krate::projection::Keeps<#views> for #ident {}
-            )*
-
+    // With no impl or a single one, rustc would not name the view that is meant where another one is used.
+    let no_view = quote!(#private::NoView);
+    let no_views = match views {
+        [] => vec![no_view, quote!(#private::NoOtherView)],
+        _ => vec![no_view],
+    };
+    let keeps = quote! {
+        #(
             #[automatically_derived]
-            impl #krate::projection::Keeps<#private::NoView> for #ident {}
-        }
-    });
+            impl #krate::projection::Keeps<#views> for #ident {}
+        )*
+        #(
+            #[automatically_derived]
+            impl #krate::projection::Keeps<#no_views> for #ident {}
+        )*
+    };
     anonymous(&quote! {
         const __LEN: #private::usize = 0 #(+ #sets.len())*;
 

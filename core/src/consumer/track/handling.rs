@@ -95,12 +95,19 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
                 continue;
             }
-            let (position, message) = (event.position, error.to_string());
-            match self.around.handler.options().policy_of(event.name).then() {
-                Then::Stop => return Ok(Some(Ended::Failed { position, message })),
-                Then::Skip => self.settle(&event, None).await?,
-                Then::Park => self.settle(&event, Some(message)).await?,
+            let (position, message) = (Some(event.position), error.to_string());
+            let (then, failures) = (self.then(&event), self.failures);
+            if then == Then::Stop {
+                return Ok(Some(Ended::Failed {
+                    position,
+                    failures,
+                    message,
+                }));
             }
+            let state = self.around.progress.status().state;
+            let progress = self.around.progress;
+            progress.failed(state, position, failures, message.clone());
+            self.settle(&event, then, message).await?;
             self.failures = 0;
             (from, to) = (from + 1, end);
         }
@@ -287,24 +294,30 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
     }
 
+    fn then(&self, event: &RecordedEventRef<'_>) -> Then {
+        let options = self.around.handler.options();
+        options.policy_of(event.name).then()
+    }
+
     /// Passes over an event for good, or until its letter is retried.
     async fn settle(
         &mut self,
         event: &RecordedEventRef<'_>,
-        parked: Option<String>,
+        then: Then,
+        error: String,
     ) -> Result<(), Trouble> {
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
-        let Some(error) = parked else {
-            let (position, stream) = (event.position.0, event.stream);
-            tracing::warn!(position, stream, "event skipped");
-            self.commit(transaction, event.position, 0).await?;
-            let progress = self.around.progress;
-            progress.update(|status| status.skipped += 1);
-            return Ok(());
-        };
-        self.park(&mut transaction, event, error).await?;
-        self.commit(transaction, event.position, 0).await
+        if then == Then::Park {
+            self.park(&mut transaction, event, error).await?;
+            return self.commit(transaction, event.position, 0).await;
+        }
+        let (position, stream) = (event.position.0, event.stream);
+        tracing::warn!(position, stream, error, "event skipped");
+        self.commit(transaction, event.position, 0).await?;
+        let progress = self.around.progress;
+        progress.update(|status| status.skipped += 1);
+        Ok(())
     }
 }
 

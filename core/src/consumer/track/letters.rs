@@ -3,11 +3,10 @@
 use super::super::batch::EventBatch;
 use super::super::control::Mode;
 use super::super::handler::{Handler, TransactionOf};
-use super::super::notes::{self, Letter, Request, backend};
+use super::super::notes::{self, Letter, Request};
 use super::ownership::write;
 use super::{Track, Trouble};
 use crate::place::{LogId, Position};
-use crate::projection::ViewStore as _;
 use crate::record::RecordedEventRef;
 use crate::store::{ReadLog, Store};
 use crate::time::Timestamp;
@@ -142,7 +141,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             let mut transaction = self.begin().await?;
             self.check_leases(&mut transaction).await?;
             notes::remove(notes, &mut transaction, &request_key).await?;
-            notes.commit(transaction).await.map_err(backend)?;
+            notes::commit(notes, transaction).await?;
         }
         self.load_parked().await?;
         self.show();
@@ -154,7 +153,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         notes::remove(notes, &mut transaction, key).await?;
-        notes.commit(transaction).await.map_err(backend)?;
+        notes::commit(notes, transaction).await?;
         Ok(())
     }
 
@@ -238,7 +237,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             ..letter.clone()
         };
         notes::put(notes, &mut transaction, key, letter).await?;
-        notes.commit(transaction).await.map_err(backend)?;
+        notes::commit(notes, transaction).await?;
         Ok(false)
     }
 }

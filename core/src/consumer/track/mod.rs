@@ -24,6 +24,8 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// How many conflicts with others in a row are no trouble yet.
+pub(crate) const CONFLICTS: u32 = 50;
 /// How many troubles in a row are survived while the program wants to end.
 pub(crate) const TROUBLES: u32 = 5;
 /// How long handled events of a subscription may be without a checkpoint.
@@ -39,8 +41,12 @@ pub(crate) enum Ended {
     Replan,
     /// It has come as far as the generation that it is to replace.
     Reached,
-    /// An event's handler failed for good, and the policy is to stop there.
-    Failed { position: Position, message: String },
+    /// It failed for good, so many times: on an event whose policy is to stop there, or altogether.
+    Failed {
+        position: Option<Position>,
+        failures: u32,
+        message: String,
+    },
 }
 
 /// Why a track cannot go on right now.
@@ -50,6 +56,10 @@ pub(crate) enum Trouble {
     Store(#[from] StoreError),
     #[error(transparent)]
     Note(#[from] NoteError),
+    #[error(
+        "it has handled events up to position {from}, but the log ends at {end}: this is another log, or an older copy of it; restore the newer one, or begin with new views or under another name"
+    )]
+    OtherLog { from: Position, end: Position },
     /// A partition is no longer this worker's.
     #[error("another worker has taken over partition {0}")]
     Lost(u32),
@@ -58,6 +68,13 @@ pub(crate) enum Trouble {
     /// What handlers wrote cannot be committed.
     #[error("{0}")]
     Refused(HandlerError),
+}
+
+impl Trouble {
+    /// Whether it is no failure, but others were faster: it is to be begun anew at once.
+    pub(crate) const fn is_conflict(&self) -> bool {
+        matches!(self, Trouble::Note(NoteError::Conflict(_)))
+    }
 }
 
 /// What is shared by all tracks of a consumer.
@@ -123,10 +140,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Runs until it is told to stop, or cannot go on.
     pub(crate) async fn run(mut self) -> Ended {
-        let mut troubles = 0;
+        let (mut troubles, mut conflicts) = (0, 0);
         loop {
             let asked = self.around.control.asked();
-            match self.rounds(&mut troubles).await {
+            match self.rounds(&mut troubles, &mut conflicts).await {
                 Ok(ended) => {
                     if let Err(trouble) = self.leave().await {
                         tracing::warn!(error = %trouble, "the checkpoint could not be written at the end");
@@ -139,6 +156,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     if let Trouble::Lost(_) = trouble {
                         continue;
                     }
+                    if trouble.is_conflict() && conflicts < CONFLICTS {
+                        conflicts += 1;
+                        tracing::debug!(error = %trouble, "another worker was faster");
+                        let wait = Duration::from_millis(conflicts.into());
+                        self.around.control.pause(asked, wait).await;
+                        continue;
+                    }
                     troubles += 1;
                     let message = trouble.to_string();
                     let retrying = ConsumerState::Retrying;
@@ -147,7 +171,8 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                         .failed(retrying, None, troubles, message);
                     if self.around.control.mode() != Mode::Run && troubles > TROUBLES {
                         return Ended::Failed {
-                            position: self.position(),
+                            position: None,
+                            failures: troubles,
                             message: trouble.to_string(),
                         };
                     }
@@ -173,7 +198,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         positions.min().unwrap_or_default()
     }
 
-    async fn rounds(&mut self, troubles: &mut u32) -> Result<Ended, Trouble> {
+    async fn rounds(&mut self, troubles: &mut u32, conflicts: &mut u32) -> Result<Ended, Trouble> {
         let around = self.around;
         let mut batch = EventBatch::default();
         let mut target = None;
@@ -218,16 +243,17 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 events = batch.up_to(bound);
                 reached = reached.min(bound);
             }
-            let end = around.store.last_position(LogId::MAIN).await?;
+            let end = self.check_log(from).await?;
             self.report(from, end, bound, ahead::is_full(&batch));
             if !events.is_empty() {
                 if let Some(ended) = self.process(&batch, events.end, reached).await? {
                     return Ok(ended);
                 }
-                *troubles = 0;
+                (*troubles, *conflicts) = (0, 0);
                 give_way().await;
                 continue;
             }
+            (*troubles, *conflicts) = (0, 0);
             self.pass(reached, 0);
             self.show();
             if let Some(target) = target

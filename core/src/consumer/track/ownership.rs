@@ -104,7 +104,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     notes::put(notes, &mut transaction, &key, challenge).await?;
                 }
             }
-            notes.commit(transaction).await.map_err(backend)?;
+            notes::commit(notes, transaction).await?;
         } else {
             // Where transactions wait for each other, the next one would wait for this one.
             drop(transaction);
@@ -256,9 +256,9 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             .await?;
         let notes = self.around.handler.notes();
         self.saving = Some(Saving {
-            commit: Mutex::new(Box::pin(async move {
-                notes.commit(transaction).await.map_err(backend)
-            })),
+            commit: Mutex::new(Box::pin(
+                async move { notes::commit(notes, transaction).await },
+            )),
             positions: self.owned.iter().map(|owned| owned.position).collect(),
         });
         self.unsaved = None;
@@ -287,36 +287,59 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     /// Whether the checkpoints of all partitions, whoever owns them, are at a position.
     pub(super) async fn all_saved_up_to(&self, target: Position) -> Result<bool, Trouble> {
         let mut transaction = self.begin_read().await?;
+        let mut highest = target;
         for partition in 0..self.plan.partitions {
             let position = self.checkpoint(&mut transaction, partition).await?;
-            if position.is_none_or(|position| position < target) {
+            let Some(position) = position.filter(|position| *position >= target) else {
                 return Ok(false);
-            }
+            };
+            highest = highest.max(position);
         }
+        drop(transaction);
+        self.check_log(highest).await?;
         Ok(true)
+    }
+
+    /// Makes sure that the log has what was handled; gives its end.
+    pub(super) async fn check_log(&self, from: Position) -> Result<Position, Trouble> {
+        let end = self.around.store.last_position(LogId::MAIN).await?;
+        if from > end && from > self.plan.start {
+            return Err(Trouble::OtherLog { from, end });
+        }
+        Ok(end)
     }
 
     /// Writes down what is done, and gives back the leases, so that others need not wait.
     pub(super) async fn leave(&mut self) -> Result<(), Trouble> {
         self.finish_saving().await?;
-        if self.owned.is_empty() {
-            return Ok(());
-        }
         let notes = self.around.handler.notes();
         let mut transaction = self.begin().await?;
-        self.check_leases(&mut transaction).await?;
-        self.put_checkpoints(&mut transaction, Position::ZERO)
-            .await?;
-        for owned in &self.owned {
-            let number = self.plan.generation.number;
-            let key = self.around.keys.lease(number, owned.partition);
+        if !self.owned.is_empty() {
+            self.check_leases(&mut transaction).await?;
+            self.put_checkpoints(&mut transaction, Position::ZERO)
+                .await?;
+        }
+        // Also those of which nothing was known any more, after a failure.
+        let mut is_any = false;
+        for partition in 0..self.plan.partitions {
+            let key = self
+                .around
+                .keys
+                .lease(self.plan.generation.number, partition);
+            let lease: Option<Lease> = notes::get(notes, &mut transaction, &key).await?;
+            let Some(lease) = lease.filter(|lease| self.leases.is_mine(lease)) else {
+                continue;
+            };
             let lease = Lease {
                 owner: None,
-                epoch: owned.epoch + 1,
+                epoch: lease.epoch + 1,
             };
             notes::put(notes, &mut transaction, &key, &lease).await?;
+            is_any = true;
         }
-        notes.commit(transaction).await.map_err(backend)?;
+        if is_any {
+            notes::commit(notes, transaction).await?;
+        }
         self.owned.clear();
         Ok(())
     }
@@ -328,11 +351,8 @@ pub(super) async fn write<H: Handler>(
     transaction: TransactionOf<H>,
 ) -> Result<(), Trouble> {
     let notes = handler.notes();
-    notes.commit(transaction).await.map_err(|error| {
-        if notes.is_refusal(&error) {
-            Trouble::Refused(Box::new(error))
-        } else {
-            backend(error).into()
-        }
-    })
+    match notes.commit(transaction).await {
+        Err(error) if notes.is_refusal(&error) => Err(Trouble::Refused(Box::new(error))),
+        committed => Ok(notes::committed(notes, committed)?),
+    }
 }
