@@ -114,7 +114,7 @@ impl DecodeError {
 pub enum DecodeReason {
     /// No event of this name is in the set that the reader expects.
     #[error(
-        "no event of this name is known here; list it in `events(..)`, or run the release that wrote it"
+        "no event of this name is known here; list it in the set that reads it, ask for other events, or run the release that wrote it"
     )]
     UnknownEvent,
     /// The name is known, but only in older versions.

@@ -230,6 +230,10 @@
 //! # }).unwrap();
 //! ```
 //!
+//! `covers(OrderEvent)` refuses a projection that neither handles nor `ignore(..)`s an event of the set. Types of
+//! your own become keys with `#[derive(ViewKey)]`; [`StartingWith`](view::StartingWith) selects by the beginning
+//! of a text or a tuple.
+//!
 //! A [snapshot](Views::snapshot) shows several views as they were at one moment, and tells
 //! [up to where](ViewSnapshot::position_of) the log shows in them. [`Select`] has filters, limits,
 //! and pages that go on from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, tells the
@@ -282,9 +286,13 @@
 //! A [`FailurePolicy`] retries with growing waits. Then it [stops](FailurePolicy::then_stop) before the event,
 //! which is the default, [skips](FailurePolicy::then_skip) it, or [parks](FailurePolicy::then_park) it: the event
 //! becomes a [`DeadLetter`], and so do the later events of its sequence (its stream, if you do not say otherwise),
-//! so that they stay in order; other sequences go on. [`MidgardHandle::dead_letters`] lists them,
+//! so that they stay in order; other sequences go on. A projection is given its policy, and one for each event,
+//! in [`ConsumerOptions`], with [`Midgard::project_with`]. A consumer that has stopped goes on after
+//! [`restart`](MidgardHandle::restart).
+//!
+//! [`MidgardHandle::dead_letters`] lists what is parked,
 //! [`retry`](MidgardHandle::retry) hands them over again, in their newest versions, and
-//! [`evict`](MidgardHandle::evict) gives one up. A handler that panics is started again after a pause.
+//! [`evict`](MidgardHandle::evict) gives one up. A panic of a handler is a failure like any other.
 //! [`Status`] and `tracing` tell of all of it.
 //!
 //! # More of a repository

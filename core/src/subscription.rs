@@ -122,7 +122,8 @@ impl<E> Subscription<E> {
         }
     }
 
-    /// Reads the events that match a query, and no others.
+    /// Reads the events that match a query instead of all of its set. The query must name the events too: one
+    /// that is not in the set fails, as it cannot be read.
     pub fn matching(mut self, query: impl Into<Query>) -> Self {
         self.query = query.into();
         self

@@ -33,7 +33,8 @@ pub(crate) enum Then {
 
 impl FailurePolicy {
     /// Tries again so many times, and then [stops](Self::then_stop). The first time after 100 ms; each
-    /// wait is twice as long as the one before, up to 30 s.
+    /// wait is twice as long as the one before, up to 30 s. An event that cannot be read is not tried again: it
+    /// would fail as before.
     pub const fn retry(times: u32) -> Self {
         FailurePolicy {
             retries: times,

@@ -20,7 +20,7 @@ pub(crate) enum NoteError {
     #[error("{0}")]
     Conflict(Box<dyn Error + Send + Sync>),
     #[error(
-        "the note \"{key}\" cannot be read ({reason}); it was damaged, or written by a newer release"
+        "the note \"{key}\" cannot be read ({reason}); it was damaged, or written by a newer release; run the newer release, or restore the store from a backup"
     )]
     Unreadable { key: String, reason: String },
 }

@@ -17,7 +17,8 @@ pub struct Status {
     pub kind: ConsumerKind,
     /// What it does.
     pub state: ConsumerState,
-    /// Up to where this worker has seen the log.
+    /// Up to where this worker has seen the log. A worker that stands by does not look: this, `end` and the
+    /// lag stay as they were, zero at first.
     pub position: Position,
     /// The end of the log, when it last looked.
     pub end: Position,
@@ -54,10 +55,16 @@ impl fmt::Display for Status {
             self.kind, self.name, self.state, self.position, self.end
         )?;
         if self.skipped > 0 {
-            write!(f, ", {} events skipped", self.skipped)?;
+            let events = if self.skipped == 1 { "event" } else { "events" };
+            write!(f, ", {} {events} skipped", self.skipped)?;
         }
         if self.parked > 0 {
-            write!(f, ", {} sequences parked", self.parked)?;
+            let sequences = if self.parked == 1 {
+                "sequence"
+            } else {
+                "sequences"
+            };
+            write!(f, ", {} {sequences} parked", self.parked)?;
         }
         if let Some(rebuild) = &self.rebuild {
             write!(

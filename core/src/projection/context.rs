@@ -25,7 +25,8 @@ impl<'a, P: Projection> Context<'a, P> {
     }
 
     /// Whether an earlier generation of this projection has handled the event already: the views are
-    /// being built anew, and what was done beside them must not be done again.
+    /// being built anew, and what was done beside them must not be done again. Always so in a
+    /// [`Live`](super::Live).
     #[must_use]
     pub const fn is_replay(&self) -> bool {
         self.is_replay

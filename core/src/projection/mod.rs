@@ -91,7 +91,8 @@ pub type HandlerError = Box<dyn Error + Send + Sync>;
 pub trait Projection: Send + Sync + Sized + 'static {
     /// The name under which its checkpoint is kept.
     const NAME: &'static str;
-    /// Which version of its code. Another one than the views were made with is a rebuild.
+    /// Which version of its code. A higher one than the views were made with is a rebuild; a lower one does not
+    /// run.
     const VERSION: u32;
     /// The events that it handles.
     const EVENTS: &'static [&'static EventDescriptor];

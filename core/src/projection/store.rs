@@ -55,7 +55,7 @@ use std::error::Error;
 /// | a projection starts, or goes on after a change of plan | `begin`, `get`, and where needed `prepare` of a new generation, `activate` of a complete one; `put`, `commit` |
 /// | there are events | `begin`, `get` of the lease, each event's handler and `check`, `put` of the checkpoint, `commit` |
 /// | a handler fails | its transaction is dropped; what went well before is handled once more, and committed |
-/// | every third of a lease | `begin`, `get`, and where another worker has asked for it `put`, `commit` |
+/// | every third of a lease; every 100 ms by a worker while others own a part | `begin`, `get`, and where a part is asked for, kept or handed over `put`, `commit`; then, by an owner, `begin_read`, `get`, `list` |
 /// | someone asks how far it is, or for dead letters | `begin_read`, `get`, `list` |
 /// | readers have switched | `begin`, `discard`, `put`, `commit`, until nothing is left of the old generation |
 ///

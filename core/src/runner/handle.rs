@@ -74,7 +74,7 @@ pub enum HandleError {
         status: Box<Status>,
     },
     /// It has failed, or was stopped.
-    #[error("\"{name}\" does not go on: {status}")]
+    #[error("{}", ended(.name, .status))]
     Ended {
         /// The name.
         name: String,
@@ -337,6 +337,15 @@ fn notes(name: &str, error: NoteError) -> HandleError {
     HandleError::Notes {
         name: name.to_owned(),
         source: Box::new(error),
+    }
+}
+
+/// That a consumer has come to its end, and what to do about it.
+fn ended(name: &str, status: &Status) -> String {
+    if status.state == ConsumerState::Failed {
+        format!("\"{name}\" has failed and does not go on: {status}; mend it and call `restart`")
+    } else {
+        format!("\"{name}\" was stopped: {status}; run it again")
     }
 }
 

@@ -206,7 +206,7 @@ impl<S: Store + Clone> Midgard<S> {
         Ok(())
     }
 
-    /// A handle to what is run here.
+    /// A handle to what was added so far: ask for it after the last `subscribe` or `project`.
     #[must_use]
     pub fn handle(&self) -> MidgardHandle {
         let consumers = self.consumers.iter().map(|(consumer, _)| consumer.clone());

@@ -82,7 +82,7 @@ impl ReadEntries {
 
 /// The end of all keys that begin with `prefix`.
 #[must_use]
-pub fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
+pub(crate) fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
     match prefix.iter().rposition(|byte| *byte != u8::MAX) {
         Some(last) => {
             let mut end = prefix[..=last].to_vec();

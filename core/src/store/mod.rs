@@ -12,9 +12,10 @@ pub mod rules;
 pub mod varint;
 
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
+pub(crate) use entries::after_prefix;
 pub use entries::{
     EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, KeyRange, ReadEntries, ScanEntry,
-    VisitEntry, after_prefix, range_of,
+    VisitEntry, range_of,
 };
 pub use entry_changes::EntryChanges;
 pub use erased::DynStore;

@@ -68,7 +68,9 @@ pub enum ViewError {
         source: serde_json::Error,
     },
     /// A key is too long.
-    #[error("a key of view \"{view}\" has {actual} bytes; at most {KEY_BYTES} are allowed")]
+    #[error(
+        "a key of view \"{view}\" has {actual} bytes; at most {KEY_BYTES} are allowed; give the row a shorter key"
+    )]
     KeyTooLong {
         /// The view.
         view: &'static str,
@@ -77,7 +79,7 @@ pub enum ViewError {
     },
     /// The value of an index is too long.
     #[error(
-        "a value of index \"{index}\" of view \"{view}\" has {actual} bytes with the key of its row; at most {KEY_BYTES} are allowed"
+        "a value of index \"{index}\" of view \"{view}\" has {actual} bytes with the key of its row; at most {KEY_BYTES} are allowed; index a shorter value"
     )]
     IndexTooLong {
         /// The view.
@@ -89,7 +91,7 @@ pub enum ViewError {
     },
     /// A row is too large.
     #[error(
-        "the row {key} of view \"{view}\" has {actual} bytes; at most {ENTRY_VALUE_BYTES} are allowed"
+        "the row {key} of view \"{view}\" has {actual} bytes; at most {ENTRY_VALUE_BYTES} are allowed; keep less in one row"
     )]
     RowTooLarge {
         /// The view.

@@ -2,8 +2,10 @@
 
 /// A value that a view can be found by: its bytes sort as the value does.
 ///
-/// Texts, whole numbers, `bool`, `Option`s and tuples of such values are keys. `#[derive(ViewKey)]` makes a
-/// key of a struct whose fields are keys, such as a newtype, and of an enum without fields:
+/// Texts, whole numbers of a fixed size (not `usize`), `bool`, `char`, bytes (`Vec<u8>`, `[u8; N]`), `Uuid`,
+/// `EventId`, `Position`, `Version`, `Timestamp`, `StreamName`, `Option`s and tuples of up to six of them are keys.
+/// `#[derive(ViewKey)]` makes a key of a struct whose fields are keys, such as a newtype, and of an enum without
+/// fields:
 ///
 /// ```
 /// use midgard::view::KeyBytes;
@@ -52,7 +54,7 @@
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a view or of an index",
     label = "this type does not implement `ViewKey`",
-    note = "add `#[derive(ViewKey)]` to a type of your own; texts, whole numbers, `bool`, `Option`s and tuples of them are keys already; keep a fraction as a whole number of its smallest unit, such as cents"
+    note = "add `#[derive(ViewKey)]` to a type of your own; texts, whole numbers, `bool`, `Option`s and tuples of them are keys already; keep a fraction as a whole number of its smallest unit, such as cents; a `usize` is kept as a `u64`"
 )]
 pub trait ViewKey: Send + Sync + 'static {
     /// Describes the form of the bytes, such as `u32` or `(text, u64)`: where it changes, views are rebuilt.

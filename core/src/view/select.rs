@@ -1,5 +1,8 @@
 //! Which rows of a view a reader asks for.
 
+// Selections and keys are passed by value, so that calls read as they should.
+#![allow(clippy::needless_pass_by_value)]
+
 use super::View;
 use super::cursor::Cursor;
 use super::key::KeyBytes;
@@ -40,14 +43,12 @@ impl<V: View> Select<V> {
     }
 
     /// The rows whose keys are in a range, in the order of their keys.
-    #[allow(clippy::needless_pass_by_value)]
     pub fn keys(range: impl RangeOf<V::Key>) -> Self {
         Select::of_range(None, range.encode_bounds(V::KEY.encode))
     }
 
     /// The rows that have this value in an index, in the order of their keys.
     #[doc(hidden)]
-    #[allow(clippy::needless_pass_by_value)]
     pub fn __equal<T>(index: usize, value: impl KeyOf<T>, encode: fn(&T, &mut KeyBytes)) -> Self {
         let mut bytes = KeyBytes::new();
         value.encode_key(encode, &mut bytes);
@@ -57,7 +58,6 @@ impl<V: View> Select<V> {
 
     /// The rows whose values in an index are in a range, in the order of values and then of keys.
     #[doc(hidden)]
-    #[allow(clippy::needless_pass_by_value)]
     pub fn __range<T>(index: usize, range: impl RangeOf<T>, encode: fn(&T, &mut KeyBytes)) -> Self {
         Select::of_range(Some(index), range.encode_bounds(encode))
     }

@@ -1,5 +1,8 @@
 //! Views as they were at one moment.
 
+// Selections and keys are passed by value, so that calls read as they should.
+#![allow(clippy::needless_pass_by_value)]
+
 use super::cursor::{Cursor, PAGE, Page};
 use super::key::KeyBytes;
 use super::layout::{self, PREFIX_BYTES};
@@ -37,7 +40,6 @@ impl ViewSnapshot {
     /// [`ViewError::NotBuilt`] when no projection has made the view yet,
     /// [`ViewError::OtherDefinition`] when it is kept by another definition, or when a row or the
     /// store cannot be read.
-    #[allow(clippy::needless_pass_by_value)]
     pub fn get<V: View>(&self, key: impl KeyOf<V::Key>) -> Result<Option<V>, ViewError> {
         let mut bytes = KeyBytes::new();
         key.encode_key(V::KEY.encode, &mut bytes);
@@ -102,7 +104,6 @@ impl ViewSnapshot {
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`]; [`ViewError::OtherCursor`] when the cursor is of another selection.
-    #[allow(clippy::needless_pass_by_value)]
     pub fn page<V: View>(&self, select: Select<V>) -> Result<Page<V>, ViewError> {
         let size = select.limit.unwrap_or(PAGE);
         let mut page = Page {
@@ -139,7 +140,6 @@ impl ViewSnapshot {
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`]; the rows before the error were visited.
-    #[allow(clippy::needless_pass_by_value)]
     pub fn for_each<V: View>(
         &self,
         select: Select<V>,

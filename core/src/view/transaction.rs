@@ -1,5 +1,8 @@
 //! What handlers of a projection read and write views through.
 
+// Selections and keys are passed by value, so that calls read as they should.
+#![allow(clippy::needless_pass_by_value)]
+
 use super::key::KeyBytes;
 use super::layout;
 use super::lookup::KeyOf;
@@ -50,7 +53,6 @@ impl ViewTransaction {
     ///
     /// # Errors
     /// When the stored row or the store cannot be read.
-    #[allow(clippy::needless_pass_by_value)]
     pub fn get<V: View>(&mut self, key: impl KeyOf<V::Key>) -> Result<Option<&V>, ViewError> {
         let (table, entries, _) = self.table::<V>()?;
         let place = table.place(entries, &key)?;
@@ -72,7 +74,6 @@ impl ViewTransaction {
     ///
     /// # Errors
     /// As [`ViewTransaction::get`].
-    #[allow(clippy::needless_pass_by_value)]
     pub fn remove<V: View>(&mut self, key: impl KeyOf<V::Key>) -> Result<bool, ViewError> {
         let (table, entries, _) = self.table::<V>()?;
         let place = table.place(entries, &key)?;
@@ -87,7 +88,6 @@ impl ViewTransaction {
     /// # Errors
     /// [`ViewError::KeyChanged`] when the row does not have this key afterwards, else as
     /// [`ViewTransaction::put`].
-    #[allow(clippy::needless_pass_by_value)]
     pub fn upsert<V: View>(
         &mut self,
         key: impl KeyOf<V::Key>,
@@ -106,7 +106,6 @@ impl ViewTransaction {
     ///
     /// # Errors
     /// As [`ViewTransaction::upsert`].
-    #[allow(clippy::needless_pass_by_value)]
     pub fn update<V: View>(
         &mut self,
         key: impl KeyOf<V::Key>,
@@ -127,7 +126,6 @@ impl ViewTransaction {
     ///
     /// # Errors
     /// As [`ViewTransaction::get`].
-    #[allow(clippy::needless_pass_by_value)]
     pub fn select<V: View>(&mut self, select: Select<V>) -> Result<Vec<V>, ViewError> {
         let (table, entries, _) = self.table::<V>()?;
         let plan = Plan::of(&select, table.number)?;

@@ -67,10 +67,15 @@ fn one_that_has_failed_can_be_started_again_while_others_go_on() {
     let error = block_on(running.handle.wait_for("broken", last, super::kit::LONG)).unwrap_err();
     let message = error.to_string();
     assert!(
-        message.starts_with("\"broken\" does not go on: subscription broken: failed, at 0 of "),
+        message.starts_with(
+            "\"broken\" has failed and does not go on: subscription broken: failed, at 0 of "
+        ),
         "{message}"
     );
-    assert!(message.ends_with("no 0 today"), "{message}");
+    assert!(
+        message.ends_with("no 0 today; mend it and call `restart`"),
+        "{message}"
+    );
     broken.store(0, Ordering::SeqCst);
     running.handle.restart("broken").unwrap();
     let handled = |status: &midgard::Status| status.position >= last;
@@ -130,9 +135,17 @@ fn a_panic_outside_of_the_handler_ends_nothing_else() {
 
 #[test]
 fn a_skipped_event_is_passed_over_and_a_parked_one_takes_its_stream_along() {
-    for (policy, expected) in [
-        (at_once().then_skip(), vec![0, 10, 2, 11]),
-        (at_once().then_park(), vec![0, 10, 11]),
+    for (policy, expected, said) in [
+        (
+            at_once().then_skip(),
+            vec![0, 10, 2, 11],
+            ", 1 event skipped",
+        ),
+        (
+            at_once().then_park(),
+            vec![0, 10, 11],
+            ", 1 sequence parked",
+        ),
     ] {
         let (store, seen) = (MemoryStore::new(), Seen::default());
         for (stream, number) in [("a", 0), ("b", 10), ("a", 1), ("a", 2), ("b", 11)] {
@@ -149,7 +162,23 @@ fn a_skipped_event_is_passed_over_and_a_parked_one_takes_its_stream_along() {
             (status.skipped, status.parked),
             if expected.len() == 4 { (1, 0) } else { (0, 1) }
         );
+        assert!(status.to_string().ends_with(said), "{status}");
     }
+}
+
+#[test]
+fn what_a_policy_says_last_is_what_is_done() {
+    let (store, seen) = (MemoryStore::new(), Seen::default());
+    count(&store, "a", 0..3);
+    let policy = at_once().then_park().then_stop();
+    let subscription = Subscription::events("last").on_failure(policy);
+    let failing = seen.refuse(|delivery| delivery.event.number == 1);
+    let midgard = Midgard::new(store).subscribe(subscription, failing);
+    let handle = midgard.handle();
+    block_on(midgard.catch_up()).unwrap_err();
+    let status = handle.status_of("last").unwrap();
+    assert_eq!((status.state, status.parked), (ConsumerState::Failed, 0));
+    assert_eq!(seen.all(), [0]);
 }
 
 #[test]

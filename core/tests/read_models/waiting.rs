@@ -60,6 +60,10 @@ fn a_wait_ends_when_it_takes_too_long_or_leads_nowhere() {
     block_on(handle.wait_for("all", last, LONG)).unwrap();
     let error = block_on(handle.wait_for("all", Position(9), LONG)).unwrap_err();
     assert!(matches!(error, HandleError::Ended { .. }), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "\"all\" was stopped: subscription all: stopped, at 1 of 1; run it again"
+    );
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn keys_and_values_of_indexes_have_a_length() {
     assert_eq!(
         refused(house(longest + 1, 0, 0)),
         format!(
-            "a key of view \"house\" has {} bytes; at most {KEY_BYTES} are allowed",
+            "a key of view \"house\" has {} bytes; at most {KEY_BYTES} are allowed; give the row a shorter key",
             KEY_BYTES + 1
         )
     );
@@ -224,7 +224,7 @@ fn keys_and_values_of_indexes_have_a_length() {
         refused(house(3, longest - 3, 0)),
         format!(
             "a value of index \"motto\" of view \"house\" has {} bytes with the key of its row; \
-             at most {KEY_BYTES} are allowed",
+             at most {KEY_BYTES} are allowed; index a shorter value",
             KEY_BYTES + 1
         )
     );
@@ -232,7 +232,7 @@ fn keys_and_values_of_indexes_have_a_length() {
         refused(house(3, 0, longest + 1)),
         format!(
             "a value of index \"seal\" of view \"house\" has {} bytes with the key of its row; \
-             at most {KEY_BYTES} are allowed",
+             at most {KEY_BYTES} are allowed; index a shorter value",
             KEY_BYTES + 1
         )
     );
@@ -283,7 +283,7 @@ fn a_row_that_is_too_large_or_no_json_is_named_by_its_key() {
     let refused = tables.put([document("x".repeat(16 << 20), BTreeMap::new())]);
     assert_eq!(
         refused.unwrap_err().to_string(),
-        "the row ((-3, true), Active) of view \"document\" has 16777271 bytes; at most 16777216 are allowed"
+        "the row ((-3, true), Active) of view \"document\" has 16777271 bytes; at most 16777216 are allowed; keep less in one row"
     );
     let notes = BTreeMap::from([(None, 1)]);
     let refused = tables.put([document(String::new(), notes)]).unwrap_err();
