@@ -109,7 +109,7 @@ impl Keys {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Versioned<T> {
     format: u32,
     #[serde(flatten)]
@@ -129,15 +129,19 @@ pub(crate) fn read<T: DeserializeOwned>(key: &str, text: &str) -> Result<T, Note
         key: key.to_owned(),
         reason,
     };
-    let versioned: Versioned<T> =
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    // First of all, as a newer format may have other fields.
+    let Format { format } =
         serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
-    if versioned.format > FORMAT {
+    if format > FORMAT {
         return Err(unreadable(format!(
-            "it has format {}, and this release reads formats up to {FORMAT}",
-            versioned.format
+            "it has format {format}, and this release reads formats up to {FORMAT}"
         )));
     }
-    Ok(versioned.note)
+    serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))
 }
 
 /// Reads one note in a transaction.
@@ -241,12 +245,16 @@ mod tests {
 
     #[test]
     fn a_note_of_a_newer_format_is_refused_and_named() {
-        let note = read::<Checkpoint>("k", r#"{"format":2,"position":7}"#);
-        let message = note.unwrap_err().to_string();
-        assert!(
-            message.contains("\"k\"") && message.contains("format 2"),
-            "{message}"
-        );
+        for newer in [
+            r#"{"format":2,"position":7}"#,
+            r#"{"format":2,"places":[7]}"#,
+        ] {
+            let message = read::<Checkpoint>("k", newer).unwrap_err().to_string();
+            assert!(
+                message.contains("\"k\"") && message.contains("format 2"),
+                "{message}"
+            );
+        }
         let text = write(Checkpoint { position: 7 }).unwrap();
         assert_eq!(text, r#"{"format":1,"position":7}"#);
         assert_eq!(read::<Checkpoint>("k", &text).unwrap().position, 7);

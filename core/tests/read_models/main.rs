@@ -16,6 +16,7 @@ mod fan_out;
 mod kit;
 mod live;
 mod locking;
+mod notes;
 mod partitions;
 mod projections;
 mod rebuilds;

@@ -6,6 +6,7 @@ mod damage;
 mod definitions;
 mod keys;
 mod kit;
+mod layout;
 mod lookups;
 mod many;
 mod model;
