@@ -46,6 +46,8 @@ impl AboutProjection {
 pub(crate) struct Seen {
     pub(crate) generation: u32,
     pub(crate) partitions: u32,
+    /// The position after which it begins.
+    pub(crate) start: u64,
 }
 
 /// Reads a subscription's note.
@@ -54,6 +56,7 @@ pub(crate) fn seen_of_subscription(key: &str, text: &str) -> Result<Option<Seen>
     Ok(Some(Seen {
         generation: 0,
         partitions: about.partitions,
+        start: about.start,
     }))
 }
 
@@ -63,5 +66,6 @@ pub(crate) fn seen_of_projection(key: &str, text: &str) -> Result<Option<Seen>, 
     Ok(about.seen().map(|generation| Seen {
         generation,
         partitions: 1,
+        start: 0,
     }))
 }

@@ -83,9 +83,7 @@ impl<H: Handler> NotebookOf<H> {
                 .keys
                 .checkpoint(seen.generation, LogId::MAIN, partition);
             let checkpoint = notes::get(self.handler.notes(), &mut transaction, &key).await?;
-            let Some(Checkpoint { position }) = checkpoint else {
-                return Ok(None);
-            };
+            let position = checkpoint.map_or(seen.start, |Checkpoint { position }| position);
             lowest = lowest.min(Position(position));
         }
         Ok(Some(lowest))

@@ -252,6 +252,10 @@ impl Progress {
 
     pub(crate) fn ask_restart(&self) {
         self.restart.store(true, Ordering::SeqCst);
+        // Who waits for it from now on does not wait for what has failed.
+        if self.lock().state == ConsumerState::Failed {
+            self.set_state(ConsumerState::Waiting);
+        }
     }
 
     /// Whether a restart was asked for since the last time.

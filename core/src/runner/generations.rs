@@ -2,6 +2,7 @@
 
 use super::projection::Projected;
 use crate::consumer::about::{AboutProjection, Built};
+use crate::consumer::control::{Control, Mode, give_way};
 use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
 use crate::consumer::track::Trouble;
@@ -27,11 +28,12 @@ pub(super) enum Next {
 
 /// Finds out which generation to run; makes a new one when the views are of another version or definition,
 /// or someone asked for it, and lets readers switch to it once it has come as far as the old one. `was_active` is
-/// whether this program has kept views up to date so far.
+/// whether this program has kept views up to date so far, and `end` that of the log.
 pub(super) async fn next<P: Projection>(
     projected: &Projected<P>,
     keys: &Keys,
     was_active: bool,
+    end: Position,
 ) -> Result<Next, Trouble> {
     let views = projected.notes();
     let wanted = forms::<P>();
@@ -88,7 +90,9 @@ pub(super) async fn next<P: Projection>(
     if let Some(building) = about.building.take() {
         let reached = checkpoint(views, &mut transaction, keys, Some(building.number)).await?;
         let old = about.seen();
-        if reached < checkpoint(views, &mut transaction, keys, old).await? {
+        let target = checkpoint(views, &mut transaction, keys, old).await?;
+        // The old views may be ahead of a log that was restored.
+        if reached < target.min(end) {
             about.building = Some(building);
         } else {
             switch::<P>(views, &mut transaction, building.number).await?;
@@ -168,13 +172,15 @@ pub(super) async fn give_up_rebuild<P: Projection>(
     notes::commit(views, transaction).await
 }
 
-/// Removes generations that nobody sees any more, a slice at a time.
+/// Removes generations that nobody sees any more, a slice at a time, until there are none or it is to stop.
 pub(super) async fn discard<P: Projection>(
     projected: &Projected<P>,
     keys: &Keys,
+    control: &Control,
 ) -> Result<(), Trouble> {
     let views = projected.notes();
-    loop {
+    while control.mode() != Mode::Stop {
+        give_way().await;
         let mut transaction = begin(views, &generation::<P>(0)).await?;
         let discarded = views.list(&mut transaction, &keys.discarded()).await;
         let discarded = discarded.map_err(backend)?;
@@ -194,6 +200,7 @@ pub(super) async fn discard<P: Projection>(
         }
         notes::commit(views, transaction).await?;
     }
+    Ok(())
 }
 
 fn generation<P: Projection>(number: u32) -> Generation {

@@ -7,14 +7,17 @@ use crate::consumer::ConsumerOptions;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Call, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
+use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::{CONFLICTS, Ended, Surroundings, TROUBLES};
+use crate::consumer::track::{CONFLICTS, Ended, Surroundings, TROUBLES, Trouble};
 use crate::metadata::EventId;
+use crate::place::LogId;
 use crate::projection::{Context, ProjectError, Projection, ViewStore, query_of};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::store::Store;
-use futures_util::future::join;
+use futures_util::future::{Either, join, select};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -92,13 +95,13 @@ pub(super) async fn run<S: Store, P: Projection>(
         retired: &NEVER,
     };
     let (mut failures, mut conflicts, mut panics) = (0, 0, 0);
-    let (mut is_near, mut was_active) = (false, false);
+    let (mut near, mut was_active) = (None, false);
     loop {
         let asked = control.asked();
         if control.mode() == Mode::Stop {
             break;
         }
-        let next = match generations::next(projected, keys, was_active).await {
+        let next = match next(&store, projected, keys, was_active).await {
             Ok(next) => next,
             Err(trouble) => {
                 if trouble.is_conflict() && conflicts < CONFLICTS {
@@ -120,20 +123,18 @@ pub(super) async fn run<S: Store, P: Projection>(
         (failures, conflicts) = (0, 0);
         let ended = match next {
             Next::Active(plan) => {
-                (is_near, was_active) = (false, true);
+                (near, was_active) = (None, true);
                 progress.update(|status| status.rebuild = None);
-                if let Err(trouble) = generations::discard(projected, keys).await {
-                    tracing::warn!(projection = P::NAME, error = %trouble, "old views were not removed yet");
-                }
-                run_track(around, plan, &mut panics).await
+                active(around, plan, &mut panics).await
             }
             Next::Building {
                 building,
                 active: Some(active),
-            } if !is_near => {
+            } if near != Some(building.generation.number) => {
                 was_active = true;
+                let number = building.generation.number;
                 let ended = beside(around, active, building).await;
-                is_near = matches!(ended, Ended::Reached);
+                near = matches!(ended, Ended::Reached).then_some(number);
                 ended
             }
             // With nobody here at the old views, the new ones come as far: between two commits of whoever is
@@ -174,20 +175,66 @@ pub(super) async fn run<S: Store, P: Projection>(
     Ok(())
 }
 
+/// Finds out what to do next.
+async fn next<S: Store, P: Projection>(
+    store: &S,
+    projected: &Projected<P>,
+    keys: &Keys,
+    was_active: bool,
+) -> Result<Next, Trouble> {
+    let end = store.last_position(LogId::MAIN).await?;
+    generations::next(projected, keys, was_active, end).await
+}
+
+/// Keeps the views that readers see up to date, and meanwhile removes those that nobody sees any more.
+async fn active<S: Store, P: Projection>(
+    around: Surroundings<'_, S, Projected<P>>,
+    plan: Plan,
+    panics: &mut u32,
+) -> Ended {
+    let discarded = async {
+        let discarded = generations::discard(around.handler, around.keys, around.control).await;
+        if let Err(trouble) = discarded {
+            tracing::warn!(projection = P::NAME, error = %trouble, "old views were not removed yet");
+        }
+    };
+    match select(pin!(run_track(around, plan, panics)), pin!(discarded)).await {
+        Either::Right(((), track)) => track.await,
+        Either::Left((ended, discarded)) => {
+            if around.control.mode() == Mode::Drain {
+                discarded.await;
+            }
+            ended
+        }
+    }
+}
+
 /// Keeps the views that readers see up to date while new ones are built.
 async fn beside<S: Store, P: Projection>(
     around: Surroundings<'_, S, Projected<P>>,
     active: Plan,
     building: Plan,
 ) -> Ended {
-    let retired = AtomicBool::new(false);
-    let around = Surroundings {
-        retired: &retired,
-        ..around
-    };
+    let (retired, abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
     let (mut panics, mut panics_beside) = (0, 0);
-    let active = run_track(around, active, &mut panics);
+    let active = async {
+        let around = Surroundings {
+            retired: &retired,
+            ..around
+        };
+        let ended = run_track(around, active, &mut panics).await;
+        if let Ended::Failed { .. } | Ended::Replan = ended {
+            // Readers would be left with old views for as long as the new ones take.
+            abandoned.store(true, Ordering::SeqCst);
+            around.control.wake();
+        }
+        ended
+    };
     let building = async {
+        let around = Surroundings {
+            retired: &abandoned,
+            ..around
+        };
         let ended = run_track(around, building, &mut panics_beside).await;
         match &ended {
             Ended::Reached => retired.store(true, Ordering::SeqCst),

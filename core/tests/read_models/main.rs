@@ -10,6 +10,7 @@
 //!   with the one that is folded on demand.
 
 mod batches;
+mod busy;
 mod dead_letters;
 mod failures;
 mod fan_out;

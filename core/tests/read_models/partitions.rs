@@ -279,6 +279,22 @@ fn nothing_is_lost_while_partitions_change_hands_in_the_middle_of_handlers() {
 }
 
 #[test]
+fn a_catch_up_waits_for_what_a_dead_worker_owned_and_handles_it() {
+    let (store, seen) = (MemoryStore::new(), SeenByStream::default());
+    let (handle, abort) = start_mortal(worker(&store, shared(4, LEASE), &seen));
+    until(&handle, |status| status.partitions == 4);
+    let other = start(worker(&store, shared(4, LEASE), &seen));
+    until(&other.handle, |status| status.partitions == 2);
+    abort.abort();
+    for number in 0..40 {
+        count(&store, &format!("a-{number}"), [number]);
+    }
+    other.drain().unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.values().map(Vec::len).sum::<usize>(), 40);
+}
+
+#[test]
 fn a_sequence_may_be_something_else_than_the_stream() {
     let store = MemoryStore::new();
     for number in 0..400 {

@@ -16,17 +16,18 @@ use futures_util::future::{Either, select};
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// For how long events are handled at most before what was done is written down.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// What came of some events.
 enum Attempt {
     Done,
     /// It was told to stop before all were handled.
     Stopped,
-    /// It took so long that the leases are to be looked at first. What is left begins here.
-    Partly {
-        next: usize,
-    },
+    /// It took so long that others are to have a turn first.
+    Partly,
     Failed {
         index: usize,
         error: ProjectError,
@@ -57,12 +58,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     continue;
                 }
                 Attempt::Stopped => return Ok(Some(Ended::Stopped)),
-                Attempt::Partly { next } => {
-                    (from, to) = (next, end);
+                Attempt::Partly => {
+                    // What is left is read again.
                     self.failures = 0;
-                    let asked = self.around.control.asked();
-                    self.look_at_leases(asked, true).await?;
-                    continue;
+                    return Ok(None);
                 }
                 Attempt::Failed { index, error } => (index, error),
                 Attempt::Refused(error) if to - from == 1 => (from, ProjectError::Handler(error)),
@@ -141,12 +140,17 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             failures,
             error.to_string(),
         );
-        let asked = control.asked();
-        if control.mode() != Mode::Stop {
-            control.pause(asked, wait).await;
+        // Other things may be asked for meanwhile: the wait is as long as it is. The worker answers for its leases.
+        let since = Instant::now();
+        loop {
+            let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
+            if left.is_zero() || control.mode() == Mode::Stop || !self.is_due(event) {
+                return Ok(true);
+            }
+            let time = left.min(self.leases.interval());
+            control.pause(asked, time).await;
             self.look_at_leases(control.asked(), true).await?;
         }
-        Ok(true)
     }
 
     /// Handles the events `from..to` in one transaction.
@@ -162,7 +166,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let mut effects: Vec<Effect> = Vec::new();
         let (mut handled, mut parked, mut up_to) = (0, Vec::new(), up_to);
         let mut attempt = Attempt::Done;
-        let began = Instant::now();
+        let (began, longest) = (Instant::now(), self.leases.interval().min(LONGEST));
         for index in from..to {
             let event = batch.get(index);
             if !self.is_due(&event) {
@@ -189,12 +193,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 self.look_at_leases(asked, true).await?;
             }
             let is_stopped = self.around.control.mode() == Mode::Stop;
-            if is_stopped || (H::ATOMIC && began.elapsed() >= self.leases.interval()) {
-                let next = index + 1;
+            if is_stopped || began.elapsed() >= longest {
                 attempt = if is_stopped {
                     Attempt::Stopped
                 } else {
-                    Attempt::Partly { next }
+                    Attempt::Partly
                 };
                 up_to = event.position;
                 break;
@@ -212,8 +215,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             for effect in effects {
                 effect.await;
             }
-        } else if !parked.is_empty() || (handled > 0 && matches!(attempt, Attempt::Failed { .. })) {
-            // What was handled is written down before a wait. The leases may have been written since the
+        } else if !parked.is_empty()
+            || (handled > 0 && matches!(attempt, Attempt::Failed { .. } | Attempt::Partly))
+        {
+            // What was handled is written down before a wait, and from time to time. The leases may have been written since the
             // first transaction.
             drop(transaction);
             let mut transaction = self.begin().await?;
@@ -282,6 +287,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let owned = self.owned.iter().find(|one| one.partition == partition);
         owned.is_some_and(|owned| event.position > owned.position)
             && self.around.handler.wants(event)
+    }
+
+    pub(super) fn owns(&self, partition: u32) -> bool {
+        self.owned.iter().any(|one| one.partition == partition)
     }
 
     pub(super) fn partition_of(&self, event: &RecordedEventRef<'_>) -> u32 {

@@ -67,6 +67,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     ) -> Result<(), Trouble> {
         for index in parked {
             let event = batch.get(*index);
+            if !self.owns(self.partition_of(&event)) {
+                continue;
+            }
             self.put_letter(transaction, &event, FOLLOWS.to_owned(), 0)
                 .await?;
         }
@@ -119,11 +122,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             let key = keys.letter(number, LogId(request.log), position);
             let letter = letters.iter().find(|(one, _)| *one == key);
             if let Some((_, letter)) = letter {
-                if self
-                    .owned
-                    .iter()
-                    .all(|one| one.partition != letter.partition)
-                {
+                if !self.owns(letter.partition) {
                     continue;
                 }
                 if request.is_eviction {
@@ -203,6 +202,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let outcome = self
             .handle(&event, &mut transaction, &mut effects, failures)
             .await;
+        // Another worker may have taken over meanwhile, and dealt with it.
+        if !self.owns(letter.partition) {
+            return Err(Trouble::Lost(letter.partition));
+        }
         let error = match outcome {
             Ok(()) => {
                 if !H::ATOMIC {

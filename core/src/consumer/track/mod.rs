@@ -57,7 +57,7 @@ pub(crate) enum Trouble {
     #[error(transparent)]
     Note(#[from] NoteError),
     #[error(
-        "it has handled events up to position {from}, but the log ends at {end}: this is another log, or an older copy of it; restore the newer one, or begin with new views or under another name"
+        "it has handled events up to position {from}, but the log ends at {end}: this is another log, or an older copy of it; restore the newer one, rebuild the projection, or give the subscription another name"
     )]
     OtherLog { from: Position, end: Position },
     /// A partition is no longer this worker's.
@@ -85,7 +85,7 @@ pub(crate) struct Surroundings<'a, S, H> {
     pub(crate) control: &'a Control,
     pub(crate) progress: &'a Progress,
     pub(crate) worker: &'a str,
-    /// Whether another generation is about to take over from the one that readers see.
+    /// Whether there is no use in this track any more: the generations are to be looked at again.
     pub(crate) retired: &'a AtomicBool,
 }
 
@@ -101,7 +101,9 @@ pub(crate) struct Track<'a, S, H: Handler> {
     around: Surroundings<'a, S, H>,
     plan: Plan,
     leases: Leases,
-    /// When the leases were last looked at, and what had been asked for by then.
+    /// When the leases were last looked at, if only to answer.
+    answered: Option<Instant>,
+    /// When they were last looked at while no event was handled, and what had been asked for by then.
     looked: Option<(Instant, u64)>,
     /// The partitions of this worker: none while others own them all.
     owned: Vec<Owned>,
@@ -127,6 +129,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             around,
             plan,
             leases,
+            answered: None,
             looked: None,
             owned: Vec::new(),
             parked: HashSet::new(),
@@ -185,7 +188,8 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     /// Nothing is known for sure any more: leases and checkpoints are read again.
     fn forget(&mut self) {
         self.owned.clear();
-        self.looked = None;
+        (self.answered, self.looked) = (None, None);
+        self.failures = 0;
         self.ahead = Ahead::default();
         self.unsaved = None;
         self.saving = None;
@@ -207,7 +211,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             if around.control.mode() == Mode::Stop {
                 return Ok(Ended::Stopped);
             }
-            if self.plan.replaces.is_none() && around.retired.load(Ordering::SeqCst) {
+            if around.retired.load(Ordering::SeqCst) {
                 return Ok(Ended::Replan);
             }
             if around.control.mode() == Mode::Drain && target.is_none() {
@@ -226,6 +230,12 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 continue;
             }
             let bound = self.bound().await?;
+            if let (Some(target), None) = (target, bound)
+                && self.position() >= target
+                && self.is_all_done(target).await?
+            {
+                return Ok(Ended::Stopped);
+            }
             let from = self.position();
             if bound.is_some_and(|bound| from >= bound) {
                 return Ok(Ended::Reached);
@@ -239,9 +249,11 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             };
             self.ahead.want(&batch, reached);
             let mut events = 0..batch.len();
-            if let Some(bound) = bound {
-                events = batch.up_to(bound);
-                reached = reached.min(bound);
+            // Not further than the views that are to be replaced, nor than what was there to be drained.
+            let last = bound.or(target.filter(|target| from < *target));
+            if let Some(last) = last {
+                events = batch.up_to(last);
+                reached = reached.min(last);
             }
             let end = self.check_log(from).await?;
             self.report(from, end, bound, ahead::is_full(&batch));
@@ -256,12 +268,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             (*troubles, *conflicts) = (0, 0);
             self.pass(reached, 0);
             self.show();
-            if let Some(target) = target
-                && self.position() >= target
-            {
-                return Ok(Ended::Stopped);
-            }
-            if bound.is_none() {
+            if bound.is_none() && target.is_none_or(|target| from >= target) {
                 self.rest(asked, reached).await?;
             }
         }
@@ -269,10 +276,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Waits until others give something up.
     async fn stand_by(&self, asked: u64) {
-        self.around.progress.update(|status| {
-            status.state = ConsumerState::Standby;
-            status.partitions = 0;
-        });
+        // Beside views that are kept up to date here, those are what the status tells of.
+        if !self.plan.is_beside {
+            self.around.progress.update(|status| {
+                status.state = ConsumerState::Standby;
+                status.partitions = 0;
+            });
+        }
         let time = self.between_looks();
         self.around.control.pause(asked, time).await;
     }
@@ -370,7 +380,11 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let mut transaction = self.begin_read().await?;
         let key = self.around.keys.checkpoint(replaced, LogId::MAIN, 0);
         let checkpoint: Option<Checkpoint> = notes::get(notes, &mut transaction, &key).await?;
-        Ok(Some(Position(checkpoint.map_or(0, |at| at.position))))
+        drop(transaction);
+        let bound = Position(checkpoint.map_or(0, |at| at.position));
+        // Views may be ahead of a log that was restored: new ones can only come as far as that is.
+        let end = self.around.store.last_position(LogId::MAIN).await?;
+        Ok(Some(bound.min(end)))
     }
 
     async fn begin(&self) -> Result<TransactionOf<H>, NoteError> {

@@ -60,13 +60,16 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     /// While it is `busy` with an event, nothing is taken or given away.
     pub(super) async fn look_at_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
         let now = Instant::now();
-        let interval = if busy {
-            self.leases.interval()
+        let is_known = if busy {
+            let interval = self.leases.interval();
+            self.answered
+                .is_some_and(|answered| now - answered < interval)
         } else {
-            self.between_looks()
+            let interval = self.between_looks();
+            self.looked
+                .is_some_and(|(looked, seen)| now - looked < interval && seen == asked)
         };
-        let is_known = |(looked, seen)| now - looked < interval && (busy || seen == asked);
-        if self.looked.is_some_and(is_known) {
+        if is_known {
             return Ok(false);
         }
         self.finish_saving().await?;
@@ -109,7 +112,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             // Where transactions wait for each other, the next one would wait for this one.
             drop(transaction);
         }
-        self.looked = Some((now, asked));
+        self.answered = Some(now);
+        if !busy {
+            self.looked = Some((now, asked));
+        }
         self.take_in(&claims, busy).await?;
         Ok(true)
     }
@@ -186,6 +192,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             if lease.is_none_or(|lease| !self.leases.is_mine(&lease) || lease.epoch != owned.epoch)
             {
                 return Err(Trouble::Lost(owned.partition));
+            }
+            // Rows are only built on what they were when this worker left them.
+            if H::ATOMIC {
+                let saved = self.checkpoint(transaction, owned.partition).await?;
+                if saved.unwrap_or(self.plan.start) != owned.saved {
+                    return Err(Trouble::Lost(owned.partition));
+                }
             }
         }
         Ok(())
@@ -290,14 +303,27 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let mut highest = target;
         for partition in 0..self.plan.partitions {
             let position = self.checkpoint(&mut transaction, partition).await?;
-            let Some(position) = position.filter(|position| *position >= target) else {
+            // Who has nothing to do has no checkpoint.
+            let position = position.unwrap_or(self.plan.start);
+            if position < target {
                 return Ok(false);
-            };
+            }
             highest = highest.max(position);
         }
         drop(transaction);
         self.check_log(highest).await?;
         Ok(true)
+    }
+
+    /// Whether everything is handled up to a position that this worker has reached: others may own a part.
+    pub(super) async fn is_all_done(&mut self, target: Position) -> Result<bool, Trouble> {
+        if self.owned.len() == self.plan.partitions as usize {
+            self.check_log(self.position()).await?;
+            return Ok(true);
+        }
+        self.finish_saving().await?;
+        self.save().await?;
+        self.all_saved_up_to(target).await
     }
 
     /// Makes sure that the log has what was handled; gives its end.
