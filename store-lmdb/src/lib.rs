@@ -152,7 +152,7 @@ impl Store for LmdbStore {
         read: &ReadLog,
         visit: &mut Visit<'_>,
     ) -> Result<Position, StoreError> {
-        reader::read_log(&self.0.environment, read, visit)
+        reader::read_log(&self.0.environment, read, visit).await
     }
 
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {

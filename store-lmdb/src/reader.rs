@@ -10,7 +10,9 @@ use midgard::{
     Direction, LogId, Position, ReadLog, ReadStream, RecordedEventRef, StoreError, StreamState,
     Version,
 };
+use std::future::poll_fn;
 use std::ops::ControlFlow;
+use std::task::Poll;
 
 /// How many records one transaction reads.
 const BATCH_RECORDS: usize = 1024;
@@ -160,7 +162,7 @@ fn event_at<'t>(
 }
 
 /// Reads the log up to where it ends when the read begins.
-pub(crate) fn read_log(
+pub(crate) async fn read_log(
     environment: &Environment,
     read: &ReadLog,
     visit: &mut Visit<'_>,
@@ -236,7 +238,22 @@ pub(crate) fn read_log(
         if let Some(reached) = reached {
             return Ok(reached);
         }
+        give_way().await;
     }
+}
+
+/// Lets other futures of the same thread have a turn: a read of rare events may look at the whole log.
+async fn give_way() {
+    let mut given = false;
+    poll_fn(|context| {
+        if given {
+            return Poll::Ready(());
+        }
+        given = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// The state of a stream.
