@@ -5,11 +5,11 @@ use super::kit::{
     Balance, LONG, Paid, accounts, ann_and_bob, at_once, balances, pay, quick, start,
 };
 use futures_util::lock::{Mutex, OwnedMutexGuard};
-use midgard::projection::{Generation, ProjectError};
+use midgard::projection::Generation;
 use midgard::view::{ViewDefinition, ViewError, ViewTransaction, Views};
 use midgard::{
-    ConsumerOptions, Context, Event, EventDescriptor, MemoryStore, Midgard, Position, Projection,
-    RecordedEventRef, ViewStore, block_on,
+    ConsumerOptions, Context, HandlerError, MemoryStore, Midgard, Position, Project, Projection,
+    ViewStore, block_on,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -111,28 +111,24 @@ impl ViewStore for Locking {
 }
 
 /// Sums what was paid. 13 cents are refused as often as it is told to.
-#[derive(Default, Clone)]
+#[derive(Default, Clone, Projection)]
+#[projection(name = "balances", events(Paid), tables = tables, store = Locking)]
 struct Balances {
     refusals: Arc<AtomicU64>,
     generations: Arc<AtomicU64>,
 }
 
-impl Projection for Balances {
-    const NAME: &'static str = "balances";
-    const VERSION: u32 = 1;
-    const EVENTS: &'static [&'static EventDescriptor] = &[Paid::DESCRIPTOR];
-    type Store = Locking;
+fn tables() -> Vec<ViewDefinition> {
+    vec![ViewDefinition::of::<Balance>()]
+}
 
-    fn views() -> Vec<ViewDefinition> {
-        vec![ViewDefinition::of::<Balance>()]
-    }
-
-    async fn project_event(
+impl Project<Paid> for Balances {
+    async fn project(
         &self,
-        event: &RecordedEventRef<'_>,
+        event: Paid,
         context: &mut Context<'_, Self>,
-    ) -> Result<(), ProjectError> {
-        let Paid { account, cents } = event.decode()?;
+    ) -> Result<(), HandlerError> {
+        let Paid { account, cents } = event;
         let generation = u64::from(context.generation());
         self.generations.fetch_max(generation, Ordering::SeqCst);
         let none = || Balance {
@@ -140,11 +136,10 @@ impl Projection for Balances {
             cents: 0,
         };
         let transaction = &mut context.transaction().transaction;
-        let upserted = transaction.upsert::<Balance>(&account, none, |row| row.cents += cents);
-        upserted.map_err(|error| ProjectError::Handler(error.into()))?;
+        transaction.upsert::<Balance>(&account, none, |row| row.cents += cents)?;
         let (order, fewer) = (Ordering::SeqCst, |left: u64| left.checked_sub(1));
         if cents == 13 && self.refusals.fetch_update(order, order, fewer).is_ok() {
-            return Err(ProjectError::Handler("13 brings bad luck".into()));
+            return Err("13 brings bad luck".into());
         }
         Ok(())
     }

@@ -1,45 +1,33 @@
 //! A worker that was silent for so long that another has taken over.
 
 use super::kit::{Balance, LONG, Paid, balances, pay, start};
-use midgard::projection::ProjectError;
-use midgard::view::{ViewDefinition, Views};
 use midgard::{
-    ConsumerOptions, ConsumerState, Context, Event, EventDescriptor, MemoryStore, Midgard,
-    Projection, RecordedEventRef, block_on,
+    ConsumerOptions, ConsumerState, Context, HandlerError, MemoryStore, Midgard, Project,
+    Projection, Views, block_on,
 };
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 /// Sums what was paid. Where it has a gate, it says that it has an event, and waits until the gate is open.
-#[derive(Default)]
+#[derive(Default, Projection)]
+#[projection(name = "balances", events(Paid), views(Balance))]
 struct Gated {
     gate: Option<(Sender<()>, Mutex<Receiver<()>>)>,
 }
 
-impl Projection for Gated {
-    const NAME: &'static str = "balances";
-    const VERSION: u32 = 1;
-    const EVENTS: &'static [&'static EventDescriptor] = &[Paid::DESCRIPTOR];
-    type Store = Views;
-
-    fn views() -> Vec<ViewDefinition> {
-        vec![ViewDefinition::of::<Balance>()]
-    }
-
-    async fn project_event(
+impl Project<Paid> for Gated {
+    async fn project(
         &self,
-        event: &RecordedEventRef<'_>,
+        event: Paid,
         context: &mut Context<'_, Self>,
-    ) -> Result<(), ProjectError> {
-        let Paid { account, cents } = event.decode()?;
+    ) -> Result<(), HandlerError> {
+        let Paid { account, cents } = event;
         let none = || Balance {
             account: account.clone(),
             cents: 0,
         };
-        let transaction = context.transaction();
-        let upserted = transaction.upsert::<Balance>(&account, none, |row| row.cents += cents);
-        upserted.map_err(|error| ProjectError::Handler(error.into()))?;
+        context.upsert::<Balance>(&account, none, |row| row.cents += cents)?;
         if let Some((entered, gate)) = &self.gate {
             entered.send(()).unwrap();
             // Open for good once the other end is dropped.
