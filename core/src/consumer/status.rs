@@ -251,9 +251,10 @@ impl Progress {
     }
 
     pub(crate) fn ask_restart(&self) {
-        self.restart.store(true, Ordering::SeqCst);
-        // Who waits for it from now on does not wait for what has failed.
+        // One that has not failed is not to be started again when it does.
         if self.lock().state == ConsumerState::Failed {
+            self.restart.store(true, Ordering::SeqCst);
+            // Who waits for it from now on does not wait for what has failed.
             self.set_state(ConsumerState::Waiting);
         }
     }

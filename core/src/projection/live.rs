@@ -175,6 +175,9 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
                 folded.position
             }
         };
+        if folded.batch.len() == 0 && reached <= folded.position {
+            return Ok(false);
+        }
         let mut transaction = self.views.begin(generation).await?;
         let mut failed = None;
         let mut done = (folded.position, folded.version);

@@ -8,6 +8,7 @@ use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
 use crate::consumer::track::Trouble;
 use crate::place::{LogId, Position};
 use crate::projection::{Generation, Projection, ViewStore};
+use crate::store::Store;
 use std::collections::BTreeMap;
 
 /// What a projection is to do next.
@@ -28,12 +29,12 @@ pub(super) enum Next {
 
 /// Finds out which generation to run; makes a new one when the views are of another version or definition,
 /// or someone asked for it, and lets readers switch to it once it has come as far as the old one. `was_active` is
-/// whether this program has kept views up to date so far, and `end` that of the log.
-pub(super) async fn next<P: Projection>(
+/// whether this program has kept views up to date so far.
+pub(super) async fn next<S: Store, P: Projection>(
+    store: &S,
     projected: &Projected<P>,
     keys: &Keys,
     was_active: bool,
-    end: Position,
 ) -> Result<Next, Trouble> {
     let views = projected.notes();
     let wanted = forms::<P>();
@@ -91,8 +92,10 @@ pub(super) async fn next<P: Projection>(
         let reached = checkpoint(views, &mut transaction, keys, Some(building.number)).await?;
         let old = about.seen();
         let target = checkpoint(views, &mut transaction, keys, old).await?;
-        // The old views may be ahead of a log that was restored.
-        if reached < target.min(end) {
+        // The old views may be ahead of a log that was restored; its end is read last.
+        let is_behind =
+            reached < target && reached < target.min(store.last_position(LogId::MAIN).await?);
+        if is_behind {
             about.building = Some(building);
         } else {
             switch::<P>(views, &mut transaction, building.number).await?;
@@ -198,7 +201,11 @@ pub(super) async fn discard<P: Projection>(
             }
             notes::remove(views, &mut transaction, key).await?;
         }
-        notes::commit(views, transaction).await?;
+        match notes::commit(views, transaction).await {
+            // Another worker is at the same.
+            Err(NoteError::Conflict(_)) => {}
+            committed => committed?,
+        }
     }
     Ok(())
 }

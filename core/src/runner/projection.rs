@@ -7,11 +7,9 @@ use crate::consumer::ConsumerOptions;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Call, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
-use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::{CONFLICTS, Ended, Surroundings, TROUBLES, Trouble};
+use crate::consumer::track::{CONFLICTS, Ended, Surroundings, TROUBLES};
 use crate::metadata::EventId;
-use crate::place::LogId;
 use crate::projection::{Context, ProjectError, Projection, ViewStore, query_of};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
@@ -94,14 +92,14 @@ pub(super) async fn run<S: Store, P: Projection>(
         worker: &worker,
         retired: &NEVER,
     };
-    let (mut failures, mut conflicts, mut panics) = (0, 0, 0);
+    let (mut failures, mut conflicts, mut panics) = (0, 0, [0, 0]);
     let (mut near, mut was_active) = (None, false);
     loop {
         let asked = control.asked();
         if control.mode() == Mode::Stop {
             break;
         }
-        let next = match next(&store, projected, keys, was_active).await {
+        let next = match generations::next(&store, projected, keys, was_active).await {
             Ok(next) => next,
             Err(trouble) => {
                 if trouble.is_conflict() && conflicts < CONFLICTS {
@@ -125,7 +123,7 @@ pub(super) async fn run<S: Store, P: Projection>(
             Next::Active(plan) => {
                 (near, was_active) = (None, true);
                 progress.update(|status| status.rebuild = None);
-                active(around, plan, &mut panics).await
+                active(around, plan, &mut panics[0]).await
             }
             Next::Building {
                 building,
@@ -133,13 +131,13 @@ pub(super) async fn run<S: Store, P: Projection>(
             } if near != Some(building.generation.number) => {
                 was_active = true;
                 let number = building.generation.number;
-                let ended = beside(around, active, building).await;
+                let ended = beside(around, active, building, &mut panics).await;
                 near = matches!(ended, Ended::Reached).then_some(number);
                 ended
             }
             // With nobody here at the old views, the new ones come as far: between two commits of whoever is
             // at them elsewhere.
-            Next::Building { building, .. } => run_track(around, building, &mut panics).await,
+            Next::Building { building, .. } => run_track(around, building, &mut panics[1]).await,
             Next::Outdated { newer } => Ended::Failed {
                 position: None,
                 failures: 1,
@@ -167,23 +165,12 @@ pub(super) async fn run<S: Store, P: Projection>(
             } => {
                 failed(&control, &progress, position, failures, message).await?;
                 // Started again, it is to do as if it came first.
-                was_active = false;
+                (near, was_active) = (None, false);
             }
         }
     }
     progress.set_state(ConsumerState::Stopped);
     Ok(())
-}
-
-/// Finds out what to do next.
-async fn next<S: Store, P: Projection>(
-    store: &S,
-    projected: &Projected<P>,
-    keys: &Keys,
-    was_active: bool,
-) -> Result<Next, Trouble> {
-    let end = store.last_position(LogId::MAIN).await?;
-    generations::next(projected, keys, was_active, end).await
 }
 
 /// Keeps the views that readers see up to date, and meanwhile removes those that nobody sees any more.
@@ -214,15 +201,16 @@ async fn beside<S: Store, P: Projection>(
     around: Surroundings<'_, S, Projected<P>>,
     active: Plan,
     building: Plan,
+    panics: &mut [u32; 2],
 ) -> Ended {
     let (retired, abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
-    let (mut panics, mut panics_beside) = (0, 0);
+    let [panics, panics_beside] = panics;
     let active = async {
         let around = Surroundings {
             retired: &retired,
             ..around
         };
-        let ended = run_track(around, active, &mut panics).await;
+        let ended = run_track(around, active, panics).await;
         if let Ended::Failed { .. } | Ended::Replan = ended {
             // Readers would be left with old views for as long as the new ones take.
             abandoned.store(true, Ordering::SeqCst);
@@ -235,9 +223,10 @@ async fn beside<S: Store, P: Projection>(
             retired: &abandoned,
             ..around
         };
-        let ended = run_track(around, building, &mut panics_beside).await;
+        let ended = run_track(around, building, panics_beside).await;
         match &ended {
-            Ended::Reached => retired.store(true, Ordering::SeqCst),
+            // After a panic, both are begun again.
+            Ended::Reached | Ended::Replan => retired.store(true, Ordering::SeqCst),
             Ended::Failed {
                 position,
                 failures,
@@ -251,7 +240,7 @@ async fn beside<S: Store, P: Projection>(
                     tracing::warn!(projection = P::NAME, %error, "the rebuild could not be given up");
                 }
             }
-            Ended::Stopped | Ended::Replan => {}
+            Ended::Stopped => {}
         }
         // The other one looks at what has become of the generations.
         around.control.wake();

@@ -111,8 +111,6 @@ pub(super) async fn failed(
     failures: u32,
     message: String,
 ) -> Result<(), RunError> {
-    // A restart that was asked for before is not one of this failure.
-    progress.take_restart();
     progress.failed(ConsumerState::Failed, position, failures, message.clone());
     loop {
         let asked = control.asked();

@@ -92,6 +92,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 if self.around.control.mode() == Mode::Stop {
                     return Ok(Some(Ended::Stopped));
                 }
+                if self.is_retired() {
+                    return Ok(Some(Ended::Replan));
+                }
                 continue;
             }
             let (position, message) = (Some(event.position), error.to_string());
@@ -144,7 +147,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let since = Instant::now();
         loop {
             let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
-            if left.is_zero() || control.mode() == Mode::Stop || !self.is_due(event) {
+            let is_over = control.mode() == Mode::Stop || self.is_retired();
+            if left.is_zero() || is_over || !self.is_due(event) {
                 return Ok(true);
             }
             let time = left.min(self.leases.interval());

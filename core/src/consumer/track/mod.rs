@@ -148,9 +148,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let asked = self.around.control.asked();
             match self.rounds(&mut troubles, &mut conflicts).await {
                 Ok(ended) => {
-                    if let Err(trouble) = self.leave().await {
-                        tracing::warn!(error = %trouble, "the checkpoint could not be written at the end");
-                    }
+                    self.end().await;
                     return ended;
                 }
                 Err(Trouble::Replan) => return Ended::Replan,
@@ -173,6 +171,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                         .progress
                         .failed(retrying, None, troubles, message);
                     if self.around.control.mode() != Mode::Run && troubles > TROUBLES {
+                        self.end().await;
                         return Ended::Failed {
                             position: None,
                             failures: troubles,
@@ -183,6 +182,21 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 }
             }
         }
+    }
+
+    /// Writes down what is done and gives back what is owned, though others may be at the same.
+    async fn end(&mut self) {
+        for _ in 0..CONFLICTS {
+            match self.leave().await {
+                Err(trouble) if trouble.is_conflict() => give_way().await,
+                Err(trouble) => {
+                    tracing::warn!(error = %trouble, "the checkpoint could not be written at the end");
+                    return;
+                }
+                Ok(()) => return,
+            }
+        }
+        tracing::warn!("the checkpoint could not be written at the end: others were always faster");
     }
 
     /// Nothing is known for sure any more: leases and checkpoints are read again.
@@ -211,7 +225,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             if around.control.mode() == Mode::Stop {
                 return Ok(Ended::Stopped);
             }
-            if around.retired.load(Ordering::SeqCst) {
+            if self.is_retired() {
                 return Ok(Ended::Replan);
             }
             if around.control.mode() == Mode::Drain && target.is_none() {
@@ -255,7 +269,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 events = batch.up_to(last);
                 reached = reached.min(last);
             }
-            let end = self.check_log(from).await?;
+            let end = self.check_log().await?;
             self.report(from, end, bound, ahead::is_full(&batch));
             if !events.is_empty() {
                 if let Some(ended) = self.process(&batch, events.end, reached).await? {
@@ -272,6 +286,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 self.rest(asked, reached).await?;
             }
         }
+    }
+
+    fn is_retired(&self) -> bool {
+        self.around.retired.load(Ordering::SeqCst)
     }
 
     /// Waits until others give something up.

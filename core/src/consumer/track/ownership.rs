@@ -311,14 +311,14 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             highest = highest.max(position);
         }
         drop(transaction);
-        self.check_log(highest).await?;
+        self.check_log_up_to(highest).await?;
         Ok(true)
     }
 
     /// Whether everything is handled up to a position that this worker has reached: others may own a part.
     pub(super) async fn is_all_done(&mut self, target: Position) -> Result<bool, Trouble> {
         if self.owned.len() == self.plan.partitions as usize {
-            self.check_log(self.position()).await?;
+            self.check_log().await?;
             return Ok(true);
         }
         self.finish_saving().await?;
@@ -327,7 +327,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     /// Makes sure that the log has what was handled; gives its end.
-    pub(super) async fn check_log(&self, from: Position) -> Result<Position, Trouble> {
+    pub(super) async fn check_log(&self) -> Result<Position, Trouble> {
+        let positions = self.owned.iter().map(|owned| owned.position);
+        self.check_log_up_to(positions.max().unwrap_or_default())
+            .await
+    }
+
+    async fn check_log_up_to(&self, from: Position) -> Result<Position, Trouble> {
         let end = self.around.store.last_position(LogId::MAIN).await?;
         if from > end && from > self.plan.start {
             return Err(Trouble::OtherLog { from, end });
@@ -338,20 +344,27 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     /// Writes down what is done, and gives back the leases, so that others need not wait.
     pub(super) async fn leave(&mut self) -> Result<(), Trouble> {
         self.finish_saving().await?;
-        let notes = self.around.handler.notes();
+        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let number = self.plan.generation.number;
+        // Also those of which nothing was known any more, after a failure; what others own is none of its business.
+        let mut mine = Vec::new();
+        let mut transaction = self.begin_read().await?;
+        for partition in 0..self.plan.partitions {
+            let key = keys.lease(number, partition);
+            let lease: Option<Lease> = notes::get(notes, &mut transaction, &key).await?;
+            if lease.is_some_and(|lease| self.leases.is_mine(&lease)) {
+                mine.push(key);
+            }
+        }
+        drop(transaction);
         let mut transaction = self.begin().await?;
         if !self.owned.is_empty() {
             self.check_leases(&mut transaction).await?;
             self.put_checkpoints(&mut transaction, Position::ZERO)
                 .await?;
         }
-        // Also those of which nothing was known any more, after a failure.
         let mut is_any = false;
-        for partition in 0..self.plan.partitions {
-            let key = self
-                .around
-                .keys
-                .lease(self.plan.generation.number, partition);
+        for key in mine {
             let lease: Option<Lease> = notes::get(notes, &mut transaction, &key).await?;
             let Some(lease) = lease.filter(|lease| self.leases.is_mine(lease)) else {
                 continue;
