@@ -279,6 +279,35 @@ fn nothing_is_lost_while_partitions_change_hands_in_the_middle_of_handlers() {
 }
 
 #[test]
+fn workers_that_are_stopped_together_leave_nothing_to_be_done_again() {
+    for _ in 0..8 {
+        let (store, seen) = (MemoryStore::new(), SeenByStream::default());
+        let workers: Vec<_> = (0..4)
+            .map(|_| start(worker(&store, shared(4, SAFE_LEASE), &seen)))
+            .collect();
+        for one in &workers {
+            until(&one.handle, |status| status.partitions == 1);
+        }
+        for number in 0..20 {
+            count(&store, &format!("a-{number}"), [number]);
+        }
+        let last = count(&store, "last", [20]);
+        for one in &workers {
+            until(&one.handle, |status| status.position >= last);
+        }
+        for one in &workers {
+            one.handle.stop();
+        }
+        for one in workers {
+            one.stop().unwrap();
+        }
+        block_on(worker(&store, shared(4, SAFE_LEASE), &seen).catch_up()).unwrap();
+        let seen = seen.lock().unwrap();
+        assert!(seen.values().all(|numbers| numbers.len() == 1), "{seen:?}");
+    }
+}
+
+#[test]
 fn a_catch_up_waits_for_what_a_dead_worker_owned_and_handles_it() {
     let (store, seen) = (MemoryStore::new(), SeenByStream::default());
     let (handle, abort) = start_mortal(worker(&store, shared(4, LEASE), &seen));
