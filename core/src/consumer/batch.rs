@@ -4,14 +4,23 @@ use crate::codec::Codec;
 use crate::error::StoreError;
 use crate::metadata::{EventId, HeadersRef};
 use crate::place::{LogId, Position, Version};
+use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::store::{ReadLog, ReadStream, Store, StreamState};
 use crate::tags::TagsRef;
 use crate::time::Timestamp;
 use std::ops::{ControlFlow, Range};
 
+/// The most events that are read at once.
+pub(crate) const EVENTS: u64 = 4096;
 /// A batch is full at so many bytes.
 const BYTES: usize = 4 << 20;
+
+/// What is read at once of the log.
+pub(crate) fn next_events(query: &Query, after: Position) -> ReadLog {
+    let read = ReadLog::forward().after(after);
+    read.matching(query.clone()).limit(EVENTS)
+}
 
 /// Events, copied out of the store: an event costs a copy of its bytes, and no allocation of its own.
 #[derive(Default)]
@@ -108,9 +117,9 @@ impl EventBatch {
         }
     }
 
-    /// Whether reading ended because there were enough events or bytes: there may be more.
-    pub(crate) const fn is_full(&self, events: u64) -> bool {
-        self.events.len() as u64 >= events || self.bytes.len() >= BYTES
+    /// Whether reading ended because there were enough events or bytes: there are likely more.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.events.len() as u64 >= EVENTS || self.bytes.len() >= BYTES
     }
 
     pub(crate) fn position(&self, index: usize) -> Position {

@@ -2,21 +2,18 @@
 
 use super::{Context, Generation, ProjectError, Projection, ViewStore as _, query_of};
 use crate::consumer::about::{AboutProjection, Built};
-use crate::consumer::batch::EventBatch;
+use crate::consumer::batch::{EVENTS, EventBatch, next_events};
 use crate::consumer::notes::{self, Checkpoint, Keys};
 use crate::error::StoreError;
 use crate::place::{LogId, Position, Version};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
-use crate::store::{MemoryStore, ReadLog, ReadStream, Store};
+use crate::store::{MemoryStore, ReadStream, Store};
 use crate::stream_name::StreamName;
 use crate::view::{ViewError, ViewSnapshot, ViewTransaction, Views};
 use futures_util::lock::Mutex;
 use serde::Serialize;
 use std::fmt;
-
-/// The most events that are read at once.
-const EVENTS: u64 = 4096;
 
 /// A projection that is folded on demand: its views are in memory, and as new as the log whenever they are
 /// read.
@@ -162,8 +159,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
     async fn fold(&self, generation: &Generation, folded: &mut Folded) -> Result<bool, LiveError> {
         let reached = match &self.of {
             Of::Log(query) => {
-                let read = ReadLog::forward().after(folded.position);
-                let read = read.matching(query.clone()).limit(EVENTS);
+                let read = next_events(query, folded.position);
                 folded.batch.fill(&self.store, &read).await?
             }
             Of::Stream(stream) => {

@@ -93,8 +93,7 @@ pub(super) async fn next<S: Store, P: Projection>(
         let old = about.seen();
         let target = checkpoint(views, &mut transaction, keys, old).await?;
         // The old views may be ahead of a log that was restored; its end is read last.
-        let is_behind =
-            reached < target && reached < target.min(store.last_position(LogId::MAIN).await?);
+        let is_behind = reached < target && reached < store.last_position(LogId::MAIN).await?;
         if is_behind {
             about.building = Some(building);
         } else {

@@ -2,13 +2,13 @@
 
 use super::RunError;
 use super::generations::{self, Next};
-use super::supervise::{NEVER, failed, run_track};
+use super::supervise::{NEVER, Setbacks, failed, run_track};
 use crate::consumer::ConsumerOptions;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Call, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::{CONFLICTS, Ended, Surroundings, TROUBLES};
+use crate::consumer::track::{Ended, Surroundings};
 use crate::metadata::EventId;
 use crate::projection::{Context, ProjectError, Projection, ViewStore, query_of};
 use crate::query::Query;
@@ -92,7 +92,7 @@ pub(super) async fn run<S: Store, P: Projection>(
         worker: &worker,
         retired: &NEVER,
     };
-    let (mut failures, mut conflicts, mut panics) = (0, 0, [0, 0]);
+    let (mut setbacks, mut panics) = (Setbacks::default(), [0, 0]);
     let (mut near, mut was_active) = (None, false);
     loop {
         let asked = control.asked();
@@ -102,23 +102,12 @@ pub(super) async fn run<S: Store, P: Projection>(
         let next = match generations::next(&store, projected, keys, was_active).await {
             Ok(next) => next,
             Err(trouble) => {
-                if trouble.is_conflict() && conflicts < CONFLICTS {
-                    conflicts += 1;
-                    continue;
-                }
-                failures += 1;
-                if control.mode() != Mode::Run && failures > TROUBLES {
-                    let message = trouble.to_string();
-                    failed(&control, &progress, None, failures, message).await?;
-                    continue;
-                }
-                let retrying = ConsumerState::Retrying;
-                progress.failed(retrying, None, failures, trouble.to_string());
-                control.back_off(asked, failures).await;
+                let met = setbacks.meet(&trouble, asked, &control, &progress);
+                met.await?;
                 continue;
             }
         };
-        (failures, conflicts) = (0, 0);
+        setbacks = Setbacks::default();
         let ended = match next {
             Next::Active(plan) => {
                 (near, was_active) = (None, true);

@@ -46,10 +46,7 @@ where
     };
     let mut panics = 0;
     loop {
-        let Some(plan) = first_plan(around).await.inspect_err(|error| {
-            progress.failed(ConsumerState::Failed, None, 1, error.to_string());
-        })?
-        else {
+        let Some(plan) = first_plan(around).await? else {
             break;
         };
         match run_track(around, plan, &mut panics).await {
@@ -130,6 +127,37 @@ pub(super) async fn failed(
     }
 }
 
+/// What has gone wrong in a row while a consumer looked for what to do.
+#[derive(Default)]
+pub(super) struct Setbacks {
+    troubles: u32,
+    conflicts: u32,
+}
+
+impl Setbacks {
+    /// Waits until it is time to look again; ends a program that wants to end and cannot.
+    pub(super) async fn meet(
+        &mut self,
+        trouble: &Trouble,
+        asked: u64,
+        control: &Control,
+        progress: &Progress,
+    ) -> Result<(), RunError> {
+        if trouble.is_conflict() && self.conflicts < CONFLICTS {
+            self.conflicts += 1;
+            return Ok(());
+        }
+        self.troubles += 1;
+        let (troubles, message) = (self.troubles, trouble.to_string());
+        if control.mode() != Mode::Run && troubles > TROUBLES {
+            return failed(control, progress, None, troubles, message).await;
+        }
+        progress.failed(ConsumerState::Retrying, None, troubles, message);
+        control.back_off(asked, troubles).await;
+        Ok(())
+    }
+}
+
 /// The plan of a subscription; `None` when it was stopped before there was one.
 async fn first_plan<S, E, F, R>(
     around: Surroundings<'_, S, Subscribed<S, E, F>>,
@@ -141,15 +169,22 @@ where
     R: Future<Output = Result<(), HandlerError>> + Send,
 {
     let subscription = &around.handler.subscription;
-    let refused = |reason: String| RunError::Partitions {
-        name: subscription.name.clone(),
-        partitions: subscription.partitions,
-        reason,
+    let refused = |reason: String| {
+        let error = RunError::Partitions {
+            name: subscription.name.clone(),
+            partitions: subscription.partitions,
+            reason,
+        };
+        // The program goes on with its other consumers: it is said now, and not when it ends.
+        let message = error.to_string();
+        let progress = around.progress;
+        progress.failed(ConsumerState::Failed, None, 1, message);
+        error
     };
     if !(1..=1024).contains(&subscription.partitions) {
         return Err(refused("ask for 1 to 1024".to_owned()));
     }
-    let (mut failures, mut conflicts) = (0, 0);
+    let mut setbacks = Setbacks::default();
     loop {
         let asked = around.control.asked();
         if around.control.mode() == Mode::Stop {
@@ -173,20 +208,8 @@ where
                 )));
             }
             Err(trouble) => {
-                if trouble.is_conflict() && conflicts < CONFLICTS {
-                    conflicts += 1;
-                    continue;
-                }
-                failures += 1;
-                let message = trouble.to_string();
-                if around.control.mode() != Mode::Run && failures > TROUBLES {
-                    let (control, progress) = (around.control, around.progress);
-                    failed(control, progress, None, failures, message).await?;
-                    continue;
-                }
-                let retrying = ConsumerState::Retrying;
-                around.progress.failed(retrying, None, failures, message);
-                around.control.back_off(asked, failures).await;
+                let (control, progress) = (around.control, around.progress);
+                setbacks.meet(&trouble, asked, control, progress).await?;
             }
         }
     }

@@ -1,19 +1,10 @@
 //! The next events of a track, read while those before them are committed.
 
-use super::super::batch::EventBatch;
+use super::super::batch::{EventBatch, next_events};
 use crate::place::Position;
 use crate::query::Query;
-use crate::store::{ReadLog, Store};
+use crate::store::Store;
 use std::mem;
-
-/// The most events that are read at once.
-const EVENTS: u64 = 4096;
-
-/// What is read at once of the log.
-pub(super) fn next_events(query: &Query, after: Position) -> ReadLog {
-    let read = ReadLog::forward().after(after);
-    read.matching(query.clone()).limit(EVENTS)
-}
 
 /// Events that were read ahead, if any.
 #[derive(Default)]
@@ -29,7 +20,7 @@ impl Ahead {
     /// Says after which position to read ahead, once everything up to it is being committed; nowhere when
     /// the events before it were all there are.
     pub(super) fn want(&mut self, batch: &EventBatch, reached: Position) {
-        self.wanted = is_full(batch).then_some(reached);
+        self.wanted = batch.is_full().then_some(reached);
     }
 
     /// Reads the events after a position, if they are wanted.
@@ -49,9 +40,4 @@ impl Ahead {
             reached
         })
     }
-}
-
-/// Whether there are likely more events than a batch has.
-pub(super) fn is_full(batch: &EventBatch) -> bool {
-    batch.is_full(EVENTS)
 }

@@ -7,7 +7,7 @@ mod ownership;
 
 pub(crate) use handling::panic_message;
 
-use super::batch::EventBatch;
+use super::batch::{EventBatch, next_events};
 use super::control::{Control, Mode, give_way};
 use super::handler::{Handler, Plan, TransactionOf};
 use super::lease::Leases;
@@ -257,7 +257,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let mut reached = match self.ahead.take(from, &mut batch) {
                 Some(reached) => reached,
                 None => {
-                    let read = ahead::next_events(around.handler.query(), from);
+                    let read = next_events(around.handler.query(), from);
                     batch.fill(around.store, &read).await?
                 }
             };
@@ -270,7 +270,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 reached = reached.min(last);
             }
             let end = self.check_log().await?;
-            self.report(from, end, bound, ahead::is_full(&batch));
+            self.report(from, end, bound, batch.is_full());
             if !events.is_empty() {
                 if let Some(ended) = self.process(&batch, events.end, reached).await? {
                     return Ok(ended);
