@@ -170,27 +170,43 @@ pub(crate) fn encode<S: EventSet>(event: &S) -> Result<Vec<u8>, EncodeError> {
 /// # Errors
 /// [`DecodeError`] names the event, its place, and what is wrong with it.
 pub(crate) fn decode<S: EventSet>(event: &RecordedEventRef<'_>) -> Result<S, DecodeError> {
-    if event.codec != Codec::JSON {
-        return Err(failed::<S>(event, DecodeReason::UnknownCodec(event.codec)));
+    read(event.name, event.schema_version, event.codec, event.payload)
+        .map_err(|reason| DecodeError::new(event, reason))
+}
+
+/// Reads a payload as one of the set `S`, upcasting old versions.
+///
+/// # Errors
+/// [`DecodeReason`] says what is wrong with it.
+pub(crate) fn read<S: EventSet>(
+    name: &str,
+    schema_version: u32,
+    codec: Codec,
+    payload: &[u8],
+) -> Result<S, DecodeReason> {
+    if codec != Codec::JSON {
+        return Err(failed::<S>(
+            name,
+            schema_version,
+            DecodeReason::UnknownCodec(codec),
+        ));
     }
-    let mut json = serde_json::Deserializer::from_slice(event.payload);
-    S::deserialize_payload(event.name, event.schema_version, &mut json)
+    let mut json = serde_json::Deserializer::from_slice(payload);
+    S::deserialize_payload(name, schema_version, &mut json)
         .and_then(|decoded| json.end().map(|()| decoded))
-        .map_err(|error| failed::<S>(event, DecodeReason::Payload(error)))
+        .map_err(|error| failed::<S>(name, schema_version, DecodeReason::Payload(error)))
 }
 
 /// The slow path: finds out what to say of an event that could not be read.
 #[cold]
-fn failed<S: EventSet>(event: &RecordedEventRef<'_>, otherwise: DecodeReason) -> DecodeError {
-    let known = S::DESCRIPTORS.iter().find(|known| known.name == event.name);
-    let reason = match known {
+fn failed<S: EventSet>(name: &str, schema_version: u32, otherwise: DecodeReason) -> DecodeReason {
+    match S::DESCRIPTORS.iter().find(|known| known.name == name) {
         None => DecodeReason::UnknownEvent,
-        Some(known) if event.schema_version > known.version || event.schema_version == 0 => {
+        Some(known) if schema_version > known.version || schema_version == 0 => {
             DecodeReason::UnknownVersion {
                 newest: known.version,
             }
         }
         Some(_) => otherwise,
-    };
-    DecodeError::new(event, reason)
+    }
 }

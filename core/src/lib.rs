@@ -323,6 +323,7 @@
 extern crate self as midgard;
 
 mod aggregate;
+pub mod bus;
 mod codec;
 mod consumer;
 mod covers;

@@ -1,6 +1,7 @@
 //! When an event was recorded.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z. Printed as RFC 3339.
@@ -48,6 +49,46 @@ impl Timestamp {
         UNIX_EPOCH.checked_add(Duration::from_micros(self.0))
     }
 }
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    /// Reads RFC 3339, with any offset from UTC.
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let refused = || TimestampError(text.to_owned());
+        let (local, offset) = match text
+            .len()
+            .checked_sub(6)
+            .map(|at| text.split_at_checked(at))
+        {
+            Some(Some((local, offset))) if offset.starts_with(['+', '-']) => {
+                (format!("{local}Z"), seconds_of(offset).ok_or_else(refused)?)
+            }
+            _ => (text.to_owned(), 0),
+        };
+        let time = humantime::parse_rfc3339(&local).map_err(|_| refused())?;
+        let micros = Timestamp::from(time).0;
+        let utc = micros.checked_add_signed(offset.saturating_mul(-1_000_000));
+        utc.map(Timestamp).ok_or_else(refused)
+    }
+}
+
+/// `+02:00`, in seconds.
+fn seconds_of(offset: &str) -> Option<i64> {
+    let (hours, minutes) = offset.split_once(':')?;
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let seconds = hours.abs() * 3600 + minutes * 60;
+    Some(if offset.starts_with('-') {
+        -seconds
+    } else {
+        seconds
+    })
+}
+
+/// A text that is no time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no time as RFC 3339 writes it, such as 2026-11-25T18:30:00Z, from 1970 on")]
+pub struct TimestampError(String);
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

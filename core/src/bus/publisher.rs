@@ -1,0 +1,56 @@
+//! Who sends messages.
+
+use super::{BusError, Message};
+use std::sync::Arc;
+
+/// Sends messages. Cheap to share: an `Arc` of one is one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a publisher",
+    label = "this type does not implement `Publisher`",
+    note = "open a bus, such as `RabbitMqBus` or `NatsBus`, or make an `InProcessBus`; buses are cheap to clone"
+)]
+pub trait Publisher: Send + Sync + 'static {
+    /// Publishes messages, in order, and waits until the bus has them safe: at every queue that asks for
+    /// their topic, on disk where queues are durable.
+    ///
+    /// # Errors
+    /// [`BusError`]: some of the messages may have been published. Publish all of them again; receivers
+    /// recognise those that they have seen. [`BusError::Refused`] names a message that would be refused again.
+    fn publish(
+        &self,
+        messages: &[Message],
+    ) -> impl Future<Output = Result<Published, BusError>> + Send;
+}
+
+/// What came of messages that were published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Published {
+    /// Those that no queue asks for, by their index: they are gone.
+    pub unheard: Vec<usize>,
+}
+
+impl Published {
+    /// Every message is in some queue.
+    #[must_use]
+    pub const fn all() -> Self {
+        Published {
+            unheard: Vec::new(),
+        }
+    }
+
+    /// Every message but these, by their index, is in some queue.
+    #[must_use]
+    pub const fn but(unheard: Vec<usize>) -> Self {
+        Published { unheard }
+    }
+}
+
+impl<P: Publisher> Publisher for Arc<P> {
+    fn publish(
+        &self,
+        messages: &[Message],
+    ) -> impl Future<Output = Result<Published, BusError>> + Send {
+        P::publish(self, messages)
+    }
+}

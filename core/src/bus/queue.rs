@@ -1,0 +1,110 @@
+//! Where messages wait for a receiver, and which.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// What a message is sent under, and what queues ask for: `event.order.placed`, `command.customers.credit.reserve`,
+/// `reply.placement`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Topic(String);
+
+impl Topic {
+    /// The events of one name, from whichever service.
+    #[must_use]
+    pub fn event(name: &str) -> Self {
+        Topic(format!("event.{name}"))
+    }
+
+    /// The commands of one name to a service.
+    #[must_use]
+    pub fn command(service: &str, name: &str) -> Self {
+        Topic(format!("command.{service}.{name}"))
+    }
+
+    /// The replies to whoever asked under this name.
+    #[must_use]
+    pub fn replies(to: &str) -> Self {
+        Topic(format!("reply.{to}"))
+    }
+
+    /// Its text: letters, digits, `.`, `-` and `_`, where names are as Midgard's are.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A place at the bus where messages wait until who they are for has handled them.
+///
+/// It is made by who [subscribes](super::Subscriber::subscribe) to it first, and stays for good, with what waits
+/// in it, unless it is temporary. Topics that are asked for later are added; those that are no longer asked for are
+/// removed.
+///
+/// ```
+/// use midgard::bus::{Queue, Topic};
+///
+/// let queue = Queue::new("customers", [Topic::event("order.placed"), Topic::event("order.cancelled")]);
+/// assert_eq!(queue.in_flight(), 256);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Queue {
+    name: String,
+    topics: BTreeSet<Topic>,
+    in_flight: u16,
+    is_temporary: bool,
+}
+
+impl Queue {
+    /// A queue of this name for messages of these topics. A name has letters, digits, `-` and `_`.
+    pub fn new(name: impl Into<String>, topics: impl IntoIterator<Item = Topic>) -> Self {
+        Queue {
+            name: name.into(),
+            topics: topics.into_iter().collect(),
+            in_flight: 256,
+            is_temporary: false,
+        }
+    }
+
+    /// How many messages a receiver may have that it has not settled; 256 when nothing is said, 1 at least.
+    pub fn with_in_flight(mut self, messages: u16) -> Self {
+        self.in_flight = messages.max(1);
+        self
+    }
+
+    /// Removes the queue, and what is in it, soon after its receiver is gone.
+    pub const fn temporary(mut self) -> Self {
+        self.is_temporary = true;
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The topics that it asks for.
+    #[must_use]
+    pub const fn topics(&self) -> &BTreeSet<Topic> {
+        &self.topics
+    }
+
+    /// How many messages a receiver may have that it has not settled.
+    #[must_use]
+    pub const fn in_flight(&self) -> u16 {
+        self.in_flight
+    }
+
+    /// Whether it is removed when its receiver is gone.
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        self.is_temporary
+    }
+}

@@ -1,0 +1,76 @@
+//! A message as one JSON text: the structured mode of CloudEvents.
+
+use super::message::Message;
+use super::received::ForeignMessage;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+impl Message {
+    /// Its attributes and its payload as one JSON object, as [CloudEvents](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md)
+    /// writes it: `{"specversion":"1.0","id":..,"data":..}`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let attributes = self.attributes();
+        let attributes = attributes.map(|(name, value)| (name, Value::from(&*value)));
+        let attributes: Map<String, Value> = attributes
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let mut json = Value::from(attributes).to_string();
+        // An object with attributes ends with a brace, before which there is always something.
+        json.pop();
+        match str::from_utf8(&self.data).map(serde_json::from_str::<&RawValue>) {
+            Ok(Ok(data)) => {
+                json.push_str(",\"data\":");
+                json.push_str(data.get());
+            }
+            _ => {
+                json.push_str(",\"data_base64\":\"");
+                STANDARD.encode_string(&self.data, &mut json);
+                json.push('"');
+            }
+        }
+        json.push('}');
+        json
+    }
+
+    /// Reads what [`to_json`](Self::to_json) writes, and what others write as CloudEvents in JSON.
+    ///
+    /// # Errors
+    /// [`ForeignMessage`], with the whole text as its payload.
+    pub fn from_json(json: &[u8]) -> Result<Self, ForeignMessage> {
+        let foreign = |reason| ForeignMessage::new(reason, Vec::new(), json.to_vec());
+        let (attributes, data) = parts(json).map_err(foreign)?;
+        let pairs = attributes.iter().map(|(name, value)| (&**name, &**value));
+        Message::from_attributes(pairs, data).map_err(|error| foreign(error.reason))
+    }
+}
+
+/// The attributes, as texts, and the payload.
+fn parts(json: &[u8]) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
+    let fields: BTreeMap<String, &RawValue> =
+        serde_json::from_slice(json).map_err(|error| format!("it is no JSON object ({error})"))?;
+    let (mut attributes, mut data) = (BTreeMap::new(), Vec::new());
+    for (name, value) in fields {
+        let value = value.get();
+        match &*name {
+            "data" => data = value.as_bytes().to_vec(),
+            "data_base64" => {
+                let text: String = serde_json::from_str(value).unwrap_or_default();
+                data = STANDARD
+                    .decode(text)
+                    .map_err(|error| format!("its `data_base64` is no base64 ({error})"))?;
+            }
+            // It is the same as leaving it out.
+            _ if value == "null" => {}
+            _ => {
+                // Numbers and truth values are attributes too.
+                let text = serde_json::from_str(value).unwrap_or_else(|_| value.to_owned());
+                attributes.insert(name, text);
+            }
+        }
+    }
+    Ok((attributes, data))
+}
