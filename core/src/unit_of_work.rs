@@ -12,7 +12,6 @@ use crate::store::{Append, DynStore, EntryError, ExpectedVersion};
 use crate::stream_name::StreamName;
 use std::any::Any;
 use std::collections::HashMap;
-use std::error::Error;
 use std::fmt::Display;
 
 /// What was decided and is to be committed at once: events of several streams, and notes.
@@ -41,13 +40,19 @@ impl UnitOfWork {
         id: &A::Id,
     ) -> Result<&mut Loaded<A>, HandlerError> {
         let stream = StreamName::of::<A>(id)?;
-        let is_there = self.loaded.get(&stream).is_some_and(|one| one.is::<Loaded<A>>());
+        let is_there = self
+            .loaded
+            .get(&stream)
+            .is_some_and(|one| one.is::<Loaded<A>>());
         if !is_there {
             let repository = Repository::<A, _>::new(self.store.clone());
             let loaded = repository.load(id).await?;
             self.loaded.insert(stream.clone(), Box::new(loaded));
         }
-        let loaded = self.loaded.get_mut(&stream).and_then(|one| one.downcast_mut());
+        let loaded = self
+            .loaded
+            .get_mut(&stream)
+            .and_then(|one| one.downcast_mut());
         loaded.ok_or_else(|| format!("two aggregates use the stream \"{stream}\"").into())
     }
 
@@ -145,22 +150,29 @@ impl CommitError {
 }
 
 /// The place of units of work: the notes of a store, and its streams.
-pub(crate) struct Work(pub(crate) DynStore);
+pub(crate) struct Work(StoreNotes<DynStore>);
+
+impl Work {
+    pub(crate) const fn new(store: DynStore) -> Self {
+        Work(StoreNotes(store))
+    }
+
+    /// Begins one that is committed apart from any consumer's.
+    pub(crate) fn unit(&self) -> UnitOfWork {
+        UnitOfWork::begin(self.0.0.clone())
+    }
+}
 
 impl ViewStore for Work {
     type Transaction = UnitOfWork;
     type Error = CommitError;
 
     async fn begin(&self, _: &Generation) -> Result<UnitOfWork, CommitError> {
-        Ok(UnitOfWork::begin(self.0.clone()))
+        Ok(self.unit())
     }
 
-    async fn get(
-        &self,
-        unit: &mut UnitOfWork,
-        key: &str,
-    ) -> Result<Option<String>, CommitError> {
-        Ok(StoreNotes(&self.0).get(&mut unit.notes, key).await?)
+    async fn get(&self, unit: &mut UnitOfWork, key: &str) -> Result<Option<String>, CommitError> {
+        Ok(self.0.get(&mut unit.notes, key).await?)
     }
 
     async fn put(
@@ -169,7 +181,7 @@ impl ViewStore for Work {
         key: &str,
         value: Option<&str>,
     ) -> Result<(), CommitError> {
-        Ok(StoreNotes(&self.0).put(&mut unit.notes, key, value).await?)
+        Ok(self.0.put(&mut unit.notes, key, value).await?)
     }
 
     async fn list(
@@ -177,7 +189,7 @@ impl ViewStore for Work {
         unit: &mut UnitOfWork,
         prefix: &str,
     ) -> Result<Vec<(String, String)>, CommitError> {
-        Ok(StoreNotes(&self.0).list(&mut unit.notes, prefix).await?)
+        Ok(self.0.list(&mut unit.notes, prefix).await?)
     }
 
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {

@@ -2,10 +2,11 @@
 
 mod reactions;
 
-pub use reactions::Reactions;
+pub use reactions::{LocalStep, Reactions};
 
+use crate::codec::{self, Codec, DecodeError, DecodeReason};
 use crate::command::RemoteCommand;
-use crate::event::{Event, EventDescriptor};
+use crate::event::{EventDescriptor, EventSet};
 use crate::record::RecordedEventRef;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -43,7 +44,7 @@ pub trait ProcessManager: Default + Send + Sync + 'static {
     ///
     /// # Errors
     /// When the event cannot be read.
-    fn process_of(event: &RecordedEventRef<'_>) -> Result<Option<Self::Id>, crate::DecodeError>;
+    fn process_of(event: &RecordedEventRef<'_>) -> Result<Option<Self::Id>, DecodeError>;
 
     /// Hands over what is to be reacted to.
     ///
@@ -53,7 +54,7 @@ pub trait ProcessManager: Default + Send + Sync + 'static {
         &mut self,
         input: &ProcessInput<'_>,
         reactions: &mut Reactions<Self>,
-    ) -> Result<(), crate::DecodeReason>;
+    ) -> Result<(), DecodeReason>;
 }
 
 /// How a process manager reacts to one event of the log, or to any event of a set.
@@ -146,4 +147,22 @@ pub struct Payload<'a> {
     pub schema_version: u32,
     /// The payload.
     pub data: &'a [u8],
+}
+
+impl Payload<'_> {
+    /// Reads it as one of the set `S`, upcasting old versions.
+    ///
+    /// # Errors
+    /// [`DecodeReason`](crate::DecodeReason) says what is wrong with it.
+    pub fn read<S: EventSet>(&self) -> Result<S, DecodeReason> {
+        codec::read(self.name, self.schema_version, Codec::JSON, self.data)
+    }
+
+    /// Reads it as a command.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_command<C: RemoteCommand>(&self) -> Result<C, DecodeReason> {
+        codec::read_command(self.schema_version, self.data)
+    }
 }

@@ -169,12 +169,8 @@ impl<P: ProcessManager> LocalStep<'_, P> {
 type Executing<'a> = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send + 'a>>;
 
 /// A command on some aggregate of this service.
-pub(crate) trait LocalCommand: Send {
-    fn execute<'a>(
-        &'a self,
-        unit: &'a mut UnitOfWork,
-        metadata: &'a Metadata,
-    ) -> Executing<'a>;
+pub(crate) trait LocalCommand: Send + Sync {
+    fn execute<'a>(&'a self, unit: &'a mut UnitOfWork, metadata: &'a Metadata) -> Executing<'a>;
 
     /// Adds a last way.
     fn otherwise(&mut self, command: Box<dyn LocalCommand>);
@@ -192,13 +188,11 @@ where
     C: Command<A> + Send,
     C::Error: Display,
 {
-    fn execute<'a>(
-        &'a self,
-        unit: &'a mut UnitOfWork,
-        metadata: &'a Metadata,
-    ) -> Executing<'a> {
+    fn execute<'a>(&'a self, unit: &'a mut UnitOfWork, metadata: &'a Metadata) -> Executing<'a> {
         Box::pin(async move {
-            let executed = unit.execute::<A, C>(&self.id, &self.command, metadata).await;
+            let executed = unit
+                .execute::<A, C>(&self.id, &self.command, metadata)
+                .await;
             match (executed.map(|_| ()), &self.otherwise) {
                 (Err(error), Some(otherwise)) if error.is::<crate::Refused>() => {
                     otherwise.execute(unit, metadata).await
