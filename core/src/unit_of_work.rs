@@ -94,6 +94,12 @@ impl UnitOfWork {
         self.append = std::mem::take(&mut self.append).and(stream, expected, events);
     }
 
+    /// Takes back all events; notes stay.
+    pub(crate) fn undo(&mut self) {
+        self.append = Append::default();
+        self.loaded.clear();
+    }
+
     /// How many events there are to be appended.
     pub(crate) fn len(&self) -> usize {
         self.append.events().count()
@@ -155,6 +161,11 @@ pub(crate) struct Work(StoreNotes<DynStore>);
 impl Work {
     pub(crate) const fn new(store: DynStore) -> Self {
         Work(StoreNotes(store))
+    }
+
+    /// The store underneath.
+    pub(crate) const fn store(&self) -> &DynStore {
+        &self.0.0
     }
 
     /// Begins one that is committed apart from any consumer's.
