@@ -370,7 +370,7 @@ append_fault! {
     LosesAChangeOfAnother: |store, append| {
         let (append, entries) = apart(append);
         let mut found = EntryWrite::new();
-        for (key, _) in entries.expected() {
+        for key in entries.expected().keys() {
             let mut value = None;
             store
                 .read_entries(&ReadEntries::key(key), &mut |_, found| {
