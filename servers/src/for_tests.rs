@@ -15,6 +15,8 @@
 //! panics when the server is installed and does not start.
 
 use crate::{Nats, RabbitMq, ServerError};
+use std::borrow::Borrow;
+use std::error::Error;
 use std::io::Write;
 use std::sync::OnceLock;
 
@@ -91,20 +93,76 @@ pub fn shared_nats(test: &str) -> Option<&'static Nats> {
 }
 
 #[track_caller]
-fn started<S, E: std::borrow::Borrow<ServerError>>(test: &str, server: Result<S, E>) -> Option<S> {
+fn started<S, E: Borrow<ServerError>>(test: &str, server: Result<S, E>) -> Option<S> {
+    let all_must_run = std::env::var_os("CI").is_some_and(|ci| !ci.is_empty());
+    started_or_skipped(test, server, all_must_run)
+}
+
+#[track_caller]
+fn started_or_skipped<S, E: Borrow<ServerError>>(
+    test: &str,
+    server: Result<S, E>,
+    all_must_run: bool,
+) -> Option<S> {
     let error = match server {
         Ok(server) => return Some(server),
         Err(error) => error,
     };
     match error.borrow() {
-        ServerError::Missing { what, .. }
-            if std::env::var_os("CI").is_none_or(|ci| ci.is_empty()) =>
-        {
-            // Straight to the stream: the harness would keep what a test that passes prints.
+        ServerError::Missing { what, .. } if !all_must_run => {
+            // Straight to the stream, since the harness keeps what a test prints that passes.
             let line = format!("skipped: {test}: {what} is not installed (run scripts/setup)\n");
             let _ = std::io::stderr().write_all(line.as_bytes());
             None
         }
-        error => panic!("{test}: {error}"),
+        error => panic!("{test}: {}", with_sources(error)),
+    }
+}
+
+fn with_sources(error: &ServerError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn missing() -> Result<(), ServerError> {
+        Err(ServerError::Missing {
+            what: "rabbitmq-server",
+            looked_at: "/nowhere".to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_server_that_started_is_given() {
+        let started = Ok::<_, ServerError>("server");
+        assert_eq!(started_or_skipped("a test", started, true), Some("server"));
+    }
+
+    #[test]
+    fn a_test_without_its_server_is_skipped() {
+        assert_eq!(started_or_skipped("a test", missing(), false), None);
+    }
+
+    #[test]
+    #[should_panic = "a test: rabbitmq-server is not installed (run scripts/setup); it was looked for at /nowhere"]
+    fn no_test_is_skipped_where_all_must_run() {
+        started_or_skipped("a test", missing(), true);
+    }
+
+    #[test]
+    #[should_panic = "a test: nats-server cannot run: opening its log failed: no space"]
+    fn a_server_that_cannot_run_is_never_skipped() {
+        let error =
+            ServerError::prepare("nats-server", "opening its log")(io::Error::other("no space"));
+        started_or_skipped("a test", Err::<(), _>(error), false);
     }
 }

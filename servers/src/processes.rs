@@ -1,11 +1,13 @@
 //! The processes of one server, which never outlive this program.
 
 use crate::ServerError;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,16 +75,19 @@ impl Processes {
             .open(self.log_file())
             .map_err(prepare("opening its log"))?;
         let errors = log.try_clone().map_err(prepare("opening its log"))?;
-        let leader = self.members.first().map(Child::id);
+        // The first one gets a group of its own.
+        let leader = self.members.first().map_or(0, Child::id);
         let member = command
-            .process_group(leader.map_or(0, u32::cast_signed))
+            .process_group(leader.cast_signed())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
             .spawn()
             .map_err(prepare("starting its program"))?;
+        if leader == 0 {
+            self.tell_watcher(&member.id().to_string());
+        }
         self.members.push(member);
-        self.tell_watcher(&leader.unwrap_or_else(|| self.members[0].id()).to_string());
         Ok(())
     }
 
@@ -94,11 +99,10 @@ impl Processes {
     ) -> Result<(), ServerError> {
         let started = Instant::now();
         while !ready() {
-            if let Some(status) = self.ended() {
-                self.kill();
+            if self.has_ended() {
                 return Err(ServerError::Ended {
                     what: self.what,
-                    status,
+                    status: self.kill().unwrap_or_default(),
                     log: self.end_of_log(),
                 });
             }
@@ -115,18 +119,19 @@ impl Processes {
         Ok(())
     }
 
-    /// Kills all processes at once, and returns when none is left.
-    pub(crate) fn kill(&mut self) {
+    /// Kills all processes at once, and returns when none is left. Says how the server ended, if there was one.
+    pub(crate) fn kill(&mut self) -> Option<ExitStatus> {
         if let Some(leader) = self.members.first().and_then(pid) {
             // It fails when all have ended already, which is as good.
             let _ = kill_process_group(leader, Signal::KILL);
         }
         // Before the leader is waited for, since its number can be another's afterwards.
         self.tell_watcher("");
+        let mut end = None;
         for mut member in self.members.drain(..) {
-            // It fails only for what is not a child.
-            let _ = member.wait();
+            end = member.wait().ok();
         }
+        end
     }
 
     /// Asks the server to stop, and waits until it has.
@@ -137,7 +142,7 @@ impl Processes {
         // It fails when the server has ended already, which the loop sees.
         let _ = kill_process(server, Signal::TERM);
         let started = Instant::now();
-        while self.ended().is_none() {
+        while !self.has_ended() {
             if started.elapsed() > STOPS_WITHIN {
                 self.kill();
                 return Err(ServerError::Unstoppable {
@@ -152,13 +157,14 @@ impl Processes {
         Ok(())
     }
 
-    /// How the server ended, if it has.
-    fn ended(&mut self) -> Option<ExitStatus> {
-        let server = self.members.last_mut()?;
-        server.try_wait().ok().flatten()
+    /// Whether the server has ended. It is not waited for, so its number stays its own.
+    fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let server = self.members.last().and_then(pid);
+        server.is_none_or(|server| !matches!(waitid(WaitId::Pid(server), options), Ok(None)))
     }
 
-    fn log_file(&self) -> std::path::PathBuf {
+    fn log_file(&self) -> PathBuf {
         self.directory().join("log")
     }
 
@@ -190,15 +196,14 @@ fn pid(child: &Child) -> Option<Pid> {
     Pid::from_raw(child.id().cast_signed())
 }
 
-/// Runs `command` to its end. What it prints is in the error.
-pub(crate) fn run(command: &mut Command) -> io::Result<()> {
+/// Runs `command` to its end and returns what it prints. If it fails, that is in the error.
+pub(crate) fn run(command: &mut Command) -> io::Result<String> {
     let output = command.stdin(Stdio::null()).output()?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(io::Error::other(format!(
-        "{} ended with {}: {}",
-        command.get_program().to_string_lossy(),
+        "{command:?} ended with {}: {}",
         output.status,
         String::from_utf8_lossy(&output.stderr).trim()
     )))

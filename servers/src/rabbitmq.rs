@@ -11,6 +11,7 @@ use std::time::Duration;
 
 const NAME: &str = "rabbitmq-server";
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// The user whom the package makes, for a server that root starts.
@@ -130,6 +131,24 @@ impl RabbitMq {
         })
     }
 
+    /// Runs `rabbitmqctl` with `arguments` for this node, and returns what it prints. It takes some seconds.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), midgard_test_servers::ServerError> {
+    /// # let node = midgard_test_servers::RabbitMq::start()?;
+    /// // Publishers have to wait from now on, as on a machine without memory.
+    /// node.control(&["set_vm_memory_high_watermark", "0"])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When it fails, with what it says.
+    pub fn control(&self, arguments: &[&str]) -> Result<String, ServerError> {
+        run(self.command(CONTROL).arg("--quiet").args(arguments))
+            .map_err(ServerError::prepare(NAME, "rabbitmqctl"))
+    }
+
     /// A command of this node, as the user of the package if root runs this.
     fn command(&self, program: &str) -> Command {
         let mut command = if is_root() {
@@ -154,6 +173,7 @@ impl RabbitMq {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", directory)
+            .env("LC_ALL", "C.UTF-8")
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_EPMD_PORT", self.ports.names.to_string())
             .env(

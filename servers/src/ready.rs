@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one question may take. It is asked again.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether something accepts connections at `port`.
 pub(crate) fn accepts(port: u16) -> bool {
