@@ -371,7 +371,7 @@ pub use metadata::{EventId, Headers, HeadersRef, Metadata};
 pub use outbox::{Outbox, Publish, Unheard};
 pub use packed::PackedIter;
 pub use place::{LogId, Position, Version};
-pub use process::{Expire, ProcessManager, React, Reactions, Resolve};
+pub use process::{Expire, Process, ProcessManager, Processes, React, Reactions, Resolve};
 pub use projection::{Context, HandlerError, Live, LiveError, Project, Projection, ViewStore};
 pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
