@@ -328,6 +328,7 @@ mod codec;
 mod command;
 mod consumer;
 mod covers;
+mod dispatch;
 mod error;
 mod event;
 pub mod inbox;
@@ -388,5 +389,7 @@ pub use tags::{Tags, TagsRef};
 pub use time::Timestamp;
 pub use view::{Cursor, Page, Select, View, ViewError, ViewKey, ViewSnapshot, Views};
 
-pub use midgard_macros::{Aggregate, Event, EventSet, Projection, View, ViewKey};
+pub use midgard_macros::{
+    Aggregate, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,
+};
 pub use pollster::block_on;
