@@ -23,12 +23,12 @@ pub struct OrderPlaced {
 
 /// The order has its credit.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "order.approved")]
+#[event(name = "order.credit_approved")]
 pub struct OrderApproved {}
 
 /// The order has no credit.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "order.rejected")]
+#[event(name = "order.credit_refused")]
 pub struct OrderRejected {
     /// Why.
     pub reason: String,
