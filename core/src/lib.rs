@@ -366,13 +366,13 @@ pub use consumer::{
 };
 pub use error::{AppendError, ExecuteError, Full, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
-pub use inbox::{Handle, Inbox, MessageContext, Subscribe};
+pub use inbox::{Handle, Inbox, InboxOptions, MessageContext, ParkedMessage, Subscribe};
 pub use limits::{LimitError, Limited};
 pub use metadata::{EventId, Headers, HeadersRef, Metadata};
-pub use outbox::Publish;
+pub use outbox::{Outbox, Publish, Unheard};
 pub use packed::PackedIter;
 pub use place::{LogId, Position, Version};
-pub use process::{Expire, ProcessManager, React, Reactions, Resolve};
+pub use process::{Expire, Process, ProcessManager, Processes, React, Reactions, Resolve};
 pub use projection::{Context, HandlerError, Live, LiveError, Project, Projection, ViewStore};
 pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};

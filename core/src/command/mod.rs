@@ -1,5 +1,9 @@
 //! Commands to other services, as messages.
 
+mod recorded;
+
+pub(crate) use recorded::{CommandAnswered, CommandSent, raw};
+
 use crate::event::{Event, EventPayload};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

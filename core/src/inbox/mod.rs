@@ -1,8 +1,19 @@
 //! Messages of other services, each handled once in effect.
 
 mod context;
+mod handling;
+mod notes;
+mod options;
+mod parked;
+mod receiver;
+mod requests;
 
 pub use context::MessageContext;
+pub(crate) use handling::{Desk, Dispatch, ToHandlers};
+pub(crate) use notes::InboxKeys;
+pub use options::InboxOptions;
+pub use parked::ParkedMessage;
+pub(crate) use receiver::receive;
 
 use crate::bus::{Message, MessageError, Topic};
 use crate::command::RemoteCommand;
