@@ -17,7 +17,7 @@
 use crate::{Nats, RabbitMq, ServerError};
 use std::borrow::Borrow;
 use std::error::Error;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::OnceLock;
 
 /// A RabbitMQ node of the test's own.
@@ -95,7 +95,8 @@ pub fn shared_nats(test: &str) -> Option<&'static Nats> {
 #[track_caller]
 fn started<S, E: Borrow<ServerError>>(test: &str, server: Result<S, E>) -> Option<S> {
     let all_must_run = std::env::var_os("CI").is_some_and(|ci| !ci.is_empty());
-    started_or_skipped(test, server, all_must_run)
+    // Straight to the stream, since the harness keeps what a test prints that passes.
+    started_or_skipped(test, server, all_must_run, &mut io::stderr())
 }
 
 #[track_caller]
@@ -103,6 +104,7 @@ fn started_or_skipped<S, E: Borrow<ServerError>>(
     test: &str,
     server: Result<S, E>,
     all_must_run: bool,
+    output: &mut impl Write,
 ) -> Option<S> {
     let error = match server {
         Ok(server) => return Some(server),
@@ -110,9 +112,9 @@ fn started_or_skipped<S, E: Borrow<ServerError>>(
     };
     match error.borrow() {
         ServerError::Missing { what, .. } if !all_must_run => {
-            // Straight to the stream, since the harness keeps what a test prints that passes.
             let line = format!("skipped: {test}: {what} is not installed (run scripts/setup)\n");
-            let _ = std::io::stderr().write_all(line.as_bytes());
+            // The test may go on being skipped when nobody can read that.
+            let _ = output.write_all(line.as_bytes());
             None
         }
         error => panic!("{test}: {}", with_sources(error)),
@@ -132,7 +134,6 @@ fn with_sources(error: &ServerError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
 
     fn missing() -> Result<(), ServerError> {
         Err(ServerError::Missing {
@@ -144,18 +145,26 @@ mod tests {
     #[test]
     fn a_server_that_started_is_given() {
         let started = Ok::<_, ServerError>("server");
-        assert_eq!(started_or_skipped("a test", started, true), Some("server"));
+        let mut output = Vec::new();
+        let given = started_or_skipped("a test", started, true, &mut output);
+        assert_eq!((given, output.as_slice()), (Some("server"), &b""[..]));
     }
 
     #[test]
     fn a_test_without_its_server_is_skipped() {
-        assert_eq!(started_or_skipped("a test", missing(), false), None);
+        let mut output = Vec::new();
+        let given = started_or_skipped("a test", missing(), false, &mut output);
+        assert_eq!(given, None);
+        assert_eq!(
+            String::from_utf8_lossy(&output),
+            "skipped: a test: rabbitmq-server is not installed (run scripts/setup)\n"
+        );
     }
 
     #[test]
     #[should_panic = "a test: rabbitmq-server is not installed (run scripts/setup); it was looked for at /nowhere"]
     fn no_test_is_skipped_where_all_must_run() {
-        started_or_skipped("a test", missing(), true);
+        started_or_skipped("a test", missing(), true, &mut Vec::new());
     }
 
     #[test]
@@ -163,6 +172,6 @@ mod tests {
     fn a_server_that_cannot_run_is_never_skipped() {
         let error =
             ServerError::prepare("nats-server", "opening its log")(io::Error::other("no space"));
-        started_or_skipped("a test", Err::<(), _>(error), false);
+        started_or_skipped("a test", Err::<(), _>(error), false, &mut Vec::new());
     }
 }
