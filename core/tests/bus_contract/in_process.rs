@@ -51,11 +51,14 @@ impl<B: Wrap + Publisher + Subscriber + Clone> BusFixture for InProcess<B> {
 
     /// There are no strangers within a process; but this is what a broker makes of them.
     async fn send(&self, topic: &Topic, stranger: Stranger) {
-        let pairs = stranger.attributes.iter();
-        let pairs = pairs.map(|(name, value)| (&**name, &**value));
-        let read = match stranger.content_type.as_deref() {
-            Some("application/cloudevents+json") => Message::from_json(&stranger.body),
-            _ => Message::from_attributes(pairs, stranger.body),
+        let content_type = stranger.content_type.as_deref().unwrap_or_default();
+        let read = if is_structured(content_type) {
+            Message::from_json(&stranger.body)
+        } else {
+            let pairs = stranger.attributes.iter();
+            let pairs = pairs.map(|(name, value)| (&**name, &**value));
+            let all = pairs.chain([("datacontenttype", content_type)]);
+            Message::from_attributes(all, stranger.body)
         };
         match read {
             Ok(message) => {
@@ -79,4 +82,9 @@ impl<B: Wrap + Publisher + Subscriber + Clone> BusFixture for InProcess<B> {
             })
             .collect()
     }
+}
+
+/// Whether a content type is that of one CloudEvent as JSON, with parameters or not.
+fn is_structured(content_type: &str) -> bool {
+    content_type.split(';').next() == Some("application/cloudevents+json")
 }
