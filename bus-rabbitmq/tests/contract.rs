@@ -9,13 +9,14 @@ use midgard::bus::Topic;
 use midgard::testing::{BusFixture, SetAside, Stranger};
 use midgard_bus_rabbitmq::RabbitMqBus;
 use midgard_test_servers::{self as servers, RabbitMq};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
+use tokio::sync::OwnedMutexGuard;
 
 /// A broker: that of all cases, or one of the case's own.
 struct Broker {
     address: String,
     own: Option<Mutex<RabbitMq>>,
-    _turn: Option<MutexGuard<'static, ()>>,
+    _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl BusFixture for Broker {
@@ -34,8 +35,8 @@ impl BusFixture for Broker {
 
     fn alone(case: &str) -> Option<Self> {
         // One at a time: each starts brokers, which is slow on a small machine.
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        static TURN: LazyLock<Arc<tokio::sync::Mutex<()>>> = LazyLock::new(Arc::default);
+        let turn = Arc::clone(&TURN).blocking_lock_owned();
         let broker = servers::rabbitmq(case)?;
         Some(Broker {
             address: broker.address(),

@@ -10,19 +10,19 @@ use std::sync::OnceLock;
 use tokio::runtime::Runtime;
 
 /// The runtime of all tests of a program.
-pub fn runtime() -> &'static Runtime {
+pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| Runtime::new().unwrap())
 }
 
 /// A bare client.
-pub struct Client {
+pub(crate) struct Client {
     _connection: Connection,
-    pub channel: Channel,
+    pub(crate) channel: Channel,
 }
 
 impl Client {
-    pub async fn connect(address: &str) -> Self {
+    pub(crate) async fn connect(address: &str) -> Self {
         let properties = ConnectionProperties::default();
         let connection = Connection::connect(address, properties).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
@@ -35,7 +35,7 @@ impl Client {
     }
 
     /// Publishes past the bus.
-    pub async fn publish(&self, topic: &str, properties: BasicProperties, body: &[u8]) {
+    pub(crate) async fn publish(&self, topic: &str, properties: BasicProperties, body: &[u8]) {
         let (exchange, key) = (ShortString::from("midgard"), ShortString::from(topic));
         let options = BasicPublishOptions::default();
         let sent = self
@@ -45,7 +45,7 @@ impl Client {
     }
 
     /// All that lies in a queue. It goes back when the client is dropped.
-    pub async fn look_into(&self, queue: &str) -> Vec<BasicGetMessage> {
+    pub(crate) async fn look_into(&self, queue: &str) -> Vec<BasicGetMessage> {
         let mut found = Vec::new();
         let options = BasicGetOptions::default();
         while let Ok(Some(message)) = self.channel.basic_get(queue.into(), options).await {
@@ -56,7 +56,7 @@ impl Client {
 }
 
 /// The text of a header.
-pub fn header(properties: &BasicProperties, name: &str) -> Option<String> {
+pub(crate) fn header(properties: &BasicProperties, name: &str) -> Option<String> {
     match properties.headers().as_ref()?.inner().get(name)? {
         AMQPValue::LongString(text) => Some(text.to_string()),
         _ => None,
