@@ -325,14 +325,19 @@ extern crate self as midgard;
 mod aggregate;
 pub mod bus;
 mod codec;
+mod command;
 mod consumer;
 mod covers;
+mod dispatch;
 mod error;
 mod event;
+pub mod inbox;
 pub mod limits;
 mod metadata;
+pub mod outbox;
 mod packed;
 mod place;
+pub mod process;
 pub mod projection;
 mod query;
 mod record;
@@ -345,6 +350,7 @@ mod subscription;
 mod tags;
 pub mod testing;
 mod time;
+mod unit_of_work;
 pub mod view;
 
 #[doc(hidden)]
@@ -353,16 +359,20 @@ pub mod __private;
 
 pub use aggregate::{Aggregate, Apply, Command, Events};
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError};
+pub use command::{Done, Refused, RemoteCommand};
 pub use consumer::{
     ConsumerKind, ConsumerOptions, ConsumerState, DeadLetter, FailurePolicy, LastError, Rebuild,
     Status,
 };
 pub use error::{AppendError, ExecuteError, Full, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
+pub use inbox::{Handle, Inbox, InboxOptions, MessageContext, ParkedMessage, Subscribe};
 pub use limits::{LimitError, Limited};
 pub use metadata::{EventId, Headers, HeadersRef, Metadata};
+pub use outbox::{Outbox, Publish, Unheard};
 pub use packed::PackedIter;
 pub use place::{LogId, Position, Version};
+pub use process::{Expire, Process, ProcessManager, Processes, React, Reactions, Resolve};
 pub use projection::{Context, HandlerError, Live, LiveError, Project, Projection, ViewStore};
 pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
@@ -379,5 +389,7 @@ pub use tags::{Tags, TagsRef};
 pub use time::Timestamp;
 pub use view::{Cursor, Page, Select, View, ViewError, ViewKey, ViewSnapshot, Views};
 
-pub use midgard_macros::{Aggregate, Event, EventSet, Projection, View, ViewKey};
+pub use midgard_macros::{
+    Aggregate, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,
+};
 pub use pollster::block_on;

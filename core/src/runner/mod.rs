@@ -3,22 +3,27 @@
 mod generations;
 mod handle;
 mod projection;
-mod supervise;
+pub(crate) mod supervise;
 
 pub use handle::{HandleError, MidgardHandle};
 
+use crate::bus::{Publisher, Subscriber};
 use crate::consumer::ConsumerOptions;
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::Handler;
-use crate::consumer::notebook::NotebookOf;
+use crate::consumer::notebook::{Notebook, NotebookOf};
 use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
+use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, receive};
+use crate::outbox::{Outbox, Relay};
 use crate::place::Position;
+use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
 use crate::projection::{HandlerError, Projection};
-use crate::store::Store;
+use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
-use futures_util::future::join_all;
+use crate::unit_of_work::Work;
+use futures_util::future::{join, join_all};
 use handle::Consumer;
 use projection::Projected;
 use std::fmt;
@@ -26,7 +31,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// A consumer, running.
-type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
 /// Runs the subscriptions and projections of a program.
 ///
@@ -85,6 +90,14 @@ pub enum RunError {
         /// The name.
         name: String,
     },
+    /// A process manager sends commands, and has no bus over which answers could come.
+    #[error(
+        "process manager \"{name}\" sends commands, and no answer could reach it; say over which bus they come, with `Processes::replies_from`"
+    )]
+    NoReplies {
+        /// The process manager.
+        name: String,
+    },
     /// The number of partitions is none that it could have.
     #[error("subscription \"{name}\" has {partitions} partitions: {reason}")]
     Partitions {
@@ -139,7 +152,8 @@ impl<S: Store + Clone> Midgard<S> {
             is_projection: false,
         };
         let name = notebook.handler.subscription.name.clone();
-        self.add(&name, notebook, supervise::subscription)
+        let kind = ConsumerKind::Subscription;
+        self.add(kind, &name, notebook, supervise::continuous)
     }
 
     /// Adds a projection, with the place of its views.
@@ -160,11 +174,110 @@ impl<S: Store + Clone> Midgard<S> {
             seen: seen_of_projection,
             is_projection: true,
         };
-        self.add(P::NAME, notebook, projection::run)
+        let kind = ConsumerKind::Projection;
+        self.add(kind, P::NAME, notebook, projection::run)
+    }
+
+    /// Adds an outbox, with the bus that it publishes to.
+    pub fn outbox(self, outbox: Outbox, bus: impl Publisher) -> Self {
+        let name = outbox.name().to_owned();
+        let notebook = NotebookOf {
+            keys: Keys::new("outbox", &name),
+            handler: Relay::new(outbox, self.store.clone(), bus),
+            seen: seen_of_subscription,
+            is_projection: false,
+        };
+        let kind = ConsumerKind::Outbox;
+        self.add(kind, &name, notebook, supervise::continuous)
+    }
+
+    /// Adds an inbox, with the bus that it receives from.
+    pub fn inbox<I: Inbox>(self, inbox: I, bus: impl Subscriber) -> Self {
+        self.inbox_with(inbox, bus, InboxOptions::new())
+    }
+
+    /// Adds an inbox, with the bus that it receives from, and says how it is run.
+    pub fn inbox_with<I: Inbox>(
+        self,
+        inbox: I,
+        bus: impl Subscriber,
+        options: InboxOptions,
+    ) -> Self {
+        let desk = self.desk(I::NAME, I::NAME, ToHandlers(inbox), options);
+        self.add_with(desk.progress.clone(), desk, |_, desk, _, _| {
+            receive(desk, bus)
+        })
+    }
+
+    /// Adds a process manager.
+    pub fn process_manager<P: ProcessManager>(self, mut processes: Processes<P>) -> Self {
+        let steps = Arc::new(Steps::<P>::new(Work::new(DynStore::new(
+            self.store.clone(),
+        ))));
+        let receiving = processes.receiving.take();
+        let notebook = Arc::new(NotebookOf {
+            handler: Reacting::new(steps.clone(), &processes),
+            keys: Keys::new("process", P::NAME),
+            seen: seen_of_subscription,
+            is_projection: false,
+        });
+        let kind = ConsumerKind::ProcessManager;
+        let progress = Arc::new(Progress::new(P::NAME, kind));
+        let book = ProcessBook(notebook.clone());
+        let deadlines = steps.clone();
+        let added = self.add_with(progress, book, |store, _, control, progress| async move {
+            let deadlines = watch(deadlines, control.clone(), progress.clone());
+            let reacting = supervise::continuous(store, notebook, control, progress);
+            join(reacting, deadlines).await.0
+        });
+        added.add_replies(steps, receiving, processes.inbox)
+    }
+
+    /// Adds what receives the answers to the commands of a process manager.
+    fn add_replies<P: ProcessManager>(
+        mut self,
+        steps: Arc<Steps<P>>,
+        receiving: Option<impl FnOnce(Arc<Desk<Replies<P>>>) -> Running>,
+        options: InboxOptions,
+    ) -> Self {
+        match receiving {
+            Some(receiving) => {
+                let name = format!("{} replies", P::NAME);
+                let desk = self.desk(&name, P::NAME, Replies(steps), options);
+                self.add_with(desk.progress.clone(), desk, |_, desk, _, _| receiving(desk))
+            }
+            None if P::SENDS => {
+                // Said when it is run.
+                if let Some((_, running @ Ok(_))) = self.consumers.last_mut() {
+                    let name = P::NAME.to_owned();
+                    *running = Err(RunError::NoReplies { name });
+                }
+                self
+            }
+            None => self,
+        }
+    }
+
+    fn desk<D: Dispatch>(
+        &self,
+        name: &str,
+        queue: &str,
+        dispatch: D,
+        options: InboxOptions,
+    ) -> Desk<D> {
+        Desk {
+            keys: InboxKeys::new(queue),
+            work: Work::new(DynStore::new(self.store.clone())),
+            control: self.control.clone(),
+            progress: Arc::new(Progress::new(name, ConsumerKind::Inbox)),
+            dispatch,
+            options,
+        }
     }
 
     fn add<H, R>(
-        mut self,
+        self,
+        kind: ConsumerKind,
         name: &str,
         notebook: NotebookOf<H>,
         run: impl FnOnce(S, Arc<NotebookOf<H>>, Arc<Control>, Arc<Progress>) -> R,
@@ -173,13 +286,21 @@ impl<S: Store + Clone> Midgard<S> {
         H: Handler + 'static,
         R: Future<Output = Result<(), RunError>> + Send + 'static,
     {
-        let kind = if notebook.is_projection {
-            ConsumerKind::Projection
-        } else {
-            ConsumerKind::Subscription
-        };
-        let progress = Arc::new(Progress::new(name, kind));
+        self.add_with(Arc::new(Progress::new(name, kind)), notebook, run)
+    }
+
+    fn add_with<N, R>(
+        mut self,
+        progress: Arc<Progress>,
+        notebook: N,
+        run: impl FnOnce(S, Arc<N>, Arc<Control>, Arc<Progress>) -> R,
+    ) -> Self
+    where
+        N: Notebook + 'static,
+        R: Future<Output = Result<(), RunError>> + Send + 'static,
+    {
         let notebook = Arc::new(notebook);
+        let (name, kind) = (progress.name(), progress.status().kind);
         let running = self.check_name(kind, name).map(|()| {
             let (store, control) = (self.store.clone(), self.control.clone());
             let running = run(store, notebook.clone(), control, progress.clone());
