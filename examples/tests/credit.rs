@@ -3,9 +3,9 @@
 
 mod support;
 
-use futures_util::future::{join, join3};
+use futures_util::future::join3;
 use midgard::bus::InProcessBus;
-use midgard::{MemoryStore, Store, block_on};
+use midgard::{MemoryStore, block_on};
 use midgard_examples::credit::books::Books;
 use midgard_examples::credit::import::import;
 use midgard_examples::credit::{customers, orders};
