@@ -1,0 +1,83 @@
+//! Why a server is of no use.
+
+use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// Why a server did not start, or did not stop.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The program of the server is not on this machine.
+    #[error("{what} is not installed (run scripts/setup); it was looked for at {looked_at}")]
+    Missing {
+        /// What is not there, such as `rabbitmq-server`.
+        what: &'static str,
+        /// Where it was looked for.
+        looked_at: String,
+    },
+
+    /// Something that must be done before the server can run failed.
+    #[error("{what} cannot run: {action} failed")]
+    Prepare {
+        /// The server.
+        what: &'static str,
+        /// What failed.
+        action: &'static str,
+        /// The reason.
+        source: io::Error,
+    },
+
+    /// The certificates of a server with TLS could not be made.
+    #[error("no certificate could be made for {what}")]
+    Certificate {
+        /// The server.
+        what: &'static str,
+        /// The reason.
+        source: rcgen::Error,
+    },
+
+    /// The server ended while it started.
+    #[error("{what} ended while it started, with {status}; its log ends with:\n{log}")]
+    Ended {
+        /// The server.
+        what: &'static str,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last lines of its log.
+        log: String,
+    },
+
+    /// The server runs but does not answer.
+    #[error("{what} did not answer within {} s; its log ends with:\n{log}", .waited.as_secs())]
+    Silent {
+        /// The server.
+        what: &'static str,
+        /// How long it was waited for.
+        waited: Duration,
+        /// The last lines of its log.
+        log: String,
+    },
+
+    /// The server was asked to stop and did not, so it was killed.
+    #[error("{what} did not stop within {} s and was killed; its log ends with:\n{log}", .waited.as_secs())]
+    Unstoppable {
+        /// The server.
+        what: &'static str,
+        /// How long it was waited for.
+        waited: Duration,
+        /// The last lines of its log.
+        log: String,
+    },
+}
+
+impl ServerError {
+    /// A failure of `action`, before `what` can run.
+    pub(crate) fn prepare(what: &'static str, action: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Prepare {
+            what,
+            action,
+            source,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Real message brokers on loopback, for tests, examples and the bench.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), midgard_test_servers::ServerError> {
+//! use midgard_test_servers::RabbitMq;
+//!
+//! let mut broker = RabbitMq::start()?;
+//! println!("{}", broker.address()); // amqp://guest:guest@127.0.0.1:21673/%2f
+//! broker.kill();
+//! broker.restart()?; // the same port and the same data
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Each server has ports, a directory and names of its own, so many run side by side and beside one that the machine
+//! already has. No server outlives the program that started it: not when its handle is dropped, and not when the
+//! program is killed.
+//!
+//! `scripts/setup` installs the servers. In a test use [`rabbitmq`], [`nats`] and the others of [`for_tests`], which skip
+//! the test on a machine without them. Where many tests can use one server, use [`shared_rabbitmq`] or [`shared_nats`].
+//!
+//! Everything here blocks, and it runs on Linux.
+
+mod certificates;
+mod error;
+pub mod for_tests;
+mod nats;
+mod port;
+mod processes;
+mod rabbitmq;
+mod ready;
+
+pub use error::ServerError;
+pub use for_tests::{
+    nats, nats_with_tls, old_nats, rabbitmq, rabbitmq_with_tls, shared_nats, shared_rabbitmq,
+};
+pub use nats::Nats;
+pub use rabbitmq::RabbitMq;

@@ -1,0 +1,210 @@
+//! The processes of one server, which never outlive this program.
+
+use crate::ServerError;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Waits until this program closes the pipe, by itself or because it was killed. Then it kills the process group that it
+/// was told last, and removes the directory. What was killed may still write for a moment, so that is tried repeatedly.
+const WATCH: &str = r#"
+group=
+while read -r line; do group=$line; done
+[ -z "$group" ] || kill -s KILL -- "-$group"
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    rm -rf -- "$1" && exit
+    sleep 0.1
+done
+"#;
+
+const STOPS_WITHIN: Duration = Duration::from_secs(60);
+const LOG_LINES: usize = 20;
+
+/// The processes and the directory of one server.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    what: &'static str,
+    directory: TempDir,
+    watcher: Child,
+    /// In the order in which they started. The first leads the process group of all, and the last is the server.
+    members: Vec<Child>,
+}
+
+impl Processes {
+    /// Makes a directory for the server `what`, and starts to watch over it.
+    pub(crate) fn new(what: &'static str) -> Result<Self, ServerError> {
+        let directory = tempfile::Builder::new()
+            .prefix(&format!("midgard-{what}-"))
+            .tempdir()
+            .map_err(ServerError::prepare(what, "making its directory"))?;
+        let watcher = Command::new("sh")
+            .args(["-c", WATCH, "watch"])
+            .arg(directory.path())
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(ServerError::prepare(what, "starting sh to watch over it"))?;
+        Ok(Self {
+            what,
+            directory,
+            watcher,
+            members: Vec::new(),
+        })
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Starts one more process of the server. What it prints goes to the log.
+    pub(crate) fn start(&mut self, command: &mut Command) -> Result<(), ServerError> {
+        let prepare = |action| ServerError::prepare(self.what, action);
+        let log = File::options()
+            .append(true)
+            .create(true)
+            .open(self.log_file())
+            .map_err(prepare("opening its log"))?;
+        let errors = log.try_clone().map_err(prepare("opening its log"))?;
+        // The first one gets a group of its own.
+        let leader = self.members.first().map_or(0, Child::id);
+        let member = command
+            .process_group(leader.cast_signed())
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .map_err(prepare("starting its program"))?;
+        if leader == 0 {
+            self.tell_watcher(&member.id().to_string());
+        }
+        self.members.push(member);
+        Ok(())
+    }
+
+    /// Waits until `ready` holds, unless the server ends before.
+    pub(crate) fn wait_until(
+        &mut self,
+        limit: Duration,
+        mut ready: impl FnMut() -> bool,
+    ) -> Result<(), ServerError> {
+        let started = Instant::now();
+        while !ready() {
+            if self.has_ended() {
+                return Err(ServerError::Ended {
+                    what: self.what,
+                    status: self.kill().unwrap_or_default(),
+                    log: self.end_of_log(),
+                });
+            }
+            if started.elapsed() > limit {
+                self.kill();
+                return Err(ServerError::Silent {
+                    what: self.what,
+                    waited: limit,
+                    log: self.end_of_log(),
+                });
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Kills all processes at once, and returns when none is left. Says how the server ended, if there was one.
+    pub(crate) fn kill(&mut self) -> Option<ExitStatus> {
+        if let Some(leader) = self.members.first().and_then(pid) {
+            // It fails when all have ended already, which is as good.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+        // Before the leader is waited for, since its number can be another's afterwards.
+        self.tell_watcher("");
+        let mut end = None;
+        for mut member in self.members.drain(..) {
+            end = member.wait().ok();
+        }
+        end
+    }
+
+    /// Asks the server to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) -> Result<(), ServerError> {
+        let Some(server) = self.members.last().and_then(pid) else {
+            return Ok(());
+        };
+        // It fails when the server has ended already, which the loop sees.
+        let _ = kill_process(server, Signal::TERM);
+        let started = Instant::now();
+        while !self.has_ended() {
+            if started.elapsed() > STOPS_WITHIN {
+                self.kill();
+                return Err(ServerError::Unstoppable {
+                    what: self.what,
+                    waited: STOPS_WITHIN,
+                    log: self.end_of_log(),
+                });
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.kill();
+        Ok(())
+    }
+
+    /// Whether the server has ended. It is not waited for, so its number stays its own.
+    fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let server = self.members.last().and_then(pid);
+        server.is_none_or(|server| !matches!(waitid(WaitId::Pid(server), options), Ok(None)))
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.directory().join("log")
+    }
+
+    fn end_of_log(&self) -> String {
+        let log = fs::read(self.log_file()).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+
+    /// Tells which process group is to be killed when this program ends.
+    fn tell_watcher(&mut self, group: &str) {
+        if let Some(pipe) = &mut self.watcher.stdin {
+            // It fails only when somebody killed the watcher.
+            let _ = writeln!(pipe, "{group}");
+        }
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        self.kill();
+        // The pipe closes, and the watcher removes the directory.
+        let _ = self.watcher.wait();
+    }
+}
+
+fn pid(child: &Child) -> Option<Pid> {
+    Pid::from_raw(child.id().cast_signed())
+}
+
+/// Runs `command` to its end and returns what it prints. If it fails, that is in the error.
+pub(crate) fn run(command: &mut Command) -> io::Result<String> {
+    let output = command.stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(io::Error::other(format!(
+        "{command:?} ended with {}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr).trim()
+    )))
+}
