@@ -82,7 +82,7 @@ pub trait Fixture: Send + Sync + 'static {
     }
 }
 
-/// One case of the contract, for one kind of store.
+/// One case of a contract, for one kind of store, place for views or bus.
 #[derive(Clone, Copy)]
 pub struct Case {
     subject: &'static str,
@@ -99,7 +99,7 @@ impl Case {
         Case { subject, name, run }
     }
 
-    /// How long [`Case::run`] lets a case go on. A store that loses a wake-up would hang otherwise.
+    /// How long [`Case::run`] lets a case go on. What loses a wake-up would hang otherwise.
     pub const PATIENCE: Duration = Duration::from_secs(300);
 
     /// What the case is about: the name of its module.
@@ -117,7 +117,7 @@ impl Case {
     /// Runs the case.
     ///
     /// # Panics
-    /// When the store breaks its promise, or does not get done within [`Case::PATIENCE`].
+    /// When a promise is broken, or does not get done within [`Case::PATIENCE`].
     pub fn run(&self) {
         self.run_within(Case::PATIENCE);
     }
@@ -125,7 +125,7 @@ impl Case {
     /// Runs the case on a thread of its own (named `contract case`), and gives up on it after a while.
     ///
     /// # Panics
-    /// When the store breaks its promise, or does not get done in time.
+    /// When a promise is broken, or does not get done in time.
     pub fn run_within(&self, patience: Duration) {
         let (done, outcome) = mpsc::channel::<Result<(), Box<dyn Any + Send>>>();
         let run = self.run;
@@ -140,7 +140,7 @@ impl Case {
             Ok(Ok(())) => {}
             Ok(Err(failure)) => resume_unwind(failure),
             Err(RecvTimeoutError::Timeout) => panic!(
-                "{} did not end within {patience:?}: the store hangs, or lost a wake-up",
+                "{} did not end within {patience:?}: it hangs, or a wake-up was lost",
                 self.name
             ),
             Err(RecvTimeoutError::Disconnected) => panic!("{} ended without an outcome", self.name),
