@@ -2,7 +2,8 @@
 //!
 //! Services that share nothing tell each other what happened with messages. A [`Publisher`] sends them, a
 //! [`Subscriber`] receives them from its own [`Queue`]; a bus is both. `midgard-bus-rabbitmq` and `midgard-bus-nats`
-//! are buses over a broker.
+//! are buses over a broker; [`InProcessBus`] is one for services of one process. [`DynBus`] is any of them behind one
+//! type.
 //!
 //! Programs seldom call these: an outbox publishes what the log says, and an inbox
 //! hands over what is received.
@@ -25,14 +26,18 @@
 //!    Midgard's is handed over as [foreign](ForeignMessage), for the receiver to set aside.
 
 mod attributes;
+mod erased;
 mod error;
+mod in_process;
 mod message;
 mod publisher;
 mod queue;
 mod received;
 mod structured;
 
+pub use erased::{DynBus, DynDeliveries};
 pub use error::BusError;
+pub use in_process::{InProcessBus, InProcessDeliveries, SetAsideMessage};
 pub use message::{Message, MessageError, Purpose};
 pub use publisher::{Published, Publisher};
 pub use queue::{Queue, Topic};

@@ -1,0 +1,16 @@
+//! The contract of a bus: the bus within a process holds it, also behind a type that is picked at run time, and it
+//! catches buses that break it.
+
+mod in_process;
+
+mod plain {
+    use super::in_process::InProcess;
+
+    midgard::testing::bus_contract!(InProcess<midgard::bus::InProcessBus>);
+}
+
+mod picked_at_run_time {
+    use super::in_process::InProcess;
+
+    midgard::testing::bus_contract!(InProcess<midgard::bus::DynBus>);
+}
