@@ -1,5 +1,6 @@
 //! Payloads: how events become bytes and come back.
 
+use crate::command::RemoteCommand;
 use crate::event::EventSet;
 use crate::place::{Position, Version};
 use crate::record::RecordedEventRef;
@@ -163,6 +164,41 @@ pub(crate) fn encode<S: EventSet>(event: &S) -> Result<Vec<u8>, EncodeError> {
         codec: Codec::JSON,
         source,
     })
+}
+
+/// The payload of a command, as JSON.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn encode_command<C: RemoteCommand>(command: &C) -> Result<Vec<u8>, EncodeError> {
+    struct Payload<'a, C>(&'a C);
+    impl<C: RemoteCommand> Serialize for Payload<'_, C> {
+        fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+            self.0.__serialize(serializer)
+        }
+    }
+    serde_json::to_vec(&Payload(command)).map_err(|source| EncodeError {
+        name: C::NAME,
+        codec: Codec::JSON,
+        source,
+    })
+}
+
+/// Reads the payload of a command.
+///
+/// # Errors
+/// [`DecodeReason`] says what is wrong with it.
+pub(crate) fn read_command<C: RemoteCommand>(
+    schema_version: u32,
+    payload: &[u8],
+) -> Result<C, DecodeReason> {
+    if schema_version != C::VERSION {
+        return Err(DecodeReason::UnknownVersion { newest: C::VERSION });
+    }
+    let mut json = serde_json::Deserializer::from_slice(payload);
+    C::__deserialize(&mut json)
+        .and_then(|decoded| json.end().map(|()| decoded))
+        .map_err(DecodeReason::Payload)
 }
 
 /// Reads a recorded event as one of the set `S`, upcasting old versions.

@@ -4,7 +4,7 @@ use crate::codec::{DecodeError, EncodeError};
 use crate::limits::LimitError;
 use crate::place::{LogId, Position, Version};
 use crate::registry::RegistryError;
-use crate::store::ExpectedVersion;
+use crate::store::{EntryError, ExpectedVersion};
 use crate::stream_name::StreamName;
 use std::error::Error;
 use std::fmt::{self, Debug, Display};
@@ -166,6 +166,15 @@ pub enum AppendError {
         /// Its last version.
         version: Version,
     },
+    /// An entry is not as the append expected it to be. Nothing was appended, and no entry was changed.
+    #[error(
+        "entry \"{}\" was changed by another; read it again and decide anew",
+        key.escape_ascii()
+    )]
+    EntryChanged {
+        /// Its key.
+        key: Vec<u8>,
+    },
     /// An event could not be written.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -177,6 +186,15 @@ pub enum AppendError {
 impl From<LimitError> for AppendError {
     fn from(error: LimitError) -> Self {
         AppendError::Store(error.into())
+    }
+}
+
+impl From<EntryError> for AppendError {
+    fn from(error: EntryError) -> Self {
+        match error {
+            EntryError::Changed { key } => AppendError::EntryChanged { key },
+            EntryError::Store(error) => AppendError::Store(error),
+        }
     }
 }
 

@@ -325,14 +325,18 @@ extern crate self as midgard;
 mod aggregate;
 pub mod bus;
 mod codec;
+mod command;
 mod consumer;
 mod covers;
 mod error;
 mod event;
+pub mod inbox;
 pub mod limits;
 mod metadata;
+pub mod outbox;
 mod packed;
 mod place;
+pub mod process;
 pub mod projection;
 mod query;
 mod record;
@@ -345,6 +349,7 @@ mod subscription;
 mod tags;
 pub mod testing;
 mod time;
+mod unit_of_work;
 pub mod view;
 
 #[doc(hidden)]
@@ -353,16 +358,20 @@ pub mod __private;
 
 pub use aggregate::{Aggregate, Apply, Command, Events};
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError};
+pub use command::{Done, Refused, RemoteCommand};
 pub use consumer::{
     ConsumerKind, ConsumerOptions, ConsumerState, DeadLetter, FailurePolicy, LastError, Rebuild,
     Status,
 };
 pub use error::{AppendError, ExecuteError, Full, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
+pub use inbox::{Handle, Inbox, InboxOptions, MessageContext, ParkedMessage, Subscribe};
 pub use limits::{LimitError, Limited};
 pub use metadata::{EventId, Headers, HeadersRef, Metadata};
+pub use outbox::{Outbox, Publish, Unheard};
 pub use packed::PackedIter;
 pub use place::{LogId, Position, Version};
+pub use process::{Expire, ProcessManager, React, Reactions, Resolve};
 pub use projection::{Context, HandlerError, Live, LiveError, Project, Projection, ViewStore};
 pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};

@@ -2,7 +2,7 @@
 
 use crate::aggregate::Aggregate;
 use crate::codec::{self, DecodeError};
-use crate::consumer::handler::{Call, Handler};
+use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::{AnyEvent, EventSet};
 use crate::place::Position;
@@ -197,6 +197,23 @@ impl<S, E, F> Subscribed<S, E, F> {
             subscription,
             handler,
         }
+    }
+}
+
+impl<S, E, F> Continuous for Subscribed<S, E, F>
+where
+    Self: Handler,
+{
+    fn name(&self) -> &str {
+        &self.subscription.name
+    }
+
+    fn start(&self) -> StartFrom {
+        self.subscription.start
+    }
+
+    fn partitions(&self) -> u32 {
+        self.subscription.partitions
     }
 }
 

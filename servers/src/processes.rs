@@ -19,8 +19,9 @@ const WATCH: &str = r#"
 group=
 while read -r line; do group=$line; done
 [ -z "$group" ] || kill -s KILL -- "-$group"
-for _ in 1 2 3 4 5 6 7 8 9 10; do
-    rm -rf -- "$1" && exit
+tries=0
+until rm -rf -- "$1" || [ "$tries" -eq 100 ]; do
+    tries=$((tries + 1))
     sleep 0.1
 done
 "#;

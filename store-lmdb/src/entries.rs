@@ -67,20 +67,6 @@ pub(crate) fn read(
     Ok(())
 }
 
-/// The key of the first entry that is not as expected.
-pub(crate) fn first_changed<'w>(
-    entries: &Entries,
-    transaction: &RoTxn<'_>,
-    write: &'w EntryWrite,
-) -> heed::Result<Option<&'w [u8]>> {
-    for (key, expected) in write.expected() {
-        if entries.get(transaction, key)? != expected.as_deref() {
-            return Ok(Some(key));
-        }
-    }
-    Ok(None)
-}
-
 /// Makes the changes, whatever is expected, and gives about how many bytes were written.
 pub(crate) fn change(
     entries: &Entries,

@@ -68,7 +68,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use writer::{Refusal, Work, Writer};
+use writer::{Work, Writer, entry_error};
 
 /// Events in a directory of LMDB files. Clones share them.
 ///
@@ -116,12 +116,11 @@ impl LmdbStore {
         self.0.environment.path()
     }
 
-    async fn work<E: From<Refusal>>(&self, work: Work) -> Result<Appended, E> {
+    async fn work(&self, work: Work) -> Result<Appended, AppendError> {
         self.0
             .writer
             .work(work, || self.0.environment.closed())
             .await
-            .map_err(E::from)
     }
 }
 
@@ -207,7 +206,8 @@ impl Store for LmdbStore {
 
     async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
         write.check_limits()?;
-        self.work(Work::Entries(write)).await.map(drop)
+        let written = self.work(Work::Entries(write)).await;
+        written.map(drop).map_err(entry_error)
     }
 }
 

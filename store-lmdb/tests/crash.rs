@@ -1,12 +1,12 @@
-//! Kill -9 in the middle of 64 producers, of events or of entries: what was acknowledged is there, and
-//! nothing is torn.
+//! Kill -9 in the middle of 64 producers, of events, of entries or of both: what was acknowledged is there,
+//! and nothing is torn.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
 use common::{child_directory, event, read_entries, read_stream, start_child, stream};
 use midgard::store::{EntryWrite, ReadEntries};
-use midgard::{Append, ExpectedVersion, Store, block_on};
+use midgard::{Append, AppendError, ExpectedVersion, Store, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 const PRODUCERS: usize = 64;
 const KILLS: u64 = 100;
 const KILLS_OF_ENTRIES: u64 = 20;
+const KILLS_OF_BOTH: u64 = 30;
+/// So many counters all producers of both share: they come too late for each other.
+const COUNTERS: usize = 16;
 /// So many kills meet the same store, so that each also continues what the one before left.
 const KILLS_PER_STORE: u64 = 10;
 
@@ -102,7 +105,9 @@ fn run_and_kill(
     while let Some(Ok(line)) = lines.next() {
         if let Some(words) = line.strip_prefix("acknowledged ") {
             if let Some((producer, number)) = words.split_once(' ') {
-                acknowledged.insert(producer.parse().unwrap(), number.parse().unwrap());
+                let last = acknowledged.entry(producer.parse().unwrap()).or_default();
+                // Those who share a counter may say so in another order.
+                *last = number.parse::<u64>().unwrap().max(*last);
                 count += 1;
             }
             let kill_at = kill_at.get_or_insert_with(|| Instant::now() + after);
@@ -233,5 +238,86 @@ fn a_kill_in_the_middle_of_changes_of_entries_loses_nothing_and_tears_nothing() 
     assert!(
         acknowledged_in_all > KILLS_OF_ENTRIES,
         "only {acknowledged_in_all} changes were acknowledged in all"
+    );
+}
+
+fn counter(number: usize) -> Vec<u8> {
+    format!("counter/{number:02}").into_bytes()
+}
+
+/// Not a test of its own: what the killed process does. Each append puts an event with the next number of
+/// a counter, and counts that up if nobody else did.
+#[test]
+fn child_appends_with_entries_until_killed() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::open(directory).unwrap();
+    thread::scope(|scope| {
+        for producer in 0..PRODUCERS {
+            let store = &store;
+            scope.spawn(move || {
+                let number = producer % COUNTERS;
+                let (key, name) = (counter(number), format!("counted-{number}"));
+                loop {
+                    let before = read_entries(store, &ReadEntries::key(&key)).pop();
+                    let before = before.map(|(_, value)| value);
+                    let next = (1 + as_number(before.as_deref())).to_string();
+                    let count = EntryWrite::new()
+                        .expect(&key, before.as_deref())
+                        .put(&key, next.as_bytes());
+                    let append = Append::to(stream(&name), ExpectedVersion::Any, [event(&next)])
+                        .with_entries(count);
+                    match block_on(store.append(append)) {
+                        Ok(_) => println!("acknowledged {number} {next}"),
+                        Err(AppendError::EntryChanged { .. }) => {}
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_kill_in_the_middle_of_appends_that_change_entries_leaves_both_or_neither() {
+    if child_directory().is_some() {
+        return;
+    }
+    let mut acknowledged_in_all = 0;
+    let mut directory = tempfile::tempdir().unwrap();
+    let mut acknowledged = HashMap::new();
+    for kill in 0..KILLS_OF_BOTH {
+        if kill % KILLS_PER_STORE == 0 {
+            directory = tempfile::tempdir().unwrap();
+            acknowledged.clear();
+        }
+        acknowledged_in_all += run_and_kill(
+            "child_appends_with_entries_until_killed",
+            directory.path(),
+            kill,
+            &mut acknowledged,
+        );
+        let store = LmdbStore::open(directory.path()).unwrap();
+        for number in 0..COUNTERS {
+            let entry = read_entries(&store, &ReadEntries::key(&counter(number))).pop();
+            let count = as_number(entry.as_ref().map(|(_, value)| value.as_slice()));
+            let last = acknowledged.get(&number).copied().unwrap_or(0);
+            assert!(
+                count >= last,
+                "kill {kill}: append {last} of counter {number} was acknowledged, and {count} are counted"
+            );
+            let events = read_stream(&store, &format!("counted-{number}")).unwrap();
+            let wanted: Vec<_> = (1..=count).map(|number| number.to_string()).collect();
+            assert!(
+                common::payloads(&events) == wanted,
+                "kill {kill}: counter {number} counts {count}, and the events are {:?}",
+                common::payloads(&events)
+            );
+        }
+    }
+    assert!(
+        acknowledged_in_all > KILLS_OF_BOTH,
+        "only {acknowledged_in_all} appends were acknowledged in all"
     );
 }

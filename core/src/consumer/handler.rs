@@ -2,9 +2,10 @@
 
 use super::options::ConsumerOptions;
 use crate::place::Position;
-use crate::projection::{Effect, Generation, ProjectError, ViewStore};
+use crate::projection::{Effect, Generation, HandlerError, ProjectError, ViewStore};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
+use crate::subscription::StartFrom;
 
 /// The transaction of a handler.
 pub(crate) type TransactionOf<H> = <<H as Handler>::Notes as ViewStore>::Transaction;
@@ -31,6 +32,32 @@ pub(crate) trait Handler: Send + Sync {
         event: &RecordedEventRef<'_>,
         call: Call<'_, TransactionOf<Self>>,
     ) -> impl Future<Output = Result<(), ProjectError>> + Send;
+
+    /// Whether it is of no use to try again after an error.
+    fn is_final(&self, error: &HandlerError) -> bool {
+        let _ = error;
+        false
+    }
+
+    /// Whether a transaction has enough in it to be committed before more is handled.
+    fn is_full(&self, transaction: &TransactionOf<Self>) -> bool {
+        let _ = transaction;
+        false
+    }
+}
+
+/// A handler without generations: what it did stays done.
+pub(crate) trait Continuous: Handler {
+    fn name(&self) -> &str;
+
+    /// Where it begins without a checkpoint.
+    fn start(&self) -> StartFrom {
+        StartFrom::Start
+    }
+
+    fn partitions(&self) -> u32 {
+        1
+    }
 }
 
 /// One call of a handler.

@@ -4,7 +4,7 @@ pub(crate) mod about;
 pub(crate) mod batch;
 pub(crate) mod control;
 mod dead_letter;
-mod failure;
+pub(crate) mod failure;
 pub(crate) mod handler;
 mod lease;
 pub(crate) mod notebook;

@@ -4,11 +4,13 @@ use super::about::{AboutProjection, Seen};
 use super::dead_letter::DeadLetter;
 use super::handler::{Handler, TransactionOf};
 use super::notes::{self, Checkpoint, Keys, Letter, NoteError, Request, backend};
+use crate::inbox::ParkedMessage;
 use crate::place::{LogId, Position};
 use crate::projection::{Generation, ViewStore as _};
+use std::future::ready;
 use std::pin::Pin;
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, NoteError>> + Send + 'a>>;
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, NoteError>> + Send + 'a>>;
 
 /// Which parked events something is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -19,19 +21,39 @@ pub(crate) enum Ask<'a> {
     Evict { position: Position },
 }
 
-/// The notes of any consumer.
+/// The notes of any consumer. What one does not have, it has none of.
 pub(crate) trait Notebook: Send + Sync {
     /// Up to where all of it was written down as handled; `None` when it has not begun.
-    fn checkpoint(&self) -> Answer<'_, Option<Position>>;
+    fn checkpoint(&self) -> Answer<'_, Option<Position>> {
+        Box::pin(ready(Ok(None)))
+    }
 
     /// What is parked, in the order of the log.
-    fn dead_letters(&self) -> Answer<'_, Vec<DeadLetter>>;
+    fn dead_letters(&self) -> Answer<'_, Vec<DeadLetter>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
 
     /// Leaves a request about dead letters; says whether there is one of that kind.
-    fn ask<'a>(&'a self, ask: Ask<'a>) -> Answer<'a, bool>;
+    fn ask<'a>(&'a self, ask: Ask<'a>) -> Answer<'a, bool> {
+        let _ = ask;
+        Box::pin(ready(Ok(false)))
+    }
 
     /// Leaves a request for a rebuild; says whether it is a projection.
-    fn rebuild(&self) -> Answer<'_, bool>;
+    fn rebuild(&self) -> Answer<'_, bool> {
+        Box::pin(ready(Ok(false)))
+    }
+
+    /// The messages that are parked, in the order of time.
+    fn parked_messages(&self) -> Answer<'_, Vec<ParkedMessage>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
+    /// Leaves a request about a parked message; says whether there is one of that number.
+    fn ask_message<'a>(&'a self, number: &'a str, is_eviction: bool) -> Answer<'a, bool> {
+        let _ = (number, is_eviction);
+        Box::pin(ready(Ok(false)))
+    }
 }
 
 /// The notes of a consumer, by its handler.

@@ -88,6 +88,12 @@ pub enum ConsumerKind {
     Subscription,
     /// A projection.
     Projection,
+    /// An outbox.
+    Outbox,
+    /// An inbox.
+    Inbox,
+    /// A process manager.
+    ProcessManager,
 }
 
 impl fmt::Display for ConsumerKind {
@@ -95,6 +101,9 @@ impl fmt::Display for ConsumerKind {
         f.write_str(match self {
             ConsumerKind::Subscription => "subscription",
             ConsumerKind::Projection => "projection",
+            ConsumerKind::Outbox => "outbox",
+            ConsumerKind::Inbox => "inbox",
+            ConsumerKind::ProcessManager => "process manager",
         })
     }
 }

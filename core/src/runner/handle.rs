@@ -6,6 +6,7 @@ use crate::consumer::notebook::{Ask, Notebook};
 use crate::consumer::notes::NoteError;
 use crate::consumer::status::{ConsumerState, Progress, Status};
 use crate::error::StoreError;
+use crate::inbox::ParkedMessage;
 use crate::place::{LogId, Position};
 use crate::store::Store;
 use futures_timer::Delay;
@@ -206,6 +207,53 @@ impl MidgardHandle {
     pub async fn evict(&self, name: &str, position: Position) -> Result<(), HandleError> {
         let which = || format!("at position {position}");
         self.ask(name, Ask::Evict { position }, which).await
+    }
+
+    /// The messages that an inbox has parked, in the order in which they came.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn parked_messages(&self, name: &str) -> Result<Vec<ParkedMessage>, HandleError> {
+        let parked = self.find(name)?.notebook.parked_messages().await;
+        parked.map_err(|error| notes(name, error))
+    }
+
+    /// Asks for a parked message to be handled, by its [number](ParkedMessage::number). Where later messages of its
+    /// key are parked behind it, all of the key are handled, in order, until one fails.
+    ///
+    /// It is done by the worker that receives, within a second.
+    ///
+    /// # Errors
+    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    pub async fn retry_message(&self, name: &str, number: &str) -> Result<(), HandleError> {
+        self.ask_message(name, number, false).await
+    }
+
+    /// Gives up a parked message for good: it is never handled. Who has sent it as a command, and waits for an answer, is told
+    /// that it is refused. What is parked behind it stays so until it is retried.
+    ///
+    /// # Errors
+    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    pub async fn evict_message(&self, name: &str, number: &str) -> Result<(), HandleError> {
+        self.ask_message(name, number, true).await
+    }
+
+    async fn ask_message(
+        &self,
+        name: &str,
+        number: &str,
+        is_eviction: bool,
+    ) -> Result<(), HandleError> {
+        let consumer = self.find(name)?;
+        let ask = async || consumer.notebook.ask_message(number, is_eviction).await;
+        if !self.tried(name, ask).await? {
+            return Err(HandleError::NotParked {
+                name: name.to_owned(),
+                which: format!("of number {number}"),
+            });
+        }
+        self.control.wake();
+        Ok(())
     }
 
     async fn ask(

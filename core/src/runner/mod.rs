@@ -3,21 +3,25 @@
 mod generations;
 mod handle;
 mod projection;
-mod supervise;
+pub(crate) mod supervise;
 
 pub use handle::{HandleError, MidgardHandle};
 
+use crate::bus::{Publisher, Subscriber};
 use crate::consumer::ConsumerOptions;
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::Handler;
-use crate::consumer::notebook::NotebookOf;
+use crate::consumer::notebook::{Notebook, NotebookOf};
 use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
+use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, receive};
+use crate::outbox::{Outbox, Relay};
 use crate::place::Position;
 use crate::projection::{HandlerError, Projection};
-use crate::store::Store;
+use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
+use crate::unit_of_work::Work;
 use futures_util::future::join_all;
 use handle::Consumer;
 use projection::Projected;
@@ -139,7 +143,8 @@ impl<S: Store + Clone> Midgard<S> {
             is_projection: false,
         };
         let name = notebook.handler.subscription.name.clone();
-        self.add(&name, notebook, supervise::subscription)
+        let kind = ConsumerKind::Subscription;
+        self.add(kind, &name, notebook, supervise::continuous)
     }
 
     /// Adds a projection, with the place of its views.
@@ -160,11 +165,69 @@ impl<S: Store + Clone> Midgard<S> {
             seen: seen_of_projection,
             is_projection: true,
         };
-        self.add(P::NAME, notebook, projection::run)
+        let kind = ConsumerKind::Projection;
+        self.add(kind, P::NAME, notebook, projection::run)
+    }
+
+    /// Adds an outbox, with the bus that it publishes to.
+    pub fn outbox(self, outbox: Outbox, bus: impl Publisher) -> Self {
+        let name = outbox.name().to_owned();
+        let notebook = NotebookOf {
+            keys: Keys::new("outbox", &name),
+            handler: Relay::new(outbox, self.store.clone(), bus),
+            seen: seen_of_subscription,
+            is_projection: false,
+        };
+        let kind = ConsumerKind::Outbox;
+        self.add(kind, &name, notebook, supervise::continuous)
+    }
+
+    /// Adds an inbox, with the bus that it receives from.
+    pub fn inbox<I: Inbox>(self, inbox: I, bus: impl Subscriber) -> Self {
+        self.inbox_with(inbox, bus, InboxOptions::new())
+    }
+
+    /// Adds an inbox, with the bus that it receives from, and says how it is run.
+    pub fn inbox_with<I: Inbox>(
+        self,
+        inbox: I,
+        bus: impl Subscriber,
+        options: InboxOptions,
+    ) -> Self {
+        self.receive(
+            ConsumerKind::Inbox,
+            I::NAME,
+            ToHandlers(inbox),
+            bus,
+            options,
+        )
+    }
+
+    /// Adds what receives messages.
+    fn receive<D: Dispatch>(
+        self,
+        kind: ConsumerKind,
+        name: &str,
+        dispatch: D,
+        bus: impl Subscriber,
+        options: InboxOptions,
+    ) -> Self {
+        let progress = Arc::new(Progress::new(name, kind));
+        let desk = Desk {
+            keys: InboxKeys::new(name),
+            work: Work::new(DynStore::new(self.store.clone())),
+            control: self.control.clone(),
+            progress: progress.clone(),
+            dispatch,
+            options,
+        };
+        let run = |_, desk, _, _| receive(desk, bus);
+        self.add_with(progress, desk, run)
     }
 
     fn add<H, R>(
-        mut self,
+        self,
+        kind: ConsumerKind,
         name: &str,
         notebook: NotebookOf<H>,
         run: impl FnOnce(S, Arc<NotebookOf<H>>, Arc<Control>, Arc<Progress>) -> R,
@@ -173,13 +236,21 @@ impl<S: Store + Clone> Midgard<S> {
         H: Handler + 'static,
         R: Future<Output = Result<(), RunError>> + Send + 'static,
     {
-        let kind = if notebook.is_projection {
-            ConsumerKind::Projection
-        } else {
-            ConsumerKind::Subscription
-        };
-        let progress = Arc::new(Progress::new(name, kind));
+        self.add_with(Arc::new(Progress::new(name, kind)), notebook, run)
+    }
+
+    fn add_with<N, R>(
+        mut self,
+        progress: Arc<Progress>,
+        notebook: N,
+        run: impl FnOnce(S, Arc<N>, Arc<Control>, Arc<Progress>) -> R,
+    ) -> Self
+    where
+        N: Notebook + 'static,
+        R: Future<Output = Result<(), RunError>> + Send + 'static,
+    {
         let notebook = Arc::new(notebook);
+        let (name, kind) = (progress.name(), progress.status().kind);
         let running = self.check_name(kind, name).map(|()| {
             let (store, control) = (self.store.clone(), self.control.clone());
             let running = run(store, notebook.clone(), control, progress.clone());

@@ -3,7 +3,7 @@
 use super::RunError;
 use crate::consumer::about::AboutSubscription;
 use crate::consumer::control::{Control, Mode};
-use crate::consumer::handler::{Handler, Plan};
+use crate::consumer::handler::{Continuous, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, backend};
 use crate::consumer::status::{ConsumerState, Progress};
@@ -12,28 +12,22 @@ use crate::consumer::track::{
 };
 use crate::metadata::EventId;
 use crate::place::{LogId, Position};
-use crate::projection::{Generation, HandlerError, ViewStore as _};
+use crate::projection::{Generation, ViewStore as _};
 use crate::store::Store;
-use crate::subscription::{Delivery, StartFrom, Subscribed};
+use crate::subscription::StartFrom;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Runs a subscription: starts it, and starts it again when someone asks for it after it failed.
-pub(super) async fn subscription<S, E, F, R>(
+/// Runs a consumer without generations: starts it, and starts it again when someone asks for it after it failed.
+pub(super) async fn continuous<S: Store, H: Continuous>(
     store: S,
-    notebook: Arc<NotebookOf<Subscribed<S, E, F>>>,
+    notebook: Arc<NotebookOf<H>>,
     control: Arc<Control>,
     progress: Arc<Progress>,
-) -> Result<(), RunError>
-where
-    S: Store,
-    E: Send + 'static,
-    F: Fn(Delivery<E>) -> R + Send + Sync,
-    R: Future<Output = Result<(), HandlerError>> + Send,
-{
+) -> Result<(), RunError> {
     let worker = EventId::new().to_string();
     let around = Surroundings {
         store: &store,
@@ -101,7 +95,7 @@ pub(super) async fn run_track<S: Store, H: Handler>(
 }
 
 /// Waits until a consumer that failed is started again. When the program ends first, that is its end.
-pub(super) async fn failed(
+pub(crate) async fn failed(
     control: &Control,
     progress: &Progress,
     position: Option<Position>,
@@ -158,21 +152,15 @@ impl Setbacks {
     }
 }
 
-/// The plan of a subscription; `None` when it was stopped before there was one.
-async fn first_plan<S, E, F, R>(
-    around: Surroundings<'_, S, Subscribed<S, E, F>>,
-) -> Result<Option<Plan>, RunError>
-where
-    S: Store,
-    E: Send + 'static,
-    F: Fn(Delivery<E>) -> R + Send + Sync,
-    R: Future<Output = Result<(), HandlerError>> + Send,
-{
-    let subscription = &around.handler.subscription;
+/// The plan of a consumer; `None` when it was stopped before there was one.
+async fn first_plan<S: Store, H: Continuous>(
+    around: Surroundings<'_, S, H>,
+) -> Result<Option<Plan>, RunError> {
+    let (name, partitions) = (around.handler.name(), around.handler.partitions());
     let refused = |reason: String| {
         let error = RunError::Partitions {
-            name: subscription.name.clone(),
-            partitions: subscription.partitions,
+            name: name.to_owned(),
+            partitions,
             reason,
         };
         // The program goes on with its other consumers: it is said now, and not when it ends.
@@ -181,7 +169,7 @@ where
         progress.failed(ConsumerState::Failed, None, 1, message);
         error
     };
-    if !(1..=1024).contains(&subscription.partitions) {
+    if !(1..=1024).contains(&partitions) {
         return Err(refused("ask for 1 to 1024".to_owned()));
     }
     let mut setbacks = Setbacks::default();
@@ -191,7 +179,7 @@ where
             return Ok(None);
         }
         match begin(around).await {
-            Ok((about, text)) if about.partitions == subscription.partitions => {
+            Ok((about, text)) if about.partitions == partitions => {
                 return Ok(Some(Plan {
                     generation: Generation::new("", 0, Vec::new()),
                     partitions: about.partitions,
@@ -215,30 +203,24 @@ where
     }
 }
 
-/// Reads how the subscription was begun, or begins it. Gives the note as it is written, too.
-async fn begin<S, E, F, R>(
-    around: Surroundings<'_, S, Subscribed<S, E, F>>,
-) -> Result<(AboutSubscription, String), Trouble>
-where
-    S: Store,
-    E: Send + 'static,
-    F: Fn(Delivery<E>) -> R + Send + Sync,
-    R: Future<Output = Result<(), HandlerError>> + Send,
-{
-    let (subscription, notes) = (&around.handler.subscription, around.handler.notes());
+/// Reads how the consumer was begun, or begins it. Gives the note as it is written, too.
+async fn begin<S: Store, H: Continuous>(
+    around: Surroundings<'_, S, H>,
+) -> Result<(AboutSubscription, String), Trouble> {
+    let notes = around.handler.notes();
     let key = around.keys.about();
     let none = Generation::new("", 0, Vec::new());
     let mut transaction = notes.begin(&none).await.map_err(backend)?;
     if let Some(text) = notes.get(&mut transaction, &key).await.map_err(backend)? {
         return Ok((notes::read(&key, &text)?, text));
     }
-    let start = match subscription.start {
+    let start = match around.handler.start() {
         StartFrom::Start => Position::ZERO,
         StartFrom::After(position) => position,
         StartFrom::End => around.store.last_position(LogId::MAIN).await?,
     };
     let about = AboutSubscription {
-        partitions: subscription.partitions,
+        partitions: around.handler.partitions(),
         start: start.0,
     };
     let text = notes::write(&about)?;

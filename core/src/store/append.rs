@@ -1,5 +1,6 @@
 //! What is appended, under which expectations, and what came of it.
 
+use super::EntryWrite;
 use crate::limits::{self, LimitError, Limited};
 use crate::place::{LogId, Position, Version};
 use crate::query::AppendCondition;
@@ -65,7 +66,7 @@ pub struct AppendPart {
     pub events: Vec<NewEvent>,
 }
 
-/// An append: all of its events, over one or several streams, or none.
+/// An append: all of its events, over one or several streams, and its changes of entries, or nothing.
 ///
 /// ```
 /// use midgard::{Append, ExpectedVersion, NewEvent, StreamName};
@@ -81,6 +82,8 @@ pub struct AppendPart {
 pub struct Append {
     parts: Vec<AppendPart>,
     condition: Option<AppendCondition>,
+    /// Few appends have them: those without stay small.
+    entries: Option<Box<EntryWrite>>,
 }
 
 impl Append {
@@ -117,13 +120,56 @@ impl Append {
         self
     }
 
+    /// Changes [entries](crate::Store::write_entries) together with the events: all of both or
+    /// nothing, durable together, and only if every expectation of an entry holds. It replaces what was
+    /// given before.
+    ///
+    /// It is what makes an effect happen once: the events that handling a message leads to, and the
+    /// entry that says it was handled, are one step.
+    ///
+    /// - The streams and the condition are checked first, the entries after them: an entry that is not
+    ///   as expected is [`AppendError::EntryChanged`](crate::AppendError::EntryChanged), and nothing was
+    ///   appended then.
+    /// - A retry that is recognised by its events gets the first answer. It changes no entry again, and
+    ///   what it expects of entries is not looked at, as it was met the first time.
+    /// - Without events, the expected versions and the condition are checked and the entries are changed.
+    ///   There is nothing to recognise a retry by then but what is expected of the entries.
+    ///
+    /// ```
+    /// use midgard::store::EntryWrite;
+    /// use midgard::{Append, AppendError, ExpectedVersion, MemoryStore, NewEvent, Store, StreamName};
+    ///
+    /// # midgard::block_on(async {
+    /// let store = MemoryStore::new();
+    /// let handle = || {
+    ///     let event = NewEvent::json("credit.reserved", 1, b"{}".to_vec());
+    ///     let handled = EntryWrite::new()
+    ///         .expect(b"handled/message-7", None)
+    ///         .put(b"handled/message-7", b"");
+    ///     let stream = StreamName::new("customer-42")?;
+    ///     let append = Append::to(stream, ExpectedVersion::Any, [event]);
+    ///     Ok::<_, midgard::LimitError>(append.with_entries(handled))
+    /// };
+    /// store.append(handle()?).await?;
+    /// // The message comes again, and leads to another event.
+    /// let again = store.append(handle()?).await;
+    /// assert!(matches!(again, Err(AppendError::EntryChanged { .. })));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn with_entries(mut self, write: EntryWrite) -> Self {
+        self.entries = Some(Box::new(write));
+        self
+    }
+
     /// The parts, in order.
     #[must_use]
     pub fn parts(&self) -> &[AppendPart] {
         &self.parts
     }
 
-    /// The parts, to be taken apart.
+    /// The parts, to be taken apart. The condition and the changes of entries are dropped.
     #[must_use]
     pub fn into_parts(self) -> Vec<AppendPart> {
         self.parts
@@ -133,6 +179,12 @@ impl Append {
     #[must_use]
     pub const fn condition(&self) -> Option<&AppendCondition> {
         self.condition.as_ref()
+    }
+
+    /// What becomes of which entries, and what is expected of them.
+    #[must_use]
+    pub fn entries(&self) -> Option<&EntryWrite> {
+        self.entries.as_deref()
     }
 
     /// All events of all parts, in order.
@@ -153,7 +205,8 @@ impl Append {
             bytes += event.payload.len();
         }
         limits::check_size(Limited::Events, limits::EVENTS_PER_APPEND, events)?;
-        limits::check_size(Limited::Append, limits::APPEND_BYTES, bytes)
+        limits::check_size(Limited::Append, limits::APPEND_BYTES, bytes)?;
+        self.entries().map_or(Ok(()), EntryWrite::check_limits)
     }
 }
 

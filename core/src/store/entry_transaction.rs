@@ -16,6 +16,17 @@ pub(crate) struct NotesTransaction {
     changes: BTreeMap<String, Option<String>>,
 }
 
+impl NotesTransaction {
+    /// What was read, as expectations, and what is changed.
+    pub(crate) fn into_write(self) -> EntryWrite {
+        let mut write = self.write;
+        for (key, value) in self.changes {
+            write.set(key.into_bytes(), value.map(String::into_bytes));
+        }
+        write
+    }
+}
+
 fn text(key: &str, value: Vec<u8>) -> Result<String, EntryError> {
     String::from_utf8(value).map_err(|error| {
         EntryError::Store(StoreError::Backend {
@@ -109,10 +120,6 @@ impl<S: Store> ViewStore for StoreNotes<S> {
     }
 
     async fn commit(&self, transaction: NotesTransaction) -> Result<(), EntryError> {
-        let mut write = transaction.write;
-        for (key, value) in transaction.changes {
-            write.set(key.into_bytes(), value.map(String::into_bytes));
-        }
-        self.0.write_entries(write).await
+        self.0.write_entries(transaction.into_write()).await
     }
 }

@@ -42,8 +42,6 @@ pub struct MemoryStore(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     appended: Notify,
-    /// Replaced when it is changed while a snapshot is held.
-    entries: Mutex<Arc<Entries>>,
 }
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -55,6 +53,8 @@ struct State {
     streams: HashMap<StreamName, StreamEvents>,
     last_position: Position,
     last_time: Timestamp,
+    /// Replaced when it is changed while a read or a snapshot holds it.
+    entries: Arc<Entries>,
 }
 
 #[derive(Default)]
@@ -81,11 +81,9 @@ impl MemoryStore {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn entries(&self) -> MutexGuard<'_, Arc<Entries>> {
-        self.0
-            .entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    /// The entries as they are now.
+    fn entries(&self) -> Arc<Entries> {
+        self.state().entries.clone()
     }
 
     fn end(
@@ -157,10 +155,17 @@ impl View for State {
             .find(|(_, event)| query.matches(&event.view()))
             .map(|(position, _)| *position))
     }
+
+    fn entry_is(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError> {
+        Ok(self.entries.get(key).map(Vec::as_slice) == value)
+    }
 }
 
 impl State {
     fn write(&mut self, append: Append, before: &[Version]) -> Appended {
+        if let Some(entries) = append.entries() {
+            self.change_entries(entries);
+        }
         let time = Timestamp::now().max(self.last_time);
         let mut versions = before.to_vec();
         let mut position = None;
@@ -194,6 +199,16 @@ impl State {
             }
         }
         Appended::new(LogId::MAIN, position, versions)
+    }
+
+    fn change_entries(&mut self, write: &EntryWrite) {
+        let entries = Arc::make_mut(&mut self.entries);
+        for (key, value) in write.changes().iter() {
+            match value {
+                Some(value) => entries.insert(key.to_vec(), value.to_vec()),
+                None => entries.remove(key),
+            };
+        }
     }
 
     /// The next events of a stream, and the version after them.
@@ -414,7 +429,7 @@ impl Store for MemoryStore {
         read: &ReadEntries,
         visit: &mut VisitEntry<'_>,
     ) -> Result<(), StoreError> {
-        let entries = self.entries().clone();
+        let entries = self.entries();
         if let Some(range) = read.range() {
             let mut entries = entries.range::<[u8], _>(range).take(read.limit);
             let _ = entries.try_for_each(|(key, value)| visit(key, value));
@@ -424,26 +439,16 @@ impl Store for MemoryStore {
 
     async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
         write.check_limits()?;
-        let mut entries = self.entries();
-        for (key, expected) in write.expected() {
-            if entries.get(key) != expected.as_ref() {
-                return Err(EntryError::Changed { key: key.clone() });
-            }
-        }
-        let entries = Arc::make_mut(&mut entries);
-        for (key, value) in write.changes().iter() {
-            match value {
-                Some(value) => entries.insert(key.to_vec(), value.to_vec()),
-                None => entries.remove(key),
-            };
-        }
+        let mut state = self.state();
+        rules::decide_entries(&write, &mut *state)?;
+        state.change_entries(&write);
         Ok(())
     }
 }
 
 impl EmbeddedStore for MemoryStore {
     fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError> {
-        Ok(Box::new(MemorySnapshot(self.entries().clone())))
+        Ok(Box::new(MemorySnapshot(self.entries())))
     }
 }
 

@@ -39,13 +39,14 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 /// # What every store promises
 ///
 /// 1. An append is atomic: all its events or none, over all its streams, also when the process is killed.
+///    So are the [entries it changes](Append::with_entries): they change with its events or not at all.
 /// 2. When an append has returned, its events survive a kill and a power loss (unless the caller chose
 ///    a weaker durability, named for what it risks).
 /// 3. [`ExpectedVersion`] is checked; a mismatch is [`AppendError::Conflict`].
 /// 4. A retry of an append (same event ids, same expected version) gets the first answer, also after
-///    later appends. A batch of which only a part is known is a conflict. `Any` and `Exists` recognise a
-///    retry among the last [`rules::RECENT_EVENTS`] events of the log. Once its stream is tombstoned, a
-///    retry is told so.
+///    later appends. It changes no entry again, whatever it expects of entries. A batch of which only a
+///    part is known is a conflict. `Any` and `Exists` recognise a retry among the last
+///    [`rules::RECENT_EVENTS`] events of the log. Once its stream is tombstoned, a retry is told so.
 /// 5. Once a reader has passed a position, no event at or below it ever appears.
 /// 6. An [`AppendCondition`](crate::AppendCondition) is checked in the same atomic step.
 /// 7. Reads go forward or backward from anywhere, in constant memory, while appends go on.
@@ -55,7 +56,8 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 /// 10. [Limits](crate::limits) are checked, and named in the error.
 /// 11. A damaged record is [`StoreError::Corrupt`]; it is never skipped.
 /// 12. [Entries](Store::write_entries), small values beside the events, change all at once and only as
-///     expected, and are as durable as events.
+///     expected, and are as durable as events. What an append expects of entries is checked in the same
+///     atomic step, after its versions and its condition.
 ///
 /// `midgard::testing::store_contract!` runs all of this against a store.
 #[diagnostic::on_unimplemented(
@@ -64,14 +66,16 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
     note = "open one, such as `LmdbStore::open(\"data\")?`, or `MemoryStore::new()` in tests; `DynStore` wraps one that is picked at run time. Stores are cheap to clone: pass `store.clone()` to keep one"
 )]
 pub trait Store: Send + Sync + 'static {
-    /// Appends all events, or none.
+    /// Appends all events and changes all [entries](Append::with_entries), or nothing.
     ///
-    /// An append without events checks its expected versions and condition, and adds nothing.
+    /// An append without events checks its expected versions and condition, and adds nothing to the log;
+    /// its entries are changed.
     ///
     /// # Errors
-    /// [`AppendError::Conflict`], [`AppendError::ConditionFailed`] and [`AppendError::Tombstoned`]
-    /// say what stood against it; nothing was appended then. [`StoreError::OutcomeUnknown`] is the
-    /// only error after which events may have been appended.
+    /// [`AppendError::Conflict`], [`AppendError::ConditionFailed`], [`AppendError::Tombstoned`] and
+    /// [`AppendError::EntryChanged`] say what stood against it; nothing was appended then, and no entry
+    /// was changed. [`StoreError::OutcomeUnknown`] is the only error after which events may have been
+    /// appended; the entries were changed then if the events are there.
     fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send;
 
     /// Calls `visit` with the events of a stream, and returns the stream's state when the read began.
@@ -168,6 +172,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Changes entries: all that is asked for, or nothing. Durable when it returns, as an append.
+    /// [`Append::with_entries`] changes them together with events.
     ///
     /// # Errors
     /// [`EntryError::Changed`] when an entry is not as it was expected to be.

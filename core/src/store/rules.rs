@@ -1,9 +1,9 @@
-//! For authors of stores: the decision whether an append goes through, written once.
+//! For authors of stores: the decision whether an append or a change of entries goes through, written once.
 //!
 //! A store gives a [`View`] of its state inside its own transaction, asks [`decide`], and does what
 //! the [`Decision`] says.
 
-use super::{Append, AppendPart, Appended, ExpectedVersion, StreamState};
+use super::{Append, AppendPart, Appended, EntryError, EntryWrite, ExpectedVersion, StreamState};
 use crate::error::{AppendError, StoreError};
 use crate::metadata::EventId;
 use crate::place::{LogId, Position, Version};
@@ -49,23 +49,30 @@ pub trait View {
         query: &Query,
         after: Position,
     ) -> Result<Option<Position>, StoreError>;
+
+    /// Whether an entry has this value, or (`None`) is not there.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn entry_is(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError>;
 }
 
 /// What a store is to do with an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Decision {
-    /// Write its events. For each part, the version of its stream before the part's first event.
+    /// Write its events, and make its changes of entries. For each part, the version of its stream
+    /// before the part's first event.
     Write(Vec<Version>),
-    /// Write nothing and give this answer: the append was made before.
+    /// Write nothing, also no entry, and give this answer: the append was made before.
     Repeat(Appended),
 }
 
 /// Decides whether an append goes through. Its limits must have been checked.
 ///
 /// # Errors
-/// [`AppendError::Conflict`], [`AppendError::Tombstoned`], [`AppendError::ConditionFailed`], or the
-/// view's own error.
+/// [`AppendError::Conflict`], [`AppendError::Tombstoned`], [`AppendError::ConditionFailed`],
+/// [`AppendError::EntryChanged`], or the view's own error.
 pub fn decide(append: &Append, view: &mut impl View) -> Result<Decision, AppendError> {
     let mut before = Vec::with_capacity(append.parts().len());
     // How many events earlier parts append to each stream; nothing to look up for a single part.
@@ -106,7 +113,24 @@ pub fn decide(append: &Append, view: &mut impl View) -> Result<Decision, AppendE
             position,
         });
     }
+    // Last: what a retry expects of entries was met the first time, and no longer is.
+    if let Some(entries) = append.entries() {
+        decide_entries(entries, view)?;
+    }
     Ok(Decision::Write(before))
+}
+
+/// Decides whether entries may be changed. The limits of the change must have been checked.
+///
+/// # Errors
+/// [`EntryError::Changed`] names the first entry that is not as expected; or the view's own error.
+pub fn decide_entries(write: &EntryWrite, view: &mut impl View) -> Result<(), EntryError> {
+    for (key, expected) in write.expected() {
+        if !view.entry_is(key, expected.as_deref())? {
+            return Err(EntryError::Changed { key: key.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Decides whether a stream may be truncated or tombstoned, and gives its state.

@@ -112,12 +112,16 @@ pub(crate) trait Fault: Default + Send + Sync + 'static {
 /// The same append, each of its parts changed.
 pub(crate) fn change(append: Append, change: impl FnMut(AppendPart) -> AppendPart) -> Append {
     let condition = append.condition().cloned();
+    let entries = append.entries().cloned();
     let parts = append.into_parts().into_iter().map(change);
-    let changed = parts.fold(Append::default(), |append, part| {
+    let mut changed = parts.fold(Append::default(), |append, part| {
         append.and(part.stream, part.expected, part.events)
     });
-    match condition {
-        Some(condition) => changed.unless(condition),
+    if let Some(condition) = condition {
+        changed = changed.unless(condition);
+    }
+    match entries {
+        Some(entries) => changed.with_entries(entries),
         None => changed,
     }
 }

@@ -1,10 +1,12 @@
 //! The contract must catch stores that break it. Here are stores broken on purpose, each in one way;
 //! for each, at least one case must fail, and one that is named must be among them.
 
+mod append_entry_faults;
 mod broken;
 mod entry_faults;
 mod faults;
 
+use append_entry_faults::*;
 use broken::{Fault, Place, break_stores};
 use entry_faults::*;
 use faults::*;
@@ -161,6 +163,38 @@ caught! {
     wakes_for_entries: WakesForEntries, by entries_do_not_move_the_log;
     appends_over_entries: AppendsOverEntries, by appends_leave_entries_alone;
     forgets_entries_when_it_is_opened_again: ForgetsOnOpening, by reopened_store_has_all_entries;
+    forgets_entries_of_appends: ForgetsEntriesOfAppends, by append_changes_entries_with_its_events;
+    ignores_expectations_of_appends: IgnoresExpectationsOfAppends, by entry_not_as_expected_appends_nothing;
+    ignores_absence_expected_by_appends: IgnoresAbsenceExpectedByAppends, by entry_not_as_expected_appends_nothing;
+    appends_check_only_what_they_change: AppendsCheckOnlyWhatTheyChange, by expectations_alone_of_an_append;
+    appends_forget_removals: AppendsForgetRemovals, by append_changes_entries_with_its_events;
+    appends_skip_the_limits_of_entries: AppendsSkipEntryLimits, by limits_of_the_entries_of_an_append;
+    changes_entries_before_the_events: ChangesEntriesFirst, by conflict_changes_no_entry;
+    changes_entries_before_a_condition_is_checked: ChangesEntriesFirst, by failed_condition_changes_no_entry;
+    changes_entries_after_the_events: ChangesEntriesAfterwards, by entry_not_as_expected_appends_nothing;
+    shows_entries_after_the_events: ShowsEntriesLate, by readers_see_events_and_entries_of_an_append_together;
+    appends_check_entries_too_early: AppendsCheckEntriesTooEarly, by one_winner_of_an_entry_appends;
+    keeps_entries_of_conflicts: KeepsEntriesOfRefusedAppends, by conflict_changes_no_entry;
+    keeps_entries_of_partly_known_batches: KeepsEntriesOfRefusedAppends, by partly_known_batch_changes_no_entry;
+    keeps_entries_of_failed_conditions: KeepsEntriesOfRefusedAppends, by failed_condition_changes_no_entry;
+    keeps_entries_of_tombstoned_streams: KeepsEntriesOfRefusedAppends, by tombstoned_stream_changes_no_entry;
+    keeps_events_of_changed_entries: KeepsEventsOfRefusedAppends, by append_after_one_whose_entries_changed_is_as_ever;
+    keeps_events_of_changed_entries_of_many: KeepsEventsOfRefusedAppends, by refused_appends_among_others_leave_nothing;
+    checks_entries_of_retries: ChecksEntriesOfRetries, by retry_of_an_append_changes_no_entry_again;
+    checks_entries_of_retries_by_many: ChecksEntriesOfRetries, by same_append_with_entries_by_many_threads_is_made_once;
+    checks_entries_before_versions: ChecksEntriesBeforeVersions, by entries_are_checked_after_versions_and_conditions;
+    changes_entries_again: ChangesEntriesAgain, by retry_of_an_append_changes_no_entry_again;
+    changes_entries_again_that_nothing_is_expected_of: ChangesEntriesAgain, by retry_of_an_append_that_expects_nothing_changes_no_entry_again;
+    ignores_entries_without_events: IgnoresEntriesWithoutEvents, by append_of_entries_only;
+    ignores_versions_without_events: IgnoresVersionsWithoutEvents, by append_of_entries_only;
+    tears_parts_from_entries: TearsPartsFromEntries, by several_streams_and_entries_change_together;
+    names_the_first_key_of_appends: NamesTheFirstKeyOfAppends, by entry_not_as_expected_appends_nothing;
+    calls_changed_entries_conflicts: CallsChangedEntriesConflicts, by entry_not_as_expected_appends_nothing;
+    sleeps_over_entries: SleepsOverEntries, by append_with_entries_wakes_followers;
+    wakes_for_entries_of_appends: WakesForEntriesOfAppends, by append_of_entries_only;
+    loses_a_change_of_another: LosesAChangeOfAnother, by appends_and_changes_of_one_entry_by_many_threads;
+    handles_a_message_twice: LosesAChangeOfAnother, by same_message_by_many_threads_is_handled_once;
+    forgets_appends_with_entries_when_it_is_opened_again: ForgetsOnOpening, by reopened_store_has_events_and_entries_of_appends;
 }
 
 #[test]

@@ -38,8 +38,6 @@ struct Tables<'e> {
 pub(super) enum Refused {
     /// It alone: nothing of it was written.
     Append(AppendError),
-    /// It alone: the entry with this key is not as it was expected to be.
-    Changed(Vec<u8>),
     /// The transaction failed, with all that is in it.
     Batch(Failure),
 }
@@ -125,6 +123,10 @@ impl<'e> Batch<'e> {
             Decision::Repeat(first) => return Ok(first),
             Decision::Write(before) => before,
         };
+        // From here on what fails fails the transaction, so that nothing of it stays.
+        if let Some(entries) = append.entries() {
+            self.change_entries(entries)?;
+        }
         let before = self.last;
         for (part, version) in append.parts().iter().zip(&mut versions) {
             if part.events.is_empty() {
@@ -196,15 +198,20 @@ impl<'e> Batch<'e> {
     }
 
     fn write_entries(&mut self, write: &EntryWrite) -> Result<Appended, Refused> {
-        let entries = self.tables.databases.entries;
-        let changed = entries::first_changed(&entries, &self.transaction, write)
-            .map_err(failed("read entries"))?;
-        if let Some(key) = changed {
-            return Err(Refused::Changed(key.to_vec()));
-        }
-        self.bytes += entries::change(&entries, &mut self.transaction, write)
-            .map_err(failed("write entries"))?;
+        let mut view = BatchView {
+            tables: &mut self.tables,
+            transaction: &self.transaction,
+        };
+        rules::decide_entries(write, &mut view).map_err(AppendError::from)?;
+        self.change_entries(write)?;
         Ok(nothing())
+    }
+
+    fn change_entries(&mut self, write: &EntryWrite) -> Result<(), Refused> {
+        let entries = &self.tables.databases.entries;
+        self.bytes += entries::change(entries, &mut self.transaction, write)
+            .map_err(failed("write entries"))?;
+        Ok(())
     }
 
     /// Checks whether a stream may be ended, and gives it.
@@ -357,5 +364,15 @@ impl View for BatchView<'_, '_> {
             }
         }
         Ok(None)
+    }
+
+    fn entry_is(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError> {
+        let found = self
+            .tables
+            .databases
+            .entries
+            .get(self.transaction, key)
+            .map_err(backend("read entries"))?;
+        Ok(found == value)
     }
 }

@@ -46,14 +46,7 @@ pub(crate) enum Work {
     Entries(EntryWrite),
 }
 
-/// Why work was not done.
-pub(crate) enum Refusal {
-    Append(AppendError),
-    /// The entry with this key is not as it was expected to be.
-    Changed(Vec<u8>),
-}
-
-type Outcome = Result<Appended, Refusal>;
+type Outcome = Result<Appended, AppendError>;
 
 /// The work comes back with its outcome: what one thread allocated and another frees makes both wait
 /// for the allocator.
@@ -198,36 +191,16 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Refusal::Append(error.into())
-    }
-}
-
-impl From<Refusal> for AppendError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Append(error) => error,
-            // No append expects anything of entries.
-            Refusal::Changed(key) => AppendError::Store(StoreError::Backend {
-                action: "append",
-                source: EntryError::Changed { key }.into(),
-            }),
-        }
-    }
-}
-
-impl From<Refusal> for EntryError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Changed(key) => EntryError::Changed { key },
-            Refusal::Append(AppendError::Store(error)) => error.into(),
-            // No change of entries expects anything of streams.
-            Refusal::Append(error) => EntryError::Store(StoreError::Backend {
-                action: "write entries",
-                source: error.into(),
-            }),
-        }
+/// Why a change of entries alone was not made.
+pub(crate) fn entry_error(error: AppendError) -> EntryError {
+    match error {
+        AppendError::EntryChanged { key } => EntryError::Changed { key },
+        AppendError::Store(error) => error.into(),
+        // No change of entries expects anything of streams.
+        error => EntryError::Store(StoreError::Backend {
+            action: "write entries",
+            source: error.into(),
+        }),
     }
 }
 
@@ -417,12 +390,7 @@ impl State {
                 match batch.apply(&request.work) {
                     Ok(outcome) => outcomes.push(Ok(outcome)),
                     // One that conflicts fails alone: it wrote nothing.
-                    Err(batch::Refused::Append(error)) => {
-                        outcomes.push(Err(Refusal::Append(error)));
-                    }
-                    Err(batch::Refused::Changed(key)) => {
-                        outcomes.push(Err(Refusal::Changed(key)));
-                    }
+                    Err(batch::Refused::Append(error)) => outcomes.push(Err(error)),
                     Err(batch::Refused::Batch(failure)) => return Err(failure),
                 }
             }

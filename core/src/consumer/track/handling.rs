@@ -28,6 +28,10 @@ enum Attempt {
     Stopped,
     /// It took so long that others are to have a turn first.
     Partly,
+    /// As many were handled as are to be committed at once.
+    Full {
+        index: usize,
+    },
     Failed {
         index: usize,
         error: ProjectError,
@@ -58,6 +62,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     continue;
                 }
                 Attempt::Stopped => return Ok(Some(Ended::Stopped)),
+                Attempt::Full { index } => {
+                    (from, to) = (index + 1, end);
+                    self.failures = 0;
+                    continue;
+                }
                 Attempt::Partly => {
                     // What is left is read again.
                     self.failures = 0;
@@ -130,6 +139,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         // What cannot be read now cannot be read a moment later.
         let wait = match error {
             ProjectError::Decode(_) => None,
+            ProjectError::Handler(error) if self.around.handler.is_final(error) => None,
             ProjectError::Handler(_) => policy.wait_after(self.failures),
         };
         let Some(wait) = wait else {
@@ -197,9 +207,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 self.look_at_leases(asked, true).await?;
             }
             let is_stopped = self.around.control.mode() == Mode::Stop;
-            if is_stopped || began.elapsed() >= longest {
+            let is_full = H::ATOMIC && self.around.handler.is_full(&transaction);
+            if is_stopped || is_full || began.elapsed() >= longest {
                 attempt = if is_stopped {
                     Attempt::Stopped
+                } else if is_full {
+                    Attempt::Full { index }
                 } else {
                     Attempt::Partly
                 };

@@ -120,3 +120,56 @@ pub(super) async fn breaks_limit(store: &impl Store, write: EntryWrite, wanted: 
 pub(super) fn numbered(number: u32) -> [u8; 4] {
     number.to_be_bytes()
 }
+
+/// Notes that a message was handled, if it was not yet.
+pub(super) fn handled(key: &[u8]) -> EntryWrite {
+    EntryWrite::new().expect(key, None).put(key, b"handled")
+}
+
+/// What becomes of a store must not show in its entries.
+pub(super) async fn leaves_entries<S: Store>(store: &S, refuse: impl Future<Output = ()>) {
+    let before = all(store).await;
+    refuse.await;
+    assert!(
+        all(store).await == before,
+        "a refused append changes no entry"
+    );
+}
+
+/// Refused because the entry with this key is not as expected; neither events nor entries are left.
+pub(super) async fn entry_changed(store: &impl Store, append: Append, wanted: &[u8]) {
+    let before = (all(store).await, log(store).await);
+    match super::super::kit::refused(store, append).await {
+        AppendError::EntryChanged { key } => assert_eq!(
+            key.escape_ascii().to_string(),
+            wanted.escape_ascii().to_string(),
+            "the error names the entry that is not as expected"
+        ),
+        error => panic!("an entry that is not as expected is said to be changed, not: {error}"),
+    }
+    assert!(
+        (all(store).await, log(store).await) == before,
+        "of an append whose entries are not as expected nothing stays"
+    );
+}
+
+pub(super) fn unless_any_event(append: Append) -> Append {
+    append.unless(AppendCondition {
+        query: Query::all(),
+        after: Position::ZERO,
+    })
+}
+
+/// Repeats an append whose entries were changed since: the first answer, and all is left as it is.
+pub(super) async fn answers_again(store: &impl Store, append: &Append, first: &Appended) {
+    let before = (all(store).await, log(store).await);
+    let again = put(store, append.clone()).await;
+    assert_eq!(
+        again, *first,
+        "a retry of an append gets the answer that the append got, whatever it expects of entries"
+    );
+    assert!(
+        (all(store).await, log(store).await) == before,
+        "a retry of an append adds no event and changes no entry again"
+    );
+}

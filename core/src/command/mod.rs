@@ -1,0 +1,82 @@
+//! Commands to other services, as messages.
+
+mod recorded;
+
+pub(crate) use recorded::{CommandAnswered, CommandSent, raw};
+
+use crate::event::{Event, EventPayload};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// A command that one service sends to another, over a bus.
+///
+/// Implement it with the derive of the same name. The service that it is for has an [`Inbox`](crate::Inbox) with
+/// a [`Handle`](crate::Handle) of it, and answers with its reply, or refuses.
+///
+/// ```
+/// use midgard::{Event, RemoteCommand};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+/// #[remote_command(name = "credit.reserve", service = "customers", key = customer, reply = CreditReserved)]
+/// struct ReserveCredit { customer: u32, order: u64, cents: u64 }
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "credit.reserved")]
+/// struct CreditReserved { cents_left: u64 }
+///
+/// assert_eq!((ReserveCredit::NAME, ReserveCredit::SERVICE), ("credit.reserve", "customers"));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a command that can be sent",
+    label = "this type does not implement `RemoteCommand`",
+    note = "add `#[derive(RemoteCommand)]` and `#[remote_command(name = \"..\", service = \"..\")]` to `{Self}`"
+)]
+pub trait RemoteCommand: EventPayload {
+    /// The name in messages.
+    const NAME: &'static str;
+    /// The version of the payload that this type writes and reads, counted from 1.
+    const VERSION: u32;
+    /// The service that it is for: the name of its inbox.
+    const SERVICE: &'static str;
+    /// What it is answered with; [`Done`] when nothing more is to be said.
+    type Reply: Event;
+
+    /// The key within which it stays in order. Without one, that of who sends it.
+    fn key(&self) -> Option<Cow<'_, str>>;
+}
+
+/// The reply to a command that has none of its own: it was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, crate::Event)]
+#[event(name = "midgard.done", crate = crate)]
+pub struct Done {}
+
+/// That a command was refused: an answer, and no failure. Whoever handles it returns this as its error, and whoever has
+/// sent it is told.
+///
+/// ```
+/// use midgard::{HandlerError, Refused};
+///
+/// fn check(open: bool) -> Result<(), HandlerError> {
+///     if open { Ok(()) } else { Err(Refused::new("the shop is closed").into()) }
+/// }
+/// # assert_eq!(check(false).unwrap_err().to_string(), "the shop is closed");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, crate::Event)]
+#[event(name = "midgard.refused", crate = crate)]
+#[error("{reason}")]
+#[non_exhaustive]
+pub struct Refused {
+    /// Why.
+    pub reason: String,
+}
+
+impl Refused {
+    /// A refusal with its reason, in words for who asked.
+    #[must_use]
+    pub fn new(reason: impl Into<String>) -> Self {
+        Refused {
+            reason: reason.into(),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a handler of an inbox has beside the message.
+
+use crate::aggregate::{Aggregate, Command};
+use crate::bus::Message;
+use crate::event::{Event, EventSet};
+use crate::metadata::{EventId, Metadata};
+use crate::projection::HandlerError;
+use crate::record::NewEvent;
+use crate::store::ExpectedVersion;
+use crate::stream_name::StreamName;
+use crate::unit_of_work::UnitOfWork;
+use std::fmt::{self, Display};
+
+/// What a handler has beside the event or the command: the message it came in, and what is committed together with
+/// the message.
+///
+/// Nothing of it is stored before the handler has returned; if it fails, nothing is. Work elsewhere, such as a mail,
+/// belongs in a [subscription](crate::Subscription) to what was stored.
+pub struct MessageContext<'a> {
+    message: &'a Message,
+    metadata: Metadata,
+    unit: &'a mut UnitOfWork,
+    reply: Option<NewEvent>,
+}
+
+impl<'a> MessageContext<'a> {
+    pub(crate) fn new(message: &'a Message, unit: &'a mut UnitOfWork) -> Self {
+        let id = message.id.parse::<EventId>().ok();
+        let mut metadata = Metadata::new();
+        if let Some(correlation) = message.correlation_id.or(id) {
+            metadata = metadata.with_correlation_id(correlation);
+        }
+        if let Some(cause) = id {
+            metadata = metadata.with_causation_id(cause);
+        }
+        MessageContext {
+            message,
+            metadata,
+            unit,
+            reply: None,
+        }
+    }
+
+    /// The message: where it comes from, its key, its headers.
+    #[must_use]
+    pub const fn message(&self) -> &'a Message {
+        self.message
+    }
+
+    /// The state of an aggregate, with what was decided on it for this message.
+    ///
+    /// # Errors
+    /// When it cannot be loaded.
+    pub async fn load<A: Aggregate>(&mut self, id: &A::Id) -> Result<&A, HandlerError> {
+        Ok(self.unit.load::<A>(id).await?.state())
+    }
+
+    /// Lets a command decide on an aggregate. Its events are appended together with the note that the message was
+    /// handled; they carry its correlation on. Returns the state after it.
+    ///
+    /// # Errors
+    /// A command that is rejected is [`Refused`](crate::Refused), with the text of its error; else, when the aggregate
+    /// cannot be loaded.
+    pub async fn execute<A, C>(&mut self, id: &A::Id, command: &C) -> Result<&A, HandlerError>
+    where
+        A: Aggregate,
+        C: Command<A>,
+        C::Error: Display,
+    {
+        self.unit.execute(id, command, &self.metadata).await
+    }
+
+    /// Records an event in a stream of this service: what happened elsewhere, as it is known here.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn record<S: EventSet>(
+        &mut self,
+        stream: StreamName,
+        expected: impl Into<ExpectedVersion>,
+        event: &S,
+    ) -> Result<(), HandlerError> {
+        let event = NewEvent::encode(event)?.with_metadata(self.metadata.clone());
+        self.unit.append(stream, expected, [event]);
+        Ok(())
+    }
+
+    #[doc(hidden)]
+    pub fn __reply<R: Event>(&mut self, reply: &R) -> Result<(), crate::EncodeError> {
+        self.reply = Some(NewEvent::encode(reply)?);
+        Ok(())
+    }
+
+    /// What was answered.
+    pub(crate) fn take_reply(&mut self) -> Option<NewEvent> {
+        self.reply.take()
+    }
+}
+
+impl fmt::Debug for MessageContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageContext")
+            .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
+}

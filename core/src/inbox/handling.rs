@@ -1,0 +1,425 @@
+//! The handling of one message: its effect, and the note that it was handled, in one unit of work.
+
+use super::notes::{self as inbox_notes, InboxKeys, KeyParked, Parked, Seen};
+use super::{Inbox, InboxError, InboxOptions, MessageContext};
+use crate::bus::{ForeignMessage, Message, Purpose, Topic};
+use crate::command::{CommandAnswered, Refused};
+use crate::consumer::control::{Control, Mode, give_way};
+use crate::consumer::failure::Then;
+use crate::consumer::notes::{self, NoteError};
+use crate::consumer::status::{ConsumerState, Progress};
+use crate::consumer::track::panic_message;
+use crate::metadata::{EventId, Metadata};
+use crate::projection::HandlerError;
+use crate::record::NewEvent;
+use crate::store::ExpectedVersion;
+use crate::stream_name::StreamName;
+use crate::time::Timestamp;
+use crate::unit_of_work::{CommitError, UnitOfWork, Work};
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+/// How often in a row a message is handled anew because others were faster.
+const CONFLICTS: u32 = 100;
+
+/// What messages are handed to.
+pub(crate) trait Dispatch: Send + Sync + 'static {
+    /// The name of the queue.
+    fn queue(&self) -> &str;
+
+    fn topics(&self) -> Vec<Topic>;
+
+    /// Handles a message within a unit of work; gives the reply to a command.
+    fn dispatch(
+        &self,
+        message: &Message,
+        unit: &mut UnitOfWork,
+    ) -> impl Future<Output = Result<Option<NewEvent>, InboxError>> + Send;
+}
+
+/// Hands messages to the handlers of an inbox.
+pub(crate) struct ToHandlers<I>(pub(crate) I);
+
+impl<I: Inbox> Dispatch for ToHandlers<I> {
+    fn queue(&self) -> &str {
+        I::NAME
+    }
+
+    fn topics(&self) -> Vec<Topic> {
+        I::topics()
+    }
+
+    async fn dispatch(
+        &self,
+        message: &Message,
+        unit: &mut UnitOfWork,
+    ) -> Result<Option<NewEvent>, InboxError> {
+        let mut context = MessageContext::new(message, unit);
+        self.0.handle_message(message, &mut context).await?;
+        Ok(context.take_reply())
+    }
+}
+
+/// What becomes of a message.
+pub(super) enum Outcome {
+    /// It was taken care of: handled, now or before, or parked.
+    Done,
+    /// It cannot even be parked here.
+    SetAside(String),
+    /// The program ends before it is handled.
+    Abandoned,
+    /// Its handler has failed, and the policy is to stop.
+    Failed { failures: u32, message: String },
+}
+
+/// Why an attempt at a message came to nothing.
+pub(super) enum AttemptError {
+    /// Others were faster.
+    Conflict(String),
+    /// The store has failed.
+    Store(String),
+    /// It is of no use to try again.
+    Unreadable(String),
+    /// The handler has failed.
+    Handler(HandlerError),
+}
+
+impl From<NoteError> for AttemptError {
+    fn from(error: NoteError) -> Self {
+        AttemptError::Store(error.to_string())
+    }
+}
+
+impl From<CommitError> for AttemptError {
+    fn from(error: CommitError) -> Self {
+        if error.is_other_note() || error.is_other_event() {
+            AttemptError::Conflict(error.to_string())
+        } else if error.is_refusal() {
+            AttemptError::Handler(Box::new(error))
+        } else {
+            AttemptError::Store(error.to_string())
+        }
+    }
+}
+
+/// Everything that the handling of a message needs.
+pub(crate) struct Desk<D> {
+    pub(crate) dispatch: D,
+    pub(crate) keys: InboxKeys,
+    pub(crate) work: Work,
+    pub(crate) options: InboxOptions,
+    pub(crate) control: Arc<Control>,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl<D: Dispatch> Desk<D> {
+    /// Takes care of what came out of the queue.
+    pub(super) async fn take(&self, content: &Result<Message, ForeignMessage>) -> Outcome {
+        match content {
+            Ok(message) => match inbox_notes::check_length(message) {
+                Ok(()) => self.handle(message).await,
+                Err(reason) => {
+                    let data = message.to_json().into_bytes();
+                    let foreign = ForeignMessage::new(reason, Vec::new(), data);
+                    self.park_alone(Parked::foreign(&foreign), None).await
+                }
+            },
+            Err(foreign) => self.park_alone(Parked::foreign(foreign), None).await,
+        }
+    }
+
+    async fn handle(&self, message: &Message) -> Outcome {
+        let (mut failures, mut tries) = (0, Tries::default());
+        loop {
+            let error = match self.attempt(message).await {
+                Ok(()) => return Outcome::Done,
+                Err(AttemptError::Unreadable(error)) => {
+                    let parked = Parked::of(message, false, error, 0);
+                    return self.park_alone(parked, Some(message)).await;
+                }
+                Err(AttemptError::Handler(error)) => error,
+                Err(other) => match self.meet(other, &mut tries).await {
+                    Some(error) => error,
+                    None if self.control.mode() == Mode::Stop => return Outcome::Abandoned,
+                    None => continue,
+                },
+            };
+            failures += 1;
+            let text = error.to_string();
+            let Some(wait) = self.options.policy.wait_after(failures) else {
+                return self.give_up(message, text, failures).await;
+            };
+            let state = ConsumerState::Retrying;
+            self.progress.failed(state, None, failures, text);
+            if self.wait(wait).await {
+                return Outcome::Abandoned;
+            }
+        }
+    }
+
+    /// Waits before another try; says whether the program ends instead.
+    async fn wait(&self, wait: std::time::Duration) -> bool {
+        let since = std::time::Instant::now();
+        loop {
+            let asked = self.control.asked();
+            let left = wait.saturating_sub(since.elapsed());
+            if self.control.mode() != Mode::Run {
+                return true;
+            }
+            if left.is_zero() {
+                return false;
+            }
+            self.control.pause(asked, left).await;
+        }
+    }
+
+    /// Waits for as long as what went wrong asks for; gives it back when it is to count as a failure.
+    pub(super) async fn meet(
+        &self,
+        error: AttemptError,
+        tries: &mut Tries,
+    ) -> Option<HandlerError> {
+        let asked = self.control.asked();
+        match error {
+            AttemptError::Conflict(_) if tries.conflicts < CONFLICTS => {
+                tries.conflicts += 1;
+                give_way().await;
+                None
+            }
+            AttemptError::Conflict(error) => {
+                tries.conflicts = 0;
+                Some(error.into())
+            }
+            AttemptError::Store(error) => {
+                tries.troubles += 1;
+                let state = ConsumerState::Retrying;
+                self.progress.failed(state, None, tries.troubles, error);
+                self.control.back_off(asked, tries.troubles).await;
+                None
+            }
+            AttemptError::Unreadable(error) => Some(error.into()),
+            AttemptError::Handler(error) => Some(error),
+        }
+    }
+
+    /// Handles a message that comes out of the queue, unless it was taken care of before.
+    async fn attempt(&self, message: &Message) -> Result<(), AttemptError> {
+        let mut unit = self.work.unit();
+        let seen = self.keys.seen(message);
+        let seen: Option<Seen> = notes::get(&self.work, &mut unit, &seen).await?;
+        if seen.is_some() {
+            tracing::debug!(id = message.id, "message was handled before");
+            return Ok(());
+        }
+        let key = self.keys.key(&message.key);
+        let parked: Option<KeyParked> = notes::get(&self.work, &mut unit, &key).await?;
+        if parked.is_some() {
+            let error = format!("an earlier message of key \"{}\" is parked", message.key);
+            let parked = Parked::of(message, true, error, 0);
+            inbox_notes::park(&self.work, &mut unit, &self.keys, parked).await?;
+        } else {
+            self.run_handler(message, &mut unit).await?;
+        }
+        inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message).await?;
+        unit.commit().await?;
+        self.progress.update(|status| match parked {
+            Some(_) => status.parked += 1,
+            None => status.handled += 1,
+        });
+        Ok(())
+    }
+
+    /// Lets the handler fill a unit of work, and adds the answer to a command.
+    pub(super) async fn run_handler(
+        &self,
+        message: &Message,
+        unit: &mut UnitOfWork,
+    ) -> Result<(), AttemptError> {
+        let handled = AssertUnwindSafe(self.dispatch.dispatch(message, unit)).catch_unwind();
+        let outcome = handled.await.unwrap_or_else(|panic| {
+            let message = format!("the handler panicked: {}", panic_message(&*panic));
+            Err(InboxError::Handler(message.into()))
+        });
+        match outcome {
+            Ok(None) => Ok(()),
+            Ok(Some(reply)) => self.answer(message, reply, unit),
+            Err(InboxError::Handler(error)) if is_command(message) => {
+                let refused = error.downcast::<Refused>().map_err(AttemptError::Handler)?;
+                // Nothing of what it did before it refused.
+                unit.undo();
+                self.refuse(message, &refused, unit)
+            }
+            Err(InboxError::Handler(error)) => Err(AttemptError::Handler(error)),
+            Err(error) => Err(AttemptError::Unreadable(error.to_string())),
+        }
+    }
+
+    /// Tells who has sent a command that it was refused.
+    pub(super) fn refuse(
+        &self,
+        message: &Message,
+        refused: &Refused,
+        unit: &mut UnitOfWork,
+    ) -> Result<(), AttemptError> {
+        let reply = NewEvent::encode(refused);
+        let reply = reply.map_err(|error| AttemptError::Handler(error.into()))?;
+        self.answer(message, reply, unit)
+    }
+
+    /// Records the answer to a command, for the outbox.
+    fn answer(
+        &self,
+        message: &Message,
+        reply: NewEvent,
+        unit: &mut UnitOfWork,
+    ) -> Result<(), AttemptError> {
+        let append = || -> Result<(), HandlerError> {
+            let Some(answered) = CommandAnswered::to(message, reply)? else {
+                return Ok(());
+            };
+            let mut metadata = Metadata::new();
+            if let Some(correlation) = message.correlation_id {
+                metadata = metadata.with_correlation_id(correlation);
+            }
+            if let Ok(command) = message.id.parse::<EventId>() {
+                metadata = metadata.with_causation_id(command);
+            }
+            let event = NewEvent::encode(&answered)?.with_metadata(metadata);
+            let stream = StreamName::new(format!("{}.replies", self.dispatch.queue()))?;
+            unit.append(stream, ExpectedVersion::Any, [event]);
+            Ok(())
+        };
+        append().map_err(AttemptError::Handler)
+    }
+
+    /// The handler has failed often enough.
+    async fn give_up(&self, message: &Message, error: String, failures: u32) -> Outcome {
+        let then = self.options.policy.then();
+        if then == Then::Stop {
+            return Outcome::Failed {
+                failures,
+                message: error,
+            };
+        }
+        let state = self.progress.status().state;
+        self.progress.failed(state, None, failures, error.clone());
+        let parked = (then == Then::Park).then(|| Parked::of(message, true, error, failures));
+        if parked.is_none() {
+            self.progress.update(|status| status.skipped += 1);
+        }
+        self.write_down(parked, Some(message)).await
+    }
+
+    /// Parks what is in nobody's way.
+    async fn park_alone(&self, parked: Parked, message: Option<&Message>) -> Outcome {
+        let (inbox, error) = (self.dispatch.queue(), parked.error.as_str());
+        tracing::warn!(inbox, error, "message parked");
+        self.write_down(Some(parked), message).await
+    }
+
+    /// Writes down that something is parked, and that a message was taken care of.
+    async fn write_down(&self, parked: Option<Parked>, message: Option<&Message>) -> Outcome {
+        let mut tries = Tries::default();
+        while let Err(error) = self.try_to_write(parked.as_ref(), message).await {
+            if let Some(error) = self.meet(error, &mut tries).await {
+                return Outcome::SetAside(error.to_string());
+            }
+            if self.control.mode() == Mode::Stop {
+                return Outcome::Abandoned;
+            }
+        }
+        Outcome::Done
+    }
+
+    async fn try_to_write(
+        &self,
+        parked: Option<&Parked>,
+        message: Option<&Message>,
+    ) -> Result<(), AttemptError> {
+        let mut unit = self.work.unit();
+        if let Some(parked) = parked {
+            inbox_notes::park(&self.work, &mut unit, &self.keys, parked.clone()).await?;
+        }
+        if let Some(message) = message {
+            inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message).await?;
+        }
+        unit.commit().await?;
+        let is_parked = usize::from(parked.is_some());
+        self.progress.update(|status| status.parked += is_parked);
+        Ok(())
+    }
+
+    /// Handles a parked message again; updates its note when that fails. Says whether it is done.
+    pub(super) async fn retry(&self, number: &str) -> Result<bool, AttemptError> {
+        let mut unit = self.work.unit();
+        let key = self.keys.parked(number);
+        let parked: Option<Parked> = notes::get(&self.work, &mut unit, &key).await?;
+        let Some(parked) = parked else {
+            return Ok(true);
+        };
+        let failed = match parked.content() {
+            Err(foreign) => Some(foreign.to_string()),
+            Ok(message) => match self.run_handler(&message, &mut unit).await {
+                Ok(()) => None,
+                Err(AttemptError::Handler(error)) => Some(error.to_string()),
+                Err(AttemptError::Unreadable(error)) => Some(error),
+                Err(other) => return Err(other),
+            },
+        };
+        let Some(error) = failed else {
+            inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, &parked).await?;
+            unit.commit().await?;
+            self.progress.update(|status| {
+                status.parked = status.parked.saturating_sub(1);
+                status.handled += 1;
+            });
+            return Ok(true);
+        };
+        let mut unit = self.work.unit();
+        let parked = Parked {
+            error,
+            failures: parked.failures + 1,
+            tried: Timestamp::now().as_micros(),
+            ..parked
+        };
+        notes::put(&self.work, &mut unit, &key, parked).await?;
+        unit.commit().await?;
+        Ok(false)
+    }
+
+    /// Gives up a parked message; who has sent it as a command is told that it is refused.
+    pub(super) async fn evict(&self, number: &str) -> Result<(), AttemptError> {
+        let mut unit = self.work.unit();
+        let key = self.keys.parked(number);
+        let parked: Option<Parked> = notes::get(&self.work, &mut unit, &key).await?;
+        let Some(parked) = parked else {
+            return Ok(());
+        };
+        if let Ok(message) = parked.content()
+            && is_command(&message)
+        {
+            let reason = format!(
+                "it could not be handled, and was given up: {}",
+                parked.error
+            );
+            self.refuse(&message, &Refused::new(reason), &mut unit)?;
+        }
+        inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, &parked).await?;
+        unit.commit().await?;
+        self.progress
+            .update(|status| status.parked = status.parked.saturating_sub(1));
+        Ok(())
+    }
+}
+
+/// How often in a row something came in between.
+#[derive(Default)]
+pub(super) struct Tries {
+    conflicts: u32,
+    troubles: u32,
+}
+
+fn is_command(message: &Message) -> bool {
+    matches!(message.purpose, Purpose::Command { .. })
+}

@@ -1,0 +1,64 @@
+//! How an inbox is run.
+
+use crate::consumer::FailurePolicy;
+use std::time::Duration;
+
+/// How an inbox is run.
+///
+/// ```
+/// use midgard::{FailurePolicy, InboxOptions};
+/// use std::time::Duration;
+///
+/// let options = InboxOptions::new()
+///     .on_failure(FailurePolicy::retry(10).then_park())
+///     .remember(Duration::from_secs(24 * 3600));
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct InboxOptions {
+    pub(crate) policy: FailurePolicy,
+    pub(crate) in_flight: u16,
+    pub(crate) window: Duration,
+}
+
+impl InboxOptions {
+    /// The default: a message whose handler fails is retried five times, and then parked; 256 messages are handled at
+    /// once; messages are remembered for seven days.
+    pub const fn new() -> Self {
+        InboxOptions {
+            policy: FailurePolicy::retry(5).then_park(),
+            in_flight: 256,
+            window: Duration::from_secs(7 * 24 * 3600),
+        }
+    }
+
+    /// What is done about a message whose handler fails. One that cannot be read is parked in any case.
+    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How many messages it may have at once. Those of different keys are handled beside each other, those of one
+    /// key one after the other.
+    pub const fn in_flight(mut self, messages: u16) -> Self {
+        self.in_flight = messages;
+        self
+    }
+
+    /// For how long it remembers that a message was handled: the window within which a message that is delivered again
+    /// has no effect. Each costs about 300 bytes of the store for as long.
+    ///
+    /// It is to be longer than the longest time that passes between two deliveries: what a bus
+    /// keeps for a service that is down was never handled, and does not count; what counts is for how long a publisher
+    /// may not know that its message has arrived.
+    pub const fn remember(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+}
+
+impl Default for InboxOptions {
+    fn default() -> Self {
+        InboxOptions::new()
+    }
+}

@@ -1,0 +1,311 @@
+//! The loop of an inbox: messages come in, those of one key one after the other, and are settled.
+
+use super::handling::{Desk, Dispatch, Outcome, Tries};
+use super::requests::Asked;
+use crate::bus::{BusError, Deliveries, Queue, Received, Settle, Subscriber, Verdict};
+use crate::consumer::control::Mode;
+use crate::consumer::status::ConsumerState;
+use crate::runner::RunError;
+use crate::runner::supervise::failed;
+use futures_util::StreamExt as _;
+use futures_util::future::{BoxFuture, Either, pending, select};
+use futures_util::stream::FuturesUnordered;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often requests of other processes are looked for.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often old messages are forgotten.
+const FORGET: Duration = Duration::from_secs(60);
+
+/// Receives and handles, until the program ends.
+pub(crate) async fn receive<D: Dispatch, B: Subscriber>(
+    desk: Arc<Desk<D>>,
+    bus: B,
+) -> Result<(), RunError> {
+    let queue = Queue::new(desk.dispatch.queue(), desk.dispatch.topics());
+    let queue = queue.with_in_flight(desk.options.in_flight);
+    let mut failures = 0;
+    loop {
+        let asked = desk.control.asked();
+        if desk.control.mode() != Mode::Run {
+            break;
+        }
+        let subscribing = pin!(bus.subscribe(&queue));
+        let error = match select(subscribing, pin!(until_end(&desk))).await {
+            Either::Right(_) => break,
+            Either::Left((Err(error), _)) => error,
+            Either::Left((Ok(deliveries), _)) => {
+                match Shift::new(&desk, deliveries).work(&mut failures).await {
+                    End::Stopped => break,
+                    End::Lost(error) => error,
+                    End::Failed(times, message) => {
+                        failed(&desk.control, &desk.progress, None, times, message).await?;
+                        continue;
+                    }
+                }
+            }
+        };
+        failures += 1;
+        let message = error.to_string();
+        if let BusError::Unusable { .. } = error {
+            failed(&desk.control, &desk.progress, None, failures, message).await?;
+            continue;
+        }
+        let state = ConsumerState::Retrying;
+        desk.progress.failed(state, None, failures, message);
+        desk.control.back_off(asked, failures).await;
+    }
+    desk.progress.set_state(ConsumerState::Stopped);
+    Ok(())
+}
+
+/// Waits until the program ends.
+async fn until_end<D>(desk: &Desk<D>) {
+    loop {
+        let asked = desk.control.asked();
+        if desk.control.mode() != Mode::Run {
+            return;
+        }
+        desk.control.pause(asked, LOOK).await;
+    }
+}
+
+/// Why a shift has ended.
+enum End {
+    Stopped,
+    Lost(BusError),
+    Failed(u32, String),
+}
+
+/// What is done within a key, in its turn.
+enum Job {
+    Message(Received),
+    Request(Asked),
+}
+
+/// What came of a job.
+struct Done {
+    key: String,
+    /// The number of a parked message that something was asked for about.
+    request: Option<String>,
+    /// Why the inbox is to end with it.
+    failed: Option<(u32, String)>,
+}
+
+/// What a shift was waiting for.
+enum Happened {
+    Next(Result<Received, BusError>),
+    Done(Done),
+}
+
+/// The work on what comes out of one subscription.
+struct Shift<'a, D, R> {
+    desk: &'a Arc<Desk<D>>,
+    deliveries: R,
+    /// The keys that are at work, with what waits behind.
+    keys: HashMap<String, VecDeque<Job>>,
+    at_work: FuturesUnordered<BoxFuture<'a, Done>>,
+    /// The parked messages that something was asked for about, and that are among the jobs.
+    requests: HashSet<String>,
+    looked: Option<(Instant, u64)>,
+    forgot: Option<Instant>,
+    /// Messages of strangers have no key: each is its own.
+    strangers: u64,
+}
+
+impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
+    fn new(desk: &'a Arc<Desk<D>>, deliveries: R) -> Self {
+        Shift {
+            desk,
+            deliveries,
+            keys: HashMap::new(),
+            at_work: FuturesUnordered::new(),
+            requests: HashSet::new(),
+            looked: None,
+            forgot: None,
+            strangers: 0,
+        }
+    }
+
+    async fn work(&mut self, failures: &mut u32) -> End {
+        show_parked(self.desk).await;
+        let end = loop {
+            let asked = self.desk.control.asked();
+            if self.desk.control.mode() != Mode::Run {
+                break End::Stopped;
+            }
+            self.look_for_requests(asked).await;
+            self.forget().await;
+            match self.happened(asked).await {
+                None => {}
+                Some(Happened::Next(Ok(received))) => {
+                    *failures = 0;
+                    self.desk.progress.set_state(ConsumerState::Live);
+                    self.enqueue_message(received);
+                }
+                Some(Happened::Next(Err(error @ BusError::Unavailable { .. }))) => {
+                    *failures += 1;
+                    let (state, message) = (ConsumerState::Retrying, error.to_string());
+                    self.desk.progress.failed(state, None, *failures, message);
+                }
+                Some(Happened::Next(Err(error))) => break End::Lost(error),
+                Some(Happened::Done(done)) => {
+                    if let Some(end) = self.finish(done, true) {
+                        break end;
+                    }
+                }
+            }
+        };
+        // What is half done is brought to its end; what waits behind it is delivered again.
+        while let Some(done) = self.at_work.next().await {
+            self.finish(done, false);
+        }
+        end
+    }
+
+    /// Waits for a message, for a job that is done, or for something to be asked for.
+    async fn happened(&mut self, asked: u64) -> Option<Happened> {
+        let next = pin!(self.deliveries.next());
+        let done = pin!(async {
+            match self.at_work.next().await {
+                Some(done) => done,
+                None => pending().await,
+            }
+        });
+        let happened = select(next, done);
+        Some(match self.desk.control.wait(asked, LOOK, happened).await? {
+            Either::Left((received, _)) => Happened::Next(received),
+            Either::Right((done, _)) => Happened::Done(done),
+        })
+    }
+
+    fn enqueue_message(&mut self, received: Received) {
+        let key = match &received.content {
+            Ok(message) => message.key.clone(),
+            Err(_) => {
+                self.strangers += 1;
+                // No message's key has this character first.
+                format!("\0{}", self.strangers)
+            }
+        };
+        self.enqueue(key, Job::Message(received));
+    }
+
+    fn enqueue(&mut self, key: String, job: Job) {
+        if let Some(waiting) = self.keys.get_mut(&key) {
+            waiting.push_back(job);
+            return;
+        }
+        self.keys.insert(key.clone(), VecDeque::new());
+        self.begin(key, job);
+    }
+
+    fn begin(&self, key: String, job: Job) {
+        let desk = self.desk;
+        self.at_work.push(Box::pin(async move {
+            let (request, failed) = match job {
+                Job::Message(received) => (None, settle(desk, received).await),
+                Job::Request(asked) => {
+                    answer(desk, &asked).await;
+                    (Some(asked.number), None)
+                }
+            };
+            Done {
+                key,
+                request,
+                failed,
+            }
+        }));
+    }
+
+    /// Takes in that a job is done, and begins the next of its key.
+    fn finish(&mut self, done: Done, goes_on: bool) -> Option<End> {
+        if let Some((failures, message)) = done.failed {
+            return Some(End::Failed(failures, message));
+        }
+        if let Some(number) = done.request {
+            self.requests.remove(&number);
+        }
+        let next = self.keys.get_mut(&done.key).and_then(VecDeque::pop_front);
+        match next {
+            Some(job) if goes_on => self.begin(done.key, job),
+            _ => drop(self.keys.remove(&done.key)),
+        }
+        None
+    }
+
+    async fn look_for_requests(&mut self, asked: u64) {
+        let is_due = |(at, seen): &(Instant, u64)| at.elapsed() >= LOOK || *seen != asked;
+        if !self.looked.as_ref().is_none_or(is_due) {
+            return;
+        }
+        self.looked = Some((Instant::now(), asked));
+        match self.desk.asked().await {
+            Ok(requests) => {
+                for request in requests {
+                    if self.requests.insert(request.number.clone()) {
+                        self.enqueue(request.key.clone(), Job::Request(request));
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "requests about parked messages could not be read")
+            }
+        }
+    }
+
+    async fn forget(&mut self) {
+        if self.forgot.is_some_and(|at| at.elapsed() < FORGET) {
+            return;
+        }
+        match self.desk.forget().await {
+            Ok(true) => {}
+            Ok(false) => self.forgot = Some(Instant::now()),
+            Err(error) => {
+                self.forgot = Some(Instant::now());
+                tracing::warn!(%error, "messages that were handled long ago are not forgotten yet");
+            }
+        }
+    }
+}
+
+async fn show_parked<D: Dispatch>(desk: &Desk<D>) {
+    let parked = desk.count_parked().await.unwrap_or_default();
+    desk.progress.update(|status| {
+        status.state = ConsumerState::Live;
+        status.parked = parked;
+    });
+}
+
+/// Handles a message and settles it; gives why the inbox is to end, if it is.
+async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Option<(u32, String)> {
+    let (content, settle): (_, Box<dyn Settle>) = received.into_parts();
+    let verdict = match desk.take(&content).await {
+        Outcome::Done => Verdict::Acknowledge,
+        Outcome::SetAside(reason) => Verdict::SetAside { reason },
+        Outcome::Abandoned => return None,
+        Outcome::Failed { failures, message } => return Some((failures, message)),
+    };
+    if let Err(error) = settle.settle(verdict).await {
+        // It comes again, and is known then.
+        tracing::debug!(%error, "a message was handled but not acknowledged");
+    }
+    None
+}
+
+/// Does what is asked for about parked messages.
+async fn answer<D: Dispatch>(desk: &Desk<D>, asked: &Asked) {
+    let mut tries = Tries::default();
+    while let Err(error) = desk.answer_request(asked).await {
+        let error = desk.meet(error, &mut tries).await;
+        if error.is_some() || desk.control.mode() != Mode::Run {
+            // It is asked for still, and tried again by the next who looks.
+            let number = asked.number.as_str();
+            tracing::warn!(number, ?error, "a request about a parked message waits");
+            return;
+        }
+    }
+}

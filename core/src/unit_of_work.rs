@@ -1,0 +1,217 @@
+//! Decisions on several aggregates, appended at once, and with notes.
+
+use crate::aggregate::{Aggregate, Command};
+use crate::command::Refused;
+use crate::error::AppendError;
+use crate::metadata::Metadata;
+use crate::projection::{Generation, HandlerError, ViewStore};
+use crate::record::NewEvent;
+use crate::repository::{Loaded, Repository};
+use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
+use crate::store::{Append, DynStore, EntryError, ExpectedVersion};
+use crate::stream_name::StreamName;
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt::Display;
+
+/// What was decided and is to be committed at once: events of several streams, and notes.
+///
+/// Aggregates that were decided on are kept, so that a later decision sees the earlier one.
+pub(crate) struct UnitOfWork {
+    store: DynStore,
+    pub(crate) notes: NotesTransaction,
+    append: Append,
+    loaded: HashMap<StreamName, Box<dyn Any + Send>>,
+}
+
+impl UnitOfWork {
+    pub(crate) fn begin(store: DynStore) -> Self {
+        UnitOfWork {
+            store,
+            notes: NotesTransaction::default(),
+            append: Append::default(),
+            loaded: HashMap::new(),
+        }
+    }
+
+    /// The aggregate, with what was decided on it in here.
+    pub(crate) async fn load<A: Aggregate>(
+        &mut self,
+        id: &A::Id,
+    ) -> Result<&mut Loaded<A>, HandlerError> {
+        let stream = StreamName::of::<A>(id)?;
+        let is_there = self
+            .loaded
+            .get(&stream)
+            .is_some_and(|one| one.is::<Loaded<A>>());
+        if !is_there {
+            let repository = Repository::<A, _>::new(self.store.clone());
+            let loaded = repository.load(id).await?;
+            self.loaded.insert(stream.clone(), Box::new(loaded));
+        }
+        let loaded = self
+            .loaded
+            .get_mut(&stream)
+            .and_then(|one| one.downcast_mut());
+        loaded.ok_or_else(|| format!("two aggregates use the stream \"{stream}\"").into())
+    }
+
+    /// Lets a command decide, and takes its events in, to be appended at the commit.
+    pub(crate) async fn execute<A: Aggregate, C: Command<A>>(
+        &mut self,
+        id: &A::Id,
+        command: &C,
+        metadata: &Metadata,
+    ) -> Result<&A, HandlerError>
+    where
+        C::Error: Display,
+    {
+        let loaded = self.load::<A>(id).await?;
+        let (before, known) = (loaded.version(), loaded.pending().len());
+        let decided = loaded.decide(command);
+        let events = decided.map_err(|error| Refused::new(error.to_string()))?;
+        let mut new = Vec::with_capacity(events.len() - known);
+        for event in events.iter().skip(known) {
+            new.push(NewEvent::encode(event)?.with_metadata(metadata.clone()));
+        }
+        let stream = loaded.stream().clone();
+        if !new.is_empty() {
+            self.append(stream.clone(), before, new);
+        }
+        let loaded = self.loaded.get(&stream).and_then(|one| one.downcast_ref());
+        loaded
+            .map(Loaded::<A>::state)
+            .ok_or_else(|| "the aggregate is gone".into())
+    }
+
+    /// Takes in events of a stream, to be appended at the commit.
+    pub(crate) fn append(
+        &mut self,
+        stream: StreamName,
+        expected: impl Into<ExpectedVersion>,
+        events: impl IntoIterator<Item = NewEvent>,
+    ) {
+        self.append = std::mem::take(&mut self.append).and(stream, expected, events);
+    }
+
+    /// Takes back all events; notes stay.
+    pub(crate) fn undo(&mut self) {
+        self.append = Append::default();
+        self.loaded.clear();
+    }
+
+    /// How many events there are to be appended.
+    pub(crate) fn len(&self) -> usize {
+        self.append.events().count()
+    }
+
+    /// Commits everything, or nothing.
+    pub(crate) async fn commit(self) -> Result<(), CommitError> {
+        let write = self.notes.into_write();
+        if self.append.parts().is_empty() {
+            return Ok(crate::Store::write_entries(&self.store, write).await?);
+        }
+        crate::Store::append(&self.store, self.append.with_entries(write)).await?;
+        Ok(())
+    }
+}
+
+/// Why nothing was committed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommitError {
+    #[error(transparent)]
+    Entries(#[from] EntryError),
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl CommitError {
+    /// Whether another has changed a note meanwhile.
+    pub(crate) const fn is_other_note(&self) -> bool {
+        matches!(
+            self,
+            CommitError::Entries(EntryError::Changed { .. })
+                | CommitError::Append(AppendError::EntryChanged { .. })
+        )
+    }
+
+    /// Whether another has appended to one of the streams meanwhile.
+    pub(crate) const fn is_other_event(&self) -> bool {
+        matches!(self, CommitError::Append(AppendError::Conflict { .. }))
+    }
+
+    /// Whether it failed for what was to be committed, and not for the store.
+    pub(crate) const fn is_refusal(&self) -> bool {
+        use crate::error::StoreError;
+        matches!(
+            self,
+            CommitError::Append(
+                AppendError::Conflict { .. }
+                    | AppendError::Tombstoned { .. }
+                    | AppendError::Encode(_)
+                    | AppendError::Store(StoreError::Limit(_))
+            ) | CommitError::Entries(EntryError::Store(StoreError::Limit(_)))
+        )
+    }
+}
+
+/// The place of units of work: the notes of a store, and its streams.
+pub(crate) struct Work(StoreNotes<DynStore>);
+
+impl Work {
+    pub(crate) const fn new(store: DynStore) -> Self {
+        Work(StoreNotes(store))
+    }
+
+    /// The store underneath.
+    pub(crate) const fn store(&self) -> &DynStore {
+        &self.0.0
+    }
+
+    /// Begins one that is committed apart from any consumer's.
+    pub(crate) fn unit(&self) -> UnitOfWork {
+        UnitOfWork::begin(self.0.0.clone())
+    }
+}
+
+impl ViewStore for Work {
+    type Transaction = UnitOfWork;
+    type Error = CommitError;
+
+    async fn begin(&self, _: &Generation) -> Result<UnitOfWork, CommitError> {
+        Ok(self.unit())
+    }
+
+    async fn get(&self, unit: &mut UnitOfWork, key: &str) -> Result<Option<String>, CommitError> {
+        Ok(self.0.get(&mut unit.notes, key).await?)
+    }
+
+    async fn put(
+        &self,
+        unit: &mut UnitOfWork,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<(), CommitError> {
+        Ok(self.0.put(&mut unit.notes, key, value).await?)
+    }
+
+    async fn list(
+        &self,
+        unit: &mut UnitOfWork,
+        prefix: &str,
+    ) -> Result<Vec<(String, String)>, CommitError> {
+        Ok(self.0.list(&mut unit.notes, prefix).await?)
+    }
+
+    async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
+        unit.commit().await
+    }
+
+    fn is_conflict(&self, error: &CommitError) -> bool {
+        error.is_other_note()
+    }
+
+    fn is_refusal(&self, error: &CommitError) -> bool {
+        error.is_refusal()
+    }
+}
