@@ -328,6 +328,7 @@ mod codec;
 mod command;
 mod consumer;
 mod covers;
+mod dispatch;
 mod error;
 mod event;
 pub mod inbox;
@@ -371,7 +372,7 @@ pub use metadata::{EventId, Headers, HeadersRef, Metadata};
 pub use outbox::{Outbox, Publish, Unheard};
 pub use packed::PackedIter;
 pub use place::{LogId, Position, Version};
-pub use process::{Expire, ProcessManager, React, Reactions, Resolve};
+pub use process::{Expire, Process, ProcessManager, Processes, React, Reactions, Resolve};
 pub use projection::{Context, HandlerError, Live, LiveError, Project, Projection, ViewStore};
 pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
@@ -388,5 +389,7 @@ pub use tags::{Tags, TagsRef};
 pub use time::Timestamp;
 pub use view::{Cursor, Page, Select, View, ViewError, ViewKey, ViewSnapshot, Views};
 
-pub use midgard_macros::{Aggregate, Event, EventSet, Projection, View, ViewKey};
+pub use midgard_macros::{
+    Aggregate, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,
+};
 pub use pollster::block_on;

@@ -13,11 +13,16 @@ pub use core::result::Result::{self, Err, Ok};
 pub use core::{concat, module_path};
 pub use inventory;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
+pub use std::borrow::Cow;
 pub use std::string::String;
 pub use std::vec;
 pub use std::vec::Vec;
 
 pub use crate::covers::assert_covered;
+pub use crate::dispatch::{
+    CommandFor, KeyValue, NamedOnce, NoCommand, NoDeadline, NoOtherCommand, NoOtherDeadline,
+    OneCommand, distinct_texts, is_command, is_event, read_command, read_reply, reply, topics,
+};
 
 use crate::aggregate::Aggregate;
 use crate::event::{Event, EventDescriptor, EventSet};
@@ -25,7 +30,6 @@ use crate::tags::Tags;
 use core::marker::PhantomData;
 use serde::de::{self, DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
-use std::borrow::Cow;
 use std::fmt::Display;
 
 pub struct Registration(pub &'static EventDescriptor);
@@ -303,8 +307,8 @@ pub trait Distinct<Set, const OK: bool> {
 impl<E, Set> Distinct<Set, true> for E {}
 
 #[diagnostic::on_unimplemented(
-    message = "an event of `{Self}` is listed by an earlier entry of projection `{P}` already",
-    label = "each event is handled or ignored once",
+    message = "an event of `{Self}` is listed by an earlier entry of `{P}` already",
+    label = "each event is listed once",
     note = "an event set stands for all of its events: remove one of the two entries"
 )]
 pub trait ListedOnce<P, const OK: bool> {

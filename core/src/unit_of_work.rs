@@ -8,11 +8,13 @@ use crate::projection::{Generation, HandlerError, ViewStore};
 use crate::record::NewEvent;
 use crate::repository::{Loaded, Repository};
 use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
-use crate::store::{Append, DynStore, EntryError, ExpectedVersion};
+use crate::store::{Append, DynStore, EntryError, ExpectedVersion, Store as _};
 use crate::stream_name::StreamName;
+use event_listener::Event as Notify;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::sync::Arc;
 
 /// What was decided and is to be committed at once: events of several streams, and notes.
 ///
@@ -22,6 +24,7 @@ pub(crate) struct UnitOfWork {
     pub(crate) notes: NotesTransaction,
     append: Append,
     loaded: HashMap<StreamName, Box<dyn Any + Send>>,
+    told: Vec<Arc<Notify>>,
 }
 
 impl UnitOfWork {
@@ -31,6 +34,7 @@ impl UnitOfWork {
             notes: NotesTransaction::default(),
             append: Append::default(),
             loaded: HashMap::new(),
+            told: Vec::new(),
         }
     }
 
@@ -94,6 +98,22 @@ impl UnitOfWork {
         self.append = std::mem::take(&mut self.append).and(stream, expected, events);
     }
 
+    /// What was kept of a stream.
+    pub(crate) fn take_cached<T: 'static>(&mut self, stream: &StreamName) -> Option<T> {
+        let kept = self.loaded.remove(stream)?.downcast().ok();
+        kept.map(|kept| *kept)
+    }
+
+    /// Keeps what is known of a stream, until the unit of work is committed.
+    pub(crate) fn cache<T: Send + 'static>(&mut self, stream: StreamName, known: T) {
+        self.loaded.insert(stream, Box::new(known));
+    }
+
+    /// Wakes who listens, once all is committed.
+    pub(crate) fn tell_after_commit(&mut self, told: &Arc<Notify>) {
+        self.told.push(told.clone());
+    }
+
     /// Takes back all events; notes stay.
     pub(crate) fn undo(&mut self) {
         self.append = Append::default();
@@ -109,9 +129,14 @@ impl UnitOfWork {
     pub(crate) async fn commit(self) -> Result<(), CommitError> {
         let write = self.notes.into_write();
         if self.append.parts().is_empty() {
-            return Ok(crate::Store::write_entries(&self.store, write).await?);
+            self.store.write_entries(write).await?;
+        } else {
+            let append = self.append.with_entries(write);
+            self.store.append(append).await?;
         }
-        crate::Store::append(&self.store, self.append.with_entries(write)).await?;
+        for told in self.told {
+            told.notify(usize::MAX);
+        }
         Ok(())
     }
 }

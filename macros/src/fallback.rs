@@ -3,7 +3,10 @@
 
 use crate::ctxt::Ctxt;
 use crate::expand::{self, event_set, private};
-use crate::valid::{Aggregate, Checked, Event, EventSet, Index, Projection, View, ViewKey};
+use crate::valid::{
+    Aggregate, Checked, Event, EventSet, Inbox, Index, ProcessManager, Projection, RemoteCommand,
+    View, ViewKey,
+};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{Generics, Ident, Path};
@@ -29,6 +32,35 @@ fn header(
     quote!(impl #parameters #implemented for #ident #arguments where #bounds Self: #bound)
 }
 
+/// The name, or one that no other type has and the checks know.
+fn name_or_stand_in(name: &Checked<String>, ident: &Ident, private: &TokenStream) -> TokenStream {
+    match name {
+        Checked::Good(name) => quote!(#name),
+        Checked::Bad => {
+            let ident = format!("::{ident}");
+            quote!(#private::concat!("\0", #private::module_path!(), #ident))
+        }
+    }
+}
+
+/// As [`header`], of a trait that has a parameter `__T`, for whatever that is.
+fn blanket_header(
+    implemented: &TokenStream,
+    bound: &TokenStream,
+    ident: &Ident,
+    generics: &Generics,
+) -> TokenStream {
+    let mut with_parameter = generics.clone();
+    with_parameter.params.push(syn::parse_quote!(__T));
+    let (parameters, ..) = with_parameter.split_for_impl();
+    let (_, arguments, bounds) = generics.split_for_impl();
+    let bounds = bounds.map(|bounds| {
+        let predicates = &bounds.predicates;
+        quote!(#predicates,)
+    });
+    quote!(impl #parameters #implemented<__T> for #ident #arguments where #bounds Self: #bound)
+}
+
 pub(crate) fn event(event: &Event<'_>) -> TokenStream {
     let (ident, krate) = (&event.input.ident, &event.krate);
     let private = private(krate);
@@ -37,24 +69,30 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
         return TokenStream::new();
     }
     // The checks of later versions know these stand-ins, and are content with them.
-    let name = match &event.name {
-        Checked::Good(name) => quote!(#name),
-        Checked::Bad => {
-            let ident = format!("::{ident}");
-            quote!(#private::concat!("\0", #private::module_path!(), #ident))
-        }
-    };
+    let name = name_or_stand_in(&event.name, ident, &private);
     let version = match event.version {
         Checked::Good(version) => version,
         Checked::Bad => 0,
     };
-    let header = header(
-        &quote!(#krate::Event),
-        &quote!(#krate::EventPayload),
-        ident,
-        &event.input.generics,
-    );
+    let bound = quote!(#krate::EventPayload);
+    let generics = &event.input.generics;
+    let publish = event.publish.as_ref().map(|_| {
+        let header = header(&quote!(#krate::Publish), &bound, ident, generics);
+        quote! {
+            #[automatically_derived]
+            #header {
+                const HAS_KEY: #private::bool = false;
+
+                fn key(&self) -> #private::Option<#private::Cow<'_, #private::str>> {
+                    #private::refused()
+                }
+            }
+        }
+    });
+    let header = header(&quote!(#krate::Event), &bound, ident, generics);
     quote! {
+        #publish
+
         #[automatically_derived]
         #header {
             const NAME: &'static #private::str = #name;
@@ -239,15 +277,7 @@ pub(crate) fn projection(projection: &Projection<'_>) -> TokenStream {
     let (ident, generics) = (&input.ident, &input.generics);
     let bound = quote!(#private::Send + #private::Sync + 'static);
     let this = header(&quote!(#krate::Projection), &bound, ident, generics);
-    // Whatever it was to keep.
-    let mut with_view = generics.clone();
-    with_view.params.push(syn::parse_quote!(__V));
-    let (parameters, ..) = with_view.split_for_impl();
-    let (_, arguments, bounds) = generics.split_for_impl();
-    let bounds = bounds.map(|bounds| {
-        let predicates = &bounds.predicates;
-        quote!(#predicates,)
-    });
+    let keeps = blanket_header(&quote!(#krate::projection::Keeps), &bound, ident, generics);
     quote! {
         #[automatically_derived]
         #this {
@@ -270,12 +300,134 @@ pub(crate) fn projection(projection: &Projection<'_>) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl #parameters #krate::projection::Keeps<__V> for #ident #arguments
-        where
-            #bounds
-            Self: #bound,
-        {
+        #keeps {}
+    }
+}
+
+pub(crate) fn remote_command(cx: &Ctxt, command: &RemoteCommand<'_>) -> TokenStream {
+    let RemoteCommand {
+        input,
+        krate,
+        name,
+        service,
+        version,
+        reply,
+        ..
+    } = command;
+    let private = private(krate);
+    if matches!(input.data, syn::Data::Union(_)) {
+        // As of an event.
+        return TokenStream::new();
+    }
+    let [name, service] =
+        [name, service].map(|name| name_or_stand_in(name, &input.ident, &private));
+    let reply = match reply {
+        Checked::Good(reply) => expand::remote_command::reply(reply.as_ref(), krate),
+        Checked::Bad => error_type(cx, krate),
+    };
+    let header = header(
+        &quote!(#krate::RemoteCommand),
+        &quote!(#krate::EventPayload),
+        &input.ident,
+        &input.generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #header {
+            const NAME: &'static #private::str = #name;
+            const VERSION: #private::u32 = #version;
+            const SERVICE: &'static #private::str = #service;
+            type Reply = #reply;
+
+            fn key(&self) -> #private::Option<#private::Cow<'_, #private::str>> {
+                #private::refused()
+            }
         }
+    }
+}
+
+pub(crate) fn inbox(inbox: &Inbox<'_>) -> TokenStream {
+    let Inbox {
+        input, krate, name, ..
+    } = inbox;
+    let private = private(krate);
+    let name = name_or_stand_in(name, &input.ident, &private);
+    let header = header(
+        &quote!(#krate::Inbox),
+        &quote!(#private::Send + #private::Sync + 'static),
+        &input.ident,
+        &input.generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #header {
+            const NAME: &'static #private::str = #name;
+
+            fn topics() -> #private::Vec<#krate::bus::Topic> {
+                #private::refused()
+            }
+
+            async fn handle_message(
+                &self,
+                _: &#krate::bus::Message,
+                _: &mut #krate::MessageContext<'_>,
+            ) -> #private::Result<(), #krate::inbox::InboxError> {
+                #private::refused()
+            }
+        }
+    }
+}
+
+pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenStream {
+    let ProcessManager {
+        input,
+        krate,
+        name,
+        id,
+        ..
+    } = manager;
+    let private = private(krate);
+    if matches!(input.data, syn::Data::Union(_)) {
+        // As of an aggregate.
+        return TokenStream::new();
+    }
+    let id = match id {
+        Checked::Good(id) => quote!(#id),
+        Checked::Bad => error_type(cx, krate),
+    };
+    let (ident, generics) = (&input.ident, &input.generics);
+    let bound = quote!(#private::Default + #private::Send + #private::Sync + 'static);
+    let this = header(&quote!(#krate::ProcessManager), &bound, ident, generics);
+    let sends = blanket_header(&quote!(#krate::process::Sends), &bound, ident, generics);
+    let schedules = blanket_header(&quote!(#krate::process::Schedules), &bound, ident, generics);
+    quote! {
+        #[automatically_derived]
+        #this {
+            const NAME: &'static #private::str = #name;
+            type Id = #id;
+            const EVENTS: &'static [&'static #krate::EventDescriptor] = &[];
+            const SENDS: #private::bool = false;
+
+            fn process_of(
+                _: &#krate::RecordedEventRef<'_>,
+            ) -> #private::Result<#private::Option<Self::Id>, #krate::DecodeError> {
+                #private::refused()
+            }
+
+            fn react_to(
+                &mut self,
+                _: &#krate::process::ProcessInput<'_>,
+                _: &mut #krate::Reactions<Self>,
+            ) -> #private::Result<(), #krate::DecodeReason> {
+                #private::refused()
+            }
+        }
+
+        #[automatically_derived]
+        #sends {}
+
+        #[automatically_derived]
+        #schedules {}
     }
 }
 

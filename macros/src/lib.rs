@@ -36,7 +36,14 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[event(..)]` | |
 /// |---|---|
 /// | `tag = "email"` | Makes the value a tag, `email:{value}`, that queries can ask for. The field is anything that is `Display`, or an `Option` or a `Vec` of it: `None` gives no tag, and a `Vec` one for each element. 1 to 100 bytes of the same letters. |
-#[proc_macro_derive(Event, attributes(event))]
+///
+/// With `#[publish]` on the struct, other services may be told of it: implements `midgard::Publish` too. Only
+/// its newest version needs it.
+///
+/// | `#[publish]`, `#[publish(..)]` | |
+/// |---|---|
+/// | `key = customer` | The field within whose value its messages stay in order. The field is anything that is `Display`, or an `Option` of it: `None` gives no key. Its stream is the key when left out. |
+#[proc_macro_derive(Event, attributes(event, publish))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::event::derive(&input).into()
@@ -166,4 +173,85 @@ pub fn derive_view_key(input: TokenStream) -> TokenStream {
 pub fn derive_projection(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::projection::derive(&input).into()
+}
+
+/// Makes a struct a command to another service: implements `midgard::RemoteCommand`.
+///
+/// ```text
+/// #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+/// #[remote_command(name = "credit.reserve", service = "customers", key = customer, reply = CreditReserved)]
+/// pub struct ReserveCredit {
+///     pub customer: u32,
+///     pub cents: u64,
+/// }
+/// ```
+///
+/// | `#[remote_command(..)]` | |
+/// |---|---|
+/// | `name = "credit.reserve"` | The name in messages. Required. 1 to 255 bytes of `a-z`, `0-9`, `.`, `-` and `_`, from a letter on. |
+/// | `service = "customers"` | The service that it is for: the name of its inbox. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, from a letter on. |
+/// | `version = 2` | The version of its fields, which is the only one that is read. 1 when left out. |
+/// | `key = customer` | The field within whose value it stays in order. The field is anything that is `Display`, or an `Option` of it: `None` gives no key. The key of who sends it when left out. |
+/// | `reply = CreditReserved` | The event that it is answered with. `midgard::Done` when left out. |
+/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+#[proc_macro_derive(RemoteCommand, attributes(remote_command))]
+pub fn derive_remote_command(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::remote_command::derive(&input).into()
+}
+
+/// Makes a type an inbox: implements `midgard::Inbox`.
+///
+/// ```text
+/// #[derive(Inbox)]
+/// #[inbox(name = "customers", events(OrderPlaced), commands(ReserveCredit))]
+/// pub struct Customers;
+/// ```
+///
+/// Each listed event needs an `impl Subscribe<TheEvent>` for the type, and each command an
+/// `impl Handle<TheCommand>`; one that is forgotten does not compile.
+///
+/// | `#[inbox(..)]` | |
+/// |---|---|
+/// | `name = "customers"` | The name of its queue: that of the service, which commands are sent to. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, from a letter on. |
+/// | `events(A, B)` | The events of other services that it receives, or sets of them. |
+/// | `commands(C, D)` | The commands that it handles: those whose `service` is its name. One of the two lists is required. |
+/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+#[proc_macro_derive(Inbox, attributes(inbox))]
+pub fn derive_inbox(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::inbox::derive(&input).into()
+}
+
+/// Makes a type a process manager: implements `midgard::ProcessManager`.
+///
+/// ```text
+/// #[derive(Debug, Default, ProcessManager)]
+/// #[process_manager(
+///     name = "placement",
+///     id = OrderId,
+///     events(OrderPlaced),
+///     commands(ReserveCredit),
+///     deadlines(PaymentOverdue),
+/// )]
+/// pub struct Placement {
+///     is_reserved: bool,
+/// }
+/// ```
+///
+/// Each listed event needs an `impl React<TheEvent>` for the type, each command an `impl Resolve<TheCommand>`, and
+/// each deadline an `impl Expire<TheDeadline>`; one that is forgotten does not compile.
+///
+/// | `#[process_manager(..)]` | |
+/// |---|---|
+/// | `name = "placement"` | The first part of the names of its streams, as in `placement-42`. Required. 1 to 100 bytes of `a-z`, `0-9`, `.` and `_`, from a letter on. |
+/// | `id = OrderId` | What tells one process from another. Required. Anything that is `Display` and `FromStr`. |
+/// | `events(A, B)` | The events that it reacts to, or sets of them. Required. |
+/// | `commands(C)` | The commands that it may send to other services. None when left out. |
+/// | `deadlines(D)` | The deadlines that it may set, which are events. None when left out. |
+/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+#[proc_macro_derive(ProcessManager, attributes(process_manager))]
+pub fn derive_process_manager(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::process_manager::derive(&input).into()
 }

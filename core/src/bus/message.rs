@@ -2,6 +2,7 @@
 
 use super::Topic;
 use crate::codec::{self, Codec, DecodeReason};
+use crate::command::RemoteCommand;
 use crate::event::EventSet;
 use crate::metadata::{EventId, Headers};
 use crate::place::Position;
@@ -168,15 +169,24 @@ impl Message {
     /// # Errors
     /// [`MessageError`] names the message, and what is wrong with it.
     pub fn decode<S: EventSet>(&self) -> Result<S, MessageError> {
-        codec::read(&self.name, self.schema_version, Codec::JSON, &self.data).map_err(|reason| {
-            MessageError {
-                id: self.id.clone(),
-                source: self.source.clone(),
-                name: self.name.clone(),
-                schema_version: self.schema_version,
-                reason,
-            }
-        })
+        codec::read(&self.name, self.schema_version, Codec::JSON, &self.data)
+            .map_err(|reason| self.unreadable(reason))
+    }
+
+    /// Reads the payload as a command.
+    pub(crate) fn decode_command<C: RemoteCommand>(&self) -> Result<C, MessageError> {
+        codec::read_command(self.schema_version, &self.data)
+            .map_err(|reason| self.unreadable(reason))
+    }
+
+    fn unreadable(&self, reason: DecodeReason) -> MessageError {
+        MessageError {
+            id: self.id.clone(),
+            source: self.source.clone(),
+            name: self.name.clone(),
+            schema_version: self.schema_version,
+            reason,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::handler::{Handler, TransactionOf};
 use super::notes::{self, Checkpoint, Keys, Letter, NoteError, Request, backend};
 use crate::inbox::ParkedMessage;
 use crate::place::{LogId, Position};
+use crate::process::Process;
 use crate::projection::{Generation, ViewStore as _};
 use std::future::ready;
 use std::pin::Pin;
@@ -42,6 +43,11 @@ pub(crate) trait Notebook: Send + Sync {
     /// Leaves a request for a rebuild; says whether it is a projection.
     fn rebuild(&self) -> Answer<'_, bool> {
         Box::pin(ready(Ok(false)))
+    }
+
+    /// The processes that go on, by their ids.
+    fn processes(&self) -> Answer<'_, Vec<Process>> {
+        Box::pin(ready(Ok(Vec::new())))
     }
 
     /// The messages that are parked, in the order of time.

@@ -1,8 +1,21 @@
 //! Process managers: what follows over several aggregates and services, and in time.
 
+mod deadlines;
+mod handler;
+mod notes;
+mod options;
 mod reactions;
+mod record;
+mod replies;
+mod step;
 
+pub(crate) use deadlines::watch;
+pub(crate) use handler::{ProcessBook, Reacting};
+pub use notes::Process;
+pub use options::Processes;
 pub use reactions::{LocalStep, Reactions};
+pub(crate) use replies::Replies;
+pub(crate) use step::Steps;
 
 use crate::codec::{self, Codec, DecodeError, DecodeReason};
 use crate::command::RemoteCommand;

@@ -8,7 +8,9 @@ use crate::consumer::status::{ConsumerState, Progress, Status};
 use crate::error::StoreError;
 use crate::inbox::ParkedMessage;
 use crate::place::{LogId, Position};
+use crate::process::Process;
 use crate::store::Store;
+use crate::time::Timestamp;
 use futures_timer::Delay;
 use futures_util::future::{Either, pending, select};
 use std::error::Error;
@@ -236,6 +238,30 @@ impl MidgardHandle {
     /// [`HandleError::NotParked`], or when it cannot be asked for.
     pub async fn evict_message(&self, name: &str, number: &str) -> Result<(), HandleError> {
         self.ask_message(name, number, true).await
+    }
+
+    /// The processes of a process manager that go on, by their ids.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn processes(&self, name: &str) -> Result<Vec<Process>, HandleError> {
+        let processes = self.find(name)?.notebook.processes().await;
+        processes.map_err(|error| notes(name, error))
+    }
+
+    /// The processes that nothing moves any more: [`Process::is_stuck`].
+    ///
+    /// # Errors
+    /// As [`processes`](Self::processes).
+    pub async fn stuck_processes(
+        &self,
+        name: &str,
+        silence: Duration,
+    ) -> Result<Vec<Process>, HandleError> {
+        let mut processes = self.processes(name).await?;
+        let now = Timestamp::now();
+        processes.retain(|process| process.is_stuck(now, silence));
+        Ok(processes)
     }
 
     async fn ask_message(

@@ -18,11 +18,12 @@ use crate::consumer::status::{ConsumerKind, Progress};
 use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, receive};
 use crate::outbox::{Outbox, Relay};
 use crate::place::Position;
+use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
 use crate::projection::{HandlerError, Projection};
 use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
 use crate::unit_of_work::Work;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use handle::Consumer;
 use projection::Projected;
 use std::fmt;
@@ -30,7 +31,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// A consumer, running.
-type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
 /// Runs the subscriptions and projections of a program.
 ///
@@ -87,6 +88,14 @@ pub enum RunError {
         /// What it is.
         kind: ConsumerKind,
         /// The name.
+        name: String,
+    },
+    /// A process manager sends commands, and has no bus over which answers could come.
+    #[error(
+        "process manager \"{name}\" sends commands, and no answer could reach it; say over which bus they come, with `Processes::replies_from`"
+    )]
+    NoReplies {
+        /// The process manager.
         name: String,
     },
     /// The number of partitions is none that it could have.
@@ -194,35 +203,76 @@ impl<S: Store + Clone> Midgard<S> {
         bus: impl Subscriber,
         options: InboxOptions,
     ) -> Self {
-        self.receive(
-            ConsumerKind::Inbox,
-            I::NAME,
-            ToHandlers(inbox),
-            bus,
-            options,
-        )
+        let desk = self.desk(I::NAME, I::NAME, ToHandlers(inbox), options);
+        self.add_with(desk.progress.clone(), desk, |_, desk, _, _| {
+            receive(desk, bus)
+        })
     }
 
-    /// Adds what receives messages.
-    fn receive<D: Dispatch>(
-        self,
-        kind: ConsumerKind,
-        name: &str,
-        dispatch: D,
-        bus: impl Subscriber,
+    /// Adds a process manager.
+    pub fn process_manager<P: ProcessManager>(self, mut processes: Processes<P>) -> Self {
+        let steps = Arc::new(Steps::<P>::new(Work::new(DynStore::new(
+            self.store.clone(),
+        ))));
+        let receiving = processes.receiving.take();
+        let notebook = Arc::new(NotebookOf {
+            handler: Reacting::new(steps.clone(), &processes),
+            keys: Keys::new("process", P::NAME),
+            seen: seen_of_subscription,
+            is_projection: false,
+        });
+        let kind = ConsumerKind::ProcessManager;
+        let progress = Arc::new(Progress::new(P::NAME, kind));
+        let book = ProcessBook(notebook.clone());
+        let deadlines = steps.clone();
+        let added = self.add_with(progress, book, |store, _, control, progress| async move {
+            let deadlines = watch(deadlines, control.clone(), progress.clone());
+            let reacting = supervise::continuous(store, notebook, control, progress);
+            join(reacting, deadlines).await.0
+        });
+        added.add_replies(steps, receiving, processes.inbox)
+    }
+
+    /// Adds what receives the answers to the commands of a process manager.
+    fn add_replies<P: ProcessManager>(
+        mut self,
+        steps: Arc<Steps<P>>,
+        receiving: Option<impl FnOnce(Arc<Desk<Replies<P>>>) -> Running>,
         options: InboxOptions,
     ) -> Self {
-        let progress = Arc::new(Progress::new(name, kind));
-        let desk = Desk {
-            keys: InboxKeys::new(name),
+        match receiving {
+            Some(receiving) => {
+                let name = format!("{} replies", P::NAME);
+                let desk = self.desk(&name, P::NAME, Replies(steps), options);
+                self.add_with(desk.progress.clone(), desk, |_, desk, _, _| receiving(desk))
+            }
+            None if P::SENDS => {
+                // Said when it is run.
+                if let Some((_, running @ Ok(_))) = self.consumers.last_mut() {
+                    let name = P::NAME.to_owned();
+                    *running = Err(RunError::NoReplies { name });
+                }
+                self
+            }
+            None => self,
+        }
+    }
+
+    fn desk<D: Dispatch>(
+        &self,
+        name: &str,
+        queue: &str,
+        dispatch: D,
+        options: InboxOptions,
+    ) -> Desk<D> {
+        Desk {
+            keys: InboxKeys::new(queue),
             work: Work::new(DynStore::new(self.store.clone())),
             control: self.control.clone(),
-            progress: progress.clone(),
+            progress: Arc::new(Progress::new(name, ConsumerKind::Inbox)),
             dispatch,
             options,
-        };
-        let run = |_, desk, _, _| receive(desk, bus);
-        self.add_with(progress, desk, run)
+        }
     }
 
     fn add<H, R>(

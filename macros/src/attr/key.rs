@@ -125,6 +125,16 @@ impl<T> Key<T> {
     }
 }
 
+impl<T> Key<Vec<T>> {
+    /// Whether the list was there, and was not empty, as far as it could be read.
+    pub(crate) fn has_entries(&self) -> bool {
+        match &self.value {
+            Some(list) => !list.is_empty(),
+            None => self.seen,
+        }
+    }
+}
+
 /// Calls `each` for every key of the form. Says whether all of the attribute could be read.
 pub(super) fn read(
     cx: &Ctxt,

@@ -2,12 +2,20 @@
 //!
 //! Only the shape is looked at here; what the values may be is the subject of `valid`.
 
+mod inbox;
 mod key;
+mod process_manager;
 mod projection;
+mod publish;
+mod remote_command;
 mod view;
 
+pub(crate) use inbox::{InboxAttrs, inbox};
 pub(crate) use key::{list, nearest};
+pub(crate) use process_manager::{ProcessManagerAttrs, process_manager};
 pub(crate) use projection::{ProjectionAttrs, projection};
+pub(crate) use publish::publish;
+pub(crate) use remote_command::{RemoteCommandAttrs, remote_command};
 pub(crate) use view::{Index, ViewAttrs, view, view_key};
 
 use crate::ctxt::Ctxt;
@@ -16,7 +24,7 @@ use proc_macro2::{Ident, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, LitInt, LitStr, Path, Result, Token, Type};
+use syn::{Attribute, Lit, LitInt, LitStr, Path, Result, Token, Type};
 
 const EVENT: Form = Form {
     attribute: "event",
@@ -208,6 +216,22 @@ pub(crate) fn refuse(cx: &Ctxt, attrs: &[Attribute], attribute: &str, message: &
     for attr in attrs.iter().filter(|attr| attr.path().is_ident(attribute)) {
         cx.error(attr, message);
     }
+}
+
+/// A list of types, as in `events(..)`.
+fn types(input: ParseStream<'_>) -> Result<Vec<Type>> {
+    let mut types = Vec::new();
+    while !input.is_empty() {
+        // The parser would name everything that a type can begin with.
+        if input.peek(Lit) {
+            return Err(input.error("expected a type"));
+        }
+        types.push(input.parse()?);
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    Ok(types)
 }
 
 fn default_crate() -> Path {

@@ -1,10 +1,10 @@
 //! Parsing of `#[projection(..)]`.
 
 use super::key::{Form, Key, read};
-use super::{CRATE, default_crate, path_of_crate};
+use super::{CRATE, default_crate, path_of_crate, types};
 use crate::ctxt::Ctxt;
-use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Lit, LitInt, LitStr, Path, Result, Token, Type};
+use syn::parse::Parse;
+use syn::{Attribute, LitInt, LitStr, Path, Type};
 
 const PROJECTION: Form = Form {
     attribute: "projection",
@@ -86,19 +86,4 @@ pub(crate) fn projection(cx: &Ctxt, attrs: &[Attribute]) -> ProjectionAttrs {
         krate: krate.value.unwrap_or_else(default_crate),
         complete,
     }
-}
-
-fn types(input: ParseStream<'_>) -> Result<Vec<Type>> {
-    let mut types = Vec::new();
-    while !input.is_empty() {
-        // The parser would name everything that a type can begin with.
-        if input.peek(Lit) {
-            return Err(input.error("expected a type"));
-        }
-        types.push(input.parse()?);
-        if !input.is_empty() {
-            input.parse::<Token![,]>()?;
-        }
-    }
-    Ok(types)
 }

@@ -1,6 +1,6 @@
 //! `#[derive(Event)]`.
 
-use super::{anonymous, private};
+use super::{anonymous, message_key, private};
 use crate::ctxt::Ctxt;
 use crate::fallback;
 use crate::valid::{self, Checked, Event, Tag};
@@ -48,6 +48,7 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
         .as_ref()
         .map(|previous| checks(event, previous, name, version));
     let tags = tags(&event.tags, krate);
+    let publish = publish(event);
     anonymous(&quote! {
         #[automatically_derived]
         impl #krate::Event for #ident {
@@ -76,10 +77,29 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
             #tags
         }
 
+        #publish
+
         #checks
 
         #private::inventory::submit! {
             #private::Registration(<#ident as #private::OneEvent>::DESCRIPTOR)
+        }
+    })
+}
+
+/// That it may leave the service.
+fn publish(event: &Event<'_>) -> Option<TokenStream> {
+    let key = event.publish.as_ref()?.as_ref();
+    let (ident, krate) = (&event.input.ident, &event.krate);
+    let private = private(krate);
+    let has_key = key.is_some();
+    let key = message_key(key, &private);
+    Some(quote! {
+        #[automatically_derived]
+        impl #krate::Publish for #ident {
+            const HAS_KEY: #private::bool = #has_key;
+
+            #key
         }
     })
 }

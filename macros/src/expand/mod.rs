@@ -6,13 +6,19 @@
 pub(crate) mod aggregate;
 pub(crate) mod event;
 pub(crate) mod event_set;
+pub(crate) mod inbox;
+mod listed;
+pub(crate) mod process_manager;
 pub(crate) mod projection;
+pub(crate) mod remote_command;
 pub(crate) mod view;
 pub(crate) mod view_key;
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::Path;
+use crate::valid::MessageKey;
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Path, Token, Type};
 
 /// The module of the facade that generated code goes through.
 pub(crate) fn private(krate: &Path) -> TokenStream {
@@ -25,6 +31,36 @@ fn anonymous(items: &TokenStream) -> TokenStream {
         #[doc(hidden)]
         #[allow(unused_qualifications, clippy::absolute_paths)]
         const _: () = { #items };
+    }
+}
+
+/// The call of a handler of one of the listed types, as in `<Self as Project<E>>::project(..)`.
+///
+/// As of an aggregate: rustc blames `Self` for a missing handler, and go-to-definition on the type also
+/// finds it. Within an async function it blames the call as well; both are one error where the
+/// call begins and ends in the same place.
+fn handled(handler: &TokenStream, ty: &Type, method: &str, arguments: TokenStream) -> TokenStream {
+    let span = ty.span();
+    let (open, close) = (Token![<](span), Token![>](span));
+    let (this, method) = (Token![Self](span), Ident::new(method, span));
+    let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
+    arguments.set_span(span);
+    quote!(#open #this as #handler<#ty> #close ::#method #arguments)
+}
+
+/// The function that gives the key of a message. As of a tag, the trait finds out what an `Option` is.
+fn message_key(key: Option<&MessageKey<'_>>, private: &TokenStream) -> TokenStream {
+    let key = match key {
+        None => quote!(#private::None),
+        Some(MessageKey { member, ty }) => {
+            let of = quote_spanned!(ty.span()=> #private::KeyValue<_>);
+            quote!(<#ty as #of>::key(&self.#member))
+        }
+    };
+    quote! {
+        fn key(&self) -> #private::Option<#private::Cow<'_, #private::str>> {
+            #key
+        }
     }
 }
 

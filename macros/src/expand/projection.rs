@@ -1,13 +1,13 @@
 //! `#[derive(Projection)]`.
 
-use super::{anonymous, private, respanned};
+use super::{anonymous, handled, listed, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::fallback;
 use crate::valid::{self, Checked, Projection};
-use proc_macro2::{Delimiter, Group, Ident, TokenStream};
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::spanned::Spanned as _;
-use syn::{DeriveInput, Token, Type};
+use syn::{DeriveInput, Type};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
@@ -37,7 +37,12 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
         .map(|ty| quote!(<#ty as #krate::EventSet>::DESCRIPTORS))
         .collect();
     let handlers = events.iter().zip(&sets).map(|(ty, set)| {
-        let handled = handled(projection, ty);
+        let handled = handled(
+            &quote!(#krate::Project),
+            ty,
+            "project",
+            quote!(self, __decoded, __context),
+        );
         quote! {
             if #private::has(#set, __event.name) {
                 return match __event.decode::<#ty>() {
@@ -103,21 +108,6 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
     })
 }
 
-/// The call of a handler.
-///
-/// As of an aggregate: rustc blames `Self` for a missing `Project`, and go-to-definition on the event also
-/// finds its handler. Within an async function it blames the call as well; both are one error where the
-/// call begins and ends in the same place.
-fn handled(projection: &Projection<'_>, ty: &Type) -> TokenStream {
-    let krate = &projection.krate;
-    let span = ty.span();
-    let (open, close) = (Token![<](span), Token![>](span));
-    let (this, project) = (Token![Self](span), Ident::new("project", span));
-    let mut arguments = Group::new(Delimiter::Parenthesis, quote!(self, __decoded, __context));
-    arguments.set_span(span);
-    quote!(#open #this as #krate::Project<#ty> #close ::#project #arguments)
-}
-
 /// That no event is listed twice, also by way of a set, and that nothing is missing of what is covered.
 fn checks(projection: &Projection<'_>) -> TokenStream {
     let Projection {
@@ -131,17 +121,9 @@ fn checks(projection: &Projection<'_>) -> TokenStream {
     let private = private(krate);
     let ident = &input.ident;
     let listed: Vec<_> = events.iter().chain(ignore).collect();
-    let sets: Vec<_> = listed
-        .iter()
-        .map(|ty| quote!(<#ty as #krate::EventSet>::DESCRIPTORS))
-        .collect();
-    let len = listed.len();
+    let sets = listed::sets(&listed, krate);
+    let once = listed::events_once(ident, &listed, krate);
     let this = ident.to_string();
-    let once = listed.iter().enumerate().map(|(i, ty)| {
-        quote! {
-            <#ty as #private::ListedOnce<#ident, { __LISTED_ONCE[#i] }>>::HOLDS;
-        }
-    });
     let covered = covers.iter().map(|ty| {
         let name = valid::text(ty);
         let call = respanned(&quote!(#private::assert_covered), ty.span());
@@ -154,9 +136,7 @@ fn checks(projection: &Projection<'_>) -> TokenStream {
     });
     quote! {
         const __LISTED: &[&[&#krate::EventDescriptor]] = &[#(#sets),*];
-        const __LISTED_ONCE: [#private::bool; #len] =
-            #private::distinct_names::<#len, { 0 #(+ #sets.len())* }>(&[#(#sets),*]);
-        const _: () = { #(#once)* };
+        #once
         #(#covered)*
     }
 }

@@ -1,7 +1,7 @@
 //! The rules on an aggregate.
 
 use super::name::{self, Kind};
-use super::{Checked, distinct, refuse_generics};
+use super::{Checked, Needed, distinct, needed, refuse_generics};
 use crate::attr::{self, AggregateAttrs, Variant};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
@@ -86,45 +86,30 @@ fn aggregate_events(cx: &Ctxt, attrs: &mut AggregateAttrs) -> Checked<Vec<Varian
     }
 }
 
-/// All that is missing is one mistake: the attribute is written at once.
+/// What is missing of the attribute.
 fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) {
-    let name = name::suggest(&ident.to_string(), Kind::Aggregate);
-    let no_events = match &attrs.events.value {
-        Some(events) => events.is_empty(),
-        None => !attrs.events.seen,
-    };
-    let missing = [
-        (
-            !attrs.name.seen,
-            "name for its streams",
-            format!("name = \"{name}\""),
-        ),
-        (
-            !attrs.id.seen,
-            "type for its ids",
-            format!("id = {ident}Id"),
-        ),
-        (no_events, "events", format!("events({ident}Created, ..)")),
-    ];
-    let missing: Vec<_> = missing.iter().filter(|(missing, ..)| *missing).collect();
-    if missing.is_empty() || !attrs.complete {
+    if !attrs.complete {
         return;
     }
-    let what: Vec<_> = missing
-        .iter()
-        .map(|(_, what, _)| format!("no {what}"))
-        .collect();
-    let keys: Vec<_> = missing.iter().map(|(.., key)| key.as_str()).collect();
-    let more = if keys.len() < 3 { ", .." } else { "" };
-    cx.error(
-        ident,
-        format_args!(
-            "this aggregate has {}: write `#[aggregate({}{more})]`",
-            what.join(" and ")
-                .replacen(" and ", ", ", what.len().saturating_sub(2)),
-            keys.join(", "),
-        ),
-    );
+    let name = name::suggest(&ident.to_string(), Kind::Aggregate);
+    let missing = [
+        Needed {
+            is_there: attrs.name.seen,
+            what: "name for its streams",
+            key: format!("name = \"{name}\""),
+        },
+        Needed {
+            is_there: attrs.id.seen,
+            what: "type for its ids",
+            key: format!("id = {ident}Id"),
+        },
+        Needed {
+            is_there: attrs.events.has_entries(),
+            what: "events",
+            key: format!("events({ident}Created, ..)"),
+        },
+    ];
+    needed(cx, ident, "aggregate", "aggregate", &missing);
 }
 
 /// A second type of the same name would be an error of rustc's in the middle of generated code.

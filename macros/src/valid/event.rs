@@ -1,5 +1,6 @@
 //! The rules on an event.
 
+use super::message_key::{self, MessageKey};
 use super::name::{self, Kind};
 use super::{Checked, refuse_generics};
 use crate::attr::{self, EventAttrs};
@@ -15,6 +16,8 @@ pub(crate) struct Event<'a> {
     pub(crate) version: Checked<u32>,
     pub(crate) upcast_from: Option<Path>,
     pub(crate) tags: Vec<Tag<'a>>,
+    /// Whether it may leave the service, and under which key.
+    pub(crate) publish: Option<Option<MessageKey<'a>>>,
     /// Whether nothing had to be reported.
     pub(crate) sound: bool,
 }
@@ -29,9 +32,15 @@ pub(crate) struct Tag<'a> {
 pub(crate) fn event<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Event<'a> {
     let attrs = attr::event(cx, &input.attrs);
     let ident = &input.ident;
+    let publish = attr::publish(cx, &input.attrs);
+    let mut published = publish.as_ref().map(|_| None);
     let mut tags = Vec::new();
     match &input.data {
-        Data::Struct(data) => tags = tags_of(cx, &data.fields),
+        Data::Struct(data) => {
+            tags = tags_of(cx, &data.fields);
+            published = publish
+                .map(|publish| message_key::find(cx, ident, publish.key.as_ref(), &data.fields));
+        }
         Data::Enum(_) => cx.error(
             ident,
             "an event is a struct: write one struct with `#[derive(Event)]` for each variant, \
@@ -54,6 +63,7 @@ pub(crate) fn event<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Event<'a> {
         version,
         upcast_from: attrs.upcast_from.value,
         tags,
+        publish: published,
         sound: cx.count() == 0,
     }
 }
@@ -148,6 +158,8 @@ fn event_version(cx: &Ctxt, ident: &Ident, attrs: &EventAttrs) -> Checked<u32> {
 fn tags_of<'a>(cx: &Ctxt, fields: &'a Fields) -> Vec<Tag<'a>> {
     let mut tags = Vec::new();
     for (field, member) in fields.iter().zip(fields.members()) {
+        let message = "write `#[publish(key = ..)]` above the struct, with the name of the field";
+        attr::refuse(cx, &field.attrs, "publish", message);
         let Some(key) = attr::field(cx, &field.attrs) else {
             continue;
         };

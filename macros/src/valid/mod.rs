@@ -4,23 +4,32 @@
 mod aggregate;
 mod event;
 mod event_set;
+mod inbox;
+mod message_key;
 mod name;
+mod process_manager;
 mod projection;
+mod remote_command;
 mod view;
 mod view_key;
 
 pub(crate) use aggregate::{Aggregate, aggregate};
 pub(crate) use event::{Event, Tag, event};
 pub(crate) use event_set::{EventSet, event_set};
+pub(crate) use inbox::{Inbox, inbox};
+pub(crate) use message_key::MessageKey;
+pub(crate) use process_manager::{ProcessManager, process_manager};
 pub(crate) use projection::{Projection, projection};
+pub(crate) use remote_command::{RemoteCommand, remote_command};
 pub(crate) use view::{Index, View, name_of, view};
 pub(crate) use view_key::{Form, ViewKey, view_key};
 
-use crate::attr::Variant;
+use crate::attr::{self, Variant};
 use crate::ctxt::Ctxt;
+use proc_macro2::Ident;
 use quote::ToTokens as _;
 use std::collections::HashSet;
-use syn::{Generics, Type};
+use syn::{Data, Generics, LitInt, Type};
 
 /// A value, or what stands in for one that was missing or wrong.
 pub(crate) enum Checked<T> {
@@ -32,6 +41,94 @@ fn refuse_generics(cx: &Ctxt, generics: &Generics, message: &str) {
     if !generics.params.is_empty() {
         cx.error(generics, message);
     }
+}
+
+/// Reports attributes of a derive within the type, where they belong above it.
+fn refuse_inner(cx: &Ctxt, data: &Data, attribute: &str) {
+    let message = format!("write `#[{attribute}(..)]` above the type");
+    let fields: Vec<_> = match data {
+        Data::Struct(data) => data.fields.iter().collect(),
+        Data::Enum(data) => {
+            for variant in &data.variants {
+                attr::refuse(cx, &variant.attrs, attribute, &message);
+            }
+            data.variants.iter().flat_map(|one| &one.fields).collect()
+        }
+        Data::Union(data) => data.fields.named.iter().collect(),
+    };
+    for field in fields {
+        attr::refuse(cx, &field.attrs, attribute, &message);
+    }
+}
+
+/// A key that an attribute must have.
+struct Needed {
+    is_there: bool,
+    what: &'static str,
+    /// How it is written.
+    key: String,
+}
+
+/// All that is missing is one mistake: the attribute is written at once.
+fn needed(cx: &Ctxt, ident: &Ident, kind: &str, attribute: &str, keys: &[Needed]) {
+    let missing: Vec<_> = keys.iter().filter(|key| !key.is_there).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let what: Vec<_> = missing
+        .iter()
+        .map(|key| format!("no {}", key.what))
+        .collect();
+    let what = what
+        .join(" and ")
+        .replacen(" and ", ", ", what.len().saturating_sub(2));
+    let more = if missing.len() < keys.len() {
+        ", .."
+    } else {
+        ""
+    };
+    let missing: Vec<_> = missing.iter().map(|key| key.key.as_str()).collect();
+    let missing = missing.join(", ");
+    cx.error(
+        ident,
+        format_args!("this {kind} has {what}: write `#[{attribute}({missing}{more})]`"),
+    );
+}
+
+/// A version that stands alone; 1 when there is none, or it is refused.
+fn version(cx: &Ctxt, version: Option<&LitInt>) -> u32 {
+    let Some(literal) = version else {
+        return 1;
+    };
+    match literal.base10_parse::<u32>() {
+        Ok(0) => cx.error(
+            literal,
+            "versions count from 1: write `version = 1`, or leave it out",
+        ),
+        Ok(version) => return version,
+        Err(_) => cx.error(
+            literal,
+            format_args!("a version is a whole number from 1 to {}", u32::MAX),
+        ),
+    }
+    1
+}
+
+/// The types that are there once; what repeats an earlier one is reported.
+fn distinct_types(cx: &Ctxt, list: Vec<Type>, what: &str) -> Vec<Type> {
+    let mut kept: Vec<Type> = Vec::new();
+    for ty in list {
+        let name = text(&ty);
+        if kept.iter().any(|other| text(other) == name) {
+            cx.error(
+                &ty,
+                format_args!("{what} `{name}` is listed twice: keep one"),
+            );
+        } else {
+            kept.push(ty);
+        }
+    }
+    kept
 }
 
 /// The variants that are there once; what repeats an earlier one is reported.

@@ -10,31 +10,38 @@ pub(super) enum Kind {
     Tag,
     View,
     Projection,
+    Command,
+    Service,
+    Inbox,
+    ProcessManager,
 }
 
 impl Kind {
     const fn max_bytes(self) -> usize {
         match self {
-            Kind::Event => 255,
+            Kind::Event | Kind::Command => 255,
             // The stream's name has room for the id as well, and a tag's text for its value; the keys of
-            // notes have room for the names of a projection and of a view.
-            Kind::Aggregate | Kind::Tag | Kind::View | Kind::Projection => 100,
+            // notes have room for the names of a projection and of a view, and topics for a service.
+            _ => 100,
         }
     }
 
     /// The key that is set in the attribute.
     const fn key(self) -> &'static str {
         match self {
-            Kind::Event | Kind::Aggregate | Kind::View | Kind::Projection => "name",
             Kind::Tag => "tag",
+            Kind::Service => "service",
+            _ => "name",
         }
     }
 
     const fn allows(self, c: char) -> bool {
         match c {
-            'a'..='z' | '0'..='9' | '.' | '_' => true,
+            'a'..='z' | '0'..='9' | '_' => true,
+            // A service is also a queue, and one word of the topics of its commands.
+            '.' => !matches!(self, Kind::Service | Kind::Inbox),
             // A stream is `{aggregate}-{id}`: the first `-` ends the aggregate's name.
-            '-' => !matches!(self, Kind::Aggregate),
+            '-' => !matches!(self, Kind::Aggregate | Kind::ProcessManager),
             _ => false,
         }
     }
@@ -48,6 +55,10 @@ impl fmt::Display for Kind {
             Kind::Tag => "the key of a tag",
             Kind::View => "the name of a view",
             Kind::Projection => "the name of a projection",
+            Kind::Command => "the name of a command",
+            Kind::Service => "the name of a service",
+            Kind::Inbox => "the name of an inbox",
+            Kind::ProcessManager => "the name of a process manager",
         })
     }
 }
@@ -85,7 +96,8 @@ pub(super) fn check(name: &str, kind: Kind, suggestion: &str) -> Result<(), Stri
         better => better,
     };
     let letters = match kind {
-        Kind::Aggregate => "`a-z`, `0-9`, `.` and `_`",
+        Kind::Aggregate | Kind::ProcessManager => "`a-z`, `0-9`, `.` and `_`",
+        Kind::Service | Kind::Inbox => "`a-z`, `0-9`, `-` and `_`",
         _ => "`a-z`, `0-9`, `.`, `-` and `_`",
     };
     Err(format!(
@@ -93,10 +105,13 @@ pub(super) fn check(name: &str, kind: Kind, suggestion: &str) -> Result<(), Stri
     ))
 }
 
-/// `UserCreated` to `user.created` (`user_created` for what is no event), and likewise for any other
+/// `UserCreated` to `user.created` (`user_created` for what is no event and no command), and likewise for any other
 /// text.
 pub(super) fn suggest(text: &str, kind: Kind) -> String {
-    let separator = if kind == Kind::Event { '.' } else { '_' };
+    let separator = match kind {
+        Kind::Event | Kind::Command => '.',
+        _ => '_',
+    };
     let mut out = String::new();
     let mut apart = false;
     let mut after_lowercase = false;
@@ -137,7 +152,14 @@ mod tests {
     #[test]
     fn what_is_suggested_is_allowed() {
         for text in ["User Created", "1a", "A-B", "..x", "x Y z", "ÄB-c"] {
-            for kind in [Kind::Event, Kind::Aggregate, Kind::Tag] {
+            for kind in [
+                Kind::Event,
+                Kind::Aggregate,
+                Kind::Tag,
+                Kind::Command,
+                Kind::Service,
+                Kind::ProcessManager,
+            ] {
                 assert_eq!(check(&suggest(text, kind), kind, ""), Ok(()), "{text}");
             }
         }
@@ -152,5 +174,16 @@ mod tests {
         assert!(check(&"a".repeat(101), Kind::Aggregate, "a").is_err());
         assert!(check("user-x", Kind::Aggregate, "a").is_err());
         assert!(check("user-x", Kind::Event, "a").is_ok());
+        assert!(check(&"a".repeat(255), Kind::Command, "a").is_ok());
+        assert!(check(&"a".repeat(101), Kind::Service, "a").is_err());
+    }
+
+    #[test]
+    fn a_service_is_one_word_of_a_topic() {
+        assert!(check("customers-eu_1", Kind::Service, "a").is_ok());
+        assert!(check("customers.eu", Kind::Service, "a").is_err());
+        assert!(check("customers.eu", Kind::Inbox, "a").is_err());
+        assert!(check("customers.eu", Kind::Command, "a").is_ok());
+        assert_eq!(suggest("customers.eu", Kind::Inbox), "customers_eu");
     }
 }

@@ -1,12 +1,12 @@
 //! The rules on a projection.
 
 use super::name::{self, Kind};
-use super::{Checked, refuse_generics, text};
+use super::{Checked, distinct_types, refuse_generics, refuse_inner, text, version};
 use crate::attr::{self, ProjectionAttrs};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
 use std::collections::HashMap;
-use syn::{Data, DeriveInput, Path, Type};
+use syn::{DeriveInput, Path, Type};
 
 /// What `#[derive(Projection)]` has to generate.
 pub(crate) struct Projection<'a> {
@@ -28,7 +28,7 @@ pub(crate) struct Projection<'a> {
 pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a> {
     let attrs = attr::projection(cx, &input.attrs);
     let ident = &input.ident;
-    refuse_inner(cx, &input.data);
+    refuse_inner(cx, &input.data, "projection");
     refuse_generics(
         cx,
         &input.generics,
@@ -43,13 +43,13 @@ pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a
         );
     }
     let name = projection_name(cx, ident, &attrs);
-    let version = projection_version(cx, &attrs);
+    let version = version(cx, attrs.version.value.as_ref());
     let [events, ignore, covers] = [&attrs.events, &attrs.ignore, &attrs.covers]
         .map(|key| key.value.clone().unwrap_or_default());
     let (events, ignore) = distinct_events(cx, events, ignore);
-    let covers = distinct(cx, covers, "set");
+    let covers = distinct_types(cx, covers, "set");
     let views = match (attrs.views.value, attrs.views.seen) {
-        (Some(views), _) => Checked::Good(distinct(cx, views, "view")),
+        (Some(views), _) => Checked::Good(distinct_types(cx, views, "view")),
         (None, false) if attrs.complete => Checked::Good(Vec::new()),
         (None, _) => Checked::Bad,
     };
@@ -68,29 +68,9 @@ pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a
     }
 }
 
-fn refuse_inner(cx: &Ctxt, data: &Data) {
-    let message = "write `#[projection(..)]` above the type";
-    let fields: Vec<_> = match data {
-        Data::Struct(data) => data.fields.iter().collect(),
-        Data::Enum(data) => {
-            for variant in &data.variants {
-                attr::refuse(cx, &variant.attrs, "projection", message);
-            }
-            data.variants.iter().flat_map(|one| &one.fields).collect()
-        }
-        Data::Union(data) => data.fields.named.iter().collect(),
-    };
-    for field in fields {
-        attr::refuse(cx, &field.attrs, "projection", message);
-    }
-}
-
 /// All that is missing is one mistake: the attribute is written at once.
 fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &ProjectionAttrs) {
-    let no_events = match &attrs.events.value {
-        Some(events) => events.is_empty(),
-        None => !attrs.events.seen,
-    };
+    let no_events = !attrs.events.has_entries();
     let name = name::suggest(&ident.to_string(), Kind::Projection);
     let (what, keys) = match (!attrs.name.seen, no_events) {
         (false, false) => return,
@@ -118,24 +98,6 @@ fn projection_name(cx: &Ctxt, ident: &Ident, attrs: &ProjectionAttrs) -> String 
         cx.error(name, message);
     }
     name.value()
-}
-
-fn projection_version(cx: &Ctxt, attrs: &ProjectionAttrs) -> u32 {
-    let Some(literal) = &attrs.version.value else {
-        return 1;
-    };
-    match literal.base10_parse::<u32>() {
-        Ok(0) => cx.error(
-            literal,
-            "versions count from 1: write `version = 1`, or leave it out",
-        ),
-        Ok(version) => return version,
-        Err(_) => cx.error(
-            literal,
-            format_args!("a version is a whole number from 1 to {}", u32::MAX),
-        ),
-    }
-    1
 }
 
 /// Each event is handled or ignored, and once.
@@ -167,20 +129,4 @@ fn distinct_events(cx: &Ctxt, events: Vec<Type>, ignore: Vec<Type>) -> (Vec<Type
     };
     let events = keep(events, "events");
     (events, keep(ignore, "ignore"))
-}
-
-fn distinct(cx: &Ctxt, list: Vec<Type>, what: &str) -> Vec<Type> {
-    let mut kept: Vec<Type> = Vec::new();
-    for ty in list {
-        let name = text(&ty);
-        if kept.iter().any(|other| text(other) == name) {
-            cx.error(
-                &ty,
-                format_args!("{what} `{name}` is listed twice: keep one"),
-            );
-        } else {
-            kept.push(ty);
-        }
-    }
-    kept
 }

@@ -1,0 +1,146 @@
+//! What the derives of messages, inboxes and process managers call. Not public API.
+#![allow(missing_docs, missing_debug_implementations)]
+
+use crate::__private::{Maybe, One, has, str_eq};
+use crate::bus::{Message, MessageError, Purpose, Topic};
+use crate::codec::DecodeReason;
+use crate::command::RemoteCommand;
+use crate::event::{Event, EventDescriptor};
+use crate::inbox::{InboxError, MessageContext};
+use crate::process::Payload;
+use std::borrow::Cow;
+use std::fmt::Display;
+
+/// The field whose value is the key of a message. `Kind` is as of a tag.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` cannot be the key of a message",
+    label = "a key is text, but this type has no `Display`",
+    note = "a key is a value that implements `std::fmt::Display`, or an `Option` of one"
+)]
+pub trait KeyValue<Kind> {
+    fn key(&self) -> Option<Cow<'_, str>>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display> KeyValue<One> for T {
+    fn key(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Owned(self.to_string()))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<Kind, T: KeyValue<Kind>> KeyValue<Maybe<Kind>> for Option<T> {
+    fn key(&self) -> Option<Cow<'_, str>> {
+        self.as_ref().and_then(T::key)
+    }
+}
+
+/// A command, seen from generated code, as [`OneEvent`](crate::__private::OneEvent) is an event.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a command that can be sent",
+    label = "this type does not implement `RemoteCommand`",
+    note = "add `#[derive(RemoteCommand)]` and `#[remote_command(name = \"..\", service = \"..\")]` to `{Self}`"
+)]
+pub trait OneCommand {
+    const NAME: &'static str;
+    const SERVICE: &'static str;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: RemoteCommand> OneCommand for C {
+    const NAME: &'static str = C::NAME;
+    const SERVICE: &'static str = C::SERVICE;
+}
+
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has the name of an earlier entry of `{P}`",
+    label = "its `name = \"..\"` is taken"
+)]
+pub trait NamedOnce<P, const OK: bool> {
+    const HOLDS: () = ();
+}
+impl<T, P> NamedOnce<P, true> for T {}
+
+#[diagnostic::on_unimplemented(
+    message = "command `{Self}` is for another service than inbox `{I}`",
+    label = "its `service = \"..\"` is not the name of this inbox",
+    note = "a command is handled by the inbox whose name it gives as its `service`"
+)]
+pub trait CommandFor<I, const OK: bool> {
+    const HOLDS: () = ();
+}
+impl<C, I> CommandFor<I, true> for C {}
+
+/// What stands beside the commands that a process manager lists.
+pub struct NoCommand;
+
+/// Another of these.
+pub struct NoOtherCommand;
+
+/// What stands beside its deadlines.
+pub struct NoDeadline;
+
+/// Another of these.
+pub struct NoOtherDeadline;
+
+/// For every text, whether it is unlike all earlier ones.
+pub const fn distinct_texts<const N: usize>(texts: &[&str; N]) -> [bool; N] {
+    let mut ok = [true; N];
+    let mut i = 0;
+    while i < N {
+        let mut j = 0;
+        while j < i {
+            if str_eq(texts[i], texts[j]) {
+                ok[i] = false;
+            }
+            j += 1;
+        }
+        i += 1;
+    }
+    ok
+}
+
+/// What an inbox asks for.
+#[must_use]
+pub fn topics(
+    service: &str,
+    events: &[&[&'static EventDescriptor]],
+    commands: &[&str],
+) -> Vec<Topic> {
+    let events = events.iter().flat_map(|set| set.iter());
+    let events = events.map(|event| Topic::event(event.name));
+    let commands = commands.iter().map(|name| Topic::command(service, name));
+    events.chain(commands).collect()
+}
+
+/// Whether it is an event of the set.
+#[must_use]
+pub fn is_event(message: &Message, set: &[&'static EventDescriptor]) -> bool {
+    message.purpose == Purpose::Event && has(set, &message.name)
+}
+
+/// Whether it is the command of this name.
+#[must_use]
+pub fn is_command(message: &Message, name: &str) -> bool {
+    matches!(message.purpose, Purpose::Command { .. }) && message.name == name
+}
+
+pub fn read_command<C: RemoteCommand>(message: &Message) -> Result<C, MessageError> {
+    message.decode_command()
+}
+
+pub fn reply<C: RemoteCommand>(
+    context: &mut MessageContext<'_>,
+    reply: &C::Reply,
+) -> Result<(), InboxError> {
+    let written = context.__reply(reply);
+    written.map_err(|error| InboxError::Handler(error.into()))
+}
+
+/// Reads the reply to a command. One of another name was not meant for it.
+pub fn read_reply<C: RemoteCommand>(reply: &Payload<'_>) -> Result<C::Reply, DecodeReason> {
+    if reply.name != <C::Reply as Event>::NAME {
+        return Err(DecodeReason::UnknownEvent);
+    }
+    reply.read()
+}

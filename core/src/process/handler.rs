@@ -1,0 +1,172 @@
+//! A process manager as a consumer of the log.
+
+use super::notes::{Open, Process};
+use super::record::Kind;
+use super::step::{Input, Steps};
+use super::{ProcessManager, Processes};
+use crate::consumer::ConsumerOptions;
+use crate::consumer::DeadLetter;
+use crate::consumer::handler::{Call, Continuous, Handler};
+use crate::consumer::notebook::{Answer, Ask, Notebook, NotebookOf};
+use crate::consumer::notes::{self, NoteError, backend};
+use crate::place::Position;
+use crate::projection::{ProjectError, ViewStore as _};
+use crate::query::{Query, QueryItem};
+use crate::record::RecordedEventRef;
+use crate::subscription::StartFrom;
+use crate::time::Timestamp;
+use crate::unit_of_work::{UnitOfWork, Work};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many events a unit of work takes before it is committed: few enough that it seldom meets others.
+const EVENTS: usize = 1000;
+
+/// The log's side of a process manager.
+pub(crate) struct Reacting<P> {
+    pub(super) steps: Arc<Steps<P>>,
+    query: Query,
+    start: StartFrom,
+    options: ConsumerOptions,
+}
+
+impl<P: ProcessManager> Reacting<P> {
+    pub(crate) fn new(steps: Arc<Steps<P>>, processes: &Processes<P>) -> Self {
+        let names = P::EVENTS.iter();
+        let item = names.fold(QueryItem::new(), |item, event| item.name(event.name));
+        Reacting {
+            steps,
+            query: item.into(),
+            start: processes.start,
+            options: processes.options.clone(),
+        }
+    }
+}
+
+impl<P: ProcessManager> Continuous for Reacting<P> {
+    fn name(&self) -> &str {
+        P::NAME
+    }
+
+    fn start(&self) -> StartFrom {
+        self.start
+    }
+}
+
+impl<P: ProcessManager> Handler for Reacting<P> {
+    type Notes = Work;
+    const ATOMIC: bool = true;
+
+    fn notes(&self) -> &Work {
+        &self.steps.work
+    }
+
+    fn options(&self) -> &ConsumerOptions {
+        &self.options
+    }
+
+    fn query(&self) -> &Query {
+        &self.query
+    }
+
+    fn wants(&self, _: &RecordedEventRef<'_>) -> bool {
+        true
+    }
+
+    async fn handle(
+        &self,
+        event: &RecordedEventRef<'_>,
+        call: Call<'_, UnitOfWork>,
+    ) -> Result<(), ProjectError> {
+        let Some(id) = P::process_of(event)? else {
+            return Ok(());
+        };
+        let input = Input {
+            to: Kind::Event,
+            name: event.name,
+            version: event.schema_version,
+            data: Some(event.payload),
+            command: None,
+            reason: None,
+            correlation_id: event.correlation_id.or(Some(event.id)),
+            cause: Some(event.id),
+        };
+        let id = id.to_string();
+        self.steps.take(call.transaction, &id, input).await
+    }
+
+    fn is_full(&self, unit: &UnitOfWork) -> bool {
+        unit.len() >= EVENTS
+    }
+}
+
+/// The notes of a process manager: those of a consumer, and the processes that go on.
+pub(crate) struct ProcessBook<P: ProcessManager>(pub(crate) Arc<NotebookOf<Reacting<P>>>);
+
+impl<P: ProcessManager> ProcessBook<P> {
+    async fn list(&self) -> Result<Vec<Process>, NoteError> {
+        let steps = &self.0.handler.steps;
+        let (work, keys) = (&steps.work, &steps.keys);
+        let mut unit = work.unit();
+        let prefix = keys.open_all();
+        let open: Vec<(String, Open)> = notes::list(work, &mut unit, &prefix).await?;
+        let mut all: BTreeMap<String, Process> = open
+            .into_iter()
+            .map(|(key, open)| {
+                let id = key.strip_prefix(&prefix).unwrap_or_default().to_owned();
+                (id.clone(), shown(id, open))
+            })
+            .collect();
+        let deadlines = work.list(&mut unit, &keys.deadlines()).await;
+        for (key, _) in deadlines.map_err(backend)? {
+            if let Some((at, _, id)) = keys.parts_of_deadline(&key)
+                && let Some(process) = all.get_mut(id)
+            {
+                // They come in the order of time.
+                process.deadline.get_or_insert(Timestamp::from_micros(at));
+            }
+        }
+        for letter in self.0.dead_letters().await? {
+            let id = letter.sequence.clone();
+            let process = all.entry(id).or_insert_with(|| Process {
+                id: letter.sequence,
+                since: letter.parked_at,
+                updated: letter.parked_at,
+                waiting_for: Vec::new(),
+                deadline: None,
+                is_parked: true,
+            });
+            process.is_parked = true;
+        }
+        Ok(all.into_values().collect())
+    }
+}
+
+fn shown(id: String, open: Open) -> Process {
+    Process {
+        id,
+        since: Timestamp::from_micros(open.since),
+        updated: Timestamp::from_micros(open.updated),
+        waiting_for: open.waiting,
+        deadline: None,
+        is_parked: false,
+    }
+}
+
+impl<P: ProcessManager> Notebook for ProcessBook<P> {
+    fn checkpoint(&self) -> Answer<'_, Option<Position>> {
+        self.0.checkpoint()
+    }
+
+    fn dead_letters(&self) -> Answer<'_, Vec<DeadLetter>> {
+        self.0.dead_letters()
+    }
+
+    fn ask<'a>(&'a self, ask: Ask<'a>) -> Answer<'a, bool> {
+        self.0.ask(ask)
+    }
+
+    fn processes(&self) -> Answer<'_, Vec<Process>> {
+        Box::pin(self.list())
+    }
+}

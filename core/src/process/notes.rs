@@ -1,0 +1,89 @@
+//! What a process manager writes down beside its streams: the processes that go on, and their deadlines.
+
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The keys of one process manager's notes.
+#[derive(Debug, Clone)]
+pub(crate) struct ProcessKeys(String);
+
+impl ProcessKeys {
+    /// A name has no slash.
+    pub(crate) fn new(name: &str) -> Self {
+        ProcessKeys(format!("process/{name}/"))
+    }
+
+    pub(super) fn open_all(&self) -> String {
+        format!("{}open/", self.0)
+    }
+
+    pub(super) fn open(&self, id: &str) -> String {
+        format!("{}open/{id}", self.0)
+    }
+
+    /// All deadlines, in the order of time.
+    pub(super) fn deadlines(&self) -> String {
+        format!("{}deadline/", self.0)
+    }
+
+    pub(super) fn deadline(&self, at: u64, id: &str, name: &str) -> String {
+        format!("{}deadline/{at:016x}/{name}/{id}", self.0)
+    }
+
+    /// The time, the name and the process of a deadline, from its key.
+    pub(super) fn parts_of_deadline<'k>(&self, key: &'k str) -> Option<(u64, &'k str, &'k str)> {
+        let (at, rest) = key.strip_prefix(&self.deadlines())?.split_once('/')?;
+        // The name of an event has no slash.
+        let (name, id) = rest.split_once('/')?;
+        Some((u64::from_str_radix(at, 16).ok()?, name, id))
+    }
+}
+
+/// A process that goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Open {
+    /// Microseconds since 1970.
+    pub(super) since: u64,
+    pub(super) updated: u64,
+    /// The names of the commands that are not answered yet.
+    pub(super) waiting: Vec<String>,
+}
+
+/// A deadline, with its payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Deadline {
+    pub(super) version: u32,
+    /// JSON.
+    pub(super) data: String,
+}
+
+/// A process that goes on, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Process {
+    /// Its id, as text.
+    pub id: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// When it last reacted to something.
+    pub updated: Timestamp,
+    /// The commands that it has sent and that are not answered yet, by name.
+    pub waiting_for: Vec<String>,
+    /// Its next deadline.
+    pub deadline: Option<Timestamp>,
+    /// Whether events of it are parked: its reaction to one has failed.
+    pub is_parked: bool,
+}
+
+impl Process {
+    /// Whether nothing moves it any more: its reaction has failed, or nothing has happened for this long, and no
+    /// deadline is to come.
+    #[must_use]
+    pub fn is_stuck(&self, now: Timestamp, silence: std::time::Duration) -> bool {
+        let silence = u64::try_from(silence.as_micros()).unwrap_or(u64::MAX);
+        let before = now.as_micros().saturating_sub(silence);
+        let is_silent = self.updated.as_micros() < before;
+        let deadline = self.deadline.map(Timestamp::as_micros);
+        self.is_parked || (is_silent && deadline.is_none_or(|deadline| deadline < before))
+    }
+}

@@ -1,0 +1,92 @@
+//! How a process manager is run.
+
+use super::{ProcessManager, Replies};
+use crate::bus::Subscriber;
+use crate::consumer::{ConsumerOptions, FailurePolicy};
+use crate::inbox::{Desk, InboxOptions, receive};
+use crate::runner::Running;
+use crate::subscription::StartFrom;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+/// Gives what receives the answers, once there is what takes them.
+type Receiving<P> = dyn FnOnce(Arc<Desk<Replies<P>>>) -> Running + Send;
+
+/// The processes of one kind, and how they are run.
+///
+/// ```ignore
+/// let placements = Processes::<Placement>::new().replies_from(bus.clone());
+/// Midgard::new(store).process_manager(placements).outbox(outbox, bus).run().await?;
+/// ```
+#[must_use = "pass it to `Midgard::process_manager`"]
+pub struct Processes<P> {
+    pub(crate) start: StartFrom,
+    pub(crate) options: ConsumerOptions,
+    pub(crate) inbox: InboxOptions,
+    pub(crate) receiving: Option<Box<Receiving<P>>>,
+}
+
+impl<P: ProcessManager> Processes<P> {
+    /// Processes that begin with the first event of the log. A reaction that fails is tried again five times, and then
+    /// the event is parked, with the later ones of its process; other processes go on.
+    pub fn new() -> Self {
+        let options = ConsumerOptions::new().on_failure(FailurePolicy::retry(5).then_park());
+        Processes {
+            start: StartFrom::Start,
+            options: by_process::<P>(options),
+            inbox: InboxOptions::new(),
+            receiving: None,
+        }
+    }
+
+    /// The bus over which answers come to the commands that they send. The commands leave by the
+    /// [outbox](crate::Outbox).
+    pub fn replies_from(mut self, bus: impl Subscriber) -> Self {
+        self.receiving = Some(Box::new(|desk| Box::pin(receive(desk, bus))));
+        self
+    }
+
+    /// Where they begin when they were never run; with the first event, when nothing is said.
+    pub const fn from(mut self, start: StartFrom) -> Self {
+        self.start = start;
+        self
+    }
+
+    /// How they are run. The sequence of an event is its process in any case.
+    pub fn options(mut self, options: ConsumerOptions) -> Self {
+        self.options = by_process::<P>(options);
+        self
+    }
+
+    /// How answers are received.
+    pub fn inbox_options(mut self, options: InboxOptions) -> Self {
+        self.inbox = options;
+        self
+    }
+}
+
+fn by_process<P: ProcessManager>(options: ConsumerOptions) -> ConsumerOptions {
+    options.sequence_by(|event| {
+        // What cannot be read belongs to no process, and is in nobody's way but its stream's.
+        let process = P::process_of(event).ok().flatten();
+        process.map_or(Cow::Borrowed(event.stream), |id| Cow::Owned(id.to_string()))
+    })
+}
+
+impl<P: ProcessManager> Default for Processes<P> {
+    fn default() -> Self {
+        Processes::new()
+    }
+}
+
+impl<P: ProcessManager> fmt::Debug for Processes<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processes")
+            .field("process_manager", &P::NAME)
+            .field("start", &self.start)
+            .field("options", &self.options)
+            .field("inbox", &self.inbox)
+            .finish_non_exhaustive()
+    }
+}

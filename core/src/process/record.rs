@@ -1,0 +1,180 @@
+//! What a process manager has reacted to, as its stream has it, and the state that this adds up to.
+
+use super::{Payload, ProcessInput, ProcessManager, Reactions};
+use crate::codec::{DecodeError, DecodeReason};
+use crate::command::CommandSent;
+use crate::event::Event;
+use crate::metadata::EventId;
+use crate::place::Version;
+use crate::projection::HandlerError;
+use crate::record::RecordedEventRef;
+use crate::store::{DynStore, ReadStream, Store as _};
+use crate::stream_name::StreamName;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// A process manager has reacted.
+#[derive(Debug, Clone, Serialize, Deserialize, crate::Event)]
+#[event(name = "midgard.process_reacted", crate = crate)]
+pub(crate) struct ProcessReacted {
+    pub(crate) to: Kind,
+    /// The name, version and payload of the event, the reply or the deadline.
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) data: Option<Box<RawValue>>,
+    /// The id of the command that was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<String>,
+    /// Why it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// The deadlines that were set, by name, in microseconds since 1970.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) deadlines: BTreeMap<String, u64>,
+    /// The deadlines that are no longer set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) cancelled: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_complete: bool,
+}
+
+/// What a process manager has reacted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Event,
+    Reply,
+    Refusal,
+    Deadline,
+}
+
+/// A process as its stream tells it.
+pub(crate) struct Instance<P> {
+    pub(crate) state: P,
+    pub(crate) version: Version,
+    /// The commands that are not answered yet, by their ids.
+    pub(crate) waiting: BTreeMap<String, CommandSent>,
+    /// The deadlines that are set, by name.
+    pub(crate) deadlines: BTreeMap<String, u64>,
+    pub(crate) is_complete: bool,
+    /// When it began, in microseconds since 1970; `None` before its first event.
+    pub(crate) since: Option<u64>,
+}
+
+impl<P: ProcessManager> Instance<P> {
+    /// Makes a process anew from its stream.
+    pub(crate) async fn load(store: &DynStore, stream: &StreamName) -> Result<Self, HandlerError> {
+        let mut instance = Instance {
+            state: P::default(),
+            version: Version::ZERO,
+            waiting: BTreeMap::new(),
+            deadlines: BTreeMap::new(),
+            is_complete: false,
+            since: None,
+        };
+        let mut failed = None;
+        let read = ReadStream::forward(stream.clone());
+        let state = store
+            .read_stream(&read, &mut |event| match instance.replay(&event) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            })
+            .await?;
+        match failed {
+            Some(error) => Err(error.into()),
+            None if instance.version < state.last => Err(format!(
+                "stream \"{stream}\" lacks events up to version {}: a process cannot be made anew when its events were removed",
+                state.last
+            )
+            .into()),
+            None => Ok(instance),
+        }
+    }
+
+    fn replay(&mut self, event: &RecordedEventRef<'_>) -> Result<(), DecodeError> {
+        self.version = event.version;
+        self.since.get_or_insert(event.time.as_micros());
+        match event.name {
+            CommandSent::NAME => self.sent(event.id, event.decode()?),
+            ProcessReacted::NAME => {
+                let reacted: ProcessReacted = event.decode()?;
+                self.react(&reacted)
+                    .map(drop)
+                    .map_err(|reason| DecodeError::new(event, reason))?;
+                self.settle(&reacted);
+            }
+            _ => return Err(DecodeError::new(event, DecodeReason::UnknownEvent)),
+        }
+        Ok(())
+    }
+
+    /// Takes into the state what it is to react to; `None` when it is the answer to a command that it does not
+    /// wait for (any more).
+    pub(crate) fn react(
+        &mut self,
+        reacted: &ProcessReacted,
+    ) -> Result<Option<Reactions<P>>, DecodeReason> {
+        let command = match &reacted.command {
+            None => None,
+            Some(id) => match self.waiting.get(id) {
+                Some(command) => Some(command),
+                None => return Ok(None),
+            },
+        };
+        let of_command = command.map(|command| Payload {
+            name: &command.name,
+            schema_version: command.version,
+            data: command.data.get().as_bytes(),
+        });
+        let payload = Payload {
+            name: &reacted.name,
+            schema_version: reacted.version,
+            data: reacted
+                .data
+                .as_deref()
+                .map_or(&[], |data| data.get().as_bytes()),
+        };
+        let input = match (reacted.to, of_command) {
+            (Kind::Reply, Some(command)) => ProcessInput::Reply {
+                command,
+                reply: payload,
+            },
+            (Kind::Refusal, Some(command)) => ProcessInput::Refusal {
+                command,
+                reason: reacted.reason.as_deref().unwrap_or_default(),
+            },
+            (Kind::Deadline, _) => ProcessInput::Deadline(payload),
+            _ => ProcessInput::Event(payload),
+        };
+        let mut reactions = Reactions::new();
+        self.state.react_to(&input, &mut reactions)?;
+        Ok(Some(reactions))
+    }
+
+    /// Takes in what it no longer waits for, and until when it waits.
+    pub(crate) fn settle(&mut self, reacted: &ProcessReacted) {
+        if let Some(command) = &reacted.command {
+            self.waiting.remove(command);
+        }
+        if reacted.to == Kind::Deadline {
+            self.deadlines.remove(&reacted.name);
+        }
+        for name in &reacted.cancelled {
+            self.deadlines.remove(name);
+        }
+        let set = reacted.deadlines.iter();
+        self.deadlines
+            .extend(set.map(|(name, at)| (name.clone(), *at)));
+        self.is_complete |= reacted.is_complete;
+    }
+
+    /// Takes in a command that it has sent.
+    pub(crate) fn sent(&mut self, id: EventId, command: CommandSent) {
+        self.waiting.insert(id.to_string(), command);
+    }
+}

@@ -1,0 +1,65 @@
+//! The answers to the commands of a process manager, as they come over a bus.
+
+use super::ProcessManager;
+use super::record::Kind;
+use super::step::{Input, Steps};
+use crate::bus::{Message, Purpose, Topic};
+use crate::command::Refused;
+use crate::event::Event as _;
+use crate::inbox::{Dispatch, InboxError};
+use crate::projection::ProjectError;
+use crate::record::NewEvent;
+use crate::unit_of_work::UnitOfWork;
+use std::sync::Arc;
+
+/// Hands answers to the processes that wait for them.
+pub(crate) struct Replies<P>(pub(crate) Arc<Steps<P>>);
+
+impl<P: ProcessManager> Dispatch for Replies<P> {
+    fn queue(&self) -> &str {
+        P::NAME
+    }
+
+    fn topics(&self) -> Vec<Topic> {
+        vec![Topic::replies(P::NAME)]
+    }
+
+    async fn dispatch(
+        &self,
+        message: &Message,
+        unit: &mut UnitOfWork,
+    ) -> Result<Option<NewEvent>, InboxError> {
+        let subject = message.subject.as_deref().unwrap_or_default();
+        let id = subject
+            .strip_prefix(P::NAME)
+            .and_then(|rest| rest.strip_prefix('-'));
+        let (Purpose::Reply { .. }, Some(id), Some(command)) =
+            (&message.purpose, id, message.causation_id)
+        else {
+            return Err(InboxError::unknown(P::NAME, message));
+        };
+        let refused = match &*message.name {
+            Refused::NAME => Some(message.decode::<Refused>()?.reason),
+            _ => None,
+        };
+        let input = Input {
+            to: if refused.is_some() {
+                Kind::Refusal
+            } else {
+                Kind::Reply
+            },
+            name: &message.name,
+            version: message.schema_version,
+            data: Some(&message.data),
+            command: Some(command.to_string()),
+            reason: refused,
+            correlation_id: message.correlation_id,
+            cause: message.id.parse().ok(),
+        };
+        let taken = self.0.take(unit, id, input).await;
+        taken.map(|()| None).map_err(|error| match error {
+            ProjectError::Handler(error) => InboxError::Handler(error),
+            ProjectError::Decode(error) => InboxError::Handler(error.into()),
+        })
+    }
+}

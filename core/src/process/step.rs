@@ -1,0 +1,210 @@
+//! One step of a process: it reacts, and what follows is taken into a unit of work.
+
+use super::ProcessManager;
+use super::notes::{Deadline, Open, ProcessKeys};
+use super::reactions::{Outgoing, Step};
+use super::record::{Instance, Kind, ProcessReacted};
+use crate::command::{CommandSent, raw};
+use crate::consumer::notes;
+use crate::event::Event;
+use crate::metadata::{EventId, Metadata};
+use crate::projection::{HandlerError, ProjectError};
+use crate::record::NewEvent;
+use crate::stream_name::StreamName;
+use crate::time::Timestamp;
+use crate::unit_of_work::{UnitOfWork, Work};
+use event_listener::Event as Notify;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// What takes the steps of the processes of one kind.
+pub(crate) struct Steps<P> {
+    pub(super) work: Work,
+    pub(super) keys: ProcessKeys,
+    /// Told after a commit that sets a deadline.
+    pub(super) deadline_set: Arc<Notify>,
+    process: PhantomData<fn() -> P>,
+}
+
+/// What a process is to react to, before it is recorded.
+pub(super) struct Input<'a> {
+    pub(super) to: Kind,
+    pub(super) name: &'a str,
+    pub(super) version: u32,
+    pub(super) data: Option<&'a [u8]>,
+    pub(super) command: Option<String>,
+    pub(super) reason: Option<String>,
+    /// What led to it.
+    pub(super) correlation_id: Option<EventId>,
+    pub(super) cause: Option<EventId>,
+}
+
+impl<P: ProcessManager> Steps<P> {
+    pub(crate) fn new(work: Work) -> Self {
+        Steps {
+            work,
+            keys: ProcessKeys::new(P::NAME),
+            deadline_set: Arc::default(),
+            process: PhantomData,
+        }
+    }
+
+    /// Lets a process react, and takes into the unit of work what follows.
+    pub(super) async fn take(
+        &self,
+        unit: &mut UnitOfWork,
+        id: &str,
+        input: Input<'_>,
+    ) -> Result<(), ProjectError> {
+        let taken = self.try_to_take(unit, id, input).await;
+        taken.map_err(ProjectError::Handler)
+    }
+
+    async fn try_to_take(
+        &self,
+        unit: &mut UnitOfWork,
+        id: &str,
+        input: Input<'_>,
+    ) -> Result<(), HandlerError> {
+        let stream = StreamName::new(format!("{}-{id}", P::NAME))?;
+        let mut instance: Instance<P> = match unit.take_cached(&stream) {
+            Some(instance) => instance,
+            None => Instance::load(self.work.store(), &stream).await?,
+        };
+        let now = Timestamp::now();
+        let mut reacted = ProcessReacted {
+            to: input.to,
+            name: input.name.to_owned(),
+            version: input.version,
+            data: input.data.map(raw).transpose()?,
+            command: input.command,
+            reason: input.reason,
+            deadlines: [].into(),
+            cancelled: Vec::new(),
+            is_complete: false,
+        };
+        let Some(reactions) = instance.react(&reacted)? else {
+            // It was answered before.
+            unit.cache(stream, instance);
+            return Ok(());
+        };
+        let mut metadata = Metadata::new();
+        if let Some(correlation) = input.correlation_id {
+            metadata = metadata.with_correlation_id(correlation);
+        }
+        if let Some(cause) = input.cause {
+            metadata = metadata.with_causation_id(cause);
+        }
+        let (mut sent, mut set) = (Vec::new(), Vec::new());
+        for step in reactions.into_steps()? {
+            match step {
+                Step::Execute(command) => command.execute(unit, &metadata).await?,
+                Step::Send(command) => sent.push(sent_by::<P>(command)?),
+                Step::Remind { deadline, after } => {
+                    let after = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+                    let at = now.as_micros().saturating_add(after);
+                    let name = deadline.name;
+                    set.retain(|(_, other): &(u64, Outgoing)| other.name != name);
+                    set.push((at, deadline));
+                }
+                Step::Cancel(name) => {
+                    set.retain(|(_, other)| other.name != name);
+                    reacted.cancelled.push(name.to_owned());
+                }
+                Step::Complete => {
+                    set.clear();
+                    reacted.cancelled.extend(instance.deadlines.keys().cloned());
+                    reacted.is_complete = true;
+                }
+            }
+        }
+        let names = set
+            .iter()
+            .map(|(at, deadline)| (deadline.name.to_owned(), *at));
+        reacted.deadlines = names.collect();
+        self.put_deadlines(unit, id, &instance, &reacted, &set)
+            .await?;
+
+        let mut events = vec![NewEvent::encode(&reacted)?.with_metadata(metadata.clone())];
+        let version = instance.version;
+        instance.settle(&reacted);
+        for command in sent {
+            let event = NewEvent::encode(&command)?.with_metadata(metadata.clone());
+            instance.sent(event.id, command);
+            events.push(event);
+        }
+        instance.version.0 += events.len() as u64;
+        unit.append(stream.clone(), version, events);
+        self.put_open(unit, id, &mut instance, now).await?;
+        unit.cache(stream, instance);
+        Ok(())
+    }
+
+    /// Writes down the deadlines that were set, and removes those that are no longer.
+    async fn put_deadlines(
+        &self,
+        unit: &mut UnitOfWork,
+        id: &str,
+        instance: &Instance<P>,
+        reacted: &ProcessReacted,
+        set: &[(u64, Outgoing)],
+    ) -> Result<(), HandlerError> {
+        for (name, at) in &instance.deadlines {
+            let has_passed = reacted.to == Kind::Deadline && reacted.name == *name;
+            if has_passed
+                || reacted.cancelled.contains(name)
+                || reacted.deadlines.contains_key(name)
+            {
+                let key = self.keys.deadline(*at, id, name);
+                notes::remove(&self.work, unit, &key).await?;
+            }
+        }
+        for (at, deadline) in set {
+            let note = Deadline {
+                version: deadline.schema_version,
+                data: String::from_utf8(deadline.data.clone())?,
+            };
+            let key = self.keys.deadline(*at, id, deadline.name);
+            notes::put(&self.work, unit, &key, note).await?;
+        }
+        if !set.is_empty() {
+            unit.tell_after_commit(&self.deadline_set);
+        }
+        Ok(())
+    }
+
+    /// Lists the process as long as it goes on.
+    async fn put_open(
+        &self,
+        unit: &mut UnitOfWork,
+        id: &str,
+        instance: &mut Instance<P>,
+        now: Timestamp,
+    ) -> Result<(), HandlerError> {
+        let since = *instance.since.get_or_insert(now.as_micros());
+        let key = self.keys.open(id);
+        if instance.is_complete {
+            notes::remove(&self.work, unit, &key).await?;
+            return Ok(());
+        }
+        let waiting = instance.waiting.values();
+        let open = Open {
+            since,
+            updated: now.as_micros(),
+            waiting: waiting.map(|command| command.name.clone()).collect(),
+        };
+        notes::put(&self.work, unit, &key, open).await?;
+        Ok(())
+    }
+}
+
+fn sent_by<P: ProcessManager>(command: Outgoing) -> Result<CommandSent, HandlerError> {
+    Ok(CommandSent {
+        name: command.name.to_owned(),
+        version: command.schema_version,
+        service: command.service.to_owned(),
+        key: command.key,
+        reply_to: P::NAME.to_owned(),
+        data: raw(&command.data)?,
+    })
+}

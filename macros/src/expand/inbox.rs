@@ -1,0 +1,116 @@
+//! `#[derive(Inbox)]`.
+
+use super::{anonymous, handled, listed, private};
+use crate::ctxt::Ctxt;
+use crate::fallback;
+use crate::valid::{self, Checked, Inbox};
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::DeriveInput;
+
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let cx = Ctxt::default();
+    let inbox = valid::inbox(&cx, input);
+    let code = match &inbox.name {
+        Checked::Good(name) if inbox.sound => impls(&inbox, name),
+        _ => fallback::inbox(&inbox),
+    };
+    let errors = cx.into_tokens();
+    quote!(#errors #code)
+}
+
+fn impls(inbox: &Inbox<'_>, name: &str) -> TokenStream {
+    let Inbox {
+        input,
+        krate,
+        events,
+        commands,
+        ..
+    } = inbox;
+    let private = private(krate);
+    let ident = &input.ident;
+    let listed: Vec<_> = events.iter().collect();
+    let sets = listed::sets(&listed, krate);
+    let events = events.iter().zip(&sets).map(|(ty, set)| {
+        let handled = handled(
+            &quote!(#krate::Subscribe),
+            ty,
+            "receive",
+            quote!(self, __event, __context),
+        );
+        quote! {
+            if #private::is_event(__message, #set) {
+                let __event = __message.decode::<#ty>()?;
+                return #handled.await.map_err(#krate::inbox::InboxError::Handler);
+            }
+        }
+    });
+    let handlers = commands.iter().map(|ty| {
+        let handled = handled(
+            &quote!(#krate::Handle),
+            ty,
+            "handle",
+            quote!(self, __command, __context),
+        );
+        quote! {
+            if #private::is_command(__message, <#ty as #private::OneCommand>::NAME) {
+                let __command = #private::read_command::<#ty>(__message)?;
+                let __reply = #handled.await.map_err(#krate::inbox::InboxError::Handler)?;
+                return #private::reply::<#ty>(__context, &__reply);
+            }
+        }
+    });
+    let checks = checks(inbox, name);
+    anonymous(&quote! {
+        #[automatically_derived]
+        impl #krate::Inbox for #ident {
+            const NAME: &'static #private::str = #name;
+
+            fn topics() -> #private::Vec<#krate::bus::Topic> {
+                #private::topics(
+                    #name,
+                    &[#(#sets),*],
+                    &[#(<#commands as #private::OneCommand>::NAME),*],
+                )
+            }
+
+            async fn handle_message(
+                &self,
+                __message: &#krate::bus::Message,
+                __context: &mut #krate::MessageContext<'_>,
+            ) -> #private::Result<(), #krate::inbox::InboxError> {
+                #(#events)*
+                #(#handlers)*
+                #private::Err(#krate::inbox::InboxError::unknown(#name, __message))
+            }
+        }
+
+        #checks
+    })
+}
+
+/// That nothing is listed twice, and that the commands are for this service.
+fn checks(inbox: &Inbox<'_>, name: &str) -> TokenStream {
+    let Inbox {
+        input,
+        krate,
+        events,
+        commands,
+        ..
+    } = inbox;
+    let private = private(krate);
+    let ident = &input.ident;
+    let listed: Vec<_> = events.iter().collect();
+    let events_once = (!listed.is_empty()).then(|| listed::events_once(ident, &listed, krate));
+    let commands_once = listed::names_once(ident, commands, &quote!(#private::OneCommand), krate);
+    quote! {
+        #events_once
+        #commands_once
+        #(
+            const _: () = <#commands as #private::CommandFor<
+                #ident,
+                { #private::is_name(<#commands as #private::OneCommand>::SERVICE, #name) },
+            >>::HOLDS;
+        )*
+    }
+}

@@ -1,0 +1,217 @@
+//! `#[derive(ProcessManager)]`.
+
+use super::{anonymous, handled, listed, private};
+use crate::ctxt::Ctxt;
+use crate::fallback;
+use crate::valid::{self, Checked, ProcessManager};
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{DeriveInput, Type};
+
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let cx = Ctxt::default();
+    let manager = valid::process_manager(&cx, input);
+    let code = match &manager.id {
+        Checked::Good(id) if manager.sound => impls(&manager, id),
+        _ => fallback::process_manager(&cx, &manager),
+    };
+    let errors = cx.into_tokens();
+    quote!(#errors #code)
+}
+
+fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
+    let ProcessManager {
+        input,
+        krate,
+        name,
+        events,
+        commands,
+        ..
+    } = manager;
+    let private = private(krate);
+    let ident = &input.ident;
+    let listed: Vec<_> = events.iter().collect();
+    let sets = listed::sets(&listed, krate);
+    let processes = events.iter().zip(&sets).map(|(ty, set)| {
+        let process = handled(
+            &quote!(#krate::React),
+            ty,
+            "process",
+            quote!(&__event, __recorded),
+        );
+        quote! {
+            if #private::has(#set, __recorded.name) {
+                let __event = __recorded.decode::<#ty>()?;
+                return #private::Ok(#process);
+            }
+        }
+    });
+    let reactions = reactions(manager, &sets);
+    let sends = !commands.is_empty();
+    let listings = listings(manager);
+    let checks = checks(manager);
+    anonymous(&quote! {
+        const __LEN: #private::usize = 0 #(+ #sets.len())*;
+
+        #[automatically_derived]
+        impl #krate::ProcessManager for #ident {
+            const NAME: &'static #private::str = #name;
+            type Id = #id;
+            const EVENTS: &'static [&'static #krate::EventDescriptor] =
+                &#private::concat_descriptors::<__LEN>(&[#(#sets),*]);
+            const SENDS: #private::bool = #sends;
+
+            fn process_of(
+                __recorded: &#krate::RecordedEventRef<'_>,
+            ) -> #private::Result<#private::Option<Self::Id>, #krate::DecodeError> {
+                #(#processes)*
+                #private::Ok(#private::None)
+            }
+
+            fn react_to(
+                &mut self,
+                __input: &#krate::process::ProcessInput<'_>,
+                __reactions: &mut #krate::Reactions<Self>,
+            ) -> #private::Result<(), #krate::DecodeReason> {
+                #reactions
+                #private::Err(#krate::DecodeReason::UnknownEvent)
+            }
+        }
+
+        #listings
+
+        #checks
+    })
+}
+
+/// What is handed to whom. What is in no list falls through.
+fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream {
+    let ProcessManager {
+        krate,
+        events,
+        commands,
+        deadlines,
+        ..
+    } = manager;
+    let private = private(krate);
+    let input = quote!(#krate::process::ProcessInput);
+    let done = quote!(return #private::Ok(()););
+    let events = events.iter().zip(sets).map(|(ty, set)| {
+        let arguments = quote!(self, __event, __reactions);
+        let react = handled(&quote!(#krate::React), ty, "react", arguments);
+        quote! {
+            if #private::has(#set, __payload.name) {
+                let __event = __payload.read::<#ty>()?;
+                #react;
+                #done
+            }
+        }
+    });
+    let resolve = quote!(#krate::Resolve);
+    let replies = commands.iter().map(|ty| {
+        let arguments = quote!(self, __sent, __answer, __reactions);
+        let replied = handled(&resolve, ty, "replied", arguments);
+        quote! {
+            if __command.name == <#ty as #private::OneCommand>::NAME {
+                let __sent = __command.read_command::<#ty>()?;
+                let __answer = #private::read_reply::<#ty>(__reply)?;
+                #replied;
+                #done
+            }
+        }
+    });
+    let refusals = commands.iter().map(|ty| {
+        let arguments = quote!(self, __sent, __reason, __reactions);
+        let refused = handled(&resolve, ty, "refused", arguments);
+        quote! {
+            if __command.name == <#ty as #private::OneCommand>::NAME {
+                let __sent = __command.read_command::<#ty>()?;
+                #refused;
+                #done
+            }
+        }
+    });
+    let answers = (!commands.is_empty()).then(|| {
+        quote! {
+            #input::Reply { command: __command, reply: __reply } => { #(#replies)* }
+            #input::Refusal { command: __command, reason: __reason } => { #(#refusals)* }
+        }
+    });
+    let expired = deadlines.iter().map(|ty| {
+        let arguments = quote!(self, __deadline, __reactions);
+        let expired = handled(&quote!(#krate::Expire), ty, "expired", arguments);
+        quote! {
+            if __payload.name == <#ty as #private::OneEvent>::NAME {
+                let __deadline = __payload.read::<#ty>()?;
+                #expired;
+                #done
+            }
+        }
+    });
+    let expired =
+        (!deadlines.is_empty()).then(|| quote!(#input::Deadline(__payload) => { #(#expired)* }));
+    let otherwise = (commands.is_empty() || deadlines.is_empty()).then(|| quote!(_ => {}));
+    quote! {
+        match __input {
+            #input::Event(__payload) => { #(#events)* }
+            #answers
+            #expired
+            #otherwise
+        }
+    }
+}
+
+/// What it may send, and the deadlines that it may set.
+///
+/// As of the views of a projection, there are two impls at least: otherwise rustc would not name what is meant
+/// where something else is used.
+fn listings(manager: &ProcessManager<'_>) -> TokenStream {
+    let ProcessManager {
+        input,
+        krate,
+        commands,
+        deadlines,
+        ..
+    } = manager;
+    let private = private(krate);
+    let ident = &input.ident;
+    let with_stand_ins = |list: &[Type], stand_ins: [&str; 2]| -> Vec<TokenStream> {
+        let missing = 2_usize.saturating_sub(list.len()).max(1);
+        let stand_ins = stand_ins.iter().take(missing).map(|name| {
+            let name = quote::format_ident!("{name}");
+            quote!(#private::#name)
+        });
+        list.iter().map(|ty| quote!(#ty)).chain(stand_ins).collect()
+    };
+    let sends = with_stand_ins(commands, ["NoCommand", "NoOtherCommand"]);
+    let schedules = with_stand_ins(deadlines, ["NoDeadline", "NoOtherDeadline"]);
+    quote! {
+        #(
+            #[automatically_derived]
+            impl #krate::process::Sends<#sends> for #ident {}
+        )*
+        #(
+            #[automatically_derived]
+            impl #krate::process::Schedules<#schedules> for #ident {}
+        )*
+    }
+}
+
+/// That nothing is listed twice.
+fn checks(manager: &ProcessManager<'_>) -> TokenStream {
+    let ProcessManager {
+        input,
+        krate,
+        events,
+        commands,
+        deadlines,
+        ..
+    } = manager;
+    let private = private(krate);
+    let ident = &input.ident;
+    let events: Vec<_> = events.iter().collect();
+    let events = listed::events_once(ident, &events, krate);
+    let commands = listed::names_once(ident, commands, &quote!(#private::OneCommand), krate);
+    let deadlines = listed::names_once(ident, deadlines, &quote!(#private::OneEvent), krate);
+    quote!(#events #commands #deadlines)
+}

@@ -1,0 +1,60 @@
+//! `#[derive(RemoteCommand)]`.
+
+use super::{anonymous, message_key, private};
+use crate::ctxt::Ctxt;
+use crate::fallback;
+use crate::valid::{self, Checked, RemoteCommand};
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote};
+use syn::{DeriveInput, Path, Type};
+
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let cx = Ctxt::default();
+    let command = valid::remote_command(&cx, input);
+    let code = match (&command.name, &command.service, &command.reply) {
+        (Checked::Good(name), Checked::Good(service), Checked::Good(reply)) if command.sound => {
+            impls(&command, name, service, reply.as_ref())
+        }
+        _ => fallback::remote_command(&cx, &command),
+    };
+    let errors = cx.into_tokens();
+    quote!(#errors #code)
+}
+
+fn impls(
+    command: &RemoteCommand<'_>,
+    name: &str,
+    service: &str,
+    answer: Option<&Type>,
+) -> TokenStream {
+    let RemoteCommand {
+        input,
+        krate,
+        version,
+        key,
+        ..
+    } = command;
+    let private = private(krate);
+    let ident = &input.ident;
+    let key = message_key(key.as_ref(), &private);
+    let reply = reply(answer, krate);
+    anonymous(&quote! {
+        #[automatically_derived]
+        impl #krate::RemoteCommand for #ident {
+            const NAME: &'static #private::str = #name;
+            const VERSION: #private::u32 = #version;
+            const SERVICE: &'static #private::str = #service;
+            type Reply = #reply;
+
+            #key
+        }
+    })
+}
+
+/// What it is answered with.
+pub(crate) fn reply(reply: Option<&Type>, krate: &Path) -> TokenStream {
+    match reply {
+        Some(reply) => reply.to_token_stream(),
+        None => quote!(#krate::Done),
+    }
+}
