@@ -93,7 +93,7 @@ pub(crate) struct Delivery {
 pub(crate) enum Arrived {
     /// Nothing.
     Held,
-    /// It was settled before: acknowledge it once more.
+    /// It was settled before, or is not for this queue: acknowledge it.
     Settled,
 }
 
@@ -199,13 +199,13 @@ impl Hand {
         (again, settled.map(|(_, reply)| reply.clone()).collect())
     }
 
-    /// Takes a delivery into the hand.
-    pub(crate) fn arrive(&self, delivery: Delivery) -> Arrived {
+    /// Takes a delivery into the hand; but not one that is for other queues only.
+    pub(crate) fn arrive(&self, delivery: Delivery, is_for_others: bool) -> Arrived {
         let mut guard = self.state();
         let state = &mut *guard;
         state.last_delivery = Some(delivery.number);
         let settled = state.settled.replies.get(&delivery.sequence);
-        if settled.is_some_and(|(published, _)| *published == delivery.published) {
+        if is_for_others || settled.is_some_and(|(published, _)| *published == delivery.published) {
             return Arrived::Settled;
         }
         let (epoch, now) = (state.epoch, Instant::now());
@@ -275,9 +275,6 @@ impl Hand {
     pub(crate) fn heard(&self, at: Instant) {
         let mut state = self.state();
         state.heard = state.heard.max(at);
-        state
-            .trouble
-            .take_if(|trouble| matches!(trouble, BusError::Unavailable { .. }));
         drop(state);
         self.changed.notify_one();
     }
@@ -317,24 +314,23 @@ impl Hand {
         Ok((Arc::clone(&held.message), Arc::clone(session)))
     }
 
-    /// A message is settled: it leaves the hand, and is remembered. Gives where to say so.
-    pub(crate) fn settle(&self, sequence: u64, claim: u64, published: i128) -> Option<Subject> {
+    /// A message is settled: it leaves the hand, and is remembered.
+    pub(crate) fn settle(&self, sequence: u64, claim: u64, published: i128) {
         let mut guard = self.state();
         let state = &mut *guard;
-        let held = state
-            .held
-            .get(&sequence)
-            .filter(|held| held.claim == Some(claim))?;
-        let reply = held.message.reply.clone()?;
+        let held = state.held.get(&sequence);
+        let Some(held) = held.filter(|held| held.claim == Some(claim)) else {
+            return;
+        };
+        let reply = held.message.reply.clone();
         state.held.remove(&sequence);
         state.out -= 1;
-        let most = REMEMBERED.max(4 * state.in_flight);
-        state
-            .settled
-            .remember(sequence, published, reply.clone(), most);
+        if let Some(reply) = reply {
+            let most = REMEMBERED.max(4 * state.in_flight);
+            state.settled.remember(sequence, published, reply, most);
+        }
         drop(guard);
         self.changed.notify_one();
-        Some(reply)
     }
 
     /// A message that was handed out is not settled, and is handed out again.
@@ -358,11 +354,11 @@ impl Hand {
         self.changed.notify_one();
     }
 
-    /// Something went wrong; the next call of `next` says so.
-    pub(crate) fn trouble(&self, error: BusError, is_the_end: bool) {
+    /// It is of no use to go on; the next call of `next` says so.
+    pub(crate) fn end(&self, error: BusError) {
         let mut state = self.state();
         state.trouble = Some(error);
-        state.has_ended |= is_the_end;
+        state.has_ended = true;
         drop(state);
         self.changed.notify_one();
     }

@@ -17,14 +17,17 @@ use midgard::bus::BusError;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The entry of a consumer's metadata that is new whenever what it asks for changes.
-pub(crate) const ASKS_SINCE: &str = "midgard-asks";
+/// What entries of a consumer's metadata begin with, and a subject follows: since when it asks for a subject that it
+/// did not ask for when it was made.
+pub(crate) const SINCE: &str = "midgard-since/";
+/// As [`SINCE`]: it does not ask for a subject any more, and has what came up to this place in the stream.
+pub(crate) const UNTIL: &str = "midgard-until/";
 
 /// How many subjects are remembered.
 const MOST: usize = 10_000;
 
 /// A consumer that asks for a subject.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Witness {
     pub(crate) consumer: Arc<str>,
     /// Tells it from one of the same name that was there before, or asked for something else.
@@ -32,8 +35,9 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    fn of(info: &Info) -> Self {
-        let since = info.config.metadata.get(ASKS_SINCE).cloned();
+    fn of(info: &Info, subject: &str) -> Self {
+        let since = info.config.metadata.get(&format!("{SINCE}{subject}"));
+        let since = since.cloned();
         let since = since.unwrap_or_else(|| info.created.unix_timestamp_nanos().to_string());
         Witness {
             consumer: (*info.name).into(),
@@ -78,7 +82,8 @@ impl Interest {
             let asking = consumers.iter().filter(|info| asks(&info.config, &subject));
             // The oldest, so that all publishers choose the same.
             if let Some(info) = asking.min_by_key(|info| (info.created, info.name.clone())) {
-                found.insert(subject, Witness::of(info));
+                let witness = Witness::of(info, &subject);
+                found.insert(subject, witness);
             }
         }
         let mut known = self.known();
@@ -97,17 +102,22 @@ impl Interest {
         stream: &str,
         witnesses: &HashMap<String, Witness>,
     ) -> Result<BTreeSet<String>, BusError> {
-        let distinct: BTreeSet<&Witness> = witnesses.values().collect();
-        let infos = distinct.into_iter().map(|witness| async move {
-            let info = consumer(session, stream, &witness.consumer).await?;
-            let same = info.filter(|info| Witness::of(info) == *witness);
-            Ok::<_, BusError>((witness, same))
+        let names: BTreeSet<&str> = witnesses
+            .values()
+            .map(|witness| &*witness.consumer)
+            .collect();
+        let infos = names.into_iter().map(|name| async move {
+            let info = consumer(session, stream, name).await?;
+            Ok::<_, BusError>((name, info))
         });
         let infos: HashMap<_, _> = try_join_all(infos).await?.into_iter().collect();
         let mut gone = BTreeSet::new();
         for (subject, witness) in witnesses {
-            let info = infos.get(witness).and_then(Option::as_ref);
-            if !info.is_some_and(|info| asks(&info.config, subject)) {
+            let info = infos.get(&*witness.consumer).and_then(Option::as_ref);
+            let is_there = info.is_some_and(|info| {
+                Witness::of(info, subject) == *witness && asks(&info.config, subject)
+            });
+            if !is_there {
                 gone.insert(subject.clone());
             }
         }
@@ -124,6 +134,9 @@ impl Interest {
 
 /// Whether a consumer asks for a subject. One without filters asks for all.
 fn asks(config: &Config, subject: &str) -> bool {
+    if config.metadata.contains_key(&format!("{UNTIL}{subject}")) {
+        return false;
+    }
     if !config.filter_subject.is_empty() {
         return subjects::matches(&config.filter_subject, subject);
     }

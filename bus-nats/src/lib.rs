@@ -31,6 +31,7 @@ mod session;
 mod settling;
 mod streams;
 mod subjects;
+mod topics;
 
 pub use deliveries::NatsDeliveries;
 pub use options::NatsOptions;

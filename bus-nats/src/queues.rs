@@ -1,16 +1,14 @@
 //! Queues are durable consumers of the stream.
 
-use crate::interest::{self, ASKS_SINCE};
+use crate::interest;
 use crate::options::NatsOptions;
 use crate::session::Session;
-use crate::subjects;
+use crate::{streams, subjects, topics};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{
     AckPolicy, Config, DeliverPolicy, Info, PriorityPolicy, pull,
 };
-use async_nats::jetstream::stream::{
-    ConsumerCreateStrictErrorKind, ConsumerUpdateErrorKind,
-};
+use async_nats::jetstream::stream::{ConsumerCreateStrictErrorKind, ConsumerUpdateErrorKind};
 use midgard::bus::{BusError, Queue};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -132,16 +130,30 @@ async fn update(
     found.filter_subjects.sort_unstable();
     let mut wanted = found.clone();
     set(&mut wanted, options, queue);
-    if wanted.filter_subjects == found.filter_subjects && found.metadata.contains_key(ASKS_SINCE) {
-        wanted.metadata.clone_from(&found.metadata);
+    topics::change(&mut wanted, &found, info);
+    if wanted != found && !change(session, options, name, &wanted).await? {
+        return Ok(false);
     }
-    if wanted == found {
+    // Nobody asks for these from now on: what was confirmed to who published it is in the stream.
+    if !topics::has_open_end(&wanted) {
         return Ok(true);
     }
+    let last = streams::last_sequence(session, &options.stream).await?;
+    topics::end(&mut wanted, last);
+    change(session, options, name, &wanted).await
+}
+
+/// Changes a consumer; false when it went away.
+async fn change(
+    session: &Session,
+    options: &NatsOptions,
+    name: &str,
+    wanted: &pull::Config,
+) -> Result<bool, BusError> {
     let action = "change a queue";
     let update = session
         .jetstream
-        .update_consumer_on_stream(wanted, &options.stream);
+        .update_consumer_on_stream(wanted.clone(), &options.stream);
     match session
         .answer(action, async { Ok::<_, BusError>(update.await) })
         .await?
@@ -172,8 +184,6 @@ fn set(config: &mut pull::Config, options: &NatsOptions, queue: &Queue) {
     } else {
         Duration::ZERO
     };
-    let since = midgard::EventId::new().to_string();
-    config.metadata.insert(ASKS_SINCE.to_owned(), since);
 }
 
 /// Whether a consumer can be a queue; what is wrong with it.

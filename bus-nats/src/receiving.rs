@@ -2,14 +2,15 @@
 
 use crate::Shared;
 use crate::hand::{Arrived, Delivery, Hand};
-use crate::interest;
 use crate::queues::{self, GROUP};
 use crate::session::Session;
+use crate::{interest, topics};
 use async_nats::jetstream::consumer::Info;
 use async_nats::{Message, StatusCode, Subject, Subscriber, jetstream};
 use futures_util::StreamExt as _;
 use futures_util::future::{Fuse, FusedFuture as _, FutureExt as _};
 use midgard::bus::{BusError, Queue};
+use std::collections::HashMap;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,12 +51,12 @@ pub(crate) async fn receive(shared: Arc<Shared>, queue: Queue, hand: Arc<Hand>) 
             Ok(Ended::Closed) => return,
             Err(error) => error,
         };
-        let is_the_end = !matches!(error, BusError::Unavailable { .. });
-        tracing::warn!(queue = receiver.queue.name(), %error, "the queue cannot be received from now");
-        receiver.hand.trouble(error, is_the_end);
-        if is_the_end {
-            return;
+        let name = receiver.queue.name();
+        if !matches!(error, BusError::Unavailable { .. }) {
+            tracing::error!(queue = name, %error, "the queue cannot be received from");
+            return receiver.hand.end(error);
         }
+        tracing::warn!(queue = name, %error, "the queue cannot be received from now");
         if began.elapsed() > LONGEST_WAIT {
             wait = SHORTEST_WAIT;
         }
@@ -83,6 +84,8 @@ struct Connection<'r> {
     inbox: String,
     next_request: String,
     takeover_after: Duration,
+    /// The subjects that are not asked for any more, and up to where in the stream they are still for this queue.
+    removed: HashMap<String, u64>,
     /// The number of the last request, when it was made, and how many messages may still come of it.
     request: u64,
     requested: Instant,
@@ -98,7 +101,11 @@ impl Receiver {
         let session = self.shared.session().await?;
         let options = &self.shared.options;
         let name = self.queue.name();
-        let takeover_after = match interest::consumer(&session, &options.stream, name).await? {
+        let info = interest::consumer(&session, &options.stream, name).await?;
+        let removed = info
+            .as_ref()
+            .map(|info| topics::removed(&info.config.metadata));
+        let takeover_after = match info {
             Some(info) => info.config.ack_wait,
             None => {
                 tracing::warn!(queue = name, "the queue was removed, and is made again");
@@ -117,6 +124,7 @@ impl Receiver {
             inbox,
             next_request,
             takeover_after,
+            removed: removed.unwrap_or_default(),
             request: 0,
             requested: Instant::now(),
             expected: 0,
@@ -280,7 +288,9 @@ impl Connection<'_> {
                 self.begin().await?;
             }
             let reply = delivery.reply.clone();
-            if self.receiver.hand.arrive(delivery) == Arrived::Settled {
+            let until = self.removed.get(delivery.message.subject.as_str());
+            let is_for_others = until.is_some_and(|until| delivery.sequence > *until);
+            if self.receiver.hand.arrive(delivery, is_for_others) == Arrived::Settled {
                 self.tell(reply, "+ACK").await?;
             }
         }

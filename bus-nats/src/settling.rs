@@ -41,14 +41,16 @@ impl Settle for Settler {
             if let Verdict::SetAside { reason } = verdict {
                 self.keep(&session, &message, &reason).await?;
             }
-            let settled = self.hand.settle(self.sequence, self.claim, self.published);
-            let reply = settled.ok_or_else(|| self.gone(action, Gone::GivenAway))?;
-            // From here on it is remembered: when this is lost, it is said again.
             if session.is_lost() {
                 return Err(session.unavailable(action, "the connection was lost"));
             }
-            let acknowledge = session.client.publish(reply, "+ACK".into());
-            session.answer(action, acknowledge).await
+            if let Some(reply) = message.reply.clone() {
+                let acknowledge = session.client.publish(reply, "+ACK".into());
+                session.answer(action, acknowledge).await?;
+            }
+            // From here on it is remembered: when the acknowledgement is lost on its way, it is said again.
+            self.hand.settle(self.sequence, self.claim, self.published);
+            Ok(())
         })
     }
 }

@@ -120,3 +120,10 @@ fn check(found: &Config, wanted: &Config) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// The place of the last message.
+pub(crate) async fn last_sequence(session: &Session, stream: &str) -> Result<u64, BusError> {
+    let info = session.jetstream.get_stream(stream);
+    let stream = session.answer("look at its streams", info).await?;
+    Ok(stream.cached_info().state.last_sequence)
+}
