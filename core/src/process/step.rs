@@ -6,7 +6,6 @@ use super::reactions::{Outgoing, Step};
 use super::record::{Instance, Kind, ProcessReacted};
 use crate::command::{CommandSent, raw};
 use crate::consumer::notes;
-use crate::event::Event;
 use crate::metadata::{EventId, Metadata};
 use crate::projection::{HandlerError, ProjectError};
 use crate::record::NewEvent;
