@@ -1,7 +1,10 @@
 //! Commands to other services, as messages.
 
+mod client;
 mod recorded;
 
+pub(crate) use client::is_client;
+pub use client::{AskError, CommandClient, SendError};
 pub(crate) use recorded::{CommandAnswered, CommandSent, raw};
 
 use crate::event::{Event, EventPayload};
