@@ -23,6 +23,8 @@ pub(crate) struct UnitOfWork {
     store: DynStore,
     pub(crate) notes: NotesTransaction,
     append: Append,
+    /// How many events there are to be appended.
+    events: usize,
     loaded: HashMap<StreamName, Box<dyn Any + Send>>,
     told: Vec<Arc<Notify>>,
 }
@@ -33,6 +35,7 @@ impl UnitOfWork {
             store,
             notes: NotesTransaction::default(),
             append: Append::default(),
+            events: 0,
             loaded: HashMap::new(),
             told: Vec::new(),
         }
@@ -96,6 +99,7 @@ impl UnitOfWork {
         events: impl IntoIterator<Item = NewEvent>,
     ) {
         self.append = std::mem::take(&mut self.append).and(stream, expected, events);
+        self.events += self.append.parts().last().map_or(0, |part| part.events.len());
     }
 
     /// What was kept of a stream.
@@ -116,13 +120,13 @@ impl UnitOfWork {
 
     /// Takes back all events; notes stay.
     pub(crate) fn undo(&mut self) {
-        self.append = Append::default();
+        (self.append, self.events) = (Append::default(), 0);
         self.loaded.clear();
     }
 
     /// How many events there are to be appended.
-    pub(crate) fn len(&self) -> usize {
-        self.append.events().count()
+    pub(crate) const fn len(&self) -> usize {
+        self.events
     }
 
     /// Commits everything, or nothing.
