@@ -2,8 +2,8 @@
 
 use crate::{Options, Service, broker};
 use futures_util::future::{Either, join, select};
-use midgard::bus::DynBus;
 use midgard::Midgard;
+use midgard::bus::DynBus;
 use midgard_examples::credit::books::Books;
 use midgard_examples::credit::import::import;
 use midgard_examples::credit::{customers, orders};
