@@ -95,7 +95,7 @@ pub enum Unheard {
     /// comes after it waits.
     #[default]
     Wait,
-    /// It is passed over: nobody cares.
+    /// It is passed over, as nobody cares, if it is an event. Commands and replies wait in any case.
     Discard,
 }
 

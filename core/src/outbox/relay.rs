@@ -1,7 +1,7 @@
 //! The relay: a consumer of the log whose commits publish.
 
 use super::{Outbox, RouteError, Unheard};
-use crate::bus::{BusError, Message, Publisher, Topic};
+use crate::bus::{BusError, Message, Publisher, Purpose, Topic};
 use crate::command::{CommandAnswered, CommandSent};
 use crate::consumer::ConsumerOptions;
 use crate::consumer::handler::{Call, Continuous, Handler};
@@ -172,13 +172,16 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
             .unheard
             .iter()
             .filter_map(|index| messages.get(*index));
-        match (self.unheard, unheard.next()) {
-            (Unheard::Wait, Some(message)) => Err(RelayError::Unheard {
+        let lost = unheard.find(|message| {
+            // Who a command or a reply is for cares, and is only not there yet.
+            self.unheard == Unheard::Wait || message.purpose != Purpose::Event
+        });
+        lost.map_or(Ok(()), |message| {
+            Err(RelayError::Unheard {
                 topic: message.topic(),
                 id: message.id.clone(),
-            }),
-            _ => Ok(()),
-        }
+            })
+        })
     }
 }
 
