@@ -35,9 +35,14 @@ fn the_lines_are_those_of_one_database() {
     });
     let driver = async {
         let rows = Rows::new(SAMPLE.as_bytes(), "sample");
-        let placed = import(&orders_store, rows, Duration::from_secs(3600)).await.unwrap();
+        let placed = import(&orders_store, rows, Duration::from_secs(3600))
+            .await
+            .unwrap();
         let mut books = Books::default();
-        books.follow_until_decided(&orders_store, placed).await.unwrap();
+        books
+            .follow_until_decided(&orders_store, placed)
+            .await
+            .unwrap();
         orders_handle.stop();
         customers_handle.stop();
         books.to_string()
