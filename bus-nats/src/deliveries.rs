@@ -23,7 +23,7 @@ impl Deliveries for NatsDeliveries {
         loop {
             // A notice that comes before the wait is kept.
             match self.hand.take() {
-                Next::Message(claimed) => return Ok(self.received(claimed)),
+                Next::Message(claimed) => return Ok(self.received(&claimed)),
                 Next::Trouble(error) => return Err(error),
                 Next::Ended => {
                     return Err(BusError::Closed {
@@ -37,7 +37,7 @@ impl Deliveries for NatsDeliveries {
 }
 
 impl NatsDeliveries {
-    fn received(&self, claimed: Claimed) -> Received {
+    fn received(&self, claimed: &Claimed) -> Received {
         let message = &claimed.message;
         let settler = Settler {
             hand: Arc::clone(&self.hand),

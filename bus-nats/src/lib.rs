@@ -32,6 +32,7 @@ mod settling;
 mod streams;
 mod subjects;
 mod topics;
+mod unreadable;
 
 pub use deliveries::NatsDeliveries;
 pub use options::NatsOptions;
