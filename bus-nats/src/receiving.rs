@@ -295,6 +295,10 @@ impl Connection<'_> {
 
     async fn arrive(&mut self, message: Message) -> Result<(), BusError> {
         self.expected = self.expected.saturating_sub(1);
+        if self.request == 1 {
+            // It answers the only request of this connection.
+            self.receiver.hand.heard(self.requested);
+        }
         let is_last = self.expected == 0;
         if let Some(pin) = pinned(&message)
             && self.receiver.pin.as_deref() != Some(pin)
