@@ -10,6 +10,10 @@ use std::sync::Arc;
 
 /// What comes out of a queue of a [`NatsBus`](crate::NatsBus).
 ///
+/// [`next`](Deliveries::next) waits through outages, which `tracing` tells of, and gives an error only when it is of
+/// no use to go on. Messages that are handed out stay so over a lost connection, and can be settled when there is
+/// another.
+///
 /// Dropped, it makes room for another receiver at once, and gives back what was not settled, which cannot be
 /// settled any more.
 pub struct NatsDeliveries {
@@ -23,7 +27,7 @@ impl Deliveries for NatsDeliveries {
         loop {
             // A notice that comes before the wait is kept.
             match self.hand.take() {
-                Next::Message(claimed) => return Ok(self.received(claimed)),
+                Next::Message(claimed) => return Ok(self.received(&claimed)),
                 Next::Trouble(error) => return Err(error),
                 Next::Ended => {
                     return Err(BusError::Closed {
@@ -37,7 +41,7 @@ impl Deliveries for NatsDeliveries {
 }
 
 impl NatsDeliveries {
-    fn received(&self, claimed: Claimed) -> Received {
+    fn received(&self, claimed: &Claimed) -> Received {
         let message = &claimed.message;
         let settler = Settler {
             hand: Arc::clone(&self.hand),

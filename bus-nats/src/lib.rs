@@ -16,7 +16,45 @@
 //! # }
 //! ```
 //!
-//! It needs a tokio runtime, and a server of version 2.12 or newer.
+//! It needs a tokio runtime, and a server of version 2.12 or newer, whose version is looked at for every connection.
+//!
+//! # What lies at the server
+//!
+//! One stream, `MIDGARD`, with the subjects `midgard.>`: the subject of a message is its topic. It keeps each
+//! message until every queue that asks for it has handled it (the retention `interest`), on disk, without limits.
+//! A queue is a durable consumer of its name. What is set aside lies in the stream `MIDGARD_DEAD`, as
+//! `midgard_dead.customers`, with its own headers and the reason in `Midgard-Reason`, until someone removes it. The bus
+//! makes all of these; streams that exist may have other limits and replicas, but not ones that drop messages.
+//!
+//! Messages are [CloudEvents](https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md)
+//! in binary mode: each attribute is a header `ce-..`, percent-encoded. The structured mode is read, too.
+//!
+//! # How it keeps the promises
+//!
+//! **Order of what is published.** A batch is sent without a wait between its messages, over a connection that is
+//! never made anew: what had not been sent when it broke is gone, and cannot come before what is sent again. A stream
+//! of several replicas that gets another leader in the middle of a batch may still take the end of it without the
+//! beginning, and the beginning later. So may one with a limit, once it is full, which refuses messages: the bus sets
+//! none.
+//!
+//! **Nothing is dropped.** The server confirms also what nobody asks for. So the bus looks which queue asks for a
+//! topic before it sends, and after the confirmation whether that queue is still there, at the cost of one more
+//! question for each call of `publish`. Messages that are published again within two minutes are recognised by the
+//! server, by source and id and the queue that asked.
+//!
+//! **One at work.** The server pins one of the clients that ask for messages (the priority policy `pinned_client`),
+//! until it is silent for [`takeover_after`](NatsOptions::with_takeover_after), or leaves. A receiver that was silent
+//! for so long hands out nothing more, and what it was given cannot be settled by it.
+//!
+//! **Order across takeovers.** What a receiver had not acknowledged, the server delivers again only after a while,
+//! and newer messages at once. So a receiver that begins keeps back what it is given until it has as many
+//! messages as the server says are not acknowledged, and hands them out in the order of the stream. It does the same
+//! whenever a delivery may have been lost. While it works on messages it says so; handlers may take as long as they
+//! like. A new consumer from the first message that is not acknowledged would do without waiting, but would deliver again what was
+//! acknowledged or set aside behind it.
+//!
+//! **Strangers.** What is no message is handed over as foreign. Headers that not even the client can read, at which it ends
+//! the connection, are found when connections break one after the other, and set aside.
 
 mod binding;
 mod deliveries;
@@ -32,6 +70,7 @@ mod settling;
 mod streams;
 mod subjects;
 mod topics;
+mod unreadable;
 
 pub use deliveries::NatsDeliveries;
 pub use options::NatsOptions;

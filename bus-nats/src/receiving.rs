@@ -4,7 +4,7 @@ use crate::Shared;
 use crate::hand::{Arrived, Delivery, Hand};
 use crate::queues::{self, GROUP};
 use crate::session::Session;
-use crate::{interest, topics};
+use crate::{interest, topics, unreadable};
 use async_nats::jetstream::consumer::Info;
 use async_nats::{Message, StatusCode, Subject, Subscriber, jetstream};
 use futures_util::StreamExt as _;
@@ -21,6 +21,8 @@ const ACTION: &str = "deliver messages";
 const BATCH: usize = 10_000;
 /// How long to wait before it is asked once more whether all is here.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// How many connections are lost one after the other before someone looks for a reason.
+const SUSPICIOUS: u32 = 2;
 /// The waits after failures.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -43,6 +45,8 @@ pub(crate) async fn receive(shared: Arc<Shared>, queue: Queue, hand: Arc<Hand>) 
         queue,
         hand,
         pin: None,
+        has_received: false,
+        lost: 0,
     };
     let mut wait = SHORTEST_WAIT;
     loop {
@@ -57,8 +61,11 @@ pub(crate) async fn receive(shared: Arc<Shared>, queue: Queue, hand: Arc<Hand>) 
             return receiver.hand.end(error);
         }
         tracing::warn!(queue = name, %error, "the queue cannot be received from now");
-        if began.elapsed() > LONGEST_WAIT {
+        if std::mem::take(&mut receiver.has_received) {
             wait = SHORTEST_WAIT;
+        }
+        if began.elapsed() > LONGEST_WAIT {
+            receiver.lost = 0;
         }
         tokio::select! {
             () = sleep(wait) => {}
@@ -74,6 +81,10 @@ struct Receiver {
     hand: Arc<Hand>,
     /// What the server calls this receiver, while it is the one at work.
     pin: Option<String>,
+    /// Whether something came over the connection.
+    has_received: bool,
+    /// How many connections were lost one after the other, soon after they were made.
+    lost: u32,
 }
 
 /// What receives over one connection.
@@ -113,6 +124,11 @@ impl Receiver {
                 options.takeover_after
             }
         };
+        if self.lost >= SUSPICIOUS {
+            unreadable::set_aside(&session, options, &self.queue).await?;
+            self.lost = 0;
+        }
+        self.lost += 1;
         let inbox = session.client.new_inbox();
         let subscribe = session.client.subscribe(format!("{inbox}.*"));
         let subscriber = session.answer(ACTION, subscribe).await?;
@@ -240,7 +256,10 @@ impl Connection<'_> {
 
     /// A message, or what the server says about a request.
     async fn receive(&mut self, message: Message) -> Result<(), BusError> {
-        let Some(status) = message.status.filter(|status| *status != StatusCode::OK) else {
+        self.receiver.has_received = true;
+        // A message has its own subject. A stranger can give it a status, too.
+        let is_answer = message.subject.starts_with(&*self.inbox);
+        let (true, Some(status)) = (is_answer, message.status) else {
             return self.arrive(message).await;
         };
         let description = message.description.as_deref().unwrap_or_default();
@@ -276,6 +295,10 @@ impl Connection<'_> {
 
     async fn arrive(&mut self, message: Message) -> Result<(), BusError> {
         self.expected = self.expected.saturating_sub(1);
+        if self.request == 1 {
+            // It answers the only request of this connection.
+            self.receiver.hand.heard(self.requested);
+        }
         let is_last = self.expected == 0;
         if let Some(pin) = pinned(&message)
             && self.receiver.pin.as_deref() != Some(pin)
@@ -334,7 +357,7 @@ impl Connection<'_> {
         let mut replies = self.receiver.hand.empty();
         // What was on its way in the meantime.
         while let Ok(Some(message)) = timeout(QUIET, self.subscriber.next()).await {
-            if message.status.is_none() {
+            if !message.subject.starts_with(&*self.inbox) {
                 replies.extend(message.reply);
             }
         }

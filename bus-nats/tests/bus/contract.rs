@@ -1,7 +1,5 @@
 //! The bus holds the contract of buses, against a real server.
 
-mod common;
-
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull;
 use futures_util::StreamExt as _;
@@ -107,7 +105,7 @@ impl BusFixture for Server {
     }
 
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        common::runtime().block_on(future)
+        super::kit::runtime().block_on(future)
     }
 }
 
