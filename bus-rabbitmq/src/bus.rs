@@ -6,12 +6,13 @@ use crate::link::Link;
 use crate::options::RabbitMqOptions;
 use crate::publishing::{Outgoing, Publishing};
 use crate::receiving::{RabbitMqDeliveries, Source};
-use crate::topology::Names;
+use crate::topology::{self, Names};
 use crate::trouble::Trouble;
 use lapin::types::ShortString;
 use midgard::bus::{BusError, Message, Published, Publisher, Queue, Subscriber};
 use std::fmt;
 use std::sync::Arc;
+use tokio::time::sleep;
 
 /// A bus over RabbitMQ. Clones are the same bus.
 ///
@@ -118,10 +119,7 @@ impl Bus {
 
     async fn declare(self: &Arc<Self>, queue: &Queue) -> Result<Source, Trouble> {
         let names = Names::of(queue, &self.options)?;
-        let channel = self.receiving.channel().await?;
-        let declared =
-            declared::declare(&channel, &self.publishing, queue, &names, &self.options).await;
-        match declared {
+        match self.declare_once(queue, &names).await {
             Ok(prefetch) => Ok(Source {
                 bus: Arc::clone(self),
                 queue: queue.clone(),
@@ -133,6 +131,20 @@ impl Bus {
                 Err(trouble)
             }
         }
+    }
+}
+
+impl Bus {
+    async fn declare_once(&self, queue: &Queue, names: &Names) -> Result<u16, Trouble> {
+        let is_there = queue.is_temporary()
+            || topology::is_there(self.receiving.channel().await?, names).await?;
+        let channel = self.receiving.channel().await?;
+        let (publishing, options) = (&self.publishing, &self.options);
+        let prefetch = declared::declare(&channel, publishing, queue, names, options).await?;
+        if !is_there {
+            sleep(topology::SETTLES).await;
+        }
+        Ok(prefetch)
     }
 }
 

@@ -2,6 +2,9 @@
 
 use crate::options::RabbitMqOptions;
 use crate::trouble::Trouble;
+use futures_util::FutureExt;
+use lapin::protocol::constants::REPLY_SUCCESS;
+use lapin::types::ShortString;
 use lapin::{Channel, Connection, ConnectionProperties};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -102,6 +105,15 @@ impl Link {
         let connection = state.connection.as_ref();
         connection.is_some_and(|connection| connection.status().blocked())
     }
+}
+
+/// Closes a channel before its consumer is dropped. A consumer that is dropped first is cancelled: then the broker goes on with
+/// the next one while it still waits for what the first has not settled, and the order is lost.
+pub(crate) fn close(channel: &Channel) {
+    // Polled once, it is on its way.
+    let _ = channel
+        .close(REPLY_SUCCESS, ShortString::default())
+        .now_or_never();
 }
 
 impl State {

@@ -2,6 +2,7 @@
 
 use crate::bus::Bus;
 use crate::envelope;
+use crate::link;
 use crate::settling::Settling;
 use crate::topology::{self, Names};
 use crate::trouble::Trouble;
@@ -130,6 +131,12 @@ impl Consuming {
     }
 }
 
+impl Drop for Consuming {
+    fn drop(&mut self) {
+        link::close(&self.channel);
+    }
+}
+
 impl Deliveries for RabbitMqDeliveries {
     async fn next(&mut self) -> Result<Received, BusError> {
         loop {
@@ -166,7 +173,6 @@ impl RabbitMqDeliveries {
 
 impl Drop for RabbitMqDeliveries {
     fn drop(&mut self) {
-        // The channel closes when it is dropped, and what was not settled goes back.
         if !self.source.queue.is_temporary() {
             return;
         }

@@ -2,7 +2,7 @@
 //! was declared of it.
 
 use crate::options::RabbitMqOptions;
-use crate::trouble::{Trouble, declared_differently};
+use crate::trouble::{Trouble, declared_differently, is_not_found};
 use futures_util::future::try_join_all;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
@@ -14,6 +14,10 @@ use std::time::Duration;
 const EXPIRES: Duration = Duration::from_secs(60);
 /// What nobody reaches. RabbitMQ 4 would drop messages that come back more than 20 times if nothing were said.
 const NEVER: u32 = 1_000_000_000;
+
+/// After which a quorum queue that was just made survives a crash of the broker. RabbitMQ 3 keeps it in memory for up to
+/// 3 seconds under which name on disk the queue lies, and after a crash in that time the queue never works again.
+pub(crate) const SETTLES: Duration = Duration::from_millis(3500);
 
 /// What a queue and its companions are called.
 #[derive(Debug, Clone)]
@@ -93,6 +97,20 @@ pub(crate) async fn declare(
     );
     set(&mut arguments, "x-overflow", text("reject-publish"));
     declare_queue(channel, &names.queue, arguments).await
+}
+
+/// Whether the queue is there already. The channel is closed when it is not, so it is used up.
+pub(crate) async fn is_there(channel: Channel, names: &Names) -> Result<bool, Trouble> {
+    let look = QueueDeclareOptions {
+        passive: true,
+        ..QueueDeclareOptions::default()
+    };
+    let found = channel.queue_declare(names.queue.clone(), look, FieldTable::default());
+    match found.await {
+        Ok(_) => Ok(true),
+        Err(error) if is_not_found(&error) => Ok(false),
+        Err(error) => Err(Trouble::new("declare a queue", error)),
+    }
 }
 
 /// Makes the queue for what is set aside, if it is missing.

@@ -88,10 +88,7 @@ fn reason(error: &lapin::Error) -> Option<String> {
 /// Something was declared that is there already, and is different.
 pub(crate) fn declared_differently(what: &str, name: &str, error: lapin::Error) -> Trouble {
     if let ErrorKind::ProtocolError(said) = error.kind()
-        && matches!(
-            said.kind(),
-            AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED)
-        )
+        && is(&error, AMQPSoftError::PRECONDITIONFAILED)
     {
         let said = said.get_message();
         return Trouble::unusable(format!(
@@ -99,4 +96,13 @@ pub(crate) fn declared_differently(what: &str, name: &str, error: lapin::Error) 
         ));
     }
     Trouble::new("declare a queue", error)
+}
+
+/// What was asked for is not there.
+pub(crate) fn is_not_found(error: &lapin::Error) -> bool {
+    is(error, AMQPSoftError::NOTFOUND)
+}
+
+fn is(error: &lapin::Error, soft: AMQPSoftError) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(said) if *said.kind() == AMQPErrorKind::Soft(soft))
 }

@@ -39,6 +39,10 @@ struct EmptyEvents {}
 struct Name {}
 
 #[derive(Default, ProcessManager)]
+#[process_manager(name = "order.placement", id = u64, events(OrderPlaced))]
+struct Dots {}
+
+#[derive(Default, ProcessManager)]
 #[process_manager(name = "", id = u64, events(OrderPlaced))]
 struct EmptyName {}
 
@@ -106,7 +110,7 @@ macro_rules! reactions {
     )*};
 }
 
-reactions! { NoAttribute NoName NoId NoEvents EmptyEvents Name EmptyName QuotedId EventTwice }
-reactions! { CommandTwice DeadlineTwice Misspelt QuotedDeadline EqualsCommands Unknown Inner }
+reactions! { NoAttribute NoName NoId NoEvents EmptyEvents Name Dots EmptyName QuotedId }
+reactions! { EventTwice CommandTwice DeadlineTwice Misspelt QuotedDeadline EqualsCommands Unknown Inner }
 
 fn main() {}

@@ -1,4 +1,4 @@
-use midgard::{Event, Expire, ProcessManager, React, Reactions, RecordedEventRef};
+use midgard::{Done, Event, Expire, ProcessManager, React, Reactions, RecordedEventRef, Resolve};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -29,6 +29,12 @@ impl React<OrderCancelled> for Placement {
     }
 
     fn react(&mut self, _: OrderCancelled, _: &mut Reactions<Self>) {}
+}
+
+impl Resolve<ReserveCredit> for Placement {
+    fn replied(&mut self, _: ReserveCredit, _: Done, _: &mut Reactions<Self>) {}
+
+    fn refused(&mut self, _: ReserveCredit, _: &str, _: &mut Reactions<Self>) {}
 }
 
 impl Expire<PaymentOverdue> for Placement {

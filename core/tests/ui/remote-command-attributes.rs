@@ -1,4 +1,4 @@
-use midgard::{Done, RemoteCommand};
+use midgard::RemoteCommand;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
