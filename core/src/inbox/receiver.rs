@@ -4,6 +4,7 @@ use super::InboxOptions;
 use super::handling::{Desk, Dispatch, Outcome, Tries};
 use super::requests::Asked;
 use crate::bus::{BusError, Deliveries, Queue, Received, Settle, Subscriber, Verdict};
+use crate::consumer::control::Mode;
 use crate::consumer::status::ConsumerState;
 use crate::runner::RunError;
 use crate::runner::supervise::failed;
@@ -166,15 +167,17 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 }
                 Some(Happened::Next(Err(error))) => break End::Lost(error),
                 Some(Happened::Done(done)) => {
-                    if let Some(end) = self.finish(done, true) {
+                    let goes_on = self.desk.control.mode() != Mode::Stop;
+                    if let Some(end) = self.finish(done, goes_on) {
                         break end;
                     }
                 }
             }
         };
-        // What is half done is brought to its end; what waits behind it is delivered again.
+        // What is half done is brought to its end. What waits behind it is delivered again, unless all is to be handled.
         while let Some(done) = self.at_work.next().await {
-            self.finish(done, false);
+            let is_drained = matches!(end, End::Stopped) && self.desk.control.mode() == Mode::Drain;
+            self.finish(done, is_drained);
         }
         end
     }
