@@ -23,6 +23,8 @@ pub(crate) struct UnitOfWork {
     store: DynStore,
     pub(crate) notes: NotesTransaction,
     append: Append,
+    /// How many events there are to be appended.
+    events: usize,
     loaded: HashMap<StreamName, Box<dyn Any + Send>>,
     told: Vec<Arc<Notify>>,
     /// Whether the store has failed when it was asked for an aggregate.
@@ -35,6 +37,7 @@ impl UnitOfWork {
             store,
             notes: NotesTransaction::default(),
             append: Append::default(),
+            events: 0,
             loaded: HashMap::new(),
             told: Vec::new(),
             is_troubled: false,
@@ -101,6 +104,11 @@ impl UnitOfWork {
         events: impl IntoIterator<Item = NewEvent>,
     ) {
         self.append = std::mem::take(&mut self.append).and(stream, expected, events);
+        self.events += self
+            .append
+            .parts()
+            .last()
+            .map_or(0, |part| part.events.len());
     }
 
     /// What was kept of a stream.
@@ -126,13 +134,13 @@ impl UnitOfWork {
 
     /// Takes back all events; notes stay.
     pub(crate) fn undo(&mut self) {
-        self.append = Append::default();
+        (self.append, self.events) = (Append::default(), 0);
         self.loaded.clear();
     }
 
     /// How many events there are to be appended.
-    pub(crate) fn len(&self) -> usize {
-        self.append.events().count()
+    pub(crate) const fn len(&self) -> usize {
+        self.events
     }
 
     /// Commits everything, or nothing.

@@ -46,6 +46,12 @@ pub(crate) trait Handler: Send + Sync {
         policy.wait_after(failures)
     }
 
+    /// Whether a refused commit is nobody's fault: others were faster, and it is to be tried again at once.
+    fn is_conflict(&self, error: &HandlerError) -> bool {
+        let _ = error;
+        false
+    }
+
     /// Whether a transaction has enough in it to be committed before more is handled.
     fn is_full(&self, transaction: &TransactionOf<Self>) -> bool {
         let _ = transaction;

@@ -1,12 +1,13 @@
 //! What is asked for about parked messages, and the forgetting of messages that were handled long ago.
 
 use super::handling::{AttemptError, Desk, Dispatch};
-use super::notes::{MessageRequest, Parked};
+use super::notes::{InboxKeys, MessageRequest, Parked};
 use super::parked::ParkedMessage;
 use crate::consumer::notebook::{Answer, Notebook};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::store::{EntryError, EntryWrite, ReadEntries, Store as _};
 use crate::time::Timestamp;
+use crate::unit_of_work::Work;
 use serde::Deserialize;
 use std::ops::ControlFlow;
 
@@ -145,18 +146,24 @@ impl<D: Dispatch> Desk<D> {
     }
 }
 
+/// What is parked, in the order in which it came.
+pub(crate) async fn parked_messages(
+    work: &Work,
+    keys: &InboxKeys,
+) -> Result<Vec<ParkedMessage>, NoteError> {
+    let mut unit = work.unit();
+    let prefix = keys.parked_all();
+    let parked: Vec<(String, Parked)> = notes::list(work, &mut unit, &prefix).await?;
+    let shown = parked.into_iter().map(|(key, parked)| {
+        let number = key.strip_prefix(&prefix).unwrap_or_default();
+        parked.show(number)
+    });
+    Ok(shown.collect())
+}
+
 impl<D: Dispatch> Notebook for Desk<D> {
     fn parked_messages(&self) -> Answer<'_, Vec<ParkedMessage>> {
-        Box::pin(async {
-            let mut unit = self.work.unit();
-            let prefix = self.keys.parked_all();
-            let parked: Vec<(String, Parked)> = notes::list(&self.work, &mut unit, &prefix).await?;
-            let shown = parked.into_iter().map(|(key, parked)| {
-                let number = key.strip_prefix(&prefix).unwrap_or_default();
-                parked.show(number)
-            });
-            Ok(shown.collect())
-        })
+        Box::pin(parked_messages(&self.work, &self.keys))
     }
 
     fn ask_message<'a>(&'a self, number: &'a str, is_eviction: bool) -> Answer<'a, bool> {
