@@ -16,8 +16,8 @@ use midgard::bus::{
     Verdict,
 };
 use midgard::{
-    Append, Event, ExpectedVersion, FailurePolicy, HandlerError, Inbox, InboxOptions,
-    MessageContext, Midgard, NewEvent, Outbox, ReadLog, Store, Subscribe, block_on,
+    Append, ConsumerOptions, Event, ExpectedVersion, FailurePolicy, HandlerError, Inbox,
+    InboxOptions, MessageContext, Midgard, NewEvent, Outbox, ReadLog, Store, Subscribe, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -259,6 +259,12 @@ impl Publisher for Says {
     }
 }
 
+fn outbox() -> Outbox {
+    // Short, so that the next process soon takes over from the one that was killed.
+    let options = ConsumerOptions::new().lease(Duration::from_millis(60));
+    Outbox::new("teller").publish::<Told>().options(options)
+}
+
 /// Not a test of its own: the process that appends and publishes.
 #[test]
 fn child_publishes_until_killed() {
@@ -285,8 +291,7 @@ fn child_publishes_until_killed() {
             thread::sleep(Duration::from_millis(1));
         }
     });
-    let outbox = Outbox::new("teller").publish::<Told>();
-    block_on(Midgard::new(store).outbox(outbox, bus).run()).unwrap();
+    block_on(Midgard::new(store).outbox(outbox(), bus).run()).unwrap();
 }
 
 /// What was published: the id of each event by its position, each seen the first time in order.
@@ -351,10 +356,9 @@ fn finish(directory: &Path, mut inspected: Inspected) {
         }
     }
     let (store, bus) = (open(directory), Keeps::default());
-    let outbox = Outbox::new("teller").publish::<Told>();
     block_on(
         Midgard::new(store.clone())
-            .outbox(outbox, bus.clone())
+            .outbox(outbox(), bus.clone())
             .catch_up(),
     )
     .unwrap();

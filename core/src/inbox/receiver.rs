@@ -86,6 +86,8 @@ enum End {
 }
 
 /// What is done within a key, in its turn.
+// Most are messages: a box around each would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
 enum Job {
     Message(Received),
     Request(Asked),
@@ -109,6 +111,7 @@ enum Settled {
 }
 
 /// What a shift was waiting for.
+#[allow(clippy::large_enum_variant)]
 enum Happened {
     Next(Result<Received, BusError>),
     Done(Done),
@@ -277,7 +280,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "requests about parked messages could not be read")
+                tracing::warn!(%error, "requests about parked messages could not be read");
             }
         }
     }
