@@ -5,7 +5,7 @@ use crate::bus::{
     BusError, Deliveries, Message, MessageError, Publisher, Purpose, Queue, Received, Subscriber,
     Topic,
 };
-use crate::codec::{self, EncodeError};
+use crate::codec::{self, DecodeReason, EncodeError};
 use crate::event::Event as _;
 use crate::metadata::{EventId, Metadata};
 use crate::time::Timestamp;
@@ -236,6 +236,9 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         };
         if reply.name == Refused::NAME {
             return Err(AskError::Refused(reply.decode()?));
+        }
+        if reply.name != C::Reply::NAME {
+            return Err(reply.unreadable(DecodeReason::UnknownEvent).into());
         }
         Ok(reply.decode()?)
     }

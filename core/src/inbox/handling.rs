@@ -135,7 +135,10 @@ impl<D: Dispatch> Desk<D> {
         let (mut failures, mut tries) = (0, Tries::default());
         loop {
             let error = match self.attempt(message).await {
-                Ok(()) => return Outcome::Done,
+                Ok(()) => {
+                    self.recovered(failures + tries.troubles);
+                    return Outcome::Done;
+                }
                 Err(AttemptError::Unreadable(error)) => {
                     let parked = Parked::of(message, false, error, 0);
                     return self.park_alone(parked, Some(message)).await;
@@ -234,10 +237,7 @@ impl<D: Dispatch> Desk<D> {
         unit.commit().await?;
         self.progress.update(|status| match parked {
             Some(_) => status.parked += 1,
-            None => {
-                status.handled += 1;
-                status.state = ConsumerState::Live;
-            }
+            None => status.handled += 1,
         });
         Ok(())
     }
@@ -358,7 +358,15 @@ impl<D: Dispatch> Desk<D> {
                 return Outcome::Abandoned;
             }
         }
+        self.recovered(tries.troubles);
         Outcome::Done
+    }
+
+    /// Shows that all is well after so many failures.
+    fn recovered(&self, failures: u32) {
+        if failures > 0 {
+            self.progress.set_state(ConsumerState::Live);
+        }
     }
 
     async fn try_to_write(

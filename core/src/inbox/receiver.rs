@@ -4,6 +4,7 @@ use super::InboxOptions;
 use super::handling::{Desk, Dispatch, Outcome, Tries};
 use super::requests::Asked;
 use crate::bus::{BusError, Deliveries, Queue, Received, Settle, Subscriber, Verdict};
+use crate::consumer::control::Mode;
 use crate::consumer::status::ConsumerState;
 use crate::runner::RunError;
 use crate::runner::supervise::failed;
@@ -85,6 +86,8 @@ enum End {
 }
 
 /// What is done within a key, in its turn.
+// Most are messages: a box around each would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
 enum Job {
     Message(Received),
     Request(Asked),
@@ -108,6 +111,7 @@ enum Settled {
 }
 
 /// What a shift was waiting for.
+#[allow(clippy::large_enum_variant)]
 enum Happened {
     Next(Result<Received, BusError>),
     Done(Done),
@@ -166,15 +170,17 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 }
                 Some(Happened::Next(Err(error))) => break End::Lost(error),
                 Some(Happened::Done(done)) => {
-                    if let Some(end) = self.finish(done, true) {
+                    let goes_on = self.desk.control.mode() != Mode::Stop;
+                    if let Some(end) = self.finish(done, goes_on) {
                         break end;
                     }
                 }
             }
         };
-        // What is half done is brought to its end; what waits behind it is delivered again.
+        // What is half done is brought to its end. What waits behind it is delivered again, unless all is to be handled.
         while let Some(done) = self.at_work.next().await {
-            self.finish(done, false);
+            let is_drained = matches!(end, End::Stopped) && self.desk.control.mode() == Mode::Drain;
+            self.finish(done, is_drained);
         }
         end
     }
@@ -274,7 +280,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "requests about parked messages could not be read")
+                tracing::warn!(%error, "requests about parked messages could not be read");
             }
         }
     }

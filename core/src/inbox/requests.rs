@@ -55,7 +55,7 @@ impl<D: Dispatch> Desk<D> {
         if asked.is_eviction {
             self.evict(&asked.number).await?;
         } else {
-            for number in self.from_first_of_key(asked).await? {
+            for number in self.numbers_of_key(asked).await? {
                 if !self.retry(&number).await? {
                     break;
                 }
@@ -68,7 +68,7 @@ impl<D: Dispatch> Desk<D> {
     }
 
     /// The message, and with it all that are parked with its key, in order.
-    async fn from_first_of_key(&self, asked: &Asked) -> Result<Vec<String>, NoteError> {
+    async fn numbers_of_key(&self, asked: &Asked) -> Result<Vec<String>, NoteError> {
         let mut numbers = Vec::new();
         self.visit_parked(&mut |number, note| {
             let is_of_key = || {
