@@ -2,7 +2,7 @@
 
 use crate::aggregate::{Aggregate, Command};
 use crate::command::Refused;
-use crate::error::AppendError;
+use crate::error::{AppendError, LoadError, StoreError};
 use crate::metadata::Metadata;
 use crate::projection::{Generation, HandlerError, ViewStore};
 use crate::record::NewEvent;
@@ -27,6 +27,8 @@ pub(crate) struct UnitOfWork {
     events: usize,
     loaded: HashMap<StreamName, Box<dyn Any + Send>>,
     told: Vec<Arc<Notify>>,
+    /// Whether the store has failed when it was asked for an aggregate.
+    is_troubled: bool,
 }
 
 impl UnitOfWork {
@@ -38,6 +40,7 @@ impl UnitOfWork {
             events: 0,
             loaded: HashMap::new(),
             told: Vec::new(),
+            is_troubled: false,
         }
     }
 
@@ -53,7 +56,9 @@ impl UnitOfWork {
             .is_some_and(|one| one.is::<Loaded<A>>());
         if !is_there {
             let repository = Repository::<A, _>::new(self.store.clone());
-            let loaded = repository.load(id).await?;
+            let loaded = repository.load(id).await;
+            self.is_troubled |= loaded.as_ref().is_err_and(is_trouble);
+            let loaded = loaded?;
             self.loaded.insert(stream.clone(), Box::new(loaded));
         }
         let loaded = self
@@ -99,7 +104,11 @@ impl UnitOfWork {
         events: impl IntoIterator<Item = NewEvent>,
     ) {
         self.append = std::mem::take(&mut self.append).and(stream, expected, events);
-        self.events += self.append.parts().last().map_or(0, |part| part.events.len());
+        self.events += self
+            .append
+            .parts()
+            .last()
+            .map_or(0, |part| part.events.len());
     }
 
     /// What was kept of a stream.
@@ -116,6 +125,11 @@ impl UnitOfWork {
     /// Wakes who listens, once all is committed.
     pub(crate) fn tell_after_commit(&mut self, told: &Arc<Notify>) {
         self.told.push(told.clone());
+    }
+
+    /// Whether the store has failed when it was asked for an aggregate: whoever decides here cannot be blamed then.
+    pub(crate) const fn is_troubled(&self) -> bool {
+        self.is_troubled
     }
 
     /// Takes back all events; notes stay.
@@ -145,6 +159,15 @@ impl UnitOfWork {
     }
 }
 
+/// Whether an aggregate could not be loaded because of the store, which may be well a moment later.
+const fn is_trouble(error: &LoadError) -> bool {
+    match error {
+        LoadError::Store(StoreError::Limit(_) | StoreError::Corrupt { .. }) => false,
+        LoadError::Store(_) => true,
+        _ => false,
+    }
+}
+
 /// Why nothing was committed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommitError {
@@ -171,7 +194,6 @@ impl CommitError {
 
     /// Whether it failed for what was to be committed, and not for the store.
     pub(crate) const fn is_refusal(&self) -> bool {
-        use crate::error::StoreError;
         matches!(
             self,
             CommitError::Append(

@@ -136,6 +136,7 @@ fn configure(
     let mut configuration = format!(
         "server_name: midgard-{port}\n\
          listen: 127.0.0.1:{port}\n\
+         max_payload: 8MB\n\
          jetstream {{ store_dir: {store:?}, max_mem: 256M, max_file: 2G{sync} }}\n"
     );
     if let Some(certificates) = certificates {

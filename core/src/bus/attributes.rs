@@ -4,9 +4,11 @@ use super::message::{Message, Purpose};
 use super::received::ForeignMessage;
 use crate::metadata::Headers;
 use crate::place::Position;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::Serializer;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 /// The version of CloudEvents.
@@ -148,14 +150,44 @@ fn shown(value: Option<impl Display>) -> Option<Cow<'static, str>> {
     value.map(|value| Cow::Owned(value.to_string()))
 }
 
+/// Headers as a JSON object of texts, in their order.
+struct InJson(Headers);
+
 fn headers_text(headers: &Headers) -> Option<String> {
-    let headers: BTreeMap<_, _> = headers.view().iter().collect();
-    // A map of texts can always be written.
-    (!headers.is_empty()).then(|| serde_json::to_string(&headers).unwrap_or_default())
+    let headers = headers.view();
+    let mut json = serde_json::Serializer::new(Vec::new());
+    // A map of texts can always be written, and is text then.
+    json.collect_map(headers.iter()).ok()?;
+    let text = String::from_utf8(json.into_inner()).ok();
+    text.filter(|_| !headers.is_empty())
 }
 
 fn headers_of(text: &str) -> Result<Headers, String> {
-    let read: BTreeMap<String, String> = serde_json::from_str(text)
+    let read: InJson = serde_json::from_str(text)
         .map_err(|error| format!("its `headers` are no JSON object of texts ({error})"))?;
-    Ok(read.iter().collect())
+    Ok(read.0)
+}
+
+impl<'de> Deserialize<'de> for InJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Texts)
+    }
+}
+
+struct Texts;
+
+impl<'de> Visitor<'de> for Texts {
+    type Value = InJson;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InJson, A::Error> {
+        let mut headers = Headers::new();
+        while let Some((key, value)) = map.next_entry::<String, String>()? {
+            headers.insert(&key, &value);
+        }
+        Ok(InJson(headers))
+    }
 }

@@ -58,7 +58,8 @@ fn parts(json: &[u8]) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
         match &*name {
             "data" => data = value.as_bytes().to_vec(),
             "data_base64" => {
-                let text: String = serde_json::from_str(value).unwrap_or_default();
+                let text: String = serde_json::from_str(value)
+                    .map_err(|error| format!("its `data_base64` is no text ({error})"))?;
                 data = STANDARD
                     .decode(text)
                     .map_err(|error| format!("its `data_base64` is no base64 ({error})"))?;

@@ -5,11 +5,11 @@ use super::record::Kind;
 use super::replies::id_of;
 use super::step::{Input, Steps};
 use super::{ProcessManager, Processes};
-use crate::consumer::ConsumerOptions;
 use crate::consumer::DeadLetter;
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::notebook::{Answer, Ask, Notebook, NotebookOf};
 use crate::consumer::notes::{self, NoteError, backend};
+use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::inbox::{InboxKeys, parked_messages};
 use crate::limits::LimitError;
 use crate::place::Position;
@@ -21,6 +21,7 @@ use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many events a unit of work takes before it is committed: few enough that it seldom meets others.
 const EVENTS: usize = 1000;
@@ -98,8 +99,15 @@ impl<P: ProcessManager> Handler for Reacting<P> {
         self.steps.take(call.transaction, &id, input).await
     }
 
-    fn is_final(&self, error: &HandlerError) -> bool {
-        error.is::<LimitError>()
+    fn wait_after(
+        &self,
+        error: &HandlerError,
+        policy: &FailurePolicy,
+        failures: u32,
+    ) -> Option<Duration> {
+        // A process of a name that is refused is refused again.
+        let is_of_use = !error.is::<LimitError>();
+        is_of_use.then(|| policy.wait_after(failures)).flatten()
     }
 
     fn is_conflict(&self, error: &HandlerError) -> bool {

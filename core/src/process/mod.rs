@@ -43,7 +43,8 @@ use std::str::FromStr;
     label = "this type does not implement `ProcessManager`",
     note = "add `#[derive(Default, ProcessManager)]` and `#[process_manager(name = \"..\", id = .., events(..))]` to `{Self}`"
 )]
-pub trait ProcessManager: Default + Send + Sync + 'static {
+// `Default` is not above it: the compiler would say of a type without it that it lacks it at each of its impls.
+pub trait ProcessManager: Send + Sync + Sized + 'static {
     /// The first part of the names of its streams, the name of its checkpoint, and of the queue of the replies.
     const NAME: &'static str;
     /// What tells one process from another.
@@ -52,6 +53,9 @@ pub trait ProcessManager: Default + Send + Sync + 'static {
     const EVENTS: &'static [&'static EventDescriptor];
     /// Whether it sends commands to other services, and so waits for replies.
     const SENDS: bool;
+
+    /// The state before the first event: its `Default`.
+    fn initial() -> Self;
 
     /// Which process an event of the log belongs to.
     ///

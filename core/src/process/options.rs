@@ -1,10 +1,10 @@
 //! How a process manager is run.
 
 use super::{ProcessManager, Replies};
-use crate::bus::Subscriber;
+use crate::bus::{Queue, Subscriber};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::inbox::{Desk, InboxOptions, receive};
-use crate::runner::Running;
+use crate::runner::{Declaration, Running, declaration};
 use crate::subscription::StartFrom;
 use std::borrow::Cow;
 use std::fmt;
@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 /// Gives what receives the answers, once there is what takes them.
 type Receiving<P> = dyn FnOnce(Arc<Desk<Replies<P>>>) -> Running + Send;
+
+/// Gives what declares the queue of the replies.
+type Declaring = dyn FnOnce(Queue) -> Declaration + Send;
 
 /// The processes of one kind, and how they are run.
 ///
@@ -25,6 +28,8 @@ pub struct Processes<P> {
     pub(crate) options: ConsumerOptions,
     pub(crate) inbox: InboxOptions,
     pub(crate) receiving: Option<Box<Receiving<P>>>,
+    /// Declares the queue of the replies.
+    pub(crate) declaration: Option<Box<Declaring>>,
 }
 
 impl<P: ProcessManager> Processes<P> {
@@ -37,13 +42,17 @@ impl<P: ProcessManager> Processes<P> {
             options: by_process::<P>(options),
             inbox: InboxOptions::new(),
             receiving: None,
+            declaration: None,
         }
     }
 
     /// The bus over which answers come to the commands that they send. The commands leave by the
     /// [outbox](crate::Outbox).
     pub fn replies_from(mut self, bus: impl Subscriber) -> Self {
+        let bus = Arc::new(bus);
+        let declared = bus.clone();
         self.receiving = Some(Box::new(|desk| Box::pin(receive(desk, bus))));
+        self.declaration = Some(Box::new(|queue| declaration(declared, queue)));
         self
     }
 

@@ -81,7 +81,7 @@ impl<P: ProcessManager> Instance<P> {
     /// Makes a process anew from its stream.
     pub(crate) async fn load(store: &DynStore, stream: &StreamName) -> Result<Self, HandlerError> {
         let mut instance = Instance {
-            state: P::default(),
+            state: P::initial(),
             version: Version::ZERO,
             waiting: BTreeMap::new(),
             deadlines: BTreeMap::new(),

@@ -3,6 +3,7 @@
 mod bus_contract;
 mod contract;
 mod given;
+mod random;
 mod view_contract;
 
 pub use crate::__bus_contract as bus_contract;

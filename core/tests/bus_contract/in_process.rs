@@ -1,6 +1,7 @@
 //! A bus within the process.
 
-use midgard::bus::{DynBus, ForeignMessage, InProcessBus, Message, Publisher, Subscriber, Topic};
+use super::bus::{deliver, letters};
+use midgard::bus::{DynBus, InProcessBus, Publisher, Subscriber, Topic};
 use midgard::testing::{BusFixture, SetAside, Stranger};
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -49,34 +50,11 @@ impl<B: Wrap + Publisher + Subscriber + Clone> BusFixture for InProcess<B> {
         B::wrap(self.bus.clone())
     }
 
-    /// There are no strangers within a process; but this is what a broker makes of them.
     async fn send(&self, topic: &Topic, stranger: Stranger) {
-        let pairs = stranger.attributes.iter();
-        let pairs = pairs.map(|(name, value)| (&**name, &**value));
-        let read = match stranger.content_type.as_deref() {
-            Some("application/cloudevents+json") => Message::from_json(&stranger.body),
-            _ => Message::from_attributes(pairs, stranger.body),
-        };
-        match read {
-            Ok(message) => {
-                let messages = [message];
-                let mut publish = std::pin::pin!(self.bus.publish(&messages));
-                let _ = futures_util::poll!(publish.as_mut());
-            }
-            Err(foreign) => self.bus.send_foreign(topic, foreign),
-        }
+        deliver(&self.bus, topic, stranger);
     }
 
     async fn set_aside(&self, queue: &str) -> Vec<SetAside> {
-        let aside = self.bus.set_aside(queue).into_iter();
-        aside
-            .map(|one| SetAside {
-                reason: one.reason,
-                data: match one.content {
-                    Ok(message) => message.data,
-                    Err(ForeignMessage { data, .. }) => data,
-                },
-            })
-            .collect()
+        letters(&self.bus, queue)
     }
 }

@@ -1,6 +1,7 @@
-//! The contract of a bus: the bus within a process holds it, also behind a type that is picked at run time, and it
-//! catches buses that break it.
+//! The contract of a bus: the bus within a process holds it, also behind a type that is picked at run time.
 
+#[path = "../common/bus.rs"]
+mod bus;
 mod in_process;
 
 mod plain {

@@ -19,7 +19,7 @@ pub mod tables;
 pub mod views;
 
 pub use date::{Date, Month};
-pub use money::Cents;
+pub use money::{Cents, dollars};
 
 /// A value that is not written as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +32,7 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    fn new(expected: &'static str, found: impl Into<String>) -> Self {
+    pub(crate) fn new(expected: &'static str, found: impl Into<String>) -> Self {
         Malformed {
             expected,
             found: found.into(),
@@ -41,7 +41,7 @@ impl Malformed {
 }
 
 /// A number written in ASCII digits alone: the standard library's parsers also take a sign.
-fn digits(text: &str) -> Option<u64> {
+pub(crate) fn digits(text: &str) -> Option<u64> {
     let all = text.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| text.parse().ok()).flatten()
 }

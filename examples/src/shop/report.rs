@@ -79,7 +79,8 @@ impl Report {
 }
 
 impl Tally {
-    fn add(&mut self, purchase: Purchase) -> Option<()> {
+    /// Adds an order; `None` when the sum is more than can be counted.
+    pub fn add(&mut self, purchase: Purchase) -> Option<()> {
         self.orders += 1;
         self.total = self.total.checked_add(purchase.total)?;
         Some(())

@@ -6,7 +6,7 @@ use crate::fallback;
 use crate::valid::{self, Checked, ProcessManager};
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, Type};
+use syn::{DeriveInput, Token, Type};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
@@ -47,6 +47,9 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
         }
     });
     let reactions = reactions(manager, &sets);
+    // The type stands where rustc says that it has no `Default`.
+    let this = Token![Self](ident.span());
+    let initial = quote!(<#this as #private::Default>::default());
     let sends = !commands.is_empty();
     let listings = listings(manager);
     let checks = checks(manager);
@@ -60,6 +63,10 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
             const EVENTS: &'static [&'static #krate::EventDescriptor] =
                 &#private::concat_descriptors::<__LEN>(&[#(#sets),*]);
             const SENDS: #private::bool = #sends;
+
+            fn initial() -> Self {
+                #initial
+            }
 
             fn process_of(
                 __recorded: &#krate::RecordedEventRef<'_>,
@@ -109,12 +116,11 @@ fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream 
     });
     let resolve = quote!(#krate::Resolve);
     let replies = commands.iter().map(|ty| {
-        let arguments = quote!(self, __sent, __answer, __reactions);
+        let arguments = quote!(self, __sent, #private::read_reply(__reply)?, __reactions);
         let replied = handled(&resolve, ty, "replied", arguments);
         quote! {
             if __command.name == <#ty as #private::OneCommand>::NAME {
-                let __sent = __command.read_command::<#ty>()?;
-                let __answer = #private::read_reply::<#ty>(__reply)?;
+                let __sent = #krate::process::Payload::read_command::<#ty>(__command)?;
                 #replied;
                 #done
             }
@@ -125,7 +131,7 @@ fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream 
         let refused = handled(&resolve, ty, "refused", arguments);
         quote! {
             if __command.name == <#ty as #private::OneCommand>::NAME {
-                let __sent = __command.read_command::<#ty>()?;
+                let __sent = #krate::process::Payload::read_command::<#ty>(__command)?;
                 #refused;
                 #done
             }

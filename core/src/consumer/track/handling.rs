@@ -160,8 +160,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         // What cannot be read now cannot be read a moment later.
         let wait = match error {
             ProjectError::Decode(_) => None,
-            ProjectError::Handler(error) if self.around.handler.is_final(error) => None,
-            ProjectError::Handler(_) => policy.wait_after(self.failures),
+            ProjectError::Handler(error) => {
+                let handler = self.around.handler;
+                handler.wait_after(error, policy, self.failures)
+            }
         };
         let Some(wait) = wait else {
             return Ok(false);

@@ -1,8 +1,9 @@
 //! What the cases share: names of their own, messages that are numbered, and waits that come to an end.
 
-pub(super) use super::{BusFixture, SetAside};
+pub(super) use super::{BusFixture, SetAside, Stranger};
 pub(super) use crate::bus::{
-    Deliveries, Message, Published, Publisher, Purpose, Queue, Received, Subscriber, Topic,
+    BusError, Deliveries, Message, Published, Publisher, Purpose, Queue, Received, Subscriber,
+    Topic,
 };
 use crate::metadata::EventId;
 use futures_timer::Delay;
@@ -145,6 +146,14 @@ pub(super) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     match select(pin!(future), Delay::new(PATIENCE)).await {
         Either::Left((outcome, _)) => outcome,
         Either::Right(_) => panic!("{what}, but not within {PATIENCE:?}"),
+    }
+}
+
+/// What comes within a few milliseconds.
+pub(super) async fn briefly<T>(future: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(future), Delay::new(Duration::from_millis(2))).await {
+        Either::Left((outcome, _)) => Some(outcome),
+        Either::Right(_) => None,
     }
 }
 

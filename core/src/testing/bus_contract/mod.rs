@@ -3,9 +3,20 @@
 // A test fails by panicking, and these modules are tests that happen to live in a library.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod confirmations;
+mod contents;
+mod dead_letters;
 mod delivery;
+mod in_flight;
 mod kit;
 mod list;
+mod order;
+mod queues;
+mod redelivery;
+mod restarts;
+mod strangers;
+mod takeover;
+mod witness;
 
 use super::contract::Case;
 use crate::bus::{Publisher, Subscriber, Topic};

@@ -1,10 +1,10 @@
 //! Entries are apart from the events, and outlive handles.
 
-use super::super::histories::Random;
 use super::super::kit::*;
 use super::kit::{Entries, all, changed, has, keys, put_all, read, refused, write};
 use crate::DynStore;
 use crate::store::{EntryWrite, ReadEntries, after_prefix};
+use crate::testing::random::Random;
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;

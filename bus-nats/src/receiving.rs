@@ -1,0 +1,400 @@
+//! The task that receives for a queue: it asks the server for messages, and tells it what is still worked on.
+
+use crate::Shared;
+use crate::hand::{Arrived, Delivery, Hand};
+use crate::queues::{self, GROUP};
+use crate::session::Session;
+use crate::{interest, topics, unreadable};
+use async_nats::jetstream::consumer::Info;
+use async_nats::{Message, StatusCode, Subject, Subscriber, jetstream};
+use futures_util::StreamExt as _;
+use futures_util::future::{Fuse, FusedFuture as _, FutureExt as _};
+use midgard::bus::{BusError, Queue};
+use std::collections::HashMap;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+const ACTION: &str = "deliver messages";
+/// How many messages are asked for at once. The server delivers no more than may be unacknowledged.
+const BATCH: usize = 10_000;
+/// How long to wait before it is asked once more whether all is here.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// How many connections are lost one after the other before someone looks for a reason.
+const SUSPICIOUS: u32 = 2;
+/// The waits after failures.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a receiver takes at most to hand over, and for how long it waits for what is on its way.
+const LEAVING: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_millis(20);
+
+/// How an epoch ended without an error.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    /// The hand was closed.
+    Closed,
+}
+
+/// Receives until the hand is closed, over one connection after another.
+pub(crate) async fn receive(shared: Arc<Shared>, queue: Queue, hand: Arc<Hand>) {
+    let mut receiver = Receiver {
+        shared,
+        queue,
+        hand,
+        pin: None,
+        has_received: false,
+        lost: 0,
+    };
+    let mut wait = SHORTEST_WAIT;
+    loop {
+        let began = Instant::now();
+        let error = match receiver.connect().await {
+            Ok(Ended::Closed) => return,
+            Err(error) => error,
+        };
+        let name = receiver.queue.name();
+        if !matches!(error, BusError::Unavailable { .. }) {
+            tracing::error!(queue = name, %error, "the queue cannot be received from");
+            return receiver.hand.end(error);
+        }
+        tracing::warn!(queue = name, %error, "the queue cannot be received from now");
+        if std::mem::take(&mut receiver.has_received) {
+            wait = SHORTEST_WAIT;
+        }
+        if began.elapsed() > LONGEST_WAIT {
+            receiver.lost = 0;
+        }
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = receiver.hand.closed.notified() => return,
+        }
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+struct Receiver {
+    shared: Arc<Shared>,
+    queue: Queue,
+    hand: Arc<Hand>,
+    /// What the server calls this receiver, while it is the one at work.
+    pin: Option<String>,
+    /// Whether something came over the connection.
+    has_received: bool,
+    /// How many connections were lost one after the other, soon after they were made.
+    lost: u32,
+}
+
+/// What receives over one connection.
+struct Connection<'r> {
+    receiver: &'r mut Receiver,
+    session: Arc<Session>,
+    subscriber: Subscriber,
+    inbox: String,
+    next_request: String,
+    takeover_after: Duration,
+    /// The subjects that are not asked for any more, and up to where in the stream they are still for this queue.
+    removed: HashMap<String, u64>,
+    /// The number of the last request, when it was made, and how many messages may still come of it.
+    request: u64,
+    requested: Instant,
+    expected: usize,
+}
+
+impl Receiver {
+    /// Receives over one connection, for as long as it lasts.
+    async fn connect(&mut self) -> Result<Ended, BusError> {
+        if self.hand.is_closed() {
+            return Ok(Ended::Closed);
+        }
+        let session = self.shared.session().await?;
+        let options = &self.shared.options;
+        let name = self.queue.name();
+        let info = interest::consumer(&session, &options.stream, name).await?;
+        let removed = info
+            .as_ref()
+            .map(|info| topics::removed(&info.config.metadata));
+        let takeover_after = match info {
+            Some(info) => info.config.ack_wait,
+            None => {
+                tracing::warn!(queue = name, "the queue was removed, and is made again");
+                queues::declare(&session, options, &self.queue).await?;
+                options.takeover_after
+            }
+        };
+        if self.lost >= SUSPICIOUS {
+            unreadable::set_aside(&session, options, &self.queue).await?;
+            self.lost = 0;
+        }
+        self.lost += 1;
+        let inbox = session.client.new_inbox();
+        let subscribe = session.client.subscribe(format!("{inbox}.*"));
+        let subscriber = session.answer(ACTION, subscribe).await?;
+        let next_request = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{name}", options.stream);
+        let mut connection = Connection {
+            receiver: self,
+            session,
+            subscriber,
+            inbox,
+            next_request,
+            takeover_after,
+            removed: removed.unwrap_or_default(),
+            request: 0,
+            requested: Instant::now(),
+            expected: 0,
+        };
+        connection.run().await
+    }
+}
+
+impl Connection<'_> {
+    async fn run(&mut self) -> Result<Ended, BusError> {
+        self.begin().await?;
+        self.ask_for_messages().await?;
+        let hand = Arc::clone(&self.receiver.hand);
+        let session = Arc::clone(&self.session);
+        let mut lost = pin!(session.lost());
+        let mut tick = interval(self.takeover_after / 6);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // What the server says is asked for while messages are kept back, one time after the other.
+        let mut comparison: Pin<Box<Fuse<_>>> = Box::pin(Fuse::terminated());
+        loop {
+            tokio::select! {
+                () = hand.closed.notified() => return self.leave().await,
+                () = &mut lost => return Err(session.unavailable(ACTION, "the connection was lost")),
+                message = self.subscriber.next() => match message {
+                    Some(message) => {
+                        self.receive(message).await?;
+                        if hand.is_waiting() && comparison.is_terminated() {
+                            comparison.set(self.look(Duration::ZERO).fuse());
+                        }
+                    }
+                    None => return Err(session.unavailable(ACTION, "the subscription ended")),
+                },
+                info = &mut comparison => {
+                    if let Some(info) = info? {
+                        hand.compare(info.num_ack_pending, info.delivered.consumer_sequence);
+                    }
+                    if hand.is_waiting() {
+                        comparison.set(self.look(ASK_AGAIN).fuse());
+                    }
+                },
+                _ = tick.tick() => self.tick().await?,
+            }
+        }
+    }
+
+    /// Asks for everything again that may not have come, and keeps messages back until it is here.
+    async fn begin(&self) -> Result<(), BusError> {
+        let (again, settled) = self.receiver.hand.begin(&self.session);
+        for reply in settled {
+            self.tell(reply, "+ACK").await?;
+        }
+        for reply in again {
+            self.tell(reply, "-NAK").await?;
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, reply: Subject, what: &'static str) -> Result<(), BusError> {
+        let tell = self.session.client.publish(reply, what.into());
+        self.session.answer(ACTION, tell).await
+    }
+
+    /// What the server says of the queue, after a while.
+    fn look(
+        &self,
+        after: Duration,
+    ) -> impl Future<Output = Result<Option<Info>, BusError>> + Send + use<> {
+        let session = Arc::clone(&self.session);
+        let stream = self.receiver.shared.options.stream.clone();
+        let name = self.receiver.queue.name().to_owned();
+        async move {
+            sleep(after).await;
+            interest::consumer(&session, &stream, &name).await
+        }
+    }
+
+    /// How long the server keeps a request for messages.
+    fn patience(&self) -> Duration {
+        self.takeover_after / 3
+    }
+
+    /// Asks for messages. These requests also tell the server that this receiver is still there.
+    async fn ask_for_messages(&mut self) -> Result<(), BusError> {
+        self.request += 1;
+        self.requested = Instant::now();
+        self.expected = BATCH;
+        let expires = self.patience().as_nanos();
+        let id = match &self.receiver.pin {
+            Some(pin) => format!(r#","id":"{pin}""#),
+            None => String::new(),
+        };
+        let request = format!(r#"{{"batch":{BATCH},"expires":{expires},"group":"{GROUP}"{id}}}"#);
+        let reply = format!("{}.{}", self.inbox, self.request);
+        let subject = self.next_request.clone();
+        let ask = self
+            .session
+            .client
+            .publish_with_reply(subject, reply, request.into());
+        self.session.answer(ACTION, ask).await
+    }
+
+    /// Says that messages are worked on, and asks for more when the last request came to nothing.
+    async fn tick(&mut self) -> Result<(), BusError> {
+        for reply in self.receiver.hand.touch(self.takeover_after / 3) {
+            self.tell(reply, "+WPI").await?;
+        }
+        let is_overdue = self.requested.elapsed() > self.patience() + self.takeover_after / 6;
+        if self.expected == 0 || is_overdue {
+            self.ask_for_messages().await?;
+        }
+        Ok(())
+    }
+
+    /// A message, or what the server says about a request.
+    async fn receive(&mut self, message: Message) -> Result<(), BusError> {
+        self.receiver.has_received = true;
+        // A message has its own subject. A stranger can give it a status, too.
+        let is_answer = message.subject.starts_with(&*self.inbox);
+        let (true, Some(status)) = (is_answer, message.status) else {
+            return self.arrive(message).await;
+        };
+        let description = message.description.as_deref().unwrap_or_default();
+        tracing::trace!(%status, description, "NATS says of a request for messages");
+        match status {
+            StatusCode::IDLE_HEARTBEAT => Ok(()),
+            StatusCode::NOT_FOUND | StatusCode::TIMEOUT => {
+                if message.subject.rsplit('.').next() == Some(&*self.request.to_string()) {
+                    self.receiver.hand.heard(self.requested);
+                    self.ask_for_messages().await?;
+                }
+                Ok(())
+            }
+            StatusCode::PIN_ID_MISMATCH => {
+                tracing::info!(
+                    queue = self.receiver.queue.name(),
+                    "another receiver is at work now"
+                );
+                self.receiver.pin = None;
+                self.begin().await?;
+                self.ask_for_messages().await
+            }
+            StatusCode::REQUEST_TERMINATED if description != "Consumer Deleted" => {
+                // The next tick asks again.
+                self.expected = 0;
+                Ok(())
+            }
+            _ => Err(self
+                .session
+                .unavailable(ACTION, format!("the server says {status} {description}"))),
+        }
+    }
+
+    async fn arrive(&mut self, message: Message) -> Result<(), BusError> {
+        self.expected = self.expected.saturating_sub(1);
+        if self.request == 1 {
+            // It answers the only request of this connection.
+            self.receiver.hand.heard(self.requested);
+        }
+        let is_last = self.expected == 0;
+        if let Some(pin) = pinned(&message)
+            && self.receiver.pin.as_deref() != Some(pin)
+        {
+            self.receiver.pin = Some(pin.to_owned());
+            self.begin().await?;
+        }
+        if let Some(delivery) = delivery(&self.session, message) {
+            if self.receiver.hand.is_gap(delivery.number) {
+                self.begin().await?;
+            }
+            let reply = delivery.reply.clone();
+            let until = self.removed.get(delivery.message.subject.as_str());
+            let is_for_others = until.is_some_and(|until| delivery.sequence > *until);
+            if self.receiver.hand.arrive(delivery, is_for_others) == Arrived::Settled {
+                self.tell(reply, "+ACK").await?;
+            }
+        }
+        if is_last {
+            self.receiver.hand.heard(self.requested);
+            self.ask_for_messages().await?;
+        }
+        Ok(())
+    }
+
+    /// Makes room for another receiver, and gives back what is not settled.
+    async fn leave(&mut self) -> Result<Ended, BusError> {
+        // When this fails, the server finds out by itself, after a while.
+        let leave = self.hand_over();
+        if !matches!(timeout(LEAVING, leave).await, Ok(Ok(()))) {
+            tracing::debug!("a receiver left without a word");
+        }
+        Ok(Ended::Closed)
+    }
+
+    async fn hand_over(&mut self) -> Result<(), BusError> {
+        let options = &self.receiver.shared.options;
+        let name = self.receiver.queue.name();
+        let stream = self
+            .session
+            .jetstream
+            .get_stream_no_info(&options.stream)
+            .await;
+        let stream = stream.map_err(|error| self.session.unavailable(ACTION, error))?;
+        if self.receiver.queue.is_temporary() {
+            let delete = stream.delete_consumer(name).await;
+            return delete
+                .map(|_| ())
+                .map_err(|error| self.session.unavailable(ACTION, error));
+        }
+        if self.receiver.pin.is_some() {
+            // The server delivers to somebody else from here on, but not what this one has.
+            let unpin = stream.unpin_consumer(name, GROUP).await;
+            unpin.map_err(|error| self.session.unavailable(ACTION, error))?;
+        }
+        let mut replies = self.receiver.hand.empty();
+        // What was on its way in the meantime.
+        while let Ok(Some(message)) = timeout(QUIET, self.subscriber.next()).await {
+            if !message.subject.starts_with(&*self.inbox) {
+                replies.extend(message.reply);
+            }
+        }
+        for reply in replies {
+            self.tell(reply, "-NAK").await?;
+        }
+        let unsubscribe = self.subscriber.unsubscribe();
+        self.session.answer(ACTION, unsubscribe).await?;
+        let flush = self.session.client.flush();
+        self.session.answer(ACTION, flush).await
+    }
+}
+
+/// What the server calls the receiver that it gives this message.
+fn pinned(message: &Message) -> Option<&str> {
+    let headers = message.headers.as_ref()?;
+    // The last one is of the server; one before may be of a stranger.
+    let pin = headers.get_last(async_nats::header::NATS_PIN_ID)?;
+    Some(pin.as_str())
+}
+
+/// What the server says of a delivery, in the subject for the answer to it.
+fn delivery(session: &Session, message: Message) -> Option<Delivery> {
+    let message = jetstream::Message {
+        message,
+        context: session.jetstream.clone(),
+    };
+    let info = message.info().ok()?;
+    let (sequence, number) = (info.stream_sequence, info.consumer_sequence);
+    let (published, is_redelivered) = (info.published.unix_timestamp_nanos(), info.delivered > 1);
+    let message = message.message;
+    Some(Delivery {
+        reply: message.reply.clone()?,
+        message,
+        sequence,
+        number,
+        published,
+        is_redelivered,
+    })
+}

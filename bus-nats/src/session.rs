@@ -1,0 +1,205 @@
+//! One connection, which is never made anew.
+//!
+//! A client that reconnects by itself sends what it had not sent before: messages of a batch of which the ones
+//! before them are lost. They would be in the stream before those, and so out of order. So a session ends with its
+//! connection, what it had not sent is gone, and who needs one opens another.
+
+use crate::login;
+use crate::options::NatsOptions;
+use crate::streams;
+use async_nats::jetstream::{self, context::ContextBuilder};
+use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+use midgard::bus::BusError;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long it takes at most to connect, and how long a server may take to answer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// The oldest version of the server that can be used.
+const OLDEST: (i64, i64) = (2, 12);
+/// How many messages are on their way to the stream at once.
+pub(crate) const WINDOW: usize = 2048;
+
+pub(crate) struct Session {
+    pub(crate) client: Client,
+    pub(crate) jetstream: jetstream::Context,
+    location: String,
+    lost: Arc<watch::Sender<bool>>,
+}
+
+impl Session {
+    /// Connects, looks whether the server can be used, and makes the streams if they are not there.
+    pub(crate) async fn open(options: &NatsOptions) -> Result<Arc<Session>, BusError> {
+        let location = options.location();
+        let unusable = |reason: String| BusError::Unusable {
+            location: location.clone(),
+            reason,
+        };
+        if options.addresses.is_empty() {
+            return Err(unusable("it has no address".to_owned()));
+        }
+        let mut addresses = Vec::new();
+        for address in &options.addresses {
+            let address: ServerAddr = address.parse().map_err(|error| {
+                unusable(format!("{address} is no address of a server ({error})"))
+            })?;
+            addresses.push(address);
+        }
+        let lost = Arc::new(watch::Sender::new(false));
+        let is_made = Arc::new(AtomicBool::new(false));
+        let connect = connect_options(
+            options,
+            addresses.len(),
+            Arc::clone(&lost),
+            Arc::clone(&is_made),
+        );
+        let client = connect.connect(addresses).await.map_err(|error| {
+            let reason = match error.kind() {
+                ConnectErrorKind::AuthorizationViolation => {
+                    "it does not let this user in; check the user, the password, the token or the credentials"
+                }
+                ConnectErrorKind::Authentication => "the credentials cannot be used",
+                ConnectErrorKind::Tls => "TLS cannot be set up; check the certificates",
+                _ => return unavailable(&location, "be reached", error),
+            };
+            unusable(format!("{reason} ({})", chain(&error)))
+        })?;
+        // Nothing was sent before this.
+        is_made.store(true, Ordering::SeqCst);
+        let jetstream = ContextBuilder::new()
+            .timeout(PATIENCE)
+            .max_ack_inflight(1 << 30)
+            .build(client.clone());
+        let session = Session {
+            client,
+            jetstream,
+            location,
+            lost,
+        };
+        let version = session.client.server_info().version;
+        if !session.client.is_server_compatible(OLDEST.0, OLDEST.1, 0) {
+            let (major, minor) = OLDEST;
+            return Err(session.unusable(format!(
+                "the server is NATS {version}, and {major}.{minor} or newer is needed; upgrade the server"
+            )));
+        }
+        streams::make(&session, options).await?;
+        tracing::debug!(location = session.location, version, "the bus is connected");
+        Ok(Arc::new(session))
+    }
+
+    /// Whether it is of no use any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        *self.lost.borrow()
+            || self.client.connection_state() == async_nats::connection::State::Disconnected
+    }
+
+    /// Gives it up.
+    pub(crate) fn give_up(&self) {
+        self.lost.send_replace(true);
+    }
+
+    /// Waits for an answer, but not longer than the connection lasts.
+    pub(crate) async fn answer<T, E: Into<Box<dyn Error + Send + Sync>>>(
+        &self,
+        action: &'static str,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, BusError> {
+        let mut lost = self.lost.subscribe();
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|error| self.unavailable(action, error)),
+            _ = lost.wait_for(|lost| *lost) => Err(self.unavailable(action, "the connection was lost")),
+        }
+    }
+
+    /// Waits until it is lost.
+    pub(crate) async fn lost(&self) {
+        // An error means that the sender is gone, and it lives as long as this.
+        let _ = self.lost.subscribe().wait_for(|lost| *lost).await;
+    }
+
+    pub(crate) fn unavailable(
+        &self,
+        action: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> BusError {
+        unavailable(&self.location, action, source)
+    }
+
+    pub(crate) fn unusable(&self, reason: String) -> BusError {
+        BusError::Unusable {
+            location: self.location.clone(),
+            reason,
+        }
+    }
+}
+
+pub(crate) fn unavailable(
+    location: &str,
+    action: &'static str,
+    source: impl Into<Box<dyn Error + Send + Sync>>,
+) -> BusError {
+    BusError::Unavailable {
+        location: location.to_owned(),
+        action,
+        source: source.into(),
+    }
+}
+
+/// A failure and what is underneath, as one text.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+fn connect_options(
+    options: &NatsOptions,
+    addresses: usize,
+    lost: Arc<watch::Sender<bool>>,
+    is_made: Arc<AtomicBool>,
+) -> ConnectOptions {
+    let login = Arc::new(options.login.clone());
+    // The client asks for this before it says anything to a server, at each connection that it makes.
+    let mut connect = ConnectOptions::with_auth_callback(move |nonce| {
+        let (login, is_made) = (Arc::clone(&login), Arc::clone(&is_made));
+        async move {
+            if is_made.load(Ordering::SeqCst) {
+                return Err(AuthError::new("a lost connection is made by a new client"));
+            }
+            login::auth(&login, &nonce).await.map_err(AuthError::new)
+        }
+    })
+    .name("midgard")
+    .connection_timeout(PATIENCE)
+    .ping_interval(Duration::from_secs(10))
+    .request_timeout(Some(PATIENCE))
+    .ignore_discovered_servers()
+    .max_reconnects(addresses)
+    .reconnect_delay_callback(|_| Duration::ZERO)
+    .event_callback(move |event| {
+        tracing::trace!(%event, "NATS");
+        if matches!(event, Event::Disconnected | Event::Closed) {
+            lost.send_replace(true);
+        }
+        async {}
+    });
+    if let Some(path) = &options.certificate_authority {
+        connect = connect.add_root_certificates(path.clone());
+    }
+    if let Some((certificate, key)) = &options.client_certificate {
+        connect = connect.add_client_certificate(certificate.clone(), key.clone());
+    }
+    connect
+}

@@ -1,0 +1,428 @@
+//! Messages as CloudEvents: every field survives, what others write is read, and what is no message says why.
+
+use midgard::bus::{ForeignMessage, Message, Purpose, Topic};
+use midgard::{EventId, Position, Timestamp};
+use serde_json::{Value, json};
+
+/// A message with every field set.
+fn full(purpose: Purpose) -> Message {
+    let mut message = Message::new(
+        purpose,
+        "orders",
+        "order.placed",
+        3,
+        br#"{"order":7}"#.to_vec(),
+    );
+    message = message
+        .with_subject("order-7")
+        .with_key("customer-4")
+        .with_id("17");
+    message.time = Some(Timestamp::from_micros(1_764_000_000_123_456));
+    message.reply_to = Some("placement".to_owned());
+    message.correlation_id = Some(EventId::new());
+    message.causation_id = Some(EventId::new());
+    message.position = Some(Position(41));
+    message.headers = [("user", "jun"), ("größe", "\"4\"\n")]
+        .into_iter()
+        .collect();
+    message
+}
+
+fn command() -> Purpose {
+    Purpose::Command {
+        service: "customers".to_owned(),
+    }
+}
+
+fn reply() -> Purpose {
+    Purpose::Reply {
+        to: "placement".to_owned(),
+    }
+}
+
+fn again(message: &Message) -> Message {
+    let attributes = Vec::from_iter(message.attributes());
+    let pairs = attributes.iter().map(|(name, value)| (*name, &**value));
+    Message::from_attributes(pairs, message.data.clone()).unwrap()
+}
+
+fn read(attributes: &[(&str, &str)]) -> Result<Message, ForeignMessage> {
+    Message::from_attributes(attributes.iter().copied(), b"{}".to_vec())
+}
+
+/// The attributes without which there is no CloudEvent.
+const LEAST: [(&str, &str); 4] = [
+    ("specversion", "1.0"),
+    ("id", "17"),
+    ("source", "orders"),
+    ("type", "order.placed"),
+];
+
+fn with<'a>(more: &[(&'a str, &'a str)]) -> Result<Message, ForeignMessage> {
+    read(&[&LEAST, more].concat())
+}
+
+fn without(name: &str) -> Result<Message, ForeignMessage> {
+    let left = LEAST.into_iter().filter(|(other, _)| *other != name);
+    read(&Vec::from_iter(left))
+}
+
+fn value(message: &Message) -> Value {
+    serde_json::from_str(&message.to_json()).unwrap()
+}
+
+#[test]
+fn every_field_survives_as_attributes() {
+    for purpose in [Purpose::Event, command(), reply()] {
+        let message = full(purpose);
+        assert_eq!(again(&message), message);
+    }
+    let bare = Message::event("orders", "order.placed", 1, Vec::new());
+    assert_eq!(again(&bare), bare);
+}
+
+#[test]
+fn every_field_survives_as_json() {
+    for purpose in [Purpose::Event, command(), reply()] {
+        let message = full(purpose);
+        assert_eq!(
+            Message::from_json(message.to_json().as_bytes()).unwrap(),
+            message
+        );
+    }
+}
+
+#[test]
+fn payload_survives_as_json_whatever_it_is() {
+    let payloads: [&[u8]; 8] = [
+        b"{}",
+        b"null",
+        b"17",
+        b"\"text\"",
+        b"{\"z\":1,\"a\": 1.50}",
+        "{\"text\":\"Grüße 🦀\"}".as_bytes(),
+        b"no json",
+        &[0, 159, 255],
+    ];
+    for payload in payloads {
+        let message = Message::event("orders", "order.placed", 1, payload.to_vec());
+        let read = Message::from_json(message.to_json().as_bytes()).unwrap();
+        assert_eq!(read, message, "{:?}", message.to_json());
+    }
+}
+
+#[test]
+fn empty_payload_survives_as_json() {
+    let message = Message::event("orders", "order.placed", 1, Vec::new());
+    assert_eq!(
+        Message::from_json(message.to_json().as_bytes()).unwrap(),
+        message
+    );
+}
+
+#[test]
+fn attributes_have_the_names_of_cloud_events() {
+    let message = full(command());
+    let attributes = message.attributes();
+    let attributes = Vec::from_iter(attributes.map(|(name, value)| (name, value.into_owned())));
+    let correlation = message.correlation_id.unwrap().to_string();
+    let causation = message.causation_id.unwrap().to_string();
+    let expected = [
+        ("specversion", "1.0"),
+        ("id", "17"),
+        ("source", "orders"),
+        ("type", "order.placed"),
+        ("datacontenttype", "application/json"),
+        ("time", "2025-11-24T16:00:00.123456Z"),
+        ("subject", "order-7"),
+        ("partitionkey", "customer-4"),
+        ("schemaversion", "3"),
+        ("purpose", "command"),
+        ("destination", "customers"),
+        ("replyto", "placement"),
+        ("correlationid", &correlation),
+        ("causationid", &causation),
+        ("position", "41"),
+        ("headers", "{\"user\":\"jun\",\"größe\":\"\\\"4\\\"\\n\"}"),
+    ];
+    let expected = expected.map(|(name, value)| (name, value.to_owned()));
+    assert_eq!(attributes, expected);
+    let is_allowed = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    for (name, _) in attributes {
+        assert!(name.len() <= 20 && name.chars().all(is_allowed), "{name}");
+    }
+}
+
+#[test]
+fn event_says_nothing_of_its_purpose() {
+    let message = Message::event("orders", "order.placed", 1, Vec::new());
+    let names = Vec::from_iter(message.attributes().map(|(name, _)| name));
+    let expected = [
+        "specversion",
+        "id",
+        "source",
+        "type",
+        "datacontenttype",
+        "partitionkey",
+        "schemaversion",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn json_is_a_structured_cloud_event() {
+    let message = full(Purpose::Event);
+    let json = value(&message);
+    assert_eq!(json["specversion"], "1.0");
+    assert_eq!(json["type"], "order.placed");
+    assert_eq!(json["partitionkey"], "customer-4");
+    assert_eq!(json["data"], json!({"order": 7}));
+    let binary = Message::event("orders", "order.placed", 1, vec![0, 159, 255]);
+    let json = value(&binary);
+    assert_eq!(json["data_base64"], "AJ//");
+    assert_eq!(json.get("data"), None);
+}
+
+/// The first example of the specification of CloudEvents 1.0.2, as it stands there.
+#[test]
+fn example_of_the_specification_is_refused_for_its_payload() {
+    let example = br#"{
+        "specversion" : "1.0",
+        "type" : "com.github.pull_request.opened",
+        "source" : "https://github.com/cloudevents/spec/pull",
+        "subject" : "123",
+        "id" : "A234-1234-1234",
+        "time" : "2018-04-05T17:31:00Z",
+        "comexampleextension1" : "value",
+        "comexampleothervalue" : 5,
+        "datacontenttype" : "text/xml",
+        "data" : "<much wow=\"xml\"/>"
+    }"#;
+    let foreign = Message::from_json(example).unwrap_err();
+    assert_eq!(
+        foreign.reason,
+        "its payload is text/xml, and this program reads application/json"
+    );
+    assert_eq!(foreign.data, example, "the whole text is its payload");
+}
+
+/// An example of the JSON format of CloudEvents 1.0.2 with a payload in JSON.
+#[test]
+fn example_of_the_format_is_read() {
+    let example = br#"{
+        "specversion" : "1.0",
+        "type" : "com.example.someevent",
+        "source" : "/mycontext",
+        "subject": null,
+        "id" : "C234-1234-1234",
+        "time" : "2018-04-05T17:31:00+02:00",
+        "comexampleextension1" : "value",
+        "comexampleothervalue" : 5,
+        "datacontenttype" : "application/json",
+        "data" : {
+            "appinfoA" : "abc",
+            "appinfoB" : 123,
+            "appinfoC" : true
+        }
+    }"#;
+    let message = Message::from_json(example).unwrap();
+    assert_eq!(message.id, "C234-1234-1234");
+    assert_eq!(message.source, "/mycontext");
+    assert_eq!(message.topic(), Topic::event("com.example.someevent"));
+    assert_eq!(
+        message.time.unwrap().to_string(),
+        "2018-04-05T15:31:00.000000Z"
+    );
+    assert_eq!((message.subject, &*message.key), (None, "C234-1234-1234"));
+    assert_eq!(message.schema_version, 1);
+    let data: Value = serde_json::from_slice(&message.data).unwrap();
+    assert_eq!(
+        data,
+        json!({"appinfoA": "abc", "appinfoB": 123, "appinfoC": true})
+    );
+}
+
+#[test]
+fn event_without_data_is_read() {
+    let json = br#"{"specversion":"1.0","id":"1","source":"s","type":"t"}"#;
+    assert_eq!(Message::from_json(json).unwrap().data, b"");
+}
+
+#[test]
+fn event_with_data_in_base64_is_read() {
+    let json = br#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"eyJvcmRlciI6N30="}"#;
+    assert_eq!(Message::from_json(json).unwrap().data, br#"{"order":7}"#);
+}
+
+#[test]
+fn numbers_are_attributes_too() {
+    let json = br#"{"specversion":"1.0","id":"1","source":"s","type":"t","schemaversion":2,"position":41}"#;
+    let message = Message::from_json(json).unwrap();
+    assert_eq!(
+        (message.schema_version, message.position),
+        (2, Some(Position(41)))
+    );
+}
+
+#[test]
+fn escapes_in_texts_are_read() {
+    let json = br#"{"specversion":"1.0","id":"\u0031\"","source":"s","type":"t","subject":"gr\u00f6\u00dfe"}"#;
+    let message = Message::from_json(json).unwrap();
+    assert_eq!(
+        (&*message.id, message.subject.as_deref()),
+        ("1\"", Some("größe"))
+    );
+}
+
+#[test]
+fn key_is_the_subject_when_it_is_missing_or_else_the_id() {
+    assert_eq!(with(&[]).unwrap().key, "17");
+    assert_eq!(with(&[("subject", "order-7")]).unwrap().key, "order-7");
+    let both = with(&[("subject", "order-7"), ("partitionkey", "customer-4")]);
+    assert_eq!(both.unwrap().key, "customer-4");
+}
+
+#[test]
+fn content_types_of_json_are_read() {
+    for kind in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "APPLICATION/JSON",
+        "application/vnd.order+json",
+        "",
+    ] {
+        assert!(with(&[("datacontenttype", kind)]).is_ok(), "{kind}");
+    }
+}
+
+#[test]
+fn attributes_that_are_not_known_are_passed_over() {
+    let message = with(&[("traceparent", "00-4bf9-01"), ("x", "")]).unwrap();
+    assert_eq!(message, with(&[]).unwrap());
+}
+
+#[test]
+fn what_is_no_message_says_why() {
+    let reason = |outcome: Result<Message, ForeignMessage>| outcome.unwrap_err().reason;
+    for name in ["specversion", "id", "source", "type"] {
+        let missing = format!("it has no attribute `{name}`, as CloudEvents 1.0 asks for");
+        assert_eq!(reason(without(name)), missing);
+    }
+    let empty = [
+        ("specversion", "1.0"),
+        ("id", ""),
+        ("source", "s"),
+        ("type", "t"),
+    ];
+    assert_eq!(
+        reason(read(&empty)),
+        "it has no attribute `id`, as CloudEvents 1.0 asks for"
+    );
+    let old = [
+        ("specversion", "0.3"),
+        ("id", "1"),
+        ("source", "s"),
+        ("type", "t"),
+    ];
+    assert_eq!(
+        reason(read(&old)),
+        "it is of CloudEvents 0.3, and this program reads 1.0"
+    );
+
+    let wrong: [(&[(&str, &str)], &str); 12] = [
+        (
+            &[("datacontenttype", "text/xml")],
+            "its payload is text/xml, and this program reads application/json",
+        ),
+        (
+            &[("schemaversion", "0")],
+            "its `schemaversion` is 0; they count from 1",
+        ),
+        (
+            &[("schemaversion", "two")],
+            "its `schemaversion` is \"two\" (invalid digit found in string)",
+        ),
+        (
+            &[("schemaversion", "-1")],
+            "its `schemaversion` is \"-1\" (invalid digit found in string)",
+        ),
+        (
+            &[("position", "1.5")],
+            "its `position` is \"1.5\" (invalid digit found in string)",
+        ),
+        (&[("time", "yesterday")], "its `time` is \"yesterday\" ("),
+        (&[("correlationid", "7")], "its `correlationid` is \"7\" ("),
+        (
+            &[("causationid", "not an id")],
+            "its `causationid` is \"not an id\" (",
+        ),
+        (
+            &[("purpose", "joke")],
+            "its purpose is \"joke\", which is not known here",
+        ),
+        (
+            &[("purpose", "command")],
+            "it has no attribute `destination`, as CloudEvents 1.0 asks for",
+        ),
+        (
+            &[("headers", "{\"user\":7}")],
+            "its `headers` are no JSON object of texts (",
+        ),
+        (
+            &[("headers", "user=jun")],
+            "its `headers` are no JSON object of texts (",
+        ),
+    ];
+    for (attributes, expected) in wrong {
+        let reason = reason(with(attributes));
+        assert!(reason.starts_with(expected), "{attributes:?}: {reason}");
+    }
+}
+
+#[test]
+fn json_that_is_no_message_says_why() {
+    let wrong: [(&[u8], &str); 9] = [
+        (b"", "it is no JSON object ("),
+        (b"hello", "it is no JSON object ("),
+        (b"[]", "it is no JSON object ("),
+        (b"null", "it is no JSON object ("),
+        (&[0xff, 0xfe], "it is no JSON object ("),
+        (b"{\"specversion\":\"1.0\",", "it is no JSON object ("),
+        (b"{}", "it has no attribute `specversion`"),
+        (
+            br#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"%"}"#,
+            "its `data_base64` is no base64 (",
+        ),
+        (
+            br#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":17}"#,
+            "its `data_base64` is no ",
+        ),
+    ];
+    for (json, expected) in wrong {
+        let foreign = Message::from_json(json).unwrap_err();
+        let text = String::from_utf8_lossy(json);
+        assert!(
+            foreign.reason.starts_with(expected),
+            "{text}: {}",
+            foreign.reason
+        );
+        assert_eq!(foreign.data, json, "{text}");
+        assert_eq!(
+            foreign.to_string(),
+            format!("it is no message: {}", foreign.reason)
+        );
+    }
+}
+
+#[test]
+fn foreign_message_has_all_that_was_given() {
+    let given = [("type", "t"), ("specversion", "9.9"), ("x", "y")];
+    let foreign = Message::from_attributes(given, b"hello".to_vec()).unwrap_err();
+    let mut attributes =
+        Vec::from_iter(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    attributes.sort();
+    assert_eq!(
+        (foreign.attributes, foreign.data),
+        (attributes, b"hello".to_vec())
+    );
+}
