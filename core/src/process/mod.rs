@@ -10,12 +10,14 @@ mod replies;
 mod step;
 
 pub(crate) use deadlines::watch;
+pub(crate) use record::{Instance, Kind, ProcessReacted};
 pub(crate) use handler::{ProcessBook, Reacting};
 pub use notes::Process;
 pub use options::Processes;
 pub use reactions::{LocalStep, Reactions};
+pub(crate) use reactions::{Outgoing, Step};
 pub(crate) use replies::Replies;
-pub(crate) use step::Steps;
+pub(crate) use step::{Steps, sent_by};
 
 use crate::codec::{self, Codec, DecodeError, DecodeReason};
 use crate::command::RemoteCommand;

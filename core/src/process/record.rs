@@ -2,7 +2,7 @@
 
 use super::{Payload, ProcessInput, ProcessManager, Reactions};
 use crate::codec::{DecodeError, DecodeReason};
-use crate::command::CommandSent;
+use crate::command::{CommandSent, raw};
 use crate::event::Event;
 use crate::metadata::EventId;
 use crate::place::Version;
@@ -41,6 +41,26 @@ pub(crate) struct ProcessReacted {
 }
 
 impl ProcessReacted {
+    /// That something came, of which nothing has followed yet.
+    pub(crate) fn to(
+        kind: Kind,
+        name: &str,
+        version: u32,
+        data: &[u8],
+    ) -> Result<Self, serde_json::Error> {
+        Ok(ProcessReacted {
+            to: kind,
+            name: name.to_owned(),
+            version,
+            data: raw(data)?,
+            command: None,
+            reason: None,
+            deadlines: BTreeMap::new(),
+            cancelled: Vec::new(),
+            is_complete: false,
+        })
+    }
+
     /// Which of the deadlines that were set before are set no longer, or anew.
     pub(crate) fn no_longer<'a>(
         &'a self,
@@ -78,16 +98,21 @@ pub(crate) struct Instance<P> {
 }
 
 impl<P: ProcessManager> Instance<P> {
-    /// Makes a process anew from its stream.
-    pub(crate) async fn load(store: &DynStore, stream: &StreamName) -> Result<Self, HandlerError> {
-        let mut instance = Instance {
+    /// A process before its first event.
+    pub(crate) fn new() -> Self {
+        Instance {
             state: P::initial(),
             version: Version::ZERO,
             waiting: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             is_complete: false,
             since: None,
-        };
+        }
+    }
+
+    /// Makes a process anew from its stream.
+    pub(crate) async fn load(store: &DynStore, stream: &StreamName) -> Result<Self, HandlerError> {
+        let mut instance = Instance::new();
         let mut failed = None;
         let read = ReadStream::forward(stream.clone());
         let state = store

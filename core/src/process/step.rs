@@ -74,15 +74,9 @@ impl<P: ProcessManager> Steps<P> {
         };
         let now = Timestamp::now();
         let mut reacted = ProcessReacted {
-            to: input.to,
-            name: input.name.to_owned(),
-            version: input.version,
-            data: raw(input.data)?,
             command: input.command,
             reason: input.reason,
-            deadlines: [].into(),
-            cancelled: Vec::new(),
-            is_complete: false,
+            ..ProcessReacted::to(input.to, input.name, input.version, input.data)?
         };
         let Some(reactions) = instance.react(&reacted, false)? else {
             // It was answered before.
@@ -195,7 +189,8 @@ impl<P: ProcessManager> Steps<P> {
     }
 }
 
-fn sent_by<P: ProcessManager>(command: Outgoing) -> Result<CommandSent, HandlerError> {
+/// A command as the log has it.
+pub(crate) fn sent_by<P: ProcessManager>(command: Outgoing) -> Result<CommandSent, HandlerError> {
     Ok(CommandSent {
         name: command.name.to_owned(),
         version: command.schema_version,
