@@ -57,7 +57,10 @@ fn customers(store: LmdbStore, bus: InProcessBus) -> Midgard<LmdbStore> {
 }
 
 fn stores(directory: &Path) -> (LmdbStore, LmdbStore) {
-    (open(directory.join("orders")), open(directory.join("customers")))
+    (
+        open(directory.join("orders")),
+        open(directory.join("customers")),
+    )
 }
 
 /// Not a test of its own: the process that is killed.
@@ -146,7 +149,11 @@ fn every_order_is_decided_once_after_every_kill() {
     let of = |wanted: Fate| {
         let granted_late = |fate: &&Fate| {
             let granted_late = fate.granted_late;
-            **fate == Fate { granted_late, ..wanted }
+            **fate
+                == Fate {
+                    granted_late,
+                    ..wanted
+                }
         };
         fates.values().filter(granted_late).count()
     };

@@ -33,7 +33,6 @@ pub(super) struct Input<'a> {
     pub(super) version: u32,
     pub(super) data: &'a [u8],
     pub(super) command: Option<String>,
-    pub(super) reason: Option<String>,
     /// What led to it.
     pub(super) correlation_id: Option<EventId>,
     pub(super) cause: Option<EventId>,
@@ -75,7 +74,6 @@ impl<P: ProcessManager> Steps<P> {
         let now = Timestamp::now();
         let mut reacted = ProcessReacted {
             command: input.command,
-            reason: input.reason,
             ..ProcessReacted::to(input.to, input.name, input.version, input.data)?
         };
         let Some(reactions) = instance.react(&reacted, false)? else {
@@ -104,11 +102,15 @@ impl<P: ProcessManager> Steps<P> {
                 }
                 Step::Cancel(name) => {
                     set.retain(|(_, other)| other.name != name);
-                    reacted.cancelled.push(name.to_owned());
+                    if instance.waits_for(name, &reacted) {
+                        reacted.cancelled.push(name.to_owned());
+                    }
                 }
                 Step::Complete => {
                     set.clear();
-                    reacted.cancelled.extend(instance.deadlines.keys().cloned());
+                    let set = instance.deadlines.keys();
+                    let set = set.filter(|name| instance.waits_for(name, &reacted));
+                    reacted.cancelled = set.cloned().collect();
                     reacted.is_complete = true;
                 }
             }

@@ -95,7 +95,6 @@ pub fn given_process<P: ProcessManager>() -> GivenProcess<P> {
 }
 
 /// A process to which something may come; made by [`given_process`].
-#[must_use = "nothing is tested before something comes, and `then`"]
 pub struct GivenProcess<P> {
     id: Option<String>,
     instance: Instance<P>,
@@ -178,7 +177,6 @@ impl<P: ProcessManager> GivenProcess<P> {
         let reacted = sound(ProcessReacted::to(Kind::Refusal, name, version, &data));
         self.react(ProcessReacted {
             command: Some(command),
-            reason: Some(reason.to_owned()),
             ..reacted
         })
     }
@@ -396,5 +394,7 @@ fn json(data: &[u8]) -> String {
 
 fn difference(expected: &[String], found: &[String]) -> String {
     let lines = merge(expected, found).into_iter();
-    lines.map(|(mark, line)| format!("\n{mark} {line}")).collect()
+    lines
+        .map(|(mark, line)| format!("\n{mark} {line}"))
+        .collect()
 }

@@ -26,7 +26,11 @@ fn run_and_kill(make: impl Fn() -> Midgard<Slow>, seed: u64, is_over: &AtomicBoo
         let run = pin!(make().run());
         let polls = std::future::poll_fn(move |_| {
             left -= 1;
-            if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+            if left == 0 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         });
         let killed = pin!(async {
             select(pin!(polls), Delay::new(time)).await;
@@ -78,14 +82,24 @@ fn one_run(seed: u64) {
                 run_and_kill(|| orders(orders_store, bus.clone()), seed, is_over);
             });
             scope.spawn(move || {
-                run_and_kill(|| customers(customers_store, bus.clone()), seed + 5, is_over);
+                run_and_kill(
+                    || customers(customers_store, bus.clone()),
+                    seed + 5,
+                    is_over,
+                );
             });
         }
         let repository = Repository::<Order, _>::new(orders_store.clone());
         for order in 0..ORDERS {
             let patience = [NEVER, NEVER, 1, 40][random.below(4) as usize];
             let cents = random.below(120) + 1;
-            block_on(place(&orders_store, order, order as u32 % 3, cents, patience));
+            block_on(place(
+                &orders_store,
+                order,
+                order as u32 % 3,
+                cents,
+                patience,
+            ));
             if random.below(4) == 0 {
                 let cancel = CancelOrder(order / 2, "changed my mind");
                 if block_on(repository.execute(&(order / 2), &cancel)).is_ok() {
@@ -113,7 +127,10 @@ fn one_run(seed: u64) {
     let fates = block_on(fates(&orders_store, &customers_store));
     assert_eq!(fates.len() as u64, ORDERS, "MIDGARD_TEST_SEED={seed}");
     for (order, fate) in &fates {
-        assert!(fate.is_sound(), "MIDGARD_TEST_SEED={seed}: {order} {fate:?}");
+        assert!(
+            fate.is_sound(),
+            "MIDGARD_TEST_SEED={seed}: {order} {fate:?}"
+        );
         if cancelled.contains(order) {
             assert_ne!(fate.confirmed, Fate::CONFIRMED.confirmed, "{order}");
         }

@@ -101,7 +101,9 @@ fn a_deadline_fires_once_though_two_workers_run_and_also_in_the_one_that_did_not
     });
     first.stop();
     until("the last", || {
-        lines(&store, "book").contains(&"far".to_owned()).then_some(())
+        lines(&store, "book")
+            .contains(&"far".to_owned())
+            .then_some(())
     });
     second.stop();
     let mut lines = lines(&store, "book");
@@ -117,7 +119,11 @@ fn deadlines_that_fail_or_panic_are_in_nobodys_way_and_are_done_when_they_can_be
     let store = MemoryStore::new();
     let name = "panics at its deadline";
     PANICS.lock().unwrap().insert(name.to_owned());
-    block_on(crate::shop::append(&store, "journal-shut", &crate::kit::Closed {}));
+    block_on(crate::shop::append(
+        &store,
+        "journal-shut",
+        &crate::kit::Closed {},
+    ));
     let failing = Do::Remind(1, vec![Do::Write("shut".into(), "at last".into())]);
     tell(&store, "fails", [failing]);
     let panicking = Do::Remind(1, vec![Do::Panic, Do::Write("panic".into(), "over".into())]);
@@ -130,13 +136,19 @@ fn deadlines_that_fail_or_panic_are_in_nobodys_way_and_are_done_when_they_can_be
     });
     assert!(error.message.contains("deadline"), "{error:?}");
     let is_stuck = || {
-        let stuck = running.handle.stuck_processes("script", Duration::from_millis(50));
+        let stuck = running
+            .handle
+            .stuck_processes("script", Duration::from_millis(50));
         let stuck = block_on(stuck).unwrap();
         let ids: Vec<_> = stuck.iter().map(|process| &*process.id).collect();
         (ids == ["fails", "good", name]).then_some(())
     };
     until("the processes to be stuck", is_stuck);
-    block_on(crate::shop::append(&store, "journal-shut", &crate::kit::Opened {}));
+    block_on(crate::shop::append(
+        &store,
+        "journal-shut",
+        &crate::kit::Opened {},
+    ));
     PANICS.lock().unwrap().remove(name);
     until_lines(&store, "shut", &["at last"]);
     until_lines(&store, "panic", &["over"]);
@@ -146,7 +158,11 @@ fn deadlines_that_fail_or_panic_are_in_nobodys_way_and_are_done_when_they_can_be
 #[test]
 fn more_deadlines_than_are_taken_at_once_that_fail_do_not_keep_others_from_theirs() {
     let store = MemoryStore::new();
-    block_on(crate::shop::append(&store, "journal-shut", &crate::kit::Closed {}));
+    block_on(crate::shop::append(
+        &store,
+        "journal-shut",
+        &crate::kit::Closed {},
+    ));
     for number in 0..1100 {
         let write = Do::Write("shut".into(), "never".into());
         tell(&store, &format!("p{number}"), [Do::Remind(0, vec![write])]);

@@ -1,11 +1,13 @@
 //! Reactions that fail, and what cannot be reacted to.
 
 use crate::kit::{
-    Closed, Do, Opened, PANICS, Rough, clerk, lines, processes, scripts, soon, start, tell,
-    until, until_lines, write,
+    Closed, Do, Opened, PANICS, Rough, clerk, lines, processes, scripts, soon, start, tell, until,
+    until_lines, write,
 };
 use crate::shop::{append, log};
-use midgard::bus::{Deliveries, InProcessBus, Message, Publisher, Purpose, Queue, Subscriber, Topic};
+use midgard::bus::{
+    Deliveries, InProcessBus, Message, Publisher, Purpose, Queue, Subscriber, Topic,
+};
 use midgard::{
     Append, ExpectedVersion, MemoryStore, Midgard, MidgardHandle, NewEvent, Store, StreamName,
     Version, block_on,
@@ -28,7 +30,11 @@ fn a_reaction_that_fails_is_parked_with_all_that_follows_and_goes_on_when_it_is_
     let store = MemoryStore::new();
     block_on(append(&store, "journal-shut", &Closed {}));
     tell(&store, "a", [write("a1")]);
-    tell(&store, "a", [write("undone"), Do::Write("shut".into(), "a2".into())]);
+    tell(
+        &store,
+        "a",
+        [write("undone"), Do::Write("shut".into(), "a2".into())],
+    );
     tell(&store, "b", [write("b1")]);
     tell(&store, "a", [write("a3")]);
     let running = start(program(&store));
@@ -49,7 +55,9 @@ fn a_reaction_that_fails_is_parked_with_all_that_follows_and_goes_on_when_it_is_
     block_on(handle.retry("script", "a")).unwrap();
     until_lines(&store, "book", &["a1", "b1", "undone", "a3"]);
     assert_eq!(lines(&store, "shut"), ["a2"]);
-    until("nothing to be stuck", || stuck(handle).is_empty().then_some(()));
+    until("nothing to be stuck", || {
+        stuck(handle).is_empty().then_some(())
+    });
     tell(&store, "a", [write("a4")]);
     until_lines(&store, "book", &["a1", "b1", "undone", "a3", "a4"]);
     running.stop();
@@ -61,10 +69,19 @@ fn answers_and_deadlines_reach_a_process_while_an_event_of_it_is_parked() {
     let bus = InProcessBus::new();
     let clerk_store = MemoryStore::new();
     block_on(append(&store, "journal-shut", &Closed {}));
-    tell(&store, "a", [Do::Send("k".into(), vec![1]), Do::Remind(5, vec![write("due")])]);
+    tell(
+        &store,
+        "a",
+        [
+            Do::Send("k".into(), vec![1]),
+            Do::Remind(5, vec![write("due")]),
+        ],
+    );
     tell(&store, "a", [Do::Write("shut".into(), "no".into())]);
     let running = start(scripts(&store, bus.clone()));
-    until("the letter", || (stuck(&running.handle) == ["a"]).then_some(()));
+    until("the letter", || {
+        (stuck(&running.handle) == ["a"]).then_some(())
+    });
     let clerk = start(clerk(&clerk_store, bus));
     until_lines(&store, "book", &["due"]);
     until_lines(&store, "a", &["1 noted, 1 in all"]);
@@ -88,11 +105,16 @@ fn a_reaction_to_an_answer_that_fails_is_parked_and_its_process_is_stuck_until_i
         (parked.len() == 2).then_some(parked)
     });
     assert_eq!(stuck(handle), ["a"]);
-    assert_eq!(processes(handle, "script")[0].waiting_for, ["clerk.note"; 2]);
+    assert_eq!(
+        processes(handle, "script")[0].waiting_for,
+        ["clerk.note"; 2]
+    );
     block_on(append(&store, "journal-a", &Opened {}));
     block_on(handle.retry_message("script replies", &parked[0].number)).unwrap();
     until_lines(&store, "a", &["1 noted, 1 in all", "2 noted, 2 in all"]);
-    until("nothing to be stuck", || stuck(handle).is_empty().then_some(()));
+    until("nothing to be stuck", || {
+        stuck(handle).is_empty().then_some(())
+    });
     assert_eq!(processes(handle, "script")[0].waiting_for, [""; 0]);
     running.stop();
     clerk.stop();
@@ -107,7 +129,9 @@ fn a_panic_is_a_failure_like_any_other() {
     tell(&store, "b", [write("b")]);
     let running = start(program(&store));
     until_lines(&store, "book", &["b"]);
-    until("the panic", || (stuck(&running.handle) == [name]).then_some(()));
+    until("the panic", || {
+        (stuck(&running.handle) == [name]).then_some(())
+    });
     PANICS.lock().unwrap().remove(name);
     block_on(running.handle.retry("script", name)).unwrap();
     until_lines(&store, "book", &["b", "over"]);
@@ -132,7 +156,17 @@ fn ids_have_any_characters() {
     let bus = InProcessBus::new();
     let clerk_store = MemoryStore::new();
     let long = "é".repeat(100);
-    let ids = ["a/b", "/", "-", "a-b-", "deadline/0/x/y", "ä ö\n\"", "%", &*long, "open/"];
+    let ids = [
+        "a/b",
+        "/",
+        "-",
+        "a-b-",
+        "deadline/0/x/y",
+        "ä ö\n\"",
+        "%",
+        &*long,
+        "open/",
+    ];
     for id in ids {
         let due = Do::Remind(1, vec![write(id)]);
         tell(&store, id, [Do::Send("k".into(), vec![1]), due]);
@@ -194,7 +228,10 @@ fn a_stream_of_something_else_is_left_alone() {
     let letters = block_on(handle.dead_letters("script")).unwrap();
     assert_eq!(letters.len(), 1);
     let error = &letters[0].error;
-    assert!(error.contains("another name") && error.contains("journal.opened"), "{error}");
+    assert!(
+        error.contains("another name") && error.contains("journal.opened"),
+        "{error}"
+    );
     assert_eq!(block_on(log(&store)).len(), 2);
 }
 
@@ -212,7 +249,10 @@ fn a_process_whose_first_events_were_removed_is_not_made_anew_from_the_others() 
     block_on(midgard.catch_up()).unwrap();
     assert_eq!(lines(&store, "book"), ["1", "2"]);
     let letters = block_on(handle.dead_letters("script")).unwrap();
-    assert!(letters[0].error.contains("lacks some of its events"), "{letters:?}");
+    assert!(
+        letters[0].error.contains("lacks some of its events"),
+        "{letters:?}"
+    );
 }
 
 #[test]
@@ -312,14 +352,20 @@ fn a_bus_that_is_down_keeps_commands_and_nothing_else() {
     let clerk_store = MemoryStore::new();
     let bus = Rough::default();
     bus.is_down.store(true, Ordering::SeqCst);
-    tell(&store, "a", [Do::Send("k".into(), vec![1, 2, 3]), write("a")]);
+    tell(
+        &store,
+        "a",
+        [Do::Send("k".into(), vec![1, 2, 3]), write("a")],
+    );
     let running = start(scripts(&store, bus.clone()));
     let clerk = start(clerk(&clerk_store, bus.clone()));
     until_lines(&store, "book", &["a"]);
     assert_eq!(lines(&clerk_store, "k"), [""; 0]);
     bus.is_down.store(false, Ordering::SeqCst);
     until_lines(&clerk_store, "k", &["1", "2", "3"]);
-    until("the answers", || (lines(&store, "a").len() == 3).then_some(()));
+    until("the answers", || {
+        (lines(&store, "a").len() == 3).then_some(())
+    });
     running.stop();
     clerk.stop();
 }

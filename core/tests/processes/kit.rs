@@ -423,7 +423,8 @@ pub(crate) fn write(text: &str) -> Do {
 pub(crate) fn lines(store: &impl Store, journal: &str) -> Vec<String> {
     let stream = format!("journal-{journal}");
     let events = block_on(crate::shop::log(store)).into_iter();
-    let written = events.filter(|event| event.stream.as_str() == stream && event.name == Written::NAME);
+    let written =
+        events.filter(|event| event.stream.as_str() == stream && event.name == Written::NAME);
     written
         .map(|event| event.view().decode::<Written>().unwrap().text)
         .collect()

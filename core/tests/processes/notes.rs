@@ -13,7 +13,10 @@ fn recorded(store: &MemoryStore, process: &str) -> Vec<(String, String)> {
     let own = |event: &RecordedEvent| event.stream.as_str() == stream;
     let events = block_on(log(store)).into_iter().filter(own);
     let text = |event: RecordedEvent| {
-        assert_eq!((event.schema_version, event.codec), (1, midgard::Codec::JSON));
+        assert_eq!(
+            (event.schema_version, event.codec),
+            (1, midgard::Codec::JSON)
+        );
         let payload = String::from_utf8(event.payload).unwrap();
         (event.name.to_string(), timeless(&payload))
     };
@@ -61,12 +64,25 @@ fn assert_same(found: &[(String, String)], wanted: &[(&str, &str)]) {
 #[test]
 fn what_a_process_has_reacted_to_is_these_texts() {
     let (store, clerk_store, bus) = (MemoryStore::new(), MemoryStore::new(), InProcessBus::new());
-    tell(&store, "a", [Do::Send("k".into(), vec![1, 1000]), Do::Remind(NEVER, vec![])]);
+    tell(
+        &store,
+        "a",
+        [
+            Do::Send("k".into(), vec![1, 1000]),
+            Do::Remind(NEVER, vec![]),
+        ],
+    );
     tell(&store, "a", [Do::Cancel]);
     let running = start(scripts(&store, bus.clone()));
-    until("the reactions", || (recorded(&store, "a").len() == 4).then_some(()));
+    until("the reactions", || {
+        (recorded(&store, "a").len() == 4).then_some(())
+    });
     let clerk = start(clerk(&clerk_store, bus));
-    until_lines(&store, "a", &["1 noted, 1 in all", "1000 refused: too large"]);
+    until_lines(
+        &store,
+        "a",
+        &["1 noted, 1 in all", "1000 refused: too large"],
+    );
     tell(&store, "a", [Do::Remind(0, vec![Do::Complete])]);
     until("all", || (recorded(&store, "a").len() == 8).then_some(()));
     running.stop();
@@ -95,7 +111,7 @@ fn what_a_process_has_reacted_to_is_these_texts() {
         ),
         (
             reacted,
-            r#"{"to":"refusal","name":"midgard.refused","version":1,"data":{"reason":"too large"},"command":"ID","reason":"too large"}"#,
+            r#"{"to":"refusal","name":"midgard.refused","version":1,"data":{"reason":"too large"},"command":"ID"}"#,
         ),
         (
             reacted,
@@ -112,22 +128,45 @@ fn what_a_process_has_reacted_to_is_these_texts() {
 #[test]
 fn the_notes_of_a_process_manager_are_these_texts() {
     let store = MemoryStore::new();
-    tell(&store, "a/b", [Do::Send("k".into(), vec![1]), Do::Remind(NEVER, vec![Do::Cancel])]);
+    tell(
+        &store,
+        "a/b",
+        [
+            Do::Send("k".into(), vec![1]),
+            Do::Remind(NEVER, vec![Do::Cancel]),
+        ],
+    );
     tell(&store, "over", [write("x"), Do::Complete]);
     let broken = Do::Remind(NEVER, vec![]);
     tell(&store, "", [broken]);
     // The outbox would wait for the clerk.
     let scripts = midgard::Processes::<crate::kit::Script>::new();
-    let scripts = scripts.options(crate::kit::soon()).replies_from(InProcessBus::new());
-    block_on(midgard::Midgard::new(store.clone()).process_manager(scripts).catch_up()).unwrap();
+    let scripts = scripts
+        .options(crate::kit::soon())
+        .replies_from(InProcessBus::new());
+    block_on(
+        midgard::Midgard::new(store.clone())
+            .process_manager(scripts)
+            .catch_up(),
+    )
+    .unwrap();
     let wanted = [
-        ("process/script/0000000000/checkpoint/0/00000", r#"{"format":1,"position":3}"#),
-        ("process/script/0000000000/lease/00000", r#"{"format":1,"owner":null,"epoch":2}"#),
+        (
+            "process/script/0000000000/checkpoint/0/00000",
+            r#"{"format":1,"position":3}"#,
+        ),
+        (
+            "process/script/0000000000/lease/00000",
+            r#"{"format":1,"owner":null,"epoch":2}"#,
+        ),
         (
             "process/script/0000000000/letter/0/00000000000000000003",
             r#"{"format":1,"log":0,"position":3,"sequence":"","partition":0,"name":"script.told","error":"the id of a process is empty; give it at least one character","failures":1,"parked":TIME,"tried":TIME}"#,
         ),
-        ("process/script/about", r#"{"format":1,"partitions":1,"start":0}"#),
+        (
+            "process/script/about",
+            r#"{"format":1,"partitions":1,"start":0}"#,
+        ),
         (
             "process/script/deadline/TIME/script.due/a/b",
             r#"{"format":1,"version":1,"data":"{\"script\":[\"Cancel\"]}","correlation_id":"ID","causation_id":"ID"}"#,

@@ -15,7 +15,11 @@ fn commands_with_one_key_leave_in_the_order_of_the_events_whichever_process_send
     let bus = InProcessBus::new();
     for number in 0..300 {
         let process = format!("p{}", number % 7);
-        tell(&store, &process, [Do::Send("k".into(), vec![2 * number, 2 * number + 1])]);
+        tell(
+            &store,
+            &process,
+            [Do::Send("k".into(), vec![2 * number, 2 * number + 1])],
+        );
     }
     let running = start(scripts(&store, bus.clone()));
     let clerk = start(clerk(&clerk_store, bus));
@@ -52,7 +56,11 @@ fn others_who_are_always_faster_keep_it_from_nothing_and_nothing_is_parked() {
     // Of eight appends seven come too late.
     let store = Slow::meeting(8);
     for number in 0..120 {
-        tell(&store, &format!("p{}", number % 5), [write(&number.to_string())]);
+        tell(
+            &store,
+            &format!("p{}", number % 5),
+            [write(&number.to_string())],
+        );
     }
     let midgard = scripts(&store, InProcessBus::new());
     let handle = midgard.handle();
@@ -65,16 +73,26 @@ fn others_who_are_always_faster_keep_it_from_nothing_and_nothing_is_parked() {
 #[test]
 fn a_retry_of_what_is_parked_meets_others_too() {
     let store = Slow::meeting(3);
-    block_on(crate::shop::append(&store, "journal-book", &crate::kit::Closed {}));
+    block_on(crate::shop::append(
+        &store,
+        "journal-book",
+        &crate::kit::Closed {},
+    ));
     tell(&store, "a", [Do::Write("book".into(), "1".into())]);
     let running = start(scripts(&store, InProcessBus::new()));
     until("the letter", || {
         let letters = block_on(running.handle.dead_letters("script")).unwrap();
         (letters.len() == 1).then_some(())
     });
-    block_on(crate::shop::append(&store, "journal-book", &crate::kit::Opened {}));
+    block_on(crate::shop::append(
+        &store,
+        "journal-book",
+        &crate::kit::Opened {},
+    ));
     block_on(running.handle.retry("script", "a")).unwrap();
-    until("the retry", || (lines(&store, "book") == ["1"]).then_some(()));
+    until("the retry", || {
+        (lines(&store, "book") == ["1"]).then_some(())
+    });
     running.stop();
 }
 
@@ -88,7 +106,11 @@ fn answers_that_come_while_events_are_handled_are_all_taken_in() {
     for number in 0..300 {
         let process = format!("p{}", number % 3);
         let own = Do::Write(process.clone(), "told".into());
-        tell(&store, &process, [Do::Send(process.clone(), vec![number]), own]);
+        tell(
+            &store,
+            &process,
+            [Do::Send(process.clone(), vec![number]), own],
+        );
     }
     for process in ["p0", "p1", "p2"] {
         until("all answers", || {
@@ -100,7 +122,10 @@ fn answers_that_come_while_events_are_handled_are_all_taken_in() {
     }
     let status = running.handle.status_of("script").unwrap();
     assert_eq!((status.parked, status.state), (0, ConsumerState::Live));
-    assert_eq!(running.handle.status_of("script replies").unwrap().parked, 0);
+    assert_eq!(
+        running.handle.status_of("script replies").unwrap().parked,
+        0
+    );
     running.stop();
     clerk.stop();
 }
@@ -125,7 +150,9 @@ fn twenty_thousand_events_of_five_thousand_processes() {
     assert_eq!(block_on(handle.processes("script")).unwrap(), []);
     let written = crate::shop::log(&store);
     let written = block_on(written);
-    let journals = written.iter().filter(|event| event.name == "journal.written");
+    let journals = written
+        .iter()
+        .filter(|event| event.name == "journal.written");
     assert_eq!(journals.count(), 20_000);
 }
 
@@ -137,7 +164,13 @@ fn a_saga_of_many_orders_with_few_customers() {
         block_on(open(&customers_store, customer, 1000));
     }
     for order in 0..2000 {
-        block_on(place(&store, order, order as u32 % 5, 10, crate::kit::NEVER));
+        block_on(place(
+            &store,
+            order,
+            order as u32 % 5,
+            10,
+            crate::kit::NEVER,
+        ));
     }
     let customers = start(crate::kit::customers(&customers_store, bus.clone()));
     let orders = start(crate::kit::orders(&store, bus));

@@ -7,8 +7,7 @@ use crate::shop::{
 };
 use midgard::bus::InProcessBus;
 use midgard::{
-    MemoryStore, Midgard, ProcessManager, Processes, RemoteCommand, Repository, RunError,
-    block_on,
+    MemoryStore, Midgard, ProcessManager, Processes, RemoteCommand, Repository, RunError, block_on,
 };
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -114,14 +113,19 @@ fn a_deadline_tells_what_led_to_it() {
     block_on(place(&orders_store, 1, 1, 60, 1));
     let cancelled = || {
         let log = block_on(log(&orders_store));
-        log.iter().any(|event| event.name == "order.cancelled").then_some(log)
+        log.iter()
+            .any(|event| event.name == "order.cancelled")
+            .then_some(log)
     };
     let log = until("the deadline", cancelled);
     orders.stop();
     let of = |name: &str| log.iter().find(|event| event.name == name).unwrap();
     let cancelled = &of("order.cancelled").metadata;
     assert_eq!(cancelled.correlation_id(), Some(of("order.placed").id));
-    assert_eq!(cancelled.causation_id(), Some(of("midgard.process_reacted").id));
+    assert_eq!(
+        cancelled.causation_id(),
+        Some(of("midgard.process_reacted").id)
+    );
 }
 
 #[test]
@@ -151,7 +155,10 @@ fn a_process_manager_that_sends_commands_is_refused_without_a_bus_for_the_answer
     let error = block_on(midgard.run()).unwrap_err();
     let name = "placement".to_owned();
     assert_eq!(error, RunError::NoReplies { name });
-    assert!(error.to_string().contains("Processes::replies_from"), "{error}");
+    assert!(
+        error.to_string().contains("Processes::replies_from"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -166,7 +173,10 @@ fn a_process_that_waits_is_listed_with_what_it_waits_for_and_is_stuck_only_after
     assert_eq!(process.waiting_for, [ReserveCredit::NAME]);
     let placed = block_on(log(&store))[0].time;
     let wait = process.deadline.unwrap().as_micros() - placed.as_micros();
-    assert!((NEVER * 1000..(NEVER + 60_000) * 1000).contains(&wait), "{wait}");
+    assert!(
+        (NEVER * 1000..(NEVER + 60_000) * 1000).contains(&wait),
+        "{wait}"
+    );
     let stuck = orders.handle.stuck_processes("placement", Duration::ZERO);
     assert_eq!(block_on(stuck).unwrap(), [], "its deadline moves it");
     orders.stop();
@@ -182,7 +192,9 @@ fn an_event_for_a_process_that_is_over_reaches_it_and_lists_it_no_more() {
     until_fate(&orders_store, &customers_store, 1, Fate::CANCELLED);
     until("the own cancellation", || {
         let log = block_on(log(&orders_store));
-        let own = log.iter().filter(|event| event.stream.as_str() == "placement-1");
+        let own = log
+            .iter()
+            .filter(|event| event.stream.as_str() == "placement-1");
         // Placed, sent, refused, cancelled.
         (own.count() == 4).then_some(())
     });

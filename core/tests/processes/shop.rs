@@ -420,7 +420,10 @@ impl Fate {
         let granted_late = self.granted_late;
         granted_late <= 1
             && [Fate::CONFIRMED, Fate::CANCELLED, Fate::RELEASED]
-                .map(|fate| Fate { granted_late, ..fate })
+                .map(|fate| Fate {
+                    granted_late,
+                    ..fate
+                })
                 .contains(&self)
     }
 }
