@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// For how long one attempt to connect may take.
+/// For how long one attempt to connect, or to open a channel, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The first wait after a failure, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -82,11 +82,20 @@ impl Link {
         let Some(connection) = &state.connection else {
             return Err(Trouble::unavailable("connect", "the connection was lost"));
         };
-        let channel = connection.create_channel().await;
-        channel.map_err(|error| {
-            state.failed();
-            Trouble::new("open a channel", error)
-        })
+        let opened = timeout(PATIENCE, connection.create_channel()).await;
+        let trouble = match opened {
+            Ok(Ok(channel)) => return Ok(channel),
+            Ok(Err(error)) => Trouble::new("open a channel", error),
+            Err(_) => {
+                state.connection = None;
+                Trouble::unavailable(
+                    "open a channel",
+                    format!("there was no answer within {PATIENCE:?}"),
+                )
+            }
+        };
+        state.failed();
+        Err(trouble)
     }
 
     /// What was done over it worked: the next failure is the first.
