@@ -1,6 +1,7 @@
 //! A connection that is made when it is needed, and made anew when it is lost.
 
 use crate::options::RabbitMqOptions;
+use crate::transport;
 use crate::trouble::Trouble;
 use futures_util::FutureExt;
 use lapin::protocol::constants::REPLY_SUCCESS;
@@ -162,10 +163,7 @@ async fn attempt(
 async fn connect(options: &RabbitMqOptions, name: String) -> Result<Connection, Trouble> {
     let uri = options.uri.clone().map_err(Trouble::unusable)?;
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let runtime =
-        lapin::runtime::default_runtime().map_err(|error| Trouble::new("connect", error))?;
-    let connecting =
-        Connection::connect_uri_with_config(uri, properties, options.tls.clone(), runtime);
+    let connecting = transport::connect(uri, options.tls.clone(), properties, Handle::current());
     match timeout(PATIENCE, connecting).await {
         Ok(connection) => connection.map_err(|error| Trouble::new("connect", error)),
         Err(_) => Err(Trouble::unavailable(
