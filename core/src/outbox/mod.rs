@@ -16,6 +16,7 @@ use crate::record::RecordedEventRef;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 /// An event that other services may be told of as it is. Marked with `#[publish]` beside `#[event(..)]`:
 ///
@@ -179,6 +180,12 @@ impl Outbox {
     /// What is done with a message that nobody has a queue for; without this, it [waits](Unheard::Wait).
     pub const fn unheard(mut self, unheard: Unheard) -> Self {
         self.unheard = unheard;
+        self
+    }
+
+    /// For how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
+    pub fn lease(mut self, silence: Duration) -> Self {
+        self.options = self.options.lease(silence);
         self
     }
 

@@ -9,6 +9,7 @@ use crate::subscription::StartFrom;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Gives what receives the answers, once there is what takes them.
 type Receiving<P> = dyn FnOnce(Arc<Desk<Replies<P>>>) -> Running + Send;
@@ -63,6 +64,12 @@ impl<P: ProcessManager> Processes<P> {
     /// [`React::process`](super::React::process) has it, that process begins in the middle.
     pub const fn from(mut self, start: StartFrom) -> Self {
         self.start = start;
+        self
+    }
+
+    /// For how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
+    pub fn lease(mut self, silence: Duration) -> Self {
+        self.options = self.options.lease(silence);
         self
     }
 

@@ -1,5 +1,6 @@
 //! The customers service: it keeps what each customer owes, and reserves credit up to a limit.
 
+use super::LEASE;
 use super::messages::{CreditReserved, OrderCancelled, OrderId, ReserveCredit};
 use crate::shop::customer::{CustomerId, Purchase};
 use crate::shop::{Cents, Month};
@@ -164,5 +165,5 @@ where
 {
     Midgard::new(store)
         .inbox(Customers { limit }, bus.clone())
-        .outbox(Outbox::new("customers"), bus)
+        .outbox(Outbox::new("customers").lease(LEASE), bus)
 }

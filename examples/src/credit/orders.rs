@@ -1,5 +1,6 @@
 //! The orders service: orders that are pending until their credit is decided.
 
+use super::LEASE;
 use super::messages::{OrderCancelled, OrderId};
 use super::placement::Placement;
 use crate::shop::customer::Purchase;
@@ -123,8 +124,12 @@ where
     S: Store + Clone,
     B: Publisher + Subscriber + Clone,
 {
-    let outbox = Outbox::new("orders").publish::<OrderCancelled>();
-    let placements = Processes::<Placement>::new().replies_from(bus.clone());
+    let outbox = Outbox::new("orders")
+        .publish::<OrderCancelled>()
+        .lease(LEASE);
+    let placements = Processes::<Placement>::new()
+        .replies_from(bus.clone())
+        .lease(LEASE);
     Midgard::new(store)
         .process_manager(placements)
         .outbox(outbox, bus)

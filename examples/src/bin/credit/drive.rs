@@ -53,7 +53,7 @@ impl Stage {
     fn chaos(&mut self, random: &mut fastrand::Rng) -> Result<u8, Box<dyn Error>> {
         let mut kills = 0;
         loop {
-            let pause = Duration::from_millis(random.u64(100..1500));
+            let pause = Duration::from_millis(random.u64(300..3000));
             if let Some((status, printed)) = self.processes[0].wait_for(pause)? {
                 eprintln!("killed {kills} times");
                 io::stdout().write_all(&printed)?;
