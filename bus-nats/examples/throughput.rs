@@ -115,7 +115,7 @@ fn encode(message: &Message) -> (HeaderMap, Vec<u8>) {
         headers.insert(&*format!("ce-{name}"), &*value);
     }
     let id = format!("{}/{}/{}", message.source, message.id, EventId::new());
-    headers.insert("Nats-Msg-Id", &*id[..id.len() - 17]);
+    headers.insert("Nats-Msg-Id", &id[..id.len() - 17]);
     (headers, message.data.clone())
 }
 

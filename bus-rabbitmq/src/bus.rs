@@ -12,7 +12,11 @@ use lapin::types::ShortString;
 use midgard::bus::{BusError, Message, Published, Publisher, Queue, Subscriber};
 use std::fmt;
 use std::sync::Arc;
-use tokio::time::sleep;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// For how long a declaration may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A bus over RabbitMQ. Clones are the same bus.
 ///
@@ -119,7 +123,9 @@ impl Bus {
 
     async fn declare(self: &Arc<Self>, queue: &Queue) -> Result<Source, Trouble> {
         let names = Names::of(queue, &self.options)?;
-        match self.declare_once(queue, &names).await {
+        let late = |_| Trouble::unavailable("declare a queue", "the broker did not answer in time");
+        let declared = timeout(PATIENCE, self.declare_once(queue, &names)).await;
+        match declared.map_err(late).flatten() {
             Ok(prefetch) => Ok(Source {
                 bus: Arc::clone(self),
                 queue: queue.clone(),

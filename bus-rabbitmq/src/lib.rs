@@ -6,9 +6,11 @@ mod envelope;
 mod link;
 mod options;
 mod publishing;
+mod readable;
 mod receiving;
 mod settling;
 mod topology;
+mod transport;
 mod trouble;
 
 pub use bus::RabbitMqBus;

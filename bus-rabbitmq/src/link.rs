@@ -1,6 +1,7 @@
 //! A connection that is made when it is needed, and made anew when it is lost.
 
 use crate::options::RabbitMqOptions;
+use crate::transport;
 use crate::trouble::Trouble;
 use futures_util::FutureExt;
 use lapin::protocol::constants::REPLY_SUCCESS;
@@ -14,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// For how long one attempt to connect may take.
+/// For how long one attempt to connect, or to open a channel, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The first wait after a failure, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -82,11 +83,20 @@ impl Link {
         let Some(connection) = &state.connection else {
             return Err(Trouble::unavailable("connect", "the connection was lost"));
         };
-        let channel = connection.create_channel().await;
-        channel.map_err(|error| {
-            state.failed();
-            Trouble::new("open a channel", error)
-        })
+        let opened = timeout(PATIENCE, connection.create_channel()).await;
+        let trouble = match opened {
+            Ok(Ok(channel)) => return Ok(channel),
+            Ok(Err(error)) => Trouble::new("open a channel", error),
+            Err(_) => {
+                state.connection = None;
+                Trouble::unavailable(
+                    "open a channel",
+                    format!("there was no answer within {PATIENCE:?}"),
+                )
+            }
+        };
+        state.failed();
+        Err(trouble)
     }
 
     /// What was done over it worked: the next failure is the first.
@@ -153,10 +163,7 @@ async fn attempt(
 async fn connect(options: &RabbitMqOptions, name: String) -> Result<Connection, Trouble> {
     let uri = options.uri.clone().map_err(Trouble::unusable)?;
     let properties = ConnectionProperties::default().with_connection_name(name.into());
-    let runtime =
-        lapin::runtime::default_runtime().map_err(|error| Trouble::new("connect", error))?;
-    let connecting =
-        Connection::connect_uri_with_config(uri, properties, options.tls.clone(), runtime);
+    let connecting = transport::connect(uri, options.tls.clone(), properties, Handle::current());
     match timeout(PATIENCE, connecting).await {
         Ok(connection) => connection.map_err(|error| Trouble::new("connect", error)),
         Err(_) => Err(Trouble::unavailable(

@@ -15,14 +15,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout};
 
 /// How many batches are published at the same time.
 const AT_ONCE: usize = 16;
 /// How many bytes of a batch wait to be written, before more are added.
 const WINDOW: usize = 4 << 20;
-/// After how long without confirmation it is said so in the log.
-const LONG: Duration = Duration::from_secs(10);
+/// How often it is looked whether waiting for confirmations is still of use.
+const LOOK: Duration = Duration::from_secs(5);
+/// For how long they are waited for, while the broker takes messages.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Who publishes.
 pub(crate) struct Publishing {
@@ -80,7 +82,7 @@ impl Publishing {
         // It is never closed.
         let _slot = self.slots.acquire().await;
         let channel = self.take().await?;
-        match self.unless_slow(send(&channel, batch)).await {
+        match self.watch(&channel, send(&channel, batch)).await {
             Ok(unheard) => {
                 self.link.worked().await;
                 self.put_back(channel);
@@ -123,25 +125,34 @@ impl Publishing {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits, and says in the log when it takes long.
-    async fn unless_slow<T>(&self, waiting: impl Future<Output = T>) -> T {
-        let mut waiting = pin!(waiting);
+    /// Waits for what is sent over a channel, as long as there is something to wait for.
+    async fn watch<T>(
+        &self,
+        channel: &Channel,
+        sending: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        let mut sending = pin!(sending);
         let started = Instant::now();
-        let mut next = started + LONG;
         loop {
-            tokio::select! {
-                biased;
-                done = &mut waiting => return done,
-                () = sleep_until(next) => {
-                    let is_blocked = self.link.is_blocked().await;
-                    tracing::warn!(
-                        location = self.options.location(),
-                        seconds = started.elapsed().as_secs(),
-                        is_blocked,
-                        "RabbitMQ has not confirmed what was published; it waits on. A broker that is blocked runs out of memory or disk"
-                    );
-                    next += LONG;
-                }
+            if let Ok(sent) = timeout(LOOK, &mut sending).await {
+                return sent;
+            }
+            let lost = |why: String| Err(Trouble::unavailable("publish", why));
+            if !channel.status().connected() {
+                return lost("the connection was lost".to_owned());
+            }
+            let waited = started.elapsed();
+            if self.link.is_blocked().await {
+                tracing::warn!(
+                    location = self.options.location(),
+                    seconds = waited.as_secs(),
+                    "RabbitMQ takes no messages, because it runs out of memory or disk; publishing waits for it"
+                );
+            } else if waited > LONGEST {
+                return lost(format!(
+                    "it was not confirmed within {} s; a queue may have no majority of its nodes",
+                    waited.as_secs()
+                ));
             }
         }
     }

@@ -16,7 +16,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// For how long the broker may take to let a receiver begin.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What comes out of a queue of a [`RabbitMqBus`](crate::RabbitMqBus).
 pub struct RabbitMqDeliveries {
@@ -69,7 +74,9 @@ impl Source {
     async fn open(source: Arc<Source>) -> Result<Box<Consuming>, Trouble> {
         let link = &source.bus.receiving;
         let channel = link.channel().await?;
-        match source.consume(channel).await {
+        let late = |_| Trouble::unavailable("receive", "the broker did not answer in time");
+        let opened = timeout(PATIENCE, source.consume(channel)).await;
+        match opened.map_err(late).flatten() {
             Ok(consuming) => {
                 link.worked().await;
                 Ok(consuming)

@@ -10,6 +10,7 @@ use midgard::testing::{BusFixture, SetAside, Stranger};
 use midgard_bus_rabbitmq::RabbitMqBus;
 use midgard_test_servers::{self as servers, RabbitMq};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 
 /// A broker: that of all cases, or one of the case's own.
@@ -82,6 +83,8 @@ impl BusFixture for Broker {
     }
 
     async fn kill(&self) {
+        // AMQP confirms what is published and not what is acknowledged: what the broker had not taken in yet comes again.
+        tokio::time::sleep(Duration::from_millis(300)).await;
         if let Some(broker) = &self.own {
             broker.lock().unwrap().kill();
         }

@@ -19,9 +19,6 @@ impl Log {
         let mut line = Line(format!("{} {}:", metadata.level(), metadata.target()));
         record(&mut line);
         line.0.push('\n');
-        if std::env::var_os("SHOW_LOG").is_some() {
-            eprint!("{}", line.0);
-        }
         self.0.lock().unwrap().push_str(&line.0);
     }
 }

@@ -230,7 +230,6 @@ impl<P: ProcessManager> Steps<P> {
             version: deadline.version,
             data: deadline.data.as_bytes(),
             command: None,
-            reason: None,
             correlation_id: deadline.correlation_id.and_then(|id| id.parse().ok()),
             cause: deadline.causation_id.parse().ok(),
         };

@@ -91,7 +91,6 @@ impl<P: ProcessManager> Handler for Reacting<P> {
             version: event.schema_version,
             data: event.payload,
             command: None,
-            reason: None,
             correlation_id: event.correlation_id.or(Some(event.id)),
             cause: Some(event.id),
         };

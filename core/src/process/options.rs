@@ -56,13 +56,18 @@ impl<P: ProcessManager> Processes<P> {
         self
     }
 
-    /// Where they begin when they were never run; with the first event, when nothing is said.
+    /// Where they begin when they were never run; with the first event, when nothing is said. Later it is of no
+    /// matter.
+    ///
+    /// Events before are not known to them. When later events of what began before belong to a process, as
+    /// [`React::process`](super::React::process) has it, that process begins in the middle.
     pub const fn from(mut self, start: StartFrom) -> Self {
         self.start = start;
         self
     }
 
-    /// How they are run. The sequence of an event is its process in any case.
+    /// How they are run: also what is done about a reaction that fails, as nothing of what [`new`](Self::new) says is
+    /// left. The sequence of an event is its process in any case.
     pub fn options(mut self, options: ConsumerOptions) -> Self {
         self.options = by_process::<P>(options);
         self

@@ -124,8 +124,11 @@ impl<P: ProcessManager> Reactions<P> {
         self.steps.push(Step::Cancel(D::NAME));
     }
 
-    /// The process has come to its end: it is no longer listed, and its deadlines are cancelled. Answers to commands that it
-    /// has sent still reach it.
+    /// The process has come to its end: it is no longer listed, and its deadlines are cancelled.
+    ///
+    /// What comes afterwards, such as the answer to a command that it has sent, still reaches it and is reacted to as ever,
+    /// so that a late answer can be made good. It stays at its end, and is not listed while it waits for what it
+    /// sends then: call this with the answer that is the last.
     pub fn complete(&mut self) {
         self.steps.push(Step::Complete);
     }

@@ -2,7 +2,7 @@
 
 use super::{Payload, ProcessInput, ProcessManager, Reactions};
 use crate::codec::{DecodeError, DecodeReason};
-use crate::command::CommandSent;
+use crate::command::{CommandSent, Refused, raw};
 use crate::event::Event;
 use crate::metadata::EventId;
 use crate::place::Version;
@@ -27,9 +27,6 @@ pub(crate) struct ProcessReacted {
     /// The id of the command that was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<String>,
-    /// Why it was refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
     /// The deadlines that were set, by name, in microseconds since 1970.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) deadlines: BTreeMap<String, u64>,
@@ -41,6 +38,25 @@ pub(crate) struct ProcessReacted {
 }
 
 impl ProcessReacted {
+    /// That something came, of which nothing has followed yet.
+    pub(crate) fn to(
+        kind: Kind,
+        name: &str,
+        version: u32,
+        data: &[u8],
+    ) -> Result<Self, serde_json::Error> {
+        Ok(ProcessReacted {
+            to: kind,
+            name: name.to_owned(),
+            version,
+            data: raw(data)?,
+            command: None,
+            deadlines: BTreeMap::new(),
+            cancelled: Vec::new(),
+            is_complete: false,
+        })
+    }
+
     /// Which of the deadlines that were set before are set no longer, or anew.
     pub(crate) fn no_longer<'a>(
         &'a self,
@@ -78,16 +94,21 @@ pub(crate) struct Instance<P> {
 }
 
 impl<P: ProcessManager> Instance<P> {
-    /// Makes a process anew from its stream.
-    pub(crate) async fn load(store: &DynStore, stream: &StreamName) -> Result<Self, HandlerError> {
-        let mut instance = Instance {
+    /// A process before its first event.
+    pub(crate) fn new() -> Self {
+        Instance {
             state: P::initial(),
             version: Version::ZERO,
             waiting: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             is_complete: false,
             since: None,
-        };
+        }
+    }
+
+    /// Makes a process anew from its stream.
+    pub(crate) async fn load(store: &DynStore, stream: &StreamName) -> Result<Self, HandlerError> {
+        let mut instance = Instance::new();
         let mut failed = None;
         let read = ReadStream::forward(stream.clone());
         let state = store
@@ -162,21 +183,31 @@ impl<P: ProcessManager> Instance<P> {
             schema_version: reacted.version,
             data: reacted.data.get().as_bytes(),
         };
+        let refused: Refused;
         let input = match (reacted.to, of_command) {
             (Kind::Reply, Some(command)) => ProcessInput::Reply {
                 command,
                 reply: payload,
             },
-            (Kind::Refusal, Some(command)) => ProcessInput::Refusal {
-                command,
-                reason: reacted.reason.as_deref().unwrap_or_default(),
-            },
+            (Kind::Refusal, Some(command)) => {
+                refused = payload.read()?;
+                ProcessInput::Refusal {
+                    command,
+                    reason: &refused.reason,
+                }
+            }
             (Kind::Deadline, _) => ProcessInput::Deadline(payload),
             _ => ProcessInput::Event(payload),
         };
         let mut reactions = Reactions::new(is_replay);
         self.state.react_to(&input, &mut reactions)?;
         Ok(Some(reactions))
+    }
+
+    /// Whether a deadline is set that is not the one that has just passed.
+    pub(crate) fn waits_for(&self, name: &str, reacted: &ProcessReacted) -> bool {
+        let has_passed = reacted.to == Kind::Deadline && reacted.name == name;
+        !has_passed && self.deadlines.contains_key(name)
     }
 
     /// Takes in what it no longer waits for, and until when it waits.

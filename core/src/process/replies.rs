@@ -41,21 +41,18 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         else {
             return Err(InboxError::unknown(P::NAME, message));
         };
-        let refused = match &*message.name {
-            Refused::NAME => Some(message.decode::<Refused>()?.reason),
-            _ => None,
+        let to = if message.name == Refused::NAME {
+            message.decode::<Refused>()?;
+            Kind::Refusal
+        } else {
+            Kind::Reply
         };
         let input = Input {
-            to: if refused.is_some() {
-                Kind::Refusal
-            } else {
-                Kind::Reply
-            },
+            to,
             name: &message.name,
             version: message.schema_version,
             data: &message.data,
             command: Some(command.to_string()),
-            reason: refused,
             correlation_id: message.correlation_id,
             cause: message.id.parse().ok(),
         };

@@ -33,7 +33,6 @@ pub(super) struct Input<'a> {
     pub(super) version: u32,
     pub(super) data: &'a [u8],
     pub(super) command: Option<String>,
-    pub(super) reason: Option<String>,
     /// What led to it.
     pub(super) correlation_id: Option<EventId>,
     pub(super) cause: Option<EventId>,
@@ -74,15 +73,8 @@ impl<P: ProcessManager> Steps<P> {
         };
         let now = Timestamp::now();
         let mut reacted = ProcessReacted {
-            to: input.to,
-            name: input.name.to_owned(),
-            version: input.version,
-            data: raw(input.data)?,
             command: input.command,
-            reason: input.reason,
-            deadlines: [].into(),
-            cancelled: Vec::new(),
-            is_complete: false,
+            ..ProcessReacted::to(input.to, input.name, input.version, input.data)?
         };
         let Some(reactions) = instance.react(&reacted, false)? else {
             // It was answered before.
@@ -110,11 +102,15 @@ impl<P: ProcessManager> Steps<P> {
                 }
                 Step::Cancel(name) => {
                     set.retain(|(_, other)| other.name != name);
-                    reacted.cancelled.push(name.to_owned());
+                    if instance.waits_for(name, &reacted) {
+                        reacted.cancelled.push(name.to_owned());
+                    }
                 }
                 Step::Complete => {
                     set.clear();
-                    reacted.cancelled.extend(instance.deadlines.keys().cloned());
+                    let set = instance.deadlines.keys();
+                    let set = set.filter(|name| instance.waits_for(name, &reacted));
+                    reacted.cancelled = set.cloned().collect();
                     reacted.is_complete = true;
                 }
             }
@@ -195,7 +191,8 @@ impl<P: ProcessManager> Steps<P> {
     }
 }
 
-fn sent_by<P: ProcessManager>(command: Outgoing) -> Result<CommandSent, HandlerError> {
+/// A command as the log has it.
+pub(crate) fn sent_by<P: ProcessManager>(command: Outgoing) -> Result<CommandSent, HandlerError> {
     Ok(CommandSent {
         name: command.name.to_owned(),
         version: command.schema_version,

@@ -1,11 +1,12 @@
 //! `#[derive(ProcessManager)]`.
 
-use super::{anonymous, handled, listed, private};
+use super::{anonymous, handled, listed, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::fallback;
 use crate::valid::{self, Checked, ProcessManager};
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::quote;
+use syn::spanned::Spanned as _;
 use syn::{DeriveInput, Token, Type};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
@@ -116,7 +117,12 @@ fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream 
     });
     let resolve = quote!(#krate::Resolve);
     let replies = commands.iter().map(|ty| {
-        let arguments = quote!(self, __sent, #private::read_reply(__reply)?, __reactions);
+        // As of the handlers: a type that is no command has its error where it is listed.
+        let read_reply = respanned(&quote!(#private::read_reply), ty.span());
+        let mut reply = Group::new(Delimiter::Parenthesis, quote!(__reply));
+        reply.set_span(ty.span());
+        let or_return = Token![?](ty.span());
+        let arguments = quote!(self, __sent, #read_reply #reply #or_return, __reactions);
         let replied = handled(&resolve, ty, "replied", arguments);
         quote! {
             if __command.name == <#ty as #private::OneCommand>::NAME {
