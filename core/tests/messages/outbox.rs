@@ -189,7 +189,7 @@ fn it_goes_on_from_its_checkpoint_when_it_is_started_again() {
     let (store, bus) = (MemoryStore::new(), Outlet::default());
     for round in 0..4 {
         let running = start(midgard(&store, &bus, outbox()));
-        let tell = |number| tell(&store, "orders-1", "ann", round * 5 + number);
+        let tell = |number: u64| tell(&store, "orders-1", "ann", round * 5 + number);
         let end = (0..5).map(tell).max();
         running.wait("outbox", end.unwrap());
         running.stop().unwrap();
