@@ -189,8 +189,9 @@ fn it_goes_on_from_its_checkpoint_when_it_is_started_again() {
     let (store, bus) = (MemoryStore::new(), Outlet::default());
     for round in 0..4 {
         let running = start(midgard(&store, &bus, outbox()));
-        let end = (0..5).map(|number| tell(&store, "orders-1", "ann", round * 5 + number));
-        running.wait("outbox", end.last().unwrap());
+        let tell = |number: u64| tell(&store, "orders-1", "ann", round * 5 + number);
+        let end = (0..5).map(tell).max();
+        running.wait("outbox", end.unwrap());
         running.stop().unwrap();
     }
     assert_eq!(bus.numbers(), (0..20).collect::<Vec<_>>());
