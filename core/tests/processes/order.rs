@@ -75,7 +75,7 @@ fn others_who_are_always_faster_keep_it_from_nothing_and_nothing_is_parked() {
 
 #[test]
 fn a_retry_of_what_is_parked_meets_others_too() {
-    let store = Slow::meeting(3);
+    let store = Slow::meeting(5);
     block_on(crate::shop::append(
         &store,
         "journal-book",
