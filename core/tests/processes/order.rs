@@ -68,11 +68,14 @@ fn others_who_are_always_faster_keep_it_from_nothing_and_nothing_is_parked() {
     let wanted: Vec<_> = (0..120).map(|number| number.to_string()).collect();
     assert_eq!(block_on(handle.dead_letters("script")).unwrap(), []);
     assert_eq!(lines(&store, "book"), wanted);
+    let log = block_on(crate::shop::log(&store));
+    let met = log.iter().filter(|event| event.name == "journal.opened");
+    assert!(met.count() >= 20, "there were conflicts");
 }
 
 #[test]
 fn a_retry_of_what_is_parked_meets_others_too() {
-    let store = Slow::meeting(3);
+    let store = Slow::meeting(5);
     block_on(crate::shop::append(
         &store,
         "journal-book",
