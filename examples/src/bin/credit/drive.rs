@@ -18,14 +18,18 @@ pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
         Some(_) => None,
         None => Broker::start(options.bus)?,
     };
-    let address = options.broker.clone();
-    let address = address.or_else(|| broker.as_ref().map(Broker::address));
+    let mut options = options.clone();
+    if let Some(broker) = &broker {
+        options.broker = Some(broker.address());
+        // It begins empty, and knows nothing of what an earlier one was told.
+        options.outbox = format!("outbox of {:016x}", fastrand::u64(..));
+    }
     let services = match options.bus {
         BusKind::InProcess => vec![Service::Both],
         BusKind::RabbitMq | BusKind::Nats => vec![Service::Orders, Service::Customers],
     };
     let services = services.into_iter();
-    let started = services.map(|service| Process::start(service, options, address.clone()));
+    let started = services.map(|service| Process::start(service, &options));
     let mut stage = Stage {
         processes: started.collect::<Result<_, _>>()?,
         broker,
@@ -91,16 +95,14 @@ struct Process {
 }
 
 impl Process {
-    fn start(
-        service: Service,
-        options: &Options,
-        address: Option<String>,
-    ) -> Result<Self, Box<dyn Error>> {
+    fn start(service: Service, options: &Options) -> Result<Self, Box<dyn Error>> {
         let Options {
             file,
             data,
             credit_limit,
             answer_within,
+            outbox,
+            broker,
             ..
         } = options;
         let (service_name, bus) = (value(service), value(options.bus));
@@ -113,8 +115,9 @@ impl Process {
         option("data", data.display().to_string());
         option("credit-limit", credit_limit.to_string());
         option("answer-within", answer_within.to_string());
-        if let Some(address) = address {
-            option("broker", address);
+        option("outbox", outbox.clone());
+        if let Some(address) = broker {
+            option("broker", address.clone());
         }
         let (child, ended) = spawn(&arguments)?;
         Ok(Process {
