@@ -85,12 +85,15 @@ impl Stage {
     }
 }
 
+/// How a process has ended, and what it has printed.
+type Ended = (ExitStatus, Vec<u8>);
+
 /// A service in a process of its own, which ends with this one.
 struct Process {
     service: Service,
     arguments: Vec<String>,
     child: Child,
-    /// How it has ended, and what it has printed.
+    /// What it has printed, once it has ended.
     ended: Receiver<Vec<u8>>,
 }
 
@@ -105,7 +108,7 @@ impl Process {
             broker,
             ..
         } = options;
-        let (service_name, bus) = (value(service), value(options.bus));
+        let (service_name, bus) = (value(&service), value(&options.bus));
         let mut arguments = vec!["serve".to_owned(), service_name];
         arguments.push(file.display().to_string());
         let mut option = |name: &str, value: String| {
@@ -139,16 +142,13 @@ impl Process {
     }
 
     /// Waits until it has ended by itself; gives what it has printed.
-    fn wait(&mut self) -> Result<(ExitStatus, Vec<u8>), Box<dyn Error>> {
+    fn wait(&mut self) -> Result<Ended, Box<dyn Error>> {
         let printed = self.ended.recv()?;
         Ok((self.child.wait()?, printed))
     }
 
     /// The same, for some time.
-    fn wait_for(
-        &mut self,
-        time: Duration,
-    ) -> Result<Option<(ExitStatus, Vec<u8>)>, Box<dyn Error>> {
+    fn wait_for(&mut self, time: Duration) -> Result<Option<Ended>, Box<dyn Error>> {
         match self.ended.recv_timeout(time) {
             Ok(printed) => Ok(Some((self.child.wait()?, printed))),
             Err(RecvTimeoutError::Timeout) => Ok(None),
@@ -164,7 +164,7 @@ impl Drop for Process {
     }
 }
 
-fn spawn(arguments: &[String]) -> Result<(Child, Receiver<Vec<u8>>), Box<dyn Error>> {
+fn spawn(arguments: &[String]) -> io::Result<(Child, Receiver<Vec<u8>>)> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -183,7 +183,7 @@ fn spawn(arguments: &[String]) -> Result<(Child, Receiver<Vec<u8>>), Box<dyn Err
 }
 
 /// How a value is written on the command line.
-fn value(of: impl clap::ValueEnum) -> String {
+fn value(of: &impl clap::ValueEnum) -> String {
     let value = of.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
