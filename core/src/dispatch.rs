@@ -8,8 +8,11 @@ use crate::command::RemoteCommand;
 use crate::event::{Event, EventDescriptor};
 use crate::inbox::{InboxError, MessageContext};
 use crate::process::Payload;
+use crate::projection::HandlerError;
+use serde::de::DeserializeOwned;
+use serde::{Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 
 /// The field whose value is the key of a message. `Kind` is as of a tag.
 #[diagnostic::on_unimplemented(
@@ -50,6 +53,29 @@ pub trait OneCommand {
 impl<C: RemoteCommand> OneCommand for C {
     const NAME: &'static str = C::NAME;
     const SERVICE: &'static str = C::SERVICE;
+}
+
+/// What a struct must be able to do before it can be a command. Nothing is above it, so that whatever it lacks is one
+/// error.
+#[diagnostic::on_unimplemented(
+    message = "command `{Self}` cannot be written and read back",
+    label = "a command needs `Debug`, `Clone`, `Serialize` and `Deserialize`",
+    note = "write `#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, RemoteCommand)]`"
+)]
+pub trait CommandPayload: Sized {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Debug + Clone> CommandPayload for T {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
+    }
+
+    fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer)
+    }
 }
 
 #[diagnostic::on_unimplemented(
@@ -129,17 +155,19 @@ pub fn read_command<C: RemoteCommand>(message: &Message) -> Result<C, MessageErr
     message.decode_command()
 }
 
-pub fn reply<C: RemoteCommand>(
+/// Answers with what the handler of a command has returned.
+pub fn answer<R: Event>(
+    handled: Result<R, HandlerError>,
     context: &mut MessageContext<'_>,
-    reply: &C::Reply,
 ) -> Result<(), InboxError> {
-    let written = context.__reply(reply);
+    let reply = handled.map_err(InboxError::Handler)?;
+    let written = context.__reply(&reply);
     written.map_err(|error| InboxError::Handler(error.into()))
 }
 
 /// Reads the reply to a command. One of another name was not meant for it.
-pub fn read_reply<C: RemoteCommand>(reply: &Payload<'_>) -> Result<C::Reply, DecodeReason> {
-    if reply.name != <C::Reply as Event>::NAME {
+pub fn read_reply<R: Event>(reply: &Payload<'_>) -> Result<R, DecodeReason> {
+    if reply.name != R::NAME {
         return Err(DecodeReason::UnknownEvent);
     }
     reply.read()

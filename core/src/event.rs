@@ -85,12 +85,11 @@ pub trait Event: EventPayload {
     }
 }
 
-/// What a struct must be able to do before it can be an [`Event`] or a [`RemoteCommand`](crate::RemoteCommand);
-/// implemented by itself.
+/// What a struct must be able to do before it can be an [`Event`]; implemented by itself.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be written and read back",
-    label = "events and commands need `Debug`, `Clone`, `Serialize` and `Deserialize`",
-    note = "add `#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]` to `{Self}`"
+    message = "event `{Self}` cannot be written and read back",
+    label = "an event needs `Debug`, `Clone`, `Serialize` and `Deserialize`",
+    note = "write `#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, Event)]`"
 )]
 // `Serialize` and `DeserializeOwned` are not above it: the compiler would look at each by itself, and
 // say of a struct without them how serde is made, instead of the one sentence here.

@@ -359,7 +359,7 @@ pub mod __private;
 
 pub use aggregate::{Aggregate, Apply, Command, Events};
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError};
-pub use command::{Done, Refused, RemoteCommand};
+pub use command::{AskError, CommandClient, Done, Refused, RemoteCommand, SendError};
 pub use consumer::{
     ConsumerKind, ConsumerOptions, ConsumerState, DeadLetter, FailurePolicy, LastError, Rebuild,
     Status,

@@ -26,6 +26,8 @@ pub const EVENTS_PER_APPEND: usize = 10_000;
 /// The largest sum of the payloads of one append, in bytes: 64 MiB.
 pub const APPEND_BYTES: usize = 64 << 20;
 
+/// The longest id of a process, as text, in bytes of UTF-8: it is a part of keys of entries and of messages.
+pub const PROCESS_ID_BYTES: usize = 200;
 /// The longest key of an entry, in bytes.
 pub const ENTRY_KEY_BYTES: usize = 500;
 /// The largest value of an entry, in bytes: 16 MiB.
@@ -67,6 +69,8 @@ pub enum Limited {
     StreamName,
     /// The id of an aggregate.
     AggregateId,
+    /// The id of a process.
+    ProcessId,
     /// The name of an event.
     EventName,
     /// A tag.
@@ -110,6 +114,7 @@ impl fmt::Display for Limited {
         f.write_str(match self {
             Limited::StreamName => "the name of a stream",
             Limited::AggregateId => "the id of an aggregate",
+            Limited::ProcessId => "the id of a process",
             Limited::EventName => "the name of an event",
             Limited::Tag => "a tag",
             Limited::Tags | Limited::Headers => "an event",

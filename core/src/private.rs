@@ -20,8 +20,9 @@ pub use std::vec::Vec;
 
 pub use crate::covers::assert_covered;
 pub use crate::dispatch::{
-    CommandFor, KeyValue, NamedOnce, NoCommand, NoDeadline, NoOtherCommand, NoOtherDeadline,
-    OneCommand, distinct_texts, is_command, is_event, read_command, read_reply, reply, topics,
+    CommandFor, CommandPayload, KeyValue, NamedOnce, NoCommand, NoDeadline, NoOtherCommand,
+    NoOtherDeadline, OneCommand, answer, distinct_texts, is_command, is_event, read_command,
+    read_reply, topics,
 };
 
 use crate::aggregate::Aggregate;

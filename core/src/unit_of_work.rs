@@ -2,7 +2,7 @@
 
 use crate::aggregate::{Aggregate, Command};
 use crate::command::Refused;
-use crate::error::AppendError;
+use crate::error::{AppendError, LoadError, StoreError};
 use crate::metadata::Metadata;
 use crate::projection::{Generation, HandlerError, ViewStore};
 use crate::record::NewEvent;
@@ -23,8 +23,12 @@ pub(crate) struct UnitOfWork {
     store: DynStore,
     pub(crate) notes: NotesTransaction,
     append: Append,
+    /// How many events there are to be appended.
+    events: usize,
     loaded: HashMap<StreamName, Box<dyn Any + Send>>,
     told: Vec<Arc<Notify>>,
+    /// Whether the store has failed when it was asked for an aggregate.
+    is_troubled: bool,
 }
 
 impl UnitOfWork {
@@ -33,8 +37,10 @@ impl UnitOfWork {
             store,
             notes: NotesTransaction::default(),
             append: Append::default(),
+            events: 0,
             loaded: HashMap::new(),
             told: Vec::new(),
+            is_troubled: false,
         }
     }
 
@@ -50,7 +56,9 @@ impl UnitOfWork {
             .is_some_and(|one| one.is::<Loaded<A>>());
         if !is_there {
             let repository = Repository::<A, _>::new(self.store.clone());
-            let loaded = repository.load(id).await?;
+            let loaded = repository.load(id).await;
+            self.is_troubled |= loaded.as_ref().is_err_and(is_trouble);
+            let loaded = loaded?;
             self.loaded.insert(stream.clone(), Box::new(loaded));
         }
         let loaded = self
@@ -96,6 +104,11 @@ impl UnitOfWork {
         events: impl IntoIterator<Item = NewEvent>,
     ) {
         self.append = std::mem::take(&mut self.append).and(stream, expected, events);
+        self.events += self
+            .append
+            .parts()
+            .last()
+            .map_or(0, |part| part.events.len());
     }
 
     /// What was kept of a stream.
@@ -114,15 +127,20 @@ impl UnitOfWork {
         self.told.push(told.clone());
     }
 
+    /// Whether the store has failed when it was asked for an aggregate: whoever decides here cannot be blamed then.
+    pub(crate) const fn is_troubled(&self) -> bool {
+        self.is_troubled
+    }
+
     /// Takes back all events; notes stay.
     pub(crate) fn undo(&mut self) {
-        self.append = Append::default();
+        (self.append, self.events) = (Append::default(), 0);
         self.loaded.clear();
     }
 
     /// How many events there are to be appended.
-    pub(crate) fn len(&self) -> usize {
-        self.append.events().count()
+    pub(crate) const fn len(&self) -> usize {
+        self.events
     }
 
     /// Commits everything, or nothing.
@@ -138,6 +156,15 @@ impl UnitOfWork {
             told.notify(usize::MAX);
         }
         Ok(())
+    }
+}
+
+/// Whether an aggregate could not be loaded because of the store, which may be well a moment later.
+const fn is_trouble(error: &LoadError) -> bool {
+    match error {
+        LoadError::Store(StoreError::Limit(_) | StoreError::Corrupt { .. }) => false,
+        LoadError::Store(_) => true,
+        _ => false,
     }
 }
 
@@ -167,7 +194,6 @@ impl CommitError {
 
     /// Whether it failed for what was to be committed, and not for the store.
     pub(crate) const fn is_refusal(&self) -> bool {
-        use crate::error::StoreError;
         matches!(
             self,
             CommitError::Append(

@@ -53,10 +53,13 @@ fn name(received: &Received) -> (String, usize) {
 
 /// Receives in rounds, each of which ends in the middle of something, until it is told to stop.
 async fn receive(bus: &InProcessBus, queue: &Queue, seen: &Seen, mut stop: EventListener) {
+    // Counted over all rounds, so that not all of them give everything back.
+    let mut turns = 0;
     loop {
         let mut deliveries = bus.subscribe(queue).await.unwrap();
         let mut held = VecDeque::new();
-        for turn in 0..60 {
+        for _ in 0..60 {
+            turns += 1;
             let received = match next(&mut deliveries) {
                 Some(received) => received,
                 None if !held.is_empty() => break,
@@ -67,7 +70,7 @@ async fn receive(bus: &InProcessBus, queue: &Queue, seen: &Seen, mut stop: Event
             };
             seen.received.lock().unwrap().push(name(&received));
             held.push_back(received);
-            if turn % 5 > 1
+            if turns % 5 > 1
                 && let Some(received) = held.pop_front()
             {
                 seen.acknowledged.lock().unwrap().push(name(&received));

@@ -7,10 +7,9 @@ use common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
 use futures_util::TryStreamExt;
 use midgard::bus::Topic;
 use midgard::{
-    Append, Done, Event, EventSet, ExpectedVersion, Expire, Handle, HandlerError, Inbox,
-    MemoryStore, MessageContext, NewEvent, ProcessManager, Publish, React, Reactions, ReadLog,
-    RecordedEvent, RecordedEventRef, RemoteCommand, Resolve, Store, StreamName, Subscribe,
-    block_on,
+    Append, Done, Event, ExpectedVersion, Expire, Handle, HandlerError, Inbox, MemoryStore,
+    MessageContext, NewEvent, ProcessManager, Publish, React, Reactions, ReadLog, RecordedEvent,
+    RecordedEventRef, RemoteCommand, Resolve, Store, StreamName, Subscribe, block_on,
 };
 use serde::{Deserialize, Serialize};
 

@@ -315,10 +315,6 @@ pub(crate) fn remote_command(cx: &Ctxt, command: &RemoteCommand<'_>) -> TokenStr
         ..
     } = command;
     let private = private(krate);
-    if matches!(input.data, syn::Data::Union(_)) {
-        // As of an event.
-        return TokenStream::new();
-    }
     let [name, service] =
         [name, service].map(|name| name_or_stand_in(name, &input.ident, &private));
     let reply = match reply {
@@ -327,7 +323,7 @@ pub(crate) fn remote_command(cx: &Ctxt, command: &RemoteCommand<'_>) -> TokenStr
     };
     let header = header(
         &quote!(#krate::RemoteCommand),
-        &quote!(#krate::EventPayload),
+        &quote!(#private::Send + #private::Sync + 'static),
         &input.ident,
         &input.generics,
     );
@@ -340,6 +336,20 @@ pub(crate) fn remote_command(cx: &Ctxt, command: &RemoteCommand<'_>) -> TokenStr
             type Reply = #reply;
 
             fn key(&self) -> #private::Option<#private::Cow<'_, #private::str>> {
+                #private::refused()
+            }
+
+            fn __serialize<__S>(&self, _: __S) -> #private::Result<__S::Ok, __S::Error>
+            where
+                __S: #private::Serializer,
+            {
+                #private::refused()
+            }
+
+            fn __deserialize<'__de, __D>(_: __D) -> #private::Result<Self, __D::Error>
+            where
+                __D: #private::Deserializer<'__de>,
+            {
                 #private::refused()
             }
         }
@@ -387,16 +397,12 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
         ..
     } = manager;
     let private = private(krate);
-    if matches!(input.data, syn::Data::Union(_)) {
-        // As of an aggregate.
-        return TokenStream::new();
-    }
     let id = match id {
         Checked::Good(id) => quote!(#id),
         Checked::Bad => error_type(cx, krate),
     };
     let (ident, generics) = (&input.ident, &input.generics);
-    let bound = quote!(#private::Default + #private::Send + #private::Sync + 'static);
+    let bound = quote!(#private::Send + #private::Sync + 'static);
     let this = header(&quote!(#krate::ProcessManager), &bound, ident, generics);
     let sends = blanket_header(&quote!(#krate::process::Sends), &bound, ident, generics);
     let schedules = blanket_header(&quote!(#krate::process::Schedules), &bound, ident, generics);
@@ -407,6 +413,10 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
             type Id = #id;
             const EVENTS: &'static [&'static #krate::EventDescriptor] = &[];
             const SENDS: #private::bool = false;
+
+            fn initial() -> Self {
+                #private::refused()
+            }
 
             fn process_of(
                 _: &#krate::RecordedEventRef<'_>,

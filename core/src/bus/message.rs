@@ -179,7 +179,7 @@ impl Message {
             .map_err(|reason| self.unreadable(reason))
     }
 
-    fn unreadable(&self, reason: DecodeReason) -> MessageError {
+    pub(crate) fn unreadable(&self, reason: DecodeReason) -> MessageError {
         MessageError {
             id: self.id.clone(),
             source: self.source.clone(),

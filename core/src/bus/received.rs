@@ -101,7 +101,6 @@ impl Received {
     }
 
     /// The message, and how to settle it.
-    #[must_use]
     pub fn into_parts(self) -> (Result<Message, ForeignMessage>, Box<dyn Settle>) {
         (self.content, self.settle)
     }

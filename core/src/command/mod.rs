@@ -1,11 +1,14 @@
 //! Commands to other services, as messages.
 
+mod client;
 mod recorded;
 
+pub(crate) use client::is_client;
+pub use client::{AskError, CommandClient, SendError};
 pub(crate) use recorded::{CommandAnswered, CommandSent, raw};
 
-use crate::event::{Event, EventPayload};
-use serde::{Deserialize, Serialize};
+use crate::event::Event;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 
 /// A command that one service sends to another, over a bus.
@@ -32,7 +35,9 @@ use std::borrow::Cow;
     label = "this type does not implement `RemoteCommand`",
     note = "add `#[derive(RemoteCommand)]` and `#[remote_command(name = \"..\", service = \"..\")]` to `{Self}`"
 )]
-pub trait RemoteCommand: EventPayload {
+// What serde needs is not above it: the compiler would say of a struct without it that it lacks it at each of its
+// handlers.
+pub trait RemoteCommand: Send + Sync + Sized + 'static {
     /// The name in messages.
     const NAME: &'static str;
     /// The version of the payload that this type writes and reads, counted from 1.
@@ -44,6 +49,11 @@ pub trait RemoteCommand: EventPayload {
 
     /// The key within which it stays in order. Without one, that of who sends it.
     fn key(&self) -> Option<Cow<'_, str>>;
+
+    #[doc(hidden)]
+    fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+    #[doc(hidden)]
+    fn __deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
 }
 
 /// The reply to a command that has none of its own: it was done.

@@ -4,7 +4,8 @@ use event_listener::{Event as Notify, Listener as _};
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What consumers are to do.
@@ -23,7 +24,26 @@ pub(crate) struct Control {
     mode: AtomicU8,
     /// How often something was asked for: whoever has not seen the last number looks again.
     asked: AtomicU64,
+    /// How many consumers of the log have not come to their end.
+    readers: AtomicUsize,
     changed: Notify,
+}
+
+/// Counts as a consumer of the log that has not come to its end.
+pub(crate) struct Reader(Arc<Control>);
+
+impl Reader {
+    pub(crate) fn new(control: &Arc<Control>) -> Self {
+        control.readers.fetch_add(1, Ordering::SeqCst);
+        Reader(control.clone())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.readers.fetch_sub(1, Ordering::SeqCst);
+        self.0.wake();
+    }
 }
 
 impl Control {
@@ -32,6 +52,16 @@ impl Control {
             0 => Mode::Run,
             1 => Mode::Drain,
             _ => Mode::Stop,
+        }
+    }
+
+    /// Whether who receives messages is to end. When everything is to be handled that is there, it goes on for as long
+    /// as others read the log: an outbox may wait until what it has published is handled.
+    pub(crate) fn is_over_for_receivers(&self) -> bool {
+        match self.mode() {
+            Mode::Run => false,
+            Mode::Drain => self.readers.load(Ordering::SeqCst) == 0,
+            Mode::Stop => true,
         }
     }
 

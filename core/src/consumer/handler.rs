@@ -1,11 +1,13 @@
 //! What a consumer does with events, and where it keeps its notes.
 
+use super::failure::FailurePolicy;
 use super::options::ConsumerOptions;
 use crate::place::Position;
 use crate::projection::{Effect, Generation, HandlerError, ProjectError, ViewStore};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::subscription::StartFrom;
+use std::time::Duration;
 
 /// The transaction of a handler.
 pub(crate) type TransactionOf<H> = <<H as Handler>::Notes as ViewStore>::Transaction;
@@ -33,8 +35,19 @@ pub(crate) trait Handler: Send + Sync {
         call: Call<'_, TransactionOf<Self>>,
     ) -> impl Future<Output = Result<(), ProjectError>> + Send;
 
-    /// Whether it is of no use to try again after an error.
-    fn is_final(&self, error: &HandlerError) -> bool {
+    /// How long to wait before it is tried again, after so many failures in a row; `None` when it is of no use.
+    fn wait_after(
+        &self,
+        error: &HandlerError,
+        policy: &FailurePolicy,
+        failures: u32,
+    ) -> Option<Duration> {
+        let _ = error;
+        policy.wait_after(failures)
+    }
+
+    /// Whether a refused commit is nobody's fault: others were faster, and it is to be tried again at once.
+    fn is_conflict(&self, error: &HandlerError) -> bool {
         let _ = error;
         false
     }

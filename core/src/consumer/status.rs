@@ -18,15 +18,16 @@ pub struct Status {
     /// What it does.
     pub state: ConsumerState,
     /// Up to where this worker has seen the log. A worker that stands by does not look: this, `end` and the
-    /// lag stay as they were, zero at first.
+    /// lag stay as they were, zero at first; those of an inbox stay zero.
     pub position: Position,
     /// The end of the log, when it last looked.
     pub end: Position,
-    /// The events that were handled since it was started here.
+    /// The events, or the messages of an inbox, that were handled since it was started here.
     pub handled: u64,
-    /// The events that were skipped since it was started here, as their policy says.
+    /// The events, or messages, that were skipped since it was started here, as their policy says.
     pub skipped: u64,
-    /// The sequences that are parked; the handle's `dead_letters` lists their events.
+    /// The sequences that are parked; the handle's `dead_letters` lists their events. Of an inbox, the messages, which
+    /// `parked_messages` lists.
     pub parked: usize,
     /// The partitions that this worker owns.
     pub partitions: u32,
@@ -46,25 +47,28 @@ impl Status {
     }
 }
 
+fn counted(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
+}
+
 /// One line, for people.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}: {}, at {} of {}",
-            self.kind, self.name, self.state, self.position, self.end
-        )?;
+        write!(f, "{} {}: {}", self.kind, self.name, self.state)?;
+        let is_inbox = self.kind == ConsumerKind::Inbox;
+        let (one, held) = if is_inbox {
+            write!(f, ", {} handled", counted(self.handled, "message"))?;
+            ("message", "message")
+        } else {
+            write!(f, ", at {} of {}", self.position, self.end)?;
+            ("event", "sequence")
+        };
         if self.skipped > 0 {
-            let events = if self.skipped == 1 { "event" } else { "events" };
-            write!(f, ", {} {events} skipped", self.skipped)?;
+            write!(f, ", {} skipped", counted(self.skipped, one))?;
         }
         if self.parked > 0 {
-            let sequences = if self.parked == 1 {
-                "sequence"
-            } else {
-                "sequences"
-            };
-            write!(f, ", {} {sequences} parked", self.parked)?;
+            write!(f, ", {} parked", counted(self.parked as u64, held))?;
         }
         if let Some(rebuild) = &self.rebuild {
             write!(

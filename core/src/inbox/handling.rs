@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// How often in a row a message is handled anew because others were faster.
 const CONFLICTS: u32 = 100;
+/// How many troubles of the store in a row are survived while the program wants to end.
+const TROUBLES: u32 = 5;
 
 /// What messages are handed to.
 pub(crate) trait Dispatch: Send + Sync + 'static {
@@ -117,7 +119,7 @@ impl<D: Dispatch> Desk<D> {
     /// Takes care of what came out of the queue.
     pub(super) async fn take(&self, content: &Result<Message, ForeignMessage>) -> Outcome {
         match content {
-            Ok(message) => match inbox_notes::check_length(message) {
+            Ok(message) => match inbox_notes::check_length(&self.keys, message) {
                 Ok(()) => self.handle(message).await,
                 Err(reason) => {
                     let data = message.to_json().into_bytes();
@@ -133,7 +135,10 @@ impl<D: Dispatch> Desk<D> {
         let (mut failures, mut tries) = (0, Tries::default());
         loop {
             let error = match self.attempt(message).await {
-                Ok(()) => return Outcome::Done,
+                Ok(()) => {
+                    self.recovered(failures + tries.troubles);
+                    return Outcome::Done;
+                }
                 Err(AttemptError::Unreadable(error)) => {
                     let parked = Parked::of(message, false, error, 0);
                     return self.park_alone(parked, Some(message)).await;
@@ -141,7 +146,7 @@ impl<D: Dispatch> Desk<D> {
                 Err(AttemptError::Handler(error)) => error,
                 Err(other) => match self.meet(other, &mut tries).await {
                     Some(error) => error,
-                    None if self.control.mode() == Mode::Stop => return Outcome::Abandoned,
+                    None if self.is_given_up(&tries) => return Outcome::Abandoned,
                     None => continue,
                 },
             };
@@ -158,13 +163,22 @@ impl<D: Dispatch> Desk<D> {
         }
     }
 
+    /// Whether the program wants to end, and the message is to be left as it is: it comes again.
+    pub(super) fn is_given_up(&self, tries: &Tries) -> bool {
+        match self.control.mode() {
+            Mode::Run => false,
+            Mode::Drain => tries.troubles > TROUBLES,
+            Mode::Stop => true,
+        }
+    }
+
     /// Waits before another try; says whether the program ends instead.
     async fn wait(&self, wait: std::time::Duration) -> bool {
         let since = std::time::Instant::now();
         loop {
             let asked = self.control.asked();
             let left = wait.saturating_sub(since.elapsed());
-            if self.control.mode() != Mode::Run {
+            if self.control.mode() == Mode::Stop {
                 return true;
             }
             if left.is_zero() {
@@ -206,9 +220,7 @@ impl<D: Dispatch> Desk<D> {
     /// Handles a message that comes out of the queue, unless it was taken care of before.
     async fn attempt(&self, message: &Message) -> Result<(), AttemptError> {
         let mut unit = self.work.unit();
-        let seen = self.keys.seen(message);
-        let seen: Option<Seen> = notes::get(&self.work, &mut unit, &seen).await?;
-        if seen.is_some() {
+        if self.is_seen(message, &mut unit).await? {
             tracing::debug!(id = message.id, "message was handled before");
             return Ok(());
         }
@@ -217,7 +229,7 @@ impl<D: Dispatch> Desk<D> {
         if parked.is_some() {
             let error = format!("an earlier message of key \"{}\" is parked", message.key);
             let parked = Parked::of(message, true, error, 0);
-            inbox_notes::park(&self.work, &mut unit, &self.keys, parked).await?;
+            inbox_notes::park(&self.work, &mut unit, &self.keys, &parked).await?;
         } else {
             self.run_handler(message, &mut unit).await?;
         }
@@ -228,6 +240,13 @@ impl<D: Dispatch> Desk<D> {
             None => status.handled += 1,
         });
         Ok(())
+    }
+
+    /// Whether a message was taken care of before. The commit fails if another does so meanwhile.
+    async fn is_seen(&self, message: &Message, unit: &mut UnitOfWork) -> Result<bool, NoteError> {
+        let seen = self.keys.seen(message);
+        let seen: Option<Seen> = notes::get(&self.work, unit, &seen).await?;
+        Ok(seen.is_some())
     }
 
     /// Lets the handler fill a unit of work, and adds the answer to a command.
@@ -241,6 +260,11 @@ impl<D: Dispatch> Desk<D> {
             let message = format!("the handler panicked: {}", panic_message(&*panic));
             Err(InboxError::Handler(message.into()))
         });
+        if let Err(error) = &outcome
+            && unit.is_troubled()
+        {
+            return Err(AttemptError::Store(error.to_string()));
+        }
         match outcome {
             Ok(None) => Ok(()),
             Ok(Some(reply)) => self.answer(message, reply, unit),
@@ -279,10 +303,11 @@ impl<D: Dispatch> Desk<D> {
                 return Ok(());
             };
             let mut metadata = Metadata::new();
-            if let Some(correlation) = message.correlation_id {
+            let command = message.id.parse::<EventId>().ok();
+            if let Some(correlation) = message.correlation_id.or(command) {
                 metadata = metadata.with_correlation_id(correlation);
             }
-            if let Ok(command) = message.id.parse::<EventId>() {
+            if let Some(command) = command {
                 metadata = metadata.with_causation_id(command);
             }
             let event = NewEvent::encode(&answered)?.with_metadata(metadata);
@@ -302,51 +327,75 @@ impl<D: Dispatch> Desk<D> {
                 message: error,
             };
         }
-        let state = self.progress.status().state;
+        let state = ConsumerState::Live;
         self.progress.failed(state, None, failures, error.clone());
-        let parked = (then == Then::Park).then(|| Parked::of(message, true, error, failures));
-        if parked.is_none() {
-            self.progress.update(|status| status.skipped += 1);
-        }
-        self.write_down(parked, Some(message)).await
+        let end = if then == Then::Park {
+            Fate::Park(Parked::of(message, true, error, failures))
+        } else {
+            Fate::Skip { error }
+        };
+        self.write_down(&end, Some(message)).await
     }
 
     /// Parks what is in nobody's way.
     async fn park_alone(&self, parked: Parked, message: Option<&Message>) -> Outcome {
         let (inbox, error) = (self.dispatch.queue(), parked.error.as_str());
         tracing::warn!(inbox, error, "message parked");
-        self.write_down(Some(parked), message).await
+        self.write_down(&Fate::Park(parked), message).await
     }
 
-    /// Writes down that something is parked, and that a message was taken care of.
-    async fn write_down(&self, parked: Option<Parked>, message: Option<&Message>) -> Outcome {
+    /// Writes down what becomes of a message that is not handled, and that it was taken care of.
+    async fn write_down(&self, fate: &Fate, message: Option<&Message>) -> Outcome {
         let mut tries = Tries::default();
-        while let Err(error) = self.try_to_write(parked.as_ref(), message).await {
-            if let Some(error) = self.meet(error, &mut tries).await {
+        while let Err(error) = self.try_to_write(fate, message).await {
+            let is_conflict = matches!(error, AttemptError::Conflict(_));
+            if let Some(error) = self.meet(error, &mut tries).await
+                && !is_conflict
+            {
                 return Outcome::SetAside(error.to_string());
             }
-            if self.control.mode() == Mode::Stop {
+            if self.is_given_up(&tries) {
                 return Outcome::Abandoned;
             }
         }
+        self.recovered(tries.troubles);
         Outcome::Done
+    }
+
+    /// Shows that all is well after so many failures.
+    fn recovered(&self, failures: u32) {
+        if failures > 0 {
+            self.progress.set_state(ConsumerState::Live);
+        }
     }
 
     async fn try_to_write(
         &self,
-        parked: Option<&Parked>,
+        fate: &Fate,
         message: Option<&Message>,
     ) -> Result<(), AttemptError> {
         let mut unit = self.work.unit();
-        if let Some(parked) = parked {
-            inbox_notes::park(&self.work, &mut unit, &self.keys, parked.clone()).await?;
-        }
         if let Some(message) = message {
+            // Another copy of it may have been handled meanwhile; or it was written here, and that was not known.
+            if self.is_seen(message, &mut unit).await? {
+                return Ok(());
+            }
             inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message).await?;
         }
+        match (fate, message) {
+            (Fate::Park(parked), _) => {
+                inbox_notes::park(&self.work, &mut unit, &self.keys, parked).await?;
+            }
+            (Fate::Skip { error }, Some(message)) if is_command(message) => {
+                self.refuse(message, &given_up(error), &mut unit)?;
+            }
+            (Fate::Skip { .. }, _) => {}
+        }
         unit.commit().await?;
-        let is_parked = usize::from(parked.is_some());
-        self.progress.update(|status| status.parked += is_parked);
+        self.progress.update(|status| match fate {
+            Fate::Park(_) => status.parked += 1,
+            Fate::Skip { .. } => status.skipped += 1,
+        });
         Ok(())
     }
 
@@ -358,34 +407,51 @@ impl<D: Dispatch> Desk<D> {
         let Some(parked) = parked else {
             return Ok(true);
         };
-        let failed = match parked.content() {
-            Err(foreign) => Some(foreign.to_string()),
-            Ok(message) => match self.run_handler(&message, &mut unit).await {
-                Ok(()) => None,
-                Err(AttemptError::Handler(error)) => Some(error.to_string()),
-                Err(AttemptError::Unreadable(error)) => Some(error),
+        let (error, failures) = match parked.content() {
+            Err(foreign) => (foreign.reason, 0),
+            Ok(message) => match self.try_parked(&message, unit, number, &parked).await {
+                Ok(()) => {
+                    self.progress.update(|status| {
+                        status.parked = status.parked.saturating_sub(1);
+                        status.handled += 1;
+                    });
+                    return Ok(true);
+                }
+                Err(AttemptError::Handler(error)) => (error.to_string(), 1),
+                Err(AttemptError::Unreadable(error)) => (error, 0),
                 Err(other) => return Err(other),
             },
         };
-        let Some(error) = failed else {
-            inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, &parked).await?;
-            unit.commit().await?;
-            self.progress.update(|status| {
-                status.parked = status.parked.saturating_sub(1);
-                status.handled += 1;
-            });
+        let mut unit = self.work.unit();
+        // Read again, so that what another made of it meanwhile stands.
+        let known: Option<Parked> = notes::get(&self.work, &mut unit, &key).await?;
+        let Some(mut parked) = known else {
             return Ok(true);
         };
-        let mut unit = self.work.unit();
-        let parked = Parked {
-            error,
-            failures: parked.failures + 1,
-            tried: Timestamp::now().as_micros(),
-            ..parked
-        };
+        parked.error = error;
+        parked.failures += failures;
+        parked.tried = Timestamp::now().as_micros();
+        let is_unreadable = failures == 0;
+        if is_unreadable {
+            // It was parked behind another one, unread: from here on it is in nobody's way.
+            inbox_notes::release_key(&self.work, &mut unit, &self.keys, &mut parked).await?;
+        }
         notes::put(&self.work, &mut unit, &key, parked).await?;
         unit.commit().await?;
-        Ok(false)
+        Ok(is_unreadable)
+    }
+
+    /// Handles a parked message, and takes it out of what is parked.
+    async fn try_parked(
+        &self,
+        message: &Message,
+        mut unit: UnitOfWork,
+        number: &str,
+        parked: &Parked,
+    ) -> Result<(), AttemptError> {
+        self.run_handler(message, &mut unit).await?;
+        inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;
+        Ok(unit.commit().await?)
     }
 
     /// Gives up a parked message; who has sent it as a command is told that it is refused.
@@ -399,11 +465,7 @@ impl<D: Dispatch> Desk<D> {
         if let Ok(message) = parked.content()
             && is_command(&message)
         {
-            let reason = format!(
-                "it could not be handled, and was given up: {}",
-                parked.error
-            );
-            self.refuse(&message, &Refused::new(reason), &mut unit)?;
+            self.refuse(&message, &given_up(&parked.error), &mut unit)?;
         }
         inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, &parked).await?;
         unit.commit().await?;
@@ -411,6 +473,19 @@ impl<D: Dispatch> Desk<D> {
             .update(|status| status.parked = status.parked.saturating_sub(1));
         Ok(())
     }
+}
+
+/// What becomes of a message that is not handled.
+enum Fate {
+    Park(Parked),
+    Skip { error: String },
+}
+
+/// What is told to who has sent a command that is not handled any more.
+fn given_up(error: &str) -> Refused {
+    Refused::new(format!(
+        "it could not be handled, and was given up: {error}"
+    ))
 }
 
 /// How often in a row something came in between.

@@ -13,7 +13,8 @@ pub(crate) use handling::{Desk, Dispatch, ToHandlers};
 pub(crate) use notes::InboxKeys;
 pub use options::InboxOptions;
 pub use parked::ParkedMessage;
-pub(crate) use receiver::receive;
+pub(crate) use receiver::{queue_of, receive};
+pub(crate) use requests::parked_messages;
 
 use crate::bus::{Message, MessageError, Topic};
 use crate::command::RemoteCommand;

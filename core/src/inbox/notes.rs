@@ -3,6 +3,7 @@
 use super::parked::ParkedMessage;
 use crate::bus::{ForeignMessage, Message};
 use crate::consumer::notes::{self, NoteError};
+use crate::limits::ENTRY_KEY_BYTES;
 use crate::metadata::EventId;
 use crate::time::Timestamp;
 use crate::unit_of_work::{UnitOfWork, Work};
@@ -10,8 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-/// The most bytes of the source, the id and the key of a message together: they are parts of the keys of notes.
-const MOST: usize = 400;
+/// The most bytes that the keys of notes have beside the name of the inbox and what is of the message.
+const AROUND: usize = 40;
 
 /// The keys of one inbox's notes.
 #[derive(Debug, Clone)]
@@ -49,6 +50,11 @@ impl InboxKeys {
     pub(super) fn seen_of(&self, seen_at: &str) -> Option<String> {
         let message = seen_at.strip_prefix(&self.seen_at_all())?.get(17..)?;
         Some(format!("{}seen/{message}", self.0))
+    }
+
+    /// How many bytes of a message fit into the key of a note.
+    const fn room(&self) -> usize {
+        ENTRY_KEY_BYTES.saturating_sub(AROUND + self.0.len())
     }
 
     pub(super) fn parked_all(&self) -> String {
@@ -133,7 +139,7 @@ impl Parked {
             attributes: foreign.attributes.clone(),
             data: STANDARD.encode(&foreign.data),
             key: None,
-            error: foreign.to_string(),
+            error: foreign.reason.clone(),
             failures: 0,
             parked: now,
             tried: now,
@@ -166,14 +172,20 @@ impl Parked {
 }
 
 /// Whether the texts of a message are short enough to be parts of notes' keys; else says so.
-pub(super) fn check_length(message: &Message) -> Result<(), String> {
-    let length = message.source.len() + message.id.len().max(message.key.len());
-    if length <= MOST {
-        return Ok(());
+pub(super) fn check_length(keys: &InboxKeys, message: &Message) -> Result<(), String> {
+    let most = keys.room();
+    let identity = message.source.len() + message.id.len();
+    if identity > most {
+        return Err(format!(
+            "its source and its id have {identity} bytes together, and at most {most} can be remembered"
+        ));
     }
-    Err(format!(
-        "its source and its id or its key have {length} bytes; at most {MOST} are read"
-    ))
+    match message.key.len() {
+        key if key > most => Err(format!(
+            "its key has {key} bytes, and at most {most} can be remembered"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Notes that a message was taken care of.
@@ -196,7 +208,7 @@ pub(super) async fn park(
     work: &Work,
     unit: &mut UnitOfWork,
     keys: &InboxKeys,
-    parked: Parked,
+    parked: &Parked,
 ) -> Result<(), NoteError> {
     if let Some(key) = &parked.key {
         change_key(work, unit, keys, key, 1).await?;
@@ -204,6 +216,19 @@ pub(super) async fn park(
     // Numbers sort by time, and within a key messages are parked one after the other.
     let number = EventId::new().to_string();
     notes::put(work, unit, &keys.parked(&number), parked).await
+}
+
+/// Lets the later messages of a parked one's key pass.
+pub(super) async fn release_key(
+    work: &Work,
+    unit: &mut UnitOfWork,
+    keys: &InboxKeys,
+    parked: &mut Parked,
+) -> Result<(), NoteError> {
+    match parked.key.take() {
+        Some(key) => change_key(work, unit, keys, &key, -1).await,
+        None => Ok(()),
+    }
 }
 
 /// Takes a message out of what is parked.

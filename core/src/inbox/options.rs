@@ -32,7 +32,8 @@ impl InboxOptions {
         }
     }
 
-    /// What is done about a message whose handler fails. One that cannot be read is parked in any case.
+    /// What is done about a message whose handler fails. One that cannot be read is parked in any case. Who has sent a command
+    /// that is skipped is told that it is refused.
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.policy = policy;
         self
@@ -40,6 +41,9 @@ impl InboxOptions {
 
     /// How many messages it may have at once. Those of different keys are handled beside each other, those of one
     /// key one after the other.
+    ///
+    /// While a message is tried again, the later ones of its key that have come are among them: a policy that tries for
+    /// long can so hold up other keys, too. Parking does not.
     pub const fn in_flight(mut self, messages: u16) -> Self {
         self.in_flight = messages;
         self

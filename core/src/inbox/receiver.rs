@@ -1,5 +1,6 @@
 //! The loop of an inbox: messages come in, those of one key one after the other, and are settled.
 
+use super::InboxOptions;
 use super::handling::{Desk, Dispatch, Outcome, Tries};
 use super::requests::Asked;
 use crate::bus::{BusError, Deliveries, Queue, Received, Settle, Subscriber, Verdict};
@@ -20,17 +21,21 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often old messages are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
 
+/// The queue of what messages are handed to.
+pub(crate) fn queue_of<D: Dispatch>(dispatch: &D, options: &InboxOptions) -> Queue {
+    Queue::new(dispatch.queue(), dispatch.topics()).with_in_flight(options.in_flight)
+}
+
 /// Receives and handles, until the program ends.
 pub(crate) async fn receive<D: Dispatch, B: Subscriber>(
     desk: Arc<Desk<D>>,
     bus: B,
 ) -> Result<(), RunError> {
-    let queue = Queue::new(desk.dispatch.queue(), desk.dispatch.topics());
-    let queue = queue.with_in_flight(desk.options.in_flight);
+    let queue = queue_of(&desk.dispatch, &desk.options);
     let mut failures = 0;
     loop {
         let asked = desk.control.asked();
-        if desk.control.mode() != Mode::Run {
+        if desk.control.is_over_for_receivers() {
             break;
         }
         let subscribing = pin!(bus.subscribe(&queue));
@@ -66,7 +71,7 @@ pub(crate) async fn receive<D: Dispatch, B: Subscriber>(
 async fn until_end<D>(desk: &Desk<D>) {
     loop {
         let asked = desk.control.asked();
-        if desk.control.mode() != Mode::Run {
+        if desk.control.is_over_for_receivers() {
             return;
         }
         desk.control.pause(asked, LOOK).await;
@@ -81,6 +86,8 @@ enum End {
 }
 
 /// What is done within a key, in its turn.
+// Most are messages: a box around each would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
 enum Job {
     Message(Received),
     Request(Asked),
@@ -91,11 +98,20 @@ struct Done {
     key: String,
     /// The number of a parked message that something was asked for about.
     request: Option<String>,
-    /// Why the inbox is to end with it.
-    failed: Option<(u32, String)>,
+    settled: Settled,
+}
+
+/// What became of the message of a job.
+enum Settled {
+    Done,
+    /// The program ends before it is handled. It comes again, and so must what follows it.
+    Abandoned,
+    /// The inbox is to end with it.
+    Failed(u32, String),
 }
 
 /// What a shift was waiting for.
+#[allow(clippy::large_enum_variant)]
 enum Happened {
     Next(Result<Received, BusError>),
     Done(Done),
@@ -134,7 +150,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
         show_parked(self.desk).await;
         let end = loop {
             let asked = self.desk.control.asked();
-            if self.desk.control.mode() != Mode::Run {
+            if self.desk.control.is_over_for_receivers() {
                 break End::Stopped;
             }
             self.look_for_requests(asked).await;
@@ -150,18 +166,21 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                     *failures += 1;
                     let (state, message) = (ConsumerState::Retrying, error.to_string());
                     self.desk.progress.failed(state, None, *failures, message);
+                    self.forget_waiting();
                 }
                 Some(Happened::Next(Err(error))) => break End::Lost(error),
                 Some(Happened::Done(done)) => {
-                    if let Some(end) = self.finish(done, true) {
+                    let goes_on = self.desk.control.mode() != Mode::Stop;
+                    if let Some(end) = self.finish(done, goes_on) {
                         break end;
                     }
                 }
             }
         };
-        // What is half done is brought to its end; what waits behind it is delivered again.
+        // What is half done is brought to its end. What waits behind it is delivered again, unless all is to be handled.
         while let Some(done) = self.at_work.next().await {
-            self.finish(done, false);
+            let is_drained = matches!(end, End::Stopped) && self.desk.control.mode() == Mode::Drain;
+            self.finish(done, is_drained);
         }
         end
     }
@@ -206,26 +225,28 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
     fn begin(&self, key: String, job: Job) {
         let desk = self.desk;
         self.at_work.push(Box::pin(async move {
-            let (request, failed) = match job {
+            let (request, settled) = match job {
                 Job::Message(received) => (None, settle(desk, received).await),
                 Job::Request(asked) => {
                     answer(desk, &asked).await;
-                    (Some(asked.number), None)
+                    (Some(asked.number), Settled::Done)
                 }
             };
             Done {
                 key,
                 request,
-                failed,
+                settled,
             }
         }));
     }
 
     /// Takes in that a job is done, and begins the next of its key.
     fn finish(&mut self, done: Done, goes_on: bool) -> Option<End> {
-        if let Some((failures, message)) = done.failed {
-            return Some(End::Failed(failures, message));
-        }
+        let goes_on = match done.settled {
+            Settled::Done => goes_on,
+            Settled::Abandoned => false,
+            Settled::Failed(failures, message) => return Some(End::Failed(failures, message)),
+        };
         if let Some(number) = done.request {
             self.requests.remove(&number);
         }
@@ -235,6 +256,13 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
             _ => drop(self.keys.remove(&done.key)),
         }
         None
+    }
+
+    /// The bus was away: what waits here and was not begun is delivered again, in order, and is not kept twice.
+    fn forget_waiting(&mut self) {
+        for waiting in self.keys.values_mut() {
+            waiting.retain(|job| matches!(job, Job::Request(_)));
+        }
     }
 
     async fn look_for_requests(&mut self, asked: u64) {
@@ -252,7 +280,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "requests about parked messages could not be read")
+                tracing::warn!(%error, "requests about parked messages could not be read");
             }
         }
     }
@@ -280,20 +308,20 @@ async fn show_parked<D: Dispatch>(desk: &Desk<D>) {
     });
 }
 
-/// Handles a message and settles it; gives why the inbox is to end, if it is.
-async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Option<(u32, String)> {
+/// Handles a message and settles it.
+async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Settled {
     let (content, settle): (_, Box<dyn Settle>) = received.into_parts();
     let verdict = match desk.take(&content).await {
         Outcome::Done => Verdict::Acknowledge,
         Outcome::SetAside(reason) => Verdict::SetAside { reason },
-        Outcome::Abandoned => return None,
-        Outcome::Failed { failures, message } => return Some((failures, message)),
+        Outcome::Abandoned => return Settled::Abandoned,
+        Outcome::Failed { failures, message } => return Settled::Failed(failures, message),
     };
     if let Err(error) = settle.settle(verdict).await {
         // It comes again, and is known then.
         tracing::debug!(%error, "a message was handled but not acknowledged");
     }
-    None
+    Settled::Done
 }
 
 /// Does what is asked for about parked messages.
@@ -301,7 +329,7 @@ async fn answer<D: Dispatch>(desk: &Desk<D>, asked: &Asked) {
     let mut tries = Tries::default();
     while let Err(error) = desk.answer_request(asked).await {
         let error = desk.meet(error, &mut tries).await;
-        if error.is_some() || desk.control.mode() != Mode::Run {
+        if error.is_some() || desk.is_given_up(&tries) {
             // It is asked for still, and tried again by the next who looks.
             let number = asked.number.as_str();
             tracing::warn!(number, ?error, "a request about a parked message waits");

@@ -1,13 +1,14 @@
 //! What is asked for about parked messages, and the forgetting of messages that were handled long ago.
 
 use super::handling::{AttemptError, Desk, Dispatch};
-use super::notes::{MessageRequest, Parked};
+use super::notes::{InboxKeys, MessageRequest, Parked};
 use super::parked::ParkedMessage;
 use crate::consumer::notebook::{Answer, Notebook};
 use crate::consumer::notes::{self, NoteError, backend};
-use crate::projection::ViewStore as _;
-use crate::store::{EntryWrite, ReadEntries, Store as _};
+use crate::store::{EntryError, EntryWrite, ReadEntries, Store as _};
 use crate::time::Timestamp;
+use crate::unit_of_work::Work;
+use serde::Deserialize;
 use std::ops::ControlFlow;
 
 /// How many notes are removed at once.
@@ -20,6 +21,12 @@ pub(super) struct Asked {
     /// What it is to be in order with.
     pub(super) key: String,
     pub(super) is_eviction: bool,
+}
+
+/// What of a parked message tells what it is in order with.
+#[derive(Deserialize)]
+struct KeyOfParked {
+    key: Option<String>,
 }
 
 impl<D: Dispatch> Desk<D> {
@@ -48,7 +55,7 @@ impl<D: Dispatch> Desk<D> {
         if asked.is_eviction {
             self.evict(&asked.number).await?;
         } else {
-            for number in self.from_first_of_key(asked).await? {
+            for number in self.numbers_of_key(asked).await? {
                 if !self.retry(&number).await? {
                     break;
                 }
@@ -61,23 +68,44 @@ impl<D: Dispatch> Desk<D> {
     }
 
     /// The message, and with it all that are parked with its key, in order.
-    async fn from_first_of_key(&self, asked: &Asked) -> Result<Vec<String>, NoteError> {
-        let mut unit = self.work.unit();
-        let prefix = self.keys.parked_all();
-        let parked: Vec<(String, Parked)> = notes::list(&self.work, &mut unit, &prefix).await?;
-        let numbers = parked.iter().filter_map(|(key, parked)| {
-            let number = key.strip_prefix(&prefix)?;
-            let is_meant = parked.key.as_deref() == Some(&asked.key) || number == asked.number;
-            is_meant.then(|| number.to_owned())
-        });
-        Ok(numbers.collect())
+    async fn numbers_of_key(&self, asked: &Asked) -> Result<Vec<String>, NoteError> {
+        let mut numbers = Vec::new();
+        self.visit_parked(&mut |number, note| {
+            let is_of_key = || {
+                let parked: Result<KeyOfParked, _> = notes::read(number, note);
+                parked.is_ok_and(|parked| parked.key.as_ref() == Some(&asked.key))
+            };
+            if number == asked.number || is_of_key() {
+                numbers.push(number.to_owned());
+            }
+        })
+        .await?;
+        Ok(numbers)
     }
 
     /// How many messages are parked.
     pub(super) async fn count_parked(&self) -> Result<usize, NoteError> {
-        let mut unit = self.work.unit();
-        let parked = self.work.list(&mut unit, &self.keys.parked_all()).await;
-        Ok(parked.map_err(backend)?.len())
+        let mut count = 0;
+        self.visit_parked(&mut |_, _| count += 1).await?;
+        Ok(count)
+    }
+
+    /// Calls `visit` with the number and the note of each parked message, in order.
+    async fn visit_parked(
+        &self,
+        visit: &mut (dyn FnMut(&str, &str) + Send),
+    ) -> Result<(), NoteError> {
+        let prefix = self.keys.parked_all();
+        let read = ReadEntries::prefix(prefix.as_bytes());
+        let mut each = |key: &[u8], note: &[u8]| {
+            let number = str::from_utf8(&key[prefix.len()..]);
+            if let (Ok(number), Ok(note)) = (number, str::from_utf8(note)) {
+                visit(number, note);
+            }
+            ControlFlow::Continue(())
+        };
+        let visited = self.work.store().read_entries(&read, &mut each);
+        visited.await.map_err(backend)
     }
 
     /// Forgets messages that were taken care of before the window; says whether there may be more.
@@ -89,42 +117,53 @@ impl<D: Dispatch> Desk<D> {
         let prefix = self.keys.seen_at_all();
         self.work
             .store()
-            .read_entries(&ReadEntries::prefix(prefix.as_bytes()), &mut |key, _| {
+            .read_entries(&ReadEntries::prefix(prefix.as_bytes()), &mut |key, note| {
                 if old.len() == AT_ONCE || key >= end.as_bytes() {
                     return ControlFlow::Break(());
                 }
-                old.extend(str::from_utf8(key).map(ToOwned::to_owned));
+                let key = str::from_utf8(key).map(ToOwned::to_owned);
+                old.extend(key.map(|key| (key, note.to_vec())));
                 ControlFlow::Continue(())
             })
             .await
             .map_err(backend)?;
         let mut write = EntryWrite::new();
-        for key in &old {
+        for (key, note) in &old {
+            // Where another worker has forgotten it already, the message may have come anew since.
+            write = write.expect(key.as_bytes(), Some(note));
             write.set(key.clone().into_bytes(), None);
             let seen = self.keys.seen_of(key);
             seen.into_iter()
                 .for_each(|seen| write.set(seen.into_bytes(), None));
         }
         if !old.is_empty() {
-            let written = self.work.store().write_entries(write).await;
-            written.map_err(backend)?;
+            match self.work.store().write_entries(write).await {
+                Err(EntryError::Changed { .. }) => return Ok(false),
+                written => written.map_err(backend)?,
+            }
         }
         Ok(old.len() == AT_ONCE)
     }
 }
 
+/// What is parked, in the order in which it came.
+pub(crate) async fn parked_messages(
+    work: &Work,
+    keys: &InboxKeys,
+) -> Result<Vec<ParkedMessage>, NoteError> {
+    let mut unit = work.unit();
+    let prefix = keys.parked_all();
+    let parked: Vec<(String, Parked)> = notes::list(work, &mut unit, &prefix).await?;
+    let shown = parked.into_iter().map(|(key, parked)| {
+        let number = key.strip_prefix(&prefix).unwrap_or_default();
+        parked.show(number)
+    });
+    Ok(shown.collect())
+}
+
 impl<D: Dispatch> Notebook for Desk<D> {
     fn parked_messages(&self) -> Answer<'_, Vec<ParkedMessage>> {
-        Box::pin(async {
-            let mut unit = self.work.unit();
-            let prefix = self.keys.parked_all();
-            let parked: Vec<(String, Parked)> = notes::list(&self.work, &mut unit, &prefix).await?;
-            let shown = parked.into_iter().map(|(key, parked)| {
-                let number = key.strip_prefix(&prefix).unwrap_or_default();
-                parked.show(number)
-            });
-            Ok(shown.collect())
-        })
+        Box::pin(parked_messages(&self.work, &self.keys))
     }
 
     fn ask_message<'a>(&'a self, number: &'a str, is_eviction: bool) -> Answer<'a, bool> {

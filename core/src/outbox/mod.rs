@@ -77,7 +77,11 @@ pub trait Publish: Event {
 ///
 /// While the bus cannot be reached, it is tried again, with growing waits; the [status](crate::Status) says so. An event
 /// that the bus refuses for what it is (too large, say) is parked as a [dead letter](crate::DeadLetter), with the later
-/// events of its stream.
+/// events of its stream; a reply, with the later ones to the same process.
+///
+/// [Stopped](crate::MidgardHandle::stop), it no longer waits for the bus: what is not confirmed by then is published again when
+/// it is run the next time. [Drained](crate::MidgardHandle::drain), it publishes what the log has now, or fails, after
+/// a few tries, when the bus does not take it.
 #[must_use = "pass it to `Midgard::outbox`"]
 pub struct Outbox {
     source: String,
@@ -91,11 +95,12 @@ pub struct Outbox {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Unheard {
-    /// It is published again until someone has: nothing is lost when the others are started later. What
-    /// comes after it waits.
+    /// It is published again until someone has, every five seconds at last: nothing is lost when the others are started
+    /// later. What comes after it waits.
     #[default]
     Wait,
-    /// It is passed over, as nobody cares, if it is an event. Commands and replies wait in any case.
+    /// It is passed over, as nobody cares, if it is an event. Commands and replies wait in any case, but for the reply to
+    /// a [`CommandClient`](crate::CommandClient) that is gone.
     Discard,
 }
 
@@ -119,9 +124,7 @@ pub(crate) enum RouteError {
 impl Outbox {
     /// What leaves the service of this name: the source of its messages.
     pub fn new(source: impl Into<String>) -> Self {
-        let policy = FailurePolicy::retry(u32::MAX)
-            .at_most_every(Duration::from_secs(5))
-            .then_park();
+        let policy = FailurePolicy::retry(5).then_park();
         Outbox {
             source: source.into(),
             name: "outbox".to_owned(),
@@ -180,7 +183,15 @@ impl Outbox {
         self
     }
 
-    /// How it is run.
+    /// For how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
+    pub fn lease(mut self, silence: Duration) -> Self {
+        self.options = self.options.lease(silence);
+        self
+    }
+
+    /// How it is run, instead of parking at once what the bus refuses, and after five retries what has no public form. Its
+    /// failure policy does not apply to a bus that cannot be reached, and to what is unheard: both are tried again for as
+    /// long as it takes.
     pub fn options(mut self, options: ConsumerOptions) -> Self {
         self.options = options;
         self

@@ -2,18 +2,30 @@
 
 use super::{Outbox, RouteError, Unheard};
 use crate::bus::{BusError, Message, Publisher, Purpose, Topic};
-use crate::command::{CommandAnswered, CommandSent};
-use crate::consumer::ConsumerOptions;
+use crate::command::{CommandAnswered, CommandSent, is_client};
+use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Call, Continuous, Handler};
+use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::Event;
 use crate::projection::{Generation, HandlerError, ProjectError, ViewStore};
 use crate::query::{Query, QueryItem};
 use crate::record::RecordedEventRef;
 use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
 use crate::store::{EntryError, Store};
+use futures_timer::Delay;
+use futures_util::future::{Either, select};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// How many messages are published at once, before the checkpoint is written.
 const MESSAGES: usize = 1024;
+/// For how long the bus may still confirm what is being published when the program is stopped.
+const GRACE: Duration = Duration::from_millis(250);
+/// When a message that nobody has a queue for is tried again.
+const UNHEARD: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Duration::from_secs(5));
 
 /// An outbox, as the runner runs it.
 pub(crate) struct Relay<S, P> {
@@ -23,7 +35,8 @@ pub(crate) struct Relay<S, P> {
 }
 
 impl<S: Store, P: Publisher> Relay<S, P> {
-    pub(crate) fn new(outbox: Outbox, store: S, publisher: P) -> Self {
+    pub(crate) fn new(mut outbox: Outbox, store: S, publisher: P, control: Arc<Control>) -> Self {
+        outbox.options = by_reply(outbox.options);
         let mut names: Vec<_> = outbox.routes.keys().copied().collect();
         names.extend([CommandSent::NAME, CommandAnswered::NAME]);
         // The query is compared nowhere, but is shown: always in the same order.
@@ -33,7 +46,9 @@ impl<S: Store, P: Publisher> Relay<S, P> {
             notes: RelayNotes {
                 notes: StoreNotes(store),
                 publisher,
+                control,
                 unheard: outbox.unheard,
+                known: Mutex::default(),
             },
             query: item.into(),
             outbox,
@@ -86,6 +101,21 @@ impl<S: Store, P: Publisher> Relay<S, P> {
     }
 }
 
+/// Replies of a service stand in one stream, and have nothing to do with each other unless they are about the same.
+fn by_reply(options: ConsumerOptions) -> ConsumerOptions {
+    let others = options.clone();
+    options.sequence_by(move |event| {
+        if event.name == CommandAnswered::NAME
+            && let Ok(CommandAnswered {
+                subject, command, ..
+            }) = event.decode()
+        {
+            return Cow::Owned(format!("{}/{}", event.stream, subject.unwrap_or(command)));
+        }
+        others.sequence_of(event)
+    })
+}
+
 impl<S: Store, P: Publisher> Continuous for Relay<S, P> {
     fn name(&self) -> &str {
         self.outbox.name()
@@ -129,9 +159,17 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         transaction.messages.len() >= MESSAGES
     }
 
-    fn is_final(&self, error: &HandlerError) -> bool {
-        let refused = error.downcast_ref();
-        matches!(refused, Some(RelayError::Bus(BusError::Refused { .. })))
+    fn wait_after(
+        &self,
+        error: &HandlerError,
+        policy: &FailurePolicy,
+        failures: u32,
+    ) -> Option<Duration> {
+        match error.downcast_ref() {
+            Some(RelayError::Bus(BusError::Refused { .. })) => None,
+            Some(RelayError::Unheard { .. }) => UNHEARD.wait_after(failures),
+            _ => policy.wait_after(failures),
+        }
     }
 }
 
@@ -139,7 +177,18 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
 pub(crate) struct RelayNotes<S, P> {
     notes: StoreNotes<S>,
     publisher: P,
+    control: Arc<Control>,
     unheard: Unheard,
+    known: Mutex<Known>,
+}
+
+/// What is known of messages that could not all leave at once.
+#[derive(Default)]
+struct Known {
+    /// Those that the bus has, and that no checkpoint tells of yet, by their ids: they are not published again.
+    confirmed: HashSet<String>,
+    /// The first that could not leave. It is tried alone.
+    stuck: Option<String>,
 }
 
 /// What is to be published, and then written down.
@@ -158,31 +207,117 @@ pub(crate) enum RelayError {
         "nobody has a queue for {topic}, so that message {id} would be lost; start a service that asks for it, or let the outbox discard what is unheard"
     )]
     Unheard { topic: Topic, id: String },
+    #[error("message {id} has not left, and what comes after it waits")]
+    Stuck { id: String },
+    #[error("the outbox was stopped before the bus confirmed what was published")]
+    Stopped,
     #[error(transparent)]
     Entry(#[from] EntryError),
 }
 
 impl<S: Store, P: Publisher> RelayNotes<S, P> {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Publishes what the bus does not have yet. When one message cannot leave, those before it are published once all the
+    /// same, and those after it only once it has.
     async fn publish(&self, messages: &[Message]) -> Result<(), RelayError> {
+        let (mut rest, stuck) = self.rest(messages);
+        if let Some(at) = stuck {
+            rest = &rest[..at];
+        }
+        let left = self.publish_all(rest).await;
+        let mut known = self.known();
+        match left {
+            Err((at, error)) => {
+                let before = rest[..at].iter().map(|message| message.id.clone());
+                known.confirmed.extend(before);
+                Err(error)
+            }
+            Ok(()) if stuck.is_some() => {
+                let confirmed = rest.iter().map(|message| message.id.clone());
+                known.confirmed.extend(confirmed);
+                let id = known.stuck.clone().unwrap_or_default();
+                Err(RelayError::Stuck { id })
+            }
+            Ok(()) => {
+                for message in messages {
+                    known.confirmed.remove(&message.id);
+                    known.stuck.take_if(|id| *id == message.id);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What is not known to be at the bus, and which of it is not to be tried beside others.
+    fn rest<'a>(&self, messages: &'a [Message]) -> (&'a [Message], Option<usize>) {
+        let mut known = self.known();
+        let is_confirmed = |message: &&Message| known.confirmed.contains(&message.id);
+        let confirmed = messages.iter().take_while(is_confirmed).count();
+        if confirmed == 0 {
+            // What was confirmed before was written down since, or by another worker.
+            known.confirmed.clear();
+        }
+        let rest = &messages[confirmed..];
+        let is_stuck = |message: &Message| known.stuck.as_ref() == Some(&message.id);
+        let stuck = rest.iter().position(is_stuck);
+        // When all is to be handled at once, it is tried as it comes.
+        let is_alone = messages.len() == 1 || self.control.mode() == Mode::Drain;
+        (rest, stuck.filter(|_| !is_alone))
+    }
+
+    /// Publishes messages; else gives how many of the first the bus has for sure.
+    async fn publish_all(&self, messages: &[Message]) -> Result<(), (usize, RelayError)> {
         if messages.is_empty() {
             return Ok(());
         }
-        let published = self.publisher.publish(messages).await?;
-        let mut unheard = published
-            .unheard
-            .iter()
-            .filter_map(|index| messages.get(*index));
-        let lost = unheard.find(|message| {
-            // Who a command or a reply is for cares, and is only not there yet.
-            self.unheard == Unheard::Wait || message.purpose != Purpose::Event
+        let publishing = pin!(self.publisher.publish(messages));
+        let published = match select(publishing, pin!(until_stopped(&self.control))).await {
+            Either::Left((Ok(published), _)) => published,
+            Either::Left((Err(error), _)) => {
+                if let BusError::Refused { id, .. } = &error {
+                    self.known().stuck = Some(id.clone());
+                }
+                return Err((0, error.into()));
+            }
+            Either::Right(_) => return Err((0, RelayError::Stopped)),
+        };
+        let lost = published.unheard.into_iter().filter(|index| {
+            let message = messages.get(*index);
+            message.is_some_and(|message| self.is_missed(message))
         });
-        lost.map_or(Ok(()), |message| {
-            Err(RelayError::Unheard {
-                topic: message.topic(),
-                id: message.id.clone(),
-            })
-        })
+        let Some(at) = lost.min() else {
+            return Ok(());
+        };
+        let (topic, id) = (messages[at].topic(), messages[at].id.clone());
+        self.known().stuck = Some(id.clone());
+        Err((at, RelayError::Unheard { topic, id }))
     }
+
+    /// Whether a message that nobody has a queue for is to wait until someone has.
+    fn is_missed(&self, message: &Message) -> bool {
+        match &message.purpose {
+            Purpose::Event => self.unheard == Unheard::Wait,
+            // Who it is for cares, and is only not there yet.
+            Purpose::Command { .. } => true,
+            // A client that is gone does not come back.
+            Purpose::Reply { to } => !is_client(to),
+        }
+    }
+}
+
+/// Waits until the program is stopped, and a little longer.
+async fn until_stopped(control: &Control) {
+    loop {
+        let asked = control.asked();
+        if control.mode() == Mode::Stop {
+            break;
+        }
+        control.pause(asked, Duration::from_secs(3600)).await;
+    }
+    Delay::new(GRACE).await;
 }
 
 impl<S: Store, P: Publisher> ViewStore for RelayNotes<S, P> {
@@ -224,14 +359,20 @@ impl<S: Store, P: Publisher> ViewStore for RelayNotes<S, P> {
     }
 
     fn is_conflict(&self, error: &RelayError) -> bool {
-        matches!(error, RelayError::Entry(error) if self.notes.is_conflict(error))
+        match error {
+            RelayError::Entry(error) => self.notes.is_conflict(error),
+            // No failure: whoever stops it is not to be told of one.
+            error => matches!(error, RelayError::Stopped),
+        }
     }
 
     fn is_refusal(&self, error: &RelayError) -> bool {
-        // What comes before the message at fault is published by itself, and the message alone again.
-        matches!(
-            error,
-            RelayError::Unheard { .. } | RelayError::Bus(BusError::Refused { .. })
-        )
+        match error {
+            // What comes before the message at fault is written down by itself, and the message alone tried again.
+            RelayError::Bus(BusError::Refused { .. }) | RelayError::Stuck { .. } => true,
+            // Where it is not to be waited for, it is a trouble like any other.
+            RelayError::Unheard { .. } => self.control.mode() != Mode::Drain,
+            _ => false,
+        }
     }
 }

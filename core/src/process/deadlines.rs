@@ -4,22 +4,31 @@ use super::ProcessManager;
 use super::notes::Deadline;
 use super::record::Kind;
 use super::step::{Input, Steps};
-use crate::consumer::control::{Control, Mode};
+use crate::consumer::control::{Control, Mode, give_way};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::status::{ConsumerState, Progress};
+use crate::consumer::track::panic_message;
+use crate::error::StoreError;
 use crate::place::Position;
 use crate::projection::HandlerError;
 use crate::store::{ReadEntries, Store as _};
 use crate::time::Timestamp;
+use crate::unit_of_work::{CommitError, UnitOfWork};
+use futures_util::FutureExt as _;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often deadlines that another process has set are looked for.
 const LOOK: Duration = Duration::from_secs(1);
-/// How many deadlines are looked at in one round.
+/// How many deadlines are taken in one round.
 const AT_ONCE: usize = 1000;
+/// How many events a unit of work takes before it is committed.
+const EVENTS: usize = 1000;
+/// How many conflicts with others in a row are no failure.
+const CONFLICTS: u32 = 100;
 /// The longest wait before a deadline that has failed is tried again.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -29,17 +38,22 @@ pub(crate) async fn watch<P: ProcessManager>(
     control: Arc<Control>,
     progress: Arc<Progress>,
 ) {
-    let mut failing: HashMap<String, (u32, Instant)> = HashMap::new();
+    let mut watch = Watch {
+        steps: &steps,
+        control: &control,
+        progress: &progress,
+        failing: HashMap::new(),
+    };
     loop {
         let asked = control.asked();
         let is_set = steps.deadline_set.listen();
         if control.mode() == Mode::Stop {
             return;
         }
-        let wait = match round(&steps, &progress, &mut failing).await {
+        let wait = match watch.round().await {
             Ok(wait) => wait,
             Err(error) => {
-                tracing::warn!(process_manager = P::NAME, %error, "deadlines could not be read");
+                watch.show(1, error.to_string());
                 LOOK
             }
         };
@@ -50,100 +64,192 @@ pub(crate) async fn watch<P: ProcessManager>(
     }
 }
 
-/// Fires what is due; gives for how long there is nothing more to do.
-async fn round<P: ProcessManager>(
-    steps: &Steps<P>,
-    progress: &Progress,
-    failing: &mut HashMap<String, (u32, Instant)>,
-) -> Result<Duration, NoteError> {
-    let now = Timestamp::now().as_micros();
-    let (mut due, mut wait) = (Vec::new(), LOOK);
-    let prefix = steps.keys.deadlines();
-    steps
-        .work
-        .store()
-        .read_entries(&ReadEntries::prefix(prefix.as_bytes()), &mut |key, _| {
+/// The deadlines that have passed.
+struct Due {
+    keys: Vec<String>,
+    /// Whether there are more of them.
+    is_cut: bool,
+    /// For how long there are no others.
+    wait: Duration,
+}
+
+struct Watch<'a, P> {
+    steps: &'a Steps<P>,
+    control: &'a Control,
+    progress: &'a Progress,
+    /// The deadlines whose processes failed to react: how often, and until when they wait.
+    failing: HashMap<String, (u32, Instant)>,
+}
+
+impl<P: ProcessManager> Watch<'_, P> {
+    /// Fires what is due; gives for how long there is nothing more to do.
+    async fn round(&mut self) -> Result<Duration, HandlerError> {
+        let due = self.due().await?;
+        let (mut rest, mut most, mut conflicts) = (&*due.keys, AT_ONCE, 0);
+        let mut has_fired = false;
+        while let Some(first) = rest.first() {
+            if self.control.mode() == Mode::Stop {
+                return Ok(LOOK);
+            }
+            let many = rest.len().min(most);
+            match self.fire(&rest[..many]).await {
+                Ok(fired) => {
+                    for key in &rest[..fired] {
+                        self.failing.remove(key);
+                    }
+                    rest = &rest[fired..];
+                    (most, conflicts, has_fired) = (most.saturating_mul(2), 0, true);
+                }
+                Err(error) if is_trouble(&error) => return Err(error),
+                // The one at fault is found by itself, and others are fired without it.
+                Err(_) if many > 1 => most = many / 2,
+                Err(error) if is_conflict(&error) && conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    give_way().await;
+                }
+                Err(error) => {
+                    self.failed(first, &error);
+                    (rest, conflicts) = (&rest[1..], 0);
+                }
+            }
+        }
+        if due.is_cut || has_fired {
+            // There may be more behind, or set by those that fired.
+            return Ok(Duration::ZERO);
+        }
+        let again = self.failing.values().map(|(_, until)| *until).min();
+        let again = again.map(|until| until.saturating_duration_since(Instant::now()));
+        Ok(again.map_or(due.wait, |again| again.min(due.wait)))
+    }
+
+    /// Looks for what has passed, but for what has failed and waits.
+    async fn due(&mut self) -> Result<Due, NoteError> {
+        let (now, instant) = (Timestamp::now().as_micros(), Instant::now());
+        let mut due = Due {
+            keys: Vec::new(),
+            is_cut: false,
+            wait: LOOK,
+        };
+        let mut failing = HashMap::new();
+        let keys = &self.steps.keys;
+        let read = ReadEntries::prefix(keys.deadlines().as_bytes());
+        let store = self.steps.work.store();
+        let each = &mut |key: &[u8], _: &[u8]| {
             let key = String::from_utf8_lossy(key);
-            let Some((at, ..)) = steps.keys.parts_of_deadline(&key) else {
+            let Some((at, ..)) = keys.parts_of_deadline(&key) else {
                 return ControlFlow::Continue(());
             };
             if at > now {
-                wait = wait.min(Duration::from_micros(at - now));
+                due.wait = due.wait.min(Duration::from_micros(at - now));
                 return ControlFlow::Break(());
             }
-            due.push(key.into_owned());
-            if due.len() == AT_ONCE {
+            if let Some(known) = self.failing.get(&*key) {
+                failing.insert(key.clone().into_owned(), *known);
+                if known.1 > instant {
+                    return ControlFlow::Continue(());
+                }
+            }
+            if due.keys.len() == AT_ONCE {
+                due.is_cut = true;
                 return ControlFlow::Break(());
             }
+            due.keys.push(key.into_owned());
             ControlFlow::Continue(())
-        })
-        .await
-        .map_err(backend)?;
-    failing.retain(|key, _| due.contains(key));
-    for key in due {
-        if failing
-            .get(&key)
-            .is_some_and(|(_, until)| *until > Instant::now())
-        {
-            continue;
+        };
+        store.read_entries(&read, each).await.map_err(backend)?;
+        if !due.is_cut {
+            // Those that are gone have fired elsewhere, or were cancelled.
+            self.failing = failing;
         }
-        match fire(steps, &key).await {
-            Ok(()) => {
-                failing.remove(&key);
-                // There may be more behind.
-                wait = Duration::ZERO;
-            }
-            Err(error) => {
-                let (failures, until) = failing.entry(key).or_insert((0, Instant::now()));
-                *failures += 1;
-                let longer = Duration::from_millis(50) * (1 << (*failures).min(16));
-                *until = Instant::now() + longer.min(LONGEST);
-                let message = format!("a deadline has passed, and the reaction failed: {error}");
-                let state = match progress.status().state {
-                    ConsumerState::Retrying => ConsumerState::Live,
-                    state => state,
-                };
-                progress.failed(state, None::<Position>, *failures, message);
-            }
-        }
+        Ok(due)
     }
-    let until = failing.values().map(|(_, until)| *until);
-    let again = until.min().map_or(wait, |until| {
-        until.saturating_duration_since(Instant::now())
-    });
-    Ok(wait.min(again))
+
+    /// Lets processes react to their deadlines, in one unit of work; gives how many it took.
+    async fn fire(&self, keys: &[String]) -> Result<usize, HandlerError> {
+        let firing = AssertUnwindSafe(async {
+            let mut unit = self.steps.work.unit();
+            let mut fired = 0;
+            for key in keys {
+                self.steps.expire(&mut unit, key).await?;
+                fired += 1;
+                if unit.len() >= EVENTS {
+                    break;
+                }
+            }
+            unit.commit().await?;
+            Ok(fired)
+        });
+        firing.catch_unwind().await.unwrap_or_else(|panic| {
+            Err(format!("the reaction panicked: {}", panic_message(&*panic)).into())
+        })
+    }
+
+    /// Takes in that a process has failed to react.
+    fn failed(&mut self, key: &str, error: &HandlerError) {
+        let known = self.failing.entry(key.to_owned());
+        let (failures, until) = known.or_insert((0, Instant::now()));
+        *failures += 1;
+        let longer = Duration::from_millis(50) * (1 << (*failures).min(16));
+        *until = Instant::now() + longer.min(LONGEST);
+        let failures = *failures;
+        let id = self.steps.keys.parts_of_deadline(key);
+        let id = id.map_or(key, |(_, _, id)| id);
+        let message = format!(
+            "a deadline of process \"{id}\" has passed, and its reaction failed; it is tried again: {error}"
+        );
+        self.show(failures, message);
+    }
+
+    fn show(&self, failures: u32, message: String) {
+        tracing::warn!(process_manager = P::NAME, failures, message);
+        // The events of the log go on.
+        let state = match self.progress.status().state {
+            ConsumerState::Retrying => ConsumerState::Live,
+            state => state,
+        };
+        self.progress
+            .failed(state, None::<Position>, failures, message);
+    }
 }
 
-/// Lets the process react, unless another worker was faster, or the deadline was cancelled.
-async fn fire<P: ProcessManager>(steps: &Steps<P>, key: &str) -> Result<(), HandlerError> {
-    let Some((_, name, id)) = steps.keys.parts_of_deadline(key) else {
-        return Ok(());
-    };
-    loop {
-        let mut unit = steps.work.unit();
-        let deadline: Option<Deadline> = notes::get(&steps.work, &mut unit, key).await?;
+impl<P: ProcessManager> Steps<P> {
+    /// Lets a process react to a deadline, unless another worker was faster, or it was cancelled.
+    async fn expire(&self, unit: &mut UnitOfWork, key: &str) -> Result<(), HandlerError> {
+        let Some((_, name, id)) = self.keys.parts_of_deadline(key) else {
+            return Ok(());
+        };
+        let deadline: Option<Deadline> = notes::get(&self.work, unit, key).await?;
         let Some(deadline) = deadline else {
             return Ok(());
         };
         // Removed in any case, also when the stream does not know of it.
-        notes::remove(&steps.work, &mut unit, key).await?;
+        notes::remove(&self.work, unit, key).await?;
         let input = Input {
             to: Kind::Deadline,
             name,
             version: deadline.version,
-            data: Some(deadline.data.as_bytes()),
+            data: deadline.data.as_bytes(),
             command: None,
-            reason: None,
-            correlation_id: None,
-            cause: None,
+            correlation_id: deadline.correlation_id.and_then(|id| id.parse().ok()),
+            cause: deadline.causation_id.parse().ok(),
         };
-        steps.take(&mut unit, id, input).await?;
-        match unit.commit().await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.is_other_note() || error.is_other_event() => {
-                crate::consumer::control::give_way().await;
-            }
-            Err(error) => return Err(error.into()),
-        }
+        self.take(unit, id, input).await?;
+        Ok(())
     }
+}
+
+/// Whether another was faster.
+fn is_conflict(error: &HandlerError) -> bool {
+    let error = error.downcast_ref::<CommitError>();
+    error.is_some_and(|error| error.is_other_note() || error.is_other_event())
+}
+
+/// Whether it is the store that has failed, and not a process.
+fn is_trouble(error: &HandlerError) -> bool {
+    let is_of_commit = |error: &CommitError| {
+        !(error.is_other_note() || error.is_other_event() || error.is_refusal())
+    };
+    error.is::<StoreError>()
+        || matches!(error.downcast_ref(), Some(NoteError::Backend(_)))
+        || error.downcast_ref().is_some_and(is_of_commit)
 }

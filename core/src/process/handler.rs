@@ -2,22 +2,26 @@
 
 use super::notes::{Open, Process};
 use super::record::Kind;
+use super::replies::id_of;
 use super::step::{Input, Steps};
 use super::{ProcessManager, Processes};
-use crate::consumer::ConsumerOptions;
 use crate::consumer::DeadLetter;
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::notebook::{Answer, Ask, Notebook, NotebookOf};
 use crate::consumer::notes::{self, NoteError, backend};
+use crate::consumer::{ConsumerOptions, FailurePolicy};
+use crate::inbox::{InboxKeys, parked_messages};
+use crate::limits::LimitError;
 use crate::place::Position;
-use crate::projection::{ProjectError, ViewStore as _};
+use crate::projection::{HandlerError, ProjectError, ViewStore as _};
 use crate::query::{Query, QueryItem};
 use crate::record::RecordedEventRef;
 use crate::subscription::StartFrom;
 use crate::time::Timestamp;
-use crate::unit_of_work::{UnitOfWork, Work};
+use crate::unit_of_work::{CommitError, UnitOfWork, Work};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many events a unit of work takes before it is committed: few enough that it seldom meets others.
 const EVENTS: usize = 1000;
@@ -85,14 +89,29 @@ impl<P: ProcessManager> Handler for Reacting<P> {
             to: Kind::Event,
             name: event.name,
             version: event.schema_version,
-            data: Some(event.payload),
+            data: event.payload,
             command: None,
-            reason: None,
             correlation_id: event.correlation_id.or(Some(event.id)),
             cause: Some(event.id),
         };
         let id = id.to_string();
         self.steps.take(call.transaction, &id, input).await
+    }
+
+    fn wait_after(
+        &self,
+        error: &HandlerError,
+        policy: &FailurePolicy,
+        failures: u32,
+    ) -> Option<Duration> {
+        // A process of a name that is refused is refused again.
+        let is_of_use = !error.is::<LimitError>();
+        is_of_use.then(|| policy.wait_after(failures)).flatten()
+    }
+
+    fn is_conflict(&self, error: &HandlerError) -> bool {
+        let error = error.downcast_ref::<CommitError>();
+        error.is_some_and(CommitError::is_other_event)
     }
 
     fn is_full(&self, unit: &UnitOfWork) -> bool {
@@ -126,12 +145,19 @@ impl<P: ProcessManager> ProcessBook<P> {
                 process.deadline.get_or_insert(Timestamp::from_micros(at));
             }
         }
-        for letter in self.0.dead_letters().await? {
-            let id = letter.sequence.clone();
-            let process = all.entry(id).or_insert_with(|| Process {
-                id: letter.sequence,
-                since: letter.parked_at,
-                updated: letter.parked_at,
+        let letters = self.0.dead_letters().await?.into_iter();
+        let letters = letters.map(|letter| (letter.sequence, letter.parked_at));
+        let answers = parked_messages(work, &InboxKeys::new(P::NAME)).await?;
+        let answers = answers.into_iter().filter_map(|parked| {
+            let subject = parked.content.ok()?.subject?;
+            let id = id_of::<P>(&subject)?.to_owned();
+            Some((id, parked.parked_at))
+        });
+        for (id, parked_at) in letters.chain(answers) {
+            let process = all.entry(id.clone()).or_insert_with(|| Process {
+                id,
+                since: parked_at,
+                updated: parked_at,
                 waiting_for: Vec::new(),
                 deadline: None,
                 is_parked: true,

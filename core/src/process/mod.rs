@@ -14,8 +14,10 @@ pub(crate) use handler::{ProcessBook, Reacting};
 pub use notes::Process;
 pub use options::Processes;
 pub use reactions::{LocalStep, Reactions};
+pub(crate) use reactions::{Outgoing, Step};
+pub(crate) use record::{Instance, Kind, ProcessReacted};
 pub(crate) use replies::Replies;
-pub(crate) use step::Steps;
+pub(crate) use step::{Steps, sent_by};
 
 use crate::codec::{self, Codec, DecodeError, DecodeReason};
 use crate::command::RemoteCommand;
@@ -38,12 +40,38 @@ use std::str::FromStr;
 /// That it has reacted, what it sends, and the deadlines that it sets are committed in one step. Commands leave the log by the
 /// [outbox](crate::Outbox), and have their effect once, as the [inbox](crate::Inbox) that handles them knows them again.
 /// It survives a kill at any moment.
+///
+/// # What comes when
+///
+/// Events come in the order of the log, answers and deadlines when they come: before or after an event that was appended
+/// at the same time. So a process says what follows from an answer that comes late, from a cancelled order say, by what its
+/// state tells it. Each answer reaches it once; one that it does not wait for is passed over.
+///
+/// Conflicts with others who decide on the same aggregates are no failures: what they have decided is seen when it
+/// reacts again. A reaction that fails is tried again and then parked, with the later events of its process; answers and
+/// deadlines still reach it. A deadline whose reaction fails is tried again until it does not.
+/// [`MidgardHandle::stuck_processes`](crate::MidgardHandle::stuck_processes) lists what needs someone to look at it.
+///
+/// # In the next release
+///
+/// A process that goes on is made anew by the code of the release that runs. It is safe to
+/// - change what follows from now on: what was sent and set is not sent and set again;
+/// - change the state, and how it is made of what was reacted to: all of it is reacted to again by the new code;
+/// - react to more events, send other commands, set other deadlines;
+/// - change payloads with `upcast_from`, as everywhere.
+///
+/// It is not safe to take an event, a command or a deadline out of the lists, to change its name, or to change which
+/// process an event belongs to, while processes go on that have reacted to it: they could not be made anew, and are
+/// parked until it is back. Keep it, with a reaction that does nothing more. To begin with all processes anew, give it another name.
+///
+/// [`testing::given_process`](crate::testing::given_process) tests a process manager without a store.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a process manager",
     label = "this type does not implement `ProcessManager`",
     note = "add `#[derive(Default, ProcessManager)]` and `#[process_manager(name = \"..\", id = .., events(..))]` to `{Self}`"
 )]
-pub trait ProcessManager: Default + Send + Sync + 'static {
+// `Default` is not above it: the compiler would say of a type without it that it lacks it at each of its impls.
+pub trait ProcessManager: Send + Sync + Sized + 'static {
     /// The first part of the names of its streams, the name of its checkpoint, and of the queue of the replies.
     const NAME: &'static str;
     /// What tells one process from another.
@@ -52,6 +80,9 @@ pub trait ProcessManager: Default + Send + Sync + 'static {
     const EVENTS: &'static [&'static EventDescriptor];
     /// Whether it sends commands to other services, and so waits for replies.
     const SENDS: bool;
+
+    /// The state before the first event: its `Default`.
+    fn initial() -> Self;
 
     /// Which process an event of the log belongs to.
     ///

@@ -55,13 +55,19 @@ pub(super) struct Deadline {
     pub(super) version: u32,
     /// JSON.
     pub(super) data: String,
+    /// Of the reaction that has set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) correlation_id: Option<String>,
+    /// The id of the event that says that it was set.
+    pub(super) causation_id: String,
 }
 
 /// A process that goes on, as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Process {
-    /// Its id, as text.
+    /// Its id, as text. Where events are parked that cannot be read, so that nobody knows whose they are, it is the name
+    /// of their stream.
     pub id: String,
     /// When it began.
     pub since: Timestamp,
@@ -71,13 +77,18 @@ pub struct Process {
     pub waiting_for: Vec<String>,
     /// Its next deadline.
     pub deadline: Option<Timestamp>,
-    /// Whether events of it are parked: its reaction to one has failed.
+    /// Whether events of it or answers to it are parked: its reaction to one has failed. What is parked is handed to it
+    /// again by [`retry`](crate::MidgardHandle::retry) and [`retry_message`](crate::MidgardHandle::retry_message).
     pub is_parked: bool,
 }
 
 impl Process {
-    /// Whether nothing moves it any more: its reaction has failed, or nothing has happened for this long, and no
-    /// deadline is to come.
+    /// Whether nothing moves it any more: its reaction has failed and something of it is [parked](Self::is_parked); or
+    /// nothing has happened for as long as `silence`, and no deadline is to come. A deadline that has passed by more than
+    /// that, and is still there, moves nothing either: the reaction to it fails.
+    ///
+    /// So a process that only waits for an event which may take weeks counts as stuck after the silence. One that sets
+    /// a deadline for what it waits for never does: it is the better way to wait.
     #[must_use]
     pub fn is_stuck(&self, now: Timestamp, silence: std::time::Duration) -> bool {
         let silence = u64::try_from(silence.as_micros()).unwrap_or(u64::MAX);

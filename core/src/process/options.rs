@@ -1,17 +1,21 @@
 //! How a process manager is run.
 
 use super::{ProcessManager, Replies};
-use crate::bus::Subscriber;
+use crate::bus::{Queue, Subscriber};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::inbox::{Desk, InboxOptions, receive};
-use crate::runner::Running;
+use crate::runner::{Declaration, Running, declaration};
 use crate::subscription::StartFrom;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Gives what receives the answers, once there is what takes them.
 type Receiving<P> = dyn FnOnce(Arc<Desk<Replies<P>>>) -> Running + Send;
+
+/// Gives what declares the queue of the replies.
+type Declaring = dyn FnOnce(Queue) -> Declaration + Send;
 
 /// The processes of one kind, and how they are run.
 ///
@@ -25,6 +29,8 @@ pub struct Processes<P> {
     pub(crate) options: ConsumerOptions,
     pub(crate) inbox: InboxOptions,
     pub(crate) receiving: Option<Box<Receiving<P>>>,
+    /// Declares the queue of the replies.
+    pub(crate) declaration: Option<Box<Declaring>>,
 }
 
 impl<P: ProcessManager> Processes<P> {
@@ -37,23 +43,38 @@ impl<P: ProcessManager> Processes<P> {
             options: by_process::<P>(options),
             inbox: InboxOptions::new(),
             receiving: None,
+            declaration: None,
         }
     }
 
     /// The bus over which answers come to the commands that they send. The commands leave by the
     /// [outbox](crate::Outbox).
     pub fn replies_from(mut self, bus: impl Subscriber) -> Self {
+        let bus = Arc::new(bus);
+        let declared = bus.clone();
         self.receiving = Some(Box::new(|desk| Box::pin(receive(desk, bus))));
+        self.declaration = Some(Box::new(|queue| declaration(declared, queue)));
         self
     }
 
-    /// Where they begin when they were never run; with the first event, when nothing is said.
+    /// Where they begin when they were never run; with the first event, when nothing is said. Later it is of no
+    /// matter.
+    ///
+    /// Events before are not known to them. When later events of what began before belong to a process, as
+    /// [`React::process`](super::React::process) has it, that process begins in the middle.
     pub const fn from(mut self, start: StartFrom) -> Self {
         self.start = start;
         self
     }
 
-    /// How they are run. The sequence of an event is its process in any case.
+    /// For how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
+    pub fn lease(mut self, silence: Duration) -> Self {
+        self.options = self.options.lease(silence);
+        self
+    }
+
+    /// How they are run: also what is done about a reaction that fails, as nothing of what [`new`](Self::new) says is
+    /// left. The sequence of an event is its process in any case.
     pub fn options(mut self, options: ConsumerOptions) -> Self {
         self.options = by_process::<P>(options);
         self

@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::metadata::Metadata;
 use crate::projection::HandlerError;
 use crate::unit_of_work::UnitOfWork;
-use std::fmt::{self, Display};
+use std::fmt::{self, Debug, Display};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use std::time::Duration;
 /// What follows from what a process manager reacts to: commands, deadlines, the end. All of it is committed in one
 /// step, with the reaction itself.
 pub struct Reactions<P> {
+    /// Whether the state is made anew: what follows did so long ago, and is passed over.
+    is_replay: bool,
     steps: Vec<Step>,
     failed: Option<EncodeError>,
     process: PhantomData<fn() -> P>,
@@ -42,8 +44,9 @@ pub(crate) struct Outgoing {
 }
 
 impl<P: ProcessManager> Reactions<P> {
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(is_replay: bool) -> Self {
         Reactions {
+            is_replay,
             steps: Vec::new(),
             failed: None,
             process: PhantomData,
@@ -59,15 +62,13 @@ impl<P: ProcessManager> Reactions<P> {
     where
         A: Aggregate,
         A::Id: 'static,
-        C: Command<A> + Send + 'static,
+        C: Command<A> + Debug + Send + 'static,
         C::Error: Display,
     {
-        let command = OnAggregate::<A, C> {
-            id,
-            command,
-            otherwise: None,
-        };
-        self.steps.push(Step::Execute(Box::new(command)));
+        if !self.is_replay {
+            let command = OnAggregate::<A, C>::new(id, command);
+            self.steps.push(Step::Execute(Box::new(command)));
+        }
         LocalStep { reactions: self }
     }
 
@@ -76,6 +77,9 @@ impl<P: ProcessManager> Reactions<P> {
     where
         P: Sends<C> + Resolve<C>,
     {
+        if self.is_replay {
+            return;
+        }
         match codec::encode_command(command) {
             Ok(data) => self.steps.push(Step::Send(Outgoing {
                 name: C::NAME,
@@ -94,6 +98,9 @@ impl<P: ProcessManager> Reactions<P> {
     where
         P: Schedules<D>,
     {
+        if self.is_replay {
+            return;
+        }
         match codec::encode(deadline) {
             Ok(data) => self.steps.push(Step::Remind {
                 after,
@@ -117,8 +124,11 @@ impl<P: ProcessManager> Reactions<P> {
         self.steps.push(Step::Cancel(D::NAME));
     }
 
-    /// The process has come to its end: it is no longer listed, and its deadlines are cancelled. Answers to commands that it
-    /// has sent still reach it.
+    /// The process has come to its end: it is no longer listed, and its deadlines are cancelled.
+    ///
+    /// What comes afterwards, such as the answer to a command that it has sent, still reaches it and is reacted to as ever,
+    /// so that a late answer can be made good. It stays at its end, and is not listed while it waits for what it
+    /// sends then: call this with the answer that is the last.
     pub fn complete(&mut self) {
         self.steps.push(Step::Complete);
     }
@@ -129,7 +139,7 @@ impl<P: ProcessManager> Reactions<P> {
     }
 }
 
-impl<P: ProcessManager> fmt::Debug for Reactions<P> {
+impl<P: ProcessManager> Debug for Reactions<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactions")
             .field("process_manager", &P::NAME)
@@ -151,16 +161,11 @@ impl<P: ProcessManager> LocalStep<'_, P> {
     where
         A: Aggregate,
         A::Id: 'static,
-        C: Command<A> + Send + 'static,
+        C: Command<A> + Debug + Send + 'static,
         C::Error: Display,
     {
-        let command = OnAggregate::<A, C> {
-            id,
-            command,
-            otherwise: None,
-        };
         if let Some(Step::Execute(first)) = self.reactions.steps.last_mut() {
-            first.otherwise(Box::new(command));
+            first.otherwise(Box::new(OnAggregate::<A, C>::new(id, command)));
         }
         self
     }
@@ -172,6 +177,9 @@ type Executing<'a> = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Sen
 pub(crate) trait LocalCommand: Send + Sync {
     fn execute<'a>(&'a self, unit: &'a mut UnitOfWork, metadata: &'a Metadata) -> Executing<'a>;
 
+    /// What it is, for who tests a process manager.
+    fn text(&self) -> String;
+
     /// Adds a last way.
     fn otherwise(&mut self, command: Box<dyn LocalCommand>);
 }
@@ -182,12 +190,31 @@ struct OnAggregate<A: Aggregate, C> {
     otherwise: Option<Box<dyn LocalCommand>>,
 }
 
+impl<A: Aggregate, C> OnAggregate<A, C> {
+    const fn new(id: A::Id, command: C) -> Self {
+        OnAggregate {
+            id,
+            command,
+            otherwise: None,
+        }
+    }
+}
+
 impl<A, C> LocalCommand for OnAggregate<A, C>
 where
     A: Aggregate,
-    C: Command<A> + Send,
+    C: Command<A> + Send + Debug,
     C::Error: Display,
 {
+    fn text(&self) -> String {
+        let mut text = format!("execute on {}-{}: {:?}", A::NAME, self.id, self.command);
+        if let Some(otherwise) = &self.otherwise {
+            text.push_str("\n  or ");
+            text.push_str(&otherwise.text());
+        }
+        text
+    }
+
     fn execute<'a>(&'a self, unit: &'a mut UnitOfWork, metadata: &'a Metadata) -> Executing<'a> {
         Box::pin(async move {
             let executed = unit

@@ -2,7 +2,7 @@
 
 use super::{Payload, ProcessInput, ProcessManager, Reactions};
 use crate::codec::{DecodeError, DecodeReason};
-use crate::command::CommandSent;
+use crate::command::{CommandSent, Refused, raw};
 use crate::event::Event;
 use crate::metadata::EventId;
 use crate::place::Version;
@@ -23,13 +23,10 @@ pub(crate) struct ProcessReacted {
     /// The name, version and payload of the event, the reply or the deadline.
     pub(crate) name: String,
     pub(crate) version: u32,
-    pub(crate) data: Option<Box<RawValue>>,
+    pub(crate) data: Box<RawValue>,
     /// The id of the command that was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<String>,
-    /// Why it was refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
     /// The deadlines that were set, by name, in microseconds since 1970.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) deadlines: BTreeMap<String, u64>,
@@ -38,6 +35,39 @@ pub(crate) struct ProcessReacted {
     pub(crate) cancelled: Vec<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_complete: bool,
+}
+
+impl ProcessReacted {
+    /// That something came, of which nothing has followed yet.
+    pub(crate) fn to(
+        kind: Kind,
+        name: &str,
+        version: u32,
+        data: &[u8],
+    ) -> Result<Self, serde_json::Error> {
+        Ok(ProcessReacted {
+            to: kind,
+            name: name.to_owned(),
+            version,
+            data: raw(data)?,
+            command: None,
+            deadlines: BTreeMap::new(),
+            cancelled: Vec::new(),
+            is_complete: false,
+        })
+    }
+
+    /// Which of the deadlines that were set before are set no longer, or anew.
+    pub(crate) fn no_longer<'a>(
+        &'a self,
+        before: &'a BTreeMap<String, u64>,
+    ) -> impl Iterator<Item = &'a String> {
+        let is_over = |name: &&String| {
+            let has_passed = self.to == Kind::Deadline && self.name == **name;
+            has_passed || self.cancelled.contains(name) || self.deadlines.contains_key(*name)
+        };
+        before.keys().filter(is_over)
+    }
 }
 
 /// What a process manager has reacted to.
@@ -64,16 +94,21 @@ pub(crate) struct Instance<P> {
 }
 
 impl<P: ProcessManager> Instance<P> {
-    /// Makes a process anew from its stream.
-    pub(crate) async fn load(store: &DynStore, stream: &StreamName) -> Result<Self, HandlerError> {
-        let mut instance = Instance {
-            state: P::default(),
+    /// A process before its first event.
+    pub(crate) fn new() -> Self {
+        Instance {
+            state: P::initial(),
             version: Version::ZERO,
             waiting: BTreeMap::new(),
             deadlines: BTreeMap::new(),
             is_complete: false,
             since: None,
-        };
+        }
+    }
+
+    /// Makes a process anew from its stream.
+    pub(crate) async fn load(store: &DynStore, stream: &StreamName) -> Result<Self, HandlerError> {
+        let mut instance = Instance::new();
         let mut failed = None;
         let read = ReadStream::forward(stream.clone());
         let state = store
@@ -85,10 +120,11 @@ impl<P: ProcessManager> Instance<P> {
                 }
             })
             .await?;
+        let lacks_events = state.first > Version::FIRST || instance.version < state.last;
         match failed {
-            Some(error) => Err(error.into()),
-            None if instance.version < state.last => Err(format!(
-                "stream \"{stream}\" lacks events up to version {}: a process cannot be made anew when its events were removed",
+            Some(error) => Err(error),
+            None if lacks_events => Err(format!(
+                "stream \"{stream}\" lacks some of its events up to version {}: a process cannot be made anew when its events were removed",
                 state.last
             )
             .into()),
@@ -96,28 +132,36 @@ impl<P: ProcessManager> Instance<P> {
         }
     }
 
-    fn replay(&mut self, event: &RecordedEventRef<'_>) -> Result<(), DecodeError> {
+    fn replay(&mut self, event: &RecordedEventRef<'_>) -> Result<(), HandlerError> {
         self.version = event.version;
         self.since.get_or_insert(event.time.as_micros());
         match event.name {
             CommandSent::NAME => self.sent(event.id, event.decode()?),
             ProcessReacted::NAME => {
                 let reacted: ProcessReacted = event.decode()?;
-                self.react(&reacted)
+                self.react(&reacted, true)
                     .map(drop)
                     .map_err(|reason| DecodeError::new(event, reason))?;
                 self.settle(&reacted);
             }
-            _ => return Err(DecodeError::new(event, DecodeReason::UnknownEvent)),
+            name => {
+                return Err(format!(
+                    "stream \"{}\" has event \"{name}\", which no process writes: it is the stream of something else, such as an aggregate of the same name; give the process manager \"{}\" another name",
+                    event.stream,
+                    P::NAME
+                )
+                .into());
+            }
         }
         Ok(())
     }
 
     /// Takes into the state what it is to react to; `None` when it is the answer to a command that it does not
-    /// wait for (any more).
+    /// wait for (any more), or a deadline that is not set (any more).
     pub(crate) fn react(
         &mut self,
         reacted: &ProcessReacted,
+        is_replay: bool,
     ) -> Result<Option<Reactions<P>>, DecodeReason> {
         let command = match &reacted.command {
             None => None,
@@ -126,6 +170,9 @@ impl<P: ProcessManager> Instance<P> {
                 None => return Ok(None),
             },
         };
+        if reacted.to == Kind::Deadline && !self.deadlines.contains_key(&reacted.name) {
+            return Ok(None);
+        }
         let of_command = command.map(|command| Payload {
             name: &command.name,
             schema_version: command.version,
@@ -134,26 +181,33 @@ impl<P: ProcessManager> Instance<P> {
         let payload = Payload {
             name: &reacted.name,
             schema_version: reacted.version,
-            data: reacted
-                .data
-                .as_deref()
-                .map_or(&[], |data| data.get().as_bytes()),
+            data: reacted.data.get().as_bytes(),
         };
+        let refused: Refused;
         let input = match (reacted.to, of_command) {
             (Kind::Reply, Some(command)) => ProcessInput::Reply {
                 command,
                 reply: payload,
             },
-            (Kind::Refusal, Some(command)) => ProcessInput::Refusal {
-                command,
-                reason: reacted.reason.as_deref().unwrap_or_default(),
-            },
+            (Kind::Refusal, Some(command)) => {
+                refused = payload.read()?;
+                ProcessInput::Refusal {
+                    command,
+                    reason: &refused.reason,
+                }
+            }
             (Kind::Deadline, _) => ProcessInput::Deadline(payload),
             _ => ProcessInput::Event(payload),
         };
-        let mut reactions = Reactions::new();
+        let mut reactions = Reactions::new(is_replay);
         self.state.react_to(&input, &mut reactions)?;
         Ok(Some(reactions))
+    }
+
+    /// Whether a deadline is set that is not the one that has just passed.
+    pub(crate) fn waits_for(&self, name: &str, reacted: &ProcessReacted) -> bool {
+        let has_passed = reacted.to == Kind::Deadline && reacted.name == name;
+        !has_passed && self.deadlines.contains_key(name)
     }
 
     /// Takes in what it no longer waits for, and until when it waits.

@@ -12,6 +12,11 @@ use crate::record::NewEvent;
 use crate::unit_of_work::UnitOfWork;
 use std::sync::Arc;
 
+/// The id in the name of the stream of a process.
+pub(super) fn id_of<P: ProcessManager>(stream: &str) -> Option<&str> {
+    stream.strip_prefix(P::NAME)?.strip_prefix('-')
+}
+
 /// Hands answers to the processes that wait for them.
 pub(crate) struct Replies<P>(pub(crate) Arc<Steps<P>>);
 
@@ -30,29 +35,24 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         unit: &mut UnitOfWork,
     ) -> Result<Option<NewEvent>, InboxError> {
         let subject = message.subject.as_deref().unwrap_or_default();
-        let id = subject
-            .strip_prefix(P::NAME)
-            .and_then(|rest| rest.strip_prefix('-'));
+        let id = id_of::<P>(subject);
         let (Purpose::Reply { .. }, Some(id), Some(command)) =
             (&message.purpose, id, message.causation_id)
         else {
             return Err(InboxError::unknown(P::NAME, message));
         };
-        let refused = match &*message.name {
-            Refused::NAME => Some(message.decode::<Refused>()?.reason),
-            _ => None,
+        let to = if message.name == Refused::NAME {
+            message.decode::<Refused>()?;
+            Kind::Refusal
+        } else {
+            Kind::Reply
         };
         let input = Input {
-            to: if refused.is_some() {
-                Kind::Refusal
-            } else {
-                Kind::Reply
-            },
+            to,
             name: &message.name,
             version: message.schema_version,
-            data: Some(&message.data),
+            data: &message.data,
             command: Some(command.to_string()),
-            reason: refused,
             correlation_id: message.correlation_id,
             cause: message.id.parse().ok(),
         };

@@ -6,7 +6,7 @@ use super::reactions::{Outgoing, Step};
 use super::record::{Instance, Kind, ProcessReacted};
 use crate::command::{CommandSent, raw};
 use crate::consumer::notes;
-use crate::event::Event;
+use crate::limits::{Limited, PROCESS_ID_BYTES, check_text};
 use crate::metadata::{EventId, Metadata};
 use crate::projection::{HandlerError, ProjectError};
 use crate::record::NewEvent;
@@ -31,9 +31,8 @@ pub(super) struct Input<'a> {
     pub(super) to: Kind,
     pub(super) name: &'a str,
     pub(super) version: u32,
-    pub(super) data: Option<&'a [u8]>,
+    pub(super) data: &'a [u8],
     pub(super) command: Option<String>,
-    pub(super) reason: Option<String>,
     /// What led to it.
     pub(super) correlation_id: Option<EventId>,
     pub(super) cause: Option<EventId>,
@@ -66,6 +65,7 @@ impl<P: ProcessManager> Steps<P> {
         id: &str,
         input: Input<'_>,
     ) -> Result<(), HandlerError> {
+        check_text(Limited::ProcessId, PROCESS_ID_BYTES, id)?;
         let stream = StreamName::new(format!("{}-{id}", P::NAME))?;
         let mut instance: Instance<P> = match unit.take_cached(&stream) {
             Some(instance) => instance,
@@ -73,17 +73,10 @@ impl<P: ProcessManager> Steps<P> {
         };
         let now = Timestamp::now();
         let mut reacted = ProcessReacted {
-            to: input.to,
-            name: input.name.to_owned(),
-            version: input.version,
-            data: input.data.map(raw).transpose()?,
             command: input.command,
-            reason: input.reason,
-            deadlines: [].into(),
-            cancelled: Vec::new(),
-            is_complete: false,
+            ..ProcessReacted::to(input.to, input.name, input.version, input.data)?
         };
-        let Some(reactions) = instance.react(&reacted)? else {
+        let Some(reactions) = instance.react(&reacted, false)? else {
             // It was answered before.
             unit.cache(stream, instance);
             return Ok(());
@@ -109,11 +102,15 @@ impl<P: ProcessManager> Steps<P> {
                 }
                 Step::Cancel(name) => {
                     set.retain(|(_, other)| other.name != name);
-                    reacted.cancelled.push(name.to_owned());
+                    if instance.waits_for(name, &reacted) {
+                        reacted.cancelled.push(name.to_owned());
+                    }
                 }
                 Step::Complete => {
                     set.clear();
-                    reacted.cancelled.extend(instance.deadlines.keys().cloned());
+                    let set = instance.deadlines.keys();
+                    let set = set.filter(|name| instance.waits_for(name, &reacted));
+                    reacted.cancelled = set.cloned().collect();
                     reacted.is_complete = true;
                 }
             }
@@ -122,10 +119,14 @@ impl<P: ProcessManager> Steps<P> {
             .iter()
             .map(|(at, deadline)| (deadline.name.to_owned(), *at));
         reacted.deadlines = names.collect();
-        self.put_deadlines(unit, id, &instance, &reacted, &set)
-            .await?;
+        let event = NewEvent::encode(&reacted)?.with_metadata(metadata.clone());
+        for name in reacted.no_longer(&instance.deadlines) {
+            let key = self.keys.deadline(instance.deadlines[name], id, name);
+            notes::remove(&self.work, unit, &key).await?;
+        }
+        self.put_deadlines(unit, id, &event, set).await?;
 
-        let mut events = vec![NewEvent::encode(&reacted)?.with_metadata(metadata.clone())];
+        let mut events = vec![event];
         let version = instance.version;
         instance.settle(&reacted);
         for command in sent {
@@ -140,35 +141,27 @@ impl<P: ProcessManager> Steps<P> {
         Ok(())
     }
 
-    /// Writes down the deadlines that were set, and removes those that are no longer.
+    /// Writes down the deadlines that were set with an event.
     async fn put_deadlines(
         &self,
         unit: &mut UnitOfWork,
         id: &str,
-        instance: &Instance<P>,
-        reacted: &ProcessReacted,
-        set: &[(u64, Outgoing)],
+        event: &NewEvent,
+        set: Vec<(u64, Outgoing)>,
     ) -> Result<(), HandlerError> {
-        for (name, at) in &instance.deadlines {
-            let has_passed = reacted.to == Kind::Deadline && reacted.name == *name;
-            if has_passed
-                || reacted.cancelled.contains(name)
-                || reacted.deadlines.contains_key(name)
-            {
-                let key = self.keys.deadline(*at, id, name);
-                notes::remove(&self.work, unit, &key).await?;
-            }
-        }
-        for (at, deadline) in set {
-            let note = Deadline {
-                version: deadline.schema_version,
-                data: String::from_utf8(deadline.data.clone())?,
-            };
-            let key = self.keys.deadline(*at, id, deadline.name);
-            notes::put(&self.work, unit, &key, note).await?;
-        }
         if !set.is_empty() {
             unit.tell_after_commit(&self.deadline_set);
+        }
+        for (at, deadline) in set {
+            let correlation_id = event.metadata.correlation_id();
+            let note = Deadline {
+                version: deadline.schema_version,
+                data: String::from_utf8(deadline.data)?,
+                correlation_id: correlation_id.map(|id| id.to_string()),
+                causation_id: event.id.to_string(),
+            };
+            let key = self.keys.deadline(at, id, deadline.name);
+            notes::put(&self.work, unit, &key, note).await?;
         }
         Ok(())
     }
@@ -198,7 +191,8 @@ impl<P: ProcessManager> Steps<P> {
     }
 }
 
-fn sent_by<P: ProcessManager>(command: Outgoing) -> Result<CommandSent, HandlerError> {
+/// A command as the log has it.
+pub(crate) fn sent_by<P: ProcessManager>(command: Outgoing) -> Result<CommandSent, HandlerError> {
     Ok(CommandSent {
         name: command.name.to_owned(),
         version: command.schema_version,

@@ -4,7 +4,7 @@ use crate::consumer::DeadLetter;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::notebook::{Ask, Notebook};
 use crate::consumer::notes::NoteError;
-use crate::consumer::status::{ConsumerState, Progress, Status};
+use crate::consumer::status::{ConsumerKind, ConsumerState, Progress, Status};
 use crate::error::StoreError;
 use crate::inbox::ParkedMessage;
 use crate::place::{LogId, Position};
@@ -94,9 +94,17 @@ pub enum HandleError {
     },
     /// Only projections have views that can be built anew.
     #[error(
-        "\"{name}\" is a subscription, which has nothing to rebuild; begin one of another name"
+        "\"{name}\" is no projection, and has no views to build anew; to handle everything once more, begin one of another name"
     )]
     NotAProjection {
+        /// The name.
+        name: String,
+    },
+    /// An inbox follows a queue, and not the log of this service: no position of the log tells how far it is.
+    #[error(
+        "\"{name}\" is an inbox, which does not follow the log of this service and reaches no position of it; wait for what its messages lead to, or for its status with `wait_until`"
+    )]
+    NotOfTheLog {
         /// The name.
         name: String,
     },
@@ -137,12 +145,14 @@ impl MidgardHandle {
         Ok(self.find(name)?.progress.status())
     }
 
-    /// Lets every consumer handle what the log has now; then [`Midgard::run`](crate::Midgard::run) returns.
+    /// Lets every consumer handle what the log has now; then [`Midgard::run`](crate::Midgard::run) returns. An inbox
+    /// receives for as long as others of this program read the log, and ends when what it then has in hand is done; what is
+    /// left in its queue stays there.
     pub fn drain(&self) {
         self.control.set(Mode::Drain);
     }
 
-    /// Lets every consumer end with the event that it is at; then [`Midgard::run`](crate::Midgard::run)
+    /// Lets every consumer end with the event that it is at, and an inbox with the messages that its handlers are at; then [`Midgard::run`](crate::Midgard::run)
     /// returns. Nothing is lost: they go on from there when they are run again.
     pub fn stop(&self) {
         self.control.set(Mode::Stop);
@@ -331,6 +341,10 @@ impl MidgardHandle {
         timeout: Duration,
     ) -> Result<(), HandleError> {
         let consumer = self.find(name)?;
+        if consumer.progress.status().kind == ConsumerKind::Inbox {
+            let name = name.to_owned();
+            return Err(HandleError::NotOfTheLog { name });
+        }
         let Some(position) = position.into() else {
             return Ok(());
         };

@@ -7,15 +7,15 @@ pub(crate) mod supervise;
 
 pub use handle::{HandleError, MidgardHandle};
 
-use crate::bus::{Publisher, Subscriber};
+use crate::bus::{BusError, Publisher, Queue, Subscriber};
 use crate::consumer::ConsumerOptions;
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
-use crate::consumer::control::{Control, Mode};
+use crate::consumer::control::{Control, Mode, Reader};
 use crate::consumer::handler::Handler;
 use crate::consumer::notebook::{Notebook, NotebookOf};
 use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
-use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, receive};
+use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, queue_of, receive};
 use crate::outbox::{Outbox, Relay};
 use crate::place::Position;
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
@@ -32,6 +32,18 @@ use std::sync::Arc;
 
 /// A consumer, running.
 pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
+
+/// Declares a queue.
+pub(crate) type Declaration = Box<dyn Fn() -> Declaring + Send + Sync>;
+type Declaring = Pin<Box<dyn Future<Output = Result<(), BusError>> + Send>>;
+
+/// Declares a queue at a bus, whenever it is called.
+pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaration {
+    Box::new(move || {
+        let (bus, queue) = (bus.clone(), queue.clone());
+        Box::pin(async move { bus.declare(&queue).await })
+    })
+}
 
 /// Runs the subscriptions and projections of a program.
 ///
@@ -64,6 +76,7 @@ pub struct Midgard<S> {
     store: S,
     control: Arc<Control>,
     consumers: Vec<(Consumer, Result<Running, RunError>)>,
+    declarations: Vec<Declaration>,
 }
 
 /// Why a program's consumers ended other than by being stopped.
@@ -133,6 +146,7 @@ impl<S: Store + Clone> Midgard<S> {
             store,
             control: Arc::default(),
             consumers: Vec::new(),
+            declarations: Vec::new(),
         }
     }
 
@@ -178,12 +192,12 @@ impl<S: Store + Clone> Midgard<S> {
         self.add(kind, P::NAME, notebook, projection::run)
     }
 
-    /// Adds an outbox, with the bus that it publishes to.
+    /// Adds an outbox, with the bus that it publishes to. Its messages need [queues](Self::declare) to go to.
     pub fn outbox(self, outbox: Outbox, bus: impl Publisher) -> Self {
         let name = outbox.name().to_owned();
         let notebook = NotebookOf {
             keys: Keys::new("outbox", &name),
-            handler: Relay::new(outbox, self.store.clone(), bus),
+            handler: Relay::new(outbox, self.store.clone(), bus, self.control.clone()),
             seen: seen_of_subscription,
             is_projection: false,
         };
@@ -198,12 +212,15 @@ impl<S: Store + Clone> Midgard<S> {
 
     /// Adds an inbox, with the bus that it receives from, and says how it is run.
     pub fn inbox_with<I: Inbox>(
-        self,
+        mut self,
         inbox: I,
         bus: impl Subscriber,
         options: InboxOptions,
     ) -> Self {
-        let desk = self.desk(I::NAME, I::NAME, ToHandlers(inbox), options);
+        let (bus, handlers) = (Arc::new(bus), ToHandlers(inbox));
+        let queue = queue_of(&handlers, &options);
+        self.declarations.push(declaration(bus.clone(), queue));
+        let desk = self.desk(I::NAME, I::NAME, handlers, options);
         self.add_with(desk.progress.clone(), desk, |_, desk, _, _| {
             receive(desk, bus)
         })
@@ -215,6 +232,7 @@ impl<S: Store + Clone> Midgard<S> {
             self.store.clone(),
         ))));
         let receiving = processes.receiving.take();
+        let declaration = processes.declaration.take();
         let notebook = Arc::new(NotebookOf {
             handler: Reacting::new(steps.clone(), &processes),
             keys: Keys::new("process", P::NAME),
@@ -225,11 +243,16 @@ impl<S: Store + Clone> Midgard<S> {
         let progress = Arc::new(Progress::new(P::NAME, kind));
         let book = ProcessBook(notebook.clone());
         let deadlines = steps.clone();
-        let added = self.add_with(progress, book, |store, _, control, progress| async move {
+        let mut added = self.add_with(progress, book, |store, _, control, progress| async move {
             let deadlines = watch(deadlines, control.clone(), progress.clone());
             let reacting = supervise::continuous(store, notebook, control, progress);
             join(reacting, deadlines).await.0
         });
+        let replies = Replies(steps.clone());
+        let queue = queue_of(&replies, &processes.inbox);
+        added
+            .declarations
+            .extend(declaration.map(|declaration| declaration(queue)));
         added.add_replies(steps, receiving, processes.inbox)
     }
 
@@ -303,8 +326,13 @@ impl<S: Store + Clone> Midgard<S> {
         let (name, kind) = (progress.name(), progress.status().kind);
         let running = self.check_name(kind, name).map(|()| {
             let (store, control) = (self.store.clone(), self.control.clone());
+            let reader = (kind != ConsumerKind::Inbox).then(|| Reader::new(&control));
             let running = run(store, notebook.clone(), control, progress.clone());
-            Box::pin(running) as Running
+            Box::pin(async move {
+                let ended = running.await;
+                drop(reader);
+                ended
+            }) as Running
         });
         self.consumers
             .push((Consumer { progress, notebook }, running));
@@ -335,6 +363,24 @@ impl<S: Store + Clone> Midgard<S> {
         MidgardHandle::new(log, self.control.clone(), consumers.collect())
     }
 
+    /// Makes the queues of all inboxes, and of all process managers that wait for replies, that were added so far: from here
+    /// on, what is published for them waits there, though nothing runs yet.
+    ///
+    /// [`run`](Self::run) does the same. As a step of its own, before any service of a system is run, it makes sure that none
+    /// of them publishes what another has no queue for yet: in the first start of a system, or with a bus within a process.
+    ///
+    /// # Errors
+    /// [`BusError`] when a bus cannot be reached or used. Calling it again does no harm.
+    pub fn declare(&self) -> impl Future<Output = Result<(), BusError>> + Send + use<S> {
+        let all: Vec<_> = self.declarations.iter().map(|declare| declare()).collect();
+        async move {
+            for declaring in all {
+                declaring.await?;
+            }
+            Ok(())
+        }
+    }
+
     /// Runs everything, until a handle stops it. A consumer that fails for good does not end the others;
     /// its status says so at once.
     ///
@@ -349,7 +395,8 @@ impl<S: Store + Clone> Midgard<S> {
         ends.into_iter().collect()
     }
 
-    /// Handles everything that the log has now, and ends. Safe to call when there is nothing to do.
+    /// Handles everything that the log has now, and ends, as after [`drain`](MidgardHandle::drain). Safe to call when there
+    /// is nothing to do.
     ///
     /// # Errors
     /// As [`run`](Self::run).

@@ -1,8 +1,9 @@
-//! Test kits: `given`, `when`, `then` for aggregates, and the contracts of stores, of places for views and of buses.
+//! Test kits: `given`, `when`, `then` for aggregates, the like for process managers, and the contracts of stores, of places for views and of buses.
 
 mod bus_contract;
 mod contract;
 mod given;
+mod process;
 mod random;
 mod view_contract;
 
@@ -16,6 +17,7 @@ pub use bus_contract::{BusFixture, SetAside, Stranger, bus_cases};
 pub use contract::run_case;
 pub use contract::{Case, Fixture, cases};
 pub use given::{Checked, Given, Outcome, given};
+pub use process::{GivenProcess, Reacted, given_process};
 #[doc(hidden)]
 pub use view_contract::run_view_case;
 pub use view_contract::{ViewFixture, view_cases};

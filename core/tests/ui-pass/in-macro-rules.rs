@@ -2,7 +2,9 @@
 #![deny(warnings)]
 
 use midgard::{
-    Aggregate, Apply, Context, Event, HandlerError, Project, Projection, Select, View, ViewKey,
+    Aggregate, Apply, Context, Event, Expire, Handle, HandlerError, Inbox, MessageContext, ProcessManager,
+    Project, Projection, React, Reactions, RecordedEventRef, RemoteCommand, Resolve, Select, Subscribe,
+    View, ViewKey,
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +81,93 @@ macro_rules! read_model {
 
 read_model!(Id, crate::Created => Row, crate::Row, "users", 2, id, number: u64, Active);
 
+macro_rules! messages {
+    (
+        $command:ident, $sent:ty, $replied:ty, $listed:ty, $id:ty, $name:literal, $service:literal,
+        $version:literal, $field:ident, $deadline:ty
+    ) => {
+        #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+        #[event(name = "user.invited")]
+        #[publish(key = $field)]
+        struct Invited {
+            $field: $id,
+        }
+
+        #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+        #[remote_command(
+            name = $name,
+            service = $service,
+            version = $version,
+            key = $field,
+            reply = $replied
+        )]
+        struct $command {
+            $field: $id,
+        }
+
+        #[derive(Inbox)]
+        #[inbox(name = $service, events($listed), commands($sent))]
+        struct Received;
+
+        impl Subscribe<$listed> for Received {
+            async fn receive(
+                &self,
+                _: $listed,
+                _: &mut MessageContext<'_>,
+            ) -> Result<(), HandlerError> {
+                Ok(())
+            }
+        }
+
+        impl Handle<$sent> for Received {
+            async fn handle(
+                &self,
+                command: $sent,
+                _: &mut MessageContext<'_>,
+            ) -> Result<$replied, HandlerError> {
+                let $command { $field } = command;
+                Ok(Invited { $field })
+            }
+        }
+
+        #[derive(Default, ProcessManager)]
+        #[process_manager(
+            name = $service,
+            id = $id,
+            events($listed),
+            commands($sent),
+            deadlines($deadline)
+        )]
+        struct Inviting;
+
+        impl React<$listed> for Inviting {
+            fn process(event: &$listed, _: &RecordedEventRef<'_>) -> Option<$id> {
+                Some(event.id)
+            }
+
+            fn react(&mut self, event: $listed, reactions: &mut Reactions<Self>) {
+                reactions.send(&$command { $field: event.id });
+            }
+        }
+
+        impl Resolve<$sent> for Inviting {
+            fn replied(&mut self, _: $sent, _: $replied, _: &mut Reactions<Self>) {}
+
+            fn refused(&mut self, _: $sent, _: &str, _: &mut Reactions<Self>) {}
+        }
+
+        impl Expire<$deadline> for Inviting {
+            fn expired(&mut self, _: $deadline, _: &mut Reactions<Self>) {}
+        }
+    };
+}
+
+messages!(Invite, Invite, Invited, Created, u64, "user.invite", "users", 2, user, CreatedV1);
+
 fn main() {
+    assert_eq!((Invite::NAME, Invite::VERSION), ("user.invite", 2));
+    assert_eq!(Invite { user: 4 }.key().as_deref(), Some("4"));
+    assert_eq!(Received::topics().len(), 2);
     let _: Select<Row> = Row::by_number(2);
     let _ = UserEvent::Created(Created { id: 1 });
 }

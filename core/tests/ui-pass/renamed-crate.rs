@@ -8,7 +8,9 @@ mod vendored {
 }
 
 use renamed::{
-    Aggregate, Apply, Context, Event, EventSet, HandlerError, Project, Projection, View, ViewKey,
+    Aggregate, Apply, Context, Done, Event, EventSet, Expire, Handle, HandlerError, Inbox, MessageContext,
+    ProcessManager, Project, Projection, Publish, React, Reactions, RecordedEventRef, RemoteCommand,
+    Resolve, Subscribe, View, ViewKey,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,7 @@ struct CreatedV1 {}
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "user.created", version = 2, upcast_from = CreatedV1, crate = crate::vendored::midgard)]
+#[publish(key = name)]
 struct Created {
     #[event(tag = "name")]
     name: String,
@@ -84,7 +87,58 @@ impl Project<UserEvent> for Users {
     }
 }
 
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(name = "user.create", service = "users", crate = crate::vendored::midgard)]
+struct Create {}
+
+#[derive(Inbox)]
+#[inbox(name = "users", events(UserEvent), commands(Create), crate = crate::vendored::midgard)]
+struct Received;
+
+impl Subscribe<UserEvent> for Received {
+    async fn receive(&self, _: UserEvent, _: &mut MessageContext<'_>) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+impl Handle<Create> for Received {
+    async fn handle(&self, _: Create, _: &mut MessageContext<'_>) -> Result<Done, HandlerError> {
+        Ok(Done {})
+    }
+}
+
+#[derive(Default, ProcessManager)]
+#[process_manager(
+    name = "welcome",
+    id = u64,
+    events(UserEvent),
+    commands(Create),
+    deadlines(CreatedV1),
+    crate = renamed
+)]
+struct Welcome {}
+
+impl React<UserEvent> for Welcome {
+    fn process(_: &UserEvent, _: &RecordedEventRef<'_>) -> Option<u64> {
+        None
+    }
+
+    fn react(&mut self, _: UserEvent, _: &mut Reactions<Self>) {}
+}
+
+impl Resolve<Create> for Welcome {
+    fn replied(&mut self, _: Create, _: Done, _: &mut Reactions<Self>) {}
+
+    fn refused(&mut self, _: Create, _: &str, _: &mut Reactions<Self>) {}
+}
+
+impl Expire<CreatedV1> for Welcome {
+    fn expired(&mut self, _: CreatedV1, _: &mut Reactions<Self>) {}
+}
+
 fn main() {
+    assert_eq!(Create::SERVICE, Received::NAME);
+    assert!(Welcome::SENDS && Created::HAS_KEY);
     let _ = Row::by_state(State::Active);
     let event = Created { name: "ann".into() };
     User::default().apply_event(event.clone().into());

@@ -6,7 +6,9 @@
 pub mod shadowed {
     //! Everything that generated code could mean by a short name.
 
-    use ::midgard::{Aggregate, Apply, Event, EventSet, Projection, View, ViewKey};
+    use ::midgard::{
+        Aggregate, Apply, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,
+    };
 
     // What the derives of serde and of std need is out of the way in a module of its own.
     mod events {
@@ -22,6 +24,9 @@ pub mod shadowed {
         #[derive(Debug, Clone, Serialize, Deserialize, Event)]
         #[event(name = "other")]
         pub(super) struct Other {}
+
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        pub(super) struct Words(pub(super) Option<String>);
 
         #[derive(Debug, Clone, Serialize, Deserialize)]
         pub(super) struct Fields {
@@ -64,7 +69,21 @@ pub mod shadowed {
     mod midgard_macros {}
     trait Future {}
     trait ToString {}
+    trait Display {}
+    trait FromStr {}
+    trait ToOwned {}
+    struct Cow;
+    struct Topic;
+    struct Done;
     mod midgard {}
+    const message: () = ();
+    const command: () = ();
+    const reply: () = ();
+    const reason: () = ();
+    const reactions: () = ();
+    const recorded: () = ();
+    const payload: () = ();
+    const key: () = ();
     const bytes: () = ();
     const form: () = ();
     const row: () = ();
@@ -88,6 +107,7 @@ pub mod shadowed {
 
     #[derive(::std::fmt::Debug, ::std::clone::Clone, Event)]
     #[event(name = "user.created", version = 2, upcast_from = events::CreatedV1)]
+    #[publish(key = email)]
     struct Created {
         #[event(tag = "name")]
         name: ::std::string::String,
@@ -200,6 +220,100 @@ pub mod shadowed {
         ) -> ::std::result::Result<(), ::midgard::HandlerError> {
             ::std::result::Result::Ok(())
         }
+    }
+
+    #[derive(::std::fmt::Debug, ::std::clone::Clone, RemoteCommand)]
+    #[remote_command(name = "user.create", service = "users", key = name)]
+    struct Create {
+        name: ::std::option::Option<::std::string::String>,
+    }
+
+    impl ::serde::Serialize for Create {
+        fn serialize<S: ::serde::Serializer>(
+            &self,
+            s: S,
+        ) -> ::std::result::Result<S::Ok, S::Error> {
+            events::Words(self.name.clone()).serialize(s)
+        }
+    }
+
+    impl<'de> ::serde::Deserialize<'de> for Create {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            d: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            events::Words::deserialize(d).map(|words| Create { name: words.0 })
+        }
+    }
+
+    #[derive(Inbox)]
+    #[inbox(name = "users", events(UserEvent, events::Other), commands(Create))]
+    struct Received;
+
+    impl ::midgard::Subscribe<UserEvent> for Received {
+        async fn receive(
+            &self,
+            _: UserEvent,
+            _: &mut ::midgard::MessageContext<'_>,
+        ) -> ::std::result::Result<(), ::midgard::HandlerError> {
+            ::std::result::Result::Ok(())
+        }
+    }
+
+    impl ::midgard::Subscribe<events::Other> for Received {
+        async fn receive(
+            &self,
+            _: events::Other,
+            _: &mut ::midgard::MessageContext<'_>,
+        ) -> ::std::result::Result<(), ::midgard::HandlerError> {
+            ::std::result::Result::Ok(())
+        }
+    }
+
+    impl ::midgard::Handle<Create> for Received {
+        async fn handle(
+            &self,
+            _: Create,
+            _: &mut ::midgard::MessageContext<'_>,
+        ) -> ::std::result::Result<::midgard::Done, ::midgard::HandlerError> {
+            ::std::result::Result::Ok(::midgard::Done {})
+        }
+    }
+
+    #[derive(::std::default::Default, ProcessManager)]
+    #[process_manager(
+        name = "welcome",
+        id = u64,
+        events(UserEvent),
+        commands(Create),
+        deadlines(events::Other)
+    )]
+    struct Welcome {}
+
+    impl ::midgard::React<UserEvent> for Welcome {
+        fn process(
+            _: &UserEvent,
+            _: &::midgard::RecordedEventRef<'_>,
+        ) -> ::std::option::Option<u64> {
+            ::std::option::Option::None
+        }
+
+        fn react(&mut self, _: UserEvent, _: &mut ::midgard::Reactions<Self>) {}
+    }
+
+    impl ::midgard::Resolve<Create> for Welcome {
+        fn replied(
+            &mut self,
+            _: Create,
+            _: ::midgard::Done,
+            _: &mut ::midgard::Reactions<Self>,
+        ) {
+        }
+
+        fn refused(&mut self, _: Create, _: &::std::primitive::str, _: &mut ::midgard::Reactions<Self>) {}
+    }
+
+    impl ::midgard::Expire<events::Other> for Welcome {
+        fn expired(&mut self, _: events::Other, _: &mut ::midgard::Reactions<Self>) {}
     }
 }
 

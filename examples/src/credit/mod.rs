@@ -14,3 +14,7 @@ pub mod import;
 pub mod messages;
 pub mod orders;
 pub mod placement;
+
+/// For how long who works on something may be silent before another takes it over: whoever comes after a kill waits as
+/// long. Short, as there is only one of each service here.
+pub(crate) const LEASE: std::time::Duration = std::time::Duration::from_millis(500);

@@ -1,5 +1,6 @@
 //! The orders service: orders that are pending until their credit is decided.
 
+use super::LEASE;
 use super::messages::{OrderCancelled, OrderId};
 use super::placement::Placement;
 use crate::shop::customer::Purchase;
@@ -23,12 +24,12 @@ pub struct OrderPlaced {
 
 /// The order has its credit.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "order.approved")]
+#[event(name = "order.credit_approved")]
 pub struct OrderApproved {}
 
 /// The order has no credit.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "order.rejected")]
+#[event(name = "order.credit_refused")]
 pub struct OrderRejected {
     /// Why.
     pub reason: String,
@@ -117,14 +118,19 @@ impl Command<Order> for Decide {
     }
 }
 
-/// The service, to be run.
-pub fn service<S, B>(store: S, bus: B) -> Midgard<S>
+/// The service, to be run. The name is that of its outbox: under another one, everything is published anew.
+pub fn service<S, B>(store: S, bus: B, outbox: &str) -> Midgard<S>
 where
     S: Store + Clone,
     B: Publisher + Subscriber + Clone,
 {
-    let outbox = Outbox::new("orders").publish::<OrderCancelled>();
-    let placements = Processes::<Placement>::new().replies_from(bus.clone());
+    let outbox = Outbox::new("orders")
+        .named(outbox)
+        .publish::<OrderCancelled>()
+        .lease(LEASE);
+    let placements = Processes::<Placement>::new()
+        .replies_from(bus.clone())
+        .lease(LEASE);
     Midgard::new(store)
         .process_manager(placements)
         .outbox(outbox, bus)

@@ -19,7 +19,7 @@ pub mod tables;
 pub mod views;
 
 pub use date::{Date, Month};
-pub use money::Cents;
+pub use money::{Cents, dollars};
 
 /// A value that is not written as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

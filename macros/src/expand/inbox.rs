@@ -55,8 +55,7 @@ fn impls(inbox: &Inbox<'_>, name: &str) -> TokenStream {
         quote! {
             if #private::is_command(__message, <#ty as #private::OneCommand>::NAME) {
                 let __command = #private::read_command::<#ty>(__message)?;
-                let __reply = #handled.await.map_err(#krate::inbox::InboxError::Handler)?;
-                return #private::reply::<#ty>(__context, &__reply);
+                return #private::answer(#handled.await, __context);
             }
         }
     });

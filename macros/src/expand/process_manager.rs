@@ -1,12 +1,13 @@
 //! `#[derive(ProcessManager)]`.
 
-use super::{anonymous, handled, listed, private};
+use super::{anonymous, handled, listed, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::fallback;
 use crate::valid::{self, Checked, ProcessManager};
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::quote;
-use syn::{DeriveInput, Type};
+use syn::spanned::Spanned as _;
+use syn::{DeriveInput, Token, Type};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
@@ -47,6 +48,9 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
         }
     });
     let reactions = reactions(manager, &sets);
+    // The type stands where rustc says that it has no `Default`.
+    let this = Token![Self](ident.span());
+    let initial = quote!(<#this as #private::Default>::default());
     let sends = !commands.is_empty();
     let listings = listings(manager);
     let checks = checks(manager);
@@ -60,6 +64,10 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
             const EVENTS: &'static [&'static #krate::EventDescriptor] =
                 &#private::concat_descriptors::<__LEN>(&[#(#sets),*]);
             const SENDS: #private::bool = #sends;
+
+            fn initial() -> Self {
+                #initial
+            }
 
             fn process_of(
                 __recorded: &#krate::RecordedEventRef<'_>,
@@ -109,12 +117,16 @@ fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream 
     });
     let resolve = quote!(#krate::Resolve);
     let replies = commands.iter().map(|ty| {
-        let arguments = quote!(self, __sent, __answer, __reactions);
+        // As of the handlers: a type that is no command has its error where it is listed.
+        let read_reply = respanned(&quote!(#private::read_reply), ty.span());
+        let mut reply = Group::new(Delimiter::Parenthesis, quote!(__reply));
+        reply.set_span(ty.span());
+        let or_return = Token![?](ty.span());
+        let arguments = quote!(self, __sent, #read_reply #reply #or_return, __reactions);
         let replied = handled(&resolve, ty, "replied", arguments);
         quote! {
             if __command.name == <#ty as #private::OneCommand>::NAME {
-                let __sent = __command.read_command::<#ty>()?;
-                let __answer = #private::read_reply::<#ty>(__reply)?;
+                let __sent = #krate::process::Payload::read_command::<#ty>(__command)?;
                 #replied;
                 #done
             }
@@ -125,7 +137,7 @@ fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream 
         let refused = handled(&resolve, ty, "refused", arguments);
         quote! {
             if __command.name == <#ty as #private::OneCommand>::NAME {
-                let __sent = __command.read_command::<#ty>()?;
+                let __sent = #krate::process::Payload::read_command::<#ty>(__command)?;
                 #refused;
                 #done
             }

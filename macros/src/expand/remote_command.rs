@@ -6,7 +6,7 @@ use crate::fallback;
 use crate::valid::{self, Checked, RemoteCommand};
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
-use syn::{DeriveInput, Path, Type};
+use syn::{DeriveInput, Path, Token, Type};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
@@ -38,6 +38,9 @@ fn impls(
     let ident = &input.ident;
     let key = message_key(key.as_ref(), &private);
     let reply = reply(answer, krate);
+    // What the type lacks is said where it is defined.
+    let this = Token![Self](ident.span());
+    let payload = quote!(<#this as #private::CommandPayload>);
     anonymous(&quote! {
         #[automatically_derived]
         impl #krate::RemoteCommand for #ident {
@@ -47,6 +50,20 @@ fn impls(
             type Reply = #reply;
 
             #key
+
+            fn __serialize<__S>(&self, __serializer: __S) -> #private::Result<__S::Ok, __S::Error>
+            where
+                __S: #private::Serializer,
+            {
+                #payload::write(self, __serializer)
+            }
+
+            fn __deserialize<'__de, __D>(__deserializer: __D) -> #private::Result<Self, __D::Error>
+            where
+                __D: #private::Deserializer<'__de>,
+            {
+                #payload::read(__deserializer)
+            }
         }
     })
 }

@@ -38,8 +38,8 @@ impl Kind {
     const fn allows(self, c: char) -> bool {
         match c {
             'a'..='z' | '0'..='9' | '_' => true,
-            // A service is also a queue, and one word of the topics of its commands.
-            '.' => !matches!(self, Kind::Service | Kind::Inbox),
+            // These are also queues, and one word of a topic.
+            '.' => !matches!(self, Kind::Service | Kind::Inbox | Kind::ProcessManager),
             // A stream is `{aggregate}-{id}`: the first `-` ends the aggregate's name.
             '-' => !matches!(self, Kind::Aggregate | Kind::ProcessManager),
             _ => false,
@@ -96,7 +96,8 @@ pub(super) fn check(name: &str, kind: Kind, suggestion: &str) -> Result<(), Stri
         better => better,
     };
     let letters = match kind {
-        Kind::Aggregate | Kind::ProcessManager => "`a-z`, `0-9`, `.` and `_`",
+        Kind::Aggregate => "`a-z`, `0-9`, `.` and `_`",
+        Kind::ProcessManager => "`a-z`, `0-9` and `_`",
         Kind::Service | Kind::Inbox => "`a-z`, `0-9`, `-` and `_`",
         _ => "`a-z`, `0-9`, `.`, `-` and `_`",
     };
@@ -183,6 +184,8 @@ mod tests {
         assert!(check("customers-eu_1", Kind::Service, "a").is_ok());
         assert!(check("customers.eu", Kind::Service, "a").is_err());
         assert!(check("customers.eu", Kind::Inbox, "a").is_err());
+        assert!(check("placement.eu", Kind::ProcessManager, "a").is_err());
+        assert!(check("placement-eu", Kind::ProcessManager, "a").is_err());
         assert!(check("customers.eu", Kind::Command, "a").is_ok());
         assert_eq!(suggest("customers.eu", Kind::Inbox), "customers_eu");
     }

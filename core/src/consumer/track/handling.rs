@@ -5,7 +5,7 @@ use super::super::control::Mode;
 use super::super::failure::Then;
 use super::super::handler::{Call, Handler, TransactionOf};
 use super::super::status::ConsumerState;
-use super::{Ended, Track, Trouble};
+use super::{CONFLICTS, Ended, Track, Trouble};
 use crate::place::Position;
 use crate::projection::{Effect, HandlerError, ProjectError, ViewStore as _};
 use crate::record::RecordedEventRef;
@@ -36,8 +36,11 @@ enum Attempt {
         index: usize,
         error: ProjectError,
     },
-    /// All were handled, but what they wrote cannot be committed.
-    Refused(HandlerError),
+    /// All up to this one were handled, but what they wrote cannot be committed.
+    Refused {
+        index: usize,
+        error: HandlerError,
+    },
 }
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
@@ -49,6 +52,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         reached: Position,
     ) -> Result<Option<Ended>, Trouble> {
         let (mut from, mut to) = (0, end);
+        // After a refusal few events are committed at once, and then more and more again.
+        let (mut most, mut conflicts) = (end, 0);
         while from < end {
             let up_to = if to == end {
                 reached
@@ -57,14 +62,15 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             };
             let (index, error) = match self.attempt(batch, from, to, up_to).await? {
                 Attempt::Done => {
-                    (from, to) = (to, end);
-                    self.failures = 0;
+                    most = most.saturating_mul(2);
+                    (from, to) = (to, end.min(to.saturating_add(most)));
+                    (self.failures, conflicts) = (0, 0);
                     continue;
                 }
                 Attempt::Stopped => return Ok(Some(Ended::Stopped)),
                 Attempt::Full { index } => {
-                    (from, to) = (index + 1, end);
-                    self.failures = 0;
+                    (from, to) = (index + 1, end.min((index + 1).saturating_add(most)));
+                    (self.failures, conflicts) = (0, 0);
                     continue;
                 }
                 Attempt::Partly => {
@@ -73,11 +79,26 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     return Ok(None);
                 }
                 Attempt::Failed { index, error } => (index, error),
-                Attempt::Refused(error) if to - from == 1 => (from, ProjectError::Handler(error)),
-                Attempt::Refused(_) => {
-                    to = from + (to - from) / 2;
+                Attempt::Refused { index, .. } if index > from => {
+                    most = (index + 1 - from) / 2;
+                    to = from + most;
                     continue;
                 }
+                Attempt::Refused { error, .. }
+                    if conflicts < CONFLICTS && self.around.handler.is_conflict(&error) =>
+                {
+                    conflicts += 1;
+                    (to, most) = (from + 1, 1);
+                    let control = self.around.control;
+                    let asked = control.asked();
+                    if control.mode() == Mode::Stop {
+                        return Ok(Some(Ended::Stopped));
+                    }
+                    let wait = Duration::from_millis(conflicts.into());
+                    control.pause(asked, wait).await;
+                    continue;
+                }
+                Attempt::Refused { error, .. } => (from, ProjectError::Handler(error)),
             };
             if H::ATOMIC && index > from {
                 // What was well is done once more without it, and committed.
@@ -139,8 +160,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         // What cannot be read now cannot be read a moment later.
         let wait = match error {
             ProjectError::Decode(_) => None,
-            ProjectError::Handler(error) if self.around.handler.is_final(error) => None,
-            ProjectError::Handler(_) => policy.wait_after(self.failures),
+            ProjectError::Handler(error) => {
+                let handler = self.around.handler;
+                handler.wait_after(error, policy, self.failures)
+            }
         };
         let Some(wait) = wait else {
             return Ok(false);
@@ -179,7 +202,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         self.check_leases(&mut transaction).await?;
         let mut effects: Vec<Effect> = Vec::new();
         let (mut handled, mut parked, mut up_to) = (0, Vec::new(), up_to);
-        let mut attempt = Attempt::Done;
+        let (mut attempt, mut last) = (Attempt::Done, to - 1);
         let (began, longest) = (Instant::now(), self.leases.interval().min(LONGEST));
         for index in from..to {
             let event = batch.get(index);
@@ -216,7 +239,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 } else {
                     Attempt::Partly
                 };
-                up_to = event.position;
+                (up_to, last) = (event.position, index);
                 break;
             }
         }
@@ -226,7 +249,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             }
             self.put_letters(&mut transaction, batch, &parked).await?;
             match self.commit(transaction, up_to, handled).await {
-                Err(Trouble::Refused(error)) => return Ok(Attempt::Refused(error)),
+                Err(Trouble::Refused(error)) => {
+                    return Ok(Attempt::Refused { index: last, error });
+                }
                 committed => committed?,
             }
             for effect in effects {

@@ -3,7 +3,7 @@
 use super::super::batch::EventBatch;
 use super::super::control::Mode;
 use super::super::handler::{Handler, TransactionOf};
-use super::super::notes::{self, Letter, Request};
+use super::super::notes::{self, Letter, NoteError, Request};
 use super::ownership::write;
 use super::{Track, Trouble};
 use crate::place::{LogId, Position};
@@ -221,6 +221,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                         }
                         self.handled += 1;
                         return Ok(true);
+                    }
+                    // It is asked for still, and done anew.
+                    Err(Trouble::Refused(error)) if self.around.handler.is_conflict(&error) => {
+                        return Err(Trouble::Note(NoteError::Conflict(error)));
                     }
                     Err(Trouble::Refused(error)) => error.to_string(),
                     Err(trouble) => return Err(trouble),

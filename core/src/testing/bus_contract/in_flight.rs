@@ -2,6 +2,7 @@
 
 pub(super) use super::kit::shared as fixture;
 use super::kit::*;
+use futures_util::future::join;
 
 pub(super) async fn receiver_is_given_no_more_than_its_bound<F: BusFixture>(fixture: &F) {
     let scene = Scene::new(fixture).await;
@@ -45,6 +46,17 @@ pub(super) async fn receiver_of_one_at_a_time<F: BusFixture>(fixture: &F) {
         Vec::from_iter(1..10),
         "one after the other"
     );
+}
+
+pub(super) async fn receiver_that_waits_already_is_given_more<F: BusFixture>(fixture: &F) {
+    let scene = Scene::new(fixture).await;
+    let queue = scene.queue("one", &["placed"]).with_in_flight(1);
+    let mut deliveries = scene.subscribe(&queue).await;
+    scene.send(&scene.messages("placed", 0..2)).await;
+    let held = next(&mut deliveries).await;
+    // It waits first, and is settled then.
+    let (taken, ()) = join(take(&mut deliveries), acknowledge(held)).await;
+    assert_eq!(taken, 1, "who waits is woken when there is room");
 }
 
 pub(super) async fn set_aside_message_makes_room<F: BusFixture>(fixture: &F) {

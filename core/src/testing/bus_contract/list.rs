@@ -52,6 +52,7 @@ macro_rules! __bus_contract_cases {
             in_flight {
                 receiver_is_given_no_more_than_its_bound,
                 receiver_of_one_at_a_time,
+                receiver_that_waits_already_is_given_more,
                 set_aside_message_makes_room,
                 each_receiver_has_its_own_bound,
                 slow_receiver_slows_no_other_queue,

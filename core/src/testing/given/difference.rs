@@ -110,7 +110,10 @@ fn count(events: usize) -> String {
 /// The lines of both sides in one order, those of one side alone with its mark.
 ///
 /// The longest common subsequence is quadratic; events in tests are short.
-fn merge<'a>(expected: &'a [String], decided: &'a [String]) -> Vec<(char, &'a str)> {
+pub(in crate::testing) fn merge<'a>(
+    expected: &'a [String],
+    decided: &'a [String],
+) -> Vec<(char, &'a str)> {
     let (rows, columns) = (expected.len(), decided.len());
     // The length of the longest common subsequence of what follows each pair of lines.
     let mut common = vec![vec![0_usize; columns + 1]; rows + 1];

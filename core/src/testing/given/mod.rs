@@ -3,7 +3,7 @@
 // A test kit reports by panicking, at the line of the test.
 #![allow(clippy::panic)]
 
-mod difference;
+pub(in crate::testing) mod difference;
 
 use crate::aggregate::{Aggregate, Command, Events};
 use difference::{Difference, Listing};

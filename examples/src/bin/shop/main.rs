@@ -6,11 +6,10 @@ mod report;
 
 use clap::{Args, Parser, Subcommand};
 use midgard_examples::open::StoreKind;
-use midgard_examples::shop::Cents;
-use midgard_examples::shop::Malformed;
 use midgard_examples::shop::customer::CustomerId;
 use midgard_examples::shop::import::ImportError;
 use midgard_examples::shop::listing::ListingError;
+use midgard_examples::shop::{Cents, dollars};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,12 +72,6 @@ struct ReportOptions {
     /// Makes the views anew from all events, and shows how far it is.
     #[arg(long)]
     rebuild: bool,
-}
-
-/// On the command line `100` is as clear as `100.00`.
-fn dollars(text: &str) -> Result<Cents, Malformed> {
-    let exact = text.parse();
-    exact.or_else(|error| format!("{text}.00").parse().map_err(|_| error))
 }
 
 fn main() -> ExitCode {

@@ -1,0 +1,197 @@
+//! The bus.
+
+use crate::declared;
+use crate::envelope;
+use crate::link::Link;
+use crate::options::RabbitMqOptions;
+use crate::publishing::{Outgoing, Publishing};
+use crate::receiving::{RabbitMqDeliveries, Source};
+use crate::topology::{self, Names};
+use crate::trouble::Trouble;
+use lapin::types::ShortString;
+use midgard::bus::{BusError, Message, Published, Publisher, Queue, Subscriber};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// For how long a declaration may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A bus over RabbitMQ. Clones are the same bus.
+///
+/// See the [crate](crate) for what it makes at the broker, and for what it promises.
+#[derive(Clone)]
+pub struct RabbitMqBus {
+    bus: Arc<Bus>,
+}
+
+/// What all clones share.
+pub(crate) struct Bus {
+    pub(crate) options: Arc<RabbitMqOptions>,
+    pub(crate) location: String,
+    pub(crate) publishing: Arc<Publishing>,
+    /// Apart from publishing: a broker that runs out of memory stops connections that publish, and must not stop those that
+    /// take messages out of it.
+    pub(crate) receiving: Link,
+}
+
+impl RabbitMqBus {
+    /// Connects to the broker at an address: `amqp://user:password@host:5672/vhost`, or `amqps://..` with TLS.
+    ///
+    /// # Errors
+    /// [`BusError::Unavailable`] when it cannot be reached now, [`BusError::Unusable`] when trying again does not help: a
+    /// wrong address, password or certificate.
+    pub async fn connect(url: &str) -> Result<Self, BusError> {
+        Self::options(url).connect().await
+    }
+
+    /// Says more than an address.
+    pub fn options(url: &str) -> RabbitMqOptions {
+        RabbitMqOptions::new(url)
+    }
+
+    /// The bus, without connecting yet: it connects when it is used first. With this a service starts while the broker
+    /// is down.
+    ///
+    /// # Errors
+    /// [`BusError::Unusable`] when the address is none.
+    pub fn new(options: RabbitMqOptions) -> Result<Self, BusError> {
+        let location = options.location();
+        if let Err(reason) = &options.uri {
+            return Err(BusError::Unusable {
+                location,
+                reason: format!(
+                    "it is no address of a RabbitMQ broker ({reason}); one is amqp://user:password@host:5672/vhost"
+                ),
+            });
+        }
+        let options = Arc::new(options);
+        Ok(RabbitMqBus {
+            bus: Arc::new(Bus {
+                publishing: Publishing::new(Arc::clone(&options)),
+                receiving: Link::new(Arc::clone(&options), "receiving"),
+                options,
+                location,
+            }),
+        })
+    }
+
+    /// Connects, if it is not connected.
+    pub(crate) async fn reach(&self) -> Result<(), BusError> {
+        let reached = self.bus.publishing.reach().await;
+        reached.map_err(|trouble| trouble.at(&self.bus.location))
+    }
+}
+
+impl Bus {
+    /// A message, ready to be sent; or why it is refused.
+    fn outgoing(&self, message: &Message) -> Result<Outgoing, BusError> {
+        let refused = |reason: String| BusError::Refused {
+            id: message.id.clone(),
+            name: message.name.clone(),
+            reason,
+        };
+        let (size, largest) = (message.data.len(), self.options.largest_message);
+        if size > largest {
+            return Err(refused(format!(
+                "its payload has {size} bytes and {largest} are allowed; store it elsewhere and send where it is, or raise `largest_message`, and `max_message_size` of the broker"
+            )));
+        }
+        let properties = envelope::properties(message);
+        let (size, largest) = (envelope::size(&properties), envelope::LARGEST);
+        if size > largest {
+            return Err(refused(format!(
+                "its attributes and headers have {size} bytes and RabbitMQ takes {largest}; put what is long into the payload"
+            )));
+        }
+        let topic = message.topic();
+        let Ok(key) = ShortString::try_new(topic.as_str()) else {
+            let size = topic.as_str().len();
+            return Err(refused(format!(
+                "its topic {topic} has {size} bytes and RabbitMQ takes 255; give it a shorter name"
+            )));
+        };
+        Ok(Outgoing {
+            // It was checked when the channel was opened.
+            exchange: ShortString::try_new(&*self.options.exchange).unwrap_or_default(),
+            key,
+            properties,
+            body: message.data.clone(),
+        })
+    }
+
+    async fn declare(self: &Arc<Self>, queue: &Queue) -> Result<Source, Trouble> {
+        let names = Names::of(queue, &self.options)?;
+        let late = |_| Trouble::unavailable("declare a queue", "the broker did not answer in time");
+        let declared = timeout(PATIENCE, self.declare_once(queue, &names)).await;
+        match declared.map_err(late).flatten() {
+            Ok(prefetch) => Ok(Source {
+                bus: Arc::clone(self),
+                queue: queue.clone(),
+                names,
+                prefetch,
+            }),
+            Err(trouble) => {
+                self.receiving.failed().await;
+                Err(trouble)
+            }
+        }
+    }
+}
+
+impl Bus {
+    async fn declare_once(&self, queue: &Queue, names: &Names) -> Result<u16, Trouble> {
+        let is_there = queue.is_temporary()
+            || topology::is_there(self.receiving.channel().await?, names).await?;
+        let channel = self.receiving.channel().await?;
+        let (publishing, options) = (&self.publishing, &self.options);
+        let prefetch = declared::declare(&channel, publishing, queue, names, options).await?;
+        if !is_there {
+            sleep(topology::SETTLES).await;
+        }
+        Ok(prefetch)
+    }
+}
+
+impl Publisher for RabbitMqBus {
+    /// Publishes all of the messages at once, and waits until the broker has them on disk. When one of them is refused,
+    /// none is published.
+    async fn publish(&self, messages: &[Message]) -> Result<Published, BusError> {
+        if messages.is_empty() {
+            return Ok(Published::all());
+        }
+        let outgoing = messages.iter().map(|message| self.bus.outgoing(message));
+        let batch = outgoing.collect::<Result<Vec<_>, _>>()?;
+        let unheard = self.bus.publishing.publish(batch).await;
+        let unheard = unheard.map_err(|trouble| trouble.at(&self.bus.location))?;
+        Ok(Published::but(unheard))
+    }
+}
+
+impl Subscriber for RabbitMqBus {
+    type Deliveries = RabbitMqDeliveries;
+
+    async fn declare(&self, queue: &Queue) -> Result<(), BusError> {
+        let declared = self.bus.declare(queue).await;
+        declared.map_or_else(|trouble| Err(trouble.at(&self.bus.location)), |_| Ok(()))
+    }
+
+    async fn subscribe(&self, queue: &Queue) -> Result<RabbitMqDeliveries, BusError> {
+        let subscribed = async {
+            let source = self.bus.declare(queue).await?;
+            RabbitMqDeliveries::open(source).await
+        };
+        subscribed
+            .await
+            .map_err(|trouble| trouble.at(&self.bus.location))
+    }
+}
+
+impl fmt::Debug for RabbitMqBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RabbitMqBus")
+            .field("options", &self.bus.options)
+            .finish()
+    }
+}

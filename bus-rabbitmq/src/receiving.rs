@@ -1,0 +1,222 @@
+//! Receives from queues.
+
+use crate::bus::Bus;
+use crate::envelope;
+use crate::link;
+use crate::settling::Settling;
+use crate::topology::{self, Names};
+use crate::trouble::Trouble;
+use futures_util::StreamExt;
+use lapin::message::Delivery;
+use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueDeleteOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Consumer};
+use midgard::bus::{BusError, Deliveries, Queue, Received};
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+/// For how long the broker may take to let a receiver begin.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What comes out of a queue of a [`RabbitMqBus`](crate::RabbitMqBus).
+pub struct RabbitMqDeliveries {
+    source: Arc<Source>,
+    state: State,
+}
+
+/// Where messages come from.
+pub(crate) struct Source {
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) queue: Queue,
+    pub(crate) names: Names,
+    /// How many messages the broker sends ahead; what the receiver may have at once is no more than the queue says.
+    pub(crate) prefetch: u16,
+}
+
+enum State {
+    /// Kept here, so that dropping the future of `next` does not begin it again.
+    Opening(Pin<Box<dyn Future<Output = Result<Box<Consuming>, Trouble>> + Send>>),
+    Consuming(Box<Consuming>),
+}
+
+/// One channel, until it is lost.
+struct Consuming {
+    channel: Channel,
+    consumer: Consumer,
+    /// What was sent ahead.
+    waiting: VecDeque<Delivery>,
+    /// How many more the receiver may have.
+    room: Arc<Semaphore>,
+}
+
+impl RabbitMqDeliveries {
+    pub(crate) async fn open(source: Source) -> Result<Self, Trouble> {
+        let source = Arc::new(source);
+        let consuming = Source::open(Arc::clone(&source)).await?;
+        Ok(RabbitMqDeliveries {
+            source,
+            state: State::Consuming(consuming),
+        })
+    }
+
+    fn reopen(&mut self) {
+        self.state = State::Opening(Box::pin(Source::open(Arc::clone(&self.source))));
+    }
+}
+
+impl Source {
+    /// Begins to receive, with everything that it needs made again should it be gone.
+    async fn open(source: Arc<Source>) -> Result<Box<Consuming>, Trouble> {
+        let link = &source.bus.receiving;
+        let channel = link.channel().await?;
+        let late = |_| Trouble::unavailable("receive", "the broker did not answer in time");
+        let opened = timeout(PATIENCE, source.consume(channel)).await;
+        match opened.map_err(late).flatten() {
+            Ok(consuming) => {
+                link.worked().await;
+                Ok(consuming)
+            }
+            Err(trouble) => {
+                link.failed().await;
+                Err(trouble)
+            }
+        }
+    }
+
+    async fn consume(&self, channel: Channel) -> Result<Box<Consuming>, Trouble> {
+        let (names, options) = (&self.names, &self.bus.options);
+        topology::declare(&channel, &self.queue, names, options).await?;
+        topology::bind(&channel, names, self.queue.topics()).await?;
+        let failed = |error| Trouble::new("receive", error);
+        let limit = channel.basic_qos(self.prefetch, BasicQosOptions::default());
+        limit.await.map_err(failed)?;
+        let (queue, tag) = (names.queue.clone(), ShortString::default());
+        let options = BasicConsumeOptions::default();
+        let consumer = channel.basic_consume(queue, tag, options, FieldTable::default());
+        Ok(Box::new(Consuming {
+            consumer: consumer.await.map_err(failed)?,
+            channel,
+            waiting: VecDeque::new(),
+            room: Arc::new(Semaphore::new(self.queue.in_flight().into())),
+        }))
+    }
+}
+
+impl Consuming {
+    /// The next message, once the receiver has room for it. May be dropped without losing one.
+    async fn next(&mut self) -> Result<(Delivery, OwnedSemaphorePermit), Trouble> {
+        let lost = |why: &str| Trouble::unavailable("receive", why);
+        loop {
+            // What was sent ahead over a channel that is gone now belongs to another receiver.
+            if !self.channel.status().connected() {
+                return match self.consumer.next().await {
+                    Some(Err(error)) => Err(Trouble::new("receive", error)),
+                    _ => Err(lost("the connection was lost")),
+                };
+            }
+            if !self.waiting.is_empty()
+                && let Ok(room) = Arc::clone(&self.room).try_acquire_owned()
+                && let Some(delivery) = self.waiting.pop_front()
+            {
+                return Ok((delivery, room));
+            }
+            tokio::select! {
+                biased;
+                delivery = self.consumer.next() => match delivery {
+                    Some(Ok(delivery)) => self.waiting.push_back(delivery),
+                    Some(Err(error)) => return Err(Trouble::new("receive", error)),
+                    None => return Err(lost("the broker ended it: the queue was removed or has moved")),
+                },
+                _ = self.room.acquire(), if !self.waiting.is_empty() => {}
+            }
+        }
+    }
+}
+
+impl Drop for Consuming {
+    fn drop(&mut self) {
+        link::close(&self.channel);
+    }
+}
+
+impl Deliveries for RabbitMqDeliveries {
+    async fn next(&mut self) -> Result<Received, BusError> {
+        loop {
+            let trouble = match &mut self.state {
+                State::Opening(opening) => match opening.await {
+                    Ok(consuming) => {
+                        self.state = State::Consuming(consuming);
+                        continue;
+                    }
+                    Err(trouble) => trouble,
+                },
+                State::Consuming(consuming) => match consuming.next().await {
+                    Ok((delivery, room)) => return Ok(self.received(delivery, room)),
+                    Err(trouble) => {
+                        self.source.bus.receiving.failed().await;
+                        trouble
+                    }
+                },
+            };
+            self.reopen();
+            return Err(trouble.at(&self.source.bus.location));
+        }
+    }
+}
+
+impl RabbitMqDeliveries {
+    fn received(&self, delivery: Delivery, room: OwnedSemaphorePermit) -> Received {
+        let content = envelope::read(&delivery.properties, &delivery.data);
+        let is_redelivered = delivery.redelivered;
+        let settling = Settling::new(Arc::clone(&self.source), delivery, room);
+        Received::new(content, is_redelivered, settling)
+    }
+}
+
+impl Drop for RabbitMqDeliveries {
+    fn drop(&mut self) {
+        if !self.source.queue.is_temporary() {
+            return;
+        }
+        let Ok(handle) = tokio::runtime::Handle::try_current() else {
+            // It expires.
+            return;
+        };
+        self.reopen();
+        let source = Arc::clone(&self.source);
+        handle.spawn(async move {
+            let unused = QueueDeleteOptions {
+                if_unused: true,
+                ..QueueDeleteOptions::default()
+            };
+            // The broker may still be taking the receiver away.
+            for wait in [50, 200, 1000, 5000] {
+                let Ok(channel) = source.bus.receiving.channel().await else {
+                    return;
+                };
+                let queue = source.names.queue.clone();
+                if channel.queue_delete(queue, unused).await.is_ok() {
+                    return;
+                }
+                sleep(Duration::from_millis(wait)).await;
+            }
+            tracing::debug!(
+                queue = source.queue.name(),
+                "a temporary queue is left to expire"
+            );
+        });
+    }
+}
+
+impl fmt::Debug for RabbitMqDeliveries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RabbitMqDeliveries")
+            .field("queue", &self.source.names.queue.as_str())
+            .finish_non_exhaustive()
+    }
+}

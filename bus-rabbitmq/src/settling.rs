@@ -1,0 +1,170 @@
+//! What becomes of messages that were received.
+
+use crate::envelope;
+use crate::publishing::Outgoing;
+use crate::receiving::Source;
+use crate::topology;
+use crate::trouble::Trouble;
+use lapin::Acker;
+use lapin::BasicProperties;
+use lapin::message::Delivery;
+use lapin::options::BasicAckOptions;
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use midgard::bus::{BusError, Settle, Verdict};
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// The longest reason that is kept, in bytes.
+const REASON: usize = 4096;
+/// Headers that are instructions to the broker, and must not be followed again.
+const INSTRUCTIONS: [&str; 2] = ["CC", "BCC"];
+
+/// Settles a message.
+pub(crate) struct Settling {
+    source: Arc<Source>,
+    acker: Acker,
+    /// Room for another message, once this one is settled; `None` when it was given back.
+    room: Option<OwnedSemaphorePermit>,
+    original: Original,
+}
+
+/// What is kept aside.
+#[derive(Default)]
+struct Original {
+    exchange: ShortString,
+    routing_key: ShortString,
+    properties: BasicProperties,
+    body: Vec<u8>,
+}
+
+impl Settling {
+    pub(crate) fn new(source: Arc<Source>, delivery: Delivery, room: OwnedSemaphorePermit) -> Self {
+        Settling {
+            source,
+            acker: delivery.acker,
+            room: Some(room),
+            original: Original {
+                exchange: delivery.exchange,
+                routing_key: delivery.routing_key,
+                properties: delivery.properties,
+                body: delivery.data,
+            },
+        }
+    }
+
+    async fn acknowledge(mut self) -> Result<(), Trouble> {
+        match self.acker.ack(BasicAckOptions::default()).await {
+            Ok(true) => {
+                // Gives the room back.
+                drop(self.room.take());
+                Ok(())
+            }
+            Ok(false) => Err(Trouble::unavailable(
+                "acknowledge a message",
+                "it came over a connection that is gone, and is delivered again",
+            )),
+            Err(error) => Err(Trouble::new("acknowledge a message", error)),
+        }
+    }
+
+    /// Puts it with the dead letters, and only then takes it out of its queue.
+    async fn set_aside(mut self, reason: &str) -> Result<(), Trouble> {
+        let original = std::mem::take(&mut self.original);
+        let bus = &self.source.bus;
+        let channel = bus.receiving.channel().await?;
+        topology::declare_dead(&channel, &self.source.names).await?;
+        let letter = original.letter(reason, self.source.names.dead.clone());
+        let unheard = bus.publishing.publish(vec![letter]).await?;
+        if !unheard.is_empty() {
+            let why = format!("the queue \"{}\" went away", self.source.names.dead);
+            return Err(Trouble::unavailable("set a message aside", why));
+        }
+        self.acknowledge().await
+    }
+}
+
+impl Original {
+    fn letter(self, reason: &str, dead: ShortString) -> Outgoing {
+        let mut headers = FieldTable::default();
+        let given = self.properties.headers().iter().flat_map(FieldTable::inner);
+        for (name, value) in given {
+            if !INSTRUCTIONS.contains(&name.as_str()) {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        let mut text = |name: &'static str, text: &str| {
+            let value = AMQPValue::LongString(LongString::from(text));
+            headers.insert(ShortString::from(name), value);
+        };
+        text(
+            "midgard-reason",
+            &reason[..reason.floor_char_boundary(REASON)],
+        );
+        text("midgard-exchange", self.exchange.as_str());
+        text("midgard-routing-key", self.routing_key.as_str());
+        let mut properties = plain(&self.properties).with_headers(headers);
+        envelope::shorten(&mut properties);
+        Outgoing {
+            exchange: ShortString::default(),
+            key: dead,
+            properties,
+            body: self.body,
+        }
+    }
+}
+
+/// What was said about a message, without what the broker would act upon: how long it is kept, and whose it is.
+fn plain(given: &BasicProperties) -> BasicProperties {
+    let mut properties = BasicProperties::default().with_delivery_mode(2);
+    if let Some(kind) = given.content_type() {
+        properties = properties.with_content_type(kind.clone());
+    }
+    if let Some(encoding) = given.content_encoding() {
+        properties = properties.with_content_encoding(encoding.clone());
+    }
+    if let Some(id) = given.correlation_id() {
+        properties = properties.with_correlation_id(id.clone());
+    }
+    if let Some(to) = given.reply_to() {
+        properties = properties.with_reply_to(to.clone());
+    }
+    if let Some(id) = given.message_id() {
+        properties = properties.with_message_id(id.clone());
+    }
+    if let Some(time) = given.timestamp() {
+        properties = properties.with_timestamp(*time);
+    }
+    if let Some(kind) = given.kind() {
+        properties = properties.with_type(kind.clone());
+    }
+    if let Some(program) = given.app_id() {
+        properties = properties.with_app_id(program.clone());
+    }
+    properties
+}
+
+impl Settle for Settling {
+    fn settle(
+        self: Box<Self>,
+        verdict: Verdict,
+    ) -> Pin<Box<dyn Future<Output = Result<(), BusError>> + Send>> {
+        Box::pin(async move {
+            let location = self.source.bus.location.clone();
+            let settled = match verdict {
+                Verdict::Acknowledge => self.acknowledge().await,
+                Verdict::SetAside { reason } => self.set_aside(&reason).await,
+            };
+            settled.map_err(|trouble| trouble.at(&location))
+        })
+    }
+}
+
+impl Drop for Settling {
+    /// Without a verdict it is still the receiver's, as far as the broker knows.
+    fn drop(&mut self) {
+        if let Some(room) = self.room.take() {
+            room.forget();
+        }
+    }
+}

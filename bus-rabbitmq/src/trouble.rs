@@ -1,0 +1,108 @@
+//! What went wrong, before it is known to whom it is told.
+
+use lapin::ErrorKind;
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
+use midgard::bus::BusError;
+
+/// What went wrong. It can be told to several who wait for the same.
+#[derive(Debug, Clone)]
+pub(crate) enum Trouble {
+    /// Trying again may help.
+    Unavailable { action: &'static str, cause: Cause },
+    /// Trying again does not help.
+    Unusable { reason: String },
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error(transparent)]
+    Client(#[from] lapin::Error),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Trouble {
+    /// The client says that something failed.
+    pub(crate) fn new(action: &'static str, error: lapin::Error) -> Self {
+        match reason(&error) {
+            Some(reason) => Trouble::Unusable { reason },
+            None => Trouble::Unavailable {
+                action,
+                cause: error.into(),
+            },
+        }
+    }
+
+    pub(crate) fn unavailable(action: &'static str, cause: impl Into<String>) -> Self {
+        let cause = Cause::Other(cause.into());
+        Trouble::Unavailable { action, cause }
+    }
+
+    pub(crate) fn unusable(reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        Trouble::Unusable { reason }
+    }
+
+    /// As users are told.
+    pub(crate) fn at(self, location: &str) -> BusError {
+        let location = location.to_owned();
+        match self {
+            Trouble::Unavailable { action, cause } => BusError::Unavailable {
+                location,
+                action,
+                source: match cause {
+                    Cause::Client(error) => Box::new(error),
+                    Cause::Other(_) => Box::new(cause),
+                },
+            },
+            Trouble::Unusable { reason } => BusError::Unusable { location, reason },
+        }
+    }
+}
+
+/// Why trying again would not help, and what to do; `None` when it may help.
+fn reason(error: &lapin::Error) -> Option<String> {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => {
+            let said = error.get_message();
+            match error.kind() {
+                AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => Some(format!(
+                    "the broker refuses access ({said}); check the user, the password, and the rights of the user to configure, write and read"
+                )),
+                AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => Some(format!(
+                    "the broker does not allow it ({said}); check the virtual host in the address, and whether the user may use it"
+                )),
+                _ => None,
+            }
+        }
+        ErrorKind::InvalidProtocolVersion(_) => Some(format!(
+            "what answers is no RabbitMQ broker ({error}); check the address"
+        )),
+        ErrorKind::IOError(io) if io.kind() == std::io::ErrorKind::InvalidData => Some(format!(
+            "no encrypted connection can be made ({io}); check the certificate authority and the name in the address"
+        )),
+        _ => None,
+    }
+}
+
+/// Something was declared that is there already, and is different.
+pub(crate) fn declared_differently(what: &str, name: &str, error: lapin::Error) -> Trouble {
+    if let ErrorKind::ProtocolError(said) = error.kind()
+        && is(&error, AMQPSoftError::PRECONDITIONFAILED)
+    {
+        let said = said.get_message();
+        return Trouble::unusable(format!(
+            "the {what} \"{name}\" is there with other settings ({said}); delete it when it is empty, or use another name or prefix, or say the same settings as those that made it"
+        ));
+    }
+    Trouble::new("declare a queue", error)
+}
+
+/// What was asked for is not there.
+pub(crate) fn is_not_found(error: &lapin::Error) -> bool {
+    is(error, AMQPSoftError::NOTFOUND)
+}
+
+fn is(error: &lapin::Error, soft: AMQPSoftError) -> bool {
+    matches!(error.kind(), ErrorKind::ProtocolError(said) if *said.kind() == AMQPErrorKind::Soft(soft))
+}

@@ -1,0 +1,480 @@
+//! Commands from programs that are no process managers: one at a time, with the answer as a result.
+
+use super::{Refused, RemoteCommand};
+use crate::bus::{
+    BusError, Deliveries, Message, MessageError, Publisher, Purpose, Queue, Received, Subscriber,
+    Topic,
+};
+use crate::codec::{self, DecodeReason, EncodeError};
+use crate::event::Event as _;
+use crate::metadata::{EventId, Metadata};
+use crate::time::Timestamp;
+use event_listener::Event as Notify;
+use futures_timer::Delay;
+use futures_util::future::{Either, select};
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What the names under which clients wait for answers begin with. Queues that stay have no dot in their names.
+const CLIENT: &str = "client.";
+/// How long to wait before a queue for answers that was lost is made again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Whether replies of this name go to a client, which does not come back once it is gone.
+pub(crate) fn is_client(reply_to: &str) -> bool {
+    reply_to.starts_with(CLIENT)
+}
+
+/// Sends commands to other services from any program: a web server, a tool, a test. Share one behind an `Arc`: many
+/// may ask at once.
+///
+/// A command is published at once, and is not in any log: when the program ends before the bus has confirmed it, it may
+/// be lost. A [`ProcessManager`](crate::ProcessManager) sends commands that cannot be lost.
+///
+/// While someone waits for an answer, the client has one temporary queue, for all who wait. Nothing runs in the
+/// background: whoever waits receives for all.
+///
+/// ```
+/// # use futures_util::future::{Either, select};
+/// # use midgard::bus::InProcessBus;
+/// # use midgard::{Done, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, Refused};
+/// use midgard::{AskError, CommandClient, RemoteCommand};
+/// use serde::{Deserialize, Serialize};
+/// use std::time::Duration;
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+/// #[remote_command(name = "shop.close", service = "shop")]
+/// struct CloseShop { hour: u32 }
+/// # #[derive(Inbox)]
+/// # #[inbox(name = "shop", commands(CloseShop))]
+/// # struct Shop;
+/// # impl Handle<CloseShop> for Shop {
+/// #     async fn handle(&self, command: CloseShop, _: &mut MessageContext<'_>) -> Result<Done, HandlerError> {
+/// #         if command.hour < 18 { Err(Refused::new("it is too early").into()) } else { Ok(Done {}) }
+/// #     }
+/// # }
+///
+/// # midgard::block_on(async {
+/// # let bus = InProcessBus::new();
+/// # let shop = Midgard::new(MemoryStore::new()).inbox(Shop, bus.clone()).outbox(Outbox::new("shop"), bus.clone());
+/// # shop.declare().await?;
+/// # let running = Box::pin(shop.run());
+/// # let asking = Box::pin(async {
+/// let client = CommandClient::new("website", bus);
+/// let timeout = Duration::from_secs(5);
+/// client.ask(&CloseShop { hour: 20 }, timeout).await?;
+/// let early = client.ask(&CloseShop { hour: 9 }, timeout).await;
+/// assert!(matches!(early, Err(AskError::Refused(refused)) if refused.reason == "it is too early"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # });
+/// # let Either::Right((asked, _)) = select(running, asking).await else { panic!("it ended") };
+/// # asked
+/// # }).unwrap();
+/// ```
+pub struct CommandClient<B: Subscriber> {
+    name: String,
+    bus: B,
+    /// Under which name it waits for answers.
+    reply_to: String,
+    desk: Mutex<ReplyDesk<B::Deliveries>>,
+}
+
+/// Who waits, and who receives for all.
+struct ReplyDesk<D> {
+    waiting: HashMap<EventId, Waiting>,
+    seat: Seat<D>,
+    /// Whether there is a queue for answers.
+    is_subscribed: bool,
+}
+
+struct Waiting {
+    reply: Option<Message>,
+    told: Arc<Notify>,
+}
+
+/// The place from which one receives for all.
+enum Seat<D> {
+    Free(Option<D>),
+    Taken,
+}
+
+/// Why a command was not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// It cannot be written as JSON.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The bus did not confirm it: it may have been sent nevertheless.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// No service has a queue for it: it is lost.
+    #[error(
+        "nobody has a queue for {topic}, and the command is lost; start the service \"{service}\", or let it list the command in its inbox"
+    )]
+    Unheard {
+        /// The service that it is for.
+        service: &'static str,
+        /// What a queue must ask for to get it.
+        topic: Topic,
+    },
+}
+
+/// Why there is no answer to a command.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// It was refused: this is the answer.
+    #[error("the command was refused: {0}")]
+    Refused(Refused),
+    /// There was no answer in time. Whether the command has been handled, or will be, is not known.
+    #[error(
+        "no answer to command {id} ({command}) from \"{service}\" within {timeout:?}; it may be handled later: look whether that service runs, and what it has parked"
+    )]
+    TimedOut {
+        /// The id of the command.
+        id: EventId,
+        /// Its name.
+        command: &'static str,
+        /// The service that it is for.
+        service: &'static str,
+        /// For how long it was waited.
+        timeout: Duration,
+    },
+    /// The answer is not what the command is answered with here. The command has been handled.
+    #[error("the command was handled, but its answer cannot be read: {0}")]
+    Unreadable(#[from] MessageError),
+    /// It was not sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The bus cannot be used to wait for an answer.
+    #[error(transparent)]
+    Bus(BusError),
+}
+
+impl<B: Publisher + Subscriber> CommandClient<B> {
+    /// A client of this name, which is the source of its commands.
+    pub fn new(name: impl Into<String>, bus: B) -> Self {
+        let name = name.into();
+        let plain: String = name.chars().map(plain).collect();
+        CommandClient {
+            reply_to: format!("{CLIENT}{plain}.{}", EventId::new()),
+            name,
+            bus,
+            desk: Mutex::new(ReplyDesk {
+                waiting: HashMap::new(),
+                seat: Seat::Free(None),
+                is_subscribed: false,
+            }),
+        }
+    }
+
+    /// Sends a command, and waits until the bus has it safe. No answer is sent back.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send<C: RemoteCommand>(&self, command: &C) -> Result<(), SendError> {
+        self.send_with(command, &Metadata::new()).await
+    }
+
+    /// Sends a command with what led to it, and headers.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send_with<C: RemoteCommand>(
+        &self,
+        command: &C,
+        metadata: &Metadata,
+    ) -> Result<(), SendError> {
+        let message = self.message(EventId::new(), command, metadata)?;
+        self.publish::<C>(message).await
+    }
+
+    /// Sends a command, and waits for the answer. Dropped while it waits, it waits no longer, and the command is handled all
+    /// the same.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn ask<C: RemoteCommand>(
+        &self,
+        command: &C,
+        timeout: Duration,
+    ) -> Result<C::Reply, AskError> {
+        self.ask_with(command, timeout, &Metadata::new()).await
+    }
+
+    /// Sends a command with what led to it, and headers, and waits for the answer.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn ask_with<C: RemoteCommand>(
+        &self,
+        command: &C,
+        timeout: Duration,
+        metadata: &Metadata,
+    ) -> Result<C::Reply, AskError> {
+        let id = EventId::new();
+        let mut message = self
+            .message(id, command, metadata)
+            .map_err(SendError::from)?;
+        message.reply_to = Some(self.reply_to.clone());
+        let place = Place::new(self, id);
+        let answer = pin!(self.answer::<C>(message, &place));
+        let reply = match select(answer, Delay::new(timeout)).await {
+            Either::Left((reply, _)) => reply?,
+            Either::Right(_) => {
+                return Err(AskError::TimedOut {
+                    id,
+                    command: C::NAME,
+                    service: C::SERVICE,
+                    timeout,
+                });
+            }
+        };
+        if reply.name == Refused::NAME {
+            return Err(AskError::Refused(reply.decode()?));
+        }
+        if reply.name != C::Reply::NAME {
+            return Err(reply.unreadable(DecodeReason::UnknownEvent).into());
+        }
+        Ok(reply.decode()?)
+    }
+
+    fn message<C: RemoteCommand>(
+        &self,
+        id: EventId,
+        command: &C,
+        metadata: &Metadata,
+    ) -> Result<Message, EncodeError> {
+        let purpose = Purpose::Command {
+            service: C::SERVICE.to_owned(),
+        };
+        let data = codec::encode_command(command)?;
+        let message = Message::new(purpose, &self.name, C::NAME, C::VERSION, data);
+        let key = command.key();
+        Ok(Message {
+            key: key.map_or_else(|| id.to_string(), Into::into),
+            id: id.to_string(),
+            time: Some(Timestamp::now()),
+            correlation_id: metadata.correlation_id().or(Some(id)),
+            causation_id: metadata.causation_id(),
+            headers: metadata.headers().to_owned(),
+            ..message
+        })
+    }
+
+    async fn publish<C: RemoteCommand>(&self, message: Message) -> Result<(), SendError> {
+        let messages = [message];
+        let published = self.bus.publish(&messages).await?;
+        if published.unheard.is_empty() {
+            return Ok(());
+        }
+        Err(SendError::Unheard {
+            service: C::SERVICE,
+            topic: messages[0].topic(),
+        })
+    }
+
+    async fn answer<C: RemoteCommand>(
+        &self,
+        message: Message,
+        place: &Place<'_, B>,
+    ) -> Result<Message, AskError> {
+        self.subscribed(place).await.map_err(AskError::Bus)?;
+        self.publish::<C>(message).await?;
+        loop {
+            let told = place.told.listen();
+            if let Some(reply) = place.reply() {
+                return Ok(reply);
+            }
+            match Sitting::begin(self) {
+                Some(mut sitting) => sitting.receive_for_all(place).await?,
+                None => told.await,
+            }
+        }
+    }
+
+    /// Makes sure that there is a queue for answers.
+    async fn subscribed(&self, place: &Place<'_, B>) -> Result<(), BusError> {
+        loop {
+            let told = place.told.listen();
+            if self.lock().is_subscribed {
+                return Ok(());
+            }
+            if let Some(mut sitting) = Sitting::begin(self) {
+                sitting.subscribe().await?;
+                return Ok(());
+            }
+            told.await;
+        }
+    }
+}
+
+/// What the names of queues and topics are made of.
+fn plain(letter: char) -> char {
+    let is_plain = letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+    if is_plain { letter } else { '-' }
+}
+
+impl<B: Subscriber> CommandClient<B> {
+    fn lock(&self) -> MutexGuard<'_, ReplyDesk<B::Deliveries>> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<D> ReplyDesk<D> {
+    /// Lets someone know that the seat is free, if anyone waits.
+    fn offer_seat(&self) {
+        if let (Seat::Free(_), Some(waiting)) = (&self.seat, self.waiting.values().next()) {
+            waiting.told.notify(usize::MAX);
+        }
+    }
+}
+
+impl<B: Subscriber> fmt::Debug for CommandClient<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommandClient")
+            .field("name", &self.name)
+            .field("reply_to", &self.reply_to)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One who waits, for as long as it does.
+struct Place<'c, B: Subscriber> {
+    client: &'c CommandClient<B>,
+    id: EventId,
+    told: Arc<Notify>,
+}
+
+impl<'c, B: Subscriber> Place<'c, B> {
+    fn new(client: &'c CommandClient<B>, id: EventId) -> Self {
+        let told = Arc::<Notify>::default();
+        let waiting = Waiting {
+            reply: None,
+            told: told.clone(),
+        };
+        client.lock().waiting.insert(id, waiting);
+        Place { client, id, told }
+    }
+
+    fn reply(&self) -> Option<Message> {
+        let mut desk = self.client.lock();
+        desk.waiting.get_mut(&self.id)?.reply.take()
+    }
+}
+
+impl<B: Subscriber> Drop for Place<'_, B> {
+    fn drop(&mut self) {
+        let mut desk = self.client.lock();
+        desk.waiting.remove(&self.id);
+        desk.offer_seat();
+        let is_last = desk.waiting.is_empty();
+        let unused = match &mut desk.seat {
+            // Answers that nobody waits for any more must not be kept, nor hold up whoever sends them.
+            Seat::Free(deliveries) if is_last => deliveries.take(),
+            _ => None,
+        };
+        if unused.is_some() {
+            desk.is_subscribed = false;
+        }
+        drop(desk);
+        drop(unused);
+    }
+}
+
+/// One who receives for all, for as long as it does.
+struct Sitting<'c, B: Subscriber> {
+    client: &'c CommandClient<B>,
+    deliveries: Option<B::Deliveries>,
+}
+
+impl<'c, B: Subscriber> Sitting<'c, B> {
+    /// Takes the seat, if it is free.
+    fn begin(client: &'c CommandClient<B>) -> Option<Self> {
+        let mut desk = client.lock();
+        match std::mem::replace(&mut desk.seat, Seat::Taken) {
+            Seat::Free(deliveries) => Some(Sitting { client, deliveries }),
+            Seat::Taken => None,
+        }
+    }
+
+    async fn subscribe(&mut self) -> Result<&mut B::Deliveries, BusError> {
+        if self.deliveries.is_none() {
+            let CommandClient { reply_to, bus, .. } = self.client;
+            // A new one each time: the one before may be about to be removed.
+            let name = format!("client-{}", EventId::new());
+            let queue = Queue::new(name, [Topic::replies(reply_to)]).temporary();
+            self.deliveries = Some(bus.subscribe(&queue).await?);
+            let mut desk = self.client.lock();
+            desk.is_subscribed = true;
+            for waiting in desk.waiting.values() {
+                waiting.told.notify(usize::MAX);
+            }
+        }
+        self.deliveries.as_mut().ok_or_else(|| BusError::Closed {
+            location: "the client's queue".to_owned(),
+        })
+    }
+
+    /// Receives until the one who sits here has its own answer.
+    async fn receive_for_all(&mut self, place: &Place<'_, B>) -> Result<(), AskError> {
+        while !self.has_reply(place) {
+            let received = match self.subscribe().await {
+                Ok(deliveries) => deliveries.next().await.map_err(|error| (true, error)),
+                Err(error) => Err((false, error)),
+            };
+            match received {
+                Ok(received) => self.hand_over(received).await,
+                // It is made anew when it is asked for the next.
+                Err((true, BusError::Unavailable { .. })) => {}
+                Err((true, BusError::Closed { .. }) | (false, BusError::Unavailable { .. })) => {
+                    self.lose();
+                    Delay::new(AGAIN).await;
+                }
+                Err((_, error)) => {
+                    self.lose();
+                    return Err(AskError::Bus(error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self) {
+        self.deliveries = None;
+        self.client.lock().is_subscribed = false;
+    }
+
+    fn has_reply(&self, place: &Place<'_, B>) -> bool {
+        let desk = self.client.lock();
+        desk.waiting
+            .get(&place.id)
+            .is_some_and(|waiting| waiting.reply.is_some())
+    }
+
+    /// Gives an answer to who waits for it. What nobody waits for was answered before, or too late.
+    async fn hand_over(&self, received: Received) {
+        if let Ok(message) = &received.content
+            && let Some(command) = message.causation_id
+            && let Some(waiting) = self.client.lock().waiting.get_mut(&command)
+        {
+            waiting.reply = Some(message.clone());
+            waiting.told.notify(usize::MAX);
+        }
+        if let Err(error) = received.acknowledge().await {
+            tracing::debug!(%error, "an answer was received but not acknowledged");
+        }
+    }
+}
+
+impl<B: Subscriber> Drop for Sitting<'_, B> {
+    fn drop(&mut self) {
+        let mut desk = self.client.lock();
+        desk.seat = Seat::Free(self.deliveries.take());
+        desk.offer_seat();
+    }
+}

@@ -1,0 +1,319 @@
+//! What is done with messages that cannot be handled.
+
+use super::kit::{
+    Fault, FaultyStore, LONG, Scene, Service, noted, notes, parking, publish, start, told,
+};
+use midgard::bus::{ForeignMessage, InProcessBus, Message, Topic};
+use midgard::{
+    ConsumerState, FailurePolicy, HandleError, InboxOptions, MemoryStore, Midgard, RunError,
+    block_on,
+};
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn what_fails_for_good_is_parked_with_what_follows_of_its_key_and_retried_in_order() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.fail(1, 4);
+    let policy = FailurePolicy::retry(2).first_after(Duration::from_millis(1));
+    let running = scene.start(InboxOptions::new().on_failure(policy.then_park()));
+    publish(
+        &scene.bus,
+        &[
+            told("ann", 1),
+            told("ann", 2),
+            told("bob", 3),
+            told("ann", 4),
+        ],
+    );
+    assert_eq!(
+        scene
+            .script
+            .calls()
+            .iter()
+            .filter(|call| **call == 1)
+            .count(),
+        3
+    );
+    assert_eq!(
+        (noted(&scene.store, "ann"), noted(&scene.store, "bob")),
+        (vec![], vec![3])
+    );
+    assert_eq!(
+        running.parked_ids(),
+        ["message-1", "message-2", "message-4"]
+    );
+    let parked = block_on(running.handle.parked_messages("service")).unwrap();
+    assert!(parked.iter().all(|parked| parked.holds_key));
+    assert_eq!((parked[0].failures, &*parked[0].error), (3, "no 1 today"));
+    assert_eq!(parked[1].failures, 0);
+    assert_eq!(
+        parked[1].error,
+        "an earlier message of key \"ann\" is parked"
+    );
+
+    // It fails once more; whichever of the key is asked for, it begins with the first.
+    let retry = |number: &str| block_on(running.handle.retry_message("service", number)).unwrap();
+    retry(&parked[2].number);
+    super::kit::within(async {
+        loop {
+            let parked = running.handle.parked_messages("service").await.unwrap();
+            if parked[0].failures == 4 {
+                break;
+            }
+            futures_timer::Delay::new(Duration::from_millis(1)).await;
+        }
+    });
+    assert_eq!(noted(&scene.store, "ann"), [] as [u64; 0]);
+    retry(&parked[1].number);
+    running.wait_until("service", |status| status.parked == 0);
+    assert_eq!(noted(&scene.store, "ann"), [1, 2, 4]);
+    publish(&scene.bus, &[told("ann", 5), told("ann", 1)]);
+    assert_eq!(noted(&scene.store, "ann"), [1, 2, 4, 5]);
+    assert!(notes(&scene.store, "inbox/service/key/").is_empty());
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_is_evicted_is_never_handled_and_the_rest_waits_until_it_is_retried() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.fail(1, u32::MAX);
+    let running = scene.start(parking());
+    publish(&scene.bus, &[told("ann", 1), told("ann", 2)]);
+    let first = running.parked()[0].0.clone();
+    block_on(running.handle.evict_message("service", &first)).unwrap();
+    running.wait_until("service", |status| status.parked == 1);
+    publish(&scene.bus, &[told("ann", 3)]);
+    assert_eq!(running.parked_ids(), ["message-2", "message-3"]);
+    let gone = block_on(running.handle.retry_message("service", &first));
+    assert!(matches!(gone, Err(HandleError::NotParked { .. })));
+    let next = running.parked()[0].0.clone();
+    block_on(running.handle.retry_message("service", &next)).unwrap();
+    running.wait_until("service", |status| status.parked == 0);
+    assert_eq!(noted(&scene.store, "ann"), [2, 3]);
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_is_parked_with_the_reason_and_is_in_nobodys_way() {
+    let scene = Scene::<MemoryStore>::new();
+    let running = scene.start(parking());
+    let mut shapeless = told("ann", 1);
+    shapeless.data = b"{}".to_vec();
+    let mut unknown = told("ann", 2);
+    unknown.schema_version = 7;
+    let foreign = ForeignMessage::new("it has no id", vec![], b"hello".to_vec());
+    let topic = Topic::event("told");
+    publish(&scene.bus, &[shapeless, unknown]);
+    scene.bus.send_foreign(&topic, foreign);
+    publish(&scene.bus, &[told("ann", 3)]);
+    running.wait_until("service", |status| status.parked == 3);
+    assert_eq!(noted(&scene.store, "ann"), [3]);
+    let parked = block_on(running.handle.parked_messages("service")).unwrap();
+    assert!(parked.iter().all(|parked| !parked.holds_key));
+    assert!(parked[0].error.contains("does not fit the event's struct"));
+    assert!(parked[1].error.contains("versions 1 to 1"));
+    assert_eq!(parked[2].error, "it has no id");
+    let foreign = parked[2].content.as_ref().unwrap_err();
+    assert_eq!(
+        (&*foreign.reason, &*foreign.data),
+        ("it has no id", &b"hello"[..])
+    );
+    // Retried in vain, the reason is as it was.
+    block_on(running.handle.retry_message("service", &parked[2].number)).unwrap();
+    super::kit::within(async {
+        while running.handle.parked_messages("service").await.unwrap()[2].tried_at
+            == parked[2].tried_at
+        {
+            futures_timer::Delay::new(Duration::from_millis(1)).await;
+        }
+    });
+    assert_eq!(running.parked()[2].2, "it has no id");
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_cannot_be_read_and_was_parked_behind_another_lets_the_rest_pass() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.fail(1, 1);
+    let running = scene.start(parking());
+    let mut shapeless = told("ann", 2);
+    shapeless.data = b"{}".to_vec();
+    publish(&scene.bus, &[told("ann", 1), shapeless, told("ann", 3)]);
+    let first = running.parked()[0].0.clone();
+    block_on(running.handle.retry_message("service", &first)).unwrap();
+    running.wait_until("service", |status| status.parked == 1);
+    assert_eq!(noted(&scene.store, "ann"), [1, 3]);
+    publish(&scene.bus, &[told("ann", 4)]);
+    assert_eq!(noted(&scene.store, "ann"), [1, 3, 4]);
+    assert_eq!(running.parked_ids(), ["message-2"]);
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_panic_is_a_failure_of_the_handler() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.panic(1);
+    let running = scene.start(parking());
+    publish(&scene.bus, &[told("ann", 1), told("bob", 2)]);
+    assert_eq!(noted(&scene.store, "bob"), [2]);
+    assert_eq!(running.parked()[0].2, "the handler panicked: bad luck");
+    running.stop().unwrap();
+}
+
+#[test]
+fn it_stops_before_a_message_that_fails_when_it_is_told_to_and_goes_on_with_it() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.fail(1, 1);
+    let running = scene.start(InboxOptions::new().on_failure(FailurePolicy::retry(0)));
+    let bus = scene.bus.clone();
+    let publishing = thread::spawn(move || publish(&bus, &[told("ann", 1), told("ann", 2)]));
+    running.wait_until("service", |status| status.state == ConsumerState::Failed);
+    assert_eq!(noted(&scene.store, "ann"), [] as [u64; 0]);
+    running.handle.restart("service").unwrap();
+    publishing.join().unwrap();
+    assert_eq!(noted(&scene.store, "ann"), [1, 2]);
+    running.stop().unwrap();
+
+    scene.script.fail(3, 1);
+    let running = scene.start(InboxOptions::new().on_failure(FailurePolicy::retry(0)));
+    let bus = scene.bus.clone();
+    let publishing = thread::spawn(move || publish(&bus, &[told("ann", 3)]));
+    running.wait_until("service", |status| status.state == ConsumerState::Failed);
+    let ended = running.stop();
+    assert!(matches!(ended, Err(RunError::Failed { .. })), "{ended:?}");
+    scene
+        .start(parking())
+        .wait_until("service", |status| status.handled == 1);
+    publishing.join().unwrap();
+}
+
+#[test]
+fn what_is_skipped_is_passed_over_for_good() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.fail(1, 1);
+    let policy = FailurePolicy::retry(0).then_skip();
+    let running = scene.start(InboxOptions::new().on_failure(policy));
+    publish(
+        &scene.bus,
+        &[told("ann", 1), told("ann", 2), told("ann", 1)],
+    );
+    assert_eq!(noted(&scene.store, "ann"), [2]);
+    let status = running.handle.status_of("service").unwrap();
+    assert_eq!((status.skipped, status.parked, status.handled), (1, 0, 1));
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_is_parked_and_nobody_knows_it_is_parked_once() {
+    let scene = Scene::<FaultyStore>::new();
+    scene.script.fail(1, 1);
+    scene.store.fail_commits([Fault::Forget]);
+    let running = scene.start(parking());
+    publish(&scene.bus, &[told("ann", 1), told("ann", 2)]);
+    assert_eq!(running.parked_ids(), ["message-1", "message-2"]);
+    let first = running.parked()[0].0.clone();
+    scene.store.fail_commits([Fault::Forget]);
+    block_on(running.handle.retry_message("service", &first)).unwrap();
+    super::kit::within(async {
+        while !running
+            .handle
+            .parked_messages("service")
+            .await
+            .unwrap()
+            .is_empty()
+        {
+            futures_timer::Delay::new(Duration::from_millis(1)).await;
+        }
+    });
+    assert_eq!(noted(&scene.store, "ann"), [1, 2]);
+    assert!(notes(&scene.store, "inbox/service/key/").is_empty());
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_fails_here_and_was_handled_elsewhere_meanwhile_is_not_parked() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.close(1);
+    scene.script.fail(1, 1);
+    let here = scene.start(parking());
+    let bus = scene.bus.clone();
+    let slow = thread::spawn(move || publish(&bus, &[told("ann", 1)]));
+    scene.script.wait_for_calls(1);
+    let (other, quick) = (InProcessBus::new(), Default::default());
+    let elsewhere = Midgard::new(scene.store.clone()).inbox(Service(quick), other.clone());
+    let there = start(elsewhere);
+    publish(&other, &[told("ann", 1)]);
+    scene.script.open();
+    slow.join().unwrap();
+    assert_eq!(noted(&scene.store, "ann"), [1]);
+    assert!(here.parked().is_empty(), "{:?}", here.parked());
+    here.stop().unwrap();
+    there.stop().unwrap();
+}
+
+#[test]
+fn ids_and_keys_that_are_too_long_are_parked_and_say_so() {
+    let scene = Scene::<MemoryStore>::new();
+    let running = scene.start(parking());
+    let long = "x".repeat(600);
+    let fits = "x".repeat(440);
+    publish(
+        &scene.bus,
+        &[
+            told("ann", 1).with_id(&*long),
+            told(&long, 2),
+            told("ann", 3).with_id(&fits[6..]),
+            told("ann", 4).with_key(fits),
+        ],
+    );
+    let mut handled = noted(&scene.store, "ann");
+    handled.sort_unstable();
+    assert_eq!(handled, [3, 4]);
+    let parked = running.parked();
+    assert!(parked[0].2.contains("606 bytes together"), "{parked:?}");
+    assert!(parked[1].2.contains("its key has 600 bytes"), "{parked:?}");
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_is_too_large_to_be_parked_is_set_aside_at_the_bus() {
+    let scene = Scene::<MemoryStore>::new();
+    let running = scene.start(parking());
+    let huge = ForeignMessage::new("it is no message", vec![], vec![7; 17 << 20]);
+    scene.bus.send_foreign(&Topic::event("told"), huge);
+    publish(&scene.bus, &[told("ann", 1)]);
+    let end = std::time::Instant::now() + LONG;
+    while scene.bus.set_aside("service").is_empty() {
+        assert!(std::time::Instant::now() < end);
+        thread::yield_now();
+    }
+    assert_eq!(noted(&scene.store, "ann"), [1]);
+    assert!(
+        scene.bus.set_aside("service")[0]
+            .reason
+            .contains("16777216")
+    );
+    assert!(running.parked().is_empty());
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_message_that_no_handler_is_for_is_parked_and_handled_once_there_is_one() {
+    let scene = Scene::<MemoryStore>::new();
+    let running = scene.start(parking());
+    // As it comes when the program that asked for it was replaced by an older one.
+    let mut other = Message::event("orders", "told", 1, b"{}".to_vec());
+    other.purpose = midgard::bus::Purpose::Command {
+        service: "service".to_owned(),
+    };
+    other.name = "count".to_owned();
+    other.schema_version = 2;
+    publish(&scene.bus, &[other]);
+    assert!(
+        running.parked()[0].2.contains("versions 1 to 1"),
+        "{:?}",
+        running.parked()
+    );
+    running.stop().unwrap();
+}

@@ -1,0 +1,226 @@
+//! Deadlines: each fires once, unless it is cancelled or replaced, whoever has set it and whoever runs.
+
+use crate::kit::{
+    Do, LONG, NEVER, PANICS, lines, processes, scripts, start, tell, until, until_lines, write,
+};
+use crate::shop::log;
+use midgard::bus::InProcessBus;
+use midgard::{ConsumerState, MemoryStore, Midgard, block_on};
+use std::time::Duration;
+
+fn program(store: &MemoryStore) -> Midgard<MemoryStore> {
+    scripts(store, InProcessBus::new())
+}
+
+#[test]
+fn a_deadline_survives_a_restart_and_fires_when_it_has_passed_meanwhile() {
+    let store = MemoryStore::new();
+    tell(&store, "a", [Do::Remind(300, vec![write("due")])]);
+    let running = start(program(&store));
+    until("the process", || processes(&running.handle, "script").pop());
+    running.stop();
+    assert_eq!(lines(&store, "book"), [""; 0]);
+    let at = block_on(program(&store).handle().processes("script")).unwrap()[0].deadline;
+    until("the deadline to pass", || {
+        (midgard::Timestamp::now() > at.unwrap()).then_some(())
+    });
+    // What is due is done, too, by who only catches up.
+    block_on(program(&store).catch_up()).unwrap();
+    assert_eq!(lines(&store, "book"), ["due"]);
+    block_on(program(&store).catch_up()).unwrap();
+    assert_eq!(lines(&store, "book"), ["due"]);
+}
+
+#[test]
+fn a_deadline_is_cancelled_replaced_and_set_again() {
+    let store = MemoryStore::new();
+    let running = start(program(&store));
+    tell(&store, "cancelled", [Do::Remind(60, vec![write("no")])]);
+    tell(&store, "cancelled", [Do::Cancel]);
+    tell(&store, "replaced", [Do::Remind(60, vec![write("no")])]);
+    let later = Do::Remind(90, vec![Do::Write("replaced".into(), "later".into())]);
+    tell(&store, "replaced", [later]);
+    // In one reaction the last word counts.
+    let both = [Do::Remind(1, vec![write("no")]), Do::Cancel];
+    tell(&store, "both", both);
+    let again = [
+        Do::Cancel,
+        Do::Remind(1, vec![write("no")]),
+        Do::Remind(2, vec![Do::Write("again".into(), "once".into())]),
+    ];
+    tell(&store, "again", again);
+    let other = [
+        Do::Remind(40, vec![Do::Write("two".into(), "due".into())]),
+        Do::RemindOther(20, vec![Do::Write("two".into(), "other".into())]),
+    ];
+    tell(&store, "two", other);
+    let over = [Do::Remind(1, vec![write("no")]), Do::Complete];
+    tell(&store, "over", over);
+    until_lines(&store, "replaced", &["later"]);
+    until_lines(&store, "again", &["once"]);
+    until_lines(&store, "two", &["other", "due"]);
+    running.stop();
+    assert_eq!(lines(&store, "book"), [""; 0]);
+}
+
+#[test]
+fn a_deadline_that_sets_itself_again_goes_on() {
+    let store = MemoryStore::new();
+    let mut script = vec![Do::Write("count".into(), "0".into())];
+    for number in 1..6 {
+        let next = Do::Write("count".into(), number.to_string());
+        script = vec![next, Do::Remind(1, script)];
+    }
+    tell(&store, "a", [Do::Remind(1, script)]);
+    let running = start(program(&store));
+    until_lines(&store, "count", &["5", "4", "3", "2", "1", "0"]);
+    running.stop();
+}
+
+#[test]
+fn a_deadline_fires_once_though_two_workers_run_and_also_in_the_one_that_did_not_set_it() {
+    let store = MemoryStore::new();
+    let first = start(program(&store));
+    until("the first to be at work", || {
+        let status = first.handle.status_of("script").unwrap();
+        (status.state == ConsumerState::Live).then_some(())
+    });
+    let second = start(program(&store));
+    for number in 0..40 {
+        let write = Do::Write("book".into(), number.to_string());
+        tell(&store, &format!("p{number}"), [Do::Remind(50, vec![write])]);
+    }
+    until("all to have been set", || {
+        (processes(&first.handle, "script").len() == 40).then_some(())
+    });
+    // The one that has set them is gone: the other one knows of them by their notes.
+    let far = Do::Remind(1200, vec![write("far")]);
+    tell(&store, "far", [far]);
+    until("the last to have been set", || {
+        (processes(&first.handle, "script").len() == 41).then_some(())
+    });
+    first.stop();
+    until("the last", || {
+        lines(&store, "book")
+            .contains(&"far".to_owned())
+            .then_some(())
+    });
+    second.stop();
+    let mut lines = lines(&store, "book");
+    lines.sort_unstable();
+    let mut wanted: Vec<_> = (0..40).map(|number| number.to_string()).collect();
+    wanted.push("far".to_owned());
+    wanted.sort_unstable();
+    assert_eq!(lines, wanted);
+}
+
+#[test]
+fn deadlines_that_fail_or_panic_are_in_nobodys_way_and_are_done_when_they_can_be() {
+    let store = MemoryStore::new();
+    let name = "panics at its deadline";
+    PANICS.lock().unwrap().insert(name.to_owned());
+    block_on(crate::shop::append(
+        &store,
+        "journal-shut",
+        &crate::kit::Closed {},
+    ));
+    let failing = Do::Remind(1, vec![Do::Write("shut".into(), "at last".into())]);
+    tell(&store, "fails", [failing]);
+    let panicking = Do::Remind(1, vec![Do::Panic, Do::Write("panic".into(), "over".into())]);
+    tell(&store, name, [panicking]);
+    tell(&store, "good", [Do::Remind(30, vec![write("good")])]);
+    let running = start(program(&store));
+    until_lines(&store, "book", &["good"]);
+    let error = until("the failure to be told", || {
+        running.handle.status_of("script").unwrap().last_error
+    });
+    assert!(error.message.contains("deadline"), "{error:?}");
+    let is_stuck = || {
+        let stuck = running
+            .handle
+            .stuck_processes("script", Duration::from_millis(50));
+        let stuck = block_on(stuck).unwrap();
+        let ids: Vec<_> = stuck.iter().map(|process| &*process.id).collect();
+        (ids == ["fails", "good", name]).then_some(())
+    };
+    until("the processes to be stuck", is_stuck);
+    block_on(crate::shop::append(
+        &store,
+        "journal-shut",
+        &crate::kit::Opened {},
+    ));
+    PANICS.lock().unwrap().remove(name);
+    until_lines(&store, "shut", &["at last"]);
+    until_lines(&store, "panic", &["over"]);
+    running.stop();
+}
+
+#[test]
+fn more_deadlines_than_are_taken_at_once_that_fail_do_not_keep_others_from_theirs() {
+    let store = MemoryStore::new();
+    block_on(crate::shop::append(
+        &store,
+        "journal-shut",
+        &crate::kit::Closed {},
+    ));
+    for number in 0..1100 {
+        let write = Do::Write("shut".into(), "never".into());
+        tell(&store, &format!("p{number}"), [Do::Remind(0, vec![write])]);
+    }
+    let running = start(program(&store));
+    until("all to be set", || {
+        (processes(&running.handle, "script").len() == 1100).then_some(())
+    });
+    tell(&store, "good", [Do::Remind(0, vec![write("good")])]);
+    until_lines(&store, "book", &["good"]);
+    running.stop();
+    assert_eq!(lines(&store, "shut"), [""; 0], "within {LONG:?}");
+}
+
+#[test]
+fn thousands_of_deadlines_at_one_moment_all_fire() {
+    let store = MemoryStore::new();
+    for number in 0..2500 {
+        let deadline = Do::Remind(0, vec![write("due"), Do::Complete]);
+        tell(&store, &format!("p{number}"), [deadline]);
+    }
+    let running = start(program(&store));
+    until("all to have fired", || {
+        (lines(&store, "book").len() == 2500).then_some(())
+    });
+    assert_eq!(processes(&running.handle, "script"), []);
+    running.stop();
+}
+
+#[test]
+fn a_deadline_that_was_cancelled_by_another_one_at_the_same_moment_does_not_fire() {
+    let store = MemoryStore::new();
+    // Both have passed when the program looks for them, and are taken in the order of time.
+    let cancels = Do::RemindOther(1, vec![Do::Cancel, write("first")]);
+    tell(&store, "a", [Do::Remind(2, vec![write("no")]), cancels]);
+    let midgard = program(&store);
+    block_on(midgard.catch_up()).unwrap();
+    until("both to pass", || {
+        let now = midgard::Timestamp::now().as_micros();
+        let told = block_on(log(&store)).last().unwrap().time.as_micros();
+        (now > told + 10_000).then_some(())
+    });
+    let running = start(program(&store));
+    until_lines(&store, "book", &["first"]);
+    running.stop();
+    assert_eq!(lines(&store, "book"), ["first"]);
+}
+
+#[test]
+fn a_far_deadline_is_as_far_as_can_be() {
+    let store = MemoryStore::new();
+    tell(&store, "a", [Do::Remind(u64::MAX, vec![write("no")])]);
+    tell(&store, "b", [Do::Remind(NEVER, vec![write("no")])]);
+    block_on(program(&store).catch_up()).unwrap();
+    let midgard = program(&store);
+    let processes = processes(&midgard.handle(), "script");
+    assert_eq!(processes.len(), 2);
+    assert!(processes[0].deadline > processes[1].deadline);
+    block_on(midgard.catch_up()).unwrap();
+    assert_eq!(lines(&store, "book"), [""; 0]);
+}

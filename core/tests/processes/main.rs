@@ -1,0 +1,12 @@
+//! Process managers: sagas over two services, their deadlines, their failures, and what they write down.
+
+mod chaos;
+mod deadlines;
+mod failures;
+mod kit;
+mod notes;
+mod order;
+mod replay;
+mod saga;
+mod shop;
+mod stores;

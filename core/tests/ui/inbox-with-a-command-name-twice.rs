@@ -1,0 +1,28 @@
+use midgard::{Done, Handle, HandlerError, Inbox, MessageContext, RemoteCommand};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(name = "credit.reserve", service = "customers")]
+struct ReserveCredit {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(name = "credit.reserve", service = "customers")]
+struct ReserveMoney {}
+
+#[derive(Inbox)]
+#[inbox(name = "customers", commands(ReserveCredit, ReserveMoney))]
+struct Customers;
+
+impl Handle<ReserveCredit> for Customers {
+    async fn handle(&self, _: ReserveCredit, _: &mut MessageContext<'_>) -> Result<Done, HandlerError> {
+        Ok(Done {})
+    }
+}
+
+impl Handle<ReserveMoney> for Customers {
+    async fn handle(&self, _: ReserveMoney, _: &mut MessageContext<'_>) -> Result<Done, HandlerError> {
+        Ok(Done {})
+    }
+}
+
+fn main() {}

@@ -1,0 +1,58 @@
+use midgard::{
+    Done, Event, Expire, ProcessManager, React, Reactions, RecordedEventRef, RemoteCommand, Resolve,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "order.placed")]
+struct OrderPlaced {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(name = "credit.reserve", service = "customers")]
+struct ReserveCredit {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(name = "credit.reserve", service = "customers")]
+struct ReserveMoney {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "payment.overdue")]
+struct PaymentOverdue {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "payment.overdue")]
+struct InvoiceOverdue {}
+
+#[derive(Default, ProcessManager)]
+#[process_manager(name = "placement", id = u64, events(OrderPlaced), commands(ReserveCredit, ReserveMoney), deadlines(PaymentOverdue, InvoiceOverdue))]
+struct Placement {}
+
+impl React<OrderPlaced> for Placement {
+    fn process(_: &OrderPlaced, _: &RecordedEventRef<'_>) -> Option<u64> {
+        None
+    }
+
+    fn react(&mut self, _: OrderPlaced, _: &mut Reactions<Self>) {}
+}
+
+impl Resolve<ReserveCredit> for Placement {
+    fn replied(&mut self, _: ReserveCredit, _: Done, _: &mut Reactions<Self>) {}
+
+    fn refused(&mut self, _: ReserveCredit, _: &str, _: &mut Reactions<Self>) {}
+}
+
+impl Resolve<ReserveMoney> for Placement {
+    fn replied(&mut self, _: ReserveMoney, _: Done, _: &mut Reactions<Self>) {}
+
+    fn refused(&mut self, _: ReserveMoney, _: &str, _: &mut Reactions<Self>) {}
+}
+
+impl Expire<PaymentOverdue> for Placement {
+    fn expired(&mut self, _: PaymentOverdue, _: &mut Reactions<Self>) {}
+}
+
+impl Expire<InvoiceOverdue> for Placement {
+    fn expired(&mut self, _: InvoiceOverdue, _: &mut Reactions<Self>) {}
+}
+
+fn main() {}

@@ -1,0 +1,24 @@
+use midgard::{Event, ProcessManager, React, Reactions, RecordedEventRef};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "order.placed")]
+struct OrderPlaced {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "order.cancelled")]
+struct OrderCancelled {}
+
+#[derive(Default, ProcessManager)]
+#[process_manager(name = "placement", id = u64, events(OrderPlaced, OrderCancelled))]
+struct Placement {}
+
+impl React<OrderPlaced> for Placement {
+    fn process(_: &OrderPlaced, _: &RecordedEventRef<'_>) -> Option<u64> {
+        None
+    }
+
+    fn react(&mut self, _: OrderPlaced, _: &mut Reactions<Self>) {}
+}
+
+fn main() {}

@@ -1,0 +1,196 @@
+//! Starts the services, and a broker for them; kills them, if that is asked for.
+
+use crate::broker::{self, Broker, BusKind};
+use crate::{Options, Service, serve};
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
+    if options.bus == BusKind::InProcess && !options.chaos {
+        serve::serve(Service::Both, options, broker::open(options.bus, None)?)?;
+        return Ok(0);
+    }
+    let broker = match options.broker {
+        Some(_) => None,
+        None => Broker::start(options.bus)?,
+    };
+    let mut options = options.clone();
+    if let Some(broker) = &broker {
+        options.broker = Some(broker.address());
+        // It begins empty, and knows nothing of what an earlier one was told.
+        options.outbox = format!("outbox of {:016x}", fastrand::u64(..));
+    }
+    let services = match options.bus {
+        BusKind::InProcess => vec![Service::Both],
+        BusKind::RabbitMq | BusKind::Nats => vec![Service::Orders, Service::Customers],
+    };
+    let services = services.into_iter();
+    let started = services.map(|service| Process::start(service, &options));
+    let mut stage = Stage {
+        processes: started.collect::<Result<_, _>>()?,
+        broker,
+    };
+    if options.chaos {
+        let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
+        eprintln!("chaos with --seed {seed}");
+        return stage.chaos(&mut fastrand::Rng::with_seed(seed));
+    }
+    // The orders end when all are decided, or when something is wrong.
+    let (status, printed) = stage.processes[0].wait()?;
+    io::stdout().write_all(&printed)?;
+    Ok(code(status))
+}
+
+/// Everything that runs, and can be killed.
+struct Stage {
+    /// The orders first.
+    processes: Vec<Process>,
+    broker: Option<Broker>,
+}
+
+impl Stage {
+    /// Kills at random, until the orders have come to their end.
+    fn chaos(&mut self, random: &mut fastrand::Rng) -> Result<u8, Box<dyn Error>> {
+        let mut kills = 0;
+        loop {
+            let pause = Duration::from_millis(random.u64(300..3000));
+            if let Some((status, printed)) = self.processes[0].wait_for(pause)? {
+                eprintln!("killed {kills} times");
+                io::stdout().write_all(&printed)?;
+                return Ok(code(status));
+            }
+            kills += 1;
+            let down = Duration::from_millis(random.u64(0..500));
+            let victim = random.usize(0..self.processes.len() + usize::from(self.broker.is_some()));
+            match (self.processes.get_mut(victim), &mut self.broker) {
+                (Some(process), _) => {
+                    eprintln!("kill {:?}", process.service);
+                    process.kill()?;
+                    thread::sleep(down);
+                    process.restart()?;
+                }
+                (None, Some(broker)) => {
+                    eprintln!("kill the broker");
+                    broker.kill();
+                    thread::sleep(down);
+                    broker.restart()?;
+                }
+                (None, None) => {}
+            }
+        }
+    }
+}
+
+/// A service in a process of its own, which ends with this one.
+struct Process {
+    service: Service,
+    arguments: Vec<String>,
+    child: Child,
+    /// How it has ended, and what it has printed.
+    ended: Receiver<Vec<u8>>,
+}
+
+impl Process {
+    fn start(service: Service, options: &Options) -> Result<Self, Box<dyn Error>> {
+        let Options {
+            file,
+            data,
+            credit_limit,
+            answer_within,
+            outbox,
+            broker,
+            ..
+        } = options;
+        let (service_name, bus) = (value(service), value(options.bus));
+        let mut arguments = vec!["serve".to_owned(), service_name];
+        arguments.push(file.display().to_string());
+        let mut option = |name: &str, value: String| {
+            arguments.extend([format!("--{name}"), value]);
+        };
+        option("bus", bus);
+        option("data", data.display().to_string());
+        option("credit-limit", credit_limit.to_string());
+        option("answer-within", answer_within.to_string());
+        option("outbox", outbox.clone());
+        if let Some(address) = broker {
+            option("broker", address.clone());
+        }
+        let (child, ended) = spawn(&arguments)?;
+        Ok(Process {
+            service,
+            arguments,
+            child,
+            ended,
+        })
+    }
+
+    fn restart(&mut self) -> Result<(), Box<dyn Error>> {
+        (self.child, self.ended) = spawn(&self.arguments)?;
+        Ok(())
+    }
+
+    fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// Waits until it has ended by itself; gives what it has printed.
+    fn wait(&mut self) -> Result<(ExitStatus, Vec<u8>), Box<dyn Error>> {
+        let printed = self.ended.recv()?;
+        Ok((self.child.wait()?, printed))
+    }
+
+    /// The same, for some time.
+    fn wait_for(
+        &mut self,
+        time: Duration,
+    ) -> Result<Option<(ExitStatus, Vec<u8>)>, Box<dyn Error>> {
+        match self.ended.recv_timeout(time) {
+            Ok(printed) => Ok(Some((self.child.wait()?, printed))),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended; there is nobody to tell.
+        let _ = self.kill();
+    }
+}
+
+fn spawn(arguments: &[String]) -> Result<(Child, Receiver<Vec<u8>>), Box<dyn Error>> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let (tell, ended) = channel();
+    if let Some(mut stdout) = child.stdout.take() {
+        thread::spawn(move || {
+            let mut printed = Vec::new();
+            // What was cut off by a kill is of no use, and nobody waits for it.
+            let _ = io::Read::read_to_end(&mut stdout, &mut printed);
+            let _ = tell.send(printed);
+        });
+    }
+    Ok((child, ended))
+}
+
+/// How a value is written on the command line.
+fn value(of: impl clap::ValueEnum) -> String {
+    let value = of.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+fn code(status: ExitStatus) -> u8 {
+    status
+        .code()
+        .and_then(|code| u8::try_from(code).ok())
+        .unwrap_or(1)
+}
