@@ -295,6 +295,94 @@
 //! [`evict`](MidgardHandle::evict) gives one up. A panic of a handler is a failure like any other.
 //! [`Status`] and `tracing` tell of all of it.
 //!
+//! # Between services
+//!
+//! Services that have databases of their own tell each other what happened with messages over a [`bus`]. An
+//! [`Outbox`] says which events leave; they are published from the log, at least once and in order. An [`Inbox`] handles
+//! the messages of others: it has a [`Subscribe`] for each event and a [`Handle`] for each command that it lists. What a
+//! handler does through its [context](MessageContext) is committed together with the note that the message was handled,
+//! so a message that comes again has no effect.
+//!
+//! ```standalone_crate
+//! use midgard::bus::InProcessBus; // or that of `midgard-bus-rabbitmq` or `midgard-bus-nats`
+//! use midgard::{Command, Event, Events, HandlerError, Inbox, MemoryStore, MessageContext, Midgard};
+//! use midgard::{Outbox, Repository, Subscribe, events};
+//! # use midgard::{Aggregate, Apply};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "order.placed")]
+//! #[publish] // its key is its stream; `#[publish(key = customer)]` makes a field the key
+//! struct OrderPlaced { customer: u64 }
+//! # #[derive(Debug, Default, Aggregate)]
+//! # #[aggregate(name = "order", id = u64, events(OrderPlaced))]
+//! # struct Order;
+//! # impl Apply<OrderPlaced> for Order { fn apply(&mut self, _: OrderPlaced) {} }
+//! # struct Place { customer: u64 }
+//! # impl Command<Order> for Place {
+//! #     type Error = std::convert::Infallible;
+//! #     fn decide(&self, _: &Order) -> Result<Events<Order>, Self::Error> {
+//! #         Ok(events![OrderPlaced { customer: self.customer }])
+//! #     }
+//! # }
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "parcel.requested")]
+//! # struct ParcelRequested {}
+//! # #[derive(Debug, Default, Aggregate)]
+//! # #[aggregate(name = "parcels", id = u64, events(ParcelRequested))]
+//! # struct Parcels;
+//! # impl Apply<ParcelRequested> for Parcels { fn apply(&mut self, _: ParcelRequested) {} }
+//! # struct Request;
+//! # impl Command<Parcels> for Request {
+//! #     type Error = std::convert::Infallible;
+//! #     fn decide(&self, _: &Parcels) -> Result<Events<Parcels>, Self::Error> { Ok(events![ParcelRequested {}]) }
+//! # }
+//!
+//! // In the service of the parcels, which may have a struct of its own for the event.
+//! #[derive(Inbox)]
+//! #[inbox(name = "parcels", events(OrderPlaced))]
+//! struct Requests;
+//!
+//! impl Subscribe<OrderPlaced> for Requests {
+//!     async fn receive(&self, event: OrderPlaced, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {
+//!         context.execute::<Parcels, _>(&event.customer, &Request).await?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # midgard::block_on(async {
+//! let (bus, orders, parcels) = (InProcessBus::new(), MemoryStore::new(), MemoryStore::new());
+//! let one = Midgard::new(orders.clone()).outbox(Outbox::new("orders").publish::<OrderPlaced>(), bus.clone());
+//! let other = Midgard::new(parcels.clone()).inbox(Requests, bus);
+//! other.declare().await?; // its queue is there before anything is sent
+//! # let (stop_one, stop_other) = (one.handle(), other.handle());
+//! let running = [
+//!     std::thread::spawn(|| midgard::block_on(one.run())),
+//!     std::thread::spawn(|| midgard::block_on(other.run())),
+//! ];
+//!
+//! Repository::<Order, _>::new(orders).execute(&7, &Place { customer: 4 }).await?;
+//! # use futures_util::StreamExt;
+//! # use midgard::{ReadLog, Store};
+//! let requested = parcels.events(ReadLog::forward()).follow().next().await.unwrap()?;
+//! assert_eq!(requested.stream.as_str(), "parcels-4");
+//! # stop_one.stop(); stop_other.stop();
+//! # for one in running { one.join().unwrap()?; }
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! A message that cannot be read, or whose handler fails too often, is parked with its reason:
+//! [`MidgardHandle::parked_messages`], [`retry_message`](MidgardHandle::retry_message) and
+//! [`evict_message`](MidgardHandle::evict_message).
+//!
+//! A [`RemoteCommand`] asks one service to do something; it is answered with a reply, or [refused](Refused). A
+//! [`ProcessManager`] sends them, and is asked by the compiler what follows from each answer; a [`CommandClient`] sends them
+//! from elsewhere. A process manager [reacts](React) to events of its service's log, executes commands on local
+//! aggregates, remembers [deadlines](Expire), and is [told](Resolve) of replies and refusals. All that follows from
+//! one reaction is committed in one step, and it survives a kill at any moment. Its own log is what it
+//! has reacted to. [`MidgardHandle::stuck_processes`] lists those that nothing moves any more.
+//!
 //! # More of a repository
 //!
 //! [`Repository::load_at`] and [`Repository::load_as_of`] load an aggregate as it was.
@@ -308,7 +396,7 @@
 //!
 //! # Tests
 //!
-//! [`testing::given`] tests an aggregate without a store. The derive of an aggregate adds one test to your
+//! [`testing::given`] tests an aggregate without a store, [`testing::given_process`] a process manager. The derive of an aggregate adds one test to your
 //! crate: that no two event types of the program claim one name.
 //!
 //! # Async, of no runtime
