@@ -2,9 +2,9 @@
 
 use crate::support::expected_report;
 use crate::unruly::Unruly;
-use futures_util::future::join3;
-use midgard::bus::{InProcessBus, Publisher, Subscriber};
-use midgard::{MemoryStore, block_on};
+use futures_util::future::{join, join3, ready};
+use midgard::bus::{ForeignMessage, InProcessBus, Message, Publisher, Purpose, Subscriber, Topic};
+use midgard::{MemoryStore, ParkedMessage, block_on};
 use midgard_examples::credit::books::Books;
 use midgard_examples::credit::import::import;
 use midgard_examples::credit::{customers, orders};
@@ -21,8 +21,12 @@ pub(crate) fn listing() -> String {
     String::from_utf8(listing).unwrap()
 }
 
-/// Runs both services until all orders are decided; gives the lines.
-fn lines<B: Publisher + Subscriber + Clone>(listing: &str, bus: B) -> String {
+/// Runs both services until all orders are decided; gives the lines, and what the customers have parked.
+fn lines<B: Publisher + Subscriber + Clone>(
+    listing: &str,
+    bus: B,
+    meanwhile: impl Future<Output = ()>,
+) -> (String, Vec<ParkedMessage>) {
     let (orders_store, customers_store) = (MemoryStore::new(), MemoryStore::new());
     let orders = orders::service(orders_store.clone(), bus.clone(), "outbox");
     let customers = customers::service(customers_store, bus, "outbox", LIMIT);
@@ -33,10 +37,12 @@ fn lines<B: Publisher + Subscriber + Clone>(listing: &str, bus: B) -> String {
         let placed = placed.await.unwrap();
         let mut books = Books::default();
         let decided = books.follow_until_decided(&orders_store, placed);
-        decided.await.unwrap();
+        join(decided, meanwhile).await.0.unwrap();
+        let parked = customers_handle.parked_messages("customers");
+        let parked = parked.await.unwrap();
         orders_handle.stop();
         customers_handle.stop();
-        format!("{books}\n")
+        (format!("{books}\n"), parked)
     };
     block_on(async {
         customers.declare().await.unwrap();
@@ -50,8 +56,9 @@ fn lines<B: Publisher + Subscriber + Clone>(listing: &str, bus: B) -> String {
 #[test]
 fn the_lines_are_those_of_one_database() {
     let listing = listing();
-    let lines = lines(&listing, InProcessBus::new());
+    let (lines, parked) = lines(&listing, InProcessBus::new(), ready(()));
     assert_eq!(lines, expected_report(&listing, LIMIT.0));
+    assert_eq!(parked, []);
 }
 
 #[test]
@@ -59,8 +66,46 @@ fn messages_that_come_twice_and_late_change_nothing() {
     let listing = listing();
     for seed in 0..5 {
         let bus = Unruly::new(InProcessBus::new(), seed);
-        let lines = lines(&listing, bus.clone());
+        let (lines, parked) = lines(&listing, bus.clone(), ready(()));
         assert_eq!(lines, expected_report(&listing, LIMIT.0), "seed {seed}");
+        assert_eq!(parked, []);
         assert!(bus.repeated() > 100, "only {} repeated", bus.repeated());
     }
+}
+
+#[test]
+fn what_strangers_send_is_parked_and_changes_nothing() {
+    let listing = listing();
+    let bus = InProcessBus::new();
+    let command = |name: &str, version, data: &str| {
+        let service = "customers".to_owned();
+        let data = data.as_bytes().to_vec();
+        // The key of a customer whose commands must not wait behind it.
+        Message::new(
+            Purpose::Command { service },
+            "a stranger",
+            name,
+            version,
+            data,
+        )
+        .with_key("00001")
+    };
+    let garbage = [
+        command("credit.reserve", 1, "no JSON"),
+        command("credit.reserve", 1, r#"{"customer":"x"}"#),
+        command("credit.reserve", 2, r#"{"customer":1}"#),
+        Message::event("a stranger", "order.cancelled", 1, Vec::new()).with_key("00001"),
+    ];
+    let stranger = async {
+        let no_envelope = ForeignMessage::new("it has no attributes", Vec::new(), vec![0xff; 100]);
+        let topic = Topic::command("customers", "credit.reserve");
+        bus.send_foreign(&topic, no_envelope);
+        for message in garbage {
+            bus.publish(&[message]).await.unwrap();
+        }
+    };
+    let (lines, parked) = lines(&listing, bus.clone(), stranger);
+    assert_eq!(lines, expected_report(&listing, LIMIT.0));
+    assert_eq!(parked.len(), 5, "{parked:?}");
+    assert!(parked.iter().all(|parked| !parked.error.is_empty()));
 }
