@@ -75,8 +75,8 @@ fn one_run(seed: u64) {
         block_on(open(&customers_store, customer, 400));
     }
     let bus = Rough {
-        doubles: seed % 2 == 0,
-        fails_one_of: if seed % 3 == 0 { 5 } else { 0 },
+        doubles: seed.is_multiple_of(2),
+        fails_one_of: if seed.is_multiple_of(3) { 5 } else { 0 },
         ..Rough::default()
     };
     let is_over = AtomicBool::new(false);
