@@ -1,7 +1,7 @@
 //! The loop of an inbox: messages come in, those of one key one after the other, and are settled.
 
 use super::InboxOptions;
-use super::handling::{Desk, Dispatch, Outcome, Tries};
+use super::handling::{Desk, Dispatch, Outcome, TROUBLES, Tries};
 use super::requests::Asked;
 use crate::bus::{BusError, Deliveries, Queue, Received, Settle, Subscriber, Verdict};
 use crate::consumer::control::Mode;
@@ -28,6 +28,19 @@ pub(crate) fn queue_of<D: Dispatch>(dispatch: &D, options: &InboxOptions) -> Que
 
 /// Receives and handles, until the program ends.
 pub(crate) async fn receive<D: Dispatch, B: Subscriber>(
+    desk: Arc<Desk<D>>,
+    bus: B,
+) -> Result<(), RunError> {
+    let control = desk.control.clone();
+    let received = receive_until_end(desk, bus).await;
+    if received.is_err() {
+        // An outbox that waits until this one has handled something must not wait for ever.
+        control.lose_receiver();
+    }
+    received
+}
+
+async fn receive_until_end<D: Dispatch, B: Subscriber>(
     desk: Arc<Desk<D>>,
     bus: B,
 ) -> Result<(), RunError> {
@@ -105,7 +118,7 @@ struct Done {
 enum Settled {
     Done,
     /// The program ends before it is handled. It comes again, and so must what follows it.
-    Abandoned,
+    Abandoned(String),
     /// The inbox is to end with it.
     Failed(u32, String),
 }
@@ -244,7 +257,11 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
     fn finish(&mut self, done: Done, goes_on: bool) -> Option<End> {
         let goes_on = match done.settled {
             Settled::Done => goes_on,
-            Settled::Abandoned => false,
+            Settled::Abandoned(message) if self.desk.control.mode() == Mode::Drain => {
+                // It may not be overtaken, and who waits for it is to be told.
+                return Some(End::Failed(TROUBLES + 1, message));
+            }
+            Settled::Abandoned(_) => false,
             Settled::Failed(failures, message) => return Some(End::Failed(failures, message)),
         };
         if let Some(number) = done.request {
@@ -314,7 +331,7 @@ async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Settled {
     let verdict = match desk.take(&content).await {
         Outcome::Done => Verdict::Acknowledge,
         Outcome::SetAside(reason) => Verdict::SetAside { reason },
-        Outcome::Abandoned => return Settled::Abandoned,
+        Outcome::Abandoned(error) => return Settled::Abandoned(error),
         Outcome::Failed { failures, message } => return Settled::Failed(failures, message),
     };
     if let Err(error) = settle.settle(verdict).await {

@@ -27,6 +27,8 @@ pub(super) struct Asked {
 #[derive(Deserialize)]
 struct KeyOfParked {
     key: Option<String>,
+    #[serde(default)]
+    place: u64,
 }
 
 impl<D: Dispatch> Desk<D> {
@@ -71,16 +73,18 @@ impl<D: Dispatch> Desk<D> {
     async fn numbers_of_key(&self, asked: &Asked) -> Result<Vec<String>, NoteError> {
         let mut numbers = Vec::new();
         self.visit_parked(&mut |number, note| {
-            let is_of_key = || {
-                let parked: Result<KeyOfParked, _> = notes::read(number, note);
-                parked.is_ok_and(|parked| parked.key.as_ref() == Some(&asked.key))
-            };
-            if number == asked.number || is_of_key() {
-                numbers.push(number.to_owned());
+            let parked: Result<KeyOfParked, _> = notes::read(number, note);
+            let of_key = parked
+                .ok()
+                .filter(|one| one.key.as_ref() == Some(&asked.key));
+            if number == asked.number || of_key.is_some() {
+                let place = of_key.map_or(0, |parked| parked.place);
+                numbers.push((place, number.to_owned()));
             }
         })
         .await?;
-        Ok(numbers)
+        numbers.sort_unstable();
+        Ok(numbers.into_iter().map(|(_, number)| number).collect())
     }
 
     /// How many messages are parked.

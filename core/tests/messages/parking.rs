@@ -4,9 +4,10 @@ use super::kit::{
     Fault, FaultyStore, LONG, Scene, Service, noted, notes, parking, publish, start, told,
 };
 use midgard::bus::{ForeignMessage, InProcessBus, Message, Topic};
+use midgard::store::EntryWrite;
 use midgard::{
     ConsumerState, FailurePolicy, HandleError, InboxOptions, MemoryStore, Midgard, RunError,
-    block_on,
+    Store as _, block_on,
 };
 use std::thread;
 use std::time::Duration;
@@ -315,5 +316,31 @@ fn a_message_that_no_handler_is_for_is_parked_and_handled_once_there_is_one() {
         "{:?}",
         running.parked()
     );
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_is_parked_of_a_key_is_retried_in_order_though_a_clock_was_wrong() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.fail(1, 1);
+    let running = scene.start(parking());
+    publish(&scene.bus, &[told("ann", 1)]);
+    running.stop().unwrap();
+    // As if it had been parked by a machine whose clock was years ahead.
+    let prefix = "inbox/service/parked/";
+    let [(number, note)] = notes(&scene.store, prefix).try_into().unwrap();
+    let mut write = EntryWrite::new();
+    write.set(format!("{prefix}{number}").into_bytes(), None);
+    let late = format!("{prefix}ffffffff-ffff-7fff-bfff-ffffffffffff");
+    write.set(late.into_bytes(), Some(note.into_bytes()));
+    block_on(scene.store.write_entries(write)).unwrap();
+
+    let running = scene.start(parking());
+    publish(&scene.bus, &[told("ann", 2), told("ann", 3)]);
+    let parked = running.parked();
+    assert_eq!(parked.len(), 3);
+    block_on(running.handle.retry_message("service", &parked[0].0)).unwrap();
+    running.wait_until("service", |status| status.parked == 0);
+    assert_eq!(noted(&scene.store, "ann"), [1, 2, 3]);
     running.stop().unwrap();
 }
