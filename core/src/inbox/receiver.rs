@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// How often requests of other processes are looked for.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked for what another version has parked, and this one can read.
+const LOOK_FOR_UNREAD: Duration = Duration::from_secs(5);
 /// How often old messages are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
 
@@ -141,6 +143,9 @@ struct Shift<'a, D, R> {
     requests: HashSet<String>,
     looked: Option<(Instant, u64)>,
     forgot: Option<Instant>,
+    looked_for_unread: Option<Instant>,
+    /// The numbers of what was parked unread that this program has tried.
+    tried_unread: HashSet<String>,
     /// Messages of strangers have no key: each is its own.
     strangers: u64,
 }
@@ -155,6 +160,8 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
             requests: HashSet::new(),
             looked: None,
             forgot: None,
+            looked_for_unread: None,
+            tried_unread: HashSet::new(),
             strangers: 0,
         }
     }
@@ -167,6 +174,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 break End::Stopped;
             }
             self.look_for_requests(asked).await;
+            self.look_for_unread().await;
             self.forget().await;
             match self.happened(asked).await {
                 None => {}
@@ -300,6 +308,30 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 tracing::warn!(%error, "requests about parked messages could not be read");
             }
         }
+    }
+
+    async fn look_for_unread(&mut self) {
+        if self
+            .looked_for_unread
+            .is_some_and(|at| at.elapsed() < LOOK_FOR_UNREAD)
+        {
+            return;
+        }
+        match self.desk.unread_lately().await {
+            Ok(unread) => {
+                let tried = std::mem::take(&mut self.tried_unread);
+                for request in unread {
+                    let number = request.number.clone();
+                    let is_new = !tried.contains(&number);
+                    self.tried_unread.insert(number.clone());
+                    if is_new && self.requests.insert(number) {
+                        self.enqueue(request.key.clone(), Job::Request(request));
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "parked messages could not be looked through"),
+        }
+        self.looked_for_unread = Some(Instant::now());
     }
 
     async fn forget(&mut self) {

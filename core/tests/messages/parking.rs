@@ -1,13 +1,14 @@
 //! What is done with messages that cannot be handled.
 
 use super::kit::{
-    Fault, FaultyStore, LONG, Scene, Service, noted, notes, parking, publish, start, told,
+    Count, Fault, FaultyStore, LONG, Scene, Service, Told, noted, notes, parking, publish, start,
+    told,
 };
-use midgard::bus::{ForeignMessage, InProcessBus, Message, Topic};
+use midgard::bus::{ForeignMessage, InProcessBus, Message, Purpose, Topic};
 use midgard::store::EntryWrite;
 use midgard::{
-    ConsumerState, FailurePolicy, HandleError, InboxOptions, MemoryStore, Midgard, RunError,
-    Store as _, block_on,
+    ConsumerState, FailurePolicy, HandleError, HandlerError, Inbox, InboxOptions, MemoryStore,
+    MessageContext, Midgard, RemoteCommand as _, RunError, Store as _, Subscribe, block_on,
 };
 use std::thread;
 use std::time::Duration;
@@ -343,4 +344,44 @@ fn what_is_parked_of_a_key_is_retried_in_order_though_a_clock_was_wrong() {
     running.wait_until("service", |status| status.parked == 0);
     assert_eq!(noted(&scene.store, "ann"), [1, 2, 3]);
     running.stop().unwrap();
+}
+
+/// The service before it knew commands.
+#[derive(Inbox)]
+#[inbox(name = "service", events(Told))]
+struct OldService;
+
+impl Subscribe<Told> for OldService {
+    async fn receive(&self, _: Told, _: &mut MessageContext<'_>) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_an_old_version_is_given_and_only_the_new_one_knows_is_handled_by_the_new_one() {
+    let scene = Scene::<MemoryStore>::new();
+    let old = Midgard::new(scene.store.clone()).inbox(OldService, scene.bus.clone());
+    let old = start(old);
+    publish(&scene.bus, &[told("bob", 1)]);
+    // From here on the queue asks for commands, and the old one is at work still.
+    let new = scene.start(parking());
+    let command = Count {
+        key: "ann".to_owned(),
+        number: 2,
+    };
+    let purpose = Purpose::Command {
+        service: "service".to_owned(),
+    };
+    let data = serde_json::to_vec(&command).unwrap();
+    publish(
+        &scene.bus,
+        &[Message::new(purpose, "orders", Count::NAME, 1, data)],
+    );
+    assert_eq!(old.handle.status_of("service").unwrap().parked, 1);
+    scene.script.wait_for_calls(1);
+    new.wait_until("service", |status| status.handled == 1);
+    assert_eq!(noted(&scene.store, "ann"), [2]);
+    assert!(new.parked().is_empty());
+    new.stop().unwrap();
+    old.stop().unwrap();
 }
