@@ -31,6 +31,8 @@ const UNHEARD: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Dura
 const UNHEARD_REPLY: FailurePolicy = FailurePolicy::retry(11).at_most_every(Duration::from_secs(5));
 /// How many of those that do not listen for replies are remembered.
 const SILENT: usize = 1000;
+/// How many topics are remembered that somebody has a queue for.
+const HEARD: usize = 10_000;
 
 /// An outbox, as the runner runs it.
 pub(crate) struct Relay<S, P> {
@@ -203,6 +205,8 @@ struct Known {
     stuck: Option<String>,
     /// Where replies were to go, and nobody listened for long. The next ones do not wait as long again.
     silent: HashSet<Topic>,
+    /// What somebody had a queue for when it was last published.
+    heard: HashSet<Topic>,
 }
 
 /// What is to be published, and then written down.
@@ -291,10 +295,31 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
     }
 
     /// Publishes messages; else gives how many of the first the bus has for sure.
+    ///
+    /// A bus takes all of what it is given, but for what nobody has a queue for. So nothing is given to it behind a message of
+    /// which that is not known: it would come first.
     async fn publish_all(&self, messages: &[Message]) -> Result<(), (usize, RelayError)> {
-        if messages.is_empty() {
-            return Ok(());
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let done = messages.len() - rest.len();
+            let (now, later) = rest.split_at(self.heard_and_one(rest));
+            let published = self.publish_at_once(now).await;
+            published.map_err(|(at, error)| (done + at, error))?;
+            rest = later;
         }
+        Ok(())
+    }
+
+    /// How many messages there are up to the first of which it is not known whether anybody has a queue for it.
+    fn heard_and_one(&self, messages: &[Message]) -> usize {
+        let known = self.known();
+        let is_new =
+            |message: &Message| self.is_missed(message) && !known.heard.contains(&message.topic());
+        let new = messages.iter().position(is_new);
+        new.map_or(messages.len(), |at| at + 1)
+    }
+
+    async fn publish_at_once(&self, messages: &[Message]) -> Result<(), (usize, RelayError)> {
         let publishing = pin!(self.publisher.publish(messages));
         let published = match select(publishing, pin!(until_stopped(&self.control))).await {
             Either::Left((Ok(published), _)) => published,
@@ -312,6 +337,12 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         });
         let Some(at) = lost.min() else {
             let mut known = self.known();
+            if let Some(last) = messages.last().filter(|last| self.is_missed(last)) {
+                if known.heard.len() >= HEARD {
+                    known.heard.clear();
+                }
+                known.heard.insert(last.topic());
+            }
             if !known.silent.is_empty() {
                 for message in messages {
                     known.silent.remove(&message.topic());
@@ -321,7 +352,10 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         };
         let (topic, id) = (messages[at].topic(), messages[at].id.clone());
         let is_reply = matches!(messages[at].purpose, Purpose::Reply { .. });
-        self.known().stuck = Some(id.clone());
+        let mut known = self.known();
+        known.heard.remove(&topic);
+        known.stuck = Some(id.clone());
+        drop(known);
         let error = RelayError::Unheard {
             topic,
             id,

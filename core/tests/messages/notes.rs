@@ -84,7 +84,10 @@ fn the_notes_of_an_inbox_are_these_texts() {
     let key = notes(&scene.store, "inbox/service/key/");
     assert_eq!(
         key,
-        [("bob".to_owned(), r#"{"format":1,"messages":2,"next":2}"#.to_owned())]
+        [(
+            "bob".to_owned(),
+            r#"{"format":1,"messages":2,"next":2}"#.to_owned()
+        )]
     );
 
     let request = notes(&scene.store, "inbox/service/request/");

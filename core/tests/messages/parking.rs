@@ -306,7 +306,7 @@ fn a_message_that_no_handler_is_for_is_parked_and_handled_once_there_is_one() {
     let running = scene.start(parking());
     // As it comes when the program that asked for it was replaced by an older one.
     let mut other = Message::event("orders", "told", 1, b"{}".to_vec());
-    other.purpose = midgard::bus::Purpose::Command {
+    other.purpose = Purpose::Command {
         service: "service".to_owned(),
     };
     other.name = "count".to_owned();
