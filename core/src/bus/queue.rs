@@ -44,7 +44,8 @@ impl fmt::Display for Topic {
 ///
 /// It is made by who [subscribes](super::Subscriber::subscribe) to it first, and stays for good, with what waits
 /// in it, unless it is temporary. Topics that are asked for later are added; those that are no longer asked for are
-/// removed.
+/// removed. So a program of an old version that subscribes after one of a new version takes away what only the new one asks
+/// for, until a new one subscribes again: in a deployment, end the old ones for good, and then start or restart a new one.
 ///
 /// ```
 /// use midgard::bus::{Queue, Topic};

@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// How often in a row a message is handled anew because others were faster.
 const CONFLICTS: u32 = 100;
 /// How many troubles of the store in a row are survived while the program wants to end.
-const TROUBLES: u32 = 5;
+pub(super) const TROUBLES: u32 = 5;
 
 /// What messages are handed to.
 pub(crate) trait Dispatch: Send + Sync + 'static {
@@ -69,8 +69,8 @@ pub(super) enum Outcome {
     Done,
     /// It cannot even be parked here.
     SetAside(String),
-    /// The program ends before it is handled.
-    Abandoned,
+    /// The program ends before it is handled: what last went wrong, if something did.
+    Abandoned(String),
     /// Its handler has failed, and the policy is to stop.
     Failed { failures: u32, message: String },
 }
@@ -146,7 +146,7 @@ impl<D: Dispatch> Desk<D> {
                 Err(AttemptError::Handler(error)) => error,
                 Err(other) => match self.meet(other, &mut tries).await {
                     Some(error) => error,
-                    None if self.is_given_up(&tries) => return Outcome::Abandoned,
+                    None if self.is_given_up(&tries) => return Outcome::Abandoned(tries.last),
                     None => continue,
                 },
             };
@@ -158,7 +158,7 @@ impl<D: Dispatch> Desk<D> {
             let state = ConsumerState::Retrying;
             self.progress.failed(state, None, failures, text);
             if self.wait(wait).await {
-                return Outcome::Abandoned;
+                return Outcome::Abandoned(String::new());
             }
         }
     }
@@ -208,6 +208,7 @@ impl<D: Dispatch> Desk<D> {
             AttemptError::Store(error) => {
                 tries.troubles += 1;
                 let state = ConsumerState::Retrying;
+                tries.last.clone_from(&error);
                 self.progress.failed(state, None, tries.troubles, error);
                 self.control.back_off(asked, tries.troubles).await;
                 None
@@ -355,7 +356,7 @@ impl<D: Dispatch> Desk<D> {
                 return Outcome::SetAside(error.to_string());
             }
             if self.is_given_up(&tries) {
-                return Outcome::Abandoned;
+                return Outcome::Abandoned(tries.last);
             }
         }
         self.recovered(tries.troubles);
@@ -493,6 +494,8 @@ fn given_up(error: &str) -> Refused {
 pub(super) struct Tries {
     conflicts: u32,
     troubles: u32,
+    /// The last trouble.
+    last: String,
 }
 
 fn is_command(message: &Message) -> bool {

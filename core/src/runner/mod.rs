@@ -193,7 +193,12 @@ impl<S: Store + Clone> Midgard<S> {
     }
 
     /// Adds an outbox, with the bus that it publishes to. Its messages need [queues](Self::declare) to go to.
-    pub fn outbox(self, outbox: Outbox, bus: impl Publisher) -> Self {
+    pub fn outbox(self, mut outbox: Outbox, bus: impl Publisher) -> Self {
+        // Sent by two, a command would come under two sources, and be handled twice.
+        outbox.carries_commands = !self.consumers.iter().any(|(consumer, _)| {
+            let status = consumer.progress.status();
+            status.kind == ConsumerKind::Outbox
+        });
         let name = outbox.name().to_owned();
         let notebook = NotebookOf {
             keys: Keys::new("outbox", &name),

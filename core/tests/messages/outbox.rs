@@ -387,3 +387,25 @@ fn two_outboxes_of_one_program_have_checkpoints_of_their_own() {
     assert_eq!((bus.numbers(), other.numbers()), (vec![1], vec![2]));
     running.stop().unwrap();
 }
+
+#[test]
+fn what_nobody_has_a_queue_for_is_not_overtaken_by_another_event_of_its_key() {
+    let (store, bus) = (MemoryStore::new(), Outlet::default());
+    // Nobody asks for the one kind yet.
+    bus.unhear(&["\"key\":\"ann\""]);
+    tell(&store, "orders-1", "ann", 1);
+    note(&store, "orders-1", 2);
+    tell(&store, "orders-1", "ann", 3);
+    let end = note(&store, "orders-1", 4);
+    let outbox = Outbox::new("orders").publish::<Told>().publish::<Noted>();
+    let running = start(midgard(&store, &bus, outbox));
+    running.wait_until("outbox", |status| {
+        let error = status.last_error.as_ref();
+        error.is_some_and(|error| error.failures > 1)
+    });
+    assert_eq!(bus.numbers(), [] as [u64; 0]);
+    bus.unhear(&[]);
+    running.wait("outbox", end);
+    assert_eq!(bus.numbers(), [1, 2, 3, 4]);
+    running.stop().unwrap();
+}
