@@ -27,6 +27,11 @@ impl Topic {
         Topic(format!("reply.{to}"))
     }
 
+    /// Whether commands have it.
+    pub(crate) fn is_command(&self) -> bool {
+        self.as_str().starts_with("command.")
+    }
+
     /// Its text: letters, digits, `.`, `-` and `_`, where names are as Midgard's are.
     #[must_use]
     pub fn as_str(&self) -> &str {

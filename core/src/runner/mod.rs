@@ -1,4 +1,4 @@
-//! One value that runs the subscriptions and projections of a program.
+//! One value that runs all consumers of a program.
 
 mod generations;
 mod handle;
@@ -7,7 +7,7 @@ pub(crate) mod supervise;
 
 pub use handle::{HandleError, MidgardHandle};
 
-use crate::bus::{BusError, Publisher, Queue, Subscriber};
+use crate::bus::{BusError, Publisher, Queue, Subscriber, Topic};
 use crate::consumer::ConsumerOptions;
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode, Reader};
@@ -45,7 +45,7 @@ pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaratio
     })
 }
 
-/// Runs the subscriptions and projections of a program.
+/// Runs the subscriptions, projections, process managers, inboxes and outboxes of a program.
 ///
 /// [`run`](Self::run) is a future that the program spawns, or blocks on in a thread of its own; a
 /// [handle](Self::handle) tells how all is doing, and stops it.
@@ -77,6 +77,8 @@ pub struct Midgard<S> {
     control: Arc<Control>,
     consumers: Vec<(Consumer, Result<Running, RunError>)>,
     declarations: Vec<Declaration>,
+    /// Whose commands or answers leave by an outbox.
+    senders: Vec<String>,
 }
 
 /// Why a program's consumers ended other than by being stopped.
@@ -85,7 +87,8 @@ pub struct Midgard<S> {
 pub enum RunError {
     /// Two consumers have one name.
     #[error(
-        "the {kind} \"{name}\" has the name of another consumer of this program; give one of them another name"
+        "the {kind} \"{name}\" has the name of another consumer of this program; give one of them another name{}",
+        if *kind == ConsumerKind::Outbox { ", with `Outbox::named`" } else { "" }
     )]
     DuplicateName {
         /// What the second of them is.
@@ -147,6 +150,7 @@ impl<S: Store + Clone> Midgard<S> {
             control: Arc::default(),
             consumers: Vec::new(),
             declarations: Vec::new(),
+            senders: Vec::new(),
         }
     }
 
@@ -210,7 +214,8 @@ impl<S: Store + Clone> Midgard<S> {
         self.add(kind, &name, notebook, supervise::continuous)
     }
 
-    /// Adds an inbox, with the bus that it receives from.
+    /// Adds an inbox, with the bus that it receives from. What it answers to commands leaves by an
+    /// [outbox](Self::outbox), which the program is to have, too.
     pub fn inbox<I: Inbox>(self, inbox: I, bus: impl Subscriber) -> Self {
         self.inbox_with(inbox, bus, InboxOptions::new())
     }
@@ -224,6 +229,9 @@ impl<S: Store + Clone> Midgard<S> {
     ) -> Self {
         let (bus, handlers) = (Arc::new(bus), ToHandlers(inbox));
         let queue = queue_of(&handlers, &options);
+        if queue.topics().iter().any(Topic::is_command) {
+            self.senders.push(I::NAME.to_owned());
+        }
         self.declarations.push(declaration(bus.clone(), queue));
         let desk = self.desk(I::NAME, I::NAME, handlers, options);
         self.add_with(desk.progress.clone(), desk, |_, desk, _, _| {
@@ -231,7 +239,8 @@ impl<S: Store + Clone> Midgard<S> {
         })
     }
 
-    /// Adds a process manager.
+    /// Adds a process manager. The commands that it sends leave by an [outbox](Self::outbox), which the program is to
+    /// have, too.
     pub fn process_manager<P: ProcessManager>(self, mut processes: Processes<P>) -> Self {
         let steps = Arc::new(Steps::<P>::new(Work::new(DynStore::new(
             self.store.clone(),
@@ -258,6 +267,9 @@ impl<S: Store + Clone> Midgard<S> {
         added
             .declarations
             .extend(declaration.map(|declaration| declaration(queue)));
+        if P::SENDS {
+            added.senders.push(P::NAME.to_owned());
+        }
         added.add_replies(steps, receiving, processes.inbox)
     }
 
@@ -360,7 +372,7 @@ impl<S: Store + Clone> Midgard<S> {
         Ok(())
     }
 
-    /// A handle to what was added so far: ask for it after the last `subscribe` or `project`.
+    /// A handle to what was added so far: ask for it when all is added.
     #[must_use]
     pub fn handle(&self) -> MidgardHandle {
         let consumers = self.consumers.iter().map(|(consumer, _)| consumer.clone());
@@ -392,12 +404,26 @@ impl<S: Store + Clone> Midgard<S> {
     /// # Errors
     /// [`RunError`] at once when the names contradict each other; at the end when a consumer had failed.
     pub async fn run(self) -> Result<(), RunError> {
+        self.warn_of_no_outbox();
         let mut all = Vec::new();
         for (_, running) in self.consumers {
             all.push(running?);
         }
         let ends = join_all(all).await;
         ends.into_iter().collect()
+    }
+
+    /// Another program on the same store may run the outbox, so it is no error.
+    fn warn_of_no_outbox(&self) {
+        let is_outbox =
+            |(consumer, _): &(Consumer, _)| consumer.progress.status().kind == ConsumerKind::Outbox;
+        if !self.senders.is_empty() && !self.consumers.iter().any(is_outbox) {
+            let senders = self.senders.join(", ");
+            tracing::warn!(
+                senders,
+                "this program has no outbox: commands and answers stay in the log until a program on this store runs one; add it with `Midgard::outbox`"
+            );
+        }
     }
 
     /// Handles everything that the log has now, and ends, as after [`drain`](MidgardHandle::drain). Safe to call when there
