@@ -111,7 +111,7 @@ fn what_catches_up_ends_though_an_inbox_of_it_fails_on_what_its_outbox_publishes
     let stopping = InboxOptions::new().on_failure(FailurePolicy::retry(0));
     tell(&scene.store, "orders-1", "ann", 1);
     let outbox = Outbox::new("orders").publish::<Told>();
-    let midgard = scene.midgard(stopping).outbox(outbox, scene.bus.clone());
+    let midgard = scene.midgard(stopping).outbox(outbox, scene.bus);
     within(midgard.declare()).unwrap();
     let ended = within(midgard.catch_up());
     let Err(RunError::Failed { name, message, .. }) = ended else {
@@ -127,7 +127,7 @@ fn what_catches_up_ends_though_its_store_takes_nothing_of_an_inbox() {
     tell(&scene.store, "orders-1", "ann", 1);
     tell(&scene.store, "orders-1", "ann", 2);
     let outbox = Outbox::new("orders").publish::<Told>();
-    let midgard = scene.midgard(parking()).outbox(outbox, scene.bus.clone());
+    let midgard = scene.midgard(parking()).outbox(outbox, scene.bus);
     within(midgard.declare()).unwrap();
     let ended = within(midgard.catch_up());
     let Err(RunError::Failed { name, message, .. }) = ended else {
