@@ -6,9 +6,7 @@ use crate::shop::{
     place,
 };
 use midgard::bus::InProcessBus;
-use midgard::{
-    MemoryStore, Midgard, Processes, RemoteCommand, Repository, RunError, block_on,
-};
+use midgard::{MemoryStore, Midgard, Processes, RemoteCommand, Repository, RunError, block_on};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
