@@ -297,91 +297,135 @@
 //!
 //! # Between services
 //!
-//! Services that have databases of their own tell each other what happened with messages over a [`bus`]. An
-//! [`Outbox`] says which events leave; they are published from the log, at least once and in order. An [`Inbox`] handles
-//! the messages of others: it has a [`Subscribe`] for each event and a [`Handle`] for each command that it lists. What a
-//! handler does through its [context](MessageContext) is committed together with the note that the message was handled,
-//! so a message that comes again has no effect.
+//! Services that share nothing tell each other what happened, and ask each other for things, with messages over a
+//! [bus]: `midgard-bus-nats`, `midgard-bus-rabbitmq`, or [`InProcessBus`](bus::InProcessBus) in one process and in tests.
+//! They share names and shapes, and no code. Nothing is lost, and every message has its effect once: what is to
+//! leave is in the log, and what has come is noted in the same commit as its effect.
+//!
+//! - An [`Outbox`] says which events leave. It sends the commands and the answers of its program, too; so a program that
+//!   handles commands or sends them has one, even one that publishes no event.
+//! - An [`Inbox`] has one [`Subscribe`] for each event of others, and one [`Handle`] for each [`RemoteCommand`]. A command is
+//!   answered, or [refused](Refused).
+//! - A [`ProcessManager`] has one [`React`] for each event of its own service, one [`Resolve`] for each command that it sends,
+//!   and one [`Expire`] for each deadline that it sets. A forgotten one does not compile.
+//! - A [`CommandClient`] asks from any other program, and waits for the answer.
+//!
+//! Shipping has a parcel picked in the warehouse, and waits a minute at most:
 //!
 //! ```standalone_crate
-//! use midgard::bus::InProcessBus; // or that of `midgard-bus-rabbitmq` or `midgard-bus-nats`
-//! use midgard::{Command, Event, Events, HandlerError, Inbox, MemoryStore, MessageContext, Midgard};
-//! use midgard::{Outbox, Repository, Subscribe, events};
-//! # use midgard::{Aggregate, Apply};
+//! use midgard::bus::InProcessBus;
+//! use midgard::{
+//!     CommandClient, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox,
+//!     ProcessManager, Processes, React, Reactions, RecordedEventRef, Refused, RemoteCommand, Resolve, Subscribe,
+//! };
+//! # use futures_util::future::{Either, select};
+//! # use midgard::{Append, ExpectedVersion, NewEvent, Store, StreamName};
 //! use serde::{Deserialize, Serialize};
+//! use std::time::Duration;
 //!
 //! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-//! #[event(name = "order.placed")]
-//! #[publish] // its key is its stream; `#[publish(key = customer)]` makes a field the key
-//! struct OrderPlaced { customer: u64 }
-//! # #[derive(Debug, Default, Aggregate)]
-//! # #[aggregate(name = "order", id = u64, events(OrderPlaced))]
-//! # struct Order;
-//! # impl Apply<OrderPlaced> for Order { fn apply(&mut self, _: OrderPlaced) {} }
-//! # struct Place { customer: u64 }
-//! # impl Command<Order> for Place {
-//! #     type Error = std::convert::Infallible;
-//! #     fn decide(&self, _: &Order) -> Result<Events<Order>, Self::Error> {
-//! #         Ok(events![OrderPlaced { customer: self.customer }])
-//! #     }
-//! # }
-//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-//! # #[event(name = "parcel.requested")]
-//! # struct ParcelRequested {}
-//! # #[derive(Debug, Default, Aggregate)]
-//! # #[aggregate(name = "parcels", id = u64, events(ParcelRequested))]
-//! # struct Parcels;
-//! # impl Apply<ParcelRequested> for Parcels { fn apply(&mut self, _: ParcelRequested) {} }
-//! # struct Request;
-//! # impl Command<Parcels> for Request {
-//! #     type Error = std::convert::Infallible;
-//! #     fn decide(&self, _: &Parcels) -> Result<Events<Parcels>, Self::Error> { Ok(events![ParcelRequested {}]) }
-//! # }
+//! #[event(name = "parcel.registered")]
+//! #[publish(key = parcel)] // it may leave the service; the messages of one parcel stay in order
+//! struct ParcelRegistered { parcel: u64, items: u32 }
 //!
-//! // In the service of the parcels, which may have a struct of its own for the event.
+//! #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+//! #[remote_command(name = "stock.pick", service = "warehouse", key = parcel, reply = Picked)]
+//! struct Pick { parcel: u64, items: u32 }
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "stock.picked")]
+//! struct Picked { shelf: String }
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "parcel.pick_overdue")]
+//! struct PickOverdue {}
+//!
+//! // In the service "shipping":
+//!
+//! #[derive(Debug, Default, ProcessManager)]
+//! #[process_manager(name = "picking", id = u64, events(ParcelRegistered), commands(Pick), deadlines(PickOverdue))]
+//! struct Picking { is_late: bool }
+//!
+//! impl React<ParcelRegistered> for Picking {
+//!     fn process(event: &ParcelRegistered, _: &RecordedEventRef<'_>) -> Option<u64> { Some(event.parcel) }
+//!
+//!     fn react(&mut self, event: ParcelRegistered, reactions: &mut Reactions<Self>) {
+//!         reactions.send(&Pick { parcel: event.parcel, items: event.items });
+//!         reactions.remind(Duration::from_secs(60), &PickOverdue {});
+//!     }
+//! }
+//!
+//! impl Resolve<Pick> for Picking {
+//!     fn replied(&mut self, _: Pick, _: Picked, reactions: &mut Reactions<Self>) {
+//!         reactions.complete(); // or `execute` a command on an aggregate of this service, in the same commit
+//!     }
+//!
+//!     fn refused(&mut self, _: Pick, _reason: &str, reactions: &mut Reactions<Self>) { reactions.complete(); }
+//! }
+//!
+//! impl Expire<PickOverdue> for Picking {
+//!     fn expired(&mut self, _: PickOverdue, _: &mut Reactions<Self>) { self.is_late = true; }
+//! }
+//!
+//! // In the service "warehouse":
+//!
 //! #[derive(Inbox)]
-//! #[inbox(name = "parcels", events(OrderPlaced))]
-//! struct Requests;
+//! #[inbox(name = "warehouse", events(ParcelRegistered), commands(Pick))]
+//! struct Warehouse;
 //!
-//! impl Subscribe<OrderPlaced> for Requests {
-//!     async fn receive(&self, event: OrderPlaced, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {
-//!         context.execute::<Parcels, _>(&event.customer, &Request).await?;
-//!         Ok(())
+//! impl Subscribe<ParcelRegistered> for Warehouse {
+//!     async fn receive(&self, _: ParcelRegistered, _: &mut MessageContext<'_>) -> Result<(), HandlerError> { Ok(()) }
+//! }
+//!
+//! impl Handle<Pick> for Warehouse {
+//!     async fn handle(&self, command: Pick, _context: &mut MessageContext<'_>) -> Result<Picked, HandlerError> {
+//!         if command.items > 10 {
+//!             return Err(Refused::new("no parcel holds as much").into()); // an answer; other errors are tried again
+//!         }
+//!         Ok(Picked { shelf: "A3".to_owned() }) // after `_context.execute(..)` on an aggregate, say
 //!     }
 //! }
 //!
 //! # midgard::block_on(async {
-//! let (bus, orders, parcels) = (InProcessBus::new(), MemoryStore::new(), MemoryStore::new());
-//! let one = Midgard::new(orders.clone()).outbox(Outbox::new("orders").publish::<OrderPlaced>(), bus.clone());
-//! let other = Midgard::new(parcels.clone()).inbox(Requests, bus);
-//! other.declare().await?; // its queue is there before anything is sent
-//! # let (stop_one, stop_other) = (one.handle(), other.handle());
-//! let running = [
-//!     std::thread::spawn(|| midgard::block_on(one.run())),
-//!     std::thread::spawn(|| midgard::block_on(other.run())),
-//! ];
+//! # let (shipping_store, warehouse_store) = (MemoryStore::new(), MemoryStore::new());
+//! # let event = NewEvent::encode(&ParcelRegistered { parcel: 7, items: 3 })?;
+//! # shipping_store.append(Append::to(StreamName::new("parcel-7")?, ExpectedVersion::NoStream, [event])).await?;
+//! let bus = InProcessBus::new(); // or `NatsBus::connect("nats://..").await?`
+//! let shipping = Midgard::new(shipping_store)
+//!     .process_manager(Processes::<Picking>::new().replies_from(bus.clone()))
+//!     .outbox(Outbox::new("shipping").publish::<ParcelRegistered>(), bus.clone());
+//! let warehouse = Midgard::new(warehouse_store)
+//!     .inbox(Warehouse, bus.clone())
+//!     .outbox(Outbox::new("warehouse"), bus.clone()); // for the answers
+//! shipping.declare().await?; // so that none publishes what another has no queue for yet
+//! warehouse.declare().await?;
+//! let (of_shipping, of_warehouse) = (shipping.handle(), warehouse.handle());
+//! // .. each is run by its own program: `shipping.run().await`
+//! # let running = Box::pin(futures_util::future::join(shipping.run(), warehouse.run()));
+//! # let watching = Box::pin(async {
 //!
-//! Repository::<Order, _>::new(orders).execute(&7, &Place { customer: 4 }).await?;
-//! # use futures_util::StreamExt;
-//! # use midgard::{ReadLog, Store};
-//! let requested = parcels.events(ReadLog::forward()).follow().next().await.unwrap()?;
-//! assert_eq!(requested.stream.as_str(), "parcels-4");
-//! # stop_one.stop(); stop_other.stop();
-//! # for one in running { one.join().unwrap()?; }
+//! let console = CommandClient::new("console", bus);
+//! let picked = console.ask(&Pick { parcel: 8, items: 1 }, Duration::from_secs(5)).await?;
+//! assert_eq!(picked.shelf, "A3");
+//!
+//! # of_shipping.wait_for("picking", Some(midgard::Position::FIRST), Duration::from_secs(5)).await?;
+//! for process in of_shipping.stuck_processes("picking", Duration::from_secs(3600)).await? {
+//!     println!("{process}"); // 7: since .., last .., waits for stock.pick
+//! }
+//! for parked in of_warehouse.parked_messages("warehouse").await? {
+//!     of_warehouse.retry_message("warehouse", &parked.number).await?;
+//! }
 //! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # });
+//! # let Either::Right((watched, _)) = select(running, watching).await else { panic!("it ended") };
+//! # watched
 //! # }).unwrap();
 //! ```
 //!
-//! A message that cannot be read, or whose handler fails too often, is parked with its reason:
-//! [`MidgardHandle::parked_messages`], [`retry_message`](MidgardHandle::retry_message) and
-//! [`evict_message`](MidgardHandle::evict_message).
-//!
-//! A [`RemoteCommand`] asks one service to do something; it is answered with a reply, or [refused](Refused). A
-//! [`ProcessManager`] sends them, and is asked by the compiler what follows from each answer; a [`CommandClient`] sends them
-//! from elsewhere. A process manager [reacts](React) to events of its service's log, executes commands on local
-//! aggregates, remembers [deadlines](Expire), and is [told](Resolve) of replies and refusals. All that follows from
-//! one reaction is committed in one step, and it survives a kill at any moment. Its own log is what it
-//! has reacted to. [`MidgardHandle::stuck_processes`] lists those that nothing moves any more.
+//! The name of an outbox, of an inbox and of a process manager belongs to one service: no other on the bus has it. While the
+//! bus is down, or nobody has a queue for what is published, the outbox waits, and its [`Status`] says so.
+//! A message whose handler fails is tried again, and then parked with the later ones of its key.
+//! [`testing::given_process`] tests a process manager without a store or a bus.
 //!
 //! # More of a repository
 //!
