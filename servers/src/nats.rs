@@ -17,7 +17,8 @@ const CURRENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.servers/bin/nats
 /// Where Debian puts its old version.
 const OLD: &str = "/usr/sbin/nats-server";
 
-/// A NATS server with JetStream, which syncs each write to the disk before it acknowledges it.
+/// A NATS server with JetStream, which syncs each write to the disk before it acknowledges it, unless it is started
+/// otherwise.
 #[derive(Debug)]
 pub struct Nats {
     processes: Processes,
@@ -33,6 +34,14 @@ impl Nats {
     /// When it is not installed, or does not answer within 30 s.
     pub fn start() -> Result<Self, ServerError> {
         Self::start_program(CURRENT, true, None)
+    }
+
+    /// Starts a server that syncs its writes every two minutes, as NATS does when nothing is said.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_unsynced() -> Result<Self, ServerError> {
+        Self::start_program(CURRENT, false, None)
     }
 
     /// Starts a server that accepts only connections with TLS.

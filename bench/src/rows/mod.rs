@@ -3,6 +3,7 @@
 mod append;
 mod bulk;
 mod check_time;
+mod delivery;
 mod disk;
 mod filled;
 mod import;
@@ -10,6 +11,7 @@ mod live;
 mod load;
 mod orders;
 mod project;
+mod relay;
 mod scan;
 
 pub(crate) use live::append_and_print;
@@ -43,6 +45,10 @@ pub(crate) enum Row {
     Project,
     /// How soon an event is delivered.
     Live,
+    /// Publishing what the log has.
+    Relay,
+    /// How soon an event is handled in another service.
+    Delivery,
     /// Bytes on disk for an event.
     Disk,
     /// `cargo check` of 100 events.
@@ -66,6 +72,8 @@ impl Row {
             Row::Scan => scan::measure(bench),
             Row::Project => project::measure(bench),
             Row::Live => live::measure(bench),
+            Row::Relay => relay::measure(bench),
+            Row::Delivery => delivery::measure(bench),
             Row::Disk => disk::measure(bench),
             Row::CheckTime => check_time::measure(bench),
         }

@@ -4,6 +4,7 @@ mod pings;
 mod pongs;
 
 pub(crate) use pings::append_and_print;
+pub(super) use pings::{Pinged, append_all};
 
 use crate::contest::{Samples, quantile, rounds};
 use crate::table::{Asked, Line, Short};
@@ -12,32 +13,32 @@ use midgard::{
     ConsumerState, Midgard, MidgardHandle, Projection, RunError, Subscription, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
-use pings::{Pinged, append_all, append_elsewhere};
+use pings::{EVENTS, append_elsewhere};
 use pongs::{Pong, Pongs};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes.
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 
 /// The waits of every event, in milliseconds, and those that are too long by rounds.
 #[derive(Default)]
-struct Waits {
+pub(super) struct Waits {
     all: Samples,
     p99: Samples,
 }
 
 impl Waits {
     /// Takes in a round. Gives its p99.
-    fn take(&mut self, waits: Samples) -> f64 {
+    pub(super) fn take(&mut self, waits: Samples) -> f64 {
         let p99 = quantile(&waits, 0.99);
         self.all.extend(waits);
         self.p99.push(p99);
         p99
     }
 
-    fn line(&self, row: &str, asked: Asked) -> Line {
+    pub(super) fn line(&self, row: &str, asked: Asked) -> Line {
         let p50 = Short(quantile(&self.all, 0.5));
         let most = Short(quantile(&self.all, 1.0));
         let p99 = quantile(&self.all, 0.99);
@@ -70,7 +71,7 @@ fn to_a_handler(bench: &Bench) -> Outcome<Samples> {
     let directory = bench.directory()?;
     let store = LmdbStore::open(directory.path())?;
     let (handled, running) = subscribe(&store, || Ok(Instant::now()))?;
-    let committed = append_all(&store, |_, _| Ok(Instant::now()))?;
+    let committed = append_all(&store, EVENTS, |_, _| Ok(Instant::now()))?;
     let waits = times(&handled, committed.len())?
         .into_iter()
         .zip(committed)
@@ -88,7 +89,7 @@ fn to_a_view(bench: &Bench) -> Outcome<Samples> {
     let views = Views::new(store.clone());
     let running = Running::start(Midgard::new(store.clone()).project(Pongs, views.clone()));
     running.wait_until_live(Pongs::NAME)?;
-    let waits = append_all(&store, |number, position| {
+    let waits = append_all(&store, EVENTS, |number, position| {
         let committed = Instant::now();
         block_on(running.handle.wait_for(Pongs::NAME, position, LONG))?;
         let wait = committed.elapsed();
@@ -115,7 +116,7 @@ fn to_a_handler_elsewhere(bench: &Bench) -> Outcome<Samples> {
     Ok(waits)
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub(super) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 

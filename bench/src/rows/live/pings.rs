@@ -18,18 +18,20 @@ const PAUSE: (Duration, Duration) = (Duration::from_micros(2500), Duration::from
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "pinged")]
-pub(super) struct Pinged {
-    pub(super) number: u64,
+#[publish]
+pub(in crate::rows) struct Pinged {
+    pub(in crate::rows) number: u64,
 }
 
-/// Appends the events of a round; gives what `committed` makes of each as soon as its append has returned.
-pub(super) fn append_all<T>(
+/// Appends so many events; gives what `committed` makes of each as soon as its append has returned.
+pub(in crate::rows) fn append_all<T>(
     store: &LmdbStore,
+    count: u64,
     mut committed: impl FnMut(u64, Position) -> Outcome<T>,
 ) -> Outcome<Vec<T>> {
     let mut random = Random(1);
     let mut due = Instant::now();
-    (0..EVENTS)
+    (0..count)
         .map(|number| {
             due +=
                 PAUSE.0 + Duration::from_micros(random.below(PAUSE.1.as_micros() as usize) as u64);
@@ -47,7 +49,7 @@ pub(super) fn append_all<T>(
 /// since 1970.
 pub(crate) fn append_and_print(directory: &Path) -> Outcome<()> {
     let store = LmdbStore::open(directory)?;
-    let times = append_all(&store, |_, _| now())?;
+    let times = append_all(&store, EVENTS, |_, _| now())?;
     times.iter().for_each(|time| println!("{time}"));
     Ok(())
 }
