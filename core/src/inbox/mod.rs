@@ -5,6 +5,7 @@ mod handling;
 mod notes;
 mod options;
 mod parked;
+mod parking;
 mod receiver;
 mod requests;
 

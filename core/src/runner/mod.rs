@@ -1,10 +1,12 @@
 //! One value that runs all consumers of a program.
 
+mod error;
 mod generations;
 mod handle;
 mod projection;
 pub(crate) mod supervise;
 
+pub use error::RunError;
 pub use handle::{HandleError, MidgardHandle};
 
 use crate::bus::{BusError, Publisher, Queue, Subscriber, Topic};
@@ -17,7 +19,6 @@ use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
 use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, queue_of, receive};
 use crate::outbox::{Outbox, Relay};
-use crate::place::Position;
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
 use crate::projection::{HandlerError, Projection};
 use crate::store::{DynStore, Store};
@@ -79,67 +80,6 @@ pub struct Midgard<S> {
     declarations: Vec<Declaration>,
     /// Whose commands or answers leave by an outbox.
     senders: Vec<String>,
-}
-
-/// Why a program's consumers ended other than by being stopped.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// Two consumers have one name.
-    #[error(
-        "the {kind} \"{name}\" has the name of another consumer of this program; give one of them another name{}",
-        if *kind == ConsumerKind::Outbox { ", with `Outbox::named`" } else { "" }
-    )]
-    DuplicateName {
-        /// What the second of them is.
-        kind: ConsumerKind,
-        /// The name.
-        name: String,
-    },
-    /// A name cannot be used.
-    #[error(
-        "\"{name}\" cannot be the name of a {kind}: a name has 1 to 100 bytes, without slashes; give it another"
-    )]
-    Name {
-        /// What it is.
-        kind: ConsumerKind,
-        /// The name.
-        name: String,
-    },
-    /// A process manager sends commands, and has no bus over which answers could come.
-    #[error(
-        "process manager \"{name}\" sends commands, and no answer could reach it; say over which bus they come, with `Processes::replies_from`"
-    )]
-    NoReplies {
-        /// The process manager.
-        name: String,
-    },
-    /// The number of partitions is none that it could have.
-    #[error("subscription \"{name}\" has {partitions} partitions: {reason}")]
-    Partitions {
-        /// The subscription.
-        name: String,
-        /// The number it has in this program.
-        partitions: u32,
-        /// Why it cannot have as many, and what to do.
-        reason: String,
-    },
-    /// A handler failed for good, and the policy is to stop there; or all of it failed.
-    #[error(
-        "{kind} \"{name}\" stopped{}: {message}{}",
-        position.map_or_else(String::new, |position| format!(" before position {position}")),
-        position.map_or("", |_| "; mend the handler and start it again, or let its policy skip or park")
-    )]
-    Failed {
-        /// What it is.
-        kind: ConsumerKind,
-        /// Its name.
-        name: String,
-        /// The position of the event, if it failed on one.
-        position: Option<Position>,
-        /// What went wrong.
-        message: String,
-    },
 }
 
 impl<S: Store + Clone> Midgard<S> {
