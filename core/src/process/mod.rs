@@ -200,7 +200,7 @@ impl Payload<'_> {
     /// Reads it as one of the set `S`, upcasting old versions.
     ///
     /// # Errors
-    /// [`DecodeReason`](crate::DecodeReason) says what is wrong with it.
+    /// [`DecodeReason`] says what is wrong with it.
     pub fn read<S: EventSet>(&self) -> Result<S, DecodeReason> {
         codec::read(self.name, self.schema_version, Codec::JSON, self.data)
     }

@@ -112,7 +112,7 @@ macro_rules! collect_cases {
 }
 
 /// All cases of the contract, to be run one by one.
-/// [`bus_contract!`](crate::testing::bus_contract) makes them tests.
+/// [`bus_contract!`](macro@crate::testing::bus_contract) makes them tests.
 #[must_use]
 pub fn bus_cases<F: BusFixture>() -> Vec<Case> {
     crate::__bus_contract_cases! { [collect_cases] (F) }
