@@ -15,7 +15,7 @@ use std::error::Error;
 use std::io::Write as _;
 use std::time::Instant;
 
-const BATCHES: usize = 20;
+const BATCHES: usize = 5;
 const BATCH: usize = 1_000;
 const ROUNDS: usize = 5;
 

@@ -81,7 +81,7 @@ use midgard::bus::{BusError, Message, Published, Publisher, Queue, Subscriber};
 use session::Session;
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 /// A bus over NATS JetStream. Clones share its connection.
 #[derive(Clone)]
@@ -169,11 +169,11 @@ impl Subscriber for NatsBus {
             options: Arc::clone(options),
             queue: queue.name().into(),
         };
-        tokio::spawn(receiving::receive(
-            Arc::clone(&self.shared),
-            queue.clone(),
-            hand,
-        ));
+        let (begun, has_begun) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(receiving::receive(shared, queue.clone(), hand, begun));
+        // An error means that the connection was lost; it is made anew.
+        let _ = has_begun.await;
         Ok(deliveries)
     }
 }

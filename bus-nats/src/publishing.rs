@@ -4,11 +4,10 @@ use crate::binding;
 use crate::interest::{Interest, Witness};
 use crate::session::{Session, WINDOW};
 use crate::subjects;
-use async_nats::HeaderMap;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use midgard::bus::{BusError, Message, Published};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 const ACTION: &str = "take messages";
 /// How often messages are sent again whose queues went away in the middle.
@@ -20,7 +19,6 @@ struct Outgoing<'m> {
     /// Its place in what was given.
     index: usize,
     subject: String,
-    headers: HeaderMap,
 }
 
 /// Publishes messages, and waits until they are safe.
@@ -34,7 +32,8 @@ pub(crate) async fn publish(
     let mut waiting = prepare(session, prefix, messages)?;
     let mut unheard = Vec::new();
     for _ in 0..ROUNDS {
-        let subjects: BTreeSet<String> = waiting.iter().map(|out| out.subject.clone()).collect();
+        let subjects: HashSet<&str> = waiting.iter().map(|out| &*out.subject).collect();
+        let subjects: BTreeSet<String> = subjects.into_iter().map(ToOwned::to_owned).collect();
         let witnesses = interest.witnesses(session, stream, &subjects).await?;
         waiting.retain(|out| {
             let is_heard = witnesses.contains_key(&out.subject);
@@ -74,9 +73,7 @@ fn prepare<'m>(
     let largest = session.client.max_payload();
     let messages = messages.iter().enumerate();
     let prepared = messages.map(|(index, message)| {
-        let headers = binding::headers(message);
-        // With the id that is still to be added, and with what it may be set aside for.
-        let size = binding::size(&headers, message.data.len()) + 3 * (message.id.len() + message.source.len()) + 1024;
+        let size = size(message, largest);
         if size > largest {
             return Err(BusError::Refused {
                 id: message.id.clone(),
@@ -87,9 +84,23 @@ fn prepare<'m>(
             });
         }
         let subject = subjects::subject(prefix, &message.topic());
-        Ok(Outgoing { message, index, subject, headers })
+        Ok(Outgoing { message, index, subject })
     });
     prepared.collect()
+}
+
+/// How many bytes a message is for the server, with the id that is still to be added, and with what it may be set
+/// aside for; no less than that, when it is far from the largest.
+fn size(message: &Message, largest: usize) -> usize {
+    let beside = 3 * (message.id.len() + message.source.len()) + 1024;
+    let attributes = message.attributes();
+    // A byte may take three, and a name is shorter than this.
+    let attributes: usize = attributes.map(|(_, value)| 3 * value.len() + 32).sum();
+    let most = attributes + message.data.len() + beside;
+    if most <= largest {
+        return most;
+    }
+    binding::size(&binding::headers(message), message.data.len()) + beside
 }
 
 /// Sends messages without waiting for each, and waits until all are confirmed.
@@ -106,7 +117,7 @@ async fn send(
         let message = out.message;
         let id = format!("{}/{}/{}", message.source, message.id, witness.since);
         let publish = PublishMessage::build()
-            .headers(out.headers.clone())
+            .headers(binding::headers(message))
             .message_id(binding::encoded(&id))
             .payload(message.data.clone().into());
         if unconfirmed.len() == WINDOW {

@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 const ACTION: &str = "deliver messages";
@@ -21,6 +22,8 @@ const ACTION: &str = "deliver messages";
 const BATCH: usize = 10_000;
 /// How long to wait before it is asked once more whether all is here.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// How long the server keeps the request of a receiver that stands by.
+const STANDING_BY: Duration = Duration::from_secs(30);
 /// How many connections are lost one after the other before someone looks for a reason.
 const SUSPICIOUS: u32 = 2;
 /// The waits after failures.
@@ -39,12 +42,20 @@ enum Ended {
 }
 
 /// Receives until the hand is closed, over one connection after another.
-pub(crate) async fn receive(shared: Arc<Shared>, queue: Queue, hand: Arc<Hand>) {
+///
+/// It says when the server knows of it, or that it cannot be reached: so the first who subscribes is the one at work.
+pub(crate) async fn receive(
+    shared: Arc<Shared>,
+    queue: Queue,
+    hand: Arc<Hand>,
+    begun: oneshot::Sender<()>,
+) {
     let mut receiver = Receiver {
         shared,
         queue,
         hand,
         pin: None,
+        begun: Some(begun),
         has_received: false,
         lost: 0,
     };
@@ -55,6 +66,8 @@ pub(crate) async fn receive(shared: Arc<Shared>, queue: Queue, hand: Arc<Hand>) 
             Ok(Ended::Closed) => return,
             Err(error) => error,
         };
+        // Who waits for it waits no more.
+        receiver.begun = None;
         let name = receiver.queue.name();
         if !matches!(error, BusError::Unavailable { .. }) {
             tracing::error!(queue = name, %error, "the queue cannot be received from");
@@ -81,6 +94,8 @@ struct Receiver {
     hand: Arc<Hand>,
     /// What the server calls this receiver, while it is the one at work.
     pin: Option<String>,
+    /// Who waits until the server knows of this receiver.
+    begun: Option<oneshot::Sender<()>>,
     /// Whether something came over the connection.
     has_received: bool,
     /// How many connections were lost one after the other, soon after they were made.
@@ -153,6 +168,12 @@ impl Connection<'_> {
     async fn run(&mut self) -> Result<Ended, BusError> {
         self.begin().await?;
         self.ask_for_messages().await?;
+        if let Some(begun) = self.receiver.begun.take() {
+            // The server answers one after the other what comes over one connection.
+            self.look(Duration::ZERO).await?;
+            // Whoever subscribed may have given up.
+            let _ = begun.send(());
+        }
         let hand = Arc::clone(&self.receiver.hand);
         let session = Arc::clone(&self.session);
         let mut lost = pin!(session.lost());
@@ -174,8 +195,8 @@ impl Connection<'_> {
                     None => return Err(session.unavailable(ACTION, "the subscription ended")),
                 },
                 info = &mut comparison => {
-                    if let Some(info) = info? {
-                        hand.compare(info.num_ack_pending, info.delivered.consumer_sequence);
+                    if let Some((asked, info)) = info? {
+                        self.compare(asked, &info);
                     }
                     if hand.is_waiting() {
                         comparison.set(self.look(ASK_AGAIN).fuse());
@@ -203,23 +224,40 @@ impl Connection<'_> {
         self.session.answer(ACTION, tell).await
     }
 
-    /// What the server says of the queue, after a while.
+    /// What the server says of the queue, after a while, and when it was asked.
     fn look(
         &self,
         after: Duration,
-    ) -> impl Future<Output = Result<Option<Info>, BusError>> + Send + use<> {
+    ) -> impl Future<Output = Result<Option<(Instant, Info)>, BusError>> + Send + use<> {
         let session = Arc::clone(&self.session);
         let stream = self.receiver.shared.options.stream.clone();
         let name = self.receiver.queue.name().to_owned();
         async move {
             sleep(after).await;
-            interest::consumer(&session, &stream, &name).await
+            let asked = Instant::now();
+            let info = interest::consumer(&session, &stream, &name).await?;
+            Ok(info.map(|info| (asked, info)))
         }
     }
 
-    /// How long the server keeps a request for messages.
+    /// Whether all is here that the server says is not acknowledged; and whether this is the receiver at work.
+    fn compare(&self, asked: Instant, info: &Info) {
+        let pin = self.receiver.pin.as_deref();
+        let mut groups = info.priority_groups.iter();
+        if pin.is_some() && groups.any(|group| group.pinned_client_id.as_deref() == pin) {
+            self.receiver.hand.heard(asked);
+        }
+        let hand = &self.receiver.hand;
+        hand.compare(info.num_ack_pending, info.delivered.consumer_sequence);
+    }
+
+    /// How long the server keeps a request for messages: while this receiver stands by, so long that the one that
+    /// came first stays the first; while it is at work, so short that the server hears of it.
     fn patience(&self) -> Duration {
-        self.takeover_after / 3
+        match &self.receiver.pin {
+            Some(_) => self.takeover_after / 6,
+            None => STANDING_BY,
+        }
     }
 
     /// Asks for messages. These requests also tell the server that this receiver is still there.
@@ -295,16 +333,14 @@ impl Connection<'_> {
 
     async fn arrive(&mut self, message: Message) -> Result<(), BusError> {
         self.expected = self.expected.saturating_sub(1);
-        if self.request == 1 {
-            // It answers the only request of this connection.
-            self.receiver.hand.heard(self.requested);
-        }
         let is_last = self.expected == 0;
         if let Some(pin) = pinned(&message)
             && self.receiver.pin.as_deref() != Some(pin)
         {
             self.receiver.pin = Some(pin.to_owned());
             self.begin().await?;
+            // From now on the server waits to hear of it.
+            self.ask_for_messages().await?;
         }
         if let Some(delivery) = delivery(&self.session, message) {
             if self.receiver.hand.is_gap(delivery.number) {

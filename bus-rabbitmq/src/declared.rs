@@ -34,7 +34,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// For how long a declaration waits for another one of the same queue.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// For how long it waits until what it writes down is confirmed. It may not be when the broker runs out of memory; then it is
 /// better to receive than to remember.
 const WRITING: Duration = Duration::from_secs(5);

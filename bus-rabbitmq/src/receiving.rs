@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// For how long the broker may take to let a receiver begin.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -194,12 +194,21 @@ impl Drop for RabbitMqDeliveries {
                 if_unused: true,
                 ..QueueDeleteOptions::default()
             };
-            if let Ok(channel) = source.bus.receiving.channel().await {
-                let removed = channel.queue_delete(source.names.queue.clone(), unused).await;
-                if let Err(error) = removed {
-                    tracing::debug!(%error, queue = source.queue.name(), "a temporary queue is left to expire");
+            // The broker may still be taking the receiver away.
+            for wait in [50, 200, 1000, 5000] {
+                let Ok(channel) = source.bus.receiving.channel().await else {
+                    return;
+                };
+                let queue = source.names.queue.clone();
+                if channel.queue_delete(queue, unused).await.is_ok() {
+                    return;
                 }
+                sleep(Duration::from_millis(wait)).await;
             }
+            tracing::debug!(
+                queue = source.queue.name(),
+                "a temporary queue is left to expire"
+            );
         });
     }
 }

@@ -90,7 +90,7 @@ impl<T, P> NamedOnce<P, true> for T {}
 #[diagnostic::on_unimplemented(
     message = "command `{Self}` is for another service than inbox `{I}`",
     label = "its `service = \"..\"` is not the name of this inbox",
-    note = "a command is handled by the inbox whose name it gives as its `service`"
+    note = "write the `name` in the `#[inbox(..)]` of `{I}` as the `service` in the `#[remote_command(..)]` of `{Self}`, or list the command in the inbox of that service"
 )]
 pub trait CommandFor<I, const OK: bool> {
     const HOLDS: () = ();

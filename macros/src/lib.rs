@@ -213,7 +213,7 @@ pub fn derive_remote_command(input: TokenStream) -> TokenStream {
 ///
 /// | `#[inbox(..)]` | |
 /// |---|---|
-/// | `name = "customers"` | The name of its queue: that of the service, which commands are sent to. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, from a letter on. |
+/// | `name = "customers"` | The name of its queue: that of the service, which commands are sent to. No other service on the bus has it. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, from a letter on. |
 /// | `events(A, B)` | The events of other services that it receives, or sets of them. |
 /// | `commands(C, D)` | The commands that it handles: those whose `service` is its name. One of the two lists is required. |
 /// | `crate = path` | Where midgard is, when it is not `::midgard`. |
@@ -244,7 +244,7 @@ pub fn derive_inbox(input: TokenStream) -> TokenStream {
 ///
 /// | `#[process_manager(..)]` | |
 /// |---|---|
-/// | `name = "placement"` | The first part of the names of its streams, as in `placement-42`, and the name of the queue of its answers. Required. 1 to 100 bytes of `a-z`, `0-9` and `_`, from a letter on. |
+/// | `name = "placement"` | The first part of the names of its streams, as in `placement-42`, and the name of the queue of its answers, which no other service on the bus has. Required. 1 to 100 bytes of `a-z`, `0-9` and `_`, from a letter on. |
 /// | `id = OrderId` | What tells one process from another. Required. Anything that is `Display` and `FromStr`. |
 /// | `events(A, B)` | The events that it reacts to, or sets of them. Required. |
 /// | `commands(C)` | The commands that it may send to other services. None when left out. |

@@ -238,7 +238,7 @@ fn copy_of_the_fixture() -> tempfile::TempDir {
 
 fn numbers(store: &LmdbStore, key: &str) -> Vec<u64> {
     let events = read_stream(store, &format!("told-{key}")).unwrap();
-    let numbers = events.iter().map(|event| event.decode::<Told>());
+    let numbers = events.iter().map(midgard::RecordedEvent::decode::<Told>);
     numbers.map(|told| told.unwrap().number).collect()
 }
 

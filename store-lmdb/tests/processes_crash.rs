@@ -6,7 +6,6 @@
 
 mod common;
 #[path = "read_models/kit.rs"]
-#[allow(dead_code)]
 mod kit;
 #[path = "../../core/tests/processes/shop.rs"]
 mod shop;

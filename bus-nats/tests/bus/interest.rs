@@ -3,6 +3,7 @@
 use super::kit::{event, next, open, queue, runtime, subscribe, take};
 use async_nats::jetstream;
 use midgard::bus::{Deliveries, Message, Published, Publisher, Subscriber};
+use midgard_bus_nats::{NatsBus, NatsOptions};
 use midgard_test_servers as servers;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -96,23 +97,25 @@ fn messages_that_take_long_are_not_delivered_again_meanwhile() {
         return;
     };
     runtime().block_on(async {
-        let bus = open(&server.address());
+        let options = NatsOptions::new(server.address());
+        let options = options.with_takeover_after(Duration::from_secs(2));
+        let bus = NatsBus::new(options.clone());
         let queue = queue("long", "long");
         let mut deliveries = subscribe(&bus, &queue).await;
-        let mut standby = subscribe(&open(&server.address()), &queue).await;
+        let mut standby = subscribe(&NatsBus::new(options), &queue).await;
         bus.publish(&[event("long", "key", 0)]).await.unwrap();
         let received = tokio::select! {
             received = deliveries.next() => received.unwrap(),
             received = standby.next() => received.unwrap(),
         };
-        // Three times as long as a receiver may be silent.
+        // More than twice as long as a receiver may be silent.
         let again = async {
             tokio::select! {
                 again = deliveries.next() => again,
                 again = standby.next() => again,
             }
         };
-        let again = timeout(Duration::from_secs(3), again).await;
+        let again = timeout(Duration::from_secs(5), again).await;
         assert!(again.is_err(), "it was delivered again: {again:?}");
         received.acknowledge().await.unwrap();
     });
@@ -126,8 +129,7 @@ fn receiver_that_stands_by_takes_over_at_once_when_the_other_is_dropped() {
     };
     runtime().block_on(async {
         // With the five seconds that are usual.
-        let open =
-            || midgard_bus_nats::NatsBus::new(midgard_bus_nats::NatsOptions::new(server.address()));
+        let open = || NatsBus::new(NatsOptions::new(server.address()));
         let queue = queue("at-once", "at-once");
         let mut first = subscribe(&open(), &queue).await;
         let bus = open();

@@ -2,12 +2,17 @@
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+use futures_util::StreamExt;
 use lapin::message::BasicGetMessage;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions};
-use lapin::types::{AMQPValue, ShortString};
+use lapin::options::{
+    BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions,
+};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use std::sync::OnceLock;
+use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::time::timeout;
 
 /// The runtime of all tests of a program.
 pub(crate) fn runtime() -> &'static Runtime {
@@ -42,6 +47,24 @@ impl Client {
             .channel
             .basic_publish(exchange, key, options, body, properties);
         assert!(sent.await.unwrap().await.unwrap().is_ack());
+    }
+
+    /// All that lies in a queue with one receiver at a time, which cannot be looked into otherwise, within a moment.
+    pub(crate) async fn look_into_single(&self, queue: &str) -> Vec<Vec<u8>> {
+        let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());
+        let consumer =
+            self.channel
+                .basic_consume(queue.into(), tag, options, FieldTable::default());
+        let mut consumer = consumer.await.unwrap();
+        let mut found = Vec::new();
+        while let Ok(Some(message)) = timeout(Duration::from_secs(1), consumer.next()).await {
+            found.push(message.unwrap().data);
+        }
+        self.channel
+            .close(200, ShortString::default())
+            .await
+            .unwrap();
+        found
     }
 
     /// All that lies in a queue. It goes back when the client is dropped.

@@ -27,6 +27,11 @@ impl Topic {
         Topic(format!("reply.{to}"))
     }
 
+    /// Whether commands have it.
+    pub(crate) fn is_command(&self) -> bool {
+        self.as_str().starts_with("command.")
+    }
+
     /// Its text: letters, digits, `.`, `-` and `_`, where names are as Midgard's are.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -44,7 +49,8 @@ impl fmt::Display for Topic {
 ///
 /// It is made by who [subscribes](super::Subscriber::subscribe) to it first, and stays for good, with what waits
 /// in it, unless it is temporary. Topics that are asked for later are added; those that are no longer asked for are
-/// removed.
+/// removed. So a program of an old version that subscribes after one of a new version takes away what only the new one asks
+/// for, until a new one subscribes again: in a deployment, end the old ones for good, and then start or restart a new one.
 ///
 /// ```
 /// use midgard::bus::{Queue, Topic};

@@ -5,7 +5,7 @@ use futures_timer::Delay;
 use futures_util::future::{Either, select};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What consumers are to do.
@@ -26,6 +26,8 @@ pub(crate) struct Control {
     asked: AtomicU64,
     /// How many consumers of the log have not come to their end.
     readers: AtomicUsize,
+    /// Whether someone who receives messages has failed, and does not come back.
+    has_lost_receiver: AtomicBool,
     changed: Notify,
 }
 
@@ -63,6 +65,17 @@ impl Control {
             Mode::Drain => self.readers.load(Ordering::SeqCst) == 0,
             Mode::Stop => true,
         }
+    }
+
+    /// Someone who receives messages has failed for good.
+    pub(crate) fn lose_receiver(&self) {
+        self.has_lost_receiver.store(true, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Whether what was published may wait for someone in this program who does not come back.
+    pub(crate) fn has_lost_receiver(&self) -> bool {
+        self.has_lost_receiver.load(Ordering::SeqCst)
     }
 
     /// Asks for a mode; what was asked for before is not taken back.

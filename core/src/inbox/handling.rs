@@ -5,7 +5,6 @@ use super::{Inbox, InboxError, InboxOptions, MessageContext};
 use crate::bus::{ForeignMessage, Message, Purpose, Topic};
 use crate::command::{CommandAnswered, Refused};
 use crate::consumer::control::{Control, Mode, give_way};
-use crate::consumer::failure::Then;
 use crate::consumer::notes::{self, NoteError};
 use crate::consumer::status::{ConsumerState, Progress};
 use crate::consumer::track::panic_message;
@@ -14,7 +13,6 @@ use crate::projection::HandlerError;
 use crate::record::NewEvent;
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
-use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
@@ -23,7 +21,7 @@ use std::sync::Arc;
 /// How often in a row a message is handled anew because others were faster.
 const CONFLICTS: u32 = 100;
 /// How many troubles of the store in a row are survived while the program wants to end.
-const TROUBLES: u32 = 5;
+pub(super) const TROUBLES: u32 = 5;
 
 /// What messages are handed to.
 pub(crate) trait Dispatch: Send + Sync + 'static {
@@ -69,8 +67,8 @@ pub(super) enum Outcome {
     Done,
     /// It cannot even be parked here.
     SetAside(String),
-    /// The program ends before it is handled.
-    Abandoned,
+    /// The program ends before it is handled: what last went wrong, if something did.
+    Abandoned(String),
     /// Its handler has failed, and the policy is to stop.
     Failed { failures: u32, message: String },
 }
@@ -146,7 +144,7 @@ impl<D: Dispatch> Desk<D> {
                 Err(AttemptError::Handler(error)) => error,
                 Err(other) => match self.meet(other, &mut tries).await {
                     Some(error) => error,
-                    None if self.is_given_up(&tries) => return Outcome::Abandoned,
+                    None if self.is_given_up(&tries) => return Outcome::Abandoned(tries.last),
                     None => continue,
                 },
             };
@@ -158,7 +156,7 @@ impl<D: Dispatch> Desk<D> {
             let state = ConsumerState::Retrying;
             self.progress.failed(state, None, failures, text);
             if self.wait(wait).await {
-                return Outcome::Abandoned;
+                return Outcome::Abandoned(String::new());
             }
         }
     }
@@ -208,6 +206,7 @@ impl<D: Dispatch> Desk<D> {
             AttemptError::Store(error) => {
                 tries.troubles += 1;
                 let state = ConsumerState::Retrying;
+                tries.last.clone_from(&error);
                 self.progress.failed(state, None, tries.troubles, error);
                 self.control.back_off(asked, tries.troubles).await;
                 None
@@ -243,7 +242,11 @@ impl<D: Dispatch> Desk<D> {
     }
 
     /// Whether a message was taken care of before. The commit fails if another does so meanwhile.
-    async fn is_seen(&self, message: &Message, unit: &mut UnitOfWork) -> Result<bool, NoteError> {
+    pub(super) async fn is_seen(
+        &self,
+        message: &Message,
+        unit: &mut UnitOfWork,
+    ) -> Result<bool, NoteError> {
         let seen = self.keys.seen(message);
         let seen: Option<Seen> = notes::get(&self.work, unit, &seen).await?;
         Ok(seen.is_some())
@@ -318,183 +321,23 @@ impl<D: Dispatch> Desk<D> {
         append().map_err(AttemptError::Handler)
     }
 
-    /// The handler has failed often enough.
-    async fn give_up(&self, message: &Message, error: String, failures: u32) -> Outcome {
-        let then = self.options.policy.then();
-        if then == Then::Stop {
-            return Outcome::Failed {
-                failures,
-                message: error,
-            };
-        }
-        let state = ConsumerState::Live;
-        self.progress.failed(state, None, failures, error.clone());
-        let end = if then == Then::Park {
-            Fate::Park(Parked::of(message, true, error, failures))
-        } else {
-            Fate::Skip { error }
-        };
-        self.write_down(&end, Some(message)).await
-    }
-
-    /// Parks what is in nobody's way.
-    async fn park_alone(&self, parked: Parked, message: Option<&Message>) -> Outcome {
-        let (inbox, error) = (self.dispatch.queue(), parked.error.as_str());
-        tracing::warn!(inbox, error, "message parked");
-        self.write_down(&Fate::Park(parked), message).await
-    }
-
-    /// Writes down what becomes of a message that is not handled, and that it was taken care of.
-    async fn write_down(&self, fate: &Fate, message: Option<&Message>) -> Outcome {
-        let mut tries = Tries::default();
-        while let Err(error) = self.try_to_write(fate, message).await {
-            let is_conflict = matches!(error, AttemptError::Conflict(_));
-            if let Some(error) = self.meet(error, &mut tries).await
-                && !is_conflict
-            {
-                return Outcome::SetAside(error.to_string());
-            }
-            if self.is_given_up(&tries) {
-                return Outcome::Abandoned;
-            }
-        }
-        self.recovered(tries.troubles);
-        Outcome::Done
-    }
-
     /// Shows that all is well after so many failures.
-    fn recovered(&self, failures: u32) {
+    pub(super) fn recovered(&self, failures: u32) {
         if failures > 0 {
             self.progress.set_state(ConsumerState::Live);
         }
     }
-
-    async fn try_to_write(
-        &self,
-        fate: &Fate,
-        message: Option<&Message>,
-    ) -> Result<(), AttemptError> {
-        let mut unit = self.work.unit();
-        if let Some(message) = message {
-            // Another copy of it may have been handled meanwhile; or it was written here, and that was not known.
-            if self.is_seen(message, &mut unit).await? {
-                return Ok(());
-            }
-            inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message).await?;
-        }
-        match (fate, message) {
-            (Fate::Park(parked), _) => {
-                inbox_notes::park(&self.work, &mut unit, &self.keys, parked).await?;
-            }
-            (Fate::Skip { error }, Some(message)) if is_command(message) => {
-                self.refuse(message, &given_up(error), &mut unit)?;
-            }
-            (Fate::Skip { .. }, _) => {}
-        }
-        unit.commit().await?;
-        self.progress.update(|status| match fate {
-            Fate::Park(_) => status.parked += 1,
-            Fate::Skip { .. } => status.skipped += 1,
-        });
-        Ok(())
-    }
-
-    /// Handles a parked message again; updates its note when that fails. Says whether it is done.
-    pub(super) async fn retry(&self, number: &str) -> Result<bool, AttemptError> {
-        let mut unit = self.work.unit();
-        let key = self.keys.parked(number);
-        let parked: Option<Parked> = notes::get(&self.work, &mut unit, &key).await?;
-        let Some(parked) = parked else {
-            return Ok(true);
-        };
-        let (error, failures) = match parked.content() {
-            Err(foreign) => (foreign.reason, 0),
-            Ok(message) => match self.try_parked(&message, unit, number, &parked).await {
-                Ok(()) => {
-                    self.progress.update(|status| {
-                        status.parked = status.parked.saturating_sub(1);
-                        status.handled += 1;
-                    });
-                    return Ok(true);
-                }
-                Err(AttemptError::Handler(error)) => (error.to_string(), 1),
-                Err(AttemptError::Unreadable(error)) => (error, 0),
-                Err(other) => return Err(other),
-            },
-        };
-        let mut unit = self.work.unit();
-        // Read again, so that what another made of it meanwhile stands.
-        let known: Option<Parked> = notes::get(&self.work, &mut unit, &key).await?;
-        let Some(mut parked) = known else {
-            return Ok(true);
-        };
-        parked.error = error;
-        parked.failures += failures;
-        parked.tried = Timestamp::now().as_micros();
-        let is_unreadable = failures == 0;
-        if is_unreadable {
-            // It was parked behind another one, unread: from here on it is in nobody's way.
-            inbox_notes::release_key(&self.work, &mut unit, &self.keys, &mut parked).await?;
-        }
-        notes::put(&self.work, &mut unit, &key, parked).await?;
-        unit.commit().await?;
-        Ok(is_unreadable)
-    }
-
-    /// Handles a parked message, and takes it out of what is parked.
-    async fn try_parked(
-        &self,
-        message: &Message,
-        mut unit: UnitOfWork,
-        number: &str,
-        parked: &Parked,
-    ) -> Result<(), AttemptError> {
-        self.run_handler(message, &mut unit).await?;
-        inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;
-        Ok(unit.commit().await?)
-    }
-
-    /// Gives up a parked message; who has sent it as a command is told that it is refused.
-    pub(super) async fn evict(&self, number: &str) -> Result<(), AttemptError> {
-        let mut unit = self.work.unit();
-        let key = self.keys.parked(number);
-        let parked: Option<Parked> = notes::get(&self.work, &mut unit, &key).await?;
-        let Some(parked) = parked else {
-            return Ok(());
-        };
-        if let Ok(message) = parked.content()
-            && is_command(&message)
-        {
-            self.refuse(&message, &given_up(&parked.error), &mut unit)?;
-        }
-        inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, &parked).await?;
-        unit.commit().await?;
-        self.progress
-            .update(|status| status.parked = status.parked.saturating_sub(1));
-        Ok(())
-    }
-}
-
-/// What becomes of a message that is not handled.
-enum Fate {
-    Park(Parked),
-    Skip { error: String },
-}
-
-/// What is told to who has sent a command that is not handled any more.
-fn given_up(error: &str) -> Refused {
-    Refused::new(format!(
-        "it could not be handled, and was given up: {error}"
-    ))
 }
 
 /// How often in a row something came in between.
 #[derive(Default)]
 pub(super) struct Tries {
     conflicts: u32,
-    troubles: u32,
+    pub(super) troubles: u32,
+    /// The last trouble.
+    pub(super) last: String,
 }
 
-fn is_command(message: &Message) -> bool {
+pub(super) fn is_command(message: &Message) -> bool {
     matches!(message.purpose, Purpose::Command { .. })
 }

@@ -5,6 +5,7 @@ mod handling;
 mod notes;
 mod options;
 mod parked;
+mod parking;
 mod receiver;
 mod requests;
 
@@ -69,7 +70,7 @@ use crate::projection::HandlerError;
     note = "add `#[derive(Inbox)]` and `#[inbox(name = \"..\", events(..), commands(..))]` to `{Self}`"
 )]
 pub trait Inbox: Send + Sync + Sized + 'static {
-    /// The name of its queue: that of the service, which commands are sent to.
+    /// The name of its queue: that of the service, which commands are sent to. No other service on the bus has it.
     const NAME: &'static str;
 
     /// What it asks for.
@@ -101,12 +102,13 @@ pub trait Subscribe<E>: Inbox {
 
 /// What an inbox does with one command.
 ///
-/// An answer, or a [`Refused`](crate::Refused), is told to who has sent it. Any other error is a failure, which is
+/// An answer, or a [`Refused`](crate::Refused), is told to who has sent it: it leaves by the
+/// [outbox](crate::Outbox) of this service, which names no event for that. Any other error is a failure, which is
 /// tried again, and parked at last.
 #[diagnostic::on_unimplemented(
     message = "inbox `{Self}` has no handler for command `{C}`",
     label = "`{C}` is listed here but never handled",
-    note = "write `impl Handle<{C}> for {Self} {{ async fn handle(&self, command: {C}, context: &mut MessageContext<'_>) -> Result<..Reply, HandlerError> {{ .. }} }}`"
+    note = "write `impl Handle<{C}> for {Self} {{ async fn handle(&self, command: {C}, context: &mut MessageContext<'_>) -> Result<<{C} as RemoteCommand>::Reply, HandlerError> {{ .. }} }}`"
 )]
 pub trait Handle<C: RemoteCommand>: Inbox {
     /// Does what is asked for, and answers. It may be run again, as [`Subscribe::receive`].

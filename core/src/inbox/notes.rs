@@ -87,9 +87,12 @@ pub(super) struct Seen {
 }
 
 /// How many messages of a key are parked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeyParked {
     pub(super) messages: u64,
+    /// The place of the next one.
+    #[serde(default)]
+    pub(super) next: u64,
 }
 
 /// What is asked for about a parked message.
@@ -110,6 +113,9 @@ pub(super) struct Parked {
     pub(super) data: String,
     /// The key whose later messages are parked behind it.
     pub(super) key: Option<String>,
+    /// Which one of its key it is. Clocks go wrong, and differ between programs: numbers alone do not tell.
+    #[serde(default)]
+    pub(super) place: u64,
     pub(super) error: String,
     pub(super) failures: u32,
     /// Microseconds since 1970.
@@ -125,6 +131,7 @@ impl Parked {
             attributes: Vec::new(),
             data: String::new(),
             key: holds_key.then(|| message.key.clone()),
+            place: 0,
             error,
             failures,
             parked: now,
@@ -139,6 +146,7 @@ impl Parked {
             attributes: foreign.attributes.clone(),
             data: STANDARD.encode(&foreign.data),
             key: None,
+            place: 0,
             error: foreign.reason.clone(),
             failures: 0,
             parked: now,
@@ -210,10 +218,11 @@ pub(super) async fn park(
     keys: &InboxKeys,
     parked: &Parked,
 ) -> Result<(), NoteError> {
+    let mut parked = parked.clone();
     if let Some(key) = &parked.key {
-        change_key(work, unit, keys, key, 1).await?;
+        parked.place = change_key(work, unit, keys, key, 1).await?;
     }
-    // Numbers sort by time, and within a key messages are parked one after the other.
+    // Numbers sort by time, as far as clocks are right.
     let number = EventId::new().to_string();
     notes::put(work, unit, &keys.parked(&number), parked).await
 }
@@ -226,7 +235,7 @@ pub(super) async fn release_key(
     parked: &mut Parked,
 ) -> Result<(), NoteError> {
     match parked.key.take() {
-        Some(key) => change_key(work, unit, keys, &key, -1).await,
+        Some(key) => change_key(work, unit, keys, &key, -1).await.map(drop),
         None => Ok(()),
     }
 }
@@ -245,18 +254,24 @@ pub(super) async fn unpark(
     notes::remove(work, unit, &keys.parked(number)).await
 }
 
+/// Gives the place that was the next one.
 async fn change_key(
     work: &Work,
     unit: &mut UnitOfWork,
     keys: &InboxKeys,
     key: &str,
     by: i64,
-) -> Result<(), NoteError> {
+) -> Result<u64, NoteError> {
     let note = keys.key(key);
     let before: Option<KeyParked> = notes::get(work, unit, &note).await?;
-    let before = before.map_or(0, |parked| parked.messages);
-    match before.saturating_add_signed(by) {
-        0 => notes::remove(work, unit, &note).await,
-        messages => notes::put(work, unit, &note, KeyParked { messages }).await,
+    let KeyParked { messages, next } = before.unwrap_or_default();
+    let after = KeyParked {
+        messages: messages.saturating_add_signed(by),
+        next: next + u64::from(by > 0),
+    };
+    match after.messages {
+        0 => notes::remove(work, unit, &note).await?,
+        _ => notes::put(work, unit, &note, after).await?,
     }
+    Ok(next)
 }

@@ -1,7 +1,7 @@
 //! The loop of an inbox: messages come in, those of one key one after the other, and are settled.
 
 use super::InboxOptions;
-use super::handling::{Desk, Dispatch, Outcome, Tries};
+use super::handling::{Desk, Dispatch, Outcome, TROUBLES, Tries};
 use super::requests::Asked;
 use crate::bus::{BusError, Deliveries, Queue, Received, Settle, Subscriber, Verdict};
 use crate::consumer::control::Mode;
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 
 /// How often requests of other processes are looked for.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked for what another version has parked, and this one can read.
+const LOOK_FOR_UNREAD: Duration = Duration::from_secs(5);
 /// How often old messages are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
 
@@ -28,6 +30,19 @@ pub(crate) fn queue_of<D: Dispatch>(dispatch: &D, options: &InboxOptions) -> Que
 
 /// Receives and handles, until the program ends.
 pub(crate) async fn receive<D: Dispatch, B: Subscriber>(
+    desk: Arc<Desk<D>>,
+    bus: B,
+) -> Result<(), RunError> {
+    let control = desk.control.clone();
+    let received = receive_until_end(desk, bus).await;
+    if received.is_err() {
+        // An outbox that waits until this one has handled something must not wait for ever.
+        control.lose_receiver();
+    }
+    received
+}
+
+async fn receive_until_end<D: Dispatch, B: Subscriber>(
     desk: Arc<Desk<D>>,
     bus: B,
 ) -> Result<(), RunError> {
@@ -105,7 +120,7 @@ struct Done {
 enum Settled {
     Done,
     /// The program ends before it is handled. It comes again, and so must what follows it.
-    Abandoned,
+    Abandoned(String),
     /// The inbox is to end with it.
     Failed(u32, String),
 }
@@ -128,6 +143,9 @@ struct Shift<'a, D, R> {
     requests: HashSet<String>,
     looked: Option<(Instant, u64)>,
     forgot: Option<Instant>,
+    looked_for_unread: Option<Instant>,
+    /// The numbers of what was parked unread that this program has tried.
+    tried_unread: HashSet<String>,
     /// Messages of strangers have no key: each is its own.
     strangers: u64,
 }
@@ -142,6 +160,8 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
             requests: HashSet::new(),
             looked: None,
             forgot: None,
+            looked_for_unread: None,
+            tried_unread: HashSet::new(),
             strangers: 0,
         }
     }
@@ -154,6 +174,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 break End::Stopped;
             }
             self.look_for_requests(asked).await;
+            self.look_for_unread().await;
             self.forget().await;
             match self.happened(asked).await {
                 None => {}
@@ -244,7 +265,11 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
     fn finish(&mut self, done: Done, goes_on: bool) -> Option<End> {
         let goes_on = match done.settled {
             Settled::Done => goes_on,
-            Settled::Abandoned => false,
+            Settled::Abandoned(message) if self.desk.control.mode() == Mode::Drain => {
+                // It may not be overtaken, and who waits for it is to be told.
+                return Some(End::Failed(TROUBLES + 1, message));
+            }
+            Settled::Abandoned(_) => false,
             Settled::Failed(failures, message) => return Some(End::Failed(failures, message)),
         };
         if let Some(number) = done.request {
@@ -285,6 +310,30 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
         }
     }
 
+    async fn look_for_unread(&mut self) {
+        if self
+            .looked_for_unread
+            .is_some_and(|at| at.elapsed() < LOOK_FOR_UNREAD)
+        {
+            return;
+        }
+        match self.desk.unread_lately().await {
+            Ok(unread) => {
+                let tried = std::mem::take(&mut self.tried_unread);
+                for request in unread {
+                    let number = request.number.clone();
+                    let is_new = !tried.contains(&number);
+                    self.tried_unread.insert(number.clone());
+                    if is_new && self.requests.insert(number) {
+                        self.enqueue(request.key.clone(), Job::Request(request));
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "parked messages could not be looked through"),
+        }
+        self.looked_for_unread = Some(Instant::now());
+    }
+
     async fn forget(&mut self) {
         if self.forgot.is_some_and(|at| at.elapsed() < FORGET) {
             return;
@@ -314,7 +363,7 @@ async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Settled {
     let verdict = match desk.take(&content).await {
         Outcome::Done => Verdict::Acknowledge,
         Outcome::SetAside(reason) => Verdict::SetAside { reason },
-        Outcome::Abandoned => return Settled::Abandoned,
+        Outcome::Abandoned(error) => return Settled::Abandoned(error),
         Outcome::Failed { failures, message } => return Settled::Failed(failures, message),
     };
     if let Err(error) = settle.settle(verdict).await {

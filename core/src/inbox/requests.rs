@@ -1,7 +1,7 @@
 //! What is asked for about parked messages, and the forgetting of messages that were handled long ago.
 
 use super::handling::{AttemptError, Desk, Dispatch};
-use super::notes::{InboxKeys, MessageRequest, Parked};
+use super::notes::{InboxKeys, KeyParked, MessageRequest, Parked};
 use super::parked::ParkedMessage;
 use crate::consumer::notebook::{Answer, Notebook};
 use crate::consumer::notes::{self, NoteError, backend};
@@ -9,10 +9,14 @@ use crate::store::{EntryError, EntryWrite, ReadEntries, Store as _};
 use crate::time::Timestamp;
 use crate::unit_of_work::Work;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 /// How many notes are removed at once.
 const AT_ONCE: usize = 1000;
+/// For how long two versions of a service run at once, at most.
+const LATELY: Duration = Duration::from_secs(3600);
 
 /// What is asked for about a parked message.
 #[derive(Debug, Clone)]
@@ -21,12 +25,25 @@ pub(super) struct Asked {
     /// What it is to be in order with.
     pub(super) key: String,
     pub(super) is_eviction: bool,
+    /// Whether nothing else of its key is meant, and nobody but this program has asked.
+    pub(super) is_alone: bool,
+}
+
+/// What of a parked message tells whether it was read.
+#[derive(Deserialize)]
+struct ReadOfParked {
+    message: Option<IgnoredAny>,
+    key: Option<IgnoredAny>,
+    failures: u32,
+    parked: u64,
 }
 
 /// What of a parked message tells what it is in order with.
 #[derive(Deserialize)]
 struct KeyOfParked {
     key: Option<String>,
+    #[serde(default)]
+    place: u64,
 }
 
 impl<D: Dispatch> Desk<D> {
@@ -45,13 +62,53 @@ impl<D: Dispatch> Desk<D> {
                 key: key.unwrap_or_else(|| number.clone()),
                 number,
                 is_eviction,
+                is_alone: false,
             });
         }
         Ok(all)
     }
 
+    /// What was parked a short while ago because it could not be read, or no handler was for it, and this program asks for:
+    /// while an old version of a service and a new one run at once, the old one is given what only the new one knows.
+    pub(super) async fn unread_lately(&self) -> Result<Vec<Asked>, NoteError> {
+        let (topics, now) = (self.dispatch.topics(), Timestamp::now().as_micros());
+        let mut all = Vec::new();
+        self.visit_parked(&mut |number, note| {
+            let read: Result<ReadOfParked, _> = notes::read(number, note);
+            let is_meant = read.is_ok_and(|one| {
+                let is_unread = one.message.is_some() && one.key.is_none() && one.failures == 0;
+                is_unread && Duration::from_micros(now.saturating_sub(one.parked)) < LATELY
+            });
+            if !is_meant {
+                return;
+            }
+            let parked: Result<Parked, _> = notes::read(number, note);
+            let message = parked.ok().and_then(|parked| parked.content().ok());
+            if let Some(message) = message.filter(|message| topics.contains(&message.topic())) {
+                all.push(Asked {
+                    number: number.to_owned(),
+                    key: message.key,
+                    is_eviction: false,
+                    is_alone: true,
+                });
+            }
+        })
+        .await?;
+        Ok(all)
+    }
+
     /// Does what is asked for, and forgets that it was.
     pub(super) async fn answer_request(&self, asked: &Asked) -> Result<(), AttemptError> {
+        if asked.is_alone {
+            let mut unit = self.work.unit();
+            let key = self.keys.key(&asked.key);
+            let parked: Option<KeyParked> = notes::get(&self.work, &mut unit, &key).await?;
+            // Behind others of its key it waits for someone to retry it.
+            if parked.is_none() {
+                self.retry(&asked.number).await?;
+            }
+            return Ok(());
+        }
         if asked.is_eviction {
             self.evict(&asked.number).await?;
         } else {
@@ -71,16 +128,18 @@ impl<D: Dispatch> Desk<D> {
     async fn numbers_of_key(&self, asked: &Asked) -> Result<Vec<String>, NoteError> {
         let mut numbers = Vec::new();
         self.visit_parked(&mut |number, note| {
-            let is_of_key = || {
-                let parked: Result<KeyOfParked, _> = notes::read(number, note);
-                parked.is_ok_and(|parked| parked.key.as_ref() == Some(&asked.key))
-            };
-            if number == asked.number || is_of_key() {
-                numbers.push(number.to_owned());
+            let parked: Result<KeyOfParked, _> = notes::read(number, note);
+            let of_key = parked
+                .ok()
+                .filter(|one| one.key.as_ref() == Some(&asked.key));
+            if number == asked.number || of_key.is_some() {
+                let place = of_key.map_or(0, |parked| parked.place);
+                numbers.push((place, number.to_owned()));
             }
         })
         .await?;
-        Ok(numbers)
+        numbers.sort_unstable();
+        Ok(numbers.into_iter().map(|(_, number)| number).collect())
     }
 
     /// How many messages are parked.

@@ -88,6 +88,8 @@ pub struct Outbox {
     name: String,
     routes: HashMap<&'static str, Box<Route>>,
     unheard: Unheard,
+    /// Whether the commands and replies of the log leave with it, too.
+    pub(crate) carries_commands: bool,
     options: ConsumerOptions,
 }
 
@@ -99,8 +101,9 @@ pub enum Unheard {
     /// later. What comes after it waits.
     #[default]
     Wait,
-    /// It is passed over, as nobody cares, if it is an event. Commands and replies wait in any case, but for the reply to
-    /// a [`CommandClient`](crate::CommandClient) that is gone.
+    /// It is passed over, as nobody cares, if it is an event. Commands wait in any case. A reply waits for half a minute, and
+    /// is then parked as a [dead letter](crate::DeadLetter), as anyone who sends a command may ask for one; the reply to
+    /// a [`CommandClient`](crate::CommandClient) that is gone is passed over.
     Discard,
 }
 
@@ -130,11 +133,16 @@ impl Outbox {
             name: "outbox".to_owned(),
             routes: HashMap::new(),
             unheard: Unheard::Wait,
+            carries_commands: true,
             options: ConsumerOptions::new().on_failure(policy),
         }
     }
 
     /// Another name for its checkpoint than `outbox`, where one program has several.
+    ///
+    /// Commands and replies leave with the first that is added to a [`Midgard`](crate::Midgard), and only with it: so it is to be the
+    /// one whose bus they go over, and to stay the first. Where several publish the same event to one bus under different
+    /// names, give each a source of its own: a receiver takes messages of one source and id for the same.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self

@@ -26,6 +26,13 @@ const MESSAGES: usize = 1024;
 const GRACE: Duration = Duration::from_millis(250);
 /// When a message that nobody has a queue for is tried again.
 const UNHEARD: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Duration::from_secs(5));
+/// When a reply that nobody has a queue for is tried again: for half a minute. Whoever sends a command says where its answer
+/// goes, and must not be able to hold up everything else for good.
+const UNHEARD_REPLY: FailurePolicy = FailurePolicy::retry(11).at_most_every(Duration::from_secs(5));
+/// How many of those that do not listen for replies are remembered.
+const SILENT: usize = 1000;
+/// How many topics are remembered that somebody has a queue for.
+const HEARD: usize = 10_000;
 
 /// An outbox, as the runner runs it.
 pub(crate) struct Relay<S, P> {
@@ -38,7 +45,9 @@ impl<S: Store, P: Publisher> Relay<S, P> {
     pub(crate) fn new(mut outbox: Outbox, store: S, publisher: P, control: Arc<Control>) -> Self {
         outbox.options = by_reply(outbox.options);
         let mut names: Vec<_> = outbox.routes.keys().copied().collect();
-        names.extend([CommandSent::NAME, CommandAnswered::NAME]);
+        if outbox.carries_commands {
+            names.extend([CommandSent::NAME, CommandAnswered::NAME]);
+        }
         // The query is compared nowhere, but is shown: always in the same order.
         names.sort_unstable();
         let item = names.into_iter().fold(QueryItem::new(), QueryItem::name);
@@ -167,6 +176,11 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
     ) -> Option<Duration> {
         match error.downcast_ref() {
             Some(RelayError::Bus(BusError::Refused { .. })) => None,
+            Some(RelayError::Unheard {
+                topic,
+                is_reply: true,
+                ..
+            }) => self.notes.wait_for_listener(topic, failures),
             Some(RelayError::Unheard { .. }) => UNHEARD.wait_after(failures),
             _ => policy.wait_after(failures),
         }
@@ -189,6 +203,10 @@ struct Known {
     confirmed: HashSet<String>,
     /// The first that could not leave. It is tried alone.
     stuck: Option<String>,
+    /// Where replies were to go, and nobody listened for long. The next ones do not wait as long again.
+    silent: HashSet<Topic>,
+    /// What somebody had a queue for when it was last published.
+    heard: HashSet<Topic>,
 }
 
 /// What is to be published, and then written down.
@@ -206,11 +224,19 @@ pub(crate) enum RelayError {
     #[error(
         "nobody has a queue for {topic}, so that message {id} would be lost; start a service that asks for it, or let the outbox discard what is unheard"
     )]
-    Unheard { topic: Topic, id: String },
+    Unheard {
+        topic: Topic,
+        id: String,
+        is_reply: bool,
+    },
     #[error("message {id} has not left, and what comes after it waits")]
     Stuck { id: String },
     #[error("the outbox was stopped before the bus confirmed what was published")]
     Stopped,
+    #[error(
+        "an inbox of this program has failed, and the bus has not confirmed what was published; what it failed on is in its status"
+    )]
+    Unsettled,
     #[error(transparent)]
     Entry(#[from] EntryError),
 }
@@ -269,10 +295,31 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
     }
 
     /// Publishes messages; else gives how many of the first the bus has for sure.
+    ///
+    /// A bus takes all of what it is given, but for what nobody has a queue for. So nothing is given to it behind a message of
+    /// which that is not known: it would come first.
     async fn publish_all(&self, messages: &[Message]) -> Result<(), (usize, RelayError)> {
-        if messages.is_empty() {
-            return Ok(());
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let done = messages.len() - rest.len();
+            let (now, later) = rest.split_at(self.heard_and_one(rest));
+            let published = self.publish_at_once(now).await;
+            published.map_err(|(at, error)| (done + at, error))?;
+            rest = later;
         }
+        Ok(())
+    }
+
+    /// How many messages there are up to the first of which it is not known whether anybody has a queue for it.
+    fn heard_and_one(&self, messages: &[Message]) -> usize {
+        let known = self.known();
+        let is_new =
+            |message: &Message| self.is_missed(message) && !known.heard.contains(&message.topic());
+        let new = messages.iter().position(is_new);
+        new.map_or(messages.len(), |at| at + 1)
+    }
+
+    async fn publish_at_once(&self, messages: &[Message]) -> Result<(), (usize, RelayError)> {
         let publishing = pin!(self.publisher.publish(messages));
         let published = match select(publishing, pin!(until_stopped(&self.control))).await {
             Either::Left((Ok(published), _)) => published,
@@ -282,18 +329,55 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
                 }
                 return Err((0, error.into()));
             }
-            Either::Right(_) => return Err((0, RelayError::Stopped)),
+            Either::Right((error, _)) => return Err((0, error)),
         };
         let lost = published.unheard.into_iter().filter(|index| {
             let message = messages.get(*index);
             message.is_some_and(|message| self.is_missed(message))
         });
         let Some(at) = lost.min() else {
+            let mut known = self.known();
+            if let Some(last) = messages.last().filter(|last| self.is_missed(last)) {
+                if known.heard.len() >= HEARD {
+                    known.heard.clear();
+                }
+                known.heard.insert(last.topic());
+            }
+            if !known.silent.is_empty() {
+                for message in messages {
+                    known.silent.remove(&message.topic());
+                }
+            }
             return Ok(());
         };
         let (topic, id) = (messages[at].topic(), messages[at].id.clone());
-        self.known().stuck = Some(id.clone());
-        Err((at, RelayError::Unheard { topic, id }))
+        let is_reply = matches!(messages[at].purpose, Purpose::Reply { .. });
+        let mut known = self.known();
+        known.heard.remove(&topic);
+        known.stuck = Some(id.clone());
+        drop(known);
+        let error = RelayError::Unheard {
+            topic,
+            id,
+            is_reply,
+        };
+        Err((at, error))
+    }
+
+    /// How long to wait until a reply is tried again; `None` when it is to be parked.
+    fn wait_for_listener(&self, topic: &Topic, failures: u32) -> Option<Duration> {
+        let mut known = self.known();
+        if known.silent.contains(topic) {
+            return None;
+        }
+        let wait = UNHEARD_REPLY.wait_after(failures);
+        if wait.is_none() {
+            if known.silent.len() >= SILENT {
+                known.silent.clear();
+            }
+            known.silent.insert(topic.clone());
+        }
+        wait
     }
 
     /// Whether a message that nobody has a queue for is to wait until someone has.
@@ -308,16 +392,18 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
     }
 }
 
-/// Waits until the program is stopped, and a little longer.
-async fn until_stopped(control: &Control) {
-    loop {
+/// Waits until the program is stopped, or wants to end and has lost who would take what is published, and a little longer.
+async fn until_stopped(control: &Control) -> RelayError {
+    let error = loop {
         let asked = control.asked();
-        if control.mode() == Mode::Stop {
-            break;
+        match control.mode() {
+            Mode::Stop => break RelayError::Stopped,
+            Mode::Drain if control.has_lost_receiver() => break RelayError::Unsettled,
+            _ => control.pause(asked, Duration::from_secs(3600)).await,
         }
-        control.pause(asked, Duration::from_secs(3600)).await;
-    }
+    };
     Delay::new(GRACE).await;
+    error
 }
 
 impl<S: Store, P: Publisher> ViewStore for RelayNotes<S, P> {

@@ -72,7 +72,8 @@ use std::str::FromStr;
 )]
 // `Default` is not above it: the compiler would say of a type without it that it lacks it at each of its impls.
 pub trait ProcessManager: Send + Sync + Sized + 'static {
-    /// The first part of the names of its streams, the name of its checkpoint, and of the queue of the replies.
+    /// The first part of the names of its streams, the name of its checkpoint, and of the queue of the replies. No
+    /// other service on the bus has a queue of this name.
     const NAME: &'static str;
     /// What tells one process from another.
     type Id: Display + FromStr + Send + Sync;
@@ -105,7 +106,7 @@ pub trait ProcessManager: Send + Sync + Sized + 'static {
 #[diagnostic::on_unimplemented(
     message = "process manager `{Self}` does not react to event `{E}`",
     label = "`{E}` is listed here but nothing follows from it",
-    note = "write `impl React<{E}> for {Self} {{ fn process(..) -> Option<Self::Id> {{ .. }} fn react(..) {{ .. }} }}`"
+    note = "write `impl React<{E}> for {Self} {{ fn process(event: &{E}, recorded: &RecordedEventRef<'_>) -> Option<Self::Id> {{ .. }} fn react(&mut self, event: {E}, reactions: &mut Reactions<Self>) {{ .. }} }}`"
 )]
 pub trait React<E>: ProcessManager {
     /// Which process the event belongs to; `None` when to none.
@@ -120,7 +121,7 @@ pub trait React<E>: ProcessManager {
 #[diagnostic::on_unimplemented(
     message = "process manager `{Self}` does not say what follows when command `{C}` is answered or refused",
     label = "`{C}` is sent, but nothing follows from its answer",
-    note = "write `impl Resolve<{C}> for {Self} {{ fn replied(..) {{ .. }} fn refused(..) {{ .. }} }}`"
+    note = "write `impl Resolve<{C}> for {Self} {{ fn replied(&mut self, command: {C}, reply: <{C} as RemoteCommand>::Reply, reactions: &mut Reactions<Self>) {{ .. }} fn refused(&mut self, command: {C}, reason: &str, reactions: &mut Reactions<Self>) {{ .. }} }}`"
 )]
 pub trait Resolve<C: RemoteCommand>: ProcessManager {
     /// It was done, and this is the reply.
@@ -141,7 +142,8 @@ pub trait Expire<D>: ProcessManager {
     fn expired(&mut self, deadline: D, reactions: &mut Reactions<Self>);
 }
 
-/// A command that a process manager lists, and may send.
+/// A command that a process manager lists, and may send. The derive implements it, and sees to it that there is a
+/// [`Resolve`].
 #[diagnostic::on_unimplemented(
     message = "process manager `{Self}` does not list the command `{C}`",
     label = "`{C}` is not one of its commands",
@@ -149,7 +151,8 @@ pub trait Expire<D>: ProcessManager {
 )]
 pub trait Sends<C>: ProcessManager {}
 
-/// A deadline that a process manager lists, and may set.
+/// A deadline that a process manager lists, and may set. The derive implements it, and sees to it that there is an
+/// [`Expire`].
 #[diagnostic::on_unimplemented(
     message = "process manager `{Self}` does not list the deadline `{D}`",
     label = "`{D}` is not one of its deadlines",

@@ -2,6 +2,7 @@
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The keys of one process manager's notes.
 #[derive(Debug, Clone)]
@@ -96,5 +97,26 @@ impl Process {
         let is_silent = self.updated.as_micros() < before;
         let deadline = self.deadline.map(Timestamp::as_micros);
         self.is_parked || (is_silent && deadline.is_none_or(|deadline| deadline < before))
+    }
+}
+
+/// One line, for people.
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: since {}, last {}",
+            self.id, self.since, self.updated
+        )?;
+        if !self.waiting_for.is_empty() {
+            write!(f, ", waits for {}", self.waiting_for.join(", "))?;
+        }
+        if let Some(deadline) = self.deadline {
+            write!(f, ", until {deadline}")?;
+        }
+        if self.is_parked {
+            f.write_str(", something of it is parked")?;
+        }
+        Ok(())
     }
 }

@@ -17,12 +17,7 @@ type Receiving<P> = dyn FnOnce(Arc<Desk<Replies<P>>>) -> Running + Send;
 /// Gives what declares the queue of the replies.
 type Declaring = dyn FnOnce(Queue) -> Declaration + Send;
 
-/// The processes of one kind, and how they are run.
-///
-/// ```ignore
-/// let placements = Processes::<Placement>::new().replies_from(bus.clone());
-/// Midgard::new(store).process_manager(placements).outbox(outbox, bus).run().await?;
-/// ```
+/// The processes of one kind, and how they are run. The [guide](crate#between-services) shows it.
 #[must_use = "pass it to `Midgard::process_manager`"]
 pub struct Processes<P> {
     pub(crate) start: StartFrom,

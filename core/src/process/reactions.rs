@@ -1,6 +1,6 @@
 //! What follows from what a process manager reacts to.
 
-use super::{ProcessManager, Resolve, Schedules, Sends};
+use super::{ProcessManager, Schedules, Sends};
 use crate::aggregate::{Aggregate, Command};
 use crate::codec::{self, EncodeError};
 use crate::command::RemoteCommand;
@@ -72,10 +72,10 @@ impl<P: ProcessManager> Reactions<P> {
         LocalStep { reactions: self }
     }
 
-    /// Sends a command to another service. It has its effect once; the answer comes to [`Resolve`].
+    /// Sends a command to another service. It has its effect once; the answer comes to [`Resolve`](super::Resolve).
     pub fn send<C: RemoteCommand>(&mut self, command: &C)
     where
-        P: Sends<C> + Resolve<C>,
+        P: Sends<C>,
     {
         if self.is_replay {
             return;

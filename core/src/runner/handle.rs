@@ -21,6 +21,8 @@ use std::time::Duration;
 
 /// How often the notes are read for how far workers elsewhere are.
 const POLL: Duration = Duration::from_millis(5);
+/// Where to look for the events that are parked.
+const LISTED: &str = "look at those that `dead_letters` lists";
 /// How often something is asked for when others change what it depends on.
 const TRIES: u32 = 5;
 
@@ -84,12 +86,12 @@ pub enum HandleError {
         /// How it is doing.
         status: Box<Status>,
     },
-    /// No event is parked where one was named.
-    #[error("\"{name}\" has no dead letter {which}; look at those that `dead_letters` lists")]
+    /// Nothing is parked where something was named.
+    #[error("\"{name}\" has nothing parked {which}")]
     NotParked {
         /// The name of the consumer.
         name: String,
-        /// Which was named.
+        /// Which was named, and where to look for what there is.
         which: String,
     },
     /// Only projections have views that can be built anew.
@@ -207,7 +209,7 @@ impl MidgardHandle {
     /// # Errors
     /// [`HandleError::NotParked`], or when it cannot be asked for.
     pub async fn retry(&self, name: &str, sequence: &str) -> Result<(), HandleError> {
-        let which = || format!("of sequence \"{sequence}\"");
+        let which = || format!("of sequence \"{sequence}\"; {LISTED}");
         self.ask(name, Ask::Retry { sequence }, which).await
     }
 
@@ -217,7 +219,7 @@ impl MidgardHandle {
     /// # Errors
     /// [`HandleError::NotParked`], or when it cannot be asked for.
     pub async fn evict(&self, name: &str, position: Position) -> Result<(), HandleError> {
-        let which = || format!("at position {position}");
+        let which = || format!("at position {position}; {LISTED}");
         self.ask(name, Ask::Evict { position }, which).await
     }
 
@@ -285,7 +287,9 @@ impl MidgardHandle {
         if !self.tried(name, ask).await? {
             return Err(HandleError::NotParked {
                 name: name.to_owned(),
-                which: format!("of number {number}"),
+                which: format!(
+                    "of number \"{number}\"; look at the numbers that `parked_messages` lists"
+                ),
             });
         }
         self.control.wake();

@@ -1,13 +1,15 @@
-//! One value that runs the subscriptions and projections of a program.
+//! One value that runs all consumers of a program.
 
+mod error;
 mod generations;
 mod handle;
 mod projection;
 pub(crate) mod supervise;
 
+pub use error::RunError;
 pub use handle::{HandleError, MidgardHandle};
 
-use crate::bus::{BusError, Publisher, Queue, Subscriber};
+use crate::bus::{BusError, Publisher, Queue, Subscriber, Topic};
 use crate::consumer::ConsumerOptions;
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode, Reader};
@@ -17,7 +19,6 @@ use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
 use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, queue_of, receive};
 use crate::outbox::{Outbox, Relay};
-use crate::place::Position;
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
 use crate::projection::{HandlerError, Projection};
 use crate::store::{DynStore, Store};
@@ -45,7 +46,7 @@ pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaratio
     })
 }
 
-/// Runs the subscriptions and projections of a program.
+/// Runs the subscriptions, projections, process managers, inboxes and outboxes of a program.
 ///
 /// [`run`](Self::run) is a future that the program spawns, or blocks on in a thread of its own; a
 /// [handle](Self::handle) tells how all is doing, and stops it.
@@ -77,66 +78,8 @@ pub struct Midgard<S> {
     control: Arc<Control>,
     consumers: Vec<(Consumer, Result<Running, RunError>)>,
     declarations: Vec<Declaration>,
-}
-
-/// Why a program's consumers ended other than by being stopped.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// Two consumers have one name.
-    #[error(
-        "the {kind} \"{name}\" has the name of another consumer of this program; give one of them another name"
-    )]
-    DuplicateName {
-        /// What the second of them is.
-        kind: ConsumerKind,
-        /// The name.
-        name: String,
-    },
-    /// A name cannot be used.
-    #[error(
-        "\"{name}\" cannot be the name of a {kind}: a name has 1 to 100 bytes, without slashes; give it another"
-    )]
-    Name {
-        /// What it is.
-        kind: ConsumerKind,
-        /// The name.
-        name: String,
-    },
-    /// A process manager sends commands, and has no bus over which answers could come.
-    #[error(
-        "process manager \"{name}\" sends commands, and no answer could reach it; say over which bus they come, with `Processes::replies_from`"
-    )]
-    NoReplies {
-        /// The process manager.
-        name: String,
-    },
-    /// The number of partitions is none that it could have.
-    #[error("subscription \"{name}\" has {partitions} partitions: {reason}")]
-    Partitions {
-        /// The subscription.
-        name: String,
-        /// The number it has in this program.
-        partitions: u32,
-        /// Why it cannot have as many, and what to do.
-        reason: String,
-    },
-    /// A handler failed for good, and the policy is to stop there; or all of it failed.
-    #[error(
-        "{kind} \"{name}\" stopped{}: {message}{}",
-        position.map_or_else(String::new, |position| format!(" before position {position}")),
-        position.map_or("", |_| "; mend the handler and start it again, or let its policy skip or park")
-    )]
-    Failed {
-        /// What it is.
-        kind: ConsumerKind,
-        /// Its name.
-        name: String,
-        /// The position of the event, if it failed on one.
-        position: Option<Position>,
-        /// What went wrong.
-        message: String,
-    },
+    /// Whose commands or answers leave by an outbox.
+    senders: Vec<String>,
 }
 
 impl<S: Store + Clone> Midgard<S> {
@@ -147,6 +90,7 @@ impl<S: Store + Clone> Midgard<S> {
             control: Arc::default(),
             consumers: Vec::new(),
             declarations: Vec::new(),
+            senders: Vec::new(),
         }
     }
 
@@ -193,7 +137,12 @@ impl<S: Store + Clone> Midgard<S> {
     }
 
     /// Adds an outbox, with the bus that it publishes to. Its messages need [queues](Self::declare) to go to.
-    pub fn outbox(self, outbox: Outbox, bus: impl Publisher) -> Self {
+    pub fn outbox(self, mut outbox: Outbox, bus: impl Publisher) -> Self {
+        // Sent by two, a command would come under two sources, and be handled twice.
+        outbox.carries_commands = !self.consumers.iter().any(|(consumer, _)| {
+            let status = consumer.progress.status();
+            status.kind == ConsumerKind::Outbox
+        });
         let name = outbox.name().to_owned();
         let notebook = NotebookOf {
             keys: Keys::new("outbox", &name),
@@ -205,7 +154,8 @@ impl<S: Store + Clone> Midgard<S> {
         self.add(kind, &name, notebook, supervise::continuous)
     }
 
-    /// Adds an inbox, with the bus that it receives from.
+    /// Adds an inbox, with the bus that it receives from. What it answers to commands leaves by an
+    /// [outbox](Self::outbox), which the program is to have, too.
     pub fn inbox<I: Inbox>(self, inbox: I, bus: impl Subscriber) -> Self {
         self.inbox_with(inbox, bus, InboxOptions::new())
     }
@@ -219,6 +169,9 @@ impl<S: Store + Clone> Midgard<S> {
     ) -> Self {
         let (bus, handlers) = (Arc::new(bus), ToHandlers(inbox));
         let queue = queue_of(&handlers, &options);
+        if queue.topics().iter().any(Topic::is_command) {
+            self.senders.push(I::NAME.to_owned());
+        }
         self.declarations.push(declaration(bus.clone(), queue));
         let desk = self.desk(I::NAME, I::NAME, handlers, options);
         self.add_with(desk.progress.clone(), desk, |_, desk, _, _| {
@@ -226,7 +179,8 @@ impl<S: Store + Clone> Midgard<S> {
         })
     }
 
-    /// Adds a process manager.
+    /// Adds a process manager. The commands that it sends leave by an [outbox](Self::outbox), which the program is to
+    /// have, too.
     pub fn process_manager<P: ProcessManager>(self, mut processes: Processes<P>) -> Self {
         let steps = Arc::new(Steps::<P>::new(Work::new(DynStore::new(
             self.store.clone(),
@@ -253,6 +207,9 @@ impl<S: Store + Clone> Midgard<S> {
         added
             .declarations
             .extend(declaration.map(|declaration| declaration(queue)));
+        if P::SENDS {
+            added.senders.push(P::NAME.to_owned());
+        }
         added.add_replies(steps, receiving, processes.inbox)
     }
 
@@ -355,7 +312,7 @@ impl<S: Store + Clone> Midgard<S> {
         Ok(())
     }
 
-    /// A handle to what was added so far: ask for it after the last `subscribe` or `project`.
+    /// A handle to what was added so far: ask for it when all is added.
     #[must_use]
     pub fn handle(&self) -> MidgardHandle {
         let consumers = self.consumers.iter().map(|(consumer, _)| consumer.clone());
@@ -387,12 +344,26 @@ impl<S: Store + Clone> Midgard<S> {
     /// # Errors
     /// [`RunError`] at once when the names contradict each other; at the end when a consumer had failed.
     pub async fn run(self) -> Result<(), RunError> {
+        self.warn_of_no_outbox();
         let mut all = Vec::new();
         for (_, running) in self.consumers {
             all.push(running?);
         }
         let ends = join_all(all).await;
         ends.into_iter().collect()
+    }
+
+    /// Another program on the same store may run the outbox, so it is no error.
+    fn warn_of_no_outbox(&self) {
+        let is_outbox =
+            |(consumer, _): &(Consumer, _)| consumer.progress.status().kind == ConsumerKind::Outbox;
+        if !self.senders.is_empty() && !self.consumers.iter().any(is_outbox) {
+            let senders = self.senders.join(", ");
+            tracing::warn!(
+                senders,
+                "this program has no outbox: commands and answers stay in the log until a program on this store runs one; add it with `Midgard::outbox`"
+            );
+        }
     }
 
     /// Handles everything that the log has now, and ends, as after [`drain`](MidgardHandle::drain). Safe to call when there

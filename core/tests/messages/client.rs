@@ -29,7 +29,7 @@ fn answering(scene: &Scene<MemoryStore>) -> Running {
 fn many_ask_at_once_and_each_gets_its_answer() {
     let scene = Scene::<MemoryStore>::new();
     let running = answering(&scene);
-    let client = Arc::new(CommandClient::new("website", scene.bus.clone()));
+    let client = Arc::new(CommandClient::new("website", scene.bus));
     let threads: Vec<_> = (0..4)
         .map(|thread| {
             let client = client.clone();
@@ -162,7 +162,7 @@ fn an_answer_of_another_shape_cannot_be_read_and_says_so() {
     struct Other {}
     let scene = Scene::<MemoryStore>::new();
     let running = answering(&scene);
-    let client = CommandClient::new("website", scene.bus.clone());
+    let client = CommandClient::new("website", scene.bus);
     let command = OtherCount {
         key: "ann".to_owned(),
         number: 1,
@@ -178,7 +178,7 @@ fn a_service_that_is_declared_answers_once_it_runs() {
     let outbox = Outbox::new("customers");
     let midgard: Midgard<_> = scene.midgard(parking()).outbox(outbox, scene.bus.clone());
     within(midgard.declare()).unwrap();
-    let client = CommandClient::new("website", scene.bus.clone());
+    let client = CommandClient::new("website", scene.bus);
     let asking = thread::spawn(move || within(client.ask(&count("ann", 1), LONG)));
     let running = super::kit::start_undeclared(midgard);
     assert_eq!(asking.join().unwrap().unwrap(), Counted { notes: 1 });

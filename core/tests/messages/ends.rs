@@ -1,6 +1,8 @@
 //! What happens to what is half done when a program ends.
 
-use super::kit::{Outlet, Scene, Told, noted, parking, publish, start, tell, told, within};
+use super::kit::{
+    Fault, FaultyStore, Outlet, Scene, Told, noted, parking, publish, start, tell, told, within,
+};
 use midgard::{FailurePolicy, InboxOptions, MemoryStore, Midgard, Outbox, RunError};
 use std::thread;
 use std::time::Duration;
@@ -100,4 +102,37 @@ fn an_outbox_that_is_to_publish_all_at_once_fails_when_nobody_has_a_queue() {
         message.starts_with("nobody has a queue for event.told"),
         "{message}"
     );
+}
+
+#[test]
+fn what_catches_up_ends_though_an_inbox_of_it_fails_on_what_its_outbox_publishes() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.fail(1, u32::MAX);
+    let stopping = InboxOptions::new().on_failure(FailurePolicy::retry(0));
+    tell(&scene.store, "orders-1", "ann", 1);
+    let outbox = Outbox::new("orders").publish::<Told>();
+    let midgard = scene.midgard(stopping).outbox(outbox, scene.bus);
+    within(midgard.declare()).unwrap();
+    let ended = within(midgard.catch_up());
+    let Err(RunError::Failed { name, message, .. }) = ended else {
+        panic!("{ended:?}")
+    };
+    assert_eq!((&*name, &*message), ("service", "no 1 today"));
+}
+
+#[test]
+fn what_catches_up_ends_though_its_store_takes_nothing_of_an_inbox() {
+    let scene = Scene::<FaultyStore>::new();
+    scene.store.fail_commits([Fault::Fail; 1000]);
+    tell(&scene.store, "orders-1", "ann", 1);
+    tell(&scene.store, "orders-1", "ann", 2);
+    let outbox = Outbox::new("orders").publish::<Told>();
+    let midgard = scene.midgard(parking()).outbox(outbox, scene.bus);
+    within(midgard.declare()).unwrap();
+    let ended = within(midgard.catch_up());
+    let Err(RunError::Failed { name, message, .. }) = ended else {
+        panic!("{ended:?}")
+    };
+    assert_eq!(name, "service");
+    assert!(message.contains("the disk is on fire"), "{message}");
 }

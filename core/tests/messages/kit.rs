@@ -81,6 +81,8 @@ pub(crate) struct Counted {
     pub(crate) notes: usize,
 }
 
+type Before = dyn FnMut(u64) + Send;
+
 /// What handlers are to do, and what they were called with.
 #[derive(Default)]
 pub(crate) struct Script {
@@ -90,7 +92,7 @@ pub(crate) struct Script {
     closed: Mutex<Vec<u64>>,
     changed: Notify,
     /// Called before the effect.
-    pub(crate) before: Mutex<Option<Box<dyn FnMut(u64) + Send>>>,
+    pub(crate) before: Mutex<Option<Box<Before>>>,
     /// How often a handler gives way to others.
     pub(crate) turns: AtomicU32,
 }

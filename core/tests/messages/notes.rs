@@ -84,7 +84,10 @@ fn the_notes_of_an_inbox_are_these_texts() {
     let key = notes(&scene.store, "inbox/service/key/");
     assert_eq!(
         key,
-        [("bob".to_owned(), r#"{"format":1,"messages":2}"#.to_owned())]
+        [(
+            "bob".to_owned(),
+            r#"{"format":1,"messages":2,"next":2}"#.to_owned()
+        )]
     );
 
     let request = notes(&scene.store, "inbox/service/request/");
@@ -96,16 +99,16 @@ fn the_notes_of_an_inbox_are_these_texts() {
     let parked = notes(&scene.store, "inbox/service/parked/");
     let parked: Vec<_> = parked.iter().map(|(_, note)| plain(note)).collect();
     let wanted = [
-        r#"{"format":1,"message":"{\"datacontenttype\":\"application/json\",\"id\":\"message-2\",\"partitionkey\":\"bob\",\"schemaversion\":\"1\",\"source\":\"orders\",\"specversion\":\"1.0\",\"type\":\"told\",\"data\":{\"key\":\"bob\",\"number\":2}}","attributes":[],"data":"","key":"bob","error":"no 2 today","failures":1,"parked":TIME,"tried":TIME}"#,
-        r#"{"format":1,"message":"{\"datacontenttype\":\"application/json\",\"id\":\"message-3\",\"partitionkey\":\"bob\",\"schemaversion\":\"1\",\"source\":\"orders\",\"specversion\":\"1.0\",\"type\":\"told\",\"data\":{\"key\":\"bob\",\"number\":3}}","attributes":[],"data":"","key":"bob","error":"an earlier message of key \"bob\" is parked","failures":0,"parked":TIME,"tried":TIME}"#,
+        r#"{"format":1,"message":"{\"datacontenttype\":\"application/json\",\"id\":\"message-2\",\"partitionkey\":\"bob\",\"schemaversion\":\"1\",\"source\":\"orders\",\"specversion\":\"1.0\",\"type\":\"told\",\"data\":{\"key\":\"bob\",\"number\":2}}","attributes":[],"data":"","key":"bob","place":0,"error":"no 2 today","failures":1,"parked":TIME,"tried":TIME}"#,
+        r#"{"format":1,"message":"{\"datacontenttype\":\"application/json\",\"id\":\"message-3\",\"partitionkey\":\"bob\",\"schemaversion\":\"1\",\"source\":\"orders\",\"specversion\":\"1.0\",\"type\":\"told\",\"data\":{\"key\":\"bob\",\"number\":3}}","attributes":[],"data":"","key":"bob","place":1,"error":"an earlier message of key \"bob\" is parked","failures":0,"parked":TIME,"tried":TIME}"#,
     ];
     assert_eq!(parked[..2], wanted);
     assert!(
-        parked[2].contains(r#""key":null,"error":"message message-4 "#),
+        parked[2].contains(r#""key":null,"place":0,"error":"message message-4 "#),
         "{}",
         parked[2]
     );
-    let stranger = r#"{"format":1,"message":null,"attributes":[["a","b"]],"data":"aGk=","key":null,"error":"it has no id","failures":0,"parked":TIME,"tried":TIME}"#;
+    let stranger = r#"{"format":1,"message":null,"attributes":[["a","b"]],"data":"aGk=","key":null,"place":0,"error":"it has no id","failures":0,"parked":TIME,"tried":TIME}"#;
     assert_eq!(parked[3], stranger);
 }
 

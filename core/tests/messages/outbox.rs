@@ -189,8 +189,9 @@ fn it_goes_on_from_its_checkpoint_when_it_is_started_again() {
     let (store, bus) = (MemoryStore::new(), Outlet::default());
     for round in 0..4 {
         let running = start(midgard(&store, &bus, outbox()));
-        let end = (0..5).map(|number| tell(&store, "orders-1", "ann", round * 5 + number));
-        running.wait("outbox", end.last().unwrap());
+        let tell = |number: u64| tell(&store, "orders-1", "ann", round * 5 + number);
+        let end = (0..5).map(tell).max();
+        running.wait("outbox", end.unwrap());
         running.stop().unwrap();
     }
     assert_eq!(bus.numbers(), (0..20).collect::<Vec<_>>());
@@ -384,5 +385,27 @@ fn two_outboxes_of_one_program_have_checkpoints_of_their_own() {
     running.wait("outbox", end);
     block_on(running.handle.wait_for("notes", end, LONG)).unwrap();
     assert_eq!((bus.numbers(), other.numbers()), (vec![1], vec![2]));
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_nobody_has_a_queue_for_is_not_overtaken_by_another_event_of_its_key() {
+    let (store, bus) = (MemoryStore::new(), Outlet::default());
+    // Nobody asks for the one kind yet.
+    bus.unhear(&["\"key\":\"ann\""]);
+    tell(&store, "orders-1", "ann", 1);
+    note(&store, "orders-1", 2);
+    tell(&store, "orders-1", "ann", 3);
+    let end = note(&store, "orders-1", 4);
+    let outbox = Outbox::new("orders").publish::<Told>().publish::<Noted>();
+    let running = start(midgard(&store, &bus, outbox));
+    running.wait_until("outbox", |status| {
+        let error = status.last_error.as_ref();
+        error.is_some_and(|error| error.failures > 1)
+    });
+    assert_eq!(bus.numbers(), [] as [u64; 0]);
+    bus.unhear(&[]);
+    running.wait("outbox", end);
+    assert_eq!(bus.numbers(), [1, 2, 3, 4]);
     running.stop().unwrap();
 }

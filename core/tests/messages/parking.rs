@@ -1,12 +1,14 @@
 //! What is done with messages that cannot be handled.
 
 use super::kit::{
-    Fault, FaultyStore, LONG, Scene, Service, noted, notes, parking, publish, start, told,
+    Count, Fault, FaultyStore, LONG, Scene, Service, Told, noted, notes, parking, publish, start,
+    told,
 };
-use midgard::bus::{ForeignMessage, InProcessBus, Message, Topic};
+use midgard::bus::{ForeignMessage, InProcessBus, Message, Purpose, Topic};
+use midgard::store::EntryWrite;
 use midgard::{
-    ConsumerState, FailurePolicy, HandleError, InboxOptions, MemoryStore, Midgard, RunError,
-    block_on,
+    ConsumerState, FailurePolicy, HandleError, HandlerError, Inbox, InboxOptions, MemoryStore,
+    MessageContext, Midgard, RemoteCommand as _, RunError, Store as _, Subscribe, block_on,
 };
 use std::thread;
 use std::time::Duration;
@@ -304,7 +306,7 @@ fn a_message_that_no_handler_is_for_is_parked_and_handled_once_there_is_one() {
     let running = scene.start(parking());
     // As it comes when the program that asked for it was replaced by an older one.
     let mut other = Message::event("orders", "told", 1, b"{}".to_vec());
-    other.purpose = midgard::bus::Purpose::Command {
+    other.purpose = Purpose::Command {
         service: "service".to_owned(),
     };
     other.name = "count".to_owned();
@@ -316,4 +318,70 @@ fn a_message_that_no_handler_is_for_is_parked_and_handled_once_there_is_one() {
         running.parked()
     );
     running.stop().unwrap();
+}
+
+#[test]
+fn what_is_parked_of_a_key_is_retried_in_order_though_a_clock_was_wrong() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.fail(1, 1);
+    let running = scene.start(parking());
+    publish(&scene.bus, &[told("ann", 1)]);
+    running.stop().unwrap();
+    // As if it had been parked by a machine whose clock was years ahead.
+    let prefix = "inbox/service/parked/";
+    let [(number, note)] = notes(&scene.store, prefix).try_into().unwrap();
+    let mut write = EntryWrite::new();
+    write.set(format!("{prefix}{number}").into_bytes(), None);
+    let late = format!("{prefix}ffffffff-ffff-7fff-bfff-ffffffffffff");
+    write.set(late.into_bytes(), Some(note.into_bytes()));
+    block_on(scene.store.write_entries(write)).unwrap();
+
+    let running = scene.start(parking());
+    publish(&scene.bus, &[told("ann", 2), told("ann", 3)]);
+    let parked = running.parked();
+    assert_eq!(parked.len(), 3);
+    block_on(running.handle.retry_message("service", &parked[0].0)).unwrap();
+    running.wait_until("service", |status| status.parked == 0);
+    assert_eq!(noted(&scene.store, "ann"), [1, 2, 3]);
+    running.stop().unwrap();
+}
+
+/// The service before it knew commands.
+#[derive(Inbox)]
+#[inbox(name = "service", events(Told))]
+struct OldService;
+
+impl Subscribe<Told> for OldService {
+    async fn receive(&self, _: Told, _: &mut MessageContext<'_>) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_an_old_version_is_given_and_only_the_new_one_knows_is_handled_by_the_new_one() {
+    let scene = Scene::<MemoryStore>::new();
+    let old = Midgard::new(scene.store.clone()).inbox(OldService, scene.bus.clone());
+    let old = start(old);
+    publish(&scene.bus, &[told("bob", 1)]);
+    // From here on the queue asks for commands, and the old one is at work still.
+    let new = scene.start(parking());
+    let command = Count {
+        key: "ann".to_owned(),
+        number: 2,
+    };
+    let purpose = Purpose::Command {
+        service: "service".to_owned(),
+    };
+    let data = serde_json::to_vec(&command).unwrap();
+    publish(
+        &scene.bus,
+        &[Message::new(purpose, "orders", Count::NAME, 1, data)],
+    );
+    assert_eq!(old.handle.status_of("service").unwrap().parked, 1);
+    scene.script.wait_for_calls(1);
+    new.wait_until("service", |status| status.handled == 1);
+    assert_eq!(noted(&scene.store, "ann"), [2]);
+    assert!(new.parked().is_empty());
+    new.stop().unwrap();
+    old.stop().unwrap();
 }

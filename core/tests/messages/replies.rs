@@ -1,7 +1,7 @@
 //! Commands, and what they are answered with.
 
 use super::kit::{
-    Count, Counted, FaultyStore, Outlet, Running, Scene, noted, parking, publish, start,
+    Count, Counted, FaultyStore, LONG, Outlet, Running, Scene, noted, parking, publish, start,
 };
 use midgard::bus::{Message, Purpose};
 use midgard::{
@@ -165,5 +165,63 @@ fn a_reply_that_the_bus_refuses_is_in_the_way_of_no_other_process() {
     replies.refuse(&[]);
     block_on(running.handle.retry("outbox", &letters[0].sequence)).unwrap();
     replies.wait_for(3);
+    running.stop().unwrap();
+}
+
+#[test]
+fn an_answer_that_nobody_listens_for_is_parked_and_others_leave() {
+    let scene = Scene::<MemoryStore>::new();
+    let (running, replies) = start_answering(&scene, parking());
+    // A stranger says that answers go where nobody is.
+    replies.unhear(&["\"notes\":1}"]);
+    publish(&scene.bus, &[count("eve", 1)]);
+    publish(&scene.bus, &[count("ann", 2), count("ann", 3)]);
+    // It was tried for half a minute.
+    let parked = running
+        .handle
+        .wait_until("outbox", 3 * LONG, |status| status.parked > 0);
+    block_on(parked).unwrap();
+    replies.wait_for(1);
+    assert_eq!(
+        replies.published()[0].decode::<Counted>().unwrap(),
+        Counted { notes: 2 }
+    );
+    let letters = block_on(running.handle.dead_letters("outbox")).unwrap();
+    assert!(
+        letters[0]
+            .error
+            .starts_with("nobody has a queue for reply.placement"),
+        "{}",
+        letters[0].error
+    );
+    running.stop().unwrap();
+}
+
+#[test]
+fn a_program_with_two_outboxes_sends_an_answer_once() {
+    let scene = Scene::<MemoryStore>::new();
+    let (first, second) = (Outlet::default(), Outlet::default());
+    let public = Outbox::new("public")
+        .named("public")
+        .publish::<super::kit::Noted>();
+    let midgard = scene
+        .midgard(parking())
+        .outbox(Outbox::new("customers"), first.clone())
+        .outbox(public, second.clone());
+    let running = start(midgard);
+    publish(&scene.bus, &[count("ann", 1)]);
+    let end = block_on(scene.store.last_position(Default::default())).unwrap();
+    running.wait("outbox", end);
+    running.wait("public", end);
+    let names = |bus: &Outlet| {
+        bus.published()
+            .into_iter()
+            .map(|one| one.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(&first), names(&second)),
+        (vec!["counted".to_owned()], vec!["noted".to_owned()])
+    );
     running.stop().unwrap();
 }

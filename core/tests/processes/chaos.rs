@@ -59,6 +59,15 @@ fn every_order_is_decided_once_whenever_either_side_is_killed() {
     });
 }
 
+/// Ends the programs, also when the test fails.
+struct EndsAll<'a>(&'a AtomicBool);
+
+impl Drop for EndsAll<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 fn one_run(seed: u64) {
     let mut random = Random(seed);
     let (orders_store, customers_store) = (Slow::default(), Slow::default());
@@ -66,13 +75,14 @@ fn one_run(seed: u64) {
         block_on(open(&customers_store, customer, 400));
     }
     let bus = Rough {
-        doubles: seed % 2 == 0,
-        fails_one_of: if seed % 3 == 0 { 5 } else { 0 },
+        doubles: seed.is_multiple_of(2),
+        fails_one_of: if seed.is_multiple_of(3) { 5 } else { 0 },
         ..Rough::default()
     };
     let is_over = AtomicBool::new(false);
     let mut cancelled = Vec::new();
     thread::scope(|scope| {
+        let ends = EndsAll(&is_over);
         // One run in four has two workers of each.
         for worker in 0..if seed % 4 == 1 { 2 } else { 1 } {
             let (orders_store, customers_store, bus) = (&orders_store, &customers_store, &bus);
@@ -121,7 +131,7 @@ fn one_run(seed: u64) {
             }
             is_done.then_some(())
         });
-        is_over.store(true, Ordering::SeqCst);
+        drop(ends);
         assert!(stuck.is_none(), "MIDGARD_TEST_SEED={seed} {stuck:?}");
     });
     let fates = block_on(fates(&orders_store, &customers_store));

@@ -18,7 +18,7 @@ fn recorded(store: &MemoryStore, process: &str) -> Vec<(String, String)> {
             (1, midgard::Codec::JSON)
         );
         let payload = String::from_utf8(event.payload).unwrap();
-        (event.name.to_string(), timeless(&payload))
+        (event.name, timeless(&payload))
     };
     events.map(text).collect()
 }

@@ -7,7 +7,6 @@ use crate::shop::{Fate, fates, open, place};
 use crate::stores::Slow;
 use midgard::bus::InProcessBus;
 use midgard::{ConsumerState, MemoryStore, Midgard, Processes, block_on};
-use std::time::Instant;
 
 #[test]
 fn commands_with_one_key_leave_in_the_order_of_the_events_whichever_process_sends_them() {
@@ -68,11 +67,14 @@ fn others_who_are_always_faster_keep_it_from_nothing_and_nothing_is_parked() {
     let wanted: Vec<_> = (0..120).map(|number| number.to_string()).collect();
     assert_eq!(block_on(handle.dead_letters("script")).unwrap(), []);
     assert_eq!(lines(&store, "book"), wanted);
+    let log = block_on(crate::shop::log(&store));
+    let met = log.iter().filter(|event| event.name == "journal.opened");
+    assert!(met.count() >= 20, "there were conflicts");
 }
 
 #[test]
 fn a_retry_of_what_is_parked_meets_others_too() {
-    let store = Slow::meeting(3);
+    let store = Slow::meeting(5);
     block_on(crate::shop::append(
         &store,
         "journal-book",
@@ -131,11 +133,11 @@ fn answers_that_come_while_events_are_handled_are_all_taken_in() {
 }
 
 #[test]
-fn twenty_thousand_events_of_five_thousand_processes() {
+fn four_thousand_events_of_a_thousand_processes() {
     let store = MemoryStore::new();
-    for number in 0..20_000 {
-        let process = format!("p{}", number % 5000);
-        let last = number >= 15_000;
+    for number in 0..4_000 {
+        let process = format!("p{}", number % 1000);
+        let last = number >= 3_000;
         let journal = format!("j{}", number % 50);
         let mut script = vec![Do::Write(journal, "x".into())];
         script.extend(last.then_some(Do::Complete));
@@ -144,16 +146,14 @@ fn twenty_thousand_events_of_five_thousand_processes() {
     let scripts = Processes::<Script>::new().replies_from(InProcessBus::new());
     let midgard = Midgard::new(store.clone()).process_manager(scripts);
     let handle = midgard.handle();
-    let began = Instant::now();
     block_on(midgard.catch_up()).unwrap();
-    println!("{:.0} events/s", 20_000.0 / began.elapsed().as_secs_f64());
     assert_eq!(block_on(handle.processes("script")).unwrap(), []);
     let written = crate::shop::log(&store);
     let written = block_on(written);
     let journals = written
         .iter()
         .filter(|event| event.name == "journal.written");
-    assert_eq!(journals.count(), 20_000);
+    assert_eq!(journals.count(), 4_000);
 }
 
 #[test]
@@ -161,9 +161,9 @@ fn a_saga_of_many_orders_with_few_customers() {
     let (store, customers_store) = (MemoryStore::new(), MemoryStore::new());
     let bus = InProcessBus::new();
     for customer in 0..5 {
-        block_on(open(&customers_store, customer, 1000));
+        block_on(open(&customers_store, customer, 250));
     }
-    for order in 0..2000 {
+    for order in 0..500 {
         block_on(place(
             &store,
             order,
@@ -181,7 +181,7 @@ fn a_saga_of_many_orders_with_few_customers() {
     until_none_goes_on(&orders.handle, "placement");
     let fates = block_on(fates(&store, &customers_store));
     let confirmed = fates.values().filter(|fate| **fate == Fate::CONFIRMED);
-    assert_eq!((fates.len(), confirmed.count()), (2000, 500));
+    assert_eq!((fates.len(), confirmed.count()), (500, 125));
     orders.stop();
     customers.stop();
 }

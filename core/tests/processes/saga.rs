@@ -6,9 +6,7 @@ use crate::shop::{
     place,
 };
 use midgard::bus::InProcessBus;
-use midgard::{
-    MemoryStore, Midgard, ProcessManager, Processes, RemoteCommand, Repository, RunError, block_on,
-};
+use midgard::{MemoryStore, Midgard, Processes, RemoteCommand, Repository, RunError, block_on};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -150,7 +148,6 @@ fn an_order_that_is_cancelled_by_others_gives_its_credit_back() {
 
 #[test]
 fn a_process_manager_that_sends_commands_is_refused_without_a_bus_for_the_answers() {
-    assert!(Placement::SENDS);
     let midgard = Midgard::new(MemoryStore::new()).process_manager(Processes::<Placement>::new());
     let error = block_on(midgard.run()).unwrap_err();
     let name = "placement".to_owned();

@@ -12,22 +12,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Default)]
 pub(crate) struct Slow {
     pub(crate) store: MemoryStore,
-    /// Of how many appends to a journal one comes too late, as another was faster; none when it is zero.
-    pub(crate) meets_one_of: u64,
+    /// Of how many appends to a journal only the last is not too late, as another was faster; none is when it is zero.
+    pub(crate) one_of: u64,
     appends: Arc<AtomicU64>,
 }
 
 impl Slow {
     pub(crate) fn meeting(one_of: u64) -> Self {
         Slow {
-            meets_one_of: one_of,
+            one_of,
             ..Slow::default()
         }
     }
 
     /// Lets another append to the stream of an aggregate that is about to be appended to.
     async fn meet(&self, append: &Append) {
-        if self.meets_one_of == 0 {
+        if self.one_of == 0 {
             return;
         }
         let journal = append
@@ -37,7 +37,8 @@ impl Slow {
         let Some(journal) = journal else {
             return;
         };
-        if self.appends.fetch_add(1, Ordering::SeqCst) % self.meets_one_of == 0 {
+        let number = self.appends.fetch_add(1, Ordering::SeqCst) + 1;
+        if number.is_multiple_of(self.one_of) {
             return;
         }
         let other = NewEvent::encode(&crate::kit::Opened {}).unwrap();

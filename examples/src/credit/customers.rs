@@ -92,6 +92,10 @@ impl Command<Credit> for Reserve {
             purchase,
             limit,
         } = *self;
+        if credit.reserved.contains_key(&order.number) {
+            // Asked for again, by whoever no longer knows.
+            return Ok(Events::none());
+        }
         let (owed, asked) = (credit.owed(purchase.date.month()), purchase.total);
         if owed.checked_add(asked).is_some_and(|sum| sum <= limit) {
             return Ok(events![Reserved { order, purchase }]);
@@ -157,13 +161,14 @@ impl Subscribe<OrderCancelled> for Customers {
     }
 }
 
-/// The service, to be run.
-pub fn service<S, B>(store: S, bus: B, limit: Cents) -> Midgard<S>
+/// The service, to be run. The name is that of its outbox: under another one, everything is published anew.
+pub fn service<S, B>(store: S, bus: B, outbox: &str, limit: Cents) -> Midgard<S>
 where
     S: Store + Clone,
     B: Publisher + Subscriber + Clone,
 {
+    let outbox = Outbox::new("customers").named(outbox).lease(LEASE);
     Midgard::new(store)
         .inbox(Customers { limit }, bus.clone())
-        .outbox(Outbox::new("customers").lease(LEASE), bus)
+        .outbox(outbox, bus)
 }

@@ -18,14 +18,18 @@ pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
         Some(_) => None,
         None => Broker::start(options.bus)?,
     };
-    let address = options.broker.clone();
-    let address = address.or_else(|| broker.as_ref().map(Broker::address));
+    let mut options = options.clone();
+    if let Some(broker) = &broker {
+        options.broker = Some(broker.address());
+        // It begins empty, and knows nothing of what an earlier one was told.
+        options.outbox = format!("outbox of {:016x}", fastrand::u64(..));
+    }
     let services = match options.bus {
         BusKind::InProcess => vec![Service::Both],
         BusKind::RabbitMq | BusKind::Nats => vec![Service::Orders, Service::Customers],
     };
     let services = services.into_iter();
-    let started = services.map(|service| Process::start(service, options, address.clone()));
+    let started = services.map(|service| Process::start(service, &options));
     let mut stage = Stage {
         processes: started.collect::<Result<_, _>>()?,
         broker,
@@ -81,29 +85,30 @@ impl Stage {
     }
 }
 
+/// How a process has ended, and what it has printed.
+type Ended = (ExitStatus, Vec<u8>);
+
 /// A service in a process of its own, which ends with this one.
 struct Process {
     service: Service,
     arguments: Vec<String>,
     child: Child,
-    /// How it has ended, and what it has printed.
+    /// What it has printed, once it has ended.
     ended: Receiver<Vec<u8>>,
 }
 
 impl Process {
-    fn start(
-        service: Service,
-        options: &Options,
-        address: Option<String>,
-    ) -> Result<Self, Box<dyn Error>> {
+    fn start(service: Service, options: &Options) -> Result<Self, Box<dyn Error>> {
         let Options {
             file,
             data,
             credit_limit,
             answer_within,
+            outbox,
+            broker,
             ..
         } = options;
-        let (service_name, bus) = (value(service), value(options.bus));
+        let (service_name, bus) = (value(&service), value(&options.bus));
         let mut arguments = vec!["serve".to_owned(), service_name];
         arguments.push(file.display().to_string());
         let mut option = |name: &str, value: String| {
@@ -113,8 +118,9 @@ impl Process {
         option("data", data.display().to_string());
         option("credit-limit", credit_limit.to_string());
         option("answer-within", answer_within.to_string());
-        if let Some(address) = address {
-            option("broker", address);
+        option("outbox", outbox.clone());
+        if let Some(address) = broker {
+            option("broker", address.clone());
         }
         let (child, ended) = spawn(&arguments)?;
         Ok(Process {
@@ -136,16 +142,13 @@ impl Process {
     }
 
     /// Waits until it has ended by itself; gives what it has printed.
-    fn wait(&mut self) -> Result<(ExitStatus, Vec<u8>), Box<dyn Error>> {
+    fn wait(&mut self) -> Result<Ended, Box<dyn Error>> {
         let printed = self.ended.recv()?;
         Ok((self.child.wait()?, printed))
     }
 
     /// The same, for some time.
-    fn wait_for(
-        &mut self,
-        time: Duration,
-    ) -> Result<Option<(ExitStatus, Vec<u8>)>, Box<dyn Error>> {
+    fn wait_for(&mut self, time: Duration) -> Result<Option<Ended>, Box<dyn Error>> {
         match self.ended.recv_timeout(time) {
             Ok(printed) => Ok(Some((self.child.wait()?, printed))),
             Err(RecvTimeoutError::Timeout) => Ok(None),
@@ -161,7 +164,7 @@ impl Drop for Process {
     }
 }
 
-fn spawn(arguments: &[String]) -> Result<(Child, Receiver<Vec<u8>>), Box<dyn Error>> {
+fn spawn(arguments: &[String]) -> io::Result<(Child, Receiver<Vec<u8>>)> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -180,7 +183,7 @@ fn spawn(arguments: &[String]) -> Result<(Child, Receiver<Vec<u8>>), Box<dyn Err
 }
 
 /// How a value is written on the command line.
-fn value(of: impl clap::ValueEnum) -> String {
+fn value(of: &impl clap::ValueEnum) -> String {
     let value = of.to_possible_value();
     value.map_or_else(String::new, |value| value.get_name().to_owned())
 }

@@ -62,13 +62,18 @@ pub(crate) fn serve(
 
 fn customers(options: &Options, bus: DynBus) -> Result<Midgard<LmdbStore>, Box<dyn Error>> {
     let store = LmdbStore::open(options.data.join("customers"))?;
-    Ok(customers::service(store, bus, options.credit_limit))
+    Ok(customers::service(
+        store,
+        bus,
+        &options.outbox,
+        options.credit_limit,
+    ))
 }
 
 /// Places the orders, waits until all are decided, and prints what has become of them.
 async fn orders(options: &Options, bus: DynBus) -> Result<(), Box<dyn Error>> {
     let store = LmdbStore::open(options.data.join("orders"))?;
-    let service = orders::service(store.clone(), bus);
+    let service = orders::service(store.clone(), bus, &options.outbox);
     let handle = service.handle();
     let work = async {
         let ended = place_and_wait(options, &store).await;

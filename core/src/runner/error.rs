@@ -1,0 +1,65 @@
+//! Why a program's consumers ended.
+
+use crate::consumer::status::ConsumerKind;
+use crate::place::Position;
+
+/// Why a program's consumers ended other than by being stopped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Two consumers have one name.
+    #[error(
+        "the {kind} \"{name}\" has the name of another consumer of this program; give one of them another name{}",
+        if *kind == ConsumerKind::Outbox { ", with `Outbox::named`" } else { "" }
+    )]
+    DuplicateName {
+        /// What the second of them is.
+        kind: ConsumerKind,
+        /// The name.
+        name: String,
+    },
+    /// A name cannot be used.
+    #[error(
+        "\"{name}\" cannot be the name of a {kind}: a name has 1 to 100 bytes, without slashes; give it another"
+    )]
+    Name {
+        /// What it is.
+        kind: ConsumerKind,
+        /// The name.
+        name: String,
+    },
+    /// A process manager sends commands, and has no bus over which answers could come.
+    #[error(
+        "process manager \"{name}\" sends commands, and no answer could reach it; say over which bus they come, with `Processes::replies_from`"
+    )]
+    NoReplies {
+        /// The process manager.
+        name: String,
+    },
+    /// The number of partitions is none that it could have.
+    #[error("subscription \"{name}\" has {partitions} partitions: {reason}")]
+    Partitions {
+        /// The subscription.
+        name: String,
+        /// The number it has in this program.
+        partitions: u32,
+        /// Why it cannot have as many, and what to do.
+        reason: String,
+    },
+    /// A handler failed for good, and the policy is to stop there; or all of it failed.
+    #[error(
+        "{kind} \"{name}\" stopped{}: {message}{}",
+        position.map_or_else(String::new, |position| format!(" before position {position}")),
+        position.map_or("", |_| "; mend the handler and start it again, or let its policy skip or park")
+    )]
+    Failed {
+        /// What it is.
+        kind: ConsumerKind,
+        /// Its name.
+        name: String,
+        /// The position of the event, if it failed on one.
+        position: Option<Position>,
+        /// What went wrong.
+        message: String,
+    },
+}
