@@ -45,8 +45,12 @@ pub(crate) enum Row {
     Project,
     /// How soon an event is delivered.
     Live,
-    /// Publishing what the log has.
-    Relay,
+    /// An outbox that publishes to RabbitMQ.
+    RelayRabbitmq,
+    /// An outbox that publishes to NATS.
+    RelayNats,
+    /// An outbox that publishes within the process.
+    RelayInProcess,
     /// How soon an event is handled in another service.
     Delivery,
     /// Bytes on disk for an event.
@@ -72,7 +76,9 @@ impl Row {
             Row::Scan => scan::measure(bench),
             Row::Project => project::measure(bench),
             Row::Live => live::measure(bench),
-            Row::Relay => relay::measure(bench),
+            Row::RelayRabbitmq => relay::to_rabbitmq(bench),
+            Row::RelayNats => relay::to_nats(bench),
+            Row::RelayInProcess => relay::in_process(bench),
             Row::Delivery => delivery::measure(bench),
             Row::Disk => disk::measure(bench),
             Row::CheckTime => check_time::measure(bench),

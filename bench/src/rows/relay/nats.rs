@@ -25,10 +25,13 @@ pub(super) fn contest(
 ) -> Outcome<(Samples, Samples)> {
     let address = server.address();
     let client = runtime.block_on(async_nats::connect(&address))?;
+    // It starts a task.
+    let entered = runtime.enter();
     let client = ContextBuilder::new()
         .max_ack_inflight(2 * AT_ONCE)
         .timeout(PATIENCE)
         .build(client);
+    drop(entered);
     let place = |name: String| Place {
         address: &address,
         client: &client,

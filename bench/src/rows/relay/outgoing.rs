@@ -92,10 +92,12 @@ impl fmt::Display for Outgoing {
 
 fn one_in_each_stream() -> Outcome<Append> {
     let text = "x".repeat(TEXT);
-    let event = NewEvent::encode(&OrderNoted { text })?;
+    let event = OrderNoted { text };
     (0..STREAMS).try_fold(Append::default(), |append, stream| {
         let name = StreamName::new(format!("order-{stream:04}"))?;
-        Ok(append.and(name, ExpectedVersion::Any, [event.clone()]))
+        // Each has an id of its own.
+        let event = NewEvent::encode(&event)?;
+        Ok(append.and(name, ExpectedVersion::Any, [event]))
     })
 }
 
