@@ -17,7 +17,7 @@ pub(super) const AGGREGATES: u32 = 1000;
 pub(super) const EVENTS: u32 = 100;
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "order.placed")]
+#[event(name = "order.booked")]
 pub(super) struct OrderPlaced {
     number: u64,
     product: String,
