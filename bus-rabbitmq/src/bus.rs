@@ -148,7 +148,7 @@ impl Bus {
         let (publishing, options) = (&self.publishing, &self.options);
         let prefetch = declared::declare(&channel, publishing, queue, names, options).await?;
         if !is_there {
-            sleep(topology::SETTLES).await;
+            sleep(options.settle_time).await;
         }
         Ok(prefetch)
     }

@@ -1,6 +1,7 @@
 //! How to reach the broker, and what the bus makes there.
 
 use crate::RabbitMqBus;
+use crate::topology::SETTLES;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use midgard::bus::BusError;
@@ -20,6 +21,7 @@ pub struct RabbitMqOptions {
     pub(crate) connection_name: String,
     pub(crate) delivery_limit: u32,
     pub(crate) largest_message: usize,
+    pub(crate) settle_time: Duration,
     pub(crate) tls: OwnedTLSConfig,
 }
 
@@ -36,6 +38,7 @@ impl RabbitMqOptions {
             connection_name: program(),
             delivery_limit: 1000,
             largest_message: 16 << 20,
+            settle_time: SETTLES,
             tls: OwnedTLSConfig::default(),
         }
     }
@@ -79,6 +82,14 @@ impl RabbitMqOptions {
     /// [`BusError::Unusable`].
     pub fn delivery_limit(mut self, times: u32) -> Self {
         self.delivery_limit = times;
+        self
+    }
+
+    /// For how long the first declaration of a queue waits, until the queue would survive a crash of the broker: 3.5 s when
+    /// nothing is said, which is what a broker of RabbitMQ 3 may take. Where no broker is killed, as in most tests, it can be
+    /// zero.
+    pub fn settle_time(mut self, wait: Duration) -> Self {
+        self.settle_time = wait;
         self
     }
 

@@ -47,7 +47,12 @@ impl BusFixture for Broker {
     }
 
     async fn open(&self) -> RabbitMqBus {
-        RabbitMqBus::connect(&self.address).await.unwrap()
+        let mut options = RabbitMqBus::options(&self.address);
+        if self.own.is_none() {
+            // Nobody kills this broker.
+            options = options.settle_time(Duration::ZERO);
+        }
+        options.connect().await.unwrap()
     }
 
     async fn send(&self, topic: &Topic, stranger: Stranger) {
