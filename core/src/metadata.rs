@@ -121,6 +121,15 @@ impl Metadata {
         }
     }
 
+    /// What is known of what led here, without headers.
+    pub(crate) const fn of(correlation_id: Option<EventId>, causation_id: Option<EventId>) -> Self {
+        Metadata {
+            correlation_id,
+            causation_id,
+            headers: Headers::new(),
+        }
+    }
+
     /// Sets the correlation id.
     #[must_use]
     pub const fn with_correlation_id(mut self, id: EventId) -> Self {

@@ -35,6 +35,12 @@ impl Query {
         Query::all().or(QueryItem::new().events::<S>())
     }
 
+    /// The events of any of these names.
+    pub(crate) fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        let names = names.into_iter();
+        names.fold(QueryItem::new(), QueryItem::name).into()
+    }
+
     /// Adds an item: events that match it are asked for too.
     #[must_use]
     pub fn or(mut self, item: QueryItem) -> Self {

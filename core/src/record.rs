@@ -193,13 +193,8 @@ impl RecordedEventRef<'_> {
     /// A copy that owns its bytes.
     #[must_use]
     pub fn to_owned(&self) -> RecordedEvent {
-        let mut metadata = Metadata::new().with_headers(self.headers.to_owned());
-        if let Some(id) = self.correlation_id {
-            metadata = metadata.with_correlation_id(id);
-        }
-        if let Some(id) = self.causation_id {
-            metadata = metadata.with_causation_id(id);
-        }
+        let metadata = Metadata::of(self.correlation_id, self.causation_id)
+            .with_headers(self.headers.to_owned());
         RecordedEvent {
             log: self.log,
             position: self.position,

@@ -192,6 +192,11 @@ impl CommitError {
         matches!(self, CommitError::Append(AppendError::Conflict { .. }))
     }
 
+    /// Whether others were faster.
+    pub(crate) const fn is_conflict(&self) -> bool {
+        self.is_other_note() || self.is_other_event()
+    }
+
     /// Whether it failed for what was to be committed, and not for the store.
     pub(crate) const fn is_refusal(&self) -> bool {
         matches!(

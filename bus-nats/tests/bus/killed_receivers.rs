@@ -12,9 +12,8 @@ const ADDRESS: &str = "MIDGARD_TEST_RECEIVES_AT";
 const KILLS: usize = 10;
 const MESSAGES: usize = 3_000;
 
-/// What the receiving process is: it says what it received, and what it is about to acknowledge.
+/// Not a test of its own. What the receiving process is: it says what it received, and what it is about to acknowledge.
 #[test]
-#[ignore = "it is a process that another test starts"]
 fn receiving_process() {
     let Ok(address) = std::env::var(ADDRESS) else {
         return;
@@ -46,7 +45,6 @@ fn start(address: &str) -> (Child, BufReader<ChildStdout>) {
         .args([
             "--exact",
             "killed_receivers::receiving_process",
-            "--ignored",
             "--nocapture",
         ])
         .env(ADDRESS, address)

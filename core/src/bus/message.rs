@@ -4,7 +4,7 @@ use super::Topic;
 use crate::codec::{self, Codec, DecodeReason};
 use crate::command::RemoteCommand;
 use crate::event::EventSet;
-use crate::metadata::{EventId, Headers};
+use crate::metadata::{EventId, Headers, Metadata};
 use crate::place::Position;
 use crate::time::Timestamp;
 
@@ -162,6 +162,12 @@ impl Message {
             Purpose::Command { service } => Topic::command(service, &self.name),
             Purpose::Reply { to } => Topic::replies(to),
         }
+    }
+
+    /// The metadata of whatever it leads to.
+    pub(crate) fn metadata_of_what_follows(&self) -> Metadata {
+        let id = self.id.parse().ok();
+        Metadata::of(self.correlation_id.or(id), id)
     }
 
     /// Reads the payload as one of the set `S`, upcasting old versions.

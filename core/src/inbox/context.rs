@@ -3,7 +3,7 @@
 use crate::aggregate::{Aggregate, Command};
 use crate::bus::Message;
 use crate::event::{Event, EventSet};
-use crate::metadata::{EventId, Metadata};
+use crate::metadata::Metadata;
 use crate::projection::HandlerError;
 use crate::record::NewEvent;
 use crate::store::ExpectedVersion;
@@ -25,17 +25,9 @@ pub struct MessageContext<'a> {
 
 impl<'a> MessageContext<'a> {
     pub(crate) fn new(message: &'a Message, unit: &'a mut UnitOfWork) -> Self {
-        let id = message.id.parse::<EventId>().ok();
-        let mut metadata = Metadata::new();
-        if let Some(correlation) = message.correlation_id.or(id) {
-            metadata = metadata.with_correlation_id(correlation);
-        }
-        if let Some(cause) = id {
-            metadata = metadata.with_causation_id(cause);
-        }
         MessageContext {
             message,
-            metadata,
+            metadata: message.metadata_of_what_follows(),
             unit,
             reply: None,
         }

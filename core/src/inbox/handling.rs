@@ -8,7 +8,6 @@ use crate::consumer::control::{Control, Mode, give_way};
 use crate::consumer::notes::{self, NoteError};
 use crate::consumer::status::{ConsumerState, Progress};
 use crate::consumer::track::panic_message;
-use crate::metadata::{EventId, Metadata};
 use crate::projection::HandlerError;
 use crate::record::NewEvent;
 use crate::store::ExpectedVersion;
@@ -93,7 +92,7 @@ impl From<NoteError> for AttemptError {
 
 impl From<CommitError> for AttemptError {
     fn from(error: CommitError) -> Self {
-        if error.is_other_note() || error.is_other_event() {
+        if error.is_conflict() {
             AttemptError::Conflict(error.to_string())
         } else if error.is_refusal() {
             AttemptError::Handler(Box::new(error))
@@ -305,14 +304,7 @@ impl<D: Dispatch> Desk<D> {
             let Some(answered) = CommandAnswered::to(message, reply)? else {
                 return Ok(());
             };
-            let mut metadata = Metadata::new();
-            let command = message.id.parse::<EventId>().ok();
-            if let Some(correlation) = message.correlation_id.or(command) {
-                metadata = metadata.with_correlation_id(correlation);
-            }
-            if let Some(command) = command {
-                metadata = metadata.with_causation_id(command);
-            }
+            let metadata = message.metadata_of_what_follows();
             let event = NewEvent::encode(&answered)?.with_metadata(metadata);
             let stream = StreamName::new(format!("{}.replies", self.dispatch.queue()))?;
             unit.append(stream, ExpectedVersion::Any, [event]);

@@ -8,7 +8,7 @@ use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::Event;
 use crate::projection::{Generation, HandlerError, ProjectError, ViewStore};
-use crate::query::{Query, QueryItem};
+use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
 use crate::store::{EntryError, Store};
@@ -50,7 +50,6 @@ impl<S: Store, P: Publisher> Relay<S, P> {
         }
         // The query is compared nowhere, but is shown: always in the same order.
         names.sort_unstable();
-        let item = names.into_iter().fold(QueryItem::new(), QueryItem::name);
         Relay {
             notes: RelayNotes {
                 notes: StoreNotes(store),
@@ -59,7 +58,7 @@ impl<S: Store, P: Publisher> Relay<S, P> {
                 unheard: outbox.unheard,
                 known: Mutex::default(),
             },
-            query: item.into(),
+            query: Query::named(names),
             outbox,
         }
     }
@@ -145,10 +144,6 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
 
     fn query(&self) -> &Query {
         &self.query
-    }
-
-    fn wants(&self, _: &RecordedEventRef<'_>) -> bool {
-        true
     }
 
     async fn handle(

@@ -3,7 +3,7 @@
 use super::ProcessManager;
 use super::notes::Deadline;
 use super::record::Kind;
-use super::step::{Input, Steps};
+use super::step::{EVENTS, Input, Steps};
 use crate::consumer::control::{Control, Mode, give_way};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::status::{ConsumerState, Progress};
@@ -25,8 +25,6 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_secs(1);
 /// How many deadlines are taken in one round.
 const AT_ONCE: usize = 1000;
-/// How many events a unit of work takes before it is committed.
-const EVENTS: usize = 1000;
 /// How many conflicts with others in a row are no failure.
 const CONFLICTS: u32 = 100;
 /// The longest wait before a deadline that has failed is tried again.
@@ -233,22 +231,19 @@ impl<P: ProcessManager> Steps<P> {
             correlation_id: deadline.correlation_id.and_then(|id| id.parse().ok()),
             cause: deadline.causation_id.parse().ok(),
         };
-        self.take(unit, id, input).await?;
-        Ok(())
+        self.take(unit, id, input).await
     }
 }
 
 /// Whether another was faster.
 fn is_conflict(error: &HandlerError) -> bool {
     let error = error.downcast_ref::<CommitError>();
-    error.is_some_and(|error| error.is_other_note() || error.is_other_event())
+    error.is_some_and(CommitError::is_conflict)
 }
 
 /// Whether it is the store that has failed, and not a process.
 fn is_trouble(error: &HandlerError) -> bool {
-    let is_of_commit = |error: &CommitError| {
-        !(error.is_other_note() || error.is_other_event() || error.is_refusal())
-    };
+    let is_of_commit = |error: &CommitError| !(error.is_conflict() || error.is_refusal());
     error.is::<StoreError>()
         || matches!(error.downcast_ref(), Some(NoteError::Backend(_)))
         || error.downcast_ref().is_some_and(is_of_commit)

@@ -3,7 +3,7 @@
 use super::notes::{Open, Process};
 use super::record::Kind;
 use super::replies::id_of;
-use super::step::{Input, Steps};
+use super::step::{EVENTS, Input, Steps};
 use super::{ProcessManager, Processes};
 use crate::consumer::DeadLetter;
 use crate::consumer::handler::{Call, Continuous, Handler};
@@ -14,7 +14,7 @@ use crate::inbox::{InboxKeys, parked_messages};
 use crate::limits::LimitError;
 use crate::place::Position;
 use crate::projection::{HandlerError, ProjectError, ViewStore as _};
-use crate::query::{Query, QueryItem};
+use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::subscription::StartFrom;
 use crate::time::Timestamp;
@@ -22,9 +22,6 @@ use crate::unit_of_work::{CommitError, UnitOfWork, Work};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How many events a unit of work takes before it is committed: few enough that it seldom meets others.
-const EVENTS: usize = 1000;
 
 /// The log's side of a process manager.
 pub(crate) struct Reacting<P> {
@@ -36,11 +33,9 @@ pub(crate) struct Reacting<P> {
 
 impl<P: ProcessManager> Reacting<P> {
     pub(crate) fn new(steps: Arc<Steps<P>>, processes: &Processes<P>) -> Self {
-        let names = P::EVENTS.iter();
-        let item = names.fold(QueryItem::new(), |item, event| item.name(event.name));
         Reacting {
             steps,
-            query: item.into(),
+            query: Query::named(P::EVENTS.iter().map(|event| event.name)),
             start: processes.start,
             options: processes.options.clone(),
         }
@@ -73,10 +68,6 @@ impl<P: ProcessManager> Handler for Reacting<P> {
         &self.query
     }
 
-    fn wants(&self, _: &RecordedEventRef<'_>) -> bool {
-        true
-    }
-
     async fn handle(
         &self,
         event: &RecordedEventRef<'_>,
@@ -95,7 +86,8 @@ impl<P: ProcessManager> Handler for Reacting<P> {
             cause: Some(event.id),
         };
         let id = id.to_string();
-        self.steps.take(call.transaction, &id, input).await
+        let taken = self.steps.take(call.transaction, &id, input).await;
+        taken.map_err(ProjectError::Handler)
     }
 
     fn wait_after(

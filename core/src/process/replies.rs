@@ -7,7 +7,6 @@ use crate::bus::{Message, Purpose, Topic};
 use crate::command::Refused;
 use crate::event::Event as _;
 use crate::inbox::{Dispatch, InboxError};
-use crate::projection::ProjectError;
 use crate::record::NewEvent;
 use crate::unit_of_work::UnitOfWork;
 use std::sync::Arc;
@@ -57,9 +56,6 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
             cause: message.id.parse().ok(),
         };
         let taken = self.0.take(unit, id, input).await;
-        taken.map(|()| None).map_err(|error| match error {
-            ProjectError::Handler(error) => InboxError::Handler(error),
-            ProjectError::Decode(error) => InboxError::Handler(error.into()),
-        })
+        taken.map(|()| None).map_err(InboxError::Handler)
     }
 }

@@ -8,7 +8,7 @@ use crate::command::{CommandSent, raw};
 use crate::consumer::notes;
 use crate::limits::{Limited, PROCESS_ID_BYTES, check_text};
 use crate::metadata::{EventId, Metadata};
-use crate::projection::{HandlerError, ProjectError};
+use crate::projection::HandlerError;
 use crate::record::NewEvent;
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
@@ -16,6 +16,9 @@ use crate::unit_of_work::{UnitOfWork, Work};
 use event_listener::Event as Notify;
 use std::marker::PhantomData;
 use std::sync::Arc;
+
+/// How many events a unit of work takes before it is committed: few enough that it seldom meets others.
+pub(super) const EVENTS: usize = 1000;
 
 /// What takes the steps of the processes of one kind.
 pub(crate) struct Steps<P> {
@@ -54,16 +57,6 @@ impl<P: ProcessManager> Steps<P> {
         unit: &mut UnitOfWork,
         id: &str,
         input: Input<'_>,
-    ) -> Result<(), ProjectError> {
-        let taken = self.try_to_take(unit, id, input).await;
-        taken.map_err(ProjectError::Handler)
-    }
-
-    async fn try_to_take(
-        &self,
-        unit: &mut UnitOfWork,
-        id: &str,
-        input: Input<'_>,
     ) -> Result<(), HandlerError> {
         check_text(Limited::ProcessId, PROCESS_ID_BYTES, id)?;
         let stream = StreamName::new(format!("{}-{id}", P::NAME))?;
@@ -81,13 +74,7 @@ impl<P: ProcessManager> Steps<P> {
             unit.cache(stream, instance);
             return Ok(());
         };
-        let mut metadata = Metadata::new();
-        if let Some(correlation) = input.correlation_id {
-            metadata = metadata.with_correlation_id(correlation);
-        }
-        if let Some(cause) = input.cause {
-            metadata = metadata.with_causation_id(cause);
-        }
+        let metadata = Metadata::of(input.correlation_id, input.cause);
         let (mut sent, mut set) = (Vec::new(), Vec::new());
         for step in reactions.into_steps()? {
             match step {

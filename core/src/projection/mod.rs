@@ -11,7 +11,7 @@ pub use store::{Generation, ViewStore};
 
 use crate::codec::DecodeError;
 use crate::event::EventDescriptor;
-use crate::query::{Query, QueryItem};
+use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::view::ViewDefinition;
 use std::error::Error;
@@ -112,9 +112,7 @@ pub trait Projection: Send + Sync + Sized + 'static {
 
 /// The events of a projection.
 pub(crate) fn query_of<P: Projection>() -> Query {
-    let names = P::EVENTS.iter();
-    let item = names.fold(QueryItem::new(), |item, event| item.name(event.name));
-    item.into()
+    Query::named(P::EVENTS.iter().map(|event| event.name))
 }
 
 /// What a projection does with one event, or with any event of a set. [`Projection`] shows it.

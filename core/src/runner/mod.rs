@@ -139,10 +139,7 @@ impl<S: Store + Clone> Midgard<S> {
     /// Adds an outbox, with the bus that it publishes to. Its messages need [queues](Self::declare) to go to.
     pub fn outbox(self, mut outbox: Outbox, bus: impl Publisher) -> Self {
         // Sent by two, a command would come under two sources, and be handled twice.
-        outbox.carries_commands = !self.consumers.iter().any(|(consumer, _)| {
-            let status = consumer.progress.status();
-            status.kind == ConsumerKind::Outbox
-        });
+        outbox.carries_commands = !self.has_outbox();
         let name = outbox.name().to_owned();
         let notebook = NotebookOf {
             keys: Keys::new("outbox", &name),
@@ -353,11 +350,15 @@ impl<S: Store + Clone> Midgard<S> {
         ends.into_iter().collect()
     }
 
+    fn has_outbox(&self) -> bool {
+        let kinds = self.consumers.iter();
+        let mut kinds = kinds.map(|(consumer, _)| consumer.progress.status().kind);
+        kinds.any(|kind| kind == ConsumerKind::Outbox)
+    }
+
     /// Another program on the same store may run the outbox, so it is no error.
     fn warn_of_no_outbox(&self) {
-        let is_outbox =
-            |(consumer, _): &(Consumer, _)| consumer.progress.status().kind == ConsumerKind::Outbox;
-        if !self.senders.is_empty() && !self.consumers.iter().any(is_outbox) {
+        if !self.senders.is_empty() && !self.has_outbox() {
             let senders = self.senders.join(", ");
             tracing::warn!(
                 senders,

@@ -54,10 +54,6 @@ impl<P: Projection> Handler for Projected<P> {
         &self.query
     }
 
-    fn wants(&self, _: &RecordedEventRef<'_>) -> bool {
-        true
-    }
-
     async fn handle(
         &self,
         event: &RecordedEventRef<'_>,
