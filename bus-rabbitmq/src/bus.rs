@@ -18,6 +18,10 @@ use tokio::time::{sleep, timeout};
 /// For how long a declaration may take.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// How often a queue is declared when the broker fails itself, and how long it is left alone after the first failure.
+const TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
 /// A bus over RabbitMQ. Clones are the same bus.
 ///
 /// See the [crate](crate) for what it makes at the broker, and for what it promises.
@@ -124,7 +128,7 @@ impl Bus {
     async fn declare(self: &Arc<Self>, queue: &Queue) -> Result<Source, Trouble> {
         let names = Names::of(queue, &self.options)?;
         let late = |_| Trouble::unavailable("declare a queue", "the broker did not answer in time");
-        let declared = timeout(PATIENCE, self.declare_once(queue, &names)).await;
+        let declared = timeout(PATIENCE, self.declare_patiently(queue, &names)).await;
         match declared.map_err(late).flatten() {
             Ok(prefetch) => Ok(Source {
                 bus: Arc::clone(self),
@@ -141,6 +145,24 @@ impl Bus {
 }
 
 impl Bus {
+    /// Tries again when the broker fails itself: RabbitMQ ends the connection with an internal error when a quorum queue
+    /// is made by several at the same moment.
+    async fn declare_patiently(&self, queue: &Queue, names: &Names) -> Result<u16, Trouble> {
+        let mut tries = 1;
+        loop {
+            let declared = self.declare_once(queue, names).await;
+            match declared {
+                Err(trouble) if trouble.is_of_the_broker() && tries < TRIES => {
+                    tracing::debug!(queue = queue.name(), tries, ?trouble, "declaring again");
+                    self.receiving.failed().await;
+                    sleep(BETWEEN_TRIES * tries).await;
+                    tries += 1;
+                }
+                declared => return declared,
+            }
+        }
+    }
+
     async fn declare_once(&self, queue: &Queue, names: &Names) -> Result<u16, Trouble> {
         let is_there = queue.is_temporary()
             || topology::is_there(self.receiving.channel().await?, names).await?;

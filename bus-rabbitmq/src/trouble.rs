@@ -43,6 +43,16 @@ impl Trouble {
         Trouble::Unusable { reason }
     }
 
+    /// Whether the broker says that it failed itself.
+    pub(crate) fn is_of_the_broker(&self) -> bool {
+        let Trouble::Unavailable { cause, .. } = self else {
+            return false;
+        };
+        let internal = AMQPErrorKind::Hard(AMQPHardError::INTERNALERROR);
+        matches!(cause, Cause::Client(error)
+            if matches!(error.kind(), ErrorKind::ProtocolError(said) if *said.kind() == internal))
+    }
+
     /// As users are told.
     pub(crate) fn at(self, location: &str) -> BusError {
         let location = location.to_owned();
