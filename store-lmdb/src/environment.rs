@@ -5,7 +5,9 @@ use crate::error::backend;
 use crate::index::{StreamKey, StreamKeys};
 use crate::options::{Durability, LmdbOptions};
 use crate::tail::Tail;
-use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, Error, MdbError, RoTxn, WithoutTls};
+use heed::{
+    CommitOrAbort, Env, EnvFlags, EnvOpenOptions, Error, MdbError, RoTxn, RwTxn, WithoutTls,
+};
 use midgard::{Full, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -222,6 +224,13 @@ impl Open {
     /// A read transaction; `None` when another process made the map larger than it is here.
     fn read_txn(&self) -> Result<Option<RoTxn<'_, WithoutTls>>, StoreError> {
         self.begin_read(|| self.env.read_txn())
+    }
+
+    /// How many bytes of the data file are used, seen under the lock of a write that has changed nothing yet.
+    pub(crate) fn used(&self, transaction: &RwTxn<'_>) -> Result<u64, StoreError> {
+        let stat = self.databases.log.0.stat(transaction);
+        let page = stat.map_err(backend("look at the file"))?.page_size;
+        Ok((self.env.info().last_page_number as u64 + 1) * u64::from(page))
     }
 
     fn begin_read<T>(&self, begin: impl Fn() -> heed::Result<T>) -> Result<Option<T>, StoreError> {

@@ -10,6 +10,8 @@ mod block;
 mod manifest;
 mod merge;
 mod part;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use manifest::Manifest;
 pub(crate) use merge::{flush, step};

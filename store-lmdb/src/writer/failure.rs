@@ -5,6 +5,7 @@ use heed::{Error, MdbError};
 use midgard::{Full, StoreError};
 
 /// Why a batch was not committed, as far as is known.
+#[derive(Debug)]
 pub(super) enum Failure {
     /// The map is full, or smaller than another process made it. Nothing was written.
     Grow,

@@ -5,6 +5,7 @@ mod failure;
 mod heads;
 mod linger;
 mod merging;
+mod prewrite;
 mod room;
 mod thread;
 mod view;

@@ -3,14 +3,17 @@
 use super::batch::{self, Batch, Memory};
 use super::failure::{Failure, again};
 use super::linger::{Filling, Linger};
+use super::prewrite::Prewrite;
 use super::{Answer, Message, Outcome, Signals, Work, room};
 use crate::directory::Registration;
 use crate::environment::Environment;
 use crate::error::{backend, is_disk_full};
+use crate::options::Durability;
 use crate::reader;
 use futures_channel::oneshot;
 use heed::Error;
 use midgard::{Full, LogId, Position, StoreError};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -28,6 +31,7 @@ pub(super) struct State {
     signals: Arc<Signals>,
     memory: Memory,
     linger: Linger,
+    prewrite: Prewrite,
     /// Up to where waiters know of the log.
     announced: Position,
     /// When the log was last looked at for appends of other processes.
@@ -61,6 +65,7 @@ impl State {
             signals,
             memory: Memory::default(),
             linger: Linger::default(),
+            prewrite: Prewrite::default(),
             announced: Position::ZERO,
             looked: Instant::now(),
             cleared: Instant::now(),
@@ -80,13 +85,30 @@ impl State {
                     stopping = self.commit(messages, &mut requests);
                 }
                 Some(Message::Watch) | None => {}
-                Some(Message::Stop) => return,
+                Some(Message::Stop) => break,
             }
             // However much else there is to do: what only conflicts tells waiters nothing.
             if self.is_waited_for() && self.looked.elapsed() >= POLL {
                 self.announce_foreign();
             }
         }
+        if let Err(failure) = self.trim() {
+            tracing::debug!(
+                ?failure,
+                "the zeros at the end of the file were not cut off"
+            );
+        }
+    }
+
+    /// Leaves the file as long as it has to be. Whatever stands in the way: it is only longer then.
+    fn trim(self) -> Result<(), Failure> {
+        let guard = self.environment.access()?;
+        let open = guard.get()?;
+        let transaction = open.env.write_txn();
+        let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
+        let used = open.used(&transaction)?;
+        let trimmed = self.prewrite.trim(used);
+        trimmed.map_err(|error| Failure::of("trim its file", error.into()))
     }
 
     fn is_waited_for(&self) -> bool {
@@ -226,6 +248,15 @@ impl State {
             .env
             .write_txn()
             .map_err(|error| Failure::of("begin a write", error))?;
+        if self.environment.durability() != Durability::NoSync
+            && let Err(error) = open
+                .used(&transaction)
+                .map_err(io::Error::other)
+                .and_then(|used| self.prewrite.ahead_of(used, self.environment.path()))
+        {
+            // It is faster with them, and as good without.
+            tracing::debug!(%error, "no zeros were written ahead of the end of the file");
+        }
         let tail = self.environment.tail();
         let mut batch = Batch::new(&open.databases, tail, transaction, &mut self.memory)?;
         let mut outcomes = Vec::with_capacity(requests.len());
