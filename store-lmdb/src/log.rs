@@ -172,6 +172,15 @@ impl Log {
         })
     }
 
+    /// What lies at these positions, whole or not.
+    pub(crate) fn walk<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        positions: RangeInclusive<Position>,
+    ) -> Result<Walk<'t>, StoreError> {
+        Ok(Walk(self.forward(transaction, positions)?))
+    }
+
     /// The records at these positions, the last one first.
     pub(crate) fn backward<'t>(
         &self,
@@ -245,6 +254,60 @@ impl<'t> Iterator for Forward<'t> {
 
     fn next(&mut self) -> Option<Item<'t>> {
         self.record().transpose()
+    }
+}
+
+/// What lies in the log, in its order: it goes on behind what is damaged.
+pub(crate) struct Walk<'t>(Forward<'t>);
+
+/// What lies at a position: a record, or what is wrong with it.
+pub(crate) type Found<'t> = (Position, Result<Record<'t>, String>);
+
+impl<'t> Walk<'t> {
+    fn found(&mut self) -> Result<Option<Found<'t>>, StoreError> {
+        let entry = match self.0.next.take() {
+            Some(entry) => Some(entry),
+            None => self.0.entry()?,
+        };
+        let Some((key, bytes)) = entry else {
+            return Ok(None);
+        };
+        let (position, piece) = place_of(key)?;
+        let is_split = piece == 0 && record::is_split(bytes);
+        let mut record = match piece {
+            0 => Ok(Cow::Borrowed(bytes)),
+            _ => Err("there is a piece of it without its beginning".to_owned()),
+        };
+        let mut expected = u32::from(piece) + 1;
+        while let Some((key, bytes)) = self.0.entry()? {
+            let piece = match place_of(key) {
+                Ok((at, piece)) if at == position => u32::from(piece),
+                _ => {
+                    self.0.next = Some((key, bytes));
+                    break;
+                }
+            };
+            match &mut record {
+                Ok(_) if !is_split => {
+                    record = Err("there is a piece behind it that it does not have".to_owned());
+                }
+                Ok(_) if piece != expected => {
+                    record = Err(format!("piece {expected} of it is missing"));
+                }
+                Ok(whole) => whole.to_mut().extend_from_slice(bytes),
+                Err(_) => {}
+            }
+            expected = piece + 1;
+        }
+        Ok(Some((position, record)))
+    }
+}
+
+impl<'t> Iterator for Walk<'t> {
+    type Item = Result<Found<'t>, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.found().transpose()
     }
 }
 
