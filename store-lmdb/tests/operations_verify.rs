@@ -39,7 +39,9 @@ fn listed(verification: &Verification) -> Vec<String> {
 
 /// Appends `events` events to each of `streams` streams, in turn.
 fn fill(store: &LmdbStore, prefix: &str, streams: usize, events: usize) {
-    let names: Vec<_> = (0..streams).map(|n| stream(&format!("{prefix}-{n}"))).collect();
+    let names: Vec<_> = (0..streams)
+        .map(|n| stream(&format!("{prefix}-{n}")))
+        .collect();
     for number in 0..events {
         for names in names.chunks(1000) {
             let mut append = Append::new();

@@ -2,7 +2,7 @@
 
 use super::block::{self, Block, Place};
 use super::manifest::Run;
-use super::{Entry, Index, Manifest, part_key};
+use super::{Entry, Index, Manifest, damaged, part_key};
 use crate::error::backend;
 use heed::RoTxn;
 use midgard::StoreError;
@@ -52,7 +52,7 @@ impl Index {
         let bytes = self.0.get(transaction, &part_key(run.number, part));
         let checked = match bytes.map_err(backend("read the index"))? {
             Some(bytes) => check(run, part, bytes),
-            None => (Vec::new(), vec![format!("{} is missing", Name(run, part))]),
+            None => (Vec::new(), vec![fault(run, part, "is missing")]),
         };
         let (entries, faults) = checked;
         Ok(Some(Checked {
@@ -81,13 +81,9 @@ impl Manifest<'_> {
     }
 }
 
-/// How a part is named in what is said of it.
-struct Name(Run, u32);
-
-impl std::fmt::Display for Name {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "part {} of run {}", self.1, self.0.number)
-    }
+/// What is said of a part, as where it is read.
+fn fault(run: Run, part: u32, what: &str) -> String {
+    damaged(&format!("part {part} of run {} {what}", run.number)).to_string()
 }
 
 fn check(run: Run, part: u32, bytes: &[u8]) -> (Vec<Entry>, Vec<String>) {
@@ -104,14 +100,11 @@ fn check(run: Run, part: u32, bytes: &[u8]) -> (Vec<Entry>, Vec<String>) {
         }
     }
     if !entries.is_sorted_by(|one, next| one.key < next.key) {
-        faults.push(format!(
-            "the entries of {} are not in the order of their keys",
-            Name(run, part)
-        ));
+        faults.push(fault(run, part, "is not in the order of its keys"));
     }
     let in_range = |entry: &Entry| entry.key.part(run.parts_log2) == part;
     if !entries.iter().all(in_range) {
-        faults.push(format!("{} has entries of another part", Name(run, part)));
+        faults.push(fault(run, part, "has keys of another part"));
     }
     (entries, faults)
 }

@@ -1,7 +1,7 @@
 //! Backups: copies of a store that is in use.
 
-use super::copy::copy;
 use super::Progress;
+use super::copy::copy;
 use crate::LmdbStore;
 use crate::error::is_out_of_room;
 use heed::CompactionOption;
@@ -135,7 +135,8 @@ impl<'s> Backup<'s> {
     ) -> Result<BackedUp, BackupError> {
         let environment = &self.store.0.environment;
         let mut target = Target::new(directory.as_ref())?;
-        let position = environment.read(|databases, snapshot| databases.log.last_position(snapshot))?;
+        let position =
+            environment.read(|databases, snapshot| databases.log.last_position(snapshot))?;
         let usage = environment.usage()?;
         let expected = match self.option {
             CompactionOption::Enabled => usage.live,
@@ -199,7 +200,9 @@ impl Target {
         #[cfg(unix)]
         // As LMDB's: what is in a store is not for everyone to read.
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(failed("make the file", &path))?;
+        let file = options
+            .open(&path)
+            .map_err(failed("make the file", &path))?;
         Ok(Target {
             directory: directory.to_owned(),
             is_new,
@@ -226,7 +229,11 @@ impl Target {
         if self.is_new
             && let Some(parent) = self.directory.parent()
         {
-            let parent = if parent == Path::new("") { Path::new(".") } else { parent };
+            let parent = if parent == Path::new("") {
+                Path::new(".")
+            } else {
+                parent
+            };
             sync_directory(parent)?;
         }
         self.unfinished = None;

@@ -8,8 +8,8 @@ mod copy;
 mod statistics;
 mod verify;
 
-pub use backup::{BackedUp, Backup, BackupError};
 pub(crate) use backup::is_unfinished;
+pub use backup::{BackedUp, Backup, BackupError};
 pub use statistics::{EventStatistics, FileStatistics, IndexStatistics, Statistics};
 pub use verify::{Problem, Verification};
 

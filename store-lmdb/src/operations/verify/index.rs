@@ -23,9 +23,7 @@ pub(super) fn parts(
         let others = databases.index.parts_of_no_run(snapshot, &manifest)?;
         Ok((manifest, others))
     };
-    let (manifest, others) = read()
-        .inspect_err(|error| findings.failure(error))
-        .ok()?;
+    let (manifest, others) = read().inspect_err(|error| findings.failure(error)).ok()?;
     if manifest.merged > last {
         findings.problem(
             last,
@@ -94,9 +92,7 @@ impl Verifying {
                     None => databases.index.find(snapshot, manifest, key)?,
                 };
                 // An entry of an older run may lead to what was removed since.
-                let is_removed = databases
-                    .removed
-                    .covers(snapshot, &(position..=position))?;
+                let is_removed = databases.removed.covers(snapshot, &(position..=position))?;
                 if !is_removed || last <= Some(position) {
                     let reason = "the index of streams leads to it, and it is missing";
                     self.findings.problem(position, None, reason);

@@ -9,16 +9,21 @@ use crate::streams::{Head, Stream};
 use crate::tail::{ByStream, Known, Tail};
 use heed::RoTxn;
 use midgard::{Position, StoreError, Version};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 /// How many streams are remembered, at most.
 pub(super) const REMEMBERED: usize = 131_072;
+
+/// How many of the last ones are forgotten in one snapshot.
+const FORGOTTEN: usize = 1024;
 
 /// What is remembered of streams from one record to the next.
 pub(super) struct Links {
     remembered: usize,
     /// The last event of each that was looked at. Where the next one is found to follow it, nothing needs to be looked up.
     events: ByStream<(Version, Position)>,
+    /// Their streams, those first that were met first.
+    order: VecDeque<StreamKey>,
     /// Whether some were forgotten.
     is_forgetful: bool,
     /// Where each ends, in a snapshot; `None` where that cannot be told.
@@ -49,6 +54,7 @@ impl Links {
         Links {
             remembered,
             events: ByStream::default(),
+            order: VecDeque::new(),
             is_forgetful: false,
             ends: ByStream::default(),
             snapshot: 0,
@@ -143,28 +149,26 @@ impl Links {
             Err(error) => return problem(reason(error)),
         };
         if version == Version::FIRST && back != Position::ZERO {
-            problem("it is the first version of its stream, and has a link to one before".to_owned());
+            problem(
+                "it is the first version of its stream, and has a link to one before".to_owned(),
+            );
         }
-        let is_first = version == end.head.state.first;
         let before = self.events.get(&here.key).copied();
         if let Some((last, at)) = before.filter(|(last, _)| *last >= version) {
             return problem(if last == version {
                 format!("version {version} of its stream is at position {at} too")
             } else {
-                format!("it is version {version} of its stream, and behind version {last} at position {at}")
+                format!(
+                    "it is version {version} of its stream, and behind version {last} at position {at}"
+                )
             });
         }
-        let follows = before == Some((version.previous(), back));
-        // One that was forgotten may have been the same.
-        let is_known = follows || (is_first && (before.is_some() || !self.is_forgetful));
-        if !is_known {
-            if !is_first && let Some(reason) = here.leads_to(version.previous(), back) {
-                problem(reason);
-            } else if let Some(other) = here.is_elsewhere() {
-                problem(format!(
-                    "version {version} of its stream is found at position {other}, and not here"
-                ));
-            }
+        let is_first = version == end.head.state.first;
+        if !is_first
+            && before != Some((version.previous(), back))
+            && let Some(reason) = here.leads_to(version.previous(), back)
+        {
+            problem(reason);
         }
         for (target, skip) in header.skips() {
             if target >= end.head.state.first
@@ -173,11 +177,81 @@ impl Links {
                 problem(reason);
             }
         }
-        if self.events.len() >= self.remembered {
-            self.events.clear();
-            self.is_forgetful = true;
+        if self.events.insert(here.key, (version, position)).is_none() {
+            self.order.push_back(here.key);
         }
-        self.events.insert(here.key, (version, position));
+    }
+
+    /// Forgets streams, where there are too many. When the same version comes once more, nobody will know: so the last
+    /// event of each is looked for from the end of the stream.
+    pub(super) fn forget(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+        tail: &Tail,
+        findings: &mut Findings,
+    ) {
+        while self.events.len() > self.remembered {
+            self.is_forgetful = true;
+            self.forget_one(databases, snapshot, tail, findings);
+        }
+    }
+
+    /// Forgets some of the streams that are left at the end, if any were forgotten; tells whether that is all.
+    pub(super) fn forget_rest(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+        tail: &Tail,
+        findings: &mut Findings,
+    ) -> bool {
+        for _ in 0..FORGOTTEN {
+            if !self.is_forgetful || self.order.is_empty() {
+                return true;
+            }
+            self.forget_one(databases, snapshot, tail, findings);
+        }
+        false
+    }
+
+    fn forget_one(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+        tail: &Tail,
+        findings: &mut Findings,
+    ) {
+        let Some(key) = self.order.pop_front() else {
+            return;
+        };
+        let Some((version, position)) = self.events.remove(&key) else {
+            return;
+        };
+        // It may have been removed since.
+        let Ok(Some(record)) = databases.log.record(snapshot, position) else {
+            return;
+        };
+        let Ok(header) = Header::parse(position, &record) else {
+            return;
+        };
+        let Ok(name) = str::from_utf8(header.stream) else {
+            return;
+        };
+        let stream = Stream {
+            databases,
+            transaction: snapshot,
+            name,
+        };
+        let Some(End { head, .. }) = self.end(&stream, key, tail, findings) else {
+            return;
+        };
+        // A way that is broken is a problem of the event that it breaks at.
+        if let Ok(found) = stream.find(head.state.last, head.event, version)
+            && found != position
+        {
+            let reason = not_here(version, found);
+            findings.problem(position, Some(name), reason);
+        }
     }
 
     /// Whether it was not said yet that a stream is lost.
@@ -227,9 +301,7 @@ impl Here<'_, '_, '_> {
         }
         if is_event && version == state.last && end.head.event != header.position {
             let at = end.head.event;
-            return Some(format!(
-                "version {version} of its stream is found at position {at}, and not here"
-            ));
+            return Some(not_here(version, at));
         }
         if header.first > state.first {
             return Some(format!(
@@ -263,7 +335,9 @@ impl Here<'_, '_, '_> {
     /// What is wrong with a link to the event of another version.
     fn leads_to(&self, target: Version, position: Position) -> Option<String> {
         if position == Position::ZERO || position >= self.header.position {
-            return Some(format!("it does not say where version {target} of its stream is"));
+            return Some(format!(
+                "it does not say where version {target} of its stream is"
+            ));
         }
         let found = self.stream.record(position).and_then(|record| {
             let header = self.stream.event_header(position, &record, target);
@@ -274,14 +348,6 @@ impl Here<'_, '_, '_> {
             "its link to version {target} of its stream leads to position {position}, but {}",
             reason(error)
         ))
-    }
-
-    /// Where the event of its version is found from the last one, when that is not here. A way that is broken is a problem of
-    /// the event that it breaks at.
-    fn is_elsewhere(&self) -> Option<Position> {
-        let Head { state, event } = self.end.head;
-        let found = self.stream.find(state.last, event, self.header.version);
-        found.ok().filter(|found| *found != self.header.position)
     }
 }
 
@@ -314,6 +380,10 @@ fn find_end(stream: &Stream<'_, '_>, key: StreamKey, known: Known) -> Result<End
             })
         }
     }
+}
+
+fn not_here(version: Version, found: Position) -> String {
+    format!("version {version} of its stream is found at position {found}, and not here")
 }
 
 /// What is wrong with a record, without where it is.

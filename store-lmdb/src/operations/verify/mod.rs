@@ -86,8 +86,8 @@ fn verify_with(
     remembered: usize,
     mut progress: impl FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Verification, StoreError> {
-    let begin = |databases: &_, snapshot: &_| Verifying::new(databases, snapshot, remembered);
-    let mut verifying = environment.read(begin)?;
+    let mut verifying =
+        environment.read(|databases, snapshot| Verifying::new(databases, snapshot, remembered))?;
     while verifying.stage != Stage::Done {
         environment.read(|databases, snapshot| {
             verifying.batch(databases, snapshot);

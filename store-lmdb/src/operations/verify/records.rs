@@ -17,11 +17,17 @@ impl Verifying {
         from: Position,
     ) -> Result<Stage, StoreError> {
         let until = self.findings.verification.until;
-        if from > until {
-            return Ok(Stage::Removed(Position::ZERO));
-        }
         let knows_streams = self.catch_up(databases, snapshot);
         self.links.begin(snapshot);
+        if from > until {
+            let (findings, tail) = (&mut self.findings, &self.tail);
+            let is_done =
+                !knows_streams || self.links.forget_rest(databases, snapshot, tail, findings);
+            return Ok(match is_done {
+                true => Stage::Removed(Position::ZERO),
+                false => Stage::Records(from),
+            });
+        }
         let mut next = from;
         let mut batch = Batch::new();
         for found in databases.log.walk(snapshot, from..=until)? {
@@ -46,7 +52,7 @@ impl Verifying {
             }
         }
         self.gap(databases, snapshot, next, until.next())?;
-        Ok(Stage::Removed(Position::ZERO))
+        Ok(Stage::Records(until.next()))
     }
 
     /// Looks at what is not there, between where a record was expected and where one was found.
@@ -98,6 +104,7 @@ impl Verifying {
             let (findings, tail) = (&mut self.findings, &self.tail);
             self.links
                 .check(databases, snapshot, tail, &header, name, findings);
+            self.links.forget(databases, snapshot, tail, findings);
         }
     }
 }
