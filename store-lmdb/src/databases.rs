@@ -109,7 +109,7 @@ impl Databases {
         last: Position,
     ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
         let mut end = last.next();
-        let records = self.log.backward(transaction, Position::FIRST..=last)?;
+        let records = self.log.backward(transaction, last)?;
         Ok(records.map(move |record| {
             let (position, bytes) = record?;
             self.expect(transaction, position.next(), end)?;
@@ -144,6 +144,7 @@ impl Databases {
             entries,
             format_1: streams
                 .zip(versions)
+                .filter(|_| about.format_1_until > Position::ZERO)
                 .map(|(streams, versions)| Format1 { streams, versions }),
         })
     }
