@@ -49,6 +49,7 @@ fn key_and(position: Position, number: u8) -> [u8; 9] {
     bytes
 }
 
+#[inline]
 fn place_of(key: &[u8]) -> Result<Place, StoreError> {
     let place = key.split_first_chunk().and_then(|(position, rest)| {
         let position = Position(u64::from_be_bytes(*position));
@@ -66,11 +67,13 @@ fn place_of(key: &[u8]) -> Result<Place, StoreError> {
 }
 
 /// Reads the header of a record.
+#[inline]
 pub(crate) fn header(position: Position, bytes: &[u8]) -> Result<Header<'_>, StoreError> {
     Header::parse(position, bytes).map_err(|reason| corrupt(position, None, reason))
 }
 
 /// The event of a record.
+#[inline]
 pub(crate) fn event<'r>(header: &Header<'r>) -> Result<RecordedEventRef<'r>, StoreError> {
     header.event().map_err(|reason| {
         let stream = String::from_utf8_lossy(header.stream);
