@@ -1,6 +1,8 @@
 //! What the tests of this store share.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod process;
+
 use midgard::store::ReadEntries;
 use midgard::{
     Append, AppendError, Appended, ExpectedVersion, NewEvent, ReadLog, ReadStream, RecordedEvent,
@@ -65,6 +67,14 @@ pub(crate) fn payloads(events: &[RecordedEvent]) -> Vec<String> {
         .iter()
         .map(|event| String::from_utf8(event.payload.clone()).unwrap())
         .collect()
+}
+
+/// The number that an environment variable holds, for those who want a longer run; `usual` where it is not set.
+pub(crate) fn number_of(variable: &str, usual: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(number) => number.parse().unwrap(),
+        Err(_) => usual,
+    }
 }
 
 /// The directory that a child process is told to work in; `None` in the test run itself.
