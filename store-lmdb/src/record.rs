@@ -216,6 +216,9 @@ impl<'a> Fields<'a> {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use midgard::Metadata;
