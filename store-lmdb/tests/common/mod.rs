@@ -12,6 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) fn stream(name: &str) -> StreamName {
     StreamName::new(name).unwrap()
@@ -116,5 +117,30 @@ impl Lines {
                 .split_once(words)
                 .map(|(_, rest)| rest.to_owned())
         })
+    }
+}
+
+/// Lets threads do something until another one is done, also when that panics.
+pub(crate) struct While(AtomicBool);
+
+impl While {
+    pub(crate) const fn new() -> Self {
+        While(AtomicBool::new(true))
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) const fn until_dropped(&self) -> End<'_> {
+        End(&self.0)
+    }
+}
+
+pub(crate) struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }

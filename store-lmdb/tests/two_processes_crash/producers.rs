@@ -21,7 +21,7 @@ pub(crate) fn run(directory: &Path) {
     let number = std::env::var(NUMBER).unwrap();
     let journal = directory.join("journals");
     let process = Process {
-        store: LmdbStore::open(directory.join("store")).unwrap(),
+        store: open(&directory.join("store"), &number),
         journal: Journal::create(&journal.join(&number)),
         number: number.parse().unwrap(),
         batches: AtomicU64::new(0),
@@ -39,6 +39,16 @@ pub(crate) fn run(directory: &Path) {
         }
         std::process::exit(1);
     });
+}
+
+/// Some processes have maps that they outgrow.
+fn open(directory: &Path, number: &str) -> LmdbStore {
+    let options = LmdbStore::options();
+    let options = match number.ends_with(['0', '3', '6']) {
+        true => options.initial_map_size(1 << 20),
+        false => options,
+    };
+    options.open(directory).unwrap_or_else(|error| fail(&error))
 }
 
 struct Process {
