@@ -88,7 +88,7 @@ fn fill(store: &LmdbStore, payload: usize) -> Vec<Version> {
             })
         });
         let producers: Vec<_> = producers.collect();
-        let last = producers.into_iter().map(|producer| producer.join());
+        let last = producers.into_iter().map(thread::ScopedJoinHandle::join);
         last.map(Result::unwrap).collect()
     })
 }

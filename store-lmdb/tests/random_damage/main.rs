@@ -145,9 +145,9 @@ fn look_at(directory: &Path) -> (Outcome, String) {
     }
     let said = process.said("verdict ").pop();
     let said = said.unwrap_or_else(|| panic!("the process ended with {status}"));
-    let verdict = Verdict::ALL.into_iter();
-    let verdict = verdict.filter(|verdict| said.starts_with(&format!("{verdict:?}")));
-    (Outcome::Judged(verdict.last().unwrap()), said)
+    let mut verdicts = Verdict::ALL.into_iter();
+    let verdict = verdicts.find(|verdict| said.starts_with(&format!("{verdict:?}")));
+    (Outcome::Judged(verdict.unwrap()), said)
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl<'a> Judge<'a> {
                 Err(StoreError::Corrupt { position, .. }) if *position >= from => position.next(),
                 _ => Position::MAX,
             };
-            self.judge(sight, read.map(drop), &format!("log from {from}"));
+            self.judge(sight, &read.map(drop), &format!("log from {from}"));
             if after == Position::MAX {
                 break;
             }
@@ -99,7 +99,7 @@ impl<'a> Judge<'a> {
         let mut sight = Sight::of(contents, contents.log.iter().rev().collect());
         let read = ReadLog::backward();
         let read = block_on(store.read_log(&read, &mut |event| sight.see(&event.to_owned())));
-        self.judge(sight, read.map(drop), "log backward");
+        self.judge(sight, &read.map(drop), "log backward");
     }
 
     fn last_position(&mut self, store: &LmdbStore) {
@@ -167,7 +167,7 @@ impl<'a> Judge<'a> {
                     self.judge_state(name, Ok(state));
                 }
                 let about = format!("stream {name} {direction:?}, from its middle: {from_middle}");
-                self.judge(sight, read.map(drop), &about);
+                self.judge(sight, &read.map(drop), &about);
             }
         }
     }
@@ -205,8 +205,8 @@ impl<'a> Judge<'a> {
         self.note(verdict, format!("what was appended to {name}"));
     }
 
-    fn judge(&mut self, sight: Sight<'_>, read: Result<(), StoreError>, about: &str) {
-        let verdict = match (sight.verdict, &read) {
+    fn judge(&mut self, sight: Sight<'_>, read: &Result<(), StoreError>, about: &str) {
+        let verdict = match (sight.verdict, read) {
             (Verdict::Right, Err(_)) => Verdict::Error,
             (Verdict::Right, Ok(())) if sight.left.len() > 0 => Verdict::Incomplete,
             (verdict, _) => verdict,

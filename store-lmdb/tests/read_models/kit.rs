@@ -17,8 +17,8 @@ use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::thread;
-use std::time::Duration;
 
 /// Money comes to an account, or goes; with nothing at all, the account is closed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
