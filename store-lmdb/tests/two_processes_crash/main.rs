@@ -12,7 +12,7 @@ mod journal;
 mod ledger;
 mod producers;
 
-use common::process::Process;
+use common::process::{LONG, Process};
 use common::{child_directory, event, number_of, stream};
 use fastrand::Rng;
 use ledger::Ledger;
@@ -47,7 +47,10 @@ impl Writer {
     /// Waits until something was appended that was asked for now.
     fn goes_on(&mut self) {
         self.process.say("append");
-        self.process.next("appended");
+        if self.process.next_within("appended", LONG).is_none() {
+            let failed = self.process.said("failed ");
+            panic!("writer {} does not go on: {failed:?}", self.number);
+        }
     }
 
     fn kill(&mut self) {
