@@ -20,6 +20,8 @@ pub(crate) enum Line {
     Truncating { stream: String, before: Version },
     /// They were removed.
     Truncated { stream: String, before: Version },
+    /// A stream was ended.
+    Tombstoned { stream: String },
 }
 
 impl Line {
@@ -32,6 +34,7 @@ impl Line {
             } => ("appended", stream, version, id.to_string()),
             Line::Truncating { stream, before } => ("truncating", stream, before, String::new()),
             Line::Truncated { stream, before } => ("truncated", stream, before, String::new()),
+            Line::Tombstoned { stream } => ("tombstoned", stream, &Version::MAX, String::new()),
         };
         *to += &format!("{kind},{stream},{version},{id}\n");
     }
@@ -52,10 +55,11 @@ impl Line {
                 stream,
                 before: version,
             },
-            _ => Line::Truncated {
+            "truncated" => Line::Truncated {
                 stream,
                 before: version,
             },
+            _ => Line::Tombstoned { stream },
         }
     }
 }

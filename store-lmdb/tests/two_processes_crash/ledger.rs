@@ -4,7 +4,7 @@ use crate::common::stream;
 use crate::journal::{JournalReader, Line};
 use midgard::{EventId, Position, ReadLog, ReadStream, RecordedEventRef, Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::ops::ControlFlow;
@@ -40,6 +40,7 @@ pub(crate) struct Ledger {
     /// Up to which versions events may be missing, and must be.
     truncating: HashMap<String, Version>,
     truncated: HashMap<String, Version>,
+    tombstoned: HashSet<String>,
     /// Up to where the log was read.
     seen: Position,
     streams: Streams,
@@ -56,6 +57,7 @@ impl Ledger {
             acknowledged: 0,
             truncating: HashMap::new(),
             truncated: HashMap::new(),
+            tombstoned: HashSet::new(),
             seen: Position::ZERO,
             streams: Streams::new(),
             checks: 0,
@@ -70,7 +72,8 @@ impl Ledger {
     pub(crate) fn check_new(&mut self, cycle: u64) {
         self.read_journals();
         let acknowledged = std::mem::take(&mut self.pending);
-        let truncated = self.truncated.clone();
+        let truncated = std::mem::take(&mut self.truncated);
+        let tombstoned = std::mem::take(&mut self.tombstoned);
         let store = LmdbStore::open(self.directory.join("store")).unwrap();
         let mut new = Streams::new();
         self.seen = read_log(&store, self.seen, &mut new, cycle);
@@ -98,6 +101,13 @@ impl Ledger {
             assert!(
                 state.first >= before,
                 "cycle {cycle}: {name} was truncated before {before}, and is {state:?}"
+            );
+        }
+        for name in tombstoned {
+            let state = block_on(store.stream_state(&stream(&name))).unwrap();
+            assert!(
+                state.tombstoned,
+                "cycle {cycle}: {name} was ended, and is {state:?}"
             );
         }
         self.acknowledged += acknowledged.len() as u64;
@@ -158,7 +168,7 @@ impl Ledger {
         }))
         .unwrap();
         backward.reverse();
-        if name.starts_with("rolling-") {
+        if name.starts_with("rolling-") || name.starts_with("once-") {
             // Whatever was removed between the reads.
             self.read_journals();
         }
@@ -211,6 +221,7 @@ impl Ledger {
                     Line::Truncated { stream, before } => {
                         latest(&mut self.truncated, stream, before);
                     }
+                    Line::Tombstoned { stream } => drop(self.tombstoned.insert(stream)),
                 }
             }
         }

@@ -130,7 +130,10 @@ fn fill(directory: &Path) {
         .unwrap();
     for batch in 0..BEFORE / 1_000 {
         let one = |number: usize| {
-            let name = stream(&format!("before-{}", (batch * 1_000 + number * 7) % 2_003));
+            let name = stream(&format!(
+                "before-{}",
+                (batch * 1_000 + number * 7) % producers::STREAMS_BEFORE
+            ));
             (name, [event("before/1")])
         };
         let (name, events) = one(0);

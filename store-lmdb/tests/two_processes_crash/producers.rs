@@ -4,7 +4,7 @@ use crate::common::process::told;
 use crate::common::{event, stream};
 use crate::journal::{Journal, Line};
 use fastrand::Rng;
-use midgard::{Append, ExpectedVersion, NewEvent, Store, Version, block_on};
+use midgard::{Append, Appended, ExpectedVersion, NewEvent, Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +16,8 @@ pub(crate) const NUMBER: &str = "MIDGARD_TEST_WRITER";
 const PRODUCERS: u64 = 64;
 /// Streams that the producers of all processes append to.
 const SHARED: u64 = 8;
+/// Streams that there were before.
+pub(crate) const STREAMS_BEFORE: usize = 2_003;
 
 pub(crate) fn run(directory: &Path) {
     let number = std::env::var(NUMBER).unwrap();
@@ -75,21 +77,26 @@ impl Process {
             let payload = format!("{}-{batch}/{of}", self.number);
             (0..count).map(|_| event(payload.clone())).collect()
         };
-        let mut parts = vec![(name, expected, events(count))];
+        let mut parts = vec![(name, events(count))];
+        let mut append = Append::to(stream(name), expected, parts[0].1.clone());
         if let Some((name, count)) = other {
-            parts.push((name, ExpectedVersion::Any, events(count)));
+            let events = events(count);
+            append = append.and(stream(name), ExpectedVersion::Any, events.clone());
+            parts.push((name, events));
         }
-        let mut append: Option<Append> = None;
-        for (name, expected, events) in parts.clone() {
-            append = Some(match append {
-                None => Append::to(stream(name), expected, events),
-                Some(append) => append.and(stream(name), expected, events),
-            });
+        let appended = self.try_append(append.clone());
+        // What somebody removed meanwhile would not be known any more.
+        if batch.is_multiple_of(16) && !name.starts_with("rolling-") {
+            // A retry is told the same.
+            let again = self.try_append(append);
+            if again != appended {
+                fail(&format!(
+                    "{appended:?}, and when it was tried again {again:?}"
+                ));
+            }
         }
-        let appended =
-            block_on(self.store.append(append.unwrap())).unwrap_or_else(|error| fail(&error));
         let mut lines = Vec::new();
-        for ((name, _, events), last) in parts.iter().zip(&appended.versions) {
+        for ((name, events), last) in parts.iter().zip(&appended.versions) {
             let before = last.get() - events.len() as u64;
             lines.extend(
                 events
@@ -106,27 +113,39 @@ impl Process {
         appended.versions[0]
     }
 
+    fn try_append(&self, append: Append) -> Appended {
+        block_on(self.store.append(append)).unwrap_or_else(|error| fail(&error))
+    }
+
+    /// Removes what is before a version.
     fn truncate(&self, name: &str, before: Version) {
-        let name = name.to_owned();
-        let about = Line::Truncating {
+        let (stream, name) = (stream(name), name.to_owned());
+        self.journal.write(&[Line::Truncating {
             stream: name.clone(),
             before,
-        };
-        self.journal.write(&[about]);
-        block_on(
-            self.store
-                .truncate(&stream(&name), before, ExpectedVersion::Any),
-        )
-        .unwrap_or_else(|error| fail(&error));
+        }]);
+        block_on(self.store.truncate(&stream, before, ExpectedVersion::Any))
+            .unwrap_or_else(|error| fail(&error));
         self.journal.write(&[Line::Truncated {
             stream: name,
             before,
         }]);
     }
+
+    fn tombstone(&self, name: &str) {
+        let (stream, name) = (stream(name), name.to_owned());
+        self.journal.write(&[Line::Truncating {
+            stream: name.clone(),
+            before: Version::MAX,
+        }]);
+        block_on(self.store.tombstone(&stream, ExpectedVersion::Any))
+            .unwrap_or_else(|error| fail(&error));
+        self.journal.write(&[Line::Tombstoned { stream: name }]);
+    }
 }
 
 /// Nothing that a producer does may fail.
-fn fail(error: &dyn std::error::Error) -> ! {
+fn fail(error: &dyn std::fmt::Debug) -> ! {
     println!("failed {error:?}");
     std::process::exit(1)
 }
@@ -136,8 +155,6 @@ struct Producer<'p> {
     random: Rng,
     /// The stream that nobody else appends to, and its version.
     own: (String, Version),
-    /// The stream that loses its first events again and again, and its version.
-    rolling: (String, Version),
 }
 
 impl<'p> Producer<'p> {
@@ -147,7 +164,6 @@ impl<'p> Producer<'p> {
             process,
             random: Rng::with_seed(number << 32 | producer),
             own: (format!("own-{number}-{producer}"), Version::ZERO),
-            rolling: (format!("rolling-{number}-{producer}"), Version::ZERO),
         }
     }
 
@@ -158,32 +174,43 @@ impl<'p> Producer<'p> {
     }
 
     fn step(&mut self) {
+        let any = ExpectedVersion::Any;
         let (process, random) = (self.process, &mut self.random);
+        let shared = format!("shared-{}", random.u64(..SHARED));
         match random.u8(..10) {
             0 => {
-                let (name, version) = &mut self.rolling;
-                let expected = ExpectedVersion::Exact(*version);
-                *version = process.append(name, expected, 1, None);
+                let rolling = format!("rolling-{}", random.u64(..SHARED));
+                process.append(&rolling, any, 1, None);
+                if random.bool() {
+                    let state = block_on(process.store.stream_state(&stream(&rolling)));
+                    let last = state.unwrap_or_else(|error| fail(&error)).last.get();
+                    let kept = random.u64(..10);
+                    process.truncate(&rolling, Version(last.saturating_sub(kept) + 1));
+                }
             }
-            1 if self.rolling.1 > Version::FIRST => {
-                let (name, version) = &self.rolling;
-                let before = Version(random.u64(1..=version.get() + 1));
-                process.truncate(name, before);
+            1 => {
+                let once = format!("once-{}-{}", self.own.0, random.u32(..));
+                process.append(&once, any, 1, None);
+                if random.u8(..4) == 0 {
+                    process.tombstone(&once);
+                }
             }
             2 | 3 => {
-                let once = format!("{}-{}", self.own.0, random.u32(..));
-                process.append(&once, ExpectedVersion::Any, random.usize(1..3), None);
+                let before = format!("before-{}", random.usize(..STREAMS_BEFORE));
+                process.append(&before, any, random.usize(1..3), None);
             }
             4 | 5 => {
-                let shared = format!("shared-{}", random.u64(..SHARED));
-                process.append(&shared, ExpectedVersion::Any, random.usize(1..4), None);
+                process.append(&shared, any, random.usize(1..4), None);
             }
             _ => {
-                let shared = format!("shared-{}", random.u64(..SHARED));
+                // Some are long, so that there is more of the index than a commit or two can write.
+                let count = match random.u8(..16) {
+                    0 => random.usize(100..300),
+                    _ => random.usize(1..9),
+                };
                 let other = random.bool().then(|| (shared.as_str(), random.usize(1..3)));
                 let (name, version) = &mut self.own;
-                let expected = ExpectedVersion::Exact(*version);
-                *version = process.append(name, expected, random.usize(1..9), other);
+                *version = process.append(name, ExpectedVersion::Exact(*version), count, other);
             }
         }
     }
