@@ -93,7 +93,10 @@ impl JournalReader {
 
     /// The lines since the last call that are whole.
     pub(crate) fn read(&mut self) -> Vec<Line> {
-        let mut file = File::open(&self.path).unwrap();
+        // The process may be killed before it makes one.
+        let Ok(mut file) = File::open(&self.path) else {
+            return Vec::new();
+        };
         file.seek(SeekFrom::Start(self.read)).unwrap();
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();

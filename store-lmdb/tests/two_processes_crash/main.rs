@@ -34,7 +34,8 @@ struct Writer {
 }
 
 impl Writer {
-    fn start(directory: &Path, number: u64) -> Self {
+    fn start(directory: &Path, number: u64, ledger: &mut Ledger) -> Self {
+        ledger.begin(number);
         let name = "child_appends_with_64_producers";
         let number_of_writer = number.to_string();
         let variables = [(producers::NUMBER, number_of_writer.as_str())];
@@ -53,8 +54,9 @@ impl Writer {
         }
     }
 
-    fn kill(&mut self) {
+    fn kill(&mut self, ledger: &mut Ledger) {
         self.process.kill();
+        ledger.end(self.number);
         let failed = self.process.said("failed ");
         assert!(failed.is_empty(), "writer {}: {failed:?}", self.number);
     }
@@ -81,8 +83,11 @@ fn kills_of_two_processes_that_write_lose_nothing_and_tear_nothing() {
     fill(&directory.join("store"));
     let mut ledger = Ledger::new(directory);
     let mut numbers = 0..;
-    let mut start = || Writer::start(directory, numbers.next().unwrap());
-    let mut writers = [start(), start()];
+    let mut start = |ledger: &mut Ledger| {
+        let number = numbers.next().unwrap();
+        Writer::start(directory, number, ledger)
+    };
+    let mut writers = [start(&mut ledger), start(&mut ledger)];
     for cycle in 0..cycles {
         let victim = (cycle % 2) as usize;
         for writer in &mut writers {
@@ -90,9 +95,9 @@ fn kills_of_two_processes_that_write_lose_nothing_and_tear_nothing() {
         }
         // Spread over the phases of commits.
         thread::sleep(Duration::from_micros(random.u64(..40_000)));
-        writers[victim].kill();
+        writers[victim].kill(&mut ledger);
         if random.u8(..4) == 0 {
-            writers[1 - victim].kill();
+            writers[1 - victim].kill(&mut ledger);
         } else {
             writers[1 - victim].goes_on();
         }
@@ -102,19 +107,19 @@ fn kills_of_two_processes_that_write_lose_nothing_and_tear_nothing() {
         }
         if random.u8(..4) == 0 {
             // One that is killed while it opens the store.
-            let mut early = start();
+            let mut early = start(&mut ledger);
             thread::sleep(Duration::from_micros(random.u64(..30_000)));
-            early.kill();
+            early.kill(&mut ledger);
         }
         for writer in &mut writers {
             if writer.process.has_ended() {
-                *writer = start();
+                *writer = start(&mut ledger);
             }
         }
     }
     for writer in &mut writers {
         writer.goes_on();
-        writer.kill();
+        writer.kill(&mut ledger);
     }
     ledger.check_new(cycles);
     ledger.check_all(cycles);
