@@ -1,54 +1,48 @@
-//! The databases in an environment, and what is in the first of them: the format of the store.
+//! The databases in an environment.
 
+use crate::about::{self, About, Facts};
 use crate::error::{backend, corrupt};
-use crate::record::{self, Record};
-use heed::byteorder::{BigEndian, LittleEndian};
-use heed::types::{Bytes, Str, U64, U128};
+use crate::format_1::{Format1, Streams, Versions};
+use crate::index::{Index, StreamKeys};
+use crate::log::{Item, Log};
+use crate::removed::{Ranges, Removed};
+use heed::types::Bytes;
 use heed::{Database, DatabaseOpener, RoTxn, RwTxn, WithoutTls};
-use midgard::{EventId, Position, StoreError, StreamState, Timestamp, Version};
+use midgard::{Position, StoreError};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// The format of stores that this release makes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 1;
-
-/// The log: what is recorded, by position. Everything else is derived from it.
-pub(crate) type Log = Database<'static, U64<BigEndian>, Bytes>;
-/// Streams by name.
-pub(crate) type Streams = Database<'static, Str, Bytes>;
-/// Positions by stream number and version.
-pub(crate) type Versions = Database<'static, U128<BigEndian>, U64<LittleEndian>>;
 /// Small values beside the events, by key.
 pub(crate) type Entries = Database<'static, Bytes, Bytes>;
 
-/// The databases of a store.
+/// The databases of a store. The log is the truth; what finds events in it is derived from it.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Databases {
+    pub(crate) about: About,
+    /// What makes the keys of streams.
+    pub(crate) keys: StreamKeys,
     pub(crate) log: Log,
-    pub(crate) streams: Streams,
-    pub(crate) versions: Versions,
+    pub(crate) removed: Removed,
+    pub(crate) index: Index,
     pub(crate) entries: Entries,
+    /// In stores that began with format 1.
+    pub(crate) format_1: Option<Format1>,
 }
 
-type Opened<'e> = (
-    Database<'e, U64<BigEndian>, Bytes>,
-    Database<'e, Str, Bytes>,
-    Database<'e, U128<BigEndian>, U64<LittleEndian>>,
+/// The databases within the transaction that opens them, and for good.
+pub(crate) type Opened<'e> = (
+    Facts<'e>,
     Database<'e, Bytes, Bytes>,
+    Ranges<'e>,
+    Database<'e, Bytes, Bytes>,
+    Database<'e, Bytes, Bytes>,
+    Option<Streams<'e>>,
+    Option<Versions<'e>>,
 );
 
-impl From<(Log, Streams, Versions, Entries)> for Databases {
-    fn from((log, streams, versions, entries): (Log, Streams, Versions, Entries)) -> Self {
-        Databases {
-            log,
-            streams,
-            versions,
-            entries,
-        }
-    }
-}
-
 impl Databases {
-    /// How many there are.
-    pub(crate) const COUNT: u32 = 5;
+    /// How many there are at most.
+    pub(crate) const COUNT: u32 = 7;
 
     /// Checks the format, and opens the databases; makes them in an empty environment.
     pub(crate) fn open<'e>(
@@ -57,166 +51,100 @@ impl Databases {
         transaction: &mut RwTxn<'e>,
     ) -> Result<Opened<'e>, StoreError> {
         let failed = backend("open its databases");
-        let foreign = |reason: &str| StoreError::Foreign {
-            path: path.to_owned(),
-            reason: reason.to_owned(),
+        let facts = about::open(path, opener, transaction)?;
+        let mut bytes = |name| {
+            let database = opener.create_database(transaction, Some(name));
+            database.map_err(&failed)
         };
-        match opener
-            .open_database::<Str, Bytes>(transaction, Some("midgard"))
-            .map_err(&failed)?
-        {
-            Some(about) => {
-                let format = about.get(transaction, "format").map_err(&failed)?;
-                let format = format.and_then(|bytes| bytes.try_into().ok().map(u32::from_le_bytes));
-                match format {
-                    Some(FORMAT) => {}
-                    Some(found) if found > FORMAT => {
-                        return Err(StoreError::NewerFormat {
-                            path: path.to_owned(),
-                            found,
-                            supported: FORMAT,
-                        });
-                    }
-                    _ => return Err(foreign("its format is not a number that any release wrote")),
-                }
-            }
-            None => {
-                let unnamed = opener
-                    .open_database::<Bytes, Bytes>(transaction, None)
-                    .map_err(&failed)?;
-                let is_empty = match unnamed {
-                    Some(unnamed) => unnamed.is_empty(transaction).map_err(&failed)?,
-                    None => true,
-                };
-                if !is_empty {
-                    return Err(foreign("it is an LMDB environment of another program"));
-                }
-                let about = opener
-                    .create_database::<Str, Bytes>(transaction, Some("midgard"))
-                    .map_err(&failed)?;
-                let created = Timestamp::now().as_micros().to_le_bytes();
-                for (key, value) in [
-                    ("format", &FORMAT.to_le_bytes()[..]),
-                    ("created", &created[..]),
-                    ("id", &EventId::new().as_bytes()[..]),
-                ] {
-                    about.put(transaction, key, value).map_err(&failed)?;
-                }
-            }
-        }
+        let (log, index, entries) = (bytes("log")?, bytes("index")?, bytes("entries")?);
+        let removed = opener.create_database(transaction, Some("removed"));
+        let streams = opener.open_database(transaction, Some("streams"));
+        let versions = opener.open_database(transaction, Some("versions"));
         Ok((
-            opener
-                .create_database(transaction, Some("log"))
-                .map_err(&failed)?,
-            opener
-                .create_database(transaction, Some("streams"))
-                .map_err(&failed)?,
-            opener
-                .create_database(transaction, Some("versions"))
-                .map_err(&failed)?,
-            // Also made in stores of releases that had none; those pass over it.
-            opener
-                .create_database(transaction, Some("entries"))
-                .map_err(&failed)?,
+            facts,
+            log,
+            removed.map_err(&failed)?,
+            index,
+            entries,
+            streams.map_err(&failed)?,
+            versions.map_err(&failed)?,
         ))
     }
 
-    /// The last position that was given away; zero in an empty log.
-    pub(crate) fn last_position(&self, transaction: &RoTxn<'_>) -> Result<Position, StoreError> {
-        let last = self
-            .log
-            .last(transaction)
-            .map_err(backend("read the end of the log"))?;
-        Ok(last.map_or(Position::ZERO, |(position, _)| Position(position)))
-    }
-
-    /// The record at a position; `None` where there is none (any more).
-    pub(crate) fn record<'t>(
-        &self,
-        transaction: &'t RoTxn<'_>,
-        position: Position,
-    ) -> Result<Option<Record<'t>>, StoreError> {
-        let bytes = self
-            .log
-            .get(transaction, &position.get())
-            .map_err(backend("read the log"))?;
-        bytes.map(|bytes| parse(position, bytes)).transpose()
-    }
-
-    /// A stream; `None` when it never had an event.
-    pub(crate) fn stream(
+    /// Whether no record is missing between where one was expected and where one was found: what was removed, is noted.
+    /// It was not in stores of format 1.
+    pub(crate) fn nothing_missing(
         &self,
         transaction: &RoTxn<'_>,
-        name: &str,
-    ) -> Result<Option<Stream>, StoreError> {
-        let bytes = self
-            .streams
-            .get(transaction, name)
-            .map_err(backend("read a stream's state"))?;
-        bytes
-            .map(|bytes| {
-                Stream::from_bytes(bytes).ok_or_else(|| StoreError::Backend {
-                    action: "read a stream's state",
-                    source: format!("the state of stream \"{name}\" is damaged").into(),
-                })
-            })
-            .transpose()
-    }
-}
-
-/// Reads a record of the log.
-pub(crate) fn parse(position: Position, bytes: &[u8]) -> Result<Record<'_>, StoreError> {
-    record::parse(position, bytes).map_err(|reason| corrupt(position, None, reason))
-}
-
-/// What is kept of a stream.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stream {
-    /// Its number: the position of its first event, which no other stream can have.
-    pub(crate) number: u64,
-    pub(crate) state: StreamState,
-}
-
-impl Stream {
-    const LENGTH: usize = 25;
-
-    pub(crate) fn to_bytes(self) -> [u8; Self::LENGTH] {
-        let mut bytes = [0; Self::LENGTH];
-        bytes[..8].copy_from_slice(&self.number.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.state.first.get().to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.state.last.get().to_le_bytes());
-        bytes[24] = u8::from(self.state.tombstoned);
-        bytes
+        expected: Position,
+        found: Position,
+    ) -> Result<bool, StoreError> {
+        let expected = expected.max(self.about.format_1_until.next());
+        Ok(found <= expected
+            || self
+                .removed
+                .covers(transaction, &(expected..=found.previous()))?)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (number, rest) = bytes.split_first_chunk()?;
-        let (first, rest) = rest.split_first_chunk()?;
-        let (last, rest) = rest.split_first_chunk()?;
-        let tombstoned = match rest {
-            [0] => false,
-            [1] => true,
-            _ => return None,
-        };
-        let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
-        let state = StreamState {
-            first: Version(first),
-            last: Version(last),
-            tombstoned,
-        };
-        Some(Stream {
-            number: u64::from_le_bytes(*number),
-            state,
+    /// The records at these positions; an error where one is missing.
+    pub(crate) fn forward<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        positions: RangeInclusive<Position>,
+    ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
+        let mut expected = *positions.start();
+        let records = self.log.forward(transaction, positions)?;
+        Ok(records.map(move |record| {
+            let (position, bytes) = record?;
+            self.expect(transaction, expected, position)?;
+            expected = position.next();
+            Ok((position, bytes))
+        }))
+    }
+
+    /// The records up to this position, the last one first; an error where one is missing.
+    pub(crate) fn backward<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        last: Position,
+    ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
+        let mut end = last.next();
+        let records = self.log.backward(transaction, Position::FIRST..=last)?;
+        Ok(records.map(move |record| {
+            let (position, bytes) = record?;
+            self.expect(transaction, position.next(), end)?;
+            end = position;
+            Ok((position, bytes))
+        }))
+    }
+
+    fn expect(
+        &self,
+        transaction: &RoTxn<'_>,
+        expected: Position,
+        found: Position,
+    ) -> Result<(), StoreError> {
+        if self.nothing_missing(transaction, expected, found)? {
+            return Ok(());
+        }
+        Err(corrupt(expected, None, "it is missing".to_owned()))
+    }
+
+    pub(crate) fn new(
+        (facts, log, removed, index, entries, streams, versions): Opened<'static>,
+        transaction: &RoTxn<'_>,
+    ) -> Result<Self, StoreError> {
+        let about = About::new(facts, transaction)?;
+        Ok(Databases {
+            about,
+            keys: about.stream_keys(transaction)?,
+            log: Log(log),
+            removed: Removed(removed),
+            index: Index(index),
+            entries,
+            format_1: streams
+                .zip(versions)
+                .map(|(streams, versions)| Format1 { streams, versions }),
         })
     }
-
-    /// The key of one of its versions, in the order of versions.
-    pub(crate) const fn key(&self, version: Version) -> u128 {
-        (self.number as u128) << 64 | version.get() as u128
-    }
-}
-
-/// The version in a key that [`Stream::key`] made.
-pub(crate) const fn version_of(key: u128) -> Version {
-    Version(key as u64)
 }

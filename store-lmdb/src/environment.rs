@@ -2,8 +2,12 @@
 
 use crate::databases::{Databases, Entries};
 use crate::error::backend;
+use crate::index::{StreamKey, StreamKeys};
 use crate::options::{Durability, LmdbOptions};
-use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, Error, MdbError, RoTxn, WithoutTls};
+use crate::tail::Tail;
+use heed::{
+    CommitOrAbort, Env, EnvFlags, EnvOpenOptions, Error, MdbError, RoTxn, RwTxn, WithoutTls,
+};
 use midgard::{Full, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -23,6 +27,8 @@ pub(crate) struct Environment {
     path: PathBuf,
     options: LmdbOptions,
     open: RwLock<Option<Open>>,
+    keys: StreamKeys,
+    tail: Tail,
 }
 
 /// An open environment and its databases.
@@ -44,11 +50,28 @@ impl Environment {
     pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Self, StoreError> {
         let wanted = options.map_size.unwrap_or(MAP_SIZE);
         let open = Open::with_map(path, &options, wanted)?;
-        Ok(Environment {
+        let environment = Environment {
             path: path.to_owned(),
             options,
+            keys: open.databases.keys,
             open: RwLock::new(Some(open)),
-        })
+            tail: Tail::new(),
+        };
+        environment.read(|databases, snapshot| {
+            let last = databases.log.last_position(snapshot)?;
+            environment.tail.catch_up(last, databases, snapshot)
+        })?;
+        Ok(environment)
+    }
+
+    /// The newest records of the log, by their streams.
+    pub(crate) const fn tail(&self) -> &Tail {
+        &self.tail
+    }
+
+    /// What a stream is found by.
+    pub(crate) fn key(&self, stream: &str) -> StreamKey {
+        self.keys.of(stream.as_bytes())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -203,6 +226,13 @@ impl Open {
         self.begin_read(|| self.env.read_txn())
     }
 
+    /// How many bytes of the data file are used, seen under the lock of a write that has changed nothing yet.
+    pub(crate) fn used(&self, transaction: &RwTxn<'_>) -> Result<u64, StoreError> {
+        let stat = self.databases.log.0.stat(transaction);
+        let page = stat.map_err(backend("look at the file"))?.page_size;
+        Ok((self.env.info().last_page_number as u64 + 1) * u64::from(page))
+    }
+
     fn begin_read<T>(&self, begin: impl Fn() -> heed::Result<T>) -> Result<Option<T>, StoreError> {
         let mut begun = begin();
         if let Err(Error::Mdb(MdbError::ReadersFull)) = begun {
@@ -264,7 +294,8 @@ fn databases(path: &Path, env: &Env<WithoutTls>) -> Result<Databases, OpenError>
             .map_err(OpenError::from)
     })?;
     let CommitOrAbort::Commit(databases) = databases;
-    Ok(Databases::from(databases))
+    let snapshot = env.read_txn().map_err(backend("begin a read"))?;
+    Ok(Databases::new(databases, &snapshot)?)
 }
 
 fn twice(map_size: usize) -> usize {
@@ -296,9 +327,9 @@ fn open_environment(
     map_size: usize,
 ) -> heed::Result<Env<WithoutTls>> {
     let flags = match options.durability {
-        Durability::Full => EnvFlags::empty(),
-        Durability::MayLoseLastCommits => EnvFlags::NO_META_SYNC,
-        Durability::MayCorruptOnPowerLoss => EnvFlags::NO_SYNC,
+        Durability::Sync => EnvFlags::empty(),
+        Durability::NoMetaSync => EnvFlags::NO_META_SYNC,
+        Durability::NoSync => EnvFlags::NO_SYNC,
     };
     let mut environment = EnvOpenOptions::new().read_txn_without_tls();
     environment

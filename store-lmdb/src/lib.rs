@@ -33,15 +33,23 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod about;
 mod databases;
 mod directory;
 mod entries;
 mod environment;
 mod error;
+mod fields;
+mod format_1;
+mod index;
+mod log;
 mod options;
 mod reader;
 mod recent;
 mod record;
+mod removed;
+mod streams;
+mod tail;
 mod writer;
 
 #[doc = include_str!("../FORMAT.md")]
@@ -84,7 +92,7 @@ struct Shared {
 }
 
 impl LmdbStore {
-    /// Opens the store in a directory, or makes one there. Durable as [`Durability::Full`].
+    /// Opens the store in a directory, or makes one there. Durable as [`Durability::Sync`].
     ///
     /// # Errors
     /// [`StoreError::NewerFormat`] when a newer release wrote it, [`StoreError::Foreign`] when it is no

@@ -4,19 +4,25 @@ use crate::LmdbStore;
 use midgard::StoreError;
 use std::path::Path;
 
-/// What an append that returned has survived.
+/// What an append that has returned survives. All processes that write to a store should use the same.
+///
+/// | | the process is killed | the system crashes, or the power is cut |
+/// |---|---|---|
+/// | [`Sync`](Durability::Sync) | nothing is lost | nothing is lost |
+/// | [`NoMetaSync`](Durability::NoMetaSync) | nothing is lost | the last commits may be undone, as if they had never been made; the store is whole |
+/// | [`NoSync`](Durability::NoSync) | nothing is lost | anything may be lost: pages that were not written yet may leave a store that cannot be opened, or has damaged records |
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// A kill and a power loss: data and meta page are flushed to the device with each commit.
+    /// Each commit flushes its data to the device, and then the page that makes it the last one. This is what a ledger wants.
     #[default]
-    Full,
-    /// A kill. A power loss may undo the last commits, but leaves a whole store: the meta page is
-    /// not flushed with each commit.
-    MayLoseLastCommits,
-    /// A kill. A power loss may leave a store that cannot be read: nothing is flushed. For data that
-    /// can be made again, and for tests.
-    MayCorruptOnPowerLoss,
+    Sync,
+    /// Each commit flushes its data, and leaves it to the system when the page that makes it the last one is written: at the
+    /// latest with the data of the next commit. A power cut may undo an append that has returned, and those after it; readers in
+    /// other services may have seen it. For events that can be made again from elsewhere.
+    NoMetaSync,
+    /// Nothing is flushed: the system writes when it likes, in any order. For tests, and for data that can be thrown away.
+    NoSync,
 }
 
 /// How a store is opened. [`LmdbStore::open`] is the same with the defaults.
@@ -26,7 +32,7 @@ pub enum Durability {
 ///
 /// # let directory = tempfile::tempdir()?;
 /// let store = LmdbStore::options()
-///     .durability(Durability::MayLoseLastCommits)
+///     .durability(Durability::NoMetaSync)
 ///     .open(directory.path())?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
@@ -40,7 +46,7 @@ pub struct LmdbOptions {
 impl Default for LmdbOptions {
     fn default() -> Self {
         LmdbOptions {
-            durability: Durability::Full,
+            durability: Durability::Sync,
             max_readers: 1022,
             map_size: None,
         }
@@ -48,7 +54,7 @@ impl Default for LmdbOptions {
 }
 
 impl LmdbOptions {
-    /// What an append that returned has survived; [`Durability::Full`] when not set.
+    /// What an append that returned has survived; [`Durability::Sync`] when not set.
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;

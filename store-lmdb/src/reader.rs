@@ -1,17 +1,14 @@
 //! Reads: bounded batches, each in a transaction of its own, so that an open reader pins no old pages.
 
-use crate::databases::{Databases, parse, version_of};
 use crate::environment::Environment;
-use crate::error::{backend, corrupt};
-use crate::record::Kind;
-use heed::RoTxn;
+use crate::log::{self, Record};
+use crate::record::{Header, Kind};
+use crate::streams::{self, Head, Stream};
 use midgard::store::Visit;
-use midgard::{
-    Direction, LogId, Position, ReadLog, ReadStream, RecordedEventRef, StoreError, StreamState,
-    Version,
-};
+use midgard::{Direction, LogId, Position, ReadLog, ReadStream, StoreError, StreamState, Version};
+use std::borrow::Cow;
 use std::future::poll_fn;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::task::Poll;
 
 /// How many records one transaction reads.
@@ -50,67 +47,29 @@ pub(crate) fn read_stream(
     visit: &mut Visit<'_>,
 ) -> Result<StreamState, StoreError> {
     let name = read.stream.as_str();
-    let mut from = read.from;
-    let mut left = read.limit;
+    let mut reading = Reading {
+        from: read.from,
+        left: read.limit,
+        at: None,
+        window: FIRST_WINDOW,
+    };
     // What was appended after the read began is not part of it; what was removed since is gone.
     let mut begun = None;
     loop {
-        let (state, done) = environment.read(|databases, transaction| {
-            let Some(stream) = databases.stream(transaction, name)? else {
+        let (state, done) = streams::read_with_head(environment, name, |stream, head| {
+            let Some(head) = head else {
                 return Ok((StreamState::NONE, true));
             };
-            let state = *begun.get_or_insert(stream.state);
-            let (first, last) = match read.direction {
-                Direction::Forward => (from.max(state.first), state.last),
-                Direction::Backward => (state.first, from.min(state.last)),
-            };
-            if state.tombstoned || left == 0 || first > last {
+            let state = *begun.get_or_insert(head.state);
+            if head.state.tombstoned || reading.left == 0 {
                 return Ok((state, true));
             }
-            let mut batch = Batch::new();
-            let range = stream.key(first)..=stream.key(last);
-            let mut one =
-                |entry: heed::Result<(u128, u64)>| -> Result<ControlFlow<bool>, StoreError> {
-                    let (key, position) = entry.map_err(backend("read a stream"))?;
-                    let version = version_of(key);
-                    let event =
-                        event_at(databases, transaction, Position(position), name, version)?;
-                    left -= 1;
-                    batch.add(event.payload.len());
-                    if visit(event).is_break() || left == 0 {
-                        return Ok(ControlFlow::Break(true));
-                    }
-                    from = match read.direction {
-                        Direction::Forward => version.next(),
-                        Direction::Backward if version == state.first => {
-                            return Ok(ControlFlow::Break(true));
-                        }
-                        Direction::Backward => version.previous(),
-                    };
-                    Ok(if batch.is_full() {
-                        ControlFlow::Break(false)
-                    } else {
-                        ControlFlow::Continue(())
-                    })
-                };
-            let failed = backend("read a stream");
-            let broke = match read.direction {
-                Direction::Forward => until_break(
-                    databases
-                        .versions
-                        .range(transaction, &range)
-                        .map_err(&failed)?,
-                    &mut one,
-                )?,
-                Direction::Backward => until_break(
-                    databases
-                        .versions
-                        .rev_range(transaction, &range)
-                        .map_err(&failed)?,
-                    &mut one,
-                )?,
+            let there = head.state.first.max(state.first)..=state.last;
+            let done = match read.direction {
+                Direction::Forward => reading.forward(stream, head, there, visit)?,
+                Direction::Backward => reading.backward(stream, head, there, visit)?,
             };
-            Ok((state, broke.unwrap_or(true)))
+            Ok((state, done))
         })?;
         if done {
             return Ok(state);
@@ -118,47 +77,120 @@ pub(crate) fn read_stream(
     }
 }
 
-/// Calls `one` until it breaks, and gives what it broke with.
-fn until_break<T>(
-    entries: impl Iterator<Item = T>,
-    one: &mut impl FnMut(T) -> Result<ControlFlow<bool>, StoreError>,
-) -> Result<Option<bool>, StoreError> {
-    for entry in entries {
-        if let ControlFlow::Break(done) = one(entry)? {
-            return Ok(Some(done));
-        }
-    }
-    Ok(None)
+/// How many events a forward read looks for at first, and at most, before it visits them: it finds them from the last one
+/// back.
+const FIRST_WINDOW: u64 = 64;
+const LARGEST_WINDOW: u64 = BATCH_RECORDS as u64;
+
+/// How far a read of a stream has come.
+struct Reading {
+    from: Version,
+    left: u64,
+    /// Where the event of `from` is, as far as it is known.
+    at: Option<Position>,
+    /// How many events are looked for at once.
+    window: u64,
 }
 
-/// The event that an entry of the versions points to.
-fn event_at<'t>(
-    databases: &Databases,
-    transaction: &'t RoTxn<'_>,
-    position: Position,
-    stream: &str,
-    version: Version,
-) -> Result<RecordedEventRef<'t>, StoreError> {
-    let damaged = |reason| corrupt(position, Some(stream), reason);
-    let Some(record) = databases
-        .record(transaction, position)
-        .map_err(|error| match error {
-            StoreError::Corrupt { reason, .. } => damaged(reason),
-            error => error,
-        })?
-    else {
-        return Err(damaged(format!(
-            "version {version} of the stream is missing"
-        )));
-    };
-    let event = record.event;
-    if record.kind != Kind::Event || event.stream != stream || event.version != version {
-        return Err(damaged(format!(
-            "version {version} of the stream was expected, found version {} of stream \"{}\"",
-            event.version, event.stream
-        )));
+impl Reading {
+    /// Visits some more versions; tells whether that was all.
+    fn forward(
+        &mut self,
+        stream: &Stream<'_, '_>,
+        head: Head,
+        there: RangeInclusive<Version>,
+        visit: &mut Visit<'_>,
+    ) -> Result<bool, StoreError> {
+        let (first, last) = (self.from.max(*there.start()), *there.end());
+        if first > last {
+            return Ok(true);
+        }
+        let wanted = self.window.min(self.left);
+        self.window = (self.window * 4).min(LARGEST_WINDOW);
+        let mut version = last.min(Version(first.get().saturating_add(wanted - 1)));
+        let mut position = stream.find(head.state.last, head.event, version)?;
+        // From the last of them back; what had to be put together is put together again when it is visited.
+        let mut events = Vec::with_capacity((version.get() - first.get() + 1) as usize);
+        loop {
+            let record = stream.record(position)?;
+            let header = stream.event_header(position, &record, version)?;
+            let before = match version {
+                version if version == first => None,
+                _ => Some(stream.before(&header)?),
+            };
+            events.push(match record {
+                Cow::Borrowed(bytes) => (version, position, Some(bytes)),
+                Cow::Owned(_) => (version, position, None),
+            });
+            match before {
+                Some(before) => (version, position) = (version.previous(), before),
+                None => break,
+            }
+        }
+        let mut batch = Batch::new();
+        for (version, position, bytes) in events.into_iter().rev() {
+            let record = match bytes {
+                Some(bytes) => Cow::Borrowed(bytes),
+                None => stream.record(position)?,
+            };
+            let header = stream.event_header(position, &record, version)?;
+            self.from = version.next();
+            if self.visit(&header, &mut batch, visit)?.is_break() {
+                return Ok(true);
+            }
+            if batch.is_full() {
+                break;
+            }
+        }
+        Ok(false)
     }
-    Ok(event)
+
+    /// As [`forward`](Reading::forward), to earlier versions.
+    fn backward(
+        &mut self,
+        stream: &Stream<'_, '_>,
+        head: Head,
+        there: RangeInclusive<Version>,
+        visit: &mut Visit<'_>,
+    ) -> Result<bool, StoreError> {
+        let (first, mut version) = (*there.start(), self.from.min(*there.end()));
+        if first > version {
+            return Ok(true);
+        }
+        let mut position = match self.at {
+            Some(position) => position,
+            None => stream.find(head.state.last, head.event, version)?,
+        };
+        let mut batch = Batch::new();
+        loop {
+            let record = stream.record(position)?;
+            let header = stream.event_header(position, &record, version)?;
+            if self.visit(&header, &mut batch, visit)?.is_break() || version == first {
+                return Ok(true);
+            }
+            (version, position) = (version.previous(), stream.before(&header)?);
+            if batch.is_full() {
+                (self.from, self.at) = (version, Some(position));
+                return Ok(false);
+            }
+        }
+    }
+
+    fn visit(
+        &mut self,
+        header: &Header<'_>,
+        batch: &mut Batch,
+        visit: &mut Visit<'_>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let event = log::event(header)?;
+        self.left -= 1;
+        batch.add(event.payload.len());
+        let flow = visit(event);
+        Ok(match self.left {
+            0 => ControlFlow::Break(()),
+            _ => flow,
+        })
+    }
 }
 
 /// Reads the log up to where it ends when the read begins.
@@ -174,64 +206,60 @@ pub(crate) async fn read_log(
             Direction::Backward => read.from.next(),
         });
     }
-    let mut from = read.from;
+    let mut from = match read.direction {
+        Direction::Forward => read.from.max(Position::FIRST),
+        Direction::Backward => read.from,
+    };
     let mut left = read.limit;
     let mut end = None;
     loop {
         let reached = environment.read(|databases, transaction| {
             let end = match end {
                 Some(end) => end,
-                None => *end.insert(databases.last_position(transaction)?),
+                None => *end.insert(databases.log.last_position(transaction)?),
             };
-            let complete = match read.direction {
-                Direction::Forward => end.max(read.from.previous()),
-                Direction::Backward => Position::ZERO,
-            };
-            let range = match read.direction {
-                Direction::Forward => from.get()..=end.get(),
-                Direction::Backward => 1..=from.min(end).get(),
-            };
+            let begin = from;
             let mut batch = Batch::new();
             let mut reached = None;
-            let mut one =
-                |entry: heed::Result<(u64, &[u8])>| -> Result<ControlFlow<bool>, StoreError> {
-                    let (position, bytes) = entry.map_err(backend("read the log"))?;
-                    let position = Position(position);
-                    let record = parse(position, bytes)?;
-                    batch.add(bytes.len());
-                    if record.kind == Kind::Event && read.query.matches(&record.event) {
+            let mut one = |record: Result<(Position, Record<'_>), StoreError>| {
+                let (position, bytes) = record?;
+                let header = log::header(position, &bytes)?;
+                batch.add(bytes.len());
+                if header.kind == Kind::Event {
+                    let event = log::event(&header)?;
+                    if read.query.matches(&event) {
                         left -= 1;
-                        if visit(record.event).is_break() || left == 0 {
+                        if visit(event).is_break() || left == 0 {
                             reached = Some(position);
                             return Ok(ControlFlow::Break(true));
                         }
                     }
-                    match read.direction {
-                        Direction::Forward => from = position.next(),
-                        Direction::Backward if position == Position::FIRST => {
-                            return Ok(ControlFlow::Break(true));
-                        }
-                        Direction::Backward => from = position.previous(),
+                }
+                match read.direction {
+                    Direction::Forward => from = position.next(),
+                    Direction::Backward if position == Position::FIRST => {
+                        return Ok(ControlFlow::Break(true));
                     }
-                    Ok(if batch.is_full() {
-                        ControlFlow::Break(false)
-                    } else {
-                        ControlFlow::Continue(())
-                    })
-                };
-            let failed = backend("read the log");
-            let broke = match read.direction {
-                Direction::Forward => until_break(
-                    databases.log.range(transaction, &range).map_err(&failed)?,
-                    &mut one,
-                )?,
-                Direction::Backward => until_break(
-                    databases
-                        .log
-                        .rev_range(transaction, &range)
-                        .map_err(&failed)?,
-                    &mut one,
-                )?,
+                    Direction::Backward => from = position.previous(),
+                }
+                Ok(if batch.is_full() {
+                    ControlFlow::Break(false)
+                } else {
+                    ControlFlow::Continue(())
+                })
+            };
+            let (broke, complete) = match read.direction {
+                Direction::Forward => {
+                    let records = databases.forward(transaction, begin..=end)?;
+                    (
+                        until_break(records, &mut one)?,
+                        end.max(read.from.previous()),
+                    )
+                }
+                Direction::Backward => {
+                    let records = databases.backward(transaction, begin.min(end))?;
+                    (until_break(records, &mut one)?, Position::ZERO)
+                }
             };
             Ok((broke != Some(false)).then_some(reached.unwrap_or(complete)))
         })?;
@@ -240,6 +268,19 @@ pub(crate) async fn read_log(
         }
         give_way().await;
     }
+}
+
+/// Calls `one` until it breaks, and gives what it broke with.
+fn until_break<T>(
+    records: impl Iterator<Item = T>,
+    one: &mut impl FnMut(T) -> Result<ControlFlow<bool>, StoreError>,
+) -> Result<Option<bool>, StoreError> {
+    for record in records {
+        if let ControlFlow::Break(done) = one(record)? {
+            return Ok(Some(done));
+        }
+    }
+    Ok(None)
 }
 
 /// Lets other futures of the same thread have a turn: a read of rare events may look at the whole log.
@@ -261,17 +302,15 @@ pub(crate) fn stream_state(
     environment: &Environment,
     stream: &str,
 ) -> Result<StreamState, StoreError> {
-    environment.read(|databases, transaction| {
-        Ok(databases
-            .stream(transaction, stream)?
-            .map_or(StreamState::NONE, |stream| stream.state))
+    streams::read_with_head(environment, stream, |_, head| {
+        Ok(head.map_or(StreamState::NONE, |head| head.state))
     })
 }
 
 /// The last position that was given away.
 pub(crate) fn last_position(environment: &Environment, log: LogId) -> Result<Position, StoreError> {
     check_log(log)?;
-    environment.read(Databases::last_position)
+    environment.read(|databases, transaction| databases.log.last_position(transaction))
 }
 
 fn check_log(log: LogId) -> Result<(), StoreError> {

@@ -1,14 +1,14 @@
 //! The last events of the log by their ids, to recognise a retry that expects no exact version.
 
 use crate::databases::Databases;
-use crate::error::{backend, corrupt};
-use crate::record::{self, Kind};
+use crate::index::StreamKey;
+use crate::record::{Header, Kind};
+use crate::streams::{Head, Stream};
 use heed::RoTxn;
 use midgard::store::rules::RECENT_EVENTS;
-use midgard::{EventId, Position, StoreError, StreamName, Version};
+use midgard::{EventId, Position, StoreError, Version};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// The last [`RECENT_EVENTS`] events of the log. Filled from the log when it is first asked, so that
 /// appends with an exact version pay nothing for it.
@@ -17,16 +17,14 @@ pub(crate) struct RecentEvents {
     /// Up to where the log was taken in.
     seen: Position,
     versions: HashMap<Key, Version>,
-    streams: RandomState,
     /// The keys in the order of the log.
     order: VecDeque<(Position, Key)>,
-    /// Records that cannot be read, and what is wrong with them.
-    damaged: BTreeMap<Position, String>,
+    /// Records that cannot be read.
+    damaged: BTreeSet<Position>,
 }
 
-/// An id, and the hash of its stream's name: another stream may hold the same id. What is found by it is
-/// compared with the stream itself before it counts.
-type Key = (EventId, u64);
+/// An id, and its stream: another one may hold the same id.
+type Key = (EventId, StreamKey);
 
 impl RecentEvents {
     /// Forgets everything, when what was taken in may not have been committed.
@@ -37,47 +35,33 @@ impl RecentEvents {
     /// The first version of a stream that holds the event `id`.
     pub(crate) fn version(
         &mut self,
-        databases: &Databases,
-        transaction: &RoTxn<'_>,
-        stream: &StreamName,
+        stream: Stream<'_, '_>,
+        head: Head,
         id: EventId,
     ) -> Result<Option<Version>, StoreError> {
-        self.catch_up(databases, transaction)?;
-        let key = (id, self.streams.hash_one(stream.as_str()));
+        self.catch_up(stream.databases, stream.transaction)?;
+        let key = (id, stream.databases.keys.of(stream.name.as_bytes()));
         if let Some(version) = self.versions.get(&key) {
             return Ok(Some(*version));
         }
-        self.check_damaged(databases, transaction, stream.as_str())?;
+        self.check_damaged(stream, head)?;
         Ok(None)
     }
 
-    /// A damaged record may hold any id, but only in its own stream: the index tells which that is.
-    fn check_damaged(
-        &self,
-        databases: &Databases,
-        transaction: &RoTxn<'_>,
-        name: &str,
-    ) -> Result<(), StoreError> {
-        let Some((oldest, _)) = self.damaged.first_key_value() else {
+    /// A damaged record may hold any id, but only in its own stream: the way back tells whether that is this one.
+    fn check_damaged(&self, stream: Stream<'_, '_>, head: Head) -> Result<(), StoreError> {
+        let Some(oldest) = self.damaged.first() else {
             return Ok(());
         };
-        let Some(stream) = databases.stream(transaction, name)? else {
-            return Ok(());
-        };
-        let range = stream.key(stream.state.first)..=stream.key(stream.state.last);
-        let failed = backend("read the index");
-        for entry in databases
-            .versions
-            .rev_range(transaction, &range)
-            .map_err(&failed)?
-        {
-            let position = Position(entry.map_err(&failed)?.1);
-            if position < *oldest {
+        let Head { state, event } = head;
+        let (mut version, mut position) = (state.last, event);
+        while position >= *oldest {
+            let record = stream.record(position)?;
+            let header = stream.event_header(position, &record, version)?;
+            if version <= state.first {
                 break;
             }
-            if let Some(reason) = self.damaged.get(&position) {
-                return Err(corrupt(position, Some(name), reason.clone()));
-            }
+            (version, position) = (version.previous(), stream.before(&header)?);
         }
         Ok(())
     }
@@ -88,7 +72,7 @@ impl RecentEvents {
         databases: &Databases,
         transaction: &RoTxn<'_>,
     ) -> Result<(), StoreError> {
-        let last = databases.last_position(transaction)?;
+        let last = databases.log.last_position(transaction)?;
         let oldest = Position(last.get().saturating_sub(RECENT_EVENTS as u64)).next();
         if self.seen == last {
             return Ok(());
@@ -100,31 +84,25 @@ impl RecentEvents {
             self.versions.remove(&key);
         }
         self.damaged = self.damaged.split_off(&oldest);
-        let range = self.seen.next().max(oldest).get()..=last.get();
-        for entry in databases
-            .log
-            .range(transaction, &range)
-            .map_err(backend("read the log"))?
-        {
-            let (position, bytes) = entry.map_err(backend("read the log"))?;
-            let position = Position(position);
-            let record = record::parse(position, bytes);
-            let event = match &record {
-                Ok(record) if record.kind == Kind::Event => &record.event,
+        let range = self.seen.next().max(oldest)..=last;
+        for record in databases.log.forward(transaction, range)? {
+            let (position, bytes) = record?;
+            let header = match Header::parse(position, &bytes) {
+                Ok(header) if header.kind == Kind::Event => header,
                 // A mark, or what may have been one: something that was taken in may be removed.
                 _ if self.seen > Position::ZERO => {
                     self.clear();
                     return self.catch_up(databases, transaction);
                 }
                 Ok(_) => continue,
-                Err(reason) => {
-                    self.damaged.insert(position, reason.clone());
+                Err(_) => {
+                    self.damaged.insert(position);
                     continue;
                 }
             };
-            let key = (event.id, self.streams.hash_one(event.stream));
+            let key = (header.id, databases.keys.of(header.stream));
             if let Entry::Vacant(vacant) = self.versions.entry(key) {
-                vacant.insert(event.version);
+                vacant.insert(header.version);
                 self.order.push_back((position, key));
             }
         }

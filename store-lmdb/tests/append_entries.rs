@@ -17,7 +17,7 @@ const EACH: usize = 1000;
 fn open_small(directory: &Path) -> LmdbStore {
     LmdbStore::options()
         .initial_map_size(MEBIBYTE)
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory)
         .unwrap()
 }

@@ -5,7 +5,8 @@ mod common;
 
 use common::{append, event, read_log, read_stream, stream};
 use midgard::{
-    Append, AppendError, ExpectedVersion, Position, ReadLog, Store, StoreError, block_on,
+    Append, AppendError, ExpectedVersion, NewEvent, Position, ReadLog, ReadStream,
+    RecordedEventRef, Store, StoreError, Version, block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
@@ -51,7 +52,7 @@ fn a_damaged_record_is_an_error_with_its_position_and_stream() {
     let error = read_stream(&store, "a").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the record at position 2 of log 0 (stream \"a\") is damaged: its checksum does not match; \
+        "the record at position 2 of log 0 (stream \"a\") is damaged: the checksum of its payload does not match; \
          restore it from a backup"
     );
     assert!(matches!(
@@ -64,7 +65,7 @@ fn a_damaged_record_is_an_error_with_its_position_and_stream() {
 
     // The log names the position; the events before it were visited, and one can read on after it.
     let mut seen = Vec::new();
-    let mut visit = |event: midgard::RecordedEventRef<'_>| {
+    let mut visit = |event: RecordedEventRef<'_>| {
         seen.push(event.position.get());
         ControlFlow::Continue(())
     };
@@ -84,7 +85,7 @@ fn a_damaged_record_is_an_error_with_its_position_and_stream() {
 }
 
 #[test]
-fn appends_to_other_streams_go_on_next_to_a_damaged_record() {
+fn appends_go_on_next_to_an_event_with_a_damaged_payload() {
     let directory = tempfile::tempdir().unwrap();
     three_events(directory.path());
     patch(directory.path(), b"DAMAGE-ME", b"DAMAGE-NE");
@@ -92,41 +93,68 @@ fn appends_to_other_streams_go_on_next_to_a_damaged_record() {
     append(&store, "b", vec![event("1")]).unwrap();
     append(&store, "b", vec![event("2")]).unwrap();
     assert_eq!(read_stream(&store, "b").unwrap().len(), 2);
-    // Whether it is a retry cannot be told for the stream that the record is in.
-    let error = append(&store, "a", vec![event("3")]).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            AppendError::Store(StoreError::Corrupt {
-                position: Position(2),
-                ..
-            })
-        ),
-        "{error}"
-    );
+    // Its header is intact, so its stream is known, and that none of the new events is a retry of it.
+    append(&store, "a", vec![event("3")]).unwrap();
+    let error = read_stream(&store, "a").unwrap_err();
+    assert!(is_corrupt(&error, 2), "{error}");
+    let later = ReadStream::forward(stream("a")).from(Version(3));
+    let mut versions = Vec::new();
+    let mut visit = |event: RecordedEventRef<'_>| {
+        versions.push(event.version.get());
+        ControlFlow::Continue(())
+    };
+    block_on(store.read_stream(&later, &mut visit)).unwrap();
+    assert_eq!(versions, [3, 4]);
+}
+
+fn is_corrupt(error: &StoreError, position: u64) -> bool {
+    matches!(error, StoreError::Corrupt { position: at, .. } if *at == Position(position))
+}
+
+/// The streams `before`, `damaged` and `after`, of one event each, and the header of the second is damaged.
+fn damaged_header(directory: &Path) -> LmdbStore {
+    let store = LmdbStore::open(directory).unwrap();
+    for (name, what) in [("before", "this"), ("damaged", "that"), ("after", "else")] {
+        let event = NewEvent::json(format!("{what}.happened"), 1, b"{}".to_vec());
+        append(&store, name, vec![event]).unwrap();
+    }
+    drop(store);
+    patch(directory, b"that.happened", b"that.happenee");
+    LmdbStore::options()
+        .durability(Durability::NoSync)
+        .open(directory)
+        .unwrap()
+}
+
+#[test]
+fn an_event_of_which_cannot_be_told_whose_it_is_may_be_of_any_stream_that_has_no_later_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = damaged_header(directory.path());
+    for name in ["before", "damaged", "new"] {
+        let error = read_stream(&store, name).unwrap_err();
+        assert!(is_corrupt(&error, 2), "{error}");
+        let error = append(&store, name, vec![event("1")]).unwrap_err();
+        assert!(
+            matches!(&error, AppendError::Store(error) if is_corrupt(error, 2)),
+            "{error}"
+        );
+    }
+    append(&store, "after", vec![event("1")]).unwrap();
+    assert_eq!(read_stream(&store, "after").unwrap().len(), 2);
 }
 
 #[test]
 fn an_append_to_a_damaged_stream_fails_alone() {
     let directory = tempfile::tempdir().unwrap();
-    three_events(directory.path());
-    // What is kept of the stream: its number, first and last version, and that it goes on.
-    let state = |last_byte| {
-        let numbers = [1, 1, 3].map(u64::to_le_bytes).concat();
-        [numbers, vec![last_byte]].concat()
-    };
-    patch(directory.path(), &state(0), &state(7));
-    let store = LmdbStore::options()
-        .durability(Durability::MayCorruptOnPowerLoss)
-        .open(directory.path())
-        .unwrap();
+    let store = damaged_header(directory.path());
     let append = |name| {
         let append = Append::to(stream(name), ExpectedVersion::Any, [event("x")]);
         store.append(append)
     };
     for _ in 0..200 {
-        let (before, damaged, after) =
-            block_on(async { futures_util::join!(append("b"), append("a"), append("c")) });
+        let (before, damaged, after) = block_on(async {
+            futures_util::join!(append("after"), append("damaged"), append("after"))
+        });
         damaged.unwrap_err();
         before.unwrap();
         after.unwrap();
@@ -166,13 +194,13 @@ fn a_record_that_names_another_stream_is_never_taken_for_an_event_of_this_one() 
 fn a_store_of_a_newer_format_is_refused_with_a_sentence() {
     let directory = tempfile::tempdir().unwrap();
     three_events(directory.path());
-    patch(directory.path(), b"format\x01\0\0\0", b"format\x07\0\0\0");
+    patch(directory.path(), b"format\x02\0\0\0", b"format\x07\0\0\0");
     let error = LmdbStore::open(directory.path()).unwrap_err();
     assert!(matches!(
         error,
         StoreError::NewerFormat {
             found: 7,
-            supported: 1,
+            supported: 2,
             ..
         }
     ));
@@ -180,11 +208,11 @@ fn a_store_of_a_newer_format_is_refused_with_a_sentence() {
     assert_eq!(
         error.to_string(),
         format!(
-            "the store at {} has format 7; this release reads formats 1 to 1: use the release that wrote it, or a newer one",
+            "the store at {} has format 7; this release reads formats 1 to 2: use the release that wrote it, or a newer one",
             path.display()
         )
     );
-    patch(directory.path(), b"format\x07\0\0\0", b"format\x01\0\0\0");
+    patch(directory.path(), b"format\x07\0\0\0", b"format\x02\0\0\0");
     assert_eq!(
         read_log(&LmdbStore::open(directory.path()).unwrap())
             .unwrap()

@@ -16,7 +16,7 @@ const MEBIBYTE: usize = 1 << 20;
 
 fn open_fast(directory: &Path) -> LmdbStore {
     LmdbStore::options()
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory)
         .unwrap()
 }
@@ -24,7 +24,7 @@ fn open_fast(directory: &Path) -> LmdbStore {
 fn open_small(directory: &Path) -> LmdbStore {
     LmdbStore::options()
         .initial_map_size(MEBIBYTE)
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory)
         .unwrap()
 }

@@ -18,7 +18,7 @@ const WRITER: &str = "MIDGARD_TEST_WRITER";
 fn open(directory: impl AsRef<Path>) -> LmdbStore {
     LmdbStore::options()
         .initial_map_size(1 << 16)
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory)
         .unwrap()
 }

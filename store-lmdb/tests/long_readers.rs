@@ -30,7 +30,7 @@ impl Growing {
     fn new(events: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = LmdbStore::options()
-            .durability(Durability::MayCorruptOnPowerLoss)
+            .durability(Durability::NoSync)
             .open(directory.path())
             .unwrap();
         for _ in 0..events.div_ceil(1_000) {

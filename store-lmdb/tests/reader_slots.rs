@@ -19,7 +19,7 @@ const SLOTS: u32 = 4;
 fn open(directory: impl AsRef<Path>) -> LmdbStore {
     LmdbStore::options()
         .max_readers(SLOTS)
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory)
         .unwrap()
 }

@@ -23,7 +23,7 @@ const MEBIBYTE: usize = 1 << 20;
 fn open_small(directory: &Path) -> LmdbStore {
     LmdbStore::options()
         .initial_map_size(MEBIBYTE)
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory)
         .unwrap()
 }
@@ -174,7 +174,7 @@ fn child_fills_the_address_space() {
     };
     let store = LmdbStore::options()
         .initial_map_size(128 * MEBIBYTE)
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory)
         .unwrap();
     let mut appended = 0;
@@ -387,7 +387,7 @@ fn no_slot_for_a_reader_says_how_many_there_are_and_writes_go_on() {
 fn a_stream_of_events_that_stays_open_costs_writers_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = LmdbStore::options()
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory.path())
         .unwrap();
     append(
@@ -439,7 +439,7 @@ fn a_process_that_was_killed_while_it_read_costs_writers_nothing() {
     let directory = tempfile::tempdir().unwrap();
     // The map is not outgrown: to open the store anew would hide it.
     let store = LmdbStore::options()
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory.path())
         .unwrap();
     append(&store, "a", vec![event("1")]).unwrap();

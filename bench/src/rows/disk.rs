@@ -17,7 +17,7 @@ const BATCH: usize = 1000;
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     let (directory, mut workload) = filled::store(bench)?;
     let store = LmdbStore::options()
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory.path())?;
     for _ in 0..(EVENTS - STREAMS) / BATCH {
         let streams = workload.streams(BATCH);

@@ -16,7 +16,7 @@ const AT_ONCE: usize = 1000;
 pub(super) fn store(bench: &Bench) -> Outcome<(TempDir, Workload)> {
     let directory = bench.directory()?;
     let store = LmdbStore::options()
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory.path())?;
     let mut workload = Workload::new();
     for first in (0..STREAMS).step_by(AT_ONCE) {

@@ -134,7 +134,7 @@ impl Orders {
         let directories = [bench.directory()?, bench.directory()?];
         let [ours, copy] = directories.each_ref().map(TempDir::path);
         let store = LmdbStore::options()
-            .durability(Durability::MayCorruptOnPowerLoss)
+            .durability(Durability::NoSync)
             .open(ours)?;
         for number in 1..=u64::from(EVENTS) {
             block_on(store.append(next_of_each(number)?))?;

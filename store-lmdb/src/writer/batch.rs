@@ -1,37 +1,63 @@
 //! One transaction: appends, ends of streams and changes of entries, each decided on what those before
 //! it left.
 
+use super::heads::Heads;
+use super::merging::Merging;
+use super::view::{BatchView, Tables};
 use super::{Failure, Work};
-use crate::databases::{Databases, Stream};
+use crate::databases::Databases;
 use crate::entries;
-use crate::error::backend;
+use crate::index::{Entry, StreamKey};
 use crate::recent::RecentEvents;
-use crate::record::{self, Kind, Place};
-use heed::{Error, MdbError, PutFlags, RwTxn};
+use crate::record::{self, Kind, Links, Place, SKIP};
+use crate::streams::{Head, Stream};
+use crate::tail::Tail;
+use heed::{Error, MdbError, RwTxn};
 use midgard::store::EntryWrite;
-use midgard::store::rules::{self, Decision, View};
+use midgard::store::rules::{self, Decision};
 use midgard::{
-    Append, AppendError, Appended, EventId, ExpectedVersion, LogId, Position, Query, StoreError,
-    StreamName, StreamState, Timestamp, Version,
+    Append, AppendError, Appended, ExpectedVersion, LogId, Position, StoreError, StreamName,
+    Timestamp, Version,
 };
 
 /// A transaction that is being filled.
 pub(super) struct Batch<'e> {
     transaction: RwTxn<'e>,
     tables: Tables<'e>,
-    /// The last position that was given away.
+    merging: &'e mut Merging,
+    /// The last position that was given away, before it and now.
+    before: Position,
     last: Position,
+    /// What is new in the log.
+    added: Vec<Entry>,
     /// The bytes of records and entries in the batch.
     bytes: usize,
     /// When the batch is recorded: never before what is there already.
     time: Timestamp,
     /// Where records are put together.
-    scratch: Vec<u8>,
+    scratch: Scratch,
 }
 
-struct Tables<'e> {
-    databases: &'e Databases,
-    recent: &'e mut RecentEvents,
+#[derive(Default)]
+struct Scratch {
+    record: Vec<u8>,
+    skips: Vec<Position>,
+}
+
+/// What the writer keeps from one batch to the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    heads: Heads,
+    recent: RecentEvents,
+    merging: Merging,
+}
+
+impl Memory {
+    /// Forgets what was noted, when it may not have been committed.
+    pub(super) fn clear(&mut self) {
+        self.heads.clear();
+        self.recent.clear();
+    }
 }
 
 /// Why work was not done.
@@ -45,8 +71,8 @@ pub(super) enum Refused {
 impl From<AppendError> for Refused {
     fn from(error: AppendError) -> Self {
         match error {
-            // What LMDB cannot read now it cannot read for the others either. A stream whose state is
-            // damaged is no concern of theirs.
+            // What LMDB cannot read now it cannot read for the others either. A stream that is damaged is no
+            // concern of theirs.
             AppendError::Store(StoreError::Backend { action, source }) if source.is::<Error>() => {
                 Refused::Batch(StoreError::Backend { action, source }.into())
             }
@@ -70,22 +96,40 @@ fn failed(action: &'static str) -> impl Fn(Error) -> Refused {
 impl<'e> Batch<'e> {
     pub(super) fn new(
         databases: &'e Databases,
+        tail: &'e Tail,
         transaction: RwTxn<'e>,
-        recent: &'e mut RecentEvents,
+        memory: &'e mut Memory,
     ) -> Result<Self, Failure> {
-        let last = databases.last_position(&transaction)?;
+        let Memory {
+            heads,
+            recent,
+            merging,
+        } = memory;
+        let before = databases.log.last_position(&transaction)?;
+        tail.catch_up(before, databases, &transaction)?;
+        heads.begin(before);
         // A last record that is damaged stands in nobody's way.
-        let recorded = databases.record(&transaction, last).ok().flatten();
-        let recorded = recorded.map(|record| record.event.time);
-        let time = Timestamp::now().max(recorded.unwrap_or_default());
-        let tables = Tables { databases, recent };
+        let recorded = databases.log.record(&transaction, before).ok().flatten();
+        let recorded = recorded.and_then(|bytes| {
+            let header = record::Header::parse(before, &bytes);
+            header.ok().map(|header| header.time)
+        });
+        let tables = Tables {
+            databases,
+            tail,
+            heads,
+            recent,
+        };
         Ok(Batch {
             transaction,
             tables,
-            last,
+            merging,
+            before,
+            last: before,
+            added: Vec::new(),
             bytes: 0,
-            time,
-            scratch: Vec::new(),
+            time: Timestamp::now().max(recorded.unwrap_or_default()),
+            scratch: Scratch::default(),
         })
     }
 
@@ -102,7 +146,14 @@ impl<'e> Batch<'e> {
         }
     }
 
-    pub(super) fn commit(self) -> Result<(), Failure> {
+    pub(super) fn commit(mut self) -> Result<(), Failure> {
+        let Tables {
+            databases, tail, ..
+        } = self.tables;
+        let records = self.last.get() - self.before.get();
+        let merged =
+            self.merging
+                .merge(databases, tail, &mut self.transaction, self.before, records)?;
         let (transaction, bytes) = (self.transaction.id(), self.bytes);
         self.transaction.commit().map_err(|error| match error {
             Error::Mdb(MdbError::MapFull | MdbError::MapResized) => Failure::Grow,
@@ -111,15 +162,25 @@ impl<'e> Batch<'e> {
                 transaction,
                 bytes,
             },
-        })
+        })?;
+        self.tables.heads.committed(self.last);
+        if merged {
+            tail.replace(self.before, self.last, &self.added);
+        } else {
+            tail.extend(self.before, self.last, &self.added);
+        }
+        Ok(())
+    }
+
+    fn view(&mut self) -> BatchView<'_, 'e> {
+        BatchView {
+            tables: &mut self.tables,
+            transaction: &self.transaction,
+        }
     }
 
     fn append(&mut self, append: &Append) -> Result<Appended, Refused> {
-        let mut view = BatchView {
-            tables: &mut self.tables,
-            transaction: &self.transaction,
-        };
-        let mut versions = match rules::decide(append, &mut view)? {
+        let mut versions = match rules::decide(append, &mut self.view())? {
             Decision::Repeat(first) => return Ok(first),
             Decision::Write(before) => before,
         };
@@ -133,30 +194,55 @@ impl<'e> Batch<'e> {
                 continue;
             }
             let name = part.stream.as_str();
-            let mut stream = self.stream(name)?.unwrap_or(Stream {
-                number: self.last.next().get(),
-                state: StreamState::NONE,
-            });
+            let (key, mut head) = self.head(name)?;
             for event in &part.events {
-                *version = version.next();
-                let place = self.next_place(name, *version);
-                record::encode(&mut self.scratch, place, event);
-                self.put_record()?;
-                self.tables
-                    .databases
-                    .versions
-                    .put(
-                        &mut self.transaction,
-                        &stream.key(*version),
-                        &self.last.get(),
-                    )
-                    .map_err(failed("write the index"))?;
+                let next = head.state.last.next();
+                self.find_skips(name, head, next)?;
+                let place = Place {
+                    position: self.last.next(),
+                    stream: name,
+                    version: next,
+                    time: self.time,
+                    links: Links {
+                        back: head.event,
+                        skips: &self.scratch.skips,
+                        first: head.state.first,
+                    },
+                };
+                record::encode(&mut self.scratch.record, place, event);
+                head.event = self.put_record()?;
+                head.state.last = next;
             }
-            stream.state.last = *version;
-            self.put_stream(name, stream)?;
+            *version = head.state.last;
+            self.set_head(key, head);
         }
         let position = (self.last > before).then_some(self.last);
         Ok(Appended::new(LogId::MAIN, position, versions))
+    }
+
+    /// Notes where the skips of the next version of a stream lead to.
+    fn find_skips(&mut self, name: &str, head: Head, next: Version) -> Result<(), Refused> {
+        let skips = &mut self.scratch.skips;
+        skips.clear();
+        let stream = Stream {
+            databases: self.tables.databases,
+            transaction: &self.transaction,
+            name,
+        };
+        let (mut version, mut position) = (head.state.last, head.event);
+        let mut step = SKIP;
+        for _ in 0..record::skip_levels(next) {
+            let target = Version(next.get().saturating_sub(step));
+            if target < head.state.first {
+                position = Position::ZERO;
+            } else if position != Position::ZERO {
+                position = stream.find(version, position, target)?;
+                version = target;
+            }
+            skips.push(position);
+            step = step.saturating_mul(SKIP);
+        }
+        Ok(())
     }
 
     fn truncate(
@@ -165,18 +251,19 @@ impl<'e> Batch<'e> {
         before: Version,
         expected: ExpectedVersion,
     ) -> Result<Appended, Refused> {
-        let (Some(mut stream), state) = self.end(name, expected)? else {
-            return Ok(nothing());
-        };
+        let state = rules::decide_end(name, expected, &mut self.view())?;
         let first = before.min(state.last.next());
         if first <= state.first {
             return Ok(nothing());
         }
-        self.remove(stream, state.first, first.previous())?;
-        stream.state.first = first;
-        self.mark(Kind::Truncated, name.as_str(), first)?;
-        self.put_stream(name.as_str(), stream)?;
-        Ok(nothing())
+        let name = name.as_str();
+        let (key, mut head) = self.head(name)?;
+        self.remove(name, head, first.previous())?;
+        head.state.first = first;
+        if first > state.last {
+            head.event = Position::ZERO;
+        }
+        self.mark(Kind::Truncated, name, key, head)
     }
 
     fn tombstone(
@@ -184,25 +271,17 @@ impl<'e> Batch<'e> {
         name: &StreamName,
         expected: ExpectedVersion,
     ) -> Result<Appended, Refused> {
-        let (stream, state) = self.end(name, expected)?;
-        // A stream that never had an event can be ended too; its number is the mark's position.
-        let mut stream = stream.unwrap_or(Stream {
-            number: self.last.next().get(),
-            state,
-        });
-        self.remove(stream, state.first, state.last)?;
-        stream.state.tombstoned = true;
-        self.mark(Kind::Tombstoned, name.as_str(), state.last)?;
-        self.put_stream(name.as_str(), stream)?;
-        Ok(nothing())
+        let state = rules::decide_end(name, expected, &mut self.view())?;
+        let name = name.as_str();
+        let (key, mut head) = self.head(name)?;
+        self.remove(name, head, state.last)?;
+        head.state.tombstoned = true;
+        head.event = Position::ZERO;
+        self.mark(Kind::Tombstoned, name, key, head)
     }
 
     fn write_entries(&mut self, write: &EntryWrite) -> Result<Appended, Refused> {
-        let mut view = BatchView {
-            tables: &mut self.tables,
-            transaction: &self.transaction,
-        };
-        rules::decide_entries(write, &mut view).map_err(AppendError::from)?;
+        rules::decide_entries(write, &mut self.view()).map_err(AppendError::from)?;
         self.change_entries(write)?;
         Ok(nothing())
     }
@@ -214,165 +293,87 @@ impl<'e> Batch<'e> {
         Ok(())
     }
 
-    /// Checks whether a stream may be ended, and gives it.
-    fn end(
-        &mut self,
-        name: &StreamName,
-        expected: ExpectedVersion,
-    ) -> Result<(Option<Stream>, StreamState), Refused> {
-        let mut view = BatchView {
-            tables: &mut self.tables,
-            transaction: &self.transaction,
-        };
-        let state = rules::decide_end(name, expected, &mut view)?;
-        Ok((self.stream(name.as_str())?, state))
-    }
-
-    /// Removes versions of a stream, from its index and from the log.
-    fn remove(&mut self, stream: Stream, first: Version, last: Version) -> Result<(), Refused> {
+    /// Removes the events of a stream up to a version from the log.
+    fn remove(&mut self, name: &str, head: Head, until: Version) -> Result<(), Refused> {
+        let Head { state, event } = head;
         let databases = self.tables.databases;
-        let mut version = first;
-        while version <= last {
-            let key = stream.key(version);
-            let value = databases
-                .versions
-                .get(&self.transaction, &key)
-                .map_err(failed("read the index"))?;
-            if let Some(position) = value {
-                databases
-                    .log
-                    .delete(&mut self.transaction, &position)
-                    .map_err(failed("remove an event"))?;
-                databases
-                    .versions
-                    .delete(&mut self.transaction, &key)
-                    .map_err(failed("remove an event"))?;
-            }
-            version = version.next();
+        if event == Position::ZERO || until < state.first {
+            return Ok(());
+        }
+        let stream = Stream {
+            databases,
+            transaction: &self.transaction,
+            name,
+        };
+        let (mut version, mut position) = (until, stream.find(state.last, event, until)?);
+        let mut positions = vec![position];
+        while version > state.first {
+            let record = stream.record(position)?;
+            position = stream.before(&stream.event_header(position, &record, version)?)?;
+            positions.push(position);
+            version = version.previous();
+        }
+        for position in positions {
+            databases
+                .log
+                .remove(&mut self.transaction, position)
+                .and_then(|()| databases.removed.add(&mut self.transaction, position))
+                .map_err(failed("remove an event"))?;
         }
         Ok(())
     }
 
-    fn mark(&mut self, kind: Kind, stream: &str, version: Version) -> Result<(), Refused> {
-        let place = self.next_place(stream, version);
-        record::encode_mark(&mut self.scratch, kind, place);
-        self.put_record()
-    }
-
-    fn next_place<'s>(&mut self, stream: &'s str, version: Version) -> Place<'s> {
-        self.last = self.last.next();
-        Place {
-            position: self.last,
-            stream,
-            version,
+    /// Records that a stream was ended, or its beginning.
+    fn mark(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        key: StreamKey,
+        head: Head,
+    ) -> Result<Appended, Refused> {
+        let place = Place {
+            position: self.last.next(),
+            stream: name,
+            version: head.state.last,
             time: self.time,
-        }
+            links: Links {
+                back: head.event,
+                skips: &[],
+                first: head.state.first,
+            },
+        };
+        record::encode_mark(&mut self.scratch.record, kind, place);
+        self.put_record()?;
+        self.set_head(key, head);
+        Ok(nothing())
     }
 
-    /// Puts what is in the scratch space at the end of the log.
-    fn put_record(&mut self) -> Result<(), Refused> {
-        self.bytes += self.scratch.len();
-        self.tables
-            .databases
-            .log
-            .put_with_flags(
-                &mut self.transaction,
-                PutFlags::APPEND,
-                &self.last.get(),
-                &self.scratch,
-            )
-            .map_err(failed("write the log"))
+    /// Puts what is in the scratch space at the end of the log, and gives its position.
+    fn put_record(&mut self) -> Result<Position, Refused> {
+        self.last = self.last.next();
+        let record = &mut self.scratch.record;
+        self.bytes += record.len();
+        let log = self.tables.databases.log;
+        log.append(&mut self.transaction, self.last, record)
+            .map_err(failed("write the log"))?;
+        Ok(self.last)
     }
 
-    fn stream(&self, name: &str) -> Result<Option<Stream>, Refused> {
-        Ok(self.tables.databases.stream(&self.transaction, name)?)
+    fn head(&mut self, name: &str) -> Result<(StreamKey, Head), Refused> {
+        Ok(self.tables.head(&self.transaction, name)?)
     }
 
-    fn put_stream(&mut self, name: &str, stream: Stream) -> Result<(), Refused> {
-        self.tables
-            .databases
-            .streams
-            .put(&mut self.transaction, name, &stream.to_bytes())
-            .map_err(failed("write a stream's state"))
+    /// Notes a stream, of which the last record is the last in the log.
+    fn set_head(&mut self, key: StreamKey, head: Head) {
+        self.tables.heads.set(key, head);
+        self.added.push(Entry {
+            key,
+            position: self.last,
+        });
     }
 }
 
 /// The outcome of what gives no positions away.
 const fn nothing() -> Appended {
     Appended::new(LogId::MAIN, None, Vec::new())
-}
-
-/// What the rules see: the transaction, with what is already in it.
-struct BatchView<'b, 'e> {
-    tables: &'b mut Tables<'e>,
-    transaction: &'b RwTxn<'e>,
-}
-
-impl View for BatchView<'_, '_> {
-    fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError> {
-        let stream = self
-            .tables
-            .databases
-            .stream(self.transaction, stream.as_str())?;
-        Ok(stream.map_or(StreamState::NONE, |stream| stream.state))
-    }
-
-    fn event_at(
-        &mut self,
-        stream: &StreamName,
-        version: Version,
-    ) -> Result<Option<(EventId, Position)>, StoreError> {
-        let databases = self.tables.databases;
-        let Some(stream) = databases.stream(self.transaction, stream.as_str())? else {
-            return Ok(None);
-        };
-        let value = databases
-            .versions
-            .get(self.transaction, &stream.key(version))
-            .map_err(backend("read the index"))?;
-        let Some(position) = value.map(Position) else {
-            return Ok(None);
-        };
-        let record = databases.record(self.transaction, position)?;
-        Ok(record.map(|record| (record.event.id, position)))
-    }
-
-    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Version>, StoreError> {
-        self.tables
-            .recent
-            .version(self.tables.databases, self.transaction, stream, id)
-    }
-
-    fn first_match(
-        &mut self,
-        query: &Query,
-        after: Position,
-    ) -> Result<Option<Position>, StoreError> {
-        let failed = backend("read the log");
-        let later = after.next().get()..;
-        for entry in self
-            .tables
-            .databases
-            .log
-            .range(self.transaction, &later)
-            .map_err(&failed)?
-        {
-            let (position, bytes) = entry.map_err(&failed)?;
-            let record = crate::databases::parse(Position(position), bytes)?;
-            if record.kind == Kind::Event && query.matches(&record.event) {
-                return Ok(Some(Position(position)));
-            }
-        }
-        Ok(None)
-    }
-
-    fn entry_is(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError> {
-        let found = self
-            .tables
-            .databases
-            .entries
-            .get(self.transaction, key)
-            .map_err(backend("read entries"))?;
-        Ok(found == value)
-    }
 }

@@ -5,7 +5,8 @@
 //! but never long, and not at all for a producer that is alone. What comes is written while the next
 //! is on its way; only the commit waits.
 
-use super::{Message, Request, Work};
+use super::thread::Request;
+use super::{Message, Work};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -114,7 +115,7 @@ impl Linger {
                 }
             };
             match message {
-                Message::Work(work, reply) => return Some(Request { work, reply }),
+                Message::Work(work, reply) => return Some(Request::new(work, reply)),
                 Message::Watch => {}
                 Message::Stop => filling.stopped = true,
             }

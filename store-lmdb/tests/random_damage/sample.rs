@@ -31,7 +31,7 @@ pub(crate) const MARKS: u64 = 3;
 /// Opens without flushing: what is tested here is no crash.
 pub(crate) fn open(directory: &Path) -> Result<LmdbStore, midgard::StoreError> {
     LmdbStore::options()
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory)
 }
 

@@ -130,7 +130,7 @@ fn kills_of_two_processes_that_write_lose_nothing_and_tear_nothing() {
 /// Writes events of many streams, without waiting for the disk.
 fn fill(directory: &Path) {
     let store = LmdbStore::options()
-        .durability(Durability::MayCorruptOnPowerLoss)
+        .durability(Durability::NoSync)
         .open(directory)
         .unwrap();
     for batch in 0..BEFORE / 1_000 {

@@ -111,7 +111,7 @@ impl Sales {
         let directories = [bench.directory()?, bench.directory()?];
         let [ours, copy] = directories.each_ref().map(TempDir::path);
         let store = LmdbStore::options()
-            .durability(Durability::MayCorruptOnPowerLoss)
+            .durability(Durability::NoSync)
             .open(ours)?;
         let mut random = Random(1);
         for first in (1..=EVENTS).step_by(AT_ONCE as usize) {

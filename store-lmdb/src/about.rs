@@ -1,0 +1,142 @@
+//! The first database: what is said of the store as a whole.
+
+use crate::error::backend;
+use crate::index::{Manifest, StreamKeys};
+use heed::types::{Bytes, Str};
+use heed::{Database, DatabaseOpener, RoTxn, RwTxn, WithoutTls};
+use midgard::{EventId, Position, StoreError, Timestamp};
+use std::path::Path;
+
+/// The format of stores that this release makes, and the newest that it reads.
+pub(crate) const FORMAT: u32 = 2;
+
+/// Facts, by their names.
+pub(crate) type Facts<'e> = Database<'e, Str, Bytes>;
+
+/// What is said of the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About {
+    facts: Facts<'static>,
+    /// Up to where the log has records of format 1; zero in a store that began with a later one.
+    pub(crate) format_1_until: Position,
+}
+
+impl About {
+    pub(crate) fn new(facts: Facts<'static>, transaction: &RoTxn<'_>) -> Result<Self, StoreError> {
+        let until = facts.get(transaction, "format 1 until");
+        let until = until.map_err(backend("open its databases"))?;
+        let until = until.and_then(|bytes| bytes.try_into().ok().map(u64::from_le_bytes));
+        Ok(About {
+            facts,
+            format_1_until: Position(until.unwrap_or_default()),
+        })
+    }
+
+    /// What makes the keys of its streams.
+    pub(crate) fn stream_keys(&self, transaction: &RoTxn<'_>) -> Result<StreamKeys, StoreError> {
+        let id = self.facts.get(transaction, "id");
+        let id = id.map_err(backend("open its databases"))?;
+        let id = id.and_then(|id| id.try_into().ok());
+        let id = id.ok_or_else(|| StoreError::Backend {
+            action: "open its databases",
+            source: "the store has no id of 16 bytes; restore it from a backup".into(),
+        })?;
+        Ok(StreamKeys::new(id))
+    }
+
+    /// What there is of the index.
+    pub(crate) fn manifest<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+    ) -> Result<Manifest<'t>, StoreError> {
+        let bytes = self.facts.get(transaction, "index");
+        match bytes.map_err(backend("read the index"))? {
+            Some(bytes) => Manifest::parse(bytes),
+            None => Ok(Manifest::none(self.format_1_until)),
+        }
+    }
+
+    pub(crate) fn set_manifest(
+        &self,
+        transaction: &mut RwTxn<'_>,
+        manifest: &[u8],
+    ) -> Result<(), StoreError> {
+        let put = self.facts.put(transaction, "index", manifest);
+        put.map_err(backend("write the index"))
+    }
+}
+
+/// Opens the database, and checks the format; makes both in an empty environment. A store of an older format becomes one
+/// of this: what is in it stays as it is.
+pub(crate) fn open<'e>(
+    path: &Path,
+    opener: &DatabaseOpener<'e, WithoutTls>,
+    transaction: &mut RwTxn<'e>,
+) -> Result<Facts<'e>, StoreError> {
+    let failed = backend("open its databases");
+    let foreign = |reason: &str| StoreError::Foreign {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let facts = opener.open_database::<Str, Bytes>(transaction, Some("midgard"));
+    if let Some(facts) = facts.map_err(&failed)? {
+        let format = facts.get(transaction, "format").map_err(&failed)?;
+        let format = format.and_then(|bytes| bytes.try_into().ok().map(u32::from_le_bytes));
+        return match format {
+            Some(FORMAT) => Ok(facts),
+            Some(1) => {
+                let until = end_of_format_1(opener, transaction)?;
+                let put = |(name, value): (&str, &[u8])| {
+                    facts.put(transaction, name, value).map_err(&failed)
+                };
+                [
+                    ("format 1 until", &until.get().to_le_bytes()[..]),
+                    ("format", &FORMAT.to_le_bytes()),
+                ]
+                .into_iter()
+                .try_for_each(put)?;
+                Ok(facts)
+            }
+            Some(found) if found > FORMAT => Err(StoreError::NewerFormat {
+                path: path.to_owned(),
+                found,
+                supported: FORMAT,
+            }),
+            _ => Err(foreign("its format is not a number that any release wrote")),
+        };
+    }
+    let unnamed = opener.open_database::<Bytes, Bytes>(transaction, None);
+    let is_empty = match unnamed.map_err(&failed)? {
+        Some(unnamed) => unnamed.is_empty(transaction).map_err(&failed)?,
+        None => true,
+    };
+    if !is_empty {
+        return Err(foreign("it is an LMDB environment of another program"));
+    }
+    let facts = opener.create_database(transaction, Some("midgard"));
+    let facts: Facts<'_> = facts.map_err(&failed)?;
+    let created = Timestamp::now().as_micros().to_le_bytes();
+    for (name, value) in [
+        ("format", &FORMAT.to_le_bytes()[..]),
+        ("created", &created),
+        ("id", EventId::new().as_bytes()),
+    ] {
+        facts.put(transaction, name, value).map_err(&failed)?;
+    }
+    Ok(facts)
+}
+
+/// The last position of a store of format 1.
+fn end_of_format_1<'e>(
+    opener: &DatabaseOpener<'e, WithoutTls>,
+    transaction: &RwTxn<'e>,
+) -> Result<Position, StoreError> {
+    let failed = backend("open its databases");
+    let log = opener.open_database::<Bytes, Bytes>(transaction, Some("log"));
+    let Some(log) = log.map_err(&failed)? else {
+        return Ok(Position::ZERO);
+    };
+    let last = log.last(transaction).map_err(&failed)?;
+    let last = last.and_then(|(key, _)| key.try_into().ok().map(u64::from_be_bytes));
+    Ok(Position(last.unwrap_or_default()))
+}

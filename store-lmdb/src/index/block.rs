@@ -1,0 +1,100 @@
+//! Blocks of entries: as many as are read at once to find one, with a checksum over them.
+
+use super::{Entry, StreamKey, damaged};
+use midgard::{Position, StoreError};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The most entries of a block. All blocks of a part but the last have so many.
+const ENTRIES: usize = 10;
+/// The bytes of an entry: 16 of the key, in the order of keys, and 8 of the position.
+const ENTRY: usize = 24;
+const CHECKSUM: usize = 4;
+/// The bytes of a full block.
+const BLOCK: usize = CHECKSUM + ENTRIES * ENTRY;
+
+/// Where a block is: one that is elsewhere is damaged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) run: u64,
+    pub(super) part: u32,
+    pub(super) block: usize,
+}
+
+/// Entries in the order of their keys; at least one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block<'a>(&'a [u8]);
+
+/// How many blocks a part has.
+pub(super) const fn count(part: &[u8]) -> usize {
+    part.len().div_ceil(BLOCK)
+}
+
+/// Writes entries as the blocks of a part.
+pub(super) fn encode(run: u64, part: u32, entries: &[Entry]) -> Vec<u8> {
+    let blocks = entries.chunks(ENTRIES);
+    let mut out = Vec::with_capacity(blocks.len() * CHECKSUM + entries.len() * ENTRY);
+    for (block, entries) in blocks.enumerate() {
+        let start = out.len();
+        out.extend_from_slice(&[0; CHECKSUM]);
+        for entry in entries {
+            out.extend_from_slice(&entry.key.0.to_be_bytes());
+            out.extend_from_slice(&entry.position.get().to_be_bytes());
+        }
+        let sum = checksum(Place { run, part, block }, &out[start + CHECKSUM..]);
+        out[start..start + CHECKSUM].copy_from_slice(&sum.to_le_bytes());
+    }
+    out
+}
+
+fn checksum(place: Place, entries: &[u8]) -> u32 {
+    let place = place.run.rotate_left(32) ^ u64::from(place.part) << 16 ^ place.block as u64;
+    // An odd number that spreads a place over all bits: the golden ratio of 2 to the 64.
+    let place = place.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (xxh3_64(entries) ^ (place >> 32)) as u32
+}
+
+impl<'a> Block<'a> {
+    /// A block of a part that has one at this place, checked.
+    pub(super) fn of(part: &'a [u8], place: Place) -> Result<Self, StoreError> {
+        let start = place.block * BLOCK;
+        let bytes = part.get(start..part.len().min(start + BLOCK));
+        let checked = bytes
+            .and_then(|bytes| bytes.split_first_chunk::<CHECKSUM>())
+            .filter(|(stored, entries)| {
+                let whole = !entries.is_empty() && entries.len().is_multiple_of(ENTRY);
+                whole && u32::from_le_bytes(**stored) == checksum(place, entries)
+            });
+        checked.map(|(_, entries)| Block(entries)).ok_or_else(|| {
+            damaged(&format!(
+                "block {} of part {} of run {}",
+                place.block, place.part, place.run
+            ))
+        })
+    }
+
+    pub(super) fn entries(self) -> impl DoubleEndedIterator<Item = Entry> + use<'a> {
+        self.0.as_chunks::<ENTRY>().0.iter().map(|bytes| {
+            let number = |bytes: &[u8]| {
+                bytes
+                    .iter()
+                    .fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+            };
+            Entry {
+                key: StreamKey(number(&bytes[..16])),
+                position: Position(number(&bytes[16..]) as u64),
+            }
+        })
+    }
+
+    pub(super) fn first_key(self) -> StreamKey {
+        self.entries()
+            .next()
+            .map_or(StreamKey(0), |entry| entry.key)
+    }
+
+    pub(super) fn last_key(self) -> StreamKey {
+        self.entries()
+            .next_back()
+            .map_or(StreamKey(u128::MAX), |entry| entry.key)
+    }
+}

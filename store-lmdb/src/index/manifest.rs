@@ -1,0 +1,146 @@
+//! What there is of the index, as one value: up to where the log was merged, and which runs there are.
+
+use super::{StreamKey, damaged};
+use crate::fields::Fields;
+use midgard::{Position, StoreError};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How many runs of one level become one of the next.
+pub(super) const RUNS: usize = 4;
+
+/// The manifest, read in place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manifest<'a> {
+    /// Up to where the log was merged.
+    pub(crate) merged: Position,
+    runs: &'a [u8],
+}
+
+/// A run, or what there is of it.
+///
+/// Runs are listed from the newest to the oldest, and so by level. One that is being made of others stands behind those:
+/// what they no longer have is found in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) number: u64,
+    /// How often its entries were merged with those of other runs.
+    pub(super) level: u8,
+    /// How many parts it has when it is done, as a power of two.
+    pub(super) parts_log2: u8,
+    /// How many entries were written to it.
+    pub(super) entries: u64,
+    /// The first of its parts that is still there: those before it are in the run that is made of it and others.
+    pub(super) from: u32,
+    /// How many parts were written.
+    pub(super) to: u32,
+}
+
+/// The manifest in memory, to be changed.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) merged: Position,
+    /// The newest first.
+    pub(super) runs: Vec<Run>,
+}
+
+/// The most parts that a run can have, as a power of two.
+pub(super) const MOST_PARTS_LOG2: u8 = 31;
+
+const CHECKSUM: usize = 4;
+const RUN: usize = 8 + 1 + 1 + 8 + 4 + 4;
+
+impl Run {
+    pub(super) const fn parts(&self) -> u32 {
+        1 << self.parts_log2
+    }
+
+    pub(super) const fn is_done(&self) -> bool {
+        self.to == self.parts()
+    }
+
+    /// Whether the key is in the range of a part that is (still) there.
+    pub(super) const fn is_asked_for(&self, key: StreamKey) -> bool {
+        let part = key.part(self.parts_log2);
+        self.from <= part && part < self.to
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.number.to_le_bytes());
+        out.extend_from_slice(&[self.level, self.parts_log2]);
+        out.extend_from_slice(&self.entries.to_le_bytes());
+        out.extend_from_slice(&self.from.to_le_bytes());
+        out.extend_from_slice(&self.to.to_le_bytes());
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rest = Fields(bytes);
+        let number = u64::from_le_bytes(*rest.chunk()?);
+        let [level, parts_log2] = *rest.chunk()?;
+        Some(Run {
+            number,
+            level,
+            parts_log2: parts_log2.min(MOST_PARTS_LOG2),
+            entries: u64::from_le_bytes(*rest.chunk()?),
+            from: u32::from_le_bytes(*rest.chunk()?),
+            to: u32::from_le_bytes(*rest.chunk()?),
+        })
+    }
+}
+
+impl<'a> Manifest<'a> {
+    /// Of a store that never merged anything: what is needed of its log begins after `merged`.
+    pub(crate) const fn none(merged: Position) -> Self {
+        Manifest { merged, runs: &[] }
+    }
+
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, StoreError> {
+        Self::parse_checked(bytes).ok_or_else(|| damaged("its manifest"))
+    }
+
+    fn parse_checked(bytes: &'a [u8]) -> Option<Self> {
+        let (stored, rest) = bytes.split_first_chunk::<CHECKSUM>()?;
+        if u32::from_le_bytes(*stored) != xxh3_64(rest) as u32 {
+            return None;
+        }
+        let (merged, runs) = rest.split_first_chunk()?;
+        let merged = Position(u64::from_le_bytes(*merged));
+        runs.len()
+            .is_multiple_of(RUN)
+            .then_some(Manifest { merged, runs })
+    }
+
+    /// The runs, the newest first.
+    pub(super) fn runs(&self) -> impl Iterator<Item = Run> + use<'a> {
+        self.runs.chunks_exact(RUN).filter_map(Run::decode)
+    }
+
+    pub(super) fn draft(&self) -> Draft {
+        Draft {
+            merged: self.merged,
+            runs: self.runs().collect(),
+        }
+    }
+}
+
+impl Draft {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![0; CHECKSUM];
+        out.extend_from_slice(&self.merged.get().to_le_bytes());
+        for run in &self.runs {
+            run.encode(&mut out);
+        }
+        let checksum = xxh3_64(&out[CHECKSUM..]) as u32;
+        out[..CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+        out
+    }
+
+    /// A number that no run has had.
+    pub(super) fn next_number(&self) -> u64 {
+        self.runs
+            .iter()
+            .map(|run| run.number)
+            .max()
+            .unwrap_or_default()
+            + 1
+    }
+}

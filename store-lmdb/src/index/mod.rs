@@ -1,0 +1,121 @@
+//! The index of streams: where the last record of each is, as far as that was merged.
+//!
+//! What was merged up to is written in the [`Manifest`]; what is newer is in the [tail](crate::tail) of the log. The
+//! index is a tree of sorted runs (a log-structured merge tree with tiers: O'Neil and others, 1996; Jagadish and others,
+//! 1997): each merge of the tail writes a run, and [as many as `RUNS`](manifest::RUNS) runs of one level become one of the next. A run
+//! is written once, in parts, and never changed. Both happen inside commits of the writer, the second in slices, and what
+//! is half done is written down: any process can go on with it at any time.
+
+mod block;
+mod manifest;
+mod merge;
+mod part;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use manifest::Manifest;
+pub(crate) use merge::{flush, step};
+
+use crate::error::backend;
+use heed::types::Bytes;
+use heed::{Database, RoTxn};
+use manifest::Run;
+use midgard::{Position, StoreError};
+use siphasher::sip128::{Hasher128, SipHasher13};
+use std::hash::Hasher;
+
+/// Parts of runs, by the number of the run and of the part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Index(pub(crate) Database<'static, Bytes, Bytes>);
+
+/// What a stream is found by: a hash of its name, so long that no two streams of a store have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct StreamKey(u128);
+
+/// Makes the keys of streams, with a secret of the store: nobody can choose names that collide.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StreamKeys {
+    hasher: SipHasher13,
+}
+
+impl StreamKeys {
+    pub(crate) fn new(secret: &[u8; 16]) -> Self {
+        StreamKeys {
+            hasher: SipHasher13::new_with_key(secret),
+        }
+    }
+
+    pub(crate) fn of(&self, stream: &[u8]) -> StreamKey {
+        let mut hasher = self.hasher;
+        hasher.write(stream);
+        StreamKey(hasher.finish128().as_u128())
+    }
+}
+
+impl StreamKey {
+    /// The most significant bits, which are as good as any others.
+    pub(crate) const fn high(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+
+    /// Which of so many equal ranges of keys it is in; their number as a power of two.
+    const fn part(self, parts_log2: u8) -> u32 {
+        match parts_log2 {
+            0 => 0,
+            bits => (self.high() >> (64 - bits as u32)) as u32,
+        }
+    }
+}
+
+/// Where the last record of a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) key: StreamKey,
+    pub(crate) position: Position,
+}
+
+impl Index {
+    /// Where the last record of a stream was when its newest events were merged; `None` when it is in no run.
+    pub(crate) fn find(
+        &self,
+        transaction: &RoTxn<'_>,
+        manifest: &Manifest<'_>,
+        key: StreamKey,
+    ) -> Result<Option<Position>, StoreError> {
+        for run in manifest.runs().filter(|run| run.is_asked_for(key)) {
+            let part = key.part(run.parts_log2);
+            let bytes = self.part(transaction, run, part)?;
+            if let Some(position) = part::find(bytes, run.number, part, run.parts_log2, key)? {
+                return Ok(Some(position));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A part of a run.
+    fn part<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        run: Run,
+        part: u32,
+    ) -> Result<&'t [u8], StoreError> {
+        let bytes = self.0.get(transaction, &part_key(run.number, part));
+        let bytes = bytes.map_err(backend("read the index"))?;
+        bytes.ok_or_else(|| damaged(&format!("part {part} of run {} is missing", run.number)))
+    }
+}
+
+fn part_key(run: u64, part: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&run.to_be_bytes());
+    key[8..].copy_from_slice(&part.to_be_bytes());
+    key
+}
+
+/// What is said of an index that cannot be what was written.
+fn damaged(what: &str) -> StoreError {
+    StoreError::Backend {
+        action: "read the index of streams",
+        source: format!("it is damaged ({what}); restore the store from a backup").into(),
+    }
+}

@@ -1,0 +1,74 @@
+//! Parts of a run: the entries of one range of keys, in blocks.
+
+use super::block::{self, Block, Place};
+use super::{Entry, StreamKey};
+use midgard::{Position, StoreError};
+
+/// Looks for a key in the part of a run that has its range.
+///
+/// Keys are hashes, evenly spread: where one must be can be told from the key, and is missed by a block or two.
+pub(super) fn find(
+    bytes: &[u8],
+    run: u64,
+    part: u32,
+    parts_log2: u8,
+    key: StreamKey,
+) -> Result<Option<Position>, StoreError> {
+    let blocks = block::count(bytes);
+    if blocks == 0 {
+        return Ok(None);
+    }
+    let within = key.high() << parts_log2;
+    let mut number = ((u128::from(within) * blocks as u128) >> 64) as usize;
+    let mut came_from_before = None;
+    loop {
+        let block = Block::of(
+            bytes,
+            Place {
+                run,
+                part,
+                block: number,
+            },
+        )?;
+        let (before, after) = (key < block.first_key(), key > block.last_key());
+        if !before && !after {
+            let found = block.entries().find(|entry| entry.key == key);
+            return Ok(found.map(|entry| entry.position));
+        }
+        // Between this block and the one that was looked at before there is nothing.
+        if came_from_before == Some(before) || came_from_before.is_none() {
+            came_from_before = Some(before);
+        } else {
+            return Ok(None);
+        }
+        number = match before {
+            true if number == 0 => return Ok(None),
+            true => number - 1,
+            false if number + 1 == blocks => return Ok(None),
+            false => number + 1,
+        };
+    }
+}
+
+/// Adds the entries of a part whose keys are in one of so many equal ranges, in the order of keys.
+pub(super) fn collect(
+    bytes: &[u8],
+    run: u64,
+    part: u32,
+    range: u32,
+    ranges_log2: u8,
+    entries: &mut Vec<Entry>,
+) -> Result<(), StoreError> {
+    for block in 0..block::count(bytes) {
+        let block = Block::of(bytes, Place { run, part, block })?;
+        if block.last_key().part(ranges_log2) < range {
+            continue;
+        }
+        if block.first_key().part(ranges_log2) > range {
+            break;
+        }
+        let inside = |entry: &Entry| entry.key.part(ranges_log2) == range;
+        entries.extend(block.entries().filter(inside));
+    }
+    Ok(())
+}

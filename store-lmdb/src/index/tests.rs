@@ -1,0 +1,212 @@
+use super::manifest::RUNS;
+use super::*;
+use crate::databases::Databases;
+use crate::environment::Environment;
+use crate::options::{Durability, LmdbOptions};
+use std::collections::HashMap;
+use std::path::Path;
+
+fn environment(directory: &Path) -> Environment {
+    let options = LmdbOptions::default().durability(Durability::NoSync);
+    Environment::open(directory, options).unwrap()
+}
+
+/// What was merged last of each stream, beside an index.
+struct Scene {
+    environment: Environment,
+    expected: HashMap<StreamKey, Position>,
+    last: u64,
+    random: u64,
+}
+
+impl Scene {
+    fn new(directory: &Path) -> Self {
+        Scene {
+            environment: environment(directory),
+            expected: HashMap::new(),
+            last: 0,
+            random: 7,
+        }
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.random = self
+            .random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.random >> 33) % end
+    }
+
+    fn write<T>(&self, write: impl FnOnce(&Databases, &mut heed::RwTxn<'_>) -> T) -> T {
+        let guard = self.environment.access().unwrap();
+        let open = guard.get().unwrap();
+        let mut transaction = open.env.write_txn().unwrap();
+        let done = write(&open.databases, &mut transaction);
+        transaction.commit().unwrap();
+        done
+    }
+
+    /// Merges new records of `records` of so many streams.
+    fn flush(&mut self, records: u64, streams: u64) {
+        let mut tail = HashMap::new();
+        for _ in 0..records {
+            self.last += 1;
+            let stream = self.below(streams);
+            let key = self.environment.key(&format!("stream-{stream}"));
+            tail.insert(key, Position(self.last));
+        }
+        self.expected.extend(&tail);
+        let entries = tail.into_iter();
+        let entries = entries.map(|(key, position)| Entry { key, position });
+        let entries = entries.collect();
+        let last = Position(self.last);
+        self.write(|databases, transaction| {
+            flush(databases.index, databases.about, transaction, entries, last).unwrap();
+        });
+    }
+
+    /// Merges at most so many slices of runs; tells whether nothing is due any more.
+    fn step(&self, slices: usize) -> bool {
+        self.write(|databases, transaction| {
+            (0..slices).any(|_| {
+                let merged = step(databases.index, databases.about, transaction);
+                merged.unwrap().is_none()
+            })
+        })
+    }
+
+    fn find(&self, key: StreamKey) -> Result<Option<Position>, StoreError> {
+        self.environment.read(|databases, snapshot| {
+            let manifest = databases.about.manifest(snapshot)?;
+            databases.index.find(snapshot, &manifest, key)
+        })
+    }
+
+    fn check(&self) {
+        for (key, position) in &self.expected {
+            assert_eq!(self.find(*key).unwrap(), Some(*position));
+        }
+        for other in 0..1000 {
+            let key = self.environment.key(&format!("other-{other}"));
+            assert_eq!(self.find(key).unwrap(), None);
+        }
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        let runs = self
+            .environment
+            .read(|databases, snapshot| Ok(databases.about.manifest(snapshot)?.runs().collect()));
+        runs.unwrap()
+    }
+
+    /// How many parts there are in the database.
+    fn parts(&self) -> u64 {
+        let parts = self
+            .environment
+            .read(|databases, snapshot| Ok(databases.index.0.len(snapshot).unwrap()));
+        parts.unwrap()
+    }
+}
+
+#[test]
+fn the_last_record_of_each_stream_is_found_at_any_stage_of_merging() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut scene = Scene::new(directory.path());
+    for round in 0..24 {
+        scene.flush(3_000, 40_000);
+        scene.step(round % 5);
+        if round % 4 == 3 {
+            scene.check();
+        }
+    }
+    while !scene.step(1) {}
+    scene.check();
+    let runs = scene.runs();
+    assert!(runs.iter().all(Run::is_done));
+    let parts: u64 = runs.iter().map(|run| u64::from(run.parts())).sum();
+    assert_eq!(scene.parts(), parts, "no part is left behind");
+}
+
+#[test]
+fn another_process_goes_on_with_what_one_has_begun() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut scene = Scene::new(directory.path());
+    for _ in 0..9 {
+        scene.flush(6_000, 1_000_000);
+        scene.step(1);
+        // All that it has in memory is gone.
+        scene.environment.reopen().unwrap();
+    }
+    assert!(scene.runs().iter().any(|run| !run.is_done()));
+    scene.check();
+    while !scene.step(1) {}
+    scene.check();
+}
+
+#[test]
+fn few_streams_never_make_many_levels() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut scene = Scene::new(directory.path());
+    for _ in 0..100 {
+        scene.flush(500, 300);
+        while !scene.step(1) {}
+    }
+    scene.check();
+    let runs = scene.runs();
+    assert!(runs.len() <= 2 * RUNS, "{runs:?}");
+    let entries: u64 = runs.iter().map(|run| run.entries).sum();
+    assert!(entries <= 300 * runs.len() as u64);
+}
+
+#[test]
+fn levels_grow_with_the_number_of_streams_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut scene = Scene::new(directory.path());
+    for _ in 0..64 {
+        scene.flush(200, u64::MAX);
+        while !scene.step(1) {}
+    }
+    let levels = scene.runs().iter().map(|run| run.level).max();
+    assert_eq!(levels, Some(3), "64 runs, four of which become one");
+    scene.check();
+}
+
+#[test]
+fn a_damaged_block_is_an_error_and_never_another_position() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut scene = Scene::new(directory.path());
+    scene.flush(50, 1_000_000);
+    let number = scene.runs()[0].number;
+    let part = scene.environment.read(|databases, snapshot| {
+        Ok(databases
+            .index
+            .0
+            .get(snapshot, &part_key(number, 0))
+            .unwrap()
+            .unwrap()
+            .to_vec())
+    });
+    let part = part.unwrap();
+    for byte in 0..part.len() {
+        let mut damaged = part.clone();
+        damaged[byte] ^= 0x04;
+        scene.write(|databases, transaction| {
+            let put = databases
+                .index
+                .0
+                .put(transaction, &part_key(number, 0), &damaged);
+            put.unwrap();
+        });
+        let mut errors = 0;
+        for (key, position) in &scene.expected {
+            match scene.find(*key) {
+                Ok(found) => assert_eq!(found, Some(*position)),
+                Err(error) => {
+                    errors += 1;
+                    assert!(error.to_string().contains("index of streams"), "{error}");
+                }
+            }
+        }
+        assert!(errors > 0, "byte {byte} was changed");
+    }
+}

@@ -1,0 +1,100 @@
+//! Records as they are written.
+
+use super::{FORMAT, Kind, distance_of, flag, header_checksum, payload_checksum};
+use midgard::store::varint;
+use midgard::{Codec, EventId, NewEvent, Position, Timestamp, Version};
+
+/// Where and when an event is recorded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) position: Position,
+    pub(crate) stream: &'a str,
+    pub(crate) version: Version,
+    pub(crate) time: Timestamp,
+    pub(crate) links: Links<'a>,
+}
+
+/// What a record says of the rest of its stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Links<'a> {
+    /// Where the event before it is; zero when there is none.
+    pub(crate) back: Position,
+    /// Where the events are that its skips lead to, from the lowest level on; zero where there is none (any more).
+    pub(crate) skips: &'a [Position],
+    /// The first version of the stream that is still there.
+    pub(crate) first: Version,
+}
+
+/// Writes an event to `out`, which is emptied first.
+pub(crate) fn encode(out: &mut Vec<u8>, place: Place<'_>, event: &NewEvent) {
+    encode_as(out, Kind::Event, place, event);
+}
+
+/// Writes the mark that ends a stream, or its beginning.
+pub(crate) fn encode_mark(out: &mut Vec<u8>, kind: Kind, place: Place<'_>) {
+    let mut mark = NewEvent::json("", 1, Vec::new());
+    mark.codec = Codec::from_code(0);
+    encode_as(out, kind, place, &mark);
+}
+
+fn encode_as(out: &mut Vec<u8>, kind: Kind, place: Place<'_>, event: &NewEvent) {
+    let correlation_id = event.metadata.correlation_id();
+    let causation_id = event.metadata.causation_id();
+    let tags = event.tags.view().as_bytes();
+    let headers = event.metadata.headers().as_bytes();
+    let links = place.links;
+    let other_id = correlation_id.filter(|id| *id != event.id);
+    let mut flags = 0;
+    for (bit, on) in [
+        (
+            flag::CORRELATES_ITSELF,
+            correlation_id.is_some() && other_id.is_none(),
+        ),
+        (flag::CORRELATION_ID, other_id.is_some()),
+        (flag::CAUSATION_ID, causation_id.is_some()),
+        (flag::TAGS, !tags.is_empty()),
+        (flag::HEADERS, !headers.is_empty()),
+        (flag::FIRST, links.first != Version::FIRST),
+    ] {
+        flags |= if on { bit } else { 0 };
+    }
+
+    out.clear();
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&[FORMAT << 4 | kind as u8, flags, event.codec.code()]);
+    out.extend_from_slice(event.id.as_bytes());
+    varint::push(out, distance_of(event.id, place.time));
+    for id in [other_id, causation_id].iter().flatten() {
+        out.extend_from_slice(EventId::as_bytes(id));
+    }
+    let distance = |to: Position| match to {
+        Position::ZERO => 0,
+        to => place.position.get() - to.get(),
+    };
+    varint::push(out, place.version.get());
+    varint::push(out, distance(links.back));
+    for skip in links.skips {
+        varint::push(out, distance(*skip));
+    }
+    if links.first != Version::FIRST {
+        varint::push(out, links.first.get());
+    }
+    varint::push(out, u64::from(event.schema_version));
+    push_run(out, place.stream.as_bytes());
+    push_run(out, event.name.as_bytes());
+    for run in [tags, headers] {
+        if !run.is_empty() {
+            push_run(out, run);
+        }
+    }
+    varint::push(out, event.payload.len() as u64);
+    out.extend_from_slice(&payload_checksum(&event.payload).to_le_bytes());
+    let checksum = header_checksum(place.position, &out[4..]);
+    out[..4].copy_from_slice(&checksum.to_le_bytes());
+    out.extend_from_slice(&event.payload);
+}
+
+fn push_run(out: &mut Vec<u8>, run: &[u8]) {
+    varint::push(out, run.len() as u64);
+    out.extend_from_slice(run);
+}

@@ -1,0 +1,56 @@
+//! Which positions of the log are empty on purpose. A gap that is not among them is damage.
+
+use crate::error::backend;
+use heed::byteorder::{BigEndian, LittleEndian};
+use heed::types::U64;
+use heed::{Database, RoTxn, RwTxn};
+use midgard::{Position, StoreError};
+use std::ops::RangeInclusive;
+
+/// The last position of each range of removed records, by its first.
+pub(crate) type Ranges<'e> = Database<'e, U64<BigEndian>, U64<LittleEndian>>;
+
+/// Ranges that neither overlap nor touch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Removed(pub(crate) Ranges<'static>);
+
+impl Removed {
+    /// Whether all of these positions were removed.
+    pub(crate) fn covers(
+        &self,
+        transaction: &RoTxn<'_>,
+        positions: &RangeInclusive<Position>,
+    ) -> Result<bool, StoreError> {
+        let range = self.range_of(transaction, *positions.start());
+        let range = range.map_err(backend("read what was removed"))?;
+        Ok(range.is_some_and(|(_, last)| last >= positions.end().get()))
+    }
+
+    /// The range that a position is in, or the one before it.
+    fn range_of(
+        &self,
+        transaction: &RoTxn<'_>,
+        position: Position,
+    ) -> heed::Result<Option<(u64, u64)>> {
+        self.0
+            .get_lower_than_or_equal_to(transaction, &position.get())
+    }
+
+    /// Notes that a record was removed.
+    pub(crate) fn add(&self, transaction: &mut RwTxn<'_>, position: Position) -> heed::Result<()> {
+        let (mut first, mut last) = (position.get(), position.get());
+        if let Some((start, end)) = self.range_of(transaction, position)? {
+            if end >= last {
+                return Ok(());
+            }
+            if end + 1 == first {
+                first = start;
+            }
+        }
+        if let Some(end) = self.0.get(transaction, &(last + 1))? {
+            self.0.delete(transaction, &(last + 1))?;
+            last = end;
+        }
+        self.0.put(transaction, &first, &last)
+    }
+}

@@ -1,0 +1,197 @@
+//! Streams in a snapshot: where the last event of each is, and the way from there to earlier ones.
+//!
+//! Each event says where the one before it is. The event of a version that [`SKIP`](crate::record::SKIP) divides also says
+//! where the one is that many versions back, and so on for its powers: so any version is a few dozen steps away.
+
+use crate::databases::Databases;
+use crate::environment::Environment;
+use crate::error::corrupt;
+use crate::format_1::Format1;
+use crate::index::StreamKey;
+use crate::log::Record;
+use crate::record::{Header, Kind};
+use crate::tail::Known;
+use heed::RoTxn;
+use midgard::{Position, StoreError, StreamState, Version};
+
+/// What is known of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    pub(crate) state: StreamState,
+    /// Where its last event is; zero when it has none (any more).
+    pub(crate) event: Position,
+}
+
+impl Head {
+    /// Of a stream that never had an event.
+    pub(crate) const NONE: Head = Head {
+        state: StreamState::NONE,
+        event: Position::ZERO,
+    };
+}
+
+/// Calls `read` with a snapshot, and the head of the stream in it; `None` when it never had an event.
+pub(crate) fn read_with_head<T>(
+    environment: &Environment,
+    name: &str,
+    mut read: impl FnMut(&Stream<'_, '_>, Option<Head>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let (key, tail) = (environment.key(name), environment.tail());
+    loop {
+        // Before the snapshot: see `Tail`.
+        let mut known = tail.look_up(key);
+        let answer = environment.read(|databases, transaction| {
+            if databases.log.last_position(transaction)? > known.seen {
+                match tail.look_up_in(databases, transaction, key)? {
+                    Some(caught_up) => known = caught_up,
+                    None => return Ok(None),
+                }
+            }
+            let stream = Stream {
+                databases,
+                transaction,
+                name,
+            };
+            let head = stream.head(key, known)?;
+            read(&stream, head).map(Some)
+        })?;
+        if let Some(answer) = answer {
+            return Ok(answer);
+        }
+    }
+}
+
+/// A stream in a snapshot.
+#[derive(Clone, Copy)]
+pub(crate) struct Stream<'s, 't> {
+    pub(crate) databases: &'s Databases,
+    pub(crate) transaction: &'t RoTxn<'s>,
+    pub(crate) name: &'s str,
+}
+
+impl<'t> Stream<'_, 't> {
+    /// What is known of it, by what the tail of the log knows; `None` when it never had an event.
+    pub(crate) fn head(&self, key: StreamKey, known: Known) -> Result<Option<Head>, StoreError> {
+        if let Some(position) = known.damaged {
+            let reason = "its header is damaged, and it may be an event of this stream";
+            return Err(corrupt(position, Some(self.name), reason.to_owned()));
+        }
+        let (databases, transaction) = (self.databases, self.transaction);
+        let position = match known.position {
+            Some(position) => Some(position),
+            None => {
+                let manifest = databases.about.manifest(transaction)?;
+                databases.index.find(transaction, &manifest, key)?
+            }
+        };
+        match (position, &databases.format_1) {
+            (Some(position), _) => self.head_at(position).map(Some),
+            (None, Some(format_1)) => self.head_of_format_1(format_1),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn head_at(&self, position: Position) -> Result<Head, StoreError> {
+        let record = self.record(position)?;
+        let header = self.header(position, &record)?;
+        Ok(Head {
+            state: StreamState {
+                first: header.first,
+                last: header.version,
+                tombstoned: header.kind == Kind::Tombstoned,
+            },
+            event: match header.kind {
+                Kind::Event => position,
+                Kind::Truncated | Kind::Tombstoned => header.back(),
+            },
+        })
+    }
+
+    fn head_of_format_1(&self, format_1: &Format1) -> Result<Option<Head>, StoreError> {
+        let Some(stream) = format_1.stream(self.transaction, self.name)? else {
+            return Ok(None);
+        };
+        let state = stream.state;
+        // The last event may have been removed, like all before it.
+        let event = format_1.position_in(self.transaction, stream, state.last)?;
+        Ok(Some(Head {
+            state,
+            event: event.unwrap_or(Position::ZERO),
+        }))
+    }
+
+    /// Where the event of a version is, from the place of a later one (or of itself).
+    pub(crate) fn find(
+        &self,
+        mut version: Version,
+        mut position: Position,
+        target: Version,
+    ) -> Result<Position, StoreError> {
+        while version > target {
+            let record = self.record(position)?;
+            let header = self.event_header(position, &record, version)?;
+            (version, position) = match header.skip_to(target) {
+                Some(skip) => skip,
+                None => (version.previous(), self.before(&header)?),
+            };
+        }
+        Ok(position)
+    }
+
+    /// Where the event before one is.
+    pub(crate) fn before(&self, header: &Header<'_>) -> Result<Position, StoreError> {
+        let before = header.version.previous();
+        let position = match &self.databases.format_1 {
+            Some(format_1) if header.is_of_format_1() => {
+                format_1.position(self.transaction, self.name, before)?
+            }
+            _ => header.back(),
+        };
+        if position == Position::ZERO || position >= header.position {
+            return Err(self.missing(header.position, before));
+        }
+        Ok(position)
+    }
+
+    /// The record at a position where this stream has one.
+    pub(crate) fn record(&self, position: Position) -> Result<Record<'t>, StoreError> {
+        let record = self.databases.log.record(self.transaction, position)?;
+        record.ok_or_else(|| corrupt(position, Some(self.name), "it is missing".to_owned()))
+    }
+
+    /// The header of a record of this stream.
+    fn header<'r>(&self, position: Position, record: &'r [u8]) -> Result<Header<'r>, StoreError> {
+        let header = Header::parse(position, record)
+            .map_err(|reason| corrupt(position, Some(self.name), reason))?;
+        if header.stream != self.name.as_bytes() {
+            let found = String::from_utf8_lossy(header.stream);
+            let reason =
+                format!("a record of the stream was expected, found one of stream \"{found}\"");
+            return Err(corrupt(position, Some(self.name), reason));
+        }
+        Ok(header)
+    }
+
+    /// The header of the event of a version.
+    pub(crate) fn event_header<'r>(
+        &self,
+        position: Position,
+        record: &'r [u8],
+        version: Version,
+    ) -> Result<Header<'r>, StoreError> {
+        let header = self.header(position, record)?;
+        if header.kind != Kind::Event || header.version != version {
+            let reason = format!(
+                "version {version} of the stream was expected, found version {}",
+                header.version
+            );
+            return Err(corrupt(position, Some(self.name), reason));
+        }
+        Ok(header)
+    }
+
+    fn missing(&self, position: Position, version: Version) -> StoreError {
+        let reason = format!("it does not say where version {version} of the stream is");
+        corrupt(position, Some(self.name), reason)
+    }
+}

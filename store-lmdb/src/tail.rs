@@ -1,0 +1,210 @@
+//! The tail of the log: the streams of its newest records, which are not in the index yet.
+//!
+//! It is kept in memory, by each process for itself, and can be made again from the log at any time. A stream is looked
+//! up here *before* a snapshot is taken: what is here was committed before, so the snapshot has it, and what has left here for the
+//! index since is in the snapshot's index. What the snapshot has beyond the tail is taken in when it is met.
+
+use crate::databases::Databases;
+use crate::index::{Entry, StreamKey};
+use crate::log;
+use heed::RoTxn;
+use midgard::{Position, StoreError};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// How many records the tail has when it is merged into the index.
+pub(crate) const MERGED_AT: u64 = 32_768;
+
+/// A map by keys of streams, which are hashes already.
+pub(crate) type ByStream<T> = HashMap<StreamKey, T, BuildHasherDefault<KeyHasher>>;
+
+/// The last records of streams, by position.
+pub(crate) struct Tail(RwLock<State>);
+
+struct State {
+    /// Up to where the log was taken in.
+    seen: Position,
+    /// What is not after it is in the index, and may be missing here.
+    dropped: Position,
+    positions: ByStream<Position>,
+    /// Records of which cannot be told whose they are.
+    damaged: Vec<Position>,
+}
+
+/// What the tail knows of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    /// Its last record, if that is in the tail.
+    pub(crate) position: Option<Position>,
+    /// A damaged record after that, which may be one of the stream's.
+    pub(crate) damaged: Option<Position>,
+    /// Up to where the log was taken in.
+    pub(crate) seen: Position,
+}
+
+impl Tail {
+    pub(crate) fn new() -> Self {
+        Tail(RwLock::new(State {
+            seen: Position::ZERO,
+            dropped: Position::ZERO,
+            positions: HashMap::default(),
+            damaged: Vec::new(),
+        }))
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of a stream. To be asked before the snapshot is taken in which the stream is read.
+    pub(crate) fn look_up(&self, key: StreamKey) -> Known {
+        self.state().known(key)
+    }
+
+    /// As [`look_up`](Tail::look_up), within a snapshot that may have more of the log: that is taken in first. `None` when the
+    /// tail is beyond the snapshot, which is too old then.
+    pub(crate) fn look_up_in(
+        &self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+        key: StreamKey,
+    ) -> Result<Option<Known>, StoreError> {
+        let mut state = self.change();
+        let caught_up = state.catch_up(databases, snapshot)?;
+        Ok(caught_up.then(|| state.known(key)))
+    }
+
+    /// Takes in what a snapshot has beyond the tail, if any. `last` is where its log ends.
+    pub(crate) fn catch_up(
+        &self,
+        last: Position,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+    ) -> Result<(), StoreError> {
+        if self.state().seen == last {
+            return Ok(());
+        }
+        self.change().catch_up(databases, snapshot).map(drop)
+    }
+
+    /// Takes in what was committed: records up to `last`, behind all that there was `before`.
+    pub(crate) fn extend(&self, before: Position, last: Position, entries: &[Entry]) {
+        let mut state = self.change();
+        // Otherwise a reader has met it already, or will.
+        if state.seen == before {
+            state.insert(last, entries);
+        }
+    }
+
+    /// As [`extend`](Tail::extend), when all `before` was merged in the same commit.
+    pub(crate) fn replace(&self, before: Position, last: Position, entries: &[Entry]) {
+        let mut state = self.change();
+        if state.seen == before {
+            state.positions.clear();
+            state.dropped = before;
+            state.insert(last, entries);
+        }
+    }
+
+    /// All of it, to be merged: when it has the log up to `until`, and knows whose all of that is.
+    pub(crate) fn entries(&self, until: Position) -> Option<Vec<Entry>> {
+        let state = self.state();
+        let complete = state.seen == until && state.damaged.is_empty();
+        complete.then(|| {
+            let positions = state.positions.iter();
+            let entry = |(key, position): (&StreamKey, &Position)| Entry {
+                key: *key,
+                position: *position,
+            };
+            positions.map(entry).collect()
+        })
+    }
+}
+
+impl State {
+    fn known(&self, key: StreamKey) -> Known {
+        let position = self.positions.get(&key).copied();
+        let damaged = self.damaged.last().copied();
+        Known {
+            position,
+            damaged: damaged.filter(|damaged| position.is_none_or(|position| position < *damaged)),
+            seen: self.seen,
+        }
+    }
+
+    /// Tells whether it has just what the snapshot has.
+    fn catch_up(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+    ) -> Result<bool, StoreError> {
+        let merged = databases.about.manifest(snapshot)?.merged;
+        let last = databases.log.last_position(snapshot)?;
+        if self.seen > last || self.dropped > merged {
+            return Ok(false);
+        }
+        self.drop_until(merged);
+        let mut expected = self.seen.next();
+        for record in databases.log.forward(snapshot, expected..=last)? {
+            let (position, bytes) = record?;
+            if !databases.nothing_missing(snapshot, expected, position)? {
+                self.damaged.push(position.previous());
+            }
+            expected = position.next();
+            match log::header(position, &bytes) {
+                Ok(header) => {
+                    self.positions
+                        .insert(databases.keys.of(header.stream), position);
+                }
+                Err(_) => self.damaged.push(position),
+            }
+        }
+        self.seen = last;
+        Ok(true)
+    }
+
+    fn insert(&mut self, last: Position, entries: &[Entry]) {
+        self.positions
+            .extend(entries.iter().map(|entry| (entry.key, entry.position)));
+        self.seen = last;
+    }
+
+    /// Forgets what is in the index, when that pays.
+    fn drop_until(&mut self, merged: Position) {
+        if self.seen < merged {
+            self.positions.clear();
+            self.seen = merged;
+        } else if self.positions.len() as u64 > 2 * MERGED_AT {
+            self.positions.retain(|_, position| *position > merged);
+        } else {
+            return;
+        }
+        self.dropped = merged;
+        self.damaged.retain(|position| *position > merged);
+    }
+}
+
+/// Takes keys of streams for the hashes they are.
+#[derive(Debug, Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+}

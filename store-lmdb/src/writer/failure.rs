@@ -1,0 +1,74 @@
+//! Why a batch was not committed.
+
+use crate::error::backend;
+use heed::{Error, MdbError};
+use midgard::{Full, StoreError};
+
+/// Why a batch was not committed, as far as is known.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The map is full, or smaller than another process made it. Nothing was written.
+    Grow,
+    /// LMDB wants to be opened anew before it writes again. Nothing was written.
+    Unusable(Error),
+    /// The commit itself failed.
+    Commit {
+        error: Error,
+        transaction: usize,
+        bytes: usize,
+    },
+    /// Nothing was written.
+    Store(StoreError),
+}
+
+impl Failure {
+    pub(super) fn of(action: &'static str, error: Error) -> Self {
+        match error {
+            Error::Mdb(MdbError::MapFull | MdbError::MapResized) => Failure::Grow,
+            Error::Mdb(MdbError::Panic) => Failure::Unusable(error),
+            error => Failure::Store(backend(action)(error)),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full(Full::Map) => Failure::Grow,
+            error => Failure::Store(error),
+        }
+    }
+}
+
+/// The same error once more, for another append of the batch. What lies underneath becomes its text.
+pub(super) fn again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Full(full) => StoreError::Full(*full),
+        StoreError::OutcomeUnknown { reason, .. } => StoreError::OutcomeUnknown {
+            reason: reason.clone(),
+            source: None,
+        },
+        StoreError::Closed { location } => StoreError::Closed {
+            location: location.clone(),
+        },
+        StoreError::Corrupt {
+            log,
+            position,
+            stream,
+            reason,
+        } => StoreError::Corrupt {
+            log: *log,
+            position: *position,
+            stream: stream.clone(),
+            reason: reason.clone(),
+        },
+        StoreError::Backend { action, source } => StoreError::Backend {
+            action,
+            source: source.to_string().into(),
+        },
+        error => StoreError::Backend {
+            action: "append",
+            source: error.to_string().into(),
+        },
+    }
+}

@@ -1,0 +1,69 @@
+//! Zeros ahead of the end of the data file.
+//!
+//! A commit that makes the file longer has the file system write down where its new pages are, which takes about as long as
+//! the pages themselves. Over zeros that are there already it only writes the pages. So zeros are written a step ahead, while LMDB's
+//! lock is held: nobody else writes there then. LMDB takes no notice of what is behind its last page.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// How many commits like the last ones a step has room for.
+const COMMITS: u64 = 64;
+/// The smallest and the largest step, in bytes.
+const STEP: (u64, u64) = (256 << 10, 4 << 20);
+/// What a commit has to write at least, beside its records: about as many pages as the tree of the log is deep.
+const PAGES: u64 = 32 << 10;
+/// Commits that write more than this are as fast without: they wait for the device, not for the file system.
+const LARGEST_COMMIT: u64 = 512 << 10;
+
+/// The end of the data file.
+#[derive(Default)]
+pub(super) struct Prewrite {
+    file: Option<File>,
+    /// How long the file is, as far as is known.
+    length: u64,
+    /// Up to where LMDB uses it.
+    used: u64,
+    /// About how much longer a commit makes that.
+    usual: u64,
+}
+
+impl Prewrite {
+    /// Writes zeros when there are few left behind `used`, the end of what LMDB uses. To be called under its lock.
+    pub(super) fn ahead_of(&mut self, used: u64, directory: &Path) -> io::Result<()> {
+        let grown = used.saturating_sub(self.used);
+        self.used = used;
+        // Forgets slowly: a commit that finds free pages does not say that the next one will.
+        self.usual = grown.min(2 * LARGEST_COMMIT).max(self.usual * 7 / 8);
+        let commit = self.usual + PAGES;
+        if used + 2 * commit <= self.length || self.usual > LARGEST_COMMIT {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(
+                OpenOptions::new()
+                    .write(true)
+                    .open(directory.join("data.mdb"))?,
+            ),
+        };
+        self.length = file.metadata()?.len();
+        let end = used + (COMMITS * commit).clamp(STEP.0, STEP.1);
+        let from = self.length.max(used);
+        if from < end && used + 2 * commit > self.length {
+            file.seek(SeekFrom::Start(from))?;
+            file.write_all(&vec![0; (end - from) as usize])?;
+            self.length = end;
+        }
+        Ok(())
+    }
+
+    /// Cuts off the zeros that were not needed. To be called under LMDB's lock.
+    pub(super) fn trim(self, used: u64) -> io::Result<()> {
+        match self.file {
+            Some(file) if file.metadata()?.len() > used => file.set_len(used),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What the rules see: the transaction, with what is already in it.
+
+use super::heads::Heads;
+use crate::databases::Databases;
+use crate::error::backend;
+use crate::index::StreamKey;
+use crate::log;
+use crate::recent::RecentEvents;
+use crate::record::Kind;
+use crate::streams::{Head, Stream};
+use crate::tail::Tail;
+use heed::{RoTxn, RwTxn};
+use midgard::store::rules::View;
+use midgard::{EventId, Position, Query, StoreError, StreamName, StreamState, Version};
+
+/// What is read while a batch is filled.
+pub(super) struct Tables<'e> {
+    pub(super) databases: &'e Databases,
+    pub(super) tail: &'e Tail,
+    pub(super) heads: &'e mut Heads,
+    pub(super) recent: &'e mut RecentEvents,
+}
+
+impl Tables<'_> {
+    /// A stream, and what it is found by.
+    pub(super) fn head(
+        &mut self,
+        transaction: &RoTxn<'_>,
+        name: &str,
+    ) -> Result<(StreamKey, Head), StoreError> {
+        let key = self.databases.keys.of(name.as_bytes());
+        if let Some(head) = self.heads.get(key) {
+            return Ok((key, head));
+        }
+        let stream = Stream {
+            databases: self.databases,
+            transaction,
+            name,
+        };
+        let head = stream.head(key, self.tail.look_up(key))?;
+        let head = head.unwrap_or(Head::NONE);
+        self.heads.set(key, head);
+        Ok((key, head))
+    }
+}
+
+pub(super) struct BatchView<'b, 'e> {
+    pub(super) tables: &'b mut Tables<'e>,
+    pub(super) transaction: &'b RwTxn<'e>,
+}
+
+impl BatchView<'_, '_> {
+    fn head(&mut self, stream: &StreamName) -> Result<Head, StoreError> {
+        let (_, head) = self.tables.head(self.transaction, stream.as_str())?;
+        Ok(head)
+    }
+}
+
+impl View for BatchView<'_, '_> {
+    fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError> {
+        Ok(self.head(stream)?.state)
+    }
+
+    fn event_at(
+        &mut self,
+        stream: &StreamName,
+        version: Version,
+    ) -> Result<Option<(EventId, Position)>, StoreError> {
+        let Head { state, event } = self.head(stream)?;
+        if state.tombstoned || version < state.first || version > state.last {
+            return Ok(None);
+        }
+        let stream = Stream {
+            databases: self.tables.databases,
+            transaction: self.transaction,
+            name: stream.as_str(),
+        };
+        let position = stream.find(state.last, event, version)?;
+        let record = stream.record(position)?;
+        let header = stream.event_header(position, &record, version)?;
+        Ok(Some((header.id, position)))
+    }
+
+    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Version>, StoreError> {
+        let head = self.head(stream)?;
+        let stream = Stream {
+            databases: self.tables.databases,
+            transaction: self.transaction,
+            name: stream.as_str(),
+        };
+        self.tables.recent.version(stream, head, id)
+    }
+
+    fn first_match(
+        &mut self,
+        query: &Query,
+        after: Position,
+    ) -> Result<Option<Position>, StoreError> {
+        let later = after.next()..=Position::MAX;
+        for record in self.tables.databases.forward(self.transaction, later)? {
+            let (position, bytes) = record?;
+            let header = log::header(position, &bytes)?;
+            if header.kind == Kind::Event && query.matches(&log::event(&header)?) {
+                return Ok(Some(position));
+            }
+        }
+        Ok(None)
+    }
+
+    fn entry_is(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError> {
+        let found = self.tables.databases.entries.get(self.transaction, key);
+        Ok(found.map_err(backend("read entries"))? == value)
+    }
+}
