@@ -10,7 +10,10 @@ use midgard::{ReadLog, ReadStream, Store, StreamName, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::OnceLock;
 
+/// So many are there to be read.
+const EVENTS: u64 = 20_000;
 const PAYLOAD: usize = 500;
 /// What a commit of one small event writes anew, at most.
 const PAGES_PER_COMMIT: f64 = 16.0;
@@ -26,15 +29,15 @@ struct Growing {
 }
 
 impl Growing {
-    /// A store with so many events in the stream `a`.
-    fn new(events: usize) -> Self {
+    /// A store with many events in the stream `a`.
+    fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = LmdbStore::options()
             .durability(Durability::NoSync)
             .open(directory.path())
             .unwrap();
-        for _ in 0..events.div_ceil(1_000) {
-            let events = (0..events.min(1_000)).map(|_| event("x".repeat(PAYLOAD)));
+        for _ in 0..EVENTS / 1_000 {
+            let events = (0..1_000).map(|_| event("x".repeat(PAYLOAD)));
             append(&store, "a", events.collect()).unwrap();
         }
         Growing {
@@ -58,8 +61,8 @@ impl Growing {
 }
 
 /// The bytes that the file grows by for each byte that is written, while `read` does so many commits.
-fn growth(events: usize, read: impl FnOnce(&mut Growing)) -> f64 {
-    let mut growing = Growing::new(events);
+fn growth(read: impl FnOnce(&mut Growing)) -> f64 {
+    let mut growing = Growing::new();
     let before = growing.size();
     read(&mut growing);
     assert_eq!(growing.committed, commits());
@@ -68,18 +71,21 @@ fn growth(events: usize, read: impl FnOnce(&mut Growing)) -> f64 {
 }
 
 /// The same without a reader.
-fn growth_alone(events: usize) -> f64 {
-    growth(events, |growing| {
-        for _ in 0..commits() {
-            growing.commit();
-        }
+fn growth_alone() -> f64 {
+    static GROWTH: OnceLock<f64> = OnceLock::new();
+    *GROWTH.get_or_init(|| {
+        growth(|growing| {
+            for _ in 0..commits() {
+                growing.commit();
+            }
+        })
     })
 }
 
 #[test]
 fn streams_of_events_that_are_held_keep_no_old_pages() {
-    let alone = growth_alone(3_000);
-    let held = growth(3_000, |growing| {
+    let alone = growth_alone();
+    let held = growth(|growing| {
         let store = growing.store.clone();
         let name = StreamName::new("a").unwrap();
         let mut log = store.events(ReadLog::forward());
@@ -89,8 +95,8 @@ fn streams_of_events_that_are_held_keep_no_old_pages() {
         for _ in 0..commits() {
             growing.commit();
         }
-        assert_eq!(block_on(stream.count()), 2_999);
-        assert_eq!(block_on(log.count()) as u64, 2_999 + commits());
+        assert_eq!(block_on(stream.count()) as u64, EVENTS - 1);
+        assert_eq!(block_on(log.count()) as u64, EVENTS - 1 + commits());
     });
     println!(
         "{alone:.2} bytes for each byte of payload alone, {held:.2} with two streams that are held"
@@ -103,10 +109,9 @@ fn streams_of_events_that_are_held_keep_no_old_pages() {
 
 #[test]
 fn a_visitor_that_takes_its_time_keeps_the_old_pages_of_one_batch() {
-    let events = 20_000;
-    let alone = growth_alone(events);
-    let per_event = commits().div_ceil(events as u64);
-    let held = growth(events, |growing| {
+    let alone = growth_alone();
+    let per_event = commits().div_ceil(EVENTS);
+    let held = growth(|growing| {
         let store = growing.store.clone();
         block_on(store.read_log(&ReadLog::forward(), &mut |_| {
             for _ in 0..per_event {

@@ -54,10 +54,17 @@ impl Use {
     }
 }
 
+/// What a byte is for, and the number of the database that it is of.
+pub(crate) type Place = (u8, Use);
+
 /// The uses of all bytes of a file.
 pub(crate) struct Pages<'a> {
     file: &'a [u8],
-    uses: Vec<Use>,
+    uses: Vec<Place>,
+    /// The names of databases, by number. The first one has the others in it; the bytes of none are its, too.
+    databases: Vec<String>,
+    /// Whose pages are being followed.
+    database: u8,
 }
 
 impl<'a> Pages<'a> {
@@ -65,7 +72,9 @@ impl<'a> Pages<'a> {
     pub(crate) fn of(file: &'a [u8]) -> Self {
         let mut pages = Pages {
             file,
-            uses: vec![Use::Unused; file.len()],
+            uses: vec![(0, Use::Unused); file.len()],
+            databases: vec![String::new()],
+            database: 0,
         };
         let transaction = |page: usize| pages.u64(page * PAGE + META_DATABASES + 2 * DATABASE + 8);
         let live = usize::from(transaction(1) > transaction(0));
@@ -77,28 +86,35 @@ impl<'a> Pages<'a> {
         let databases = live * PAGE + META_DATABASES;
         let main = pages.root(databases + DATABASE);
         pages.tree(main);
-        let before: Vec<_> = pages.uses.iter().map(|of| *of == Use::Unused).collect();
+        let is_unused = |place: &Place| place.1 == Use::Unused;
+        let before: Vec<_> = pages.uses.iter().map(is_unused).collect();
         let free = pages.root(databases);
         pages.tree(free);
         for (of, was_unused) in pages.uses.iter_mut().zip(before) {
-            if was_unused && *of != Use::Unused {
-                *of = Use::FreeList;
+            if was_unused && !is_unused(of) {
+                of.1 = Use::FreeList;
             }
         }
         pages
     }
 
-    pub(crate) fn of_byte(&self, at: usize) -> Use {
+    pub(crate) fn of_byte(&self, at: usize) -> Place {
         self.uses[at]
     }
 
-    /// The places of all bytes, by their use.
-    pub(crate) fn by_use(&self) -> BTreeMap<Use, Vec<usize>> {
-        let mut places = BTreeMap::<_, Vec<_>>::new();
-        for (at, of) in self.uses.iter().enumerate() {
-            places.entry(*of).or_default().push(at);
+    /// The name of a place.
+    pub(crate) fn name(&self, (database, of): Place) -> String {
+        let name = format!("{} {of:?}", self.databases[usize::from(database)]);
+        name.trim_start().to_owned()
+    }
+
+    /// The numbers of all bytes, by their places.
+    pub(crate) fn by_place(&self) -> BTreeMap<Place, Vec<usize>> {
+        let mut bytes = BTreeMap::<_, Vec<_>>::new();
+        for (at, place) in self.uses.iter().enumerate() {
+            bytes.entry(*place).or_default().push(at);
         }
-        places
+        bytes
     }
 
     fn tree(&mut self, root: u64) {
@@ -133,8 +149,12 @@ impl<'a> Pages<'a> {
                 }
                 _ => {
                     self.mark(value..value + DATABASE, Use::Root);
+                    let name = String::from_utf8_lossy(&self.file[key..value]);
+                    self.databases.push(name.into_owned());
+                    self.database = self.databases.len() as u8 - 1;
                     let root = self.root(value);
                     self.tree(root);
+                    self.database = 0;
                 }
             }
         }
@@ -145,7 +165,7 @@ impl<'a> Pages<'a> {
     }
 
     fn mark(&mut self, bytes: Range<usize>, of: Use) {
-        self.uses[bytes].fill(of);
+        self.uses[bytes].fill((self.database, of));
     }
 
     fn bytes<const N: usize>(&self, at: usize) -> [u8; N] {

@@ -33,6 +33,7 @@ type Streams = HashMap<String, Vec<Entry>>;
 
 pub(crate) struct Ledger {
     directory: PathBuf,
+    store: Option<LmdbStore>,
     /// Of the processes that live, by their numbers.
     journals: BTreeMap<u64, JournalReader>,
     /// What was acknowledged, and not compared yet.
@@ -53,6 +54,7 @@ impl Ledger {
         fs::create_dir(directory.join("journals")).unwrap();
         Ledger {
             directory: directory.to_owned(),
+            store: None,
             journals: BTreeMap::new(),
             pending: Vec::new(),
             acknowledged: 0,
@@ -81,13 +83,23 @@ impl Ledger {
         self.journals.remove(&number);
     }
 
+    /// The store, open since it was last closed.
+    fn store(&mut self) -> LmdbStore {
+        let open = || LmdbStore::open(self.directory.join("store")).unwrap();
+        self.store.get_or_insert_with(open).clone()
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.store = None;
+    }
+
     /// Compares what was appended since the last time, while others may append.
     pub(crate) fn check_new(&mut self, cycle: u64) {
         self.read_journals();
         let acknowledged = std::mem::take(&mut self.pending);
         let truncated = std::mem::take(&mut self.truncated);
         let tombstoned = std::mem::take(&mut self.tombstoned);
-        let store = LmdbStore::open(self.directory.join("store")).unwrap();
+        let store = self.store();
         let mut new = Streams::new();
         self.seen = read_log(&store, self.seen, &mut new, cycle);
         let firsts: Vec<_> = new
@@ -129,7 +141,7 @@ impl Ledger {
 
     /// Compares everything that there is, while others may append.
     pub(crate) fn check_all(&mut self, cycle: u64) {
-        let store = LmdbStore::open(self.directory.join("store")).unwrap();
+        let store = self.store();
         let mut all = Streams::new();
         read_log(&store, Position::ZERO, &mut all, cycle);
         self.read_journals();

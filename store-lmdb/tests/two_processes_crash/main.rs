@@ -101,6 +101,10 @@ fn kills_of_two_processes_that_write_lose_nothing_and_tear_nothing() {
         } else {
             writers[1 - victim].goes_on();
         }
+        if random.u8(..3) == 0 {
+            // What checks is one of those who have the store open, or opens it after a kill.
+            ledger.close();
+        }
         ledger.check_new(cycle);
         if (cycle + 1) % CYCLES_PER_FULL_CHECK == 0 {
             ledger.check_all(cycle);
