@@ -9,6 +9,7 @@ use crate::removed::{Ranges, Removed};
 use heed::types::Bytes;
 use heed::{Database, DatabaseOpener, RoTxn, RwTxn, WithoutTls};
 use midgard::{Position, StoreError};
+use std::iter;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -92,13 +93,19 @@ impl Databases {
         transaction: &'t RoTxn<'_>,
         positions: RangeInclusive<Position>,
     ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
-        let mut expected = *positions.start();
-        let records = self.log.forward(transaction, positions)?;
-        Ok(records.map(move |record| {
-            let (position, bytes) = record?;
-            self.expect(transaction, expected, position)?;
-            expected = position.next();
-            Ok((position, bytes))
+        let (mut expected, last) = positions.into_inner();
+        let end = last.min(self.log.last_position(transaction)?).next();
+        let mut records = self.log.forward(transaction, expected..=last)?;
+        Ok(iter::from_fn(move || {
+            let (found, record) = match records.next() {
+                Some(Ok((position, bytes))) => (position, Some((position, bytes))),
+                Some(Err(error)) => return Some(Err(error)),
+                // There may be some missing at the end, too.
+                None => (end, None),
+            };
+            let nothing_missing = self.expect(transaction, expected, found);
+            expected = found.next();
+            nothing_missing.map(|()| record).transpose()
         }))
     }
 
@@ -109,12 +116,16 @@ impl Databases {
         last: Position,
     ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
         let mut end = last.next();
-        let records = self.log.backward(transaction, Position::FIRST..=last)?;
-        Ok(records.map(move |record| {
-            let (position, bytes) = record?;
-            self.expect(transaction, position.next(), end)?;
-            end = position;
-            Ok((position, bytes))
+        let mut records = self.log.backward(transaction, Position::FIRST..=last)?;
+        Ok(iter::from_fn(move || {
+            let (found, record) = match records.next() {
+                Some(Ok((position, bytes))) => (position, Some((position, bytes))),
+                Some(Err(error)) => return Some(Err(error)),
+                None => (Position::ZERO, None),
+            };
+            let nothing_missing = self.expect(transaction, found.next(), end);
+            end = found;
+            nothing_missing.map(|()| record).transpose()
         }))
     }
 

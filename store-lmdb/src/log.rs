@@ -169,6 +169,7 @@ impl Log {
         Ok(Forward {
             range: range.map_err(backend("read the log"))?,
             next: None,
+            least: *positions.start(),
         })
     }
 
@@ -181,6 +182,7 @@ impl Log {
         let range = self.0.rev_range(transaction, &bounds(&edges(&positions)));
         Ok(Backward {
             range: range.map_err(backend("read the log"))?,
+            most: *positions.end(),
         })
     }
 }
@@ -205,6 +207,8 @@ pub(crate) struct Forward<'t> {
     range: RoRange<'t, Bytes, Bytes>,
     /// What was found behind a split record.
     next: Option<Pair<'t>>,
+    /// What comes has this position or a later one. Pages of LMDB that are damaged may lead anywhere, and in a circle.
+    least: Position,
 }
 
 impl<'t> Forward<'t> {
@@ -222,9 +226,13 @@ impl<'t> Forward<'t> {
             return Ok(None);
         };
         let (position, piece) = place_of(key)?;
+        if position < self.least {
+            return Err(out_of_order(self.least, position));
+        }
         if piece != 0 {
             return Err(lost_piece(position));
         }
+        self.least = position.next();
         if !record::is_split(bytes) {
             return Ok(Some((position, Cow::Borrowed(bytes))));
         }
@@ -251,6 +259,8 @@ impl<'t> Iterator for Forward<'t> {
 /// Records from the end of the log.
 pub(crate) struct Backward<'t> {
     range: RoRevRange<'t, Bytes, Bytes>,
+    /// What comes has this position or an earlier one.
+    most: Position,
 }
 
 impl<'t> Backward<'t> {
@@ -264,6 +274,9 @@ impl<'t> Backward<'t> {
             .map_err(backend("read the log"))?
         {
             let (position, piece) = place_of(key)?;
+            if position > self.most {
+                return Err(out_of_order(self.most, position));
+            }
             if *of.get_or_insert(position) != position {
                 break;
             }
@@ -271,6 +284,7 @@ impl<'t> Backward<'t> {
                 pieces.push(bytes);
                 continue;
             }
+            self.most = position.previous();
             if pieces.is_empty() {
                 return Ok(Some((position, Cow::Borrowed(bytes))));
             }
@@ -291,6 +305,11 @@ impl<'t> Iterator for Backward<'t> {
     fn next(&mut self) -> Option<Item<'t>> {
         self.record().transpose()
     }
+}
+
+fn out_of_order(expected: Position, found: Position) -> StoreError {
+    let reason = format!("the one at position {found} stands in its place");
+    corrupt(expected, None, reason)
 }
 
 fn lost_piece(position: Position) -> StoreError {
