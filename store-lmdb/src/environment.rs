@@ -58,11 +58,15 @@ impl Environment {
             open: RwLock::new(Some(open)),
             tail: Tail::new(),
         };
-        environment.read(|databases, snapshot| {
+        let caught_up = environment.read(|databases, snapshot| {
             let last = databases.log.last_position(snapshot)?;
             environment.tail.catch_up(last, databases, snapshot)
-        })?;
-        Ok(environment)
+        });
+        match caught_up {
+            // Whoever needs it does it. Who only writes needs no slot.
+            Ok(()) | Err(StoreError::Full(Full::Readers { .. })) => Ok(environment),
+            Err(error) => Err(error),
+        }
     }
 
     /// The newest records of the log, by their streams.

@@ -96,6 +96,30 @@ fn slots_that_two_processes_hold_are_counted_together_and_come_back_by_a_kill() 
     assert_eq!(read_stream(&store, "b").unwrap().len(), 101);
 }
 
+/// Not a test of its own: opens the store and appends.
+#[test]
+fn child_appends_once() {
+    if let Some(directory) = child_directory() {
+        append(&open(directory), "b", vec![event("x")]).unwrap();
+        println!("appended");
+    }
+}
+
+#[test]
+fn a_store_whose_slots_are_all_taken_can_be_opened_and_written() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    append(&store, "a", vec![event("1")]).unwrap();
+    hold(&store, SLOTS, &mut || {
+        let child = Process::start("child_appends_once", directory.path(), &[]);
+        child.next("appended");
+    });
+    assert_eq!(read_log(&store).unwrap().len(), 2);
+}
+
 #[test]
 fn many_readers_with_few_slots_fail_one_by_one_and_no_append_does() {
     let directory = tempfile::tempdir().unwrap();

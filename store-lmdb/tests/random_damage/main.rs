@@ -141,7 +141,11 @@ fn look_at(directory: &Path) -> (Outcome, String) {
         return (Outcome::Hung, process.said("verdict ").concat());
     };
     if let Some(signal) = status.signal() {
-        return (Outcome::Crashed, format!("signal {signal}"));
+        let when = match process.said("appending").len() {
+            0 => "reading",
+            _ => "appending",
+        };
+        return (Outcome::Crashed, format!("signal {signal}, {when}"));
     }
     let said = process.said("verdict ").pop();
     let said = said.unwrap_or_else(|| panic!("the process ended with {status}"));

@@ -60,6 +60,8 @@ impl<'a> Judge<'a> {
             self.state(&store, &name);
             self.read_stream(&store, &name);
         }
+        // In case this is where the process crashes.
+        println!("appending");
         let before = self.worst;
         for name in ["long", "short-3", "truncated", "large", "new", "ended"] {
             self.append(&store, name);
