@@ -112,6 +112,8 @@ impl Ledger {
         for (name, first) in firsts {
             self.check_stream(&store, &name, first, cycle);
         }
+        // Some may have been removed since.
+        self.read_journals();
         for (name, version, id) in &acknowledged {
             let entries = self.streams.get(name).map_or(&[][..], Vec::as_slice);
             let found = entries.binary_search_by_key(version, |entry| entry.version);
