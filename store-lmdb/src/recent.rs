@@ -84,9 +84,13 @@ impl RecentEvents {
             self.versions.remove(&key);
         }
         self.damaged = self.damaged.split_off(&oldest);
-        let range = self.seen.next().max(oldest)..=last;
-        for record in databases.log.forward(transaction, range)? {
+        let mut expected = self.seen.next().max(oldest);
+        for record in databases.log.forward(transaction, expected..=last)? {
             let (position, bytes) = record?;
+            if !databases.nothing_missing(transaction, expected, position)? {
+                self.damaged.insert(expected);
+            }
+            expected = position.next();
             let header = match Header::parse(position, &bytes) {
                 Ok(header) if header.kind == Kind::Event => header,
                 // A mark, or what may have been one: something that was taken in may be removed.
@@ -105,6 +109,9 @@ impl RecentEvents {
                 vacant.insert(header.version);
                 self.order.push_back((position, key));
             }
+        }
+        if !databases.nothing_missing(transaction, expected, last.next())? {
+            self.damaged.insert(expected);
         }
         self.seen = last;
         Ok(())

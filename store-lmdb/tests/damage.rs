@@ -162,6 +162,27 @@ fn an_append_to_a_damaged_stream_fails_alone() {
 }
 
 #[test]
+fn a_retry_whose_first_record_is_lost_is_an_error_and_not_appended_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let events: Vec<_> = ["1", "2", "3"].map(event).into();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "a", events.clone()).unwrap();
+    append(&store, "b", vec![event("4")]).unwrap();
+    drop(store);
+    // The length of a key, and the key. Where the second record was there is nothing now.
+    let key = |position: u64| [&8_u16.to_le_bytes()[..], &position.to_be_bytes()].concat();
+    patch(directory.path(), &key(2), &key(1 << 40));
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let error = append(&store, "a", vec![events[1].clone()]).unwrap_err();
+    assert!(
+        matches!(error, AppendError::Store(StoreError::Corrupt { .. })),
+        "{error}"
+    );
+    read_stream(&store, "a").unwrap_err();
+    read_log(&store).unwrap_err();
+}
+
+#[test]
 fn a_damaged_record_at_the_end_of_the_log_stands_in_no_ones_way() {
     let directory = tempfile::tempdir().unwrap();
     let store = LmdbStore::open(directory.path()).unwrap();
