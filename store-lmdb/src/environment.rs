@@ -3,13 +3,13 @@
 use crate::databases::{Databases, Entries};
 use crate::error::backend;
 use crate::index::{StreamKey, StreamKeys};
+use crate::length;
 use crate::options::{Durability, LmdbOptions};
 use crate::tail::Tail;
 use heed::{
     CommitOrAbort, Env, EnvFlags, EnvOpenOptions, Error, MdbError, RoTxn, RwTxn, WithoutTls,
 };
 use midgard::{Full, StoreError};
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -296,7 +296,7 @@ fn databases(path: &Path, env: &Env<WithoutTls>) -> Result<Databases, OpenError>
         })
     };
     let transaction = begin()?;
-    lengthen(path, env)?;
+    length::correct(path, env)?;
     let databases = env.create_databases_and_commit(transaction, |opener, transaction| {
         Databases::open(path, opener, transaction)
             .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)
@@ -306,34 +306,6 @@ fn databases(path: &Path, env: &Env<WithoutTls>) -> Result<Databases, OpenError>
     // One that writes nothing; a read needs a slot, and all may be taken.
     let transaction = begin()?;
     Ok(Databases::new(databases, &transaction)?)
-}
-
-/// The most bytes that a sound file can be shorter than what LMDB uses: it does not write pages at the end that a
-/// transaction took and gave back.
-const LARGEST_GAP: u64 = 1 << 30;
-
-/// Makes a file that was cut off as long as it should be. To read behind the end of a file that is mapped ends the
-/// process; zeros are no page, and an error. To be called under LMDB's lock.
-fn lengthen(path: &Path, env: &Env<WithoutTls>) -> Result<(), StoreError> {
-    let failed = |error: std::io::Error| backend("look at its file")(error.into());
-    let page = u64::from(env.unnamed_database_stat().page_size);
-    let used = (env.info().last_page_number as u64 + 1).saturating_mul(page);
-    let length = env.real_disk_size().map_err(backend("look at its file"))?;
-    if length >= used {
-        return Ok(());
-    }
-    if used - length > LARGEST_GAP {
-        return Err(StoreError::Backend {
-            action: "open its LMDB environment",
-            source: format!(
-                "data.mdb has {length} bytes, and should have {used}; restore it from a backup"
-            )
-            .into(),
-        });
-    }
-    tracing::warn!(path = %path.display(), length, used, "data.mdb is shorter than what it uses, and may have been cut off");
-    let file = OpenOptions::new().write(true).open(path.join("data.mdb"));
-    file.and_then(|file| file.set_len(used)).map_err(failed)
 }
 
 fn twice(map_size: usize) -> usize {
