@@ -243,6 +243,57 @@ fn a_store_of_a_newer_format_is_refused_with_a_sentence() {
 }
 
 #[test]
+fn a_file_that_was_cut_off_is_an_error_and_ends_no_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    for _ in 0..200 {
+        append(&store, "a", vec![event("x".repeat(10_000))]).unwrap();
+    }
+    drop(store);
+    let path = directory.path().join("data.mdb");
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    let read = LmdbStore::open(directory.path()).and_then(|store| read_log(&store));
+    read.unwrap_err();
+}
+
+#[test]
+fn a_database_that_was_lost_is_not_made_again_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    three_events(directory.path());
+    patch(directory.path(), b"\x03\0log", b"\x03\0lpg");
+    let error = LmdbStore::open(directory.path()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the store could not open its databases: the database \"log\" is missing; restore the store \
+         from a backup"
+    );
+}
+
+#[test]
+fn another_id_than_the_stores_own_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    three_events(directory.path());
+    let bytes = fs::read(directory.path().join("data.mdb")).unwrap();
+    // The length of the name, the name, and what stands there.
+    let fact = bytes.windows(6).find(|fact| fact.starts_with(b"\x02\0id"));
+    let [.., first, second] = fact.unwrap() else {
+        panic!("there is no id");
+    };
+    let [old, new] = [[*first, *second], [*first, !second]].map(|two| {
+        let mut fact = b"\x02\0id".to_vec();
+        fact.extend(two);
+        fact
+    });
+    patch(directory.path(), &old, &new);
+    let error = LmdbStore::open(directory.path()).unwrap_err();
+    assert!(
+        error.to_string().contains("the id of the store is damaged"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_file_that_is_not_lmdb_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(
