@@ -43,6 +43,7 @@ mod error;
 mod fields;
 mod format_1;
 mod index;
+mod length;
 mod log;
 mod options;
 mod reader;

@@ -83,13 +83,18 @@ impl RecentEvents {
             self.versions.remove(&key);
         }
         self.damaged = self.damaged.split_off(&oldest);
-        let first = self.seen.next().max(oldest);
+        let mut expected = self.seen.next().max(oldest);
+        let first = expected;
         let pending = stream.pending.into_iter();
         let pending = pending.flat_map(|pending| pending.records_from(first));
         let pending = pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
-        let records = databases.log.forward(transaction, first..=last)?;
+        let records = databases.log.forward(transaction, expected..=last)?;
         for record in records.chain(pending) {
             let (position, bytes) = record?;
+            if !databases.nothing_missing(transaction, expected, position)? {
+                self.damaged.insert(expected);
+            }
+            expected = position.next();
             let header = match Header::parse(position, &bytes) {
                 Ok(header) if header.kind == Kind::Event => header,
                 // A mark, or what may have been one: something that was taken in may be removed.
@@ -108,6 +113,9 @@ impl RecentEvents {
                 vacant.insert(header.version);
                 self.order.push_back((position, key));
             }
+        }
+        if !databases.nothing_missing(transaction, expected, last.next())? {
+            self.damaged.insert(expected);
         }
         self.seen = last;
         Ok(())

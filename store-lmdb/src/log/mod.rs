@@ -36,6 +36,14 @@ enum Place {
     Piece(Position),
 }
 
+impl Place {
+    const fn position(self) -> Position {
+        match self {
+            Place::Record(position) | Place::Block(position) | Place::Piece(position) => position,
+        }
+    }
+}
+
 /// The key of a record. Those of blocks have a zero behind it, those of pieces their number, from 1.
 type Key = [u8; 8];
 

@@ -41,6 +41,10 @@ impl<'t> Opened<'t> {
         }
     }
 
+    fn last(&self) -> Position {
+        Position((self.first + self.block.len() as u64).saturating_sub(1))
+    }
+
     fn item(&self, index: usize) -> Option<(Position, Record<'t>)> {
         let record = self.block.record(index);
         let position = Position(self.first + index as u64);
@@ -51,20 +55,24 @@ impl<'t> Opened<'t> {
 /// Records in the order of the log.
 pub(crate) struct Forward<'t> {
     range: RoRange<'t, Bytes, Bytes>,
-    positions: RangeInclusive<Position>,
+    /// What comes has this position or a later one. Pages of LMDB that are damaged may lead anywhere, and in a circle.
+    least: Position,
+    end: Position,
     block: Option<Opened<'t>>,
     /// What was found behind a split record.
     next: Entry<'t>,
 }
 
 impl<'t> Forward<'t> {
-    pub(super) const fn new(
+    pub(super) fn new(
         range: RoRange<'t, Bytes, Bytes>,
         positions: RangeInclusive<Position>,
     ) -> Self {
+        let (least, end) = positions.into_inner();
         Forward {
             range,
-            positions,
+            least,
+            end,
             block: None,
             next: None,
         }
@@ -88,19 +96,30 @@ impl<'t> Forward<'t> {
                 None => return Ok(None),
                 Some((Place::Block(first), bytes)) => {
                     let mut block = Opened::new(first, bytes);
-                    let (start, end) = (self.positions.start(), self.positions.end());
-                    let index = |position: u64| position.saturating_sub(first.get()) as usize;
-                    block.left = index(start.get())..block.left.end.min(index(end.get()) + 1);
+                    self.expect(block.last())?;
+                    let index =
+                        |position: Position| position.get().saturating_sub(first.get()) as usize;
+                    block.left = index(self.least)..block.left.end.min(index(self.end) + 1);
+                    self.least = block.last().next();
                     self.block = Some(block);
                 }
                 Some((Place::Piece(position), _)) => return Err(lost_piece(position)),
-                Some((Place::Record(position), bytes)) if record::is_split(bytes) => {
-                    return self.put_together(position, bytes).map(Some);
-                }
                 Some((Place::Record(position), bytes)) => {
-                    return Ok(Some((position, Cow::Borrowed(bytes))));
+                    self.expect(position)?;
+                    self.least = position.next();
+                    return match record::is_split(bytes) {
+                        true => self.put_together(position, bytes).map(Some),
+                        false => Ok(Some((position, Cow::Borrowed(bytes)))),
+                    };
                 }
             }
+        }
+    }
+
+    fn expect(&self, position: Position) -> Result<(), StoreError> {
+        match position < self.least {
+            true => Err(out_of_order(self.least, position)),
+            false => Ok(()),
         }
     }
 
@@ -132,15 +151,16 @@ impl<'t> Iterator for Forward<'t> {
 /// Records from the end of the log.
 pub(crate) struct Backward<'t> {
     range: RoRevRange<'t, Bytes, Bytes>,
-    last: Position,
+    /// What comes has this position or an earlier one.
+    most: Position,
     block: Option<Opened<'t>>,
 }
 
 impl<'t> Backward<'t> {
-    pub(super) const fn new(range: RoRevRange<'t, Bytes, Bytes>, last: Position) -> Self {
+    pub(super) const fn new(range: RoRevRange<'t, Bytes, Bytes>, most: Position) -> Self {
         Backward {
             range,
-            last,
+            most,
             block: None,
         }
     }
@@ -157,6 +177,11 @@ impl<'t> Backward<'t> {
                 }
             }
             let found = entry(self.range.next())?;
+            if let Some((place, _)) = found
+                && place.position() > self.most
+            {
+                return Err(out_of_order(self.most, place.position()));
+            }
             // The pieces of a record come before it, and nothing comes in between.
             let of = pieces.last().map(|(position, _)| *position);
             match found {
@@ -164,6 +189,7 @@ impl<'t> Backward<'t> {
                     pieces.push((position, bytes));
                 }
                 Some((Place::Record(position), bytes)) if of.is_none_or(|of| of == position) => {
+                    self.most = position.previous();
                     if pieces.is_empty() {
                         return Ok(Some((position, Cow::Borrowed(bytes))));
                     }
@@ -174,8 +200,9 @@ impl<'t> Backward<'t> {
                 }
                 Some((Place::Block(first), bytes)) if of.is_none() => {
                     let mut block = Opened::new(first, bytes);
-                    let until = self.last.get().saturating_sub(first.get()) as usize;
+                    let until = self.most.get().saturating_sub(first.get()) as usize;
                     block.left.end = block.left.end.min(until + 1);
+                    self.most = first.previous();
                     self.block = Some(block);
                 }
                 _ => return of.map_or(Ok(None), |position| Err(lost_piece(position))),
@@ -190,6 +217,11 @@ impl<'t> Iterator for Backward<'t> {
     fn next(&mut self) -> Option<Item<'t>> {
         self.record().transpose()
     }
+}
+
+fn out_of_order(expected: Position, found: Position) -> StoreError {
+    let reason = format!("the one at position {found} stands in its place");
+    corrupt(expected, None, reason)
 }
 
 fn lost_piece(position: Position) -> StoreError {

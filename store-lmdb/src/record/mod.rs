@@ -6,6 +6,8 @@
 mod encode;
 mod format_1;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use encode::{Links, Place, encode, encode_mark};
