@@ -40,8 +40,14 @@ fn a_store_is_counted_verified_and_backed_up() {
     let (code, counted, _) = store(&["statistics".as_ref(), &data]);
     assert_eq!(code, Some(0));
     let counted = rows(&counted);
-    assert!(counted.contains(&vec!["streams", &printed("customers")]), "{counted:?}");
-    assert!(counted.contains(&vec!["damaged records", "0"]), "{counted:?}");
+    assert!(
+        counted.contains(&vec!["streams", &printed("customers")]),
+        "{counted:?}"
+    );
+    assert!(
+        counted.contains(&vec!["damaged records", "0"]),
+        "{counted:?}"
+    );
     let approved = counted.iter().find(|row| row[0] == "order.approved");
     assert_eq!(approved.unwrap()[1], printed("approved"), "{counted:?}");
 
@@ -55,7 +61,10 @@ fn a_store_is_counted_verified_and_backed_up() {
 
     let (code, found, _) = store(&["verify".as_ref(), &copy]);
     assert_eq!(code, Some(0));
-    assert!(found.ends_with("and all are as they were written\n"), "{found}");
+    assert!(
+        found.ends_with("and all are as they were written\n"),
+        "{found}"
+    );
     let file = copy.join("data.mdb");
     let mut bytes = fs::read(&file).unwrap();
     let at = bytes.windows(14).position(|name| name == b"order.approved");
@@ -63,9 +72,15 @@ fn a_store_is_counted_verified_and_backed_up() {
     fs::write(&file, bytes).unwrap();
     let (code, found, _) = store(&["verify".as_ref(), &copy]);
     assert_eq!(code, Some(1));
-    assert!(found.contains("the checksum of its header does not match"), "{found}");
+    assert!(
+        found.contains("the checksum of its header does not match"),
+        "{found}"
+    );
 
     let (code, _, errors) = store(&["verify".as_ref(), &parent.path().join("none")]);
     assert_eq!(code, Some(2));
-    assert!(errors.ends_with("has no store; name its directory\n"), "{errors}");
+    assert!(
+        errors.ends_with("has no store; name its directory\n"),
+        "{errors}"
+    );
 }

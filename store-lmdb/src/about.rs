@@ -6,6 +6,7 @@ use heed::types::{Bytes, Str};
 use heed::{Database, DatabaseOpener, DatabaseStat, RoTxn, RwTxn, WithoutTls};
 use midgard::{EventId, Position, StoreError, Timestamp};
 use std::path::Path;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The format of stores that this release makes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 2;
@@ -40,10 +41,13 @@ impl About {
     pub(crate) fn stream_keys(&self, transaction: &RoTxn<'_>) -> Result<StreamKeys, StoreError> {
         let id = self.facts.get(transaction, "id");
         let id = id.map_err(backend("open its databases"))?;
-        let id = id.and_then(|id| id.try_into().ok());
+        let id = id.and_then(|stored| {
+            let (id, checksum) = stored.split_first_chunk::<16>()?;
+            (checksum == checksum_of(id)).then_some(id)
+        });
         let id = id.ok_or_else(|| StoreError::Backend {
             action: "open its databases",
-            source: "the store has no id of 16 bytes; restore it from a backup".into(),
+            source: "the id of the store is damaged; restore it from a backup".into(),
         })?;
         Ok(StreamKeys::new(id))
     }
@@ -70,13 +74,34 @@ impl About {
     }
 }
 
+/// With another id, no stream would be found in the index.
+fn checksum_of(id: &[u8; 16]) -> [u8; 4] {
+    (xxh3_64(id) as u32).to_le_bytes()
+}
+
+fn with_checksum(id: &[u8; 16]) -> [u8; 20] {
+    let mut stored = [0; 20];
+    stored[..16].copy_from_slice(id);
+    stored[16..].copy_from_slice(&checksum_of(id));
+    stored
+}
+
+/// What was found of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing, or one of an older format: databases may have to be made.
+    NotThis,
+    /// One of this format, which has all its databases.
+    This,
+}
+
 /// Opens the database, and checks the format; makes both in an empty environment. A store of an older format becomes one
 /// of this: what is in it stays as it is.
 pub(crate) fn open<'e>(
     path: &Path,
     opener: &DatabaseOpener<'e, WithoutTls>,
     transaction: &mut RwTxn<'e>,
-) -> Result<Facts<'e>, StoreError> {
+) -> Result<(Facts<'e>, Found), StoreError> {
     let failed = backend("open its databases");
     let foreign = |reason: &str| StoreError::Foreign {
         path: path.to_owned(),
@@ -87,19 +112,24 @@ pub(crate) fn open<'e>(
         let format = facts.get(transaction, "format").map_err(&failed)?;
         let format = format.and_then(|bytes| bytes.try_into().ok().map(u32::from_le_bytes));
         return match format {
-            Some(FORMAT) => Ok(facts),
+            Some(FORMAT) => Ok((facts, Found::This)),
             Some(1) => {
                 let until = end_of_format_1(opener, transaction)?;
+                let id = facts.get(transaction, "id").map_err(&failed)?;
+                let id = id.and_then(|id| id.try_into().ok());
+                let id = id.ok_or_else(|| foreign("it has no id of 16 bytes"))?;
+                let id = with_checksum(id);
                 let put = |(name, value): (&str, &[u8])| {
                     facts.put(transaction, name, value).map_err(&failed)
                 };
                 [
                     ("format 1 until", &until.get().to_le_bytes()[..]),
                     ("format", &FORMAT.to_le_bytes()),
+                    ("id", &id),
                 ]
                 .into_iter()
                 .try_for_each(put)?;
-                Ok(facts)
+                Ok((facts, Found::NotThis))
             }
             Some(found) if found > FORMAT => Err(StoreError::NewerFormat {
                 path: path.to_owned(),
@@ -123,11 +153,11 @@ pub(crate) fn open<'e>(
     for (name, value) in [
         ("format", &FORMAT.to_le_bytes()[..]),
         ("created", &created),
-        ("id", EventId::new().as_bytes()),
+        ("id", &with_checksum(EventId::new().as_bytes())),
     ] {
         facts.put(transaction, name, value).map_err(&failed)?;
     }
-    Ok(facts)
+    Ok((facts, Found::NotThis))
 }
 
 /// The last position of a store of format 1.

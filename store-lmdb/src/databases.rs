@@ -1,6 +1,6 @@
 //! The databases in an environment.
 
-use crate::about::{self, About, Facts};
+use crate::about::{self, About, Facts, Found};
 use crate::error::{backend, corrupt};
 use crate::format_1::{Format1, Streams, Versions};
 use crate::index::{Index, StreamKeys};
@@ -9,6 +9,7 @@ use crate::removed::{Ranges, Removed};
 use heed::types::Bytes;
 use heed::{Database, DatabaseOpener, DatabaseStat, RoTxn, RwTxn, WithoutTls};
 use midgard::{Position, StoreError};
+use std::iter;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -40,6 +41,33 @@ pub(crate) type Opened<'e> = (
     Option<Versions<'e>>,
 );
 
+/// Opens a database. One that a store lost is not made again, empty.
+fn database<'e, K: 'static, V: 'static>(
+    opener: &DatabaseOpener<'e, WithoutTls>,
+    transaction: &mut RwTxn<'e>,
+    found: Found,
+    name: &'static str,
+) -> Result<Database<'e, K, V>, StoreError> {
+    let failed = backend("open its databases");
+    match found {
+        Found::NotThis => opener
+            .create_database(transaction, Some(name))
+            .map_err(failed),
+        Found::This => {
+            let database = opener.open_database(transaction, Some(name));
+            database
+                .map_err(failed)?
+                .ok_or_else(|| StoreError::Backend {
+                    action: "open its databases",
+                    source: format!(
+                        "the database \"{name}\" is missing; restore the store from a backup"
+                    )
+                    .into(),
+                })
+        }
+    }
+}
+
 impl Databases {
     /// How many there are at most.
     pub(crate) const COUNT: u32 = 7;
@@ -51,19 +79,17 @@ impl Databases {
         transaction: &mut RwTxn<'e>,
     ) -> Result<Opened<'e>, StoreError> {
         let failed = backend("open its databases");
-        let facts = about::open(path, opener, transaction)?;
-        let mut bytes = |name| {
-            let database = opener.create_database(transaction, Some(name));
-            database.map_err(&failed)
-        };
-        let (log, index, entries) = (bytes("log")?, bytes("index")?, bytes("entries")?);
-        let removed = opener.create_database(transaction, Some("removed"));
+        let (facts, found) = about::open(path, opener, transaction)?;
+        let log = database(opener, transaction, found, "log")?;
+        let index = database(opener, transaction, found, "index")?;
+        let entries = database(opener, transaction, found, "entries")?;
+        let removed = database(opener, transaction, found, "removed")?;
         let streams = opener.open_database(transaction, Some("streams"));
         let versions = opener.open_database(transaction, Some("versions"));
         Ok((
             facts,
             log,
-            removed.map_err(&failed)?,
+            removed,
             index,
             entries,
             streams.map_err(&failed)?,
@@ -92,13 +118,19 @@ impl Databases {
         transaction: &'t RoTxn<'_>,
         positions: RangeInclusive<Position>,
     ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
-        let mut expected = *positions.start();
-        let records = self.log.forward(transaction, positions)?;
-        Ok(records.map(move |record| {
-            let (position, bytes) = record?;
-            self.expect(transaction, expected, position)?;
-            expected = position.next();
-            Ok((position, bytes))
+        let (mut expected, last) = positions.into_inner();
+        let end = last.min(self.log.last_position(transaction)?).next();
+        let mut records = self.log.forward(transaction, expected..=last)?;
+        Ok(iter::from_fn(move || {
+            let (found, record) = match records.next() {
+                Some(Ok((position, bytes))) => (position, Some((position, bytes))),
+                Some(Err(error)) => return Some(Err(error)),
+                // There may be some missing at the end, too.
+                None => (end, None),
+            };
+            let nothing_missing = self.expect(transaction, expected, found);
+            expected = found.next();
+            nothing_missing.map(|()| record).transpose()
         }))
     }
 
@@ -109,12 +141,16 @@ impl Databases {
         last: Position,
     ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
         let mut end = last.next();
-        let records = self.log.backward(transaction, Position::FIRST..=last)?;
-        Ok(records.map(move |record| {
-            let (position, bytes) = record?;
-            self.expect(transaction, position.next(), end)?;
-            end = position;
-            Ok((position, bytes))
+        let mut records = self.log.backward(transaction, last)?;
+        Ok(iter::from_fn(move || {
+            let (found, record) = match records.next() {
+                Some(Ok((position, bytes))) => (position, Some((position, bytes))),
+                Some(Err(error)) => return Some(Err(error)),
+                None => (Position::ZERO, None),
+            };
+            let nothing_missing = self.expect(transaction, found.next(), end);
+            end = found;
+            nothing_missing.map(|()| record).transpose()
         }))
     }
 
@@ -162,6 +198,7 @@ impl Databases {
             entries,
             format_1: streams
                 .zip(versions)
+                .filter(|_| about.format_1_until > Position::ZERO)
                 .map(|(streams, versions)| Format1 { streams, versions }),
         })
     }

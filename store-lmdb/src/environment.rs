@@ -3,6 +3,7 @@
 use crate::databases::{self, Databases, Entries};
 use crate::error::backend;
 use crate::index::{StreamKey, StreamKeys};
+use crate::length;
 use crate::options::{Durability, LmdbOptions};
 use crate::tail::Tail;
 use heed::{
@@ -68,11 +69,15 @@ impl Environment {
             open: RwLock::new(Some(open)),
             tail: Tail::new(),
         };
-        environment.read(|databases, snapshot| {
+        let caught_up = environment.read(|databases, snapshot| {
             let last = databases.log.last_position(snapshot)?;
             environment.tail.catch_up(last, databases, snapshot)
-        })?;
-        Ok(environment)
+        });
+        match caught_up {
+            // Whoever needs it does it. Who only writes needs no slot.
+            Ok(()) | Err(StoreError::Full(Full::Readers { .. })) => Ok(environment),
+            Err(error) => Err(error),
+        }
     }
 
     /// The newest records of the log, by their streams.
@@ -308,18 +313,23 @@ fn environment_with_map(
 }
 
 fn open_databases(path: &Path, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
-    let transaction = env.write_txn().map_err(|error| match error {
-        Error::Mdb(MdbError::MapResized) => OpenError::Outgrown,
-        error => backend("begin a write")(error).into(),
-    })?;
+    let begin = || {
+        env.write_txn().map_err(|error| match error {
+            Error::Mdb(MdbError::MapResized) => OpenError::Outgrown,
+            error => backend("begin a write")(error).into(),
+        })
+    };
+    let transaction = begin()?;
+    length::correct(path, env)?;
     let databases = env.create_databases_and_commit(transaction, |opener, transaction| {
         Databases::open(path, opener, transaction)
             .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)
             .map_err(OpenError::from)
     })?;
     let CommitOrAbort::Commit(databases) = databases;
-    let snapshot = env.read_txn().map_err(backend("begin a read"))?;
-    Ok(Databases::new(databases, &snapshot)?)
+    // One that writes nothing; a read needs a slot, and all may be taken.
+    let transaction = begin()?;
+    Ok(Databases::new(databases, &transaction)?)
 }
 
 fn twice(map_size: usize) -> usize {

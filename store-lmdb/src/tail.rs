@@ -171,6 +171,10 @@ impl State {
                 Err(_) => self.damaged.push(position),
             }
         }
+        // Where keys are damaged, a read may end too early.
+        if !databases.nothing_missing(snapshot, expected, last.next())? {
+            self.damaged.push(last);
+        }
         self.seen = last;
         Ok(true)
     }

@@ -147,6 +147,27 @@ fn an_append_to_a_damaged_stream_fails_alone() {
 }
 
 #[test]
+fn a_retry_whose_first_record_is_lost_is_an_error_and_not_appended_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let events: Vec<_> = ["1", "2", "3"].map(event).into();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "a", events.clone()).unwrap();
+    append(&store, "b", vec![event("4")]).unwrap();
+    drop(store);
+    // The length of a key, and the key. Where the second record was there is nothing now.
+    let key = |position: u64| [&8_u16.to_le_bytes()[..], &position.to_be_bytes()].concat();
+    patch(directory.path(), &key(2), &key(1 << 40));
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let error = append(&store, "a", vec![events[1].clone()]).unwrap_err();
+    assert!(
+        matches!(error, AppendError::Store(StoreError::Corrupt { .. })),
+        "{error}"
+    );
+    read_stream(&store, "a").unwrap_err();
+    read_log(&store).unwrap_err();
+}
+
+#[test]
 fn a_damaged_record_at_the_end_of_the_log_stands_in_no_ones_way() {
     let directory = tempfile::tempdir().unwrap();
     let store = LmdbStore::open(directory.path()).unwrap();
@@ -203,6 +224,57 @@ fn a_store_of_a_newer_format_is_refused_with_a_sentence() {
             .unwrap()
             .len(),
         3
+    );
+}
+
+#[test]
+fn a_file_that_was_cut_off_is_an_error_and_ends_no_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    for _ in 0..200 {
+        append(&store, "a", vec![event("x".repeat(10_000))]).unwrap();
+    }
+    drop(store);
+    let path = directory.path().join("data.mdb");
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    let read = LmdbStore::open(directory.path()).and_then(|store| read_log(&store));
+    read.unwrap_err();
+}
+
+#[test]
+fn a_database_that_was_lost_is_not_made_again_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    three_events(directory.path());
+    patch(directory.path(), b"\x03\0log", b"\x03\0lpg");
+    let error = LmdbStore::open(directory.path()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the store could not open its databases: the database \"log\" is missing; restore the store \
+         from a backup"
+    );
+}
+
+#[test]
+fn another_id_than_the_stores_own_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    three_events(directory.path());
+    let bytes = fs::read(directory.path().join("data.mdb")).unwrap();
+    // The length of the name, the name, and what stands there.
+    let fact = bytes.windows(6).find(|fact| fact.starts_with(b"\x02\0id"));
+    let [.., first, second] = fact.unwrap() else {
+        panic!("there is no id");
+    };
+    let [old, new] = [[*first, *second], [*first, !second]].map(|two| {
+        let mut fact = b"\x02\0id".to_vec();
+        fact.extend(two);
+        fact
+    });
+    patch(directory.path(), &old, &new);
+    let error = LmdbStore::open(directory.path()).unwrap_err();
+    assert!(
+        error.to_string().contains("the id of the store is damaged"),
+        "{error}"
     );
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stderr)]
 
 use clap::{Parser, Subcommand};
-use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressStyle};
 use midgard_store_lmdb::{LmdbStore, Progress, Statistics};
 use std::error::Error;
@@ -114,7 +114,7 @@ fn print(statistics: &Statistics, out: &mut impl Write) -> io::Result<()> {
     } = statistics;
     let time = |time: Option<midgard::Timestamp>| time.map_or("-".to_owned(), |t| t.to_string());
     let mut totals = Table::new();
-    totals.load_preset(NOTHING);
+    totals.load_style(presets::NOTHING);
     totals.add_rows([
         ["events".to_owned(), statistics.events.to_string()],
         ["first".to_owned(), time(times.map(|(first, _)| first))],
@@ -134,14 +134,11 @@ fn print(statistics: &Statistics, out: &mut impl Write) -> io::Result<()> {
         ["without free pages".to_owned(), file.live.to_string()],
         ["entries of the index".to_owned(), index.entries.to_string()],
         ["runs of the index".to_owned(), index.runs.to_string()],
-        [
-            "positions behind it".to_owned(),
-            index.behind.to_string(),
-        ],
+        ["positions behind it".to_owned(), index.behind.to_string()],
         ["damaged records".to_owned(), statistics.damaged.to_string()],
     ]);
     let mut names = Table::new();
-    names.load_preset(NOTHING);
+    names.load_style(presets::NOTHING);
     names.set_header(["event", "count", "bytes", "schema versions"]);
     for (name, of) in &statistics.names {
         let versions = of.schema_versions.iter();

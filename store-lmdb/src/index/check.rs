@@ -2,7 +2,7 @@
 
 use super::block::{self, Block, Place};
 use super::manifest::Run;
-use super::{Entry, Index, Manifest, damaged, part_key};
+use super::{Entry, Index, Manifest, damaged};
 use crate::error::backend;
 use heed::RoTxn;
 use midgard::StoreError;
@@ -49,12 +49,10 @@ impl Index {
             run: run.number,
             part,
         };
-        let bytes = self.0.get(transaction, &part_key(run.number, part));
-        let checked = match bytes.map_err(backend("read the index"))? {
-            Some(bytes) => check(run, part, bytes),
-            None => (Vec::new(), vec![fault(run, part, "is missing")]),
+        let (entries, faults) = match self.part(transaction, run, part) {
+            Ok(bytes) => check(run, part, bytes),
+            Err(error) => (Vec::new(), vec![error.to_string()]),
         };
-        let (entries, faults) = checked;
         Ok(Some(Checked {
             place,
             entries,
@@ -81,7 +79,7 @@ impl Manifest<'_> {
     }
 }
 
-/// What is said of a part, as where it is read.
+/// What is said of a part, as when it is read.
 fn fault(run: Run, part: u32, what: &str) -> String {
     damaged(&format!("part {part} of run {} {what}", run.number)).to_string()
 }

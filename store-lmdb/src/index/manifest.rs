@@ -47,6 +47,8 @@ pub(super) struct Draft {
 pub(super) const MOST_PARTS_LOG2: u8 = 31;
 
 const CHECKSUM: usize = 4;
+/// No manifest comes near this. A length that is damaged may lead behind the end of the file.
+const LONGEST: usize = 64 << 10;
 const RUN: usize = 8 + 1 + 1 + 8 + 4 + 4;
 
 impl Run {
@@ -99,7 +101,8 @@ impl<'a> Manifest<'a> {
 
     fn parse_checked(bytes: &'a [u8]) -> Option<Self> {
         let (stored, rest) = bytes.split_first_chunk::<CHECKSUM>()?;
-        if u32::from_le_bytes(*stored) != xxh3_64(rest) as u32 {
+        let is_too_long = rest.len() > LONGEST;
+        if is_too_long || u32::from_le_bytes(*stored) != xxh3_64(rest) as u32 {
             return None;
         }
         let (merged, runs) = rest.split_first_chunk()?;

@@ -78,6 +78,10 @@ pub(crate) struct Entry {
     pub(crate) position: Position,
 }
 
+/// No part comes near this. A length that is damaged may lead behind the end of the file, and reading there ends the
+/// process.
+const LONGEST_PART: usize = 1 << 20;
+
 impl Index {
     /// Where the last record of a stream was when its newest events were merged; `None` when it is in no run.
     pub(crate) fn find(
@@ -105,6 +109,7 @@ impl Index {
     ) -> Result<&'t [u8], StoreError> {
         let bytes = self.0.get(transaction, &part_key(run.number, part));
         let bytes = bytes.map_err(backend("read the index"))?;
+        let bytes = bytes.filter(|bytes| bytes.len() <= LONGEST_PART);
         bytes.ok_or_else(|| damaged(&format!("part {part} of run {} is missing", run.number)))
     }
 }

@@ -11,13 +11,18 @@ pub(super) const FORMAT: u8 = 1;
 /// # Errors
 /// Says what is wrong with it.
 pub(super) fn parse(position: Position, stored: u32, rest: &[u8]) -> Result<Header<'_>, String> {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&position.get().to_be_bytes());
-    hasher.update(rest);
-    if hasher.finalize() != stored {
+    if checksum(position, rest) != stored {
         return Err("its checksum does not match".to_owned());
     }
     parse_body(position, rest).ok_or_else(|| "its fields do not fit its length".to_owned())
+}
+
+/// Over the position as well: a record in a wrong place is damaged too.
+pub(super) fn checksum(position: Position, rest: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&position.get().to_be_bytes());
+    hasher.update(rest);
+    hasher.finalize()
 }
 
 fn parse_body(position: Position, bytes: &[u8]) -> Option<Header<'_>> {

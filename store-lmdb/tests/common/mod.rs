@@ -1,6 +1,8 @@
 //! What the tests of this store share.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod process;
+
 use midgard::store::ReadEntries;
 use midgard::{
     Append, AppendError, Appended, ExpectedVersion, NewEvent, ReadLog, ReadStream, RecordedEvent,
@@ -11,6 +13,7 @@ use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) fn stream(name: &str) -> StreamName {
     StreamName::new(name).unwrap()
@@ -132,6 +135,14 @@ pub(crate) fn assert_sound(verification: &Verification) {
     assert!(verification.is_sound(), "{verification}:\n{problems}");
 }
 
+/// The number that an environment variable holds, for those who want a longer run; `usual` where it is not set.
+pub(crate) fn number_of(variable: &str, usual: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(number) => number.parse().unwrap(),
+        Err(_) => usual,
+    }
+}
+
 /// The directory that a child process is told to work in; `None` in the test run itself.
 pub(crate) fn child_directory() -> Option<String> {
     std::env::var("MIDGARD_TEST_CHILD").ok()
@@ -171,5 +182,30 @@ impl Lines {
                 .split_once(words)
                 .map(|(_, rest)| rest.to_owned())
         })
+    }
+}
+
+/// Lets threads do something until another one is done, also when that panics.
+pub(crate) struct While(AtomicBool);
+
+impl While {
+    pub(crate) const fn new() -> Self {
+        While(AtomicBool::new(true))
+    }
+
+    pub(crate) fn holds(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) const fn until_dropped(&self) -> End<'_> {
+        End(&self.0)
+    }
+}
+
+pub(crate) struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }

@@ -24,7 +24,7 @@ impl Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.position, &self.stream) {
             (Some(position), Some(stream)) => {
-                write!(f, "position {position} (stream \"{stream}\"): ")?
+                write!(f, "position {position} (stream \"{stream}\"): ")?;
             }
             (Some(position), None) => write!(f, "position {position}: ")?,
             (None, Some(stream)) => write!(f, "stream \"{stream}\": ")?,

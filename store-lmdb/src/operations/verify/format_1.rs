@@ -28,6 +28,7 @@ impl Verifying {
                 databases,
                 transaction: snapshot,
                 name,
+                pending: None,
             };
             if let Err(error) = self.stream_of_format_1(&stream) {
                 self.failed_stream(name, error);

@@ -5,6 +5,7 @@
 
 mod findings;
 mod format_1;
+mod here;
 mod index;
 mod links;
 mod records;
@@ -124,6 +125,8 @@ struct Verifying {
     /// What of the log the index does not have, in the snapshot that is looked at: another process that opens the store knows
     /// no more.
     tail: Tail,
+    /// How many positions are passed over next where the log cannot be read.
+    stride: u64,
     done: u64,
     /// How many smaller parts than records there are to be looked at.
     others: u64,
@@ -147,6 +150,7 @@ impl Verifying {
             findings,
             links: Links::new(remembered),
             tail: Tail::new(),
+            stride: 1,
             done: 0,
             others,
         })

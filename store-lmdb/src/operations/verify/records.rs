@@ -1,5 +1,6 @@
 //! The log: each record by itself, and what is missing between them.
 
+use super::here::reason;
 use super::{Stage, Verifying};
 use crate::databases::Databases;
 use crate::log::Record;
@@ -30,15 +31,16 @@ impl Verifying {
         }
         let mut next = from;
         let mut batch = Batch::new();
-        for found in databases.log.walk(snapshot, from..=until)? {
+        let walk = match databases.log.walk(snapshot, from..=until) {
+            Ok(walk) => walk,
+            Err(error) => return Ok(self.pass_over(from, &error)),
+        };
+        for found in walk {
             let (position, record) = match found {
                 Ok(found) => found,
-                Err(error) => {
-                    let reason = format!("the log cannot be read from here on: {error}");
-                    self.findings.problem(next, None, reason);
-                    return Ok(Stage::Removed(Position::ZERO));
-                }
+                Err(error) => return Ok(self.pass_over(next, &error)),
             };
+            self.stride = 1;
             self.gap(databases, snapshot, next, position)?;
             next = position.next();
             batch.add(record.as_ref().map_or(0, |record| record.len()));
@@ -53,6 +55,16 @@ impl Verifying {
         }
         self.gap(databases, snapshot, next, until.next())?;
         Ok(Stage::Records(until.next()))
+    }
+
+    /// Goes on behind a place where the log cannot be read. What keeps it from being read may be long, and is passed over in
+    /// longer and longer strides.
+    fn pass_over(&mut self, position: Position, error: &StoreError) -> Stage {
+        let reason = format!("the log cannot be read here: {}", reason(error));
+        self.findings.problem(position, None, reason);
+        let next = Position(position.get().saturating_add(self.stride));
+        self.stride = self.stride.saturating_mul(2);
+        Stage::Records(next.min(self.findings.verification.until.next()))
     }
 
     /// Looks at what is not there, between where a record was expected and where one was found.

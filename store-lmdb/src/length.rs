@@ -1,0 +1,35 @@
+//! How long the data file must be.
+
+use crate::error::backend;
+use heed::{Env, WithoutTls};
+use midgard::StoreError;
+use std::fs::OpenOptions;
+use std::path::Path;
+
+/// The most bytes that a sound file can be shorter than what LMDB uses: it does not write pages at the end that a
+/// transaction took and gave back.
+const LARGEST_GAP: u64 = 1 << 30;
+
+/// Makes a file that was cut off as long as it should be. To read behind the end of a file that is mapped ends the
+/// process; zeros are no page, and an error. To be called under LMDB's lock.
+pub(crate) fn correct(path: &Path, env: &Env<WithoutTls>) -> Result<(), StoreError> {
+    let failed = |error: std::io::Error| backend("look at its file")(error.into());
+    let page = u64::from(env.unnamed_database_stat().page_size);
+    let used = (env.info().last_page_number as u64 + 1).saturating_mul(page);
+    let length = env.real_disk_size().map_err(backend("look at its file"))?;
+    if length >= used {
+        return Ok(());
+    }
+    if used - length > LARGEST_GAP {
+        return Err(StoreError::Backend {
+            action: "open its LMDB environment",
+            source: format!(
+                "data.mdb has {length} bytes, and should have {used}; restore it from a backup"
+            )
+            .into(),
+        });
+    }
+    tracing::warn!(path = %path.display(), length, used, "data.mdb is shorter than what it uses, and may have been cut off");
+    let file = OpenOptions::new().write(true).open(path.join("data.mdb"));
+    file.and_then(|file| file.set_len(used)).map_err(failed)
+}
