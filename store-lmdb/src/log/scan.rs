@@ -41,8 +41,8 @@ impl<'t> Opened<'t> {
         }
     }
 
-    fn last(&self) -> Position {
-        Position((self.first + self.block.len() as u64).saturating_sub(1))
+    const fn last(&self) -> Position {
+        self.block.last(Position(self.first))
     }
 
     fn item(&self, index: usize) -> Option<(Position, Record<'t>)> {
