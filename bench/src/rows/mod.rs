@@ -6,9 +6,11 @@ mod check_time;
 mod delivery;
 mod disk;
 mod filled;
+mod growth;
 mod import;
 mod live;
 mod load;
+mod long_stream;
 mod orders;
 mod project;
 mod relay;
@@ -39,6 +41,8 @@ pub(crate) enum Row {
     /// Loading an aggregate of 100 events.
     #[value(name = "load-100")]
     Load100,
+    /// Reading a part of a stream of a million events.
+    LongStream,
     /// Reading the log.
     Scan,
     /// Projections that catch up.
@@ -55,6 +59,8 @@ pub(crate) enum Row {
     Delivery,
     /// Bytes on disk for an event.
     Disk,
+    /// What a store costs with 10^5, 10^6 and 10^7 events.
+    Growth,
     /// `cargo check` of 100 events.
     CheckTime,
 }
@@ -73,6 +79,7 @@ impl Row {
             Row::Append256 => append::measure(bench, 256),
             Row::Bulk => bulk::measure(bench),
             Row::Load100 => load::measure(bench),
+            Row::LongStream => long_stream::measure(bench),
             Row::Scan => scan::measure(bench),
             Row::Project => project::measure(bench),
             Row::Live => live::measure(bench),
@@ -81,6 +88,7 @@ impl Row {
             Row::RelayInProcess => relay::in_process(bench),
             Row::Delivery => delivery::measure(bench),
             Row::Disk => disk::measure(bench),
+            Row::Growth => growth::measure(bench),
             Row::CheckTime => check_time::measure(bench),
         }
     }

@@ -48,6 +48,11 @@ impl<'a> Block<'a> {
         self.ends.len()
     }
 
+    /// The position of its last record, when it begins at `first`.
+    pub(super) const fn last(self, first: Position) -> Position {
+        Position(first.previous().get() + self.len() as u64)
+    }
+
     fn end(self, index: usize) -> usize {
         let end = self.ends.get(index);
         end.map_or(0, |end| usize::from(u16::from_le_bytes(*end)))

@@ -102,9 +102,7 @@ impl Log {
         };
         Ok(match place_of(key)? {
             Place::Record(position) | Place::Piece(position, _) => position,
-            Place::Block(first) => {
-                Position(first.previous().get() + Block::parse(bytes).len() as u64)
-            }
+            Place::Block(first) => Block::parse(bytes).last(first),
         })
     }
 
@@ -212,8 +210,8 @@ impl Log {
             let in_block = match self.around(transaction, *position)? {
                 Some((Place::Block(first), bytes)) => {
                     let block = Block::parse(bytes);
-                    let end = first.get() + block.len() as u64;
-                    let inside = rest.partition_point(|position| position.get() < end);
+                    let last = block.last(first);
+                    let inside = rest.partition_point(|position| *position <= last);
                     left.clear();
                     block.encode_without(first, &rest[..inside], &mut left);
                     (inside > 0).then_some((first, inside))
@@ -281,9 +279,10 @@ impl Log {
         positions: &RangeInclusive<Position>,
     ) -> Result<(Key, Key), StoreError> {
         // The first of them may be in a block that begins before it.
-        let from = match self.around(transaction, *positions.start())? {
-            Some((Place::Block(first), _)) => first,
-            _ => *positions.start(),
+        let start = *positions.start();
+        let from = match self.around(transaction, start)? {
+            Some((Place::Block(first), bytes)) if Block::parse(bytes).last(first) >= start => first,
+            _ => start,
         };
         Ok((key(from), key(positions.end().next())))
     }

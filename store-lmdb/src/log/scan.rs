@@ -43,8 +43,8 @@ impl<'t> Opened<'t> {
         }
     }
 
-    pub(super) fn last(&self) -> Position {
-        Position((self.first + self.block.len() as u64).saturating_sub(1))
+    pub(super) const fn last(&self) -> Position {
+        self.block.last(Position(self.first))
     }
 
     /// A record; `None` when it was removed.

@@ -1,0 +1,207 @@
+//! What a store costs when it has a hundred times as much in it.
+
+use crate::contest::{Samples, for_about, median, per_second, rounds};
+use crate::table::{Asked, Line, Short};
+use crate::workload::Random;
+use crate::{Bench, Outcome};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use midgard::{
+    Append, AppendError, Appended, NewEvent, ReadStream, Store, StoreError, StreamName, Version,
+    block_on,
+};
+use midgard_store_lmdb::{Durability, LmdbStore};
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How many events the stores have.
+const SIZES: [usize; 3] = [100_000, 1_000_000, 10_000_000];
+/// How many events each stream has.
+const EVENTS: usize = 10;
+/// How many are appended at once while the stores are filled.
+const AT_ONCE: usize = 1000;
+const PRODUCERS: usize = 64;
+/// How long a turn takes, about.
+const TURN: Duration = Duration::from_millis(500);
+
+pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
+    let directories = [bench.directory()?, bench.directory()?, bench.directory()?];
+    let mut grown = Vec::new();
+    for (directory, events) in directories.iter().zip(SIZES) {
+        grown.push(Grown::fill(directory.path(), events / EVENTS)?);
+    }
+    let [small, middle, large] = &mut grown[..] else {
+        return Err("there are three stores".into());
+    };
+    let open = rounds(
+        bench.rounds,
+        [&mut || small.opened(), &mut || middle.opened(), &mut || {
+            large.opened()
+        }],
+    )?;
+    let loaded = rounds(
+        bench.rounds,
+        [&mut || small.loads(), &mut || middle.loads(), &mut || {
+            large.loads()
+        }],
+    )?;
+    let appended = rounds(
+        bench.rounds,
+        [
+            &mut || small.appends(),
+            &mut || middle.appends(),
+            &mut || large.appends(),
+        ],
+    )?;
+    let memory = anonymous_memory()?;
+
+    let row = "growth, 10^7 to 10^5 events";
+    let note = |samples: &[Samples; 3]| {
+        let [small, middle, large] = samples.each_ref().map(|samples| Short(median(samples)));
+        format!("{small} at 10^5, {middle} at 10^6, {large} at 10^7 events")
+    };
+    let line = |what, unit, samples: &[Samples; 3], asked| {
+        let [small, _, large] = samples;
+        Line::new(format!("{row}: {what}"), unit, large, small, asked).note(note(samples))
+    };
+    let (least, most) = (Asked::AtLeast(0.7), Asked::AtMost(50.0));
+    Ok(vec![
+        line("append-64", "events/s", &appended, least),
+        line("load of 10 events", "loads/s", &loaded, least),
+        Line::alone("growth, opening", "ms", median(&open[2]), &open[2], most).note(note(&open)),
+        Line::alone(
+            "growth, memory",
+            "MiB",
+            memory,
+            &vec![memory],
+            Asked::AtMost(300.0),
+        )
+        .note("anonymous, with all three stores open; 10^6 streams in the largest"),
+    ])
+}
+
+/// A store with so many streams.
+struct Grown<'d> {
+    directory: &'d Path,
+    store: Option<LmdbStore>,
+    versions: Vec<u32>,
+    random: Random,
+}
+
+fn name(stream: usize) -> Result<StreamName, midgard::LimitError> {
+    StreamName::new(format!("account-{stream:07}"))
+}
+
+fn event() -> NewEvent {
+    NewEvent::json("amount.deposited", 1, vec![b'1'; 200])
+}
+
+impl<'d> Grown<'d> {
+    fn fill(directory: &'d Path, streams: usize) -> Outcome<Self> {
+        let store = LmdbStore::options()
+            .durability(Durability::NoSync)
+            .open(directory)?;
+        // Far from each other in the log, and in another order in each pass.
+        for pass in 0..EVENTS {
+            let stride = [7_919, 104_729, 15_485_863][pass % 3];
+            for first in (0..streams).step_by(AT_ONCE) {
+                let numbers = first..streams.min(first + AT_ONCE);
+                let append = numbers
+                    .into_iter()
+                    .try_fold(Append::default(), |append, n| {
+                        let name = name(n * stride % streams)?;
+                        Outcome::Ok(append.and(name, Version(pass as u64), [event()]))
+                    })?;
+                block_on(store.append(append))?;
+            }
+        }
+        drop(store);
+        Ok(Grown {
+            directory,
+            store: None,
+            versions: vec![EVENTS as u32; streams],
+            random: Random(7),
+        })
+    }
+
+    fn store(&mut self) -> Result<LmdbStore, StoreError> {
+        match &self.store {
+            Some(store) => Ok(store.clone()),
+            None => Ok(self.store.insert(LmdbStore::open(self.directory)?).clone()),
+        }
+    }
+
+    /// How long it takes to open it, in milliseconds.
+    fn opened(&mut self) -> Outcome<f64> {
+        self.store = None;
+        let began = Instant::now();
+        self.store()?;
+        Ok(began.elapsed().as_secs_f64() * 1e3)
+    }
+
+    fn loads(&mut self) -> Outcome<f64> {
+        let store = self.store()?;
+        for_about(TURN, || {
+            let stream = self.random.below(self.versions.len());
+            let read = ReadStream::forward(name(stream)?);
+            let mut events = 0;
+            block_on(store.read_stream(&read, &mut |_| {
+                events += 1;
+                ControlFlow::Continue(())
+            }))?;
+            match events {
+                0..EVENTS => Err("a stream has too few events".into()),
+                _ => Ok(1),
+            }
+        })
+    }
+
+    fn appends(&mut self) -> Outcome<f64> {
+        let store = self.store()?;
+        let (began, mut events) = (Instant::now(), 0);
+        block_on(async {
+            let mut in_flight: FuturesUnordered<_> = (0..PRODUCERS)
+                .map(|producer| self.append(&store, producer))
+                .collect();
+            while let Some(appended) = in_flight.next().await {
+                let (producer, _) = appended?;
+                events += 1;
+                if began.elapsed() < TURN {
+                    in_flight.push(self.append(&store, producer));
+                }
+            }
+            Ok::<_, AppendError>(())
+        })?;
+        Ok(per_second(events, began.elapsed()))
+    }
+
+    fn append<'s>(
+        &mut self,
+        store: &'s LmdbStore,
+        producer: usize,
+    ) -> impl Future<Output = Result<(usize, Appended), AppendError>> + use<'s> {
+        let stream = self.random.below(self.versions.len() / PRODUCERS) * PRODUCERS + producer;
+        let version = Version(u64::from(self.versions[stream]));
+        self.versions[stream] += 1;
+        async move {
+            let append = Append::to(name(stream)?, version, [event()]);
+            Ok((producer, store.append(append).await?))
+        }
+    }
+}
+
+/// The memory of this process that is no file's, in MiB.
+fn anonymous_memory() -> Outcome<f64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB"));
+    let kibibytes: f64 = kibibytes
+        .ok_or("the system does not tell")?
+        .trim()
+        .parse()?;
+    Ok(kibibytes / 1024.0)
+}
