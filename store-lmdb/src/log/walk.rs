@@ -62,6 +62,12 @@ impl<'t> Walk<'t> {
                 return self.put_together(place, bytes).map(Some);
             };
             let mut block = Opened::new(first, bytes);
+            if block.left.is_empty() {
+                self.expect(first)?;
+                self.least = first.next();
+                let reason = "the block of records that begins with it is damaged";
+                return Ok(Some((first, Err(reason.to_owned()))));
+            }
             self.expect(block.last())?;
             let index = |position: Position| position.get().saturating_sub(first.get()) as usize;
             block.left = index(self.least)..block.left.end.min(index(self.end) + 1);
