@@ -210,3 +210,43 @@ fn a_damaged_block_is_an_error_and_never_another_position() {
         assert!(errors > 0, "byte {byte} was changed");
     }
 }
+
+#[test]
+fn a_part_that_is_not_in_order_or_of_another_range_is_found_to_be_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut scene = Scene::new(directory.path());
+    scene.flush(5_000, u64::MAX);
+    let run = scene.runs()[0];
+    assert!(run.parts() > 1);
+    let check = || {
+        let checked = scene.environment.read(|databases, snapshot| {
+            let manifest = databases.about.manifest(snapshot)?;
+            databases.index.check_next(snapshot, &manifest, None)
+        });
+        checked.unwrap().unwrap()
+    };
+    let sound = check();
+    assert_eq!(sound.faults, [""; 0]);
+    let put = |entries: &[Entry]| {
+        let bytes = block::encode(run.number, 0, entries);
+        scene.write(|databases, transaction| {
+            let key = part_key(run.number, 0);
+            databases.index.0.put(transaction, &key, &bytes).unwrap();
+        });
+    };
+    let mut entries = sound.entries.clone();
+    entries.swap(3, 30);
+    put(&entries);
+    let faults = check().faults;
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].contains("part 0 of run 1 is not in the order of its keys"));
+    let mut entries = sound.entries;
+    entries.push(Entry {
+        key: StreamKey(u128::MAX),
+        position: Position(1),
+    });
+    put(&entries);
+    let faults = check().faults;
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].contains("part 0 of run 1 has keys of another part"));
+}

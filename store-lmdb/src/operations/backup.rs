@@ -123,7 +123,7 @@ impl<'s> Backup<'s> {
     ///
     /// The store can be used meanwhile. No page that is to be copied is used again before the end, so that `data.mdb` grows with
     /// what is written; and a map that is full is not made larger, so that where maps
-    /// [begin small](crate::LmdbOptions::initial_map_size) appends may have to wait.
+    /// [begin small](crate::LmdbOptions::initial_map_size) reads and writes may have to wait for the end.
     ///
     /// # Errors
     /// [`BackupError::NotEmpty`] when something is in the directory, [`BackupError::NoRoom`] when the disk is full,

@@ -155,3 +155,21 @@ fn file_of(writer: PipeWriter) -> File {
 fn file_of(writer: PipeWriter) -> File {
     std::os::windows::io::OwnedHandle::from(writer).into()
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_copy_that_is_stopped_does_not_go_on_to_its_end() {
+        let (mut reader, mut writer) = io::pipe().unwrap();
+        let valve = writer.try_clone().unwrap();
+        let copier = thread::spawn(move || (0..1 << 14).try_for_each(|_| writer.write_all(&[0; 1 << 14])));
+        reader.read_exact(&mut [0; 1 << 16]).unwrap();
+        stop(&mut reader, valve);
+        // Nobody reads any more, and yet it does not wait, nor is it told that nobody does.
+        let error = copier.join().unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+}

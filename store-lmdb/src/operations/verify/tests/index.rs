@@ -79,6 +79,18 @@ fn a_damaged_block_of_the_index_is_told_of_once() {
 }
 
 #[test]
+fn a_damaged_block_that_no_stream_is_looked_for_in_is_found() {
+    let scene = Scene::merged();
+    scene.merge(2, &[("a", 1), ("b", 2)]);
+    // Of the older run.
+    scene.change_part(|(_, bytes)| bytes[20] ^= 1);
+    let found = "block 0 of part 0 of run 1";
+    let problems = scene.problems();
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].contains(found), "{problems:?}");
+}
+
+#[test]
 fn a_part_of_the_index_that_is_elsewhere_is_missed() {
     let scene = Scene::merged();
     scene.change_part(|(key, _)| key[7] += 1);

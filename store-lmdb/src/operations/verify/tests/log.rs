@@ -160,6 +160,23 @@ fn each_record_of_a_block_is_looked_at() {
 }
 
 #[test]
+fn a_last_record_that_is_missing_from_its_block_is_found() {
+    let (scene, key, mut bytes) = block();
+    let count = usize::from(bytes[0]);
+    let last = bytes[2 * count - 2..2 * count].to_vec();
+    bytes[2 * count..2 + 2 * count].copy_from_slice(&last);
+    scene.write(|databases, transaction| {
+        let log = databases.log.0;
+        log.clear(transaction).unwrap();
+        log.put(transaction, &key, &bytes).unwrap();
+    });
+    assert_eq!(
+        scene.problems(),
+        [format!("position {count}: it is missing, and was not removed")]
+    );
+}
+
+#[test]
 fn a_removed_record_of_a_block_is_not_missing() {
     let (scene, ..) = block();
     for position in [1, 4, 7] {
