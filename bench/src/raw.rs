@@ -70,16 +70,11 @@ impl Raw {
         Self::open(directory)
     }
 
-    /// How many transactions were ever committed.
-    pub(crate) fn commits(&self) -> usize {
-        self.env.info().last_txn_id
-    }
-
     /// How many commits a store has made that nobody has open.
     pub(crate) fn commits_of(store: &Path) -> Outcome<usize> {
-        let raw = Raw::open(store)?;
-        let commits = raw.commits();
-        raw.close();
+        let env = open_raw(store)?;
+        let commits = env.info().last_txn_id;
+        env.prepare_for_closing().wait();
         Ok(commits)
     }
 

@@ -1,8 +1,11 @@
 //! What a store wrote, byte for byte, to be written again without it.
 
-use crate::Outcome;
 use crate::raw::{Entry, Raw};
+use crate::{Bench, Outcome};
+use midgard::{ReadLog, Store, block_on};
+use midgard_store_lmdb::LmdbStore;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// The events of a store in the order of its log.
@@ -20,33 +23,36 @@ struct Event {
 
 impl Recorded {
     /// Reads all of a store that nobody has open.
-    pub(crate) fn by(store: &Path) -> Outcome<Self> {
-        let raw = Raw::open(store)?;
+    pub(crate) fn by(bench: &Bench, store: &Path) -> Outcome<Self> {
+        let copy = bench.directory()?;
+        let raw = Raw::copy_of(store, copy.path())?;
         let transaction = raw.env.read_txn()?;
-        let mut keys = HashMap::new();
-        for entry in raw.versions.iter(&transaction)? {
-            let (key, position) = entry?;
-            keys.insert(position, ((key >> 64) as u64, key as u64));
-        }
-        let mut streams = HashMap::new();
-        for entry in raw.streams.iter(&transaction)? {
-            let (name, state) = entry?;
-            let number = state.first_chunk().ok_or("a stream's state is cut off")?;
-            streams.insert(u64::from_le_bytes(*number), name.to_owned());
-        }
-        let mut events = Vec::new();
+        let mut records = Vec::new();
         for entry in raw.log.iter(&transaction)? {
-            let (position, record) = entry?;
-            let (number, version) = *keys.get(&position).ok_or("an event is not indexed")?;
-            events.push(Event {
-                record: record.to_vec(),
-                number,
-                version,
-            });
+            records.push(entry?.1.to_vec());
         }
         drop(transaction);
         raw.close();
-        Ok(Recorded { events, streams })
+
+        let (mut events, mut numbers) = (Vec::new(), HashMap::new());
+        let mut records = records.into_iter();
+        let store = LmdbStore::open(store)?;
+        block_on(store.read_log(&ReadLog::forward(), &mut |event| {
+            let next = numbers.len() as u64 + 1;
+            let number = *numbers.entry(event.stream.to_owned()).or_insert(next);
+            let version = event.version.get();
+            events.extend(records.next().map(|record| Event {
+                record,
+                number,
+                version,
+            }));
+            ControlFlow::Continue(())
+        }))?;
+        let streams = numbers.into_iter().map(|(name, number)| (number, name));
+        Ok(Recorded {
+            events,
+            streams: streams.collect(),
+        })
     }
 
     pub(crate) fn len(&self) -> usize {

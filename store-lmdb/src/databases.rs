@@ -141,7 +141,7 @@ impl Databases {
         last: Position,
     ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
         let mut end = last.next();
-        let mut records = self.log.backward(transaction, Position::FIRST..=last)?;
+        let mut records = self.log.backward(transaction, last)?;
         Ok(iter::from_fn(move || {
             let (found, record) = match records.next() {
                 Some(Ok((position, bytes))) => (position, Some((position, bytes))),
@@ -180,6 +180,7 @@ impl Databases {
             entries,
             format_1: streams
                 .zip(versions)
+                .filter(|_| about.format_1_until > Position::ZERO)
                 .map(|(streams, versions)| Format1 { streams, versions }),
         })
     }

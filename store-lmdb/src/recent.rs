@@ -1,10 +1,9 @@
 //! The last events of the log by their ids, to recognise a retry that expects no exact version.
 
-use crate::databases::Databases;
 use crate::index::StreamKey;
+use crate::log::Record;
 use crate::record::{Header, Kind};
 use crate::streams::{Head, Stream};
-use heed::RoTxn;
 use midgard::store::rules::RECENT_EVENTS;
 use midgard::{EventId, Position, StoreError, Version};
 use std::collections::hash_map::Entry;
@@ -39,7 +38,7 @@ impl RecentEvents {
         head: Head,
         id: EventId,
     ) -> Result<Option<Version>, StoreError> {
-        self.catch_up(stream.databases, stream.transaction)?;
+        self.catch_up(stream)?;
         let key = (id, stream.databases.keys.of(stream.name.as_bytes()));
         if let Some(version) = self.versions.get(&key) {
             return Ok(Some(*version));
@@ -67,12 +66,12 @@ impl RecentEvents {
     }
 
     /// Takes in what was appended or removed since, by this or another process.
-    fn catch_up(
-        &mut self,
-        databases: &Databases,
-        transaction: &RoTxn<'_>,
-    ) -> Result<(), StoreError> {
-        let last = databases.log.last_position(transaction)?;
+    fn catch_up(&mut self, stream: Stream<'_, '_>) -> Result<(), StoreError> {
+        let (databases, transaction) = (stream.databases, stream.transaction);
+        let last = match stream.pending {
+            Some(pending) => pending.last(),
+            None => databases.log.last_position(transaction)?,
+        };
         let oldest = Position(last.get().saturating_sub(RECENT_EVENTS as u64)).next();
         if self.seen == last {
             return Ok(());
@@ -84,8 +83,13 @@ impl RecentEvents {
             self.versions.remove(&key);
         }
         self.damaged = self.damaged.split_off(&oldest);
-        let mut expected = self.seen.next().max(oldest);
-        for record in databases.log.forward(transaction, expected..=last)? {
+        let first = self.seen.next().max(oldest);
+        let pending = stream.pending.into_iter();
+        let pending = pending.flat_map(|pending| pending.records_from(first));
+        let pending = pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
+        let records = databases.log.forward(transaction, first..=last)?;
+        let mut expected = first;
+        for record in records.chain(pending) {
             let (position, bytes) = record?;
             if !databases.nothing_missing(transaction, expected, position)? {
                 self.damaged.insert(expected);
@@ -96,7 +100,7 @@ impl RecentEvents {
                 // A mark, or what may have been one: something that was taken in may be removed.
                 _ if self.seen > Position::ZERO => {
                     self.clear();
-                    return self.catch_up(databases, transaction);
+                    return self.catch_up(stream);
                 }
                 Ok(_) => continue,
                 Err(_) => {

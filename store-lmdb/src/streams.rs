@@ -8,11 +8,12 @@ use crate::environment::Environment;
 use crate::error::corrupt;
 use crate::format_1::Format1;
 use crate::index::StreamKey;
-use crate::log::Record;
+use crate::log::{Pending, Record};
 use crate::record::{Header, Kind};
 use crate::tail::Known;
 use heed::RoTxn;
 use midgard::{Position, StoreError, StreamState, Version};
+use std::ops::RangeInclusive;
 
 /// What is known of a stream.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,7 @@ pub(crate) fn read_with_head<T>(
                 databases,
                 transaction,
                 name,
+                pending: None,
             };
             let head = stream.head(key, known)?;
             read(&stream, head).map(Some)
@@ -67,6 +69,8 @@ pub(crate) struct Stream<'s, 't> {
     pub(crate) databases: &'s Databases,
     pub(crate) transaction: &'t RoTxn<'s>,
     pub(crate) name: &'s str,
+    /// What the transaction has not put into the log yet.
+    pub(crate) pending: Option<&'t Pending>,
 }
 
 impl<'t> Stream<'_, 't> {
@@ -138,6 +142,26 @@ impl<'t> Stream<'_, 't> {
         Ok(position)
     }
 
+    /// Where the events of these versions are, from the place of a later one (or of the last of them).
+    pub(crate) fn positions(
+        &self,
+        versions: RangeInclusive<Version>,
+        later: Version,
+        position: Position,
+    ) -> Result<Vec<Position>, StoreError> {
+        let (first, mut version) = versions.into_inner();
+        let mut position = self.find(later, position, version)?;
+        let mut positions = vec![position];
+        while version > first {
+            let record = self.record(position)?;
+            position = self.before(&self.event_header(position, &record, version)?)?;
+            positions.push(position);
+            version = version.previous();
+        }
+        positions.reverse();
+        Ok(positions)
+    }
+
     /// Where the event before one is.
     pub(crate) fn before(&self, header: &Header<'_>) -> Result<Position, StoreError> {
         let before = header.version.previous();
@@ -155,6 +179,9 @@ impl<'t> Stream<'_, 't> {
 
     /// The record at a position where this stream has one.
     pub(crate) fn record(&self, position: Position) -> Result<Record<'t>, StoreError> {
+        if let Some(record) = self.pending.and_then(|pending| pending.record(position)) {
+            return Ok(Record::Borrowed(record));
+        }
         let record = self.databases.log.record(self.transaction, position)?;
         record.ok_or_else(|| corrupt(position, Some(self.name), "it is missing".to_owned()))
     }

@@ -11,6 +11,7 @@
 /// let mut rest = &bytes[..];
 /// assert_eq!((varint::take(&mut rest), rest.len()), (Some(300), 0));
 /// ```
+#[inline]
 pub fn push(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         // The lowest seven bits; the others follow.
@@ -21,6 +22,7 @@ pub fn push(bytes: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Takes a number from the front; `None` when it is cut off or longer than any 64-bit number.
+#[inline]
 pub fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {

@@ -76,6 +76,7 @@ pub(crate) const fn skip_levels(version: Version) -> u32 {
 }
 
 /// Whether the record that begins with these bytes goes on in pieces.
+#[inline]
 pub(crate) fn is_split(bytes: &[u8]) -> bool {
     bytes.len() > FLAGS && bytes[4] >> 4 == FORMAT && bytes[FLAGS] & flag::SPLIT != 0
 }
@@ -96,12 +97,14 @@ fn header_end(record: &[u8]) -> Option<usize> {
 }
 
 /// Over the position as well: a record in a wrong place is damaged too.
+#[inline]
 fn header_checksum(position: Position, header: &[u8]) -> u32 {
     // An odd number that spreads a position over all bits: the golden ratio of 2 to the 64.
     let place = position.get().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (xxh3_64(header) ^ (place >> 32)) as u32
 }
 
+#[inline]
 fn payload_checksum(payload: &[u8]) -> u32 {
     xxh3_64(payload) as u32
 }
@@ -137,6 +140,7 @@ impl<'a> Header<'a> {
     ///
     /// # Errors
     /// Says what is wrong with it.
+    #[inline]
     pub(crate) fn parse(position: Position, bytes: &'a [u8]) -> Result<Self, String> {
         let Some((stored, rest)) = bytes.split_first_chunk::<4>() else {
             return Err(format!("it has only {} bytes", bytes.len()));
@@ -162,6 +166,7 @@ impl<'a> Header<'a> {
         Ok(header)
     }
 
+    #[inline]
     fn parse_unchecked(position: Position, bytes: &'a [u8]) -> Option<Self> {
         let mut rest = Fields(bytes.get(4..)?);
         let [format_and_kind, flags, codec] = *rest.chunk::<3>()?;
@@ -260,6 +265,7 @@ impl<'a> Header<'a> {
     ///
     /// # Errors
     /// Says what is wrong with it.
+    #[inline]
     pub(crate) fn event(&self) -> Result<RecordedEventRef<'a>, String> {
         // In records of format 1 the checksum of the header was over the payload too.
         if !self.is_of_format_1() && payload_checksum(self.payload) != self.payload_checksum {
@@ -270,6 +276,7 @@ impl<'a> Header<'a> {
             .ok_or_else(|| "its names, tags or headers are not what they can be".to_owned())
     }
 
+    #[inline]
     fn event_unchecked(&self) -> Option<RecordedEventRef<'a>> {
         Some(RecordedEventRef {
             log: LogId::MAIN,
@@ -297,6 +304,7 @@ impl<'a> Header<'a> {
 }
 
 /// The time in an id of version 7, in microseconds. Any number in other ids.
+#[inline]
 fn time_of(id: EventId) -> u64 {
     let bytes = id.as_bytes();
     let milliseconds = bytes[..6]
@@ -307,6 +315,7 @@ fn time_of(id: EventId) -> u64 {
 
 /// The time that is stored as its distance from the time in the event's id, which is near it: a number of two or three
 /// bytes where a time has eight.
+#[inline]
 fn time_after(id: EventId, distance: u64) -> Timestamp {
     // Even numbers count forward, odd ones backward, so that small distances both ways are small numbers.
     let signed = (distance >> 1) ^ (distance & 1).wrapping_neg();

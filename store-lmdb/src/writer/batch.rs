@@ -8,6 +8,7 @@ use super::{Failure, Work};
 use crate::databases::Databases;
 use crate::entries;
 use crate::index::{Entry, StreamKey};
+use crate::log::Pending;
 use crate::recent::RecentEvents;
 use crate::record::{self, Kind, Links, Place, SKIP};
 use crate::streams::{Head, Stream};
@@ -16,8 +17,8 @@ use heed::{Error, MdbError, RwTxn};
 use midgard::store::EntryWrite;
 use midgard::store::rules::{self, Decision};
 use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, LogId, Position, StoreError, StreamName,
-    Timestamp, Version,
+    Append, AppendError, AppendPart, Appended, ExpectedVersion, LogId, Position, StoreError,
+    StreamName, Timestamp, Version,
 };
 
 /// A transaction that is being filled.
@@ -25,9 +26,10 @@ pub(super) struct Batch<'e> {
     transaction: RwTxn<'e>,
     tables: Tables<'e>,
     merging: &'e mut Merging,
-    /// The last position that was given away, before it and now.
+    /// The last position that was given away before it.
     before: Position,
-    last: Position,
+    /// What is not in the log of the transaction yet.
+    pending: &'e mut Pending,
     /// What is new in the log.
     added: Vec<Entry>,
     /// The bytes of records and entries in the batch.
@@ -35,8 +37,11 @@ pub(super) struct Batch<'e> {
     /// When the batch is recorded: never before what is there already.
     time: Timestamp,
     /// Where records are put together.
-    scratch: Scratch,
+    scratch: &'e mut Scratch,
 }
+
+/// The most bytes of records that are gathered before they go to the log.
+const MOST_PENDING: usize = 1 << 20;
 
 #[derive(Default)]
 struct Scratch {
@@ -50,6 +55,8 @@ pub(super) struct Memory {
     heads: Heads,
     recent: RecentEvents,
     merging: Merging,
+    pending: Pending,
+    scratch: Scratch,
 }
 
 impl Memory {
@@ -104,10 +111,13 @@ impl<'e> Batch<'e> {
             heads,
             recent,
             merging,
+            pending,
+            scratch,
         } = memory;
         let before = databases.log.last_position(&transaction)?;
         tail.catch_up(before, databases, &transaction)?;
         heads.begin(before);
+        pending.begin(before);
         // A last record that is damaged stands in nobody's way.
         let recorded = databases.log.record(&transaction, before).ok().flatten();
         let recorded = recorded.and_then(|bytes| {
@@ -125,11 +135,11 @@ impl<'e> Batch<'e> {
             tables,
             merging,
             before,
-            last: before,
+            pending,
             added: Vec::new(),
             bytes: 0,
             time: Timestamp::now().max(recorded.unwrap_or_default()),
-            scratch: Scratch::default(),
+            scratch,
         })
     }
 
@@ -150,7 +160,9 @@ impl<'e> Batch<'e> {
         let Tables {
             databases, tail, ..
         } = self.tables;
-        let records = self.last.get() - self.before.get();
+        let last = self.pending.last();
+        self.write_pending()?;
+        let records = last.get() - self.before.get();
         let merged =
             self.merging
                 .merge(databases, tail, &mut self.transaction, self.before, records)?;
@@ -163,11 +175,11 @@ impl<'e> Batch<'e> {
                 bytes,
             },
         })?;
-        self.tables.heads.committed(self.last);
+        self.tables.heads.committed(last);
         if merged {
-            tail.replace(self.before, self.last, &self.added);
+            tail.replace(self.before, last, &self.added);
         } else {
-            tail.extend(self.before, self.last, &self.added);
+            tail.extend(self.before, last, &self.added);
         }
         Ok(())
     }
@@ -176,58 +188,95 @@ impl<'e> Batch<'e> {
         BatchView {
             tables: &mut self.tables,
             transaction: &self.transaction,
+            pending: self.pending,
         }
     }
 
+    /// Puts what is pending at the end of the log.
+    fn write_pending(&mut self) -> Result<(), Failure> {
+        let log = self.tables.databases.log;
+        log.append(&mut self.transaction, self.pending)
+            .map_err(|error| Failure::of("write the log", error))?;
+        self.pending.begin(self.pending.last());
+        Ok(())
+    }
+
     fn append(&mut self, append: &Append) -> Result<Appended, Refused> {
+        if self.pending.bytes() > MOST_PENDING {
+            self.write_pending().map_err(Refused::Batch)?;
+        }
         let mut versions = match rules::decide(append, &mut self.view())? {
             Decision::Repeat(first) => return Ok(first),
             Decision::Write(before) => before,
         };
+        let (before, added) = (self.pending.last(), self.added.len());
+        let mut heads = Vec::with_capacity(append.parts().len());
+        for (part, version) in append.parts().iter().zip(&mut versions) {
+            match self.append_part(part, &mut heads) {
+                Ok(last) => *version = last,
+                Err(error) => {
+                    // What was noted of it is taken back: the others go on.
+                    for (key, head) in heads.into_iter().rev() {
+                        self.tables.heads.set(key, head);
+                    }
+                    self.added.truncate(added);
+                    self.pending.truncate(before);
+                    return Err(AppendError::Store(error).into());
+                }
+            }
+        }
         // From here on what fails fails the transaction, so that nothing of it stays.
         if let Some(entries) = append.entries() {
             self.change_entries(entries)?;
         }
-        let before = self.last;
-        for (part, version) in append.parts().iter().zip(&mut versions) {
-            if part.events.is_empty() {
-                continue;
-            }
-            let name = part.stream.as_str();
-            let (key, mut head) = self.head(name)?;
-            for event in &part.events {
-                let next = head.state.last.next();
-                self.find_skips(name, head, next)?;
-                let place = Place {
-                    position: self.last.next(),
-                    stream: name,
-                    version: next,
-                    time: self.time,
-                    links: Links {
-                        back: head.event,
-                        skips: &self.scratch.skips,
-                        first: head.state.first,
-                    },
-                };
-                record::encode(&mut self.scratch.record, place, event);
-                head.event = self.put_record()?;
-                head.state.last = next;
-            }
-            *version = head.state.last;
-            self.set_head(key, head);
-        }
-        let position = (self.last > before).then_some(self.last);
+        let last = self.pending.last();
+        let position = (last > before).then_some(last);
         Ok(Appended::new(LogId::MAIN, position, versions))
     }
 
+    /// Adds the events of a part, and gives the last version of its stream. Notes the stream as it was.
+    fn append_part(
+        &mut self,
+        part: &AppendPart,
+        heads: &mut Vec<(StreamKey, Head)>,
+    ) -> Result<Version, StoreError> {
+        let name = part.stream.as_str();
+        let (key, mut head) = self.tables.head(&self.transaction, name)?;
+        if part.events.is_empty() {
+            return Ok(head.state.last);
+        }
+        heads.push((key, head));
+        for event in &part.events {
+            let next = head.state.last.next();
+            self.find_skips(name, head, next)?;
+            let place = Place {
+                position: self.pending.last().next(),
+                stream: name,
+                version: next,
+                time: self.time,
+                links: Links {
+                    back: head.event,
+                    skips: &self.scratch.skips,
+                    first: head.state.first,
+                },
+            };
+            record::encode(&mut self.scratch.record, place, event);
+            head.event = self.put_record();
+            head.state.last = next;
+        }
+        self.set_head(key, head);
+        Ok(head.state.last)
+    }
+
     /// Notes where the skips of the next version of a stream lead to.
-    fn find_skips(&mut self, name: &str, head: Head, next: Version) -> Result<(), Refused> {
+    fn find_skips(&mut self, name: &str, head: Head, next: Version) -> Result<(), StoreError> {
         let skips = &mut self.scratch.skips;
         skips.clear();
         let stream = Stream {
             databases: self.tables.databases,
             transaction: &self.transaction,
             name,
+            pending: Some(self.pending),
         };
         let (mut version, mut position) = (head.state.last, head.event);
         let mut step = SKIP;
@@ -296,28 +345,25 @@ impl<'e> Batch<'e> {
     /// Removes the events of a stream up to a version from the log.
     fn remove(&mut self, name: &str, head: Head, until: Version) -> Result<(), Refused> {
         let Head { state, event } = head;
-        let databases = self.tables.databases;
         if event == Position::ZERO || until < state.first {
             return Ok(());
         }
+        self.write_pending().map_err(Refused::Batch)?;
+        let databases = self.tables.databases;
         let stream = Stream {
             databases,
             transaction: &self.transaction,
             name,
+            pending: None,
         };
-        let (mut version, mut position) = (until, stream.find(state.last, event, until)?);
-        let mut positions = vec![position];
-        while version > state.first {
-            let record = stream.record(position)?;
-            position = stream.before(&stream.event_header(position, &record, version)?)?;
-            positions.push(position);
-            version = version.previous();
-        }
+        let positions = stream
+            .positions(state.first..=until, state.last, event)
+            .map_err(AppendError::Store)?;
+        databases.log.remove(&mut self.transaction, &positions)?;
         for position in positions {
             databases
-                .log
-                .remove(&mut self.transaction, position)
-                .and_then(|()| databases.removed.add(&mut self.transaction, position))
+                .removed
+                .add(&mut self.transaction, position)
                 .map_err(failed("remove an event"))?;
         }
         Ok(())
@@ -332,7 +378,7 @@ impl<'e> Batch<'e> {
         head: Head,
     ) -> Result<Appended, Refused> {
         let place = Place {
-            position: self.last.next(),
+            position: self.pending.last().next(),
             stream: name,
             version: head.state.last,
             time: self.time,
@@ -343,32 +389,29 @@ impl<'e> Batch<'e> {
             },
         };
         record::encode_mark(&mut self.scratch.record, kind, place);
-        self.put_record()?;
+        self.put_record();
         self.set_head(key, head);
         Ok(nothing())
     }
 
-    /// Puts what is in the scratch space at the end of the log, and gives its position.
-    fn put_record(&mut self) -> Result<Position, Refused> {
-        self.last = self.last.next();
-        let record = &mut self.scratch.record;
-        self.bytes += record.len();
-        let log = self.tables.databases.log;
-        log.append(&mut self.transaction, self.last, record)
-            .map_err(failed("write the log"))?;
-        Ok(self.last)
+    /// Adds what is in the scratch space, and gives its position.
+    fn put_record(&mut self) -> Position {
+        self.bytes += self.scratch.record.len();
+        self.pending.push(&self.scratch.record);
+        self.pending.last()
     }
 
     fn head(&mut self, name: &str) -> Result<(StreamKey, Head), Refused> {
-        Ok(self.tables.head(&self.transaction, name)?)
+        let head = self.tables.head(&self.transaction, name);
+        Ok(head.map_err(AppendError::Store)?)
     }
 
-    /// Notes a stream, of which the last record is the last in the log.
+    /// Notes a stream, of which the last record was just added.
     fn set_head(&mut self, key: StreamKey, head: Head) {
         self.tables.heads.set(key, head);
         self.added.push(Entry {
             key,
-            position: self.last,
+            position: self.pending.last(),
         });
     }
 }

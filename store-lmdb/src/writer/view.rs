@@ -4,7 +4,7 @@ use super::heads::Heads;
 use crate::databases::Databases;
 use crate::error::backend;
 use crate::index::StreamKey;
-use crate::log;
+use crate::log::{self, Pending, Record};
 use crate::recent::RecentEvents;
 use crate::record::Kind;
 use crate::streams::{Head, Stream};
@@ -36,6 +36,7 @@ impl Tables<'_> {
             databases: self.databases,
             transaction,
             name,
+            pending: None,
         };
         let head = stream.head(key, self.tail.look_up(key))?;
         let head = head.unwrap_or(Head::NONE);
@@ -47,6 +48,7 @@ impl Tables<'_> {
 pub(super) struct BatchView<'b, 'e> {
     pub(super) tables: &'b mut Tables<'e>,
     pub(super) transaction: &'b RwTxn<'e>,
+    pub(super) pending: &'b Pending,
 }
 
 impl BatchView<'_, '_> {
@@ -74,6 +76,7 @@ impl View for BatchView<'_, '_> {
             databases: self.tables.databases,
             transaction: self.transaction,
             name: stream.as_str(),
+            pending: Some(self.pending),
         };
         let position = stream.find(state.last, event, version)?;
         let record = stream.record(position)?;
@@ -87,6 +90,7 @@ impl View for BatchView<'_, '_> {
             databases: self.tables.databases,
             transaction: self.transaction,
             name: stream.as_str(),
+            pending: Some(self.pending),
         };
         self.tables.recent.version(stream, head, id)
     }
@@ -96,8 +100,11 @@ impl View for BatchView<'_, '_> {
         query: &Query,
         after: Position,
     ) -> Result<Option<Position>, StoreError> {
+        let pending = self.pending.records_from(after.next());
+        let pending = pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
         let later = after.next()..=Position::MAX;
-        for record in self.tables.databases.forward(self.transaction, later)? {
+        let records = self.tables.databases.forward(self.transaction, later)?;
+        for record in records.chain(pending) {
             let (position, bytes) = record?;
             let header = log::header(position, &bytes)?;
             if header.kind == Kind::Event && query.matches(&log::event(&header)?) {

@@ -1,0 +1,116 @@
+//! How records are laid out in pages.
+//!
+//! LMDB gives whole pages to a value of more than 2,022 bytes, so that one of 2,100 would take 4,096, and one of 4,100 twice
+//! as many; and of values of 1,400 bytes it puts two on a page, where nearly three would fit. A record that would waste much of
+//! a page is split: as many whole pages as it fills, and the rest in pieces behind it, which share pages with other records.
+//! Records of one commit that fill whole pages together become a block.
+
+use super::block;
+
+/// The pages of LMDB, as it makes them where the system's have this size.
+const PAGE: usize = 4096;
+/// What a page begins with.
+const PAGE_HEADER: usize = 16;
+/// The most bytes of a value that shares a page with others, beside a key of 8 bytes.
+const LARGEST_SHARED: usize = 2022;
+/// What a value on a shared page takes beside its own bytes: its header, its key and its place in the page.
+const NODE: usize = 8 + 8 + 2;
+/// The bytes of a piece. Six of them fill a page, with their keys.
+pub(super) const PIECE: usize = 660;
+/// The most pages of a block: what is read and written again when one of its records is removed.
+const BLOCK_PAGES: usize = 4;
+
+/// About how many bytes of the file a value takes, where values like it lie next to each other.
+const fn cost_of(length: usize) -> usize {
+    match length {
+        ..=LARGEST_SHARED => PAGE / ((PAGE - PAGE_HEADER) / (NODE + length.next_multiple_of(2))),
+        length => (length + PAGE_HEADER).div_ceil(PAGE) * PAGE,
+    }
+}
+
+/// How a record is split: how many of its bytes are under its own key. It is not split where it wastes no more than a fourth
+/// of its length.
+pub(super) const fn head_of(length: usize) -> usize {
+    if length <= PIECE || cost_of(length) * 4 <= length * 5 {
+        return length;
+    }
+    match (length + PAGE_HEADER) / PAGE {
+        0 => PIECE,
+        pages => pages * PAGE - PAGE_HEADER,
+    }
+}
+
+/// How many of these records make a block: so many that they fill whole pages, but for a sixteenth. `None` when the first one is to
+/// stand alone.
+pub(super) fn block_of(lengths: impl Iterator<Item = usize>) -> Option<usize> {
+    let (mut records, mut bytes, mut best) = (0, 0, None);
+    for length in lengths {
+        bytes += length;
+        records += 1;
+        let size = block::size_of(records, bytes) + PAGE_HEADER;
+        let pages = size.div_ceil(PAGE);
+        if pages > BLOCK_PAGES {
+            break;
+        }
+        if records > 1 && size * 16 >= pages * PAGE * 15 {
+            best = Some(records);
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a record takes of the file, where many like it lie next to each other.
+    fn cost(length: usize) -> f64 {
+        const RECORDS: usize = 200;
+        let head = head_of(length);
+        let pieces = (head..length)
+            .step_by(PIECE)
+            .map(|at| PIECE.min(length - at) + 1);
+        let values: Vec<_> = [head].into_iter().chain(pieces).collect();
+        let (mut pages, mut left) = (0, 0);
+        for value in values.repeat(RECORDS) {
+            let node = if value > LARGEST_SHARED {
+                pages += (value + PAGE_HEADER).div_ceil(PAGE);
+                NODE + size_of::<u64>()
+            } else {
+                NODE + value.next_multiple_of(2)
+            };
+            if node > left {
+                (pages, left) = (pages + 1, PAGE - PAGE_HEADER);
+            }
+            left -= node;
+        }
+        // The last page is not full yet.
+        (pages * PAGE - left) as f64 / RECORDS as f64
+    }
+
+    #[test]
+    fn no_payload_wastes_much() {
+        // A record has some 70 bytes beside its payload, more where its names are long, which is what small ones cost.
+        for payload in (128..60_000).step_by(3).chain([1 << 20, 16 << 20]) {
+            let most = 1.3 * payload as f64 + 64.0;
+            let cost = cost(payload + 70);
+            assert!(cost <= most, "{payload} bytes take {cost}");
+        }
+    }
+
+    #[test]
+    fn a_block_fills_its_pages() {
+        for length in 20..3000 {
+            let Some(records) = block_of([length; 2000].into_iter()) else {
+                assert!(length > 1000, "records of {length} bytes make no block");
+                continue;
+            };
+            let size = block::size_of(records, records * length) + PAGE_HEADER;
+            let pages = size.div_ceil(PAGE);
+            assert!(pages <= BLOCK_PAGES && size * 16 >= pages * PAGE * 15);
+        }
+        // What is left of a commit, and a record that fills pages by itself.
+        assert_eq!(block_of([300; 9].into_iter()), None);
+        assert_eq!(block_of([20_000, 300, 300].into_iter()), None);
+    }
+}

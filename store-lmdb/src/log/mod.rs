@@ -1,0 +1,276 @@
+//! The log: records by position.
+
+mod block;
+mod layout;
+mod pending;
+mod scan;
+
+pub(crate) use pending::Pending;
+pub(crate) use scan::{Backward, Forward, Item};
+
+use crate::error::{backend, corrupt};
+use crate::record::{self, Header};
+use block::Block;
+use heed::types::Bytes;
+use heed::{Database, PutFlags, RoTxn, RwTxn};
+use layout::PIECE;
+use midgard::{Position, RecordedEventRef, StoreError};
+use std::borrow::Cow;
+use std::ops::{Bound, RangeInclusive};
+
+/// The log: records, pieces of records behind them, and blocks of records.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log(pub(crate) Database<'static, Bytes, Bytes>);
+
+/// The bytes of a record: in place, unless it had to be put together.
+pub(crate) type Record<'t> = Cow<'t, [u8]>;
+
+/// What is under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// A record, or the beginning of one.
+    Record(Position),
+    /// Records from this position on.
+    Block(Position),
+    /// What follows of the record at this position.
+    Piece(Position),
+}
+
+/// The key of a record. Those of blocks have a zero behind it, those of pieces their number, from 1.
+type Key = [u8; 8];
+
+const fn key(position: Position) -> Key {
+    position.get().to_be_bytes()
+}
+
+fn key_and(position: Position, number: u8) -> [u8; 9] {
+    let mut bytes = [number; 9];
+    bytes[..8].copy_from_slice(&key(position));
+    bytes
+}
+
+#[inline]
+fn place_of(key: &[u8]) -> Result<Place, StoreError> {
+    let place = key.split_first_chunk().and_then(|(position, rest)| {
+        let position = Position(u64::from_be_bytes(*position));
+        match rest {
+            [] => Some(Place::Record(position)),
+            [0] => Some(Place::Block(position)),
+            [_] => Some(Place::Piece(position)),
+            _ => None,
+        }
+    });
+    place.ok_or_else(|| StoreError::Backend {
+        action: "read the log",
+        source: format!("a key in it has {} bytes", key.len()).into(),
+    })
+}
+
+/// Reads the header of a record.
+#[inline]
+pub(crate) fn header(position: Position, bytes: &[u8]) -> Result<Header<'_>, StoreError> {
+    Header::parse(position, bytes).map_err(|reason| corrupt(position, None, reason))
+}
+
+/// The event of a record.
+#[inline]
+pub(crate) fn event<'r>(header: &Header<'r>) -> Result<RecordedEventRef<'r>, StoreError> {
+    header.event().map_err(|reason| {
+        let stream = String::from_utf8_lossy(header.stream);
+        corrupt(header.position, Some(&stream), reason)
+    })
+}
+
+impl Log {
+    /// The last position that was given away; zero in an empty log.
+    pub(crate) fn last_position(&self, transaction: &RoTxn<'_>) -> Result<Position, StoreError> {
+        let last = self.0.last(transaction);
+        let Some((key, bytes)) = last.map_err(backend("read the end of the log"))? else {
+            return Ok(Position::ZERO);
+        };
+        Ok(match place_of(key)? {
+            Place::Record(position) | Place::Piece(position) => position,
+            Place::Block(first) => {
+                let count = Block::parse(bytes).len() as u64;
+                Position(first.previous().get().saturating_add(count))
+            }
+        })
+    }
+
+    /// What is under the last key that may have the record at a position.
+    fn around<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        position: Position,
+    ) -> Result<Option<(Place, &'t [u8])>, StoreError> {
+        let after = key_and(position, u8::MAX);
+        let found = self.0.get_lower_than_or_equal_to(transaction, &after);
+        let found = found.map_err(backend("read the log"))?;
+        found
+            .map(|(key, bytes)| Ok((place_of(key)?, bytes)))
+            .transpose()
+    }
+
+    /// The record at a position; `None` where there is none (any more).
+    pub(crate) fn record<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        position: Position,
+    ) -> Result<Option<Record<'t>>, StoreError> {
+        let record = match self.around(transaction, position)? {
+            Some((Place::Record(at), bytes)) if at == position => bytes,
+            Some((Place::Block(first), bytes)) => {
+                let block = Block::parse(bytes);
+                match position.get().checked_sub(first.get()) {
+                    Some(index) if index < block.len() as u64 => block.record(index as usize),
+                    // Beside it, or where damaged pages lead.
+                    _ => return Ok(None),
+                }
+            }
+            Some((Place::Piece(at), _)) if at == position => {
+                let mut records = self.forward(transaction, position..=position)?;
+                let record = records.next().transpose()?;
+                return Ok(record.map(|(_, record)| record));
+            }
+            _ => return Ok(None),
+        };
+        Ok((!record.is_empty()).then_some(Cow::Borrowed(record)))
+    }
+
+    /// Puts records at the end.
+    pub(crate) fn append(
+        &self,
+        transaction: &mut RwTxn<'_>,
+        records: &Pending,
+    ) -> heed::Result<()> {
+        let (mut next, mut value) = (records.first(), Vec::new());
+        while next <= records.last() {
+            let rest = records.records_from(next).map(|(_, record)| record);
+            match layout::block_of(rest.map(<[u8]>::len)) {
+                Some(count) => {
+                    let block = (next.get()..).map_while(|at| records.record(Position(at)));
+                    block::encode(&mut value, block.take(count));
+                    self.put(transaction, &key_and(next, 0), &value)?;
+                    next = Position(next.get() + count as u64);
+                }
+                None => {
+                    let record = records.record(next).unwrap_or_default();
+                    self.append_one(transaction, next, record, &mut value)?;
+                    next = next.next();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn append_one(
+        &self,
+        transaction: &mut RwTxn<'_>,
+        position: Position,
+        record: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> heed::Result<()> {
+        let head = layout::head_of(record.len());
+        if head == record.len() {
+            return self.put(transaction, &key(position), record);
+        }
+        scratch.clear();
+        scratch.extend_from_slice(record);
+        record::set_split(scratch, position);
+        let (head, rest) = scratch.split_at(head);
+        self.put(transaction, &key(position), head)?;
+        for (piece, number) in rest.chunks(PIECE).zip(1..) {
+            self.put(transaction, &key_and(position, number), piece)?;
+        }
+        Ok(())
+    }
+
+    fn put(&self, transaction: &mut RwTxn<'_>, key: &[u8], value: &[u8]) -> heed::Result<()> {
+        self.0
+            .put_with_flags(transaction, PutFlags::APPEND, key, value)
+    }
+
+    /// Removes the records at these positions, which are in their order.
+    pub(crate) fn remove(
+        &self,
+        transaction: &mut RwTxn<'_>,
+        positions: &[Position],
+    ) -> Result<(), StoreError> {
+        let mut rest = positions;
+        let mut left = Vec::new();
+        while let [position, ..] = rest {
+            let in_block = match self.around(transaction, *position)? {
+                Some((Place::Block(first), bytes)) => {
+                    let block = Block::parse(bytes);
+                    let end = first.get().saturating_add(block.len() as u64);
+                    let inside = rest.partition_point(|position| position.get() < end);
+                    left.clear();
+                    block.encode_without(first, &rest[..inside], &mut left);
+                    (inside > 0).then_some((first, inside))
+                }
+                _ => None,
+            };
+            let removed = match in_block {
+                Some((first, inside)) => {
+                    rest = &rest[inside..];
+                    let key = key_and(first, 0);
+                    match left.as_slice() {
+                        [] => self.0.delete(transaction, &key).map(drop),
+                        left => self.0.put(transaction, &key, left),
+                    }
+                }
+                None => {
+                    rest = &rest[1..];
+                    self.remove_one(transaction, *position)
+                }
+            };
+            removed.map_err(backend("remove an event"))?;
+        }
+        Ok(())
+    }
+
+    fn remove_one(&self, transaction: &mut RwTxn<'_>, position: Position) -> heed::Result<()> {
+        let bytes = self.0.get(transaction, &key(position))?;
+        let is_split = bytes.is_some_and(record::is_split);
+        self.0.delete(transaction, &key(position))?;
+        let mut piece = 1;
+        while is_split && self.0.delete(transaction, &key_and(position, piece))? {
+            piece += 1;
+        }
+        Ok(())
+    }
+
+    /// The records at these positions, as far as they are there.
+    pub(crate) fn forward<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        positions: RangeInclusive<Position>,
+    ) -> Result<Forward<'t>, StoreError> {
+        let (start, end) = positions.into_inner();
+        // The first of them may be in a block that begins before it.
+        let from = match self.around(transaction, start)? {
+            Some((Place::Block(first), _)) => first,
+            _ => start,
+        };
+        let (from, after) = (key(from), key(end.next()));
+        let range = self.0.range(transaction, &bounds(&from, &after));
+        let range = range.map_err(backend("read the log"))?;
+        Ok(Forward::new(range, start..=end))
+    }
+
+    /// The records up to this position, the last one first.
+    pub(crate) fn backward<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        last: Position,
+    ) -> Result<Backward<'t>, StoreError> {
+        let (from, after) = (key(Position::FIRST), key(last.next()));
+        let range = self.0.rev_range(transaction, &bounds(&from, &after));
+        let range = range.map_err(backend("read the log"))?;
+        Ok(Backward::new(range, last))
+    }
+}
+
+const fn bounds<'k>(from: &'k Key, after: &'k Key) -> (Bound<&'k [u8]>, Bound<&'k [u8]>) {
+    (Bound::Included(from), Bound::Excluded(after))
+}
