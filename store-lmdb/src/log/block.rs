@@ -78,3 +78,34 @@ impl<'a> Block<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fastrand::Rng;
+    use std::iter::repeat_with;
+
+    #[test]
+    fn records_come_back_and_arbitrary_bytes_make_nothing_panic() {
+        let mut random = Rng::with_seed(1);
+        for _ in 0..5_000 {
+            let mut some = || repeat_with(|| random.u8(..)).take(4).collect::<Vec<_>>();
+            let records: Vec<_> = repeat_with(&mut some).take(6).collect();
+            let mut bytes = Vec::new();
+            encode(&mut bytes, records.iter().map(Vec::as_slice));
+            let block = Block::parse(&bytes);
+            let read: Vec<_> = (0..block.len()).map(|index| block.record(index)).collect();
+            assert_eq!(read, records);
+
+            // Damaged, as blocks have no checksum of their own.
+            let at = random.usize(..bytes.len());
+            bytes[at] ^= random.u8(1..);
+            bytes.truncate(random.usize(..=bytes.len()));
+            let (first, mut left) = (Position(random.u64(1..)), Vec::new());
+            let block = Block::parse(&bytes);
+            let read = (0..block.len()).map(|index| block.record(index).len());
+            assert!(read.max().unwrap_or_default() <= bytes.len().max(1));
+            block.encode_without(first, &[first, first.next()], &mut left);
+        }
+    }
+}
