@@ -83,12 +83,12 @@ impl RecentEvents {
             self.versions.remove(&key);
         }
         self.damaged = self.damaged.split_off(&oldest);
-        let mut expected = self.seen.next().max(oldest);
-        let first = expected;
+        let first = self.seen.next().max(oldest);
         let pending = stream.pending.into_iter();
         let pending = pending.flat_map(|pending| pending.records_from(first));
         let pending = pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
-        let records = databases.log.forward(transaction, expected..=last)?;
+        let records = databases.log.forward(transaction, first..=last)?;
+        let mut expected = first;
         for record in records.chain(pending) {
             let (position, bytes) = record?;
             if !databases.nothing_missing(transaction, expected, position)? {

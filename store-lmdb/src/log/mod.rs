@@ -125,11 +125,12 @@ impl Log {
         let record = match self.around(transaction, position)? {
             Some((Place::Record(at), bytes)) if at == position => bytes,
             Some((Place::Block(first), bytes)) => {
-                let (block, index) = (Block::parse(bytes), position.get() - first.get());
-                if index >= block.len() as u64 {
-                    return Ok(None);
+                let block = Block::parse(bytes);
+                match position.get().checked_sub(first.get()) {
+                    Some(index) if index < block.len() as u64 => block.record(index as usize),
+                    // Beside it, or where damaged pages lead.
+                    _ => return Ok(None),
                 }
-                block.record(index as usize)
             }
             Some((Place::Piece(at), _)) if at == position => {
                 let mut records = self.forward(transaction, position..=position)?;

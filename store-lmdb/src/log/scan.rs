@@ -47,7 +47,7 @@ impl<'t> Opened<'t> {
 
     fn item(&self, index: usize) -> Option<(Position, Record<'t>)> {
         let record = self.block.record(index);
-        let position = Position(self.first + index as u64);
+        let position = Position(self.first.saturating_add(index as u64));
         (!record.is_empty()).then_some((position, Cow::Borrowed(record)))
     }
 }
@@ -61,6 +61,8 @@ pub(crate) struct Forward<'t> {
     block: Option<Opened<'t>>,
     /// What was found behind a split record.
     next: Entry<'t>,
+    /// What comes has this position or a later one. Pages of LMDB that are damaged may lead anywhere, and in a circle.
+    least: Position,
 }
 
 impl<'t> Forward<'t> {
@@ -70,6 +72,7 @@ impl<'t> Forward<'t> {
     ) -> Self {
         let (least, end) = positions.into_inner();
         Forward {
+            least: *positions.start(),
             range,
             least,
             end,
@@ -144,7 +147,14 @@ impl<'t> Iterator for Forward<'t> {
     type Item = Item<'t>;
 
     fn next(&mut self) -> Option<Item<'t>> {
-        self.record().transpose()
+        let item = self.record().transpose()?;
+        Some(item.and_then(|(position, record)| {
+            if position < self.least {
+                return Err(out_of_order(self.least, position));
+            }
+            self.least = position.next();
+            Ok((position, record))
+        }))
     }
 }
 
@@ -154,6 +164,8 @@ pub(crate) struct Backward<'t> {
     /// What comes has this position or an earlier one.
     most: Position,
     block: Option<Opened<'t>>,
+    /// What comes has this position or an earlier one.
+    most: Position,
 }
 
 impl<'t> Backward<'t> {
@@ -162,6 +174,7 @@ impl<'t> Backward<'t> {
             range,
             most,
             block: None,
+            most: last,
         }
     }
 
@@ -215,7 +228,14 @@ impl<'t> Iterator for Backward<'t> {
     type Item = Item<'t>;
 
     fn next(&mut self) -> Option<Item<'t>> {
-        self.record().transpose()
+        let item = self.record().transpose()?;
+        Some(item.and_then(|(position, record)| {
+            if position > self.most {
+                return Err(out_of_order(self.most, position));
+            }
+            self.most = position.previous();
+            Ok((position, record))
+        }))
     }
 }
 
