@@ -39,7 +39,6 @@ pub(crate) fn measure(bench: &Bench, peers: &[Name], streams: &[usize]) -> crate
     };
     let names = [&[Name::Midgard], peers].concat();
     print_facts(&names);
-    print_header("peer");
     for &streams in streams {
         over(bench, &names, streams).map_err(|error| error.to_string())?;
     }
@@ -68,6 +67,9 @@ fn over(bench: &Bench, names: &[Name], streams: usize) -> Outcome<()> {
         })
         .collect::<Outcome<Vec<_>>>()?;
     fill(&mut places, |contestant| contestant.fill(dataset.first()));
+    // A store may say something when it is opened, which is over now.
+    println!("\n### Over {} streams\n", thousands(streams));
+    print_header("peer");
     for work in WORKS {
         if matches!(work, Work::Scan) {
             fill(&mut places, |contestant| contestant.fill(dataset.more()));
@@ -146,9 +148,8 @@ fn lines(
         return Err(format!("Midgard failed: {error}").into());
     }
     let (what, unit, asked) = work.row();
-    let row = format!("{what} over {} streams", thousands(streams));
     let lines = places.iter().zip(samples).skip(1).map(|(place, theirs)| {
-        let row = format!("{row}, to {}", place.name.facts().title);
+        let row = format!("{what}, to {}", place.name.facts().title);
         match place.cannot(work, streams) {
             Some(why) => Line::one_sided(row, unit, &samples[0]).note(why),
             None => Line::new(row, unit, &samples[0], theirs, asked),
