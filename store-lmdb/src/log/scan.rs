@@ -61,8 +61,6 @@ pub(crate) struct Forward<'t> {
     block: Option<Opened<'t>>,
     /// What was found behind a split record.
     next: Entry<'t>,
-    /// What comes has this position or a later one. Pages of LMDB that are damaged may lead anywhere, and in a circle.
-    least: Position,
 }
 
 impl<'t> Forward<'t> {
@@ -72,7 +70,6 @@ impl<'t> Forward<'t> {
     ) -> Self {
         let (least, end) = positions.into_inner();
         Forward {
-            least: *positions.start(),
             range,
             least,
             end,
@@ -147,14 +144,7 @@ impl<'t> Iterator for Forward<'t> {
     type Item = Item<'t>;
 
     fn next(&mut self) -> Option<Item<'t>> {
-        let item = self.record().transpose()?;
-        Some(item.and_then(|(position, record)| {
-            if position < self.least {
-                return Err(out_of_order(self.least, position));
-            }
-            self.least = position.next();
-            Ok((position, record))
-        }))
+        self.record().transpose()
     }
 }
 
@@ -164,8 +154,6 @@ pub(crate) struct Backward<'t> {
     /// What comes has this position or an earlier one.
     most: Position,
     block: Option<Opened<'t>>,
-    /// What comes has this position or an earlier one.
-    most: Position,
 }
 
 impl<'t> Backward<'t> {
@@ -174,7 +162,6 @@ impl<'t> Backward<'t> {
             range,
             most,
             block: None,
-            most: last,
         }
     }
 
@@ -228,14 +215,7 @@ impl<'t> Iterator for Backward<'t> {
     type Item = Item<'t>;
 
     fn next(&mut self) -> Option<Item<'t>> {
-        let item = self.record().transpose()?;
-        Some(item.and_then(|(position, record)| {
-            if position > self.most {
-                return Err(out_of_order(self.most, position));
-            }
-            self.most = position.previous();
-            Ok((position, record))
-        }))
+        self.record().transpose()
     }
 }
 
