@@ -3,7 +3,7 @@
 use crate::error::backend;
 use crate::index::{Manifest, StreamKeys};
 use heed::types::{Bytes, Str};
-use heed::{Database, DatabaseOpener, RoTxn, RwTxn, WithoutTls};
+use heed::{Database, DatabaseOpener, DatabaseStat, RoTxn, RwTxn, WithoutTls};
 use midgard::{EventId, Position, StoreError, Timestamp};
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
@@ -31,6 +31,10 @@ impl About {
             facts,
             format_1_until: Position(until.unwrap_or_default()),
         })
+    }
+
+    pub(crate) fn stat(&self, transaction: &RoTxn<'_>) -> heed::Result<DatabaseStat> {
+        self.facts.stat(transaction)
     }
 
     /// What makes the keys of its streams.

@@ -7,7 +7,7 @@ use crate::index::{Index, StreamKeys};
 use crate::log::{Item, Log};
 use crate::removed::{Ranges, Removed};
 use heed::types::Bytes;
-use heed::{Database, DatabaseOpener, RoTxn, RwTxn, WithoutTls};
+use heed::{Database, DatabaseOpener, DatabaseStat, RoTxn, RwTxn, WithoutTls};
 use midgard::{Position, StoreError};
 use std::iter;
 use std::ops::RangeInclusive;
@@ -166,6 +166,24 @@ impl Databases {
         Err(corrupt(expected, None, "it is missing".to_owned()))
     }
 
+    /// How many pages they have.
+    pub(crate) fn pages(&self, transaction: &RoTxn<'_>) -> Result<u64, StoreError> {
+        let mut stats = vec![
+            self.about.stat(transaction),
+            self.log.0.stat(transaction),
+            self.removed.0.stat(transaction),
+            self.index.0.stat(transaction),
+            self.entries.stat(transaction),
+        ];
+        if let Some(format_1) = &self.format_1 {
+            stats.push(format_1.streams.stat(transaction));
+            stats.push(format_1.versions.stat(transaction));
+        }
+        let pages = stats.into_iter().map(|stat| stat.map(|stat| pages(&stat)));
+        let pages: heed::Result<u64> = pages.sum();
+        pages.map_err(backend("look at its pages"))
+    }
+
     pub(crate) fn new(
         (facts, log, removed, index, entries, streams, versions): Opened<'static>,
         transaction: &RoTxn<'_>,
@@ -184,4 +202,9 @@ impl Databases {
                 .map(|(streams, versions)| Format1 { streams, versions }),
         })
     }
+}
+
+/// How many pages a database has.
+pub(crate) const fn pages(stat: &DatabaseStat) -> u64 {
+    (stat.branch_pages + stat.leaf_pages + stat.overflow_pages) as u64
 }

@@ -1,6 +1,6 @@
 //! The LMDB environment: opened, checked, and opened anew with a larger map when it is full.
 
-use crate::databases::{Databases, Entries};
+use crate::databases::{self, Databases, Entries};
 use crate::error::backend;
 use crate::index::{StreamKey, StreamKeys};
 use crate::length;
@@ -17,6 +17,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 const MAP_SIZE: usize = 1 << 40;
 /// The smallest map that is tried where the system grants less.
 const SMALLEST_MAP: usize = 64 << 20;
+/// The pages that say where the databases are.
+const META_PAGES: u64 = 2;
 /// What sizes of maps are rounded up to: a multiple of every system's page size.
 const GRAIN: usize = 64 << 10;
 
@@ -38,6 +40,15 @@ pub(crate) struct Open {
     pub(crate) databases: Databases,
     /// As it is, which may be less than was asked for, or more: LMDB maps the whole file.
     pub(crate) map_size: usize,
+}
+
+/// How many bytes of the file are in use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usage {
+    /// Up to the last page that ever was.
+    pub(crate) used: u64,
+    /// Pages that are not free.
+    pub(crate) live: u64,
 }
 
 /// Access to the open environment: while it is held, the map stays where it is.
@@ -184,6 +195,19 @@ impl Environment {
         }
     }
 
+    /// How much of the file is in use.
+    pub(crate) fn usage(&self) -> Result<Usage, StoreError> {
+        let live = self.read(Databases::pages)?;
+        let guard = self.access()?;
+        let env = &guard.get()?.env;
+        let unnamed = env.unnamed_database_stat();
+        let page = u64::from(unnamed.page_size);
+        Ok(Usage {
+            used: (env.info().last_page_number as u64 + 1) * page,
+            live: (META_PAGES + databases::pages(&unnamed) + live) * page,
+        })
+    }
+
     /// The number of the last transaction that was committed, by any process.
     pub(crate) fn last_transaction(&self) -> Result<usize, StoreError> {
         let guard = self.access()?;
@@ -204,7 +228,7 @@ impl Open {
         let mut map_size = wanted;
         loop {
             let env = environment_with_map(path, options, map_size)?;
-            match databases(path, &env) {
+            match open_databases(path, &env) {
                 Ok(databases) => {
                     return Ok(Open {
                         map_size: env.info().map_size,
@@ -288,7 +312,7 @@ fn environment_with_map(
     Ok(env)
 }
 
-fn databases(path: &Path, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
+fn open_databases(path: &Path, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
     let begin = || {
         env.write_txn().map_err(|error| match error {
             Error::Mdb(MdbError::MapResized) => OpenError::Outgrown,

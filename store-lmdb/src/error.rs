@@ -18,9 +18,11 @@ pub(crate) fn backend(action: &'static str) -> impl Fn(Error) -> StoreError {
 
 /// Whether the disk, or a quota or file size limit on it, is used up.
 pub(crate) fn is_disk_full(error: &Error) -> bool {
-    let Error::Io(error) = error else {
-        return false;
-    };
+    matches!(error, Error::Io(error) if is_out_of_room(error))
+}
+
+/// As [`is_disk_full`], of what the system says.
+pub(crate) fn is_out_of_room(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge

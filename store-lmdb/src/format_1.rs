@@ -8,6 +8,7 @@ use heed::byteorder::{BigEndian, LittleEndian};
 use heed::types::{Bytes, Str, U64, U128};
 use heed::{Database, RoTxn};
 use midgard::{Position, StoreError, StreamState, Version};
+use std::ops::Bound;
 
 /// Streams by name.
 pub(crate) type Streams<'e> = Database<'e, Str, Bytes>;
@@ -69,17 +70,21 @@ impl Format1 {
         Ok(position.map_err(backend("read the index"))?.map(Position))
     }
 
-    /// All streams.
-    pub(crate) fn streams<'t>(
+    /// The names of the streams behind one, in their order; of all behind an empty one.
+    pub(crate) fn names<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
-    ) -> Result<impl Iterator<Item = Result<(&'t str, Stream), StoreError>> + use<'t>, StoreError>
-    {
-        let streams = self.streams.iter(transaction);
+        after: &str,
+    ) -> Result<impl Iterator<Item = Result<&'t str, StoreError>> + use<'t>, StoreError> {
+        let behind = match after {
+            "" => Bound::Unbounded,
+            after => Bound::Excluded(after),
+        };
+        let streams = self.streams.range(transaction, &(behind, Bound::Unbounded));
         let streams = streams.map_err(backend("read the streams"))?;
-        Ok(streams.map(|entry| {
-            let (name, bytes) = entry.map_err(backend("read the streams"))?;
-            Ok((name, stream(name, bytes)?))
+        Ok(streams.map(|stream| {
+            let (name, _) = stream.map_err(backend("read the streams"))?;
+            Ok(name)
         }))
     }
 }

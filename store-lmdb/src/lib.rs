@@ -25,6 +25,8 @@
 //! - A process that is stopped (`SIGSTOP`, a debugger) in the middle of a commit holds LMDB's lock: nobody else
 //!   writes, or opens the store, before it goes on or is killed.
 //! - The map never has to be sized. `data.mdb` grows with what is in it, and does not shrink.
+//! - Files are not to be copied while the store is in use: [`LmdbStore::backup`] does that. [`LmdbStore::verify`] finds
+//!   what is damaged, and [`LmdbStore::statistics`] tells what is there.
 //! - Never on a network file system: LMDB's locks and its map do not work there.
 //! - A payload of 128 bytes or more takes at most 1.3 times its bytes and 64 more, whatever its size. The largest has 16 MiB; the
 //!   largest append, 64 MiB. Those that fill less than a whole page, and most others, are read in place; the rest is put together.
@@ -45,6 +47,7 @@ mod format_1;
 mod index;
 mod length;
 mod log;
+mod operations;
 mod options;
 mod reader;
 mod recent;
@@ -64,6 +67,10 @@ struct Readme;
 
 #[doc(hidden)]
 pub use environment::open_raw;
+pub use operations::{
+    BackedUp, Backup, BackupError, EventStatistics, FileStatistics, IndexStatistics, Problem,
+    Progress, Statistics, Verification,
+};
 pub use options::{Durability, LmdbOptions};
 
 use environment::Environment;
@@ -117,6 +124,10 @@ impl LmdbStore {
         fs::create_dir_all(directory).map_err(failed)?;
         // One directory has many paths.
         let path = fs::canonicalize(directory).map_err(failed)?;
+        if operations::is_unfinished(&path) {
+            let reason = "it has nothing but a backup that was not finished".to_owned();
+            return Err(StoreError::Foreign { path, reason });
+        }
         directory::open(&path, options).map(LmdbStore)
     }
 

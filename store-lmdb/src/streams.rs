@@ -6,7 +6,6 @@
 use crate::databases::Databases;
 use crate::environment::Environment;
 use crate::error::corrupt;
-use crate::format_1::Format1;
 use crate::index::StreamKey;
 use crate::log::{Pending, Record};
 use crate::record::{Header, Kind};
@@ -80,22 +79,27 @@ impl<'t> Stream<'_, 't> {
             let reason = "its header is damaged, and it may be an event of this stream";
             return Err(corrupt(position, Some(self.name), reason.to_owned()));
         }
-        let (databases, transaction) = (self.databases, self.transaction);
-        let position = match known.position {
-            Some(position) => Some(position),
-            None => {
-                let manifest = databases.about.manifest(transaction)?;
-                databases.index.find(transaction, &manifest, key)?
-            }
-        };
-        match (position, &databases.format_1) {
-            (Some(position), _) => self.head_at(position).map(Some),
-            (None, Some(format_1)) => self.head_of_format_1(format_1),
-            (None, None) => Ok(None),
+        match self.last_record(key, known)? {
+            Some(position) => self.head_at(position).map(Some),
+            None => self.head_of_format_1(),
         }
     }
 
-    fn head_at(&self, position: Position) -> Result<Head, StoreError> {
+    /// Where its last record is; `None` when it has none that is newer than format 1.
+    pub(crate) fn last_record(
+        &self,
+        key: StreamKey,
+        known: Known,
+    ) -> Result<Option<Position>, StoreError> {
+        if known.position.is_some() {
+            return Ok(known.position);
+        }
+        let manifest = self.databases.about.manifest(self.transaction)?;
+        self.databases.index.find(self.transaction, &manifest, key)
+    }
+
+    /// What is known of it by its last record.
+    pub(crate) fn head_at(&self, position: Position) -> Result<Head, StoreError> {
         let record = self.record(position)?;
         let header = self.header(position, &record)?;
         Ok(Head {
@@ -111,7 +115,11 @@ impl<'t> Stream<'_, 't> {
         })
     }
 
-    fn head_of_format_1(&self, format_1: &Format1) -> Result<Option<Head>, StoreError> {
+    /// What is known of it by what stores of format 1 kept of streams.
+    pub(crate) fn head_of_format_1(&self) -> Result<Option<Head>, StoreError> {
+        let Some(format_1) = &self.databases.format_1 else {
+            return Ok(None);
+        };
         let Some(stream) = format_1.stream(self.transaction, self.name)? else {
             return Ok(None);
         };

@@ -111,6 +111,13 @@ impl Tail {
         }
     }
 
+    /// All streams that it knows of, in the order of their keys.
+    pub(crate) fn streams(&self) -> Vec<StreamKey> {
+        let mut keys: Vec<_> = self.state().positions.keys().copied().collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// All of it, to be merged: when it has the log up to `until`, and knows whose all of that is.
     pub(crate) fn entries(&self, until: Position) -> Option<Vec<Entry>> {
         let state = self.state();

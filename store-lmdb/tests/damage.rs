@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{append, event, read_log, read_stream, stream};
+use common::{append, event, patch, read_log, read_stream, stream};
 use midgard::{
     Append, AppendError, ExpectedVersion, NewEvent, Position, ReadLog, ReadStream,
     RecordedEventRef, Store, StoreError, Version, block_on,
@@ -12,21 +12,6 @@ use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
-
-/// Changes every place in the data file where `old` stands. There is at least one.
-fn patch(directory: &Path, old: &[u8], new: &[u8]) {
-    assert_eq!(old.len(), new.len());
-    let file = directory.join("data.mdb");
-    let mut bytes = fs::read(&file).unwrap();
-    let places: Vec<_> = (0..=bytes.len() - old.len())
-        .filter(|at| &bytes[*at..*at + old.len()] == old)
-        .collect();
-    assert!(!places.is_empty(), "{old:?} does not stand in the file");
-    for at in places {
-        bytes[at..at + new.len()].copy_from_slice(new);
-    }
-    fs::write(&file, bytes).unwrap();
-}
 
 fn three_events(directory: &Path) {
     let store = LmdbStore::open(directory).unwrap();

@@ -7,12 +7,16 @@
 //! is half done is written down: any process can go on with it at any time.
 
 mod block;
+mod check;
+mod count;
 mod manifest;
 mod merge;
 mod part;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use check::PartPlace;
+pub(crate) use count::KeyRanges;
 pub(crate) use manifest::Manifest;
 pub(crate) use merge::{flush, step};
 

@@ -4,9 +4,11 @@ mod block;
 mod layout;
 mod pending;
 mod scan;
+mod walk;
 
 pub(crate) use pending::Pending;
 pub(crate) use scan::{Backward, Forward, Item};
+pub(crate) use walk::Walk;
 
 use crate::error::{backend, corrupt};
 use crate::record::{self, Header};
@@ -32,14 +34,16 @@ enum Place {
     Record(Position),
     /// Records from this position on.
     Block(Position),
-    /// What follows of the record at this position.
-    Piece(Position),
+    /// What follows of the record at this position, and the number of this piece, from 1.
+    Piece(Position, u8),
 }
 
 impl Place {
     const fn position(self) -> Position {
         match self {
-            Place::Record(position) | Place::Block(position) | Place::Piece(position) => position,
+            Place::Record(position) | Place::Block(position) | Place::Piece(position, _) => {
+                position
+            }
         }
     }
 }
@@ -64,7 +68,7 @@ fn place_of(key: &[u8]) -> Result<Place, StoreError> {
         match rest {
             [] => Some(Place::Record(position)),
             [0] => Some(Place::Block(position)),
-            [_] => Some(Place::Piece(position)),
+            [piece] => Some(Place::Piece(position, *piece)),
             _ => None,
         }
     });
@@ -97,7 +101,7 @@ impl Log {
             return Ok(Position::ZERO);
         };
         Ok(match place_of(key)? {
-            Place::Record(position) | Place::Piece(position) => position,
+            Place::Record(position) | Place::Piece(position, _) => position,
             Place::Block(first) => Block::parse(bytes).last(first),
         })
     }
@@ -132,7 +136,7 @@ impl Log {
                     _ => return Ok(None),
                 }
             }
-            Some((Place::Piece(at), _)) if at == position => {
+            Some((Place::Piece(at, _), _)) if at == position => {
                 let mut records = self.forward(transaction, position..=position)?;
                 let record = records.next().transpose()?;
                 return Ok(record.map(|(_, record)| record));
@@ -251,16 +255,37 @@ impl Log {
         transaction: &'t RoTxn<'_>,
         positions: RangeInclusive<Position>,
     ) -> Result<Forward<'t>, StoreError> {
-        let (start, end) = positions.into_inner();
+        let (from, after) = self.keys(transaction, &positions)?;
+        let range = self.0.range(transaction, &bounds(&from, &after));
+        let range = range.map_err(backend("read the log"))?;
+        Ok(Forward::new(range, positions))
+    }
+
+    /// What lies at these positions, whole or not.
+    pub(crate) fn walk<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        positions: RangeInclusive<Position>,
+    ) -> Result<Walk<'t>, StoreError> {
+        let (from, after) = self.keys(transaction, &positions)?;
+        let range = self.0.range(transaction, &bounds(&from, &after));
+        let range = range.map_err(backend("read the log"))?;
+        Ok(Walk::new(range, positions))
+    }
+
+    /// The first key that may have a record at these positions, and the one behind the last.
+    fn keys(
+        &self,
+        transaction: &RoTxn<'_>,
+        positions: &RangeInclusive<Position>,
+    ) -> Result<(Key, Key), StoreError> {
         // The first of them may be in a block that begins before it.
+        let start = *positions.start();
         let from = match self.around(transaction, start)? {
             Some((Place::Block(first), bytes)) if Block::parse(bytes).last(first) >= start => first,
             _ => start,
         };
-        let (from, after) = (key(from), key(end.next()));
-        let range = self.0.range(transaction, &bounds(&from, &after));
-        let range = range.map_err(backend("read the log"))?;
-        Ok(Forward::new(range, start..=end))
+        Ok((key(from), key(positions.end().next())))
     }
 
     /// The records up to this position, the last one first.

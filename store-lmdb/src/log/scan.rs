@@ -14,9 +14,11 @@ use std::ops::{Range, RangeInclusive};
 pub(crate) type Item<'t> = Result<(Position, Record<'t>), StoreError>;
 
 /// What a scan of keys gives.
-type Entry<'t> = Option<(Place, &'t [u8])>;
+pub(super) type Entry<'t> = Option<(Place, &'t [u8])>;
 
-fn entry<'t>(next: Option<heed::Result<(&'t [u8], &'t [u8])>>) -> Result<Entry<'t>, StoreError> {
+pub(super) fn entry<'t>(
+    next: Option<heed::Result<(&'t [u8], &'t [u8])>>,
+) -> Result<Entry<'t>, StoreError> {
     let Some(entry) = next else {
         return Ok(None);
     };
@@ -25,14 +27,14 @@ fn entry<'t>(next: Option<heed::Result<(&'t [u8], &'t [u8])>>) -> Result<Entry<'
 }
 
 /// A block, as far as it was not read.
-struct Opened<'t> {
+pub(super) struct Opened<'t> {
     block: Block<'t>,
     first: u64,
-    left: Range<usize>,
+    pub(super) left: Range<usize>,
 }
 
 impl<'t> Opened<'t> {
-    fn new(first: Position, bytes: &'t [u8]) -> Self {
+    pub(super) fn new(first: Position, bytes: &'t [u8]) -> Self {
         let block = Block::parse(bytes);
         Opened {
             block,
@@ -41,11 +43,12 @@ impl<'t> Opened<'t> {
         }
     }
 
-    const fn last(&self) -> Position {
+    pub(super) const fn last(&self) -> Position {
         self.block.last(Position(self.first))
     }
 
-    fn item(&self, index: usize) -> Option<(Position, Record<'t>)> {
+    /// A record; `None` when it was removed.
+    pub(super) fn item(&self, index: usize) -> Option<(Position, Record<'t>)> {
         let record = self.block.record(index);
         let position = Position(self.first.saturating_add(index as u64));
         (!record.is_empty()).then_some((position, Cow::Borrowed(record)))
@@ -103,7 +106,7 @@ impl<'t> Forward<'t> {
                     self.least = block.last().next();
                     self.block = Some(block);
                 }
-                Some((Place::Piece(position), _)) => return Err(lost_piece(position)),
+                Some((Place::Piece(position, _), _)) => return Err(lost_piece(position)),
                 Some((Place::Record(position), bytes)) => {
                     self.expect(position)?;
                     self.least = position.next();
@@ -130,7 +133,7 @@ impl<'t> Forward<'t> {
     ) -> Result<(Position, Record<'t>), StoreError> {
         let mut whole = bytes.to_vec();
         while let Some((place, bytes)) = entry(self.range.next())? {
-            if place != Place::Piece(position) {
+            if !matches!(place, Place::Piece(of, _) if of == position) {
                 self.next = Some((place, bytes));
                 break;
             }
@@ -185,7 +188,7 @@ impl<'t> Backward<'t> {
             // The pieces of a record come before it, and nothing comes in between.
             let of = pieces.last().map(|(position, _)| *position);
             match found {
-                Some((Place::Piece(position), bytes)) if of.is_none_or(|of| of == position) => {
+                Some((Place::Piece(position, _), bytes)) if of.is_none_or(|of| of == position) => {
                     pieces.push((position, bytes));
                 }
                 Some((Place::Record(position), bytes)) if of.is_none_or(|of| of == position) => {
@@ -219,7 +222,7 @@ impl<'t> Iterator for Backward<'t> {
     }
 }
 
-fn out_of_order(expected: Position, found: Position) -> StoreError {
+pub(super) fn out_of_order(expected: Position, found: Position) -> StoreError {
     let reason = format!("the one at position {found} stands in its place");
     corrupt(expected, None, reason)
 }

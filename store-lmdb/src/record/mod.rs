@@ -127,12 +127,12 @@ pub(crate) struct Header<'a> {
     causation_id: Option<EventId>,
     back: u64,
     skips: &'a [u8],
-    schema_version: u32,
-    name: &'a [u8],
+    pub(crate) schema_version: u32,
+    pub(crate) name: &'a [u8],
     tags: &'a [u8],
     headers: &'a [u8],
     payload_checksum: u32,
-    payload: &'a [u8],
+    pub(crate) payload: &'a [u8],
 }
 
 impl<'a> Header<'a> {
@@ -252,6 +252,17 @@ impl<'a> Header<'a> {
             step = step.saturating_mul(SKIP);
         }
         furthest
+    }
+
+    /// Where its skips lead to, from the nearest on: versions, and where their events are; zero where there was none any more.
+    pub(crate) fn skips(&self) -> impl Iterator<Item = (Version, Position)> + use<'a> {
+        let (header, mut rest, mut step) = (*self, Fields(self.skips), 1_u64);
+        std::iter::from_fn(move || {
+            let distance = rest.number()?;
+            step = step.saturating_mul(SKIP);
+            let version = header.version.get().saturating_sub(step);
+            Some((Version(version), header.behind(distance)))
+        })
     }
 
     fn behind(&self, distance: u64) -> Position {

@@ -8,6 +8,7 @@ use midgard::{
     Append, AppendError, Appended, ExpectedVersion, NewEvent, ReadLog, ReadStream, RecordedEvent,
     Store, StoreError, StreamName, block_on,
 };
+use midgard_store_lmdb::{Durability, LmdbStore, Verification};
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -68,6 +69,70 @@ pub(crate) fn payloads(events: &[RecordedEvent]) -> Vec<String> {
         .iter()
         .map(|event| String::from_utf8(event.payload.clone()).unwrap())
         .collect()
+}
+
+/// Opens a store that need not survive the system.
+pub(crate) fn open_unsynced(directory: &Path) -> LmdbStore {
+    LmdbStore::options()
+        .durability(Durability::NoSync)
+        .open(directory)
+        .unwrap()
+}
+
+/// Appends so many events to each of so many streams, in turn.
+pub(crate) fn fill(store: &impl Store, prefix: &str, streams: usize, events: usize) {
+    let names: Vec<_> = (0..streams)
+        .map(|number| stream(&format!("{prefix}-{number}")))
+        .collect();
+    for number in 0..events {
+        for names in names.chunks(1000) {
+            let event = || [event(format!("{{\"number\":{number}}}"))];
+            let (first, others) = names.split_first().unwrap();
+            let mut append = Append::to(first.clone(), ExpectedVersion::Any, event());
+            for name in others {
+                append = append.and(name.clone(), ExpectedVersion::Any, event());
+            }
+            block_on(store.append(append)).unwrap();
+        }
+    }
+}
+
+/// Puts the store of format 1 that a release has written into a directory.
+pub(crate) fn copy_format_1(directory: &Path) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1/data.mdb");
+    std::fs::copy(fixture, directory.join("data.mdb")).unwrap();
+}
+
+/// Changes every place in the data file where `old` stands. There is at least one.
+pub(crate) fn patch(directory: &Path, old: &[u8], new: &[u8]) {
+    assert_eq!(old.len(), new.len());
+    let file = directory.join("data.mdb");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let places: Vec<_> = (0..=bytes.len() - old.len())
+        .filter(|at| &bytes[*at..*at + old.len()] == old)
+        .collect();
+    assert!(!places.is_empty(), "{old:?} does not stand in the file");
+    for at in places {
+        bytes[at..at + new.len()].copy_from_slice(new);
+    }
+    std::fs::write(&file, bytes).unwrap();
+}
+
+/// Checks the whole store.
+pub(crate) fn verify(store: &LmdbStore) -> Verification {
+    store.verify(|_| ControlFlow::Continue(())).unwrap()
+}
+
+/// The problems, line by line.
+pub(crate) fn problems(verification: &Verification) -> Vec<String> {
+    let problems = verification.problems.iter();
+    problems.map(ToString::to_string).collect()
+}
+
+#[track_caller]
+pub(crate) fn assert_sound(verification: &Verification) {
+    let problems = problems(verification).join("\n");
+    assert!(verification.is_sound(), "{verification}:\n{problems}");
 }
 
 /// The number that an environment variable holds, for those who want a longer run; `usual` where it is not set.

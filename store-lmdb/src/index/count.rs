@@ -1,0 +1,85 @@
+//! What is in the index, range by range of the keys.
+
+use super::manifest::Run;
+use super::{Entry, Index, Manifest, StreamKey, part};
+use heed::RoTxn;
+use midgard::StoreError;
+
+/// Equal ranges of keys, as many as the largest run has parts: in each there are a few thousand entries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyRanges {
+    log2: u8,
+    /// The next one.
+    next: u32,
+}
+
+impl KeyRanges {
+    pub(crate) fn of(manifest: &Manifest<'_>) -> Self {
+        let log2 = manifest.runs().map(|run| run.parts_log2).max();
+        KeyRanges {
+            log2: log2.unwrap_or_default(),
+            next: 0,
+        }
+    }
+
+    /// How many there are.
+    pub(crate) const fn count(&self) -> u32 {
+        1 << self.log2
+    }
+
+    /// How many are behind.
+    pub(crate) const fn done(&self) -> u32 {
+        self.next
+    }
+
+    /// Those of sorted keys that are in the next range.
+    pub(crate) fn next_of<'k>(&self, keys: &'k [StreamKey]) -> &'k [StreamKey] {
+        let part = |key: &StreamKey| key.part(self.log2);
+        let start = keys.partition_point(|key| part(key) < self.next);
+        let end = keys.partition_point(|key| part(key) <= self.next);
+        &keys[start..end]
+    }
+
+    pub(crate) const fn advance(&mut self) {
+        self.next += 1;
+    }
+}
+
+impl Index {
+    /// Adds all entries of the next range of keys, run by run, each in the order of its keys.
+    pub(crate) fn collect(
+        &self,
+        transaction: &RoTxn<'_>,
+        manifest: &Manifest<'_>,
+        ranges: &KeyRanges,
+        entries: &mut Vec<Entry>,
+    ) -> Result<(), StoreError> {
+        for run in manifest.runs() {
+            let (from, to) = parts_in(&run, ranges);
+            for number in from.max(run.from)..to.min(run.to) {
+                let bytes = self.part(transaction, run, number)?;
+                part::collect(bytes, run.number, number, ranges.next, ranges.log2, entries)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The parts of a run that have keys of the next range: from the first to before the last.
+fn parts_in(run: &Run, ranges: &KeyRanges) -> (u32, u32) {
+    match ranges.log2.checked_sub(run.parts_log2) {
+        Some(finer) => (ranges.next >> finer, (ranges.next >> finer) + 1),
+        // A run that has come since, and is larger than all there were.
+        None => {
+            let coarser = run.parts_log2 - ranges.log2;
+            (ranges.next << coarser, (ranges.next + 1) << coarser)
+        }
+    }
+}
+
+impl Manifest<'_> {
+    /// How many runs there are.
+    pub(crate) fn run_count(&self) -> u64 {
+        self.runs().count() as u64
+    }
+}

@@ -1,0 +1,309 @@
+//! Backups: copies of a store that is in use.
+
+use super::Progress;
+use super::copy::copy;
+use crate::LmdbStore;
+use crate::error::is_out_of_room;
+use heed::CompactionOption;
+use midgard::{Position, StoreError};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// The file of a store.
+const DATA: &str = "data.mdb";
+/// The name of a backup for as long as it is not done.
+const PARTIAL: &str = "backup.partial";
+
+/// A backup to be made: [`LmdbStore::backup`].
+#[derive(Debug)]
+#[must_use = "nothing is copied before it is told where to"]
+pub struct Backup<'s> {
+    store: &'s LmdbStore,
+    option: CompactionOption,
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackedUp {
+    /// The directory that it is in.
+    pub path: PathBuf,
+    /// The size of its file, in bytes.
+    pub bytes: u64,
+    /// All events up to this position are in it, which is where the log ended when the backup began. There may be some more.
+    pub position: Position,
+}
+
+/// Why a backup was not made. Nothing of it was left behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// There is something in the directory, which is never overwritten.
+    #[error(
+        "{} is not empty (there is {found} in it), and nothing is overwritten; name another directory for the backup",
+        path.display()
+    )]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// One of the things that are in it.
+        found: String,
+    },
+    /// In the directory is a backup that another has begun, and may be at.
+    #[error(
+        "{} has a backup that was not finished; name another directory, or remove {PARTIAL} from it when nobody is at it any more",
+        path.display()
+    )]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The disk of the backup, or a quota on it, is used up.
+    #[error(
+        "there is no room for the backup at {}: it takes about {expected} bytes, of which {done} were written ({source}); make room, or name another directory",
+        path.display()
+    )]
+    NoRoom {
+        /// The directory.
+        path: PathBuf,
+        /// How many bytes were written.
+        done: u64,
+        /// How many bytes it would have had, about.
+        expected: u64,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The function that was told of its progress ended it.
+    #[error("the backup at {} was stopped after {done} of about {expected} bytes", path.display())]
+    Stopped {
+        /// The directory.
+        path: PathBuf,
+        /// How many bytes were written.
+        done: u64,
+        /// How many bytes it would have had, about.
+        expected: u64,
+    },
+    /// The files of the backup cannot be made.
+    #[error("could not {action} {}: {source}", path.display())]
+    Files {
+        /// What was being done.
+        action: &'static str,
+        /// With which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The store that was to be copied cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<'s> Backup<'s> {
+    pub(super) const fn new(store: &'s LmdbStore) -> Self {
+        Backup {
+            store,
+            option: CompactionOption::Disabled,
+        }
+    }
+
+    /// Leaves free pages out, and writes the others in order. This takes longer; how much smaller the copy is depends on how much was
+    /// removed.
+    pub const fn compacting(mut self) -> Self {
+        self.option = CompactionOption::Enabled;
+        self
+    }
+
+    /// Makes the backup in a directory, which is made, or is there and empty. It is a store like any other: to restore it, copy
+    /// it to where the store was.
+    ///
+    /// It has another name for as long as it is not done, and under the right one it is safely on the disk. `progress` is called with
+    /// each MiB, and may stop it; it must not wait for the store.
+    ///
+    /// The store can be used meanwhile. No page that is to be copied is used again before the end, so that `data.mdb` grows with
+    /// what is written; and a map that is full is not made larger, so that where maps
+    /// [begin small](crate::LmdbOptions::initial_map_size) appends may have to wait.
+    ///
+    /// # Errors
+    /// [`BackupError::NotEmpty`] when something is in the directory, [`BackupError::NoRoom`] when the disk is full,
+    /// [`BackupError::Stopped`] when `progress` breaks. Nothing is left behind then.
+    pub fn to(
+        self,
+        directory: impl AsRef<Path>,
+        mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<BackedUp, BackupError> {
+        let environment = &self.store.0.environment;
+        let mut target = Target::new(directory.as_ref())?;
+        let position =
+            environment.read(|databases, snapshot| databases.log.last_position(snapshot))?;
+        let usage = environment.usage()?;
+        let expected = match self.option {
+            CompactionOption::Enabled => usage.live,
+            CompactionOption::Disabled => usage.used,
+        };
+        let mut done = 0;
+        copy(environment, self.option, |bytes| {
+            target.write(bytes, done, expected)?;
+            done += bytes.len() as u64;
+            let expected = expected.max(done);
+            match progress(Progress { done, expected }) {
+                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Break(()) => Err(BackupError::Stopped {
+                    path: target.directory.clone(),
+                    done,
+                    expected,
+                }),
+            }
+        })?;
+        target.finish(done)?;
+        Ok(BackedUp {
+            path: target.directory.clone(),
+            bytes: done,
+            position,
+        })
+    }
+}
+
+/// Whether all that a directory has is a backup that was not finished. It is no store.
+pub(crate) fn is_unfinished(directory: &Path) -> bool {
+    !directory.join(DATA).exists() && directory.join(PARTIAL).exists()
+}
+
+/// The directory of a backup, and the file in it. What is not finished is removed when it is dropped.
+struct Target {
+    directory: PathBuf,
+    /// Whether it was not there before.
+    is_new: bool,
+    file: File,
+    /// The name of the file, until the backup is done.
+    unfinished: Option<PathBuf>,
+}
+
+impl Target {
+    fn new(directory: &Path) -> Result<Self, BackupError> {
+        let is_new = !directory.exists();
+        fs::create_dir_all(directory).map_err(failed("make the directory", directory))?;
+        Self::in_directory(directory, is_new).inspect_err(|_| {
+            if is_new {
+                // Not when another backup has begun there.
+                let _ = fs::remove_dir(directory);
+            }
+        })
+    }
+
+    fn in_directory(directory: &Path, is_new: bool) -> Result<Self, BackupError> {
+        expect_alone(directory, None)?;
+        let path = directory.join(PARTIAL);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        // As LMDB's: what is in a store is not for everyone to read.
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options
+            .open(&path)
+            .map_err(failed("make the file", &path))?;
+        Ok(Target {
+            directory: directory.to_owned(),
+            is_new,
+            file,
+            unfinished: Some(path),
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8], done: u64, expected: u64) -> Result<(), BackupError> {
+        let written = self.file.write_all(bytes);
+        written.map_err(|source| self.failed_write(source, done, expected))
+    }
+
+    /// Gives the file its name, once it is on the disk.
+    fn finish(&mut self, bytes: u64) -> Result<(), BackupError> {
+        // Some file systems look for room only now.
+        let synced = self.file.sync_all();
+        synced.map_err(|source| self.failed_write(source, bytes, bytes))?;
+        expect_alone(&self.directory, Some(PARTIAL))?;
+        let (from, to) = (self.directory.join(PARTIAL), self.directory.join(DATA));
+        fs::rename(&from, &to).map_err(failed("rename the file", &from))?;
+        self.unfinished = Some(to);
+        sync_directory(&self.directory)?;
+        if self.is_new
+            && let Some(parent) = self.directory.parent()
+        {
+            let parent = if parent == Path::new("") {
+                Path::new(".")
+            } else {
+                parent
+            };
+            sync_directory(parent)?;
+        }
+        self.unfinished = None;
+        Ok(())
+    }
+
+    fn failed_write(&self, source: io::Error, done: u64, expected: u64) -> BackupError {
+        if is_out_of_room(&source) {
+            return BackupError::NoRoom {
+                path: self.directory.clone(),
+                done,
+                expected,
+                source,
+            };
+        }
+        failed("write the file", &self.directory.join(PARTIAL))(source)
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let Some(path) = &self.unfinished else {
+            return;
+        };
+        let removed = fs::remove_file(path).and_then(|()| match self.is_new {
+            true => fs::remove_dir(&self.directory),
+            false => Ok(()),
+        });
+        if let Err(error) = removed {
+            tracing::warn!(%error, path = %path.display(), "what a backup has left could not be removed");
+        }
+    }
+}
+
+/// Makes sure that nothing but the file of a name is in a directory.
+fn expect_alone(directory: &Path, name: Option<&str>) -> Result<(), BackupError> {
+    let failed = failed("look into", directory);
+    for file in fs::read_dir(directory).map_err(&failed)? {
+        let found = file.map_err(&failed)?.file_name();
+        let path = directory.to_owned();
+        if name.is_some_and(|name| found == name) {
+            continue;
+        }
+        return Err(if found == PARTIAL {
+            BackupError::Unfinished { path }
+        } else {
+            let found = found.display().to_string();
+            BackupError::NotEmpty { path, found }
+        });
+    }
+    Ok(())
+}
+
+/// Makes what was done to the names in a directory safe.
+#[cfg(unix)]
+fn sync_directory(directory: &Path) -> Result<(), BackupError> {
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(failed("sync the directory", directory))
+}
+
+/// Where directories are no files, the system does it.
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> Result<(), BackupError> {
+    Ok(())
+}
+
+fn failed<'p>(action: &'static str, path: &'p Path) -> impl Fn(io::Error) -> BackupError + use<'p> {
+    move |source| BackupError::Files {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,157 @@
+//! LMDB's own copy of its pages, through a pipe: what comes out of it is written, counted, and can be stopped at any time.
+
+use super::BackupError;
+use crate::environment::Environment;
+use crate::error::backend;
+use heed::{CompactionOption, Error, MdbError};
+use midgard::{Full, StoreError};
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// How many bytes are written at once.
+const CHUNK: u64 = 1 << 20;
+
+/// Gives the pages of the store as they are now, chunk by chunk, to `write`. An error of `write` ends it.
+pub(super) fn copy(
+    environment: &Environment,
+    option: CompactionOption,
+    mut write: impl FnMut(&[u8]) -> Result<(), BackupError>,
+) -> Result<(), BackupError> {
+    while let Copied::Outgrown(map_size) = try_copy(environment, option, &mut write)? {
+        environment.grow(map_size)?;
+    }
+    Ok(())
+}
+
+enum Copied {
+    All,
+    /// Another process made the file larger than the map, which has this size. Nothing was written.
+    Outgrown(usize),
+}
+
+fn try_copy(
+    environment: &Environment,
+    option: CompactionOption,
+    write: &mut impl FnMut(&[u8]) -> Result<(), BackupError>,
+) -> Result<Copied, BackupError> {
+    let failed = |source: io::Error| StoreError::Backend {
+        action: "copy its pages",
+        source: source.into(),
+    };
+    let guard = environment.access()?;
+    let open = guard.get()?;
+    let (reader, writer) = io::pipe().map_err(failed)?;
+    let valve = Valve(Mutex::new(Some(writer.try_clone().map_err(failed)?)));
+    let copied = thread::scope(|scope| {
+        let copier = thread::Builder::new()
+            .name("midgard-lmdb-backup".to_owned())
+            .spawn_scoped(scope, || {
+                let mut pages = file_of(writer);
+                let copied = open.env.copy_to_file(&mut pages, option);
+                drop(pages);
+                // Now that nobody can write to it any more, the pipe ends.
+                valve.take();
+                copied
+            });
+        let copier = copier.map_err(failed)?;
+        Pages {
+            reader: Some(reader),
+            valve: &valve,
+        }
+        .read(write)?;
+        Ok::<_, BackupError>(copier.join())
+    })?;
+    match copied {
+        Ok(Ok(())) => Ok(Copied::All),
+        Ok(Err(Error::Mdb(MdbError::MapResized))) => Ok(Copied::Outgrown(open.map_size)),
+        Ok(Err(Error::Mdb(MdbError::ReadersFull))) => {
+            let slots = open.env.max_readers();
+            Err(StoreError::Full(Full::Readers { slots }).into())
+        }
+        Ok(Err(Error::Mdb(MdbError::Incompatible))) => Err(StoreError::Backend {
+            action: "compact its pages",
+            source: "some are neither used nor free; make a backup that does not compact".into(),
+        }
+        .into()),
+        Ok(Err(error)) => Err(backend("copy its pages")(error).into()),
+        Err(_) => Err(failed(io::Error::other("the thread that copies panicked")).into()),
+    }
+}
+
+/// The end of the pipe that LMDB writes to, once more: so that writing can be made to fail.
+struct Valve(Mutex<Option<PipeWriter>>);
+
+impl Valve {
+    fn take(&self) -> Option<PipeWriter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The end of the pipe that pages come out of. LMDB is made to end when it is dropped before they all have.
+struct Pages<'v> {
+    reader: Option<PipeReader>,
+    valve: &'v Valve,
+}
+
+impl Pages<'_> {
+    fn read(
+        mut self,
+        write: &mut impl FnMut(&[u8]) -> Result<(), BackupError>,
+    ) -> Result<(), BackupError> {
+        let mut chunk = Vec::new();
+        while let Some(reader) = &mut self.reader {
+            chunk.clear();
+            let read = reader.by_ref().take(CHUNK).read_to_end(&mut chunk);
+            read.map_err(|source| StoreError::Backend {
+                action: "copy its pages",
+                source: source.into(),
+            })?;
+            match chunk.len() {
+                0 => self.reader = None,
+                _ => write(&chunk)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pages<'_> {
+    fn drop(&mut self) {
+        if let (Some(reader), Some(writer)) = (&mut self.reader, self.valve.take()) {
+            stop(reader, writer);
+        }
+    }
+}
+
+/// Makes what LMDB writes to a pipe fail. A pipe that nobody reads from would do so too, but with a signal, which ends programs
+/// that do not ignore it.
+#[cfg(unix)]
+fn stop(reader: &mut PipeReader, writer: PipeWriter) {
+    if let Err(error) = rustix::io::ioctl_fionbio(&writer, true) {
+        tracing::warn!(%error, "a copy that was stopped goes on to its end");
+        drop(writer);
+        let _ = io::copy(reader, &mut io::sink());
+        return;
+    }
+    drop(writer);
+    // It may be waiting for room. What it fills then stays full.
+    let _ = reader.read(&mut [0; 1 << 16]);
+}
+
+/// Makes what LMDB writes to a pipe fail, as nobody reads from it: it is dropped after this.
+#[cfg(not(unix))]
+fn stop(_: &mut PipeReader, writer: PipeWriter) {
+    drop(writer);
+}
+
+#[cfg(unix)]
+fn file_of(writer: PipeWriter) -> File {
+    std::os::fd::OwnedFd::from(writer).into()
+}
+
+#[cfg(windows)]
+fn file_of(writer: PipeWriter) -> File {
+    std::os::windows::io::OwnedHandle::from(writer).into()
+}

@@ -1,0 +1,304 @@
+//! What is in a store, counted.
+
+use super::Progress;
+use crate::databases::Databases;
+use crate::environment::Environment;
+use crate::index::KeyRanges;
+use crate::reader::Batch;
+use crate::record::{Header, Kind};
+use crate::tail::Tail;
+use heed::RoTxn;
+use midgard::{Position, StoreError, Timestamp};
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+
+/// How many streams are counted in one snapshot, about.
+const BATCH_STREAMS: usize = 65_536;
+
+/// What is in a store: [`LmdbStore::statistics`](crate::LmdbStore::statistics).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// The position up to which events were counted: where the log ended at the beginning.
+    pub until: Position,
+    /// How many events are there. Those that were removed are not.
+    pub events: u64,
+    /// The bytes of their payloads.
+    pub payload_bytes: u64,
+    /// The bytes of the records in the log: of events with their payloads, and of the marks of streams that were truncated or
+    /// tombstoned.
+    pub record_bytes: u64,
+    /// How many records could not be read. [`verify`](crate::LmdbStore::verify) tells which.
+    pub damaged: u64,
+    /// How many streams have, or once had, events.
+    pub streams: u64,
+    /// How many of those were tombstoned.
+    pub tombstoned: u64,
+    /// When the first and the last event that are there were recorded.
+    pub times: Option<(Timestamp, Timestamp)>,
+    /// The events of each name.
+    pub names: BTreeMap<String, EventStatistics>,
+    /// The index of streams.
+    pub index: IndexStatistics,
+    /// The file.
+    pub file: FileStatistics,
+    /// Whether all of it was counted: `progress` did not end it before.
+    pub is_complete: bool,
+}
+
+/// What there is of the events of one name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EventStatistics {
+    /// How many there are.
+    pub events: u64,
+    /// The bytes of their payloads.
+    pub payload_bytes: u64,
+    /// How many there are of each schema version.
+    pub schema_versions: BTreeMap<u32, u64>,
+}
+
+/// The index of streams, which is made of the log by and by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IndexStatistics {
+    /// How many entries it has, in all its runs. A stream has at most one in each.
+    pub entries: u64,
+    /// Of how many sorted runs it is made.
+    pub runs: u64,
+    /// How many positions at the end of the log are not in it yet.
+    pub behind: u64,
+}
+
+/// The file `data.mdb`, in bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FileStatistics {
+    /// Its length, with what was written ahead of its end.
+    pub length: u64,
+    /// Up to where it is in use. This is what a [backup](crate::LmdbStore::backup) takes.
+    pub used: u64,
+    /// What it is in use for now: what a [compacting](crate::Backup::compacting) backup takes. The rest will be used again.
+    pub live: u64,
+}
+
+pub(super) fn statistics(
+    environment: &Environment,
+    mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Statistics, StoreError> {
+    let mut counting = Counting::new(environment)?;
+    counting.size_of_file()?;
+    let mut stage = Stage::Log;
+    while stage != Stage::Done {
+        stage = environment.read(|databases, snapshot| match stage {
+            Stage::Log => counting.records(databases, snapshot),
+            Stage::Format1 => counting.streams_of_format_1(databases, snapshot),
+            Stage::Index | Stage::Done => counting.streams(databases, snapshot),
+        })?;
+        if progress(counting.progress()).is_break() && stage != Stage::Done {
+            return Ok(counting.statistics);
+        }
+    }
+    counting.statistics.is_complete = true;
+    Ok(counting.statistics)
+}
+
+/// What is counted next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Log,
+    Format1,
+    Index,
+    Done,
+}
+
+struct Counting<'e> {
+    environment: &'e Environment,
+    statistics: Statistics,
+    /// The next position.
+    next: Position,
+    /// The streams that the index does not have yet, in the snapshot that is being counted in.
+    tail: Tail,
+    /// The last stream of format 1 that was counted; empty before the first.
+    format_1: String,
+    ranges: KeyRanges,
+}
+
+impl<'e> Counting<'e> {
+    fn new(environment: &'e Environment) -> Result<Self, StoreError> {
+        environment.read(|databases, snapshot| {
+            let last = databases.log.last_position(snapshot)?;
+            let manifest = databases.about.manifest(snapshot)?;
+            Ok(Counting {
+                environment,
+                statistics: Statistics {
+                    until: last,
+                    index: IndexStatistics {
+                        entries: 0,
+                        runs: manifest.run_count(),
+                        behind: last.get().saturating_sub(manifest.merged.get()),
+                    },
+                    ..Statistics::default()
+                },
+                next: Position::FIRST,
+                tail: Tail::new(),
+                format_1: String::new(),
+                ranges: KeyRanges::of(&manifest),
+            })
+        })
+    }
+
+    fn progress(&self) -> Progress {
+        let ranges = u64::from(self.ranges.count());
+        Progress {
+            done: self.next.get() - 1 + u64::from(self.ranges.done()),
+            expected: self.statistics.until.get() + ranges,
+        }
+    }
+
+    fn size_of_file(&mut self) -> Result<(), StoreError> {
+        let path = self.environment.path().join("data.mdb");
+        let file = fs::metadata(&path).map_err(|source| StoreError::Backend {
+            action: "look at its file",
+            source: format!("{}: {source}", path.display()).into(),
+        })?;
+        let usage = self.environment.usage()?;
+        self.statistics.file = FileStatistics {
+            length: file.len(),
+            used: usage.used,
+            live: usage.live,
+        };
+        Ok(())
+    }
+
+    fn records(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+    ) -> Result<Stage, StoreError> {
+        let until = self.statistics.until;
+        if self.next <= until {
+            let mut batch = Batch::new();
+            for found in databases.log.walk(snapshot, self.next..=until)? {
+                let (position, record) = found?;
+                self.next = position.next();
+                match record {
+                    Ok(record) => {
+                        batch.add(record.len());
+                        self.record(position, &record);
+                    }
+                    Err(_) => self.statistics.damaged += 1,
+                }
+                if batch.is_full() {
+                    return Ok(Stage::Log);
+                }
+            }
+        }
+        self.next = until.next();
+        Ok(Stage::Format1)
+    }
+
+    fn record(&mut self, position: Position, record: &[u8]) {
+        let statistics = &mut self.statistics;
+        let header = Header::parse(position, record);
+        let header = header
+            .ok()
+            .and_then(|header| Some((header, str::from_utf8(header.name).ok()?)));
+        let Some((header, name)) = header else {
+            statistics.damaged += 1;
+            return;
+        };
+        statistics.record_bytes += record.len() as u64;
+        match header.kind {
+            Kind::Truncated => return,
+            Kind::Tombstoned => {
+                statistics.tombstoned += 1;
+                return;
+            }
+            Kind::Event => {}
+        }
+        let bytes = header.payload.len() as u64;
+        statistics.events += 1;
+        statistics.payload_bytes += bytes;
+        let (_, last) = statistics.times.get_or_insert((header.time, header.time));
+        *last = header.time;
+        let events = match statistics.names.get_mut(name) {
+            Some(events) => events,
+            None => statistics.names.entry(name.to_owned()).or_default(),
+        };
+        events.events += 1;
+        events.payload_bytes += bytes;
+        *events
+            .schema_versions
+            .entry(header.schema_version)
+            .or_default() += 1;
+    }
+
+    /// Counts streams of format 1 that have no newer record.
+    fn streams_of_format_1(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+    ) -> Result<Stage, StoreError> {
+        let Some(format_1) = &databases.format_1 else {
+            return Ok(Stage::Index);
+        };
+        let manifest = databases.about.manifest(snapshot)?;
+        self.catch_up(databases, snapshot)?;
+        let mut batch = Batch::new();
+        for name in format_1.names(snapshot, &self.format_1.clone())? {
+            let name = name?;
+            let key = databases.keys.of(name.as_bytes());
+            if self.tail.look_up(key).position.is_none()
+                && databases.index.find(snapshot, &manifest, key)?.is_none()
+            {
+                self.statistics.streams += 1;
+            }
+            batch.add(name.len());
+            if batch.is_full() {
+                self.format_1 = name.to_owned();
+                return Ok(Stage::Format1);
+            }
+        }
+        Ok(Stage::Index)
+    }
+
+    /// Counts streams in the index, or in the tail behind it.
+    fn streams(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+    ) -> Result<Stage, StoreError> {
+        let manifest = databases.about.manifest(snapshot)?;
+        self.catch_up(databases, snapshot)?;
+        let tail = self.tail.streams();
+        let mut counted = 0;
+        let (mut entries, mut keys) = (Vec::new(), Vec::new());
+        while self.ranges.done() < self.ranges.count() {
+            if counted >= BATCH_STREAMS {
+                return Ok(Stage::Index);
+            }
+            entries.clear();
+            databases
+                .index
+                .collect(snapshot, &manifest, &self.ranges, &mut entries)?;
+            self.statistics.index.entries += entries.len() as u64;
+            keys.clear();
+            keys.extend(entries.iter().map(|entry| entry.key));
+            keys.extend_from_slice(self.ranges.next_of(&tail));
+            // A few sorted sequences, which this merges.
+            keys.sort();
+            keys.dedup();
+            counted += keys.len();
+            self.statistics.streams += keys.len() as u64;
+            self.ranges.advance();
+        }
+        Ok(Stage::Done)
+    }
+
+    fn catch_up(&self, databases: &Databases, snapshot: &RoTxn<'_>) -> Result<(), StoreError> {
+        let last = databases.log.last_position(snapshot)?;
+        self.tail.catch_up(last, databases, snapshot)
+    }
+}

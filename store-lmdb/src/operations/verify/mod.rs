@@ -1,0 +1,202 @@
+//! Whether everything is there that was written, as it was written.
+//!
+//! Each batch is looked at in a snapshot of its own: what is checked against each other is of one moment, whatever happens
+//! between two batches.
+
+mod findings;
+mod format_1;
+mod here;
+mod index;
+mod links;
+mod records;
+mod removed;
+#[cfg(test)]
+mod tests;
+
+pub use findings::Problem;
+
+use super::Progress;
+use crate::databases::Databases;
+use crate::environment::Environment;
+use crate::index::PartPlace;
+use crate::tail::Tail;
+use findings::Findings;
+use heed::RoTxn;
+use links::{Links, REMEMBERED};
+use midgard::{Position, StoreError};
+use std::fmt::{self, Display};
+use std::ops::ControlFlow;
+
+/// What [`LmdbStore::verify`](crate::LmdbStore::verify) found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verification {
+    /// The position up to which the log was looked at: where it ended at the beginning.
+    pub until: Position,
+    /// How many records were looked at, damaged ones among them.
+    pub records: u64,
+    /// How many of them are events, as far as they can be read.
+    pub events: u64,
+    /// How many entries of the index were looked at.
+    pub index_entries: u64,
+    /// What is wrong: the first thousand problems.
+    pub problems: Vec<Problem>,
+    /// How many problems there are.
+    pub problem_count: u64,
+    /// Whether all of it was looked at: `progress` did not end it before.
+    pub is_complete: bool,
+}
+
+impl Verification {
+    /// Whether all of it was looked at, and nothing is wrong.
+    #[must_use]
+    pub const fn is_sound(&self) -> bool {
+        self.is_complete && self.problem_count == 0
+    }
+}
+
+/// One sentence, without the problems.
+impl Display for Verification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_complete {
+            f.write_str("stopped before the end: ")?;
+        }
+        write!(
+            f,
+            "{} records up to position {} and {} entries of the index were looked at, ",
+            self.records, self.until, self.index_entries
+        )?;
+        match self.problem_count {
+            0 => f.write_str("and all are as they were written"),
+            1 => f.write_str("and there is 1 problem"),
+            count => write!(f, "and there are {count} problems"),
+        }
+    }
+}
+
+pub(super) fn verify(
+    environment: &Environment,
+    progress: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Verification, StoreError> {
+    verify_with(environment, REMEMBERED, progress)
+}
+
+/// Remembers so many streams.
+fn verify_with(
+    environment: &Environment,
+    remembered: usize,
+    mut progress: impl FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Verification, StoreError> {
+    let mut verifying =
+        environment.read(|databases, snapshot| Verifying::new(databases, snapshot, remembered))?;
+    while verifying.stage != Stage::Done {
+        environment.read(|databases, snapshot| {
+            verifying.batch(databases, snapshot);
+            Ok(())
+        })?;
+        let is_stopped = progress(verifying.progress()).is_break();
+        if is_stopped && verifying.stage != Stage::Done {
+            return Ok(verifying.findings.verification);
+        }
+    }
+    verifying.findings.verification.is_complete = true;
+    Ok(verifying.findings.verification)
+}
+
+/// What is looked at next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stage {
+    /// Records, from a position on.
+    Records(Position),
+    /// What is noted as removed, behind a position.
+    Removed(Position),
+    /// Streams of format 1, behind a name.
+    Format1(String),
+    /// Parts of the index, behind one.
+    Index(Option<PartPlace>),
+    Done,
+}
+
+/// How far a verification is.
+struct Verifying {
+    stage: Stage,
+    findings: Findings,
+    links: Links,
+    /// What of the log the index does not have, in the snapshot that is looked at: another process that opens the store knows
+    /// no more.
+    tail: Tail,
+    /// How many positions are passed over next where the log cannot be read.
+    stride: u64,
+    done: u64,
+    /// How many smaller parts than records there are to be looked at.
+    others: u64,
+}
+
+impl Verifying {
+    fn new(
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+        remembered: usize,
+    ) -> Result<Self, StoreError> {
+        let mut findings = Findings::default();
+        let last = databases.log.last_position(snapshot)?;
+        findings.verification.until = last;
+        let others = match index::parts(databases, snapshot, last, &mut findings) {
+            Some(parts) => parts + removed::ranges(databases, snapshot)?,
+            None => 0,
+        };
+        Ok(Verifying {
+            stage: Stage::Records(Position::FIRST),
+            findings,
+            links: Links::new(remembered),
+            tail: Tail::new(),
+            stride: 1,
+            done: 0,
+            others,
+        })
+    }
+
+    fn progress(&self) -> Progress {
+        let until = self.findings.verification.until.get();
+        let done = match self.stage {
+            Stage::Records(next) => next.get() - 1,
+            _ => until + self.done,
+        };
+        Progress {
+            done,
+            expected: done.max(until + self.others),
+        }
+    }
+
+    /// Looks at some more of it.
+    fn batch(&mut self, databases: &Databases, snapshot: &RoTxn<'_>) {
+        let next = match &self.stage {
+            Stage::Records(from) => self.records(databases, snapshot, *from),
+            Stage::Removed(after) => self.removed(databases, snapshot, *after),
+            Stage::Format1(after) => self.streams_of_format_1(databases, snapshot, &after.clone()),
+            Stage::Index(after) => self.index(databases, snapshot, *after),
+            Stage::Done => Ok(Stage::Done),
+        };
+        self.stage = next.unwrap_or_else(|error| {
+            // What cannot be read cannot be stepped over either.
+            self.findings.failure(&error);
+            match self.stage {
+                Stage::Records(_) => Stage::Removed(Position::ZERO),
+                Stage::Removed(_) => Stage::Format1(String::new()),
+                Stage::Format1(_) => Stage::Index(None),
+                Stage::Index(_) | Stage::Done => Stage::Done,
+            }
+        });
+    }
+
+    /// Takes in what the snapshot has of the log. When that fails, nothing can be said of where streams end.
+    fn catch_up(&mut self, databases: &Databases, snapshot: &RoTxn<'_>) -> bool {
+        let caught_up = databases
+            .log
+            .last_position(snapshot)
+            .and_then(|last| self.tail.catch_up(last, databases, snapshot));
+        caught_up
+            .inspect_err(|error| self.findings.failure(error))
+            .is_ok()
+    }
+}

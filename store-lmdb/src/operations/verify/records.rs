@@ -1,0 +1,122 @@
+//! The log: each record by itself, and what is missing between them.
+
+use super::here::reason;
+use super::{Stage, Verifying};
+use crate::databases::Databases;
+use crate::log::Record;
+use crate::reader::Batch;
+use crate::record::{Header, Kind};
+use heed::RoTxn;
+use midgard::{Position, StoreError};
+
+impl Verifying {
+    /// Looks at some records, from a position on.
+    pub(super) fn records(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+        from: Position,
+    ) -> Result<Stage, StoreError> {
+        let until = self.findings.verification.until;
+        let knows_streams = self.catch_up(databases, snapshot);
+        self.links.begin(snapshot);
+        if from > until {
+            let (findings, tail) = (&mut self.findings, &self.tail);
+            let is_done =
+                !knows_streams || self.links.forget_rest(databases, snapshot, tail, findings);
+            return Ok(match is_done {
+                true => Stage::Removed(Position::ZERO),
+                false => Stage::Records(from),
+            });
+        }
+        let mut next = from;
+        let mut batch = Batch::new();
+        let walk = match databases.log.walk(snapshot, from..=until) {
+            Ok(walk) => walk,
+            Err(error) => return Ok(self.pass_over(from, &error)),
+        };
+        for found in walk {
+            let (position, record) = match found {
+                Ok(found) => found,
+                Err(error) => return Ok(self.pass_over(next, &error)),
+            };
+            self.stride = 1;
+            self.gap(databases, snapshot, next, position)?;
+            next = position.next();
+            batch.add(record.as_ref().map_or(0, |record| record.len()));
+            self.findings.verification.records += 1;
+            match record {
+                Ok(record) => self.record(databases, snapshot, position, &record, knows_streams),
+                Err(reason) => self.findings.problem(position, None, reason),
+            }
+            if batch.is_full() {
+                return Ok(Stage::Records(next));
+            }
+        }
+        self.gap(databases, snapshot, next, until.next())?;
+        Ok(Stage::Records(until.next()))
+    }
+
+    /// Goes on behind a place where the log cannot be read. What keeps it from being read may be long, and is passed over in
+    /// longer and longer strides.
+    fn pass_over(&mut self, position: Position, error: &StoreError) -> Stage {
+        let reason = format!("the log cannot be read here: {}", reason(error));
+        self.findings.problem(position, None, reason);
+        let next = Position(position.get().saturating_add(self.stride));
+        self.stride = self.stride.saturating_mul(2);
+        Stage::Records(next.min(self.findings.verification.until.next()))
+    }
+
+    /// Looks at what is not there, between where a record was expected and where one was found.
+    fn gap(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+        expected: Position,
+        found: Position,
+    ) -> Result<(), StoreError> {
+        let mut missing = expected;
+        while missing < found {
+            if databases.nothing_missing(snapshot, missing, found)? {
+                break;
+            }
+            // Some of it may have been removed.
+            if !databases.nothing_missing(snapshot, missing, missing.next())? {
+                self.findings
+                    .problem(missing, None, "it is missing, and was not removed");
+            }
+            missing = missing.next();
+        }
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+        position: Position,
+        record: &Record<'_>,
+        knows_streams: bool,
+    ) {
+        let header = match Header::parse(position, record) {
+            Ok(header) => header,
+            Err(reason) => return self.findings.problem(position, None, reason),
+        };
+        if header.kind == Kind::Event {
+            self.findings.verification.events += 1;
+        }
+        let Ok(name) = str::from_utf8(header.stream) else {
+            let reason = "the name of its stream is not UTF-8";
+            return self.findings.problem(position, None, reason);
+        };
+        if let Err(reason) = header.event() {
+            self.findings.problem(position, Some(name), reason);
+        }
+        if knows_streams {
+            let (findings, tail) = (&mut self.findings, &self.tail);
+            self.links
+                .check(databases, snapshot, tail, &header, name, findings);
+            self.links.forget(databases, snapshot, tail, findings);
+        }
+    }
+}

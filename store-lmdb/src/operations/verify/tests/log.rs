@@ -1,0 +1,194 @@
+//! What is missing from the log, or too much in it.
+
+use super::*;
+
+#[test]
+fn what_is_missing_is_told_from_what_was_removed() {
+    let scene = Scene::new();
+    scene.put_stream("a", 6);
+    scene.put(&mark(Kind::Truncated, "a", 6).back(6).first(5));
+    scene.remove(1, true);
+    scene.remove(2, false);
+    scene.remove(3, true);
+    scene.remove(4, false);
+    assert_eq!(
+        scene.problems(),
+        [
+            "position 2: it is missing, and was not removed",
+            "position 4: it is missing, and was not removed",
+        ]
+    );
+}
+
+#[test]
+fn a_missing_event_is_told_of_by_the_one_that_follows_it() {
+    let scene = Scene::new();
+    scene.put_stream("a", 3);
+    scene.remove(2, false);
+    assert_eq!(
+        scene.problems(),
+        [
+            "position 2: it is missing, and was not removed",
+            "position 3 (stream \"a\"): its link to version 2 of its stream leads to position 2, but it is missing",
+        ]
+    );
+}
+
+#[test]
+fn notes_of_what_was_removed_that_cannot_be_are_found() {
+    let scene = Scene::new();
+    scene.put_stream("a", 4);
+    scene.write(|databases, transaction| {
+        for (first, last) in [(2, 2), (3, 9)] {
+            databases.removed.0.put(transaction, &first, &last).unwrap();
+        }
+    });
+    assert_eq!(
+        scene.problems(),
+        [
+            "position 2: it is there, and noted as removed",
+            "position 3: it is noted that positions 3 to 9 were removed, which cannot be: 2 was the last before, and the log ends at 4",
+        ]
+    );
+}
+
+#[test]
+fn pieces_that_are_missing_or_too_many_are_found() {
+    let scene = Scene::new();
+    scene.put(&event("a", 1).payload(2500));
+    scene.put(&event("b", 1).payload(2500));
+    scene.put(&event("c", 1).payload(2500));
+    scene.put(&event("d", 1));
+    let key = |position: u8, piece: &[u8]| [&[0, 0, 0, 0, 0, 0, 0, position][..], piece].concat();
+    scene.write(|databases, transaction| {
+        let log = databases.log.0;
+        for lost in [key(1, &[2]), key(2, &[3]), key(3, &[])] {
+            assert!(log.delete(transaction, &lost).unwrap());
+        }
+        log.put(transaction, &key(4, &[1]), b"more").unwrap();
+    });
+    let verification = scene.verify(REMEMBERED);
+    assert_eq!(
+        listed(&verification)[1..],
+        [
+            "position 1: piece 2 of it is missing",
+            "position 2: its fields do not fit its length",
+            "position 3: there is a piece of it without its beginning",
+            "position 4: there is a piece behind it that it does not have",
+        ]
+    );
+    assert_eq!(verification.records, 4);
+}
+
+#[test]
+fn only_so_many_problems_are_listed_and_all_are_counted() {
+    let scene = Scene::new();
+    scene.write(|databases, transaction| {
+        for position in 1..=1500 {
+            event("a", 0).write(Position(position), databases, transaction);
+        }
+    });
+    let found = scene.verify(REMEMBERED);
+    assert_eq!((found.problems.len(), found.problem_count), (1000, 1500));
+    assert!(!found.is_sound());
+}
+
+/// Three streams of ten events each, most of them in a block.
+fn block() -> (Scene, Vec<u8>, Vec<u8>) {
+    let scene = Scene::new();
+    let streams = ["a", "b", "c"];
+    scene.write(|databases, transaction| {
+        let mut records = Pending::default();
+        records.begin(Position::ZERO);
+        for version in 1..=10 {
+            for (stream, position) in streams.into_iter().zip(3 * version - 2..) {
+                let back = if version > 1 { position - 3 } else { 0 };
+                let event = event(stream, version).back(back).payload(100);
+                records.push(&event.encode(Position(position)));
+            }
+        }
+        databases.log.append(transaction, &records).unwrap();
+    });
+    let first = scene.write(|databases, transaction| {
+        let (key, value) = databases.log.0.first(transaction).unwrap().unwrap();
+        (key.to_vec(), value.to_vec())
+    });
+    assert_eq!(first.0, [0, 0, 0, 0, 0, 0, 0, 1, 0], "it is a block");
+    assert_eq!(scene.problems(), [""; 0]);
+    (scene, first.0, first.1)
+}
+
+#[test]
+fn each_record_of_a_block_is_looked_at() {
+    let (scene, key, bytes) = block();
+    let change = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = bytes.clone();
+        change(&mut bytes);
+        scene.write(|databases, transaction| {
+            databases.log.0.put(transaction, &key, &bytes).unwrap();
+        });
+        scene.problems()
+    };
+    // The last byte of the second record, which is of its payload.
+    let records = 2 + 2 * usize::from(bytes[0]);
+    let end = usize::from(u16::from_le_bytes([bytes[4], bytes[5]]));
+    assert_eq!(
+        change(&|bytes| bytes[records + end - 1] ^= 1),
+        ["position 2 (stream \"b\"): the checksum of its payload does not match"]
+    );
+    // Where the first one ends, and the second begins.
+    let problems = change(&|bytes| bytes[2] -= 1);
+    assert_eq!(problems[0], "position 1: its fields do not fit its length");
+    assert!(problems[1].starts_with("position 2: "), "{problems:#?}");
+    // Removed, and not noted.
+    assert_eq!(
+        change(&|bytes| {
+            bytes[4] = bytes[2];
+            bytes[5] = bytes[3];
+        })[0],
+        "position 2: it is missing, and was not removed"
+    );
+    // How many there are. Before that, it cannot be told where streams end.
+    assert_eq!(
+        change(&|bytes| bytes[0] = 0)[1..3],
+        [
+            "position 1: the block of records that begins with it is damaged",
+            "position 2: it is missing, and was not removed",
+        ]
+    );
+    assert_eq!(change(&|_| {}), [""; 0]);
+}
+
+#[test]
+fn a_removed_record_of_a_block_is_not_missing() {
+    let (scene, ..) = block();
+    for position in [1, 4, 7] {
+        scene.remove(position, true);
+    }
+    let last = scene.last();
+    scene.put(&mark(Kind::Truncated, "a", 10).back(28).first(4));
+    assert_eq!((scene.last(), scene.problems()), (last + 1, Vec::new()));
+}
+
+#[test]
+fn what_is_behind_a_key_that_is_none_is_looked_at_all_the_same() {
+    let scene = Scene::new();
+    scene.put_stream("a", 5);
+    scene.put_stream("b", 2);
+    scene.remove(7, false);
+    scene.write(|databases, transaction| {
+        let key = [0, 0, 0, 0, 0, 0, 0, 2, 1, 1];
+        databases.log.0.put(transaction, &key, b"").unwrap();
+        let mut last = Pending::default();
+        last.begin(Position(7));
+        last.push(&event("c", 1).encode(Position(8)));
+        databases.log.append(transaction, &last).unwrap();
+    });
+    assert_eq!(
+        listed(&scene.verify(REMEMBERED))[1..],
+        [
+            "position 2: the log cannot be read here: the store could not read the log: a key in it has 10 bytes",
+            "position 7: it is missing, and was not removed",
+        ]
+    );
+}
