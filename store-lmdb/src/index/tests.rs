@@ -133,6 +133,22 @@ fn the_last_record_of_each_stream_is_found_at_any_stage_of_merging() {
 }
 
 #[test]
+fn an_old_run_of_few_parts_never_hides_what_was_taken_from_newer_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut scene = Scene::new(directory.path());
+    // One part, and after it runs of several, with newer records of the same streams.
+    scene.flush(1_000, 500);
+    for _ in 1..RUNS {
+        scene.flush(20_000, 20_000);
+    }
+    let parts: Vec<_> = scene.runs().iter().map(Run::parts).collect();
+    assert!(parts.first() > parts.last(), "{parts:?}");
+    while !scene.step(1) {
+        scene.check();
+    }
+}
+
+#[test]
 fn another_process_goes_on_with_what_one_has_begun() {
     let directory = tempfile::tempdir().unwrap();
     let mut scene = Scene::new(directory.path());
