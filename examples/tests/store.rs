@@ -48,7 +48,9 @@ fn a_store_is_counted_verified_and_backed_up() {
         counted.contains(&vec!["damaged records", "0"]),
         "{counted:?}"
     );
-    let approved = counted.iter().find(|row| row[0] == "order.approved");
+    let approved = counted
+        .iter()
+        .find(|row| row.first() == Some(&"order.approved"));
     assert_eq!(approved.unwrap()[1], printed("approved"), "{counted:?}");
 
     let (code, made, errors) = store(&["backup".as_ref(), "--compacting".as_ref(), &data, &copy]);
