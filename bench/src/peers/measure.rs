@@ -68,7 +68,8 @@ fn over(bench: &Bench, names: &[Name], streams: usize) -> Outcome<()> {
         .collect::<Outcome<Vec<_>>>()?;
     fill(&mut places, |contestant| contestant.fill(dataset.first()));
     // A store may say something when it is opened, which is over now.
-    println!("\n### Over {} streams\n", thousands(streams));
+    let plural = if streams == 1 { "" } else { "s" };
+    println!("\n### Over {} stream{plural}\n", thousands(streams));
     print_header("peer");
     for work in WORKS {
         if matches!(work, Work::Scan) {
