@@ -44,7 +44,10 @@ pub(crate) fn per_second(things: usize, took: Duration) -> f64 {
 }
 
 /// Repeats `work`, which tells how many things it did, for about so long; gives things a second.
-pub(crate) fn for_about(time: Duration, mut work: impl FnMut() -> Outcome<usize>) -> Outcome<f64> {
+pub(crate) fn for_about<E>(
+    time: Duration,
+    mut work: impl FnMut() -> Result<usize, E>,
+) -> Result<f64, E> {
     let (began, mut things) = (Instant::now(), 0);
     while began.elapsed() < time {
         things += work()?;

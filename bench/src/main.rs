@@ -3,6 +3,8 @@
 #![allow(clippy::print_stdout)]
 
 mod contest;
+#[cfg(feature = "peers")]
+mod peers;
 mod raw;
 mod recorded;
 mod rows;
@@ -10,6 +12,8 @@ mod table;
 mod workload;
 
 use clap::Parser;
+#[cfg(feature = "peers")]
+use clap::Subcommand;
 use rows::Row;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -23,15 +27,33 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 struct Options {
     /// The rows to measure; all when none is named.
     rows: Vec<Row>,
+    /// Measures the peers instead.
+    #[cfg(feature = "peers")]
+    #[command(subcommand)]
+    command: Option<Command>,
     /// How many rounds of each row; a row's ratio is the median of its rounds.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 7, global = true)]
     rounds: usize,
     /// Where temporary files go. On a disk: durable commits in memory say nothing.
-    #[arg(long, default_value = "target/bench-data")]
+    #[arg(long, default_value = "target/bench-data", global = true)]
     dir: PathBuf,
     /// Appends the events of the row `live` to a store, as another process.
     #[arg(long, hide = true)]
     append_to: Option<PathBuf>,
+}
+
+#[cfg(feature = "peers")]
+#[derive(Subcommand)]
+enum Command {
+    /// Measures Midgard against other embedded stores, durable as it is.
+    Peers {
+        /// A store to measure; all when none is named.
+        #[arg(long = "peer")]
+        peers: Vec<peers::Name>,
+        /// Over how many streams; each number is measured with stores of its own.
+        #[arg(long, value_delimiter = ',', default_values_t = [1, 1_000, 100_000])]
+        streams: Vec<usize>,
+    },
 }
 
 /// What every row is given.
@@ -62,7 +84,11 @@ fn main() -> Outcome<()> {
         rounds: options.rounds.max(1),
         data: on_disk(&options.dir)?,
     };
-    table::print_header();
+    #[cfg(feature = "peers")]
+    if let Some(Command::Peers { peers, streams }) = &options.command {
+        return peers::measure(&bench, peers, streams);
+    }
+    table::print_header("raw");
     for row in Row::all() {
         if options.rows.is_empty() || options.rows.contains(row) {
             row.measure(&bench)?

@@ -49,6 +49,9 @@ enum Measured {
     Ratio { ours: Samples, raw: Samples },
     /// One number over all rounds, and that of each round; what is asked for is asked of the number.
     Alone { number: f64, rounds: Samples },
+    /// One contestant of two, as the other has no figures.
+    #[cfg(feature = "peers")]
+    OneSided { ours: Samples },
 }
 
 impl Line {
@@ -91,6 +94,18 @@ impl Line {
         }
     }
 
+    /// A row in which the other contestant has no figures; the note has to say why.
+    #[cfg(feature = "peers")]
+    pub(crate) fn one_sided(row: impl Into<String>, unit: &'static str, ours: &Samples) -> Self {
+        Line {
+            row: row.into(),
+            unit,
+            measured: Measured::OneSided { ours: ours.clone() },
+            asked: Asked::Nothing,
+            note: String::new(),
+        }
+    }
+
     #[must_use]
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = note.into();
@@ -98,8 +113,9 @@ impl Line {
     }
 }
 
-pub(crate) fn print_header() {
-    println!("| row | unit | ours | raw | ratio | min..max | asked | met | note |");
+/// The head of the table, with what we are compared with.
+pub(crate) fn print_header(other: &str) {
+    println!("| row | unit | ours | {other} | ratio | min..max | asked | met | note |");
     println!("|---|---|---|---|---|---|---|---|---|");
 }
 
@@ -120,6 +136,12 @@ impl fmt::Display for Line {
                 let (least, most) = (Short(least), Short(most));
                 write!(f, "{} | | | {least}..{most}", Short(*number))?;
                 *number
+            }
+            #[cfg(feature = "peers")]
+            Measured::OneSided { ours } => {
+                let ours = median(ours);
+                write!(f, "{} | | | ", Short(ours))?;
+                ours
             }
         };
         let met = match self.asked {

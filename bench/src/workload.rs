@@ -68,6 +68,14 @@ fn payload(length: usize) -> Vec<u8> {
     payload
 }
 
+/// Something that needs every byte of a payload.
+pub(crate) fn sum(payload: &[u8]) -> u64 {
+    let (words, rest) = payload.as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let rest = rest.iter().map(|byte| u64::from(*byte));
+    words.chain(rest).fold(0, u64::wrapping_add)
+}
+
 /// SplitMix64: small, and the same everywhere.
 pub(crate) struct Random(pub(crate) u64);
 

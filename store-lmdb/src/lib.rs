@@ -23,7 +23,7 @@
 //! - [Snapshots](LmdbStore#impl-EmbeddedStore-for-LmdbStore) of entries are for the moment: a larger map waits for
 //!   them.
 //! - A process that is stopped (`SIGSTOP`, a debugger) in the middle of a commit holds LMDB's lock: nobody else
-//!   writes, or opens the store, before it goes on or is killed.
+//!   writes, opens or closes the store before it goes on or is killed.
 //! - The map never has to be sized. `data.mdb` grows with what is in it, and does not shrink.
 //! - Files are not to be copied while the store is in use: [`LmdbStore::backup`] does that. [`LmdbStore::verify`] finds
 //!   what is damaged, and [`LmdbStore::statistics`] tells what is there.

@@ -79,7 +79,7 @@ pub(crate) fn read_stream(
 
 /// How many events a forward read looks for at first, and at most, before it visits them: it finds them from the last one
 /// back.
-const FIRST_WINDOW: u64 = 64;
+const FIRST_WINDOW: u64 = 128;
 const LARGEST_WINDOW: u64 = BATCH_RECORDS as u64;
 
 /// How far a read of a stream has come.
@@ -92,6 +92,13 @@ struct Reading {
     window: u64,
 }
 
+/// An event that was found on the way back.
+enum Found<'t> {
+    Header(Header<'t>),
+    /// Put together, it would be large: it is put together again when it is visited.
+    Split(Version, Position),
+}
+
 impl Reading {
     /// Visits some more versions; tells whether that was all.
     fn forward(
@@ -101,48 +108,66 @@ impl Reading {
         there: RangeInclusive<Version>,
         visit: &mut Visit<'_>,
     ) -> Result<bool, StoreError> {
-        let (first, last) = (self.from.max(*there.start()), *there.end());
-        if first > last {
-            return Ok(true);
-        }
-        let wanted = self.window.min(self.left);
-        self.window = (self.window * 4).min(LARGEST_WINDOW);
-        let mut version = last.min(Version(first.get().saturating_add(wanted - 1)));
-        let mut position = stream.find(head.state.last, head.event, version)?;
-        // From the last of them back; what had to be put together is put together again when it is visited.
-        let mut events = Vec::with_capacity((version.get() - first.get() + 1) as usize);
-        loop {
-            let record = stream.record(position)?;
-            let header = stream.event_header(position, &record, version)?;
-            let before = match version {
-                version if version == first => None,
-                _ => Some(stream.before(&header)?),
-            };
-            events.push(match record {
-                Cow::Borrowed(bytes) => (version, position, Some(bytes)),
-                Cow::Owned(_) => (version, position, None),
-            });
-            match before {
-                Some(before) => (version, position) = (version.previous(), before),
-                None => break,
-            }
-        }
         let mut batch = Batch::new();
-        for (version, position, bytes) in events.into_iter().rev() {
-            let record = match bytes {
-                Some(bytes) => Cow::Borrowed(bytes),
-                None => stream.record(position)?,
-            };
-            let header = stream.event_header(position, &record, version)?;
-            self.from = version.next();
-            if self.visit(&header, &mut batch, visit)?.is_break() {
+        let last = *there.end();
+        self.from = self.from.max(*there.start());
+        while !batch.is_full() {
+            if self.from > last {
                 return Ok(true);
             }
-            if batch.is_full() {
-                break;
+            let wanted = self.window.min(self.left);
+            self.window = (self.window * 4).min(LARGEST_WINDOW);
+            let until = last.min(Version(self.from.get().saturating_add(wanted - 1)));
+            for found in self.look_for(stream, head, until)?.into_iter().rev() {
+                let (record, header);
+                let header = match &found {
+                    Found::Header(header) => header,
+                    Found::Split(version, position) => {
+                        record = stream.record(*position)?;
+                        header = stream.event_header(*position, &record, *version)?;
+                        &header
+                    }
+                };
+                self.from = header.version.next();
+                if self.visit(header, &mut batch, visit)?.is_break() {
+                    return Ok(true);
+                }
+                if batch.is_full() {
+                    break;
+                }
             }
         }
-        Ok(false)
+        Ok(self.from > last)
+    }
+
+    /// The events from the next one on until a version, the last one first: each says where the one before it is.
+    fn look_for<'t>(
+        &self,
+        stream: &Stream<'_, 't>,
+        head: Head,
+        until: Version,
+    ) -> Result<Vec<Found<'t>>, StoreError> {
+        let mut version = until;
+        let mut position = stream.find(head.state.last, head.event, version)?;
+        let mut events = Vec::with_capacity((version.get() - self.from.get() + 1) as usize);
+        loop {
+            let before = match stream.record(position)? {
+                Cow::Borrowed(bytes) => {
+                    let header = stream.event_header(position, bytes, version)?;
+                    events.push(Found::Header(header));
+                    (version > self.from).then(|| stream.before(&header))
+                }
+                Cow::Owned(bytes) => {
+                    let header = stream.event_header(position, &bytes, version)?;
+                    events.push(Found::Split(version, position));
+                    (version > self.from).then(|| stream.before(&header))
+                }
+            };
+            match before.transpose()? {
+                Some(before) => (version, position) = (version.previous(), before),
+                None => return Ok(events),
+            }
+        }
     }
 
     /// As [`forward`](Reading::forward), to earlier versions.

@@ -34,7 +34,7 @@ impl RecentEvents {
     /// The first version of a stream that holds the event `id`.
     pub(crate) fn version(
         &mut self,
-        stream: Stream<'_, '_>,
+        stream: &Stream<'_, '_>,
         head: Head,
         id: EventId,
     ) -> Result<Option<Version>, StoreError> {
@@ -48,7 +48,7 @@ impl RecentEvents {
     }
 
     /// A damaged record may hold any id, but only in its own stream: the way back tells whether that is this one.
-    fn check_damaged(&self, stream: Stream<'_, '_>, head: Head) -> Result<(), StoreError> {
+    fn check_damaged(&self, stream: &Stream<'_, '_>, head: Head) -> Result<(), StoreError> {
         let Some(oldest) = self.damaged.first() else {
             return Ok(());
         };
@@ -66,7 +66,7 @@ impl RecentEvents {
     }
 
     /// Takes in what was appended or removed since, by this or another process.
-    fn catch_up(&mut self, stream: Stream<'_, '_>) -> Result<(), StoreError> {
+    fn catch_up(&mut self, stream: &Stream<'_, '_>) -> Result<(), StoreError> {
         let (databases, transaction) = (stream.databases, stream.transaction);
         let last = match stream.pending {
             Some(pending) => pending.last(),
@@ -83,12 +83,12 @@ impl RecentEvents {
             self.versions.remove(&key);
         }
         self.damaged = self.damaged.split_off(&oldest);
-        let mut expected = self.seen.next().max(oldest);
-        let first = expected;
+        let first = self.seen.next().max(oldest);
         let pending = stream.pending.into_iter();
         let pending = pending.flat_map(|pending| pending.records_from(first));
         let pending = pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
-        let records = databases.log.forward(transaction, expected..=last)?;
+        let records = databases.log.forward(transaction, first..=last)?;
+        let mut expected = first;
         for record in records.chain(pending) {
             let (position, bytes) = record?;
             if !databases.nothing_missing(transaction, expected, position)? {

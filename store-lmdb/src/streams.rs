@@ -7,11 +7,12 @@ use crate::databases::Databases;
 use crate::environment::Environment;
 use crate::error::corrupt;
 use crate::index::StreamKey;
-use crate::log::{Pending, Record};
+use crate::log::{Near, Pending, Record};
 use crate::record::{Header, Kind};
 use crate::tail::Known;
 use heed::RoTxn;
 use midgard::{Position, StoreError, StreamState, Version};
+use std::cell::Cell;
 use std::ops::RangeInclusive;
 
 /// What is known of a stream.
@@ -47,12 +48,7 @@ pub(crate) fn read_with_head<T>(
                     None => return Ok(None),
                 }
             }
-            let stream = Stream {
-                databases,
-                transaction,
-                name,
-                pending: None,
-            };
+            let stream = Stream::new(databases, transaction, name);
             let head = stream.head(key, known)?;
             read(&stream, head).map(Some)
         })?;
@@ -63,16 +59,35 @@ pub(crate) fn read_with_head<T>(
 }
 
 /// A stream in a snapshot.
-#[derive(Clone, Copy)]
 pub(crate) struct Stream<'s, 't> {
     pub(crate) databases: &'s Databases,
     pub(crate) transaction: &'t RoTxn<'s>,
     pub(crate) name: &'s str,
     /// What the transaction has not put into the log yet.
     pub(crate) pending: Option<&'t Pending>,
+    /// Where the last record was found: the next one is often near it.
+    near: Cell<Near<'t>>,
 }
 
-impl<'t> Stream<'_, 't> {
+impl<'s, 't> Stream<'s, 't> {
+    pub(crate) fn new(databases: &'s Databases, transaction: &'t RoTxn<'s>, name: &'s str) -> Self {
+        Stream {
+            databases,
+            transaction,
+            name,
+            pending: None,
+            near: Cell::default(),
+        }
+    }
+
+    /// The same in a transaction that has records which are not in its log.
+    pub(crate) fn with(self, pending: &'t Pending) -> Self {
+        Stream {
+            pending: Some(pending),
+            ..self
+        }
+    }
+
     /// What is known of it, by what the tail of the log knows; `None` when it never had an event.
     pub(crate) fn head(&self, key: StreamKey, known: Known) -> Result<Option<Head>, StoreError> {
         if let Some(position) = known.damaged {
@@ -190,7 +205,8 @@ impl<'t> Stream<'_, 't> {
         if let Some(record) = self.pending.and_then(|pending| pending.record(position)) {
             return Ok(Record::Borrowed(record));
         }
-        let record = self.databases.log.record(self.transaction, position)?;
+        let log = self.databases.log;
+        let record = log.record_near(self.transaction, position, &self.near)?;
         record.ok_or_else(|| corrupt(position, Some(self.name), "it is missing".to_owned()))
     }
 

@@ -1,5 +1,5 @@
 //! So many events that the index is merged, again and again: every stream is found all the time, by every process.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod common;
 

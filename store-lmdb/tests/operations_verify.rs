@@ -71,6 +71,19 @@ fn a_store_that_has_seen_everything_is_sound() {
     assert_sound(&verify(&open_unsynced(directory.path())));
 }
 
+#[test]
+fn stores_that_earlier_releases_have_written_are_sound() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    for fixture in fs::read_dir(fixtures).unwrap() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = fixture.unwrap().path().join("data.mdb");
+        fs::copy(&data, directory.path().join("data.mdb")).unwrap();
+        let verification = verify(&open_unsynced(directory.path()));
+        assert!(verification.records > 0, "{}", data.display());
+        assert_sound(&verification);
+    }
+}
+
 /// A store of three streams, of which one has a large event that is in pieces.
 fn three_streams(directory: &Path) {
     let store = open_unsynced(directory);

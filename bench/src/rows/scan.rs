@@ -3,6 +3,7 @@
 use super::orders::{BuyerEvent, Orders};
 use crate::contest::{Samples, for_about, rounds};
 use crate::table::{Asked, Line};
+use crate::workload::sum;
 use crate::{Bench, Outcome};
 use midgard::{ReadLog, Store, block_on};
 use std::hint::black_box;
@@ -38,14 +39,6 @@ fn contest(bench: &Bench, ours: Scan<'_>, raw: Scan<'_>) -> Outcome<[Samples; 2]
     let mut ours = || for_about(TURN, &mut *ours);
     let mut raw = || for_about(TURN, &mut *raw);
     rounds(bench.rounds, [&mut ours, &mut raw])
-}
-
-/// Something that needs every byte of a payload.
-fn sum(payload: &[u8]) -> u64 {
-    let (words, rest) = payload.as_chunks::<8>();
-    let words = words.iter().map(|word| u64::from_le_bytes(*word));
-    let rest = rest.iter().map(|byte| u64::from(*byte));
-    words.chain(rest).fold(0, u64::wrapping_add)
 }
 
 /// Something that needs none.

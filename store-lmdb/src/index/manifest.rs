@@ -19,7 +19,7 @@ pub(crate) struct Manifest<'a> {
 /// A run, or what there is of it.
 ///
 /// Runs are listed from the newest to the oldest, and so by level. One that is being made of others stands behind those:
-/// what they no longer have is found in it.
+/// what it has already is found in it, and not in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) number: u64,
@@ -115,6 +115,20 @@ impl<'a> Manifest<'a> {
     /// The runs, the newest first.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run> + use<'a> {
         self.runs.chunks_exact(RUN).filter_map(Run::decode)
+    }
+
+    /// The runs that may have a key, the newest first. What was merged already is no more asked for in any of the runs that it was
+    /// taken from: an old one, of fewer parts, still has what is too old.
+    pub(super) fn runs_asked_for(&self, key: StreamKey) -> impl Iterator<Item = Run> + use<'a> {
+        let asked_for = move |run: &Run| run.is_asked_for(key);
+        let all = *self;
+        let runs = self.runs().enumerate();
+        let runs = runs.filter(move |(index, run)| {
+            let mut made_of_it = all.runs().skip(index + 1).take(RUNS);
+            let is_merged = |run: Run| !run.is_done() && asked_for(&run);
+            asked_for(run) && !made_of_it.any(is_merged)
+        });
+        runs.map(|(_, run)| run)
     }
 
     pub(super) fn draft(&self) -> Draft {

@@ -90,7 +90,7 @@ impl Index {
         manifest: &Manifest<'_>,
         key: StreamKey,
     ) -> Result<Option<Position>, StoreError> {
-        for run in manifest.runs().filter(|run| run.is_asked_for(key)) {
+        for run in manifest.runs_asked_for(key) {
             let part = key.part(run.parts_log2);
             let bytes = self.part(transaction, run, part)?;
             if let Some(position) = part::find(bytes, run.number, part, run.parts_log2, key)? {

@@ -1,9 +1,14 @@
 use super::manifest::RUNS;
 use super::*;
+use crate::LmdbStore;
 use crate::databases::Databases;
 use crate::environment::Environment;
 use crate::options::{Durability, LmdbOptions};
+use midgard::{
+    Append, NewEvent, ReadStream, RecordedEventRef, Store, StreamName, Version, block_on,
+};
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 fn environment(directory: &Path) -> Environment {
@@ -128,6 +133,22 @@ fn the_last_record_of_each_stream_is_found_at_any_stage_of_merging() {
 }
 
 #[test]
+fn an_old_run_of_few_parts_never_hides_what_was_taken_from_newer_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut scene = Scene::new(directory.path());
+    // One part, and after it runs of several, with newer records of the same streams.
+    scene.flush(1_000, 500);
+    for _ in 1..RUNS {
+        scene.flush(20_000, 20_000);
+    }
+    let parts: Vec<_> = scene.runs().iter().map(Run::parts).collect();
+    assert!(parts.first() > parts.last(), "{parts:?}");
+    while !scene.step(1) {
+        scene.check();
+    }
+}
+
+#[test]
 fn another_process_goes_on_with_what_one_has_begun() {
     let directory = tempfile::tempdir().unwrap();
     let mut scene = Scene::new(directory.path());
@@ -249,4 +270,77 @@ fn a_part_that_is_not_in_order_or_of_another_range_is_found_to_be_so() {
     let faults = check().faults;
     assert_eq!(faults.len(), 1);
     assert!(faults[0].contains("part 0 of run 1 has keys of another part"));
+}
+
+/// The streams in the fixture that get an event in each round, and those that a round makes.
+const STREAMS: usize = 300;
+const ROUNDS: usize = 8;
+
+fn name(kind: &str, number: usize) -> StreamName {
+    StreamName::new(format!("{kind}-{number}")).unwrap()
+}
+
+/// Not a test of its own: writes a store whose index has runs of two levels, and one that is half done.
+#[test]
+fn child_writes_the_fixture_of_an_index() {
+    let Ok(directory) = std::env::var("MIDGARD_TEST_CHILD") else {
+        return;
+    };
+    for round in 0..ROUNDS {
+        let store = LmdbStore::open(&directory).unwrap();
+        for stream in 0..STREAMS {
+            let event = || NewEvent::json("thing.happened", 1, round.to_string().into_bytes());
+            let append = Append::to(name("stream", stream), Version(round as u64), [event()]).and(
+                name(&format!("of-{round}"), stream),
+                Version::ZERO,
+                [event()],
+            );
+            block_on(store.append(append)).unwrap();
+        }
+        drop(store);
+        let scene = Scene::new(Path::new(&directory));
+        let last = scene
+            .environment
+            .read(|databases, snapshot| databases.log.last_position(snapshot))
+            .unwrap();
+        let entries = scene.environment.tail().entries(last).unwrap();
+        scene.write(|databases, transaction| {
+            flush(databases.index, databases.about, transaction, entries, last).unwrap();
+        });
+        scene.step(1);
+    }
+}
+
+#[test]
+fn an_index_of_format_2_is_read_and_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-2-index/data.mdb");
+    std::fs::copy(fixture, directory.path().join("data.mdb")).unwrap();
+    let runs = Scene::new(directory.path()).runs();
+    assert!(runs.iter().any(|run| run.level == 1), "{runs:?}");
+    assert!(runs.iter().any(|run| !run.is_done()), "{runs:?}");
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let payloads = |name: StreamName| {
+        let mut payloads = Vec::new();
+        let read = ReadStream::forward(name);
+        let visit = &mut |event: RecordedEventRef<'_>| {
+            payloads.push(String::from_utf8(event.payload.to_vec()).unwrap());
+            ControlFlow::Continue(())
+        };
+        block_on(store.read_stream(&read, visit)).unwrap();
+        payloads
+    };
+    let all: Vec<_> = (0..ROUNDS).map(|round| round.to_string()).collect();
+    for stream in 0..STREAMS {
+        assert_eq!(payloads(name("stream", stream)), all);
+        for round in 0..ROUNDS {
+            let name = name(&format!("of-{round}"), stream);
+            assert_eq!(payloads(name), [round.to_string()]);
+        }
+        let event = NewEvent::json("thing.happened", 1, b"{}".to_vec());
+        let append = Append::to(name("stream", stream), Version(ROUNDS as u64), [event]);
+        let appended = block_on(store.append(append)).unwrap();
+        assert_eq!(appended.version(), Version(ROUNDS as u64 + 1));
+    }
 }

@@ -17,9 +17,10 @@ pub(super) fn encode<'r>(out: &mut Vec<u8>, records: impl Iterator<Item = &'r [u
     out.clear();
     let count = records.clone().count() as u16;
     out.extend_from_slice(&count.to_le_bytes());
-    let mut end = 0;
+    let mut end = 0_u16;
     for record in records.clone() {
-        end += record.len() as u16;
+        // Of a block that is damaged, records may overlap.
+        end = end.wrapping_add(record.len() as u16);
         out.extend_from_slice(&end.to_le_bytes());
     }
     records.for_each(|record| out.extend_from_slice(record));
@@ -50,7 +51,7 @@ impl<'a> Block<'a> {
 
     /// The position of its last record, when it begins at `first`.
     pub(super) const fn last(self, first: Position) -> Position {
-        Position(first.previous().get() + self.len() as u64)
+        Position(first.previous().get().saturating_add(self.len() as u64))
     }
 
     fn end(self, index: usize) -> usize {
@@ -79,6 +80,37 @@ impl<'a> Block<'a> {
         });
         if left.clone().any(|record| !record.is_empty()) {
             encode(out, left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fastrand::Rng;
+    use std::iter::repeat_with;
+
+    #[test]
+    fn records_come_back_and_arbitrary_bytes_make_nothing_panic() {
+        let mut random = Rng::with_seed(1);
+        for _ in 0..5_000 {
+            let mut some = || repeat_with(|| random.u8(..)).take(4).collect::<Vec<_>>();
+            let records: Vec<_> = repeat_with(&mut some).take(6).collect();
+            let mut bytes = Vec::new();
+            encode(&mut bytes, records.iter().map(Vec::as_slice));
+            let block = Block::parse(&bytes);
+            let read: Vec<_> = (0..block.len()).map(|index| block.record(index)).collect();
+            assert_eq!(read, records);
+
+            // Damaged, as blocks have no checksum of their own.
+            let at = random.usize(..bytes.len());
+            bytes[at] ^= random.u8(1..);
+            bytes.truncate(random.usize(..=bytes.len()));
+            let (first, mut left) = (Position(random.u64(1..)), Vec::new());
+            let block = Block::parse(&bytes);
+            let read = (0..block.len()).map(|index| block.record(index).len());
+            assert!(read.max().unwrap_or_default() <= bytes.len().max(1));
+            block.encode_without(first, &[first, first.next()], &mut left);
         }
     }
 }

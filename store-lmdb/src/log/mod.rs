@@ -18,6 +18,7 @@ use heed::{Database, PutFlags, RoTxn, RwTxn};
 use layout::PIECE;
 use midgard::{Position, RecordedEventRef, StoreError};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::{Bound, RangeInclusive};
 
 /// The log: records, pieces of records behind them, and blocks of records.
@@ -26,6 +27,10 @@ pub(crate) struct Log(pub(crate) Database<'static, Bytes, Bytes>);
 
 /// The bytes of a record: in place, unless it had to be put together.
 pub(crate) type Record<'t> = Cow<'t, [u8]>;
+
+/// A block that a record was found in.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Near<'t>(Option<(Position, Block<'t>)>);
 
 /// What is under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,20 +125,51 @@ impl Log {
             .transpose()
     }
 
+    /// As [`record`](Log::record), which may be in the block that the last one was found in.
+    pub(crate) fn record_near<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        position: Position,
+        near: &Cell<Near<'t>>,
+    ) -> Result<Option<Record<'t>>, StoreError> {
+        if let Some((first, block)) = near.get().0
+            && (first..=block.last(first)).contains(&position)
+        {
+            let record = block.record((position.get() - first.get()) as usize);
+            return Ok((!record.is_empty()).then_some(Cow::Borrowed(record)));
+        }
+        let found = self.around(transaction, position)?;
+        if let Some((Place::Block(first), bytes)) = found {
+            near.set(Near(Some((first, Block::parse(bytes)))));
+        }
+        self.record_of(transaction, position, found)
+    }
+
     /// The record at a position; `None` where there is none (any more).
     pub(crate) fn record<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
         position: Position,
     ) -> Result<Option<Record<'t>>, StoreError> {
-        let record = match self.around(transaction, position)? {
+        let found = self.around(transaction, position)?;
+        self.record_of(transaction, position, found)
+    }
+
+    fn record_of<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        position: Position,
+        found: Option<(Place, &'t [u8])>,
+    ) -> Result<Option<Record<'t>>, StoreError> {
+        let record = match found {
             Some((Place::Record(at), bytes)) if at == position => bytes,
             Some((Place::Block(first), bytes)) => {
-                let (block, index) = (Block::parse(bytes), position.get() - first.get());
-                if index >= block.len() as u64 {
-                    return Ok(None);
+                let block = Block::parse(bytes);
+                match position.get().checked_sub(first.get()) {
+                    Some(index) if index < block.len() as u64 => block.record(index as usize),
+                    // Beside it, or where damaged pages lead.
+                    _ => return Ok(None),
                 }
-                block.record(index as usize)
             }
             Some((Place::Piece(at, _), _)) if at == position => {
                 let mut records = self.forward(transaction, position..=position)?;

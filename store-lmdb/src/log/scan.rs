@@ -50,7 +50,7 @@ impl<'t> Opened<'t> {
     /// A record; `None` when it was removed.
     pub(super) fn item(&self, index: usize) -> Option<(Position, Record<'t>)> {
         let record = self.block.record(index);
-        let position = Position(self.first + index as u64);
+        let position = Position(self.first.saturating_add(index as u64));
         (!record.is_empty()).then_some((position, Cow::Borrowed(record)))
     }
 }

@@ -165,7 +165,8 @@ mod tests {
     fn a_copy_that_is_stopped_does_not_go_on_to_its_end() {
         let (mut reader, mut writer) = io::pipe().unwrap();
         let valve = writer.try_clone().unwrap();
-        let copier = thread::spawn(move || (0..1 << 14).try_for_each(|_| writer.write_all(&[0; 1 << 14])));
+        let copier =
+            thread::spawn(move || (0..1 << 14).try_for_each(|_| writer.write_all(&[0; 1 << 14])));
         reader.read_exact(&mut [0; 1 << 16]).unwrap();
         stop(&mut reader, valve);
         // Nobody reads any more, and yet it does not wait, nor is it told that nobody does.

@@ -272,12 +272,7 @@ impl<'e> Batch<'e> {
     fn find_skips(&mut self, name: &str, head: Head, next: Version) -> Result<(), StoreError> {
         let skips = &mut self.scratch.skips;
         skips.clear();
-        let stream = Stream {
-            databases: self.tables.databases,
-            transaction: &self.transaction,
-            name,
-            pending: Some(self.pending),
-        };
+        let stream = Stream::new(self.tables.databases, &self.transaction, name).with(self.pending);
         let (mut version, mut position) = (head.state.last, head.event);
         let mut step = SKIP;
         for _ in 0..record::skip_levels(next) {
@@ -350,12 +345,7 @@ impl<'e> Batch<'e> {
         }
         self.write_pending().map_err(Refused::Batch)?;
         let databases = self.tables.databases;
-        let stream = Stream {
-            databases,
-            transaction: &self.transaction,
-            name,
-            pending: None,
-        };
+        let stream = Stream::new(databases, &self.transaction, name);
         let positions = stream
             .positions(state.first..=until, state.last, event)
             .map_err(AppendError::Store)?;

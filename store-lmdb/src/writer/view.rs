@@ -32,12 +32,7 @@ impl Tables<'_> {
         if let Some(head) = self.heads.get(key) {
             return Ok((key, head));
         }
-        let stream = Stream {
-            databases: self.databases,
-            transaction,
-            name,
-            pending: None,
-        };
+        let stream = Stream::new(self.databases, transaction, name);
         let head = stream.head(key, self.tail.look_up(key))?;
         let head = head.unwrap_or(Head::NONE);
         self.heads.set(key, head);
@@ -72,12 +67,8 @@ impl View for BatchView<'_, '_> {
         if state.tombstoned || version < state.first || version > state.last {
             return Ok(None);
         }
-        let stream = Stream {
-            databases: self.tables.databases,
-            transaction: self.transaction,
-            name: stream.as_str(),
-            pending: Some(self.pending),
-        };
+        let stream = Stream::new(self.tables.databases, self.transaction, stream.as_str())
+            .with(self.pending);
         let position = stream.find(state.last, event, version)?;
         let record = stream.record(position)?;
         let header = stream.event_header(position, &record, version)?;
@@ -86,13 +77,9 @@ impl View for BatchView<'_, '_> {
 
     fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Version>, StoreError> {
         let head = self.head(stream)?;
-        let stream = Stream {
-            databases: self.tables.databases,
-            transaction: self.transaction,
-            name: stream.as_str(),
-            pending: Some(self.pending),
-        };
-        self.tables.recent.version(stream, head, id)
+        let stream = Stream::new(self.tables.databases, self.transaction, stream.as_str())
+            .with(self.pending);
+        self.tables.recent.version(&stream, head, id)
     }
 
     fn first_match(

@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Events that are there before: enough for what a store keeps of its older events to be in many places.
-const BEFORE: usize = 60_000;
+const BEFORE: usize = 120_000;
 /// After so many cycles everything is read from the start.
 const CYCLES_PER_FULL_CHECK: u64 = 25;
 

@@ -24,12 +24,7 @@ impl Verifying {
         let mut batch = Batch::new();
         for name in format_1.names(snapshot, after)? {
             let name = name?;
-            let stream = Stream {
-                databases,
-                transaction: snapshot,
-                name,
-                pending: None,
-            };
+            let stream = Stream::new(databases, snapshot, name);
             if let Err(error) = self.stream_of_format_1(&stream) {
                 self.failed_stream(name, error);
             }

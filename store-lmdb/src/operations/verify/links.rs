@@ -64,12 +64,7 @@ impl Links {
         name: &str,
         findings: &mut Findings,
     ) {
-        let stream = Stream {
-            databases,
-            transaction: snapshot,
-            name,
-            pending: None,
-        };
+        let stream = Stream::new(databases, snapshot, name);
         let key = databases.keys.of(header.stream);
         let Some(end) = self.end(&stream, key, tail, findings) else {
             return;
@@ -223,12 +218,7 @@ impl Links {
         let Ok(name) = str::from_utf8(header.stream) else {
             return;
         };
-        let stream = Stream {
-            databases,
-            transaction: snapshot,
-            name,
-            pending: None,
-        };
+        let stream = Stream::new(databases, snapshot, name);
         let Some(End { head, .. }) = self.end(&stream, key, tail, findings) else {
             return;
         };

@@ -172,7 +172,9 @@ fn a_last_record_that_is_missing_from_its_block_is_found() {
     });
     assert_eq!(
         scene.problems(),
-        [format!("position {count}: it is missing, and was not removed")]
+        [format!(
+            "position {count}: it is missing, and was not removed"
+        )]
     );
 }
 
