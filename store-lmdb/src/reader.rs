@@ -133,6 +133,8 @@ impl Reading {
                     return Ok(true);
                 }
                 if batch.is_full() {
+                    // Of events that are this large, no more are looked for than are visited.
+                    self.window = batch.records as u64;
                     break;
                 }
             }

@@ -86,16 +86,18 @@ impl RecentEvents {
         let first = self.seen.next().max(oldest);
         let pending = stream.pending.into_iter();
         let pending = pending.flat_map(|pending| pending.records_from(first));
-        let pending = pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
-        let records = databases.log.forward(transaction, first..=last)?;
+        let pending =
+            pending.map(|(position, record)| Ok((position, Ok(Record::Borrowed(record)))));
+        let records = databases.log.walk(transaction, first..=last)?;
         let mut expected = first;
-        for record in records.chain(pending) {
-            let (position, bytes) = record?;
+        for found in records.chain(pending) {
+            let (position, record) = found?;
             if !databases.nothing_missing(transaction, expected, position)? {
                 self.damaged.insert(expected);
             }
             expected = position.next();
-            let header = match Header::parse(position, &bytes) {
+            let bytes = record.as_deref().unwrap_or_default();
+            let header = match Header::parse(position, bytes) {
                 Ok(header) if header.kind == Kind::Event => header,
                 // A mark, or what may have been one: something that was taken in may be removed.
                 _ if self.seen > Position::ZERO => {

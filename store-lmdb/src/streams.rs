@@ -159,6 +159,8 @@ impl<'s, 't> Stream<'s, 't> {
             let header = self.event_header(position, &record, version)?;
             (version, position) = match header.skip_to(target) {
                 Some(skip) => skip,
+                // Records of format 1 have no skips; all of their versions are in an index.
+                None if header.is_of_format_1() => (target, self.earlier(&header, target)?),
                 None => (version.previous(), self.before(&header)?),
             };
         }
@@ -187,15 +189,19 @@ impl<'s, 't> Stream<'s, 't> {
 
     /// Where the event before one is.
     pub(crate) fn before(&self, header: &Header<'_>) -> Result<Position, StoreError> {
-        let before = header.version.previous();
+        self.earlier(header, header.version.previous())
+    }
+
+    /// Where the event of an earlier version is: the one before, or any when the record is of format 1.
+    fn earlier(&self, header: &Header<'_>, version: Version) -> Result<Position, StoreError> {
         let position = match &self.databases.format_1 {
             Some(format_1) if header.is_of_format_1() => {
-                format_1.position(self.transaction, self.name, before)?
+                format_1.position(self.transaction, self.name, version)?
             }
             _ => header.back(),
         };
         if position == Position::ZERO || position >= header.position {
-            return Err(self.missing(header.position, before));
+            return Err(self.missing(header.position, version));
         }
         Ok(position)
     }

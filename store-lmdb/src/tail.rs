@@ -157,13 +157,14 @@ impl State {
         }
         self.drop_until(merged);
         let mut expected = self.seen.next();
-        for record in databases.log.forward(snapshot, expected..=last)? {
-            let (position, bytes) = record?;
+        for found in databases.log.walk(snapshot, expected..=last)? {
+            let (position, record) = found?;
             if !databases.nothing_missing(snapshot, expected, position)? {
                 self.damaged.push(position.previous());
             }
             expected = position.next();
-            match log::header(position, &bytes) {
+            let bytes = record.as_deref().unwrap_or_default();
+            match log::header(position, bytes) {
                 Ok(header) => {
                     self.positions
                         .insert(databases.keys.of(header.stream), position);

@@ -5,8 +5,8 @@ mod common;
 
 use common::{append, event, patch, read_log, read_stream, stream};
 use midgard::{
-    Append, AppendError, ExpectedVersion, NewEvent, Position, ReadLog, ReadStream,
-    RecordedEventRef, Store, StoreError, Version, block_on,
+    Append, AppendCondition, AppendError, ExpectedVersion, NewEvent, Position, Query, ReadLog,
+    ReadStream, RecordedEventRef, Store, StoreError, Version, block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
@@ -177,6 +177,58 @@ fn a_damaged_record_at_the_end_of_the_log_stands_in_no_ones_way() {
     let store = LmdbStore::open(directory.path()).unwrap();
     append(&store, "b", vec![event("1")]).unwrap();
     assert_eq!(read_stream(&store, "b").unwrap().len(), 1);
+}
+
+#[test]
+fn a_record_that_denies_its_pieces_keeps_no_one_from_opening_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "a", vec![event("x".repeat(2_500))]).unwrap();
+    append(&store, "b", vec![event("1")]).unwrap();
+    drop(store);
+    // Its key, its checksum, its format and kind, and its flags.
+    let file = directory.path().join("data.mdb");
+    let mut bytes = fs::read(&file).unwrap();
+    let begins = |at: &usize| bytes[*at..].starts_with(&1_u64.to_be_bytes());
+    let is_split = |at: &usize| bytes[at + 12] == 0x20 && bytes[at + 13] & 0x40 != 0;
+    let places: Vec<_> = (0..bytes.len() - 14)
+        .filter(|at| begins(at) && is_split(at))
+        .collect();
+    assert!(!places.is_empty());
+    places.into_iter().for_each(|at| bytes[at + 13] ^= 0x40);
+    fs::write(&file, bytes).unwrap();
+
+    let store = LmdbStore::open(directory.path()).unwrap();
+    append(&store, "b", vec![event("2")]).unwrap();
+    assert_eq!(read_stream(&store, "b").unwrap().len(), 2);
+    assert!(is_corrupt(&read_stream(&store, "a").unwrap_err(), 1));
+    let verification = store.verify(|_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(verification.problems[0].position, Some(Position(1)));
+}
+
+#[test]
+fn a_block_that_seems_to_begin_before_the_log_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let events = (0..100).map(|_| event("x".repeat(70))).collect();
+    append(&store, "a", events).unwrap();
+    append(&store, "b", vec![event("1")]).unwrap();
+    drop(store);
+    // The length of a key, and the key.
+    let key = |position: u64| [&[9, 0][..], &position.to_be_bytes(), &[0]].concat();
+    patch(directory.path(), &key(1), &key(0));
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let unless = AppendCondition {
+        query: Query::all(),
+        after: Position::ZERO,
+    };
+    let append = Append::to(stream("b"), Version(1), [event("2")]).unless(unless);
+    let error = block_on(store.append(append)).unwrap_err();
+    assert!(
+        matches!(&error, AppendError::Store(error) if is_corrupt(error, 1)),
+        "{error}"
+    );
+    block_on(store.append(Append::to(stream("b"), Version(1), [event("2")]))).unwrap();
 }
 
 #[test]

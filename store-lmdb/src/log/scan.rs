@@ -102,7 +102,8 @@ impl<'t> Forward<'t> {
                     self.expect(block.last())?;
                     let index =
                         |position: Position| position.get().saturating_sub(first.get()) as usize;
-                    block.left = index(self.least)..block.left.end.min(index(self.end) + 1);
+                    block.left =
+                        index(self.least)..block.left.end.min(index(self.end).saturating_add(1));
                     self.least = block.last().next();
                     self.block = Some(block);
                 }
@@ -204,7 +205,7 @@ impl<'t> Backward<'t> {
                 Some((Place::Block(first), bytes)) if of.is_none() => {
                     let mut block = Opened::new(first, bytes);
                     let until = self.most.get().saturating_sub(first.get()) as usize;
-                    block.left.end = block.left.end.min(until + 1);
+                    block.left.end = block.left.end.min(until.saturating_add(1));
                     self.most = first.previous();
                     self.block = Some(block);
                 }

@@ -70,7 +70,7 @@ impl<'t> Walk<'t> {
             }
             self.expect(block.last())?;
             let index = |position: Position| position.get().saturating_sub(first.get()) as usize;
-            block.left = index(self.least)..block.left.end.min(index(self.end) + 1);
+            block.left = index(self.least)..block.left.end.min(index(self.end).saturating_add(1));
             self.least = block.last().next();
             self.block = Some(block);
         }

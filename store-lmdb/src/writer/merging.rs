@@ -12,8 +12,6 @@ use midgard::Position;
 const PER_RECORD: usize = 8;
 /// How many entries are worth the pages that a slice dirties.
 const SLICE: usize = 2048;
-/// The most that is made up for in one commit, after one that was very large.
-const MOST: usize = 8 * SLICE;
 
 /// What is owed to the index.
 #[derive(Debug, Default)]
@@ -43,7 +41,8 @@ impl Merging {
         if let Some(entries) = entries {
             index::flush(index, about, transaction, entries, before)?;
         }
-        self.entries = (self.entries + records as usize * PER_RECORD).min(MOST);
+        // However many there are: of commits that merge less than they bring, runs would grow in number for good.
+        self.entries += records as usize * PER_RECORD;
         while self.entries >= SLICE {
             self.entries = match index::step(index, about, transaction)? {
                 Some(entries) => self.entries.saturating_sub(entries.max(SLICE / 8)),
@@ -51,5 +50,49 @@ impl Merging {
             };
         }
         Ok(merged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Environment;
+    use crate::index::Entry;
+    use crate::options::{Durability, LmdbOptions};
+
+    #[test]
+    fn commits_of_any_size_leave_few_runs() {
+        for records in [500, 9_000, 18_000] {
+            let directory = tempfile::tempdir().unwrap();
+            let options = LmdbOptions::default().durability(Durability::NoSync);
+            let environment = Environment::open(directory.path(), options).unwrap();
+            let (tail, mut merging, mut last) = (environment.tail(), Merging::default(), 0);
+            let guard = environment.access().unwrap();
+            let open = guard.get().unwrap();
+            let mut most = 0;
+            while last < 1_200_000 {
+                let (before, after) = (Position(last), Position(last + records));
+                let mut transaction = open.env.write_txn().unwrap();
+                let merged =
+                    merging.merge(&open.databases, tail, &mut transaction, before, records);
+                let manifest = open.databases.about.manifest(&transaction).unwrap();
+                most = most.max(manifest.run_count());
+                let merged = merged.unwrap();
+                transaction.commit().unwrap();
+                let entry = |position| Entry {
+                    key: environment.key(&format!("stream-{position}")),
+                    position: Position(position),
+                };
+                let entries: Vec<_> = (last + 1..=after.get()).map(entry).collect();
+                if merged {
+                    tail.replace(before, after, &entries);
+                } else {
+                    tail.extend(before, after, &entries);
+                }
+                last = after.get();
+            }
+            // Three levels, each of which has four runs, and one that is being made.
+            assert!(most <= 15, "{most} runs, of commits of {records} records");
+        }
     }
 }
