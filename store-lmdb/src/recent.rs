@@ -6,7 +6,6 @@ use crate::record::{Header, Kind};
 use crate::streams::{Head, Stream};
 use midgard::store::rules::RECENT_EVENTS;
 use midgard::{EventId, Position, StoreError, Version};
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// The last [`RECENT_EVENTS`] events of the log. Filled from the log when it is first asked, so that
@@ -15,15 +14,22 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 pub(crate) struct RecentEvents {
     /// Up to where the log was taken in.
     seen: Position,
-    versions: HashMap<Key, Version>,
-    /// The keys in the order of the log.
-    order: VecDeque<(Position, Key)>,
+    held: HashMap<Key, Held>,
+    /// The events in the order of the log.
+    order: VecDeque<(Position, Key, Version)>,
     /// Records that cannot be read.
     damaged: BTreeSet<Position>,
 }
 
 /// An id, and its stream: another one may hold the same id.
 type Key = (EventId, StreamKey);
+
+/// Where in a stream an id is.
+struct Held {
+    first: Version,
+    /// In how many events.
+    times: usize,
+}
 
 impl RecentEvents {
     /// Forgets everything, when what was taken in may not have been committed.
@@ -38,10 +44,15 @@ impl RecentEvents {
         head: Head,
         id: EventId,
     ) -> Result<Option<Version>, StoreError> {
-        self.catch_up(stream)?;
+        let caught_up = self.catch_up(stream);
+        if caught_up.is_err() {
+            // Half of it was taken in.
+            self.clear();
+        }
+        caught_up?;
         let key = (id, stream.databases.keys.of(stream.name.as_bytes()));
-        if let Some(version) = self.versions.get(&key) {
-            return Ok(Some(*version));
+        if let Some(held) = self.held.get(&key) {
+            return Ok(Some(held.first));
         }
         self.check_damaged(stream, head)?;
         Ok(None)
@@ -76,11 +87,11 @@ impl RecentEvents {
         if self.seen == last {
             return Ok(());
         }
-        while let Some((position, _)) = self.order.front()
+        while let Some((position, ..)) = self.order.front()
             && *position < oldest
-            && let Some((_, key)) = self.order.pop_front()
+            && let Some((_, key, version)) = self.order.pop_front()
         {
-            self.versions.remove(&key);
+            self.forget(key, version);
         }
         self.damaged = self.damaged.split_off(&oldest);
         let first = self.seen.next().max(oldest);
@@ -99,27 +110,65 @@ impl RecentEvents {
             let bytes = record.as_deref().unwrap_or_default();
             let header = match Header::parse(position, bytes) {
                 Ok(header) if header.kind == Kind::Event => header,
-                // A mark, or what may have been one: something that was taken in may be removed.
-                _ if self.seen > Position::ZERO => {
+                Ok(mark) => {
+                    if self.seen > Position::ZERO {
+                        self.forget_removed(databases.keys.of(mark.stream), &mark);
+                    }
+                    continue;
+                }
+                // It may have been a mark: something that was taken in may be removed.
+                Err(_) if self.seen > Position::ZERO => {
                     self.clear();
                     return self.catch_up(stream);
                 }
-                Ok(_) => continue,
                 Err(_) => {
                     self.damaged.insert(position);
                     continue;
                 }
             };
             let key = (header.id, databases.keys.of(header.stream));
-            if let Entry::Vacant(vacant) = self.versions.entry(key) {
-                vacant.insert(header.version);
-                self.order.push_back((position, key));
-            }
+            self.order.push_back((position, key, header.version));
+            let held = self.held.entry(key).or_insert(Held {
+                first: header.version,
+                times: 0,
+            });
+            held.times += 1;
         }
         if !databases.nothing_missing(transaction, expected, last.next())? {
             self.damaged.insert(expected);
         }
         self.seen = last;
         Ok(())
+    }
+
+    /// Forgets the events that were removed when a mark was made.
+    fn forget_removed(&mut self, stream: StreamKey, mark: &Header<'_>) {
+        let mut removed = Vec::new();
+        self.order.retain(|(_, key, version)| {
+            let is_removed =
+                key.1 == stream && (mark.kind == Kind::Tombstoned || *version < mark.first);
+            if is_removed {
+                removed.push((*key, *version));
+            }
+            !is_removed
+        });
+        for (key, version) in removed {
+            self.forget(key, version);
+        }
+    }
+
+    /// Forgets an event that is no more in the order.
+    fn forget(&mut self, key: Key, version: Version) {
+        let Some(held) = self.held.get_mut(&key) else {
+            return;
+        };
+        held.times -= 1;
+        if held.times == 0 {
+            self.held.remove(&key);
+        } else if held.first == version {
+            let mut order = self.order.iter();
+            let next = order.find(|(_, other, _)| *other == key);
+            held.first = next.map_or(version, |(.., version)| *version);
+        }
     }
 }

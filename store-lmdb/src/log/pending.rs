@@ -2,6 +2,9 @@
 
 use midgard::Position;
 
+/// The most bytes that are kept for the next transaction, after one that was very large.
+const KEPT: usize = 4 << 20;
+
 /// Records behind the end of the log.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
@@ -16,6 +19,7 @@ impl Pending {
     pub(crate) fn begin(&mut self, before: Position) {
         self.before = before;
         self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
         self.ends.clear();
     }
 
