@@ -133,8 +133,8 @@ mod tests {
                 }
                 last = after.get();
             }
-            // Three levels, each of which has four runs, and one that is being made.
-            assert!(most <= 15, "{most} runs, of commits of {records} records");
+            // Two levels: four runs of the first and one that is made of them, and three of the second.
+            assert!(most <= 8, "{most} runs, of commits of {records} records");
         }
     }
 }
