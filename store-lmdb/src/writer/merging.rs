@@ -13,6 +13,10 @@ const PER_RECORD: usize = 8;
 /// How many entries are worth the pages that a slice dirties.
 const SLICE: usize = 2048;
 
+/// How many runs there may be, where a damaged one keeps them from being merged: many more, and the manifest is too long. A
+/// sound index has some twenty.
+const MOST_RUNS: u64 = 1000;
+
 /// What is owed to the index.
 #[derive(Debug, Default)]
 pub(super) struct Merging {
@@ -36,8 +40,9 @@ impl Merging {
             return Ok(false);
         }
         let (index, about) = (databases.index, databases.about);
-        let tail_begins = about.manifest(transaction)?.merged;
-        let is_full = before.get().saturating_sub(tail_begins.get()) >= MERGED_AT;
+        let manifest = about.manifest(transaction)?;
+        let is_full = before.get().saturating_sub(manifest.merged.get()) >= MERGED_AT
+            && manifest.run_count() < MOST_RUNS;
         let entries = if is_full { tail.entries(before) } else { None };
         let merged = entries.is_some();
         if let Some(entries) = entries {
