@@ -63,13 +63,6 @@ impl Raw {
         })
     }
 
-    /// A copy of a store that nobody has open.
-    pub(crate) fn copy_of(store: &Path, directory: &Path) -> Outcome<Self> {
-        fs::create_dir_all(directory)?;
-        fs::copy(store.join("data.mdb"), directory.join("data.mdb"))?;
-        Self::open(directory)
-    }
-
     /// How many commits a store has made that nobody has open.
     pub(crate) fn commits_of(store: &Path) -> Outcome<usize> {
         let env = open_raw(store)?;

@@ -1,7 +1,7 @@
-//! What a store wrote, byte for byte, to be written again without it.
+//! What a store wrote, to be written again without it.
 
+use crate::Outcome;
 use crate::raw::{Entry, Raw};
-use crate::{Bench, Outcome};
 use midgard::{ReadLog, Store, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::collections::HashMap;
@@ -15,37 +15,57 @@ pub(crate) struct Recorded {
     streams: HashMap<u64, String>,
 }
 
+/// How many bytes a record of a store has beside its payload, on average.
+fn beside_payload(store: &LmdbStore) -> Outcome<usize> {
+    let statistics = store.statistics(|_| ControlFlow::Continue(()))?;
+    let beside = statistics.record_bytes - statistics.payload_bytes;
+    Ok(beside.div_ceil(statistics.events.max(1)) as usize)
+}
+
 struct Event {
     record: Vec<u8>,
     number: u64,
     version: u64,
 }
 
-impl Recorded {
-    /// Reads all of a store that nobody has open.
-    pub(crate) fn by(bench: &Bench, store: &Path) -> Outcome<Self> {
-        let copy = bench.directory()?;
-        let raw = Raw::copy_of(store, copy.path())?;
-        let transaction = raw.env.read_txn()?;
-        let mut records = Vec::new();
-        for entry in raw.log.iter(&transaction)? {
-            records.push(entry?.1.to_vec());
-        }
-        drop(transaction);
-        raw.close();
+/// Writes the records of a store raw, and gives where in each of them its payload begins.
+pub(crate) fn written_raw(store: &LmdbStore, directory: &Path) -> Outcome<(Raw, usize)> {
+    let beside = beside_payload(store)?;
+    let (mut raw, mut records) = (Raw::open(directory)?, Vec::new());
+    block_on(store.read_log(&ReadLog::forward(), &mut |event| {
+        let mut record = vec![0; beside];
+        record.extend_from_slice(event.payload);
+        records.push(record);
+        ControlFlow::Continue(())
+    }))?;
+    for records in records.chunks(1000) {
+        raw.commit_log(records.iter().map(|record| Entry {
+            record,
+            stream: "",
+            number: 0,
+            version: 0,
+        }))?;
+    }
+    Ok((raw, beside))
+}
 
-        let (mut events, mut numbers) = (Vec::new(), HashMap::new());
-        let mut records = records.into_iter();
+impl Recorded {
+    /// Reads all of a store that nobody has open. Each record is as long as the store's are on average, beside its payload,
+    /// and has the same payload: the store itself may keep several records in one value.
+    pub(crate) fn by(store: &Path) -> Outcome<Self> {
         let store = LmdbStore::open(store)?;
+        let beside = beside_payload(&store)?;
+        let (mut events, mut numbers) = (Vec::new(), HashMap::new());
         block_on(store.read_log(&ReadLog::forward(), &mut |event| {
             let next = numbers.len() as u64 + 1;
             let number = *numbers.entry(event.stream.to_owned()).or_insert(next);
-            let version = event.version.get();
-            events.extend(records.next().map(|record| Event {
+            let mut record = vec![0; beside];
+            record.extend_from_slice(event.payload);
+            events.push(Event {
                 record,
                 number,
-                version,
-            }));
+                version: event.version.get(),
+            });
             ControlFlow::Continue(())
         }))?;
         let streams = numbers.into_iter().map(|(name, number)| (number, name));

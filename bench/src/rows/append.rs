@@ -18,7 +18,7 @@ const TURN: Duration = Duration::from_millis(700);
 /// Raw commits hold as many events as there are producers: the most that can come together.
 pub(crate) fn measure(bench: &Bench, producers: usize) -> Outcome<Vec<Line>> {
     let (directory, workload) = filled::store(bench)?;
-    let recorded = Recorded::by(bench, directory.path())?;
+    let recorded = Recorded::by(directory.path())?;
     let mut log = RawFilled::new(bench, &recorded, false)?;
     let mut all = RawFilled::new(bench, &recorded, true)?;
     let mut appends = Appends {

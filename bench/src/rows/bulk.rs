@@ -16,7 +16,7 @@ const TURN: Duration = Duration::from_millis(1000);
 
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     let (directory, mut workload) = filled::store(bench)?;
-    let recorded = Recorded::by(bench, directory.path())?;
+    let recorded = Recorded::by(directory.path())?;
     let mut log = RawFilled::new(bench, &recorded, false)?;
     let mut all = RawFilled::new(bench, &recorded, true)?;
     let store = LmdbStore::open(directory.path())?;

@@ -26,7 +26,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     // Once before the rounds: how the store grouped the commands, and what it wrote.
     let first = bench.directory()?;
     let events_per_commit = imported(&text, first.path())?.events_per_commit;
-    let recorded = Recorded::by(bench, first.path())?;
+    let recorded = Recorded::by(first.path())?;
     let each = events_per_commit.round() as usize;
 
     let mut grouped = Samples::new();

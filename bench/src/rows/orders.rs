@@ -1,6 +1,7 @@
 //! Aggregates of 100 events each, in a store and in a raw copy of it.
 
 use crate::raw::Raw;
+use crate::recorded;
 use crate::{Bench, Outcome};
 use midgard::{
     Aggregate, Append, Apply, Event, ExpectedVersion, NewEvent, ReadLog, Store, StreamName,
@@ -120,7 +121,7 @@ impl Place {
     }
 }
 
-/// A store with the aggregates, and a raw copy of its files.
+/// A store with the aggregates, and the same records raw.
 pub(super) struct Orders {
     pub(super) store: LmdbStore,
     pub(super) raw: Raw,
@@ -139,24 +140,18 @@ impl Orders {
         for number in 1..=u64::from(EVENTS) {
             block_on(store.append(next_of_each(number)?))?;
         }
-        let payloads = payloads(&store)?;
+        let (raw, offset) = recorded::written_raw(&store, copy)?;
+        let mut places = Vec::new();
+        block_on(store.read_log(&ReadLog::forward(), &mut |event| {
+            let placed = event.name == OrderPlaced::NAME;
+            places.push(Place { offset, placed });
+            ControlFlow::Continue(())
+        }))?;
         drop(store);
-        let raw = Raw::copy_of(ours, copy)?;
-        let transaction = raw.env.read_txn()?;
-        let places: Result<_, heed::Error> = raw
-            .log
-            .iter(&transaction)?
-            .zip(payloads)
-            .map(|(entry, (length, placed))| {
-                let offset = entry?.1.len() - length;
-                Ok(Place { offset, placed })
-            })
-            .collect();
-        drop(transaction);
         Ok(Orders {
             store: LmdbStore::open(ours)?,
             raw,
-            places: places?,
+            places,
             _directories: directories,
         })
     }
@@ -173,14 +168,4 @@ fn next_of_each(number: u64) -> Outcome<Append> {
         let expected: ExpectedVersion = Version(number - 1).into();
         Ok(append.and(stream, expected, [NewEvent::encode(&event(number))?]))
     })
-}
-
-/// The length of each payload, and whether it is an order.
-fn payloads(store: &LmdbStore) -> Outcome<Vec<(usize, bool)>> {
-    let mut payloads = Vec::new();
-    block_on(store.read_log(&ReadLog::forward(), &mut |event| {
-        payloads.push((event.payload.len(), event.name == OrderPlaced::NAME));
-        ControlFlow::Continue(())
-    }))?;
-    Ok(payloads)
 }

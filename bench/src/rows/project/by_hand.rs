@@ -58,10 +58,9 @@ impl ByHand {
     ) -> Outcome<f64> {
         let began = Instant::now();
         let log = sales.raw.env.read_txn()?;
-        let records = sales.raw.log.iter(&log)?.zip(&sales.offsets);
-        let mut events = records.map(|(entry, offset)| {
+        let mut events = sales.raw.log.iter(&log)?.map(|entry| {
             let (_, record) = entry?;
-            Ok(serde_json::from_slice(&record[*offset..])?)
+            Ok(serde_json::from_slice(&record[sales.offset..])?)
         });
         let mut left = EVENTS as usize;
         while left > 0 {

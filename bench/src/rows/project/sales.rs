@@ -1,14 +1,14 @@
-//! A log of sales, in a store and in a raw copy of it, and the rows that both sides keep of them.
+//! A log of sales, in a store and raw, and the rows that both sides keep of them.
 
 use crate::raw::Raw;
+use crate::recorded;
 use crate::workload::Random;
 use crate::{Bench, Outcome};
 use midgard::{
-    Append, Event, ExpectedVersion, NewEvent, Position, ReadLog, Store, StreamName, View, block_on,
+    Append, Event, ExpectedVersion, LogId, NewEvent, Position, Store, StreamName, View, block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
 use tempfile::TempDir;
 
 /// How many events there are.
@@ -96,13 +96,13 @@ impl From<Sold> for Order {
     }
 }
 
-/// The log, in a store and in a raw copy of it.
+/// The log, in a store and raw.
 pub(super) struct Sales {
     pub(super) store: LmdbStore,
     pub(super) last: Position,
     pub(super) raw: Raw,
-    /// Where in its record each payload begins, by position from 1: what a raw loop need not find out.
-    pub(super) offsets: Vec<usize>,
+    /// Where in its record each payload begins: what a raw loop need not find out.
+    pub(super) offset: usize,
     _directories: [TempDir; 2],
 }
 
@@ -124,23 +124,14 @@ impl Sales {
             }
             block_on(store.append(append))?;
         }
-        let mut lengths = Vec::new();
-        let last = block_on(store.read_log(&ReadLog::forward(), &mut |event| {
-            lengths.push(event.payload.len());
-            ControlFlow::Continue(())
-        }))?;
+        let last = block_on(store.last_position(LogId::MAIN))?;
+        let (raw, offset) = recorded::written_raw(&store, copy)?;
         drop(store);
-        let raw = Raw::copy_of(ours, copy)?;
-        let transaction = raw.env.read_txn()?;
-        let records = raw.log.iter(&transaction)?.zip(lengths);
-        let offsets = records.map(|(entry, length)| heed::Result::Ok(entry?.1.len() - length));
-        let offsets = offsets.collect::<heed::Result<_>>()?;
-        drop(transaction);
         Ok(Sales {
             store: LmdbStore::open(ours)?,
             last,
             raw,
-            offsets,
+            offset,
             _directories: directories,
         })
     }
