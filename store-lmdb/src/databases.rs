@@ -68,6 +68,9 @@ fn database<'e, K: 'static, V: 'static>(
     }
 }
 
+/// Where it is not known yet that no record was removed.
+const NONE_KNOWN: RangeInclusive<Position> = Position::FIRST..=Position::ZERO;
+
 impl Databases {
     /// How many there are at most.
     pub(crate) const COUNT: u32 = 7;
@@ -121,9 +124,17 @@ impl Databases {
         let (mut expected, last) = positions.into_inner();
         let end = last.min(self.log.last_position(transaction)?).next();
         let mut records = self.log.forward(transaction, expected..=last)?;
+        let mut none_removed = NONE_KNOWN;
         Ok(iter::from_fn(move || {
             let (found, record) = match records.next() {
-                Some(Ok((position, bytes))) => (position, Some((position, bytes))),
+                Some(Ok((position, bytes))) => {
+                    if let Err(error) =
+                        self.refuse_removed(transaction, position, &mut none_removed)
+                    {
+                        return Some(Err(error));
+                    }
+                    (position, Some((position, bytes)))
+                }
                 Some(Err(error)) => return Some(Err(error)),
                 // There may be some missing at the end, too.
                 None => (end, None),
@@ -142,9 +153,17 @@ impl Databases {
     ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
         let mut end = last.next();
         let mut records = self.log.backward(transaction, last)?;
+        let mut none_removed = NONE_KNOWN;
         Ok(iter::from_fn(move || {
             let (found, record) = match records.next() {
-                Some(Ok((position, bytes))) => (position, Some((position, bytes))),
+                Some(Ok((position, bytes))) => {
+                    if let Err(error) =
+                        self.refuse_removed(transaction, position, &mut none_removed)
+                    {
+                        return Some(Err(error));
+                    }
+                    (position, Some((position, bytes)))
+                }
                 Some(Err(error)) => return Some(Err(error)),
                 None => (Position::ZERO, None),
             };
@@ -152,6 +171,29 @@ impl Databases {
             end = found;
             nothing_missing.map(|()| record).transpose()
         }))
+    }
+
+    /// An error where a record was removed, and is there again: a damaged page of LMDB may lead to an old one. Looks it up
+    /// only where the last one is not near.
+    fn refuse_removed(
+        &self,
+        transaction: &RoTxn<'_>,
+        position: Position,
+        none_removed: &mut RangeInclusive<Position>,
+    ) -> Result<(), StoreError> {
+        if none_removed.contains(&position) {
+            return Ok(());
+        }
+        match self.removed.none_around(transaction, position)? {
+            Some(around) => {
+                *none_removed = around;
+                Ok(())
+            }
+            None => {
+                let reason = "it was removed, and is there again";
+                Err(corrupt(position, None, reason.to_owned()))
+            }
+        }
     }
 
     fn expect(

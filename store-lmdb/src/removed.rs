@@ -26,6 +26,21 @@ impl Removed {
         Ok(range.is_some_and(|(_, last)| last >= positions.end().get()))
     }
 
+    /// The positions around one of which none was removed; `None` when it was removed itself.
+    pub(crate) fn none_around(
+        &self,
+        transaction: &RoTxn<'_>,
+        position: Position,
+    ) -> Result<Option<RangeInclusive<Position>>, StoreError> {
+        let failed = backend("read what was removed");
+        let before = self.range_of(transaction, position).map_err(&failed)?;
+        let before = before.map_or(0, |(_, last)| last);
+        let after = self.0.get_greater_than(transaction, &position.get());
+        let after = after.map_err(&failed)?.map_or(u64::MAX, |(first, _)| first);
+        let around = Position(before).next()..=Position(after).previous();
+        Ok((before < position.get()).then_some(around))
+    }
+
     /// The range that a position is in, or the one before it.
     fn range_of(
         &self,
