@@ -1,12 +1,12 @@
 //! The first database: what is said of the store as a whole.
 
+use crate::checksum;
 use crate::error::backend;
 use crate::index::{Manifest, StreamKeys};
 use heed::types::{Bytes, Str};
 use heed::{Database, DatabaseOpener, DatabaseStat, RoTxn, RwTxn, WithoutTls};
 use midgard::{EventId, Position, StoreError, Timestamp};
 use std::path::Path;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// The format of stores that this release makes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 2;
@@ -76,7 +76,7 @@ impl About {
 
 /// With another id, no stream would be found in the index.
 fn checksum_of(id: &[u8; 16]) -> [u8; 4] {
-    (xxh3_64(id) as u32).to_le_bytes()
+    checksum::of(id).to_le_bytes()
 }
 
 fn with_checksum(id: &[u8; 16]) -> [u8; 20] {

@@ -1,8 +1,8 @@
 //! Blocks of entries: as many as are read at once to find one, with a checksum over them.
 
 use super::{Entry, StreamKey, damaged};
+use crate::checksum;
 use midgard::{Position, StoreError};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// The most entries of a block. All blocks of a part but the last have so many.
 const ENTRIES: usize = 10;
@@ -47,10 +47,9 @@ pub(super) fn encode(run: u64, part: u32, entries: &[Entry]) -> Vec<u8> {
 }
 
 fn checksum(place: Place, entries: &[u8]) -> u32 {
-    let place = place.run.rotate_left(32) ^ u64::from(place.part) << 16 ^ place.block as u64;
-    // An odd number that spreads a place over all bits: the golden ratio of 2 to the 64.
-    let place = place.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (xxh3_64(entries) ^ (place >> 32)) as u32
+    let Place { run, part, block } = place;
+    let place = run.rotate_left(32) ^ u64::from(part) << 16 ^ block as u64;
+    checksum::at(place, entries)
 }
 
 impl<'a> Block<'a> {

@@ -1,9 +1,9 @@
 //! What there is of the index, as one value: up to where the log was merged, and which runs there are.
 
 use super::{StreamKey, damaged};
+use crate::checksum;
 use crate::fields::Fields;
 use midgard::{Position, StoreError};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// How many runs of one level become one of the next.
 pub(super) const RUNS: usize = 4;
@@ -102,7 +102,7 @@ impl<'a> Manifest<'a> {
     fn parse_checked(bytes: &'a [u8]) -> Option<Self> {
         let (stored, rest) = bytes.split_first_chunk::<CHECKSUM>()?;
         let is_too_long = rest.len() > LONGEST;
-        if is_too_long || u32::from_le_bytes(*stored) != xxh3_64(rest) as u32 {
+        if is_too_long || u32::from_le_bytes(*stored) != checksum::of(rest) {
             return None;
         }
         let (merged, runs) = rest.split_first_chunk()?;
@@ -146,7 +146,7 @@ impl Draft {
         for run in &self.runs {
             run.encode(&mut out);
         }
-        let checksum = xxh3_64(&out[CHECKSUM..]) as u32;
+        let checksum = checksum::of(&out[CHECKSUM..]);
         out[..CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
         out
     }

@@ -17,6 +17,7 @@ use heed::types::Bytes;
 use heed::{Database, PutFlags, RoTxn, RwTxn};
 use layout::PIECE;
 use midgard::{Position, RecordedEventRef, StoreError};
+use scan::Scan;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::{Bound, RangeInclusive};
@@ -293,7 +294,7 @@ impl Log {
         let (from, after) = self.keys(transaction, &positions)?;
         let range = self.0.range(transaction, &bounds(&from, &after));
         let range = range.map_err(backend("read the log"))?;
-        Ok(Forward::new(range, positions))
+        Ok(Forward(Scan::new(range, positions)))
     }
 
     /// What lies at these positions, whole or not.
@@ -305,7 +306,7 @@ impl Log {
         let (from, after) = self.keys(transaction, &positions)?;
         let range = self.0.range(transaction, &bounds(&from, &after));
         let range = range.map_err(backend("read the log"))?;
-        Ok(Walk::new(range, positions))
+        Ok(Walk(Scan::new(range, positions)))
     }
 
     /// The first key that may have a record at these positions, and the one behind the last.

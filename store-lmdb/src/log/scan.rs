@@ -14,11 +14,9 @@ use std::ops::{Range, RangeInclusive};
 pub(crate) type Item<'t> = Result<(Position, Record<'t>), StoreError>;
 
 /// What a scan of keys gives.
-pub(super) type Entry<'t> = Option<(Place, &'t [u8])>;
+type Entry<'t> = Option<(Place, &'t [u8])>;
 
-pub(super) fn entry<'t>(
-    next: Option<heed::Result<(&'t [u8], &'t [u8])>>,
-) -> Result<Entry<'t>, StoreError> {
+fn entry<'t>(next: Option<heed::Result<(&'t [u8], &'t [u8])>>) -> Result<Entry<'t>, StoreError> {
     let Some(entry) = next else {
         return Ok(None);
     };
@@ -43,36 +41,36 @@ impl<'t> Opened<'t> {
         }
     }
 
-    pub(super) const fn last(&self) -> Position {
+    const fn last(&self) -> Position {
         self.block.last(Position(self.first))
     }
 
     /// A record; `None` when it was removed.
-    pub(super) fn item(&self, index: usize) -> Option<(Position, Record<'t>)> {
+    fn item(&self, index: usize) -> Option<(Position, Record<'t>)> {
         let record = self.block.record(index);
         let position = Position(self.first.saturating_add(index as u64));
         (!record.is_empty()).then_some((position, Cow::Borrowed(record)))
     }
 }
 
-/// Records in the order of the log.
-pub(crate) struct Forward<'t> {
+/// What is under the keys, in their order, and what is in blocks.
+pub(super) struct Scan<'t> {
     range: RoRange<'t, Bytes, Bytes>,
     /// What comes has this position or a later one. Pages of LMDB that are damaged may lead anywhere, and in a circle.
     least: Position,
     end: Position,
     block: Option<Opened<'t>>,
-    /// What was found behind a split record.
+    /// What was found behind a record.
     next: Entry<'t>,
 }
 
-impl<'t> Forward<'t> {
+impl<'t> Scan<'t> {
     pub(super) fn new(
         range: RoRange<'t, Bytes, Bytes>,
         positions: RangeInclusive<Position>,
     ) -> Self {
         let (least, end) = positions.into_inner();
-        Forward {
+        Scan {
             range,
             least,
             end,
@@ -81,36 +79,67 @@ impl<'t> Forward<'t> {
         }
     }
 
+    /// The next record of the open block.
+    pub(super) fn in_block(&mut self) -> Option<(Position, Record<'t>)> {
+        while let Some(block) = &mut self.block {
+            match block.left.next().map(|index| block.item(index)) {
+                Some(Some(item)) => return Some(item),
+                // It was removed.
+                Some(None) => {}
+                None => self.block = None,
+            }
+        }
+        None
+    }
+
+    /// What is under the next key.
+    pub(super) fn entry(&mut self) -> Result<Entry<'t>, StoreError> {
+        match self.next.take() {
+            Some(found) => Ok(Some(found)),
+            None => entry(self.range.next()),
+        }
+    }
+
+    /// Finds it once more: it belongs to what comes next.
+    pub(super) const fn put_back(&mut self, place: Place, bytes: &'t [u8]) {
+        self.next = Some((place, bytes));
+    }
+
+    /// Takes what stands at this position for the next.
+    pub(super) fn expect(&mut self, position: Position) -> Result<(), StoreError> {
+        if position < self.least {
+            return Err(out_of_order(self.least, position));
+        }
+        self.least = position.next();
+        Ok(())
+    }
+
+    /// Goes on with the records of a block, as far as they are asked for.
+    pub(super) fn open(&mut self, mut block: Opened<'t>) -> Result<(), StoreError> {
+        let (first, least) = (block.first, self.least);
+        self.expect(block.last())?;
+        let index = |position: Position| position.get().saturating_sub(first) as usize;
+        block.left = index(least)..block.left.end.min(index(self.end).saturating_add(1));
+        self.block = Some(block);
+        Ok(())
+    }
+}
+
+/// Records in the order of the log.
+pub(crate) struct Forward<'t>(pub(super) Scan<'t>);
+
+impl<'t> Forward<'t> {
     fn record(&mut self) -> Result<Option<(Position, Record<'t>)>, StoreError> {
         loop {
-            while let Some(block) = &mut self.block {
-                match block.left.next().map(|index| block.item(index)) {
-                    Some(Some(item)) => return Ok(Some(item)),
-                    // It was removed.
-                    Some(None) => {}
-                    None => self.block = None,
-                }
+            if let Some(item) = self.0.in_block() {
+                return Ok(Some(item));
             }
-            let found = match self.next.take() {
-                Some(found) => Some(found),
-                None => entry(self.range.next())?,
-            };
-            match found {
+            match self.0.entry()? {
                 None => return Ok(None),
-                Some((Place::Block(first), bytes)) => {
-                    let mut block = Opened::new(first, bytes);
-                    self.expect(block.last())?;
-                    let index =
-                        |position: Position| position.get().saturating_sub(first.get()) as usize;
-                    block.left =
-                        index(self.least)..block.left.end.min(index(self.end).saturating_add(1));
-                    self.least = block.last().next();
-                    self.block = Some(block);
-                }
+                Some((Place::Block(first), bytes)) => self.0.open(Opened::new(first, bytes))?,
                 Some((Place::Piece(position, _), _)) => return Err(lost_piece(position)),
                 Some((Place::Record(position), bytes)) => {
-                    self.expect(position)?;
-                    self.least = position.next();
+                    self.0.expect(position)?;
                     return match record::is_split(bytes) {
                         true => self.put_together(position, bytes).map(Some),
                         false => Ok(Some((position, Cow::Borrowed(bytes)))),
@@ -120,22 +149,15 @@ impl<'t> Forward<'t> {
         }
     }
 
-    fn expect(&self, position: Position) -> Result<(), StoreError> {
-        match position < self.least {
-            true => Err(out_of_order(self.least, position)),
-            false => Ok(()),
-        }
-    }
-
     fn put_together(
         &mut self,
         position: Position,
         bytes: &[u8],
     ) -> Result<(Position, Record<'t>), StoreError> {
         let mut whole = bytes.to_vec();
-        while let Some((place, bytes)) = entry(self.range.next())? {
+        while let Some((place, bytes)) = self.0.entry()? {
             if !matches!(place, Place::Piece(of, _) if of == position) {
-                self.next = Some((place, bytes));
+                self.0.put_back(place, bytes);
                 break;
             }
             whole.extend_from_slice(bytes);
@@ -223,7 +245,7 @@ impl<'t> Iterator for Backward<'t> {
     }
 }
 
-pub(super) fn out_of_order(expected: Position, found: Position) -> StoreError {
+fn out_of_order(expected: Position, found: Position) -> StoreError {
     let reason = format!("the one at position {found} stands in its place");
     corrupt(expected, None, reason)
 }

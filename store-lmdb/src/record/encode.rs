@@ -1,6 +1,7 @@
 //! Records as they are written.
 
-use super::{FORMAT, Kind, distance_of, flag, header_checksum, payload_checksum};
+use super::{FORMAT, Kind, distance_of, flag, header_checksum};
+use crate::checksum;
 use midgard::store::varint;
 use midgard::{Codec, EventId, NewEvent, Position, Timestamp, Version};
 
@@ -88,7 +89,7 @@ fn encode_as(out: &mut Vec<u8>, kind: Kind, place: Place<'_>, event: &NewEvent) 
         }
     }
     varint::push(out, event.payload.len() as u64);
-    out.extend_from_slice(&payload_checksum(&event.payload).to_le_bytes());
+    out.extend_from_slice(&checksum::of(&event.payload).to_le_bytes());
     let checksum = header_checksum(place.position, &out[4..]);
     out[..4].copy_from_slice(&checksum.to_le_bytes());
     out.extend_from_slice(&event.payload);

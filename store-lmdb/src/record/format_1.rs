@@ -1,6 +1,6 @@
 //! Records of format 1, which are only read: they have one checksum over all of it, and no links.
 
-use super::{Header, Kind, flag};
+use super::{Header, Kind, causes, flag, tags_and_headers};
 use crate::fields::Fields;
 use midgard::{EventId, Position, Timestamp, Version};
 
@@ -34,23 +34,11 @@ fn parse_body(position: Position, bytes: &[u8]) -> Option<Header<'_>> {
     let kind = Kind::of(format_and_kind & 0x0f)?;
     let time = Timestamp::from_micros(u64::from_le_bytes(*rest.chunk()?));
     let id = EventId::from_bytes(*rest.chunk()?);
-    let correlation_id = match flags & (flag::CORRELATES_ITSELF | flag::CORRELATION_ID) {
-        0 => None,
-        flag::CORRELATES_ITSELF => Some(id),
-        _ => Some(EventId::from_bytes(*rest.chunk()?)),
-    };
-    let causation_id = match flags & flag::CAUSATION_ID {
-        0 => None,
-        _ => Some(EventId::from_bytes(*rest.chunk()?)),
-    };
+    let [correlation_id, causation_id] = causes(&mut rest, flags, id)?;
     let version = Version(rest.number()?);
     let schema_version = u32::try_from(rest.number()?).ok()?;
     let (stream, name) = (rest.run()?, rest.run()?);
-    let mut run_if = |flag| match flags & flag {
-        0 => Some(&[][..]),
-        _ => rest.run(),
-    };
-    let (tags, headers) = (run_if(flag::TAGS)?, run_if(flag::HEADERS)?);
+    let [tags, headers] = tags_and_headers(&mut rest, flags)?;
     Some(Header {
         kind,
         position,

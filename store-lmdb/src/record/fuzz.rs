@@ -194,7 +194,7 @@ fn fit_checksums(position: Position, bytes: &mut [u8]) {
     let Some(header) = Header::parse_unchecked(position, bytes) else {
         return;
     };
-    let payload = payload_checksum(header.payload).to_le_bytes();
+    let payload = checksum::of(header.payload).to_le_bytes();
     let end = bytes.len() - header.payload.len();
     bytes[end - 4..end].copy_from_slice(&payload);
     let checksum = header_checksum(position, &bytes[4..end]);

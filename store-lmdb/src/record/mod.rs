@@ -12,12 +12,12 @@ mod tests;
 
 pub(crate) use encode::{Links, Place, encode, encode_mark};
 
+use crate::checksum;
 use crate::fields::Fields;
 use midgard::{
     Codec, EventId, HeadersRef, LogId, Position, RecordedEventRef, TagsRef, Timestamp, Version,
 };
 use std::str;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// The format of records that this release writes.
 const FORMAT: u8 = 2;
@@ -99,14 +99,7 @@ fn header_end(record: &[u8]) -> Option<usize> {
 /// Over the position as well: a record in a wrong place is damaged too.
 #[inline]
 fn header_checksum(position: Position, header: &[u8]) -> u32 {
-    // An odd number that spreads a position over all bits: the golden ratio of 2 to the 64.
-    let place = position.get().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (xxh3_64(header) ^ (place >> 32)) as u32
-}
-
-#[inline]
-fn payload_checksum(payload: &[u8]) -> u32 {
-    xxh3_64(payload) as u32
+    checksum::at(position.get(), header)
 }
 
 /// The header of a record, read in place; intact, but for its texts, tags and payload.
@@ -176,15 +169,7 @@ impl<'a> Header<'a> {
         let kind = Kind::of(format_and_kind & 0x0f)?;
         let id = EventId::from_bytes(*rest.chunk()?);
         let time = time_after(id, rest.number()?);
-        let correlation_id = match flags & (flag::CORRELATES_ITSELF | flag::CORRELATION_ID) {
-            0 => None,
-            flag::CORRELATES_ITSELF => Some(id),
-            _ => Some(EventId::from_bytes(*rest.chunk()?)),
-        };
-        let causation_id = match flags & flag::CAUSATION_ID {
-            0 => None,
-            _ => Some(EventId::from_bytes(*rest.chunk()?)),
-        };
+        let [correlation_id, causation_id] = causes(&mut rest, flags, id)?;
         let version = Version(rest.number()?);
         let back = rest.number()?;
         let skips = match kind {
@@ -198,11 +183,7 @@ impl<'a> Header<'a> {
         let schema_version = u32::try_from(rest.number()?).ok()?;
         let stream = rest.run()?;
         let name = rest.run()?;
-        let mut run_if = |flag| match flags & flag {
-            0 => Some(&[][..]),
-            _ => rest.run(),
-        };
-        let (tags, headers) = (run_if(flag::TAGS)?, run_if(flag::HEADERS)?);
+        let [tags, headers] = tags_and_headers(&mut rest, flags)?;
         let length = usize::try_from(rest.number()?).ok()?;
         let payload_checksum = u32::from_le_bytes(*rest.chunk()?);
         let payload = rest.0;
@@ -242,16 +223,10 @@ impl<'a> Header<'a> {
     /// How many versions the furthest skip goes back that does not pass `target`, and where it leads; `None` when a step
     /// back is all there is.
     pub(crate) fn skip_to(&self, target: Version) -> Option<(Version, Position)> {
-        let (mut rest, mut furthest, mut step) = (Fields(self.skips), None, SKIP);
-        while let Some(distance) = rest.number() {
-            let version = self.version.get().checked_sub(step)?;
-            if distance == 0 || version < target.get() {
-                break;
-            }
-            furthest = Some((Version(version), self.behind(distance)));
-            step = step.saturating_mul(SKIP);
-        }
-        furthest
+        let reaches = |(version, position): &(Version, Position)| {
+            *position != Position::ZERO && *version >= target
+        };
+        self.skips().take_while(reaches).last()
     }
 
     /// Where its skips lead to, from the nearest on: versions, and where their events are; zero where there was none any more.
@@ -279,7 +254,7 @@ impl<'a> Header<'a> {
     #[inline]
     pub(crate) fn event(&self) -> Result<RecordedEventRef<'a>, String> {
         // In records of format 1 the checksum of the header was over the payload too.
-        if !self.is_of_format_1() && payload_checksum(self.payload) != self.payload_checksum {
+        if !self.is_of_format_1() && checksum::of(self.payload) != self.payload_checksum {
             return Err("the checksum of its payload does not match".to_owned());
         }
         // Intact, so whatever is wrong from here on was written so.
@@ -312,6 +287,31 @@ impl<'a> Header<'a> {
             },
         })
     }
+}
+
+/// The correlation and the causation id, as far as the flags say that they are there.
+#[inline]
+fn causes(rest: &mut Fields<'_>, flags: u8, id: EventId) -> Option<[Option<EventId>; 2]> {
+    let correlation_id = match flags & (flag::CORRELATES_ITSELF | flag::CORRELATION_ID) {
+        0 => None,
+        flag::CORRELATES_ITSELF => Some(id),
+        _ => Some(EventId::from_bytes(*rest.chunk()?)),
+    };
+    let causation_id = match flags & flag::CAUSATION_ID {
+        0 => None,
+        _ => Some(EventId::from_bytes(*rest.chunk()?)),
+    };
+    Some([correlation_id, causation_id])
+}
+
+/// The bytes of tags and headers; none where the flags say that there are none.
+#[inline]
+fn tags_and_headers<'a>(rest: &mut Fields<'a>, flags: u8) -> Option<[&'a [u8]; 2]> {
+    let mut run_if = |flag| match flags & flag {
+        0 => Some(&[][..]),
+        _ => rest.run(),
+    };
+    Some([run_if(flag::TAGS)?, run_if(flag::HEADERS)?])
 }
 
 /// The time in an id of version 7, in microseconds. Any number in other ids.

@@ -10,8 +10,8 @@ use std::path::Path;
 
 /// How many commits like the last ones a step has room for.
 const COMMITS: u64 = 64;
-/// The smallest and the largest step, in bytes.
-const STEP: (u64, u64) = (256 << 10, 4 << 20);
+/// The smallest step, in bytes.
+const SMALLEST_STEP: u64 = 256 << 10;
 /// What a commit has to write at least, beside its records: about as many pages as the tree of the log is deep.
 const PAGES: u64 = 32 << 10;
 /// Commits that make the file longer by more than this are faster without: each byte would be written twice. Measured in
@@ -50,7 +50,7 @@ impl Prewrite {
             ),
         };
         self.length = file.metadata()?.len();
-        let end = used + (COMMITS * commit).clamp(STEP.0, STEP.1);
+        let end = used + (COMMITS * commit).max(SMALLEST_STEP);
         let from = self.length.max(used);
         if from < end && used + 2 * commit > self.length {
             file.seek(SeekFrom::Start(from))?;
