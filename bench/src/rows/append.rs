@@ -6,10 +6,11 @@ use crate::recorded::Recorded;
 use crate::table::{Asked, Line, Short};
 use crate::workload::Workload;
 use crate::{Bench, Outcome};
-use futures_util::StreamExt;
+use futures_util::TryStreamExt;
 use futures_util::stream::FuturesUnordered;
 use midgard::{Append, AppendError, Store, StreamName, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 /// How long a turn takes, about.
@@ -76,46 +77,37 @@ struct Appends {
 }
 
 impl Appends {
-    /// Lets so many producers append, each to streams of its own; gives events a second.
+    /// Lets so many producers append, each to streams of its own, one event after the other; gives events a second.
     fn of(&mut self, store: &LmdbStore, producers: usize) -> Outcome<f64> {
-        let mut waits = Samples::new();
+        let (workload, waits) = (
+            RefCell::new(&mut self.workload),
+            RefCell::new(Samples::new()),
+        );
         let began = Instant::now();
-        block_on(async {
-            let mut in_flight: FuturesUnordered<_> = (0..producers)
-                .map(|producer| self.append(store, producer, producers))
-                .collect();
-            while let Some(done) = in_flight.next().await {
-                let (producer, wait) = done?;
-                waits.push(wait.as_secs_f64() * 1e3);
-                if began.elapsed() < TURN {
-                    in_flight.push(self.append(store, producer, producers));
-                }
+        let producer = async |number| {
+            while began.elapsed() < TURN {
+                let append = next(&mut workload.borrow_mut(), number, producers)?;
+                let asked = Instant::now();
+                store.append(append).await?;
+                waits.borrow_mut().push(asked.elapsed().as_secs_f64() * 1e3);
             }
             Ok::<_, AppendError>(())
-        })?;
-        let took = began.elapsed();
+        };
+        let producers: FuturesUnordered<_> = (0..producers).map(producer).collect();
+        block_on(producers.try_collect::<()>())?;
+        let (took, waits) = (began.elapsed(), waits.into_inner());
         self.events += waits.len();
         self.p50.push(quantile(&waits, 0.5));
         self.p99.push(quantile(&waits, 0.99));
         Ok(per_second(waits.len(), took))
     }
+}
 
-    /// Appends the next event to one of the producer's streams; gives how long that took.
-    fn append<'s>(
-        &mut self,
-        store: &'s LmdbStore,
-        producer: usize,
-        producers: usize,
-    ) -> impl Future<Output = Result<(usize, Duration), AppendError>> + use<'s> {
-        let stream = self.workload.stream(producer, producers);
-        let expected = Version(self.workload.version(stream));
-        self.workload.advance(stream);
-        let name = StreamName::new(self.workload.name(stream));
-        let event = self.workload.event();
-        async move {
-            let began = Instant::now();
-            store.append(Append::to(name?, expected, [event])).await?;
-            Ok((producer, began.elapsed()))
-        }
-    }
+/// The next event of one of a producer's streams.
+fn next(workload: &mut Workload, producer: usize, producers: usize) -> Result<Append, AppendError> {
+    let stream = workload.stream(producer, producers);
+    let expected = Version(workload.version(stream));
+    workload.advance(stream);
+    let name = StreamName::new(workload.name(stream))?;
+    Ok(Append::to(name, expected, [workload.event()]))
 }

@@ -8,15 +8,17 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// How many commits like the last ones a step has room for.
-const COMMITS: u64 = 64;
 /// The smallest step, in bytes.
 const SMALLEST_STEP: u64 = 256 << 10;
+/// The largest step. One commit in many waits for it: 4 MiB at once took longer than they saved.
+const LARGEST_STEP: u64 = 1 << 20;
+/// Between them, a step is this part of what is used already: small stores stay small.
+const PART: u64 = 4;
 /// What a commit has to write at least, beside its records: about as many pages as the tree of the log is deep.
 const PAGES: u64 = 32 << 10;
-/// Commits that make the file longer by more than this are faster without: each byte would be written twice. Measured in
+/// Commits that make the file longer by more than this are as fast without: each byte is written twice. Measured in
 /// `bench/RESULTS.md`.
-const LARGEST_COMMIT: u64 = 16 << 10;
+const LARGEST_COMMIT: u64 = 48 << 10;
 
 /// The end of the data file.
 #[derive(Default)]
@@ -50,12 +52,12 @@ impl Prewrite {
             ),
         };
         self.length = file.metadata()?.len();
-        let end = used + (COMMITS * commit).max(SMALLEST_STEP);
-        let from = self.length.max(used);
-        if from < end && used + 2 * commit > self.length {
+        if used + 2 * commit > self.length {
+            let from = self.length.max(used);
+            let step = (used / PART).clamp(SMALLEST_STEP, LARGEST_STEP);
             file.seek(SeekFrom::Start(from))?;
-            file.write_all(&vec![0; (end - from) as usize])?;
-            self.length = end;
+            file.write_all(&vec![0; step as usize])?;
+            self.length = from + step;
         }
         Ok(())
     }
