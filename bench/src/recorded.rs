@@ -11,6 +11,8 @@ use std::path::Path;
 /// The events of a store in the order of its log.
 pub(crate) struct Recorded {
     events: Vec<Event>,
+    /// How many bytes each has beside its payload.
+    beside: usize,
     /// The names of streams by their numbers.
     streams: HashMap<u64, String>,
 }
@@ -71,8 +73,14 @@ impl Recorded {
         let streams = numbers.into_iter().map(|(name, number)| (number, name));
         Ok(Recorded {
             events,
+            beside,
             streams: streams.collect(),
         })
+    }
+
+    /// How many bytes a record has beside its payload.
+    pub(crate) const fn beside_payload(&self) -> usize {
+        self.beside
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -8,8 +8,7 @@ use crate::workload::Workload;
 use crate::{Bench, Outcome};
 use futures_util::TryStreamExt;
 use futures_util::stream::FuturesUnordered;
-use midgard::{Append, AppendError, Store, StreamName, Version, block_on};
-use midgard_store_lmdb::LmdbStore;
+use midgard::{Append, Store, StreamName, Version, block_on};
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
@@ -22,89 +21,89 @@ pub(crate) fn measure(bench: &Bench, producers: usize) -> Outcome<Vec<Line>> {
     let recorded = Recorded::by(directory.path())?;
     let mut log = RawFilled::new(bench, &recorded, false)?;
     let mut all = RawFilled::new(bench, &recorded, true)?;
-    let mut appends = Appends {
-        workload,
-        events: 0,
-        p50: Samples::new(),
-        p99: Samples::new(),
-    };
+    let (_directory, queued) = filled::queued(bench, &recorded, producers)?;
+    let (workload, others) = (RefCell::new(workload), RefCell::new(Workload::new()));
+    let (mut events, mut p50, mut p99) = (0, Samples::new(), Samples::new());
     let mut samples = Default::default();
     let commits = counting_commits(directory.path(), |store| {
         samples = rounds(
             bench.rounds,
             [
-                &mut || appends.of(store, producers),
+                &mut || {
+                    let append = async |append| Ok(store.append(append).await.map(drop)?);
+                    let produced = produce(&workload, producers, append)?;
+                    events += produced.waits.len();
+                    p50.push(quantile(&produced.waits, 0.5));
+                    p99.push(quantile(&produced.waits, 0.99));
+                    Ok(produced.per_second)
+                },
                 &mut || for_about(TURN, || log.commit(producers)),
                 &mut || for_about(TURN, || all.commit(producers)),
+                &mut || {
+                    let append = async |append| queued.append(append).await;
+                    Ok(produce(&others, producers, append)?.per_second)
+                },
             ],
         )?;
         Ok(())
     })?;
-    let [ours, log, all] = samples;
+    let [ours, log, all, queued] = samples;
 
     let row = format!("append-{producers}");
     let asked = Asked::AtLeast(if producers == 1 { 0.95 } else { 0.8 });
-    let each = appends.events as f64 / commits as f64;
+    let each = events as f64 / commits as f64;
+    let line = |to: &str, raw: &Samples, asked| {
+        Line::new(format!("{row}{to}"), "events/s", &ours, raw, asked)
+    };
     let mut lines = vec![
-        Line::new(&row, "events/s", &ours, &log, asked)
-            .note(format!("{} events a commit", Short(each))),
-        Line::new(
-            format!("{row}, to log and index"),
-            "events/s",
-            &ours,
-            &all,
-            Asked::Nothing,
-        ),
+        line("", &log, asked).note(format!("{} events a commit", Short(each))),
+        line(", to the log behind a queue", &queued, Asked::Nothing),
+        line(", to log and index", &all, Asked::Nothing),
     ];
     if producers == 64 {
         let row = format!("{row}, p99 to p50");
-        let line = Line::new(row, "ms", &appends.p99, &appends.p50, Asked::AtMost(8.0));
-        lines.push(line.note(format!(
-            "p50 {} ms, p99 {} ms",
-            Short(median(&appends.p50)),
-            Short(median(&appends.p99))
-        )));
+        let line = Line::new(row, "ms", &p99, &p50, Asked::AtMost(8.0));
+        let (p50, p99) = (Short(median(&p50)), Short(median(&p99)));
+        lines.push(line.note(format!("p50 {p50} ms, p99 {p99} ms")));
     }
     Ok(lines)
 }
 
-/// What the producers have appended.
-struct Appends {
-    workload: Workload,
-    events: usize,
-    p50: Samples,
-    p99: Samples,
+/// What came of a turn of producers.
+struct Produced {
+    per_second: f64,
+    /// How long each append took, in milliseconds.
+    waits: Samples,
 }
 
-impl Appends {
-    /// Lets so many producers append, each to streams of its own, one event after the other; gives events a second.
-    fn of(&mut self, store: &LmdbStore, producers: usize) -> Outcome<f64> {
-        let (workload, waits) = (
-            RefCell::new(&mut self.workload),
-            RefCell::new(Samples::new()),
-        );
-        let began = Instant::now();
-        let producer = async |number| {
-            while began.elapsed() < TURN {
-                let append = next(&mut workload.borrow_mut(), number, producers)?;
-                let asked = Instant::now();
-                store.append(append).await?;
-                waits.borrow_mut().push(asked.elapsed().as_secs_f64() * 1e3);
-            }
-            Ok::<_, AppendError>(())
-        };
-        let producers: FuturesUnordered<_> = (0..producers).map(producer).collect();
-        block_on(producers.try_collect::<()>())?;
-        let (took, waits) = (began.elapsed(), waits.into_inner());
-        self.events += waits.len();
-        self.p50.push(quantile(&waits, 0.5));
-        self.p99.push(quantile(&waits, 0.99));
-        Ok(per_second(waits.len(), took))
-    }
+/// Lets so many producers append, each to streams of its own, one event after the other.
+fn produce(
+    workload: &RefCell<Workload>,
+    producers: usize,
+    append: impl AsyncFn(Append) -> Outcome<()>,
+) -> Outcome<Produced> {
+    let waits = RefCell::new(Samples::new());
+    let began = Instant::now();
+    let producer = async |number| {
+        while began.elapsed() < TURN {
+            let next = next(&mut workload.borrow_mut(), number, producers)?;
+            let asked = Instant::now();
+            append(next).await?;
+            waits.borrow_mut().push(asked.elapsed().as_secs_f64() * 1e3);
+        }
+        Outcome::Ok(())
+    };
+    let producers: FuturesUnordered<_> = (0..producers).map(producer).collect();
+    block_on(producers.try_collect::<()>())?;
+    let (took, waits) = (began.elapsed(), waits.into_inner());
+    Ok(Produced {
+        per_second: per_second(waits.len(), took),
+        waits,
+    })
 }
 
 /// The next event of one of a producer's streams.
-fn next(workload: &mut Workload, producer: usize, producers: usize) -> Result<Append, AppendError> {
+fn next(workload: &mut Workload, producer: usize, producers: usize) -> Outcome<Append> {
     let stream = workload.stream(producer, producers);
     let expected = Version(workload.version(stream));
     workload.advance(stream);

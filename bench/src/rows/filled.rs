@@ -1,5 +1,6 @@
 //! A store and two raw environments, each filled with the first event of 100,000 streams.
 
+use super::queued::Queued;
 use crate::raw::{Entry, Raw};
 use crate::recorded::Recorded;
 use crate::workload::{STREAMS, Workload};
@@ -94,6 +95,21 @@ impl<'r> RawFilled<'r> {
             self.raw.commit_log(entries)
         }
     }
+}
+
+/// A log behind a queue that is filled as the store is, for so many producers.
+pub(super) fn queued(
+    bench: &Bench,
+    recorded: &Recorded,
+    producers: usize,
+) -> Outcome<(TempDir, Queued)> {
+    let directory = bench.directory()?;
+    let mut raw = Raw::open(directory.path())?;
+    for entries in recorded.in_commits(10 * AT_ONCE) {
+        raw.commit_log(entries)?;
+    }
+    let queued = Queued::new(raw, recorded.beside_payload(), producers);
+    Ok((directory, queued))
 }
 
 /// The number of commits that `work` makes on a store that nobody has open.

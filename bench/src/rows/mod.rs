@@ -13,6 +13,7 @@ mod load;
 mod long_stream;
 mod orders;
 mod project;
+mod queued;
 mod relay;
 mod scan;
 
