@@ -18,7 +18,7 @@ pub(crate) struct Recorded {
 }
 
 /// How many bytes a record of a store has beside its payload, on average.
-fn beside_payload(store: &LmdbStore) -> Outcome<usize> {
+pub(crate) fn beside_payload(store: &LmdbStore) -> Outcome<usize> {
     let statistics = store.statistics(|_| ControlFlow::Continue(()))?;
     let beside = statistics.record_bytes - statistics.payload_bytes;
     Ok(beside.div_ceil(statistics.events.max(1)) as usize)

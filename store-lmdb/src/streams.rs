@@ -8,7 +8,7 @@ use crate::environment::Environment;
 use crate::error::corrupt;
 use crate::index::StreamKey;
 use crate::log::{Near, Pending, Record};
-use crate::record::{Header, Kind};
+use crate::record::{Header, Kind, SKIP};
 use crate::tail::Known;
 use heed::RoTxn;
 use midgard::{Position, StoreError, StreamState, Version};
@@ -154,6 +154,9 @@ impl<'s, 't> Stream<'s, 't> {
         mut position: Position,
         target: Version,
     ) -> Result<Position, StoreError> {
+        while let Some(nearer) = self.nearer(version, position, target) {
+            (version, position) = nearer;
+        }
         while version > target {
             let record = self.record(position)?;
             let header = self.event_header(position, &record, version)?;
@@ -165,6 +168,33 @@ impl<'s, 't> Stream<'s, 't> {
             };
         }
         Ok(position)
+    }
+
+    /// A place at least half of the way back to a version, if it can be guessed: where a stream was written without others in
+    /// between, as by an import, its positions are as far apart as its versions. They are never nearer to each other, so what is
+    /// found in that place is not before the target.
+    fn nearer(
+        &self,
+        version: Version,
+        position: Position,
+        target: Version,
+    ) -> Option<(Version, Position)> {
+        let distance = version.get().checked_sub(target.get())?;
+        if distance <= SKIP {
+            return None;
+        }
+        let guess = Position(position.get().checked_sub(distance)?);
+        let near = Cell::new(self.near.get());
+        let log = self.databases.log;
+        let record = log.in_place_near(self.transaction, guess, &near).ok()??;
+        let header = Header::parse(guess, record).ok()?;
+        let is_ours = header.kind == Kind::Event && header.stream == self.name.as_bytes();
+        let left = header.version.get().checked_sub(target.get())?;
+        if !is_ours || left > distance / 2 {
+            return None;
+        }
+        self.near.set(near.get());
+        Some((header.version, guess))
     }
 
     /// Where the events of these versions are, from the place of a later one (or of the last of them).

@@ -70,6 +70,46 @@ fn a_damaged_record_is_an_error_with_its_position_and_stream() {
 }
 
 #[test]
+fn a_read_of_a_part_of_a_stream_fails_only_where_that_part_is_damaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let event_of = |version: u64| match version {
+        500 => NewEvent::json("damage.me", 1, b"0".to_vec()),
+        version => event(version.to_string()),
+    };
+    append(&store, "a", (1..=600).map(event_of).collect()).unwrap();
+    drop(store);
+    patch(directory.path(), b"damage.me", b"damage.ne");
+
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let read = |read: ReadStream, from: u64| {
+        let mut versions = Vec::new();
+        let read = read.from(Version(from)).limit(3);
+        let mut visit = |event: RecordedEventRef<'_>| {
+            versions.push(event.version.get());
+            ControlFlow::Continue(())
+        };
+        block_on(store.read_stream(&read, &mut visit))?;
+        Ok::<_, StoreError>(versions)
+    };
+    let (forward, backward) = (ReadStream::forward, ReadStream::backward);
+    assert_eq!(read(forward(stream("a")), 497).unwrap(), [497, 498, 499]);
+    assert_eq!(read(backward(stream("a")), 499).unwrap(), [499, 498, 497]);
+    assert_eq!(read(backward(stream("a")), 503).unwrap(), [503, 502, 501]);
+    for error in [
+        read(forward(stream("a")), 498).unwrap_err(),
+        read(backward(stream("a")), 500).unwrap_err(),
+        read(backward(stream("a")), 502).unwrap_err(),
+    ] {
+        let position = Position(500);
+        assert!(
+            matches!(error, StoreError::Corrupt { position: at, .. } if at == position),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn appends_go_on_next_to_an_event_with_a_damaged_payload() {
     let directory = tempfile::tempdir().unwrap();
     three_events(directory.path());

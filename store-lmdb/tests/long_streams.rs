@@ -86,6 +86,42 @@ fn any_version_is_found_from_both_ends() {
 }
 
 #[test]
+fn any_version_is_found_however_much_was_written_in_between() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = LmdbStore::options().durability(Durability::NoSync);
+    let store = options.open(directory.path()).unwrap();
+    // Versions of the one may be taken for those of the other.
+    let other = (0..3000).map(|_| event("x"));
+    block_on(store.append(Append::to(stream("other"), ExpectedVersion::Any, other))).unwrap();
+    let mut last = 0;
+    for (times, size, others) in [(3, 1000, 0), (400, 1, 1), (50, 40, 3), (20, 30, 100)] {
+        for _ in 0..times {
+            let next = last + size;
+            let append = Append::to(stream("long"), Version(last), events(last + 1..=next));
+            let others = (0..others).map(|_| event("x"));
+            let append = append.and(stream("other"), ExpectedVersion::Any, others);
+            block_on(store.append(append)).unwrap();
+            last = next;
+        }
+    }
+    let check = || {
+        for from in (1..=last).step_by(23) {
+            let read = ReadStream::forward(stream("long")).from(Version(from));
+            let expected: Vec<_> = (from..=last.min(from + 2)).collect();
+            assert_eq!(versions(&store, &read.limit(3)), expected);
+            let read = ReadStream::backward(stream("long")).from(Version(from));
+            let expected: Vec<_> = (from.saturating_sub(2).max(1)..=from).rev().collect();
+            assert_eq!(versions(&store, &read.limit(3)), expected);
+        }
+    };
+    check();
+    // Where there was another event, there is none any more.
+    let other = stream("other");
+    block_on(store.tombstone(&other, ExpectedVersion::Any)).unwrap();
+    check();
+}
+
+#[test]
 fn a_retry_of_an_old_append_is_recognised() {
     let directory = tempfile::tempdir().unwrap();
     let store = filled(directory.path());

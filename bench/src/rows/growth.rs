@@ -1,6 +1,8 @@
 //! What a store costs when it has a hundred times as much in it.
 
+use super::growth_raw::GrownRaw;
 use crate::contest::{Samples, for_about, median, per_second, rounds};
+use crate::recorded::beside_payload;
 use crate::table::{Asked, Line, Short};
 use crate::workload::Random;
 use crate::{Bench, Outcome};
@@ -11,6 +13,7 @@ use midgard::{
     block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
+use std::cell::RefCell;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -19,12 +22,14 @@ use std::time::{Duration, Instant};
 /// How many events the stores have.
 const SIZES: [usize; 3] = [100_000, 1_000_000, 10_000_000];
 /// How many events each stream has.
-const EVENTS: usize = 10;
+pub(super) const EVENTS: usize = 10;
+/// How many bytes their payloads have.
+const PAYLOAD: usize = 200;
 /// How many are appended at once while the stores are filled.
 const AT_ONCE: usize = 1000;
 const PRODUCERS: usize = 64;
 /// How long a turn takes, about.
-const TURN: Duration = Duration::from_millis(500);
+pub(super) const TURN: Duration = Duration::from_millis(500);
 
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     let directories = [bench.directory()?, bench.directory()?, bench.directory()?];
@@ -47,6 +52,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
             large.loads()
         }],
     )?;
+    let beside_raw = beside_raw(bench, small, large)?;
     let appended = rounds(
         bench.rounds,
         [
@@ -66,10 +72,31 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
         let [small, _, large] = samples;
         Line::new(format!("{row}: {what}"), unit, large, small, asked).note(note(samples))
     };
+    let gets = |events, ours: &Samples, raw: &Samples| {
+        let what = "growth, load of 10 events to raw gets";
+        let row = format!("{what}, 10^{events} events");
+        let note = format!(
+            "{} µs, {} µs",
+            Short(1e6 / median(ours)),
+            Short(1e6 / median(raw))
+        );
+        Line::new(row, "loads/s", ours, raw, Asked::Nothing).note(note)
+    };
+    let [small_ours, small_raw, large_ours, large_raw] = &beside_raw;
     let (least, most) = (Asked::AtLeast(0.7), Asked::AtMost(50.0));
     Ok(vec![
         line("append-64", "events/s", &appended, least),
         line("load of 10 events", "loads/s", &loaded, least),
+        Line::new(
+            format!("{row}: raw LMDB, gets of 10 known positions"),
+            "loads/s",
+            large_raw,
+            small_raw,
+            Asked::Nothing,
+        )
+        .note("what is left to raw LMDB of its speed"),
+        gets(5, small_ours, small_raw),
+        gets(7, large_ours, large_raw),
         Line::alone("growth, opening", "ms", median(&open[2]), &open[2], most).note(note(&open)),
         Line::alone(
             "growth, memory",
@@ -82,20 +109,45 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     ])
 }
 
+/// Loads from the small and the large store, each beside raw LMDB: the small one's, raw, the large one's, raw.
+fn beside_raw(
+    bench: &Bench,
+    small: &mut Grown<'_>,
+    large: &mut Grown<'_>,
+) -> Outcome<[Samples; 4]> {
+    let size = beside_payload(&small.store()?)? + PAYLOAD;
+    let directories = [bench.directory()?, bench.directory()?];
+    let small = RefCell::new(GrownRaw::of(small, size, directories[0].path())?);
+    let large = RefCell::new(GrownRaw::of(large, size, directories[1].path())?);
+    let samples = rounds(
+        bench.rounds,
+        [
+            &mut || small.borrow_mut().ours(),
+            &mut || small.borrow_mut().raw(),
+            &mut || large.borrow_mut().ours(),
+            &mut || large.borrow_mut().raw(),
+        ],
+    )?;
+    for grown in [small, large] {
+        grown.into_inner().close();
+    }
+    Ok(samples)
+}
+
 /// A store with so many streams.
-struct Grown<'d> {
+pub(super) struct Grown<'d> {
     directory: &'d Path,
     store: Option<LmdbStore>,
     versions: Vec<u32>,
     random: Random,
 }
 
-fn name(stream: usize) -> Result<StreamName, midgard::LimitError> {
+pub(super) fn name(stream: usize) -> Result<StreamName, midgard::LimitError> {
     StreamName::new(format!("account-{stream:07}"))
 }
 
 fn event() -> NewEvent {
-    NewEvent::json("amount.deposited", 1, vec![b'1'; 200])
+    NewEvent::json("amount.deposited", 1, vec![b'1'; PAYLOAD])
 }
 
 impl<'d> Grown<'d> {
@@ -126,11 +178,20 @@ impl<'d> Grown<'d> {
         })
     }
 
-    fn store(&mut self) -> Result<LmdbStore, StoreError> {
+    pub(super) fn store(&mut self) -> Result<LmdbStore, StoreError> {
         match &self.store {
             Some(store) => Ok(store.clone()),
             None => Ok(self.store.insert(LmdbStore::open(self.directory)?).clone()),
         }
+    }
+
+    pub(super) fn any_stream(&mut self) -> usize {
+        self.random.below(self.versions.len())
+    }
+
+    /// How many events it was filled with.
+    pub(super) const fn events(&self) -> usize {
+        self.versions.len() * EVENTS
     }
 
     /// How long it takes to open it, in milliseconds.
@@ -144,7 +205,7 @@ impl<'d> Grown<'d> {
     fn loads(&mut self) -> Outcome<f64> {
         let store = self.store()?;
         for_about(TURN, || {
-            let stream = self.random.below(self.versions.len());
+            let stream = self.any_stream();
             let read = ReadStream::forward(name(stream)?);
             let mut events = 0;
             block_on(store.read_stream(&read, &mut |_| {

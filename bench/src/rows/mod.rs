@@ -7,6 +7,7 @@ mod delivery;
 mod disk;
 mod filled;
 mod growth;
+mod growth_raw;
 mod import;
 mod live;
 mod load;

@@ -2,6 +2,7 @@
 
 use super::{Entry, StreamKey, damaged};
 use crate::checksum;
+use crate::fields::Fields;
 use midgard::{Position, StoreError};
 
 /// The most entries of a block. All blocks of a part but the last have so many.
@@ -72,15 +73,14 @@ impl<'a> Block<'a> {
     }
 
     pub(super) fn entries(self) -> impl DoubleEndedIterator<Item = Entry> + use<'a> {
-        self.0.as_chunks::<ENTRY>().0.iter().map(|bytes| {
-            let number = |bytes: &[u8]| {
-                bytes
-                    .iter()
-                    .fold(0, |sum, byte| sum << 8 | u128::from(*byte))
-            };
+        let (entries, _) = self.0.as_chunks::<ENTRY>();
+        entries.iter().map(|bytes| {
+            let mut fields = Fields(bytes);
+            let key = fields.chunk().map_or(0, |key| u128::from_be_bytes(*key));
+            let position = fields.chunk().map_or(0, |at| u64::from_be_bytes(*at));
             Entry {
-                key: StreamKey(number(&bytes[..16])),
-                position: Position(number(&bytes[16..]) as u64),
+                key: StreamKey(key),
+                position: Position(position),
             }
         })
     }

@@ -19,6 +19,8 @@ const NODE: usize = 8 + 8 + 2;
 pub(super) const PIECE: usize = 660;
 /// The most pages of a block: what is read and written again when one of its records is removed.
 const BLOCK_PAGES: usize = 4;
+/// No block has more bytes.
+pub(super) const LARGEST_BLOCK: usize = BLOCK_PAGES * PAGE - PAGE_HEADER;
 
 /// About how many bytes of the file a value takes, where values like it lie next to each other.
 const fn cost_of(length: usize) -> usize {

@@ -4,6 +4,7 @@ mod block;
 mod layout;
 mod pending;
 mod scan;
+mod touch;
 mod walk;
 
 pub(crate) use pending::Pending;
@@ -29,9 +30,47 @@ pub(crate) struct Log(pub(crate) Database<'static, Bytes, Bytes>);
 /// The bytes of a record: in place, unless it had to be put together.
 pub(crate) type Record<'t> = Cow<'t, [u8]>;
 
-/// A block that a record was found in.
+/// What was found last: the next record may be beside it, or the same, and it is about as long.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Near<'t>(Option<(Position, Block<'t>)>);
+pub(crate) struct Near<'t> {
+    found: Found<'t>,
+    length: usize,
+}
+
+/// Where a record was found.
+#[derive(Debug, Clone, Copy, Default)]
+enum Found<'t> {
+    #[default]
+    Nothing,
+    Record(Position, &'t [u8]),
+    Block(Position, Block<'t>),
+    /// Its beginning, and pieces of it.
+    Split(Position),
+}
+
+impl<'t> Found<'t> {
+    /// Whether it has what there is at a position, if only that it was removed.
+    fn has(self, position: Position) -> bool {
+        match self {
+            Found::Nothing => false,
+            Found::Record(at, _) | Found::Split(at) => at == position,
+            Found::Block(first, block) => (first..=block.last(first)).contains(&position),
+        }
+    }
+
+    /// The record at a position that it has, in place; `None` when it was removed, or is split.
+    fn record(self, position: Position) -> Option<&'t [u8]> {
+        if !self.has(position) {
+            return None;
+        }
+        let record = match self {
+            Found::Nothing | Found::Split(_) => return None,
+            Found::Record(_, bytes) => bytes,
+            Found::Block(first, block) => block.record((position.get() - first.get()) as usize),
+        };
+        (!record.is_empty()).then_some(record)
+    }
+}
 
 /// What is under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,24 +165,60 @@ impl Log {
             .transpose()
     }
 
-    /// As [`record`](Log::record), which may be in the block that the last one was found in.
+    /// Finds the record at a position, which may be where the last one was found.
+    fn find<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        position: Position,
+        near: &Cell<Near<'t>>,
+    ) -> Result<Found<'t>, StoreError> {
+        let Near { found, length } = near.get();
+        if found.has(position) {
+            return Ok(found);
+        }
+        let found = match self.around(transaction, position)? {
+            None => Found::Nothing,
+            Some((Place::Record(at), bytes)) => Found::Record(at, bytes),
+            Some((Place::Piece(at, _), _)) => Found::Split(at),
+            Some((Place::Block(first), bytes)) => {
+                let index = position.get().saturating_sub(first.get()) as usize;
+                touch::place(bytes, index, length);
+                let block = Block::parse(bytes);
+                touch::record(block.record(index));
+                Found::Block(first, block)
+            }
+        };
+        let length = found.record(position).map_or(0, <[u8]>::len);
+        near.set(Near { found, length });
+        Ok(found)
+    }
+
+    /// As [`record`](Log::record), which may be where the last one was found.
     pub(crate) fn record_near<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
         position: Position,
         near: &Cell<Near<'t>>,
     ) -> Result<Option<Record<'t>>, StoreError> {
-        if let Some((first, block)) = near.get().0
-            && (first..=block.last(first)).contains(&position)
-        {
-            let record = block.record((position.get() - first.get()) as usize);
-            return Ok((!record.is_empty()).then_some(Cow::Borrowed(record)));
+        match self.find(transaction, position, near)? {
+            // There may be much of it: it is put together each time.
+            Found::Split(at) if at == position => {
+                let mut records = self.forward(transaction, position..=position)?;
+                let record = records.next().transpose()?;
+                Ok(record.map(|(_, record)| record))
+            }
+            found => Ok(found.record(position).map(Cow::Borrowed)),
         }
-        let found = self.around(transaction, position)?;
-        if let Some((Place::Block(first), bytes)) = found {
-            near.set(Near(Some((first, Block::parse(bytes)))));
-        }
-        self.record_of(transaction, position, found)
+    }
+
+    /// As [`record_near`](Log::record_near), unless it has to be put together.
+    pub(crate) fn in_place_near<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        position: Position,
+        near: &Cell<Near<'t>>,
+    ) -> Result<Option<&'t [u8]>, StoreError> {
+        Ok(self.find(transaction, position, near)?.record(position))
     }
 
     /// The record at a position; `None` where there is none (any more).
@@ -152,34 +227,7 @@ impl Log {
         transaction: &'t RoTxn<'_>,
         position: Position,
     ) -> Result<Option<Record<'t>>, StoreError> {
-        let found = self.around(transaction, position)?;
-        self.record_of(transaction, position, found)
-    }
-
-    fn record_of<'t>(
-        &self,
-        transaction: &'t RoTxn<'_>,
-        position: Position,
-        found: Option<(Place, &'t [u8])>,
-    ) -> Result<Option<Record<'t>>, StoreError> {
-        let record = match found {
-            Some((Place::Record(at), bytes)) if at == position => bytes,
-            Some((Place::Block(first), bytes)) => {
-                let block = Block::parse(bytes);
-                match position.get().checked_sub(first.get()) {
-                    Some(index) if index < block.len() as u64 => block.record(index as usize),
-                    // Beside it, or where damaged pages lead.
-                    _ => return Ok(None),
-                }
-            }
-            Some((Place::Piece(at, _), _)) if at == position => {
-                let mut records = self.forward(transaction, position..=position)?;
-                let record = records.next().transpose()?;
-                return Ok(record.map(|(_, record)| record));
-            }
-            _ => return Ok(None),
-        };
-        Ok((!record.is_empty()).then_some(Cow::Borrowed(record)))
+        self.record_near(transaction, position, &Cell::default())
     }
 
     /// Puts records at the end.
