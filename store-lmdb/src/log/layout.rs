@@ -42,21 +42,25 @@ pub(super) const fn head_of(length: usize) -> usize {
     }
 }
 
-/// How many of these records make a block: so many that they fill whole pages, but for a sixteenth. `None` when the first one is to
-/// stand alone.
-pub(super) fn block_of(lengths: impl Iterator<Item = usize>) -> Option<usize> {
-    let (mut records, mut bytes, mut best) = (0, 0, None);
+/// How many of these records make a block: so many that they fill whole pages, but for a sixteenth. All of them also do when no
+/// more than `waste` bytes of their pages stay empty. `None` when the first one is to stand alone.
+pub(super) fn block_of(lengths: impl Iterator<Item = usize>, waste: usize) -> Option<usize> {
+    let (mut records, mut bytes, mut best, mut empty) = (0, 0, None, 0);
     for length in lengths {
         bytes += length;
         records += 1;
         let size = block::size_of(records, bytes) + PAGE_HEADER;
         let pages = size.div_ceil(PAGE);
         if pages > BLOCK_PAGES {
-            break;
+            return best;
         }
+        empty = pages * PAGE - size;
         if records > 1 && size * 16 >= pages * PAGE * 15 {
             best = Some(records);
         }
+    }
+    if records > 1 && empty <= waste {
+        best = Some(records);
     }
     best
 }
@@ -103,7 +107,7 @@ mod tests {
     #[test]
     fn a_block_fills_its_pages() {
         for length in 20..3000 {
-            let Some(records) = block_of([length; 2000].into_iter()) else {
+            let Some(records) = block_of([length; 2000].into_iter(), 0) else {
                 assert!(length > 1000, "records of {length} bytes make no block");
                 continue;
             };
@@ -112,7 +116,9 @@ mod tests {
             assert!(pages <= BLOCK_PAGES && size * 16 >= pages * PAGE * 15);
         }
         // What is left of a commit, and a record that fills pages by itself.
-        assert_eq!(block_of([300; 9].into_iter()), None);
-        assert_eq!(block_of([20_000, 300, 300].into_iter()), None);
+        assert_eq!(block_of([300; 9].into_iter(), 1000), None);
+        assert_eq!(block_of([300; 9].into_iter(), 2000), Some(9));
+        assert_eq!(block_of([300; 1].into_iter(), PAGE), None);
+        assert_eq!(block_of([20_000, 300, 300].into_iter(), PAGE), None);
     }
 }

@@ -236,10 +236,13 @@ impl Log {
         transaction: &mut RwTxn<'_>,
         records: &Pending,
     ) -> heed::Result<()> {
+        /// What is left of a commit may take so much more room than it needs: few records stand alone then, and the tree stays small.
+        const WASTE: usize = 32;
+        let waste = records.bytes() / WASTE;
         let (mut next, mut value) = (records.first(), Vec::new());
         while next <= records.last() {
             let rest = records.records_from(next).map(|(_, record)| record);
-            match layout::block_of(rest.map(<[u8]>::len)) {
+            match layout::block_of(rest.map(<[u8]>::len), waste) {
                 Some(count) => {
                     let block = (next.get()..).map_while(|at| records.record(Position(at)));
                     block::encode(&mut value, block.take(count));
