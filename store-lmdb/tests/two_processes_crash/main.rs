@@ -74,7 +74,7 @@ fn kills_of_two_processes_that_write_lose_nothing_and_tear_nothing() {
     if child_directory().is_some() {
         return;
     }
-    let cycles = number_of("MIDGARD_TEST_CYCLES", 20);
+    let cycles = number_of("MIDGARD_TEST_CYCLES", 12);
     let seed = number_of("MIDGARD_TEST_SEED", u64::from(std::process::id()));
     println!("MIDGARD_TEST_SEED={seed}");
     let mut random = Rng::with_seed(seed);
