@@ -1,28 +1,26 @@
 //! Durable appends of one event each, by several producers at once.
 
 use super::filled::{self, RawFilled, counting_commits};
-use crate::contest::{Samples, for_about, median, per_second, quantile, rounds};
+use super::producers::produce;
+use crate::contest::{Samples, for_about, median, quantile, rounds};
 use crate::recorded::Recorded;
 use crate::table::{Asked, Line, Short};
 use crate::workload::Workload;
 use crate::{Bench, Outcome};
-use futures_util::TryStreamExt;
-use futures_util::stream::FuturesUnordered;
-use midgard::{Append, Store, StreamName, Version, block_on};
-use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use midgard::{Append, Store, StreamName, Version};
+use std::time::Duration;
 
 /// How long a turn takes, about.
 const TURN: Duration = Duration::from_millis(700);
 
 /// Raw commits hold as many events as there are producers: the most that can come together.
 pub(crate) fn measure(bench: &Bench, producers: usize) -> Outcome<Vec<Line>> {
-    let (directory, workload) = filled::store(bench)?;
+    let (directory, mut workload) = filled::store(bench)?;
     let recorded = Recorded::by(directory.path())?;
     let mut log = RawFilled::new(bench, &recorded, false)?;
     let mut all = RawFilled::new(bench, &recorded, true)?;
     let (_directory, queued) = filled::queued(bench, &recorded, producers)?;
-    let (workload, others) = (RefCell::new(workload), RefCell::new(Workload::new()));
+    let mut others = Workload::new();
     let (mut events, mut p50, mut p99) = (0, Samples::new(), Samples::new());
     let mut samples = Default::default();
     let commits = counting_commits(directory.path(), |store| {
@@ -31,17 +29,19 @@ pub(crate) fn measure(bench: &Bench, producers: usize) -> Outcome<Vec<Line>> {
             [
                 &mut || {
                     let append = async |append| Ok(store.append(append).await.map(drop)?);
-                    let produced = produce(&workload, producers, append)?;
+                    let next = |producer| next(&mut workload, producer, producers);
+                    let produced = produce(producers, TURN, next, append)?;
                     events += produced.waits.len();
                     p50.push(quantile(&produced.waits, 0.5));
                     p99.push(quantile(&produced.waits, 0.99));
-                    Ok(produced.per_second)
+                    Ok(produced.appends_per_second)
                 },
                 &mut || for_about(TURN, || log.commit(producers)),
                 &mut || for_about(TURN, || all.commit(producers)),
                 &mut || {
                     let append = async |append| queued.append(append).await;
-                    Ok(produce(&others, producers, append)?.per_second)
+                    let next = |producer| next(&mut others, producer, producers);
+                    Ok(produce(producers, TURN, next, append)?.appends_per_second)
                 },
             ],
         )?;
@@ -67,39 +67,6 @@ pub(crate) fn measure(bench: &Bench, producers: usize) -> Outcome<Vec<Line>> {
         lines.push(line.note(format!("p50 {p50} ms, p99 {p99} ms")));
     }
     Ok(lines)
-}
-
-/// What came of a turn of producers.
-struct Produced {
-    per_second: f64,
-    /// How long each append took, in milliseconds.
-    waits: Samples,
-}
-
-/// Lets so many producers append, each to streams of its own, one event after the other.
-fn produce(
-    workload: &RefCell<Workload>,
-    producers: usize,
-    append: impl AsyncFn(Append) -> Outcome<()>,
-) -> Outcome<Produced> {
-    let waits = RefCell::new(Samples::new());
-    let began = Instant::now();
-    let producer = async |number| {
-        while began.elapsed() < TURN {
-            let next = next(&mut workload.borrow_mut(), number, producers)?;
-            let asked = Instant::now();
-            append(next).await?;
-            waits.borrow_mut().push(asked.elapsed().as_secs_f64() * 1e3);
-        }
-        Outcome::Ok(())
-    };
-    let producers: FuturesUnordered<_> = (0..producers).map(producer).collect();
-    block_on(producers.try_collect::<()>())?;
-    let (took, waits) = (began.elapsed(), waits.into_inner());
-    Ok(Produced {
-        per_second: per_second(waits.len(), took),
-        waits,
-    })
 }
 
 /// The next event of one of a producer's streams.

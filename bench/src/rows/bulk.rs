@@ -1,18 +1,16 @@
 //! Durable appends of 1,000 events each, to as many streams.
 
 use super::filled::{self, RawFilled};
-use crate::contest::{for_about, per_second, rounds};
+use super::producers::produce;
+use crate::contest::{for_about, rounds};
 use crate::recorded::Recorded;
 use crate::table::{Asked, Line};
 use crate::workload::Workload;
 use crate::{Bench, Outcome};
-use futures_util::TryStreamExt;
-use futures_util::stream::FuturesUnordered;
-use midgard::{Store, block_on};
+use midgard::Store;
 use midgard_store_lmdb::LmdbStore;
 use std::cell::RefCell;
-use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many events one append has.
 const BATCH: usize = 1000;
@@ -29,8 +27,8 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     let [one, several, log, all] = rounds(
         bench.rounds,
         [
-            &mut || append(&store, &workload, 1),
-            &mut || append(&store, &workload, 4),
+            &mut || append(&store, &mut workload.borrow_mut(), 1),
+            &mut || append(&store, &mut workload.borrow_mut(), 4),
             &mut || for_about(TURN, || log.commit(BATCH)),
             &mut || for_about(TURN, || all.commit(BATCH)),
         ],
@@ -45,21 +43,12 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
 }
 
 /// Appends again and again, with so many appends in flight; gives events a second. What is in flight may come into one commit.
-fn append(store: &LmdbStore, workload: &RefCell<Workload>, in_flight: usize) -> Outcome<f64> {
-    let (began, appended) = (Instant::now(), RefCell::new(0));
-    let again = async |_| {
-        while began.elapsed() < TURN {
-            let append = {
-                let mut workload = workload.borrow_mut();
-                let streams = workload.streams(BATCH);
-                filled::batch(&mut workload, streams)?
-            };
-            store.append(append).await?;
-            *appended.borrow_mut() += BATCH;
-        }
-        Ok::<_, Box<dyn Error>>(())
+fn append(store: &LmdbStore, workload: &mut Workload, in_flight: usize) -> Outcome<f64> {
+    let next = |_| {
+        let streams = workload.streams(BATCH);
+        filled::batch(workload, streams)
     };
-    let producers: FuturesUnordered<_> = (0..in_flight).map(again).collect();
-    block_on(producers.try_collect::<()>())?;
-    Ok(per_second(appended.into_inner(), began.elapsed()))
+    let append = async |append| Ok(store.append(append).await.map(drop)?);
+    let produced = produce(in_flight, TURN, next, append)?;
+    Ok(produced.appends_per_second * BATCH as f64)
 }

@@ -1,17 +1,13 @@
 //! What a store costs when it has a hundred times as much in it.
 
 use super::growth_raw::GrownRaw;
-use crate::contest::{Samples, for_about, median, per_second, rounds};
+use super::producers::produce;
+use crate::contest::{Samples, for_about, median, rounds};
 use crate::recorded::beside_payload;
 use crate::table::{Asked, Line, Short};
 use crate::workload::Random;
 use crate::{Bench, Outcome};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use midgard::{
-    Append, AppendError, Appended, NewEvent, ReadStream, Store, StoreError, StreamName, Version,
-    block_on,
-};
+use midgard::{Append, NewEvent, ReadStream, Store, StoreError, StreamName, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::cell::RefCell;
 use std::fs;
@@ -221,35 +217,17 @@ impl<'d> Grown<'d> {
 
     fn appends(&mut self) -> Outcome<f64> {
         let store = self.store()?;
-        let (began, mut events) = (Instant::now(), 0);
-        block_on(async {
-            let mut in_flight: FuturesUnordered<_> = (0..PRODUCERS)
-                .map(|producer| self.append(&store, producer))
-                .collect();
-            while let Some(appended) = in_flight.next().await {
-                let (producer, _) = appended?;
-                events += 1;
-                if began.elapsed() < TURN {
-                    in_flight.push(self.append(&store, producer));
-                }
-            }
-            Ok::<_, AppendError>(())
-        })?;
-        Ok(per_second(events, began.elapsed()))
+        let append = async |append| Ok(store.append(append).await.map(drop)?);
+        let produced = produce(PRODUCERS, TURN, |producer| self.next(producer), append)?;
+        Ok(produced.appends_per_second)
     }
 
-    fn append<'s>(
-        &mut self,
-        store: &'s LmdbStore,
-        producer: usize,
-    ) -> impl Future<Output = Result<(usize, Appended), AppendError>> + use<'s> {
+    /// The next event of one of a producer's streams.
+    fn next(&mut self, producer: usize) -> Outcome<Append> {
         let stream = self.random.below(self.versions.len() / PRODUCERS) * PRODUCERS + producer;
         let version = Version(u64::from(self.versions[stream]));
         self.versions[stream] += 1;
-        async move {
-            let append = Append::to(name(stream)?, version, [event()]);
-            Ok((producer, store.append(append).await?))
-        }
+        Ok(Append::to(name(stream)?, version, [event()]))
     }
 }
 

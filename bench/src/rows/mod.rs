@@ -13,6 +13,7 @@ mod live;
 mod load;
 mod long_stream;
 mod orders;
+mod producers;
 mod project;
 mod queued;
 mod relay;

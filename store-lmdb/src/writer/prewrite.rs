@@ -10,8 +10,8 @@ use std::path::Path;
 
 /// The smallest step, in bytes.
 const SMALLEST_STEP: u64 = 256 << 10;
-/// The largest step. One commit in many waits for it: 4 MiB at once took longer than they saved.
-const LARGEST_STEP: u64 = 1 << 20;
+/// The largest step. One commit in some twenty waits for it: 4 MiB at once took longer than they saved.
+const LARGEST_STEP: u64 = 512 << 10;
 /// Between them, a step is this part of what is used already: small stores stay small.
 const PART: u64 = 4;
 /// What a commit has to write at least, beside its records: about as many pages as the tree of the log is deep.
