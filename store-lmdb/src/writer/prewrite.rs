@@ -8,12 +8,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// The smallest step, in bytes.
-const SMALLEST_STEP: u64 = 256 << 10;
-/// The largest step. One commit in some twenty waits for it: 4 MiB at once took longer than they saved.
-const LARGEST_STEP: u64 = 512 << 10;
-/// Between them, a step is this part of what is used already: small stores stay small.
-const PART: u64 = 4;
+/// How much is written ahead at once, in bytes. One commit in some twenty waits for it: 4 MiB at once took longer than they saved.
+const STEP: u64 = 512 << 10;
 /// What a commit has to write at least, beside its records: about as many pages as the tree of the log is deep.
 const PAGES: u64 = 32 << 10;
 /// Commits that make the file longer by more than this are as fast without: each byte is written twice. Measured in
@@ -54,10 +50,9 @@ impl Prewrite {
         self.length = file.metadata()?.len();
         if used + 2 * commit > self.length {
             let from = self.length.max(used);
-            let step = (used / PART).clamp(SMALLEST_STEP, LARGEST_STEP);
             file.seek(SeekFrom::Start(from))?;
-            file.write_all(&vec![0; step as usize])?;
-            self.length = from + step;
+            file.write_all(&vec![0; STEP as usize])?;
+            self.length = from + STEP;
         }
         Ok(())
     }
