@@ -18,7 +18,7 @@ pub(super) fn place(bytes: &[u8], index: usize, length: usize) {
     // No block is longer. A length that is damaged may lead behind the end of the file.
     if length > 0 && bytes.len() <= LARGEST_BLOCK {
         let count = bytes.len() / block::size_of(1, length);
-        let place = block::size_of(count, index.saturating_mul(length));
+        let place = block::size_of(count, 0).saturating_add(index.saturating_mul(length));
         black_box(bytes.get(place).copied());
     }
 }
