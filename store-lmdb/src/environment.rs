@@ -237,8 +237,14 @@ impl Open {
                     });
                 }
                 Err(OpenError::Outgrown) => {
-                    map_size = twice(env.info().map_size);
+                    let outgrown = env.info().map_size;
                     env.prepare_for_closing().wait();
+                    let larger = twice(outgrown);
+                    // The system grants no more, or there is no more: as where a damaged file says that it has very large pages.
+                    if outgrown < map_size || larger <= outgrown {
+                        return Err(StoreError::Full(Full::Map));
+                    }
+                    map_size = larger;
                 }
                 Err(OpenError::Store(error)) => return Err(error),
             }

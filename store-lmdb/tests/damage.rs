@@ -70,6 +70,30 @@ fn a_damaged_record_is_an_error_with_its_position_and_stream() {
 }
 
 #[test]
+fn a_damaged_size_of_pages_is_an_error_and_never_a_search_without_end() {
+    // Where the second of LMDB's meta pages says how large pages are.
+    const PAGE_SIZE_AT: usize = 4096 + 16 + 24;
+    let mut errors = Vec::new();
+    for appends in [2, 3] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = LmdbStore::open(directory.path()).unwrap();
+        for _ in 0..appends {
+            // What LMDB takes for a meta page then has many pages.
+            append(&store, "a", vec![event("1".repeat(228)); 100]).unwrap();
+        }
+        drop(store);
+        let file = directory.path().join("data.mdb");
+        let mut bytes = fs::read(&file).unwrap();
+        assert_eq!(bytes[PAGE_SIZE_AT..][..4], 4096_u32.to_le_bytes());
+        bytes[PAGE_SIZE_AT..][..4].copy_from_slice(&(96_u32 << 8).to_le_bytes());
+        fs::write(&file, bytes).unwrap();
+        errors.extend(LmdbStore::open(directory.path()).err());
+    }
+    // That page is the newer one in one of them.
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
+
+#[test]
 fn a_read_of_a_part_of_a_stream_fails_only_where_that_part_is_damaged() {
     let directory = tempfile::tempdir().unwrap();
     let store = LmdbStore::open(directory.path()).unwrap();
