@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::databases::Databases;
+use crate::error::backend;
 use crate::index;
 use crate::tail::{MERGED_AT, Tail};
 use heed::RwTxn;
@@ -43,7 +44,11 @@ impl Merging {
         let manifest = about.manifest(transaction)?;
         let is_full = before.get().saturating_sub(manifest.merged.get()) >= MERGED_AT
             && manifest.run_count() < MOST_RUNS;
-        let entries = if is_full { tail.entries(before) } else { None };
+        let entries = if is_full && !is_lost(databases, transaction)? {
+            tail.entries(before)
+        } else {
+            None
+        };
         let merged = entries.is_some();
         if let Some(entries) = entries {
             index::flush(index, about, transaction, entries, before)?;
@@ -65,6 +70,14 @@ impl Merging {
         }
         Ok(merged)
     }
+}
+
+/// Whether there are runs, and no manifest that says so: a damaged page hides it. All streams are found by the tail then, which has the
+/// whole log, and a run that is made anew would have the number of one that is there.
+fn is_lost(databases: &Databases, transaction: &RwTxn<'_>) -> Result<bool, StoreError> {
+    let manifest = databases.about.manifest(transaction)?;
+    let is_empty = databases.index.0.is_empty(transaction);
+    Ok(manifest.run_count() == 0 && !is_empty.map_err(backend("read the index"))?)
 }
 
 #[cfg(test)]
@@ -105,6 +118,31 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(about.manifest(&transaction).unwrap().run_count(), 4);
+    }
+
+    #[test]
+    fn nothing_is_merged_where_the_manifest_is_lost() {
+        for lost in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let options = LmdbOptions::default().durability(Durability::NoSync);
+            let environment = Environment::open(directory.path(), options).unwrap();
+            let (tail, before) = (environment.tail(), Position(MERGED_AT));
+            let entry = Entry {
+                key: environment.key("stream"),
+                position: before,
+            };
+            tail.extend(Position::ZERO, before, &[entry]);
+            let guard = environment.access().unwrap();
+            let open = guard.get().unwrap();
+            let mut transaction = open.env.write_txn().unwrap();
+            if lost {
+                let part = open.databases.index.0;
+                part.put(&mut transaction, &[0; 12], b"of a run").unwrap();
+            }
+            let merged =
+                Merging::default().merge(&open.databases, tail, &mut transaction, before, 1);
+            assert_eq!(merged.unwrap(), !lost);
+        }
     }
 
     #[test]
