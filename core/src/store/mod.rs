@@ -7,6 +7,7 @@ pub(crate) mod entry_transaction;
 mod erased;
 mod event_stream;
 mod memory;
+mod process_mark;
 mod read;
 pub mod rules;
 pub mod varint;
@@ -21,6 +22,7 @@ pub use entry_changes::EntryChanges;
 pub use erased::DynStore;
 pub use event_stream::EventStream;
 pub use memory::MemoryStore;
+pub use process_mark::ProcessMark;
 pub use read::{Direction, ReadLog, ReadStream, StreamState};
 
 use crate::error::{AppendError, StoreError};

@@ -1,0 +1,18 @@
+//! What a process that forks and its children are told. Without the test harness, which has threads of its own: a
+//! child has none of them.
+
+#[cfg(unix)]
+#[path = "forks/children.rs"]
+mod children;
+
+#[cfg(unix)]
+#[allow(clippy::print_stdout)]
+fn main() {
+    for (name, test) in children::TESTS {
+        println!("{name}");
+        test();
+    }
+}
+
+#[cfg(not(unix))]
+fn main() {}
