@@ -74,6 +74,23 @@ pub enum StoreError {
         /// Which store.
         location: String,
     },
+    /// The files of an open store are not there any more, or the locks on them were given up. Nothing was written.
+    #[error("the store at {} cannot be used any more: {reason}", path.display())]
+    Lost {
+        /// Where it was opened.
+        path: PathBuf,
+        /// What happened, and what to do.
+        reason: String,
+    },
+    /// The store was opened by the process from which this one was forked, and cannot be used on both sides.
+    #[error(
+        "the store at {} was opened before this process was forked, and cannot be used here; open it after the fork and not before, or start the child as a program of its own",
+        path.display()
+    )]
+    Forked {
+        /// Where it was opened.
+        path: PathBuf,
+    },
     /// The log asked for does not exist in this store.
     #[error("the store has no log {log}; its logs are 0 to {last}")]
     UnknownLog {

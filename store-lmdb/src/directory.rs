@@ -1,22 +1,80 @@
-//! Which directories are open in this process: LMDB must not open one twice, so it is shared.
+//! Which stores are open in this process: LMDB must not open one twice, so it is shared.
+//!
+//! A store is known by its files, not by its path alone: a directory has many paths, and a path leads to one directory today and to
+//! another tomorrow.
 
 use crate::Shared;
 use crate::environment::Environment;
+use crate::files::{self, FileId, Files, Identity};
 use crate::options::LmdbOptions;
 use crate::writer::Writer;
 use midgard::StoreError;
+use midgard::store::ProcessMark;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-static OPEN: Mutex<Option<HashMap<PathBuf, Weak<Shared>>>> = Mutex::new(None);
-static CLOSED: Condvar = Condvar::new();
+static OPEN: Mutex<Option<Places>> = Mutex::new(None);
+static CHANGED: Condvar = Condvar::new();
 
-fn lock() -> MutexGuard<'static, Option<HashMap<PathBuf, Weak<Shared>>>> {
+/// The stores that are open, or being opened or closed, by all that they are known by.
+type Places = HashMap<Key, Arc<Place>>;
+
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Path(PathBuf),
+    File(FileId),
+}
+
+/// A store that is open, or being opened or closed.
+struct Place {
+    path: PathBuf,
+    identity: Identity,
+    opened_in: ProcessMark,
+    /// Empty while it is being opened.
+    shared: OnceLock<Weak<Shared>>,
+}
+
+impl Place {
+    fn keys(&self) -> [Key; 3] {
+        let Identity { data, lock } = self.identity.clone();
+        [
+            Key::Path(self.path.clone()),
+            Key::File(data),
+            Key::File(lock),
+        ]
+    }
+
+    /// Whether a directory has its files. An error when it has some of them, or when they should be there and are not: they
+    /// were moved or replaced.
+    fn is_at(&self, path: &Path, ids: &[Option<FileId>; 2]) -> Result<(), StoreError> {
+        let Identity { data, lock } = &self.identity;
+        if [data, lock].map(Some) == [ids[0].as_ref(), ids[1].as_ref()] {
+            return Ok(());
+        }
+        let reason = if self.path == path {
+            "a store that was opened there is still open in this process, and its files were removed, moved away or \
+             replaced since; drop its handles, and open it again"
+                .to_owned()
+        } else {
+            let other = self.path.display();
+            format!(
+                "one of its files is also open in this process as {other}; drop the handles of that, and see which \
+                 files belong together"
+            )
+        };
+        Err(StoreError::Lost {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+}
+
+fn lock() -> MutexGuard<'static, Option<Places>> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The environment in a directory: the one that is open already, or a new one.
+/// The store in a directory: the one that is open already, or a new one.
 pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, StoreError> {
     let durability = options.durability;
     let shared = open_or_share(path, options)?;
@@ -32,52 +90,84 @@ pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Sto
             .into(),
         });
     }
+    // The path by which it was opened may not lead to it any more.
+    shared.environment.look()?;
     Ok(shared)
 }
 
 fn open_or_share(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, StoreError> {
-    let mut open = lock();
-    while let Some(shared) = open.get_or_insert_default().get(path) {
-        if let Some(shared) = shared.upgrade() {
-            return Ok(shared);
-        }
-        // Its last handle is gone, and it is being closed.
-        open = CLOSED.wait(open).unwrap_or_else(PoisonError::into_inner);
-    }
-    let environment = Arc::new(Environment::open(path, options)?);
-    let registration = Arc::new(Registration(path.to_owned()));
-    let started = Writer::start(environment.clone(), registration.clone());
-    let writer = match started {
-        Ok(writer) => writer,
-        Err(error) => {
-            drop(environment);
-            // The registration takes the lock when it goes.
-            drop(open);
-            return Err(error);
-        }
+    let registered = match find_or_register(path, &options)? {
+        Found::Open(shared) => return Ok(shared),
+        Found::Files(files, registration) => (files, registration),
     };
+    // Without the lock: this may wait for other processes, which is no concern of other stores.
+    let (files, registration) = registered;
+    let registration = Arc::new(registration);
+    let environment = Arc::new(Environment::of(files, options)?);
+    let writer = Writer::new(environment.clone(), registration.clone());
     let shared = Arc::new(Shared {
         writer,
         environment,
-        _registration: registration,
+        registration: registration.clone(),
     });
-    open.get_or_insert_default()
-        .insert(path.to_owned(), Arc::downgrade(&shared));
+    let _ = registration.0.shared.set(Arc::downgrade(&shared));
+    CHANGED.notify_all();
     Ok(shared)
 }
 
-/// The place of an environment among the open directories; given up when it is dropped. The writer has
-/// it too, as it may outlive the last handle.
-pub(crate) struct Registration(PathBuf);
+enum Found {
+    Open(Arc<Shared>),
+    /// It is not open. Nobody else opens it before the registration is dropped.
+    Files(Files, Registration),
+}
+
+/// Waits while the store is being opened or closed.
+fn find_or_register(path: &Path, options: &LmdbOptions) -> Result<Found, StoreError> {
+    let mut open = lock();
+    loop {
+        let places = open.get_or_insert_default();
+        let ids = files::ids_at(path);
+        let files = ids.iter().flatten().cloned().map(Key::File);
+        let mut keys = files.chain([Key::Path(path.to_owned())]);
+        let Some(place) = keys.find_map(|key| places.get(&key).cloned()) else {
+            let files = Files::open(path, options)?;
+            let place = Arc::new(Place {
+                path: path.to_owned(),
+                identity: files.identity().clone(),
+                opened_in: ProcessMark::here(),
+                shared: OnceLock::new(),
+            });
+            for key in place.keys() {
+                places.insert(key, place.clone());
+            }
+            return Ok(Found::Files(files, Registration(place)));
+        };
+        if !place.opened_in.is_here() {
+            return Err(StoreError::Forked {
+                path: path.to_owned(),
+            });
+        }
+        place.is_at(path, &ids)?;
+        let shared = place.shared.get().map(Weak::upgrade);
+        match shared {
+            Some(Some(shared)) => return Ok(Found::Open(shared)),
+            // It is being opened, or its last handle is gone, and it is being closed.
+            _ => open = CHANGED.wait(open).unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}
+
+/// The place of a store among those that are open; given up when it is dropped. The writer has it too, as it may outlive the last
+/// handle.
+pub(crate) struct Registration(Arc<Place>);
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if let Some(open) = lock().as_mut()
-            // Not of one that came after it.
-            && open.get(&self.0).is_some_and(|shared| shared.strong_count() == 0)
-        {
-            open.remove(&self.0);
+        if let Some(open) = lock().as_mut() {
+            for key in self.0.keys() {
+                open.remove(&key);
+            }
         }
-        CLOSED.notify_all();
+        CHANGED.notify_all();
     }
 }

@@ -1,7 +1,10 @@
 //! The LMDB environment: opened, checked, and opened anew with a larger map when it is full.
 
+use crate::address_space::{self, Taken};
+use crate::creation::Making;
 use crate::databases::{self, Databases, Entries};
-use crate::error::backend;
+use crate::error::{backend, backend_at};
+use crate::files::Files;
 use crate::index::{StreamKey, StreamKeys};
 use crate::length;
 use crate::options::{Durability, LmdbOptions};
@@ -9,14 +12,19 @@ use crate::tail::Tail;
 use heed::{
     CommitOrAbort, Env, EnvFlags, EnvOpenOptions, Error, MdbError, RoTxn, RwTxn, WithoutTls,
 };
+use midgard::store::ProcessMark;
 use midgard::{Full, StoreError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
 
-/// The map of a store: address space, not disk. So large that it need not grow where the system grants it.
-const MAP_SIZE: usize = 1 << 40;
 /// The smallest map that is tried where the system grants less.
 const SMALLEST_MAP: usize = 64 << 20;
+/// The smallest map that a store can be made in.
+const LEAST_MAP: usize = 256 << 10;
+/// How often it is looked at whether the files are still there, in milliseconds, while the store is used.
+const LOOK: u64 = 1000;
 /// The pages that say where the databases are.
 const META_PAGES: u64 = 2;
 /// What sizes of maps are rounded up to: a multiple of every system's page size.
@@ -27,11 +35,18 @@ const GRAIN: usize = 64 << 10;
 /// LMDB can also resize a map in place, but only where nothing reads; the lock here keeps readers out
 /// either way, and opening anew needs no second promise to the compiler.
 pub(crate) struct Environment {
-    path: PathBuf,
     options: LmdbOptions,
     open: RwLock<Option<Open>>,
     keys: StreamKeys,
     tail: Tail,
+    opened_in: ProcessMark,
+    opened_at: Instant,
+    /// When the files are looked at next, in milliseconds after that.
+    next_look: AtomicU64,
+    /// Whether the files were not there when they were looked at last.
+    is_lost: AtomicBool,
+    /// Behind what is open: its lock file is closed last.
+    files: Files,
 }
 
 /// An open environment and its databases.
@@ -40,6 +55,7 @@ pub(crate) struct Open {
     pub(crate) databases: Databases,
     /// As it is, which may be less than was asked for, or more: LMDB maps the whole file.
     pub(crate) map_size: usize,
+    _taken: Taken,
 }
 
 /// How many bytes of the file are in use.
@@ -58,16 +74,33 @@ pub(crate) struct Guard<'a> {
 }
 
 impl Environment {
-    /// Opens the store in a directory, or makes one there.
-    pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Self, StoreError> {
-        let wanted = options.map_size.unwrap_or(MAP_SIZE);
-        let open = Open::with_map(path, &options, wanted)?;
+    /// Opens the store in a directory, which nobody else opens.
+    #[cfg(test)]
+    pub(crate) fn open(directory: &Path, options: LmdbOptions) -> Result<Self, StoreError> {
+        Self::of(Files::open(directory, &options)?, options)
+    }
+
+    /// Opens the store that has these files, or makes one.
+    pub(crate) fn of(files: Files, options: LmdbOptions) -> Result<Self, StoreError> {
+        let open = {
+            let making = Making::begin(&files)?;
+            let wanted = options.map_size.unwrap_or_else(address_space::share);
+            let open = Open::with_map(&files, &options, wanted)?;
+            if let Some(making) = making {
+                making.finish(options.durability)?;
+            }
+            open
+        };
         let environment = Environment {
-            path: path.to_owned(),
             options,
             keys: open.databases.keys,
             open: RwLock::new(Some(open)),
             tail: Tail::new(),
+            opened_in: ProcessMark::here(),
+            opened_at: Instant::now(),
+            next_look: AtomicU64::new(LOOK),
+            is_lost: AtomicBool::new(false),
+            files,
         };
         let caught_up = environment.read(|databases, snapshot| {
             let last = databases.log.last_position(snapshot)?;
@@ -91,7 +124,11 @@ impl Environment {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.files.directory()
+    }
+
+    pub(crate) const fn files(&self) -> &Files {
+        &self.files
     }
 
     pub(crate) const fn durability(&self) -> Durability {
@@ -100,13 +137,43 @@ impl Environment {
 
     pub(crate) fn closed(&self) -> StoreError {
         StoreError::Closed {
-            location: self.path.display().to_string(),
+            location: self.path().display().to_string(),
         }
+    }
+
+    /// An error when the files of the store are not there any more, or its locks.
+    pub(crate) fn look(&self) -> Result<(), StoreError> {
+        let looked = self.files.look();
+        self.is_lost.store(looked.is_err(), Ordering::Relaxed);
+        looked
+    }
+
+    /// An error in a child of the process that opened the store.
+    pub(crate) fn refuse_child(&self) -> Result<(), StoreError> {
+        match self.opened_in.is_here() {
+            true => Ok(()),
+            false => Err(StoreError::Forked {
+                path: self.path().to_owned(),
+            }),
+        }
+    }
+
+    /// As [`look`](Environment::look), once in a while.
+    fn look_at_times(&self) -> Result<(), StoreError> {
+        let now = self.opened_at.elapsed().as_millis() as u64;
+        let next = self.next_look.load(Ordering::Relaxed);
+        if now < next && !self.is_lost.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.next_look.store(now + LOOK, Ordering::Relaxed);
+        self.look()
     }
 
     /// Opens the environment first where it could not be opened anew before: what stood in the way then
     /// may be gone.
     pub(crate) fn access(&self) -> Result<Guard<'_>, StoreError> {
+        self.refuse_child()?;
+        self.look_at_times()?;
         loop {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
             if open.is_some() {
@@ -118,14 +185,14 @@ impl Environment {
             drop(open);
             let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
             if open.is_none() {
-                *open = Some(Open::with_map(&self.path, &self.options, self.map_size())?);
+                *open = Some(Open::with_map(&self.files, &self.options, self.map_size())?);
             }
         }
     }
 
     /// The size of the map to begin with.
     fn map_size(&self) -> usize {
-        self.options.map_size.unwrap_or(MAP_SIZE)
+        self.options.map_size.unwrap_or_else(address_space::share)
     }
 
     /// Opens the environment anew, to take in what other processes changed, or what a failed write left.
@@ -133,8 +200,8 @@ impl Environment {
     pub(crate) fn reopen(&self) -> Result<(), StoreError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
         let map_size = open.take().map_or(self.map_size(), Open::close);
-        *open = Some(Open::with_map(&self.path, &self.options, map_size)?);
-        tracing::info!(path = %self.path.display(), map_size, "opened the store anew");
+        *open = Some(Open::with_map(&self.files, &self.options, map_size)?);
+        tracing::info!(path = %self.path().display(), map_size, "opened the store anew");
         Ok(())
     }
 
@@ -146,17 +213,17 @@ impl Environment {
             return Ok(());
         }
         let before = open.take().map_or(self.map_size(), Open::close);
-        let grown = match Open::with_map(&self.path, &self.options, twice(before)) {
+        let grown = match Open::with_map(&self.files, &self.options, twice(before)) {
             Ok(grown) => grown,
             // No more address space: go on with the map as it was, so that reads still work.
-            Err(_) => Open::with_map(&self.path, &self.options, before)?,
+            Err(_) => Open::with_map(&self.files, &self.options, before)?,
         };
         let map_size = grown.map_size;
         *open = Some(grown);
         if map_size <= outgrown {
             return Err(StoreError::Full(Full::Map));
         }
-        tracing::info!(path = %self.path.display(), map_size, "opened the store with a larger map");
+        tracing::info!(path = %self.path().display(), map_size, "opened the store with a larger map");
         Ok(())
     }
 
@@ -224,14 +291,20 @@ impl Guard<'_> {
 impl Open {
     /// Opens with the largest map that the system grants, up to `wanted`; with a larger one when another
     /// process makes the file larger than that at the same time.
-    fn with_map(path: &Path, options: &LmdbOptions, wanted: usize) -> Result<Self, StoreError> {
-        let mut map_size = wanted;
+    fn with_map(files: &Files, options: &LmdbOptions, wanted: usize) -> Result<Self, StoreError> {
+        let mut map_size = wanted.clamp(LEAST_MAP, isize::MAX as usize);
+        map_size = map_size.next_multiple_of(GRAIN);
+        // LMDB makes files that it does not find.
+        files.look_at_paths()?;
         loop {
-            let env = environment_with_map(path, options, map_size)?;
-            match open_databases(path, &env) {
+            let env = environment_with_map(files.directory(), options, map_size)?;
+            let opened = env.try_clone_inner_file();
+            files.opened(&opened.map_err(backend("look at its files"))?)?;
+            match open_databases(files, &env) {
                 Ok(databases) => {
                     return Ok(Open {
                         map_size: env.info().map_size,
+                        _taken: Taken::new(env.info().map_size),
                         env,
                         databases,
                     });
@@ -268,23 +341,44 @@ impl Open {
         Ok((self.env.info().last_page_number as u64 + 1) * u64::from(page))
     }
 
-    fn begin_read<T>(&self, begin: impl Fn() -> heed::Result<T>) -> Result<Option<T>, StoreError> {
-        let mut begun = begin();
-        if let Err(Error::Mdb(MdbError::ReadersFull)) = begun {
-            // Dead processes may still hold slots.
-            self.env
-                .clear_stale_readers()
-                .map_err(backend("clear stale readers"))?;
-            begun = begin();
+    fn begin_read<'t>(
+        &self,
+        begin: impl Fn() -> heed::Result<RoTxn<'t, WithoutTls>>,
+    ) -> Result<Option<RoTxn<'t, WithoutTls>>, StoreError> {
+        // Each is a commit that was faster than the few instructions between.
+        const TRIES: usize = 1000;
+        for _ in 0..TRIES {
+            let mut begun = begin();
+            if let Err(Error::Mdb(MdbError::ReadersFull)) = begun {
+                // Dead processes may still hold slots.
+                self.env
+                    .clear_stale_readers()
+                    .map_err(backend("clear stale readers"))?;
+                begun = begin();
+            }
+            return match begun {
+                Ok(transaction) if self.is_overtaken(&transaction) => continue,
+                Ok(transaction) => Ok(Some(transaction)),
+                Err(Error::Mdb(MdbError::MapResized)) => Ok(None),
+                Err(Error::Mdb(MdbError::ReadersFull)) => Err(StoreError::Full(Full::Readers {
+                    slots: self.env.max_readers(),
+                })),
+                Err(error) => Err(backend("begin a read")(error)),
+            };
         }
-        match begun {
-            Ok(transaction) => Ok(Some(transaction)),
-            Err(Error::Mdb(MdbError::MapResized)) => Ok(None),
-            Err(Error::Mdb(MdbError::ReadersFull)) => Err(StoreError::Full(Full::Readers {
-                slots: self.env.max_readers(),
-            })),
-            Err(error) => Err(backend("begin a read")(error)),
-        }
+        Err(StoreError::Backend {
+            action: "begin a read",
+            source: "lock.mdb knows less of the last commits than data.mdb; drop the store's handles in all processes, and open it again".into(),
+        })
+    }
+
+    /// Whether a read may have begun with what is being committed, and not with what was.
+    ///
+    /// LMDB looks up which transaction was the last, and then reads its meta page. While a thread is held up between the two, others may
+    /// commit that very transaction's successor and begin to write the meta page of the next one over it: the read sees what is not on
+    /// the disk yet, and what the next read does not see.
+    fn is_overtaken(&self, transaction: &RoTxn<'_, WithoutTls>) -> bool {
+        self.env.info().last_txn_id > transaction.id() + 1
     }
 }
 
@@ -301,7 +395,8 @@ fn environment_with_map(
             Err(Error::Io(error))
                 if error.kind() == std::io::ErrorKind::OutOfMemory && map_size > SMALLEST_MAP =>
             {
-                map_size = (map_size / 2).next_multiple_of(GRAIN);
+                // Some is left for everything else.
+                map_size = (map_size / 16).max(SMALLEST_MAP).next_multiple_of(GRAIN);
             }
             Err(Error::Mdb(error @ (MdbError::Invalid | MdbError::VersionMismatch))) => {
                 return Err(StoreError::Foreign {
@@ -309,7 +404,7 @@ fn environment_with_map(
                     reason: format!("its data.mdb is not a file of this LMDB ({error})"),
                 });
             }
-            Err(error) => return Err(backend("open its LMDB environment")(error)),
+            Err(error) => return Err(backend_at("open its LMDB environment", path)(error)),
         }
     };
     // Left behind by processes that were killed while they read.
@@ -318,7 +413,7 @@ fn environment_with_map(
     Ok(env)
 }
 
-fn open_databases(path: &Path, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
+fn open_databases(files: &Files, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
     let begin = || {
         env.write_txn().map_err(|error| match error {
             Error::Mdb(MdbError::MapResized) => OpenError::Outgrown,
@@ -326,9 +421,9 @@ fn open_databases(path: &Path, env: &Env<WithoutTls>) -> Result<Databases, OpenE
         })
     };
     let transaction = begin()?;
-    length::correct(path, env)?;
+    length::correct(files, env)?;
     let databases = env.create_databases_and_commit(transaction, |opener, transaction| {
-        Databases::open(path, opener, transaction)
+        Databases::open(files.directory(), opener, transaction)
             .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)
             .map_err(OpenError::from)
     })?;
@@ -396,7 +491,7 @@ fn open_with_flags(
 /// # Errors
 /// As LMDB.
 pub fn open_raw(path: &Path) -> heed::Result<Env<WithoutTls>> {
-    open_environment(path, &LmdbOptions::default(), MAP_SIZE)
+    open_environment(path, &LmdbOptions::default(), address_space::share())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use heed::{Error, MdbError};
 use midgard::{Full, LogId, Position, StoreError};
 use std::io;
+use std::path::{Path, PathBuf};
 
 /// A failure of LMDB while doing `action`.
 pub(crate) fn backend(action: &'static str) -> impl Fn(Error) -> StoreError {
@@ -14,6 +15,33 @@ pub(crate) fn backend(action: &'static str) -> impl Fn(Error) -> StoreError {
             source: Box::new(error),
         },
     }
+}
+
+/// A failure of LMDB to open a store, which says where it is.
+pub(crate) fn backend_at(action: &'static str, path: &Path) -> impl Fn(Error) -> StoreError {
+    move |error| match backend(action)(error) {
+        StoreError::Backend { action, source } => StoreError::Backend {
+            action,
+            source: Box::new(AtPath {
+                path: path.to_owned(),
+                source,
+            }),
+        },
+        error => error,
+    }
+}
+
+/// A failure of the system with a file or a directory, while doing `action`.
+pub(crate) fn file_failure(action: &'static str, path: &Path) -> impl Fn(io::Error) -> StoreError {
+    move |error| backend_at(action, path)(error.into())
+}
+
+/// What failed where.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", path.display())]
+struct AtPath {
+    path: PathBuf,
+    source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 /// Whether the disk, or a quota or file size limit on it, is used up.

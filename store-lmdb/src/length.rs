@@ -1,10 +1,9 @@
 //! How long the data file must be.
 
 use crate::error::backend;
+use crate::files::Files;
 use heed::{Env, WithoutTls};
 use midgard::StoreError;
-use std::fs::OpenOptions;
-use std::path::Path;
 
 /// The most bytes that a sound file can be shorter than what LMDB uses: it does not write pages at the end that a
 /// transaction took and gave back.
@@ -12,7 +11,7 @@ const LARGEST_GAP: u64 = 1 << 30;
 
 /// Makes a file that was cut off as long as it should be. To read behind the end of a file that is mapped ends the
 /// process; zeros are no page, and an error. To be called under LMDB's lock.
-pub(crate) fn correct(path: &Path, env: &Env<WithoutTls>) -> Result<(), StoreError> {
+pub(crate) fn correct(files: &Files, env: &Env<WithoutTls>) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| backend("look at its file")(error.into());
     let page = u64::from(env.unnamed_database_stat().page_size);
     let used = (env.info().last_page_number as u64 + 1).saturating_mul(page);
@@ -29,7 +28,7 @@ pub(crate) fn correct(path: &Path, env: &Env<WithoutTls>) -> Result<(), StoreErr
             .into(),
         });
     }
-    tracing::warn!(path = %path.display(), length, used, "data.mdb is shorter than what it uses, and may have been cut off");
-    let file = OpenOptions::new().write(true).open(path.join("data.mdb"));
-    file.and_then(|file| file.set_len(used)).map_err(failed)
+    let path = files.directory().display();
+    tracing::warn!(%path, length, used, "data.mdb is shorter than what it uses, and may have been cut off");
+    files.data().set_len(used).map_err(failed)
 }

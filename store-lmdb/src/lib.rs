@@ -37,16 +37,20 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod about;
+mod address_space;
 mod checksum;
+mod creation;
 mod databases;
 mod directory;
 mod entries;
 mod environment;
 mod error;
 mod fields;
+mod files;
 mod format_1;
 mod index;
 mod length;
+mod locks;
 mod log;
 mod operations;
 mod options;
@@ -98,7 +102,8 @@ pub struct LmdbStore(Arc<Shared>);
 struct Shared {
     writer: Writer,
     environment: Arc<Environment>,
-    _registration: Arc<directory::Registration>,
+    #[expect(dead_code, reason = "given up when it is dropped")]
+    registration: Arc<directory::Registration>,
 }
 
 impl LmdbStore {
@@ -118,11 +123,8 @@ impl LmdbStore {
     }
 
     fn open_with(directory: &Path, options: LmdbOptions) -> Result<Self, StoreError> {
-        let failed = |source: std::io::Error| StoreError::Backend {
-            action: "create its directory",
-            source: format!("{}: {source}", directory.display()).into(),
-        };
-        fs::create_dir_all(directory).map_err(failed)?;
+        let failed = error::file_failure("create its directory", directory);
+        creation::make_directory(directory).map_err(&failed)?;
         // One directory has many paths.
         let path = fs::canonicalize(directory).map_err(failed)?;
         if operations::is_unfinished(&path) {
@@ -139,10 +141,7 @@ impl LmdbStore {
     }
 
     async fn work(&self, work: Work) -> Result<Appended, AppendError> {
-        self.0
-            .writer
-            .work(work, || self.0.environment.closed())
-            .await
+        self.0.writer.work(work).await
     }
 }
 
@@ -185,10 +184,7 @@ impl Store for LmdbStore {
     }
 
     async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
-        self.0
-            .writer
-            .wait_past(&self.0.environment, log, position)
-            .await
+        self.0.writer.wait_past(log, position).await
     }
 
     async fn truncate(

@@ -41,6 +41,7 @@ pub struct LmdbOptions {
     pub(crate) durability: Durability,
     pub(crate) max_readers: u32,
     pub(crate) map_size: Option<usize>,
+    pub(crate) file_mode: u32,
 }
 
 impl Default for LmdbOptions {
@@ -49,6 +50,7 @@ impl Default for LmdbOptions {
             durability: Durability::Sync,
             max_readers: 1022,
             map_size: None,
+            file_mode: 0o600,
         }
     }
 }
@@ -70,11 +72,21 @@ impl LmdbOptions {
         self
     }
 
-    /// The address space to begin with, in bytes; 1 TiB when not set, or what the system grants. It is
-    /// no limit: the map grows by itself. A multiple of the page size.
+    /// The address space to begin with, in bytes; when not set, 1 TiB or less, as the [crate] says. It is
+    /// no limit: the map grows by itself. Rounded up to what the system can map.
     #[must_use]
     pub const fn initial_map_size(mut self, bytes: usize) -> Self {
         self.map_size = Some(bytes);
+        self
+    }
+
+    /// Who may read and write the files of a store that is made, as `chmod` has it: `0o640` lets the group read them. Less what
+    /// the process's umask takes away. When not set, `0o600`: what is in a store is not for everyone to read. Files that are there
+    /// stay as they are. Readers in other processes need to write to `lock.mdb`, unless they open the store
+    /// [read-only](LmdbOptions::read_only). Without effect on Windows.
+    #[must_use]
+    pub const fn file_mode(mut self, mode: u32) -> Self {
+        self.file_mode = mode;
         self
     }
 

@@ -4,6 +4,7 @@ use super::Progress;
 use super::copy::copy;
 use crate::LmdbStore;
 use crate::error::is_out_of_room;
+use crate::files::DATA;
 use heed::CompactionOption;
 use midgard::{Position, StoreError};
 use std::fs::{self, File, OpenOptions};
@@ -11,8 +12,6 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// The file of a store.
-const DATA: &str = "data.mdb";
 /// The name of a backup for as long as it is not done.
 const PARTIAL: &str = "backup.partial";
 

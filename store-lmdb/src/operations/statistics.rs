@@ -3,6 +3,7 @@
 use super::Progress;
 use crate::databases::Databases;
 use crate::environment::Environment;
+use crate::error::file_failure;
 use crate::index::KeyRanges;
 use crate::reader::Batch;
 use crate::record::{Header, Kind};
@@ -10,7 +11,6 @@ use crate::tail::Tail;
 use heed::RoTxn;
 use midgard::{Position, StoreError, Timestamp};
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::ControlFlow;
 
 /// How many streams are counted in one snapshot, about.
@@ -158,11 +158,9 @@ impl<'e> Counting<'e> {
     }
 
     fn size_of_file(&mut self) -> Result<(), StoreError> {
-        let path = self.environment.path().join("data.mdb");
-        let file = fs::metadata(&path).map_err(|source| StoreError::Backend {
-            action: "look at its file",
-            source: format!("{}: {source}", path.display()).into(),
-        })?;
+        let (path, data) = (self.environment.path(), self.environment.files().data());
+        let file = data.metadata();
+        let file = file.map_err(file_failure("look at its files", path))?;
         let usage = self.environment.usage()?;
         self.statistics.file = FileStatistics {
             length: file.len(),

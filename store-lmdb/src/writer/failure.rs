@@ -51,6 +51,11 @@ pub(super) fn again(error: &StoreError) -> StoreError {
         StoreError::Closed { location } => StoreError::Closed {
             location: location.clone(),
         },
+        StoreError::Lost { path, reason } => StoreError::Lost {
+            path: path.clone(),
+            reason: reason.clone(),
+        },
+        StoreError::Forked { path } => StoreError::Forked { path: path.clone() },
         StoreError::Corrupt {
             log,
             position,

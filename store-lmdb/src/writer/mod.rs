@@ -1,6 +1,7 @@
-//! The writer: one thread for each environment, which commits many appends in one transaction.
+//! The writer: one thread for each environment that is written to, which commits many appends in one transaction.
 
 mod batch;
+mod desk;
 mod failure;
 mod heads;
 mod linger;
@@ -10,6 +11,7 @@ mod room;
 mod thread;
 mod view;
 
+use self::desk::Desk;
 use self::thread::State;
 use crate::directory::Registration;
 use crate::environment::Environment;
@@ -25,7 +27,6 @@ use midgard::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
 
 /// What the writer is asked to do.
 pub(crate) enum Work {
@@ -55,11 +56,12 @@ enum Message {
     Stop,
 }
 
-/// The end of the queue that appends come in by, and the thread behind it.
+/// The end of the queue that appends come in by, and the thread behind it, while there is work.
 pub(crate) struct Writer {
+    environment: Arc<Environment>,
     queue: Sender<Message>,
     signals: Arc<Signals>,
-    thread: Option<JoinHandle<()>>,
+    desk: Arc<Desk>,
 }
 
 /// How the writer tells others that the log has grown.
@@ -70,39 +72,36 @@ struct Signals {
 }
 
 impl Writer {
-    pub(crate) fn start(
-        environment: Arc<Environment>,
-        registration: Arc<Registration>,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn new(environment: Arc<Environment>, registration: Arc<Registration>) -> Self {
         let (queue, messages) = channel();
         let signals = Arc::new(Signals::default());
-        let state = State::new(environment, registration, signals.clone());
-        let ended = Ended(signals.clone());
-        let thread = std::thread::Builder::new()
-            .name("midgard-lmdb-writer".to_owned())
-            .spawn(move || {
-                // After the queue is gone, also in a panic: who waits asks again then, and is told.
-                let _ended = ended;
-                let messages = messages;
-                state.run(&messages);
-            })
-            .map_err(|source| StoreError::Backend {
-                action: "start its writer thread",
-                source: source.into(),
-            })?;
-        Ok(Writer {
+        let state = State::new(environment.clone(), registration, signals.clone());
+        Writer {
+            environment,
             queue,
             signals,
-            thread: Some(thread),
+            desk: Arc::new(Desk::new(state, messages)),
+        }
+    }
+
+    /// Sends a message to the thread, and sees that there is one.
+    fn send(&self, message: Message) -> Result<(), StoreError> {
+        self.environment.refuse_child()?;
+        self.desk.start(&self.signals)?;
+        let sent = self.queue.send(message);
+        sent.map_err(|_| self.environment.closed())?;
+        // It may have come to its end meanwhile.
+        let restarted = self.desk.start(&self.signals);
+        restarted.map_err(|error| StoreError::OutcomeUnknown {
+            reason: error.to_string(),
+            source: None,
         })
     }
 
     /// Queues work; the outcome comes once it is committed. Dropping the future does not take it back.
-    pub(crate) async fn work(&self, work: Work, closed: impl Fn() -> StoreError) -> Outcome {
+    pub(crate) async fn work(&self, work: Work) -> Outcome {
         let (reply, outcome) = oneshot::channel();
-        if self.queue.send(Message::Work(work, reply)).is_err() {
-            return Err(closed().into());
-        }
+        self.send(Message::Work(work, reply))?;
         match outcome.await {
             Ok((outcome, _work)) => outcome,
             // It was taken, and never answered.
@@ -118,21 +117,14 @@ impl Writer {
     }
 
     /// Waits until the log has something after `position`.
-    pub(crate) async fn wait_past(
-        &self,
-        environment: &Environment,
-        log: LogId,
-        position: Position,
-    ) -> Result<(), StoreError> {
+    pub(crate) async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
         loop {
             let waiting = Waiting::new(&self.signals);
             let listener = self.signals.grown.listen();
-            if reader::last_position(environment, log)? > position {
+            if reader::last_position(&self.environment, log)? > position {
                 return Ok(());
             }
-            if self.queue.send(Message::Watch).is_err() {
-                return Err(environment.closed());
-            }
+            self.send(Message::Watch)?;
             listener.await;
             drop(waiting);
         }
@@ -143,23 +135,7 @@ impl Drop for Writer {
     /// Lets the thread finish what is queued, and waits for it: the environment may be opened again then.
     fn drop(&mut self) {
         let _ = self.queue.send(Message::Stop);
-        if let Some(thread) = self.thread.take()
-            // The last handle may have been part of what the thread woke. It ends soon, and closes what
-            // it has, then.
-            && thread.thread().id() != std::thread::current().id()
-            && thread.join().is_err()
-        {
-            tracing::error!("the writer thread of an LMDB store panicked");
-        }
-    }
-}
-
-/// Wakes all who wait when it is dropped.
-struct Ended(Arc<Signals>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.grown.notify(usize::MAX);
+        self.desk.close(self.environment.refuse_child().is_err());
     }
 }
 

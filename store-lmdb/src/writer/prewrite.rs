@@ -4,9 +4,8 @@
 //! the pages themselves. Over zeros that are there already it only writes the pages. So zeros are written a step ahead, while LMDB's
 //! lock is held: nobody else writes there then. LMDB takes no notice of what is behind its last page.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::path::Path;
 
 /// How much is written ahead at once, in bytes. One commit in some twenty waits for it: 4 MiB at once took longer than they saved.
 const STEP: u64 = 512 << 10;
@@ -19,7 +18,8 @@ const LARGEST_COMMIT: u64 = 48 << 10;
 /// The end of the data file.
 #[derive(Default)]
 pub(super) struct Prewrite {
-    file: Option<File>,
+    /// Whether it has written any.
+    has_written: bool,
     /// How long the file is, as far as is known.
     length: u64,
     /// Up to where LMDB uses it.
@@ -30,7 +30,7 @@ pub(super) struct Prewrite {
 
 impl Prewrite {
     /// Writes zeros when there are few left behind `used`, the end of what LMDB uses. To be called under its lock.
-    pub(super) fn ahead_of(&mut self, used: u64, directory: &Path) -> io::Result<()> {
+    pub(super) fn ahead_of(&mut self, used: u64, mut file: &File) -> io::Result<()> {
         let grown = used.saturating_sub(self.used);
         self.used = used;
         // Forgets slowly: a commit that finds free pages does not say that the next one will.
@@ -39,17 +39,10 @@ impl Prewrite {
         if used + 2 * commit <= self.length || self.usual > LARGEST_COMMIT {
             return Ok(());
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(
-                OpenOptions::new()
-                    .write(true)
-                    .open(directory.join("data.mdb"))?,
-            ),
-        };
         self.length = file.metadata()?.len();
         if used + 2 * commit > self.length {
             let from = self.length.max(used);
+            self.has_written = true;
             file.seek(SeekFrom::Start(from))?;
             file.write_all(&vec![0; STEP as usize])?;
             self.length = from + STEP;
@@ -58,10 +51,11 @@ impl Prewrite {
     }
 
     /// Cuts off the zeros that were not needed. To be called under LMDB's lock.
-    pub(super) fn trim(self, used: u64) -> io::Result<()> {
-        match self.file {
-            Some(file) if file.metadata()?.len() > used => file.set_len(used),
-            _ => Ok(()),
+    pub(super) fn trim(&mut self, used: u64, file: &File) -> io::Result<()> {
+        let has_written = std::mem::take(self).has_written;
+        if has_written && file.metadata()?.len() > used {
+            file.set_len(used)?;
         }
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Whether there is room on the disk.
 
+use crate::files::Files;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -8,17 +9,17 @@ use std::path::Path;
 ///
 /// A commit that meets the end of the disk in the middle of a write fails with a mere I/O error. This
 /// writes as much, at the same distance from the start, to a file of its own.
-pub(super) fn is_used_up(directory: &Path, bytes: usize) -> bool {
-    let probe = directory.join("probe.tmp");
-    let written = write_after(&probe, directory, bytes);
+pub(super) fn is_used_up(files: &Files, bytes: usize) -> bool {
+    let probe = files.directory().join("probe.tmp");
+    let written = write_after(&probe, files.data(), bytes);
     let _ = fs::remove_file(&probe);
     written.is_err_and(|error| crate::error::is_disk_full(&error.into()))
 }
 
-fn write_after(probe: &Path, directory: &Path, bytes: usize) -> io::Result<()> {
+fn write_after(probe: &Path, data: &File, bytes: usize) -> io::Result<()> {
     /// For the pages of the index, about.
     const INDEX: usize = 1 << 20;
-    let offset = fs::metadata(directory.join("data.mdb"))?.len();
+    let offset = data.metadata()?.len();
     let mut file = File::create(probe)?;
     file.seek(SeekFrom::Start(offset))?;
     file.write_all(&vec![0; bytes + INDEX])?;

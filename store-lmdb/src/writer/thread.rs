@@ -25,6 +25,18 @@ const POLL: Duration = Duration::from_millis(5);
 /// Until then no page that they might read is used again, and the file grows.
 const CLEAR: Duration = Duration::from_secs(1);
 
+/// How long the thread waits for something to do before it ends.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What comes next.
+enum Next {
+    Message(Message),
+    /// It is time to look at the log.
+    Look,
+    /// Nothing came for a while.
+    Nothing,
+}
+
 /// What the thread has.
 pub(super) struct State {
     environment: Arc<Environment>,
@@ -75,39 +87,44 @@ impl State {
 }
 
 impl State {
-    pub(super) fn run(mut self, messages: &Receiver<Message>) {
+    /// Does what is asked for. Tells whether that was all there will ever be; otherwise nothing came for a while.
+    pub(super) fn run(&mut self, messages: &Receiver<Message>, first: Option<Message>) -> bool {
         let mut requests = Vec::new();
-        let mut stopping = false;
-        while !stopping {
-            match self.receive(messages) {
-                Some(Message::Work(work, reply)) => {
+        let mut next = first.map(Next::Message);
+        let is_stopped = loop {
+            match next.take().unwrap_or_else(|| self.receive(messages)) {
+                Next::Message(Message::Work(work, reply)) => {
                     requests.push(Request { work, reply });
-                    stopping = self.commit(messages, &mut requests);
+                    if self.commit(messages, &mut requests) {
+                        break true;
+                    }
                 }
-                Some(Message::Watch) | None => {}
-                Some(Message::Stop) => break,
+                Next::Message(Message::Watch) | Next::Look => {}
+                Next::Message(Message::Stop) => break true,
+                Next::Nothing => break false,
             }
             // However much else there is to do: what only conflicts tells waiters nothing.
             if self.is_waited_for() && self.looked.elapsed() >= POLL {
                 self.announce_foreign();
             }
-        }
+        };
         if let Err(failure) = self.trim() {
             tracing::debug!(
                 ?failure,
                 "the zeros at the end of the file were not cut off"
             );
         }
+        is_stopped
     }
 
     /// Leaves the file as long as it has to be. Whatever stands in the way: it is only longer then.
-    fn trim(self) -> Result<(), Failure> {
+    fn trim(&mut self) -> Result<(), Failure> {
         let guard = self.environment.access()?;
         let open = guard.get()?;
         let transaction = open.env.write_txn();
         let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
         let used = open.used(&transaction)?;
-        let trimmed = self.prewrite.trim(used);
+        let trimmed = self.prewrite.trim(used, self.environment.files().data());
         trimmed.map_err(|error| Failure::of("trim its file", error.into()))
     }
 
@@ -115,15 +132,15 @@ impl State {
         self.signals.waiting.load(Ordering::SeqCst) > 0
     }
 
-    /// The next message; `None` when it is time to look at the log.
-    fn receive(&self, messages: &Receiver<Message>) -> Option<Message> {
-        if !self.is_waited_for() {
-            return Some(messages.recv().unwrap_or(Message::Stop));
-        }
-        match messages.recv_timeout(POLL) {
-            Ok(message) => Some(message),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(Message::Stop),
+    fn receive(&self, messages: &Receiver<Message>) -> Next {
+        let (wait, otherwise) = match self.is_waited_for() {
+            true => (POLL, Next::Look),
+            false => (IDLE, Next::Nothing),
+        };
+        match messages.recv_timeout(wait) {
+            Ok(message) => Next::Message(message),
+            Err(RecvTimeoutError::Timeout) => otherwise,
+            Err(RecvTimeoutError::Disconnected) => Next::Message(Message::Stop),
         }
     }
 
@@ -206,7 +223,6 @@ impl State {
     /// Finds out what a commit that failed has left, by the number of its transaction: a change of entries
     /// does not move the log.
     fn failed_commit(&self, error: Error, transaction: usize, bytes: usize) -> StoreError {
-        let path = self.environment.path();
         let looked = self
             .environment
             .reopen()
@@ -214,7 +230,7 @@ impl State {
         match looked {
             // LMDB has not switched to the new state. It calls a write that was cut short an I/O error.
             Ok(last) if last < transaction => {
-                if is_disk_full(&error) || room::is_used_up(path, bytes) {
+                if is_disk_full(&error) || room::is_used_up(self.environment.files(), bytes) {
                     StoreError::Full(Full::Disk)
                 } else {
                     backend("commit")(error)
@@ -238,6 +254,10 @@ impl State {
         let guard = self.environment.access()?;
         let open = guard.get()?;
         *map_size = open.map_size;
+        if self.environment.durability() != Durability::NoSync {
+            // What cannot be found again must not be acknowledged.
+            self.environment.look()?;
+        }
         if self.cleared.elapsed() >= CLEAR {
             self.cleared = Instant::now();
             if let Err(error) = open.env.clear_stale_readers() {
@@ -252,7 +272,10 @@ impl State {
             && let Err(error) = open
                 .used(&transaction)
                 .map_err(io::Error::other)
-                .and_then(|used| self.prewrite.ahead_of(used, self.environment.path()))
+                .and_then(|used| {
+                    self.prewrite
+                        .ahead_of(used, self.environment.files().data())
+                })
         {
             // It is faster with them, and as good without.
             tracing::debug!(%error, "no zeros were written ahead of the end of the file");

@@ -1,0 +1,129 @@
+//! Locks on the files of a store, as LMDB takes them, and beside those.
+//!
+//! LMDB has locks on `lock.mdb` that belong to the process: the first byte is locked for as long as the store is open, and the
+//! byte whose number is the process's id from the first read on. The system gives up both when the process closes *any* file
+//! that it opened there. Locks of open files (`F_OFD_SETLK`) do not have that fault; LMDB takes none, so that they are free to be used
+//! for what it cannot do.
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{NameSpace, is_held, is_held_by_this_process};
+#[cfg(not(target_os = "linux"))]
+pub(crate) use others::{NameSpace, is_held, is_held_by_this_process};
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use nix::fcntl::{FcntlArg, fcntl};
+    use nix::libc::{F_RDLCK, F_UNLCK, F_WRLCK, SEEK_SET, flock};
+    use std::fs::{self, File};
+    use std::io;
+
+    /// Whether any process has a file of the store open, as LMDB tells others.
+    pub(crate) fn is_held(lock_file: &File) -> bool {
+        // A system that does not answer tells nothing of what it did.
+        is_locked(lock_file, 0, 1).unwrap_or(true)
+    }
+
+    /// Whether this process has the lock that LMDB takes with the first read.
+    pub(crate) fn is_held_by_this_process(lock_file: &File) -> bool {
+        is_locked(lock_file, i64::from(std::process::id()), 1).unwrap_or(true)
+    }
+
+    /// Whether others than this open file have a lock on some bytes. The process itself is another.
+    fn is_locked(file: &File, start: i64, length: i64) -> io::Result<bool> {
+        let mut lock = lock(F_WRLCK, start, length);
+        fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+        Ok(i32::from(lock.l_type) != F_UNLCK)
+    }
+
+    const fn lock(kind: i32, start: i64, length: i64) -> flock {
+        flock {
+            l_type: kind as i16,
+            l_whence: SEEK_SET as i16,
+            l_start: start,
+            l_len: length,
+            l_pid: 0,
+        }
+    }
+
+    /// A place where processes have ids of their own, as containers do.
+    ///
+    /// LMDB knows other processes by their ids, and takes two of different name spaces for one, or a live one for dead: so the
+    /// processes that have a store open must be of one. Each locks a byte of `data.mdb`, far behind its end, whose number is that
+    /// of its name space, and looks whether another one is locked. The system gives up the lock with the process.
+    pub(crate) struct NameSpace(i64);
+
+    /// Behind the end of any file.
+    const FIRST: i64 = 1 << 62;
+    /// More than any number of a name space.
+    const BYTES: i64 = 1 << 33;
+
+    impl NameSpace {
+        /// That of this process; `None` where the system does not tell.
+        pub(crate) fn here() -> Option<Self> {
+            use std::os::unix::fs::MetadataExt;
+            let number = fs::metadata("/proc/self/ns/pid").ok()?.ino();
+            i64::try_from(number)
+                .ok()
+                .filter(|number| (1..BYTES - 1).contains(number))
+                .map(NameSpace)
+        }
+
+        /// Locks it for as long as the file is open; tells whether a process of another one has done so.
+        pub(crate) fn is_the_only_one(&self, data_file: &File) -> io::Result<bool> {
+            let NameSpace(number) = self;
+            let own = lock(F_RDLCK, FIRST + number, 1);
+            fcntl(data_file, FcntlArg::F_OFD_SETLK(&own))?;
+            let before = is_locked(data_file, FIRST, *number)?;
+            let after = is_locked(data_file, FIRST + number + 1, BYTES - number - 1)?;
+            Ok(!before && !after)
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn processes_of_two_name_spaces_see_each_other_and_those_of_one_do_not() {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let (first, second, third) = (
+                file.reopen().unwrap(),
+                file.reopen().unwrap(),
+                file.reopen().unwrap(),
+            );
+            let (here, there) = (NameSpace(4_026_531_836), NameSpace(4_026_532_000));
+            assert!(here.is_the_only_one(&first).unwrap());
+            assert!(here.is_the_only_one(&second).unwrap());
+            assert!(!there.is_the_only_one(&third).unwrap());
+            drop((first, second, third));
+            assert!(there.is_the_only_one(&file.reopen().unwrap()).unwrap());
+        }
+    }
+}
+
+/// Systems whose files have no locks of their own, or no name spaces of processes.
+#[cfg(not(target_os = "linux"))]
+mod others {
+    use std::fs::File;
+    use std::io;
+
+    pub(crate) fn is_held(_: &File) -> bool {
+        true
+    }
+
+    pub(crate) fn is_held_by_this_process(_: &File) -> bool {
+        true
+    }
+
+    pub(crate) struct NameSpace;
+
+    impl NameSpace {
+        pub(crate) fn here() -> Option<Self> {
+            None
+        }
+
+        pub(crate) fn is_the_only_one(&self, _: &File) -> io::Result<bool> {
+            Ok(true)
+        }
+    }
+}
