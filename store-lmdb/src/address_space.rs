@@ -15,6 +15,9 @@ const PART: usize = 64;
 /// Which part of all a store gets at least: 1 GiB, of which there is room for tens of thousands beyond all.
 const LEAST_PART: usize = 1 << 16;
 
+/// What sizes of maps are rounded up to: a multiple of every system's page size.
+pub(crate) const GRAIN: usize = 64 << 10;
+
 /// What the maps of this process take.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
@@ -22,7 +25,8 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 pub(crate) fn share() -> usize {
     let all = granted().map_or(ALL, |granted| ALL.min(granted / 2));
     let left = all.saturating_sub(TAKEN.load(Ordering::Relaxed));
-    (left / PART).clamp(all / LEAST_PART, MOST)
+    let share = (left / PART).clamp(all / LEAST_PART, MOST);
+    share.next_multiple_of(GRAIN)
 }
 
 /// What the system grants the process, where it says so.

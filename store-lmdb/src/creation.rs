@@ -6,14 +6,18 @@ use crate::options::Durability;
 use midgard::StoreError;
 use std::fs::File;
 use std::io::{self, Read, Seek};
+use std::ops::Range;
 use std::path::Path;
 
 /// More than what there is of a store before its first append.
 const LARGEST: u64 = 64 << 10;
 /// The smallest page that a system has.
 const PAGE: usize = 4096;
-/// Where in a meta page the number of its last transaction is, on a system of 64 bits, as is what comes before it.
-const TRANSACTION: usize = 16 + 4 + 4 + 8 + 8 + 2 * 48 + 8;
+/// Where a meta page says what it is.
+const MAGIC: Range<usize> = 16..20;
+const LMDB: [u8; 4] = 0xBEEF_C0DE_u32.to_ne_bytes();
+/// Where it has the number of its last transaction, on systems of 64 bits.
+const TRANSACTION: Range<usize> = 144..152;
 
 /// The right to make a store, which one process has at a time.
 pub(crate) struct Making<'f> {
@@ -58,22 +62,22 @@ impl Drop for Making<'_> {
     }
 }
 
-/// Whether nothing was ever committed in a file, as one of its two meta pages was not written yet.
+/// Whether nothing was ever committed in a file, as its two meta pages are not there yet.
 fn is_unfinished(mut file: &File) -> io::Result<bool> {
-    if file.metadata()?.len() > LARGEST {
+    let length = file.metadata()?.len();
+    if length > LARGEST {
         return Ok(false);
     }
     let mut bytes = Vec::new();
     file.rewind()?;
     file.read_to_end(&mut bytes)?;
+    let is_short = bytes.len() < 2 * PAGE;
     bytes.resize(bytes.len().max(2 * PAGE), 0);
     let metas = [&bytes[..PAGE], &bytes[PAGE..2 * PAGE]];
-    let is_empty = |meta: &[u8]| meta.iter().all(|byte| *byte == 0);
-    let is_first = |meta: &[u8]| {
-        let transaction = &meta[TRANSACTION..TRANSACTION + 8];
-        is_empty(meta) || is_empty(transaction)
-    };
-    Ok(metas.iter().any(|meta| is_empty(meta)) && metas.iter().all(|meta| is_first(meta)))
+    let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+    let is_new = |meta: &[u8]| meta[MAGIC] == LMDB && is_zero(&meta[TRANSACTION]);
+    Ok(metas.iter().all(|meta| is_zero(meta) || is_new(meta))
+        && (is_short || metas.iter().any(|meta| is_zero(meta))))
 }
 
 /// Makes a directory, and flushes what leads to it.

@@ -1,6 +1,6 @@
 //! The LMDB environment: opened, checked, and opened anew with a larger map when it is full.
 
-use crate::address_space::{self, Taken};
+use crate::address_space::{self, GRAIN, Taken};
 use crate::creation::Making;
 use crate::databases::{self, Databases, Entries};
 use crate::error::{backend, backend_at};
@@ -27,8 +27,6 @@ const LEAST_MAP: usize = 256 << 10;
 const LOOK: u64 = 1000;
 /// The pages that say where the databases are.
 const META_PAGES: u64 = 2;
-/// What sizes of maps are rounded up to: a multiple of every system's page size.
-const GRAIN: usize = 64 << 10;
 
 /// An LMDB environment that can be closed and opened anew with a larger map.
 ///
@@ -292,7 +290,7 @@ impl Open {
     /// Opens with the largest map that the system grants, up to `wanted`; with a larger one when another
     /// process makes the file larger than that at the same time.
     fn with_map(files: &Files, options: &LmdbOptions, wanted: usize) -> Result<Self, StoreError> {
-        let mut map_size = wanted.clamp(LEAST_MAP, isize::MAX as usize);
+        let mut map_size = wanted.clamp(LEAST_MAP, isize::MAX as usize / 2);
         map_size = map_size.next_multiple_of(GRAIN);
         // LMDB makes files that it does not find.
         files.look_at_paths()?;
