@@ -2,7 +2,8 @@
 //!
 //! A map takes address space, not memory, and must not be outgrown often, as growing waits for snapshots. So a store that is alone
 //! gets a map that it never outgrows. A process has 128 TiB on most systems, and what the last map leaves of it is all that
-//! anything else can be allocated from: so all stores together get half of that, each a part of what is left, and at least a little.
+//! anything else can be allocated from: so all stores together get half of that, or a quarter of what the process is limited to;
+//! each gets a part of what is left, and at least a little.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -23,7 +24,7 @@ static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
 /// The size of the map of one more store.
 pub(crate) fn share() -> usize {
-    let all = granted().map_or(ALL, |granted| ALL.min(granted / 2));
+    let all = granted().map_or(ALL, |granted| ALL.min(granted / 4));
     let left = all.saturating_sub(TAKEN.load(Ordering::Relaxed));
     let share = (left / PART).clamp(all / LEAST_PART, MOST);
     share.next_multiple_of(GRAIN)

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 /// More than what there is of a store before its first append.
 const LARGEST: u64 = 64 << 10;
@@ -21,7 +22,8 @@ const TRANSACTION: Range<usize> = 144..152;
 
 /// The right to make a store, which one process has at a time.
 pub(crate) struct Making<'f> {
-    files: &'f Files,
+    directory: &'f Path,
+    data: Arc<File>,
 }
 
 impl<'f> Making<'f> {
@@ -29,15 +31,20 @@ impl<'f> Making<'f> {
     /// would take it for damage.
     pub(crate) fn begin(files: &'f Files) -> Result<Option<Self>, StoreError> {
         let failed = file_failure("make its files", files.directory());
-        if !is_unfinished(files.data()).map_err(&failed)? {
+        let data = files.data().map_err(&failed)?;
+        if !is_unfinished(&data).map_err(&failed)? {
             return Ok(None);
         }
-        files.data().lock().map_err(&failed)?;
-        let making = Making { files };
-        if !is_unfinished(files.data()).map_err(&failed)? {
+        data.lock().map_err(&failed)?;
+        let making = Making {
+            directory: files.directory(),
+            data,
+        };
+        let data = &making.data;
+        if !is_unfinished(data).map_err(&failed)? {
             return Ok(None);
         }
-        files.data().set_len(0).map_err(&failed)?;
+        data.set_len(0).map_err(&failed)?;
         Ok(Some(making))
     }
 
@@ -46,17 +53,16 @@ impl<'f> Making<'f> {
         if durability == Durability::NoSync {
             return Ok(());
         }
-        let directory = self.files.directory();
-        let flushed = self.files.data().sync_all();
+        let flushed = self.data.sync_all();
         flushed
-            .and_then(|()| files::flush_directory(directory))
-            .map_err(file_failure("make its files", directory))
+            .and_then(|()| files::flush_directory(self.directory))
+            .map_err(file_failure("make its files", self.directory))
     }
 }
 
 impl Drop for Making<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.files.data().unlock() {
+        if let Err(error) = self.data.unlock() {
             tracing::warn!(%error, "the lock of a store that was made is given up when it is closed");
         }
     }
@@ -80,14 +86,17 @@ fn is_unfinished(mut file: &File) -> io::Result<bool> {
         && (is_short || metas.iter().any(|meta| is_zero(meta))))
 }
 
-/// Makes a directory, and flushes what leads to it.
-pub(crate) fn make_directory(directory: &Path) -> io::Result<()> {
+/// Makes a directory, and flushes what leads to it, where appends are flushed.
+pub(crate) fn make_directory(directory: &Path, durability: Durability) -> io::Result<()> {
     let missing = directory.ancestors().take_while(|path| {
         // The current directory, of a path that does not begin at the root.
         !path.as_os_str().is_empty() && !path.exists()
     });
     let missing = missing.count();
     std::fs::create_dir_all(directory)?;
+    if durability == Durability::NoSync {
+        return Ok(());
+    }
     let directory = std::fs::canonicalize(directory)?;
     directory
         .ancestors()

@@ -6,6 +6,7 @@
 use crate::Shared;
 use crate::environment::Environment;
 use crate::files::{self, FileId, Files, Identity};
+use crate::open_at_once;
 use crate::options::LmdbOptions;
 use crate::writer::Writer;
 use midgard::StoreError;
@@ -91,26 +92,25 @@ pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Sto
         });
     }
     // The path by which it was opened may not lead to it any more.
+    shared.environment.access()?;
     shared.environment.look()?;
     Ok(shared)
 }
 
 fn open_or_share(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, StoreError> {
-    let registered = match find_or_register(path, &options)? {
+    let (files, registration) = match find_or_register(path, &options)? {
         Found::Open(shared) => return Ok(shared),
         Found::Files(files, registration) => (files, registration),
     };
     // Without the lock: this may wait for other processes, which is no concern of other stores.
-    let (files, registration) = registered;
-    let registration = Arc::new(registration);
-    let environment = Arc::new(Environment::of(files, options)?);
-    let writer = Writer::new(environment.clone(), registration.clone());
+    let place = registration.0.clone();
+    let environment = Arc::new(Environment::of(files, options, Some(registration))?);
+    open_at_once::add(&environment);
     let shared = Arc::new(Shared {
-        writer,
+        writer: Writer::new(environment.clone()),
         environment,
-        registration: registration.clone(),
     });
-    let _ = registration.0.shared.set(Arc::downgrade(&shared));
+    let _ = place.shared.set(Arc::downgrade(&shared));
     CHANGED.notify_all();
     Ok(shared)
 }
@@ -157,8 +157,7 @@ fn find_or_register(path: &Path, options: &LmdbOptions) -> Result<Found, StoreEr
     }
 }
 
-/// The place of a store among those that are open; given up when it is dropped. The writer has it too, as it may outlive the last
-/// handle.
+/// The place of a store among those that are open; given up when it is dropped.
 pub(crate) struct Registration(Arc<Place>);
 
 impl Drop for Registration {

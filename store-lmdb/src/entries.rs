@@ -2,10 +2,10 @@
 
 use crate::Shared;
 use crate::databases::Entries;
-use crate::environment::Environment;
+use crate::environment::{self, Environment};
 use crate::error::backend;
 use crate::reader::Batch;
-use heed::{RoTxn, RwTxn, WithoutTls};
+use heed::RwTxn;
 use midgard::limits::ENTRY_KEY_BYTES;
 use midgard::store::{
     EntrySnapshot, EntryWrite, KeyRange, ReadEntries, ScanEntry, VisitEntry, range_of,
@@ -91,17 +91,14 @@ pub(crate) fn change(
 /// Entries as they were when it was made.
 pub(crate) struct Snapshot {
     // Ends before the store may be closed.
-    transaction: RoTxn<'static, WithoutTls>,
-    entries: Entries,
+    snapshot: environment::Snapshot,
     _store: Arc<Shared>,
 }
 
 impl Snapshot {
     pub(crate) fn new(store: Arc<Shared>) -> Result<Self, StoreError> {
-        let (transaction, entries) = store.environment.snapshot()?;
         Ok(Snapshot {
-            transaction,
-            entries,
+            snapshot: store.environment.snapshot()?,
             _store: store,
         })
     }
@@ -113,8 +110,13 @@ impl EntrySnapshot for Snapshot {
         if key.is_empty() || key.len() > ENTRY_KEY_BYTES {
             return Ok(None);
         }
-        self.entries
-            .get(&self.transaction, key)
+        let environment::Snapshot {
+            transaction,
+            entries,
+            ..
+        } = &self.snapshot;
+        entries
+            .get(transaction, key)
             .map_err(backend("read an entry"))
     }
 
@@ -129,16 +131,17 @@ impl EntrySnapshot for Snapshot {
             return Ok(());
         };
         let failed = backend("read entries");
-        let transaction = &self.transaction;
+        let environment::Snapshot {
+            transaction,
+            entries,
+            ..
+        } = &self.snapshot;
         match direction {
-            Direction::Forward => visit_all(
-                self.entries.range(transaction, &range).map_err(&failed)?,
-                visit,
-            ),
+            Direction::Forward => {
+                visit_all(entries.range(transaction, &range).map_err(&failed)?, visit)
+            }
             Direction::Backward => visit_all(
-                self.entries
-                    .rev_range(transaction, &range)
-                    .map_err(&failed)?,
+                entries.rev_range(transaction, &range).map_err(&failed)?,
                 visit,
             ),
         }

@@ -3,10 +3,12 @@
 use crate::address_space::{self, GRAIN, Taken};
 use crate::creation::Making;
 use crate::databases::{self, Databases, Entries};
+use crate::directory::Registration;
 use crate::error::{backend, backend_at};
 use crate::files::Files;
 use crate::index::{StreamKey, StreamKeys};
 use crate::length;
+use crate::open_at_once::{self, Counted};
 use crate::options::{Durability, LmdbOptions};
 use crate::tail::Tail;
 use heed::{
@@ -16,7 +18,7 @@ use midgard::store::ProcessMark;
 use midgard::{Full, StoreError};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 /// The smallest map that is tried where the system grants less.
@@ -38,13 +40,24 @@ pub(crate) struct Environment {
     keys: StreamKeys,
     tail: Tail,
     opened_in: ProcessMark,
-    opened_at: Instant,
-    /// When the files are looked at next, in milliseconds after that.
+    /// When it was used last; this and the next in milliseconds, as [`now`] gives them.
+    last_used: AtomicU64,
+    /// When the files are looked at next.
     next_look: AtomicU64,
     /// Whether the files were not there when they were looked at last.
     is_lost: AtomicBool,
+    /// As many more as there are snapshots.
+    snapshots: Arc<()>,
     /// Behind what is open: its lock file is closed last.
     files: Files,
+    /// Behind the files: nobody else opens them before.
+    _registration: Option<Registration>,
+}
+
+/// A time to compare with others, in milliseconds.
+fn now() -> u64 {
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+    FIRST.elapsed().as_millis() as u64
 }
 
 /// An open environment and its databases.
@@ -54,6 +67,15 @@ pub(crate) struct Open {
     /// As it is, which may be less than was asked for, or more: LMDB maps the whole file.
     pub(crate) map_size: usize,
     _taken: Taken,
+    _counted: Counted,
+}
+
+/// A read transaction that outlives the access to the environment, and the entries that it reads.
+pub(crate) struct Snapshot {
+    pub(crate) transaction: RoTxn<'static, WithoutTls>,
+    pub(crate) entries: Entries,
+    /// What is open stays so while it lives.
+    _counted: Arc<()>,
 }
 
 /// How many bytes of the file are in use.
@@ -75,11 +97,16 @@ impl Environment {
     /// Opens the store in a directory, which nobody else opens.
     #[cfg(test)]
     pub(crate) fn open(directory: &Path, options: LmdbOptions) -> Result<Self, StoreError> {
-        Self::of(Files::open(directory, &options)?, options)
+        Self::of(Files::open(directory, &options)?, options, None)
     }
 
     /// Opens the store that has these files, or makes one.
-    pub(crate) fn of(files: Files, options: LmdbOptions) -> Result<Self, StoreError> {
+    pub(crate) fn of(
+        files: Files,
+        options: LmdbOptions,
+        registration: Option<Registration>,
+    ) -> Result<Self, StoreError> {
+        open_at_once::make_room();
         let open = {
             let making = Making::begin(&files)?;
             let wanted = options.map_size.unwrap_or_else(address_space::share);
@@ -95,10 +122,12 @@ impl Environment {
             open: RwLock::new(Some(open)),
             tail: Tail::new(),
             opened_in: ProcessMark::here(),
-            opened_at: Instant::now(),
-            next_look: AtomicU64::new(LOOK),
+            last_used: AtomicU64::new(now()),
+            next_look: AtomicU64::new(now() + LOOK),
             is_lost: AtomicBool::new(false),
+            snapshots: Arc::default(),
             files,
+            _registration: registration,
         };
         let caught_up = environment.read(|databases, snapshot| {
             let last = databases.log.last_position(snapshot)?;
@@ -157,8 +186,7 @@ impl Environment {
     }
 
     /// As [`look`](Environment::look), once in a while.
-    fn look_at_times(&self) -> Result<(), StoreError> {
-        let now = self.opened_at.elapsed().as_millis() as u64;
+    fn look_at_times(&self, now: u64) -> Result<(), StoreError> {
         let next = self.next_look.load(Ordering::Relaxed);
         if now < next && !self.is_lost.load(Ordering::Relaxed) {
             return Ok(());
@@ -167,30 +195,61 @@ impl Environment {
         self.look()
     }
 
-    /// Opens the environment first where it could not be opened anew before: what stood in the way then
-    /// may be gone.
+    /// Opens the environment first where it is not: it was closed to make room for others, or could not be opened anew
+    /// before, and what stood in the way then may be gone.
     pub(crate) fn access(&self) -> Result<Guard<'_>, StoreError> {
         self.refuse_child()?;
-        self.look_at_times()?;
+        let now = now();
+        self.last_used.store(now, Ordering::Relaxed);
         loop {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
             if open.is_some() {
+                self.look_at_times(now)?;
                 return Ok(Guard {
                     open,
                     environment: self,
                 });
             }
             drop(open);
+            open_at_once::make_room();
             let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
             if open.is_none() {
-                *open = Some(Open::with_map(&self.files, &self.options, self.map_size())?);
+                self.files.open_again()?;
+                let opened = Open::with_map(&self.files, &self.options, self.map_size())?;
+                // Another store has another id, which makes other keys.
+                if opened.databases.keys.of(b"") != self.keys.of(b"") {
+                    return Err(self.files.is_another());
+                }
+                *open = Some(opened);
             }
+        }
+    }
+
+    /// When it was used last, as a number that only grows.
+    pub(crate) fn last_used(&self) -> u64 {
+        self.last_used.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is open, and not just being opened or closed.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.try_read().is_ok_and(|open| open.is_some())
+    }
+
+    /// Closes the environment, unless somebody is at it. The next one who needs it opens it again.
+    pub(crate) fn rest(&self) {
+        if let Ok(mut open) = self.open.try_write()
+            && Arc::strong_count(&self.snapshots) == 1
+            && let Some(open) = open.take()
+        {
+            open.close();
+            self.files.close();
         }
     }
 
     /// The size of the map to begin with.
     fn map_size(&self) -> usize {
-        self.options.map_size.unwrap_or_else(address_space::share)
+        let wanted = self.options.map_size;
+        wanted.unwrap_or_else(address_space::share)
     }
 
     /// Opens the environment anew, to take in what other processes changed, or what a failed write left.
@@ -243,16 +302,19 @@ impl Environment {
         }
     }
 
-    /// A read transaction that outlives the access to the environment, and the entries that it reads.
-    /// Opening anew waits for it.
-    pub(crate) fn snapshot(&self) -> Result<(RoTxn<'static, WithoutTls>, Entries), StoreError> {
+    /// A read transaction that outlives the access to the environment. Opening anew waits for it.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
         loop {
             let outgrown = {
                 let guard = self.access()?;
                 let open = guard.get()?;
                 let begun = open.begin_read(|| open.env.clone().static_read_txn())?;
                 if let Some(transaction) = begun {
-                    return Ok((transaction, open.databases.entries));
+                    return Ok(Snapshot {
+                        transaction,
+                        entries: open.databases.entries,
+                        _counted: self.snapshots.clone(),
+                    });
                 }
                 open.map_size
             };
@@ -303,6 +365,7 @@ impl Open {
                     return Ok(Open {
                         map_size: env.info().map_size,
                         _taken: Taken::new(env.info().map_size),
+                        _counted: Counted::new(),
                         env,
                         databases,
                     });

@@ -11,6 +11,9 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(unix)]
+use std::time::SystemTime;
 
 /// The file that has everything.
 pub(crate) const DATA: &str = "data.mdb";
@@ -21,9 +24,9 @@ const LOCK: &str = "lock.mdb";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FileId(Number);
 
-/// Its device, and its inode there.
+/// Its device, its inode there, and when that was made, where the file system notes it: inodes are used again.
 #[cfg(unix)]
-type Number = (u64, u64);
+type Number = (u64, u64, Option<SystemTime>);
 /// Its path: what is open on other systems cannot be removed or renamed.
 #[cfg(not(unix))]
 type Number = PathBuf;
@@ -39,11 +42,16 @@ pub(crate) struct Identity {
 pub(crate) struct Files {
     directory: PathBuf,
     identity: Identity,
-    data: File,
-    /// To be closed after LMDB has closed its own: closing one gives up all locks that the process has on the file.
-    lock: File,
+    open: Mutex<Option<Handles>>,
     /// Whether the lock that LMDB takes with the first read was seen.
     saw_lock: AtomicBool,
+}
+
+/// The files, while they are open.
+struct Handles {
+    data: Arc<File>,
+    /// To be closed after LMDB has closed its own: closing one gives up all locks that the process has on the file.
+    lock: File,
 }
 
 impl Files {
@@ -51,9 +59,9 @@ impl Files {
     /// file open.
     pub(crate) fn open(directory: &Path, options: &LmdbOptions) -> Result<Self, StoreError> {
         let mode = options.file_mode;
-        let data = open_or_make(&directory.join(DATA), mode)?;
+        let data = open_file(&directory.join(DATA), Some(mode))?;
         refuse_other_name_spaces(directory, &data)?;
-        let lock = open_or_make(&directory.join(LOCK), mode)?;
+        let lock = open_file(&directory.join(LOCK), Some(mode))?;
         let failed = file_failure("look at its files", directory);
         let identity = Identity {
             data: id_of(&data, directory, DATA).map_err(&failed)?,
@@ -62,10 +70,41 @@ impl Files {
         Ok(Files {
             directory: directory.to_owned(),
             identity,
-            data,
-            lock,
+            open: Mutex::new(Some(Handles {
+                data: Arc::new(data),
+                lock,
+            })),
             saw_lock: AtomicBool::new(false),
         })
+    }
+
+    /// Closes them. To be called when LMDB has closed its own.
+    pub(crate) fn close(&self) {
+        *self.handles() = None;
+    }
+
+    /// Opens them again if they were closed, and are what they were.
+    pub(crate) fn open_again(&self) -> Result<(), StoreError> {
+        let mut open = self.handles();
+        if open.is_some() {
+            return Ok(());
+        }
+        self.look_for(None)?;
+        let data = open_file(&self.directory.join(DATA), None)?;
+        refuse_other_name_spaces(&self.directory, &data)?;
+        let lock = open_file(&self.directory.join(LOCK), None)?;
+        let handles = Handles {
+            data: Arc::new(data),
+            lock,
+        };
+        // They may have been replaced meanwhile.
+        self.is_of(&handles.data)?;
+        *open = Some(handles);
+        Ok(())
+    }
+
+    fn handles(&self) -> MutexGuard<'_, Option<Handles>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -76,25 +115,36 @@ impl Files {
         &self.identity
     }
 
-    /// The file that has everything. It is written to under LMDB's lock alone.
-    pub(crate) const fn data(&self) -> &File {
-        &self.data
+    /// The file that has everything, while it is open. It is written to under LMDB's lock alone.
+    pub(crate) fn data(&self) -> io::Result<Arc<File>> {
+        let open = self.handles();
+        let open = open.as_ref().map(|open| open.data.clone());
+        open.ok_or_else(|| io::Error::other("the store's files are closed"))
     }
 
     /// To be called when LMDB has opened its files: tells whether they are these.
     pub(crate) fn opened(&self, data: &File) -> Result<(), StoreError> {
         self.saw_lock.store(false, Ordering::Relaxed);
-        let id = id_of(data, &self.directory, DATA);
-        if id.map_err(file_failure("look at its files", &self.directory))? != self.identity.data {
-            return Err(self.lost(OTHER));
-        }
+        self.is_of(data)?;
         self.look()
+    }
+
+    /// An error when a file is not the one that has everything.
+    fn is_of(&self, data: &File) -> Result<(), StoreError> {
+        let id = id_of(data, &self.directory, DATA);
+        match id.map_err(file_failure("look at its files", &self.directory))? == self.identity.data
+        {
+            true => Ok(()),
+            false => Err(self.is_another()),
+        }
     }
 
     /// Looks whether the paths still lead to these files, and whether the process still has its locks on them.
     pub(crate) fn look(&self) -> Result<(), StoreError> {
-        self.look_at_paths()?;
-        match self.has_locks() {
+        let open = self.handles();
+        let open = open.as_ref();
+        self.look_for(open)?;
+        match open.is_none_or(|open| self.has_locks(&open.lock)) {
             true => Ok(()),
             false => Err(self.lost(NO_LOCKS)),
         }
@@ -102,11 +152,15 @@ impl Files {
 
     /// Looks whether the paths still lead to these files.
     pub(crate) fn look_at_paths(&self) -> Result<(), StoreError> {
-        let data = id_at(&self.directory.join(DATA));
-        let lock = id_at(&self.directory.join(LOCK));
+        self.look_for(self.handles().as_ref())
+    }
+
+    fn look_for(&self, open: Option<&Handles>) -> Result<(), StoreError> {
+        let [data, lock] = ids_at(&self.directory);
         if data.as_ref() != Some(&self.identity.data) {
             return Err(self.lost(match data {
-                _ if is_removed(&self.data) => REMOVED,
+                _ if open.is_some_and(|open| is_removed(&open.data)) => REMOVED,
+                None if open.is_none() => GONE,
                 None => MOVED,
                 Some(_) => OTHER,
             }));
@@ -118,13 +172,18 @@ impl Files {
     }
 
     /// Whether LMDB still has its locks on the lock file.
-    fn has_locks(&self) -> bool {
-        if locks::is_held_by_this_process(&self.lock) {
+    fn has_locks(&self, lock: &File) -> bool {
+        if locks::is_held_by_this_process(lock) {
             self.saw_lock.store(true, Ordering::Relaxed);
             return true;
         }
         // LMDB takes it with the first read only.
-        !self.saw_lock.load(Ordering::Relaxed) && locks::is_held(&self.lock)
+        !self.saw_lock.load(Ordering::Relaxed) && locks::is_held(lock)
+    }
+
+    /// What lies at the paths is another store.
+    pub(crate) fn is_another(&self) -> StoreError {
+        self.lost(OTHER)
     }
 
     fn lost(&self, reason: &str) -> StoreError {
@@ -139,6 +198,7 @@ const REMOVED: &str = "its data.mdb was removed while it was open; what is in it
     so make a backup of it now if there is none, and restore that";
 const MOVED: &str =
     "its files were moved away while it was open; drop its handles, and open it where it is now";
+const GONE: &str = "its files were moved away or removed since it was used last; drop its handles, and open it where it is now";
 const OTHER: &str = "its data.mdb was replaced by another file while it was open; drop its handles, and open it again";
 const NO_LOCK_FILE: &str = "its lock.mdb was removed or replaced while it was open, so that processes do not know of \
     each other any more; drop its handles in all processes, and open it again";
@@ -176,13 +236,14 @@ pub(crate) fn flush_directory(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn open_or_make(path: &Path, mode: u32) -> Result<File, StoreError> {
+/// Opens a file; makes it where there is none, if it is said for whom.
+fn open_file(path: &Path, mode: Option<u32>) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true).create(mode.is_some());
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    #[cfg(not(unix))]
-    let _ = mode;
+    if let Some(mode) = mode {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    }
     options
         .open(path)
         .map_err(file_failure("open its files", path))
@@ -191,7 +252,7 @@ fn open_or_make(path: &Path, mode: u32) -> Result<File, StoreError> {
 #[cfg(unix)]
 fn id(metadata: &fs::Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
-    FileId((metadata.dev(), metadata.ino()))
+    FileId((metadata.dev(), metadata.ino(), metadata.created().ok()))
 }
 
 #[cfg(unix)]

@@ -30,5 +30,6 @@ pub(crate) fn correct(files: &Files, env: &Env<WithoutTls>) -> Result<(), StoreE
     }
     let path = files.directory().display();
     tracing::warn!(%path, length, used, "data.mdb is shorter than what it uses, and may have been cut off");
-    files.data().set_len(used).map_err(failed)
+    let data = files.data();
+    data.and_then(|data| data.set_len(used)).map_err(failed)
 }

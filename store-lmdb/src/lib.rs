@@ -52,6 +52,7 @@ mod index;
 mod length;
 mod locks;
 mod log;
+mod open_at_once;
 mod operations;
 mod options;
 mod reader;
@@ -102,8 +103,6 @@ pub struct LmdbStore(Arc<Shared>);
 struct Shared {
     writer: Writer,
     environment: Arc<Environment>,
-    #[expect(dead_code, reason = "given up when it is dropped")]
-    registration: Arc<directory::Registration>,
 }
 
 impl LmdbStore {
@@ -124,7 +123,7 @@ impl LmdbStore {
 
     fn open_with(directory: &Path, options: LmdbOptions) -> Result<Self, StoreError> {
         let failed = error::file_failure("create its directory", directory);
-        creation::make_directory(directory).map_err(&failed)?;
+        creation::make_directory(directory, options.durability).map_err(&failed)?;
         // One directory has many paths.
         let path = fs::canonicalize(directory).map_err(failed)?;
         if operations::is_unfinished(&path) {

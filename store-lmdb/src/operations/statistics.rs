@@ -3,7 +3,7 @@
 use super::Progress;
 use crate::databases::Databases;
 use crate::environment::Environment;
-use crate::error::file_failure;
+use crate::error::backend_at;
 use crate::index::KeyRanges;
 use crate::reader::Batch;
 use crate::record::{Header, Kind};
@@ -158,12 +158,12 @@ impl<'e> Counting<'e> {
     }
 
     fn size_of_file(&mut self) -> Result<(), StoreError> {
-        let (path, data) = (self.environment.path(), self.environment.files().data());
-        let file = data.metadata();
-        let file = file.map_err(file_failure("look at its files", path))?;
         let usage = self.environment.usage()?;
+        let guard = self.environment.access()?;
+        let file = guard.get()?.env.real_disk_size();
+        let length = file.map_err(backend_at("look at its files", self.environment.path()))?;
         self.statistics.file = FileStatistics {
-            length: file.len(),
+            length,
             used: usage.used,
             live: usage.live,
         };

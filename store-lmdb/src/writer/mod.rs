@@ -13,7 +13,6 @@ mod view;
 
 use self::desk::Desk;
 use self::thread::State;
-use crate::directory::Registration;
 use crate::environment::Environment;
 use crate::reader;
 use event_listener::Event as Notify;
@@ -72,10 +71,10 @@ struct Signals {
 }
 
 impl Writer {
-    pub(crate) fn new(environment: Arc<Environment>, registration: Arc<Registration>) -> Self {
+    pub(crate) fn new(environment: Arc<Environment>) -> Self {
         let (queue, messages) = channel();
         let signals = Arc::new(Signals::default());
-        let state = State::new(environment.clone(), registration, signals.clone());
+        let state = State::new(environment.clone(), signals.clone());
         Writer {
             environment,
             queue,

@@ -50,10 +50,15 @@ impl Prewrite {
         Ok(())
     }
 
+    /// Whether there may be zeros that were not needed.
+    pub(super) const fn has_written(&self) -> bool {
+        self.has_written
+    }
+
     /// Cuts off the zeros that were not needed. To be called under LMDB's lock.
     pub(super) fn trim(&mut self, used: u64, file: &File) -> io::Result<()> {
-        let has_written = std::mem::take(self).has_written;
-        if has_written && file.metadata()?.len() > used {
+        *self = Prewrite::default();
+        if file.metadata()?.len() > used {
             file.set_len(used)?;
         }
         Ok(())

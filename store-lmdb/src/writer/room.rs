@@ -11,7 +11,8 @@ use std::path::Path;
 /// writes as much, at the same distance from the start, to a file of its own.
 pub(super) fn is_used_up(files: &Files, bytes: usize) -> bool {
     let probe = files.directory().join("probe.tmp");
-    let written = write_after(&probe, files.data(), bytes);
+    let data = files.data();
+    let written = data.and_then(|data| write_after(&probe, &data, bytes));
     let _ = fs::remove_file(&probe);
     written.is_err_and(|error| crate::error::is_disk_full(&error.into()))
 }

@@ -5,7 +5,6 @@ use super::failure::{Failure, again};
 use super::linger::{Filling, Linger};
 use super::prewrite::Prewrite;
 use super::{Answer, Message, Outcome, Signals, Work, room};
-use crate::directory::Registration;
 use crate::environment::Environment;
 use crate::error::{backend, is_disk_full};
 use crate::options::Durability;
@@ -50,8 +49,6 @@ pub(super) struct State {
     looked: Instant,
     /// When the slots of dead readers were last given back.
     cleared: Instant,
-    /// After the environment: the directory is taken for as long as it is open.
-    _registration: Arc<Registration>,
 }
 
 /// Work, and where its outcome goes.
@@ -67,11 +64,7 @@ impl Request {
 }
 
 impl State {
-    pub(super) fn new(
-        environment: Arc<Environment>,
-        registration: Arc<Registration>,
-        signals: Arc<Signals>,
-    ) -> Self {
+    pub(super) fn new(environment: Arc<Environment>, signals: Arc<Signals>) -> Self {
         State {
             environment,
             signals,
@@ -81,7 +74,6 @@ impl State {
             announced: Position::ZERO,
             looked: Instant::now(),
             cleared: Instant::now(),
-            _registration: registration,
         }
     }
 }
@@ -119,12 +111,16 @@ impl State {
 
     /// Leaves the file as long as it has to be. Whatever stands in the way: it is only longer then.
     fn trim(&mut self) -> Result<(), Failure> {
+        if !self.prewrite.has_written() {
+            return Ok(());
+        }
         let guard = self.environment.access()?;
         let open = guard.get()?;
         let transaction = open.env.write_txn();
         let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
         let used = open.used(&transaction)?;
-        let trimmed = self.prewrite.trim(used, self.environment.files().data());
+        let data = self.environment.files().data();
+        let trimmed = data.and_then(|data| self.prewrite.trim(used, &data));
         trimmed.map_err(|error| Failure::of("trim its file", error.into()))
     }
 
@@ -273,8 +269,8 @@ impl State {
                 .used(&transaction)
                 .map_err(io::Error::other)
                 .and_then(|used| {
-                    self.prewrite
-                        .ahead_of(used, self.environment.files().data())
+                    let data = self.environment.files().data()?;
+                    self.prewrite.ahead_of(used, &data)
                 })
         {
             // It is faster with them, and as good without.
