@@ -200,7 +200,10 @@ impl Environment {
     pub(crate) fn access(&self) -> Result<Guard<'_>, StoreError> {
         self.refuse_child()?;
         let now = now();
-        self.last_used.store(now, Ordering::Relaxed);
+        // Many read at once: what all of them write to is slow.
+        if self.last_used.load(Ordering::Relaxed) != now {
+            self.last_used.store(now, Ordering::Relaxed);
+        }
         loop {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
             if open.is_some() {
