@@ -4,6 +4,7 @@ use crate::databases::{self, Databases, Entries};
 use crate::error::backend;
 use crate::index::{StreamKey, StreamKeys};
 use crate::length;
+use crate::meta_pages;
 use crate::options::{Durability, LmdbOptions};
 use crate::tail::Tail;
 use heed::{
@@ -294,6 +295,7 @@ fn environment_with_map(
     options: &LmdbOptions,
     wanted: usize,
 ) -> Result<Env<WithoutTls>, StoreError> {
+    meta_pages::check(path)?;
     let mut map_size = wanted;
     let env = loop {
         match open_environment(path, options, map_size) {

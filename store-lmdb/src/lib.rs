@@ -48,6 +48,7 @@ mod format_1;
 mod index;
 mod length;
 mod log;
+mod meta_pages;
 mod operations;
 mod options;
 mod reader;
