@@ -1,6 +1,6 @@
 //! The LMDB environment: opened, checked, and opened anew with a larger map when it is full.
 
-use crate::databases::{self, Databases, Entries};
+use crate::databases::{self, Databases};
 use crate::error::backend;
 use crate::index::{StreamKey, StreamKeys};
 use crate::length;
@@ -77,6 +77,11 @@ impl Environment {
         match caught_up {
             // Whoever needs it does it. Who only writes needs no slot.
             Ok(()) | Err(StoreError::Full(Full::Readers { .. })) => Ok(environment),
+            // Who asks for what is damaged is told of it, and the rest can be read, verified and copied.
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::warn!(%error, "the newest records of the log cannot all be read");
+                Ok(environment)
+            }
             Err(error) => Err(error),
         }
     }
@@ -179,16 +184,16 @@ impl Environment {
         }
     }
 
-    /// A read transaction that outlives the access to the environment, and the entries that it reads.
+    /// A read transaction that outlives the access to the environment, and the databases that it reads.
     /// Opening anew waits for it.
-    pub(crate) fn snapshot(&self) -> Result<(RoTxn<'static, WithoutTls>, Entries), StoreError> {
+    pub(crate) fn snapshot(&self) -> Result<(RoTxn<'static, WithoutTls>, Databases), StoreError> {
         loop {
             let outgrown = {
                 let guard = self.access()?;
                 let open = guard.get()?;
                 let begun = open.begin_read(|| open.env.clone().static_read_txn())?;
                 if let Some(transaction) = begun {
-                    return Ok((transaction, open.databases.entries));
+                    return Ok((transaction, open.databases));
                 }
                 open.map_size
             };
@@ -203,9 +208,12 @@ impl Environment {
         let env = &guard.get()?.env;
         let unnamed = env.unnamed_database_stat();
         let page = u64::from(unnamed.page_size);
+        let used = (env.info().last_page_number as u64 + 1) * page;
+        let live = live.saturating_add(META_PAGES + databases::pages(&unnamed));
         Ok(Usage {
-            used: (env.info().last_page_number as u64 + 1) * page,
-            live: (META_PAGES + databases::pages(&unnamed) + live) * page,
+            used,
+            // A database that is damaged may say that it has any number of pages.
+            live: live.saturating_mul(page).min(used),
         })
     }
 

@@ -23,6 +23,9 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::{Bound, RangeInclusive};
 
+/// Nobody has so many records. A position that is damaged may be any number.
+const LAST: Position = Position(1 << 62);
+
 /// The log: records, pieces of records behind them, and blocks of records.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Log(pub(crate) Database<'static, Bytes, Bytes>);
@@ -44,6 +47,8 @@ enum Found<'t> {
     Nothing,
     Record(Position, &'t [u8]),
     Block(Position, Block<'t>),
+    /// Records from this position on, of which cannot be told how many they are.
+    Damaged(Position),
     /// Its beginning, and pieces of it.
     Split(Position),
 }
@@ -55,6 +60,7 @@ impl<'t> Found<'t> {
             Found::Nothing => false,
             Found::Record(at, _) | Found::Split(at) => at == position,
             Found::Block(first, block) => (first..=block.last(first)).contains(&position),
+            Found::Damaged(first) => (first..=last_of_damaged(first)).contains(&position),
         }
     }
 
@@ -64,7 +70,7 @@ impl<'t> Found<'t> {
             return None;
         }
         let record = match self {
-            Found::Nothing | Found::Split(_) => return None,
+            Found::Nothing | Found::Damaged(_) | Found::Split(_) => return None,
             Found::Record(_, bytes) => bytes,
             Found::Block(first, block) => block.record((position.get() - first.get()) as usize),
         };
@@ -123,6 +129,15 @@ fn place_of(key: &[u8]) -> Result<Place, StoreError> {
     })
 }
 
+/// The last position that can have been in a block that is damaged.
+const fn last_of_damaged(first: Position) -> Position {
+    Position(first.get().saturating_add(block::MOST_RECORDS - 1))
+}
+
+fn damaged_block(first: Position) -> StoreError {
+    corrupt(first, None, block::DAMAGED.to_owned())
+}
+
 /// Reads the header of a record.
 #[inline]
 pub(crate) fn header(position: Position, bytes: &[u8]) -> Result<Header<'_>, StoreError> {
@@ -139,7 +154,8 @@ pub(crate) fn event<'r>(header: &Header<'r>) -> Result<RecordedEventRef<'r>, Sto
 }
 
 impl Log {
-    /// The last position that was given away; zero in an empty log.
+    /// The last position that can have been given away; zero in an empty log. It is what was, but where the last block is
+    /// [damaged](Log::check_end).
     pub(crate) fn last_position(&self, transaction: &RoTxn<'_>) -> Result<Position, StoreError> {
         let last = self.0.last(transaction);
         let Some((key, bytes)) = last.map_err(backend("read the end of the log"))? else {
@@ -147,8 +163,52 @@ impl Log {
         };
         Ok(match place_of(key)? {
             Place::Record(position) | Place::Piece(position, _) => position,
-            Place::Block(first) => Block::parse(bytes).last(first),
+            Place::Block(first) => match Block::parse(bytes) {
+                Some(block) => block.last(first),
+                None => last_of_damaged(first),
+            },
         })
+    }
+
+    /// As [`last_position`](Log::last_position); an error where that cannot be told for certain.
+    pub(crate) fn certain_last_position(
+        &self,
+        transaction: &RoTxn<'_>,
+    ) -> Result<Position, StoreError> {
+        let last = self.0.last(transaction);
+        match last.map_err(backend("read the end of the log"))? {
+            Some((key, bytes)) => match place_of(key)? {
+                Place::Block(first) if Block::parse(bytes).is_none() => Err(damaged_block(first)),
+                _ => self.last_position(transaction),
+            },
+            None => Ok(Position::ZERO),
+        }
+    }
+
+    /// Makes sure that what comes behind the last key has a position that none has had: a key that is damaged may be less than
+    /// those before it.
+    pub(crate) fn check_end(&self, transaction: &RoTxn<'_>) -> Result<(), StoreError> {
+        let failed = backend("read the end of the log");
+        let mut last = self.0.rev_iter(transaction).map_err(&failed)?;
+        let Some((key, _)) = last.next().transpose().map_err(&failed)? else {
+            return Ok(());
+        };
+        let position = place_of(key)?.position();
+        let is_behind = match last.next().transpose().map_err(&failed)? {
+            None => true,
+            Some((before, bytes)) => match place_of(before)? {
+                Place::Block(first) => {
+                    let end = Block::parse(bytes).map_or(first, |block| block.last(first));
+                    position > end
+                }
+                _ => key > before,
+            },
+        };
+        if is_behind && position <= LAST {
+            return Ok(());
+        }
+        let reason = "it is the last of the log, and cannot be: what comes next would have a position that was given already";
+        Err(corrupt(position, None, reason.to_owned()))
     }
 
     /// What is under the last key that may have the record at a position.
@@ -183,9 +243,13 @@ impl Log {
             Some((Place::Block(first), bytes)) => {
                 let index = position.get().saturating_sub(first.get()) as usize;
                 touch::place(bytes, index, length);
-                let block = Block::parse(bytes);
-                touch::record(block.record(index));
-                Found::Block(first, block)
+                match Block::parse(bytes) {
+                    Some(block) => {
+                        touch::record(block.record(index));
+                        Found::Block(first, block)
+                    }
+                    None => Found::Damaged(first),
+                }
             }
         };
         let length = found.record(position).map_or(0, <[u8]>::len);
@@ -200,12 +264,17 @@ impl Log {
         position: Position,
         near: &Cell<Near<'t>>,
     ) -> Result<Option<Record<'t>>, StoreError> {
-        match self.find(transaction, position, near)? {
+        let found = self.find(transaction, position, near)?;
+        match found {
             // There may be much of it: it is put together each time.
             Found::Split(at) if at == position => {
                 let mut records = self.forward(transaction, position..=position)?;
                 let record = records.next().transpose()?;
                 Ok(record.map(|(_, record)| record))
+            }
+            Found::Damaged(first) if found.has(position) => {
+                let reason = format!("the block of records from position {first} on is damaged");
+                Err(corrupt(position, None, reason))
             }
             found => Ok(found.record(position).map(Cow::Borrowed)),
         }
@@ -297,7 +366,8 @@ impl Log {
         while let [position, ..] = rest {
             let in_block = match self.around(transaction, *position)? {
                 Some((Place::Block(first), bytes)) => {
-                    let block = Block::parse(bytes);
+                    let block = Block::parse(bytes).filter(|block| block.is_in_order());
+                    let block = block.ok_or_else(|| damaged_block(first))?;
                     let last = block.last(first);
                     let inside = rest.partition_point(|position| *position <= last);
                     left.clear();
@@ -369,7 +439,11 @@ impl Log {
         // The first of them may be in a block that begins before it.
         let start = *positions.start();
         let from = match self.around(transaction, start)? {
-            Some((Place::Block(first), bytes)) if Block::parse(bytes).last(first) >= start => first,
+            Some((Place::Block(first), bytes))
+                if Block::parse(bytes).is_some_and(|block| block.last(first) >= start) =>
+            {
+                first
+            }
             _ => start,
         };
         Ok((key(from), key(positions.end().next())))
