@@ -4,7 +4,7 @@ use crate::checksum;
 use crate::error::backend;
 use crate::index::{Manifest, StreamKeys};
 use heed::types::{Bytes, Str};
-use heed::{Database, DatabaseOpener, DatabaseStat, RoTxn, RwTxn, WithoutTls};
+use heed::{Database, DatabaseOpener, RoTxn, RwTxn, WithoutTls};
 use midgard::{EventId, Position, StoreError, Timestamp};
 use std::path::Path;
 
@@ -33,8 +33,8 @@ impl About {
         })
     }
 
-    pub(crate) fn stat(&self, transaction: &RoTxn<'_>) -> heed::Result<DatabaseStat> {
-        self.facts.stat(transaction)
+    pub(crate) const fn facts(&self) -> Facts<'static> {
+        self.facts
     }
 
     /// What makes the keys of its streams.

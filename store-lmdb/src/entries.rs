@@ -98,10 +98,10 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(store: Arc<Shared>) -> Result<Self, StoreError> {
-        let (transaction, entries) = store.environment.snapshot()?;
+        let (transaction, databases) = store.environment.snapshot()?;
         Ok(Snapshot {
             transaction,
-            entries,
+            entries: databases.entries,
             _store: store,
         })
     }
