@@ -108,11 +108,20 @@ impl Databases {
         expected: Position,
         found: Position,
     ) -> Result<bool, StoreError> {
-        let expected = expected.max(self.about.format_1_until.next());
-        Ok(found <= expected
+        Ok(self.adjoins(expected, found)
             || self
                 .removed
-                .covers(transaction, &(expected..=found.previous()))?)
+                .covers(transaction, &(self.noted(expected)..=found.previous()))?)
+    }
+
+    /// Whether no record can be missing, whatever was removed.
+    pub(crate) fn adjoins(&self, expected: Position, found: Position) -> bool {
+        found <= self.noted(expected)
+    }
+
+    /// The first position from one on of which is noted whether it was removed.
+    fn noted(&self, from: Position) -> Position {
+        from.max(self.about.format_1_until.next())
     }
 
     /// The first positions that are missing between where a record was expected and where one was found, one after the other;
@@ -123,12 +132,11 @@ impl Databases {
         expected: Position,
         found: Position,
     ) -> Result<Option<RangeInclusive<Position>>, StoreError> {
-        let expected = expected.max(self.about.format_1_until.next());
-        if found <= expected {
+        if self.adjoins(expected, found) {
             return Ok(None);
         }
         self.removed
-            .first_not_removed(transaction, expected..=found.previous())
+            .first_not_removed(transaction, self.noted(expected)..=found.previous())
     }
 
     /// The records at these positions; an error where one is missing.

@@ -1,7 +1,7 @@
 //! The LMDB environment: opened, checked, and opened anew with a larger map when it is full.
 
 use crate::databases::{self, Databases};
-use crate::error::backend;
+use crate::error::{backend, is_damaged_page};
 use crate::index::{StreamKey, StreamKeys};
 use crate::length;
 use crate::meta_pages;
@@ -70,15 +70,24 @@ impl Environment {
             open: RwLock::new(Some(open)),
             tail: Tail::new(),
         };
-        let caught_up = environment.read(|databases, snapshot| {
-            let last = databases.log.last_position(snapshot)?;
-            environment.tail.catch_up(last, databases, snapshot)
-        });
+        let catch_up = || {
+            environment.read(|databases, snapshot| {
+                let last = databases.log.last_position(snapshot)?;
+                environment.tail.catch_up(last, databases, snapshot)
+            })
+        };
+        // It knows more of what is damaged then.
+        let caught_up = match catch_up() {
+            Err(error) if is_damaged_page(&error) => catch_up(),
+            caught_up => caught_up,
+        };
         match caught_up {
             // Whoever needs it does it. Who only writes needs no slot.
             Ok(()) | Err(StoreError::Full(Full::Readers { .. })) => Ok(environment),
             // Who asks for what is damaged is told of it, and the rest can be read, verified and copied.
-            Err(error @ StoreError::Corrupt { .. }) => {
+            Err(error)
+                if matches!(error, StoreError::Corrupt { .. }) || is_damaged_page(&error) =>
+            {
                 tracing::warn!(%error, "the newest records of the log cannot all be read");
                 Ok(environment)
             }
