@@ -3,7 +3,8 @@
 //! How many there are, where each ends, and the records. One that was removed ends where it begins.
 
 use super::layout::LARGEST_BLOCK;
-use midgard::Position;
+use crate::error::corrupt;
+use midgard::{Position, StoreError};
 
 /// What each number takes.
 const NUMBER: usize = 2;
@@ -14,6 +15,10 @@ pub(super) const MOST_RECORDS: u64 = (LARGEST_BLOCK / (NUMBER + SMALLEST_RECORD)
 
 /// What is said of a block of which it cannot be told which records it has.
 pub(super) const DAMAGED: &str = "the block of records that begins with it is damaged";
+
+pub(super) fn damaged(first: Position) -> StoreError {
+    corrupt(first, None, DAMAGED.to_owned())
+}
 
 /// The bytes of a block of so many records, of so many bytes.
 pub(super) const fn size_of(records: usize, bytes: usize) -> usize {

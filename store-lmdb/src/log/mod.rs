@@ -1,6 +1,7 @@
 //! The log: records by position.
 
 mod block;
+mod end;
 mod layout;
 mod pending;
 mod scan;
@@ -14,6 +15,7 @@ pub(crate) use walk::Walk;
 use crate::error::{backend, corrupt};
 use crate::record::{self, Header};
 use block::Block;
+use end::last_of_damaged;
 use heed::types::Bytes;
 use heed::{Database, PutFlags, RoTxn, RwTxn};
 use layout::PIECE;
@@ -22,9 +24,6 @@ use scan::Scan;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::{Bound, RangeInclusive};
-
-/// Nobody has so many records. A position that is damaged may be any number.
-const LAST: Position = Position(1 << 62);
 
 /// The log: records, pieces of records behind them, and blocks of records.
 #[derive(Debug, Clone, Copy)]
@@ -129,15 +128,6 @@ fn place_of(key: &[u8]) -> Result<Place, StoreError> {
     })
 }
 
-/// The last position that can have been in a block that is damaged.
-const fn last_of_damaged(first: Position) -> Position {
-    Position(first.get().saturating_add(block::MOST_RECORDS - 1))
-}
-
-fn damaged_block(first: Position) -> StoreError {
-    corrupt(first, None, block::DAMAGED.to_owned())
-}
-
 /// Reads the header of a record.
 #[inline]
 pub(crate) fn header(position: Position, bytes: &[u8]) -> Result<Header<'_>, StoreError> {
@@ -154,63 +144,6 @@ pub(crate) fn event<'r>(header: &Header<'r>) -> Result<RecordedEventRef<'r>, Sto
 }
 
 impl Log {
-    /// The last position that can have been given away; zero in an empty log. It is what was, but where the last block is
-    /// [damaged](Log::check_end).
-    pub(crate) fn last_position(&self, transaction: &RoTxn<'_>) -> Result<Position, StoreError> {
-        let last = self.0.last(transaction);
-        let Some((key, bytes)) = last.map_err(backend("read the end of the log"))? else {
-            return Ok(Position::ZERO);
-        };
-        Ok(match place_of(key)? {
-            Place::Record(position) | Place::Piece(position, _) => position,
-            Place::Block(first) => match Block::parse(bytes) {
-                Some(block) => block.last(first),
-                None => last_of_damaged(first),
-            },
-        })
-    }
-
-    /// As [`last_position`](Log::last_position); an error where that cannot be told for certain.
-    pub(crate) fn certain_last_position(
-        &self,
-        transaction: &RoTxn<'_>,
-    ) -> Result<Position, StoreError> {
-        let last = self.0.last(transaction);
-        match last.map_err(backend("read the end of the log"))? {
-            Some((key, bytes)) => match place_of(key)? {
-                Place::Block(first) if Block::parse(bytes).is_none() => Err(damaged_block(first)),
-                _ => self.last_position(transaction),
-            },
-            None => Ok(Position::ZERO),
-        }
-    }
-
-    /// Makes sure that what comes behind the last key has a position that none has had: a key that is damaged may be less than
-    /// those before it.
-    pub(crate) fn check_end(&self, transaction: &RoTxn<'_>) -> Result<(), StoreError> {
-        let failed = backend("read the end of the log");
-        let mut last = self.0.rev_iter(transaction).map_err(&failed)?;
-        let Some((key, _)) = last.next().transpose().map_err(&failed)? else {
-            return Ok(());
-        };
-        let position = place_of(key)?.position();
-        let is_behind = match last.next().transpose().map_err(&failed)? {
-            None => true,
-            Some((before, bytes)) => match place_of(before)? {
-                Place::Block(first) => {
-                    let end = Block::parse(bytes).map_or(first, |block| block.last(first));
-                    position > end
-                }
-                _ => key > before,
-            },
-        };
-        if is_behind && position <= LAST {
-            return Ok(());
-        }
-        let reason = "it is the last of the log, and cannot be: what comes next would have a position that was given already";
-        Err(corrupt(position, None, reason.to_owned()))
-    }
-
     /// What is under the last key that may have the record at a position.
     fn around<'t>(
         &self,
@@ -367,7 +300,7 @@ impl Log {
             let in_block = match self.around(transaction, *position)? {
                 Some((Place::Block(first), bytes)) => {
                     let block = Block::parse(bytes).filter(|block| block.is_in_order());
-                    let block = block.ok_or_else(|| damaged_block(first))?;
+                    let block = block.ok_or_else(|| block::damaged(first))?;
                     let last = block.last(first);
                     let inside = rest.partition_point(|position| *position <= last);
                     left.clear();

@@ -1,7 +1,7 @@
 //! Records in order.
 
-use super::block::Block;
-use super::{Place, Record, damaged_block, place_of};
+use super::block::{self, Block};
+use super::{Place, Record, place_of};
 use crate::error::{backend, corrupt};
 use crate::record;
 use heed::types::Bytes;
@@ -141,7 +141,7 @@ impl<'t> Forward<'t> {
                     Some(block) => self.0.open(block)?,
                     None => {
                         self.0.expect(first)?;
-                        return Err(damaged_block(first));
+                        return Err(block::damaged(first));
                     }
                 },
                 Some((Place::Piece(position, _), _)) => return Err(lost_piece(position)),
@@ -233,7 +233,7 @@ impl<'t> Backward<'t> {
                 }
                 Some((Place::Block(first), bytes)) if of.is_none() => {
                     let Some(mut block) = Opened::new(first, bytes) else {
-                        return Err(damaged_block(first));
+                        return Err(block::damaged(first));
                     };
                     let until = self.most.get().saturating_sub(first.get()) as usize;
                     block.left.end = block.left.end.min(until.saturating_add(1));
