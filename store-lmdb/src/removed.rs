@@ -59,7 +59,7 @@ impl Removed {
         let after = self.0.get_greater_than(transaction, &from.get());
         let after = after.map_err(&failed)?;
         let last = after.map_or(last, |(first, _)| last.min(Position(first).previous()));
-        Ok((from <= last && from > Position::ZERO).then_some(from..=last))
+        Ok((from <= last).then_some(from..=last))
     }
 
     /// The range that a position is in, or the one before it.

@@ -1,5 +1,6 @@
 //! Data files whose last pages are lost: zeros, as file systems leave them, or cut off. What they had is never missing without
-//! a word.
+//! a word. LMDB, where it is built with its own checks as in debug builds, ends the process at a page of zeros that it comes to from
+//! another one; that is counted.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
@@ -7,7 +8,7 @@ mod common;
 use common::process::{LONG, Process};
 use common::{
     append, child_directory, event, number_of, open_unsynced, problems, read_entries, read_log,
-    stream, verify,
+    stream,
 };
 use fastrand::Rng;
 use midgard::store::{EntryWrite, ReadEntries};
@@ -15,6 +16,7 @@ use midgard::{ExpectedVersion, Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
@@ -26,14 +28,14 @@ fn child_verifies_a_store() {
     let Some(directory) = child_directory() else {
         return;
     };
-    let store = match LmdbStore::open(&directory) {
-        Ok(store) => store,
-        Err(error) => return println!("outcome refused {error}"),
-    };
-    let verification = verify(&store);
-    match verification.is_sound() {
-        true => println!("outcome sound {}", contents(&store)),
-        false => println!("outcome damaged {}", problems(&verification).join("; ")),
+    let verified = LmdbStore::open(&directory).and_then(|store| {
+        let verification = store.verify(|_| ControlFlow::Continue(()))?;
+        Ok((store, verification))
+    });
+    match verified {
+        Err(error) => println!("outcome refused {error}"),
+        Ok((store, found)) if found.is_sound() => println!("outcome sound {}", contents(&store)),
+        Ok((_, found)) => println!("outcome damaged {}", problems(&found).join("; ")),
     }
 }
 

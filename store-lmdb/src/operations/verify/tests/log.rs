@@ -81,6 +81,36 @@ fn pieces_that_are_missing_or_too_many_are_found() {
 }
 
 #[test]
+fn a_record_without_bytes_is_damage_wherever_it_is() {
+    for position in [2, 3] {
+        let scene = Scene::new();
+        scene.put_stream("a", 1);
+        scene.put_stream("b", 2);
+        scene.write(|databases, transaction| {
+            let key = Position(position).get().to_be_bytes();
+            databases.log.0.put(transaction, &key, b"").unwrap();
+        });
+        let damaged = format!("position {position}: it has only 0 bytes");
+        assert_eq!(scene.problems()[0], damaged);
+        let found = scene.environment.read(|databases, snapshot| {
+            let forward = databases.forward(snapshot, Position::FIRST..=Position(3))?;
+            let headers = forward.map(|record| {
+                let (position, bytes) = record?;
+                crate::log::header(position, &bytes).map(drop)
+            });
+            headers.collect::<Result<Vec<_>, _>>()
+        });
+        assert!(
+            found
+                .unwrap_err()
+                .to_string()
+                .contains(&position.to_string())
+        );
+        assert_eq!(scene.last(), 3);
+    }
+}
+
+#[test]
 fn only_so_many_problems_are_listed_and_all_are_counted() {
     let scene = Scene::new();
     scene.write(|databases, transaction| {
