@@ -32,6 +32,11 @@ pub const PROCESS_ID_BYTES: usize = 200;
 pub const ENTRY_KEY_BYTES: usize = 500;
 /// The largest value of an entry, in bytes: 16 MiB.
 pub const ENTRY_VALUE_BYTES: usize = 16 << 20;
+/// The most entries that are changed or expected at once, by a write or by an append.
+pub const ENTRIES_PER_WRITE: usize = 1_000_000;
+/// The largest sum of the keys and values that are changed or expected at once, in bytes: 128 MiB. Rows of views are entries, of
+/// as many events as are projected at once: fewer are, where this would be more, but one event cannot write more.
+pub const ENTRY_WRITE_BYTES: usize = 128 << 20;
 
 /// A name, header, tag, payload or append that is refused before anything is stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +100,10 @@ pub enum Limited {
     EntryKey,
     /// The value of an entry.
     EntryValue,
+    /// The number of entries that are changed or expected at once.
+    Entries,
+    /// The sum of the keys and values that are changed or expected at once.
+    EntryWrite,
 }
 
 impl Limited {
@@ -104,6 +113,7 @@ impl Limited {
             Limited::Headers => "headers",
             Limited::Parts => "parts",
             Limited::Events => "events",
+            Limited::Entries => "entries",
             _ => "bytes",
         }
     }
@@ -125,6 +135,7 @@ impl fmt::Display for Limited {
             Limited::Append => "the payloads of an append",
             Limited::EntryKey => "the key of an entry",
             Limited::EntryValue => "the value of an entry",
+            Limited::Entries | Limited::EntryWrite => "a change of entries",
         })
     }
 }

@@ -4,8 +4,8 @@ use crate::checksum;
 use crate::error::backend;
 use crate::index::{Manifest, StreamKeys};
 use heed::types::{Bytes, Str};
-use heed::{Database, DatabaseOpener, DatabaseStat, RoTxn, RwTxn, WithoutTls};
-use midgard::{EventId, Position, StoreError, Timestamp};
+use heed::{Database, DatabaseOpener, RoTxn, RwTxn, WithoutTls};
+use midgard::{Position, StoreError, Timestamp};
 use std::path::Path;
 
 /// The format of stores that this release makes, and the newest that it reads.
@@ -33,8 +33,8 @@ impl About {
         })
     }
 
-    pub(crate) fn stat(&self, transaction: &RoTxn<'_>) -> heed::Result<DatabaseStat> {
-        self.facts.stat(transaction)
+    pub(crate) const fn facts(&self) -> Facts<'static> {
+        self.facts
     }
 
     /// What makes the keys of its streams.
@@ -153,11 +153,22 @@ pub(crate) fn open<'e>(
     for (name, value) in [
         ("format", &FORMAT.to_le_bytes()[..]),
         ("created", &created),
-        ("id", &with_checksum(EventId::new().as_bytes())),
+        ("id", &with_checksum(&new_id()?)),
     ] {
         facts.put(transaction, name, value).map_err(&failed)?;
     }
     Ok((facts, Found::NotThis))
+}
+
+/// The id of a store that is made: it keys the hash that streams are found by, so that nobody can choose names that collide. All of
+/// its bits are the system's random ones; a UUID would have the time in it.
+fn new_id() -> Result<[u8; 16], StoreError> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| StoreError::Backend {
+        action: "make an id that nobody can guess",
+        source: error.to_string().into(),
+    })?;
+    Ok(id)
 }
 
 /// The last position of a store of format 1.
@@ -173,4 +184,22 @@ fn end_of_format_1<'e>(
     let last = log.last(transaction).map_err(&failed)?;
     let last = last.and_then(|(key, _)| key.try_into().ok().map(u64::from_be_bytes));
     Ok(Position(last.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_no_bit_that_is_known_beforehand() {
+        let ids: Vec<_> = (0..64).map(|_| new_id().unwrap()).collect();
+        // A bit that is the same in all of them is so by chance once in 2 to the 63.
+        let always = |of: fn(u8) -> u8| {
+            let all = ids.iter().map(|id| id.map(of));
+            let all = all.reduce(|one, other| std::array::from_fn(|at| one[at] & other[at]));
+            all.unwrap()
+        };
+        assert_eq!(always(|byte| byte), [0; 16], "bits that are always 1");
+        assert_eq!(always(|byte| !byte), [0; 16], "bits that are always 0");
+    }
 }

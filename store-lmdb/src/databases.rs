@@ -108,11 +108,35 @@ impl Databases {
         expected: Position,
         found: Position,
     ) -> Result<bool, StoreError> {
-        let expected = expected.max(self.about.format_1_until.next());
-        Ok(found <= expected
+        Ok(self.adjoins(expected, found)
             || self
                 .removed
-                .covers(transaction, &(expected..=found.previous()))?)
+                .covers(transaction, &(self.noted(expected)..=found.previous()))?)
+    }
+
+    /// Whether no record can be missing, whatever was removed.
+    pub(crate) fn adjoins(&self, expected: Position, found: Position) -> bool {
+        found <= self.noted(expected)
+    }
+
+    /// The first position from one on of which is noted whether it was removed.
+    fn noted(&self, from: Position) -> Position {
+        from.max(self.about.format_1_until.next())
+    }
+
+    /// The first positions that are missing between where a record was expected and where one was found, one after the other;
+    /// `None` when [nothing is](Databases::nothing_missing).
+    pub(crate) fn first_missing(
+        &self,
+        transaction: &RoTxn<'_>,
+        expected: Position,
+        found: Position,
+    ) -> Result<Option<RangeInclusive<Position>>, StoreError> {
+        if self.adjoins(expected, found) {
+            return Ok(None);
+        }
+        self.removed
+            .first_not_removed(transaction, self.noted(expected)..=found.previous())
     }
 
     /// The records at these positions; an error where one is missing.
@@ -211,7 +235,7 @@ impl Databases {
     /// How many pages they have.
     pub(crate) fn pages(&self, transaction: &RoTxn<'_>) -> Result<u64, StoreError> {
         let mut stats = vec![
-            self.about.stat(transaction),
+            self.about.facts().stat(transaction),
             self.log.0.stat(transaction),
             self.removed.0.stat(transaction),
             self.index.0.stat(transaction),
@@ -221,9 +245,12 @@ impl Databases {
             stats.push(format_1.streams.stat(transaction));
             stats.push(format_1.versions.stat(transaction));
         }
-        let pages = stats.into_iter().map(|stat| stat.map(|stat| pages(&stat)));
-        let pages: heed::Result<u64> = pages.sum();
-        pages.map_err(backend("look at its pages"))
+        let mut sum = 0_u64;
+        for stat in stats {
+            let stat = stat.map_err(backend("look at its pages"))?;
+            sum = sum.saturating_add(pages(&stat));
+        }
+        Ok(sum)
     }
 
     pub(crate) fn new(
@@ -246,7 +273,8 @@ impl Databases {
     }
 }
 
-/// How many pages a database has.
+/// How many pages a database has. What is damaged may say any number.
 pub(crate) const fn pages(stat: &DatabaseStat) -> u64 {
-    (stat.branch_pages + stat.leaf_pages + stat.overflow_pages) as u64
+    let tree = stat.branch_pages.saturating_add(stat.leaf_pages);
+    tree.saturating_add(stat.overflow_pages) as u64
 }

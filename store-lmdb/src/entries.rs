@@ -45,12 +45,14 @@ pub(crate) fn read(
             };
             let failed = backend("read entries");
             let mut batch = Batch::new();
+            let mut last = None;
             for entry in databases
                 .entries
                 .range(transaction, &range)
                 .map_err(&failed)?
             {
                 let (key, value) = entry.map_err(&failed)?;
+                check_order(last.replace(key), key, Direction::Forward)?;
                 left -= 1;
                 batch.add(key.len() + value.len());
                 if visit(key, value).is_break() || left == 0 {
@@ -112,10 +114,11 @@ impl EntrySnapshot for Snapshot {
         }
         let environment::Snapshot {
             transaction,
-            entries,
+            databases,
             ..
         } = &self.snapshot;
-        entries
+        databases
+            .entries
             .get(transaction, key)
             .map_err(backend("read an entry"))
     }
@@ -133,31 +136,54 @@ impl EntrySnapshot for Snapshot {
         let failed = backend("read entries");
         let environment::Snapshot {
             transaction,
-            entries,
+            databases,
             ..
         } = &self.snapshot;
         match direction {
             Direction::Forward => {
-                visit_all(entries.range(transaction, &range).map_err(&failed)?, visit)
+                let entries = databases.entries.range(transaction, &range);
+                visit_all(entries.map_err(failed)?, direction, visit)
             }
-            Direction::Backward => visit_all(
-                entries.rev_range(transaction, &range).map_err(&failed)?,
-                visit,
-            ),
+            Direction::Backward => {
+                let entries = databases.entries.rev_range(transaction, &range);
+                visit_all(entries.map_err(failed)?, direction, visit)
+            }
         }
-        .map_err(failed)
     }
 }
 
 fn visit_all<'t>(
     entries: impl Iterator<Item = heed::Result<(&'t [u8], &'t [u8])>>,
+    direction: Direction,
     visit: &mut ScanEntry<'_>,
-) -> heed::Result<()> {
+) -> Result<(), StoreError> {
+    let mut last = None;
     for entry in entries {
-        let (key, value) = entry?;
+        let (key, value) = entry.map_err(backend("read entries"))?;
+        check_order(last.replace(key), key, direction)?;
         if visit(key, value).is_break() {
             break;
         }
     }
     Ok(())
+}
+
+/// An error where an entry does not come behind the last one: a damaged page of LMDB may lead anywhere, and one of zeros is
+/// thousands of millions of entries without keys.
+fn check_order(last: Option<&[u8]>, key: &[u8], direction: Direction) -> Result<(), StoreError> {
+    let is_in_order = last.is_none_or(|last| match direction {
+        Direction::Forward => last < key,
+        Direction::Backward => last > key,
+    });
+    if is_in_order && !key.is_empty() {
+        return Ok(());
+    }
+    let last = last.unwrap_or_default().escape_ascii().to_string();
+    Err(StoreError::Backend {
+        action: "read entries",
+        source: format!(
+            "what comes next to the entry \"{last}\" is damaged; restore the store from a backup"
+        )
+        .into(),
+    })
 }

@@ -2,12 +2,13 @@
 
 use crate::address_space::{self, GRAIN, Taken};
 use crate::creation::Making;
-use crate::databases::{self, Databases, Entries};
+use crate::databases::{self, Databases};
 use crate::directory::Registration;
-use crate::error::{backend, backend_at};
+use crate::error::{backend, backend_at, is_damaged_page};
 use crate::files::Files;
 use crate::index::{StreamKey, StreamKeys};
 use crate::length;
+use crate::meta_pages;
 use crate::open_at_once::{self, Counted};
 use crate::options::{Durability, LmdbOptions};
 use crate::tail::Tail;
@@ -70,10 +71,10 @@ pub(crate) struct Open {
     _counted: Counted,
 }
 
-/// A read transaction that outlives the access to the environment, and the entries that it reads.
+/// A read transaction that outlives the access to the environment, and the databases that it reads.
 pub(crate) struct Snapshot {
     pub(crate) transaction: RoTxn<'static, WithoutTls>,
-    pub(crate) entries: Entries,
+    pub(crate) databases: Databases,
     /// What is open stays so while it lives.
     _counted: Arc<()>,
 }
@@ -129,13 +130,27 @@ impl Environment {
             files,
             _registration: registration,
         };
-        let caught_up = environment.read(|databases, snapshot| {
-            let last = databases.log.last_position(snapshot)?;
-            environment.tail.catch_up(last, databases, snapshot)
-        });
+        let catch_up = || {
+            environment.read(|databases, snapshot| {
+                let last = databases.log.last_position(snapshot)?;
+                environment.tail.catch_up(last, databases, snapshot)
+            })
+        };
+        // It knows more of what is damaged then.
+        let caught_up = match catch_up() {
+            Err(error) if is_damaged_page(&error) => catch_up(),
+            caught_up => caught_up,
+        };
         match caught_up {
             // Whoever needs it does it. Who only writes needs no slot.
             Ok(()) | Err(StoreError::Full(Full::Readers { .. })) => Ok(environment),
+            // Who asks for what is damaged is told of it, and the rest can be read, verified and copied.
+            Err(error)
+                if matches!(error, StoreError::Corrupt { .. }) || is_damaged_page(&error) =>
+            {
+                tracing::warn!(%error, "the newest records of the log cannot all be read");
+                Ok(environment)
+            }
             Err(error) => Err(error),
         }
     }
@@ -315,7 +330,7 @@ impl Environment {
                 if let Some(transaction) = begun {
                     return Ok(Snapshot {
                         transaction,
-                        entries: open.databases.entries,
+                        databases: open.databases,
                         _counted: self.snapshots.clone(),
                     });
                 }
@@ -332,9 +347,12 @@ impl Environment {
         let env = &guard.get()?.env;
         let unnamed = env.unnamed_database_stat();
         let page = u64::from(unnamed.page_size);
+        let used = (env.info().last_page_number as u64 + 1) * page;
+        let live = live.saturating_add(META_PAGES + databases::pages(&unnamed));
         Ok(Usage {
-            used: (env.info().last_page_number as u64 + 1) * page,
-            live: (META_PAGES + databases::pages(&unnamed) + live) * page,
+            used,
+            // A database that is damaged may say that it has any number of pages.
+            live: live.saturating_mul(page).min(used),
         })
     }
 
@@ -452,6 +470,7 @@ fn environment_with_map(
     options: &LmdbOptions,
     wanted: usize,
 ) -> Result<Env<WithoutTls>, StoreError> {
+    meta_pages::check(path)?;
     let mut map_size = wanted;
     let env = loop {
         match open_environment(path, options, map_size) {

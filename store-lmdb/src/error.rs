@@ -44,6 +44,28 @@ struct AtPath {
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// Whether LMDB has met a page that is not what it should be. It takes no more of a transaction that has.
+pub(crate) fn is_damaged_page(error: &StoreError) -> bool {
+    let StoreError::Backend { source, .. } = error else {
+        return false;
+    };
+    matches!(
+        source.downcast_ref::<Error>(),
+        Some(
+            Error::Mdb(
+                MdbError::Corrupted
+                    | MdbError::PageNotFound
+                    | MdbError::Invalid
+                    | MdbError::PageFull
+                    | MdbError::CursorFull
+                    | MdbError::BadTxn
+                    | MdbError::BadValSize
+                    | MdbError::Problem
+            ) | Error::Decoding(_)
+        )
+    )
+}
+
 /// Whether the disk, or a quota or file size limit on it, is used up.
 pub(crate) fn is_disk_full(error: &Error) -> bool {
     matches!(error, Error::Io(error) if is_out_of_room(error))

@@ -27,6 +27,10 @@
 //! - The map never has to be sized. `data.mdb` grows with what is in it, and does not shrink.
 //! - Files are not to be copied while the store is in use: [`LmdbStore::backup`] does that. [`LmdbStore::verify`] finds
 //!   what is damaged, and [`LmdbStore::statistics`] tells what is there.
+//! - Events that are truncated or tombstoned are gone for all who read the store, and their bytes stay in `data.mdb` until
+//!   their pages are used again, which may be never; a plain backup copies them. A [compacting](Backup::compacting) backup has none of them: to
+//!   be rid of them on this disk, make one, close the store everywhere, and put the backup in its place. What the disk itself and
+//!   other backups keep, and what views and other readers have made of events, is not the store's.
 //! - Never on a network file system: LMDB's locks and its map do not work there.
 //! - A payload of 128 bytes or more takes at most 1.3 times its bytes and 64 more, whatever its size. The largest has 16 MiB; the
 //!   largest append, 64 MiB. Those that fill less than a whole page, and most others, are read in place; the rest is put together.
@@ -52,6 +56,7 @@ mod index;
 mod length;
 mod locks;
 mod log;
+mod meta_pages;
 mod open_at_once;
 mod operations;
 mod options;
@@ -186,6 +191,8 @@ impl Store for LmdbStore {
         self.0.writer.wait_past(log, position).await
     }
 
+    /// The bytes of what is removed stay in `data.mdb` until their pages are used again: see [what to know](crate#what-to-know) for
+    /// how to be rid of them.
     async fn truncate(
         &self,
         stream: &StreamName,
@@ -202,6 +209,8 @@ impl Store for LmdbStore {
         .map(drop)
     }
 
+    /// The bytes of what is removed stay in `data.mdb` until their pages are used again: see [what to know](crate#what-to-know) for
+    /// how to be rid of them.
     async fn tombstone(
         &self,
         stream: &StreamName,

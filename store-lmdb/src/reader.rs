@@ -337,7 +337,7 @@ pub(crate) fn stream_state(
 /// The last position that was given away.
 pub(crate) fn last_position(environment: &Environment, log: LogId) -> Result<Position, StoreError> {
     check_log(log)?;
-    environment.read(|databases, transaction| databases.log.last_position(transaction))
+    environment.read(|databases, transaction| databases.log.certain_last_position(transaction))
 }
 
 fn check_log(log: LogId) -> Result<(), StoreError> {

@@ -41,6 +41,27 @@ impl Removed {
         Ok((before < position.get()).then_some(around))
     }
 
+    /// The first of these positions that were not removed, up to the next that was; `None` when all were. However many there
+    /// are, it looks at two ranges.
+    pub(crate) fn first_not_removed(
+        &self,
+        transaction: &RoTxn<'_>,
+        positions: RangeInclusive<Position>,
+    ) -> Result<Option<RangeInclusive<Position>>, StoreError> {
+        let failed = backend("read what was removed");
+        let (mut from, last) = positions.into_inner();
+        let range = self.range_of(transaction, from).map_err(&failed)?;
+        if let Some((_, end)) = range
+            && end >= from.get()
+        {
+            from = Position(end).next();
+        }
+        let after = self.0.get_greater_than(transaction, &from.get());
+        let after = after.map_err(&failed)?;
+        let last = after.map_or(last, |(first, _)| last.min(Position(first).previous()));
+        Ok((from <= last).then_some(from..=last))
+    }
+
     /// The range that a position is in, or the one before it.
     fn range_of(
         &self,

@@ -5,6 +5,7 @@
 //! index since is in the snapshot's index. What the snapshot has beyond the tail is taken in when it is met.
 
 use crate::databases::Databases;
+use crate::error::is_damaged_page;
 use crate::index::{Entry, StreamKey};
 use crate::log;
 use heed::RoTxn;
@@ -30,6 +31,8 @@ struct State {
     positions: ByStream<Position>,
     /// Records of which cannot be told whose they are.
     damaged: Vec<Position>,
+    /// Whether it cannot be read what was removed.
+    is_removed_damaged: bool,
 }
 
 /// What the tail knows of a stream.
@@ -50,6 +53,7 @@ impl Tail {
             dropped: Position::ZERO,
             positions: HashMap::default(),
             damaged: Vec::new(),
+            is_removed_damaged: false,
         }))
     }
 
@@ -159,7 +163,7 @@ impl State {
         let mut expected = self.seen.next();
         for found in databases.log.walk(snapshot, expected..=last)? {
             let (position, record) = found?;
-            if !databases.nothing_missing(snapshot, expected, position)? {
+            if !self.nothing_missing(databases, snapshot, expected, position)? {
                 self.damaged.push(position.previous());
             }
             expected = position.next();
@@ -173,11 +177,27 @@ impl State {
             }
         }
         // Where keys are damaged, a read may end too early.
-        if !databases.nothing_missing(snapshot, expected, last.next())? {
+        if !self.nothing_missing(databases, snapshot, expected, last.next())? {
             self.damaged.push(last);
         }
         self.seen = last;
         Ok(true)
+    }
+
+    /// As [`Databases::nothing_missing`]. Where a damaged page keeps it from being told what was removed, what is not there may be
+    /// missing: that is an error once, as LMDB reads no more in a transaction that has met one.
+    fn nothing_missing(
+        &mut self,
+        databases: &Databases,
+        snapshot: &RoTxn<'_>,
+        expected: Position,
+        found: Position,
+    ) -> Result<bool, StoreError> {
+        if self.is_removed_damaged {
+            return Ok(databases.adjoins(expected, found));
+        }
+        let answer = databases.nothing_missing(snapshot, expected, found);
+        answer.inspect_err(|error| self.is_removed_damaged = is_damaged_page(error))
     }
 
     fn insert(&mut self, last: Position, entries: &[Entry]) {

@@ -7,7 +7,7 @@ use common::{
     Lines, append, assert_sound, child_directory, event, fill, open_unsynced, read_log,
     read_stream, start_child, stream, verify,
 };
-use midgard::{ExpectedVersion, Position, Store, StoreError, Version, block_on};
+use midgard::{Append, ExpectedVersion, Position, Store, StoreError, Version, block_on};
 use midgard_store_lmdb::{BackupError, LmdbStore, Progress};
 use std::fs;
 use std::ops::ControlFlow;
@@ -337,4 +337,60 @@ fn a_full_disk_is_told_and_leaves_nothing_behind() {
     assert_eq!(lines.next("events ").unwrap(), "40");
     assert!(child.wait().unwrap().success());
     assert_eq!(names_in(directory.path()), ["store"]);
+}
+
+/// How often some bytes stand in the file of a store.
+fn occurrences(directory: &Path, bytes: &[u8]) -> usize {
+    let file = fs::read(directory.join("data.mdb")).unwrap();
+    let windows = file.windows(bytes.len());
+    windows.filter(|window| *window == bytes).count()
+}
+
+#[test]
+fn a_compacting_backup_has_no_bytes_of_events_that_were_removed() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("store");
+    let store = open_unsynced(&path);
+    let secret = "only-ann-may-know-this";
+    let of = |length: usize| event(format!("{secret}{}", "x".repeat(length)));
+    // In blocks, by themselves, with pieces, and on pages of their own.
+    for round in 0..20 {
+        append(&store, "ann", vec![of(10); 50]).unwrap();
+        append(&store, "others", vec![event("1"); 5 + round]).unwrap();
+        for length in [0, 300, 900, 2_500, 20_000] {
+            append(&store, "ann", vec![of(length)]).unwrap();
+            append(&store, "bob", vec![of(length), event("2")]).unwrap();
+        }
+        // Of one append, among others'.
+        let append = Append::to(stream("ann"), ExpectedVersion::Any, vec![of(60); 20]);
+        let both = append.and(stream("others"), ExpectedVersion::Any, vec![event("3"); 20]);
+        block_on(store.append(both)).unwrap();
+    }
+    block_on(store.tombstone(&stream("ann"), ExpectedVersion::Any)).unwrap();
+    let last = block_on(store.stream_state(&stream("bob"))).unwrap().last;
+    block_on(store.truncate(&stream("bob"), last, ExpectedVersion::Any)).unwrap();
+    append(&store, "others", vec![event("4")]).unwrap();
+
+    let [plain, compacting] = ["plain", "compacting"].map(|name| parent.path().join(name));
+    store.backup().to(&plain, quietly).unwrap();
+    store
+        .backup()
+        .compacting()
+        .to(&compacting, quietly)
+        .unwrap();
+    assert!(occurrences(&path, secret.as_bytes()) > 0);
+    assert!(occurrences(&plain, secret.as_bytes()) > 0);
+    assert_eq!(occurrences(&compacting, secret.as_bytes()), 0);
+
+    // As the docs say: the backup takes the place of the store.
+    let log = read_log(&store).unwrap();
+    drop(store);
+    fs::remove_dir_all(&path).unwrap();
+    fs::rename(&compacting, &path).unwrap();
+    let store = open_unsynced(&path);
+    assert_eq!(read_log(&store).unwrap(), log);
+    assert_sound(&verify(&store));
+    append(&store, "bob", vec![event("5")]).unwrap();
+    drop(store);
+    assert_eq!(occurrences(&path, secret.as_bytes()), 0);
 }

@@ -174,17 +174,23 @@ impl EntryWrite {
     /// # Errors
     /// [`LimitError`] names what is empty or too long, and the limit.
     pub fn check_limits(&self) -> Result<(), LimitError> {
-        let expected = self.expected.keys().map(Vec::as_slice);
-        for key in expected.chain(self.changes.iter().map(|(key, _)| key)) {
+        let entries = self.expected.len() + self.changes.len();
+        limits::check_size(Limited::Entries, limits::ENTRIES_PER_WRITE, entries)?;
+        let expected = self.expected.iter();
+        let expected = expected.map(|(key, value)| (key.as_slice(), value.as_deref()));
+        let mut bytes = 0;
+        for (key, value) in expected.chain(self.changes.iter()) {
             if key.is_empty() {
                 return Err(LimitError::Empty(Limited::EntryKey));
             }
             limits::check_size(Limited::EntryKey, limits::ENTRY_KEY_BYTES, key.len())?;
+            bytes += key.len() + value.map_or(0, <[u8]>::len);
         }
         let mut values = self.changes.iter().filter_map(|(_, value)| value);
         values.try_for_each(|value| {
             limits::check_size(Limited::EntryValue, limits::ENTRY_VALUE_BYTES, value.len())
-        })
+        })?;
+        limits::check_size(Limited::EntryWrite, limits::ENTRY_WRITE_BYTES, bytes)
     }
 
     /// What is expected of which entries, in the order of keys.

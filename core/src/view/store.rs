@@ -4,6 +4,7 @@ use super::layout::{self, CounterNote, FORMAT, TableNote, ViewNote};
 use super::transaction::ViewTransaction;
 use super::views::Views;
 use super::{ViewDefinition, ViewError};
+use crate::error::StoreError;
 use crate::projection::{Generation, ViewStore};
 use crate::store::{Direction, after_prefix};
 use std::ops::{Bound, ControlFlow};
@@ -59,10 +60,15 @@ impl ViewStore for Views {
     }
 
     fn is_refusal(&self, error: &ViewError) -> bool {
-        use ViewError::{Encode, Failed, NotUnique, RowTooLarge};
+        use ViewError::{Encode, Failed, NotUnique, RowTooLarge, Store};
         matches!(
             error,
-            Encode { .. } | RowTooLarge { .. } | NotUnique { .. } | Failed { .. }
+            Encode { .. }
+                | RowTooLarge { .. }
+                | NotUnique { .. }
+                | Failed { .. }
+                // Of fewer events there are fewer rows.
+                | Store(StoreError::Limit(_))
         )
     }
 
@@ -254,5 +260,28 @@ impl ViewTransaction {
         self.notes.get(key)?;
         self.notes.put(key, None);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+    use crate::limits::{ENTRY_WRITE_BYTES, LimitError, Limited};
+
+    #[test]
+    fn rows_that_are_too_many_for_one_write_are_tried_again_with_fewer_events() {
+        let views = Views::new(MemoryStore::new());
+        let limit = StoreError::Limit(LimitError::TooLong {
+            what: Limited::EntryWrite,
+            limit: ENTRY_WRITE_BYTES,
+            actual: ENTRY_WRITE_BYTES + 1,
+        });
+        assert!(views.is_refusal(&ViewError::Store(limit)));
+        let unknown = StoreError::OutcomeUnknown {
+            reason: "the disk is gone".to_owned(),
+            source: None,
+        };
+        assert!(!views.is_refusal(&ViewError::Store(unknown)));
     }
 }

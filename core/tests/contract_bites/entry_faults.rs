@@ -150,7 +150,14 @@ write_fault! {
                 }
                 (!key.is_empty()).then_some((key, value))
             };
-            values.into_iter().filter_map(fit).collect()
+            let mut bytes = 0;
+            let is_within = |(key, value): &(Vec<u8>, Option<Vec<u8>>)| {
+                bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+                bytes <= limits::ENTRY_WRITE_BYTES
+            };
+            let fitting = values.into_iter().filter_map(fit);
+            let most = limits::ENTRIES_PER_WRITE / 2;
+            fitting.take(most).take_while(is_within).collect()
         };
         (expected, changes) = (fitting(expected), fitting(changes));
     }

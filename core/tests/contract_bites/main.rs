@@ -149,6 +149,8 @@ caught! {
     skips_checks_of_the_limits_of_keys: SkipsEntryLimits, by key_of_an_entry_too_long;
     skips_checks_of_empty_keys: SkipsEntryLimits, by key_of_an_entry_empty;
     skips_checks_of_the_limits_of_values: SkipsEntryLimits, by value_of_an_entry_too_large;
+    skips_checks_of_the_number_of_entries: SkipsEntryLimits, by too_many_entries_at_once;
+    skips_checks_of_the_bytes_of_entries: SkipsEntryLimits, by too_many_bytes_of_entries_at_once;
     ignores_the_limit_of_reads_of_entries: IgnoresEntryLimits, by entries_after_a_key_up_to_a_limit;
     begins_reads_of_entries_too_early: BeginsAtTheKey, by entries_after_a_key_up_to_a_limit;
     ends_reads_of_entries_too_late: EndsAfterTheKey, by entries_between_two_keys;

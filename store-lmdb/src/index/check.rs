@@ -2,7 +2,7 @@
 
 use super::block::{self, Block, Place};
 use super::manifest::Run;
-use super::{Entry, Index, Manifest, damaged};
+use super::{Entry, Index, Manifest, damaged, part_key};
 use crate::error::backend;
 use heed::RoTxn;
 use midgard::StoreError;
@@ -15,10 +15,13 @@ pub(crate) struct PartPlace {
     part: u32,
 }
 
-/// A part that was looked at.
+/// A part that was looked at, or several that are missing.
 #[derive(Debug)]
 pub(crate) struct Checked {
+    /// The last of them.
     pub(crate) place: PartPlace,
+    /// How many there are.
+    pub(crate) parts: u64,
     /// What can be read of it.
     pub(crate) entries: Vec<Entry>,
     /// What is wrong with it.
@@ -36,7 +39,9 @@ impl Index {
         let next_of = |run: Run| {
             let from = match after {
                 Some(after) if after.run > run.number => return None,
-                Some(after) if after.run == run.number => run.from.max(after.part + 1),
+                Some(after) if after.run == run.number => {
+                    run.from.max(after.part.saturating_add(1))
+                }
                 _ => run.from,
             };
             (from < run.to).then_some((run, from))
@@ -45,19 +50,44 @@ impl Index {
         let Some((run, part)) = next.min_by_key(|(run, _)| run.number) else {
             return Ok(None);
         };
-        let place = PartPlace {
-            run: run.number,
-            part,
-        };
+        let mut end = part + 1;
         let (entries, faults) = match self.part(transaction, run, part) {
             Ok(bytes) => check(run, part, bytes),
-            Err(error) => (Vec::new(), vec![error.to_string()]),
+            Err(error) => {
+                end = self.next_part(transaction, run, end)?;
+                let fault = match end - part {
+                    1 => error.to_string(),
+                    _ => {
+                        let (run, last) = (run.number, end - 1);
+                        damaged(&format!("parts {part} to {last} of run {run} are missing"))
+                            .to_string()
+                    }
+                };
+                (Vec::new(), vec![fault])
+            }
         };
         Ok(Some(Checked {
-            place,
+            place: PartPlace {
+                run: run.number,
+                part: end - 1,
+            },
+            parts: u64::from(end - part),
             entries,
             faults,
         }))
+    }
+
+    /// The first part of a run that is there, from one on; the end of the run when there is none.
+    fn next_part(&self, transaction: &RoTxn<'_>, run: Run, from: u32) -> Result<u32, StoreError> {
+        let key = part_key(run.number, from);
+        let next = self.0.get_greater_than_or_equal_to(transaction, &key);
+        let next = next.map_err(backend("read the index"))?;
+        let part = next.and_then(|(key, _)| {
+            let (number, part) = key.split_first_chunk::<8>()?;
+            let part = u32::from_be_bytes(part.try_into().ok()?);
+            (u64::from_be_bytes(*number) == run.number).then_some(part)
+        });
+        Ok(part.map_or(run.to, |part| part.clamp(from, run.to)))
     }
 
     /// How many parts there are, beside those that are in a run.

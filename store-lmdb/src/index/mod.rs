@@ -121,10 +121,18 @@ fn part_key(run: u64, part: u32) -> [u8; 12] {
     key
 }
 
+/// What is being done where something is found that cannot be what was written.
+const READ: &str = "read the index of streams";
+
+/// Whether an error says that what was written of the index is [damaged].
+pub(crate) fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Backend { action, source } if *action == READ && !source.is::<heed::Error>())
+}
+
 /// What is said of an index that cannot be what was written.
 fn damaged(what: &str) -> StoreError {
     StoreError::Backend {
-        action: "read the index of streams",
+        action: READ,
         source: format!("it is damaged ({what}); restore the store from a backup").into(),
     }
 }

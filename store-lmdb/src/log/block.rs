@@ -2,10 +2,23 @@
 //!
 //! How many there are, where each ends, and the records. One that was removed ends where it begins.
 
-use midgard::Position;
+use super::layout::LARGEST_BLOCK;
+use crate::error::corrupt;
+use midgard::{Position, StoreError};
 
 /// What each number takes.
 const NUMBER: usize = 2;
+/// No record has fewer bytes: its checksums and its id take most of them.
+const SMALLEST_RECORD: usize = 32;
+/// No block has had more records.
+pub(super) const MOST_RECORDS: u64 = (LARGEST_BLOCK / (NUMBER + SMALLEST_RECORD)) as u64;
+
+/// What is said of a block of which it cannot be told which records it has.
+pub(super) const DAMAGED: &str = "the block of records that begins with it is damaged";
+
+pub(super) fn damaged(first: Position) -> StoreError {
+    corrupt(first, None, DAMAGED.to_owned())
+}
 
 /// The bytes of a block of so many records, of so many bytes.
 pub(super) const fn size_of(records: usize, bytes: usize) -> usize {
@@ -19,8 +32,7 @@ pub(super) fn encode<'r>(out: &mut Vec<u8>, records: impl Iterator<Item = &'r [u
     out.extend_from_slice(&count.to_le_bytes());
     let mut end = 0_u16;
     for record in records.clone() {
-        // Of a block that is damaged, records may overlap.
-        end = end.wrapping_add(record.len() as u16);
+        end += record.len() as u16;
         out.extend_from_slice(&end.to_le_bytes());
     }
     records.for_each(|record| out.extend_from_slice(record));
@@ -34,15 +46,19 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// What is damaged of it has no records, or others.
-    pub(super) fn parse(bytes: &'a [u8]) -> Self {
-        let parts = bytes.split_first_chunk().and_then(|(count, rest)| {
-            let count = usize::from(u16::from_le_bytes(*count));
-            rest.split_at_checked(count * NUMBER)
-        });
-        let (ends, records) = parts.unwrap_or_default();
+    /// `None` when it is damaged, as zeros are: it has at least one record, and ends where the last one does.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (count, rest) = bytes.split_first_chunk()?;
+        let count = usize::from(u16::from_le_bytes(*count));
+        let (ends, records) = rest.split_at_checked(count * NUMBER)?;
         let (ends, _) = ends.as_chunks();
-        Block { ends, records }
+        let end = usize::from(u16::from_le_bytes(*ends.last()?));
+        (end == records.len()).then_some(Block { ends, records })
+    }
+
+    /// Whether each record ends where it begins, or behind that.
+    pub(super) fn is_in_order(self) -> bool {
+        self.ends.is_sorted_by_key(|end| u16::from_le_bytes(*end))
     }
 
     pub(super) const fn len(self) -> usize {
@@ -98,19 +114,43 @@ mod tests {
             let records: Vec<_> = repeat_with(&mut some).take(6).collect();
             let mut bytes = Vec::new();
             encode(&mut bytes, records.iter().map(Vec::as_slice));
-            let block = Block::parse(&bytes);
+            let Some(block) = Block::parse(&bytes) else {
+                panic!("a block that was just written is damaged");
+            };
             let read: Vec<_> = (0..block.len()).map(|index| block.record(index)).collect();
             assert_eq!(read, records);
+            assert!(block.is_in_order());
 
             // Damaged, as blocks have no checksum of their own.
             let at = random.usize(..bytes.len());
             bytes[at] ^= random.u8(1..);
             bytes.truncate(random.usize(..=bytes.len()));
             let (first, mut left) = (Position(random.u64(1..)), Vec::new());
-            let block = Block::parse(&bytes);
+            let Some(block) = Block::parse(&bytes) else {
+                continue;
+            };
             let read = (0..block.len()).map(|index| block.record(index).len());
             assert!(read.max().unwrap_or_default() <= bytes.len().max(1));
-            block.encode_without(first, &[first, first.next()], &mut left);
+            if block.is_in_order() {
+                block.encode_without(first, &[first, first.next()], &mut left);
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_of_zeros_or_of_more_or_fewer_records_than_it_has_is_damaged() {
+        let records = (1..=40).map(|length| vec![b'x'; length + 32]);
+        let records: Vec<_> = records.collect();
+        let mut bytes = Vec::new();
+        encode(&mut bytes, records.iter().map(Vec::as_slice));
+        assert!(Block::parse(&bytes).is_some());
+        for length in 0..bytes.len() {
+            assert!(Block::parse(&bytes[..length]).is_none());
+            assert!(Block::parse(&vec![0; length]).is_none());
+        }
+        for count in (0..=u16::MAX).filter(|count| *count != 40) {
+            bytes[..NUMBER].copy_from_slice(&count.to_le_bytes());
+            assert!(Block::parse(&bytes).is_none(), "{count}");
         }
     }
 }

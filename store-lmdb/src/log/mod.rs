@@ -1,6 +1,7 @@
 //! The log: records by position.
 
 mod block;
+mod end;
 mod layout;
 mod pending;
 mod scan;
@@ -14,6 +15,7 @@ pub(crate) use walk::Walk;
 use crate::error::{backend, corrupt};
 use crate::record::{self, Header};
 use block::Block;
+use end::last_of_damaged;
 use heed::types::Bytes;
 use heed::{Database, PutFlags, RoTxn, RwTxn};
 use layout::PIECE;
@@ -44,6 +46,8 @@ enum Found<'t> {
     Nothing,
     Record(Position, &'t [u8]),
     Block(Position, Block<'t>),
+    /// Records from this position on, of which cannot be told how many they are.
+    Damaged(Position),
     /// Its beginning, and pieces of it.
     Split(Position),
 }
@@ -55,6 +59,7 @@ impl<'t> Found<'t> {
             Found::Nothing => false,
             Found::Record(at, _) | Found::Split(at) => at == position,
             Found::Block(first, block) => (first..=block.last(first)).contains(&position),
+            Found::Damaged(first) => (first..=last_of_damaged(first)).contains(&position),
         }
     }
 
@@ -64,7 +69,7 @@ impl<'t> Found<'t> {
             return None;
         }
         let record = match self {
-            Found::Nothing | Found::Split(_) => return None,
+            Found::Nothing | Found::Damaged(_) | Found::Split(_) => return None,
             Found::Record(_, bytes) => bytes,
             Found::Block(first, block) => block.record((position.get() - first.get()) as usize),
         };
@@ -139,18 +144,6 @@ pub(crate) fn event<'r>(header: &Header<'r>) -> Result<RecordedEventRef<'r>, Sto
 }
 
 impl Log {
-    /// The last position that was given away; zero in an empty log.
-    pub(crate) fn last_position(&self, transaction: &RoTxn<'_>) -> Result<Position, StoreError> {
-        let last = self.0.last(transaction);
-        let Some((key, bytes)) = last.map_err(backend("read the end of the log"))? else {
-            return Ok(Position::ZERO);
-        };
-        Ok(match place_of(key)? {
-            Place::Record(position) | Place::Piece(position, _) => position,
-            Place::Block(first) => Block::parse(bytes).last(first),
-        })
-    }
-
     /// What is under the last key that may have the record at a position.
     fn around<'t>(
         &self,
@@ -183,9 +176,13 @@ impl Log {
             Some((Place::Block(first), bytes)) => {
                 let index = position.get().saturating_sub(first.get()) as usize;
                 touch::place(bytes, index, length);
-                let block = Block::parse(bytes);
-                touch::record(block.record(index));
-                Found::Block(first, block)
+                match Block::parse(bytes) {
+                    Some(block) => {
+                        touch::record(block.record(index));
+                        Found::Block(first, block)
+                    }
+                    None => Found::Damaged(first),
+                }
             }
         };
         let length = found.record(position).map_or(0, <[u8]>::len);
@@ -200,12 +197,17 @@ impl Log {
         position: Position,
         near: &Cell<Near<'t>>,
     ) -> Result<Option<Record<'t>>, StoreError> {
-        match self.find(transaction, position, near)? {
+        let found = self.find(transaction, position, near)?;
+        match found {
             // There may be much of it: it is put together each time.
             Found::Split(at) if at == position => {
                 let mut records = self.forward(transaction, position..=position)?;
                 let record = records.next().transpose()?;
                 Ok(record.map(|(_, record)| record))
+            }
+            Found::Damaged(first) if found.has(position) => {
+                let reason = format!("the block of records from position {first} on is damaged");
+                Err(corrupt(position, None, reason))
             }
             found => Ok(found.record(position).map(Cow::Borrowed)),
         }
@@ -297,7 +299,8 @@ impl Log {
         while let [position, ..] = rest {
             let in_block = match self.around(transaction, *position)? {
                 Some((Place::Block(first), bytes)) => {
-                    let block = Block::parse(bytes);
+                    let block = Block::parse(bytes).filter(|block| block.is_in_order());
+                    let block = block.ok_or_else(|| block::damaged(first))?;
                     let last = block.last(first);
                     let inside = rest.partition_point(|position| *position <= last);
                     left.clear();
@@ -369,7 +372,11 @@ impl Log {
         // The first of them may be in a block that begins before it.
         let start = *positions.start();
         let from = match self.around(transaction, start)? {
-            Some((Place::Block(first), bytes)) if Block::parse(bytes).last(first) >= start => first,
+            Some((Place::Block(first), bytes))
+                if Block::parse(bytes).is_some_and(|block| block.last(first) >= start) =>
+            {
+                first
+            }
             _ => start,
         };
         Ok((key(from), key(positions.end().next())))

@@ -1,6 +1,6 @@
 //! Records in order.
 
-use super::block::Block;
+use super::block::{self, Block};
 use super::{Place, Record, place_of};
 use crate::error::{backend, corrupt};
 use crate::record;
@@ -28,17 +28,18 @@ fn entry<'t>(next: Option<heed::Result<(&'t [u8], &'t [u8])>>) -> Result<Entry<'
 pub(super) struct Opened<'t> {
     block: Block<'t>,
     first: u64,
-    pub(super) left: Range<usize>,
+    left: Range<usize>,
 }
 
 impl<'t> Opened<'t> {
-    pub(super) fn new(first: Position, bytes: &'t [u8]) -> Self {
-        let block = Block::parse(bytes);
-        Opened {
+    /// `None` when it is damaged.
+    pub(super) fn new(first: Position, bytes: &'t [u8]) -> Option<Self> {
+        let block = Block::parse(bytes)?;
+        Some(Opened {
             block,
             first: first.get(),
             left: 0..block.len(),
-        }
+        })
     }
 
     const fn last(&self) -> Position {
@@ -136,7 +137,13 @@ impl<'t> Forward<'t> {
             }
             match self.0.entry()? {
                 None => return Ok(None),
-                Some((Place::Block(first), bytes)) => self.0.open(Opened::new(first, bytes))?,
+                Some((Place::Block(first), bytes)) => match Opened::new(first, bytes) {
+                    Some(block) => self.0.open(block)?,
+                    None => {
+                        self.0.expect(first)?;
+                        return Err(block::damaged(first));
+                    }
+                },
                 Some((Place::Piece(position, _), _)) => return Err(lost_piece(position)),
                 Some((Place::Record(position), bytes)) => {
                     self.0.expect(position)?;
@@ -225,7 +232,9 @@ impl<'t> Backward<'t> {
                     return Ok(Some((position, Cow::Owned(whole))));
                 }
                 Some((Place::Block(first), bytes)) if of.is_none() => {
-                    let mut block = Opened::new(first, bytes);
+                    let Some(mut block) = Opened::new(first, bytes) else {
+                        return Err(block::damaged(first));
+                    };
                     let until = self.most.get().saturating_sub(first.get()) as usize;
                     block.left.end = block.left.end.min(until.saturating_add(1));
                     self.most = first.previous();

@@ -1,7 +1,7 @@
 //! What lies in the log, in its order, whole or not: for those who look for what is wrong with it.
 
 use super::scan::{Opened, Scan};
-use super::{Place, Record};
+use super::{Place, Record, block};
 use crate::record;
 use midgard::{Position, StoreError};
 use std::borrow::Cow;
@@ -27,12 +27,10 @@ impl<'t> Walk<'t> {
                 self.0.expect(first)?;
                 return self.put_together(place, bytes).map(Some);
             };
-            let block = Opened::new(first, bytes);
-            if block.left.is_empty() {
+            let Some(block) = Opened::new(first, bytes) else {
                 self.0.expect(first)?;
-                let reason = "the block of records that begins with it is damaged";
-                return Ok(Some((first, Err(reason.to_owned()))));
-            }
+                return Ok(Some((first, Err(block::DAMAGED.to_owned()))));
+            };
             self.0.open(block)?;
         }
     }

@@ -108,7 +108,8 @@ impl<'s> Backup<'s> {
     }
 
     /// Leaves free pages out, and writes the others in order. This takes longer; how much smaller the copy is depends on how much was
-    /// removed.
+    /// removed. Of events that were truncated or tombstoned it has no bytes; a backup that does not compact has those that
+    /// `data.mdb` still has.
     pub const fn compacting(mut self) -> Self {
         self.option = CompactionOption::Enabled;
         self

@@ -53,11 +53,14 @@ impl LmdbStore {
     }
 
     /// Checks that everything is there that was written, as it was written: each record with its checksums, gaps in the log,
-    /// the links between the events of each stream, and the index by which streams are found. Of the
-    /// [entries](midgard::store::EntryWrite), which are what readers of the log have made of it, nothing is checked.
+    /// the links between the events of each stream, the index by which streams are found, and that LMDB has as many keys of
+    /// everything as it has noted. Of the [entries](midgard::store::EntryWrite), which are what readers of the log have made of it,
+    /// nothing but their number is checked.
     ///
     /// It looks at the log up to where it ends now. Memory does not grow with the store. What is appended, truncated or
-    /// tombstoned meanwhile is never taken for damage.
+    /// tombstoned meanwhile is never taken for damage. Keys are counted last, and all in one snapshot: so long, `data.mdb`
+    /// grows with what is written, and a map that is full is not made larger, so that `progress` must not wait for the store
+    /// where maps [begin small](crate::LmdbOptions::initial_map_size).
     ///
     /// ```
     /// use midgard_store_lmdb::LmdbStore;

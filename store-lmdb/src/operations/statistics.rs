@@ -152,8 +152,8 @@ impl<'e> Counting<'e> {
     fn progress(&self) -> Progress {
         let ranges = u64::from(self.ranges.count());
         Progress {
-            done: self.next.get() - 1 + u64::from(self.ranges.done()),
-            expected: self.statistics.until.get() + ranges,
+            done: (self.next.get() - 1).saturating_add(u64::from(self.ranges.done())),
+            expected: self.statistics.until.get().saturating_add(ranges),
         }
     }
 

@@ -114,6 +114,7 @@ impl<'e> Batch<'e> {
             pending,
             scratch,
         } = memory;
+        databases.log.check_end(&transaction)?;
         let before = databases.log.last_position(&transaction)?;
         tail.catch_up(before, databases, &transaction)?;
         heads.begin(before);

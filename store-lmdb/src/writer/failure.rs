@@ -17,6 +17,10 @@ pub(super) enum Failure {
         transaction: usize,
         bytes: usize,
     },
+    /// The index cannot be merged, for now. Nothing was written: all of it is to be written again, without that.
+    Merge,
+    /// A request has met a damaged page. Nothing was written: the others are to be written again, without it.
+    Request { index: usize, error: StoreError },
     /// Nothing was written.
     Store(StoreError),
 }

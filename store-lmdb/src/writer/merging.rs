@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::databases::Databases;
-use crate::error::backend;
+use crate::error::{backend, corrupt, is_damaged_page};
 use crate::index;
 use crate::tail::{MERGED_AT, Tail};
 use heed::RwTxn;
@@ -22,13 +22,22 @@ const MOST_RUNS: u64 = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Merging {
     entries: usize,
-    /// Whether a part of the index is damaged: appends to other streams go on without merging runs.
-    is_damaged: bool,
+    /// Nothing is merged before the log is so long: what is damaged then may be as it was, or not.
+    resume_at: Position,
+}
+
+/// Whether the tail was merged, and why nothing more was.
+struct Merged {
+    tail: bool,
+    stopped: Option<StoreError>,
 }
 
 impl Merging {
     /// Merges what is due, in a transaction that has so many new records; tells whether the tail `before` them is in the
     /// index now.
+    ///
+    /// What is damaged of the index keeps nothing from being appended: without being merged, it only grows. It is tried again when
+    /// as many records have come as are merged at once.
     pub(super) fn merge(
         &mut self,
         databases: &Databases,
@@ -37,11 +46,52 @@ impl Merging {
         before: Position,
         records: u64,
     ) -> Result<bool, Failure> {
-        if records == 0 {
+        if records == 0 || before < self.resume_at {
             return Ok(false);
         }
+        // However many there are: of commits that merge less than they bring, runs would grow in number for good.
+        self.entries += records as usize * PER_RECORD;
+        let (merged, error) = match self.try_merge(databases, tail, transaction, before) {
+            Ok(Merged {
+                tail,
+                stopped: None,
+            }) => return Ok(tail),
+            Ok(Merged {
+                tail,
+                stopped: Some(error),
+            }) => (tail, error),
+            Err(error) => (false, error),
+        };
+        let is_unusable = is_damaged_page(&error);
+        if !is_unusable && !index::is_damage(&error) {
+            return Err(error.into());
+        }
+        self.entries = 0;
+        self.resume_at = Position(before.get().saturating_add(MERGED_AT));
+        let resume_at = self.resume_at.get();
+        tracing::warn!(%error, resume_at, "the index of streams is damaged, and is not merged for now");
+        match is_unusable {
+            true => Err(Failure::Merge),
+            false => Ok(merged),
+        }
+    }
+
+    fn try_merge(
+        &mut self,
+        databases: &Databases,
+        tail: &Tail,
+        transaction: &mut RwTxn<'_>,
+        before: Position,
+    ) -> Result<Merged, StoreError> {
         let (index, about) = (databases.index, databases.about);
         let manifest = about.manifest(transaction)?;
+        if manifest.merged > before {
+            let merged = manifest.merged;
+            let reason = format!(
+                "the log ends before it, and the index of streams has positions up to {merged}: what was there is lost"
+            );
+            return Err(corrupt(before.next(), None, reason));
+        }
         let is_full = before.get().saturating_sub(manifest.merged.get()) >= MERGED_AT
             && manifest.run_count() < MOST_RUNS;
         let entries = if is_full && !is_lost(databases, transaction)? {
@@ -49,24 +99,22 @@ impl Merging {
         } else {
             None
         };
-        let merged = entries.is_some();
+        let mut merged = Merged {
+            tail: entries.is_some(),
+            stopped: None,
+        };
         if let Some(entries) = entries {
             index::flush(index, about, transaction, entries, before)?;
         }
-        // However many there are: of commits that merge less than they bring, runs would grow in number for good.
-        self.entries += records as usize * PER_RECORD;
-        while self.entries >= SLICE && !self.is_damaged {
-            self.entries = match index::step(index, about, transaction) {
-                Ok(Some(entries)) => self.entries.saturating_sub(entries.max(SLICE / 8)),
-                Ok(None) => 0,
-                // It looks at all that it merges before it writes.
-                Err(StoreError::Backend { source, .. }) if !source.is::<heed::Error>() => {
-                    tracing::warn!(%source, "the index of streams is not merged any more");
-                    self.is_damaged = true;
-                    0
+        while self.entries >= SLICE && merged.stopped.is_none() {
+            match index::step(index, about, transaction) {
+                Ok(Some(entries)) => {
+                    self.entries = self.entries.saturating_sub(entries.max(SLICE / 8));
                 }
-                Err(error) => return Err(error.into()),
-            };
+                Ok(None) => self.entries = 0,
+                // It looks at all that it merges before it writes.
+                Err(error) => merged.stopped = Some(error),
+            }
         }
         Ok(merged)
     }
@@ -118,6 +166,41 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(about.manifest(&transaction).unwrap().run_count(), 4);
+
+        // It is tried again, but not before there is much to merge.
+        part[40] ^= 1;
+        index.0.put(&mut transaction, &key, &part).unwrap();
+        for (before, runs) in [(4 + MERGED_AT - 1, 4), (4 + MERGED_AT, 1)] {
+            let (databases, before) = (&open.databases, Position(before));
+            merging
+                .merge(databases, tail, &mut transaction, before, 5_000)
+                .unwrap();
+            let manifest = about.manifest(&transaction).unwrap();
+            assert_eq!(manifest.run_count(), runs);
+        }
+    }
+
+    #[test]
+    fn nothing_is_appended_to_a_log_that_ends_before_what_the_index_has() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = LmdbOptions::default().durability(Durability::NoSync);
+        let environment = Environment::open(directory.path(), options).unwrap();
+        let guard = environment.access().unwrap();
+        let open = guard.get().unwrap();
+        let (databases, tail) = (&open.databases, environment.tail());
+        let mut transaction = open.env.write_txn().unwrap();
+        let (index, about) = (databases.index, databases.about);
+        index::flush(index, about, &mut transaction, Vec::new(), Position(9)).unwrap();
+        let mut merge =
+            |before| Merging::default().merge(databases, tail, &mut transaction, before, 1);
+        assert!(matches!(
+            merge(Position(8)),
+            Err(Failure::Store(StoreError::Corrupt {
+                position: Position(9),
+                ..
+            }))
+        ));
+        assert!(!merge(Position(9)).unwrap());
     }
 
     #[test]

@@ -6,12 +6,13 @@ use super::linger::{Filling, Linger};
 use super::prewrite::Prewrite;
 use super::{Answer, Message, Outcome, Signals, Work, room};
 use crate::environment::Environment;
-use crate::error::{backend, is_disk_full};
+use crate::error::{backend, is_damaged_page, is_disk_full};
 use crate::options::Durability;
 use crate::reader;
 use futures_channel::oneshot;
 use heed::Error;
 use midgard::{Full, LogId, Position, StoreError};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,6 +36,10 @@ enum Next {
     /// Nothing came for a while.
     Nothing,
 }
+/// The requests that have met a damaged page, by their places among all.
+type LeftOut = BTreeMap<usize, StoreError>;
+/// How many of them are left out before all the others fail too: each time everything is written anew.
+const MOST_LEFT_OUT: usize = 16;
 
 /// What the thread has.
 pub(super) struct State {
@@ -179,12 +184,14 @@ impl State {
         filling.stopped()
     }
 
-    /// Writes all requests in one transaction; once more when the map was full, and has grown.
+    /// Writes all requests in one transaction; once more when the map was full, and has grown, and without what has met a
+    /// damaged page.
     fn write(&mut self, filling: &mut Filling<'_>, requests: &mut Vec<Request>) -> Vec<Outcome> {
         let mut reopened = false;
         let mut map_size = 0;
+        let mut left_out = LeftOut::new();
         let error = loop {
-            let failure = match self.try_write(filling, requests, &mut map_size) {
+            let failure = match self.try_write(filling, requests, &left_out, &mut map_size) {
                 Ok(outcomes) => return outcomes,
                 Err(failure) => failure,
             };
@@ -209,7 +216,11 @@ impl State {
                     transaction,
                     bytes,
                 } => break self.failed_commit(error, transaction, bytes),
-                Failure::Store(error) => break error,
+                Failure::Merge => {}
+                Failure::Request { index, error } if left_out.len() < MOST_LEFT_OUT => {
+                    left_out.insert(index, error);
+                }
+                Failure::Request { error, .. } | Failure::Store(error) => break error,
             }
         };
         tracing::warn!(%error, appends = requests.len(), "appends failed");
@@ -245,6 +256,7 @@ impl State {
         &mut self,
         filling: &mut Filling<'_>,
         requests: &mut Vec<Request>,
+        left_out: &LeftOut,
         map_size: &mut usize,
     ) -> Result<Vec<Outcome>, Failure> {
         let guard = self.environment.access()?;
@@ -281,10 +293,20 @@ impl State {
         let mut outcomes = Vec::with_capacity(requests.len());
         loop {
             for request in &requests[outcomes.len()..] {
+                if let Some(error) = left_out.get(&outcomes.len()) {
+                    outcomes.push(Err(again(error).into()));
+                    continue;
+                }
                 match batch.apply(&request.work) {
                     Ok(outcome) => outcomes.push(Ok(outcome)),
                     // One that conflicts fails alone: it wrote nothing.
                     Err(batch::Refused::Append(error)) => outcomes.push(Err(error)),
+                    Err(batch::Refused::Batch(Failure::Store(error)))
+                        if is_damaged_page(&error) =>
+                    {
+                        let index = outcomes.len();
+                        return Err(Failure::Request { index, error });
+                    }
                     Err(batch::Refused::Batch(failure)) => return Err(failure),
                 }
             }

@@ -372,6 +372,8 @@ macro_rules! __store_contract_cases {
                 key_of_an_entry_at_its_limit,
                 value_of_an_entry_too_large,
                 value_of_an_entry_at_its_limit,
+                too_many_entries_at_once,
+                too_many_bytes_of_entries_at_once,
                 entry_of_no_bytes,
                 entry_of_any_bytes,
                 entry_of_a_mebibyte,

@@ -1,11 +1,14 @@
 //! What stores of format 1 kept of streams: it leads to the last event of each that has no newer ones.
 
+use super::links::TooMany;
 use super::{Stage, Verifying};
 use crate::databases::Databases;
+use crate::index::StreamKey;
 use crate::reader::Batch;
+use crate::record::Kind;
 use crate::streams::Stream;
 use heed::RoTxn;
-use midgard::{Position, StoreError};
+use midgard::{Position, StoreError, StreamState, Version};
 
 impl Verifying {
     /// Looks at some streams, behind one.
@@ -25,8 +28,10 @@ impl Verifying {
         for name in format_1.names(snapshot, after)? {
             let name = name?;
             let stream = Stream::new(databases, snapshot, name);
-            if let Err(error) = self.stream_of_format_1(&stream) {
-                self.failed_stream(name, error);
+            match self.stream_of_format_1(&stream) {
+                Ok(None) => {}
+                Ok(Some(reason)) => self.findings.problem(None, Some(name), reason),
+                Err(error) => self.failed_stream(name, error),
             }
             batch.add(name.len());
             if batch.is_full() {
@@ -36,22 +41,52 @@ impl Verifying {
         Ok(Stage::Index(None))
     }
 
-    fn stream_of_format_1(&self, stream: &Stream<'_, '_>) -> Result<(), StoreError> {
+    /// Tells what is wrong with what was kept of a stream, if its last event is where it should be.
+    fn stream_of_format_1(&self, stream: &Stream<'_, '_>) -> Result<Option<String>, StoreError> {
         let Some(head) = stream.head_of_format_1()? else {
-            return Ok(());
+            return Ok(None);
         };
-        let key = stream.databases.keys.of(stream.name.as_bytes());
+        let (state, key) = (head.state, stream.databases.keys.of(stream.name.as_bytes()));
+        if let Some(reason) = self.unlike_its_marks(key, state) {
+            return Ok(Some(reason));
+        }
         // What it has since then leads to what it had.
         if stream.last_record(key, self.tail.look_up(key))?.is_some() {
-            return Ok(());
+            return Ok(None);
         }
-        let state = head.state;
         if state.tombstoned || state.first > state.last {
-            return Ok(());
+            return Ok(None);
         }
         let record = stream.record(head.event)?;
         stream.event_header(head.event, &record, state.last)?;
-        Ok(())
+        Ok(None)
+    }
+
+    /// Where a stream begins, and whether it was ended, is what its last mark in the log says. Of one that was truncated in full
+    /// there is nothing else.
+    fn unlike_its_marks(&self, key: StreamKey, state: StreamState) -> Option<String> {
+        let StreamState {
+            first,
+            last,
+            tombstoned,
+        } = state;
+        let kept =
+            format!("the state that is kept of it says that it has versions {first} to {last}");
+        if first > last.next() {
+            return Some(format!("{kept}, which cannot be"));
+        }
+        match self.links.mark_of_format_1(key) {
+            Ok(Some((Kind::Tombstoned, end))) => (!tombstoned || end != last).then(|| {
+                format!("{kept}, and the log says that it was tombstoned at version {end}")
+            }),
+            Ok(Some((_, begin))) => (tombstoned || begin != first).then(|| {
+                format!("{kept}, and the log says that it was truncated before version {begin}")
+            }),
+            Ok(None) => (tombstoned || first > Version::FIRST).then(|| {
+                format!("{kept}, and the log has no mark that it was truncated or tombstoned")
+            }),
+            Err(TooMany) => None,
+        }
     }
 
     fn failed_stream(&mut self, name: &str, error: StoreError) {

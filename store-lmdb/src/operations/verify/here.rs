@@ -68,7 +68,13 @@ impl Here<'_, '_, '_> {
                 "it is version {version}, and its stream was truncated before version {first}"
             ));
         }
-        if version > state.last {
+        // A truncation of format 1 has the first version that was left, which may come next.
+        let is_truncation_of_1 = header.is_of_format_1() && header.kind == Kind::Truncated;
+        let most = match is_truncation_of_1 {
+            true => state.last.next(),
+            false => state.last,
+        };
+        if version > most {
             let (last, at) = (state.last, end.record);
             return Some(format!(
                 "it is version {version}, and its stream ends with version {last} at position {at}"

@@ -61,14 +61,14 @@ impl Verifying {
                     self.entry(databases, snapshot, &manifest, *entry)?;
                 }
             }
-            self.done += 1;
-            looked_at += part.entries.len();
+            self.done = self.done.saturating_add(part.parts);
+            looked_at += part.entries.len().max(1);
             after = Some(part.place);
             if looked_at >= BATCH {
                 return Ok(Stage::Index(after));
             }
         }
-        Ok(Stage::Done)
+        Ok(Stage::Keys)
     }
 
     fn entry(

@@ -18,6 +18,9 @@ pub(super) const REMEMBERED: usize = 131_072;
 /// How many of the last ones are forgotten in one snapshot.
 const FORGOTTEN: usize = 1024;
 
+/// There were more than are remembered.
+pub(super) struct TooMany;
+
 /// What is remembered of streams from one record to the next.
 pub(super) struct Links {
     remembered: usize,
@@ -32,6 +35,8 @@ pub(super) struct Links {
     snapshot: usize,
     /// Those of which was said that it cannot be told where they end.
     lost: HashSet<StreamKey>,
+    /// The last mark of each in records of format 1; none is forgotten, but some may not be noted.
+    marks_of_format_1: ByStream<(Kind, Version)>,
 }
 
 impl Links {
@@ -44,6 +49,27 @@ impl Links {
             ends: ByStream::default(),
             snapshot: 0,
             lost: HashSet::new(),
+            marks_of_format_1: ByStream::default(),
+        }
+    }
+
+    /// The last mark of a stream in records of format 1. An error when there were too many to note that of each.
+    pub(super) fn mark_of_format_1(
+        &self,
+        key: StreamKey,
+    ) -> Result<Option<(Kind, Version)>, TooMany> {
+        match self.marks_of_format_1.get(&key) {
+            Some(mark) => Ok(Some(*mark)),
+            None if self.marks_of_format_1.len() < REMEMBERED => Ok(None),
+            None => Err(TooMany),
+        }
+    }
+
+    fn note_mark_of_format_1(&mut self, key: StreamKey, header: &Header<'_>) {
+        let is_noted = self.marks_of_format_1.contains_key(&key);
+        if is_noted || self.marks_of_format_1.len() < REMEMBERED {
+            let mark = (header.kind, header.version);
+            self.marks_of_format_1.insert(key, mark);
         }
     }
 
@@ -66,6 +92,9 @@ impl Links {
     ) {
         let stream = Stream::new(databases, snapshot, name);
         let key = databases.keys.of(header.stream);
+        if header.is_of_format_1() && header.kind != Kind::Event {
+            self.note_mark_of_format_1(key, header);
+        }
         let Some(end) = self.end(&stream, key, tail, findings) else {
             return;
         };

@@ -7,6 +7,7 @@ mod findings;
 mod format_1;
 mod here;
 mod index;
+mod keys;
 mod links;
 mod records;
 mod removed;
@@ -89,17 +90,17 @@ fn verify_with(
 ) -> Result<Verification, StoreError> {
     let mut verifying =
         environment.read(|databases, snapshot| Verifying::new(databases, snapshot, remembered))?;
-    while verifying.stage != Stage::Done {
+    while verifying.stage != Stage::Keys {
         environment.read(|databases, snapshot| {
             verifying.batch(databases, snapshot);
             Ok(())
         })?;
-        let is_stopped = progress(verifying.progress()).is_break();
-        if is_stopped && verifying.stage != Stage::Done {
+        if progress(verifying.progress()).is_break() {
             return Ok(verifying.findings.verification);
         }
     }
-    verifying.findings.verification.is_complete = true;
+    let counted = verifying.keys(environment, &mut progress)?;
+    verifying.findings.verification.is_complete = counted.is_continue();
     Ok(verifying.findings.verification)
 }
 
@@ -114,7 +115,8 @@ enum Stage {
     Format1(String),
     /// Parts of the index, behind one.
     Index(Option<PartPlace>),
-    Done,
+    /// How many keys there are.
+    Keys,
 }
 
 /// How far a verification is.
@@ -140,11 +142,13 @@ impl Verifying {
     ) -> Result<Self, StoreError> {
         let mut findings = Findings::default();
         let last = databases.log.last_position(snapshot)?;
-        findings.verification.until = last;
+        // A position that is damaged may be the last number there is, and nothing would be behind it.
+        findings.verification.until = last.min(Position::MAX.previous());
         let others = match index::parts(databases, snapshot, last, &mut findings) {
-            Some(parts) => parts + removed::ranges(databases, snapshot)?,
+            Some(parts) => parts.saturating_add(removed::ranges(databases, snapshot)?),
             None => 0,
         };
+        let others = others.saturating_add(keys::noted(databases, snapshot));
         Ok(Verifying {
             stage: Stage::Records(Position::FIRST),
             findings,
@@ -160,11 +164,11 @@ impl Verifying {
         let until = self.findings.verification.until.get();
         let done = match self.stage {
             Stage::Records(next) => next.get() - 1,
-            _ => until + self.done,
+            _ => until.saturating_add(self.done),
         };
         Progress {
             done,
-            expected: done.max(until + self.others),
+            expected: done.max(until.saturating_add(self.others)),
         }
     }
 
@@ -175,7 +179,7 @@ impl Verifying {
             Stage::Removed(after) => self.removed(databases, snapshot, *after),
             Stage::Format1(after) => self.streams_of_format_1(databases, snapshot, &after.clone()),
             Stage::Index(after) => self.index(databases, snapshot, *after),
-            Stage::Done => Ok(Stage::Done),
+            Stage::Keys => Ok(Stage::Keys),
         };
         self.stage = next.unwrap_or_else(|error| {
             // What cannot be read cannot be stepped over either.
@@ -184,7 +188,7 @@ impl Verifying {
                 Stage::Records(_) => Stage::Removed(Position::ZERO),
                 Stage::Removed(_) => Stage::Format1(String::new()),
                 Stage::Format1(_) => Stage::Index(None),
-                Stage::Index(_) | Stage::Done => Stage::Done,
+                Stage::Index(_) | Stage::Keys => Stage::Keys,
             }
         });
     }

@@ -9,6 +9,9 @@ use crate::record::{Header, Kind};
 use heed::RoTxn;
 use midgard::{Position, StoreError};
 
+/// How many ranges of missing positions are looked at in one snapshot.
+const RANGES: usize = 1024;
+
 impl Verifying {
     /// Looks at some records, from a position on.
     pub(super) fn records(
@@ -41,7 +44,10 @@ impl Verifying {
                 Err(error) => return Ok(self.pass_over(next, &error)),
             };
             self.stride = 1;
-            self.gap(databases, snapshot, next, position)?;
+            next = self.gap(databases, snapshot, next, position)?;
+            if next < position {
+                return Ok(Stage::Records(next));
+            }
             next = position.next();
             batch.add(record.as_ref().map_or(0, |record| record.len()));
             self.findings.verification.records += 1;
@@ -53,8 +59,13 @@ impl Verifying {
                 return Ok(Stage::Records(next));
             }
         }
-        self.gap(databases, snapshot, next, until.next())?;
-        Ok(Stage::Records(until.next()))
+        // Of a block that is damaged at the end of the log, nobody knows where it ended.
+        if databases.log.certain_last_position(snapshot).is_ok() {
+            next = self.gap(databases, snapshot, next, until.next())?;
+        } else {
+            next = until.next();
+        }
+        Ok(Stage::Records(next))
     }
 
     /// Goes on behind a place where the log cannot be read. What keeps it from being read may be long, and is passed over in
@@ -67,27 +78,32 @@ impl Verifying {
         Stage::Records(next.min(self.findings.verification.until.next()))
     }
 
-    /// Looks at what is not there, between where a record was expected and where one was found.
+    /// Looks at what is not there, between where a record was expected and where one was found: at as many ranges as a batch
+    /// has, wherever those positions are. Tells where to go on.
     fn gap(
         &mut self,
         databases: &Databases,
         snapshot: &RoTxn<'_>,
         expected: Position,
         found: Position,
-    ) -> Result<(), StoreError> {
-        let mut missing = expected;
-        while missing < found {
-            if databases.nothing_missing(snapshot, missing, found)? {
-                break;
-            }
+    ) -> Result<Position, StoreError> {
+        let mut next = expected;
+        for _ in 0..RANGES {
             // Some of it may have been removed.
-            if !databases.nothing_missing(snapshot, missing, missing.next())? {
-                self.findings
-                    .problem(missing, None, "it is missing, and was not removed");
-            }
-            missing = missing.next();
+            let Some(missing) = databases.first_missing(snapshot, next, found)? else {
+                return Ok(found);
+            };
+            let (first, last) = missing.into_inner();
+            let reason = match first == last {
+                true => "it is missing, and was not removed".to_owned(),
+                false => {
+                    format!("all from here to position {last} are missing, and were not removed")
+                }
+            };
+            self.findings.problem(first, None, reason);
+            next = last.next();
         }
-        Ok(())
+        Ok(next)
     }
 
     fn record(

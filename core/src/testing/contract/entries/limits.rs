@@ -70,6 +70,39 @@ pub(in super::super) async fn value_of_an_entry_at_its_limit<F: Fixture>(fixture
     has(&store, b"key", &large).await;
 }
 
+pub(in super::super) async fn too_many_entries_at_once<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    put_all(&store, &[b"a"]).await;
+    let wanted = LimitError::TooLong {
+        what: Limited::Entries,
+        limit: limits::ENTRIES_PER_WRITE,
+        actual: limits::ENTRIES_PER_WRITE + 1,
+    };
+    let mut change = EntryWrite::new().expect(b"a", Some(b"a"));
+    for number in 0..limits::ENTRIES_PER_WRITE as u32 {
+        change.set(number.to_be_bytes().to_vec(), None);
+    }
+    breaks_limit(&store, change, &wanted).await;
+}
+
+pub(in super::super) async fn too_many_bytes_of_entries_at_once<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    put_all(&store, &[b"a"]).await;
+    let wanted = LimitError::TooLong {
+        what: Limited::EntryWrite,
+        limit: limits::ENTRY_WRITE_BYTES,
+        actual: limits::ENTRY_WRITE_BYTES + 1,
+    };
+    // Each is within its own limit.
+    let value = vec![b' '; limits::ENTRY_VALUE_BYTES - 1];
+    let values = limits::ENTRY_WRITE_BYTES / limits::ENTRY_VALUE_BYTES;
+    let mut change = EntryWrite::new();
+    for key in 0..values as u8 {
+        change = change.put(&[key], &value);
+    }
+    breaks_limit(&store, change.remove(b"x"), &wanted).await;
+}
+
 pub(in super::super) async fn entry_of_no_bytes<F: Fixture>(fixture: &F) {
     let store = fixture.open();
     write(&store, EntryWrite::new().put(b"key", b"")).await;

@@ -294,6 +294,10 @@ pub(in super::super) async fn limits_of_the_entries_of_an_append<F: Fixture>(fix
     let long_key = too_long(Limited::EntryKey, limits::ENTRY_KEY_BYTES, long.len());
     let large_value = too_long(Limited::EntryValue, limits::ENTRY_VALUE_BYTES, large.len());
     let fine = EntryWrite::new().put(b"a", b"new").put(b"b", b"new");
+    let most = limits::ENTRIES_PER_WRITE;
+    let mut many = EntryWrite::new();
+    (0..=most as u32).for_each(|number| many.set(number.to_be_bytes().to_vec(), None));
+    let too_many = too_long(Limited::Entries, most, most + 1);
     let broken = [
         (fine.clone().put(b"", b"value"), &empty),
         (fine.clone().remove(b""), &empty),
@@ -302,6 +306,7 @@ pub(in super::super) async fn limits_of_the_entries_of_an_append<F: Fixture>(fix
         (fine.clone().remove(&long), &long_key),
         (fine.clone().expect(&long, None), &long_key),
         (fine.clone().put(b"c", &large), &large_value),
+        (many, &too_many),
     ];
     for (entries, wanted) in broken {
         for events in [events(1), Vec::new()] {

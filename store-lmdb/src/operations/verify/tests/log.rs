@@ -81,6 +81,36 @@ fn pieces_that_are_missing_or_too_many_are_found() {
 }
 
 #[test]
+fn a_record_without_bytes_is_damage_wherever_it_is() {
+    for position in [2, 3] {
+        let scene = Scene::new();
+        scene.put_stream("a", 1);
+        scene.put_stream("b", 2);
+        scene.write(|databases, transaction| {
+            let key = Position(position).get().to_be_bytes();
+            databases.log.0.put(transaction, &key, b"").unwrap();
+        });
+        let damaged = format!("position {position}: it has only 0 bytes");
+        assert_eq!(scene.problems()[0], damaged);
+        let found = scene.environment.read(|databases, snapshot| {
+            let forward = databases.forward(snapshot, Position::FIRST..=Position(3))?;
+            let headers = forward.map(|record| {
+                let (position, bytes) = record?;
+                crate::log::header(position, &bytes).map(drop)
+            });
+            headers.collect::<Result<Vec<_>, _>>()
+        });
+        assert!(
+            found
+                .unwrap_err()
+                .to_string()
+                .contains(&position.to_string())
+        );
+        assert_eq!(scene.last(), 3);
+    }
+}
+
+#[test]
 fn only_so_many_problems_are_listed_and_all_are_counted() {
     let scene = Scene::new();
     scene.write(|databases, transaction| {
@@ -152,8 +182,11 @@ fn each_record_of_a_block_is_looked_at() {
     assert_eq!(
         change(&|bytes| bytes[0] = 0)[..2],
         [
-            "position 1: the block of records that begins with it is damaged",
-            "position 2: it is missing, and was not removed",
+            "position 1: the block of records that begins with it is damaged".to_owned(),
+            format!(
+                "position 2: all from here to position {} are missing, and were not removed",
+                bytes[0]
+            ),
         ]
     );
     assert_eq!(change(&|_| {}), [""; 0]);
@@ -165,6 +198,7 @@ fn a_last_record_that_is_missing_from_its_block_is_found() {
     let count = usize::from(bytes[0]);
     let last = bytes[2 * count - 2..2 * count].to_vec();
     bytes[2 * count..2 + 2 * count].copy_from_slice(&last);
+    bytes.truncate(2 + 2 * count + usize::from(u16::from_le_bytes([last[0], last[1]])));
     scene.write(|databases, transaction| {
         let log = databases.log.0;
         log.clear(transaction).unwrap();
@@ -176,6 +210,94 @@ fn a_last_record_that_is_missing_from_its_block_is_found() {
             "position {count}: it is missing, and was not removed"
         )]
     );
+}
+
+#[test]
+fn a_block_of_zeros_at_the_end_is_damage_and_nobody_knows_what_it_had() {
+    let (scene, key, bytes) = block();
+    scene.write(|databases, transaction| {
+        let log = databases.log.0;
+        log.clear(transaction).unwrap();
+        log.put(transaction, &key, &vec![0; bytes.len()]).unwrap();
+    });
+    let damaged = ["position 1: the block of records that begins with it is damaged"];
+    assert_eq!(scene.problems(), damaged);
+    // What comes behind it has a position that none of its records can have had.
+    assert!(scene.last() > u64::from(bytes[0]));
+    let before = scene.last();
+    scene.put(&event("z", 1));
+    assert_eq!(scene.last(), before + 1);
+    assert_eq!(
+        scene.problems(),
+        [
+            damaged[0].to_owned(),
+            format!(
+                "position 2: all from here to position {before} are missing, and were not removed"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn what_is_missing_costs_no_more_the_more_of_it_there_is() {
+    for last in [1 << 40, u64::MAX - 1, u64::MAX] {
+        let scene = Scene::new();
+        scene.put_stream("a", 3);
+        scene.write(|databases, transaction| {
+            let key = last.to_be_bytes();
+            databases.log.0.put(transaction, &key, b"damaged").unwrap();
+            let removed = databases.removed.0;
+            removed.put(transaction, &10, &(1 << 30)).unwrap();
+        });
+        let mut calls = 0;
+        let found = verify_with(&scene.environment, REMEMBERED, |_| {
+            calls += 1;
+            ControlFlow::Continue(())
+        });
+        let problems = listed(&found.unwrap());
+        assert!(calls < 20, "{calls}");
+        assert!(
+            problems[..2]
+                == [
+                    "position 4: all from here to position 9 are missing, and were not removed"
+                        .to_owned(),
+                    format!(
+                        "position 1073741825: all from here to position {} are missing, and were not removed",
+                        last - 1
+                    )
+                ],
+            "{problems:#?}"
+        );
+    }
+}
+
+#[test]
+fn many_ranges_of_what_is_missing_are_looked_at_in_batches_and_it_can_be_ended() {
+    let scene = Scene::new();
+    scene.put_stream("a", 1);
+    scene.write(|databases, transaction| {
+        for removed in 2..10_000 {
+            let range = (removed * 2, removed * 2);
+            databases
+                .removed
+                .0
+                .put(transaction, &range.0, &range.1)
+                .unwrap();
+        }
+        event("b", 1).write(Position(20_001), databases, transaction);
+    });
+    let mut calls = 0;
+    let found = verify_with(&scene.environment, REMEMBERED, |_| {
+        calls += 1;
+        match calls {
+            ..3 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    });
+    let found = found.unwrap();
+    assert!(!found.is_complete && found.problem_count < 5_000, "{found}");
+    let whole = scene.verify(REMEMBERED);
+    assert_eq!(whole.problem_count, 9_999);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What no flipped byte can do, as a checksum would tell: records and an index that are intact, and do not fit together.
 
+mod format_1;
 mod index;
 mod links;
 mod log;
