@@ -483,6 +483,7 @@ mod tags;
 pub mod testing;
 mod time;
 mod unit_of_work;
+mod uuid_v7;
 pub mod view;
 
 #[doc(hidden)]
