@@ -497,7 +497,7 @@ pub use consumer::{
     ConsumerKind, ConsumerOptions, ConsumerState, DeadLetter, FailurePolicy, LastError, Rebuild,
     Status,
 };
-pub use error::{AppendError, ExecuteError, Full, LoadError, StoreError};
+pub use error::{AppendError, ExecuteError, Full, IdDifference, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
 pub use inbox::{Handle, Inbox, InboxOptions, MessageContext, ParkedMessage, Subscribe};
 pub use limits::{LimitError, Limited};
