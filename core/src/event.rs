@@ -5,7 +5,7 @@ use crate::record::RecordedEventRef;
 use crate::tags::Tags;
 use serde::de::DeserializeOwned;
 use serde::{Deserializer, Serialize, Serializer};
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt::{self, Debug};
 
 /// A fact that happened, stored under a fixed name and version.
@@ -125,6 +125,8 @@ pub struct EventDescriptor {
     pub type_name: &'static str,
     /// The version before this one.
     pub previous: Option<&'static EventDescriptor>,
+    /// What tells two types of one path from each other.
+    type_id: TypeId,
     decode: fn(&RecordedEventRef<'_>) -> Result<Box<dyn AnyEvent>, DecodeError>,
 }
 
@@ -140,6 +142,7 @@ impl EventDescriptor {
             version: E::VERSION,
             type_name,
             previous,
+            type_id: TypeId::of::<E>(),
             decode: |event| codec::decode::<E>(event).map(|event| Box::new(event) as _),
         }
     }
@@ -153,10 +156,11 @@ impl EventDescriptor {
     }
 }
 
-/// Descriptors are equal when they are of the same version of the same Rust type.
+/// Descriptors are equal when they are of the same Rust type. Types of one path may be several: in two releases of a
+/// crate, or in two functions.
 impl PartialEq for EventDescriptor {
     fn eq(&self, other: &Self) -> bool {
-        (self.type_name, self.version) == (other.type_name, other.version)
+        self.type_id == other.type_id
     }
 }
 
