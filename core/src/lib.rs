@@ -463,6 +463,7 @@ mod covers;
 mod dispatch;
 mod error;
 mod event;
+mod fields;
 pub mod inbox;
 pub mod limits;
 mod metadata;

@@ -24,6 +24,7 @@ pub use crate::dispatch::{
     NoOtherDeadline, OneCommand, answer, distinct_texts, is_command, is_event, read_command,
     read_reply, topics,
 };
+pub use crate::fields::by_name;
 
 use crate::aggregate::Aggregate;
 use crate::event::{Event, EventDescriptor, EventSet};
