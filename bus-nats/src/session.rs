@@ -9,6 +9,7 @@ use crate::options::NatsOptions;
 use crate::streams;
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+use midgard::EventId;
 use midgard::bus::BusError;
 use std::error::Error;
 use std::sync::Arc;
@@ -182,6 +183,8 @@ fn connect_options(
         }
     })
     .name("midgard")
+    // The client's own generator of names is copied by a fork: two children would get each other's answers.
+    .custom_inbox_prefix(format!("_INBOX.{}", EventId::new()))
     .connection_timeout(PATIENCE)
     .ping_interval(Duration::from_secs(10))
     .request_timeout(Some(PATIENCE))

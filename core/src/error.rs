@@ -2,6 +2,7 @@
 
 use crate::codec::{DecodeError, EncodeError};
 use crate::limits::LimitError;
+use crate::metadata::EventId;
 use crate::place::{LogId, Position, Version};
 use crate::registry::RegistryError;
 use crate::store::{EntryError, ExpectedVersion};
@@ -192,12 +193,60 @@ pub enum AppendError {
         /// Its key.
         key: Vec<u8>,
     },
+    /// Another event has the id of a new one, which is therefore no retry. Nothing was appended.
+    #[error(
+        "the id {id} belongs to version {version} of stream \"{stream}\", and the event to append has another {difference}: it is no retry; give it an id of its own"
+    )]
+    IdTaken {
+        /// The id.
+        id: EventId,
+        /// The stream of the event that has it.
+        stream: StreamName,
+        /// The version of that event.
+        version: Version,
+        /// What tells the two events from each other.
+        difference: IdDifference,
+    },
+    /// Two events of the append have one id. Nothing was appended.
+    #[error("two events of the append have the id {id}; give each an id of its own")]
+    IdRepeated {
+        /// The id.
+        id: EventId,
+    },
     /// An event could not be written.
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What tells two events of one id from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdDifference {
+    /// They are in different streams.
+    Stream,
+    /// Their names differ.
+    Name,
+    /// The versions of their payloads differ.
+    SchemaVersion,
+    /// Their payloads are written in different ways.
+    Codec,
+    /// The bytes of their payloads differ.
+    Payload,
+}
+
+impl Display for IdDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            IdDifference::Stream => "stream",
+            IdDifference::Name => "name",
+            IdDifference::SchemaVersion => "version of its payload",
+            IdDifference::Codec => "codec",
+            IdDifference::Payload => "payload",
+        })
+    }
 }
 
 impl From<LimitError> for AppendError {

@@ -5,7 +5,7 @@ use crate::record::RecordedEventRef;
 use crate::tags::Tags;
 use serde::de::DeserializeOwned;
 use serde::{Deserializer, Serialize, Serializer};
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt::{self, Debug};
 
 /// A fact that happened, stored under a fixed name and version.
@@ -30,9 +30,29 @@ use std::fmt::{self, Debug};
 ///
 /// # A new version of an event
 ///
-/// A payload is read leniently where serde is: a field that the struct no longer has is passed over,
-/// and one with `#[serde(default)]` may be missing. Any other change is an error when an old payload is
-/// read. Give every change of meaning a version; `#[serde(deny_unknown_fields)]` makes serde strict.
+/// A payload that does not fit the struct is an error when it is read. What serde alone would pass over, and read as
+/// something else than was stored, is an error too, as far as it can be told:
+///
+/// | change of the struct | a payload of before |
+/// |---|---|
+/// | a field is removed | is read without it, unless the struct has `#[serde(deny_unknown_fields)]` |
+/// | a field is added, or gets another name | is an error, also when it is an `Option`; with `#[serde(default)]` a field may be missing, and with `#[serde(alias = "..")]` it has its old name too |
+/// | a field that has a default, or that `skip_serializing_if` leaves out, gets another name | **is read as if it were missing**: write `alias`, too |
+/// | a field gets a type whose JSON is another, or too small a number | is an error: text for a number, `null` for what is no `Option`, 256 for a `u8`, 1.5 for a whole number |
+/// | a field gets a type that has all that the old one has (`u8` and `u64`, `T` and `Option<T>` or a newtype of it) | is read as it was |
+/// | a whole number becomes a float, `f64` becomes `f32`, a list becomes a set | **is read**, but whole numbers beyond 2^53 are rounded, floats too large for an `f32` are infinite, and what is twice in a list is once in the set |
+/// | fields with names are put in another order | is read as it was |
+/// | fields without names are put in another order, or get names, or the other way round; a struct without fields gets or loses its braces | is an error; of types of your own that look alike in JSON **one is read for the other** |
+/// | the same within a struct, or an enum, that is a field | is read as serde does: there, an `Option` that is missing **is `None`**, a list **is taken for the fields** in their order, and an enum that is `untagged` or has a variant `#[serde(other)]` **takes what was another variant**; with `#[serde(deny_unknown_fields)]` on that struct, another name is an error |
+/// | what a field means (cents, that were euros), or two fields of one type exchange their names | **is read**: no reader can tell |
+///
+/// So give every change of meaning a version, and every change of the lines in bold.
+///
+/// The derive refuses what could not be loaded as it was stored: a field that is skipped when it is read, one that is
+/// left out when it is written and has no default, a flattened `Option`, and two fields without names that look the
+/// same in JSON, as far as their types are of the standard library or are the same.
+/// A struct that is read in ways of its own (`from`, `try_from`, `transparent`, or a `Deserialize` written by hand) is
+/// as strict as those are.
 ///
 /// Keep the old struct, give the new one the next version, and say how to come from the old one:
 ///
@@ -125,6 +145,8 @@ pub struct EventDescriptor {
     pub type_name: &'static str,
     /// The version before this one.
     pub previous: Option<&'static EventDescriptor>,
+    /// What tells two types of one path from each other.
+    type_id: TypeId,
     decode: fn(&RecordedEventRef<'_>) -> Result<Box<dyn AnyEvent>, DecodeError>,
 }
 
@@ -140,6 +162,7 @@ impl EventDescriptor {
             version: E::VERSION,
             type_name,
             previous,
+            type_id: TypeId::of::<E>(),
             decode: |event| codec::decode::<E>(event).map(|event| Box::new(event) as _),
         }
     }
@@ -153,10 +176,11 @@ impl EventDescriptor {
     }
 }
 
-/// Descriptors are equal when they are of the same version of the same Rust type.
+/// Descriptors are equal when they are of the same Rust type. Types of one path may be several: in two releases of a
+/// crate, or in two functions.
 impl PartialEq for EventDescriptor {
     fn eq(&self, other: &Self) -> bool {
-        (self.type_name, self.version) == (other.type_name, other.version)
+        self.type_id == other.type_id
     }
 }
 

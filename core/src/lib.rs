@@ -463,6 +463,7 @@ mod covers;
 mod dispatch;
 mod error;
 mod event;
+mod fields;
 pub mod inbox;
 pub mod limits;
 mod metadata;
@@ -483,6 +484,7 @@ mod tags;
 pub mod testing;
 mod time;
 mod unit_of_work;
+mod uuid_v7;
 pub mod view;
 
 #[doc(hidden)]
@@ -496,7 +498,7 @@ pub use consumer::{
     ConsumerKind, ConsumerOptions, ConsumerState, DeadLetter, FailurePolicy, LastError, Rebuild,
     Status,
 };
-pub use error::{AppendError, ExecuteError, Full, LoadError, StoreError};
+pub use error::{AppendError, ExecuteError, Full, IdDifference, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
 pub use inbox::{Handle, Inbox, InboxOptions, MessageContext, ParkedMessage, Subscribe};
 pub use limits::{LimitError, Limited};

@@ -2,21 +2,27 @@
 
 use crate::packed::{self, PackedIter};
 use crate::record::RecordedEvent;
+use crate::uuid_v7;
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
 /// The identity of an event, and of whatever else can lead to one: a UUID, version 7 when made here
 /// (RFC 9562), so that ids sort roughly by time.
+///
+/// Two processes never make the same id, also when one is a fork of the other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(Uuid);
 
 impl EventId {
-    /// A new id.
+    /// A new id. Those of one thread sort in the order in which they were made.
+    ///
+    /// # Panics
+    /// When the system has no random bytes to give, which no system that is set up does.
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
-        EventId(Uuid::now_v7())
+        EventId(uuid_v7::now())
     }
 
     /// The id of these 16 bytes.

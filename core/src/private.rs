@@ -24,10 +24,12 @@ pub use crate::dispatch::{
     NoOtherDeadline, OneCommand, answer, distinct_texts, is_command, is_event, read_command,
     read_reply, topics,
 };
+pub use crate::fields::by_name;
 
 use crate::aggregate::Aggregate;
 use crate::event::{Event, EventDescriptor, EventSet};
 use crate::tags::Tags;
+use core::any::TypeId;
 use core::marker::PhantomData;
 use serde::de::{self, DeserializeSeed, Error as _, MapAccess, Visitor};
 use serde::ser::SerializeStruct;
@@ -39,6 +41,7 @@ inventory::collect!(Registration);
 pub struct AggregateRegistration {
     pub(crate) name: &'static str,
     pub(crate) type_name: &'static str,
+    pub(crate) type_id: TypeId,
     pub(crate) events: &'static [&'static EventDescriptor],
 }
 inventory::collect!(AggregateRegistration);
@@ -48,6 +51,7 @@ impl AggregateRegistration {
         AggregateRegistration {
             name: A::NAME,
             type_name,
+            type_id: TypeId::of::<A>(),
             events: <A::Event as EventSet>::DESCRIPTORS,
         }
     }

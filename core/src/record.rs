@@ -22,7 +22,8 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewEvent {
-    /// Who it is. Appending the same ids again is recognised as a retry.
+    /// Who it is. Appending the same events under the same ids again is recognised as a retry; another event under
+    /// the id of a stored one is [refused](crate::AppendError::IdTaken).
     pub id: EventId,
     /// The name of the event.
     pub name: Cow<'static, str>,
@@ -64,7 +65,7 @@ impl NewEvent {
         Ok(new)
     }
 
-    /// Sets the id, so that a retry can be recognised.
+    /// Sets the id, so that a retry can be recognised. Each event has one of its own.
     #[must_use]
     pub const fn with_id(mut self, id: EventId) -> Self {
         self.id = id;

@@ -5,6 +5,7 @@ use crate::codec::{DecodeError, DecodeReason};
 use crate::event::{AnyEvent, EventDescriptor, EventSet};
 use crate::record::RecordedEventRef;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::OnceLock;
 
 /// Finds event types by their stored names.
@@ -35,9 +36,9 @@ pub struct Registry {
 pub enum RegistryError {
     /// Two event types claim one stored name.
     #[error(
-        "event name \"{name}\" is claimed by both `{}` and `{}`; give one of them another name, \
+        "event name \"{name}\" is claimed by {}; give one of them another name, \
          or make it a version of the other with `upcast_from`",
-        types[0], types[1]
+        Both(types)
     )]
     DuplicateEvent {
         /// The name.
@@ -47,8 +48,8 @@ pub enum RegistryError {
     },
     /// Two aggregates claim one name, and with it one another's streams.
     #[error(
-        "aggregate name \"{name}\" is claimed by both `{}` and `{}`; give one of them another name",
-        types[0], types[1]
+        "aggregate name \"{name}\" is claimed by {}; give one of them another name",
+        Both(types)
     )]
     DuplicateAggregate {
         /// The name.
@@ -69,6 +70,21 @@ pub enum RegistryError {
         /// What it should list.
         newest: &'static EventDescriptor,
     },
+}
+
+/// Two types, which may have one path.
+struct Both<'a>(&'a [&'static str; 2]);
+
+impl fmt::Display for Both<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [one, other] if one == other => write!(
+                f,
+                "two types `{one}`, which are of two releases of a crate (`cargo tree --duplicates` lists them) or of two functions"
+            ),
+            [one, other] => write!(f, "both `{one}` and `{other}`"),
+        }
+    }
 }
 
 impl Registry {
@@ -133,7 +149,7 @@ impl Registry {
     /// Checks aggregates, sorted by name, against each other and against the events.
     fn check(&self, aggregates: &[&AggregateRegistration]) -> Result<(), RegistryError> {
         for pair in aggregates.windows(2) {
-            if pair[0].name == pair[1].name && pair[0].type_name != pair[1].type_name {
+            if pair[0].name == pair[1].name && pair[0].type_id != pair[1].type_id {
                 let types = [pair[0].type_name, pair[1].type_name];
                 return Err(RegistryError::DuplicateAggregate {
                     name: pair[0].name,

@@ -231,7 +231,10 @@ struct Sent {
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "mail.read")]
-struct Read(#[event(tag = "by")] u64, #[event(tag = "at")] Option<u64>);
+struct Read(
+    #[event(tag = "by")] u64,
+    #[event(tag = "at")] Option<String>,
+);
 
 fn tags(event: &impl EventSet) -> Vec<String> {
     let mut tags = Tags::new();

@@ -1,11 +1,12 @@
 //! The last events of the log by their ids, to recognise a retry that expects no exact version.
 
 use crate::index::StreamKey;
-use crate::log::Record;
+use crate::log::{self, Record};
 use crate::record::{Header, Kind};
 use crate::streams::{Head, Stream};
-use midgard::store::rules::RECENT_EVENTS;
-use midgard::{EventId, Position, StoreError, Version};
+use midgard::store::rules::{Holder, RECENT_EVENTS};
+use midgard::{EventId, Position, StoreError, StreamName, Version};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 /// The last [`RECENT_EVENTS`] events of the log. Filled from the log when it is first asked, so that
@@ -14,19 +15,35 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 pub(crate) struct RecentEvents {
     /// Up to where the log was taken in.
     seen: Position,
-    held: HashMap<Key, Held>,
+    held: HashMap<EventId, Holders>,
     /// The events in the order of the log.
     order: VecDeque<(Position, Key, Version)>,
     /// Records that cannot be read.
     damaged: BTreeSet<Position>,
 }
 
-/// An id, and its stream: another one may hold the same id.
+/// An id, and its stream: an append with an exact version does not look whether another holds the same id.
 type Key = (EventId, StreamKey);
 
+/// The streams that hold an id: nearly always one.
+struct Holders {
+    one: Held,
+    others: Vec<Held>,
+}
+
+impl Holders {
+    fn all(&mut self) -> impl Iterator<Item = &mut Held> {
+        std::iter::once(&mut self.one).chain(&mut self.others)
+    }
+}
+
 /// Where in a stream an id is.
+#[derive(Clone, Copy)]
 struct Held {
+    stream: StreamKey,
     first: Version,
+    /// Of the first version.
+    position: Position,
     /// In how many events.
     times: usize,
 }
@@ -37,25 +54,34 @@ impl RecentEvents {
         *self = RecentEvents::default();
     }
 
-    /// The first version of a stream that holds the event `id`.
-    pub(crate) fn version(
+    /// Where the event `id` is: rather in a stream than in another.
+    pub(crate) fn holder(
         &mut self,
         stream: &Stream<'_, '_>,
         head: Head,
         id: EventId,
-    ) -> Result<Option<Version>, StoreError> {
+    ) -> Result<Option<Holder>, StoreError> {
         let caught_up = self.catch_up(stream);
         if caught_up.is_err() {
             // Half of it was taken in.
             self.clear();
         }
         caught_up?;
-        let key = (id, stream.databases.keys.of(stream.name.as_bytes()));
-        if let Some(held) = self.held.get(&key) {
-            return Ok(Some(held.first));
+        let Some(holders) = self.held.get_mut(&id) else {
+            self.check_damaged(stream, head)?;
+            return Ok(None);
+        };
+        let key = stream.databases.keys.of(stream.name.as_bytes());
+        if let Some(held) = holders.all().find(|held| held.stream == key) {
+            return Ok(Some(Holder::Here(held.first)));
         }
+        let Held {
+            first, position, ..
+        } = holders.one;
         self.check_damaged(stream, head)?;
-        Ok(None)
+        let record = stream.record(position)?;
+        let name = log::event(&log::header(position, &record)?)?.stream;
+        Ok(Some(Holder::Elsewhere(StreamName::new(name)?, first)))
     }
 
     /// A damaged record may hold any id, but only in its own stream: the way back tells whether that is this one.
@@ -128,11 +154,7 @@ impl RecentEvents {
             };
             let key = (header.id, databases.keys.of(header.stream));
             self.order.push_back((position, key, header.version));
-            let held = self.held.entry(key).or_insert(Held {
-                first: header.version,
-                times: 0,
-            });
-            held.times += 1;
+            self.hold(position, key, header.version);
         }
         if !databases.nothing_missing(transaction, expected, last.next())? {
             self.damaged.insert(expected);
@@ -157,18 +179,55 @@ impl RecentEvents {
         }
     }
 
+    /// Takes in an event at the end of the log.
+    fn hold(&mut self, position: Position, (id, stream): Key, version: Version) {
+        let held = Held {
+            stream,
+            first: version,
+            position,
+            times: 1,
+        };
+        match self.held.entry(id) {
+            Entry::Vacant(entry) => {
+                entry.insert(Holders {
+                    one: held,
+                    others: Vec::new(),
+                });
+            }
+            Entry::Occupied(entry) => {
+                let holders = entry.into_mut();
+                if let Some(known) = holders.all().find(|known| known.stream == stream) {
+                    known.times += 1;
+                } else {
+                    holders.others.push(held);
+                }
+            }
+        }
+    }
+
     /// Forgets an event that is no more in the order.
     fn forget(&mut self, key: Key, version: Version) {
-        let Some(held) = self.held.get_mut(&key) else {
+        let (id, stream) = key;
+        let Some(holders) = self.held.get_mut(&id) else {
+            return;
+        };
+        let Some(held) = holders.all().find(|held| held.stream == stream) else {
             return;
         };
         held.times -= 1;
-        if held.times == 0 {
-            self.held.remove(&key);
-        } else if held.first == version {
+        if held.times > 0 {
             let mut order = self.order.iter();
-            let next = order.find(|(_, other, _)| *other == key);
-            held.first = next.map_or(version, |(.., version)| *version);
+            if held.first == version
+                && let Some((position, _, next)) = order.find(|(_, other, _)| *other == key)
+            {
+                (held.first, held.position) = (*next, *position);
+            }
+        } else if holders.one.stream != stream {
+            holders.others.retain(|held| held.stream != stream);
+        } else if let Some(other) = holders.others.pop() {
+            holders.one = other;
+        } else {
+            self.held.remove(&id);
         }
     }
 }

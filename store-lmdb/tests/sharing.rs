@@ -10,7 +10,8 @@ use common::{
 use futures_util::StreamExt;
 use midgard::store::{EmbeddedStore, EntryError, EntryWrite, ReadEntries};
 use midgard::{
-    Append, ExpectedVersion, LogId, Position, ReadLog, Store, StoreError, Version, block_on,
+    Append, ExpectedVersion, LogId, NewEvent, Position, ReadLog, Store, StoreError, Version,
+    block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::collections::HashSet;
@@ -183,7 +184,14 @@ fn a_retry_is_recognised_also_when_another_process_made_the_first_append() {
     let of_the_child = read_stream(&store, "shared").unwrap();
     let retry: Vec<_> = of_the_child[6..8]
         .iter()
-        .map(|known| event("any").with_id(known.id))
+        .map(|known| {
+            NewEvent::json(
+                known.name.clone(),
+                known.schema_version,
+                known.payload.clone(),
+            )
+            .with_id(known.id)
+        })
         .collect();
     let answer = append(&store, "shared", retry).unwrap();
     assert_eq!(

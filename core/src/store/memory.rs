@@ -1,6 +1,6 @@
 //! A store in memory.
 
-use super::rules::{self, Decision, RECENT_EVENTS, View};
+use super::rules::{self, Decision, Holder, RECENT_EVENTS, View};
 use super::{
     Append, Appended, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite,
     ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Visit,
@@ -10,7 +10,7 @@ use crate::error::{AppendError, StoreError};
 use crate::metadata::EventId;
 use crate::place::{LogId, Position, Version};
 use crate::query::Query;
-use crate::record::RecordedEvent;
+use crate::record::{RecordedEvent, RecordedEventRef};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use event_listener::Event as Notify;
@@ -51,6 +51,8 @@ struct State {
     /// Events by position. Shared, so that a read can go on without the lock.
     log: BTreeMap<Position, Arc<RecordedEvent>>,
     streams: HashMap<StreamName, StreamEvents>,
+    /// Where the events are that have an id, in the order of the log.
+    ids: HashMap<EventId, Vec<Position>>,
     last_position: Position,
     last_time: Timestamp,
     /// Replaced when it is changed while a read or a snapshot holds it.
@@ -62,8 +64,6 @@ struct StreamEvents {
     state: StreamState,
     /// The positions of versions `state.first..=state.last`.
     positions: Vec<Position>,
-    /// The first version that has an id, of those that a retry is recognised by.
-    ids: HashMap<EventId, Version>,
 }
 
 /// How many events are taken from the lock at once.
@@ -99,7 +99,7 @@ impl MemoryStore {
             return Ok(());
         };
         for position in &removed {
-            state.log.remove(position);
+            state.remove(*position);
         }
         // The end of a stream takes a position of its own, in every store.
         state.last_position = state.last_position.next();
@@ -140,9 +140,30 @@ impl View for State {
         Ok(event.map(|event| (event.id, event.position)))
     }
 
-    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Version>, StoreError> {
-        let events = self.streams.get(stream);
-        Ok(events.and_then(|events| events.recent(id, self.last_position)))
+    fn read_event(
+        &mut self,
+        _stream: &StreamName,
+        position: Position,
+        visit: &mut dyn FnMut(RecordedEventRef<'_>),
+    ) -> Result<(), StoreError> {
+        if let Some(event) = self.log.get(&position) {
+            visit(event.view());
+        }
+        Ok(())
+    }
+
+    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError> {
+        let Some(positions) = self.ids.get(&id) else {
+            return Ok(None);
+        };
+        let oldest = Position(self.last_position.0.saturating_sub(RECENT_EVENTS as u64)).next();
+        let recent = positions.iter().filter(|position| **position >= oldest);
+        let mut holders = recent.filter_map(|position| self.log.get(position));
+        let elsewhere = holders.clone().next();
+        Ok(match holders.find(|event| event.stream == *stream) {
+            Some(event) => Some(Holder::Here(event.version)),
+            None => elsewhere.map(|event| Holder::Elsewhere(event.stream.clone(), event.version)),
+        })
     }
 
     fn first_match(
@@ -178,9 +199,10 @@ impl State {
                 let stream = self.streams.entry(part.stream.clone()).or_default();
                 stream.state.last = *version;
                 stream.positions.push(self.last_position);
-                if stream.recent(event.id, self.last_position).is_none() {
-                    stream.ids.insert(event.id, *version);
-                }
+                self.ids
+                    .entry(event.id)
+                    .or_default()
+                    .push(self.last_position);
                 let recorded = RecordedEvent {
                     log: LogId::MAIN,
                     position: self.last_position,
@@ -199,6 +221,18 @@ impl State {
             }
         }
         Appended::new(LogId::MAIN, position, versions)
+    }
+
+    fn remove(&mut self, position: Position) {
+        let Some(event) = self.log.remove(&position) else {
+            return;
+        };
+        if let Some(positions) = self.ids.get_mut(&event.id) {
+            positions.retain(|other| *other != position);
+            if positions.is_empty() {
+                self.ids.remove(&event.id);
+            }
+        }
     }
 
     fn change_entries(&mut self, write: &EntryWrite) {
@@ -273,15 +307,6 @@ impl StreamEvents {
     fn position(&self, version: Version) -> Option<Position> {
         let index = usize::try_from(version.0.checked_sub(self.state.first.0)?).ok()?;
         self.positions.get(index).copied()
-    }
-
-    /// The version that has an id, if that is recent where the log ends at `last`.
-    fn recent(&self, id: EventId, last: Position) -> Option<Version> {
-        let oldest = Position(last.0.saturating_sub(RECENT_EVENTS as u64)).next();
-        let version = self.ids.get(&id).copied()?;
-        self.position(version)
-            .is_some_and(|position| position >= oldest)
-            .then_some(version)
     }
 }
 
@@ -419,7 +444,6 @@ impl Store for MemoryStore {
     ) -> Result<(), AppendError> {
         self.end(stream, expected, |events| {
             events.state.tombstoned = true;
-            events.ids.clear();
             Some(std::mem::take(&mut events.positions))
         })
     }

@@ -49,6 +49,15 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 ///    later appends. It changes no entry again, whatever it expects of entries. A batch of which only a
 ///    part is known is a conflict. `Any` and `Exists` recognise a retry among the last
 ///    [`rules::RECENT_EVENTS`] events of the log. Once its stream is tombstoned, a retry is told so.
+///
+///    A retry has the id, the stream, the name, the version, the codec and the payload, byte by byte, of each event
+///    that is stored; tags and [metadata](crate::Metadata) are those of the first time. An event that has only the
+///    id in common with one that is stored is [`AppendError::IdTaken`], and never taken for it. It is found out
+///    wherever a retry would be recognised: with `Any` and `Exists` among the last [`rules::RECENT_EVENTS`] events,
+///    of all streams; with `Exact` and `NoStream` at the versions that the append would have got, in its own stream,
+///    when that is no more where the append expects it. Elsewhere an `Exact` append looks for no ids: they are unique
+///    as long as [`EventId::new`](crate::EventId::new) makes them. One append has no id twice:
+///    [`AppendError::IdRepeated`].
 /// 5. Once a reader has passed a position, no event at or below it ever appears.
 /// 6. An [`AppendCondition`](crate::AppendCondition) is checked in the same atomic step.
 /// 7. Reads go forward or backward from anywhere, in constant memory, while appends go on.
@@ -74,8 +83,8 @@ pub trait Store: Send + Sync + 'static {
     /// its entries are changed.
     ///
     /// # Errors
-    /// [`AppendError::Conflict`], [`AppendError::ConditionFailed`], [`AppendError::Tombstoned`] and
-    /// [`AppendError::EntryChanged`] say what stood against it; nothing was appended then, and no entry
+    /// [`AppendError::Conflict`], [`AppendError::ConditionFailed`], [`AppendError::Tombstoned`],
+    /// [`AppendError::EntryChanged`], [`AppendError::IdTaken`] and [`AppendError::IdRepeated`] say what stood against it; nothing was appended then, and no entry
     /// was changed. [`StoreError::OutcomeUnknown`] is the only error after which events may have been
     /// appended; the entries were changed then if the events are there.
     fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send;

@@ -4,17 +4,28 @@
 //! the [`Decision`] says.
 
 use super::{Append, AppendPart, Appended, EntryError, EntryWrite, ExpectedVersion, StreamState};
-use crate::error::{AppendError, StoreError};
+use crate::error::{AppendError, IdDifference, StoreError};
 use crate::metadata::EventId;
 use crate::place::{LogId, Position, Version};
 use crate::query::Query;
+use crate::record::{NewEvent, RecordedEventRef};
 use crate::stream_name::StreamName;
 use std::collections::HashMap;
 
 /// How many of the last events of a log a store remembers to recognise a retry with
-/// [`ExpectedVersion::Any`] or [`ExpectedVersion::Exists`]. With `Exact` and `NoStream` a retry is
-/// recognised for as long as the events are there.
+/// [`ExpectedVersion::Any`] or [`ExpectedVersion::Exists`], and an id that is another event's. With `Exact` and
+/// `NoStream` a retry is recognised for as long as the events are there.
 pub const RECENT_EVENTS: usize = 10_000;
+
+/// Where an event is that has an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)]
+pub enum Holder {
+    /// In the stream that was asked for: the first version of it that has the id.
+    Here(Version),
+    /// Only in another stream.
+    Elsewhere(StreamName, Version),
+}
 
 /// What a store knows, as [`decide`] needs it; read inside the transaction that will write.
 pub trait View {
@@ -34,11 +45,22 @@ pub trait View {
         version: Version,
     ) -> Result<Option<(EventId, Position)>, StoreError>;
 
-    /// The first version of a stream that holds the event `id`, as far back as the store remembers.
+    /// Calls `visit` once, with the event at a position that [`View::event_at`] gave. Only retries ask for it.
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Version>, StoreError>;
+    fn read_event(
+        &mut self,
+        stream: &StreamName,
+        position: Position,
+        visit: &mut dyn FnMut(RecordedEventRef<'_>),
+    ) -> Result<(), StoreError>;
+
+    /// Where an event with the id `id` is, as far back as the store remembers; rather in `stream` than in another.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError>;
 
     /// The first event after a position that matches.
     ///
@@ -72,8 +94,11 @@ pub enum Decision {
 ///
 /// # Errors
 /// [`AppendError::Conflict`], [`AppendError::Tombstoned`], [`AppendError::ConditionFailed`],
-/// [`AppendError::EntryChanged`], or the view's own error.
+/// [`AppendError::EntryChanged`], [`AppendError::IdTaken`], [`AppendError::IdRepeated`], or the view's own error.
 pub fn decide(append: &Append, view: &mut impl View) -> Result<Decision, AppendError> {
+    if let Some(id) = repeated_id(append) {
+        return Err(AppendError::IdRepeated { id });
+    }
     let mut before = Vec::with_capacity(append.parts().len());
     // How many events earlier parts append to each stream; nothing to look up for a single part.
     let mut earlier: HashMap<&StreamName, u64> = HashMap::new();
@@ -88,7 +113,7 @@ pub fn decide(append: &Append, view: &mut impl View) -> Result<Decision, AppendE
         let appended = earlier.get(&part.stream).copied().unwrap_or_default();
         let last = Version(state.last.0 + appended);
         let expected = part.expected.accepts(last);
-        if !expected || is_partly_known(part, state, view)? {
+        if !expected || is_partly_known(part, view)? {
             return find_repeat(append, view)?
                 .map(Decision::Repeat)
                 .ok_or_else(|| {
@@ -159,22 +184,43 @@ pub fn decide_end(
     Ok(state)
 }
 
+/// An id that two events of an append have.
+fn repeated_id(append: &Append) -> Option<EventId> {
+    // New ids are made in ascending order: nearly always that is all there is to do.
+    if append
+        .events()
+        .map(|event| event.id)
+        .is_sorted_by(|one, next| one < next)
+    {
+        return None;
+    }
+    let mut ids: Vec<_> = append.events().map(|event| event.id).collect();
+    ids.sort_unstable();
+    let pair = ids.array_windows().find(|[one, next]| one == next)?;
+    Some(pair[0])
+}
+
 /// Whether a part that accepts many states has an event that its stream already holds.
-fn is_partly_known(
-    part: &AppendPart,
-    state: StreamState,
-    view: &mut impl View,
-) -> Result<bool, StoreError> {
+fn is_partly_known(part: &AppendPart, view: &mut impl View) -> Result<bool, AppendError> {
     let open = matches!(
         part.expected,
         ExpectedVersion::Any | ExpectedVersion::Exists
     );
-    if !open || state.last == Version::ZERO {
+    if !open {
         return Ok(false);
     }
     for event in &part.events {
-        if view.recent(&part.stream, event.id)?.is_some() {
-            return Ok(true);
+        match view.recent(&part.stream, event.id)? {
+            None => {}
+            Some(Holder::Here(_)) => return Ok(true),
+            Some(Holder::Elsewhere(stream, version)) => {
+                return Err(AppendError::IdTaken {
+                    id: event.id,
+                    stream,
+                    version,
+                    difference: IdDifference::Stream,
+                });
+            }
         }
     }
     Ok(false)
@@ -207,7 +253,7 @@ fn checked_version(
 
 /// The first answer to this very append, when all of its events are there as it would have put them.
 /// Parts without events only check, and do not count.
-fn find_repeat(append: &Append, view: &mut impl View) -> Result<Option<Appended>, StoreError> {
+fn find_repeat(append: &Append, view: &mut impl View) -> Result<Option<Appended>, AppendError> {
     let mut position = None;
     let mut versions = Vec::with_capacity(append.parts().len());
     for (index, part) in append.parts().iter().enumerate() {
@@ -219,7 +265,10 @@ fn find_repeat(append: &Append, view: &mut impl View) -> Result<Option<Appended>
             ExpectedVersion::NoStream => Some(Version::ZERO),
             ExpectedVersion::Exact(version) => Some(version),
             ExpectedVersion::Any | ExpectedVersion::Exists => {
-                view.recent(&part.stream, first.id)?.map(Version::previous)
+                match view.recent(&part.stream, first.id)? {
+                    Some(Holder::Here(version)) => Some(version.previous()),
+                    Some(Holder::Elsewhere(..)) | None => None,
+                }
             }
         };
         let Some(mut version) = before else {
@@ -228,11 +277,52 @@ fn find_repeat(append: &Append, view: &mut impl View) -> Result<Option<Appended>
         for event in &part.events {
             version = version.next();
             match view.event_at(&part.stream, version)? {
-                Some((id, at)) if id == event.id => position = Some(at),
+                Some((id, at)) if id == event.id => {
+                    check_same(event, &part.stream, version, at, view)?;
+                    position = Some(at);
+                }
                 _ => return Ok(None),
             }
         }
         versions.push(version);
     }
     Ok(position.map(|position| Appended::new(LogId::MAIN, Some(position), versions)))
+}
+
+/// Refuses a new event whose id is that of the event at a version of its stream, but which is another.
+fn check_same(
+    event: &NewEvent,
+    stream: &StreamName,
+    version: Version,
+    position: Position,
+    view: &mut impl View,
+) -> Result<(), AppendError> {
+    let mut difference = None;
+    view.read_event(stream, position, &mut |stored| {
+        difference = difference_of(event, &stored);
+    })?;
+    difference.map_or(Ok(()), |difference| {
+        Err(AppendError::IdTaken {
+            id: event.id,
+            stream: stream.clone(),
+            version,
+            difference,
+        })
+    })
+}
+
+/// What tells a new event from one that is stored under its id. What led to an event, headers and tags do not: a
+/// retry may come from another place than the first try.
+fn difference_of(event: &NewEvent, stored: &RecordedEventRef<'_>) -> Option<IdDifference> {
+    if event.name != stored.name {
+        Some(IdDifference::Name)
+    } else if event.schema_version != stored.schema_version {
+        Some(IdDifference::SchemaVersion)
+    } else if event.codec != stored.codec {
+        Some(IdDifference::Codec)
+    } else if event.payload != stored.payload {
+        Some(IdDifference::Payload)
+    } else {
+        None
+    }
 }

@@ -8,6 +8,7 @@ mod process_manager;
 mod projection;
 mod publish;
 mod remote_command;
+mod serde;
 mod view;
 
 pub(crate) use inbox::{InboxAttrs, inbox};
@@ -16,6 +17,7 @@ pub(crate) use process_manager::{ProcessManagerAttrs, process_manager};
 pub(crate) use projection::{ProjectionAttrs, projection};
 pub(crate) use publish::publish;
 pub(crate) use remote_command::{RemoteCommandAttrs, remote_command};
+pub(crate) use serde::{SerdeField, renamed, serde_field, serde_struct};
 pub(crate) use view::{Index, ViewAttrs, view, view_key};
 
 use crate::ctxt::Ctxt;

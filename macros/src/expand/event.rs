@@ -3,7 +3,7 @@
 use super::{anonymous, message_key, private};
 use crate::ctxt::Ctxt;
 use crate::fallback;
-use crate::valid::{self, Checked, Event, Tag};
+use crate::valid::{self, Checked, Event, Payload, Tag};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
@@ -47,6 +47,13 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
         .upcast_from
         .as_ref()
         .map(|previous| checks(event, previous, name, version));
+    let current = match &event.payload {
+        Payload::Named(needed) => {
+            let needed = needed.iter().map(|names| quote!(&[#(#names),*]));
+            quote!(#private::by_name::<Self, __D, _>(&[#(#needed),*], __deserializer))
+        }
+        Payload::Other => quote!(#private::current::<Self, __D>(__deserializer)),
+    };
     let tags = tags(&event.tags, krate);
     let publish = publish(event);
     anonymous(&quote! {
@@ -68,7 +75,7 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
                 __D: #private::Deserializer<'__de>,
             {
                 if __version == #version {
-                    #private::current::<Self, __D>(__deserializer)
+                    #current
                 } else {
                     #older
                 }

@@ -2,6 +2,7 @@
 
 use super::message_key::{self, MessageKey};
 use super::name::{self, Kind};
+use super::payload::{self, Payload};
 use super::{Checked, refuse_generics};
 use crate::attr::{self, EventAttrs};
 use crate::ctxt::Ctxt;
@@ -16,6 +17,7 @@ pub(crate) struct Event<'a> {
     pub(crate) version: Checked<u32>,
     pub(crate) upcast_from: Option<Path>,
     pub(crate) tags: Vec<Tag<'a>>,
+    pub(crate) payload: Payload,
     /// Whether it may leave the service, and under which key.
     pub(crate) publish: Option<Option<MessageKey<'a>>>,
     /// Whether nothing had to be reported.
@@ -35,9 +37,11 @@ pub(crate) fn event<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Event<'a> {
     let publish = attr::publish(cx, &input.attrs);
     let mut published = publish.as_ref().map(|_| None);
     let mut tags = Vec::new();
+    let mut payload = Payload::Other;
     match &input.data {
         Data::Struct(data) => {
             tags = tags_of(cx, &data.fields);
+            payload = payload::payload(cx, &input.attrs, &data.fields);
             published = publish
                 .map(|publish| message_key::find(cx, ident, publish.key.as_ref(), &data.fields));
         }
@@ -63,6 +67,7 @@ pub(crate) fn event<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Event<'a> {
         version,
         upcast_from: attrs.upcast_from.value,
         tags,
+        payload,
         publish: published,
         sound: cx.count() == 0,
     }

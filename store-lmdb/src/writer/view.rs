@@ -10,8 +10,10 @@ use crate::record::Kind;
 use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{RoTxn, RwTxn};
-use midgard::store::rules::View;
-use midgard::{EventId, Position, Query, StoreError, StreamName, StreamState, Version};
+use midgard::store::rules::{Holder, View};
+use midgard::{
+    EventId, Position, Query, RecordedEventRef, StoreError, StreamName, StreamState, Version,
+};
 
 /// What is read while a batch is filled.
 pub(super) struct Tables<'e> {
@@ -75,11 +77,24 @@ impl View for BatchView<'_, '_> {
         Ok(Some((header.id, position)))
     }
 
-    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Version>, StoreError> {
+    fn read_event(
+        &mut self,
+        stream: &StreamName,
+        position: Position,
+        visit: &mut dyn FnMut(RecordedEventRef<'_>),
+    ) -> Result<(), StoreError> {
+        let stream = Stream::new(self.tables.databases, self.transaction, stream.as_str())
+            .with(self.pending);
+        let record = stream.record(position)?;
+        visit(log::event(&log::header(position, &record)?)?);
+        Ok(())
+    }
+
+    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError> {
         let head = self.head(stream)?;
         let stream = Stream::new(self.tables.databases, self.transaction, stream.as_str())
             .with(self.pending);
-        self.tables.recent.version(&stream, head, id)
+        self.tables.recent.holder(&stream, head, id)
     }
 
     fn first_match(

@@ -196,6 +196,32 @@ pub(super) async fn same_append_by_many_threads_is_made_once<F: Fixture>(fixture
     }
 }
 
+pub(super) async fn one_id_for_other_events_of_many_threads_is_one_event<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    for (name, expected) in [(STREAM, NoStream), ("account-2", Any)] {
+        let id = EventId::new();
+        let event = |thread| {
+            let payload = format!("{thread}").into_bytes();
+            NewEvent::json("account.opened", 1, payload).with_id(id)
+        };
+        let answers = at_once(|thread| {
+            let append = to(name, expected, [event(thread)]);
+            match fixture.block_on(store.append(append)) {
+                Ok(_) => Some(thread),
+                Err(AppendError::IdTaken { .. }) => None,
+                Err(error) => panic!("an id that is taken is refused as such, not: {error}"),
+            }
+        });
+        let made: Vec<_> = answers.into_iter().flatten().collect();
+        assert_eq!(
+            made.len(),
+            1,
+            "one event gets the id, and no other is taken for it"
+        );
+        assert_same(&history(&store, name).await, &[event(made[0])]);
+    }
+}
+
 pub(super) async fn nothing_is_appended_after_a_tombstone<F: Fixture>(fixture: &F) {
     let store = fixture.open();
     let answers = at_once(|thread| {

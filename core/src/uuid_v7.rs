@@ -1,0 +1,122 @@
+//! New UUIDs of version 7 (RFC 9562), which no two processes give, whether or not one is a fork of the other.
+//!
+//! A fork copies whatever a generator of random numbers knows, so that parent and child would go on with the same
+//! ones: the random bytes here are the system's own, fetched some at a time, and a child throws away what it was left.
+
+use crate::store::ProcessMark;
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+use uuid::{Builder, Uuid};
+
+thread_local! {
+    static SOURCE: RefCell<Source> = RefCell::new(Source::new());
+}
+
+/// A new UUID. Those of one thread sort in the order in which they were made, as long as the clock is not set back
+/// between two processes.
+///
+/// # Panics
+/// When the system has no random bytes to give, which no system that is set up does.
+pub(crate) fn now() -> Uuid {
+    SOURCE.with_borrow_mut(|source| {
+        if !source.mark.is_here() {
+            *source = Source::new();
+        }
+        source.next()
+    })
+}
+
+struct Source {
+    /// The process that the rest belongs to.
+    mark: ProcessMark,
+    /// Random bytes of the system; those before `used` were given.
+    random: [u8; 1024],
+    used: usize,
+    /// When the last UUID was made, in milliseconds since the Unix epoch.
+    millis: u64,
+    /// Its random parts, of 12 and of 62 bits.
+    first: u16,
+    second: u64,
+}
+
+impl Source {
+    fn new() -> Self {
+        Source {
+            mark: ProcessMark::here(),
+            random: [0; 1024],
+            used: 1024,
+            millis: 0,
+            first: 0,
+            second: 0,
+        }
+    }
+
+    fn next(&mut self) -> Uuid {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let millis = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
+        if millis > self.millis {
+            self.millis = millis;
+            self.first = u16::from_ne_bytes(self.take());
+            // From the lower half, so that there is room above.
+            self.second = u64::from_ne_bytes(self.take()) >> 3;
+        } else {
+            let step = u32::from_ne_bytes(self.take());
+            self.second = self.second.wrapping_add(u64::from(step) + 1);
+        }
+        let mut parts = [0; 10];
+        parts[..2].copy_from_slice(&self.first.to_be_bytes());
+        parts[2..].copy_from_slice(&self.second.to_be_bytes());
+        Builder::from_unix_timestamp_millis(self.millis, &parts).into_uuid()
+    }
+
+    #[allow(clippy::panic)]
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        if self.used + N > self.random.len() {
+            if let Err(error) = getrandom::fill(&mut self.random) {
+                panic!("the system has no random bytes for ids: {error}");
+            }
+            self.used = 0;
+        }
+        let taken = self.used..self.used + N;
+        self.used += N;
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(&self.random[taken]);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn ids_are_uuids_of_version_7_in_the_order_in_which_they_were_made() {
+        let ids: Vec<Uuid> = (0..100_000).map(|_| now()).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let millis = u64::try_from(now.as_millis()).unwrap();
+        for id in ids {
+            assert_eq!(
+                (id.get_version_num(), id.get_variant()),
+                (7, uuid::Variant::RFC4122)
+            );
+            let (secs, nanos) = id.get_timestamp().unwrap().to_unix();
+            let made = secs * 1000 + u64::from(nanos) / 1_000_000;
+            assert!(made <= millis && made + 60_000 > millis);
+        }
+    }
+
+    #[test]
+    fn threads_have_no_id_in_common() {
+        let many = || (0..20_000).map(|_| now()).collect::<Vec<_>>();
+        let ids = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(many)).collect();
+            let ids = threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap());
+            ids.collect::<HashSet<_>>()
+        });
+        assert_eq!(ids.len(), 8 * 20_000);
+    }
+}
