@@ -10,7 +10,7 @@ use std::fmt;
 ///
 /// What `fork` of the C library does is noticed, whoever calls it: also in a child of a child, and in a process that
 /// got the id of one that ended. A child that the system call `clone` makes behind the library's back is not; such a
-/// child cannot use the C library either.
+/// child cannot rely on the C library either.
 ///
 /// ```
 /// use midgard::store::ProcessMark;

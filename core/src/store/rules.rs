@@ -200,7 +200,8 @@ fn repeated_id(append: &Append) -> Option<EventId> {
     Some(pair[0])
 }
 
-/// Whether a part that accepts many states has an event that its stream already holds.
+/// Whether a part that accepts many states has an event that its stream already holds. One that another stream holds
+/// is an error.
 fn is_partly_known(part: &AppendPart, view: &mut impl View) -> Result<bool, AppendError> {
     let open = matches!(
         part.expected,
