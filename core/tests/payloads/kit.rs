@@ -20,14 +20,15 @@ pub(crate) use event;
 
 /// Stores events, and loads them again.
 pub(crate) fn stored<E: Event>(events: &[E]) -> Vec<E> {
-    let store = MemoryStore::new();
     let encode = |event| NewEvent::encode(event).unwrap_or_else(|error| panic!("{error}"));
-    let new: Vec<_> = events.iter().map(encode).collect();
-    let append = Append::to(
-        StreamName::new("all").unwrap(),
-        ExpectedVersion::NoStream,
-        new,
-    );
+    loaded(events.iter().map(encode).collect())
+}
+
+/// Loads what was written.
+pub(crate) fn loaded<E: Event>(events: Vec<NewEvent>) -> Vec<E> {
+    let store = MemoryStore::new();
+    let stream = StreamName::new("all").unwrap();
+    let append = Append::to(stream, ExpectedVersion::NoStream, events);
     block_on(store.append(append)).unwrap();
     let mut loaded = Vec::new();
     let mut each = |event: midgard::RecordedEventRef<'_>| {

@@ -9,17 +9,17 @@ const MANY: usize = 1000;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Plain {
-    double: f64,
-    single: f32,
-    signed: i64,
-    unsigned: u64,
+    pub(crate) double: f64,
+    pub(crate) single: f32,
+    pub(crate) signed: i64,
+    pub(crate) unsigned: u64,
     wide: (u128, i128),
     narrow: (u8, i8, u16, i16, u32, i32),
     letter: char,
-    text: String,
+    pub(crate) text: String,
     bytes: Vec<u8>,
     truth: bool,
-    maybe: Option<f64>,
+    pub(crate) maybe: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     left_out: Option<String>,
     unit: (),
@@ -35,7 +35,7 @@ pub(crate) struct Nothing;
 pub(crate) struct New(f64);
 
 impl Plain {
-    fn new(random: &mut Random) -> Self {
+    pub(crate) fn new(random: &mut Random) -> Self {
         let bits = random.next();
         Plain {
             double: random.float(),
@@ -116,23 +116,23 @@ fn the_sign_of_zero_comes_back() {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Kept {
     #[serde(flatten)]
-    inner: Inner,
+    pub(crate) inner: Inner,
     external: External,
     internal: Internal,
     adjacent: Adjacent,
-    untagged: Untagged,
+    pub(crate) untagged: Untagged,
     #[serde(flatten)]
     rest: BTreeMap<String, f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Inner {
-    double: f64,
-    single: f32,
-    signed: i64,
-    unsigned: u64,
-    text: String,
-    maybe: Option<i8>,
+    pub(crate) double: f64,
+    pub(crate) single: f32,
+    pub(crate) signed: i64,
+    pub(crate) unsigned: u64,
+    pub(crate) text: String,
+    pub(crate) maybe: Option<i8>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -173,7 +173,7 @@ pub(crate) enum Untagged {
 }
 
 impl Kept {
-    fn new(random: &mut Random) -> Self {
+    pub(crate) fn new(random: &mut Random) -> Self {
         Kept {
             inner: Inner::new(random),
             external: match random.below(4) {
@@ -218,7 +218,7 @@ impl Kept {
 }
 
 impl Inner {
-    fn new(random: &mut Random) -> Self {
+    pub(crate) fn new(random: &mut Random) -> Self {
         Inner {
             double: random.float(),
             single: random.small_float(),

@@ -4,16 +4,18 @@
 //! expected, and that is what serde does for everything it keeps before it knows the type: `#[serde(flatten)]`, `tag`,
 //! `untagged`. Such a struct does not find its numbers in there, or takes them for maps.
 //!
-//! What is here stands in between, and hands such a number over as a number, if its text says the same as a number of Rust
-//! does. `serde_json` does so itself when it reads from a `Value`.
+//! What is here stands in between, and hands such a number over as one, if its text is what is written of one. All others
+//! stay texts, which the types that the feature is for can read: their digits are kept.
 
 use serde::Deserializer;
+use serde::de::value::MapDeserializer;
 use serde::de::{
     DeserializeSeed, EnumAccess, Error, IntoDeserializer as _, MapAccess, SeqAccess, VariantAccess,
     Visitor,
 };
 use serde_json::Number;
 use std::fmt;
+use std::iter::once;
 
 /// Whether the feature is on: numbers know their text then.
 pub(super) const ARE_TEXTS: bool = {
@@ -169,14 +171,46 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Any<V> {
         let first: Option<String> = entries.next_key()?;
         if first.as_deref() == Some(TEXT) {
             let text: String = entries.next_value()?;
-            let number: Number = text.parse().map_err(Error::custom)?;
-            return number.deserialize_any(self.0).map_err(Error::custom);
+            return number(&text, self.0).map_err(Error::custom);
         }
         self.0.visit_map(Entries {
             first,
             rest: entries,
         })
     }
+}
+
+/// Hands over a number as one, or the text of it if no number of Rust is written so.
+fn number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, serde_json::Error> {
+    if let Ok(number) = text.parse::<u64>()
+        && number.to_string() == text
+    {
+        return visitor.visit_u64(number);
+    }
+    if let Ok(number) = text.parse::<i64>()
+        && number.to_string() == text
+    {
+        return visitor.visit_i64(number);
+    }
+    if let Ok(number) = text.parse::<f64>()
+        && is_written_of_float(text, number)
+    {
+        return visitor.visit_f64(number);
+    }
+    visitor.visit_map(MapDeserializer::new(once((TEXT, text))))
+}
+
+/// Whether `serde_json` writes this of a float, large or small. It has not always written the sign of an exponent.
+fn is_written_of_float(text: &str, number: f64) -> bool {
+    let plain = |text: &str| text.replace('+', "");
+    let is_written =
+        |written: Result<String, _>| written.is_ok_and(|written| plain(&written) == plain(text));
+    is_written(serde_json::to_string(&number))
+        || is_written(
+            text.parse::<f32>()
+                .map_err(Error::custom)
+                .and_then(|small| serde_json::to_string(&small)),
+        )
 }
 
 impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for Numbers<T> {
