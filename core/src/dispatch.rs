@@ -66,7 +66,6 @@ pub trait CommandPayload: Sized {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
     fn show(&self, f: &mut Formatter<'_>) -> fmt::Result;
-    fn copy(&self) -> Self;
 }
 
 #[diagnostic::do_not_recommend]
@@ -81,10 +80,6 @@ impl<T: Serialize + DeserializeOwned + Debug + Clone> CommandPayload for T {
 
     fn show(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.fmt(f)
-    }
-
-    fn copy(&self) -> Self {
-        self.clone()
     }
 }
 

@@ -356,10 +356,6 @@ pub(crate) fn remote_command(cx: &Ctxt, command: &RemoteCommand<'_>) -> TokenStr
             fn __fmt(&self, _: &mut #private::Formatter<'_>) -> #private::fmt::Result {
                 #private::refused()
             }
-
-            fn __clone(&self) -> Self {
-                #private::refused()
-            }
         }
     }
 }

@@ -111,7 +111,6 @@ pub(super) trait Form<T> {
     /// Reads what was written of this value.
     fn read(value: &T, json: &[u8]) -> Result<T, serde_json::Error>;
     fn fmt(value: &T, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-    fn clone(value: &T) -> T;
 }
 
 struct AsEvent;
@@ -145,10 +144,6 @@ impl<S: EventSet> Form<S> for AsEvent {
     fn fmt(event: &S, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         event.__fmt(f)
     }
-
-    fn clone(event: &S) -> S {
-        event.__clone()
-    }
 }
 
 struct AsCommand;
@@ -180,10 +175,6 @@ impl<C: RemoteCommand> Form<C> for AsCommand {
 
     fn fmt(command: &C, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         command.__fmt(f)
-    }
-
-    fn clone(command: &C) -> C {
-        command.__clone()
     }
 }
 

@@ -1,99 +1,96 @@
 //! Whether two texts say the same in another order. A `HashMap` or a `HashSet` has another order whenever it is made anew.
 //!
-//! A list that comes back in another order is not told from a set: JSON has one form for both.
+//! A list that comes back in another order is not told from a set: JSON has one form for both. What stands in any order
+//! has a sum of hashes, so that nothing is sorted and nothing is allocated.
 
 /// How deep JSON is looked into; what is deeper is compared letter by letter.
 const DEEPEST: usize = 128;
 
 /// Whether two texts of sound JSON differ in nothing but the order of members.
 pub(super) fn is_same_json(one: &[u8], other: &[u8]) -> bool {
-    Rest(one).value(0) == Rest(other).value(0)
+    one.len() == other.len() && Rest(one).value(0) == Rest(other).value(0)
 }
 
 /// Whether two texts have the same words.
 pub(super) fn have_same_words(one: &str, other: &str) -> bool {
-    words(one) == words(other)
+    one.len() == other.len() && words(one) == words(other)
 }
 
-fn words(text: &str) -> Vec<&str> {
-    let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | '{' | '}' | '[' | ']');
-    let mut words: Vec<_> = text
-        .split(is_between)
-        .filter(|word| !word.is_empty())
-        .collect();
-    words.sort_unstable();
-    words
+fn words(text: &str) -> u64 {
+    let is_between = |c: char| matches!(c, ' ' | '\n' | ',' | '{' | '}' | '[' | ']');
+    let words = text.split(is_between).filter(|word| !word.is_empty());
+    words.fold(0, |sum, word| sum.wrapping_add(hash(word.as_bytes())))
 }
 
-/// JSON whose members are sorted. Names may come twice.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Json<'a> {
-    /// As it is written: a number, a string, a word, or what is too deep.
-    Text(&'a [u8]),
-    Array(Vec<Json<'a>>),
-    Object(Vec<(Json<'a>, Json<'a>)>),
+/// FNV-1a, and then mixed, as such hashes are added up.
+fn hash(text: &[u8]) -> u64 {
+    let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    mix(text.iter().fold(0xcbf2_9ce4_8422_2325, add))
+}
+
+/// The end of SplitMix64.
+const fn mix(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
 }
 
 /// What is still to be read.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    fn value(&mut self, depth: usize) -> Json<'a> {
+    /// The hash of the next value.
+    fn value(&mut self, depth: usize) -> u64 {
         match self.0.first() {
             Some(b'[') if depth < DEEPEST => {
-                let mut members = self.members(depth);
-                members.sort_unstable();
-                Json::Array(members)
+                let members = self.members(|rest| rest.value(depth + 1));
+                mix(members ^ u64::from(b'['))
             }
             Some(b'{') if depth < DEEPEST => {
-                let mut members = self.members(depth).into_iter();
-                let mut pairs = Vec::new();
-                while let (Some(name), Some(value)) = (members.next(), members.next()) {
-                    pairs.push((name, value));
-                }
-                pairs.sort_unstable();
-                Json::Object(pairs)
-            }
-            Some(b'[' | b'{') | None => self.take(self.0.len()),
-            Some(b'"') => {
-                let mut is_escaped = false;
-                let inner = self.0[1..].iter().take_while(|&&byte| {
-                    let is_end = byte == b'"' && !is_escaped;
-                    is_escaped = byte == b'\\' && !is_escaped;
-                    !is_end
+                let members = self.members(|rest| {
+                    let name = rest.value(depth + 1);
+                    rest.pass(|byte| is_between(byte));
+                    mix(name ^ rest.value(depth + 1).rotate_left(32))
                 });
-                let length = inner.count() + 2;
-                self.take(length)
+                mix(members ^ u64::from(b'{'))
             }
-            Some(_) => {
-                let is_inside = |&&byte: &&u8| !is_between(byte) && byte != b']' && byte != b'}';
-                self.take(self.0.iter().take_while(is_inside).count())
+            Some(b'[' | b'{') | None => hash(self.pass(|_| true)),
+            Some(b'"') => {
+                let (mut is_escaped, mut quotes) = (false, 0);
+                hash(self.pass(|byte| {
+                    let is_over = quotes == 2;
+                    quotes += u8::from(byte == b'"' && !is_escaped);
+                    is_escaped = byte == b'\\' && !is_escaped;
+                    !is_over
+                }))
             }
+            Some(_) => hash(self.pass(|byte| !is_between(byte) && !matches!(byte, b']' | b'}'))),
         }
     }
 
-    /// What is within the brackets that come next: the names of an object too.
-    fn members(&mut self, depth: usize) -> Vec<Json<'a>> {
-        self.take(1);
-        let mut members = Vec::new();
+    /// The sum of the hashes of what is within the brackets that come next.
+    fn members(&mut self, mut member: impl FnMut(&mut Self) -> u64) -> u64 {
+        self.0 = &self.0[1..];
+        let mut sum = 0_u64;
         loop {
-            let between = self.0.iter().take_while(|&&byte| is_between(byte)).count();
-            self.take(between);
+            self.pass(|byte| is_between(byte));
             match self.0.first() {
                 Some(b']' | b'}') => {
-                    self.take(1);
-                    return members;
+                    self.0 = &self.0[1..];
+                    return sum;
                 }
-                Some(_) => members.push(self.value(depth + 1)),
-                None => return members,
+                Some(_) => sum = sum.wrapping_add(member(self)),
+                None => return sum,
             }
         }
     }
 
-    fn take(&mut self, length: usize) -> Json<'a> {
-        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
+    /// Takes all bytes up to the first that is not wanted.
+    fn pass(&mut self, mut is_wanted: impl FnMut(u8) -> bool) -> &'a [u8] {
+        let length = self.0.iter().take_while(|&&byte| is_wanted(byte)).count();
+        let (passed, rest) = self.0.split_at(length);
         self.0 = rest;
-        Json::Text(taken)
+        passed
     }
 }
 
@@ -119,7 +116,7 @@ mod tests {
             r#"{"a,]}":"\"\\","b":"}"}"#,
             r#"{"b":"}","a,]}":"\"\\"}"#
         ));
-        assert!(is_same("{ \"a\" : [ 1 , 2 ] }", r#"{"a":[2,1]}"#));
+        assert!(is_same("{ \"a\" : [ 1 , 2 ] }", "{\"a\":   [2,  1 ]  }"));
     }
 
     #[test]

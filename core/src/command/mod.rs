@@ -57,8 +57,6 @@ pub trait RemoteCommand: Send + Sync + Sized + 'static {
     fn __deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
     #[doc(hidden)]
     fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-    #[doc(hidden)]
-    fn __clone(&self) -> Self;
 }
 
 /// The reply to a command that has none of its own: it was done.

@@ -270,6 +270,25 @@ fn a_name_that_is_written_twice_is_refused() {
     }]);
 }
 
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Tree(Vec<Tree>);
+
+event!(Deep(Tree), "deep");
+
+/// `serde_json` reads no deeper than 128 levels, and writes as deep as one likes.
+#[test]
+fn what_is_too_deep_to_be_read_is_refused() {
+    let deep = |levels| Deep {
+        value: (0..levels).fold(Tree::default(), |tree, _| Tree(vec![tree])),
+    };
+    let error = refused(&deep(127));
+    assert!(
+        error.to_string().contains("recursion limit exceeded"),
+        "{error}"
+    );
+    stored(&[deep(120)]);
+}
+
 event!(Keyed(BTreeMap<(u8, u8), u8>), "keyed");
 event!(Any(Value), "any");
 

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Shows where it is, as some types do.
 #[derive(Clone, Serialize, Deserialize)]
@@ -15,6 +15,28 @@ pub(crate) struct Located(Box<u8>);
 impl fmt::Debug for Located {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Located({:p})", self.0)
+    }
+}
+
+/// Shows where something is that its clones share.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<u8>);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shared({:p})", Arc::as_ptr(&self.0))
+    }
+}
+
+impl Serialize for Shared {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(*self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Shared {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u8::deserialize(deserializer).map(|value| Shared(Arc::new(value)))
     }
 }
 
@@ -40,6 +62,7 @@ impl fmt::Debug for Hidden {
 }
 
 event!(LocatedStored(Located), "located");
+event!(SharedStored(Shared), "shared");
 event!(CountedStored(Counted), "counted");
 event!(HiddenStored(Hidden), "hidden");
 
@@ -47,6 +70,9 @@ event!(HiddenStored(Hidden), "hidden");
 fn what_is_shown_differently_each_time_is_not_compared() {
     stored(&[LocatedStored {
         value: Located(Box::new(7)),
+    }]);
+    stored(&[SharedStored {
+        value: Shared(Arc::new(7)),
     }]);
     stored(&[CountedStored { value: Counted(7) }]);
     stored(&[HiddenStored { value: Hidden(7) }]);

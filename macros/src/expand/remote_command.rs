@@ -68,10 +68,6 @@ fn impls(
             fn __fmt(&self, __f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
                 #payload::show(self, __f)
             }
-
-            fn __clone(&self) -> Self {
-                #payload::copy(self)
-            }
         }
     })
 }
