@@ -83,7 +83,7 @@ impl UnitOfWork {
         let decided = command.decide(loaded.state());
         let events = decided.map_err(|error| Refused::new(error.to_string()))?;
         let mut new = Vec::with_capacity(events.len());
-        for event in events.iter() {
+        for event in &events {
             let event = NewEvent::encode(event).map_err(|error| error.for_stream(&stream))?;
             new.push(event.with_metadata(metadata.clone()));
         }

@@ -34,6 +34,8 @@ pub struct Codec(u8);
 
 impl Codec {
     /// JSON (RFC 8259), UTF-8. The default.
+    ///
+    /// Whichever features of `serde_json` some crate of a program turns on: what was written with others is read.
     pub const JSON: Codec = Codec(1);
 
     /// The codec of a stored code. A code that this release does not know is kept as it is, so that

@@ -49,7 +49,7 @@ impl<'a> Rest<'a> {
             Some(b'{') if depth < DEEPEST => {
                 let members = self.members(|rest| {
                     let name = rest.value(depth + 1);
-                    rest.pass(|byte| is_between(byte));
+                    rest.pass(is_between);
                     mix(name ^ rest.value(depth + 1).rotate_left(32))
                 });
                 mix(members ^ u64::from(b'{'))
@@ -73,7 +73,7 @@ impl<'a> Rest<'a> {
         self.0 = &self.0[1..];
         let mut sum = 0_u64;
         loop {
-            self.pass(|byte| is_between(byte));
+            self.pass(is_between);
             match self.0.first() {
                 Some(b']' | b'}') => {
                     self.0 = &self.0[1..];

@@ -239,7 +239,7 @@ fn a_conversion_that_loses_something_is_refused() {
     refused(&Converted {
         value: Converting {
             city: "Oslo".to_owned(),
-            ..sound.clone()
+            ..sound
         },
     });
     refused(&Converted {

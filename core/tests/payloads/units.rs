@@ -321,7 +321,7 @@ fn nothing_is_replied_in_a_test_that_could_not_have_come() {
             expected.send(&Try {
                 what: What::Execute,
                 weight: None,
-            })
+            });
         })
         .replied::<Try>(Answered { weight: f64::NAN })
         .then_nothing();
