@@ -175,7 +175,7 @@ pub enum AppendError {
         /// Its key.
         key: Vec<u8>,
     },
-    /// An event could not be written.
+    /// An event could not be written so that it can be read. Nothing was appended.
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The store failed.
