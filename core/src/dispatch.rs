@@ -12,7 +12,7 @@ use crate::projection::HandlerError;
 use serde::de::DeserializeOwned;
 use serde::{Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
-use std::fmt::{Debug, Display};
+use std::fmt::{self, Debug, Display, Formatter};
 
 /// The field whose value is the key of a message. `Kind` is as of a tag.
 #[diagnostic::on_unimplemented(
@@ -65,6 +65,7 @@ impl<C: RemoteCommand> OneCommand for C {
 pub trait CommandPayload: Sized {
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+    fn show(&self, f: &mut Formatter<'_>) -> fmt::Result;
 }
 
 #[diagnostic::do_not_recommend]
@@ -75,6 +76,10 @@ impl<T: Serialize + DeserializeOwned + Debug + Clone> CommandPayload for T {
 
     fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::deserialize(deserializer)
+    }
+
+    fn show(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.fmt(f)
     }
 }
 

@@ -213,7 +213,7 @@ pub enum AppendError {
         /// The id.
         id: EventId,
     },
-    /// An event could not be written.
+    /// An event could not be written so that it can be read. Nothing was appended.
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The store failed.

@@ -1,7 +1,7 @@
 //! Events on their way into a store, and as they come back.
 
 use crate::aggregate::Aggregate;
-use crate::codec::{self, Codec, DecodeError, EncodeError};
+use crate::codec::{self, Codec, DecodeError, EncodeError, ReadBack};
 use crate::event::EventSet;
 use crate::metadata::{EventId, HeadersRef, Metadata};
 use crate::place::{LogId, Position, Version};
@@ -56,11 +56,30 @@ impl NewEvent {
 
     /// Writes an event of a program's own types; its tags are collected.
     ///
+    /// What is written is read back, as [`Repository`](crate::Repository#what-is-written-is-read-back) says.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the event cannot be written as JSON, or would not come back as it is.
+    pub fn encode<S: EventSet>(event: &S) -> Result<Self, EncodeError> {
+        NewEvent::written(event, ReadBack::Yes)
+    }
+
+    /// [`encode`](NewEvent::encode), but what is written is not read back: it is for whoever writes it to know that it can
+    /// be read.
+    ///
     /// # Errors
     /// [`EncodeError`] when the event cannot be written as JSON.
-    pub fn encode<S: EventSet>(event: &S) -> Result<Self, EncodeError> {
+    pub fn encode_without_read_back<S: EventSet>(event: &S) -> Result<Self, EncodeError> {
+        NewEvent::written(event, ReadBack::No)
+    }
+
+    pub(crate) fn written<S: EventSet>(
+        event: &S,
+        read_back: ReadBack,
+    ) -> Result<Self, EncodeError> {
         let descriptor = event.descriptor();
-        let mut new = NewEvent::json(descriptor.name, descriptor.version, codec::encode(event)?);
+        let payload = codec::encode(event, read_back)?;
+        let mut new = NewEvent::json(descriptor.name, descriptor.version, payload);
         event.collect_tags(&mut new.tags);
         Ok(new)
     }

@@ -79,14 +79,16 @@ impl UnitOfWork {
         C::Error: Display,
     {
         let loaded = self.load::<A>(id).await?;
-        let (before, known) = (loaded.version(), loaded.pending().len());
-        let decided = loaded.decide(command);
+        let (before, stream) = (loaded.version(), loaded.stream().clone());
+        let decided = command.decide(loaded.state());
         let events = decided.map_err(|error| Refused::new(error.to_string()))?;
-        let mut new = Vec::with_capacity(events.len() - known);
-        for event in events.iter().skip(known) {
-            new.push(NewEvent::encode(event)?.with_metadata(metadata.clone()));
+        let mut new = Vec::with_capacity(events.len());
+        for event in &events {
+            let event = NewEvent::encode(event).map_err(|error| error.for_stream(&stream))?;
+            new.push(event.with_metadata(metadata.clone()));
         }
-        let stream = loaded.stream().clone();
+        // Not before: a handler may go on after an error, and decide on the state again.
+        loaded.take_in(events);
         if !new.is_empty() {
             self.append(stream.clone(), before, new);
         }

@@ -352,6 +352,10 @@ pub(crate) fn remote_command(cx: &Ctxt, command: &RemoteCommand<'_>) -> TokenStr
             {
                 #private::refused()
             }
+
+            fn __fmt(&self, _: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                #private::refused()
+            }
         }
     }
 }

@@ -105,7 +105,7 @@ enum Seat<D> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// It cannot be written as JSON.
+    /// It cannot be written as JSON so that it can be read.
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The bus did not confirm it: it may have been sent nevertheless.

@@ -10,6 +10,7 @@ pub(crate) use recorded::{CommandAnswered, CommandSent, raw};
 use crate::event::Event;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use std::fmt;
 
 /// A command that one service sends to another, over a bus.
 ///
@@ -54,6 +55,8 @@ pub trait RemoteCommand: Send + Sync + Sized + 'static {
     fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
     #[doc(hidden)]
     fn __deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+    #[doc(hidden)]
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
 /// The reply to a command that has none of its own: it was done.

@@ -72,7 +72,8 @@ impl<'a> MessageContext<'a> {
         expected: impl Into<ExpectedVersion>,
         event: &S,
     ) -> Result<(), HandlerError> {
-        let event = NewEvent::encode(event)?.with_metadata(self.metadata.clone());
+        let event = NewEvent::encode(event).map_err(|error| error.for_stream(&stream))?;
+        let event = event.with_metadata(self.metadata.clone());
         self.unit.append(stream, expected, [event]);
         Ok(())
     }

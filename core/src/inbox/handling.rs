@@ -288,7 +288,7 @@ impl<D: Dispatch> Desk<D> {
         refused: &Refused,
         unit: &mut UnitOfWork,
     ) -> Result<(), AttemptError> {
-        let reply = NewEvent::encode(refused);
+        let reply = NewEvent::encode_without_read_back(refused);
         let reply = reply.map_err(|error| AttemptError::Handler(error.into()))?;
         self.answer(message, reply, unit)
     }
@@ -305,7 +305,7 @@ impl<D: Dispatch> Desk<D> {
                 return Ok(());
             };
             let metadata = message.metadata_of_what_follows();
-            let event = NewEvent::encode(&answered)?.with_metadata(metadata);
+            let event = NewEvent::encode_without_read_back(&answered)?.with_metadata(metadata);
             let stream = StreamName::new(format!("{}.replies", self.dispatch.queue()))?;
             unit.append(stream, ExpectedVersion::Any, [event]);
             Ok(())

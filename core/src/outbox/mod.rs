@@ -8,7 +8,7 @@ mod relay;
 
 pub(crate) use relay::Relay;
 
-use crate::codec::{self, DecodeError};
+use crate::codec::{self, DecodeError, ReadBack};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::Event;
 use crate::projection::HandlerError;
@@ -214,7 +214,9 @@ impl Outbox {
 fn public<P: Publish>(event: &P, payload: Option<&[u8]>) -> Result<Public, RouteError> {
     let data = match payload {
         Some(payload) => payload.to_vec(),
-        None => codec::encode(event).map_err(|error| RouteError::Other(error.into()))?,
+        None => {
+            codec::encode(event, ReadBack::Yes).map_err(|error| RouteError::Other(error.into()))?
+        }
     };
     Ok(Public {
         name: P::NAME,

@@ -2,7 +2,7 @@
 
 use super::{ProcessManager, Schedules, Sends};
 use crate::aggregate::{Aggregate, Command};
-use crate::codec::{self, EncodeError};
+use crate::codec::{self, EncodeError, ReadBack};
 use crate::command::RemoteCommand;
 use crate::event::Event;
 use crate::metadata::Metadata;
@@ -101,7 +101,7 @@ impl<P: ProcessManager> Reactions<P> {
         if self.is_replay {
             return;
         }
-        match codec::encode(deadline) {
+        match codec::encode(deadline, ReadBack::Yes) {
             Ok(data) => self.steps.push(Step::Remind {
                 after,
                 deadline: Outgoing {

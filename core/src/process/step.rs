@@ -106,7 +106,7 @@ impl<P: ProcessManager> Steps<P> {
             .iter()
             .map(|(at, deadline)| (deadline.name.to_owned(), *at));
         reacted.deadlines = names.collect();
-        let event = NewEvent::encode(&reacted)?.with_metadata(metadata.clone());
+        let event = NewEvent::encode_without_read_back(&reacted)?.with_metadata(metadata.clone());
         for name in reacted.no_longer(&instance.deadlines) {
             let key = self.keys.deadline(instance.deadlines[name], id, name);
             notes::remove(&self.work, unit, &key).await?;
@@ -117,7 +117,8 @@ impl<P: ProcessManager> Steps<P> {
         let version = instance.version;
         instance.settle(&reacted);
         for command in sent {
-            let event = NewEvent::encode(&command)?.with_metadata(metadata.clone());
+            let event =
+                NewEvent::encode_without_read_back(&command)?.with_metadata(metadata.clone());
             instance.sent(event.id, command);
             events.push(event);
         }

@@ -105,11 +105,15 @@ impl<A: Aggregate> Loaded<A> {
     /// The command's own error; the state is as it was.
     pub fn decide<C: Command<A>>(&mut self, command: &C) -> Result<&Events<A>, C::Error> {
         let events = command.decide(&self.state)?;
-        for event in events {
-            self.state.apply_event(event.clone());
-            self.pending.push(event);
-        }
+        self.take_in(events);
         Ok(&self.pending)
+    }
+
+    /// Takes in events that were decided, to be committed.
+    pub(crate) fn take_in(&mut self, events: Events<A>) {
+        self.apply(events.clone());
+        // Where an `apply` panics, none of them is committed.
+        self.pending.extend(events);
     }
 
     /// Takes in a stored event.
@@ -119,15 +123,14 @@ impl<A: Aggregate> Loaded<A> {
         self.position = Some(position);
     }
 
-    /// Takes in events that were just appended.
-    pub(super) fn appended(&mut self, events: Events<A>, appended: &Appended) {
+    /// Applies events that are about to be appended.
+    pub(super) fn apply(&mut self, events: Events<A>) {
         events
             .into_iter()
             .for_each(|event| self.state.apply_event(event));
-        self.committed(appended);
     }
 
-    /// Takes in where the pending events, which the state already has, were appended.
+    /// Takes in where events that the state already has were appended.
     pub(super) fn committed(&mut self, appended: &Appended) {
         self.stored = appended.version();
         self.position = appended.position.or(self.position);

@@ -4,7 +4,7 @@
 #![allow(clippy::panic)]
 
 use super::given::difference::merge;
-use crate::codec;
+use crate::codec::{self, ReadBack};
 use crate::command::{CommandSent, Refused, RemoteCommand};
 use crate::event::Event;
 use crate::metadata::EventId;
@@ -153,7 +153,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         P: Resolve<C>,
     {
         let command = self.waiting::<C>();
-        let data = sound(codec::encode(&reply));
+        let data = sound(codec::encode(&reply, ReadBack::Yes));
         let (name, version) = (C::Reply::NAME, C::Reply::VERSION);
         let reacted = sound(ProcessReacted::to(Kind::Reply, name, version, &data));
         self.react(ProcessReacted {
@@ -172,7 +172,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         P: Resolve<C>,
     {
         let command = self.waiting::<C>();
-        let data = sound(codec::encode(&Refused::new(reason)));
+        let data = sound(codec::encode(&Refused::new(reason), ReadBack::Yes));
         let (name, version) = (Refused::NAME, Refused::VERSION);
         let reacted = sound(ProcessReacted::to(Kind::Refusal, name, version, &data));
         self.react(ProcessReacted {

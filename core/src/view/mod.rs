@@ -28,8 +28,10 @@ pub use snapshot::ViewSnapshot;
 pub use transaction::ViewTransaction;
 pub use views::Views;
 
+use crate::codec::from_json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
 
 /// A row of a table that a projection keeps, found by its key and by its indexes.
 ///
@@ -131,7 +133,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ViewRow for T {
     }
 
     fn __from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(json)
+        from_json(json, PhantomData)
     }
 }
 

@@ -64,6 +64,10 @@ fn impls(
             {
                 #payload::read(__deserializer)
             }
+
+            fn __fmt(&self, __f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                #payload::show(self, __f)
+            }
         }
     })
 }

@@ -1,6 +1,6 @@
 //! What differs between the events that were expected and those that were decided, line by line.
 
-use crate::codec;
+use crate::codec::{self, ReadBack};
 use crate::event::EventSet;
 use serde_json::Value;
 use std::fmt;
@@ -30,7 +30,7 @@ impl Listing {
 
 impl Entry {
     fn of<E: EventSet>(event: &E) -> Self {
-        let json = codec::encode(event).unwrap_or_else(|error| panic!("{error}"));
+        let json = codec::encode(event, ReadBack::No).unwrap_or_else(|error| panic!("{error}"));
         let payload = serde_json::from_slice(&json)
             .unwrap_or_else(|error| panic!("event \"{}\" is no JSON: {error}", event.name()));
         Entry {

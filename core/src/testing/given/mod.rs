@@ -6,6 +6,7 @@
 pub(in crate::testing) mod difference;
 
 use crate::aggregate::{Aggregate, Command, Events};
+use crate::codec::{self, ReadBack};
 use difference::{Difference, Listing};
 use std::fmt::{Debug, Display};
 
@@ -14,6 +15,9 @@ use std::fmt::{Debug, Display};
 /// The events are an array, if they are of one type, or [`events!`](crate::events), if of several or
 /// none; which aggregate is meant follows from the command. Events are compared as they would be
 /// stored, by name and payload, so they need no `PartialEq`.
+///
+/// Each of them is written and read back, as a [`Repository`](crate::Repository#what-is-written-is-read-back) does: one that would not come
+/// back as it is fails the test.
 ///
 /// ```
 /// use midgard::testing::given;
@@ -74,12 +78,25 @@ use std::fmt::{Debug, Display};
 /// given([Opened {}]).when(Deposit(0)).then_nothing();
 /// given(events![]).when(Deposit(3)).then_error(NotOpen);
 /// ```
+///
+/// # Panics
+/// When an event would not come back from a store as it is.
+#[track_caller]
 pub fn given<A: Aggregate>(events: impl Into<Events<A>>) -> Given<A> {
     let mut state = A::default();
-    for event in events.into() {
+    apply(&mut state, events.into());
+    Given { state }
+}
+
+/// Applies events, each of which must come back as it is when it is stored.
+#[track_caller]
+fn apply<A: Aggregate>(state: &mut A, events: Events<A>) {
+    for event in events {
+        if let Err(error) = codec::encode(&event, ReadBack::Yes) {
+            panic!("{error}");
+        }
         state.apply_event(event);
     }
-    Given { state }
 }
 
 /// An aggregate to which something happened; made by [`given`].
@@ -100,7 +117,8 @@ impl<A: Aggregate> Given<A> {
     }
 }
 
-/// What a command decided; made by [`Given::when`]. Every `then` panics when it was something else.
+/// What a command decided; made by [`Given::when`]. Every `then` panics when it was something else, and when an event that
+/// was decided would not come back from a store as it is.
 #[derive(Debug)]
 #[must_use = "nothing is tested before `then`"]
 pub struct Outcome<A: Aggregate, E> {
@@ -195,10 +213,9 @@ pub struct Checked<A> {
 }
 
 impl<A: Aggregate> Checked<A> {
+    #[track_caller]
     fn new(mut state: A, decided: Events<A>) -> Self {
-        decided
-            .into_iter()
-            .for_each(|event| state.apply_event(event));
+        apply(&mut state, decided);
         Checked { state }
     }
 

@@ -1,12 +1,23 @@
 //! Payloads: how events become bytes and come back.
 
+mod encode;
+mod excerpt;
+mod json;
+mod read_back;
+mod unordered;
+
+pub use encode::{EncodeError, EncodeReason};
+pub(crate) use encode::{ReadBack, encode, encode_command};
+use json::CommandSeed;
+pub(crate) use json::{EventSeed, from_json};
+
 use crate::command::RemoteCommand;
 use crate::event::EventSet;
 use crate::place::{Position, Version};
 use crate::record::RecordedEventRef;
-use serde::{Serialize, Serializer};
 use std::error::Error;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// How a payload is written. Every record names its codec, so one store can hold several.
 ///
@@ -23,6 +34,8 @@ pub struct Codec(u8);
 
 impl Codec {
     /// JSON (RFC 8259), UTF-8. The default.
+    ///
+    /// Whichever features of `serde_json` some crate of a program turns on: what was written with others is read.
     pub const JSON: Codec = Codec(1);
 
     /// The codec of a stored code. A code that this release does not know is kept as it is, so that
@@ -131,57 +144,10 @@ pub enum DecodeReason {
     UnknownCodec(Codec),
     /// The payload does not fit the event's struct.
     #[error(
-        "its payload does not fit the event's struct ({0}); give the change a new `version` and `upcast_from`"
+        "its payload does not fit the event's struct ({0}); if the struct has changed since it was written, give \
+         the change a new `version` and `upcast_from`; if not, let the struct read what it has written"
     )]
     Payload(#[source] serde_json::Error),
-}
-
-/// An event that could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("event \"{name}\" cannot be written as {codec}: {source}")]
-pub struct EncodeError {
-    /// The name of the event.
-    pub name: &'static str,
-    /// The codec that refused it.
-    pub codec: Codec,
-    /// Why.
-    pub source: serde_json::Error,
-}
-
-/// The payload of an event, as JSON.
-///
-/// # Errors
-/// [`EncodeError`] when the event's own `Serialize` fails, or it has a map whose keys are not strings.
-pub(crate) fn encode<S: EventSet>(event: &S) -> Result<Vec<u8>, EncodeError> {
-    struct Payload<'a, S>(&'a S);
-    impl<S: EventSet> Serialize for Payload<'_, S> {
-        fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-            self.0.serialize_payload(serializer)
-        }
-    }
-    serde_json::to_vec(&Payload(event)).map_err(|source| EncodeError {
-        name: event.name(),
-        codec: Codec::JSON,
-        source,
-    })
-}
-
-/// The payload of a command, as JSON.
-///
-/// # Errors
-/// As [`encode`].
-pub(crate) fn encode_command<C: RemoteCommand>(command: &C) -> Result<Vec<u8>, EncodeError> {
-    struct Payload<'a, C>(&'a C);
-    impl<C: RemoteCommand> Serialize for Payload<'_, C> {
-        fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-            self.0.__serialize(serializer)
-        }
-    }
-    serde_json::to_vec(&Payload(command)).map_err(|source| EncodeError {
-        name: C::NAME,
-        codec: Codec::JSON,
-        source,
-    })
 }
 
 /// Reads the payload of a command.
@@ -195,10 +161,7 @@ pub(crate) fn read_command<C: RemoteCommand>(
     if schema_version != C::VERSION {
         return Err(DecodeReason::UnknownVersion { newest: C::VERSION });
     }
-    let mut json = serde_json::Deserializer::from_slice(payload);
-    C::__deserialize(&mut json)
-        .and_then(|decoded| json.end().map(|()| decoded))
-        .map_err(DecodeReason::Payload)
+    from_json(payload, CommandSeed(PhantomData)).map_err(DecodeReason::Payload)
 }
 
 /// Reads a recorded event as one of the set `S`, upcasting old versions.
@@ -227,9 +190,8 @@ pub(crate) fn read<S: EventSet>(
             DecodeReason::UnknownCodec(codec),
         ));
     }
-    let mut json = serde_json::Deserializer::from_slice(payload);
-    S::deserialize_payload(name, schema_version, &mut json)
-        .and_then(|decoded| json.end().map(|()| decoded))
+    let seed = EventSeed::new(name, schema_version);
+    from_json(payload, seed)
         .map_err(|error| failed::<S>(name, schema_version, DecodeReason::Payload(error)))
 }
 

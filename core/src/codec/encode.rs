@@ -1,0 +1,215 @@
+//! Writes payloads, and makes sure that what is written can be read.
+
+use super::json::{CommandSeed, EventSeed, from_json};
+use super::{Codec, read_back};
+use crate::command::RemoteCommand;
+use crate::event::EventSet;
+use crate::stream_name::StreamName;
+use serde::{Serialize, Serializer};
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+
+/// Whether what is written is read back before it goes anywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadBack {
+    Yes,
+    No,
+}
+
+/// An event or a command that could not be written so that it can be read. Nothing was appended or sent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EncodeError {
+    /// The name of the event or the command.
+    pub name: &'static str,
+    /// The version of its payload.
+    pub schema_version: u32,
+    /// The stream that it was for, where that is known.
+    pub stream: Option<StreamName>,
+    /// The codec that it was written with.
+    pub codec: Codec,
+    /// What is wrong with it.
+    pub reason: EncodeReason,
+    kind: &'static str,
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let EncodeError {
+            name,
+            schema_version,
+            stream,
+            codec,
+            reason,
+            kind,
+        } = self;
+        write!(f, "{kind} \"{name}\" version {schema_version}")?;
+        if let Some(stream) = stream {
+            write!(f, " for stream \"{stream}\"")?;
+        }
+        write!(f, " cannot be written as {codec}: {reason}")
+    }
+}
+
+impl Error for EncodeError {
+    /// What the message does not say already.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason.source()
+    }
+}
+
+impl EncodeError {
+    /// Notes which stream it was for.
+    pub(crate) fn for_stream(self, stream: &StreamName) -> Self {
+        EncodeError {
+            stream: Some(stream.clone()),
+            ..self
+        }
+    }
+}
+
+/// Why something could not be written so that it can be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeReason {
+    /// Its own `Serialize` failed, or it has a map whose keys are no texts.
+    #[error("{0}; mend its `Serialize`")]
+    Payload(#[source] serde_json::Error),
+    /// What was written of it cannot be read: all of it would have been stored, and never be loaded again.
+    #[error(
+        "what is written of it, {written}, cannot be read back ({source}); give it values that JSON has, \
+         such as floats that are finite, and let its `Deserialize` read all that its `Serialize` writes, \
+         such as with `#[serde(default)]` where a field is left out"
+    )]
+    Unreadable {
+        /// What was written, or the beginning of it.
+        written: String,
+        /// What is wrong with that.
+        source: serde_json::Error,
+    },
+    /// It would come back as another value.
+    #[error(
+        "it would come back changed: of {before} it would become {after}; let its `Deserialize` make of what its \
+         `Serialize` writes the same value again, and give it no values for which there is no such text"
+    )]
+    Changed {
+        /// A part of it, as it is.
+        before: String,
+        /// The same part, as it would come back.
+        after: String,
+    },
+}
+
+/// How something becomes bytes and comes back.
+pub(super) trait Form<T> {
+    const KIND: &'static str;
+
+    fn name(value: &T) -> &'static str;
+    fn schema_version(value: &T) -> u32;
+    fn write(value: &T, json: &mut Vec<u8>) -> Result<(), serde_json::Error>;
+    /// Reads what was written of this value.
+    fn read(value: &T, json: &[u8]) -> Result<T, serde_json::Error>;
+    fn fmt(value: &T, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+struct AsEvent;
+
+impl<S: EventSet> Form<S> for AsEvent {
+    const KIND: &'static str = "event";
+
+    fn name(event: &S) -> &'static str {
+        event.name()
+    }
+
+    fn schema_version(event: &S) -> u32 {
+        event.descriptor().version
+    }
+
+    fn write(event: &S, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        struct Payload<'a, S>(&'a S);
+        impl<S: EventSet> Serialize for Payload<'_, S> {
+            fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+                self.0.serialize_payload(serializer)
+            }
+        }
+        serde_json::to_writer(json, &Payload(event))
+    }
+
+    fn read(event: &S, json: &[u8]) -> Result<S, serde_json::Error> {
+        let descriptor = event.descriptor();
+        from_json(json, EventSeed::new(descriptor.name, descriptor.version))
+    }
+
+    fn fmt(event: &S, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        event.__fmt(f)
+    }
+}
+
+struct AsCommand;
+
+impl<C: RemoteCommand> Form<C> for AsCommand {
+    const KIND: &'static str = "command";
+
+    fn name(_: &C) -> &'static str {
+        C::NAME
+    }
+
+    fn schema_version(_: &C) -> u32 {
+        C::VERSION
+    }
+
+    fn write(command: &C, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+        struct Payload<'a, C>(&'a C);
+        impl<C: RemoteCommand> Serialize for Payload<'_, C> {
+            fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+                self.0.__serialize(serializer)
+            }
+        }
+        serde_json::to_writer(json, &Payload(command))
+    }
+
+    fn read(_: &C, json: &[u8]) -> Result<C, serde_json::Error> {
+        from_json(json, CommandSeed(PhantomData))
+    }
+
+    fn fmt(command: &C, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        command.__fmt(f)
+    }
+}
+
+/// The payload of an event, as JSON.
+///
+/// # Errors
+/// [`EncodeError`] when it cannot be written, or, if it is read back, does not come back as it is.
+pub(crate) fn encode<S: EventSet>(event: &S, read_back: ReadBack) -> Result<Vec<u8>, EncodeError> {
+    payload::<AsEvent, S>(event, read_back)
+}
+
+/// The payload of a command, as JSON, which is read back.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn encode_command<C: RemoteCommand>(command: &C) -> Result<Vec<u8>, EncodeError> {
+    payload::<AsCommand, C>(command, ReadBack::Yes)
+}
+
+fn payload<F: Form<T>, T>(value: &T, read_back: ReadBack) -> Result<Vec<u8>, EncodeError> {
+    // As much as `serde_json` begins with.
+    let mut json = Vec::with_capacity(128);
+    F::write(value, &mut json)
+        .map_err(EncodeReason::Payload)
+        .and_then(|()| match read_back {
+            ReadBack::Yes => read_back::check::<F, T>(value, &json),
+            ReadBack::No => Ok(()),
+        })
+        .map_err(|reason| EncodeError {
+            name: F::name(value),
+            schema_version: F::schema_version(value),
+            stream: None,
+            codec: Codec::JSON,
+            reason,
+            kind: F::KIND,
+        })?;
+    Ok(json)
+}

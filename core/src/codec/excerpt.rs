@@ -1,0 +1,62 @@
+//! Parts of long texts, for messages.
+
+/// How much of a text is shown.
+const LENGTH: usize = 80;
+/// How much is shown before the first difference.
+const BEFORE: usize = 30;
+
+/// The beginning of a text, or all of it.
+pub(super) fn beginning(text: &str) -> String {
+    part(text, 0)
+}
+
+/// The parts of two texts where they begin to differ.
+pub(super) fn of_difference(one: &str, other: &str) -> (String, String) {
+    let pairs = one.char_indices().zip(other.chars());
+    let same: Vec<usize> = pairs
+        .take_while(|((_, a), b)| a == b)
+        .map(|((at, _), _)| at)
+        .collect();
+    let start = same.len().saturating_sub(BEFORE);
+    // Where a short beginning is all that would be left out, it may as well be shown.
+    let start = if start < BEFORE { 0 } else { same[start] };
+    (part(one, start), part(other, start))
+}
+
+/// The text from there on, with dots for what is left out.
+fn part(text: &str, start: usize) -> String {
+    let rest = text.get(start..).unwrap_or_default();
+    let end = rest
+        .char_indices()
+        .nth(LENGTH)
+        .map_or(rest.len(), |(at, _)| at);
+    let before = if start > 0 { "\u{2026}" } else { "" };
+    let after = if end < rest.len() { "\u{2026}" } else { "" };
+    format!("`{before}{}{after}`", &rest[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{beginning, of_difference};
+
+    #[test]
+    fn short_texts_are_shown_whole() {
+        assert_eq!(beginning("{\"a\":1}"), "`{\"a\":1}`");
+        let (one, other) = of_difference("{\"a\":1}", "{\"a\":2}");
+        assert_eq!((&*one, &*other), ("`{\"a\":1}`", "`{\"a\":2}`"));
+        let (one, other) = of_difference("", "a");
+        assert_eq!((&*one, &*other), ("``", "`a`"));
+    }
+
+    #[test]
+    fn of_long_texts_the_difference_is_shown() {
+        let (one, other) = (
+            "\u{e9}".repeat(500) + "a" + &"b".repeat(500),
+            "\u{e9}".repeat(500),
+        );
+        let (one, other) = of_difference(&one, &other);
+        let begin = format!("`\u{2026}{}", "\u{e9}".repeat(30));
+        assert_eq!(one, format!("{begin}a{}\u{2026}`", "b".repeat(49)));
+        assert_eq!(other, format!("{begin}`"));
+    }
+}

@@ -1,0 +1,67 @@
+//! Where reading a stream ended, and whether everything before that is there.
+
+use super::Loaded;
+use crate::aggregate::Aggregate;
+use crate::codec::DecodeError;
+use crate::error::LoadError;
+use crate::place::Version;
+use crate::store::StreamState;
+
+/// Where the events that were read ended.
+pub(super) enum End {
+    OfStream,
+    /// At an event that was not wanted.
+    Unwanted,
+    /// At a version that is not the next one.
+    Jump(Version),
+    /// At an event that cannot be read.
+    Unreadable(DecodeError),
+}
+
+impl End {
+    /// Whether events that the stream had when the read began did not come.
+    pub(super) fn lacks_events<A: Aggregate>(
+        &self,
+        loaded: &Loaded<A>,
+        state: StreamState,
+    ) -> bool {
+        match self {
+            End::Jump(_) => true,
+            End::OfStream => loaded.version() < state.last,
+            End::Unwanted | End::Unreadable(_) => false,
+        }
+    }
+
+    /// Whether everything before the end is there. A stream that lost its events cannot be told from
+    /// one without any by reading it.
+    pub(super) fn check<A: Aggregate>(
+        self,
+        loaded: &Loaded<A>,
+        state: StreamState,
+    ) -> Result<(), LoadError> {
+        let stream = || loaded.stream().clone();
+        let missing = loaded.version().next();
+        match self {
+            End::Unreadable(error) => Err(error.into()),
+            _ if state.tombstoned => Err(LoadError::Tombstoned {
+                stream: stream(),
+                version: state.last,
+            }),
+            _ if missing < state.first => Err(LoadError::Truncated {
+                stream: stream(),
+                first: state.first,
+            }),
+            End::Jump(found) => Err(LoadError::Gap {
+                stream: stream(),
+                missing,
+                found,
+            }),
+            End::OfStream if missing <= state.last => Err(LoadError::Cut {
+                stream: stream(),
+                missing,
+                last: state.last,
+            }),
+            End::OfStream | End::Unwanted => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Events of one field, and chance that can be repeated.
+
+use midgard::{
+    Append, EncodeError, Event, ExpectedVersion, MemoryStore, NewEvent, ReadLog, Store, StreamName,
+    block_on,
+};
+use std::ops::ControlFlow;
+
+/// An event with one field of a type.
+macro_rules! event {
+    ($event:ident($type:ty), $name:literal) => {
+        #[derive(Debug, Clone, serde::Serialize, serde::Deserialize, midgard::Event)]
+        #[event(name = $name)]
+        pub(crate) struct $event {
+            pub(crate) value: $type,
+        }
+    };
+}
+pub(crate) use event;
+
+/// Stores events, and loads them again.
+pub(crate) fn stored<E: Event>(events: &[E]) -> Vec<E> {
+    let encode = |event| NewEvent::encode(event).unwrap_or_else(|error| panic!("{error}"));
+    loaded(events.iter().map(encode).collect())
+}
+
+/// Loads what was written.
+pub(crate) fn loaded<E: Event>(events: Vec<NewEvent>) -> Vec<E> {
+    let store = MemoryStore::new();
+    let stream = StreamName::new("all").unwrap();
+    let append = Append::to(stream, ExpectedVersion::NoStream, events);
+    block_on(store.append(append)).unwrap();
+    let mut loaded = Vec::new();
+    let mut each = |event: midgard::RecordedEventRef<'_>| {
+        loaded.push(event.decode().unwrap());
+        ControlFlow::Continue(())
+    };
+    block_on(store.read_log(&ReadLog::forward(), &mut each)).unwrap();
+    loaded
+}
+
+pub(crate) fn refused<E: Event>(event: &E) -> EncodeError {
+    match NewEvent::encode(event) {
+        Ok(new) => panic!(
+            "{event:?} is accepted as {}",
+            String::from_utf8_lossy(&new.payload)
+        ),
+        Err(error) => error,
+    }
+}
+
+/// SplitMix64.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    pub(crate) fn wide(&mut self) -> u128 {
+        u128::from(self.next()) << 64 | u128::from(self.next())
+    }
+
+    /// Any finite float: some of all sizes, and some of everyday sizes.
+    pub(crate) fn float(&mut self) -> f64 {
+        loop {
+            let float = match self.below(4) {
+                0 => f64::from_bits(self.next()),
+                1 => self.next() as f64 / u64::MAX as f64,
+                2 => self.below(1_000_000) as f64 / 100.0,
+                _ => -(self.next() as f64),
+            };
+            if float.is_finite() {
+                return float;
+            }
+        }
+    }
+
+    pub(crate) fn small_float(&mut self) -> f32 {
+        loop {
+            let float = f32::from_bits(self.next() as u32);
+            if float.is_finite() {
+                return float;
+            }
+        }
+    }
+
+    /// Any letters of Unicode, those that JSON escapes among them.
+    pub(crate) fn text(&mut self) -> String {
+        let letters = self.below(12);
+        (0..letters)
+            .map(|_| match self.below(3) {
+                0 => char::from(self.below(128) as u8),
+                1 => *[
+                    '"',
+                    '\\',
+                    '/',
+                    '\u{7f}',
+                    '\u{2028}',
+                    '\u{feff}',
+                    '\u{ffff}',
+                    '\u{10ffff}',
+                ]
+                .get(self.below(8) as usize)
+                .unwrap(),
+                _ => self.letter(),
+            })
+            .collect()
+    }
+
+    pub(crate) fn letter(&mut self) -> char {
+        loop {
+            if let Some(letter) = char::from_u32(self.below(0x11_0000) as u32) {
+                return letter;
+            }
+        }
+    }
+}

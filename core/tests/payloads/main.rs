@@ -1,0 +1,10 @@
+//! What is loaded is what was stored, whatever type a payload has; or it is refused before it is stored.
+
+mod elsewhere;
+mod kit;
+mod order;
+mod refused;
+mod repository;
+mod shown;
+mod units;
+mod values;
