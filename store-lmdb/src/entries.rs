@@ -93,7 +93,7 @@ pub(crate) struct Snapshot {
     // Ends before the store may be closed.
     transaction: RoTxn<'static, WithoutTls>,
     entries: Entries,
-    _store: Arc<Shared>,
+    store: Arc<Shared>,
 }
 
 impl Snapshot {
@@ -102,7 +102,7 @@ impl Snapshot {
         Ok(Snapshot {
             transaction,
             entries,
-            _store: store,
+            store,
         })
     }
 }
@@ -113,6 +113,7 @@ impl EntrySnapshot for Snapshot {
         if key.is_empty() || key.len() > ENTRY_KEY_BYTES {
             return Ok(None);
         }
+        self.store.environment.files().refuse_others()?;
         self.entries
             .get(&self.transaction, key)
             .map_err(backend("read an entry"))
@@ -128,6 +129,7 @@ impl EntrySnapshot for Snapshot {
         let Some(range) = range_to_look_for(from, to) else {
             return Ok(());
         };
+        self.store.environment.files().refuse_others()?;
         let failed = backend("read entries");
         let transaction = &self.transaction;
         match direction {

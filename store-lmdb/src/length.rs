@@ -1,7 +1,7 @@
 //! How long the data file must be.
 
 use crate::error::backend;
-use crate::files::Files;
+use crate::files::{Access, DATA, Files};
 use heed::{Env, WithoutTls};
 use midgard::StoreError;
 
@@ -9,8 +9,8 @@ use midgard::StoreError;
 /// transaction took and gave back.
 const LARGEST_GAP: u64 = 1 << 30;
 
-/// Makes a file that was cut off as long as it should be. To read behind the end of a file that is mapped ends the
-/// process; zeros are no page, and an error. To be called under LMDB's lock.
+/// Makes a file that was cut off as long as it should be; an error where it is only read. To read behind the end of a file that is
+/// mapped ends the process; zeros are no page, and an error. To be called under LMDB's lock, unless it is only read.
 pub(crate) fn correct(files: &Files, env: &Env<WithoutTls>) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| backend("look at its file")(error.into());
     let page = u64::from(env.unnamed_database_stat().page_size);
@@ -19,11 +19,19 @@ pub(crate) fn correct(files: &Files, env: &Env<WithoutTls>) -> Result<(), StoreE
     if length >= used {
         return Ok(());
     }
-    if used - length > LARGEST_GAP {
+    let next_step = match files.access() {
+        _ if used - length > LARGEST_GAP => "restore it from a backup",
+        Access::Write => "",
+        Access::Read | Access::ReadWithoutLocks => {
+            "open it once without read_only, which makes it as long, and verify it"
+        }
+    };
+    if !next_step.is_empty() {
         return Err(StoreError::Backend {
             action: "open its LMDB environment",
             source: format!(
-                "data.mdb has {length} bytes, and should have {used}; restore it from a backup"
+                "{} has {length} bytes, and should have {used}; {next_step}",
+                files.directory().join(DATA).display()
             )
             .into(),
         });

@@ -50,12 +50,16 @@ impl Prewrite {
         Ok(())
     }
 
-    /// Cuts off the zeros that were not needed. To be called under LMDB's lock.
-    pub(super) fn trim(&mut self, used: u64, file: &File) -> io::Result<()> {
-        let has_written = std::mem::take(self).has_written;
-        if has_written && file.metadata()?.len() > used {
-            file.set_len(used)?;
-        }
-        Ok(())
+    /// Forgets what is known of the file, and tells whether there are zeros to [cut off](cut_off).
+    pub(super) fn end(&mut self) -> bool {
+        std::mem::take(self).has_written
     }
+}
+
+/// Cuts off the zeros that were not needed. To be called under LMDB's lock.
+pub(super) fn cut_off(used: u64, file: &File) -> io::Result<()> {
+    if file.metadata()?.len() > used {
+        file.set_len(used)?;
+    }
+    Ok(())
 }

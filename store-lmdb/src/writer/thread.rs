@@ -3,7 +3,7 @@
 use super::batch::{self, Batch, Memory};
 use super::failure::{Failure, again};
 use super::linger::{Filling, Linger};
-use super::prewrite::Prewrite;
+use super::prewrite::{self, Prewrite};
 use super::{Answer, Message, Outcome, Signals, Work, room};
 use crate::directory::Registration;
 use crate::environment::Environment;
@@ -119,12 +119,16 @@ impl State {
 
     /// Leaves the file as long as it has to be. Whatever stands in the way: it is only longer then.
     fn trim(&mut self) -> Result<(), Failure> {
+        // Nothing is locked, nor written, where only others wrote.
+        if !self.prewrite.end() {
+            return Ok(());
+        }
         let guard = self.environment.access()?;
         let open = guard.get()?;
         let transaction = open.env.write_txn();
         let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
         let used = open.used(&transaction)?;
-        let trimmed = self.prewrite.trim(used, self.environment.files().data());
+        let trimmed = prewrite::cut_off(used, self.environment.files().data());
         trimmed.map_err(|error| Failure::of("trim its file", error.into()))
     }
 
