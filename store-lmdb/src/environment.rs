@@ -477,7 +477,7 @@ fn open_databases_read_only(files: &Files, env: &Env<WithoutTls>) -> Result<Data
         })
     };
     let transaction = begin()?;
-    length::correct(files, env)?;
+    length::expect(files, env)?;
     let databases = env.open_databases_and_commit(transaction, |opener, transaction| {
         Databases::open_read_only(files.directory(), opener, transaction)
             .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)

@@ -248,7 +248,7 @@ fn where_there_is_no_room_for_the_files_it_is_an_error_and_no_signal() {
         return;
     }
     // Room for one file, for none, for a part of one.
-    for pages in [1, 2, 3, 4, 8, 17, 25] {
+    for pages in [1, 2, 3, 4, 8, 16, 17, 25] {
         let directory = tempfile::tempdir().unwrap();
         let shell = small_disk(pages * 4096);
         let mut child =

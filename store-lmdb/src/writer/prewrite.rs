@@ -50,6 +50,14 @@ impl Prewrite {
         Ok(())
     }
 
+    /// Whether the file is shorter than what LMDB uses after a commit.
+    pub(super) fn is_too_short(&mut self, used: u64, file: &File) -> io::Result<bool> {
+        if used > self.length {
+            self.length = file.metadata()?.len();
+        }
+        Ok(used > self.length)
+    }
+
     /// Forgets what is known of the file, and tells whether there are zeros to [cut off](cut_off).
     pub(super) fn end(&mut self) -> bool {
         std::mem::take(self).has_written

@@ -8,6 +8,7 @@ use super::{Answer, Message, Outcome, Signals, Work, room};
 use crate::directory::Registration;
 use crate::environment::Environment;
 use crate::error::{backend, is_disk_full};
+use crate::length;
 use crate::options::Durability;
 use crate::reader;
 use futures_channel::oneshot;
@@ -304,6 +305,15 @@ impl State {
         let began = Instant::now();
         batch.commit()?;
         self.linger.committed(requests.len(), began.elapsed());
+        let files = self.environment.files();
+        let is_too_short = self
+            .prewrite
+            .is_too_short(length::used(&open.env), files.data());
+        if is_too_short.unwrap_or(true)
+            && let Err(error) = length::lengthen(files, &open.env)
+        {
+            tracing::debug!(%error, "the file is not as long as it should be; it will be when it is opened again");
+        }
         Ok(outcomes)
     }
 }
