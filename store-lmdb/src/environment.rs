@@ -558,7 +558,8 @@ fn open_with_flags(
 pub fn open_raw(path: &Path) -> heed::Result<Env<WithoutTls>> {
     let options = LmdbOptions::default();
     let flags = flags(Access::Write, options.durability);
-    open_environment(path, &options, flags, address_space::share())
+    let map_size = address_space::share().next_multiple_of(GRAIN);
+    open_environment(path, &options, flags, map_size)
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@
 //! - The map never has to be sized. `data.mdb` grows with what is in it, and does not shrink.
 //! - Files are not to be copied while the store is in use: [`LmdbStore::backup`] does that. [`LmdbStore::verify`] finds
 //!   what is damaged, and [`LmdbStore::statistics`] tells what is there.
+//! - A store that must not be changed, or belongs to another user, is opened [read-only](LmdbOptions::read_only). Beside others that
+//!   write, this needs the right to write to `lock.mdb`.
 //! - Never on a network file system: LMDB's locks and its map do not work there.
 //! - A payload of 128 bytes or more takes at most 1.3 times its bytes and 64 more, whatever its size. The largest has 16 MiB; the
 //!   largest append, 64 MiB. Those that fill less than a whole page, and most others, are read in place; the rest is put together.

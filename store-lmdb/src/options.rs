@@ -98,13 +98,13 @@ impl LmdbOptions {
     /// Opens the store to be read only: no directory and no file is made, `data.mdb` is never written to, and a store of an older
     /// format is refused rather than upgraded. It may be on a file system that is mounted read-only, and belong to another user.
     /// Whatever would write fails with [`StoreError::ReadOnly`]: appends, entries, and so all consumers, as they note how far they
-    /// are. [`Live`](midgard::Live) projections, subscriptions, backups, and checks work.
+    /// are; they have it in their status, and [`catch_up`](midgard::Midgard::catch_up) ends with it. [`Live`](midgard::Live) projections, subscriptions, backups, and checks work.
     ///
     /// - Where `lock.mdb` can be written to, others know of what is read here, and may write meanwhile. What they append is seen as
     ///   ever.
     /// - Where it cannot, or is not there, nobody may have the store open but readers of this kind. Opening it is an error while
-    ///   others have it open, and when one comes later, all reads fail with [`StoreError::Lost`] until it is gone. This is seen
-    ///   before each read; no page that is read is overwritten before the other's second commit. Linux only.
+    ///   others have it open. When one comes later, it is not kept out: all reads fail with [`StoreError::Lost`] until it is gone,
+    ///   and so does a read during which it wrote. Linux only.
     ///
     /// In one process, a store that is open for writing is shared: what is opened read-only still refuses to write, and any
     /// [durability](LmdbOptions::durability) will do. The other way round is an error. Not on Windows, where LMDB

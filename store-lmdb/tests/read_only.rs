@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::process::{Process, told};
+use common::process::Process;
 use common::user::{READ_ONLY_MOUNT, Seen, can_mount, chmod, unprivileged};
 use common::{
     append, assert_sound, child_directory, copy_format_1, event, fill, payloads, read_entries,
@@ -14,14 +14,13 @@ use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
 use midgard::store::{EmbeddedStore, EntryError, EntryWrite, ReadEntries};
 use midgard::{
-    AppendError, Context, Direction, Event, ExpectedVersion, HandlerError, Live, LogId, Midgard,
-    Position, Project, Projection, ReadLog, Store, StoreError, Subscription, Version, View, Views,
-    block_on,
+    AppendError, Context, Event, ExpectedVersion, HandlerError, Live, LogId, Midgard, Position,
+    Project, Projection, Store, StoreError, Subscription, Version, View, Views, block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -194,143 +193,6 @@ fn a_reader_of_another_user_sees_at_once_what_others_append_beside_it() {
     assert_sound(&verify(&store));
 }
 
-/// Not a test of its own: opens the store, and reads it, when it is told to.
-#[test]
-fn child_reads_when_told() {
-    let Some(directory) = child_directory() else {
-        return;
-    };
-    let mut store = None;
-    while let Some(word) = told() {
-        let said = match (&*word, &store) {
-            ("open", _) => read_only(&directory).map(|opened| {
-                store = Some(opened);
-                "is open".to_owned()
-            }),
-            (name, Some(store)) => read_stream(store, name)
-                .map(|events| format!("read {}", payloads(&events).join(" "))),
-            _ => return,
-        };
-        println!("said {}", said.unwrap_or_else(|error| error.to_string()));
-    }
-}
-
-#[test]
-fn where_the_lock_file_cannot_be_used_nobody_may_write_and_one_who_does_is_noticed() {
-    if child_directory().is_some() {
-        return;
-    }
-    let directory = made();
-    let path = directory.path();
-    chmod(path.join("data.mdb"), 0o644);
-    let unlocked = |may_write: bool| {
-        chmod(
-            path.join("lock.mdb"),
-            [0o400, 0o600][usize::from(may_write)],
-        )
-    };
-    let open = || {
-        unlocked(true);
-        let store = LmdbStore::open(path).unwrap();
-        unlocked(false);
-        store
-    };
-    let store = open();
-    append(&store, "appended", vec![event("1")]).unwrap();
-    let mut child = Process::start_in(unprivileged(), "child_reads_when_told", path, &[]);
-    let mut ask = |word: &str| {
-        child.say(word);
-        child.next("said ")
-    };
-    let others = "another process has it open, and cannot know of what is read here, as this one cannot write to its \
-        lock.mdb; let the user of this process write to that, or read a backup";
-    let place = path.canonicalize().unwrap();
-    let refused = format!(
-        "the store could not open it read-only: {}: {others}",
-        place.display()
-    );
-    assert_eq!(ask("open"), refused);
-    drop(store);
-    assert_eq!(ask("open"), "is open");
-    assert_eq!(ask("appended"), "read 1");
-    // Nobody is kept out.
-    let store = open();
-    append(&store, "appended", vec![event("2")]).unwrap();
-    let lost = format!(
-        "the store at {} cannot be used any more: {others}",
-        place.display()
-    );
-    assert_eq!(ask("appended"), lost);
-    append(&store, "appended", vec![event("3")]).unwrap();
-    drop(store);
-    assert_eq!(ask("appended"), "read 1 2 3");
-}
-
-/// Not a test of its own: reads without locks, and lets others write in the middle.
-#[test]
-fn child_reads_while_others_write() {
-    let Some(directory) = child_directory() else {
-        return;
-    };
-    let store = read_only(&directory).unwrap();
-    let pause = || {
-        println!("in the middle");
-        told().unwrap();
-    };
-    let snapshot = store.snapshot().unwrap();
-    let mut paused = false;
-    let read = block_on(store.read_log(&ReadLog::forward(), &mut |_| {
-        if !std::mem::replace(&mut paused, true) {
-            pause();
-        }
-        ControlFlow::Continue(())
-    }));
-    println!("said {}", read.unwrap_err());
-    let target = tempfile::tempdir().unwrap();
-    let backup = store.backup().to(target.path().join("backup"), |_| {
-        pause();
-        ControlFlow::Continue(())
-    });
-    println!("said {}", backup.unwrap_err());
-    assert!(!target.path().join("backup").exists());
-    // The other one has stayed.
-    println!("said {}", snapshot.get(b"key").unwrap_err());
-    let all = &mut |_: &[u8], _: &[u8]| ControlFlow::Continue(());
-    let scanned = snapshot.scan(Bound::Unbounded, Bound::Unbounded, Direction::Forward, all);
-    println!("said {}", scanned.unwrap_err());
-}
-
-#[test]
-fn a_read_without_locks_during_which_others_wrote_is_an_error_though_they_are_gone() {
-    if child_directory().is_some() {
-        return;
-    }
-    let directory = made();
-    let path = directory.path();
-    chmod(path.join("data.mdb"), 0o644);
-    fs::remove_file(path.join("lock.mdb")).unwrap();
-    let mut child = Process::start_in(unprivileged(), "child_reads_while_others_write", path, &[]);
-    let write = || {
-        let store = LmdbStore::open(path).unwrap();
-        append(&store, "user-1", vec![event("{\"number\":1}")]).unwrap();
-        store
-    };
-    for stays in [false, true] {
-        child.next("in the middle");
-        let store = Some(write()).filter(|_| stays);
-        child.say("go on");
-        for _ in 0..if stays { 3 } else { 1 } {
-            let error = child.next("said ");
-            assert!(
-                error.contains("another process has it open, and"),
-                "{error}"
-            );
-        }
-        drop(store);
-    }
-    assert!(child.end().success());
-}
-
 #[test]
 fn what_is_only_read_is_not_written_to_though_it_could_be() {
     let directory = made();
@@ -452,7 +314,6 @@ fn in_one_process_what_is_open_for_writing_is_shared_and_the_other_way_round_is_
     append(&writing, "appended", vec![event("1")]).unwrap();
     assert_eq!(payloads(&read_stream(&reading, "appended").unwrap()), ["1"]);
     assert_refuses_writes(&reading);
-    assert_refuses_writes(&reading.clone());
     drop(writing);
     assert_refuses_writes(&reading);
     drop(reading);
