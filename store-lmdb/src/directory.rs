@@ -46,7 +46,8 @@ impl Place {
     /// were moved or replaced.
     fn is_at(&self, path: &Path, ids: &[Option<FileId>; 2]) -> Result<(), StoreError> {
         let Identity { data, lock } = &self.identity;
-        if (Some(data), lock) == (ids[0].as_ref(), &ids[1]) {
+        // One that is read without a lock file has it as little when others have made one.
+        if Some(data) == ids[0].as_ref() && (lock.is_none() || *lock == ids[1]) {
             return Ok(());
         }
         let reason = if self.path == path {

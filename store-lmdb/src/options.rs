@@ -98,7 +98,8 @@ impl LmdbOptions {
     /// Opens the store to be read only: no directory and no file is made, `data.mdb` is never written to, and a store of an older
     /// format is refused rather than upgraded. It may be on a file system that is mounted read-only, and belong to another user.
     /// Whatever would write fails with [`StoreError::ReadOnly`]: appends, entries, and so all consumers, as they note how far they
-    /// are; they have it in their status, and [`catch_up`](midgard::Midgard::catch_up) ends with it. [`Live`](midgard::Live) projections, subscriptions, backups, and checks work.
+    /// are: it is in their status, and [`catch_up`](midgard::Midgard::catch_up) ends with it. Reads, [`Live`](midgard::Live)
+    /// projections, backups, and checks work.
     ///
     /// - Where `lock.mdb` can be written to, others know of what is read here, and may write meanwhile. What they append is seen as
     ///   ever.
