@@ -92,6 +92,15 @@ pub enum StoreError {
         /// Where it was opened.
         path: PathBuf,
     },
+    /// The store was opened to be read only. Nothing was written.
+    #[error(
+        "the store at {} was opened read-only, and this would write to it; open it for writing, or use another store",
+        path.display()
+    )]
+    ReadOnly {
+        /// Where the store is.
+        path: PathBuf,
+    },
     /// The log asked for does not exist in this store.
     #[error("the store has no log {log}; its logs are 0 to {last}")]
     UnknownLog {

@@ -1,6 +1,7 @@
 //! The first database: what is said of the store as a whole.
 
 use crate::checksum;
+use crate::creation;
 use crate::error::backend;
 use crate::index::{Manifest, StreamKeys};
 use heed::types::{Bytes, Str};
@@ -103,49 +104,25 @@ pub(crate) fn open<'e>(
     transaction: &mut RwTxn<'e>,
 ) -> Result<(Facts<'e>, Found), StoreError> {
     let failed = backend("open its databases");
-    let foreign = |reason: &str| StoreError::Foreign {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    };
-    let facts = opener.open_database::<Str, Bytes>(transaction, Some("midgard"));
-    if let Some(facts) = facts.map_err(&failed)? {
-        let format = facts.get(transaction, "format").map_err(&failed)?;
-        let format = format.and_then(|bytes| bytes.try_into().ok().map(u32::from_le_bytes));
-        return match format {
-            Some(FORMAT) => Ok((facts, Found::This)),
-            Some(1) => {
-                let until = end_of_format_1(opener, transaction)?;
-                let id = facts.get(transaction, "id").map_err(&failed)?;
-                let id = id.and_then(|id| id.try_into().ok());
-                let id = id.ok_or_else(|| foreign("it has no id of 16 bytes"))?;
-                let id = with_checksum(id);
-                let put = |(name, value): (&str, &[u8])| {
-                    facts.put(transaction, name, value).map_err(&failed)
-                };
-                [
-                    ("format 1 until", &until.get().to_le_bytes()[..]),
-                    ("format", &FORMAT.to_le_bytes()),
-                    ("id", &id),
-                ]
-                .into_iter()
-                .try_for_each(put)?;
-                Ok((facts, Found::NotThis))
-            }
-            Some(found) if found > FORMAT => Err(StoreError::NewerFormat {
-                path: path.to_owned(),
-                found,
-                supported: FORMAT,
-            }),
-            _ => Err(foreign("its format is not a number that any release wrote")),
-        };
-    }
-    let unnamed = opener.open_database::<Bytes, Bytes>(transaction, None);
-    let is_empty = match unnamed.map_err(&failed)? {
-        Some(unnamed) => unnamed.is_empty(transaction).map_err(&failed)?,
-        None => true,
-    };
-    if !is_empty {
-        return Err(foreign("it is an LMDB environment of another program"));
+    if let Some((facts, format)) = find(path, opener, transaction)? {
+        if format == FORMAT {
+            return Ok((facts, Found::This));
+        }
+        let until = end_of_format_1(opener, transaction)?;
+        let id = facts.get(transaction, "id").map_err(&failed)?;
+        let id = id.and_then(|id| id.try_into().ok());
+        let id = id.ok_or_else(|| foreign(path, "it has no id of 16 bytes"))?;
+        let id = with_checksum(id);
+        let put =
+            |(name, value): (&str, &[u8])| facts.put(transaction, name, value).map_err(&failed);
+        [
+            ("format 1 until", &until.get().to_le_bytes()[..]),
+            ("format", &FORMAT.to_le_bytes()),
+            ("id", &id),
+        ]
+        .into_iter()
+        .try_for_each(put)?;
+        return Ok((facts, Found::NotThis));
     }
     let facts = opener.create_database(transaction, Some("midgard"));
     let facts: Facts<'_> = facts.map_err(&failed)?;
@@ -169,6 +146,70 @@ fn new_id() -> Result<[u8; 16], StoreError> {
         source: error.to_string().into(),
     })?;
     Ok(id)
+}
+
+/// As [`open`], where nothing may be made or changed.
+pub(crate) fn open_read_only<'e>(
+    path: &Path,
+    opener: &DatabaseOpener<'e, WithoutTls>,
+    transaction: &RoTxn<'e>,
+) -> Result<Facts<'e>, StoreError> {
+    let reason = match find(path, opener, transaction)? {
+        Some((facts, FORMAT)) => return Ok(facts),
+        Some((_, format)) => format!(
+            "{} has format {format}, and has to become one of format {FORMAT} before it can be read; open it once without \
+             read_only, or a copy of it",
+            path.display()
+        ),
+        None => return Err(creation::unfinished(path)),
+    };
+    Err(StoreError::Backend {
+        action: "open it read-only",
+        source: reason.into(),
+    })
+}
+
+/// The database, and the format: one that this release reads. `None` in an empty environment.
+fn find<'e>(
+    path: &Path,
+    opener: &DatabaseOpener<'e, WithoutTls>,
+    transaction: &RoTxn<'e>,
+) -> Result<Option<(Facts<'e>, u32)>, StoreError> {
+    let failed = backend("open its databases");
+    let facts = opener.open_database::<Str, Bytes>(transaction, Some("midgard"));
+    if let Some(facts) = facts.map_err(&failed)? {
+        let format = facts.get(transaction, "format").map_err(&failed)?;
+        let format = format.and_then(|bytes| bytes.try_into().ok().map(u32::from_le_bytes));
+        return match format {
+            Some(found @ 1..=FORMAT) => Ok(Some((facts, found))),
+            Some(found) if found > FORMAT => Err(StoreError::NewerFormat {
+                path: path.to_owned(),
+                found,
+                supported: FORMAT,
+            }),
+            _ => {
+                let reason = "its format is not a number that any release wrote";
+                Err(foreign(path, reason))
+            }
+        };
+    }
+    let unnamed = opener.open_database::<Bytes, Bytes>(transaction, None);
+    let is_empty = match unnamed.map_err(&failed)? {
+        Some(unnamed) => unnamed.is_empty(transaction).map_err(&failed)?,
+        None => true,
+    };
+    if !is_empty {
+        let reason = "it is an LMDB environment of another program";
+        return Err(foreign(path, reason));
+    }
+    Ok(None)
+}
+
+fn foreign(path: &Path, reason: &str) -> StoreError {
+    StoreError::Foreign {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// The last position of a store of format 1.

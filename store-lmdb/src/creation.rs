@@ -45,6 +45,8 @@ impl<'f> Making<'f> {
             return Ok(None);
         }
         data.set_len(0).map_err(&failed)?;
+        // LMDB calls a write that was cut short, as there was no room, a failure of the disk.
+        files::reserve(data, LARGEST).map_err(&failed)?;
         Ok(Some(making))
     }
 
@@ -65,6 +67,28 @@ impl Drop for Making<'_> {
         if let Err(error) = self.data.unlock() {
             tracing::warn!(%error, "the lock of a store that was made is given up when it is closed");
         }
+    }
+}
+
+/// An error where a store is to be read that was not made to its end.
+pub(crate) fn expect_made(files: &Files) -> Result<(), StoreError> {
+    let data = files.data();
+    let unfinished_data = data.and_then(|data| is_unfinished(&data));
+    match unfinished_data.map_err(file_failure("open it read-only", files.directory()))? {
+        true => Err(unfinished(files.directory())),
+        false => Ok(()),
+    }
+}
+
+/// There is nothing to be read yet.
+pub(crate) fn unfinished(directory: &Path) -> StoreError {
+    StoreError::Backend {
+        action: "open it read-only",
+        source: format!(
+            "{} is being made, or its making was cut off; open it once without read_only",
+            directory.display()
+        )
+        .into(),
     }
 }
 

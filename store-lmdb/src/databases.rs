@@ -44,28 +44,17 @@ pub(crate) type Opened<'e> = (
 /// Opens a database. One that a store lost is not made again, empty.
 fn database<'e, K: 'static, V: 'static>(
     opener: &DatabaseOpener<'e, WithoutTls>,
-    transaction: &mut RwTxn<'e>,
-    found: Found,
+    transaction: &RoTxn<'e>,
     name: &'static str,
 ) -> Result<Database<'e, K, V>, StoreError> {
-    let failed = backend("open its databases");
-    match found {
-        Found::NotThis => opener
-            .create_database(transaction, Some(name))
-            .map_err(failed),
-        Found::This => {
-            let database = opener.open_database(transaction, Some(name));
-            database
-                .map_err(failed)?
-                .ok_or_else(|| StoreError::Backend {
-                    action: "open its databases",
-                    source: format!(
-                        "the database \"{name}\" is missing; restore the store from a backup"
-                    )
-                    .into(),
-                })
-        }
-    }
+    let database = opener.open_database(transaction, Some(name));
+    database
+        .map_err(backend("open its databases"))?
+        .ok_or_else(|| StoreError::Backend {
+            action: "open its databases",
+            source: format!("the database \"{name}\" is missing; restore the store from a backup")
+                .into(),
+        })
 }
 
 /// Where it is not known yet that no record was removed.
@@ -81,20 +70,41 @@ impl Databases {
         opener: &DatabaseOpener<'e, WithoutTls>,
         transaction: &mut RwTxn<'e>,
     ) -> Result<Opened<'e>, StoreError> {
-        let failed = backend("open its databases");
         let (facts, found) = about::open(path, opener, transaction)?;
-        let log = database(opener, transaction, found, "log")?;
-        let index = database(opener, transaction, found, "index")?;
-        let entries = database(opener, transaction, found, "entries")?;
-        let removed = database(opener, transaction, found, "removed")?;
+        if found == Found::NotThis {
+            for name in ["log", "index", "entries", "removed"] {
+                let made = opener.create_database::<Bytes, Bytes>(transaction, Some(name));
+                made.map_err(backend("open its databases"))?;
+            }
+        }
+        Self::open_beside(facts, opener, transaction)
+    }
+
+    /// As [`open`](Databases::open), where nothing may be made or changed.
+    pub(crate) fn open_read_only<'e>(
+        path: &Path,
+        opener: &DatabaseOpener<'e, WithoutTls>,
+        transaction: &RoTxn<'e>,
+    ) -> Result<Opened<'e>, StoreError> {
+        let facts = about::open_read_only(path, opener, transaction)?;
+        Self::open_beside(facts, opener, transaction)
+    }
+
+    /// Opens the databases beside the first.
+    fn open_beside<'e>(
+        facts: Facts<'e>,
+        opener: &DatabaseOpener<'e, WithoutTls>,
+        transaction: &RoTxn<'e>,
+    ) -> Result<Opened<'e>, StoreError> {
+        let failed = backend("open its databases");
         let streams = opener.open_database(transaction, Some("streams"));
         let versions = opener.open_database(transaction, Some("versions"));
         Ok((
             facts,
-            log,
-            removed,
-            index,
-            entries,
+            database(opener, transaction, "log")?,
+            database(opener, transaction, "removed")?,
+            database(opener, transaction, "index")?,
+            database(opener, transaction, "entries")?,
             streams.map_err(&failed)?,
             versions.map_err(&failed)?,
         ))

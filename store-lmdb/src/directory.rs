@@ -5,7 +5,7 @@
 
 use crate::Shared;
 use crate::environment::Environment;
-use crate::files::{self, FileId, Files, Identity};
+use crate::files::{self, Access, FileId, Files, Identity};
 use crate::open_at_once;
 use crate::options::LmdbOptions;
 use crate::writer::Writer;
@@ -37,20 +37,18 @@ struct Place {
 }
 
 impl Place {
-    fn keys(&self) -> [Key; 3] {
+    fn keys(&self) -> impl Iterator<Item = Key> {
         let Identity { data, lock } = self.identity.clone();
-        [
-            Key::Path(self.path.clone()),
-            Key::File(data),
-            Key::File(lock),
-        ]
+        let files = [Some(data), lock].into_iter().flatten().map(Key::File);
+        files.chain([Key::Path(self.path.clone())])
     }
 
     /// Whether a directory has its files. An error when it has some of them, or when they should be there and are not: they
     /// were moved or replaced.
     fn is_at(&self, path: &Path, ids: &[Option<FileId>; 2]) -> Result<(), StoreError> {
         let Identity { data, lock } = &self.identity;
-        if [data, lock].map(Some) == [ids[0].as_ref(), ids[1].as_ref()] {
+        // One that is read without a lock file has it as little when others have made one.
+        if Some(data) == ids[0].as_ref() && (lock.is_none() || *lock == ids[1]) {
             return Ok(());
         }
         let reason = if self.path == path {
@@ -77,18 +75,22 @@ fn lock() -> MutexGuard<'static, Option<Places>> {
 
 /// The store in a directory: the one that is open already, or a new one.
 pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, StoreError> {
-    let durability = options.durability;
+    let (durability, read_only) = (options.durability, options.read_only);
     let shared = open_or_share(path, options)?;
     // Not under the lock: what is dropped here may be the last handle, which takes it.
     let existing = shared.environment.durability();
-    if existing != durability {
+    let difference = match (read_only, shared.environment.files().access()) {
+        (true, _) => None,
+        (false, Access::Read | Access::ReadWithoutLocks) => {
+            Some("read-only; drop those handles first, or open it for writing before".to_owned())
+        }
+        (false, Access::Write) => (existing != durability)
+            .then(|| format!("with durability {existing:?}, not {durability:?}; ask for the same")),
+    };
+    if let Some(difference) = difference {
         return Err(StoreError::Backend {
             action: "open its directory once more",
-            source: format!(
-                "{} is open in this process with durability {existing:?}, not {durability:?}; ask for the same",
-                path.display()
-            )
-            .into(),
+            source: format!("{} is open in this process {difference}", path.display()).into(),
         });
     }
     // The path by which it was opened may not lead to it any more.

@@ -94,14 +94,14 @@ pub(crate) fn change(
 pub(crate) struct Snapshot {
     // Ends before the store may be closed.
     snapshot: environment::Snapshot,
-    _store: Arc<Shared>,
+    store: Arc<Shared>,
 }
 
 impl Snapshot {
     pub(crate) fn new(store: Arc<Shared>) -> Result<Self, StoreError> {
         Ok(Snapshot {
             snapshot: store.environment.snapshot()?,
-            _store: store,
+            store,
         })
     }
 }
@@ -112,6 +112,7 @@ impl EntrySnapshot for Snapshot {
         if key.is_empty() || key.len() > ENTRY_KEY_BYTES {
             return Ok(None);
         }
+        self.store.environment.files().refuse_others()?;
         let environment::Snapshot {
             transaction,
             databases,
@@ -133,6 +134,7 @@ impl EntrySnapshot for Snapshot {
         let Some(range) = range_to_look_for(from, to) else {
             return Ok(());
         };
+        self.store.environment.files().refuse_others()?;
         let failed = backend("read entries");
         let environment::Snapshot {
             transaction,

@@ -1,11 +1,11 @@
 //! The LMDB environment: opened, checked, and opened anew with a larger map when it is full.
 
 use crate::address_space::{self, GRAIN, Taken};
-use crate::creation::Making;
+use crate::creation::{self, Making};
 use crate::databases::{self, Databases};
 use crate::directory::Registration;
 use crate::error::{backend, backend_at, is_damaged_page};
-use crate::files::Files;
+use crate::files::{self, Access, Files};
 use crate::index::{StreamKey, StreamKeys};
 use crate::length;
 use crate::meta_pages;
@@ -109,7 +109,13 @@ impl Environment {
     ) -> Result<Self, StoreError> {
         open_at_once::make_room();
         let open = {
-            let making = Making::begin(&files)?;
+            let making = match files.access() {
+                Access::Write => Making::begin(&files)?,
+                Access::Read | Access::ReadWithoutLocks => {
+                    creation::expect_made(&files)?;
+                    None
+                }
+            };
             let wanted = options.map_size.unwrap_or_else(address_space::share);
             let open = Open::with_map(&files, &options, wanted)?;
             if let Some(making) = making {
@@ -202,6 +208,7 @@ impl Environment {
 
     /// As [`look`](Environment::look), once in a while.
     fn look_at_times(&self, now: u64) -> Result<(), StoreError> {
+        self.files.refuse_others()?;
         let next = self.next_look.load(Ordering::Relaxed);
         if now < next && !self.is_lost.load(Ordering::Relaxed) {
             return Ok(());
@@ -312,7 +319,9 @@ impl Environment {
                 let guard = self.access()?;
                 let open = guard.get()?;
                 if let Some(transaction) = open.read_txn()? {
-                    return read(&open.databases, &transaction);
+                    let read = read(&open.databases, &transaction);
+                    open.expect_unwritten(&self.files, transaction.id())?;
+                    return read;
                 }
                 open.map_size
             };
@@ -378,7 +387,7 @@ impl Open {
         // LMDB makes files that it does not find.
         files.look_at_paths()?;
         loop {
-            let env = environment_with_map(files.directory(), options, map_size)?;
+            let env = environment_with_map(files, options, map_size)?;
             let opened = env.try_clone_inner_file();
             files.opened(&opened.map_err(backend("look at its files"))?)?;
             match open_databases(files, &env) {
@@ -402,6 +411,9 @@ impl Open {
                     map_size = larger;
                 }
                 Err(OpenError::Store(error)) => return Err(error),
+                Err(OpenError::Lmdb(error)) => {
+                    return Err(backend_at("open its databases", files.directory())(error));
+                }
             }
         }
     }
@@ -409,6 +421,21 @@ impl Open {
     fn close(self) -> usize {
         self.env.prepare_for_closing().wait();
         self.map_size
+    }
+
+    /// An error when somebody wrote to a store that is read without locks, after a transaction: what was read may be of pages that
+    /// were used again.
+    pub(crate) fn expect_unwritten(
+        &self,
+        files: &Files,
+        transaction: usize,
+    ) -> Result<(), StoreError> {
+        match files.access() {
+            Access::ReadWithoutLocks if self.env.info().last_txn_id != transaction => {
+                Err(files.lost(files::OTHERS))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A read transaction; `None` when another process made the map larger than it is here.
@@ -466,14 +493,15 @@ impl Open {
 
 /// Opens with the largest map that the system grants, up to `wanted`.
 fn environment_with_map(
-    path: &Path,
+    files: &Files,
     options: &LmdbOptions,
     wanted: usize,
 ) -> Result<Env<WithoutTls>, StoreError> {
+    let (path, flags) = (files.directory(), flags(files.access(), options.durability));
     meta_pages::check(path)?;
     let mut map_size = wanted;
     let env = loop {
-        match open_environment(path, options, map_size) {
+        match open_environment(path, options, flags, map_size) {
             Ok(env) => break env,
             Err(Error::Io(error))
                 if error.kind() == std::io::ErrorKind::OutOfMemory && map_size > SMALLEST_MAP =>
@@ -497,10 +525,13 @@ fn environment_with_map(
 }
 
 fn open_databases(files: &Files, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
+    if files.access() != Access::Write {
+        return open_databases_read_only(files, env);
+    }
     let begin = || {
         env.write_txn().map_err(|error| match error {
             Error::Mdb(MdbError::MapResized) => OpenError::Outgrown,
-            error => backend("begin a write")(error).into(),
+            error => error.into(),
         })
     };
     let transaction = begin()?;
@@ -516,6 +547,30 @@ fn open_databases(files: &Files, env: &Env<WithoutTls>) -> Result<Databases, Ope
     Ok(Databases::new(databases, &transaction)?)
 }
 
+/// As [`open_databases`]. It needs slots for readers.
+fn open_databases_read_only(files: &Files, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
+    let begin = || {
+        env.read_txn().map_err(|error| match error {
+            Error::Mdb(MdbError::MapResized) => OpenError::Outgrown,
+            Error::Mdb(MdbError::ReadersFull) => {
+                let slots = env.max_readers();
+                StoreError::Full(Full::Readers { slots }).into()
+            }
+            error => error.into(),
+        })
+    };
+    let transaction = begin()?;
+    length::expect(files, env)?;
+    let databases = env.open_databases_and_commit(transaction, |opener, transaction| {
+        Databases::open_read_only(files.directory(), opener, transaction)
+            .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)
+            .map_err(OpenError::from)
+    })?;
+    let CommitOrAbort::Commit(databases) = databases;
+    let transaction = begin()?;
+    Ok(Databases::new(databases, &transaction)?)
+}
+
 fn twice(map_size: usize) -> usize {
     map_size.next_multiple_of(GRAIN).saturating_mul(2)
 }
@@ -525,6 +580,7 @@ enum OpenError {
     /// Another process made the file larger than the map, after it was mapped.
     Outgrown,
     Store(StoreError),
+    Lmdb(Error),
 }
 
 impl From<StoreError> for OpenError {
@@ -535,20 +591,26 @@ impl From<StoreError> for OpenError {
 
 impl From<Error> for OpenError {
     fn from(error: Error) -> Self {
-        backend("open its databases")(error).into()
+        OpenError::Lmdb(error)
+    }
+}
+
+fn flags(access: Access, durability: Durability) -> EnvFlags {
+    match (access, durability) {
+        (Access::Write, Durability::Sync) => EnvFlags::empty(),
+        (Access::Write, Durability::NoMetaSync) => EnvFlags::NO_META_SYNC,
+        (Access::Write, Durability::NoSync) => EnvFlags::NO_SYNC,
+        (Access::Read, _) => EnvFlags::READ_ONLY,
+        (Access::ReadWithoutLocks, _) => EnvFlags::READ_ONLY | EnvFlags::NO_LOCK,
     }
 }
 
 fn open_environment(
     path: &Path,
     options: &LmdbOptions,
+    flags: EnvFlags,
     map_size: usize,
 ) -> heed::Result<Env<WithoutTls>> {
-    let flags = match options.durability {
-        Durability::Sync => EnvFlags::empty(),
-        Durability::NoMetaSync => EnvFlags::NO_META_SYNC,
-        Durability::NoSync => EnvFlags::NO_SYNC,
-    };
     let mut environment = EnvOpenOptions::new().read_txn_without_tls();
     environment
         .map_size(map_size)
@@ -564,8 +626,11 @@ fn open_with_flags(
     path: &Path,
 ) -> heed::Result<Env<WithoutTls>> {
     // SAFETY: the files are LMDB's own and are only changed through LMDB, whose locks order all threads
-    // and processes (`NO_LOCK` is never set); the docs of the store forbid network file systems and
-    // writing to the files by other means. The flags are only those of `Durability`.
+    // and processes; the docs of the store forbid network file systems and writing to the files by other
+    // means. The flags are those of `flags` alone: `NO_LOCK` is set only with `READ_ONLY`, where the lock file
+    // cannot be used and no other process has the store open. That is looked at before each read, and a read
+    // during which somebody wrote all the same is an error: LMDB writes to no page of the last transaction
+    // before the second commit after it.
     unsafe { environment.flags(flags).open(path) }
 }
 
@@ -574,7 +639,10 @@ fn open_with_flags(
 /// # Errors
 /// As LMDB.
 pub fn open_raw(path: &Path) -> heed::Result<Env<WithoutTls>> {
-    open_environment(path, &LmdbOptions::default(), address_space::share())
+    let options = LmdbOptions::default();
+    let flags = flags(Access::Write, options.durability);
+    let map_size = address_space::share().next_multiple_of(GRAIN);
+    open_environment(path, &options, flags, map_size)
 }
 
 #[cfg(test)]

@@ -19,15 +19,22 @@ pub(crate) fn backend(action: &'static str) -> impl Fn(Error) -> StoreError {
 
 /// A failure of LMDB to open a store, which says where it is.
 pub(crate) fn backend_at(action: &'static str, path: &Path) -> impl Fn(Error) -> StoreError {
-    move |error| match backend(action)(error) {
-        StoreError::Backend { action, source } => StoreError::Backend {
-            action,
-            source: Box::new(AtPath {
-                path: path.to_owned(),
-                source,
-            }),
-        },
-        error => error,
+    move |error| {
+        let next_step = match &error {
+            Error::Io(error) => next_step(error),
+            _ => "",
+        };
+        match backend(action)(error) {
+            StoreError::Backend { action, source } => StoreError::Backend {
+                action,
+                source: Box::new(AtPath {
+                    path: path.to_owned(),
+                    source,
+                    next_step,
+                }),
+            },
+            error => error,
+        }
     }
 }
 
@@ -38,10 +45,49 @@ pub(crate) fn file_failure(action: &'static str, path: &Path) -> impl Fn(io::Err
 
 /// What failed where.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", path.display())]
+#[error("{}: {source}{next_step}", path.display())]
 struct AtPath {
     path: PathBuf,
     source: Box<dyn std::error::Error + Send + Sync>,
+    next_step: &'static str,
+}
+
+/// What to do where a store cannot be opened.
+fn next_step(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; let the user of this process read and write it, or read it and open it with read_only"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; open it with read_only, or mount its file system for writing"
+        }
+        io::ErrorKind::NotFound => {
+            "; see whether the path is right, or open it without read_only to make a store there"
+        }
+        io::ErrorKind::NotADirectory
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::AlreadyExists => {
+            "; a store is a directory with two files in it, so give it the path of one"
+        }
+        io::ErrorKind::OutOfMemory => {
+            "; let the process have more address space (ulimit -v), or open fewer stores"
+        }
+        _ if is_out_of_files(error) => {
+            "; let the process open more files (ulimit -n), or open fewer stores"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(unix)]
+fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    Errno::from_io_error(error).is_some_and(|error| matches!(error, Errno::MFILE | Errno::NFILE))
+}
+
+#[cfg(not(unix))]
+fn is_out_of_files(_: &io::Error) -> bool {
+    false
 }
 
 /// Whether LMDB has met a page that is not what it should be. It takes no more of a transaction that has.

@@ -3,12 +3,12 @@
 //! LMDB opens files by their paths, and a path may lead elsewhere a moment later: a directory is renamed, a backup is put
 //! in its place. So what a store has opened is remembered by device and inode, and looked at again before it is relied on.
 
-use crate::error::file_failure;
+use crate::error::{file_failure, is_out_of_room};
 use crate::locks::{self, NameSpace};
 use crate::options::LmdbOptions;
 use midgard::StoreError;
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,9 @@ use std::time::SystemTime;
 pub(crate) const DATA: &str = "data.mdb";
 /// The file by which processes that have the store open keep out of each other's way.
 const LOCK: &str = "lock.mdb";
+
+/// The right of the owner of a file to read and write it.
+pub(crate) const OWNER: u32 = 0o600;
 
 /// Which file it is: as long as somebody has it open, no other is the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,16 +34,27 @@ type Number = (u64, u64, Option<SystemTime>);
 #[cfg(not(unix))]
 type Number = PathBuf;
 
-/// Which files a store has.
+/// Which files a store has. One that is only read may be without a lock file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) data: FileId,
-    pub(crate) lock: FileId,
+    pub(crate) lock: Option<FileId>,
+}
+
+/// What a store was opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Write,
+    /// Nothing is written but to the lock file: others know what is read here, and may write.
+    Read,
+    /// The lock file cannot be written to, or is not there: nobody may write.
+    ReadWithoutLocks,
 }
 
 /// The files of a store that is open.
 pub(crate) struct Files {
     directory: PathBuf,
+    access: Access,
     identity: Identity,
     open: Mutex<Option<Handles>>,
     /// Whether the lock that LMDB takes with the first read was seen.
@@ -51,29 +65,87 @@ pub(crate) struct Files {
 struct Handles {
     data: Arc<File>,
     /// To be closed after LMDB has closed its own: closing one gives up all locks that the process has on the file.
-    lock: File,
+    lock: Option<File>,
+}
+
+impl Handles {
+    fn new(data: File, lock: Option<File>) -> Self {
+        Handles {
+            data: Arc::new(data),
+            lock,
+        }
+    }
 }
 
 impl Files {
-    /// Opens the files of a store, and makes those that are not there. Not to be called while this process has the same lock
-    /// file open.
+    /// Opens the files of a store, and makes those that are not there, unless it is only to be read. Not to be called while this
+    /// process has the same lock file open.
     pub(crate) fn open(directory: &Path, options: &LmdbOptions) -> Result<Self, StoreError> {
+        if options.read_only {
+            return Self::open_read_only(directory);
+        }
         let mode = options.file_mode;
         let data = open_file(&directory.join(DATA), Some(mode))?;
         refuse_other_name_spaces(directory, &data)?;
         let lock = open_file(&directory.join(LOCK), Some(mode))?;
+        reserve_slots(&lock, options.max_readers)
+            .map_err(file_failure("make its files", directory))?;
+        Self::of(directory, Access::Write, data, Some(lock))
+    }
+
+    fn open_read_only(directory: &Path) -> Result<Self, StoreError> {
+        let (data, lock) = (directory.join(DATA), directory.join(LOCK));
+        let failed = |path| file_failure(READ_ONLY, path);
+        let data = File::open(&data).map_err(failed(&data))?;
+        let opened = OpenOptions::new().read(true).write(true).open(&lock);
+        match opened {
+            Ok(lock) => {
+                refuse_other_name_spaces(directory, &data)?;
+                Self::of(directory, Access::Read, data, Some(lock))
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound
+                        | ErrorKind::PermissionDenied
+                        | ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
+                // By its locks it is seen whether others have the store open.
+                let lock = File::open(lock).ok();
+                let files = Self::of(directory, Access::ReadWithoutLocks, data, lock)?;
+                match files.refuse_others() {
+                    Err(StoreError::Lost { .. }) => Err(StoreError::Backend {
+                        action: READ_ONLY,
+                        source: format!("{}: {OTHERS}", directory.display()).into(),
+                    }),
+                    refused => refused.map(|()| files),
+                }
+            }
+            Err(error) => Err(failed(&lock)(error)),
+        }
+    }
+
+    fn of(
+        directory: &Path,
+        access: Access,
+        data: File,
+        lock: Option<File>,
+    ) -> Result<Self, StoreError> {
         let failed = file_failure("look at its files", directory);
         let identity = Identity {
             data: id_of(&data, directory, DATA).map_err(&failed)?,
-            lock: id_of(&lock, directory, LOCK).map_err(&failed)?,
+            lock: match &lock {
+                Some(lock) => Some(id_of(lock, directory, LOCK).map_err(&failed)?),
+                // It may be there, and not be readable.
+                None => id_at(&directory.join(LOCK)),
+            },
         };
         Ok(Files {
             directory: directory.to_owned(),
+            access,
             identity,
-            open: Mutex::new(Some(Handles {
-                data: Arc::new(data),
-                lock,
-            })),
+            open: Mutex::new(Some(Handles::new(data, lock))),
             saw_lock: AtomicBool::new(false),
         })
     }
@@ -90,16 +162,21 @@ impl Files {
             return Ok(());
         }
         self.look_for(None)?;
-        let data = open_file(&self.directory.join(DATA), None)?;
-        refuse_other_name_spaces(&self.directory, &data)?;
-        let lock = open_file(&self.directory.join(LOCK), None)?;
-        let handles = Handles {
-            data: Arc::new(data),
-            lock,
+        let (data, lock) = (self.directory.join(DATA), self.directory.join(LOCK));
+        let data = match self.access {
+            Access::Write => open_file(&data, None),
+            _ => File::open(&data).map_err(file_failure(READ_ONLY, &data)),
+        }?;
+        let lock = match self.access {
+            Access::ReadWithoutLocks => File::open(lock).ok(),
+            Access::Write | Access::Read => {
+                refuse_other_name_spaces(&self.directory, &data)?;
+                Some(open_file(&lock, None)?)
+            }
         };
         // They may have been replaced meanwhile.
-        self.is_of(&handles.data)?;
-        *open = Some(handles);
+        self.expect(&data)?;
+        *open = Some(Handles::new(data, lock));
         Ok(())
     }
 
@@ -115,6 +192,10 @@ impl Files {
         &self.identity
     }
 
+    pub(crate) const fn access(&self) -> Access {
+        self.access
+    }
+
     /// The file that has everything, while it is open. It is written to under LMDB's lock alone.
     pub(crate) fn data(&self) -> io::Result<Arc<File>> {
         let open = self.handles();
@@ -122,15 +203,21 @@ impl Files {
         open.ok_or_else(|| io::Error::other("the store's files are closed"))
     }
 
+    /// Who may read and write a copy of the data file: those who may do so with this one, and its owner.
+    pub(crate) fn mode(&self) -> u32 {
+        let metadata = self.data().and_then(|data| data.metadata());
+        OWNER | metadata.map_or(0, |metadata| mode(&metadata))
+    }
+
     /// To be called when LMDB has opened its files: tells whether they are these.
     pub(crate) fn opened(&self, data: &File) -> Result<(), StoreError> {
         self.saw_lock.store(false, Ordering::Relaxed);
-        self.is_of(data)?;
+        self.expect(data)?;
         self.look()
     }
 
     /// An error when a file is not the one that has everything.
-    fn is_of(&self, data: &File) -> Result<(), StoreError> {
+    fn expect(&self, data: &File) -> Result<(), StoreError> {
         let id = id_of(data, &self.directory, DATA);
         match id.map_err(file_failure("look at its files", &self.directory))? == self.identity.data
         {
@@ -142,11 +229,35 @@ impl Files {
     /// Looks whether the paths still lead to these files, and whether the process still has its locks on them.
     pub(crate) fn look(&self) -> Result<(), StoreError> {
         let open = self.handles();
-        let open = open.as_ref();
-        self.look_for(open)?;
-        match open.is_none_or(|open| self.has_locks(&open.lock)) {
+        self.look_for(open.as_ref())?;
+        let Some(open) = open.as_ref() else {
+            return Ok(());
+        };
+        self.refuse_others_than(open)?;
+        match self.has_locks(open) {
             true => Ok(()),
             false => Err(self.lost(NO_LOCKS)),
+        }
+    }
+
+    /// An error when others have the store open, and do not know of what is read here.
+    pub(crate) fn refuse_others(&self) -> Result<(), StoreError> {
+        if self.access != Access::ReadWithoutLocks {
+            return Ok(());
+        }
+        let open = self.handles();
+        open.as_ref()
+            .map_or(Ok(()), |open| self.refuse_others_than(open))
+    }
+
+    fn refuse_others_than(&self, open: &Handles) -> Result<(), StoreError> {
+        if self.access != Access::ReadWithoutLocks {
+            return Ok(());
+        }
+        let others = locks::is_open_elsewhere(&open.data, open.lock.as_ref());
+        match others.map_err(file_failure(READ_ONLY, &self.directory))? {
+            false => Ok(()),
+            true => Err(self.lost(OTHERS)),
         }
     }
 
@@ -165,14 +276,17 @@ impl Files {
                 Some(_) => OTHER,
             }));
         }
-        if lock.as_ref() != Some(&self.identity.lock) {
+        if self.access != Access::ReadWithoutLocks && lock != self.identity.lock {
             return Err(self.lost(NO_LOCK_FILE));
         }
         Ok(())
     }
 
     /// Whether LMDB still has its locks on the lock file.
-    fn has_locks(&self, lock: &File) -> bool {
+    fn has_locks(&self, open: &Handles) -> bool {
+        let (Access::Write | Access::Read, Some(lock)) = (self.access, &open.lock) else {
+            return true;
+        };
         if locks::is_held_by_this_process(lock) {
             self.saw_lock.store(true, Ordering::Relaxed);
             return true;
@@ -186,7 +300,7 @@ impl Files {
         self.lost(OTHER)
     }
 
-    fn lost(&self, reason: &str) -> StoreError {
+    pub(crate) fn lost(&self, reason: &str) -> StoreError {
         StoreError::Lost {
             path: self.directory.clone(),
             reason: reason.to_owned(),
@@ -204,6 +318,12 @@ const NO_LOCK_FILE: &str = "its lock.mdb was removed or replaced while it was op
     each other any more; drop its handles in all processes, and open it again";
 const NO_LOCKS: &str = "the locks on its lock.mdb were given up, as something in this process has opened and closed that \
     file, perhaps to copy it; leave the file alone, drop the store's handles in this process, and open it again";
+
+pub(crate) const OTHERS: &str = "another process has it open, and cannot know of what is read here, as this one cannot write to its \
+    lock.mdb; let the user of this process write to that, or read a backup";
+
+/// What cannot be done.
+const READ_ONLY: &str = "open it read-only";
 
 /// An error when a process has the store open to which this one has another id than it has for itself, or none.
 fn refuse_other_name_spaces(directory: &Path, data: &File) -> Result<(), StoreError> {
@@ -240,19 +360,61 @@ pub(crate) fn flush_directory(directory: &Path) -> io::Result<()> {
 fn open_file(path: &Path, mode: Option<u32>) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(mode.is_some());
-    #[cfg(unix)]
-    if let Some(mode) = mode {
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
-    }
-    options
+    with_mode(&mut options, mode.unwrap_or(OWNER))
         .open(path)
         .map_err(file_failure("open its files", path))
+}
+
+/// Sees that there is room for the slots of readers: where there is none, LMDB's first touch of one ends the process. A lock file
+/// that was there before has to do as it is, so that a store on a full disk can be opened.
+fn reserve_slots(lock: &File, max_readers: u32) -> io::Result<()> {
+    /// What LMDB has for each, at most, and in all beside them.
+    const SLOT: u64 = 64;
+    const HEADER: u64 = 4096;
+    let is_new = lock.metadata()?.len() == 0;
+    let reserved = reserve(lock, HEADER + u64::from(max_readers) * SLOT);
+    if is_new { reserved } else { Ok(()) }
+}
+
+/// Takes room on the disk for the first bytes of a file, which keeps its length. An error where there is none.
+#[cfg(target_os = "linux")]
+pub(crate) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    use nix::fcntl::{FallocateFlags, fallocate};
+    let bytes = i64::try_from(bytes).map_err(io::Error::other)?;
+    let reserved = fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, bytes);
+    match reserved.map_err(io::Error::from) {
+        Err(error) if is_out_of_room(&error) => Err(error),
+        // Not all file systems can.
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn reserve(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
+}
+
+/// Says who may read and write a file, should it be made.
+#[cfg(unix)]
+pub(crate) fn with_mode(options: &mut OpenOptions, mode: u32) -> &OpenOptions {
+    std::os::unix::fs::OpenOptionsExt::mode(options, mode)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn with_mode(options: &mut OpenOptions, _: u32) -> &OpenOptions {
+    options
 }
 
 #[cfg(unix)]
 fn id(metadata: &fs::Metadata) -> FileId {
     use std::os::unix::fs::MetadataExt;
     FileId((metadata.dev(), metadata.ino(), metadata.created().ok()))
+}
+
+#[cfg(unix)]
+fn mode(metadata: &fs::Metadata) -> u32 {
+    use std::os::unix::fs::MetadataExt;
+    metadata.mode() & 0o777
 }
 
 #[cfg(unix)]
@@ -269,6 +431,11 @@ fn id_of(file: &File, _: &Path, _: &str) -> io::Result<FileId> {
 fn is_removed(file: &File) -> bool {
     use std::os::unix::fs::MetadataExt;
     file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+}
+
+#[cfg(not(unix))]
+fn mode(_: &fs::Metadata) -> u32 {
+    0
 }
 
 #[cfg(not(unix))]

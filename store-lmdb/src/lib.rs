@@ -31,6 +31,8 @@
 //!   their pages are used again, which may be never; a plain backup copies them. A [compacting](Backup::compacting) backup has none of them: to
 //!   be rid of them on this disk, make one, close the store everywhere, and put the backup in its place. What the disk itself and
 //!   other backups keep, and what views and other readers have made of events, is not the store's.
+//! - A store that must not be changed, or belongs to another user, is opened [read-only](LmdbOptions::read_only). Beside others that
+//!   write, this needs the right to write to `lock.mdb`.
 //! - Never on a network file system: LMDB's locks and its map do not work there.
 //! - A payload of 128 bytes or more takes at most 1.3 times its bytes and 64 more, whatever its size. The largest has 16 MiB; the
 //!   largest append, 64 MiB. Those that fill less than a whole page, and most others, are read in place; the rest is put together.
@@ -102,7 +104,10 @@ use writer::{Work, Writer, entry_error};
 ///
 /// See [`Store`] for what it promises, and the [crate] for what to know.
 #[derive(Clone)]
-pub struct LmdbStore(Arc<Shared>);
+pub struct LmdbStore(Arc<Shared>, IsReadOnly);
+
+/// Whether a handle refuses to write, though others to the same store may do so.
+type IsReadOnly = bool;
 
 /// An open environment and its writer. The order of the fields is the order in which they end.
 struct Shared {
@@ -115,7 +120,9 @@ impl LmdbStore {
     ///
     /// # Errors
     /// [`StoreError::NewerFormat`] when a newer release wrote it, [`StoreError::Foreign`] when it is no
-    /// store of midgard, [`StoreError::Backend`] when the directory cannot be used.
+    /// store of midgard, [`StoreError::Full`] when there is no room for its files, [`StoreError::Lost`] when they were moved or
+    /// replaced while this process had them open, [`StoreError::Backend`] when they cannot be used for other reasons: it names
+    /// the path, and says what to do.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
         LmdbOptions::default().open(directory)
     }
@@ -127,15 +134,26 @@ impl LmdbStore {
     }
 
     fn open_with(directory: &Path, options: LmdbOptions) -> Result<Self, StoreError> {
-        let failed = error::file_failure("create its directory", directory);
-        creation::make_directory(directory, options.durability).map_err(&failed)?;
+        let read_only = options.read_only;
+        if read_only && cfg!(windows) {
+            return Err(StoreError::Backend {
+                action: "open it read-only",
+                source: "LMDB cannot do that on Windows while others write; open it for writing, and only read".into(),
+            });
+        }
+        if !read_only {
+            let failed = error::file_failure("create its directory", directory);
+            creation::make_directory(directory, options.durability).map_err(failed)?;
+        }
+        let failed = error::file_failure("open its directory", directory);
         // One directory has many paths.
         let path = fs::canonicalize(directory).map_err(failed)?;
         if operations::is_unfinished(&path) {
             let reason = "it has nothing but a backup that was not finished".to_owned();
             return Err(StoreError::Foreign { path, reason });
         }
-        directory::open(&path, options).map(LmdbStore)
+        let shared = directory::open(&path, options)?;
+        Ok(LmdbStore(shared, read_only))
     }
 
     /// The directory that the store is in.
@@ -145,6 +163,10 @@ impl LmdbStore {
     }
 
     async fn work(&self, work: Work) -> Result<Appended, AppendError> {
+        if self.1 {
+            let path = self.directory().to_owned();
+            return Err(StoreError::ReadOnly { path }.into());
+        }
         self.0.writer.work(work).await
     }
 }

@@ -6,9 +6,9 @@
 //! for what it cannot do.
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{NameSpace, is_held, is_held_by_this_process};
+pub(crate) use linux::{NameSpace, is_held, is_held_by_this_process, is_open_elsewhere};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use others::{NameSpace, is_held, is_held_by_this_process};
+pub(crate) use others::{NameSpace, is_held, is_held_by_this_process, is_open_elsewhere};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -26,6 +26,19 @@ mod linux {
     /// Whether this process has the lock that LMDB takes with the first read.
     pub(crate) fn is_held_by_this_process(lock_file: &File) -> bool {
         is_locked(lock_file, i64::from(std::process::id()), 1).unwrap_or(true)
+    }
+
+    /// Whether others have a store open that is read without locks here. Its lock file is of use where it can be read: not all have
+    /// a lock on the data file.
+    pub(crate) fn is_open_elsewhere(
+        data_file: &File,
+        lock_file: Option<&File>,
+    ) -> io::Result<bool> {
+        Ok(is_locked(data_file, FIRST, BYTES)?
+            || match lock_file {
+                Some(file) => is_locked(file, 0, 1)?,
+                None => false,
+            })
     }
 
     /// Whether others than this open file have a lock on some bytes. The process itself is another.
@@ -113,6 +126,13 @@ mod others {
 
     pub(crate) fn is_held_by_this_process(_: &File) -> bool {
         true
+    }
+
+    pub(crate) fn is_open_elsewhere(_: &File, _: Option<&File>) -> io::Result<bool> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "this system does not tell whether others have it open",
+        ))
     }
 
     pub(crate) struct NameSpace;

@@ -1,6 +1,7 @@
 //! How a store is opened.
 
 use crate::LmdbStore;
+use crate::files;
 use midgard::StoreError;
 use std::path::Path;
 
@@ -42,6 +43,7 @@ pub struct LmdbOptions {
     pub(crate) max_readers: u32,
     pub(crate) map_size: Option<usize>,
     pub(crate) file_mode: u32,
+    pub(crate) read_only: bool,
 }
 
 impl Default for LmdbOptions {
@@ -50,7 +52,8 @@ impl Default for LmdbOptions {
             durability: Durability::Sync,
             max_readers: 1022,
             map_size: None,
-            file_mode: 0o600,
+            file_mode: files::OWNER,
+            read_only: false,
         }
     }
 }
@@ -82,15 +85,47 @@ impl LmdbOptions {
 
     /// Who may read and write the files of a store that is made, as `chmod` has it: `0o640` lets the group read them. Less what
     /// the process's umask takes away. When not set, `0o600`: what is in a store is not for everyone to read. Files that are there
-    /// stay as they are. Readers in other processes need to write to `lock.mdb`, unless they open the store
-    /// [read-only](LmdbOptions::read_only). Without effect on Windows.
+    /// stay as they are. [Backups](LmdbStore::backup) get the mode that `data.mdb` has. Without effect on Windows.
+    ///
+    /// Whoever reads while others write has to write to `lock.mdb`, also where the store is opened
+    /// [read-only](LmdbOptions::read_only): `chmod g+w lock.mdb`, once it is there, lets the group do so.
     #[must_use]
     pub const fn file_mode(mut self, mode: u32) -> Self {
         self.file_mode = mode;
         self
     }
 
-    /// Opens the store in a directory, or makes one there.
+    /// Opens the store to be read only: no directory and no file is made, `data.mdb` is never written to, and a store of an older
+    /// format is refused rather than upgraded. It may be on a file system that is mounted read-only, and belong to another user.
+    /// Whatever would write fails with [`StoreError::ReadOnly`]: appends, entries, and so all consumers, as they note how far they
+    /// are: it is in their status, and [`catch_up`](midgard::Midgard::catch_up) ends with it. Reads, [`Live`](midgard::Live)
+    /// projections, backups, and checks work.
+    ///
+    /// - Where `lock.mdb` can be written to, others know of what is read here, and may write meanwhile. What they append is seen as
+    ///   ever.
+    /// - Where it cannot, or is not there, nobody may have the store open but readers of this kind. Opening it is an error while
+    ///   others have it open. When one comes later, it is not kept out: all reads fail with [`StoreError::Lost`] until it is gone,
+    ///   and so does a read during which it wrote. Linux only.
+    ///
+    /// In one process, a store that is open for writing is shared: what is opened read-only still refuses to write, and any
+    /// [durability](LmdbOptions::durability) will do. The other way round is an error. Not on Windows, where LMDB
+    /// would not see what others append.
+    ///
+    /// ```
+    /// use midgard_store_lmdb::LmdbStore;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// # drop(LmdbStore::open(directory.path())?);
+    /// let store = LmdbStore::options().read_only().open(directory.path())?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// Opens the store in a directory, or makes one there, unless it is [read-only](LmdbOptions::read_only).
     ///
     /// # Errors
     /// As [`LmdbStore::open`].

@@ -5,17 +5,17 @@
 //! The disk is a file system in memory that only the child process sees; Linux lets everybody make one.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
 use common::process::Process;
+use common::user::can_mount;
 use common::{append, child_directory, event, number_of, read_log, read_stream};
 use midgard::{AppendError, Full, StoreError, Version};
 use midgard_store_lmdb::LmdbStore;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 
 const MEBIBYTE: usize = 1 << 20;
@@ -110,22 +110,6 @@ fn check(store: &LmdbStore, acknowledged: &[Version]) {
 
 fn total(versions: &[Version]) -> u64 {
     versions.iter().map(|version| version.get()).sum()
-}
-
-/// Whether a disk can be made here; it must be where `CI` is set.
-fn can_mount() -> bool {
-    let made = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "true"])
-        .status();
-    if made.is_ok_and(|status| status.success()) {
-        return true;
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "unshare (util-linux) cannot make a disk here"
-    );
-    eprintln!("left out: unshare (util-linux) cannot make a disk here");
-    false
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::Progress;
 use super::copy::copy;
 use crate::LmdbStore;
 use crate::error::is_out_of_room;
-use crate::files::DATA;
+use crate::files::{self, DATA};
 use heed::CompactionOption;
 use midgard::{Position, StoreError};
 use std::fs::{self, File, OpenOptions};
@@ -134,7 +134,7 @@ impl<'s> Backup<'s> {
         mut progress: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<BackedUp, BackupError> {
         let environment = &self.store.0.environment;
-        let mut target = Target::new(directory.as_ref())?;
+        let mut target = Target::new(directory.as_ref(), environment.files().mode())?;
         let position =
             environment.read(|databases, snapshot| databases.log.last_position(snapshot))?;
         let usage = environment.usage()?;
@@ -181,10 +181,10 @@ struct Target {
 }
 
 impl Target {
-    fn new(directory: &Path) -> Result<Self, BackupError> {
+    fn new(directory: &Path, mode: u32) -> Result<Self, BackupError> {
         let is_new = !directory.exists();
         fs::create_dir_all(directory).map_err(failed("make the directory", directory))?;
-        Self::in_directory(directory, is_new).inspect_err(|_| {
+        Self::in_directory(directory, is_new, mode).inspect_err(|_| {
             if is_new {
                 // Not when another backup has begun there.
                 let _ = fs::remove_dir(directory);
@@ -192,15 +192,12 @@ impl Target {
         })
     }
 
-    fn in_directory(directory: &Path, is_new: bool) -> Result<Self, BackupError> {
+    fn in_directory(directory: &Path, is_new: bool, mode: u32) -> Result<Self, BackupError> {
         expect_alone(directory, None)?;
         let path = directory.join(PARTIAL);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
-        #[cfg(unix)]
-        // As LMDB's: what is in a store is not for everyone to read.
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options
+        let file = files::with_mode(&mut options, mode)
             .open(&path)
             .map_err(failed("make the file", &path))?;
         Ok(Target {

@@ -42,6 +42,7 @@ fn try_copy(
     };
     let guard = environment.access()?;
     let open = guard.get()?;
+    let last_transaction = open.env.info().last_txn_id;
     let (reader, writer) = io::pipe().map_err(failed)?;
     let valve = Valve(Mutex::new(Some(writer.try_clone().map_err(failed)?)));
     let copied = thread::scope(|scope| {
@@ -64,7 +65,10 @@ fn try_copy(
         Ok::<_, BackupError>(copier.join())
     })?;
     match copied {
-        Ok(Ok(())) => Ok(Copied::All),
+        Ok(Ok(())) => {
+            open.expect_unwritten(environment.files(), last_transaction)?;
+            Ok(Copied::All)
+        }
         Ok(Err(Error::Mdb(MdbError::MapResized))) => Ok(Copied::Outgrown(open.map_size)),
         Ok(Err(Error::Mdb(MdbError::ReadersFull))) => {
             let slots = open.env.max_readers();

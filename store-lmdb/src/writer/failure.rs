@@ -60,6 +60,7 @@ pub(super) fn again(error: &StoreError) -> StoreError {
             reason: reason.clone(),
         },
         StoreError::Forked { path } => StoreError::Forked { path: path.clone() },
+        StoreError::ReadOnly { path } => StoreError::ReadOnly { path: path.clone() },
         StoreError::Corrupt {
             log,
             position,

@@ -50,17 +50,24 @@ impl Prewrite {
         Ok(())
     }
 
-    /// Whether there may be zeros that were not needed.
-    pub(super) const fn has_written(&self) -> bool {
-        self.has_written
+    /// Whether the file is shorter than what LMDB uses after a commit.
+    pub(super) fn is_too_short(&mut self, used: u64, file: &File) -> io::Result<bool> {
+        if used > self.length {
+            self.length = file.metadata()?.len();
+        }
+        Ok(used > self.length)
     }
 
-    /// Cuts off the zeros that were not needed. To be called under LMDB's lock.
-    pub(super) fn trim(&mut self, used: u64, file: &File) -> io::Result<()> {
-        *self = Prewrite::default();
-        if file.metadata()?.len() > used {
-            file.set_len(used)?;
-        }
-        Ok(())
+    /// Forgets what is known of the file, and tells whether there are zeros to [cut off](cut_off).
+    pub(super) fn end(&mut self) -> bool {
+        std::mem::take(self).has_written
     }
+}
+
+/// Cuts off the zeros that were not needed. To be called under LMDB's lock.
+pub(super) fn cut_off(used: u64, file: &File) -> io::Result<()> {
+    if file.metadata()?.len() > used {
+        file.set_len(used)?;
+    }
+    Ok(())
 }

@@ -3,10 +3,11 @@
 use super::batch::{self, Batch, Memory};
 use super::failure::{Failure, again};
 use super::linger::{Filling, Linger};
-use super::prewrite::Prewrite;
+use super::prewrite::{self, Prewrite};
 use super::{Answer, Message, Outcome, Signals, Work, room};
 use crate::environment::Environment;
 use crate::error::{backend, is_damaged_page, is_disk_full};
+use crate::length;
 use crate::options::Durability;
 use crate::reader;
 use futures_channel::oneshot;
@@ -116,7 +117,8 @@ impl State {
 
     /// Leaves the file as long as it has to be. Whatever stands in the way: it is only longer then.
     fn trim(&mut self) -> Result<(), Failure> {
-        if !self.prewrite.has_written() {
+        // Nothing is locked, nor written, where only others wrote.
+        if !self.prewrite.end() {
             return Ok(());
         }
         let guard = self.environment.access()?;
@@ -125,7 +127,7 @@ impl State {
         let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
         let used = open.used(&transaction)?;
         let data = self.environment.files().data();
-        let trimmed = data.and_then(|data| self.prewrite.trim(used, &data));
+        let trimmed = data.and_then(|data| prewrite::cut_off(used, &data));
         trimmed.map_err(|error| Failure::of("trim its file", error.into()))
     }
 
@@ -318,6 +320,14 @@ impl State {
         let began = Instant::now();
         batch.commit()?;
         self.linger.committed(requests.len(), began.elapsed());
+        let files = self.environment.files();
+        let (data, used) = (files.data(), length::used(&open.env));
+        let is_too_short = data.and_then(|data| self.prewrite.is_too_short(used, &data));
+        if is_too_short.unwrap_or(true)
+            && let Err(error) = length::lengthen(files, &open.env)
+        {
+            tracing::debug!(%error, "the file is not as long as it should be; it will be when it is opened again");
+        }
         Ok(outcomes)
     }
 }

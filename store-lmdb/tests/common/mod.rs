@@ -1,7 +1,9 @@
 //! What the tests of this store share.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::print_stderr, clippy::unwrap_used)]
 
 pub(crate) mod process;
+#[cfg(unix)]
+pub(crate) mod user;
 
 use midgard::store::ReadEntries;
 use midgard::{
