@@ -13,7 +13,7 @@ const LARGEST: u64 = 64 << 10;
 /// The smallest page that a system has.
 const PAGE: usize = 4096;
 /// Where in a meta page the number of its last transaction is, on a system of 64 bits, as is what comes before it.
-const TRANSACTION: usize = 16 + 4 + 4 + 8 + 8 + 2 * 48 + 8;
+pub(crate) const TRANSACTION: usize = 16 + 4 + 4 + 8 + 8 + 2 * 48 + 8;
 
 /// The right to make a store, which one process has at a time.
 pub(crate) struct Making<'f> {

@@ -4,6 +4,7 @@ use crate::Shared;
 use crate::databases::Entries;
 use crate::environment::Environment;
 use crate::error::backend;
+use crate::gate::Hold;
 use crate::reader::Batch;
 use heed::{RoTxn, RwTxn, WithoutTls};
 use midgard::limits::ENTRY_KEY_BYTES;
@@ -93,15 +94,17 @@ pub(crate) struct Snapshot {
     // Ends before the store may be closed.
     transaction: RoTxn<'static, WithoutTls>,
     entries: Entries,
+    _hold: Hold,
     _store: Arc<Shared>,
 }
 
 impl Snapshot {
     pub(crate) fn new(store: Arc<Shared>) -> Result<Self, StoreError> {
-        let (transaction, entries) = store.environment.snapshot()?;
+        let (transaction, entries, hold) = store.environment.snapshot()?;
         Ok(Snapshot {
             transaction,
             entries,
+            _hold: hold,
             _store: store,
         })
     }

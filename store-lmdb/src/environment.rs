@@ -5,6 +5,7 @@ use crate::creation::Making;
 use crate::databases::{self, Databases, Entries};
 use crate::error::{backend, backend_at};
 use crate::files::Files;
+use crate::gate::{Gate, Hold};
 use crate::index::{StreamKey, StreamKeys};
 use crate::length;
 use crate::options::{Durability, LmdbOptions};
@@ -16,7 +17,7 @@ use midgard::store::ProcessMark;
 use midgard::{Full, StoreError};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 /// The smallest map that is tried where the system grants less.
@@ -32,11 +33,12 @@ const GRAIN: usize = 64 << 10;
 
 /// An LMDB environment that can be closed and opened anew with a larger map.
 ///
-/// LMDB can also resize a map in place, but only where nothing reads; the lock here keeps readers out
+/// LMDB can also resize a map in place, but only where nothing reads; the gate here keeps readers out
 /// either way, and opening anew needs no second promise to the compiler.
 pub(crate) struct Environment {
     options: LmdbOptions,
     open: RwLock<Option<Open>>,
+    gate: Gate,
     keys: StreamKeys,
     tail: Tail,
     opened_in: ProcessMark,
@@ -95,6 +97,7 @@ impl Environment {
             options,
             keys: open.databases.keys,
             open: RwLock::new(Some(open)),
+            gate: Gate::new(),
             tail: Tail::new(),
             opened_in: ProcessMark::here(),
             opened_at: Instant::now(),
@@ -174,6 +177,7 @@ impl Environment {
     pub(crate) fn access(&self) -> Result<Guard<'_>, StoreError> {
         self.refuse_child()?;
         self.look_at_times()?;
+        self.gate.pass();
         loop {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
             if open.is_some() {
@@ -195,10 +199,35 @@ impl Environment {
         self.options.map_size.unwrap_or_else(address_space::share)
     }
 
-    /// Opens the environment anew, to take in what other processes changed, or what a failed write left.
-    /// Waits for reads to end.
+    /// Opens the environment anew. Waits for reads of this moment to end; an error at once where somebody reads for longer.
     pub(crate) fn reopen(&self) -> Result<(), StoreError> {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        self.open_anew(self.empty()?)
+    }
+
+    /// The same, if it can be done now, as nobody reads: it would only be better.
+    pub(crate) fn reopen_if_idle(&self) -> Result<(), StoreError> {
+        match self.gate.empty_now(&self.open) {
+            Some(open) => self.open_anew(open),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens the environment anew if nobody can use it any more, as a write failed.
+    fn recover(&self) -> Result<(), StoreError> {
+        let open = self.empty()?;
+        let is_unusable = |open: &Open| matches!(open.read_txn(), Ok(Begun::Unusable));
+        match open.as_ref().is_none_or(is_unusable) {
+            true => self.open_anew(open),
+            false => Ok(()),
+        }
+    }
+
+    fn empty(&self) -> Result<RwLockWriteGuard<'_, Option<Open>>, StoreError> {
+        let open = self.gate.empty(&self.open, false);
+        open.ok_or_else(|| self.in_the_way("open its files anew after a failure"))
+    }
+
+    fn open_anew(&self, mut open: RwLockWriteGuard<'_, Option<Open>>) -> Result<(), StoreError> {
         let map_size = open.take().map_or(self.map_size(), Open::close);
         *open = Some(Open::with_map(&self.files, &self.options, map_size)?);
         tracing::info!(path = %self.path().display(), map_size, "opened the store anew");
@@ -206,9 +235,11 @@ impl Environment {
     }
 
     /// Opens the environment anew with a larger map than `outgrown`; does nothing when it has one, as
-    /// several may find at once that a map is too small. Waits for reads to end.
+    /// several may find at once that a map is too small. Waits for reads to end, but not for ever: they may be waiting for what
+    /// this is done for.
     pub(crate) fn grow(&self, outgrown: usize) -> Result<(), StoreError> {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let open = self.gate.empty(&self.open, true);
+        let mut open = open.ok_or_else(|| self.in_the_way("make its map larger"))?;
         if open.as_ref().is_some_and(|open| open.map_size > outgrown) {
             return Ok(());
         }
@@ -227,6 +258,26 @@ impl Environment {
         Ok(())
     }
 
+    fn in_the_way(&self, action: &'static str) -> StoreError {
+        let who = match self.gate.held() {
+            0 => "a read takes very long".to_owned(),
+            held => format!("{held} entry snapshots or backups are held"),
+        };
+        StoreError::Backend {
+            action,
+            source: format!(
+                "{who}, and the map of {} stays where it is so long; let them end, and do it again: nothing was done",
+                self.path().display()
+            )
+            .into(),
+        }
+    }
+
+    /// Counts one who reads for longer than a call: the environment is not closed so long. To be called while access is held.
+    pub(crate) fn hold(&self) -> Hold {
+        self.gate.hold()
+    }
+
     /// Does a read; once more when another process grew the map meanwhile.
     pub(crate) fn read<T>(
         &self,
@@ -236,29 +287,42 @@ impl Environment {
             let outgrown = {
                 let guard = self.access()?;
                 let open = guard.get()?;
-                if let Some(transaction) = open.read_txn()? {
-                    return read(&open.databases, &transaction);
+                match open.read_txn()? {
+                    Begun::Read(transaction) => return read(&open.databases, &transaction),
+                    Begun::Outgrown => Some(open.map_size),
+                    Begun::Unusable => None,
                 }
-                open.map_size
             };
-            self.grow(outgrown)?;
+            self.make_usable(outgrown)?;
         }
     }
 
-    /// A read transaction that outlives the access to the environment, and the entries that it reads.
-    /// Opening anew waits for it.
-    pub(crate) fn snapshot(&self) -> Result<(RoTxn<'static, WithoutTls>, Entries), StoreError> {
+    /// With a larger map than was outgrown, or after a failure.
+    fn make_usable(&self, outgrown: Option<usize>) -> Result<(), StoreError> {
+        match outgrown {
+            Some(map_size) => self.grow(map_size),
+            None => self.recover(),
+        }
+    }
+
+    /// A read transaction that outlives the access to the environment, the entries that it reads, and what keeps the environment
+    /// open for it: to be dropped last.
+    pub(crate) fn snapshot(
+        &self,
+    ) -> Result<(RoTxn<'static, WithoutTls>, Entries, Hold), StoreError> {
         loop {
             let outgrown = {
                 let guard = self.access()?;
                 let open = guard.get()?;
-                let begun = open.begin_read(|| open.env.clone().static_read_txn())?;
-                if let Some(transaction) = begun {
-                    return Ok((transaction, open.databases.entries));
+                match open.begin_read(|| open.env.clone().static_read_txn())? {
+                    Begun::Read(transaction) => {
+                        return Ok((transaction, open.databases.entries, self.hold()));
+                    }
+                    Begun::Outgrown => Some(open.map_size),
+                    Begun::Unusable => None,
                 }
-                open.map_size
             };
-            self.grow(outgrown)?;
+            self.make_usable(outgrown)?;
         }
     }
 
@@ -273,12 +337,6 @@ impl Environment {
             used: (env.info().last_page_number as u64 + 1) * page,
             live: (META_PAGES + databases::pages(&unnamed) + live) * page,
         })
-    }
-
-    /// The number of the last transaction that was committed, by any process.
-    pub(crate) fn last_transaction(&self) -> Result<usize, StoreError> {
-        let guard = self.access()?;
-        Ok(guard.get()?.env.info().last_txn_id)
     }
 }
 
@@ -329,22 +387,26 @@ impl Open {
         self.map_size
     }
 
-    /// A read transaction; `None` when another process made the map larger than it is here.
-    fn read_txn(&self) -> Result<Option<RoTxn<'_, WithoutTls>>, StoreError> {
+    fn read_txn(&self) -> Result<Begun<RoTxn<'_, WithoutTls>>, StoreError> {
         self.begin_read(|| self.env.read_txn())
     }
 
     /// How many bytes of the data file are used, seen under the lock of a write that has changed nothing yet.
     pub(crate) fn used(&self, transaction: &RwTxn<'_>) -> Result<u64, StoreError> {
+        Ok((self.env.info().last_page_number as u64 + 1) * self.page_size(transaction)?)
+    }
+
+    pub(crate) fn page_size(&self, transaction: &RwTxn<'_>) -> Result<u64, StoreError> {
         let stat = self.databases.log.0.stat(transaction);
-        let page = stat.map_err(backend("look at the file"))?.page_size;
-        Ok((self.env.info().last_page_number as u64 + 1) * u64::from(page))
+        Ok(u64::from(
+            stat.map_err(backend("look at the file"))?.page_size,
+        ))
     }
 
     fn begin_read<'t>(
         &self,
         begin: impl Fn() -> heed::Result<RoTxn<'t, WithoutTls>>,
-    ) -> Result<Option<RoTxn<'t, WithoutTls>>, StoreError> {
+    ) -> Result<Begun<RoTxn<'t, WithoutTls>>, StoreError> {
         // Each is a commit that was faster than the few instructions between.
         const TRIES: usize = 1000;
         for _ in 0..TRIES {
@@ -358,8 +420,9 @@ impl Open {
             }
             return match begun {
                 Ok(transaction) if self.is_overtaken(&transaction) => continue,
-                Ok(transaction) => Ok(Some(transaction)),
-                Err(Error::Mdb(MdbError::MapResized)) => Ok(None),
+                Ok(transaction) => Ok(Begun::Read(transaction)),
+                Err(Error::Mdb(MdbError::MapResized)) => Ok(Begun::Outgrown),
+                Err(Error::Mdb(MdbError::Panic)) => Ok(Begun::Unusable),
                 Err(Error::Mdb(MdbError::ReadersFull)) => Err(StoreError::Full(Full::Readers {
                     slots: self.env.max_readers(),
                 })),
@@ -380,6 +443,15 @@ impl Open {
     fn is_overtaken(&self, transaction: &RoTxn<'_, WithoutTls>) -> bool {
         self.env.info().last_txn_id > transaction.id() + 1
     }
+}
+
+/// What came of beginning a read.
+enum Begun<T> {
+    Read(T),
+    /// Another process made the map larger than it is here.
+    Outgrown,
+    /// LMDB wants to be opened anew, as a write failed.
+    Unusable,
 }
 
 /// Opens with the largest map that the system grants, up to `wanted`.

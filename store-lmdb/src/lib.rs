@@ -48,6 +48,7 @@ mod error;
 mod fields;
 mod files;
 mod format_1;
+mod gate;
 mod index;
 mod length;
 mod locks;
