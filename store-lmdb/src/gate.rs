@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockWriteGuard, TryL
 use std::time::{Duration, Instant};
 
 /// How long the reads that are under way are waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How long those who want to read are held up at most, so that reads come to an end. One who is in there already, and wants to
 /// read once more, is held up as well.
 const MOMENT: Duration = Duration::from_millis(20);
