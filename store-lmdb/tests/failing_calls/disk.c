@@ -59,7 +59,7 @@ __attribute__((constructor)) static void begin(void) {
 	reader = open(variable("FAULT_FILE"), O_RDONLY);
 	if (reader < 0 || fstat(reader, &found))
 		return;
-	disk_size = pread(reader, disk, sizeof(disk), 0);
+	disk_size = REAL(pread)(reader, disk, sizeof(disk), 0);
 	at = atol(variable("FAULT_AT"));
 	many = atol(variable("FAULT_MANY"));
 	late = atoi(variable("FAULT_LATE"));
@@ -88,7 +88,7 @@ static int fails(char kind) {
 		return calls >= at && calls < at + many;
 	if ((when = open(variable("FAULT_WHEN"), O_RDONLY)) < 0)
 		return 0;
-	if (read(when, kinds, sizeof(kinds) - 1) < 0)
+	if (REAL(read)(when, kinds, sizeof(kinds) - 1) < 0)
 		abort();
 	close(when);
 	if (kind == 'w' && next_write_fails) {
@@ -116,7 +116,7 @@ static void dirty(off_t offset, ssize_t length) {
 }
 
 static void write_page(off_t page) {
-	ssize_t length = pread(reader, disk[page], PAGE, page * PAGE);
+	ssize_t length = REAL(pread)(reader, disk[page], PAGE, page * PAGE);
 	off_t end = page * PAGE + (length > 0 ? length : 0);
 	if (end > disk_size)
 		disk_size = end;
@@ -185,6 +185,26 @@ static int flush_all(int descriptor) {
 
 int fdatasync(int descriptor) { return flush_all(descriptor); }
 int fsync(int descriptor) { return flush_all(descriptor); }
+
+#define READ(descriptor, call)                                                 \
+	if (!is_file(descriptor))                                              \
+		return call;                                                   \
+	int has_failed = fails('r');                                           \
+	ssize_t result = has_failed ? -1 : call;                               \
+	pthread_mutex_unlock(&lock);                                           \
+	if (has_failed)                                                        \
+		errno = error;                                                 \
+	return result
+
+ssize_t pread(int descriptor, void *bytes, size_t length, off_t offset) {
+	READ(descriptor, REAL(pread)(descriptor, bytes, length, offset));
+}
+ssize_t pread64(int descriptor, void *bytes, size_t length, off_t offset) {
+	READ(descriptor, REAL(pread)(descriptor, bytes, length, offset));
+}
+ssize_t read(int descriptor, void *bytes, size_t length) {
+	READ(descriptor, REAL(read)(descriptor, bytes, length));
+}
 
 static int cut(int descriptor, off_t length) {
 	if (!is_file(descriptor))
