@@ -38,6 +38,11 @@ impl About {
         self.facts
     }
 
+    /// Writes what is there already, so that a transaction that has nothing else to commit commits something.
+    pub(crate) fn rewrite(&self, transaction: &mut RwTxn<'_>) -> heed::Result<()> {
+        self.facts.put(transaction, "format", &FORMAT.to_le_bytes())
+    }
+
     /// What makes the keys of its streams.
     pub(crate) fn stream_keys(&self, transaction: &RoTxn<'_>) -> Result<StreamKeys, StoreError> {
         let id = self.facts.get(transaction, "id");

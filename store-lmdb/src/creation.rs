@@ -18,7 +18,7 @@ const PAGE: usize = 4096;
 const MAGIC: Range<usize> = 16..20;
 const LMDB: [u8; 4] = 0xBEEF_C0DE_u32.to_ne_bytes();
 /// Where it has the number of its last transaction, on systems of 64 bits.
-const TRANSACTION: Range<usize> = 144..152;
+pub(crate) const TRANSACTION: usize = 144;
 
 /// The right to make a store, which one process has at a time.
 pub(crate) struct Making<'f> {
@@ -105,7 +105,7 @@ fn is_unfinished(mut file: &File) -> io::Result<bool> {
     bytes.resize(bytes.len().max(2 * PAGE), 0);
     let metas = [&bytes[..PAGE], &bytes[PAGE..2 * PAGE]];
     let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
-    let is_new = |meta: &[u8]| meta[MAGIC] == LMDB && is_zero(&meta[TRANSACTION]);
+    let is_new = |meta: &[u8]| meta[MAGIC] == LMDB && is_zero(&meta[TRANSACTION..TRANSACTION + 8]);
     Ok(metas.iter().all(|meta| is_zero(meta) || is_new(meta))
         && (is_short || metas.iter().any(|meta| is_zero(meta))))
 }

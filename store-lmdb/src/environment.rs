@@ -4,8 +4,9 @@ use crate::address_space::{self, GRAIN, Taken};
 use crate::creation::{self, Making};
 use crate::databases::{self, Databases};
 use crate::directory::Registration;
-use crate::error::{backend, backend_at, is_damaged_page};
+use crate::error::{backend, backend_at, file_failure, is_damaged_page};
 use crate::files::{self, Access, Files};
+use crate::gate::{Gate, Hold};
 use crate::index::{StreamKey, StreamKeys};
 use crate::length;
 use crate::meta_pages;
@@ -17,9 +18,10 @@ use heed::{
 };
 use midgard::store::ProcessMark;
 use midgard::{Full, StoreError};
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 /// The smallest map that is tried where the system grants less.
@@ -33,11 +35,12 @@ const META_PAGES: u64 = 2;
 
 /// An LMDB environment that can be closed and opened anew with a larger map.
 ///
-/// LMDB can also resize a map in place, but only where nothing reads; the lock here keeps readers out
+/// LMDB can also resize a map in place, but only where nothing reads; the gate here keeps readers out
 /// either way, and opening anew needs no second promise to the compiler.
 pub(crate) struct Environment {
     options: LmdbOptions,
     open: RwLock<Option<Open>>,
+    gate: Gate,
     keys: StreamKeys,
     tail: Tail,
     opened_in: ProcessMark,
@@ -47,8 +50,6 @@ pub(crate) struct Environment {
     next_look: AtomicU64,
     /// Whether the files were not there when they were looked at last.
     is_lost: AtomicBool,
-    /// As many more as there are snapshots.
-    snapshots: Arc<()>,
     /// Behind what is open: its lock file is closed last.
     files: Files,
     /// Behind the files: nobody else opens them before.
@@ -75,8 +76,8 @@ pub(crate) struct Open {
 pub(crate) struct Snapshot {
     pub(crate) transaction: RoTxn<'static, WithoutTls>,
     pub(crate) databases: Databases,
-    /// What is open stays so while it lives.
-    _counted: Arc<()>,
+    /// What is open stays so for it: dropped last.
+    _hold: Hold,
 }
 
 /// How many bytes of the file are in use.
@@ -127,12 +128,12 @@ impl Environment {
             options,
             keys: open.databases.keys,
             open: RwLock::new(Some(open)),
+            gate: Gate::new(),
             tail: Tail::new(),
             opened_in: ProcessMark::here(),
             last_used: AtomicU64::new(now()),
             next_look: AtomicU64::new(now() + LOOK),
             is_lost: AtomicBool::new(false),
-            snapshots: Arc::default(),
             files,
             _registration: registration,
         };
@@ -177,6 +178,12 @@ impl Environment {
 
     pub(crate) const fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// The file that has everything, which is open while there is access to the environment.
+    pub(crate) fn data(&self) -> Result<Arc<File>, StoreError> {
+        let data = self.files.data();
+        data.map_err(file_failure("write to its file", self.path()))
     }
 
     pub(crate) const fn durability(&self) -> Durability {
@@ -226,6 +233,7 @@ impl Environment {
         if self.last_used.load(Ordering::Relaxed) != now {
             self.last_used.store(now, Ordering::Relaxed);
         }
+        self.gate.pass();
         loop {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
             if open.is_some() {
@@ -262,8 +270,7 @@ impl Environment {
 
     /// Closes the environment, unless somebody is at it. The next one who needs it opens it again.
     pub(crate) fn rest(&self) {
-        if let Ok(mut open) = self.open.try_write()
-            && Arc::strong_count(&self.snapshots) == 1
+        if let Some(mut open) = self.gate.empty_now(&self.open)
             && let Some(open) = open.take()
         {
             open.close();
@@ -277,10 +284,35 @@ impl Environment {
         wanted.unwrap_or_else(address_space::share)
     }
 
-    /// Opens the environment anew, to take in what other processes changed, or what a failed write left.
-    /// Waits for reads to end.
+    /// Opens the environment anew. Waits for reads of this moment to end; an error at once where somebody reads for longer.
     pub(crate) fn reopen(&self) -> Result<(), StoreError> {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        self.open_anew(self.empty()?)
+    }
+
+    /// The same, if it can be done now, as nobody reads: it would only be better.
+    pub(crate) fn reopen_if_idle(&self) -> Result<(), StoreError> {
+        match self.gate.empty_now(&self.open) {
+            Some(open) => self.open_anew(open),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens the environment anew if nobody can use it any more, as a write failed.
+    fn recover(&self) -> Result<(), StoreError> {
+        let open = self.empty()?;
+        let is_unusable = |open: &Open| matches!(open.read_txn(), Ok(Begun::Unusable));
+        match open.as_ref().is_none_or(is_unusable) {
+            true => self.open_anew(open),
+            false => Ok(()),
+        }
+    }
+
+    fn empty(&self) -> Result<RwLockWriteGuard<'_, Option<Open>>, StoreError> {
+        let open = self.gate.empty(&self.open, false);
+        open.ok_or_else(|| self.in_the_way("open its files anew after a failure"))
+    }
+
+    fn open_anew(&self, mut open: RwLockWriteGuard<'_, Option<Open>>) -> Result<(), StoreError> {
         let map_size = open.take().map_or(self.map_size(), Open::close);
         *open = Some(Open::with_map(&self.files, &self.options, map_size)?);
         tracing::info!(path = %self.path().display(), map_size, "opened the store anew");
@@ -288,9 +320,11 @@ impl Environment {
     }
 
     /// Opens the environment anew with a larger map than `outgrown`; does nothing when it has one, as
-    /// several may find at once that a map is too small. Waits for reads to end.
+    /// several may find at once that a map is too small. Waits for reads to end, but not for ever: they may be waiting for what
+    /// this is done for.
     pub(crate) fn grow(&self, outgrown: usize) -> Result<(), StoreError> {
-        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let open = self.gate.empty(&self.open, true);
+        let mut open = open.ok_or_else(|| self.in_the_way("make its map larger"))?;
         if open.as_ref().is_some_and(|open| open.map_size > outgrown) {
             return Ok(());
         }
@@ -309,6 +343,26 @@ impl Environment {
         Ok(())
     }
 
+    fn in_the_way(&self, action: &'static str) -> StoreError {
+        let who = match self.gate.held() {
+            0 => "a read takes very long".to_owned(),
+            held => format!("{held} entry snapshots or backups are held"),
+        };
+        StoreError::Backend {
+            action,
+            source: format!(
+                "{who}, and the map of {} stays where it is so long; let them end, and do it again: nothing was done",
+                self.path().display()
+            )
+            .into(),
+        }
+    }
+
+    /// Counts one who reads for longer than a call: the environment is not closed so long. To be called while access is held.
+    pub(crate) fn hold(&self) -> Hold {
+        self.gate.hold()
+    }
+
     /// Does a read; once more when another process grew the map meanwhile.
     pub(crate) fn read<T>(
         &self,
@@ -318,34 +372,47 @@ impl Environment {
             let outgrown = {
                 let guard = self.access()?;
                 let open = guard.get()?;
-                if let Some(transaction) = open.read_txn()? {
-                    let read = read(&open.databases, &transaction);
-                    open.expect_unwritten(&self.files, transaction.id())?;
-                    return read;
+                match open.read_txn()? {
+                    Begun::Read(transaction) => {
+                        let read = read(&open.databases, &transaction);
+                        open.expect_unwritten(&self.files, transaction.id())?;
+                        return read;
+                    }
+                    Begun::Outgrown => Some(open.map_size),
+                    Begun::Unusable => None,
                 }
-                open.map_size
             };
-            self.grow(outgrown)?;
+            self.make_usable(outgrown)?;
         }
     }
 
-    /// A read transaction that outlives the access to the environment. Opening anew waits for it.
+    /// With a larger map than was outgrown, or after a failure.
+    fn make_usable(&self, outgrown: Option<usize>) -> Result<(), StoreError> {
+        match outgrown {
+            Some(map_size) => self.grow(map_size),
+            None => self.recover(),
+        }
+    }
+
+    /// A read transaction that outlives the access to the environment.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
         loop {
             let outgrown = {
                 let guard = self.access()?;
                 let open = guard.get()?;
-                let begun = open.begin_read(|| open.env.clone().static_read_txn())?;
-                if let Some(transaction) = begun {
-                    return Ok(Snapshot {
-                        transaction,
-                        databases: open.databases,
-                        _counted: self.snapshots.clone(),
-                    });
+                match open.begin_read(|| open.env.clone().static_read_txn())? {
+                    Begun::Read(transaction) => {
+                        return Ok(Snapshot {
+                            transaction,
+                            databases: open.databases,
+                            _hold: self.hold(),
+                        });
+                    }
+                    Begun::Outgrown => Some(open.map_size),
+                    Begun::Unusable => None,
                 }
-                open.map_size
             };
-            self.grow(outgrown)?;
+            self.make_usable(outgrown)?;
         }
     }
 
@@ -363,12 +430,6 @@ impl Environment {
             // A database that is damaged may say that it has any number of pages.
             live: live.saturating_mul(page).min(used),
         })
-    }
-
-    /// The number of the last transaction that was committed, by any process.
-    pub(crate) fn last_transaction(&self) -> Result<usize, StoreError> {
-        let guard = self.access()?;
-        Ok(guard.get()?.env.info().last_txn_id)
     }
 }
 
@@ -438,22 +499,26 @@ impl Open {
         }
     }
 
-    /// A read transaction; `None` when another process made the map larger than it is here.
-    fn read_txn(&self) -> Result<Option<RoTxn<'_, WithoutTls>>, StoreError> {
+    fn read_txn(&self) -> Result<Begun<RoTxn<'_, WithoutTls>>, StoreError> {
         self.begin_read(|| self.env.read_txn())
     }
 
     /// How many bytes of the data file are used, seen under the lock of a write that has changed nothing yet.
     pub(crate) fn used(&self, transaction: &RwTxn<'_>) -> Result<u64, StoreError> {
+        Ok((self.env.info().last_page_number as u64 + 1) * self.page_size(transaction)?)
+    }
+
+    pub(crate) fn page_size(&self, transaction: &RwTxn<'_>) -> Result<u64, StoreError> {
         let stat = self.databases.log.0.stat(transaction);
-        let page = stat.map_err(backend("look at the file"))?.page_size;
-        Ok((self.env.info().last_page_number as u64 + 1) * u64::from(page))
+        Ok(u64::from(
+            stat.map_err(backend("look at the file"))?.page_size,
+        ))
     }
 
     fn begin_read<'t>(
         &self,
         begin: impl Fn() -> heed::Result<RoTxn<'t, WithoutTls>>,
-    ) -> Result<Option<RoTxn<'t, WithoutTls>>, StoreError> {
+    ) -> Result<Begun<RoTxn<'t, WithoutTls>>, StoreError> {
         // Each is a commit that was faster than the few instructions between.
         const TRIES: usize = 1000;
         for _ in 0..TRIES {
@@ -467,8 +532,9 @@ impl Open {
             }
             return match begun {
                 Ok(transaction) if self.is_overtaken(&transaction) => continue,
-                Ok(transaction) => Ok(Some(transaction)),
-                Err(Error::Mdb(MdbError::MapResized)) => Ok(None),
+                Ok(transaction) => Ok(Begun::Read(transaction)),
+                Err(Error::Mdb(MdbError::MapResized)) => Ok(Begun::Outgrown),
+                Err(Error::Mdb(MdbError::Panic)) => Ok(Begun::Unusable),
                 Err(Error::Mdb(MdbError::ReadersFull)) => Err(StoreError::Full(Full::Readers {
                     slots: self.env.max_readers(),
                 })),
@@ -489,6 +555,15 @@ impl Open {
     fn is_overtaken(&self, transaction: &RoTxn<'_, WithoutTls>) -> bool {
         self.env.info().last_txn_id > transaction.id() + 1
     }
+}
+
+/// What came of beginning a read.
+enum Begun<T> {
+    Read(T),
+    /// Another process made the map larger than it is here.
+    Outgrown,
+    /// LMDB wants to be opened anew, as a write failed.
+    Unusable,
 }
 
 /// Opens with the largest map that the system grants, up to `wanted`.

@@ -21,7 +21,11 @@
 //!   then shares one environment.
 //! - One thread writes, and commits many appends at once; readers never wait for it.
 //! - [Snapshots](LmdbStore#impl-EmbeddedStore-for-LmdbStore) of entries are for the moment: a larger map waits for
-//!   them.
+//!   them, some seconds, and is refused then.
+//! - After a commit that failed, the store undoes what is left of it on the disk before it writes anything else. Where it cannot, it says
+//!   [`StoreError::OutcomeUnknown`], and takes no more writes before it is opened again. Not covered are a process that is killed between
+//!   the failure and that, as others that go on may write to pages that ext4 does not keep before it is mounted again; and ext4 with
+//!   `data=journal`, which may end a process with `SIGBUS` when the disk fails.
 //! - A process that is stopped (`SIGSTOP`, a debugger) in the middle of a commit holds LMDB's lock: nobody else
 //!   writes, opens or closes the store before it goes on or is killed.
 //! - The map never has to be sized. `data.mdb` grows with what is in it, and does not shrink.
@@ -54,6 +58,7 @@ mod error;
 mod fields;
 mod files;
 mod format_1;
+mod gate;
 mod index;
 mod length;
 mod locks;
@@ -262,9 +267,15 @@ impl Store for LmdbStore {
 /// A snapshot takes one of the slots for [readers](LmdbOptions::max_readers), and keeps the store open.
 ///
 /// While it is held, `data.mdb` grows with what is written, as no page that it may read is used again.
-/// A map that is full, or that another process has outgrown, is not made larger before it is dropped:
-/// reads and writes wait so long. So a thread that holds one must not wait for a write, or begin another
-/// read, where maps [begin small](LmdbOptions::initial_map_size).
+///
+/// A map that is full is not made larger before it is dropped: writes wait for that up to three seconds, and then fail with
+/// [`StoreError::Backend`], which says so; nothing was written, and they can be done again. Reads go on meanwhile; only where another process
+/// has outgrown the map they wait and fail in the same way. A [backup](LmdbStore::backup), and a function that a read is given and
+/// that takes long, hold the map as a snapshot does.
+///
+/// After a commit whose last step failed, LMDB neither reads nor writes before it is opened anew, which is done at the next use,
+/// as soon as no snapshot and no backup is held; until then reads and writes fail at once, and say so. What a snapshot has can still be
+/// read. After other failures the store goes on beside snapshots.
 impl EmbeddedStore for LmdbStore {
     fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError> {
         Ok(Box::new(entries::Snapshot::new(self.0.clone())?))

@@ -43,6 +43,7 @@ fn try_copy(
     let guard = environment.access()?;
     let open = guard.get()?;
     let last_transaction = open.env.info().last_txn_id;
+    let _hold = environment.hold();
     let (reader, writer) = io::pipe().map_err(failed)?;
     let valve = Valve(Mutex::new(Some(writer.try_clone().map_err(failed)?)));
     let copied = thread::scope(|scope| {

@@ -1,6 +1,7 @@
 //! One transaction: appends, ends of streams and changes of entries, each decided on what those before
 //! it left.
 
+use super::failure::FailedCommit;
 use super::heads::Heads;
 use super::merging::Merging;
 use super::view::{BatchView, Tables};
@@ -157,7 +158,9 @@ impl<'e> Batch<'e> {
         }
     }
 
-    pub(super) fn commit(mut self) -> Result<(), Failure> {
+    /// Commits it. Where it changes nothing, LMDB flushes nothing either, unless `for_certain`: then what others have committed is
+    /// on the disk as well.
+    pub(super) fn commit(mut self, for_certain: bool) -> Result<(), Failure> {
         let Tables {
             databases, tail, ..
         } = self.tables;
@@ -167,14 +170,18 @@ impl<'e> Batch<'e> {
         let merged =
             self.merging
                 .merge(databases, tail, &mut self.transaction, self.before, records)?;
+        if for_certain && records == 0 {
+            let rewritten = databases.about.rewrite(&mut self.transaction);
+            rewritten.map_err(|error| Failure::of("write", error))?;
+        }
         let (transaction, bytes) = (self.transaction.id(), self.bytes);
         self.transaction.commit().map_err(|error| match error {
             Error::Mdb(MdbError::MapFull | MdbError::MapResized) => Failure::Grow,
-            error => Failure::Commit {
+            error => Failure::Commit(FailedCommit {
                 error,
                 transaction,
                 bytes,
-            },
+            }),
         })?;
         self.tables.heads.committed(last);
         if merged {

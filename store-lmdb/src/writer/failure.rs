@@ -1,6 +1,8 @@
 //! Why a batch was not committed.
 
-use crate::error::backend;
+use super::room;
+use crate::error::{backend, is_disk_full};
+use crate::files::Files;
 use heed::{Error, MdbError};
 use midgard::{Full, StoreError};
 
@@ -12,17 +14,47 @@ pub(super) enum Failure {
     /// LMDB wants to be opened anew before it writes again. Nothing was written.
     Unusable(Error),
     /// The commit itself failed.
-    Commit {
-        error: Error,
-        transaction: usize,
-        bytes: usize,
-    },
+    Commit(FailedCommit),
     /// The index cannot be merged, for now. Nothing was written: all of it is to be written again, without that.
     Merge,
     /// A request has met a damaged page. Nothing was written: the others are to be written again, without it.
     Request { index: usize, error: StoreError },
     /// Nothing was written.
     Store(StoreError),
+}
+
+/// What is known of a commit that failed.
+#[derive(Debug)]
+pub(super) struct FailedCommit {
+    pub(super) error: Error,
+    /// The number of its transaction.
+    pub(super) transaction: usize,
+    /// The bytes of records and entries in it.
+    pub(super) bytes: usize,
+}
+
+impl FailedCommit {
+    /// What is said of it when it is certain that it is not there, now or after a power cut.
+    pub(super) fn refused(self, files: &Files) -> StoreError {
+        // LMDB calls a write that was cut short an I/O error.
+        if is_disk_full(&self.error) || room::is_used_up(files, self.bytes) {
+            StoreError::Full(Full::Disk)
+        } else {
+            backend("commit")(self.error)
+        }
+    }
+
+    /// What is said of it when it may be there; and why that is not known, if that is another failure.
+    pub(super) fn unknown(self, because: Option<StoreError>) -> StoreError {
+        let reason = match because {
+            Some(because) => format!("{}; then {because}", self.error),
+            None => self.error.to_string(),
+        };
+        StoreError::OutcomeUnknown {
+            reason,
+            source: Some(Box::new(self.error)),
+        }
+    }
 }
 
 impl Failure {

@@ -26,6 +26,8 @@ pub(super) struct Prewrite {
     used: u64,
     /// About how much longer a commit makes that.
     usual: u64,
+    /// Whether the next commit has to do without.
+    is_held_off: bool,
 }
 
 impl Prewrite {
@@ -35,6 +37,9 @@ impl Prewrite {
         self.used = used;
         // Forgets slowly: a commit that finds free pages does not say that the next one will.
         self.usual = grown.min(2 * LARGEST_COMMIT).max(self.usual * 7 / 8);
+        if std::mem::take(&mut self.is_held_off) {
+            return Ok(());
+        }
         let commit = self.usual + PAGES;
         if used + 2 * commit <= self.length || self.usual > LARGEST_COMMIT {
             return Ok(());
@@ -48,6 +53,12 @@ impl Prewrite {
             self.length = from + STEP;
         }
         Ok(())
+    }
+
+    /// Forgets how long the file is, and leaves the next commit alone with what there is of room: one has failed.
+    pub(super) fn hold_off(&mut self) {
+        self.length = 0;
+        self.is_held_off = true;
     }
 
     /// Whether the file is shorter than what LMDB uses after a commit.

@@ -1,20 +1,20 @@
 //! The thread: fills batches with what is queued, commits them, and answers.
 
 use super::batch::{self, Batch, Memory};
-use super::failure::{Failure, again};
+use super::failure::{FailedCommit, Failure, again};
 use super::linger::{Filling, Linger};
 use super::prewrite::{self, Prewrite};
-use super::{Answer, Message, Outcome, Signals, Work, room};
-use crate::environment::Environment;
-use crate::error::{backend, is_damaged_page, is_disk_full};
+use super::repair::{Repair, Repaired};
+use super::{Answer, Message, Outcome, Signals, Work};
+use crate::environment::{Environment, Open};
+use crate::error::{backend, is_damaged_page};
 use crate::length;
 use crate::options::Durability;
 use crate::reader;
 use futures_channel::oneshot;
-use heed::Error;
-use midgard::{Full, LogId, Position, StoreError};
+use heed::RwTxn;
+use midgard::{LogId, Position, StoreError};
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -49,6 +49,9 @@ pub(super) struct State {
     memory: Memory,
     linger: Linger,
     prewrite: Prewrite,
+    repair: Repair,
+    /// Whether the last commits were certain to be flushed: all that is there is on the disk, then.
+    is_certain: bool,
     /// Up to where waiters know of the log.
     announced: Position,
     /// When the log was last looked at for appends of other processes.
@@ -77,6 +80,8 @@ impl State {
             memory: Memory::default(),
             linger: Linger::default(),
             prewrite: Prewrite::default(),
+            repair: Repair::default(),
+            is_certain: false,
             announced: Position::ZERO,
             looked: Instant::now(),
             cleared: Instant::now(),
@@ -121,6 +126,7 @@ impl State {
         if !self.prewrite.end() {
             return Ok(());
         }
+        self.repair.refuse()?;
         let guard = self.environment.access()?;
         let open = guard.get()?;
         let transaction = open.env.write_txn();
@@ -189,67 +195,82 @@ impl State {
     /// Writes all requests in one transaction; once more when the map was full, and has grown, and without what has met a
     /// damaged page.
     fn write(&mut self, filling: &mut Filling<'_>, requests: &mut Vec<Request>) -> Vec<Outcome> {
-        let mut reopened = false;
-        let mut map_size = 0;
+        let mut again_with = Again::default();
         let mut left_out = LeftOut::new();
         let error = loop {
-            let failure = match self.try_write(filling, requests, &left_out, &mut map_size) {
+            let map_size = &mut again_with.map_size;
+            let failure = match self.try_write(filling, requests, &left_out, map_size) {
                 Ok(outcomes) => return outcomes,
                 Err(failure) => failure,
             };
             // What it took in from the transaction is not there.
             self.memory.clear();
             match failure {
-                Failure::Grow => match self.environment.grow(map_size) {
-                    Ok(()) => {}
-                    Err(error) => break error,
-                },
-                Failure::Unusable(error) => {
-                    if let Err(error) = self.environment.reopen() {
-                        break error;
-                    }
-                    if reopened {
-                        break backend("begin a write")(error);
-                    }
-                    reopened = true;
-                }
-                Failure::Commit {
-                    error,
-                    transaction,
-                    bytes,
-                } => break self.failed_commit(error, transaction, bytes),
-                Failure::Merge => {}
+                Failure::Commit(failed) => break self.settle(failed),
                 Failure::Request { index, error } if left_out.len() < MOST_LEFT_OUT => {
                     left_out.insert(index, error);
                 }
-                Failure::Request { error, .. } | Failure::Store(error) => break error,
+                failure => {
+                    if let Err(error) = again_with.make_ready(&self.environment, failure) {
+                        break error;
+                    }
+                }
             }
         };
         tracing::warn!(%error, appends = requests.len(), "appends failed");
         requests.iter().map(|_| Err(again(&error).into())).collect()
     }
 
-    /// Finds out what a commit that failed has left, by the number of its transaction: a change of entries
-    /// does not move the log.
-    fn failed_commit(&self, error: Error, transaction: usize, bytes: usize) -> StoreError {
-        let looked = self
-            .environment
-            .reopen()
-            .and_then(|()| self.environment.last_transaction());
-        match looked {
-            // LMDB has not switched to the new state. It calls a write that was cut short an I/O error.
-            Ok(last) if last < transaction => {
-                if is_disk_full(&error) || room::is_used_up(self.environment.files(), bytes) {
-                    StoreError::Full(Full::Disk)
-                } else {
-                    backend("commit")(error)
-                }
-            }
-            _ => StoreError::OutcomeUnknown {
-                reason: error.to_string(),
-                source: Some(Box::new(error)),
-            },
+    /// Undoes what a commit that failed has left, and finds out what that was.
+    fn settle(&mut self, failed: FailedCommit) -> StoreError {
+        self.repair.need();
+        self.is_certain = false;
+        self.prewrite.hold_off();
+        match self.undo() {
+            // LMDB has not switched to the new state, and does not find it any more, not after a power cut either. A number, as
+            // a change of entries does not move the log.
+            Ok(last) if last < failed.transaction => failed.refused(self.environment.files()),
+            Ok(_) => failed.unknown(None),
+            Err(error) => failed.unknown(Some(error)),
         }
+    }
+
+    /// Undoes what a commit that failed has left, and gives the number of the last one that did not.
+    fn undo(&mut self) -> Result<usize, StoreError> {
+        let environment = self.environment.clone();
+        let mut again_with = Again::default();
+        let (last, repaired) = loop {
+            let failure = {
+                let guard = environment.access()?;
+                let open = guard.get()?;
+                again_with.map_size = open.map_size;
+                match self.begin(open) {
+                    Ok((transaction, repaired)) => break (transaction.id() - 1, repaired),
+                    Err(failure) => failure,
+                }
+            };
+            if let Err(error) = again_with.make_ready(&environment, failure) {
+                // It is done before the next write. What LMDB has undone in memory is on the disk at least.
+                let _ = environment.data().map(|data| data.sync_all());
+                return Err(error);
+            }
+        };
+        if repaired == Repaired::ToldOnceMore
+            && let Err(error) = environment.reopen_if_idle()
+        {
+            tracing::warn!(%error, "the store could not be opened anew");
+        }
+        Ok(last)
+    }
+
+    /// Begins a write. Before the first one, and after one that failed, undoes what is left of it.
+    fn begin<'o>(&mut self, open: &'o Open) -> Result<(RwTxn<'o>, Repaired), Failure> {
+        self.repair.refuse()?;
+        let transaction = open.env.write_txn();
+        let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
+        let (files, durability) = (self.environment.files(), self.environment.durability());
+        let repaired = self.repair.before(open, &transaction, files, durability)?;
+        Ok((transaction, repaired))
     }
 
     /// Writes each request when it comes, while the next ones are on their way. Notes the size of the map
@@ -261,7 +282,8 @@ impl State {
         left_out: &LeftOut,
         map_size: &mut usize,
     ) -> Result<Vec<Outcome>, Failure> {
-        let guard = self.environment.access()?;
+        let environment = self.environment.clone();
+        let guard = environment.access()?;
         let open = guard.get()?;
         *map_size = open.map_size;
         if self.environment.durability() != Durability::NoSync {
@@ -274,23 +296,17 @@ impl State {
                 tracing::warn!(%error, "slots of dead readers could not be given back");
             }
         }
-        let transaction = open
-            .env
-            .write_txn()
-            .map_err(|error| Failure::of("begin a write", error))?;
-        if self.environment.durability() != Durability::NoSync
-            && let Err(error) = open
-                .used(&transaction)
-                .map_err(io::Error::other)
-                .and_then(|used| {
-                    let data = self.environment.files().data()?;
-                    self.prewrite.ahead_of(used, &data)
-                })
-        {
-            // It is faster with them, and as good without.
-            tracing::debug!(%error, "no zeros were written ahead of the end of the file");
+        let (transaction, _) = self.begin(open)?;
+        if environment.durability() != Durability::NoSync {
+            let used = open.used(&transaction)?;
+            let data = environment.data()?;
+            self.repair.prepare(used, &transaction, &data);
+            if let Err(error) = self.prewrite.ahead_of(used, &data) {
+                // It is faster with them, and as good without.
+                tracing::debug!(%error, "no zeros were written ahead of the end of the file");
+            }
         }
-        let tail = self.environment.tail();
+        let tail = environment.tail();
         let mut batch = Batch::new(&open.databases, tail, transaction, &mut self.memory)?;
         let mut outcomes = Vec::with_capacity(requests.len());
         loop {
@@ -318,7 +334,10 @@ impl State {
             }
         }
         let began = Instant::now();
-        batch.commit()?;
+        // What others, or a commit that failed, may have left in memory alone is acknowledged as well, where a request finds it there.
+        batch.commit(!self.is_certain)?;
+        self.is_certain = true;
+        self.repair.flushed();
         self.linger.committed(requests.len(), began.elapsed());
         let files = self.environment.files();
         let (data, used) = (files.data(), length::used(&open.env));
@@ -332,31 +351,30 @@ impl State {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::entries;
-    use crate::options::LmdbOptions;
-    use midgard::store::EntryWrite;
+/// What is done for a write to be tried again.
+#[derive(Default)]
+struct Again {
+    /// The size of the map that was found.
+    map_size: usize,
+    reopened: bool,
+}
 
-    #[test]
-    fn the_number_of_a_transaction_tells_whether_it_was_committed() {
-        let directory = tempfile::tempdir().unwrap();
-        let environment = Environment::open(directory.path(), LmdbOptions::default()).unwrap();
-        for commit in [true, false, true] {
-            let number = {
-                let guard = environment.access().unwrap();
-                let open = guard.get().unwrap();
-                let mut transaction = open.env.write_txn().unwrap();
-                let write = EntryWrite::new().put(b"key", b"value");
-                entries::change(&open.databases.entries, &mut transaction, &write).unwrap();
-                let number = transaction.id();
-                if commit {
-                    transaction.commit().unwrap();
-                }
-                number
-            };
-            assert_eq!(environment.last_transaction().unwrap() >= number, commit);
+impl Again {
+    /// Makes the environment ready for another try; an error where that is of no use.
+    fn make_ready(
+        &mut self,
+        environment: &Environment,
+        failure: Failure,
+    ) -> Result<(), StoreError> {
+        match failure {
+            Failure::Grow => environment.grow(self.map_size),
+            Failure::Unusable(_) if !std::mem::replace(&mut self.reopened, true) => {
+                environment.reopen()
+            }
+            Failure::Unusable(error) => Err(backend("begin a write")(error)),
+            Failure::Commit(failed) => Err(failed.unknown(None)),
+            Failure::Merge => Ok(()),
+            Failure::Request { error, .. } | Failure::Store(error) => Err(error),
         }
     }
 }

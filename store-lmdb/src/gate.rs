@@ -1,0 +1,193 @@
+//! Who is let in to the open environment, and when nobody is.
+//!
+//! An environment can be opened anew only while nobody reads in it. Who reads may hold what it reads for long, and may wait
+//! for the very write that wants it opened anew: so the one who waits for reads to end never keeps others from reading meanwhile, but for
+//! a moment, and does not wait for ever.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
+use std::time::{Duration, Instant};
+
+/// How long the reads that are under way are waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long those who want to read are held up at most, so that reads come to an end. One who is in there already, and wants to
+/// read once more, is held up as well.
+const MOMENT: Duration = Duration::from_millis(20);
+/// How often it is looked whether all have gone: a read does not tell.
+const LOOK: Duration = Duration::from_micros(500);
+
+/// Lets those in who read.
+pub(crate) struct Gate {
+    held: Arc<AtomicUsize>,
+    /// How many wait until nobody is in there.
+    closing: AtomicUsize,
+    lock: Mutex<()>,
+    opened: Condvar,
+}
+
+/// One who reads for longer than a call, as long as it lives.
+pub(crate) struct Hold(Arc<AtomicUsize>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Gate {
+            held: Arc::default(),
+            closing: AtomicUsize::new(0),
+            lock: Mutex::new(()),
+            opened: Condvar::new(),
+        }
+    }
+
+    /// Lets one in who is going to read. Waits a moment where somebody waits for reads to end.
+    pub(crate) fn pass(&self) {
+        if self.closing.load(Ordering::Relaxed) > 0 {
+            let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_closing = |_: &mut ()| self.closing.load(Ordering::SeqCst) > 0;
+            // Whoever comes by afterwards is let in, whatever happened.
+            drop(self.opened.wait_timeout_while(lock, MOMENT, is_closing));
+        }
+    }
+
+    /// Counts one who reads for longer than a call. To be called while `open` is locked for reading.
+    pub(crate) fn hold(&self) -> Hold {
+        self.held.fetch_add(1, Ordering::SeqCst);
+        Hold(self.held.clone())
+    }
+
+    /// How many there are who read for longer than a call.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    /// What is open, when nobody reads in it. `None` when those who read are not through in time, or at once when somebody reads for
+    /// longer and `waits_for_holds` is not set.
+    pub(crate) fn empty<'o, T>(
+        &self,
+        open: &'o RwLock<T>,
+        waits_for_holds: bool,
+    ) -> Option<RwLockWriteGuard<'o, T>> {
+        let end = Instant::now() + PATIENCE;
+        let closing = Closing {
+            gate: self,
+            is_closed: AtomicBool::new(false),
+        };
+        loop {
+            // Those who only read for the duration of a call come to an end while no others are let in.
+            closing.set(self.held() == 0);
+            if let Some(empty) = self.empty_now(open) {
+                return Some(empty);
+            }
+            if (self.held() > 0 && !waits_for_holds) || Instant::now() >= end {
+                return None;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// As [`empty`](Gate::empty), where nobody is waited for.
+    pub(crate) fn empty_now<'o, T>(&self, open: &'o RwLock<T>) -> Option<RwLockWriteGuard<'o, T>> {
+        let empty = match open.try_write() {
+            Ok(empty) => empty,
+            Err(TryLockError::Poisoned(empty)) => empty.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        // Nobody begins to hold it while it is locked.
+        (self.held() == 0).then_some(empty)
+    }
+}
+
+/// Keeps others out while it is closed.
+struct Closing<'g> {
+    gate: &'g Gate,
+    is_closed: AtomicBool,
+}
+
+impl Closing<'_> {
+    fn set(&self, closed: bool) {
+        if self.is_closed.swap(closed, Ordering::Relaxed) == closed {
+            return;
+        }
+        if closed {
+            self.gate.closing.fetch_add(1, Ordering::SeqCst);
+            return;
+        }
+        let lock = &self.gate.lock;
+        let _lock = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.gate.closing.fetch_sub(1, Ordering::SeqCst);
+        self.gate.opened.notify_all();
+    }
+}
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.set(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[test]
+    fn who_waits_for_reads_to_end_holds_up_no_read_that_they_need() {
+        let (gate, open) = (Gate::new(), RwLock::new(()));
+        let outer = open.read().unwrap();
+        thread::scope(|scope| {
+            let emptied = scope.spawn(|| drop(gate.empty(&open, true).unwrap()));
+            while gate.closing.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            for _ in 0..3 {
+                gate.pass();
+                drop(open.read().unwrap());
+            }
+            assert!(!emptied.is_finished());
+            drop(outer);
+        });
+        assert_eq!(gate.closing.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn reads_that_begin_all_the_time_do_not_keep_it_from_being_empty() {
+        let (gate, open, is_done) = (Gate::new(), RwLock::new(()), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !is_done.load(Ordering::Relaxed) {
+                        gate.pass();
+                        let read = open.read().unwrap();
+                        thread::yield_now();
+                        drop(read);
+                    }
+                });
+            }
+            for _ in 0..100 {
+                assert!(gate.empty(&open, true).is_some());
+            }
+            is_done.store(true, Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn it_is_not_empty_while_somebody_holds_it() {
+        let (gate, open) = (Gate::new(), RwLock::new(()));
+        let held = [gate.hold(), gate.hold()];
+        assert!(gate.empty(&open, false).is_none() && gate.empty_now(&open).is_none());
+        let [first, second] = held;
+        drop(first);
+        assert!(gate.empty(&open, false).is_none());
+        thread::scope(|scope| {
+            let emptied = scope.spawn(|| gate.empty(&open, true).is_some());
+            drop(second);
+            assert!(emptied.join().unwrap());
+        });
+        assert!(gate.empty_now(&open).is_some());
+    }
+}
