@@ -1,21 +1,26 @@
-//! The LMDB environment: opened, checked, and opened anew with a larger map when it is full.
+//! The LMDB environment: who has access to it, and when it is opened anew or closed.
 
-use crate::address_space::{self, GRAIN, Taken};
+mod open;
+mod opening;
+
+pub(crate) use open::Open;
+pub use opening::open_raw;
+
+use open::Begun;
+use opening::twice;
+
+use crate::address_space;
 use crate::creation::{self, Making};
 use crate::databases::{self, Databases};
 use crate::directory::Registration;
-use crate::error::{backend, backend_at, file_failure, is_damaged_page};
-use crate::files::{self, Access, Files};
+use crate::error::{file_failure, is_damaged_page};
+use crate::files::{Access, Files};
 use crate::gate::{Gate, Hold};
 use crate::index::{StreamKey, StreamKeys};
-use crate::length;
-use crate::meta_pages;
-use crate::open_at_once::{self, Counted};
+use crate::open_at_once;
 use crate::options::{Durability, LmdbOptions};
 use crate::tail::Tail;
-use heed::{
-    CommitOrAbort, Env, EnvFlags, EnvOpenOptions, Error, MdbError, RoTxn, RwTxn, WithoutTls,
-};
+use heed::{RoTxn, WithoutTls};
 use midgard::store::ProcessMark;
 use midgard::{Full, StoreError};
 use std::fs::File;
@@ -24,10 +29,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
-/// The smallest map that is tried where the system grants less.
-const SMALLEST_MAP: usize = 64 << 20;
-/// The smallest map that a store can be made in.
-const LEAST_MAP: usize = 256 << 10;
 /// How often it is looked at whether the files are still there, in milliseconds, while the store is used.
 const LOOK: u64 = 1000;
 /// The pages that say where the databases are.
@@ -60,16 +61,6 @@ pub(crate) struct Environment {
 fn now() -> u64 {
     static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
     FIRST.elapsed().as_millis() as u64
-}
-
-/// An open environment and its databases.
-pub(crate) struct Open {
-    pub(crate) env: Env<WithoutTls>,
-    pub(crate) databases: Databases,
-    /// As it is, which may be less than was asked for, or more: LMDB maps the whole file.
-    pub(crate) map_size: usize,
-    _taken: Taken,
-    _counted: Counted,
 }
 
 /// A read transaction that outlives the access to the environment, and the databases that it reads.
@@ -437,287 +428,6 @@ impl Guard<'_> {
     pub(crate) fn get(&self) -> Result<&Open, StoreError> {
         self.open.as_ref().ok_or_else(|| self.environment.closed())
     }
-}
-
-impl Open {
-    /// Opens with the largest map that the system grants, up to `wanted`; with a larger one when another
-    /// process makes the file larger than that at the same time.
-    fn with_map(files: &Files, options: &LmdbOptions, wanted: usize) -> Result<Self, StoreError> {
-        let mut map_size = wanted.clamp(LEAST_MAP, isize::MAX as usize / 2);
-        map_size = map_size.next_multiple_of(GRAIN);
-        // LMDB makes files that it does not find.
-        files.look_at_paths()?;
-        loop {
-            let env = environment_with_map(files, options, map_size)?;
-            let opened = env.try_clone_inner_file();
-            files.opened(&opened.map_err(backend("look at its files"))?)?;
-            match open_databases(files, &env) {
-                Ok(databases) => {
-                    return Ok(Open {
-                        map_size: env.info().map_size,
-                        _taken: Taken::new(env.info().map_size),
-                        _counted: Counted::new(),
-                        env,
-                        databases,
-                    });
-                }
-                Err(OpenError::Outgrown) => {
-                    let outgrown = env.info().map_size;
-                    env.prepare_for_closing().wait();
-                    let larger = twice(outgrown);
-                    // The system grants no more, or there is no more: as where a damaged file says that it has very large pages.
-                    if outgrown < map_size || larger <= outgrown {
-                        return Err(StoreError::Full(Full::Map));
-                    }
-                    map_size = larger;
-                }
-                Err(OpenError::Store(error)) => return Err(error),
-                Err(OpenError::Lmdb(error)) => {
-                    return Err(backend_at("open its databases", files.directory())(error));
-                }
-            }
-        }
-    }
-    /// Closes it, and gives the size of its map.
-    fn close(self) -> usize {
-        self.env.prepare_for_closing().wait();
-        self.map_size
-    }
-
-    /// An error when somebody wrote to a store that is read without locks, after a transaction: what was read may be of pages that
-    /// were used again.
-    pub(crate) fn expect_unwritten(
-        &self,
-        files: &Files,
-        transaction: usize,
-    ) -> Result<(), StoreError> {
-        match files.access() {
-            Access::ReadWithoutLocks if self.env.info().last_txn_id != transaction => {
-                Err(files.lost(files::OTHERS))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn read_txn(&self) -> Result<Begun<RoTxn<'_, WithoutTls>>, StoreError> {
-        self.begin_read(|| self.env.read_txn())
-    }
-
-    /// How many bytes of the data file are used, seen under the lock of a write that has changed nothing yet.
-    pub(crate) fn used(&self, transaction: &RwTxn<'_>) -> Result<u64, StoreError> {
-        Ok((self.env.info().last_page_number as u64 + 1) * self.page_size(transaction)?)
-    }
-
-    pub(crate) fn page_size(&self, transaction: &RwTxn<'_>) -> Result<u64, StoreError> {
-        let stat = self.databases.log.0.stat(transaction);
-        Ok(u64::from(
-            stat.map_err(backend("look at the file"))?.page_size,
-        ))
-    }
-
-    fn begin_read<'t>(
-        &self,
-        begin: impl Fn() -> heed::Result<RoTxn<'t, WithoutTls>>,
-    ) -> Result<Begun<RoTxn<'t, WithoutTls>>, StoreError> {
-        // Each is a commit that was faster than the few instructions between.
-        const TRIES: usize = 1000;
-        for _ in 0..TRIES {
-            let mut begun = begin();
-            if let Err(Error::Mdb(MdbError::ReadersFull)) = begun {
-                // Dead processes may still hold slots.
-                self.env
-                    .clear_stale_readers()
-                    .map_err(backend("clear stale readers"))?;
-                begun = begin();
-            }
-            return match begun {
-                Ok(transaction) if self.is_overtaken(&transaction) => continue,
-                Ok(transaction) => Ok(Begun::Read(transaction)),
-                Err(Error::Mdb(MdbError::MapResized)) => Ok(Begun::Outgrown),
-                Err(Error::Mdb(MdbError::Panic)) => Ok(Begun::Unusable),
-                Err(Error::Mdb(MdbError::ReadersFull)) => Err(StoreError::Full(Full::Readers {
-                    slots: self.env.max_readers(),
-                })),
-                Err(error) => Err(backend("begin a read")(error)),
-            };
-        }
-        Err(StoreError::Backend {
-            action: "begin a read",
-            source: "lock.mdb knows less of the last commits than data.mdb; drop the store's handles in all processes, and open it again".into(),
-        })
-    }
-
-    /// Whether a read may have begun with what is being committed, and not with what was.
-    ///
-    /// LMDB looks up which transaction was the last, and then reads its meta page. While a thread is held up between the two, others may
-    /// commit that very transaction's successor and begin to write the meta page of the next one over it: the read sees what is not on
-    /// the disk yet, and what the next read does not see.
-    fn is_overtaken(&self, transaction: &RoTxn<'_, WithoutTls>) -> bool {
-        self.env.info().last_txn_id > transaction.id() + 1
-    }
-}
-
-/// What came of beginning a read.
-enum Begun<T> {
-    Read(T),
-    /// Another process made the map larger than it is here.
-    Outgrown,
-    /// LMDB wants to be opened anew, as a write failed.
-    Unusable,
-}
-
-/// Opens with the largest map that the system grants, up to `wanted`.
-fn environment_with_map(
-    files: &Files,
-    options: &LmdbOptions,
-    wanted: usize,
-) -> Result<Env<WithoutTls>, StoreError> {
-    let (path, flags) = (files.directory(), flags(files.access(), options.durability));
-    meta_pages::check(path)?;
-    let mut map_size = wanted;
-    let env = loop {
-        match open_environment(path, options, flags, map_size) {
-            Ok(env) => break env,
-            Err(Error::Io(error))
-                if error.kind() == std::io::ErrorKind::OutOfMemory && map_size > SMALLEST_MAP =>
-            {
-                // Some is left for everything else.
-                map_size = (map_size / 16).max(SMALLEST_MAP).next_multiple_of(GRAIN);
-            }
-            Err(Error::Mdb(error @ (MdbError::Invalid | MdbError::VersionMismatch))) => {
-                return Err(StoreError::Foreign {
-                    path: path.to_owned(),
-                    reason: format!("its data.mdb is not a file of this LMDB ({error})"),
-                });
-            }
-            Err(error) => return Err(backend_at("open its LMDB environment", path)(error)),
-        }
-    };
-    // Left behind by processes that were killed while they read.
-    env.clear_stale_readers()
-        .map_err(backend("clear stale readers"))?;
-    Ok(env)
-}
-
-fn open_databases(files: &Files, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
-    if files.access() != Access::Write {
-        return open_databases_read_only(files, env);
-    }
-    let begin = || {
-        env.write_txn().map_err(|error| match error {
-            Error::Mdb(MdbError::MapResized) => OpenError::Outgrown,
-            error => error.into(),
-        })
-    };
-    let transaction = begin()?;
-    length::correct(files, env)?;
-    let databases = env.create_databases_and_commit(transaction, |opener, transaction| {
-        Databases::open(files.directory(), opener, transaction)
-            .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)
-            .map_err(OpenError::from)
-    })?;
-    let CommitOrAbort::Commit(databases) = databases;
-    // One that writes nothing; a read needs a slot, and all may be taken.
-    let transaction = begin()?;
-    Ok(Databases::new(databases, &transaction)?)
-}
-
-/// As [`open_databases`]. It needs slots for readers.
-fn open_databases_read_only(files: &Files, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
-    let begin = || {
-        env.read_txn().map_err(|error| match error {
-            Error::Mdb(MdbError::MapResized) => OpenError::Outgrown,
-            Error::Mdb(MdbError::ReadersFull) => {
-                let slots = env.max_readers();
-                StoreError::Full(Full::Readers { slots }).into()
-            }
-            error => error.into(),
-        })
-    };
-    let transaction = begin()?;
-    length::expect(files, env)?;
-    let databases = env.open_databases_and_commit(transaction, |opener, transaction| {
-        Databases::open_read_only(files.directory(), opener, transaction)
-            .map(CommitOrAbort::<_, std::convert::Infallible>::Commit)
-            .map_err(OpenError::from)
-    })?;
-    let CommitOrAbort::Commit(databases) = databases;
-    let transaction = begin()?;
-    Ok(Databases::new(databases, &transaction)?)
-}
-
-fn twice(map_size: usize) -> usize {
-    map_size.next_multiple_of(GRAIN).saturating_mul(2)
-}
-
-/// Why databases could not be opened.
-enum OpenError {
-    /// Another process made the file larger than the map, after it was mapped.
-    Outgrown,
-    Store(StoreError),
-    Lmdb(Error),
-}
-
-impl From<StoreError> for OpenError {
-    fn from(error: StoreError) -> Self {
-        OpenError::Store(error)
-    }
-}
-
-impl From<Error> for OpenError {
-    fn from(error: Error) -> Self {
-        OpenError::Lmdb(error)
-    }
-}
-
-fn flags(access: Access, durability: Durability) -> EnvFlags {
-    match (access, durability) {
-        (Access::Write, Durability::Sync) => EnvFlags::empty(),
-        (Access::Write, Durability::NoMetaSync) => EnvFlags::NO_META_SYNC,
-        (Access::Write, Durability::NoSync) => EnvFlags::NO_SYNC,
-        (Access::Read, _) => EnvFlags::READ_ONLY,
-        (Access::ReadWithoutLocks, _) => EnvFlags::READ_ONLY | EnvFlags::NO_LOCK,
-    }
-}
-
-fn open_environment(
-    path: &Path,
-    options: &LmdbOptions,
-    flags: EnvFlags,
-    map_size: usize,
-) -> heed::Result<Env<WithoutTls>> {
-    let mut environment = EnvOpenOptions::new().read_txn_without_tls();
-    environment
-        .map_size(map_size)
-        .max_dbs(Databases::COUNT)
-        .max_readers(options.max_readers);
-    open_with_flags(&mut environment, flags, path)
-}
-
-#[allow(unsafe_code)]
-fn open_with_flags(
-    environment: &mut EnvOpenOptions<WithoutTls>,
-    flags: EnvFlags,
-    path: &Path,
-) -> heed::Result<Env<WithoutTls>> {
-    // SAFETY: the files are LMDB's own and are only changed through LMDB, whose locks order all threads
-    // and processes; the docs of the store forbid network file systems and writing to the files by other
-    // means. The flags are those of `flags` alone: `NO_LOCK` is set only with `READ_ONLY`, where the lock file
-    // cannot be used and no other process has the store open. That is looked at before each read, and a read
-    // during which somebody wrote all the same is an error: LMDB writes to no page of the last transaction
-    // before the second commit after it.
-    unsafe { environment.flags(flags).open(path) }
-}
-
-/// An LMDB environment as the store opens one, for measurements next to it.
-///
-/// # Errors
-/// As LMDB.
-pub fn open_raw(path: &Path) -> heed::Result<Env<WithoutTls>> {
-    let options = LmdbOptions::default();
-    let flags = flags(Access::Write, options.durability);
-    let map_size = address_space::share().next_multiple_of(GRAIN);
-    open_environment(path, &options, flags, map_size)
 }
 
 #[cfg(test)]
