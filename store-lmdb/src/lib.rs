@@ -19,6 +19,19 @@
 //!
 //! - Several processes may use one directory at once, and one process may open it several times: it
 //!   then shares one environment.
+//! - A store is the files that were opened, and not their path. Where those are removed, moved or replaced while it is open, it
+//!   says [`StoreError::Lost`] before the next commit, and a second later at the latest to who only reads; nothing is ever written into
+//!   files that came in their place.
+//! - Nothing in a process that has a store open may open its `lock.mdb`, not even to copy it: when that is closed, the system gives up the
+//!   process's locks. The store notices that in the same way, and goes on when it is opened again.
+//! - A store that was opened before a fork cannot be used in the child, which is told so by [`StoreError::Forked`]: open
+//!   stores after forking, or start a program of its own.
+//! - All processes that have a store open must know each other by their ids: those of two containers do so only if the containers share
+//!   the name space of processes. Others are refused.
+//! - A process may have thousands of stores open. As many of them are open in LMDB as half of the files that it may have allow, five each;
+//!   those that were used longest ago are closed until they are used again, which takes about a millisecond. A thread is there
+//!   for a second after the last write. Their maps share half of the address space: the first has 1 TiB, and each of ten thousand
+//!   1 GiB at least.
 //! - One thread writes, and commits many appends at once; readers never wait for it.
 //! - [Snapshots](LmdbStore#impl-EmbeddedStore-for-LmdbStore) of entries are for the moment: a larger map waits for
 //!   them, some seconds, and is refused then.

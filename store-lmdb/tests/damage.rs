@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{append, event, patch, read_log, read_stream, stream};
+use common::{append, event, events, patch, read_log, read_stream, stream};
 use midgard::{
     Append, AppendCondition, AppendError, ExpectedVersion, NewEvent, Position, Query, ReadLog,
     ReadStream, RecordedEventRef, Store, StoreError, Version, block_on,
@@ -79,7 +79,7 @@ fn a_damaged_size_of_pages_is_an_error_and_never_a_search_without_end() {
         let store = LmdbStore::open(directory.path()).unwrap();
         for _ in 0..appends {
             // What LMDB takes for a meta page then has many pages.
-            append(&store, "a", vec![event("1".repeat(228)); 100]).unwrap();
+            append(&store, "a", events(100, "1".repeat(228))).unwrap();
         }
         drop(store);
         let file = directory.path().join("data.mdb");

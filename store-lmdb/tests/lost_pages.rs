@@ -72,7 +72,7 @@ fn write(directory: &Path, random: &mut Rng) -> String {
         append(
             &store,
             &name,
-            vec![event(payload); events.min(60_000 / most + 1)],
+            common::events(events.min(60_000 / most + 1), payload),
         )
         .unwrap();
         let mut write = EntryWrite::new();

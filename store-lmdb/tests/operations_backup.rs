@@ -4,7 +4,7 @@
 mod common;
 
 use common::{
-    Lines, append, assert_sound, child_directory, event, fill, open_unsynced, read_log,
+    Lines, append, assert_sound, child_directory, event, events, fill, open_unsynced, read_log,
     read_stream, start_child, stream, verify,
 };
 use midgard::{Append, ExpectedVersion, Position, Store, StoreError, Version, block_on};
@@ -356,14 +356,14 @@ fn a_compacting_backup_has_no_bytes_of_events_that_were_removed() {
     // In blocks, by themselves, with pieces, and on pages of their own.
     for round in 0..20 {
         append(&store, "ann", vec![of(10); 50]).unwrap();
-        append(&store, "others", vec![event("1"); 5 + round]).unwrap();
+        append(&store, "others", events(5 + round, "1")).unwrap();
         for length in [0, 300, 900, 2_500, 20_000] {
             append(&store, "ann", vec![of(length)]).unwrap();
             append(&store, "bob", vec![of(length), event("2")]).unwrap();
         }
         // Of one append, among others'.
         let append = Append::to(stream("ann"), ExpectedVersion::Any, vec![of(60); 20]);
-        let both = append.and(stream("others"), ExpectedVersion::Any, vec![event("3"); 20]);
+        let both = append.and(stream("others"), ExpectedVersion::Any, events(20, "3"));
         block_on(store.append(both)).unwrap();
     }
     block_on(store.tombstone(&stream("ann"), ExpectedVersion::Any)).unwrap();

@@ -66,8 +66,8 @@ const RETRIES: u32 = 3;
 /// back as an earlier one; and a field with `#[serde(skip)]` that is not as its default, unless the event's own `Debug`
 /// leaves it out. The order within maps and lists is not compared, as that of a `HashMap` is another each time.
 ///
-/// Writing an event takes four to eight times as long with it: some 0.4 µs more for an event of two fields, 3 µs for one of
-/// twenty, 6 µs for a `HashMap` of ten. Most of that is `Debug`. [`without_read_back`](Repository::without_read_back) leaves it
+/// Writing an event takes several times as long with it: some 0.4 µs more for an event of two fields, 3 µs for one of twenty,
+/// 6 µs for a `HashMap` of ten. Half of that is `Debug`. [`without_read_back`](Repository::without_read_back) leaves it
 /// out; tests with [`given`](crate::testing::given) never do.
 pub struct Repository<A, S> {
     store: S,

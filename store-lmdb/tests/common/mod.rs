@@ -25,6 +25,12 @@ pub(crate) fn event(payload: impl Into<String>) -> NewEvent {
     NewEvent::json("thing.happened", 1, payload.into().into_bytes())
 }
 
+/// So many events of one payload, each with an id of its own.
+pub(crate) fn events(count: usize, payload: impl Into<String>) -> Vec<NewEvent> {
+    let payload = payload.into();
+    (0..count).map(|_| event(payload.clone())).collect()
+}
+
 pub(crate) fn append(
     store: &impl Store,
     name: &str,
