@@ -12,13 +12,15 @@ use std::sync::Arc;
 
 /// More than what there is of a store before its first append.
 const LARGEST: u64 = 64 << 10;
-/// The smallest page that a system has.
-const PAGE: usize = 4096;
 /// Where a meta page says what it is.
 const MAGIC: Range<usize> = 16..20;
 const LMDB: [u8; 4] = 0xBEEF_C0DE_u32.to_ne_bytes();
 /// Where it has the number of its last transaction, on systems of 64 bits.
 pub(crate) const TRANSACTION: usize = 144;
+/// Where that ends, and with it what a meta page has.
+pub(crate) const META: usize = TRANSACTION + 8;
+/// Where it says how large pages are.
+const PAGE_SIZE: usize = 40;
 
 /// The right to make a store, which one process has at a time.
 pub(crate) struct Making<'f> {
@@ -94,20 +96,37 @@ pub(crate) fn unfinished(directory: &Path) -> StoreError {
 
 /// Whether nothing was ever committed in a file, as its two meta pages are not there yet.
 fn is_unfinished(mut file: &File) -> io::Result<bool> {
-    let length = file.metadata()?.len();
-    if length > LARGEST {
+    if file.metadata()?.len() > LARGEST {
         return Ok(false);
     }
     let mut bytes = Vec::new();
     file.rewind()?;
     file.read_to_end(&mut bytes)?;
-    let is_short = bytes.len() < 2 * PAGE;
-    bytes.resize(bytes.len().max(2 * PAGE), 0);
-    let metas = [&bytes[..PAGE], &bytes[PAGE..2 * PAGE]];
+    let length = bytes.len();
+    bytes.resize(LARGEST as usize, 0);
     let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
-    let is_new = |meta: &[u8]| meta[MAGIC] == LMDB && is_zero(&meta[TRANSACTION..TRANSACTION + 8]);
+    let is_new = |meta: &[u8]| meta[MAGIC] == LMDB && is_zero(&meta[TRANSACTION..META]);
+    let first = &bytes[..META];
+    let page = match is_zero(first) {
+        true => page_size(),
+        false => u32::from_ne_bytes(std::array::from_fn(|at| first[PAGE_SIZE + at])) as usize,
+    };
+    let Some(second) = bytes.get(page..page.saturating_add(META)) else {
+        return Ok(false);
+    };
+    let metas = [first, second];
     Ok(metas.iter().all(|meta| is_zero(meta) || is_new(meta))
-        && (is_short || metas.iter().any(|meta| is_zero(meta))))
+        && (length < 2 * page || metas.iter().any(|meta| is_zero(meta))))
+}
+
+/// How large LMDB makes pages here.
+fn page_size() -> usize {
+    const LARGEST: usize = 32 << 10;
+    #[cfg(unix)]
+    let system = rustix::param::page_size();
+    #[cfg(not(unix))]
+    let system = 4096;
+    system.min(LARGEST)
 }
 
 /// Makes a directory, and flushes what leads to it, where appends are flushed.

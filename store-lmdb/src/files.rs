@@ -12,6 +12,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 #[cfg(unix)]
 use std::time::SystemTime;
 
@@ -114,7 +115,7 @@ impl Files {
                 // By its locks it is seen whether others have the store open.
                 let lock = File::open(lock).ok();
                 let files = Self::of(directory, Access::ReadWithoutLocks, data, lock)?;
-                match files.refuse_others() {
+                match files.wait_for_others() {
                     Err(StoreError::Lost { .. }) => Err(StoreError::Backend {
                         action: READ_ONLY,
                         source: format!("{}: {OTHERS}", directory.display()).into(),
@@ -248,6 +249,19 @@ impl Files {
         let open = self.handles();
         open.as_ref()
             .map_or(Ok(()), |open| self.refuse_others_than(open))
+    }
+
+    /// As [`refuse_others`](Files::refuse_others), but waits a little: a process that closes the store while it starts another program has it
+    /// open until that has begun.
+    fn wait_for_others(&self) -> Result<(), StoreError> {
+        const TRIES: usize = 20;
+        for _ in 1..TRIES {
+            if self.refuse_others().is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.refuse_others()
     }
 
     fn refuse_others_than(&self, open: &Handles) -> Result<(), StoreError> {

@@ -7,8 +7,7 @@ mod common;
 
 use common::process::{LONG, Process};
 use common::{
-    append, child_directory, event, number_of, open_unsynced, problems, read_entries, read_log,
-    stream,
+    append, child_directory, number_of, open_unsynced, problems, read_entries, read_log, stream,
 };
 use fastrand::Rng;
 use midgard::store::{EntryWrite, ReadEntries};

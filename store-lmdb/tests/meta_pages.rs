@@ -169,8 +169,11 @@ fn the_sentence_says_what_is_wrong_and_what_to_do() {
     write(directory.path(), &bytes);
     assert_eq!(
         LmdbStore::open(directory.path()).unwrap_err().to_string(),
-        "the store could not open its LMDB environment: the page that data.mdb begins with is damaged: it says that pages have \
-         0 bytes; restore the store from a backup"
+        format!(
+            "the store could not open its LMDB environment: {}: the page that data.mdb begins with is damaged: it says that \
+             pages have 0 bytes; restore the store from a backup",
+            directory.path().canonicalize().unwrap().display()
+        )
     );
 }
 

@@ -352,17 +352,19 @@ fn a_compacting_backup_has_no_bytes_of_events_that_were_removed() {
     let path = parent.path().join("store");
     let store = open_unsynced(&path);
     let secret = "only-ann-may-know-this";
-    let of = |length: usize| event(format!("{secret}{}", "x".repeat(length)));
+    let many =
+        |count: usize, length: usize| events(count, format!("{secret}{}", "x".repeat(length)));
+    let of = |length: usize| many(1, length).remove(0);
     // In blocks, by themselves, with pieces, and on pages of their own.
     for round in 0..20 {
-        append(&store, "ann", vec![of(10); 50]).unwrap();
+        append(&store, "ann", many(50, 10)).unwrap();
         append(&store, "others", events(5 + round, "1")).unwrap();
         for length in [0, 300, 900, 2_500, 20_000] {
             append(&store, "ann", vec![of(length)]).unwrap();
             append(&store, "bob", vec![of(length), event("2")]).unwrap();
         }
         // Of one append, among others'.
-        let append = Append::to(stream("ann"), ExpectedVersion::Any, vec![of(60); 20]);
+        let append = Append::to(stream("ann"), ExpectedVersion::Any, many(20, 60));
         let both = append.and(stream("others"), ExpectedVersion::Any, events(20, "3"));
         block_on(store.append(both)).unwrap();
     }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Lines, append, child_directory, event, events, read_log, start_child};
+use common::{Lines, append, child_directory, event, read_log, start_child};
 use midgard_store_lmdb::LmdbStore;
 use std::fs;
 use std::path::Path;
@@ -48,7 +48,7 @@ fn one_process_cuts_off_what_another_has_written_ahead() {
     let mut child = start_child("child_opens_and_closes", directory.path(), "");
     let mut events = 0;
     while child.try_wait().unwrap().is_none() {
-        append(&store, "parent", events(3, "x".repeat(3000))).unwrap();
+        append(&store, "parent", common::events(3, "x".repeat(3000))).unwrap();
         events += 3;
     }
     Lines::of(&mut child).next("done").unwrap();

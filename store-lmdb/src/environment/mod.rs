@@ -29,8 +29,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
-/// How often it is looked at whether the files are still there, in milliseconds, while the store is used.
+/// How often it is looked at whether the files are still there, in milliseconds, while the store is read.
 const LOOK: u64 = 1000;
+/// The same while it is written to. To look takes some calls of the system, and before each of many small commits a fifth of their time.
+const LOOK_OF_WRITER: u64 = 10;
 /// The pages that say where the databases are.
 const META_PAGES: u64 = 2;
 
@@ -47,8 +49,8 @@ pub(crate) struct Environment {
     opened_in: ProcessMark,
     /// When it was used last; this and the next in milliseconds, as [`now`] gives them.
     last_used: AtomicU64,
-    /// When the files are looked at next.
-    next_look: AtomicU64,
+    /// When the files were looked at last.
+    last_look: AtomicU64,
     /// Whether the files were not there when they were looked at last.
     is_lost: AtomicBool,
     /// Behind what is open: its lock file is closed last.
@@ -123,7 +125,7 @@ impl Environment {
             tail: Tail::new(),
             opened_in: ProcessMark::here(),
             last_used: AtomicU64::new(now()),
-            next_look: AtomicU64::new(now() + LOOK),
+            last_look: AtomicU64::new(now()),
             is_lost: AtomicBool::new(false),
             files,
             _registration: registration,
@@ -190,6 +192,7 @@ impl Environment {
     /// An error when the files of the store are not there any more, or its locks.
     pub(crate) fn look(&self) -> Result<(), StoreError> {
         let looked = self.files.look();
+        self.last_look.store(now(), Ordering::Relaxed);
         self.is_lost.store(looked.is_err(), Ordering::Relaxed);
         looked
     }
@@ -204,14 +207,18 @@ impl Environment {
         }
     }
 
-    /// As [`look`](Environment::look), once in a while.
-    fn look_at_times(&self, now: u64) -> Result<(), StoreError> {
-        self.files.refuse_others()?;
-        let next = self.next_look.load(Ordering::Relaxed);
-        if now < next && !self.is_lost.load(Ordering::Relaxed) {
+    /// As [`look`](Environment::look), once in a while. To be called before each commit.
+    pub(crate) fn look_before_commit(&self) -> Result<(), StoreError> {
+        self.look_at_times(now(), LOOK_OF_WRITER)
+    }
+
+    fn look_at_times(&self, now: u64, interval: u64) -> Result<(), StoreError> {
+        let last = self.last_look.load(Ordering::Relaxed);
+        if now < last + interval && !self.is_lost.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.next_look.store(now + LOOK, Ordering::Relaxed);
+        // Others need not look, too.
+        self.last_look.store(now, Ordering::Relaxed);
         self.look()
     }
 
@@ -228,7 +235,8 @@ impl Environment {
         loop {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
             if open.is_some() {
-                self.look_at_times(now)?;
+                self.files.refuse_others()?;
+                self.look_at_times(now, LOOK)?;
                 return Ok(Guard {
                     open,
                     environment: self,

@@ -14,7 +14,7 @@
 //! was committed when they began: none of them reads behind the end of the file. To do so would end their process.
 
 use super::holes::Holes;
-use crate::creation::TRANSACTION;
+use crate::creation::{META, TRANSACTION};
 use crate::environment::Open;
 use crate::error::file_failure;
 use crate::files::Files;
@@ -24,9 +24,6 @@ use midgard::StoreError;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
-
-/// The part of a meta page that has anything in it, on a system of 64 bits.
-const META: usize = TRANSACTION + 8;
 
 /// What is to be done before the next write.
 #[derive(Default)]

@@ -286,10 +286,8 @@ impl State {
         let guard = environment.access()?;
         let open = guard.get()?;
         *map_size = open.map_size;
-        if self.environment.durability() != Durability::NoSync {
-            // What cannot be found again must not be acknowledged.
-            self.environment.look()?;
-        }
+        // What cannot be found again must not be acknowledged.
+        environment.look_before_commit()?;
         if self.cleared.elapsed() >= CLEAR {
             self.cleared = Instant::now();
             if let Err(error) = open.env.clear_stale_readers() {
