@@ -27,6 +27,13 @@ enum Key {
     File(FileId),
 }
 
+impl Identity {
+    fn keys(&self) -> impl Iterator<Item = Key> + use<> {
+        let Identity { data, lock } = self.clone();
+        [Some(data), lock].into_iter().flatten().map(Key::File)
+    }
+}
+
 /// A store that is open, or being opened or closed.
 struct Place {
     path: PathBuf,
@@ -38,8 +45,7 @@ struct Place {
 
 impl Place {
     fn keys(&self) -> impl Iterator<Item = Key> {
-        let Identity { data, lock } = self.identity.clone();
-        let files = [Some(data), lock].into_iter().flatten().map(Key::File);
+        let files = self.identity.keys();
         files.chain([Key::Path(self.path.clone())])
     }
 
@@ -51,6 +57,11 @@ impl Place {
         if Some(data) == ids[0].as_ref() && (lock.is_none() || *lock == ids[1]) {
             return Ok(());
         }
+        Err(self.is_elsewhere(path))
+    }
+
+    /// Why a directory is not opened that should have its files, or must not.
+    fn is_elsewhere(&self, path: &Path) -> StoreError {
         let reason = if self.path == path {
             "a store that was opened there is still open in this process, and its files were removed, moved away or \
              replaced since; drop its handles, and open it again"
@@ -62,10 +73,10 @@ impl Place {
                  files belong together"
             )
         };
-        Err(StoreError::Lost {
+        StoreError::Lost {
             path: path.to_owned(),
             reason,
-        })
+        }
     }
 }
 
@@ -106,7 +117,7 @@ fn open_or_share(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Store
     };
     // Without the lock: this may wait for other processes, which is no concern of other stores.
     let place = registration.0.clone();
-    let environment = Arc::new(Environment::of(files, options, Some(registration))?);
+    let environment = Arc::new(Environment::of(Some(registration), files, options)?);
     open_at_once::add(&environment);
     let shared = Arc::new(Shared {
         writer: Writer::new(environment.clone()),
@@ -133,6 +144,12 @@ fn find_or_register(path: &Path, options: &LmdbOptions) -> Result<Found, StoreEr
         let mut keys = files.chain([Key::Path(path.to_owned())]);
         let Some(place) = keys.find_map(|key| places.get(&key).cloned()) else {
             let files = Files::open(path, options)?;
+            let mut keys = files.identity().keys();
+            if let Some(other) = keys.find_map(|key| places.get(&key).cloned()) {
+                // They came there at this moment. To close them would give up the other's locks.
+                std::mem::forget(files);
+                return Err(other.is_elsewhere(path));
+            }
             let place = Arc::new(Place {
                 path: path.to_owned(),
                 identity: files.identity().clone(),
@@ -149,10 +166,14 @@ fn find_or_register(path: &Path, options: &LmdbOptions) -> Result<Found, StoreEr
                 path: path.to_owned(),
             });
         }
-        place.is_at(path, &ids)?;
         let shared = place.shared.get().map(Weak::upgrade);
         match shared {
-            Some(Some(shared)) => return Ok(Found::Open(shared)),
+            Some(Some(shared)) => {
+                // What is dropped on an error may be the last handle, which takes the lock.
+                drop(open);
+                place.is_at(path, &ids)?;
+                return Ok(Found::Open(shared));
+            }
             // It is being opened, or its last handle is gone, and it is being closed.
             _ => open = CHANGED.wait(open).unwrap_or_else(PoisonError::into_inner),
         }

@@ -275,6 +275,12 @@ impl Files {
         }
     }
 
+    /// Whether the file that has everything has no name any more.
+    pub(crate) fn is_removed(&self) -> bool {
+        let open = self.handles();
+        open.as_ref().is_some_and(|open| is_removed(&open.data))
+    }
+
     /// Looks whether the paths still lead to these files.
     pub(crate) fn look_at_paths(&self) -> Result<(), StoreError> {
         self.look_for(self.handles().as_ref())

@@ -20,8 +20,8 @@
 //! - Several processes may use one directory at once, and one process may open it several times: it
 //!   then shares one environment.
 //! - A store is the files that were opened, and not their path. Where those are removed, moved or replaced while it is open, it
-//!   says [`StoreError::Lost`]: ten milliseconds later to who writes, and a second later to who only reads. Nothing is ever
-//!   written into files that came in their place.
+//!   says [`StoreError::Lost`]: at once when they were removed, else ten milliseconds later to who writes, and a second later to
+//!   who only reads. Nothing is ever written into files that came in their place.
 //! - Nothing in a process that has a store open may open its `lock.mdb`, not even to copy it: when that is closed, the system gives up the
 //!   process's locks. The store notices that in the same way, and goes on when it is opened again.
 //! - A store that was opened before a fork cannot be used in the child, which is told so by [`StoreError::Forked`]: open

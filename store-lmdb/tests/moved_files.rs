@@ -210,8 +210,10 @@ fn a_directory_that_is_removed_while_it_is_open_takes_no_more() {
     let store = place.open("here");
     append_one(&store);
     fs::remove_dir_all(place.path("here")).unwrap();
+    // The very next one.
+    let error = append(&store, "a", vec![event("lost")]).unwrap_err();
     assert_says(
-        &refusal(&store),
+        &error.to_string(),
         "its data.mdb was removed while it was open",
     );
     assert_reads_end(&store, "its data.mdb was removed while it was open");

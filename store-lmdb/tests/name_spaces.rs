@@ -1,33 +1,17 @@
 //! Processes of two name spaces of ids, as two containers with one volume are.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
 use common::process::{Process, told};
+use common::user::can_unshare;
 use common::{append, child_directory, event, read_log};
 use midgard_store_lmdb::LmdbStore;
 use std::path::Path;
-use std::process::Command;
 
 /// A shell command: what follows is done in a new name space, with a mount of its own to look at.
 const ELSEWHERE: &str = "exec unshare --map-root-user --pid --fork --kill-child --mount-proc sh -c 'exec \"$0\" \"$@\"' \"$0\" \"$@\";";
-
-/// Whether a name space can be made here; it must be where `CI` is set.
-fn can_be_elsewhere() -> bool {
-    let made = Command::new("unshare")
-        .args(["--map-root-user", "--pid", "--fork", "--mount-proc", "true"])
-        .status();
-    if made.is_ok_and(|status| status.success()) {
-        return true;
-    }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "unshare (util-linux) cannot make a name space here"
-    );
-    eprintln!("left out: unshare (util-linux) cannot make a name space here");
-    false
-}
 
 /// Not a test of its own: opens the store, and keeps it open until it is told to end.
 #[test]
@@ -51,7 +35,7 @@ fn start(shell: &str, directory: &Path) -> Process {
 
 #[test]
 fn a_store_is_open_in_one_name_space_of_processes_at_a_time() {
-    if child_directory().is_some() || !can_be_elsewhere() {
+    if child_directory().is_some() || !can_unshare("--pid --fork --mount-proc") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -92,14 +92,15 @@ impl Environment {
     /// Opens the store in a directory, which nobody else opens.
     #[cfg(test)]
     pub(crate) fn open(directory: &Path, options: LmdbOptions) -> Result<Self, StoreError> {
-        Self::of(Files::open(directory, &options)?, options, None)
+        Self::of(None, Files::open(directory, &options)?, options)
     }
 
-    /// Opens the store that has these files, or makes one.
+    /// Opens the store that has these files, or makes one. Where that fails, they are closed before the registration is given up, as the
+    /// parameters are dropped from the last to the first.
     pub(crate) fn of(
+        registration: Option<Registration>,
         files: Files,
         options: LmdbOptions,
-        registration: Option<Registration>,
     ) -> Result<Self, StoreError> {
         open_at_once::make_room();
         let open = {
@@ -209,7 +210,11 @@ impl Environment {
 
     /// As [`look`](Environment::look), once in a while. To be called before each commit.
     pub(crate) fn look_before_commit(&self) -> Result<(), StoreError> {
-        self.look_at_times(now(), LOOK_OF_WRITER)
+        // What is appended to a file that was removed is gone. One call tells.
+        match self.files.is_removed() {
+            true => self.look(),
+            false => self.look_at_times(now(), LOOK_OF_WRITER),
+        }
     }
 
     fn look_at_times(&self, now: u64, interval: u64) -> Result<(), StoreError> {

@@ -25,17 +25,22 @@ pub(crate) fn unprivileged() -> &'static str {
 
 /// Whether a file system can be mounted here; it must be where `CI` is set.
 pub(crate) fn can_mount() -> bool {
+    can_unshare("--mount")
+}
+
+/// Whether a process can be started in another name space here; it must be where `CI` is set.
+pub(crate) fn can_unshare(options: &str) -> bool {
     let made = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "true"])
+        .arg("--map-root-user")
+        .args(options.split(' '))
+        .arg("true")
         .status();
     if made.is_ok_and(|status| status.success()) {
         return true;
     }
-    assert!(
-        std::env::var_os("CI").is_none(),
-        "unshare (util-linux) cannot mount anything here"
-    );
-    eprintln!("left out: unshare (util-linux) cannot mount anything here");
+    let reason = format!("unshare {options} (util-linux) is not allowed here");
+    assert!(std::env::var_os("CI").is_none(), "{reason}");
+    eprintln!("left out: {reason}");
     false
 }
 
