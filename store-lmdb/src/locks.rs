@@ -12,6 +12,7 @@ pub(crate) use others::{NameSpace, is_held, is_held_by_this_process, is_open_els
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use nix::errno::Errno;
     use nix::fcntl::{FcntlArg, fcntl};
     use nix::libc::{F_RDLCK, F_UNLCK, F_WRLCK, SEEK_SET, flock};
     use std::fs::{self, File};
@@ -81,11 +82,16 @@ mod linux {
                 .map(NameSpace)
         }
 
-        /// Locks it for as long as the file is open; tells whether a process of another one has done so.
+        /// Locks it for as long as the file is open; tells whether a process of another one has done so, as far as the file system
+        /// knows such locks.
         pub(crate) fn is_the_only_one(&self, data_file: &File) -> io::Result<bool> {
             let NameSpace(number) = self;
             let own = lock(F_RDLCK, FIRST + number, 1);
-            fcntl(data_file, FcntlArg::F_OFD_SETLK(&own))?;
+            match fcntl(data_file, FcntlArg::F_OFD_SETLK(&own)) {
+                Ok(_) => {}
+                Err(Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => return Ok(true),
+                Err(error) => return Err(error.into()),
+            }
             let before = is_locked(data_file, FIRST, *number)?;
             let after = is_locked(data_file, FIRST + number + 1, BYTES - number - 1)?;
             Ok(!before && !after)
