@@ -40,7 +40,7 @@ use std::fmt::{self, Debug};
 /// | a field that has a default, or that `skip_serializing_if` leaves out, gets another name | **is read as if it were missing**: write `alias`, too |
 /// | a field gets a type whose JSON is another, or too small a number | is an error: text for a number, `null` for what is no `Option`, 256 for a `u8`, 1.5 for a whole number |
 /// | a field gets a type that has all that the old one has (`u8` and `u64`, `T` and `Option<T>` or a newtype of it) | is read as it was |
-/// | a whole number becomes a float, `f64` becomes `f32`, a list becomes a set | **is read**, but whole numbers beyond 2^53 are rounded, floats too large for an `f32` are infinite, and what is twice in a list is once in the set |
+/// | a whole number becomes a float, `f64` becomes `f32`, a list becomes a set | **is read**, but whole numbers beyond 2^53 are rounded, other floats are rounded to an `f32` (one that is too large is an error), and what is twice in a list is once in the set |
 /// | fields with names are put in another order | is read as it was |
 /// | fields without names are put in another order, or get names, or the other way round; a struct without fields gets or loses its braces | is an error; of types of your own that look alike in JSON **one is read for the other** |
 /// | the same within a struct, or an enum, that is a field | is read as serde does: there, an `Option` that is missing **is `None`**, a list **is taken for the fields** in their order, and an enum that is `untagged` or has a variant `#[serde(other)]` **takes what was another variant**; with `#[serde(deny_unknown_fields)]` on that struct, another name is an error |

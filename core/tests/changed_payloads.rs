@@ -356,6 +356,11 @@ fn fields_beside_a_flattened_one_are_noticed() {
 }
 
 #[test]
+fn a_number_that_is_too_large_for_a_smaller_float_is_noticed() {
+    is_noticed::<small_float::Thing>(&float::Thing { name: 1e300 }, "number out of range");
+}
+
+#[test]
 fn what_is_not_noticed() {
     // A field that is no more there, or was called otherwise and has a default.
     becomes(
@@ -387,10 +392,10 @@ fn what_is_not_noticed() {
         },
     );
     becomes(
-        &float::Thing { name: 1e300 },
-        small_float::Thing {
-            name: f32::INFINITY,
+        &float::Thing {
+            name: 0.183_631_079_699_182_46,
         },
+        small_float::Thing { name: 0.183_631_08 },
     );
     // A list without what is there twice.
     becomes(
