@@ -23,7 +23,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The cases among some that fail, in the order of their list.
-fn failing<B: Fault>(patience: Duration, among: fn(&Case) -> bool) -> Vec<Case> {
+fn failing<B: Fault>(patience: Duration, among: impl Fn(&Case) -> bool) -> Vec<Case> {
     be_quiet();
     let _turn = break_stores::<B>();
     let mut cases = cases::<Place>();
@@ -69,8 +69,16 @@ fn be_quiet() {
     });
 }
 
+/// Cases that write very much, and have broken stores of their own.
+const LARGE: [&str; 2] = [
+    "too_many_entries_at_once",
+    "too_many_bytes_of_entries_at_once",
+];
+
 fn is_caught<B: Fault>(by: &str, among: fn(&Case) -> bool) {
-    let failing = failing::<B>(PATIENCE, among);
+    let failing = failing::<B>(PATIENCE, |case| {
+        among(case) && (case.name() == by || !LARGE.contains(&case.name()))
+    });
     assert!(
         failing.iter().any(|case| case.name() == by),
         "{by} is there to catch this broken store, but only these cases did: {failing:?}"
