@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -92,6 +92,15 @@ impl Database {
         let names = "SELECT name FROM sqlite_schema
             WHERE type IN ('table', 'view') AND name NOT LIKE 'midgard%' ORDER BY name";
         block_on(sqlx::query_scalar(names).fetch_all(&mut self.plain())).unwrap()
+    }
+
+    /// Waits until there are these: old ones are removed after readers have switched.
+    pub(crate) fn wait_for_tables(&self, wanted: &[&str]) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while self.tables() != wanted {
+            assert!(Instant::now() < end, "{:?}", self.tables());
+            std::thread::yield_now();
+        }
     }
 }
 
