@@ -7,12 +7,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 const NAME: &str = "rabbitmq-server";
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
+const NAMES_WITHIN: Duration = Duration::from_secs(4);
 
 /// The user whom the package makes, for a server that root starts.
 const USER: &str = "rabbitmq";
@@ -95,9 +97,41 @@ impl RabbitMq {
         self.authority.as_deref()
     }
 
-    /// Kills the node with its Erlang virtual machine. What it had not written is lost.
+    /// Kills the node with its Erlang virtual machine. What it had not written is lost, but for the names of new queues,
+    /// which are waited for: that takes up to four seconds after a quorum queue was declared for the first time.
     pub fn kill(&mut self) {
+        self.wait_for_names();
         self.processes.kill();
+    }
+
+    /// Waits until the names of all quorum queues are written. The node keeps them in memory for up to three seconds; if
+    /// it is killed meanwhile, it makes the member of the queue anew after its start, and that never becomes the leader
+    /// (seen with 3.10). No client can mend that.
+    fn wait_for_names(&self) {
+        // Others may come meanwhile.
+        while let Some(left) = self
+            .age_of_newest_queue()
+            .and_then(|age| NAMES_WITHIN.checked_sub(age))
+        {
+            thread::sleep(left);
+        }
+    }
+
+    /// How long ago the node made its last member of a quorum queue, if it has any.
+    fn age_of_newest_queue(&self) -> Option<Duration> {
+        let node = self.node();
+        let data = self.processes.directory().join("data");
+        let members = fs::read_dir(data.join(&node).join("quorum").join(&node)).ok()?;
+        let made = members.flatten().filter_map(|member| {
+            // Written once, when the member is made.
+            let config = fs::metadata(member.path().join("config")).ok()?;
+            config.modified().ok()
+        });
+        made.max()?.elapsed().ok()
+    }
+
+    fn node(&self) -> String {
+        format!("midgard-{}@localhost", self.ports.amqp)
     }
 
     /// Lets the node stop by itself, which takes some seconds.
@@ -113,7 +147,7 @@ impl RabbitMq {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn restart(&mut self) -> Result<(), ServerError> {
-        self.processes.kill();
+        self.kill();
         let Ports {
             amqp, amqps, names, ..
         } = self.ports;
@@ -176,10 +210,7 @@ impl RabbitMq {
             .env("LC_ALL", "C.UTF-8")
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_EPMD_PORT", self.ports.names.to_string())
-            .env(
-                "RABBITMQ_NODENAME",
-                format!("midgard-{}@localhost", self.ports.amqp),
-            )
+            .env("RABBITMQ_NODENAME", self.node())
             .env("RABBITMQ_DIST_PORT", self.ports.distribution.to_string())
             .env("RABBITMQ_CONF_ENV_FILE", directory.join("none"))
             .env("RABBITMQ_CONFIG_FILE", directory.join("rabbitmq.conf"))

@@ -45,6 +45,9 @@ pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     Ok(code(status))
 }
 
+/// On a slow machine nothing may get done between two kills, so that they have to end some time.
+const KILLS: usize = 40;
+
 /// Everything that runs, and can be killed.
 struct Stage {
     /// The orders first.
@@ -53,17 +56,13 @@ struct Stage {
 }
 
 impl Stage {
-    /// Kills at random, until the orders have come to their end.
+    /// Kills at random, until the orders have come to their end or there were enough kills.
     fn chaos(&mut self, random: &mut fastrand::Rng) -> Result<u8, Box<dyn Error>> {
-        let mut kills = 0;
-        loop {
+        for kills in 0..KILLS {
             let pause = Duration::from_millis(random.u64(300..3000));
-            if let Some((status, printed)) = self.processes[0].wait_for(pause)? {
-                eprintln!("killed {kills} times");
-                io::stdout().write_all(&printed)?;
-                return Ok(code(status));
+            if let Some(ended) = self.processes[0].wait_for(pause)? {
+                return report(ended, kills);
             }
-            kills += 1;
             let down = Duration::from_millis(random.u64(0..500));
             let victim = random.usize(0..self.processes.len() + usize::from(self.broker.is_some()));
             match (self.processes.get_mut(victim), &mut self.broker) {
@@ -82,7 +81,16 @@ impl Stage {
                 (None, None) => {}
             }
         }
+        let ended = self.processes[0].wait()?;
+        report(ended, KILLS)
     }
+}
+
+/// Says what the orders have printed.
+fn report((status, printed): Ended, kills: usize) -> Result<u8, Box<dyn Error>> {
+    eprintln!("killed {kills} times");
+    io::stdout().write_all(&printed)?;
+    Ok(code(status))
 }
 
 /// How a process has ended, and what it has printed.
