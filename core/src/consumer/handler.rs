@@ -1,5 +1,6 @@
 //! What a consumer does with events, and where it keeps its notes.
 
+use super::coverage::Covered;
 use super::failure::FailurePolicy;
 use super::options::ConsumerOptions;
 use crate::place::Position;
@@ -25,6 +26,14 @@ pub(crate) trait Handler: Send + Sync {
 
     /// The events that are read.
     fn query(&self) -> &Query;
+
+    /// The events that are handled, each with the newest version that can be read.
+    fn covers(&self) -> Covered;
+
+    /// Whether it can be told to which sequence an event belongs that cannot be read.
+    fn tells_sequence(&self) -> bool {
+        !self.options().has_sequence()
+    }
 
     /// Whether an event that was read is handled at all.
     fn wants(&self, event: &RecordedEventRef<'_>) -> bool {

@@ -87,6 +87,8 @@ pub struct Outbox {
     source: String,
     name: String,
     routes: HashMap<&'static str, Box<Route>>,
+    /// The newest versions of the events that are published.
+    versions: HashMap<&'static str, u32>,
     unheard: Unheard,
     /// Whether the commands and replies of the log leave with it, too.
     pub(crate) carries_commands: bool,
@@ -132,6 +134,7 @@ impl Outbox {
             source: source.into(),
             name: "outbox".to_owned(),
             routes: HashMap::new(),
+            versions: HashMap::new(),
             unheard: Unheard::Wait,
             carries_commands: true,
             options: ConsumerOptions::new().on_failure(policy),
@@ -165,6 +168,7 @@ impl Outbox {
             public(&decoded, is_as_written.then_some(event.payload)).map(Some)
         };
         self.routes.insert(E::NAME, Box::new(route));
+        self.versions.insert(E::NAME, E::VERSION);
         self
     }
 
@@ -182,6 +186,7 @@ impl Outbox {
                 .transpose()
         };
         self.routes.insert(E::NAME, Box::new(route));
+        self.versions.insert(E::NAME, E::VERSION);
         self
     }
 

@@ -4,6 +4,7 @@ use super::{Outbox, RouteError, Unheard};
 use crate::bus::{BusError, Message, Publisher, Purpose, Topic};
 use crate::command::{CommandAnswered, CommandSent, is_client};
 use crate::consumer::control::{Control, Mode};
+use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::Event;
@@ -38,11 +39,14 @@ const HEARD: usize = 10_000;
 pub(crate) struct Relay<S, P> {
     outbox: Outbox,
     query: Query,
+    /// Whether the sequence of an event is read from it.
+    has_sequence: bool,
     notes: RelayNotes<S, P>,
 }
 
 impl<S: Store, P: Publisher> Relay<S, P> {
     pub(crate) fn new(mut outbox: Outbox, store: S, publisher: P, control: Arc<Control>) -> Self {
+        let has_sequence = outbox.options.has_sequence();
         outbox.options = by_reply(outbox.options);
         let mut names: Vec<_> = outbox.routes.keys().copied().collect();
         if outbox.carries_commands {
@@ -59,6 +63,7 @@ impl<S: Store, P: Publisher> Relay<S, P> {
                 known: Mutex::default(),
             },
             query: Query::named(names),
+            has_sequence,
             outbox,
         }
     }
@@ -144,6 +149,18 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
 
     fn query(&self) -> &Query {
         &self.query
+    }
+
+    fn covers(&self) -> Covered {
+        let own = [CommandSent::DESCRIPTOR, CommandAnswered::DESCRIPTOR];
+        let own = own.map(|event| (event.name, event.version));
+        let versions = self.outbox.versions.iter();
+        let all = versions.map(|(name, version)| (*name, *version));
+        covered(&self.query, all.chain(own))
+    }
+
+    fn tells_sequence(&self) -> bool {
+        !self.has_sequence
     }
 
     async fn handle(

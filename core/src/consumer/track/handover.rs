@@ -1,0 +1,181 @@
+//! Events that were passed by a release that did not know them: they are handed over before anything else.
+
+use super::super::about::AboutSubscription;
+use super::super::batch::{EventBatch, next_events};
+use super::super::control::give_way;
+use super::super::coverage;
+use super::super::handler::Handler;
+use super::super::notes::{self, Behind, Checkpoint, backend};
+use super::{Ended, Track, Trouble};
+use crate::codec::{DecodeError, DecodeReason};
+use crate::place::Position;
+use crate::projection::{ProjectError, ViewStore as _};
+use crate::query::Query;
+use crate::record::RecordedEventRef;
+use crate::store::Store;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+impl<S: Store, H: Handler> Track<'_, S, H> {
+    /// Whether something before the checkpoints is to be handed over first.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind().next().is_some()
+    }
+
+    /// What is to be handed over first, of the partitions that lack something.
+    fn behind(&self) -> impl Iterator<Item = &Behind> {
+        let owned = self.owned.iter();
+        owned.filter_map(|owned| owned.checkpoint.behind.first())
+    }
+
+    /// Hands over the next events that were passed.
+    pub(super) async fn hand_over(&mut self) -> Result<Option<Ended>, Trouble> {
+        let mut is_any_finished = false;
+        for owned in &mut self.owned {
+            is_any_finished |= owned.checkpoint.drop_finished();
+        }
+        if is_any_finished {
+            let unsaved = self.unsaved.unwrap_or((Instant::now(), true));
+            self.unsaved = Some(unsaved);
+            self.save().await?;
+            return Ok(None);
+        }
+        let names: BTreeSet<&str> = self
+            .behind()
+            .flat_map(|behind| behind.names.iter().map(String::as_str))
+            .collect();
+        let from = self.behind().map(|behind| behind.position).min();
+        let end = self.behind().map(|behind| behind.end).max();
+        let (from, end) = (
+            Position(from.unwrap_or_default()),
+            Position(end.unwrap_or_default()),
+        );
+        let read = next_events(&Query::named(names), from);
+        let mut batch = EventBatch::default();
+        let reached = batch.fill(self.around.store, &read).await?.min(end);
+        let last = self.check_log().await?;
+        self.report(self.position(), last, None, true);
+        let events = batch.up_to(end);
+        if events.is_empty() {
+            // The log may end before, when it was restored: there is nothing more then.
+            self.pass(if reached > from { reached } else { end }, 0);
+        } else if let Some(ended) = self.process(&batch, events.end, reached).await? {
+            return Ok(Some(ended));
+        }
+        give_way().await;
+        Ok(None)
+    }
+
+    /// Gives the work of this release to one that covers more, with what was done: up to the first event that this one would
+    /// pass over. Where the plan has changed in other ways, nothing is given away.
+    pub(super) async fn hand_to_others(&mut self) {
+        if self.plan.generation.number > 0 || self.owned.is_empty() {
+            return;
+        }
+        match self.give_up_what_is_lacking().await {
+            Ok(true) => self.end().await,
+            Ok(false) => {}
+            Err(trouble) => {
+                tracing::debug!(error = %trouble, "what was done could not be handed over");
+            }
+        }
+    }
+
+    async fn give_up_what_is_lacking(&mut self) -> Result<bool, Trouble> {
+        // Checkpoints that are being written rely on what has changed.
+        self.saving = None;
+        let (notes, key) = (self.around.handler.notes(), self.around.keys.about());
+        let mut transaction = self.begin_read().await?;
+        let text = notes.get(&mut transaction, &key).await.map_err(backend)?;
+        drop(transaction);
+        let Some(text) = text else {
+            return Ok(false);
+        };
+        let about: AboutSubscription = notes::read(&key, &text)?;
+        let lacks = about.coverage.unwrap_or_default();
+        let lacks = lacks.lacks(&self.around.handler.covers());
+        if lacks.is_empty() {
+            return Ok(false);
+        }
+        // From here on, all that is written relies on the new plan.
+        self.plan.about = Some(text);
+        let saved = self.owned.iter().map(|owned| owned.saved.position).min();
+        let names = lacks.iter().map(String::as_str);
+        let query = if lacks.contains(coverage::ALL) {
+            Query::all()
+        } else {
+            Query::named(names)
+        };
+        let read = next_events(&query, Position(saved.unwrap_or_default())).limit(1);
+        let mut batch = EventBatch::default();
+        batch.fill(self.around.store, &read).await?;
+        let is_first = batch.len() > 0;
+        for owned in &mut self.owned {
+            let checkpoint = &mut owned.checkpoint;
+            if !checkpoint.behind.is_empty() {
+                *checkpoint = owned.saved.clone();
+            } else if is_first && checkpoint.position >= batch.position(0).0 {
+                let before = batch.position(0).previous().0;
+                *checkpoint = Checkpoint::at(Position(before.max(owned.saved.position)));
+                if checkpoint.position == owned.saved.position {
+                    *checkpoint = owned.saved.clone();
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether an event is to be handed over: it was passed in its partition.
+    pub(super) fn was_passed(&self, behind: &Behind, event: &RecordedEventRef<'_>) -> bool {
+        let passed = behind.position + 1..=behind.end;
+        passed.contains(&event.position.0)
+            && behind.names.contains(event.name)
+            && self.around.handler.query().matches(event)
+    }
+
+    /// What is wrong with an event that cannot be read, where only reading it tells its partition.
+    pub(super) fn is_unclear(&self, event: &RecordedEventRef<'_>) -> Option<ProjectError> {
+        let covered = self.unclear.as_ref()?;
+        if coverage::can_read(covered, event.name, event.schema_version)
+            || event.position <= self.position()
+            || !self.around.handler.wants(event)
+        {
+            return None;
+        }
+        let newest = covered.get(event.name).copied().unwrap_or_default();
+        let reason = match newest {
+            0 => DecodeReason::UnknownEvent,
+            newest => DecodeReason::UnknownVersion { newest },
+        };
+        Some(DecodeError::new(event, reason).into())
+    }
+
+    /// Leaves an event to those who know it, as this release cannot tell what it would hold up: nobody who does not know it
+    /// goes on from here. `false` when nothing can be written down that would keep others from it.
+    pub(super) async fn leave_to_others(
+        &mut self,
+        event: &RecordedEventRef<'_>,
+    ) -> Result<bool, Trouble> {
+        if self.plan.generation.number > 0 {
+            return Ok(false);
+        }
+        let key = self.around.keys.about();
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        let handler_notes = self.around.handler.notes();
+        let about = notes::get(handler_notes, &mut transaction, &key).await?;
+        let Some(mut about) = about else {
+            return Err(Trouble::Replan);
+        };
+        if !coverage::require(&mut about, event) {
+            return Ok(false);
+        }
+        self.put_checkpoints(&mut transaction, Position::ZERO)
+            .await?;
+        let text = notes::write(&about)?;
+        let put = handler_notes.put(&mut transaction, &key, Some(&text));
+        put.await.map_err(backend)?;
+        notes::commit(handler_notes, transaction).await?;
+        Err(Trouble::Replan)
+    }
+}
