@@ -389,7 +389,7 @@ pub const fn distinct_names<const N: usize, const LEN: usize>(
 }
 
 /// FNV-1a.
-const fn hash(text: &str) -> u64 {
+pub(crate) const fn hash(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut i = 0;
