@@ -4,8 +4,8 @@
 //! the names of streams. One event is read as a stream from its version with a limit of one.
 
 use super::kit::*;
-use crate::store::Visit;
 use crate::RecordedEventRef;
+use crate::store::Visit;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
