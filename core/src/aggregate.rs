@@ -58,10 +58,19 @@ pub trait Aggregate: Default + Send + Sync + 'static {
     label = "`{E}` is listed here but never applied",
     note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: {E}) {{ .. }} }}`"
 )]
-pub trait Apply<E> {
+pub trait Apply<E>: Applies<E> {
     /// Takes the event into the state.
     fn apply(&mut self, event: E);
 }
+
+/// An event that an aggregate lists, and so applies. The derive implements it.
+#[diagnostic::on_unimplemented(
+    message = "aggregate `{Self}` does not list the event `{E}`",
+    label = "`{E}` is not one of its events: this would never be called",
+    note = "list it in the attribute of its derive: `#[aggregate(.., events({E}))]` above `{Self}`"
+)]
+// Asks nothing of either, so that what they lack is said once, elsewhere.
+pub trait Applies<E> {}
 
 /// What someone wants from an aggregate, and how that is decided.
 ///

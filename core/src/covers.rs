@@ -2,7 +2,8 @@
 
 use crate::event::EventDescriptor;
 
-/// What `covers(..)` of a projection asks for: every event of the set is in one of the lists.
+/// What `covers(..)` of a projection asks for: every event of the set is in one of the lists, and is handled in its newest
+/// version.
 ///
 /// # Panics
 /// When one is not.
@@ -12,20 +13,36 @@ pub const fn assert_covered(
     projection: &str,
     name: &str,
     set: &[&'static EventDescriptor],
-    lists: &[&[&'static EventDescriptor]],
+    handled: &[&[&'static EventDescriptor]],
+    ignored: &[&[&'static EventDescriptor]],
 ) {
-    let mut text = Text::new();
-    let (mut i, mut missing) = (0, 0);
+    let mut missing = Text::new();
+    let mut old = Text::new();
+    let (mut i, mut count) = (0, 0);
     while i < set.len() {
-        if !is_listed(set[i].name, lists) {
-            text.push(if missing == 0 { "`" } else { ", `" });
-            text.push(last_segment(set[i].type_name));
-            text.push("`");
-            missing += 1;
+        let event = set[i];
+        match find(event.name, handled) {
+            // What is newer reads what is older.
+            Some(listed) if listed.version >= event.version => {}
+            Some(listed) => {
+                old.push(if old.len == 0 { "`" } else { ", `" });
+                old.push(last_segment(event.type_name));
+                old.push("` instead of `");
+                old.push(last_segment(listed.type_name));
+                old.push("`");
+            }
+            // Whatever its version, it is not read.
+            None if find(event.name, ignored).is_some() => {}
+            None => {
+                missing.push(if count == 0 { "`" } else { ", `" });
+                missing.push(last_segment(event.type_name));
+                missing.push("`");
+                count += 1;
+            }
         }
         i += 1;
     }
-    if missing == 0 {
+    if count == 0 && old.len == 0 {
         return;
     }
     let mut message = Text::new();
@@ -33,29 +50,39 @@ pub const fn assert_covered(
     message.push(projection);
     message.push("` covers `");
     message.push(name);
-    message.push("`, but does not list ");
-    message.push(text.as_str());
-    message.push(if missing == 1 {
-        ": add it to `events(..)` or to `ignore(..)`"
-    } else {
-        ": add each to `events(..)` or to `ignore(..)`"
-    });
+    if count > 0 {
+        message.push("`, but does not list ");
+        message.push(missing.as_str());
+        message.push(if count == 1 {
+            ": add it to `events(..)` or to `ignore(..)`"
+        } else {
+            ": add each to `events(..)` or to `ignore(..)`"
+        });
+    }
+    if old.len > 0 {
+        message.push(if count == 0 { "`, but" } else { "; it" });
+        message.push(" lists an old version, which cannot read what is written now: list ");
+        message.push(old.as_str());
+    }
     panic!("{}", message.as_str());
 }
 
-const fn is_listed(name: &str, lists: &[&[&'static EventDescriptor]]) -> bool {
+const fn find(
+    name: &str,
+    lists: &[&[&'static EventDescriptor]],
+) -> Option<&'static EventDescriptor> {
     let mut i = 0;
     while i < lists.len() {
         let mut j = 0;
         while j < lists[i].len() {
             if crate::__private::str_eq(lists[i][j].name, name) {
-                return true;
+                return Some(lists[i][j]);
             }
             j += 1;
         }
         i += 1;
     }
-    false
+    None
 }
 
 /// What is after the last `::`: the name by which a type is listed.

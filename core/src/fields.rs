@@ -44,6 +44,14 @@ macro_rules! forward {
     };
 }
 
+/// What to do where a field is missing.
+pub(crate) const FIELD_IS_MISSING: &str = ": if it is new, write `#[serde(default)]` above it; if it had another name, \
+                                           `#[serde(alias = \"..\")]`; or give the event a new version";
+
+/// What to do where there are fields without names.
+pub(crate) const FIELDS_HAVE_NAMES: &str = "it is a list, and the fields of this event have names: read what was stored \
+                                            without names by `#[serde(from = \"..\")]`, or as an older version of the event";
+
 /// What an event is read from.
 struct Fields<D, const N: usize> {
     needed: &'static [&'static Names; N],
@@ -126,10 +134,7 @@ impl<'de, V: Visitor<'de>, const N: usize> Visitor<'de> for FieldsVisitor<V, N> 
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<V::Value, A::Error> {
-        Err(A::Error::custom(
-            "it is a list, and the fields of this event have names: read what was stored without names by \
-             `#[serde(from = \"..\")]`, or as an older version of the event",
-        ))
+        Err(A::Error::custom(FIELDS_HAVE_NAMES))
     }
 }
 
@@ -141,8 +146,7 @@ fn lacks<E: Error>(names: &'static Names, known: Option<&'static Names>) -> Opti
         return None;
     }
     Some(E::custom(format_args!(
-        "missing field `{name}`: if it is new, write `#[serde(default)]` above it; if it had another name, \
-         `#[serde(alias = \"..\")]`; or give the event a new version"
+        "missing field `{name}`{FIELD_IS_MISSING}"
     )))
 }
 

@@ -491,8 +491,8 @@ pub mod view;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use aggregate::{Aggregate, Apply, Command, Events};
-pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason};
+pub use aggregate::{Aggregate, Applies, Apply, Command, Events};
+pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason, JsonError};
 pub use command::{AskError, CommandClient, Done, Refused, RemoteCommand, SendError};
 pub use consumer::{
     ConsumerKind, ConsumerOptions, ConsumerState, DeadLetter, FailurePolicy, LastError, Rebuild,

@@ -5,7 +5,7 @@ pub use core::clone::Clone;
 pub use core::convert::{From, Into, TryFrom};
 pub use core::default::Default;
 pub use core::fmt::{self, Debug, Formatter};
-pub use core::marker::{Send, Sync};
+pub use core::marker::{Send, Sized, Sync};
 pub use core::option::Option::{self, None, Some};
 pub use core::prelude::v1::test;
 pub use core::primitive::{bool, i128, str, u8, u16, u32, usize};
@@ -29,6 +29,7 @@ pub use crate::fields::by_name;
 use crate::aggregate::Aggregate;
 use crate::event::{Event, EventDescriptor, EventSet};
 use crate::tags::Tags;
+use crate::view::{View, ViewDefinition};
 use core::any::TypeId;
 use core::marker::PhantomData;
 use serde::de::{self, DeserializeSeed, Error as _, MapAccess, Visitor};
@@ -333,6 +334,36 @@ pub const fn assert_in_order(is_in_order: bool) {
     );
 }
 
+/// A view, seen from generated code, as [`OneEvent`] is an event.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a view",
+    label = "this type does not implement `View`",
+    note = "add `#[derive(Serialize, Deserialize, View)]` and `#[view(key = ..)]` to `{Self}`"
+)]
+pub trait OneView {
+    const NAME: &'static str;
+    fn definition() -> ViewDefinition;
+}
+
+#[diagnostic::do_not_recommend]
+impl<V: View> OneView for V {
+    const NAME: &'static str = V::NAME;
+
+    fn definition() -> ViewDefinition {
+        ViewDefinition::of::<V>()
+    }
+}
+
+#[diagnostic::on_unimplemented(
+    message = "view `{Self}` has the name of an earlier view of projection `{P}`",
+    label = "two views of one name would be one table",
+    note = "give it another name: `#[view(name = \"..\", ..)]`"
+)]
+pub trait OneTable<P, const OK: bool> {
+    const HOLDS: () = ();
+}
+impl<V, P> OneTable<P, true> for V {}
+
 /// What stands beside the views that a projection keeps.
 pub struct NoView;
 
@@ -389,7 +420,7 @@ pub const fn distinct_names<const N: usize, const LEN: usize>(
 }
 
 /// FNV-1a.
-const fn hash(text: &str) -> u64 {
+pub(crate) const fn hash(text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut i = 0;

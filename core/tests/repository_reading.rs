@@ -13,7 +13,9 @@ use midgard::{
     StreamName, StreamState, Timestamp, Version, block_on,
 };
 use serde::{Deserialize, Serialize};
+use std::future::poll_fn;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::time::Duration;
 
 fn read(store: &impl Store, read: &ReadStream) -> Vec<RecordedEvent> {
@@ -172,4 +174,22 @@ fn an_aggregate_is_loaded_as_of_a_time() {
             Version(4)
         );
     });
+}
+
+#[test]
+fn a_long_stream_gives_way_to_others_while_it_is_loaded() {
+    let accounts = accounts();
+    let deposits = (0..10_000).map(|_| Deposited { cents: 1 }.into());
+    let deposits: Vec<AccountEvent> = deposits.collect();
+    block_on(accounts.save(&ann(), Version::ZERO, deposits)).unwrap();
+
+    let ann = ann();
+    let mut loading = pin!(accounts.load(&ann));
+    let mut turns = 0;
+    let loaded = block_on(poll_fn(|context| {
+        turns += 1;
+        loading.as_mut().poll(context)
+    }));
+    assert_eq!(loaded.unwrap().version(), Version(10_000));
+    assert!(turns >= 5, "{turns}");
 }

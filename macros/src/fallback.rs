@@ -170,6 +170,22 @@ pub(crate) fn event_set(set: &EventSet<'_>) -> TokenStream {
     }
 }
 
+/// Lets an aggregate handle whatever it does, where the list of its events could not be read.
+pub(crate) fn applies(aggregate: &Aggregate<'_>) -> TokenStream {
+    let Aggregate { input, krate, .. } = aggregate;
+    let private = private(krate);
+    let header = blanket_header(
+        &quote!(#krate::Applies),
+        &quote!(#private::Sized),
+        &input.ident,
+        &input.generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #header {}
+    }
+}
+
 /// The impl for an aggregate that was refused for being generic.
 pub(crate) fn generic_aggregate(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
     let (krate, event_enum) = (&aggregate.krate, &aggregate.event_enum);
@@ -223,14 +239,11 @@ pub(crate) fn view(cx: &Ctxt, view: &View<'_>) -> TokenStream {
 pub(crate) fn selections_of(view: &View<'_>, index: &Index<'_>) -> TokenStream {
     let View { input, krate, .. } = view;
     let private = private(krate);
-    let (vis, ident) = (&input.vis, &index.ident);
-    let names = [
-        format_ident!("by_{ident}"),
-        format_ident!("by_{ident}_range"),
-    ];
+    let (vis, name) = (&input.vis, &index.name);
+    let names = [format_ident!("by_{name}"), format_ident!("by_{name}_range")];
     let names = names.iter().take(if index.ordered { 2 } else { 1 });
     let ordered = index.ordered.then(|| {
-        let name = format_ident!("ordered_by_{ident}");
+        let name = format_ident!("ordered_by_{name}");
         quote! {
             #[allow(missing_docs)]
             #vis fn #name() -> #krate::Select<Self> {
@@ -278,6 +291,12 @@ pub(crate) fn projection(projection: &Projection<'_>) -> TokenStream {
     let bound = quote!(#private::Send + #private::Sync + 'static);
     let this = header(&quote!(#krate::Projection), &bound, ident, generics);
     let keeps = blanket_header(&quote!(#krate::projection::Keeps), &bound, ident, generics);
+    let projects = blanket_header(
+        &quote!(#krate::projection::Projects),
+        &bound,
+        ident,
+        generics,
+    );
     quote! {
         #[automatically_derived]
         #this {
@@ -298,6 +317,9 @@ pub(crate) fn projection(projection: &Projection<'_>) -> TokenStream {
                 #private::refused()
             }
         }
+
+        #[automatically_derived]
+        #projects {}
 
         #[automatically_derived]
         #keeps {}
@@ -366,13 +388,18 @@ pub(crate) fn inbox(inbox: &Inbox<'_>) -> TokenStream {
     } = inbox;
     let private = private(krate);
     let name = name_or_stand_in(name, &input.ident, &private);
-    let header = header(
-        &quote!(#krate::Inbox),
-        &quote!(#private::Send + #private::Sync + 'static),
-        &input.ident,
-        &input.generics,
-    );
+    let (ident, generics) = (&input.ident, &input.generics);
+    let bound = quote!(#private::Send + #private::Sync + 'static);
+    let header = header(&quote!(#krate::Inbox), &bound, ident, generics);
+    let receives = blanket_header(&quote!(#krate::inbox::Receives), &bound, ident, generics);
+    let handles = blanket_header(&quote!(#krate::inbox::Handles), &bound, ident, generics);
     quote! {
+        #[automatically_derived]
+        #receives {}
+
+        #[automatically_derived]
+        #handles {}
+
         #[automatically_derived]
         #header {
             const NAME: &'static #private::str = #name;
@@ -408,6 +435,7 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
     let (ident, generics) = (&input.ident, &input.generics);
     let bound = quote!(#private::Send + #private::Sync + 'static);
     let this = header(&quote!(#krate::ProcessManager), &bound, ident, generics);
+    let reacts = blanket_header(&quote!(#krate::process::ReactsTo), &bound, ident, generics);
     let sends = blanket_header(&quote!(#krate::process::Sends), &bound, ident, generics);
     let schedules = blanket_header(&quote!(#krate::process::Schedules), &bound, ident, generics);
     quote! {
@@ -436,6 +464,9 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
                 #private::refused()
             }
         }
+
+        #[automatically_derived]
+        #reacts {}
 
         #[automatically_derived]
         #sends {}

@@ -208,7 +208,7 @@ impl Store for LmdbStore {
         read: &ReadStream,
         visit: &mut Visit<'_>,
     ) -> Result<StreamState, StoreError> {
-        reader::read_stream(&self.0.environment, read, visit)
+        reader::read_stream(&self.0.environment, read, visit).await
     }
 
     async fn read_log(

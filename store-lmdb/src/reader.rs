@@ -41,7 +41,7 @@ impl Batch {
 }
 
 /// Reads a stream as it is when the read begins.
-pub(crate) fn read_stream(
+pub(crate) async fn read_stream(
     environment: &Environment,
     read: &ReadStream,
     visit: &mut Visit<'_>,
@@ -74,6 +74,7 @@ pub(crate) fn read_stream(
         if done {
             return Ok(state);
         }
+        give_way().await;
     }
 }
 
@@ -310,7 +311,7 @@ fn until_break<T>(
     Ok(None)
 }
 
-/// Lets other futures of the same thread have a turn: a read of rare events may look at the whole log.
+/// Lets other futures of the same thread have a turn: a stream may be long, and a read of rare events looks at the whole log.
 async fn give_way() {
     let mut given = false;
     poll_fn(|context| {

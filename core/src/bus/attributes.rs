@@ -2,6 +2,7 @@
 
 use super::message::{Message, Purpose};
 use super::received::ForeignMessage;
+use crate::codec::from_json;
 use crate::metadata::Headers;
 use crate::place::Position;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -9,6 +10,7 @@ use serde::ser::Serializer;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 /// The version of CloudEvents.
@@ -163,7 +165,7 @@ fn headers_text(headers: &Headers) -> Option<String> {
 }
 
 fn headers_of(text: &str) -> Result<Headers, String> {
-    let read: InJson = serde_json::from_str(text)
+    let read: InJson = from_json(text.as_bytes(), PhantomData)
         .map_err(|error| format!("its `headers` are no JSON object of texts ({error})"))?;
     Ok(read.0)
 }

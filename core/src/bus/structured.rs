@@ -2,11 +2,13 @@
 
 use super::message::Message;
 use super::received::ForeignMessage;
+use crate::codec::from_json;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 impl Message {
     /// Its attributes and its payload as one JSON object, as [CloudEvents](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md)
@@ -51,14 +53,14 @@ impl Message {
 /// The attributes, as texts, and the payload.
 fn parts(json: &[u8]) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
     let fields: BTreeMap<String, &RawValue> =
-        serde_json::from_slice(json).map_err(|error| format!("it is no JSON object ({error})"))?;
+        from_json(json, PhantomData).map_err(|error| format!("it is no JSON object ({error})"))?;
     let (mut attributes, mut data) = (BTreeMap::new(), Vec::new());
     for (name, value) in fields {
         let value = value.get();
         match &*name {
             "data" => data = value.as_bytes().to_vec(),
             "data_base64" => {
-                let text: String = serde_json::from_str(value)
+                let text: String = from_json(value.as_bytes(), PhantomData)
                     .map_err(|error| format!("its `data_base64` is no text ({error})"))?;
                 data = STANDARD
                     .decode(text)

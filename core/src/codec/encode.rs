@@ -1,6 +1,6 @@
 //! Writes payloads, and makes sure that what is written can be read.
 
-use super::json::{CommandSeed, EventSeed, from_json};
+use super::json::{CommandSeed, EventSeed, JsonError, from_json, to_json};
 use super::{Codec, read_back};
 use crate::command::RemoteCommand;
 use crate::event::EventSet;
@@ -70,28 +70,23 @@ impl EncodeError {
 }
 
 /// Why something could not be written so that it can be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeReason {
     /// Its own `Serialize` failed, or it has a map whose keys are no texts.
     #[error("{0}; mend its `Serialize`")]
-    Payload(#[source] serde_json::Error),
+    Payload(JsonError),
     /// What was written of it cannot be read: all of it would have been stored, and never be loaded again.
     #[error(
-        "what is written of it, {written}, cannot be read back ({source}); give it values that JSON has, \
+        "what is written of it cannot be read back ({0}); give it values that JSON has, \
          such as floats that are finite, and let its `Deserialize` read all that its `Serialize` writes, \
          such as with `#[serde(default)]` where a field is left out"
     )]
-    Unreadable {
-        /// What was written, or the beginning of it.
-        written: String,
-        /// What is wrong with that.
-        source: serde_json::Error,
-    },
-    /// It would come back as another value.
+    Unreadable(JsonError),
+    /// It would come back as another value. The message does not say which, as it may be kept or logged.
     #[error(
-        "it would come back changed: of {before} it would become {after}; let its `Deserialize` make of what its \
-         `Serialize` writes the same value again, and give it no values for which there is no such text"
+        "it would come back changed: see `before` and `after` of this `EncodeReason::Changed`; let its `Deserialize` \
+         make of what its `Serialize` writes the same value again, and give it no values for which there is no such text"
     )]
     Changed {
         /// A part of it, as it is.
@@ -101,15 +96,26 @@ pub enum EncodeReason {
     },
 }
 
+/// Without values, as the message.
+impl fmt::Debug for EncodeReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EncodeReason::Payload(error) => f.debug_tuple("Payload").field(error).finish(),
+            EncodeReason::Unreadable(error) => f.debug_tuple("Unreadable").field(error).finish(),
+            EncodeReason::Changed { .. } => f.debug_struct("Changed").finish_non_exhaustive(),
+        }
+    }
+}
+
 /// How something becomes bytes and comes back.
 pub(super) trait Form<T> {
     const KIND: &'static str;
 
     fn name(value: &T) -> &'static str;
     fn schema_version(value: &T) -> u32;
-    fn write(value: &T, json: &mut Vec<u8>) -> Result<(), serde_json::Error>;
+    fn write(value: &T, json: &mut Vec<u8>) -> Result<(), JsonError>;
     /// Reads what was written of this value.
-    fn read(value: &T, json: &[u8]) -> Result<T, serde_json::Error>;
+    fn read(value: &T, json: &[u8]) -> Result<T, JsonError>;
     fn fmt(value: &T, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
@@ -126,17 +132,17 @@ impl<S: EventSet> Form<S> for AsEvent {
         event.descriptor().version
     }
 
-    fn write(event: &S, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    fn write(event: &S, json: &mut Vec<u8>) -> Result<(), JsonError> {
         struct Payload<'a, S>(&'a S);
         impl<S: EventSet> Serialize for Payload<'_, S> {
             fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
                 self.0.serialize_payload(serializer)
             }
         }
-        serde_json::to_writer(json, &Payload(event))
+        to_json(json, &Payload(event))
     }
 
-    fn read(event: &S, json: &[u8]) -> Result<S, serde_json::Error> {
+    fn read(event: &S, json: &[u8]) -> Result<S, JsonError> {
         let descriptor = event.descriptor();
         from_json(json, EventSeed::new(descriptor.name, descriptor.version))
     }
@@ -159,17 +165,17 @@ impl<C: RemoteCommand> Form<C> for AsCommand {
         C::VERSION
     }
 
-    fn write(command: &C, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    fn write(command: &C, json: &mut Vec<u8>) -> Result<(), JsonError> {
         struct Payload<'a, C>(&'a C);
         impl<C: RemoteCommand> Serialize for Payload<'_, C> {
             fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
                 self.0.__serialize(serializer)
             }
         }
-        serde_json::to_writer(json, &Payload(command))
+        to_json(json, &Payload(command))
     }
 
-    fn read(_: &C, json: &[u8]) -> Result<C, serde_json::Error> {
+    fn read(_: &C, json: &[u8]) -> Result<C, JsonError> {
         from_json(json, CommandSeed(PhantomData))
     }
 

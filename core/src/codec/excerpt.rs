@@ -1,14 +1,9 @@
-//! Parts of long texts, for messages.
+//! Parts of long texts.
 
 /// How much of a text is shown.
 const LENGTH: usize = 80;
 /// How much is shown before the first difference.
 const BEFORE: usize = 30;
-
-/// The beginning of a text, or all of it.
-pub(super) fn beginning(text: &str) -> String {
-    part(text, 0)
-}
 
 /// The parts of two texts where they begin to differ.
 pub(super) fn of_difference(one: &str, other: &str) -> (String, String) {
@@ -37,11 +32,10 @@ fn part(text: &str, start: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{beginning, of_difference};
+    use super::of_difference;
 
     #[test]
     fn short_texts_are_shown_whole() {
-        assert_eq!(beginning("{\"a\":1}"), "`{\"a\":1}`");
         let (one, other) = of_difference("{\"a\":1}", "{\"a\":2}");
         assert_eq!((&*one, &*other), ("`{\"a\":1}`", "`{\"a\":2}`"));
         let (one, other) = of_difference("", "a");

@@ -1,31 +1,64 @@
 //! Reads JSON as whatever type is asked for, whichever features of `serde_json` the program has turned on.
 
+mod error;
+mod located;
 mod numbers;
+
+pub use error::JsonError;
 
 use crate::command::RemoteCommand;
 use crate::event::EventSet;
+use located::{Located, Slot};
 use numbers::{ARE_TEXTS, Numbers};
-use serde::Deserializer;
 use serde::de::DeserializeSeed;
+use serde::{Deserializer, Serialize};
+use serde_json::error::Category;
 use std::marker::PhantomData;
 
 /// Reads a JSON text, all of it.
 ///
 /// # Errors
-/// That of `serde_json`, or of what `seed` reads.
-pub(crate) fn from_json<'de, T: DeserializeSeed<'de>>(
+/// [`JsonError`] says where it does not fit.
+pub(crate) fn from_json<'de, T: DeserializeSeed<'de> + Copy>(
     text: &'de [u8],
     seed: T,
-) -> Result<T::Value, serde_json::Error> {
+) -> Result<T::Value, JsonError> {
     let mut json = serde_json::Deserializer::from_slice(text);
     // Known to the compiler, which leaves the other of the two out.
     let read = if ARE_TEXTS {
-        seed.deserialize(Numbers(&mut json))?
+        seed.deserialize(Numbers(&mut json))
     } else {
-        seed.deserialize(&mut json)?
+        seed.deserialize(&mut json)
     };
-    json.end()?;
-    Ok(read)
+    match read.and_then(|read| json.end().map(|()| read)) {
+        Ok(read) => Ok(read),
+        Err(error) => Err(located(text, seed, &error)),
+    }
+}
+
+/// Adds what is written of a value.
+///
+/// # Errors
+/// [`JsonError`], when it cannot be written.
+pub(crate) fn to_json(json: &mut Vec<u8>, value: &impl Serialize) -> Result<(), JsonError> {
+    serde_json::to_writer(json, value).map_err(|error| JsonError::of_writing(&error))
+}
+
+/// Finds out where a text does not fit.
+#[cold]
+fn located<'de, T: DeserializeSeed<'de>>(
+    text: &'de [u8],
+    seed: T,
+    error: &serde_json::Error,
+) -> JsonError {
+    let otherwise = JsonError::of_reading(error);
+    if error.classify() != Category::Data {
+        return otherwise;
+    }
+    let slot = Slot::default();
+    let inner = Numbers(&mut serde_json::Deserializer::from_slice(text));
+    let read = seed.deserialize(Located { inner, slot: &slot });
+    read.err().unwrap_or(otherwise)
 }
 
 /// Reads one event of a set.
@@ -33,6 +66,14 @@ pub(crate) struct EventSeed<'a, S> {
     name: &'a str,
     schema_version: u32,
     set: PhantomData<S>,
+}
+
+impl<S> Copy for EventSeed<'_, S> {}
+
+impl<S> Clone for EventSeed<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
 impl<'a, S> EventSeed<'a, S> {
@@ -55,6 +96,14 @@ impl<'de, S: EventSet> DeserializeSeed<'de> for EventSeed<'_, S> {
 
 /// Reads a command.
 pub(super) struct CommandSeed<C>(pub(super) PhantomData<C>);
+
+impl<C> Copy for CommandSeed<C> {}
+
+impl<C> Clone for CommandSeed<C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
 
 impl<'de, C: RemoteCommand> DeserializeSeed<'de> for CommandSeed<C> {
     type Value = C;

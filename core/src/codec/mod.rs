@@ -9,7 +9,9 @@ mod unordered;
 pub use encode::{EncodeError, EncodeReason};
 pub(crate) use encode::{ReadBack, encode, encode_command};
 use json::CommandSeed;
-pub(crate) use json::{EventSeed, from_json};
+pub use json::JsonError;
+pub(crate) use json::{EventSeed, from_json, to_json};
+pub(crate) use unordered::is_same_json;
 
 use crate::command::RemoteCommand;
 use crate::event::EventSet;
@@ -147,7 +149,7 @@ pub enum DecodeReason {
         "its payload does not fit the event's struct ({0}); if the struct has changed since it was written, give \
          the change a new `version` and `upcast_from`; if not, let the struct read what it has written"
     )]
-    Payload(#[source] serde_json::Error),
+    Payload(JsonError),
 }
 
 /// Reads the payload of a command.

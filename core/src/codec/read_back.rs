@@ -15,10 +15,7 @@ use std::marker::PhantomData;
 /// # Errors
 /// [`EncodeReason`] when it cannot be read, or has changed.
 pub(super) fn check<F: Form<T>, T>(value: &T, written: &[u8]) -> Result<(), EncodeReason> {
-    let decoded = F::read(value, written).map_err(|source| EncodeReason::Unreadable {
-        written: excerpt::beginning(&String::from_utf8_lossy(written)),
-        source,
-    })?;
+    let decoded = F::read(value, written).map_err(EncodeReason::Unreadable)?;
     let mut again = Vec::with_capacity(written.len());
     F::write(&decoded, &mut again).map_err(EncodeReason::Payload)?;
     if again != written && !is_same_json(written, &again) {

@@ -7,7 +7,7 @@
 const DEEPEST: usize = 128;
 
 /// Whether two texts of sound JSON differ in nothing but the order of members.
-pub(super) fn is_same_json(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn is_same_json(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && Rest(one).value(0) == Rest(other).value(0)
 }
 

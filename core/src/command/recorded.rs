@@ -1,9 +1,11 @@
 //! Commands and replies as the log has them, until the outbox has published them.
 
 use crate::bus::{Message, Purpose};
+use crate::codec::{JsonError, from_json};
 use crate::record::NewEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::marker::PhantomData;
 
 /// A command that was sent.
 #[derive(Debug, Clone, Serialize, Deserialize, crate::Event)]
@@ -51,10 +53,7 @@ impl CommandSent {
 
 impl CommandAnswered {
     /// The reply to a command, if someone waits for one.
-    pub(crate) fn to(
-        command: &Message,
-        reply: NewEvent,
-    ) -> Result<Option<Self>, serde_json::Error> {
+    pub(crate) fn to(command: &Message, reply: NewEvent) -> Result<Option<Self>, JsonError> {
         let Some(to) = command.reply_to.clone() else {
             return Ok(None);
         };
@@ -82,6 +81,6 @@ impl CommandAnswered {
 }
 
 /// A JSON payload, to stand in another one as it is.
-pub(crate) fn raw(payload: &[u8]) -> Result<Box<RawValue>, serde_json::Error> {
-    serde_json::from_slice(payload)
+pub(crate) fn raw(payload: &[u8]) -> Result<Box<RawValue>, JsonError> {
+    from_json(payload, PhantomData)
 }

@@ -2,12 +2,14 @@
 //!
 //! All are JSON with a `format`, so that later releases can tell what they read.
 
+use crate::codec::from_json;
 use crate::place::{LogId, Position};
 use crate::projection::ViewStore;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::marker::PhantomData;
 
 /// The format of notes that this release writes.
 const FORMAT: u32 = 1;
@@ -139,14 +141,14 @@ pub(crate) fn read<T: DeserializeOwned>(key: &str, text: &str) -> Result<T, Note
         format: u32,
     }
     // First of all, as a newer format may have other fields.
-    let Format { format } =
-        serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?;
+    let read = from_json(text.as_bytes(), PhantomData::<Format>);
+    let Format { format } = read.map_err(|error| unreadable(error.to_string()))?;
     if format > FORMAT {
         return Err(unreadable(format!(
             "it has format {format}, and this release reads formats up to {FORMAT}"
         )));
     }
-    serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))
+    from_json(text.as_bytes(), PhantomData).map_err(|error| unreadable(error.to_string()))
 }
 
 /// Reads one note in a transaction.

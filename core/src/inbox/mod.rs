@@ -90,7 +90,7 @@ pub trait Inbox: Send + Sync + Sized + 'static {
     label = "`{E}` is listed here but never received",
     note = "write `impl Subscribe<{E}> for {Self} {{ async fn receive(&self, event: {E}, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {{ .. }} }}`"
 )]
-pub trait Subscribe<E>: Inbox {
+pub trait Subscribe<E>: Receives<E> {
     /// Takes in what happened elsewhere. It may be run again, after a conflict or a failure: only what was done through
     /// the context is undone then.
     fn receive(
@@ -110,7 +110,7 @@ pub trait Subscribe<E>: Inbox {
     label = "`{C}` is listed here but never handled",
     note = "write `impl Handle<{C}> for {Self} {{ async fn handle(&self, command: {C}, context: &mut MessageContext<'_>) -> Result<<{C} as RemoteCommand>::Reply, HandlerError> {{ .. }} }}`"
 )]
-pub trait Handle<C: RemoteCommand>: Inbox {
+pub trait Handle<C: RemoteCommand>: Handles<C> {
     /// Does what is asked for, and answers. It may be run again, as [`Subscribe::receive`].
     fn handle(
         &self,
@@ -118,6 +118,22 @@ pub trait Handle<C: RemoteCommand>: Inbox {
         context: &mut MessageContext<'_>,
     ) -> impl Future<Output = Result<C::Reply, HandlerError>> + Send;
 }
+
+/// An event of another service, or a set of them, that an inbox lists, and so receives. The derive implements it.
+#[diagnostic::on_unimplemented(
+    message = "inbox `{Self}` does not list the event `{E}`",
+    label = "`{E}` is not one of its events: this would never be called",
+    note = "list it in the attribute of its derive: `#[inbox(.., events({E}))]` above `{Self}`"
+)]
+pub trait Receives<E>: Inbox {}
+
+/// A command that an inbox lists, and so handles. The derive implements it.
+#[diagnostic::on_unimplemented(
+    message = "inbox `{Self}` does not list the command `{C}`",
+    label = "`{C}` is not one of its commands: this would never be called",
+    note = "list it in the attribute of its derive: `#[inbox(.., commands({C}))]` above `{Self}`"
+)]
+pub trait Handles<C>: Inbox {}
 
 /// Why a message was not handled.
 #[derive(Debug, thiserror::Error)]

@@ -224,7 +224,7 @@ impl<P: ProcessManager> Steps<P> {
         notes::remove(&self.work, unit, key).await?;
         let input = Input {
             to: Kind::Deadline,
-            name,
+            name: deadline.name.as_deref().unwrap_or(name),
             version: deadline.version,
             data: deadline.data.as_bytes(),
             command: None,

@@ -108,7 +108,7 @@ pub trait ProcessManager: Send + Sync + Sized + 'static {
     label = "`{E}` is listed here but nothing follows from it",
     note = "write `impl React<{E}> for {Self} {{ fn process(event: &{E}, recorded: &RecordedEventRef<'_>) -> Option<Self::Id> {{ .. }} fn react(&mut self, event: {E}, reactions: &mut Reactions<Self>) {{ .. }} }}`"
 )]
-pub trait React<E>: ProcessManager {
+pub trait React<E>: ReactsTo<E> {
     /// Which process the event belongs to; `None` when to none.
     fn process(event: &E, recorded: &RecordedEventRef<'_>) -> Option<Self::Id>;
 
@@ -123,7 +123,7 @@ pub trait React<E>: ProcessManager {
     label = "`{C}` is sent, but nothing follows from its answer",
     note = "write `impl Resolve<{C}> for {Self} {{ fn replied(&mut self, command: {C}, reply: <{C} as RemoteCommand>::Reply, reactions: &mut Reactions<Self>) {{ .. }} fn refused(&mut self, command: {C}, reason: &str, reactions: &mut Reactions<Self>) {{ .. }} }}`"
 )]
-pub trait Resolve<C: RemoteCommand>: ProcessManager {
+pub trait Resolve<C: RemoteCommand>: Sends<C> {
     /// It was done, and this is the reply.
     fn replied(&mut self, command: C, reply: C::Reply, reactions: &mut Reactions<Self>);
 
@@ -137,10 +137,18 @@ pub trait Resolve<C: RemoteCommand>: ProcessManager {
     label = "`{D}` is a deadline here, but nothing follows from it",
     note = "write `impl Expire<{D}> for {Self} {{ fn expired(&mut self, deadline: {D}, reactions: &mut Reactions<Self>) {{ .. }} }}`"
 )]
-pub trait Expire<D>: ProcessManager {
+pub trait Expire<D>: Schedules<D> {
     /// The deadline has passed.
     fn expired(&mut self, deadline: D, reactions: &mut Reactions<Self>);
 }
+
+/// An event, or a set of them, that a process manager lists, and so reacts to. The derive implements it.
+#[diagnostic::on_unimplemented(
+    message = "process manager `{Self}` does not list the event `{E}`",
+    label = "`{E}` is not one of its events: this would never be called",
+    note = "list it in the attribute of its derive: `#[process_manager(.., events({E}))]` above `{Self}`"
+)]
+pub trait ReactsTo<E>: ProcessManager {}
 
 /// A command that a process manager lists, and may send. The derive implements it, and sees to it that there is a
 /// [`Resolve`].

@@ -1,8 +1,13 @@
 //! What a process manager writes down beside its streams: the processes that go on, and their deadlines.
 
+use crate::__private::hash;
+use crate::limits::ENTRY_KEY_BYTES;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// Begins the short form of a name. No name of an event has it.
+const SHORT: char = '~';
 
 /// The keys of one process manager's notes.
 #[derive(Debug, Clone)]
@@ -27,14 +32,20 @@ impl ProcessKeys {
         format!("{}deadline/", self.0)
     }
 
+    /// The key of a deadline. A name that does not fit into one has a short form there, and stands in the note.
     pub(super) fn deadline(&self, at: u64, id: &str, name: &str) -> String {
-        format!("{}deadline/{at:016x}/{name}/{id}", self.0)
+        let key = |name: &str| format!("{}deadline/{at:016x}/{name}/{id}", self.0);
+        let whole = key(name);
+        if whole.len() <= ENTRY_KEY_BYTES && !name.contains('/') {
+            return whole;
+        }
+        key(&format!("{SHORT}{:016x}", hash(name)))
     }
 
-    /// The time, the name and the process of a deadline, from its key.
+    /// The time, the name (or its short form) and the process of a deadline, from its key.
     pub(super) fn parts_of_deadline<'k>(&self, key: &'k str) -> Option<(u64, &'k str, &'k str)> {
         let (at, rest) = key.strip_prefix(&self.deadlines())?.split_once('/')?;
-        // The name of an event has no slash.
+        // A name with a slash has the short form.
         let (name, id) = rest.split_once('/')?;
         Some((u64::from_str_radix(at, 16).ok()?, name, id))
     }
@@ -53,6 +64,9 @@ pub(super) struct Open {
 /// A deadline, with its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Deadline {
+    /// Its name, where the key has a short form of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
     pub(super) version: u32,
     /// JSON.
     pub(super) data: String,

@@ -1,7 +1,7 @@
 //! What a process manager has reacted to, as its stream has it, and the state that this adds up to.
 
 use super::{Payload, ProcessInput, ProcessManager, Reactions};
-use crate::codec::{DecodeError, DecodeReason};
+use crate::codec::{DecodeError, DecodeReason, JsonError};
 use crate::command::{CommandSent, Refused, raw};
 use crate::event::Event;
 use crate::metadata::EventId;
@@ -39,12 +39,7 @@ pub(crate) struct ProcessReacted {
 
 impl ProcessReacted {
     /// That something came, of which nothing has followed yet.
-    pub(crate) fn to(
-        kind: Kind,
-        name: &str,
-        version: u32,
-        data: &[u8],
-    ) -> Result<Self, serde_json::Error> {
+    pub(crate) fn to(kind: Kind, name: &str, version: u32, data: &[u8]) -> Result<Self, JsonError> {
         Ok(ProcessReacted {
             to: kind,
             name: name.to_owned(),

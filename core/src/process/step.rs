@@ -142,13 +142,16 @@ impl<P: ProcessManager> Steps<P> {
         }
         for (at, deadline) in set {
             let correlation_id = event.metadata.correlation_id();
+            let key = self.keys.deadline(at, id, deadline.name);
+            let parts = self.keys.parts_of_deadline(&key);
+            let is_whole = parts.is_some_and(|(_, name, _)| name == deadline.name);
             let note = Deadline {
+                name: (!is_whole).then(|| deadline.name.to_owned()),
                 version: deadline.schema_version,
                 data: String::from_utf8(deadline.data)?,
                 correlation_id: correlation_id.map(|id| id.to_string()),
                 causation_id: event.id.to_string(),
             };
-            let key = self.keys.deadline(at, id, deadline.name);
             notes::put(&self.work, unit, &key, note).await?;
         }
         Ok(())

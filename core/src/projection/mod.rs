@@ -125,7 +125,7 @@ pub(crate) fn query_of<P: Projection>() -> Query {
     label = "`{E}` is listed here but never projected",
     note = "write `impl Project<{E}> for {Self} {{ async fn project(&self, event: {E}, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {{ .. }} }}`, or list `{E}` in `ignore(..)`"
 )]
-pub trait Project<E>: Projection {
+pub trait Project<E>: Projects<E> {
     /// Takes an event into the views.
     fn project(
         &self,
@@ -133,6 +133,14 @@ pub trait Project<E>: Projection {
         context: &mut Context<'_, Self>,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
+
+/// An event, or a set of them, that a projection lists, and so handles. The derive implements it.
+#[diagnostic::on_unimplemented(
+    message = "projection `{Self}` does not list the event `{E}`",
+    label = "`{E}` is not one of its events: this would never be called",
+    note = "list it in the attribute of its derive: `#[projection(.., events({E}))]` above `{Self}`"
+)]
+pub trait Projects<E>: Projection {}
 
 /// A view that a projection lists, and may write to.
 #[diagnostic::on_unimplemented(

@@ -6,6 +6,7 @@ use super::{
     ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Visit,
     VisitEntry, range_of,
 };
+use crate::consumer::control::give_way;
 use crate::error::{AppendError, StoreError};
 use crate::metadata::EventId;
 use crate::place::{LogId, Position, Version};
@@ -353,6 +354,7 @@ impl Store for MemoryStore {
                 Direction::Backward if last.version > state.first => last.version.previous(),
                 Direction::Backward => return Ok(state),
             };
+            give_way().await;
         }
     }
 
@@ -395,6 +397,7 @@ impl Store for MemoryStore {
                 Direction::Forward => last.position.next(),
                 Direction::Backward => last.position.previous(),
             };
+            give_way().await;
         }
     }
 

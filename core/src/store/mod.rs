@@ -92,7 +92,7 @@ pub trait Store: Send + Sync + 'static {
     /// Calls `visit` with the events of a stream, and returns the stream's state when the read began.
     ///
     /// What is appended meanwhile is not read; what is removed meanwhile may be missing. A stream that
-    /// does not exist has no events; a tombstoned one neither.
+    /// does not exist has no events; a tombstoned one neither. A long read gives way to others on its thread.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a record cannot be read; the events before it were visited.
@@ -106,7 +106,7 @@ pub trait Store: Send + Sync + 'static {
     /// looked at, whether it matched or not: a reader may go on after (or, backward, before) it. A
     /// forward read that was not cut short has looked at the whole log, so that it is
     /// [`Store::last_position`] at least, whatever was truncated. It is the position before the start
-    /// when there was nothing to look at.
+    /// when there was nothing to look at. A long read gives way to others on its thread.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a record cannot be read; the events before it were visited.

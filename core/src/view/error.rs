@@ -1,6 +1,7 @@
 //! What can go wrong with views.
 
 use super::layout::KEY_BYTES;
+use crate::codec::JsonError;
 use crate::error::StoreError;
 use crate::limits::ENTRY_VALUE_BYTES;
 use crate::store::EntryError;
@@ -65,7 +66,29 @@ pub enum ViewError {
         /// The row's key.
         key: String,
         /// Why.
-        source: serde_json::Error,
+        source: JsonError,
+    },
+    /// What is written of a row cannot be read: it would have been stored, and be damaged for whoever reads it.
+    #[error(
+        "what is written of the row {key} of view \"{view}\" cannot be read back: {source}; give it values that JSON has, such as floats that are finite, and let its `Deserialize` read all that its `Serialize` writes"
+    )]
+    Unreadable {
+        /// The view.
+        view: &'static str,
+        /// The row's key.
+        key: String,
+        /// What is wrong with it.
+        source: JsonError,
+    },
+    /// A row would be read as another than was put, again and again.
+    #[error(
+        "the row {key} of view \"{view}\" would be read as another one than was put; let its `Deserialize` make of what its `Serialize` writes the same values again"
+    )]
+    NotKept {
+        /// The view.
+        view: &'static str,
+        /// The row's key.
+        key: String,
     },
     /// A key is too long.
     #[error(

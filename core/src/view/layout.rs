@@ -15,9 +15,11 @@
 //! `form` is [`ViewDefinition::form`](super::ViewDefinition). A change of this layout is another `format`.
 
 use super::ViewError;
+use crate::codec::{JsonError, from_json};
 use crate::limits::ENTRY_KEY_BYTES;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::marker::PhantomData;
 
 /// The bytes before the key of a row or the value of an index.
 pub(super) const PREFIX_BYTES: usize = 6;
@@ -98,18 +100,19 @@ pub(super) fn parse<N: DeserializeOwned>(key: &str, note: &[u8]) -> Result<N, Vi
     struct Format {
         format: u32,
     }
-    let damaged = |error: serde_json::Error| ViewError::DamagedNote {
+    let damaged = |error: JsonError| ViewError::DamagedNote {
         note: key.to_owned(),
         reason: error.to_string(),
     };
-    let Format { format: found } = serde_json::from_slice(note).map_err(damaged)?;
+    let read = from_json(note, PhantomData::<Format>);
+    let Format { format: found } = read.map_err(damaged)?;
     if found != FORMAT {
         return Err(ViewError::NewerFormat {
             note: key.to_owned(),
             found,
         });
     }
-    serde_json::from_slice(note).map_err(damaged)
+    from_json(note, PhantomData).map_err(damaged)
 }
 
 pub(super) fn write<N: Serialize>(key: &str, note: &N) -> Result<String, ViewError> {

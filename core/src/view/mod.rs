@@ -8,6 +8,7 @@ mod key_types;
 mod layout;
 mod lookup;
 mod notes;
+mod read_back;
 mod rows;
 mod scan;
 mod select;
@@ -28,7 +29,7 @@ pub use snapshot::ViewSnapshot;
 pub use transaction::ViewTransaction;
 pub use views::Views;
 
-use crate::codec::from_json;
+use crate::codec::{JsonError, from_json, to_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
@@ -121,18 +122,18 @@ pub trait View: ViewRow {
 // Serde's traits are not above it, for the reason that they are not above that of an event.
 pub trait ViewRow: Send + Sync + Sized + 'static {
     #[doc(hidden)]
-    fn __to_json(&self, json: &mut Vec<u8>) -> Result<(), serde_json::Error>;
+    fn __to_json(&self, json: &mut Vec<u8>) -> Result<(), JsonError>;
     #[doc(hidden)]
-    fn __from_json(json: &[u8]) -> Result<Self, serde_json::Error>;
+    fn __from_json(json: &[u8]) -> Result<Self, JsonError>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ViewRow for T {
-    fn __to_json(&self, json: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-        serde_json::to_writer(json, self)
+    fn __to_json(&self, json: &mut Vec<u8>) -> Result<(), JsonError> {
+        to_json(json, self)
     }
 
-    fn __from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
+    fn __from_json(json: &[u8]) -> Result<Self, JsonError> {
         from_json(json, PhantomData)
     }
 }

@@ -71,6 +71,13 @@ impl<R> Rows<R> {
         self.all.get_mut(place).map(|one| &mut one.row)
     }
 
+    /// The row at a place and its key, to be changed.
+    pub(super) fn keyed_mut(&mut self, place: usize) -> Option<(&[u8], &mut R)> {
+        let keys = &self.keys;
+        let one = self.all.get_mut(place)?;
+        Some((&keys[one.key.clone()], &mut one.row))
+    }
+
     /// All rows with their keys, in the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &R)> {
         let all = self.all.iter();

@@ -60,11 +60,13 @@ impl ViewStore for Views {
     }
 
     fn is_refusal(&self, error: &ViewError) -> bool {
-        use ViewError::{Encode, Failed, NotUnique, RowTooLarge, Store};
+        use ViewError::{Encode, Failed, NotKept, NotUnique, RowTooLarge, Store, Unreadable};
         matches!(
             error,
             Encode { .. }
                 | RowTooLarge { .. }
+                | Unreadable { .. }
+                | NotKept { .. }
                 | NotUnique { .. }
                 | Failed { .. }
                 // Of fewer events there are fewer rows.
@@ -107,7 +109,11 @@ impl ViewStore for Views {
 
 impl ViewTransaction {
     fn prepare(&mut self, generation: &Generation) -> Result<(), ViewError> {
-        for view in &generation.views {
+        for (index, view) in generation.views.iter().enumerate() {
+            let before = &generation.views[..index];
+            if before.iter().any(|before| before.name == view.name) {
+                return Err(ViewError::TwoTypes { view: view.name });
+            }
             let key = layout::table_note(generation.projection, generation.number, view.name);
             if let Some(note) = self.notes.get(&key)? {
                 let note: TableNote = layout::parse(&key, note.as_bytes())?;

@@ -3,6 +3,7 @@
 use super::key::KeyBytes;
 use super::layout::{self, KEY_BYTES};
 use super::lookup::KeyOf;
+use super::read_back::ReadBack;
 use super::rows::Rows;
 use super::scan::TableReader;
 use super::{View, ViewError, show};
@@ -20,6 +21,9 @@ pub(super) struct Table<V> {
     /// The values of changed rows in all indexes, each after its length: as they were before the first change,
     /// and at each look at what is unique.
     values: Vec<u8>,
+    /// The places of rows that were changed since the last look.
+    changed: Vec<usize>,
+    read_back: ReadBack,
     unique: Unique,
     key: KeyBytes,
     value: KeyBytes,
@@ -39,8 +43,6 @@ struct Row<V> {
 /// is in its transaction. Within an event, rows may exchange their values.
 #[derive(Default)]
 struct Unique {
-    /// The places of rows that were changed since the last look.
-    changed: Vec<usize>,
     /// Which row has a value, by the entry of the value; `None` has given it up.
     holders: HashMap<Vec<u8>, Option<usize>>,
 }
@@ -60,6 +62,8 @@ impl<V: View> Table<V> {
             number,
             rows: Rows::new(),
             values: Vec::new(),
+            changed: Vec::new(),
+            read_back: ReadBack::default(),
             unique: Unique::default(),
             key: KeyBytes::new(),
             value: KeyBytes::new(),
@@ -112,9 +116,7 @@ impl<V: View> Table<V> {
                 row.looked_at = Some(*before);
             }
         }
-        if Self::IS_UNIQUE {
-            self.unique.changed.push(place);
-        }
+        self.changed.push(place);
         Some(&mut row.now)
     }
 
@@ -146,9 +148,7 @@ impl<V: View> Table<V> {
             looked_at: before,
         };
         let place = self.rows.insert(vacant, key, row);
-        if Self::IS_UNIQUE {
-            self.unique.changed.push(place);
-        }
+        self.changed.push(place);
         Ok(())
     }
 
@@ -180,6 +180,55 @@ impl<V: View> Table<V> {
     pub(super) fn changed(&self) -> impl Iterator<Item = (&[u8], &V)> {
         let changed = self.rows.iter().filter(|(_, row)| row.is_changed);
         changed.filter_map(|(key, row)| Some((key, row.now.as_ref()?)))
+    }
+
+    /// No two of the rows that were changed since the last look may have one value in a unique index.
+    fn check_unique(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError> {
+        let mut claims = Vec::new();
+        for place in &self.changed {
+            let Some(row) = self.rows.get_mut(*place) else {
+                continue;
+            };
+            let now = row.now.as_ref();
+            let now = now.map(|now| push_index_values(&mut self.values, now, &mut self.value));
+            let before = std::mem::replace(&mut row.looked_at, now);
+            let values = |start: Option<usize>| start.and_then(|start| self.values.get(start..));
+            let mut before = values(before).unwrap_or_default();
+            let mut now = values(now).unwrap_or_default();
+            for (index, definition) in V::INDEXES.iter().enumerate() {
+                let (before, now) = (next_value(&mut before), next_value(&mut now));
+                if before == now {
+                    continue;
+                }
+                let is_claim = |value: &&[u8]| definition.is_claim(value);
+                let entry = |value| {
+                    let mut entry = Vec::new();
+                    layout::index(&mut entry, self.number, index, value, &[]);
+                    entry
+                };
+                if let Some(before) = before.filter(is_claim) {
+                    self.unique.holders.insert(entry(before), None);
+                }
+                claims.extend(now.filter(is_claim).map(|now| Claim {
+                    index,
+                    entry: entry(now),
+                    place: *place,
+                }));
+            }
+        }
+        // Every value that is given up is free by now, so that rows may exchange their values.
+        for claim in claims {
+            let key = self.rows.key(claim.place);
+            let holder = match self.unique.holders.get(&claim.entry) {
+                Some(holder) => holder.map(|place| self.rows.key(place)),
+                None => entries.get(&claim.entry)?,
+            };
+            if let Some(holder) = holder.filter(|holder| *holder != key) {
+                return Err(not_unique::<V>(&claim, key, holder));
+            }
+            self.unique.holders.insert(claim.entry, Some(claim.place));
+        }
+        Ok(())
     }
 }
 
@@ -232,8 +281,9 @@ fn next_value<'a>(values: &mut &'a [u8]) -> Option<&'a [u8]> {
 pub(super) trait AnyTable: Any + Send {
     fn number(&self) -> u32;
 
-    /// Looks at the rows that were changed since the last look: no two may have one value in a unique index.
-    fn check_unique(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError>;
+    /// Looks at the rows that were changed since the last look: makes them what the next transaction reads, and no two
+    /// may have one value in a unique index.
+    fn look_at_changes(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError>;
 
     /// Adds what has changed to the changes of entries.
     fn write(
@@ -260,7 +310,7 @@ impl<V: View> AnyTable for Table<V> {
         entries: &dyn EntrySnapshot,
         changes: &mut UnsortedChanges,
     ) -> Result<(), ViewError> {
-        self.check_unique(entries)?;
+        self.look_at_changes(entries)?;
         for (key, row) in self.rows.iter().filter(|(_, row)| row.is_changed) {
             layout::row(&mut self.entry, self.number, key);
             match (&row.now, row.before) {
@@ -297,55 +347,21 @@ impl<V: View> AnyTable for Table<V> {
         Ok(())
     }
 
-    fn check_unique(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError> {
-        let mut claims = Vec::new();
-        let mut changed = std::mem::take(&mut self.unique.changed);
-        changed.sort_unstable();
-        changed.dedup();
-        for place in changed.drain(..) {
-            let Some(row) = self.rows.get_mut(place) else {
-                continue;
-            };
-            let now = row.now.as_ref();
-            let now = now.map(|now| push_index_values(&mut self.values, now, &mut self.value));
-            let before = std::mem::replace(&mut row.looked_at, now);
-            let values = |start: Option<usize>| start.and_then(|start| self.values.get(start..));
-            let mut before = values(before).unwrap_or_default();
-            let mut now = values(now).unwrap_or_default();
-            for (index, definition) in V::INDEXES.iter().enumerate() {
-                let (before, now) = (next_value(&mut before), next_value(&mut now));
-                if before == now {
-                    continue;
-                }
-                let is_claim = |value: &&[u8]| definition.is_claim(value);
-                let entry = |value| {
-                    let mut entry = Vec::new();
-                    layout::index(&mut entry, self.number, index, value, &[]);
-                    entry
-                };
-                if let Some(before) = before.filter(is_claim) {
-                    self.unique.holders.insert(entry(before), None);
-                }
-                claims.extend(now.filter(is_claim).map(|now| Claim {
-                    index,
-                    entry: entry(now),
-                    place,
-                }));
+    fn look_at_changes(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError> {
+        self.changed.sort_unstable();
+        self.changed.dedup();
+        for place in &self.changed {
+            if let Some((key, row)) = self.rows.keyed_mut(*place)
+                && let Some(now) = &mut row.now
+            {
+                *now = self.read_back.read(now, key)?;
             }
         }
-        self.unique.changed = changed;
-        // Every value that is given up is free by now, so that rows may exchange their values.
-        for claim in claims {
-            let key = self.rows.key(claim.place);
-            let holder = match self.unique.holders.get(&claim.entry) {
-                Some(holder) => holder.map(|place| self.rows.key(place)),
-                None => entries.get(&claim.entry)?,
-            };
-            if let Some(holder) = holder.filter(|holder| *holder != key) {
-                return Err(not_unique::<V>(&claim, key, holder));
-            }
-            self.unique.holders.insert(claim.entry, Some(claim.place));
+        if Self::IS_UNIQUE {
+            self.check_unique(entries)?;
         }
+        // Not before all is right: what is wrong is so at the commit, too.
+        self.changed.clear();
         Ok(())
     }
 }

@@ -210,7 +210,7 @@ impl ViewTransaction {
         }
         let entries = self.notes.entries();
         let mut tables = self.tables.iter_mut();
-        tables.try_for_each(|table| table.check_unique(entries))
+        tables.try_for_each(|table| table.look_at_changes(entries))
     }
 
     /// Everything that has changed, and what it relies on. The snapshot is given back.

@@ -7,9 +7,11 @@ use midgard::{
     Append, AppendError, Appended, DynStore, ExpectedVersion, LogId, MemoryStore, Position,
     ReadLog, ReadStream, RecordedEvent, Store, StoreError, StreamName, StreamState, Version,
 };
+use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 /// The key and the value of an entry.
 pub(crate) type Entry = (Vec<u8>, Vec<u8>);
@@ -20,6 +22,8 @@ pub(crate) trait Fault: Default + Send + Sync + 'static {
     const FORGETS: bool = false;
     /// Whether reads heed that the visitor wants no more.
     const BREAKS: bool = true;
+    /// Whether reads give way to others on their thread.
+    const GIVES_WAY: bool = true;
 
     fn append(
         &self,
@@ -142,6 +146,19 @@ impl<B> Broken<B> {
     }
 }
 
+/// Waits for nothing, once in a thousand events.
+async fn give_way<B: Fault>(index: usize) {
+    let mut is_given = !B::GIVES_WAY || index % 1000 != 999;
+    poll_fn(|context| {
+        if std::mem::replace(&mut is_given, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 impl<B: Fault> Store for Broken<B> {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         self.count_use();
@@ -162,7 +179,8 @@ impl<B: Fault> Store for Broken<B> {
                 ControlFlow::Continue(())
             })
             .await?;
-        for event in self.fault.events(events) {
+        for (index, event) in self.fault.events(events).into_iter().enumerate() {
+            give_way::<B>(index).await;
             if visit(event.view()).is_break() && B::BREAKS {
                 break;
             }
@@ -186,7 +204,9 @@ impl<B: Fault> Store for Broken<B> {
                 ControlFlow::Continue(())
             })
             .await?;
-        for event in self.fault.logged(self.fault.events(events), end) {
+        let events = self.fault.logged(self.fault.events(events), end);
+        for (index, event) in events.into_iter().enumerate() {
+            give_way::<B>(index).await;
             if visit(event.view()).is_break() && B::BREAKS {
                 return Ok(event.position);
             }

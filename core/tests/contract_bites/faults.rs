@@ -387,6 +387,10 @@ fault! {
 }
 
 fault! {
+    HoldsTheThread { const GIVES_WAY: bool = false; }
+}
+
+fault! {
     ForgetsOnOpening { const FORGETS: bool = true; }
 }
 

@@ -131,6 +131,7 @@ caught! {
     begins_reads_one_too_late: BeginsTooLate, by log_from_a_position;
     reads_backward_as_forward: ReadsForward, by stream_backward_gives_the_newest_first;
     goes_on_after_a_break: IgnoresBreak, by break_ends_a_read_of_a_stream;
+    holds_the_thread_while_it_reads: HoldsTheThread, by long_reads_give_way;
     reads_any_log: ReadsAnyLog, by unknown_log_is_an_error;
     ignores_conditions: IgnoresConditions, by condition_fails_when_an_event_matches;
     asks_for_any_tag_of_an_item: AnyTag, by query_by_all_of_several_tags;

@@ -18,8 +18,8 @@ fn a_float_that_is_not_finite_is_refused() {
         assert!(matches!(error.reason, EncodeReason::Unreadable { .. }));
         assert_eq!(
             error.to_string(),
-            "event \"measured\" version 1 cannot be written as json: what is written of it, `{\"value\":null}`, cannot be \
-             read back (invalid type: null, expected f64 at line 1 column 13); give it values that JSON has, such as \
+            "event \"measured\" version 1 cannot be written as json: what is written of it cannot be \
+             read back (invalid type: null, expected f64, at `value`); give it values that JSON has, such as \
              floats that are finite, and let its `Deserialize` read all that its `Serialize` writes, such as with \
              `#[serde(default)]` where a field is left out"
         );
@@ -35,11 +35,15 @@ fn a_value_that_comes_back_as_another_is_refused() {
     let error = refused(&MeasuredMaybe {
         value: Some(f64::NAN),
     });
-    assert!(matches!(error.reason, EncodeReason::Changed { .. }));
+    let EncodeReason::Changed { before, after } = &error.reason else {
+        panic!("{error}");
+    };
+    assert_eq!(before, "`MeasuredMaybe { value: Some(NaN) }`");
+    assert_eq!(after, "`MeasuredMaybe { value: None }`");
     assert_eq!(
         error.to_string(),
-        "event \"measured.maybe\" version 1 cannot be written as json: it would come back changed: of `MeasuredMaybe { \
-         value: Some(NaN) }` it would become `MeasuredMaybe { value: None }`; let its `Deserialize` make of what its \
+        "event \"measured.maybe\" version 1 cannot be written as json: it would come back changed: see `before` and \
+         `after` of this `EncodeReason::Changed`; let its `Deserialize` make of what its \
          `Serialize` writes the same value again, and give it no values for which there is no such text"
     );
 }
@@ -103,7 +107,7 @@ fn a_field_that_is_left_out_and_has_no_default_is_refused() {
     assert!(
         error
             .to_string()
-            .contains("`{\"value\":{\"maybe\":1}}`, cannot be read back (missing field `list`"),
+            .contains("cannot be read back (missing field `list`, at `value`)"),
         "{error}"
     );
     // An `Option` has its default from serde.

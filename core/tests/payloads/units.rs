@@ -196,8 +196,8 @@ fn a_client_does_not_send_what_cannot_be_read() {
     assert!(matches!(error.reason, EncodeReason::Changed { .. }));
     assert_eq!(
         error.to_string(),
-        "command \"scales.try\" version 1 cannot be written as json: it would come back changed: of `Try { what: Execute, \
-         weight: Some(NaN) }` it would become `Try { what: Execute, weight: None }`; let its `Deserialize` make of what its \
+        "command \"scales.try\" version 1 cannot be written as json: it would come back changed: see `before` and \
+         `after` of this `EncodeReason::Changed`; let its `Deserialize` make of what its \
          `Serialize` writes the same value again, and give it no values for which there is no such text"
     );
     assert!(matches!(

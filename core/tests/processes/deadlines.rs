@@ -5,7 +5,10 @@ use crate::kit::{
 };
 use crate::shop::log;
 use midgard::bus::InProcessBus;
-use midgard::{ConsumerState, MemoryStore, Midgard, block_on};
+use midgard::{
+    Append, ConsumerState, ExpectedVersion, MemoryStore, Midgard, NewEvent, ProcessManager as _,
+    Processes, Store as _, StreamName, block_on,
+};
 use std::time::Duration;
 
 fn program(store: &MemoryStore) -> Midgard<MemoryStore> {
@@ -223,4 +226,89 @@ fn a_far_deadline_is_as_far_as_can_be() {
     assert!(processes[0].deadline > processes[1].deadline);
     block_on(midgard.catch_up()).unwrap();
     assert_eq!(lines(&store, "book"), [""; 0]);
+}
+
+mod long_names {
+    use midgard::{Event, Expire, ProcessManager, React, Reactions, RecordedEventRef};
+    use serde::{Deserialize, Serialize};
+    use std::time::Duration;
+
+    #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    #[event(name = "asked")]
+    pub(super) struct Asked {
+        pub(super) process: String,
+        pub(super) cancel: bool,
+    }
+
+    /// As long as the name of an event may be.
+    #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    #[event(
+        name = "a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890a234567890abcde"
+    )]
+    pub(super) struct Due {
+        pub(super) of: String,
+    }
+
+    /// As long as the name of a process manager may be.
+    #[derive(Debug, Default, ProcessManager)]
+    #[process_manager(
+        name = "p234567890p234567890p234567890p234567890p234567890p234567890p234567890p234567890p234567890p234567890",
+        id = String,
+        events(Asked),
+        deadlines(Due)
+    )]
+    pub(super) struct Long {}
+
+    impl React<Asked> for Long {
+        fn process(asked: &Asked, _: &RecordedEventRef<'_>) -> Option<String> {
+            Some(asked.process.clone())
+        }
+
+        fn react(&mut self, asked: Asked, reactions: &mut Reactions<Self>) {
+            let due = Due { of: asked.process };
+            if asked.cancel {
+                reactions.cancel::<Due>();
+            } else {
+                reactions.remind(Duration::ZERO, &due);
+            }
+        }
+    }
+
+    impl Expire<Due> for Long {
+        fn expired(&mut self, due: Due, reactions: &mut Reactions<Self>) {
+            assert!(!due.of.is_empty());
+            reactions.complete();
+        }
+    }
+}
+
+#[test]
+fn a_deadline_of_the_longest_names_and_id_fires_and_is_cancelled() {
+    use long_names::{Asked, Long};
+
+    let store = MemoryStore::new();
+    let midgard = || Midgard::new(store.clone()).process_manager(Processes::<Long>::new());
+    let ask = |process: &str, cancel| {
+        let process = process.repeat(200);
+        let asked = Asked { process, cancel };
+        let append = Append::to(
+            StreamName::new("asked").unwrap(),
+            ExpectedVersion::Any,
+            [NewEvent::encode(&asked).unwrap()],
+        );
+        block_on(store.append(append)).unwrap();
+    };
+    ask("a", false);
+    ask("b", false);
+    ask("b", true);
+    // The first sets them, and the second finds what has passed meanwhile.
+    for _ in 0..2 {
+        block_on(midgard().catch_up()).unwrap();
+    }
+    let left = block_on(midgard().handle().processes(Long::NAME)).unwrap();
+    let left: Vec<_> = left
+        .iter()
+        .map(|left| (&left.id[..2], left.deadline))
+        .collect();
+    assert_eq!(left, [("bb", None)], "the other has fired, and is complete");
 }

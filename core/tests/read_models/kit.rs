@@ -1,6 +1,6 @@
 //! What the tests share: events, a view, a projection, and a few words.
 
-use midgard::projection::{Keeps, ProjectError};
+use midgard::projection::{Keeps, ProjectError, Projects};
 use midgard::view::{Select, ViewDefinition, Views};
 use midgard::{
     Append, Context, Delivery, Event, EventDescriptor, ExpectedVersion, FailurePolicy,
@@ -96,6 +96,8 @@ impl<const V: u32> Projection for Balances<V> {
             .map_err(ProjectError::Handler)
     }
 }
+
+impl<const V: u32> Projects<Paid> for Balances<V> {}
 
 impl<const V: u32> Keeps<Balance> for Balances<V> {}
 

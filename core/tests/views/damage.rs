@@ -61,8 +61,8 @@ fn a_damaged_row_is_named_and_others_can_be_read() {
     let error = views.get::<Customer>(2).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the row 2 of view \"customer\" is damaged: invalid type: string \"two\", expected u64 at line 1 \
-         column 11; rebuild its projection, with `MidgardHandle::rebuild`"
+        "the row 2 of view \"customer\" is damaged: invalid type: string, expected u64, at `id`; \
+         rebuild its projection, with `MidgardHandle::rebuild`"
     );
     assert!(is_damaged(views.select(Select::<Customer>::all())));
     assert!(is_damaged(views.select(Customer::by_balance(2))));

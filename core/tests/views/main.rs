@@ -11,5 +11,6 @@ mod lookups;
 mod many;
 mod model;
 mod pages;
+mod read_back;
 mod transactions;
 mod unique;

@@ -1,6 +1,6 @@
 //! `#[derive(Aggregate)]`.
 
-use super::{anonymous, event_set, private};
+use super::{anonymous, event_set, listed, private};
 use crate::attr::Variant;
 use crate::ctxt::Ctxt;
 use crate::fallback;
@@ -30,12 +30,16 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     };
     let code = if matches!(input.data, Data::Union(_)) {
         // It has no `Default` that could be derived: an impl would be the next error.
-        TokenStream::new()
+        fallback::applies(&aggregate)
     } else if input.generics.params.is_empty() {
         let (this, test) = (impls(&aggregate, &id, variants), free_test(&aggregate));
         quote!(#this #test)
     } else {
-        fallback::generic_aggregate(&aggregate, &id)
+        let (this, applies) = (
+            fallback::generic_aggregate(&aggregate, &id),
+            fallback::applies(&aggregate),
+        );
+        quote!(#this #applies)
     };
     let errors = cx.into_tokens();
     quote!(#errors #events #code)
@@ -102,6 +106,13 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
         quote!(#event_enum::#variant(__event) => <#this as #krate::Apply<#ty>>::#apply(self, __event),)
     });
     let body = (!variants.is_empty()).then(|| quote!(match __event { #(#arms)* }));
+    // Where a part of the list is missing, what is handled is nobody's question.
+    let applies = if aggregate.is_whole {
+        let types = variants.iter().map(|variant| &variant.ty);
+        listed::listings(ident, &quote!(#krate::Applies), types)
+    } else {
+        fallback::applies(aggregate)
+    };
     let type_name = ident.to_string();
     let registration = (!variants.is_empty()).then(|| {
         quote! {
@@ -123,6 +134,8 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
                 #body
             }
         }
+
+        #applies
 
         #registration
     })

@@ -59,6 +59,8 @@ fn impls(inbox: &Inbox<'_>, name: &str) -> TokenStream {
             }
         }
     });
+    let receives = listed::listings(ident, &quote!(#krate::inbox::Receives), inbox.events.iter());
+    let handles = listed::listings(ident, &quote!(#krate::inbox::Handles), commands.iter());
     let checks = checks(inbox, name);
     anonymous(&quote! {
         #[automatically_derived]
@@ -84,6 +86,10 @@ fn impls(inbox: &Inbox<'_>, name: &str) -> TokenStream {
             }
         }
 
+        #receives
+
+        #handles
+
         #checks
     })
 }
@@ -101,7 +107,7 @@ fn checks(inbox: &Inbox<'_>, name: &str) -> TokenStream {
     let ident = &input.ident;
     let listed: Vec<_> = events.iter().collect();
     let events_once = (!listed.is_empty()).then(|| listed::events_once(ident, &listed, krate));
-    let commands_once = listed::names_once(ident, commands, &quote!(#private::OneCommand), krate);
+    let commands_once = listed::names_once(ident, commands, ["OneCommand", "NamedOnce"], krate);
     quote! {
         #events_once
         #commands_once

@@ -5,7 +5,7 @@
 
 use super::private;
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::{Path, Type};
 
 /// The events that each entry stands for.
@@ -33,28 +33,48 @@ pub(super) fn events_once(ident: &Ident, events: &[&Type], krate: &Path) -> Toke
     }
 }
 
-/// That each name is that of one entry. `of` is the trait that knows it.
+/// That each name is that of one entry. `of` is the trait that knows it, and `once` the one that says what is wrong.
 pub(super) fn names_once(
     ident: &Ident,
     types: &[Type],
-    of: &TokenStream,
+    [of, once]: [&str; 2],
     krate: &Path,
 ) -> Option<TokenStream> {
     if types.is_empty() {
         return None;
     }
     let private = private(krate);
+    let [of, once] = [of, once].map(|name| {
+        let name = format_ident!("{name}");
+        quote!(#private::#name)
+    });
     let len = types.len();
-    let once = types.iter().enumerate().map(|(i, ty)| {
+    let checks = types.iter().enumerate().map(|(i, ty)| {
         quote! {
-            <#ty as #private::NamedOnce<#ident, { __NAMED_ONCE[#i] }>>::HOLDS;
+            <#ty as #once<#ident, { __NAMED_ONCE[#i] }>>::HOLDS;
         }
     });
     Some(quote! {
         const _: () = {
             const __NAMED_ONCE: [#private::bool; #len] =
                 #private::distinct_texts(&[#(<#types as #of>::NAME),*]);
-            #(#once)*
+            #(#checks)*
         };
     })
+}
+
+/// That the type lists each of these: an impl of `listing`, which the trait of their handlers asks for.
+pub(super) fn listings<'a>(
+    ident: &Ident,
+    listing: &TokenStream,
+    types: impl Iterator<Item = &'a Type>,
+) -> TokenStream {
+    types
+        .map(|ty| {
+            quote! {
+                #[automatically_derived]
+                impl #listing<#ty> for #ident {}
+            }
+        })
+        .collect()
 }

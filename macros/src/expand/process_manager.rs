@@ -52,6 +52,7 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
     let this = Token![Self](ident.span());
     let initial = quote!(<#this as #private::Default>::default());
     let sends = !commands.is_empty();
+    let reacts = listed::listings(ident, &quote!(#krate::process::ReactsTo), events.iter());
     let listings = listings(manager);
     let checks = checks(manager);
     anonymous(&quote! {
@@ -85,6 +86,8 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
                 #private::Err(#krate::DecodeReason::UnknownEvent)
             }
         }
+
+        #reacts
 
         #listings
 
@@ -219,11 +222,10 @@ fn checks(manager: &ProcessManager<'_>) -> TokenStream {
         deadlines,
         ..
     } = manager;
-    let private = private(krate);
     let ident = &input.ident;
     let events: Vec<_> = events.iter().collect();
     let events = listed::events_once(ident, &events, krate);
-    let commands = listed::names_once(ident, commands, &quote!(#private::OneCommand), krate);
-    let deadlines = listed::names_once(ident, deadlines, &quote!(#private::OneEvent), krate);
+    let commands = listed::names_once(ident, commands, ["OneCommand", "NamedOnce"], krate);
+    let deadlines = listed::names_once(ident, deadlines, ["OneEvent", "NamedOnce"], krate);
     quote!(#events #commands #deadlines)
 }

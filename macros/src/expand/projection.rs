@@ -58,9 +58,9 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
     });
     let definitions = match &projection.tables {
         Some(tables) => quote!(#tables()),
-        None => quote!(#private::vec![#(#krate::view::ViewDefinition::of::<#views>()),*]),
+        None => quote!(#private::vec![#(<#views as #private::OneView>::definition()),*]),
     };
-    let checks = checks(projection);
+    let checks = checks(projection, views);
     // With no impl or a single one, rustc would not name the view that is meant where another one is used.
     let no_view = quote!(#private::NoView);
     let no_views = match views {
@@ -77,6 +77,7 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
             impl #krate::projection::Keeps<#no_views> for #ident {}
         )*
     };
+    let projects = listed::listings(ident, &quote!(#krate::projection::Projects), events.iter());
     anonymous(&quote! {
         const __LEN: #private::usize = 0 #(+ #sets.len())*;
 
@@ -102,14 +103,17 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
             }
         }
 
+        #projects
+
         #keeps
 
         #checks
     })
 }
 
-/// That no event is listed twice, also by way of a set, and that nothing is missing of what is covered.
-fn checks(projection: &Projection<'_>) -> TokenStream {
+/// That no event is listed twice, also by way of a set, that nothing is missing of what is covered, and that each view has
+/// a name of its own.
+fn checks(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
     let Projection {
         input,
         krate,
@@ -121,7 +125,10 @@ fn checks(projection: &Projection<'_>) -> TokenStream {
     let private = private(krate);
     let ident = &input.ident;
     let listed: Vec<_> = events.iter().chain(ignore).collect();
-    let sets = listed::sets(&listed, krate);
+    let [handled, ignored] = [events, ignore].map(|list| {
+        let list: Vec<_> = list.iter().collect();
+        listed::sets(&list, krate)
+    });
     let once = listed::events_once(ident, &listed, krate);
     let this = ident.to_string();
     let covered = covers.iter().map(|ty| {
@@ -129,15 +136,18 @@ fn checks(projection: &Projection<'_>) -> TokenStream {
         let call = respanned(&quote!(#private::assert_covered), ty.span());
         let mut arguments = Group::new(
             Delimiter::Parenthesis,
-            quote!(#this, #name, <#ty as #krate::EventSet>::DESCRIPTORS, __LISTED),
+            quote!(#this, #name, <#ty as #krate::EventSet>::DESCRIPTORS, __HANDLED, __IGNORED),
         );
         arguments.set_span(ty.span());
         quote!(const _: () = #call #arguments;)
     });
+    let tables = listed::names_once(ident, views, ["OneView", "OneTable"], krate);
     quote! {
-        const __LISTED: &[&[&#krate::EventDescriptor]] = &[#(#sets),*];
+        const __HANDLED: &[&[&#krate::EventDescriptor]] = &[#(#handled),*];
+        const __IGNORED: &[&[&#krate::EventDescriptor]] = &[#(#ignored),*];
         #once
         #(#covered)*
+        #tables
     }
 }
 

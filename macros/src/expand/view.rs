@@ -199,11 +199,11 @@ fn selections_of(
     let View { input, krate, .. } = view;
     let (vis, ty) = (&input.vis, value_type(fields));
     let encode = encode(view, fields);
-    let ident = &index.ident;
+    let (name, span) = (&index.name, index.ident.span());
     let names: Vec<_> = fields.iter().map(|field| valid::name_of(field)).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let what = attr::list(&names);
-    let by = format_ident!("by_{ident}", span = ident.span());
+    let by = format_ident!("by_{name}", span = span);
     let doc = if index.unique {
         format!("The row with this {what}, if there is one.")
     } else {
@@ -217,8 +217,8 @@ fn selections_of(
     };
     let ordered = index.ordered.then(|| {
         let (by_range, in_order) = (
-            format_ident!("by_{ident}_range", span = ident.span()),
-            format_ident!("ordered_by_{ident}", span = ident.span()),
+            format_ident!("by_{name}_range", span = span),
+            format_ident!("ordered_by_{name}", span = span),
         );
         let doc_range = format!("The rows whose {what} is in a range, in its order.");
         let doc_order = format!("All rows, in the order of {what}.");

@@ -6,6 +6,7 @@ use crate::attr::{self, AggregateAttrs, Variant};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
 use quote::format_ident;
+use syn::ext::IdentExt as _;
 use syn::{Data, DeriveInput, Path, Type};
 
 /// What `#[derive(Aggregate)]` has to generate.
@@ -16,6 +17,8 @@ pub(crate) struct Aggregate<'a> {
     pub(crate) id: Checked<Type>,
     pub(crate) event_enum: Ident,
     pub(crate) events: Checked<Vec<Variant>>,
+    /// Whether these are all that were listed.
+    pub(crate) is_whole: bool,
 }
 
 pub(crate) fn aggregate<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Aggregate<'a> {
@@ -36,15 +39,15 @@ pub(crate) fn aggregate<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Aggregate<'a> 
     );
     refuse_missing(cx, ident, &attrs);
     let name = aggregate_name(cx, ident, &attrs);
-    let events = aggregate_events(cx, &mut attrs);
+    let (events, is_whole) = aggregate_events(cx, &mut attrs);
     let mut event_enum = match attrs.event_enum.value {
         Some(ident) => ident,
-        None => format_ident!("{ident}Event"),
+        None => format_ident!("{}Event", ident.unraw(), span = ident.span()),
     };
     if let Checked::Good(events) = &events
         && refuse_enum_name(cx, &event_enum, events)
     {
-        event_enum = format_ident!("__{event_enum}");
+        event_enum = format_ident!("__{}", event_enum.unraw());
     }
     let id = match attrs.id.value {
         Some(id) => Checked::Good(id),
@@ -57,6 +60,7 @@ pub(crate) fn aggregate<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Aggregate<'a> 
         id,
         event_enum,
         events,
+        is_whole,
     }
 }
 
@@ -79,10 +83,15 @@ fn aggregate_name(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) -> String {
     name.value()
 }
 
-fn aggregate_events(cx: &Ctxt, attrs: &mut AggregateAttrs) -> Checked<Vec<Variant>> {
+fn aggregate_events(cx: &Ctxt, attrs: &mut AggregateAttrs) -> (Checked<Vec<Variant>>, bool) {
     match attrs.events.value.take() {
-        Some(events) if !events.is_empty() => Checked::Good(distinct(cx, events)),
-        _ => Checked::Bad,
+        Some(events) if !events.is_empty() => {
+            let count = events.len();
+            let events = distinct(cx, events);
+            let is_whole = events.len() == count;
+            (Checked::Good(events), is_whole)
+        }
+        _ => (Checked::Bad, false),
     }
 }
 
@@ -92,6 +101,7 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) {
         return;
     }
     let name = name::suggest(&ident.to_string(), Kind::Aggregate);
+    let plain = ident.unraw();
     let missing = [
         Needed {
             is_there: attrs.name.seen,
@@ -101,12 +111,12 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) {
         Needed {
             is_there: attrs.id.seen,
             what: "type for its ids",
-            key: format!("id = {ident}Id"),
+            key: format!("id = {plain}Id"),
         },
         Needed {
             is_there: attrs.events.has_entries(),
             what: "events",
-            key: format!("events({ident}Created, ..)"),
+            key: format!("events({plain}Created, ..)"),
         },
     ];
     needed(cx, ident, "aggregate", "aggregate", &missing);

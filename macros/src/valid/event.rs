@@ -7,6 +7,7 @@ use super::{Checked, refuse_generics};
 use crate::attr::{self, EventAttrs};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
+use syn::ext::IdentExt as _;
 use syn::{Data, DeriveInput, Fields, Member, Path, Type};
 
 /// What `#[derive(Event)]` has to generate.
@@ -146,12 +147,12 @@ fn event_version(cx: &Ctxt, ident: &Ident, attrs: &EventAttrs) -> Checked<u32> {
             Checked::Bad
         }
         None if version > 1 && attrs.complete && !attrs.upcast_from.seen => {
-            let before = version - 1;
+            let (before, plain) = (version - 1, ident.unraw());
             cx.error(
                 literal,
                 format_args!(
                     "version {version} cannot read what version {before} has stored: keep the struct \
-                     of version {before} and write `upcast_from = {ident}V{before}`"
+                     of version {before} and write `upcast_from = {plain}V{before}`"
                 ),
             );
             Checked::Good(version)

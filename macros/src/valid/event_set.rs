@@ -3,6 +3,7 @@
 use super::{distinct, refuse_generics};
 use crate::attr::{self, Variant};
 use crate::ctxt::Ctxt;
+use syn::ext::IdentExt as _;
 use syn::{Data, DeriveInput, Fields, Path};
 
 /// What `#[derive(EventSet)]` has to generate.
@@ -19,7 +20,7 @@ pub(crate) fn event_set<'a>(cx: &Ctxt, input: &'a DeriveInput) -> EventSet<'a> {
     match &input.data {
         Data::Enum(data) => {
             for variant in &data.variants {
-                let ident = &variant.ident;
+                let (ident, plain) = (&variant.ident, variant.ident.unraw());
                 let message = "write `#[event_set(..)]` above the enum";
                 attr::refuse(cx, &variant.attrs, "event_set", message);
                 let mut fields = variant.fields.iter();
@@ -38,8 +39,8 @@ pub(crate) fn event_set<'a>(cx: &Ctxt, input: &'a DeriveInput) -> EventSet<'a> {
                     _ => cx.error(
                         variant,
                         format_args!(
-                            "a variant of an event set holds one event: write `{ident}(Some{ident})`, \
-                             where `struct Some{ident}` has `#[derive(Event)]` and the fields"
+                            "a variant of an event set holds one event: write `{ident}(Some{plain})`, \
+                             where `struct Some{plain}` has `#[derive(Event)]` and the fields"
                         ),
                     ),
                 }

@@ -31,6 +31,7 @@ use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
 use quote::ToTokens as _;
 use std::collections::HashSet;
+use syn::ext::IdentExt as _;
 use syn::{Data, Generics, LitInt, Type};
 
 /// A value, or what stands in for one that was missing or wrong.
@@ -149,7 +150,8 @@ fn distinct(cx: &Ctxt, variants: Vec<Variant>) -> Vec<Variant> {
                 &variant.ty,
                 format_args!(
                     "two events would be the variant `{ident}`: give one another name, \
-                     as in `Other{ident} = {ty}`"
+                     as in `Other{} = {ty}`",
+                    ident.unraw()
                 ),
             );
         } else {

@@ -1,11 +1,11 @@
-//! The rules on how the fields of an event are stored: what is stored is what is loaded, and a change of the struct
-//! that would read something else is noticed.
+//! The rules on how the fields of an event, of a row, and of a key are stored: what is stored is what is loaded, and a
+//! change of an event's struct that would read something else is noticed.
 
 use crate::attr::{SerdeField, renamed, serde_field, serde_struct};
 use crate::ctxt::Ctxt;
 use std::collections::HashMap;
 use syn::ext::IdentExt as _;
-use syn::{Attribute, Field, Fields, GenericArgument, PathArguments, Type};
+use syn::{Attribute, Field, Fields, GenericArgument, Path, PathArguments, Type};
 
 /// How the fields of an event are read.
 pub(crate) enum Payload {
@@ -46,6 +46,86 @@ pub(crate) fn payload(cx: &Ctxt, attrs: &[Attribute], fields: &Fields) -> Payloa
     }
 }
 
+/// The rules on the fields of a row: what a handler puts is what the next one reads.
+pub(super) fn row(cx: &Ctxt, attrs: &[Attribute], fields: &[&Field]) {
+    let whole = serde_struct(attrs);
+    if whole.converted {
+        return;
+    }
+    for field in fields {
+        let said = serde_field(&field.attrs);
+        let is_option = argument_of(&field.ty, "Option").is_some();
+        if let Some(skipped) = skipped(&said) {
+            cx.error(
+                skipped,
+                "a row that is read would not have what this field had when it was put: let serde write and read it, \
+                 or leave the field out of the view",
+            );
+        } else if let Some(left_out) = &said.left_out
+            && !(is_option || said.default || whole.default)
+        {
+            cx.error(
+                left_out,
+                "a row that was stored without this field could not be read again: write `default` beside it, \
+                 as in `#[serde(default, skip_serializing_if = \"..\")]`",
+            );
+        }
+        refuse_flattened_option(cx, &said, is_option);
+        if !said.read_with
+            && let Some(lost) = twice_null(&field.ty)
+        {
+            cx.error(
+                lost,
+                "JSON has one `null`, so that what is `Some` here may be read as `None`: write an enum with a variant \
+                 for each case",
+            );
+        }
+    }
+}
+
+/// The rules on the fields of a key, or on its variants, which stand in rows.
+pub(super) fn key<'a>(cx: &Ctxt, attrs: impl Iterator<Item = &'a [Attribute]>) {
+    for attrs in attrs {
+        if let Some(skipped) = skipped(&serde_field(attrs)) {
+            cx.error(
+                skipped,
+                "a key that is read from its row would not be what it was: let serde write and read all of it",
+            );
+        }
+    }
+}
+
+/// Where it says that what was written is not read, or that nothing is written.
+fn skipped(said: &SerdeField) -> Option<&Path> {
+    let unwritten = said.left_out.as_ref();
+    let unwritten = unwritten.filter(|left_out| left_out.is_ident("skip_serializing"));
+    said.unread.as_ref().or(unwritten)
+}
+
+/// The `Option` within a type whose `Some` may be written as `null` too.
+fn twice_null(ty: &Type) -> Option<&Type> {
+    if let Some(inner) = argument_of(ty, "Option") {
+        let is_unit = matches!(plain(inner), Type::Tuple(tuple) if tuple.elems.is_empty());
+        if is_unit || argument_of(inner, "Option").is_some() {
+            return Some(ty);
+        }
+    }
+    match plain(ty) {
+        Type::Path(path) => match &path.path.segments.last()?.arguments {
+            PathArguments::AngleBracketed(arguments) => {
+                arguments.args.iter().find_map(|argument| match argument {
+                    GenericArgument::Type(ty) => twice_null(ty),
+                    _ => None,
+                })
+            }
+            _ => None,
+        },
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(twice_null),
+        Type::Array(array) => twice_null(&array.elem),
+        _ => None,
+    }
+}
+
 fn check(cx: &Ctxt, field: &Field, said: &SerdeField, has_default: bool) {
     if let Some(unread) = &said.unread {
         cx.error(
@@ -63,6 +143,10 @@ fn check(cx: &Ctxt, field: &Field, said: &SerdeField, has_default: bool) {
              as in `#[serde(default, skip_serializing_if = \"..\")]`",
         );
     }
+    refuse_flattened_option(cx, said, is_option);
+}
+
+fn refuse_flattened_option(cx: &Ctxt, said: &SerdeField, is_option: bool) {
     if let Some(flatten) = &said.flatten
         && is_option
     {

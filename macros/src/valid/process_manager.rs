@@ -5,6 +5,7 @@ use super::{Checked, Needed, distinct_types, needed, refuse_generics, refuse_inn
 use crate::attr::{self, ProcessManagerAttrs};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
+use syn::ext::IdentExt as _;
 use syn::{Data, DeriveInput, Path, Type};
 
 /// What `#[derive(ProcessManager)]` has to generate.
@@ -70,7 +71,7 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &ProcessManagerAttrs) {
         Needed {
             is_there: attrs.id.seen,
             what: "type for its ids",
-            key: format!("id = {ident}Id"),
+            key: format!("id = {}Id", ident.unraw()),
         },
         Needed {
             is_there: attrs.events.has_entries(),

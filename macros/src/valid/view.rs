@@ -1,7 +1,7 @@
 //! The rules on a view.
 
 use super::name::{self, Kind};
-use super::{Checked, refuse_generics};
+use super::{Checked, payload, refuse_generics};
 use crate::attr::{self, ViewAttrs, list, nearest};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
@@ -37,7 +37,11 @@ pub(crate) fn view<'a>(cx: &Ctxt, input: &'a DeriveInput) -> View<'a> {
     let attrs = attr::view(cx, &input.attrs);
     let ident = &input.ident;
     let fields = match &input.data {
-        Data::Struct(data) => fields_of(cx, ident, &data.fields),
+        Data::Struct(data) => {
+            let fields = fields_of(cx, ident, &data.fields);
+            payload::row(cx, &input.attrs, fields.as_deref().unwrap_or_default());
+            fields
+        }
         Data::Enum(_) => {
             cx.error(
                 ident,
@@ -206,10 +210,10 @@ fn indexes_of<'a>(
 fn unknown_option(index: &attr::Index, option: &Ident, fields: &[&Field]) -> String {
     const OPTIONS: [&str; 2] = ["unique", "ordered"];
     let word = option.to_string();
-    let name = &index.name;
+    let (name, plain) = (&index.name, index.name.unraw());
     if fields.iter().any(|field| name_of(field) == word) {
         return format!(
-            "an index over several fields has a name: write `index({name}_{word} = ({name}, {word}))`"
+            "an index over several fields has a name: write `index({plain}_{word} = ({name}, {word}))`"
         );
     }
     match nearest(&word, OPTIONS) {

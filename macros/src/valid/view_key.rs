@@ -1,6 +1,6 @@
 //! The rules on a key of views.
 
-use super::refuse_generics;
+use super::{payload, refuse_generics};
 use crate::attr;
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
@@ -41,6 +41,7 @@ pub(crate) fn view_key<'a>(cx: &Ctxt, input: &'a DeriveInput) -> ViewKey<'a> {
             if data.variants.is_empty() {
                 cx.error(ident, "a key has at least one value: add a variant");
             }
+            payload::key(cx, data.variants.iter().map(|variant| &*variant.attrs));
             Form::Variants(data.variants.iter().collect())
         }
         Data::Union(_) => {
@@ -67,6 +68,7 @@ fn fields_of<'a>(cx: &Ctxt, ident: &Ident, fields: &'a Fields) -> Vec<(Member, &
         let message = "write `#[view_key(..)]` above the struct";
         attr::refuse(cx, &field.attrs, "view_key", message);
     }
+    payload::key(cx, fields.iter().map(|field| &*field.attrs));
     if fields.is_empty() {
         cx.error(
             ident,

@@ -6,7 +6,7 @@ pub(crate) use crate::common::process::{LONG, Process, end_when_left_alone, told
 
 use crate::common::stream;
 use event_listener::Event as Notify;
-use midgard::projection::{Keeps, ProjectError};
+use midgard::projection::{Keeps, ProjectError, Projects};
 use midgard::view::ViewDefinition;
 use midgard::{
     Append, ConsumerState, Context, Event, EventDescriptor, ExpectedVersion, HandlerError,
@@ -92,6 +92,7 @@ impl<const VERSION: u32> Projection for Ledger<VERSION> {
     }
 }
 
+impl<const VERSION: u32> Projects<Moved> for Ledger<VERSION> {}
 impl<const VERSION: u32> Keeps<Applied> for Ledger<VERSION> {}
 impl<const VERSION: u32> Keeps<Balance> for Ledger<VERSION> {}
 

@@ -145,6 +145,7 @@ macro_rules! __store_contract_cases {
                 stream_is_read_in_pages,
                 stream_events_are_the_same_as_a_read,
                 append_during_a_read_is_not_part_of_it,
+                long_reads_give_way,
             }
             reading_logs {
                 empty_log_gives_nothing,

@@ -4,6 +4,11 @@
 //! the names of streams. One event is read as a stream from its version with a limit of one.
 
 use super::kit::*;
+use crate::RecordedEventRef;
+use crate::store::Visit;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn forward() -> ReadStream {
     ReadStream::forward(stream(STREAM))
@@ -301,4 +306,42 @@ pub(super) async fn append_during_a_read_is_not_part_of_it<F: Fixture>(fixture: 
             "a stream is read as it was"
         );
     }
+}
+
+pub(super) async fn long_reads_give_way<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    put_any(&store, STREAM, 3 * AT_ONCE).await;
+    for what in [forward(), backward()] {
+        gives_way(async |visit| drop(store.read_stream(&what, visit).await)).await;
+    }
+    for what in [ReadLog::forward(), ReadLog::backward()] {
+        gives_way(async |visit| drop(store.read_log(&what, visit).await)).await;
+    }
+}
+
+/// How many events a read may visit before others on its thread have a turn.
+const AT_ONCE: usize = 2_000;
+
+/// Polls a read by hand, and looks what each poll has visited.
+async fn gives_way(read: impl AsyncFnOnce(&mut Visit<'_>)) {
+    let visited = AtomicUsize::new(0);
+    let mut visit = |_: RecordedEventRef<'_>| {
+        visited.fetch_add(1, Ordering::Relaxed);
+        ControlFlow::Continue(())
+    };
+    let mut reading = pin!(read(&mut visit));
+    let mut before = 0;
+    poll_fn(|context| {
+        let poll = reading.as_mut().poll(context);
+        let now = visited.load(Ordering::Relaxed);
+        assert!(
+            now - before <= AT_ONCE,
+            "a read gives way to others on its thread: {} events at once are too many",
+            now - before
+        );
+        before = now;
+        poll
+    })
+    .await;
+    assert_eq!(before, 3 * AT_ONCE, "all events were visited");
 }

@@ -1,0 +1,43 @@
+//! Rows as the next transaction reads them.
+//!
+//! Within a transaction rows are values, and between transactions they are JSON. So that it is of no matter which events
+//! are handled in one transaction, a row that an event has changed is written and read once the event is done, and what was
+//! read takes its place: whatever JSON does not keep, no later event sees.
+
+use super::key::KeyBytes;
+use super::table::encode;
+use super::{View, ViewError, show};
+use crate::codec::is_same_json;
+
+/// Reads rows back, with room that is used again.
+#[derive(Default)]
+pub(super) struct ReadBack {
+    written: Vec<u8>,
+    again: Vec<u8>,
+    key: KeyBytes,
+}
+
+impl ReadBack {
+    /// What a row becomes, whose key is this.
+    pub(super) fn read<V: View>(&mut self, row: &V, key: &[u8]) -> Result<V, ViewError> {
+        self.written.clear();
+        encode(&mut self.written, row)?;
+        let read = V::__from_json(&self.written).map_err(|source| ViewError::Unreadable {
+            view: V::NAME,
+            key: show::key::<V>(key),
+            source,
+        })?;
+        self.again.clear();
+        encode(&mut self.again, &read)?;
+        self.key.clear();
+        read.encode_key(&mut self.key);
+        let is_same = self.again == self.written || is_same_json(&self.written, &self.again);
+        if !is_same || self.key.as_bytes() != key {
+            return Err(ViewError::NotKept {
+                view: V::NAME,
+                key: show::key::<V>(key),
+            });
+        }
+        Ok(read)
+    }
+}
