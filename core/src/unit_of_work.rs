@@ -268,7 +268,10 @@ impl ViewStore for Work {
         after: &str,
         limit: usize,
     ) -> Result<Vec<(String, String)>, CommitError> {
-        Ok(self.0.list_page(&mut unit.notes, prefix, after, limit).await?)
+        Ok(self
+            .0
+            .list_page(&mut unit.notes, prefix, after, limit)
+            .await?)
     }
 
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {

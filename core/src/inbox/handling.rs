@@ -162,7 +162,12 @@ impl<D: Dispatch> Desk<D> {
                 }
                 Err(AttemptError::Handler(error)) if lacks_knowledge(&error) => {
                     return self
-                        .give_up(message, ParkedCause::Unread, error.to_string(), failures + 1)
+                        .give_up(
+                            message,
+                            ParkedCause::Unread,
+                            error.to_string(),
+                            failures + 1,
+                        )
                         .await;
                 }
                 Err(AttemptError::Handler(error)) => error,
@@ -383,7 +388,8 @@ pub(super) const TOO_LARGE: &str = "it could not be handled, and is too large to
 /// such a thing holds up nobody else.
 pub(super) fn is_of_limits(error: &HandlerError) -> bool {
     let of_store = |error: &StoreError| matches!(error, StoreError::Limit(_));
-    let of_append = |error: &AppendError| matches!(error, AppendError::Store(error) if of_store(error));
+    let of_append =
+        |error: &AppendError| matches!(error, AppendError::Store(error) if of_store(error));
     error.is::<LimitError>()
         || error.downcast_ref().is_some_and(of_store)
         || error.downcast_ref().is_some_and(of_append)

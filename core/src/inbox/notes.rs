@@ -225,7 +225,8 @@ impl Parked {
             ("type", &message.name),
             ("partitionkey", &message.key),
         ];
-        let attributes = attributes.map(|(name, value)| (name.to_owned(), shortened(value.clone())));
+        let attributes =
+            attributes.map(|(name, value)| (name.to_owned(), shortened(value.clone())));
         Parked {
             cause: Some(ParkedCause::TooLarge),
             message: None,

@@ -207,7 +207,9 @@ enum Fate {
     Park(Parked),
     /// Its place is kept here, and it is set aside at the bus.
     Aside(Parked),
-    Skip { error: String },
+    Skip {
+        error: String,
+    },
 }
 
 /// How a parked message has failed again.

@@ -204,7 +204,11 @@ pub(crate) async fn parked_messages(
 }
 
 impl<D: Dispatch> Notebook for Desk<D> {
-    fn parked_messages<'a>(&'a self, after: &'a str, limit: usize) -> Answer<'a, Vec<ParkedMessage>> {
+    fn parked_messages<'a>(
+        &'a self,
+        after: &'a str,
+        limit: usize,
+    ) -> Answer<'a, Vec<ParkedMessage>> {
         Box::pin(parked_messages(&self.work, &self.keys, after, limit))
     }
 

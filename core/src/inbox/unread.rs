@@ -47,7 +47,9 @@ pub(super) struct Search {
 impl Search {
     /// How long to wait until the next step.
     pub(super) fn wait(&self) -> Duration {
-        let due = self.due.map(|due| due.saturating_duration_since(Instant::now()));
+        let due = self
+            .due
+            .map(|due| due.saturating_duration_since(Instant::now()));
         due.unwrap_or_default()
     }
 

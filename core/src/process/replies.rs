@@ -52,7 +52,11 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         let command = command.to_string();
         // Before anything of it can fail: a stranger's answers must not be in the way of a process that begins later.
         if !self.0.waits_for(unit, id, &command).await? {
-            tracing::debug!(id, command, "an answer that is not waited for was passed over");
+            tracing::debug!(
+                id,
+                command,
+                "an answer that is not waited for was passed over"
+            );
             return Ok(None);
         }
         raw(&message.data).map_err(|error| message.unreadable(DecodeReason::Payload(error)))?;

@@ -310,7 +310,11 @@ impl MidgardHandle {
         after: &str,
         limit: usize,
     ) -> Result<Vec<ParkedMessage>, HandleError> {
-        let parked = self.find(name)?.notebook.parked_messages(after, limit).await;
+        let parked = self
+            .find(name)?
+            .notebook
+            .parked_messages(after, limit)
+            .await;
         parked.map_err(|error| notes(name, error))
     }
 

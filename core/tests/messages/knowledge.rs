@@ -150,7 +150,9 @@ fn newer_versions_that_the_old_release_parked_are_handled_by_the_new_one_however
         block_on(scene.store.write_entries(write)).unwrap();
     }
     let running = start(new(&scene));
-    running.wait_until("service", |status| status.handled == 2 && status.parked == 0);
+    running.wait_until("service", |status| {
+        status.handled == 2 && status.parked == 0
+    });
     assert_eq!(written(&scene, "ann"), [3, 1]);
     assert_eq!(written(&scene, "bob"), [2]);
     running.stop().unwrap();
@@ -162,13 +164,18 @@ fn an_aggregate_that_the_old_release_cannot_read_lets_its_key_wait_for_the_new_o
     sign(&scene, "ann");
     let running = start(old(&scene));
     // The old one cannot read what the new one has recorded, and others go on.
-    publish(&scene.bus, &[told("ann", 2), told("ann", 3), told("bob", 4)]);
+    publish(
+        &scene.bus,
+        &[told("ann", 2), told("ann", 3), told("bob", 4)],
+    );
     let wanted = [(ParkedCause::Unread, true), (ParkedCause::Follows, true)];
     assert_eq!(causes(&running), wanted);
     running.stop().unwrap();
     assert_eq!(written(&scene, "bob"), [4]);
     let running = start(new(&scene));
-    running.wait_until("service", |status| status.parked == 0 && status.handled == 2);
+    running.wait_until("service", |status| {
+        status.parked == 0 && status.handled == 2
+    });
     publish(&scene.bus, &[told("ann", 5)]);
     assert_eq!(written(&scene, "ann"), [2, 3, 5]);
     running.stop().unwrap();
@@ -180,11 +187,14 @@ fn what_the_old_release_cannot_read_is_not_skipped_whatever_the_policy() {
     sign(&scene, "ann");
     let skips = InboxOptions::new().on_failure(FailurePolicy::retry(0).then_skip());
     let midgard = Midgard::new(scene.store.clone());
-    let running = start(midgard.inbox_with(Service(scene.script.clone()), scene.bus.clone(), skips));
+    let running =
+        start(midgard.inbox_with(Service(scene.script.clone()), scene.bus.clone(), skips));
     publish(&scene.bus, &[told("ann", 2)]);
     running.stop().unwrap();
     let running = start(new(&scene));
-    running.wait_until("service", |status| status.parked == 0 && status.handled == 1);
+    running.wait_until("service", |status| {
+        status.parked == 0 && status.handled == 1
+    });
     assert_eq!(written(&scene, "ann"), [2]);
     running.stop().unwrap();
 }

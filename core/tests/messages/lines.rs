@@ -94,7 +94,10 @@ fn keys_of_any_length_can_be_parked_retried_and_evicted_and_who_sent_a_command_i
         let first = running.parked()[0].0.clone();
         block_on(running.handle.evict_message("service", &first)).unwrap();
         replies.wait_for(1);
-        assert_eq!(replies.published()[0].name, <Refused as midgard::Event>::NAME);
+        assert_eq!(
+            replies.published()[0].name,
+            <Refused as midgard::Event>::NAME
+        );
         publish(&scene.bus, &[about("ann", 4, &key)]);
         assert_eq!(noted(&scene.store, "ann"), [1, 2, 4]);
         running.stop().unwrap();
@@ -260,7 +263,9 @@ fn parked_messages_come_in_pages_and_are_retried_by_what_they_failed_for() {
     assert_eq!((paged.len(), &paged), (250, &all));
     // Of the numbers 200 to 249.
     let retried = running.handle.retry_all_messages("service", |parked| {
-        parked.cause == ParkedCause::Failed && parked.error.starts_with("no 2") && parked.error.len() == 12
+        parked.cause == ParkedCause::Failed
+            && parked.error.starts_with("no 2")
+            && parked.error.len() == 12
     });
     assert_eq!(block_on(retried).unwrap(), 50);
     running.wait_until("service", |status| status.parked == 200);

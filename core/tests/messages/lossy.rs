@@ -2,9 +2,7 @@
 
 use super::kit::{Scene, Script, Service, noted, parking, start, told, unavailable, within};
 use event_listener::Event as Notify;
-use midgard::bus::{
-    BusError, Deliveries, Message, Queue, Received, Settle, Subscriber, Verdict,
-};
+use midgard::bus::{BusError, Deliveries, Message, Queue, Received, Settle, Subscriber, Verdict};
 use midgard::{MemoryStore, Midgard};
 use std::collections::BTreeMap;
 use std::pin::Pin;

@@ -76,7 +76,10 @@ fn what_is_old_is_forgotten_in_steps_as_pauses_pass() {
         let id = format!("message-{}", 101 + day);
         assert!(seen.iter().any(|(key, _)| key.ends_with(&id)), "{id}");
     }
-    assert_eq!(notes(&scene.store, "inbox/service/seen-at/").len(), seen.len());
+    assert_eq!(
+        notes(&scene.store, "inbox/service/seen-at/").len(),
+        seen.len()
+    );
 }
 
 #[test]
