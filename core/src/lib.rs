@@ -500,7 +500,9 @@ pub use consumer::{
 };
 pub use error::{AppendError, ExecuteError, Full, IdDifference, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
-pub use inbox::{Handle, Inbox, InboxOptions, MessageContext, ParkedMessage, Subscribe};
+pub use inbox::{
+    Handle, Inbox, InboxOptions, MessageContext, ParkedCause, ParkedMessage, Subscribe,
+};
 pub use limits::{LimitError, Limited};
 pub use metadata::{EventId, Headers, HeadersRef, Metadata};
 pub use outbox::{Outbox, Publish, Unheard};

@@ -261,6 +261,19 @@ impl ViewStore for Work {
         Ok(self.0.list(&mut unit.notes, prefix).await?)
     }
 
+    async fn list_page(
+        &self,
+        unit: &mut UnitOfWork,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, String)>, CommitError> {
+        Ok(self
+            .0
+            .list_page(&mut unit.notes, prefix, after, limit)
+            .await?)
+    }
+
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
         unit.commit().await
     }

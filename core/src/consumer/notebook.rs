@@ -13,15 +13,6 @@ use std::pin::Pin;
 
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, NoteError>> + Send + 'a>>;
 
-/// Which parked events something is asked about.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Ask<'a> {
-    /// Retry a sequence, from its first parked event on.
-    Retry { sequence: &'a str },
-    /// Give up one event.
-    Evict { position: Position },
-}
-
 /// The notes of any consumer. What one does not have, it has none of.
 pub(crate) trait Notebook: Send + Sync {
     /// Up to where all of it was written down as handled; `None` when it has not begun.
@@ -29,15 +20,17 @@ pub(crate) trait Notebook: Send + Sync {
         Box::pin(ready(Ok(None)))
     }
 
-    /// What is parked, in the order of the log.
-    fn dead_letters(&self) -> Answer<'_, Vec<DeadLetter>> {
+    /// What is parked after a position, in the order of the log, and at most so many.
+    fn dead_letters(&self, after: Position, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
+        let _ = (after, limit);
         Box::pin(ready(Ok(Vec::new())))
     }
 
-    /// Leaves a request about dead letters; says whether there is one of that kind.
-    fn ask<'a>(&'a self, ask: Ask<'a>) -> Answer<'a, bool> {
-        let _ = ask;
-        Box::pin(ready(Ok(false)))
+    /// Leaves requests about what is parked at these positions: to give it up, or to retry its sequence. Says how many of
+    /// them there are.
+    fn ask<'a>(&'a self, positions: &'a [Position], is_eviction: bool) -> Answer<'a, usize> {
+        let _ = (positions, is_eviction);
+        Box::pin(ready(Ok(0)))
     }
 
     /// Leaves a request for a rebuild; says whether it is a projection.
@@ -50,15 +43,20 @@ pub(crate) trait Notebook: Send + Sync {
         Box::pin(ready(Ok(Vec::new())))
     }
 
-    /// The messages that are parked, in the order of time.
-    fn parked_messages(&self) -> Answer<'_, Vec<ParkedMessage>> {
+    /// The messages that are parked after a number, in the order of time, and at most so many.
+    fn parked_messages<'a>(
+        &'a self,
+        after: &'a str,
+        limit: usize,
+    ) -> Answer<'a, Vec<ParkedMessage>> {
+        let _ = (after, limit);
         Box::pin(ready(Ok(Vec::new())))
     }
 
-    /// Leaves a request about a parked message; says whether there is one of that number.
-    fn ask_message<'a>(&'a self, number: &'a str, is_eviction: bool) -> Answer<'a, bool> {
-        let _ = (number, is_eviction);
-        Box::pin(ready(Ok(false)))
+    /// Leaves requests about parked messages; says how many there are of these numbers.
+    fn ask_messages<'a>(&'a self, numbers: &'a [String], is_eviction: bool) -> Answer<'a, usize> {
+        let _ = (numbers, is_eviction);
+        Box::pin(ready(Ok(0)))
     }
 }
 
@@ -90,14 +88,21 @@ impl<H: Handler> NotebookOf<H> {
         }
     }
 
-    async fn letters(
-        &self,
-        transaction: &mut TransactionOf<H>,
-        seen: Seen,
-    ) -> Result<Vec<Letter>, NoteError> {
+    async fn letters(&self, after: Position, limit: usize) -> Result<Vec<DeadLetter>, NoteError> {
+        let mut transaction = self.begin_read().await?;
+        let Some(seen) = self.seen(&mut transaction).await? else {
+            return Ok(Vec::new());
+        };
         let prefix = self.keys.letters(seen.generation);
-        let letters = notes::list(self.handler.notes(), transaction, &prefix).await?;
-        Ok(letters.into_iter().map(|(_, letter)| letter).collect())
+        let after = self.keys.letter(seen.generation, LogId::MAIN, after);
+        let notes = self.handler.notes();
+        let page = notes.list_page(&mut transaction, &prefix, &after, limit);
+        let page = page.await.map_err(backend)?;
+        let letters = page.into_iter().map(|(key, note)| {
+            let letter: Letter = notes::read(&key, &note)?;
+            Ok(DeadLetter::from(letter))
+        });
+        letters.collect()
     }
 
     async fn lowest_checkpoint(&self) -> Result<Option<Position>, NoteError> {
@@ -117,29 +122,36 @@ impl<H: Handler> NotebookOf<H> {
         Ok(Some(lowest))
     }
 
-    async fn leave_request(&self, ask: Ask<'_>) -> Result<bool, NoteError> {
-        let mut transaction = self.begin().await?;
+    async fn leave_requests(
+        &self,
+        positions: &[Position],
+        is_eviction: bool,
+    ) -> Result<usize, NoteError> {
+        let (mut transaction, notes) = (self.begin().await?, self.handler.notes());
         let Some(seen) = self.seen(&mut transaction).await? else {
-            return Ok(false);
+            return Ok(0);
         };
-        let mut letters = self.letters(&mut transaction, seen).await?.into_iter();
-        let (letter, is_eviction) = match ask {
-            Ask::Retry { sequence } => (letters.find(|one| one.sequence == sequence), false),
-            Ask::Evict { position } => (letters.find(|one| one.position == position.0), true),
-        };
-        let Some(Letter { log, position, .. }) = letter else {
-            return Ok(false);
-        };
-        let place = (LogId(log), Position(position));
-        let key = self.keys.request(seen.generation, place.0, place.1);
-        let request = Request {
-            log,
-            position,
-            is_eviction,
-        };
-        notes::put(self.handler.notes(), &mut transaction, &key, request).await?;
-        notes::commit(self.handler.notes(), transaction).await?;
-        Ok(true)
+        let mut asked = 0;
+        for position in positions {
+            let key = self.keys.letter(seen.generation, LogId::MAIN, *position);
+            let letter: Option<Letter> = notes::get(notes, &mut transaction, &key).await?;
+            let Some(Letter { log, position, .. }) = letter else {
+                continue;
+            };
+            let place = (LogId(log), Position(position));
+            let key = self.keys.request(seen.generation, place.0, place.1);
+            let request = Request {
+                log,
+                position,
+                is_eviction,
+            };
+            notes::put(notes, &mut transaction, &key, request).await?;
+            asked += 1;
+        }
+        if asked > 0 {
+            notes::commit(notes, transaction).await?;
+        }
+        Ok(asked)
     }
 
     async fn ask_for_rebuild(&self) -> Result<bool, NoteError> {
@@ -168,19 +180,12 @@ impl<H: Handler> Notebook for NotebookOf<H> {
         Box::pin(self.lowest_checkpoint())
     }
 
-    fn dead_letters(&self) -> Answer<'_, Vec<DeadLetter>> {
-        Box::pin(async {
-            let mut transaction = self.begin_read().await?;
-            let Some(seen) = self.seen(&mut transaction).await? else {
-                return Ok(Vec::new());
-            };
-            let letters = self.letters(&mut transaction, seen).await?;
-            Ok(letters.into_iter().map(DeadLetter::from).collect())
-        })
+    fn dead_letters(&self, after: Position, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
+        Box::pin(self.letters(after, limit))
     }
 
-    fn ask<'a>(&'a self, ask: Ask<'a>) -> Answer<'a, bool> {
-        Box::pin(self.leave_request(ask))
+    fn ask<'a>(&'a self, positions: &'a [Position], is_eviction: bool) -> Answer<'a, usize> {
+        Box::pin(self.leave_requests(positions, is_eviction))
     }
 
     fn rebuild(&self) -> Answer<'_, bool> {

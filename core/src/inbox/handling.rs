@@ -1,16 +1,20 @@
 //! The handling of one message: its effect, and the note that it was handled, in one unit of work.
 
-use super::notes::{self as inbox_notes, InboxKeys, KeyParked, Parked, Seen};
-use super::{Inbox, InboxError, InboxOptions, MessageContext};
-use crate::bus::{ForeignMessage, Message, Purpose, Topic};
+use super::held::{self, HeldBy};
+use super::notes::{self as inbox_notes, InboxKeys, Line, Parked, Seen};
+use super::{Inbox, InboxError, InboxOptions, MessageContext, ParkedCause};
+use crate::bus::{ForeignMessage, Message, MessageError, Purpose, Topic};
+use crate::codec::{DecodeError, DecodeReason};
 use crate::command::{CommandAnswered, Refused};
 use crate::consumer::control::{Control, Mode, give_way};
 use crate::consumer::notes::{self, NoteError};
 use crate::consumer::status::{ConsumerState, Progress};
 use crate::consumer::track::panic_message;
+use crate::error::{AppendError, LoadError, StoreError};
+use crate::limits::LimitError;
 use crate::projection::HandlerError;
 use crate::record::NewEvent;
-use crate::store::ExpectedVersion;
+use crate::store::{EntryError, ExpectedVersion};
 use crate::stream_name::StreamName;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
 use futures_util::FutureExt as _;
@@ -28,6 +32,11 @@ pub(crate) trait Dispatch: Send + Sync + 'static {
     fn queue(&self) -> &str;
 
     fn topics(&self) -> Vec<Topic>;
+
+    /// What a message is in order with.
+    fn line<'m>(&self, message: &'m Message) -> Line<'m> {
+        Line::new(&message.source, &message.key)
+    }
 
     /// Handles a message within a unit of work; gives the reply to a command.
     fn dispatch(
@@ -82,6 +91,15 @@ pub(super) enum AttemptError {
     Unreadable(String),
     /// The handler has failed.
     Handler(HandlerError),
+    /// It is to be parked behind another one, and is too large for that.
+    TooLarge(Box<Parked>),
+}
+
+/// What became of a message that was tried.
+enum Attempted {
+    Done,
+    /// It was to be set aside at the bus before, and has come again.
+    Aside,
 }
 
 impl From<NoteError> for AttemptError {
@@ -116,14 +134,7 @@ impl<D: Dispatch> Desk<D> {
     /// Takes care of what came out of the queue.
     pub(super) async fn take(&self, content: &Result<Message, ForeignMessage>) -> Outcome {
         match content {
-            Ok(message) => match inbox_notes::check_length(&self.keys, message) {
-                Ok(()) => self.handle(message).await,
-                Err(reason) => {
-                    let data = message.to_json().into_bytes();
-                    let foreign = ForeignMessage::new(reason, Vec::new(), data);
-                    self.park_alone(Parked::foreign(&foreign), None).await
-                }
-            },
+            Ok(message) => self.handle(message).await,
             Err(foreign) => self.park_alone(Parked::foreign(foreign), None).await,
         }
     }
@@ -132,13 +143,32 @@ impl<D: Dispatch> Desk<D> {
         let (mut failures, mut tries) = (0, Tries::default());
         loop {
             let error = match self.attempt(message).await {
-                Ok(()) => {
+                Ok(Attempted::Done) => {
                     self.recovered(failures + tries.troubles);
                     return Outcome::Done;
                 }
+                Ok(Attempted::Aside) => return Outcome::SetAside(TOO_LARGE.to_owned()),
                 Err(AttemptError::Unreadable(error)) => {
-                    let parked = Parked::of(message, false, error, 0);
+                    let parked = Parked::of(message, ParkedCause::Unread, error, 0);
                     return self.park_alone(parked, Some(message)).await;
+                }
+                Err(AttemptError::TooLarge(parked)) => {
+                    return self.park_alone(*parked, Some(message)).await;
+                }
+                Err(AttemptError::Handler(error)) if is_of_limits(&error) => {
+                    let (cause, error) = (ParkedCause::Failed, error.to_string());
+                    let parked = Parked::of(message, cause, error, failures + 1);
+                    return self.park_alone(parked, Some(message)).await;
+                }
+                Err(AttemptError::Handler(error)) if lacks_knowledge(&error) => {
+                    return self
+                        .give_up(
+                            message,
+                            ParkedCause::Unread,
+                            error.to_string(),
+                            failures + 1,
+                        )
+                        .await;
                 }
                 Err(AttemptError::Handler(error)) => error,
                 Err(other) => match self.meet(other, &mut tries).await {
@@ -150,7 +180,9 @@ impl<D: Dispatch> Desk<D> {
             failures += 1;
             let text = error.to_string();
             let Some(wait) = self.options.policy.wait_after(failures) else {
-                return self.give_up(message, text, failures).await;
+                return self
+                    .give_up(message, ParkedCause::Failed, text, failures)
+                    .await;
             };
             let state = ConsumerState::Retrying;
             self.progress.failed(state, None, failures, text);
@@ -212,43 +244,58 @@ impl<D: Dispatch> Desk<D> {
             }
             AttemptError::Unreadable(error) => Some(error.into()),
             AttemptError::Handler(error) => Some(error),
+            AttemptError::TooLarge(parked) => Some(parked.error.into()),
         }
     }
 
     /// Handles a message that comes out of the queue, unless it was taken care of before.
-    async fn attempt(&self, message: &Message) -> Result<(), AttemptError> {
+    async fn attempt(&self, message: &Message) -> Result<Attempted, AttemptError> {
         let mut unit = self.work.unit();
-        if self.is_seen(message, &mut unit).await? {
+        if let Some(seen) = self.seen(message, &mut unit).await? {
             tracing::debug!(id = message.id, "message was handled before");
-            return Ok(());
+            return Ok(if seen.is_aside {
+                Attempted::Aside
+            } else {
+                Attempted::Done
+            });
         }
-        let key = self.keys.key(&message.key);
-        let parked: Option<KeyParked> = notes::get(&self.work, &mut unit, &key).await?;
-        if parked.is_some() {
-            let error = format!("an earlier message of key \"{}\" is parked", message.key);
-            let parked = Parked::of(message, true, error, 0);
-            inbox_notes::park(&self.work, &mut unit, &self.keys, &parked).await?;
+        let line = self.dispatch.line(message);
+        let held = held::held_by(&self.work, &mut unit, &self.keys, line).await?;
+        let mut behind = None;
+        if let Some(held) = held {
+            let error = format!("an earlier message of key \"{}\" is parked", line.key);
+            let mut parked = Parked::of(message, ParkedCause::Follows, error, 0).holding(line);
+            if held == HeldBy::Key {
+                parked.source = None;
+            }
+            held::park(&self.work, &mut unit, &self.keys, parked.clone()).await?;
+            behind = Some(parked);
         } else {
             self.run_handler(message, &mut unit).await?;
         }
-        inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message).await?;
-        unit.commit().await?;
-        self.progress.update(|status| match parked {
-            Some(_) => status.parked += 1,
-            None => status.handled += 1,
+        inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message, false).await?;
+        let is_parked = behind.is_some();
+        match (unit.commit().await.map_err(AttemptError::from), behind) {
+            (Err(AttemptError::Handler(_)), Some(parked)) => {
+                return Err(AttemptError::TooLarge(Box::new(parked)));
+            }
+            (committed, _) => committed?,
+        }
+        self.progress.update(|status| match is_parked {
+            true => status.parked += 1,
+            false => status.handled += 1,
         });
-        Ok(())
+        Ok(Attempted::Done)
     }
 
-    /// Whether a message was taken care of before. The commit fails if another does so meanwhile.
-    pub(super) async fn is_seen(
+    /// What is known of a message that was taken care of before. The commit fails if another takes care of it meanwhile.
+    pub(super) async fn seen(
         &self,
         message: &Message,
         unit: &mut UnitOfWork,
-    ) -> Result<bool, NoteError> {
+    ) -> Result<Option<Seen>, NoteError> {
         let seen = self.keys.seen(message);
-        let seen: Option<Seen> = notes::get(&self.work, unit, &seen).await?;
-        Ok(seen.is_some())
+        notes::get(&self.work, unit, &seen).await
     }
 
     /// Lets the handler fill a unit of work, and adds the answer to a command.
@@ -332,4 +379,32 @@ pub(super) struct Tries {
 
 pub(super) fn is_command(message: &Message) -> bool {
     matches!(message.purpose, Purpose::Command { .. })
+}
+
+/// What a bus is told where a message could not be parked.
+pub(super) const TOO_LARGE: &str = "it could not be handled, and is too large to be parked";
+
+/// Whether what a message says breaks a limit, as an id that cannot be: it does so again, however often, and whoever sends
+/// such a thing holds up nobody else.
+pub(super) fn is_of_limits(error: &HandlerError) -> bool {
+    let of_store = |error: &StoreError| matches!(error, StoreError::Limit(_));
+    let of_append =
+        |error: &AppendError| matches!(error, AppendError::Store(error) if of_store(error));
+    error.is::<LimitError>()
+        || error.downcast_ref().is_some_and(of_store)
+        || error.downcast_ref().is_some_and(of_append)
+        || matches!(error.downcast_ref(), Some(LoadError::Store(error)) if of_store(error))
+        || match error.downcast_ref() {
+            Some(CommitError::Append(error)) => of_append(error),
+            Some(CommitError::Entries(EntryError::Store(error))) => of_store(error),
+            _ => false,
+        }
+}
+
+/// Whether a handler has failed as this release cannot read what it needs: one that can is to do it.
+pub(super) fn lacks_knowledge(error: &HandlerError) -> bool {
+    error.is::<DecodeReason>()
+        || error.is::<DecodeError>()
+        || error.is::<MessageError>()
+        || matches!(error.downcast_ref(), Some(LoadError::Decode(_)))
 }

@@ -2,18 +2,21 @@
 
 mod context;
 mod handling;
+mod held;
+mod memory;
 mod notes;
 mod options;
 mod parked;
 mod parking;
 mod receiver;
 mod requests;
+mod unread;
 
 pub use context::MessageContext;
 pub(crate) use handling::{Desk, Dispatch, ToHandlers};
-pub(crate) use notes::InboxKeys;
+pub(crate) use notes::{InboxKeys, Line};
 pub use options::InboxOptions;
-pub use parked::ParkedMessage;
+pub use parked::{ParkedCause, ParkedMessage};
 pub(crate) use receiver::{queue_of, receive};
 pub(crate) use requests::parked_messages;
 

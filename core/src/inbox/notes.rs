@@ -1,18 +1,34 @@
 //! What an inbox writes down: which messages were taken care of, and what is parked.
 
-use super::parked::ParkedMessage;
+use super::parked::{ParkedCause, ParkedMessage};
 use crate::bus::{ForeignMessage, Message};
 use crate::consumer::notes::{self, NoteError};
 use crate::limits::ENTRY_KEY_BYTES;
-use crate::metadata::EventId;
 use crate::time::Timestamp;
 use crate::unit_of_work::{UnitOfWork, Work};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The most bytes that the keys of notes have beside the name of the inbox and what is of the message.
 const AROUND: usize = 40;
+/// The most bytes of an error that are kept. Handlers put whole payloads into them.
+const ERROR_BYTES: usize = 16 << 10;
+
+/// Whose messages stay in order behind one that is parked: what one service sends under one key. A stranger who uses the
+/// key of others holds up nothing of theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Line<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) key: &'a str,
+}
+
+impl<'a> Line<'a> {
+    pub(crate) const fn new(source: &'a str, key: &'a str) -> Self {
+        Line { source, key }
+    }
+}
 
 /// The keys of one inbox's notes.
 #[derive(Debug, Clone)]
@@ -24,9 +40,13 @@ impl InboxKeys {
         InboxKeys(format!("inbox/{name}/"))
     }
 
-    /// That a message was taken care of. The length tells where the source ends.
+    /// That a message was taken care of. The length tells where the source ends; what is too long for a key stands there
+    /// as its hash.
     pub(super) fn seen(&self, message: &Message) -> String {
         let Message { source, id, .. } = message;
+        if source.len() + id.len() > self.room() {
+            return format!("{}seen/long/{}", self.0, hash(source, id));
+        }
         format!("{}seen/{}/{source}/{id}", self.0, source.len())
     }
 
@@ -52,6 +72,11 @@ impl InboxKeys {
         Some(format!("{}seen/{message}", self.0))
     }
 
+    /// Up to when time has passed, as far as that was watched.
+    pub(super) fn watched(&self) -> String {
+        format!("{}watched", self.0)
+    }
+
     /// How many bytes of a message fit into the key of a note.
     const fn room(&self) -> usize {
         ENTRY_KEY_BYTES.saturating_sub(AROUND + self.0.len())
@@ -65,9 +90,24 @@ impl InboxKeys {
         format!("{}parked/{number}", self.0)
     }
 
-    /// How many messages of a key are parked.
-    pub(super) fn key(&self, key: &str) -> String {
-        format!("{}key/{key}", self.0)
+    /// How many messages of a line are parked.
+    pub(super) fn held(&self, line: Line<'_>) -> String {
+        format!("{}held/{}", self.0, hash(line.source, line.key))
+    }
+
+    /// Those messages, in order.
+    pub(super) fn behind_all(&self, line: Line<'_>) -> String {
+        format!("{}behind/{}/", self.0, hash(line.source, line.key))
+    }
+
+    pub(super) fn behind(&self, line: Line<'_>, place: u64) -> String {
+        format!("{}{place:020}", self.behind_all(line))
+    }
+
+    /// How many messages of a key are parked, whoever has sent them: so it was written down before there were lines.
+    /// `None` for what was too long for that.
+    pub(super) fn key(&self, key: &str) -> Option<String> {
+        (key.len() <= self.room()).then(|| format!("{}key/{key}", self.0))
     }
 
     pub(super) fn requests(&self) -> String {
@@ -79,20 +119,20 @@ impl InboxKeys {
     }
 }
 
+/// Two texts of any length, as a part of a key. It never changes: what was written down is found by it.
+fn hash(first: &str, second: &str) -> Uuid {
+    let text = format!("{}/{first}/{second}", first.len());
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes())
+}
+
 /// When a message was taken care of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Seen {
     /// Microseconds since 1970.
     pub(super) at: u64,
-}
-
-/// How many messages of a key are parked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KeyParked {
-    pub(super) messages: u64,
-    /// The place of the next one.
-    #[serde(default)]
-    pub(super) next: u64,
+    /// Whether that was to set it aside at the bus, where it may not have arrived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_aside: bool,
 }
 
 /// What is asked for about a parked message.
@@ -105,7 +145,10 @@ pub(super) struct MessageRequest {
 /// A message that was parked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Parked {
-    /// The message, as CloudEvents in JSON; none when it is a stranger's.
+    /// Why, in one word. It stands first, so that it can be told without reading the message; earlier releases wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cause: Option<ParkedCause>,
+    /// The message, as CloudEvents in JSON; none when it is a stranger's, or is not kept here.
     pub(super) message: Option<String>,
     /// Of a stranger's.
     pub(super) attributes: Vec<(String, String)>,
@@ -113,7 +156,10 @@ pub(super) struct Parked {
     pub(super) data: String,
     /// The key whose later messages are parked behind it.
     pub(super) key: Option<String>,
-    /// Which one of its key it is. Clocks go wrong, and differ between programs: numbers alone do not tell.
+    /// Of whom they are; of whomever, when none is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<String>,
+    /// Which one of its line it is. Clocks go wrong, and differ between programs: numbers alone do not tell.
     #[serde(default)]
     pub(super) place: u64,
     pub(super) error: String,
@@ -124,45 +170,111 @@ pub(super) struct Parked {
 }
 
 impl Parked {
-    pub(super) fn of(message: &Message, holds_key: bool, error: String, failures: u32) -> Self {
+    /// A message that is in nobody's way.
+    pub(super) fn of(
+        message: &Message,
+        cause: ParkedCause,
+        error: impl Into<String>,
+        failures: u32,
+    ) -> Self {
         let now = Timestamp::now().as_micros();
         Parked {
+            cause: Some(cause),
             message: Some(message.to_json()),
             attributes: Vec::new(),
             data: String::new(),
-            key: holds_key.then(|| message.key.clone()),
+            key: None,
+            source: None,
             place: 0,
-            error,
+            error: shortened(error.into()),
             failures,
             parked: now,
             tried: now,
         }
     }
 
+    /// Lets the later messages of a line wait behind it.
+    pub(super) fn holding(mut self, line: Line<'_>) -> Self {
+        self.key = Some(line.key.to_owned());
+        self.source = Some(line.source.to_owned());
+        self
+    }
+
     pub(super) fn foreign(foreign: &ForeignMessage) -> Self {
         let now = Timestamp::now().as_micros();
         Parked {
+            cause: Some(ParkedCause::Foreign),
             message: None,
             attributes: foreign.attributes.clone(),
             data: STANDARD.encode(&foreign.data),
             key: None,
+            source: None,
             place: 0,
-            error: foreign.reason.clone(),
+            error: shortened(foreign.reason.clone()),
             failures: 0,
             parked: now,
             tried: now,
         }
     }
 
-    /// The message; or what came instead of one.
+    /// That it is parked, without the message itself, which is set aside at the bus.
+    pub(super) fn aside(self, message: &Message, error: &str) -> Self {
+        let attributes = [
+            ("id", &message.id),
+            ("source", &message.source),
+            ("type", &message.name),
+            ("partitionkey", &message.key),
+        ];
+        let attributes =
+            attributes.map(|(name, value)| (name.to_owned(), shortened(value.clone())));
+        Parked {
+            cause: Some(ParkedCause::TooLarge),
+            message: None,
+            attributes: attributes.to_vec(),
+            error: format!(
+                "it is too large to be kept here ({error}), and was set aside at the bus; take it from there, and evict this one: {}",
+                self.error
+            ),
+            ..self
+        }
+    }
+
+    /// Whose messages are parked behind it, as far as it is known of whom.
+    pub(super) fn line(&self) -> Option<Line<'_>> {
+        Some(Line::new(self.source.as_deref()?, self.key.as_deref()?))
+    }
+
+    /// The message; or what came instead of one. What earlier releases took for a stranger's may be read now.
     pub(super) fn content(&self) -> Result<Message, ForeignMessage> {
-        match &self.message {
-            Some(message) => Message::from_json(message.as_bytes()),
-            None => Err(ForeignMessage::new(
+        if let Some(message) = &self.message {
+            return Message::from_json(message.as_bytes());
+        }
+        let data = STANDARD.decode(&self.data).unwrap_or_default();
+        let read = if self.attributes.is_empty() {
+            Message::from_json(&data)
+        } else {
+            let attributes = self.attributes.iter();
+            let attributes = attributes.map(|(name, value)| (&**name, &**value));
+            Message::from_attributes(attributes, data.clone())
+        };
+        match read {
+            Ok(message) if self.cause != Some(ParkedCause::TooLarge) => Ok(message),
+            _ => Err(ForeignMessage::new(
                 self.error.clone(),
                 self.attributes.clone(),
-                STANDARD.decode(&self.data).unwrap_or_default(),
+                data,
             )),
+        }
+    }
+
+    /// Why it is parked; what earlier releases have parked shows it by other things.
+    fn cause(&self) -> ParkedCause {
+        match (self.cause, &self.message, &self.key, self.failures) {
+            (Some(cause), ..) => cause,
+            (None, None, ..) => ParkedCause::Foreign,
+            (None, _, None, _) => ParkedCause::Unread,
+            (None, _, _, 0) => ParkedCause::Follows,
+            _ => ParkedCause::Failed,
         }
     }
 
@@ -170,6 +282,7 @@ impl Parked {
         ParkedMessage {
             number: number.to_owned(),
             content: self.content(),
+            cause: self.cause(),
             holds_key: self.key.is_some(),
             error: self.error,
             failures: self.failures,
@@ -179,21 +292,14 @@ impl Parked {
     }
 }
 
-/// Whether the texts of a message are short enough to be parts of notes' keys; else says so.
-pub(super) fn check_length(keys: &InboxKeys, message: &Message) -> Result<(), String> {
-    let most = keys.room();
-    let identity = message.source.len() + message.id.len();
-    if identity > most {
-        return Err(format!(
-            "its source and its id have {identity} bytes together, and at most {most} can be remembered"
-        ));
+/// The beginning of a text that may be longer than what a note can keep.
+pub(super) fn shortened(mut text: String) -> String {
+    if text.len() > ERROR_BYTES {
+        let left_out = text.len() - ERROR_BYTES;
+        text.truncate(text.floor_char_boundary(ERROR_BYTES));
+        text.push_str(&format!("\u{2026} ({left_out} bytes more)"));
     }
-    match message.key.len() {
-        key if key > most => Err(format!(
-            "its key has {key} bytes, and at most {most} can be remembered"
-        )),
-        _ => Ok(()),
-    }
+    text
 }
 
 /// Notes that a message was taken care of.
@@ -202,76 +308,14 @@ pub(super) async fn put_seen(
     unit: &mut UnitOfWork,
     keys: &InboxKeys,
     message: &Message,
+    is_aside: bool,
 ) -> Result<(), NoteError> {
     let (seen, now) = (keys.seen(message), Timestamp::now());
-    let note = Seen {
-        at: now.as_micros(),
+    let at = now.as_micros();
+    notes::put(work, unit, &seen, Seen { at, is_aside }).await?;
+    let at = Seen {
+        at,
+        is_aside: false,
     };
-    notes::put(work, unit, &seen, note).await?;
-    notes::put(work, unit, &keys.seen_at(now, &seen), note).await
-}
-
-/// Parks a message, behind those of its key that are parked if it has one.
-pub(super) async fn park(
-    work: &Work,
-    unit: &mut UnitOfWork,
-    keys: &InboxKeys,
-    parked: &Parked,
-) -> Result<(), NoteError> {
-    let mut parked = parked.clone();
-    if let Some(key) = &parked.key {
-        parked.place = change_key(work, unit, keys, key, 1).await?;
-    }
-    // Numbers sort by time, as far as clocks are right.
-    let number = EventId::new().to_string();
-    notes::put(work, unit, &keys.parked(&number), parked).await
-}
-
-/// Lets the later messages of a parked one's key pass.
-pub(super) async fn release_key(
-    work: &Work,
-    unit: &mut UnitOfWork,
-    keys: &InboxKeys,
-    parked: &mut Parked,
-) -> Result<(), NoteError> {
-    match parked.key.take() {
-        Some(key) => change_key(work, unit, keys, &key, -1).await.map(drop),
-        None => Ok(()),
-    }
-}
-
-/// Takes a message out of what is parked.
-pub(super) async fn unpark(
-    work: &Work,
-    unit: &mut UnitOfWork,
-    keys: &InboxKeys,
-    number: &str,
-    parked: &Parked,
-) -> Result<(), NoteError> {
-    if let Some(key) = &parked.key {
-        change_key(work, unit, keys, key, -1).await?;
-    }
-    notes::remove(work, unit, &keys.parked(number)).await
-}
-
-/// Gives the place that was the next one.
-async fn change_key(
-    work: &Work,
-    unit: &mut UnitOfWork,
-    keys: &InboxKeys,
-    key: &str,
-    by: i64,
-) -> Result<u64, NoteError> {
-    let note = keys.key(key);
-    let before: Option<KeyParked> = notes::get(work, unit, &note).await?;
-    let KeyParked { messages, next } = before.unwrap_or_default();
-    let after = KeyParked {
-        messages: messages.saturating_add_signed(by),
-        next: next + u64::from(by > 0),
-    };
-    match after.messages {
-        0 => notes::remove(work, unit, &note).await?,
-        _ => notes::put(work, unit, &note, after).await?,
-    }
-    Ok(next)
+    notes::put(work, unit, &keys.seen_at(now, &seen), at).await
 }

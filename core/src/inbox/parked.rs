@@ -2,13 +2,44 @@
 
 use crate::bus::{ForeignMessage, Message};
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A message that was parked: it could not be read, or its handler failed, or it follows one that failed and has the
-/// same key.
+/// Why a message is parked, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ParkedCause {
+    /// Its handler has failed on it.
+    Failed,
+    /// It follows one that is parked, and was not tried.
+    Follows,
+    /// This release cannot read it, has no handler for it, or cannot read what its handler needs: a newer version, an
+    /// unknown name. A release that knows it handles it without being asked; each that starts tries once.
+    Unread,
+    /// It is no message of Midgard's.
+    Foreign,
+    /// It is too large to be kept here, and was set aside at the bus. Take it from there, and evict it here.
+    TooLarge,
+}
+
+impl fmt::Display for ParkedCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ParkedCause::Failed => "failed",
+            ParkedCause::Follows => "follows",
+            ParkedCause::Unread => "unread",
+            ParkedCause::Foreign => "foreign",
+            ParkedCause::TooLarge => "too large",
+        })
+    }
+}
+
+/// A message that was parked: it could not be read, or its handler failed, or it follows one that failed, of the same
+/// source and with the same key.
 ///
 /// It is kept in the store of the service until someone [retries](crate::MidgardHandle::retry_message) or
-/// [evicts](crate::MidgardHandle::evict_message) it.
+/// [evicts](crate::MidgardHandle::evict_message) it, or, if it could not be read, until a release handles it that can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParkedMessage {
@@ -16,8 +47,10 @@ pub struct ParkedMessage {
     pub number: String,
     /// The message; or what came instead of one.
     pub content: Result<Message, ForeignMessage>,
-    /// Whether later messages of its key are parked behind it, so that they stay in order. What cannot be read is in
-    /// nobody's way.
+    /// Why it is parked, in one word.
+    pub cause: ParkedCause,
+    /// Whether later messages of its source with its key are parked behind it, so that they stay in order. What cannot be
+    /// read is in nobody's way.
     pub holds_key: bool,
     /// Why it is parked, as of its last try.
     pub error: String,

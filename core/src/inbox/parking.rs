@@ -1,7 +1,12 @@
 //! Messages that are not handled: parked or skipped, and later retried or given up.
 
-use super::handling::{AttemptError, Desk, Dispatch, Outcome, Tries, is_command};
-use super::notes::{self as inbox_notes, Parked};
+use super::ParkedCause;
+use super::handling::{
+    AttemptError, Desk, Dispatch, Outcome, TOO_LARGE, Tries, is_command, is_of_limits,
+    lacks_knowledge,
+};
+use super::held;
+use super::notes::{self as inbox_notes, Parked, shortened};
 use crate::bus::Message;
 use crate::command::Refused;
 use crate::consumer::failure::Then;
@@ -12,7 +17,13 @@ use crate::unit_of_work::UnitOfWork;
 
 impl<D: Dispatch> Desk<D> {
     /// The handler has failed often enough.
-    pub(super) async fn give_up(&self, message: &Message, error: String, failures: u32) -> Outcome {
+    pub(super) async fn give_up(
+        &self,
+        message: &Message,
+        cause: ParkedCause,
+        error: String,
+        failures: u32,
+    ) -> Outcome {
         let then = self.options.policy.then();
         if then == Then::Stop {
             return Outcome::Failed {
@@ -22,37 +33,49 @@ impl<D: Dispatch> Desk<D> {
         }
         let state = ConsumerState::Live;
         self.progress.failed(state, None, failures, error.clone());
-        let end = if then == Then::Park {
-            Fate::Park(Parked::of(message, true, error, failures))
+        // What another release can do is not skipped.
+        let fate = if then == Then::Park || cause == ParkedCause::Unread {
+            let line = self.dispatch.line(message);
+            Fate::Park(Parked::of(message, cause, error, failures).holding(line))
         } else {
             Fate::Skip { error }
         };
-        self.write_down(&end, Some(message)).await
+        self.write_down(fate, Some(message)).await
     }
 
-    /// Parks what is in nobody's way.
+    /// Parks what its handler is not tried on again.
     pub(super) async fn park_alone(&self, parked: Parked, message: Option<&Message>) -> Outcome {
         let (inbox, error) = (self.dispatch.queue(), parked.error.as_str());
         tracing::warn!(inbox, error, "message parked");
-        self.write_down(&Fate::Park(parked), message).await
+        self.write_down(Fate::Park(parked), message).await
     }
 
     /// Writes down what becomes of a message that is not handled, and that it was taken care of.
-    async fn write_down(&self, fate: &Fate, message: Option<&Message>) -> Outcome {
+    async fn write_down(&self, mut fate: Fate, message: Option<&Message>) -> Outcome {
         let mut tries = Tries::default();
-        while let Err(error) = self.try_to_write(fate, message).await {
+        while let Err(error) = self.try_to_write(&fate, message).await {
             let is_conflict = matches!(error, AttemptError::Conflict(_));
             if let Some(error) = self.meet(error, &mut tries).await
                 && !is_conflict
             {
-                return Outcome::SetAside(error.to_string());
+                let error = error.to_string();
+                match (fate, message) {
+                    (Fate::Park(parked), Some(message)) => {
+                        fate = Fate::Aside(parked.aside(message, &error));
+                        continue;
+                    }
+                    _ => return Outcome::SetAside(error),
+                }
             }
             if self.is_given_up(&tries) {
                 return Outcome::Abandoned(tries.last);
             }
         }
         self.recovered(tries.troubles);
-        Outcome::Done
+        match fate {
+            Fate::Aside(_) => Outcome::SetAside(TOO_LARGE.to_owned()),
+            Fate::Park(_) | Fate::Skip { .. } => Outcome::Done,
+        }
     }
 
     async fn try_to_write(
@@ -63,29 +86,35 @@ impl<D: Dispatch> Desk<D> {
         let mut unit = self.work.unit();
         if let Some(message) = message {
             // Another copy of it may have been handled meanwhile; or it was written here, and that was not known.
-            if self.is_seen(message, &mut unit).await? {
+            if self.seen(message, &mut unit).await?.is_some() {
                 return Ok(());
             }
-            inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message).await?;
+            let is_aside = matches!(fate, Fate::Aside(_));
+            inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message, is_aside).await?;
         }
-        match (fate, message) {
-            (Fate::Park(parked), _) => {
-                inbox_notes::park(&self.work, &mut unit, &self.keys, parked).await?;
+        let command = message.filter(|message| is_command(message));
+        match (fate, command) {
+            (Fate::Park(parked) | Fate::Aside(parked), _) => {
+                held::park(&self.work, &mut unit, &self.keys, parked.clone()).await?;
             }
-            (Fate::Skip { error }, Some(message)) if is_command(message) => {
-                self.refuse(message, &given_up(error), &mut unit)?;
+            (Fate::Skip { error }, Some(command)) => {
+                self.refuse(command, &given_up(error), &mut unit)?;
             }
-            (Fate::Skip { .. }, _) => {}
+            (Fate::Skip { .. }, None) => {}
+        }
+        if let (Fate::Aside(_), Some(command)) = (fate, command) {
+            // Nobody handles it here any more.
+            self.refuse(command, &given_up(TOO_LARGE), &mut unit)?;
         }
         unit.commit().await?;
         self.progress.update(|status| match fate {
-            Fate::Park(_) => status.parked += 1,
+            Fate::Park(_) | Fate::Aside(_) => status.parked += 1,
             Fate::Skip { .. } => status.skipped += 1,
         });
         Ok(())
     }
 
-    /// Handles a parked message again; updates its note when that fails. Says whether it is done.
+    /// Handles a parked message again; updates its note when that fails. Says whether what follows it may be tried.
     pub(super) async fn retry(&self, number: &str) -> Result<bool, AttemptError> {
         let mut unit = self.work.unit();
         let key = self.keys.parked(number);
@@ -93,9 +122,15 @@ impl<D: Dispatch> Desk<D> {
         let Some(parked) = parked else {
             return Ok(true);
         };
-        let (error, failures) = match parked.content() {
-            Err(foreign) => (foreign.reason, 0),
-            Ok(message) => match self.try_parked(&message, unit, number, &parked).await {
+        let failed = match parked.content() {
+            Err(foreign) => Failed {
+                // One that was set aside holds up its line until it is evicted.
+                is_in_the_way: parked.cause == Some(ParkedCause::TooLarge),
+                cause: parked.cause,
+                error: foreign.reason,
+                failures: 0,
+            },
+            Ok(message) => match self.try_parked(&message, unit, number, parked).await {
                 Ok(()) => {
                     self.progress.update(|status| {
                         status.parked = status.parked.saturating_sub(1);
@@ -103,9 +138,7 @@ impl<D: Dispatch> Desk<D> {
                     });
                     return Ok(true);
                 }
-                Err(AttemptError::Handler(error)) => (error.to_string(), 1),
-                Err(AttemptError::Unreadable(error)) => (error, 0),
-                Err(other) => return Err(other),
+                Err(error) => Failed::of(error)?,
             },
         };
         let mut unit = self.work.unit();
@@ -114,17 +147,17 @@ impl<D: Dispatch> Desk<D> {
         let Some(mut parked) = known else {
             return Ok(true);
         };
-        parked.error = error;
-        parked.failures += failures;
+        parked.cause = failed.cause;
+        parked.error = shortened(failed.error);
+        parked.failures += failed.failures;
         parked.tried = Timestamp::now().as_micros();
-        let is_unreadable = failures == 0;
-        if is_unreadable {
+        if !failed.is_in_the_way {
             // It was parked behind another one, unread: from here on it is in nobody's way.
-            inbox_notes::release_key(&self.work, &mut unit, &self.keys, &mut parked).await?;
+            held::release(&self.work, &mut unit, &self.keys, &mut parked).await?;
         }
         notes::put(&self.work, &mut unit, &key, parked).await?;
         unit.commit().await?;
-        Ok(is_unreadable)
+        Ok(!failed.is_in_the_way)
     }
 
     /// Handles a parked message, and takes it out of what is parked.
@@ -133,10 +166,18 @@ impl<D: Dispatch> Desk<D> {
         message: &Message,
         mut unit: UnitOfWork,
         number: &str,
-        parked: &Parked,
+        parked: Parked,
     ) -> Result<(), AttemptError> {
-        self.run_handler(message, &mut unit).await?;
-        inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;
+        // What was no message when it came was not remembered, and may have come again.
+        let is_new = parked.message.is_none();
+        let is_seen = is_new && self.seen(message, &mut unit).await?.is_some();
+        if !is_seen {
+            self.run_handler(message, &mut unit).await?;
+        }
+        if is_new {
+            inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message, false).await?;
+        }
+        held::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;
         Ok(unit.commit().await?)
     }
 
@@ -153,7 +194,7 @@ impl<D: Dispatch> Desk<D> {
         {
             self.refuse(&message, &given_up(&parked.error), &mut unit)?;
         }
-        inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, &parked).await?;
+        held::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;
         unit.commit().await?;
         self.progress
             .update(|status| status.parked = status.parked.saturating_sub(1));
@@ -164,7 +205,43 @@ impl<D: Dispatch> Desk<D> {
 /// What becomes of a message that is not handled.
 enum Fate {
     Park(Parked),
-    Skip { error: String },
+    /// Its place is kept here, and it is set aside at the bus.
+    Aside(Parked),
+    Skip {
+        error: String,
+    },
+}
+
+/// How a parked message has failed again.
+struct Failed {
+    cause: Option<ParkedCause>,
+    error: String,
+    failures: u32,
+    /// Whether what follows it waits for it still.
+    is_in_the_way: bool,
+}
+
+impl Failed {
+    /// Gives back what is no failure of the message.
+    fn of(error: AttemptError) -> Result<Self, AttemptError> {
+        let (cause, error, failures, is_in_the_way) = match error {
+            AttemptError::Handler(error) if is_of_limits(&error) => {
+                (ParkedCause::Failed, error.to_string(), 1, false)
+            }
+            AttemptError::Handler(error) if lacks_knowledge(&error) => {
+                (ParkedCause::Unread, error.to_string(), 1, true)
+            }
+            AttemptError::Handler(error) => (ParkedCause::Failed, error.to_string(), 1, true),
+            AttemptError::Unreadable(error) => (ParkedCause::Unread, error, 0, false),
+            other => return Err(other),
+        };
+        Ok(Failed {
+            cause: Some(cause),
+            error,
+            failures,
+            is_in_the_way,
+        })
+    }
 }
 
 /// What is told to who has sent a command that is not handled any more.

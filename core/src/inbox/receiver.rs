@@ -2,12 +2,15 @@
 
 use super::InboxOptions;
 use super::handling::{Desk, Dispatch, Outcome, TROUBLES, Tries};
+use super::memory::Memory;
 use super::requests::Asked;
+use super::unread::{AT_ONCE, Search};
 use crate::bus::{BusError, Deliveries, Queue, Received, Settle, Subscriber, Verdict};
-use crate::consumer::control::Mode;
+use crate::consumer::control::{Mode, give_way};
 use crate::consumer::status::ConsumerState;
 use crate::runner::RunError;
 use crate::runner::supervise::failed;
+use futures_timer::Delay;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, Either, pending, select};
 use futures_util::stream::FuturesUnordered;
@@ -18,10 +21,10 @@ use std::time::{Duration, Instant};
 
 /// How often requests of other processes are looked for.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often it is looked for what another version has parked, and this one can read.
-const LOOK_FOR_UNREAD: Duration = Duration::from_secs(5);
-/// How often old messages are forgotten.
-const FORGET: Duration = Duration::from_secs(60);
+/// How long it is waited for what is in hand before more is received, where that can hardly be acknowledged.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// After how many messages the other consumers of the program have a turn.
+const TURN: u32 = 64;
 
 /// The queue of what messages are handed to.
 pub(crate) fn queue_of<D: Dispatch>(dispatch: &D, options: &InboxOptions) -> Queue {
@@ -47,7 +50,7 @@ async fn receive_until_end<D: Dispatch, B: Subscriber>(
     bus: B,
 ) -> Result<(), RunError> {
     let queue = queue_of(&desk.dispatch, &desk.options);
-    let mut failures = 0;
+    let (mut failures, mut rounds) = (0, Rounds::default());
     loop {
         let asked = desk.control.asked();
         if desk.control.is_over_for_receivers() {
@@ -58,7 +61,8 @@ async fn receive_until_end<D: Dispatch, B: Subscriber>(
             Either::Right(_) => break,
             Either::Left((Err(error), _)) => error,
             Either::Left((Ok(deliveries), _)) => {
-                match Shift::new(&desk, deliveries).work(&mut failures).await {
+                let shift = Shift::new(&desk, deliveries, &mut rounds);
+                match shift.work(&mut failures).await {
                     End::Stopped => break,
                     End::Lost(error) => error,
                     End::Failed(times, message) => {
@@ -119,6 +123,10 @@ struct Done {
 /// What became of the message of a job.
 enum Settled {
     Done,
+    /// What was asked for is to be looked at again.
+    Waits,
+    /// It was handled, and is not acknowledged: it comes again.
+    Unacknowledged,
     /// The program ends before it is handled. It comes again, and so must what follows it.
     Abandoned(String),
     /// The inbox is to end with it.
@@ -132,50 +140,68 @@ enum Happened {
     Done(Done),
 }
 
+/// What is done now and then between messages, whichever subscription they come from.
+#[derive(Default)]
+struct Rounds {
+    search: Search,
+    memory: Memory,
+}
+
 /// The work on what comes out of one subscription.
 struct Shift<'a, D, R> {
     desk: &'a Arc<Desk<D>>,
     deliveries: R,
+    rounds: &'a mut Rounds,
+    /// How many messages are in hand, and how many may be: fewer where a connection was lost before they could be
+    /// acknowledged, as those come again.
+    in_hand: usize,
+    most_in_hand: usize,
+    /// How many have come over the connection as it is.
+    received: usize,
     /// The keys that are at work, with what waits behind.
     keys: HashMap<String, VecDeque<Job>>,
     at_work: FuturesUnordered<BoxFuture<'a, Done>>,
     /// The parked messages that something was asked for about, and that are among the jobs.
     requests: HashSet<String>,
     looked: Option<(Instant, u64)>,
-    forgot: Option<Instant>,
-    looked_for_unread: Option<Instant>,
-    /// The numbers of what was parked unread that this program has tried.
-    tried_unread: HashSet<String>,
     /// Messages of strangers have no key: each is its own.
     strangers: u64,
 }
 
 impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
-    fn new(desk: &'a Arc<Desk<D>>, deliveries: R) -> Self {
+    fn new(desk: &'a Arc<Desk<D>>, deliveries: R, rounds: &'a mut Rounds) -> Self {
         Shift {
             desk,
             deliveries,
+            rounds,
+            in_hand: 0,
+            most_in_hand: desk.options.in_flight.into(),
+            received: 0,
             keys: HashMap::new(),
             at_work: FuturesUnordered::new(),
             requests: HashSet::new(),
             looked: None,
-            forgot: None,
-            looked_for_unread: None,
-            tried_unread: HashSet::new(),
             strangers: 0,
         }
     }
 
-    async fn work(&mut self, failures: &mut u32) -> End {
+    async fn work(mut self, failures: &mut u32) -> End {
+        let mut turns = 0;
         show_parked(self.desk).await;
         let end = loop {
             let asked = self.desk.control.asked();
             if self.desk.control.is_over_for_receivers() {
                 break End::Stopped;
             }
+            turns += 1;
+            if turns % TURN == 0 {
+                give_way().await;
+            }
             self.look_for_requests(asked).await;
             self.look_for_unread().await;
-            self.forget().await;
+            if let Err(error) = self.desk.forget(&mut self.rounds.memory).await {
+                tracing::warn!(%error, "messages that were handled long ago are not forgotten yet");
+            }
             match self.happened(asked).await {
                 None => {}
                 Some(Happened::Next(Ok(received))) => {
@@ -206,31 +232,41 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
         end
     }
 
-    /// Waits for a message, for a job that is done, or for something to be asked for.
+    /// Waits for a job that is done, for a message, or for something to be asked for. What was received goes before
+    /// what is to be received: a bus that always has something more must not keep it from being handled.
     async fn happened(&mut self, asked: u64) -> Option<Happened> {
-        let next = pin!(self.deliveries.next());
+        let is_full = self.in_hand >= self.most_in_hand;
+        let wait = LOOK.min(self.rounds.search.wait());
+        let next = pin!(async {
+            if is_full {
+                // Not for ever: what is in hand may be held up, and others are not to wait for that.
+                Delay::new(PATIENCE).await;
+            }
+            self.deliveries.next().await
+        });
         let done = pin!(async {
             match self.at_work.next().await {
                 Some(done) => done,
                 None => pending().await,
             }
         });
-        let happened = select(next, done);
-        Some(match self.desk.control.wait(asked, LOOK, happened).await? {
-            Either::Left((received, _)) => Happened::Next(received),
-            Either::Right((done, _)) => Happened::Done(done),
+        let happened = select(done, next);
+        Some(match self.desk.control.wait(asked, wait, happened).await? {
+            Either::Left((done, _)) => Happened::Done(done),
+            Either::Right((received, _)) => Happened::Next(received),
         })
     }
 
     fn enqueue_message(&mut self, received: Received) {
         let key = match &received.content {
-            Ok(message) => message.key.clone(),
+            Ok(message) => self.desk.dispatch.line(message).key.to_owned(),
             Err(_) => {
                 self.strangers += 1;
                 // No message's key has this character first.
                 format!("\0{}", self.strangers)
             }
         };
+        (self.in_hand, self.received) = (self.in_hand + 1, self.received + 1);
         self.enqueue(key, Job::Message(received));
     }
 
@@ -249,8 +285,13 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
             let (request, settled) = match job {
                 Job::Message(received) => (None, settle(desk, received).await),
                 Job::Request(asked) => {
-                    answer(desk, &asked).await;
-                    (Some(asked.number), Settled::Done)
+                    let is_done = answer(desk, &asked).await;
+                    let settled = if is_done {
+                        Settled::Done
+                    } else {
+                        Settled::Waits
+                    };
+                    (Some(asked.number), settled)
                 }
             };
             Done {
@@ -263,8 +304,25 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
 
     /// Takes in that a job is done, and begins the next of its key.
     fn finish(&mut self, done: Done, goes_on: bool) -> Option<End> {
+        if let Some(number) = &done.request {
+            self.requests.remove(number);
+        } else {
+            self.in_hand -= 1;
+        }
         let goes_on = match done.settled {
-            Settled::Done => goes_on,
+            Settled::Done => {
+                if done.request.is_none() {
+                    let all = usize::from(self.desk.options.in_flight);
+                    self.most_in_hand = all.min(self.most_in_hand + 1);
+                }
+                goes_on
+            }
+            Settled::Unacknowledged => goes_on,
+            Settled::Waits => {
+                let number = done.request.unwrap_or_default();
+                self.rounds.search.forget(&number);
+                goes_on
+            }
             Settled::Abandoned(message) if self.desk.control.mode() == Mode::Drain => {
                 // It may not be overtaken, and who waits for it is to be told.
                 return Some(End::Failed(TROUBLES + 1, message));
@@ -272,9 +330,6 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
             Settled::Abandoned(_) => false,
             Settled::Failed(failures, message) => return Some(End::Failed(failures, message)),
         };
-        if let Some(number) = done.request {
-            self.requests.remove(&number);
-        }
         let next = self.keys.get_mut(&done.key).and_then(VecDeque::pop_front);
         match next {
             Some(job) if goes_on => self.begin(done.key, job),
@@ -286,8 +341,13 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
     /// The bus was away: what waits here and was not begun is delivered again, in order, and is not kept twice.
     fn forget_waiting(&mut self) {
         for waiting in self.keys.values_mut() {
+            let before = waiting.len();
             waiting.retain(|job| matches!(job, Job::Request(_)));
+            self.in_hand -= before - waiting.len();
         }
+        // Where the connection ends after so many, some of fewer can be acknowledged.
+        let half = std::mem::take(&mut self.received) / 2;
+        self.most_in_hand = self.most_in_hand.min(half.max(1));
     }
 
     async fn look_for_requests(&mut self, asked: u64) {
@@ -296,7 +356,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
             return;
         }
         self.looked = Some((Instant::now(), asked));
-        match self.desk.asked().await {
+        match self.desk.asked(&self.requests).await {
             Ok(requests) => {
                 for request in requests {
                     if self.requests.insert(request.number.clone()) {
@@ -311,40 +371,18 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
     }
 
     async fn look_for_unread(&mut self) {
-        if self
-            .looked_for_unread
-            .is_some_and(|at| at.elapsed() < LOOK_FOR_UNREAD)
-        {
+        if !self.rounds.search.wait().is_zero() || self.requests.len() >= AT_ONCE {
             return;
         }
-        match self.desk.unread_lately().await {
+        match self.desk.search(&mut self.rounds.search).await {
             Ok(unread) => {
-                let tried = std::mem::take(&mut self.tried_unread);
                 for request in unread {
-                    let number = request.number.clone();
-                    let is_new = !tried.contains(&number);
-                    self.tried_unread.insert(number.clone());
-                    if is_new && self.requests.insert(number) {
+                    if self.requests.insert(request.number.clone()) {
                         self.enqueue(request.key.clone(), Job::Request(request));
                     }
                 }
             }
             Err(error) => tracing::warn!(%error, "parked messages could not be looked through"),
-        }
-        self.looked_for_unread = Some(Instant::now());
-    }
-
-    async fn forget(&mut self) {
-        if self.forgot.is_some_and(|at| at.elapsed() < FORGET) {
-            return;
-        }
-        match self.desk.forget().await {
-            Ok(true) => {}
-            Ok(false) => self.forgot = Some(Instant::now()),
-            Err(error) => {
-                self.forgot = Some(Instant::now());
-                tracing::warn!(%error, "messages that were handled long ago are not forgotten yet");
-            }
         }
     }
 }
@@ -369,20 +407,24 @@ async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Settled {
     if let Err(error) = settle.settle(verdict).await {
         // It comes again, and is known then.
         tracing::debug!(%error, "a message was handled but not acknowledged");
+        return Settled::Unacknowledged;
     }
     Settled::Done
 }
 
-/// Does what is asked for about parked messages.
-async fn answer<D: Dispatch>(desk: &Desk<D>, asked: &Asked) {
+/// Does what is asked for about parked messages; says whether it is done.
+async fn answer<D: Dispatch>(desk: &Desk<D>, asked: &Asked) -> bool {
     let mut tries = Tries::default();
-    while let Err(error) = desk.answer_request(asked).await {
-        let error = desk.meet(error, &mut tries).await;
+    loop {
+        let error = match desk.answer_request(asked).await {
+            Ok(is_done) => return is_done,
+            Err(error) => desk.meet(error, &mut tries).await,
+        };
         if error.is_some() || desk.is_given_up(&tries) {
             // It is asked for still, and tried again by the next who looks.
             let number = asked.number.as_str();
             tracing::warn!(number, ?error, "a request about a parked message waits");
-            return;
+            return false;
         }
     }
 }

@@ -451,6 +451,19 @@ impl<S: Store, P: Publisher> ViewStore for RelayNotes<S, P> {
         Ok(self.notes.list(&mut transaction.notes, prefix).await?)
     }
 
+    async fn list_page(
+        &self,
+        transaction: &mut RelayTransaction,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, String)>, RelayError> {
+        Ok(self
+            .notes
+            .list_page(&mut transaction.notes, prefix, after, limit)
+            .await?)
+    }
+
     async fn commit(&self, transaction: RelayTransaction) -> Result<(), RelayError> {
         self.publish(&transaction.messages).await?;
         Ok(self.notes.commit(transaction.notes).await?)

@@ -8,7 +8,7 @@ use super::{ProcessManager, Processes};
 use crate::consumer::DeadLetter;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
-use crate::consumer::notebook::{Answer, Ask, Notebook, NotebookOf};
+use crate::consumer::notebook::{Answer, Notebook, NotebookOf};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::inbox::{InboxKeys, parked_messages};
@@ -143,9 +143,10 @@ impl<P: ProcessManager> ProcessBook<P> {
                 process.deadline.get_or_insert(Timestamp::from_micros(at));
             }
         }
-        let letters = self.0.dead_letters().await?.into_iter();
+        let letters = self.0.dead_letters(Position::ZERO, usize::MAX).await?;
+        let letters = letters.into_iter();
         let letters = letters.map(|letter| (letter.sequence, letter.parked_at));
-        let answers = parked_messages(work, &InboxKeys::new(P::NAME)).await?;
+        let answers = parked_messages(work, &InboxKeys::new(P::NAME), "", usize::MAX).await?;
         let answers = answers.into_iter().filter_map(|parked| {
             let subject = parked.content.ok()?.subject?;
             let id = id_of::<P>(&subject)?.to_owned();
@@ -182,12 +183,12 @@ impl<P: ProcessManager> Notebook for ProcessBook<P> {
         self.0.checkpoint()
     }
 
-    fn dead_letters(&self) -> Answer<'_, Vec<DeadLetter>> {
-        self.0.dead_letters()
+    fn dead_letters(&self, after: Position, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
+        self.0.dead_letters(after, limit)
     }
 
-    fn ask<'a>(&'a self, ask: Ask<'a>) -> Answer<'a, bool> {
-        self.0.ask(ask)
+    fn ask<'a>(&'a self, positions: &'a [Position], is_eviction: bool) -> Answer<'a, usize> {
+        self.0.ask(positions, is_eviction)
     }
 
     fn processes(&self) -> Answer<'_, Vec<Process>> {

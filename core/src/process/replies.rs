@@ -1,13 +1,16 @@
 //! The answers to the commands of a process manager, as they come over a bus.
 
 use super::ProcessManager;
-use super::record::Kind;
+use super::record::{Instance, Kind};
 use super::step::{Input, Steps};
 use crate::bus::{Message, Purpose, Topic};
-use crate::command::Refused;
+use crate::codec::DecodeReason;
+use crate::command::{Refused, raw};
 use crate::event::Event as _;
-use crate::inbox::{Dispatch, InboxError};
+use crate::inbox::{Dispatch, InboxError, Line};
+use crate::limits::{Limited, PROCESS_ID_BYTES, check_text};
 use crate::record::NewEvent;
+use crate::stream_name::StreamName;
 use crate::unit_of_work::UnitOfWork;
 use std::sync::Arc;
 
@@ -28,6 +31,12 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         vec![Topic::replies(P::NAME)]
     }
 
+    /// Its process, whatever key it came with: nobody else's answers wait for one of another process.
+    fn line<'m>(&self, message: &'m Message) -> Line<'m> {
+        let process = message.subject.as_deref();
+        Line::new(&message.source, process.unwrap_or(&message.key))
+    }
+
     async fn dispatch(
         &self,
         message: &Message,
@@ -40,6 +49,17 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         else {
             return Err(InboxError::unknown(P::NAME, message));
         };
+        let command = command.to_string();
+        // Before anything of it can fail: a stranger's answers must not be in the way of a process that begins later.
+        if !self.0.waits_for(unit, id, &command).await? {
+            tracing::debug!(
+                id,
+                command,
+                "an answer that is not waited for was passed over"
+            );
+            return Ok(None);
+        }
+        raw(&message.data).map_err(|error| message.unreadable(DecodeReason::Payload(error)))?;
         let to = if message.name == Refused::NAME {
             message.decode::<Refused>()?;
             Kind::Refusal
@@ -51,11 +71,39 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
             name: &message.name,
             version: message.schema_version,
             data: &message.data,
-            command: Some(command.to_string()),
+            command: Some(command),
             correlation_id: message.correlation_id,
             cause: message.id.parse().ok(),
         };
-        let taken = self.0.take(unit, id, input).await;
-        taken.map(|()| None).map_err(InboxError::Handler)
+        match self.0.take(unit, id, input).await {
+            Ok(()) => Ok(None),
+            // What a newer release of its sender says is kept for a newer one of this service.
+            Err(error) => Err(match error.downcast::<DecodeReason>() {
+                Ok(reason) => message.unreadable(*reason).into(),
+                Err(error) => InboxError::Handler(error),
+            }),
+        }
+    }
+}
+
+impl<P: ProcessManager> Steps<P> {
+    /// Whether there is a process of this id that waits for the answer to a command.
+    async fn waits_for(
+        &self,
+        unit: &mut UnitOfWork,
+        id: &str,
+        command: &str,
+    ) -> Result<bool, InboxError> {
+        let stream = StreamName::new(format!("{}-{id}", P::NAME));
+        let checked = check_text(Limited::ProcessId, PROCESS_ID_BYTES, id).and(stream);
+        let Ok(stream) = checked else {
+            // There can be no such process.
+            return Ok(false);
+        };
+        let loaded = Instance::<P>::load(self.work.store(), &stream).await;
+        let instance = loaded.map_err(InboxError::Handler)?;
+        let waits = instance.waiting.contains_key(command);
+        unit.cache(stream, instance);
+        Ok(waits)
     }
 }

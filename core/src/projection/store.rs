@@ -106,6 +106,22 @@ pub trait ViewStore: Send + Sync + 'static {
         prefix: &str,
     ) -> impl Future<Output = Result<Vec<(String, String)>, Self::Error>> + Send;
 
+    /// At most so many of the notes whose key begins with a prefix and stands after a key, in the order of keys, in a
+    /// transaction that only reads. Without this, all are listed, and the others left out.
+    fn list_page(
+        &self,
+        transaction: &mut Self::Transaction,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(String, String)>, Self::Error>> + Send {
+        async move {
+            let all = self.list(transaction, prefix).await?;
+            let page = all.into_iter().filter(|(key, _)| **key > *after);
+            Ok(page.take(limit).collect())
+        }
+    }
+
     /// Looks at what the handler of one event has left, once it is done. An error here is that event's: it is
     /// tried again, skipped or parked, as its policy says. For rules that would else be looked at no sooner than at
     /// the commit, which is of many events. Without this, there is nothing to look at.

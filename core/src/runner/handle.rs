@@ -2,7 +2,7 @@
 
 use crate::consumer::DeadLetter;
 use crate::consumer::control::{Control, Mode};
-use crate::consumer::notebook::{Ask, Notebook};
+use crate::consumer::notebook::Notebook;
 use crate::consumer::notes::NoteError;
 use crate::consumer::status::{ConsumerKind, ConsumerState, Progress, Status};
 use crate::error::StoreError;
@@ -13,6 +13,7 @@ use crate::store::Store;
 use crate::time::Timestamp;
 use futures_timer::Delay;
 use futures_util::future::{Either, pending, select};
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -25,6 +26,10 @@ const POLL: Duration = Duration::from_millis(5);
 const LISTED: &str = "look at those that `dead_letters` lists";
 /// How often something is asked for when others change what it depends on.
 const TRIES: u32 = 5;
+/// How much of what is parked is looked at in one step, and asked for.
+const PAGE: usize = 1000;
+/// The same of messages, which are read with it.
+const MESSAGES: usize = 100;
 
 /// Tells how the consumers of a [`Midgard`](crate::Midgard) are doing, waits for them, and stops them. Cheap
 /// to clone.
@@ -191,12 +196,28 @@ impl MidgardHandle {
         Ok(())
     }
 
-    /// The events that a consumer has parked, in the order of the log.
+    /// The events that a consumer has parked, in the order of the log: all of them. Where there may be many, ask for
+    /// [pages](Self::dead_letters_page).
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn dead_letters(&self, name: &str) -> Result<Vec<DeadLetter>, HandleError> {
-        let letters = self.find(name)?.notebook.dead_letters().await;
+        self.dead_letters_page(name, Position::ZERO, usize::MAX)
+            .await
+    }
+
+    /// At most so many of the events that a consumer has parked, in the order of the log, after a position: that of the last
+    /// letter of the page before; [`Position::ZERO`] begins. A page that is not full is the last.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn dead_letters_page(
+        &self,
+        name: &str,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, HandleError> {
+        let letters = self.find(name)?.notebook.dead_letters(after, limit).await;
         letters.map_err(|error| notes(name, error))
     }
 
@@ -209,8 +230,53 @@ impl MidgardHandle {
     /// # Errors
     /// [`HandleError::NotParked`], or when it cannot be asked for.
     pub async fn retry(&self, name: &str, sequence: &str) -> Result<(), HandleError> {
-        let which = || format!("of sequence \"{sequence}\"; {LISTED}");
-        self.ask(name, Ask::Retry { sequence }, which).await
+        let mut after = Position::ZERO;
+        loop {
+            let page = self.dead_letters_page(name, after, PAGE).await?;
+            if let Some(first) = page.iter().find(|letter| letter.sequence == sequence) {
+                let which = || format!("of sequence \"{sequence}\"; {LISTED}");
+                return self.ask_one(name, first.position, false, which).await;
+            }
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = last.position,
+                _ => break,
+            }
+        }
+        Err(HandleError::NotParked {
+            name: name.to_owned(),
+            which: format!("of sequence \"{sequence}\"; {LISTED}"),
+        })
+    }
+
+    /// Asks for all sequences to be [retried](Self::retry) that have a parked event as wanted: all that failed for one cause,
+    /// say. Says how many sequences that are.
+    ///
+    /// ```
+    /// # async fn example(handle: midgard::MidgardHandle) -> Result<(), midgard::HandleError> {
+    /// let sequences = handle.retry_all("mailer", |letter| letter.error.contains("connection refused")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When they cannot be read, or asked for. Some may be asked for then; it does no harm to ask again.
+    pub async fn retry_all(
+        &self,
+        name: &str,
+        is_wanted: impl Fn(&DeadLetter) -> bool + Send,
+    ) -> Result<usize, HandleError> {
+        let (mut after, mut sequences) = (Position::ZERO, HashSet::new());
+        loop {
+            let page = self.dead_letters_page(name, after, PAGE).await?;
+            let wanted = page.iter().filter(|letter| is_wanted(letter));
+            let wanted = wanted.filter(|letter| sequences.insert(letter.sequence.clone()));
+            let positions: Vec<_> = wanted.map(|letter| letter.position).collect();
+            self.ask(name, &positions, false).await?;
+            match page.last() {
+                Some(last) if page.len() == PAGE => after = last.position,
+                _ => return Ok(sequences.len()),
+            }
+        }
     }
 
     /// Gives up a parked event for good: it is never handled. What is parked behind it stays so until its
@@ -220,20 +286,40 @@ impl MidgardHandle {
     /// [`HandleError::NotParked`], or when it cannot be asked for.
     pub async fn evict(&self, name: &str, position: Position) -> Result<(), HandleError> {
         let which = || format!("at position {position}; {LISTED}");
-        self.ask(name, Ask::Evict { position }, which).await
+        self.ask_one(name, position, true, which).await
     }
 
-    /// The messages that an inbox has parked, in the order in which they came.
+    /// The messages that an inbox has parked, in the order in which they came: all of them, with what they say. Where there
+    /// may be many, ask for [pages](Self::parked_messages_page).
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn parked_messages(&self, name: &str) -> Result<Vec<ParkedMessage>, HandleError> {
-        let parked = self.find(name)?.notebook.parked_messages().await;
+        self.parked_messages_page(name, "", usize::MAX).await
+    }
+
+    /// At most so many of the messages that an inbox has parked, in the order in which they came, after a
+    /// [number](ParkedMessage::number): that of the last message of the page before; `""` begins. A page that is not full
+    /// is the last.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn parked_messages_page(
+        &self,
+        name: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<ParkedMessage>, HandleError> {
+        let parked = self
+            .find(name)?
+            .notebook
+            .parked_messages(after, limit)
+            .await;
         parked.map_err(|error| notes(name, error))
     }
 
-    /// Asks for a parked message to be handled, by its [number](ParkedMessage::number). Where later messages of its
-    /// key are parked behind it, all of the key are handled, in order, until one fails.
+    /// Asks for a parked message to be handled, by its [number](ParkedMessage::number). Where later messages of its source
+    /// with its key are parked behind it, all of those are handled, in order, until one fails.
     ///
     /// It is done by the worker that receives, within a second.
     ///
@@ -241,6 +327,29 @@ impl MidgardHandle {
     /// [`HandleError::NotParked`], or when it cannot be asked for.
     pub async fn retry_message(&self, name: &str, number: &str) -> Result<(), HandleError> {
         self.ask_message(name, number, false).await
+    }
+
+    /// Asks for all parked messages to be [retried](Self::retry_message) that are as wanted: all that failed for one cause,
+    /// say. Says how many those are, without the ones that are parked behind them.
+    ///
+    /// # Errors
+    /// When they cannot be read, or asked for. Some may be asked for then; it does no harm to ask again.
+    pub async fn retry_all_messages(
+        &self,
+        name: &str,
+        is_wanted: impl Fn(&ParkedMessage) -> bool + Send,
+    ) -> Result<usize, HandleError> {
+        let (mut after, mut asked) = (String::new(), 0);
+        loop {
+            let page = self.parked_messages_page(name, &after, MESSAGES).await?;
+            let wanted = page.iter().filter(|parked| is_wanted(parked));
+            let numbers: Vec<_> = wanted.map(|parked| parked.number.clone()).collect();
+            asked += self.ask_messages(name, &numbers, false).await?;
+            match page.last() {
+                Some(last) if page.len() == MESSAGES => after.clone_from(&last.number),
+                _ => return Ok(asked),
+            }
+        }
     }
 
     /// Gives up a parked message for good: it is never handled. Who has sent it as a command, and waits for an answer, is told
@@ -282,9 +391,8 @@ impl MidgardHandle {
         number: &str,
         is_eviction: bool,
     ) -> Result<(), HandleError> {
-        let consumer = self.find(name)?;
-        let ask = async || consumer.notebook.ask_message(number, is_eviction).await;
-        if !self.tried(name, ask).await? {
+        let numbers = [number.to_owned()];
+        if self.ask_messages(name, &numbers, is_eviction).await? == 0 {
             return Err(HandleError::NotParked {
                 name: name.to_owned(),
                 which: format!(
@@ -292,28 +400,49 @@ impl MidgardHandle {
                 ),
             });
         }
+        Ok(())
+    }
+
+    async fn ask_messages(
+        &self,
+        name: &str,
+        numbers: &[String],
+        is_eviction: bool,
+    ) -> Result<usize, HandleError> {
+        let notebook = &self.find(name)?.notebook;
+        let ask = async || notebook.ask_messages(numbers, is_eviction).await;
+        let asked = self.tried(name, ask).await?;
         self.control.wake();
+        Ok(asked)
+    }
+
+    async fn ask_one(
+        &self,
+        name: &str,
+        position: Position,
+        is_eviction: bool,
+        which: impl Fn() -> String,
+    ) -> Result<(), HandleError> {
+        if self.ask(name, &[position], is_eviction).await? == 0 {
+            return Err(HandleError::NotParked {
+                name: name.to_owned(),
+                which: which(),
+            });
+        }
         Ok(())
     }
 
     async fn ask(
         &self,
         name: &str,
-        ask: Ask<'_>,
-        which: impl Fn() -> String,
-    ) -> Result<(), HandleError> {
-        let consumer = self.find(name)?;
-        let is_there = self
-            .tried(name, async || consumer.notebook.ask(ask).await)
-            .await?;
-        if !is_there {
-            return Err(HandleError::NotParked {
-                name: name.to_owned(),
-                which: which(),
-            });
-        }
+        positions: &[Position],
+        is_eviction: bool,
+    ) -> Result<usize, HandleError> {
+        let notebook = &self.find(name)?.notebook;
+        let ask = async || notebook.ask(positions, is_eviction).await;
+        let asked = self.tried(name, ask).await?;
         self.control.wake();
-        Ok(())
+        Ok(asked)
     }
 
     /// Asks again when another has changed meanwhile what it depends on.

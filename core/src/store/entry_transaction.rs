@@ -115,6 +115,31 @@ impl<S: Store> ViewStore for StoreNotes<S> {
         Ok(found.into_iter().collect())
     }
 
+    async fn list_page(
+        &self,
+        _: &mut NotesTransaction,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, String)>, EntryError> {
+        let mut read = ReadEntries::prefix(prefix.as_bytes()).limit(limit);
+        if after > prefix {
+            read = read.after(after.as_bytes());
+        }
+        let mut page = Vec::new();
+        let each = &mut |key: &[u8], value: &[u8]| {
+            page.push((key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        };
+        self.0.read_entries(&read, each).await?;
+        let page = page.into_iter().map(|(key, value)| {
+            let key = text(prefix, key)?;
+            let value = text(&key, value)?;
+            Ok((key, value))
+        });
+        page.collect()
+    }
+
     fn is_conflict(&self, error: &EntryError) -> bool {
         matches!(error, EntryError::Changed { .. })
     }

@@ -68,6 +68,21 @@ impl Notes {
 
     /// The notes of the snapshot, which the commit does not rely on.
     pub(super) fn stored(&self, prefix: &str) -> Result<Vec<(String, String)>, ViewError> {
+        self.stored_after(prefix, "", usize::MAX)
+    }
+
+    /// At most so many of them, after a key.
+    pub(super) fn stored_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, String)>, ViewError> {
+        let from = if after > prefix {
+            Bound::Excluded(after.as_bytes())
+        } else {
+            Bound::Included(prefix.as_bytes())
+        };
         let (mut notes, mut failed) = (Vec::new(), None);
         // No text has the byte FF, where rows begin.
         let to = match after_prefix(prefix.as_bytes()) {
@@ -75,10 +90,13 @@ impl Notes {
             end => end,
         };
         self.entries.scan(
-            Bound::Included(prefix.as_bytes()),
+            from,
             to.as_ref().map(Vec::as_slice),
             Direction::Forward,
             &mut |key, note| {
+                if notes.len() == limit {
+                    return ControlFlow::Break(());
+                }
                 let key = String::from_utf8_lossy(key);
                 match text(&key, note) {
                     Ok(note) => notes.push((key.into_owned(), note)),

@@ -51,6 +51,16 @@ impl ViewStore for Views {
         transaction.notes.list(prefix)
     }
 
+    async fn list_page(
+        &self,
+        transaction: &mut ViewTransaction,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, String)>, ViewError> {
+        transaction.notes.stored_after(prefix, after, limit)
+    }
+
     async fn check(&self, transaction: &mut ViewTransaction) -> Result<(), ViewError> {
         transaction.check()
     }

@@ -84,14 +84,20 @@ fn the_notes_of_an_inbox_are_these_texts() {
         assert_eq!(*text, format!(r#"{{"format":1,"at":{micros}}}"#));
     }
 
-    let key = notes(&scene.store, "inbox/service/key/");
-    assert_eq!(
-        key,
-        [(
-            "bob".to_owned(),
-            r#"{"format":1,"messages":2,"next":2}"#.to_owned()
-        )]
-    );
+    // The hash of the source and the key, which never changes.
+    let hashed = "24b4b643-f2f0-55ea-87b7-c840c72bc49c";
+    let held = notes(&scene.store, "inbox/service/held/");
+    let wanted = r#"{"format":1,"source":"orders","key":"bob","messages":2,"next":2}"#;
+    assert_eq!(held, [(hashed.to_owned(), wanted.to_owned())]);
+    let numbers = notes(&scene.store, "inbox/service/parked/");
+    let behind = notes(&scene.store, "inbox/service/behind/");
+    let wanted = [0, 1].map(|place: usize| {
+        (
+            format!("{hashed}/{place:020}"),
+            format!(r#"{{"format":1,"number":"{}"}}"#, numbers[place].0),
+        )
+    });
+    assert_eq!(behind, wanted);
 
     let request = notes(&scene.store, "inbox/service/request/");
     assert_eq!(
@@ -102,16 +108,17 @@ fn the_notes_of_an_inbox_are_these_texts() {
     let parked = notes(&scene.store, "inbox/service/parked/");
     let parked: Vec<_> = parked.iter().map(|(_, note)| plain(note)).collect();
     let wanted = [
-        r#"{"format":1,"message":"{\"datacontenttype\":\"application/json\",\"id\":\"message-2\",\"partitionkey\":\"bob\",\"schemaversion\":\"1\",\"source\":\"orders\",\"specversion\":\"1.0\",\"type\":\"told\",\"data\":{\"key\":\"bob\",\"number\":2}}","attributes":[],"data":"","key":"bob","place":0,"error":"no 2 today","failures":1,"parked":TIME,"tried":TIME}"#,
-        r#"{"format":1,"message":"{\"datacontenttype\":\"application/json\",\"id\":\"message-3\",\"partitionkey\":\"bob\",\"schemaversion\":\"1\",\"source\":\"orders\",\"specversion\":\"1.0\",\"type\":\"told\",\"data\":{\"key\":\"bob\",\"number\":3}}","attributes":[],"data":"","key":"bob","place":1,"error":"an earlier message of key \"bob\" is parked","failures":0,"parked":TIME,"tried":TIME}"#,
+        r#"{"format":1,"cause":"failed","message":"{\"datacontenttype\":\"application/json\",\"id\":\"message-2\",\"partitionkey\":\"bob\",\"schemaversion\":\"1\",\"source\":\"orders\",\"specversion\":\"1.0\",\"type\":\"told\",\"data\":{\"key\":\"bob\",\"number\":2}}","attributes":[],"data":"","key":"bob","source":"orders","place":0,"error":"no 2 today","failures":1,"parked":TIME,"tried":TIME}"#,
+        r#"{"format":1,"cause":"follows","message":"{\"datacontenttype\":\"application/json\",\"id\":\"message-3\",\"partitionkey\":\"bob\",\"schemaversion\":\"1\",\"source\":\"orders\",\"specversion\":\"1.0\",\"type\":\"told\",\"data\":{\"key\":\"bob\",\"number\":3}}","attributes":[],"data":"","key":"bob","source":"orders","place":1,"error":"an earlier message of key \"bob\" is parked","failures":0,"parked":TIME,"tried":TIME}"#,
     ];
     assert_eq!(parked[..2], wanted);
+    assert!(parked[2].starts_with(r#"{"format":1,"cause":"unread","message":"#));
     assert!(
         parked[2].contains(r#""key":null,"place":0,"error":"message message-4 "#),
         "{}",
         parked[2]
     );
-    let stranger = r#"{"format":1,"message":null,"attributes":[["a","b"]],"data":"aGk=","key":null,"place":0,"error":"it has no id","failures":0,"parked":TIME,"tried":TIME}"#;
+    let stranger = r#"{"format":1,"cause":"foreign","message":null,"attributes":[["a","b"]],"data":"aGk=","key":null,"place":0,"error":"it has no id","failures":0,"parked":TIME,"tried":TIME}"#;
     assert_eq!(parked[3], stranger);
 }
 

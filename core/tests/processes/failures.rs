@@ -326,6 +326,88 @@ fn answers_that_nobody_waits_for_are_passed_over() {
 }
 
 #[test]
+fn answers_of_strangers_are_in_the_way_of_no_process_that_begins_later() {
+    let store = MemoryStore::new();
+    let bus = InProcessBus::new();
+    let clerk_store = MemoryStore::new();
+    let running = start(scripts(&store, bus.clone()));
+    let answer = |number: u32, name: &str, data: &str, subject: &str| {
+        let purpose = Purpose::Reply {
+            to: "script".to_owned(),
+        };
+        let mut message = Message::new(purpose, "clerk", name, 1, data.into());
+        message.id = format!("answer-{number}");
+        message.key = "script-a".to_owned();
+        message.subject = Some(subject.to_owned());
+        message.causation_id = Some(midgard::EventId::new());
+        message
+    };
+    let long = format!("script-{}", "x".repeat(201));
+    let answers = [
+        answer(1, "clerk.noted", "no JSON", "script-a"),
+        answer(2, "midgard.refused", "{}", "script-a"),
+        answer(3, "clerk.noted", "no JSON", &long),
+        answer(4, "clerk.noted", "{}", "script-a\0"),
+        answer(5, "clerk.noted", "{}", "script-"),
+    ];
+    block_on(bus.publish(&answers)).unwrap();
+    // One that fails for another process, under the key of this one.
+    tell(&store, "shut", [Do::Send("k".into(), vec![9])]);
+    block_on(append(&store, "journal-shut", &Closed {}));
+    let clerk = start(clerk(&clerk_store, bus));
+    let handle = &running.handle;
+    until("the answer that fails", || {
+        let parked = block_on(handle.parked_messages("script replies")).unwrap();
+        (parked.len() == 1).then_some(())
+    });
+    tell(&store, "a", [Do::Send("k".into(), vec![1, 2])]);
+    until_lines(&store, "a", &["1 noted, 2 in all", "2 noted, 3 in all"]);
+    assert_eq!(stuck(handle), ["shut"]);
+    running.stop();
+    clerk.stop();
+}
+
+#[test]
+fn an_answer_that_this_release_cannot_read_is_kept_for_one_that_can_and_holds_up_no_other() {
+    let store = MemoryStore::new();
+    let bus = InProcessBus::new();
+    tell(&store, "a", [Do::Send("k".into(), vec![1, 2])]);
+    let running = start(scripts(&store, bus.clone()));
+    let queue = Queue::new("clerk", [Topic::command("clerk", "clerk.note")]);
+    let commands = block_on(async {
+        let mut deliveries = bus.subscribe(&queue).await.unwrap();
+        let mut commands = Vec::new();
+        for _ in 0..2 {
+            let received = deliveries.next().await.unwrap();
+            commands.push(received.content.clone().unwrap().id);
+            received.acknowledge().await.unwrap();
+        }
+        commands
+    });
+    let answer = |command: &str, version: u32| {
+        let purpose = Purpose::Reply {
+            to: "script".to_owned(),
+        };
+        let data = br#"{"sum":9}"#.to_vec();
+        let mut message = Message::new(purpose, "clerk", "clerk.noted", version, data);
+        message.subject = Some("script-a".to_owned());
+        message.key = "script-a".to_owned();
+        message.causation_id = Some(command.parse().unwrap());
+        message
+    };
+    block_on(bus.publish(&[answer(&commands[0], 7), answer(&commands[1], 1)])).unwrap();
+    until_lines(&store, "a", &["2 noted, 9 in all"]);
+    let parked = block_on(running.handle.parked_messages("script replies")).unwrap();
+    assert_eq!(parked.len(), 1);
+    assert_eq!(
+        (parked[0].cause, parked[0].holds_key),
+        (midgard::ParkedCause::Unread, false)
+    );
+    assert!(parked[0].error.contains("versions 1 to 1"), "{}", parked[0]);
+    running.stop();
+}
+
+#[test]
 fn a_command_is_refused_and_another_way_is_taken() {
     let store = MemoryStore::new();
     let bus = InProcessBus::new();

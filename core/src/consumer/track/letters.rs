@@ -11,9 +11,11 @@ use crate::place::{LogId, Position};
 use crate::record::RecordedEventRef;
 use crate::store::{ReadLog, Store};
 use crate::time::Timestamp;
-use std::collections::HashSet;
-use std::time::Instant;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
+/// For how long dead letters are retried before new events have a turn.
+const TURN: Duration = Duration::from_millis(100);
 /// Why an event is parked that was not tried.
 const FOLLOWS: &str = "an earlier event of its sequence is parked";
 
@@ -142,16 +144,23 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let prefix = keys.requests(number);
         let requests: Vec<(String, Request)> =
             notes::list(notes, &mut transaction, &prefix).await?;
+        drop(transaction);
         if requests.is_empty() {
             return Ok(());
         }
-        let letters = self.letters(&mut transaction).await?;
-        drop(transaction);
+        let mut turn = Turn::begin();
         for (request_key, request) in requests {
+            if turn.is_over() {
+                // The rest goes on after the next events.
+                self.around.control.wake();
+                break;
+            }
             let position = Position(request.position);
             let key = keys.letter(number, LogId(request.log), position);
-            let letter = letters.iter().find(|(one, _)| *one == key);
-            if let Some((_, letter)) = letter {
+            let mut transaction = self.begin_read().await?;
+            let letter: Option<Letter> = notes::get(notes, &mut transaction, &key).await?;
+            drop(transaction);
+            if let Some(letter) = letter {
                 if !self.owns(letter.partition) {
                     continue;
                 }
@@ -162,9 +171,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                         "dead letter evicted"
                     );
                     self.remove_letter(&key).await?;
-                } else if !self.retry(&letters, &letter.sequence).await? {
-                    // It was told to stop: the request stays for the next worker.
-                    break;
+                } else if !self.retry(&mut turn, &letter.sequence).await? {
+                    // It was told to stop, or others have a turn: the request stays.
+                    continue;
                 }
             }
             let mut transaction = self.begin().await?;
@@ -186,6 +195,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let mut transaction = self.begin_read().await?;
         let letters = self.letters(&mut transaction).await?;
         drop(transaction);
+        let mut turn = Turn::begin();
         let (mut held, mut is_any) = (HashSet::new(), false);
         for (key, letter) in &letters {
             // What follows another is handed over with that.
@@ -198,7 +208,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             if !self.take_up_letter(key, letter).await? {
                 return Ok(());
             }
-            if !letter.is_passed && !self.retry(&letters, &letter.sequence).await? {
+            if !letter.is_passed && !self.retry(&mut turn, &letter.sequence).await? {
+                // It was told to stop, or the rest goes on after the next events.
+                self.around.control.wake();
                 return Ok(());
             }
         }
@@ -249,20 +261,26 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(())
     }
 
-    /// Handles the parked events of a sequence, in order, until one fails. `false` when it was told to stop.
-    async fn retry(
-        &mut self,
-        letters: &[(String, Letter)],
-        sequence: &str,
-    ) -> Result<bool, Trouble> {
-        let of_sequence = letters
-            .iter()
-            .filter(|(_, letter)| letter.sequence == sequence);
-        for (key, letter) in of_sequence {
-            if self.around.control.mode() == Mode::Stop {
+    /// Handles the parked events of a sequence, in order, until one fails. `false` when it was told to stop, or its turn is
+    /// over.
+    async fn retry(&mut self, turn: &mut Turn, sequence: &str) -> Result<bool, Trouble> {
+        let letters = match &mut turn.letters {
+            Some(letters) => letters,
+            letters => {
+                let mut transaction = self.begin_read().await?;
+                let all = self.letters(&mut transaction).await?;
+                // As long as they took to read, as else nothing would come of it.
+                turn.began = Instant::now();
+                letters.insert(by_sequence(all))
+            }
+        };
+        // Asked for more than once, it is done once.
+        let letters = letters.remove(sequence).unwrap_or_default();
+        for (key, letter) in letters {
+            if self.around.control.mode() == Mode::Stop || turn.is_over() {
                 return Ok(false);
             }
-            if !self.retry_letter(key, letter).await? {
+            if !self.retry_letter(&key, &letter).await? {
                 break;
             }
         }
@@ -343,4 +361,33 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         notes::commit(notes, transaction).await?;
         Ok(false)
     }
+}
+
+/// What is done about dead letters before new events have a turn.
+struct Turn {
+    began: Instant,
+    /// The letters by their sequences, once one is to be retried: they are read once, however many are asked for.
+    letters: Option<HashMap<String, Vec<(String, Letter)>>>,
+}
+
+impl Turn {
+    fn begin() -> Self {
+        Turn {
+            began: Instant::now(),
+            letters: None,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.began.elapsed() > TURN
+    }
+}
+
+fn by_sequence(letters: Vec<(String, Letter)>) -> HashMap<String, Vec<(String, Letter)>> {
+    let mut sequences: HashMap<String, Vec<(String, Letter)>> = HashMap::new();
+    for (key, letter) in letters {
+        let sequence = sequences.entry(letter.sequence.clone()).or_default();
+        sequence.push((key, letter));
+    }
+    sequences
 }

@@ -1,0 +1,187 @@
+//! Which messages wait behind one that is parked, and where they stand.
+
+use super::notes::{InboxKeys, Line, Parked};
+use crate::consumer::notes::{self, NoteError, backend};
+use crate::metadata::EventId;
+use crate::store::{ReadEntries, Store as _};
+use crate::unit_of_work::{UnitOfWork, Work};
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+
+/// How many messages of a line are parked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Held {
+    // For people: the key of the note is a hash.
+    source: String,
+    key: String,
+    messages: u64,
+    /// The place of the next one.
+    next: u64,
+}
+
+/// Which message stands at a place of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Behind {
+    number: String,
+}
+
+/// How many messages of a key are parked, as earlier releases write it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct KeyParked {
+    messages: u64,
+    /// The place of the next one.
+    #[serde(default)]
+    next: u64,
+}
+
+/// What holds a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeldBy {
+    /// An earlier one of its line.
+    Line,
+    /// One of its key, of whomever: it was parked by an earlier release.
+    Key,
+}
+
+/// Whether an earlier message is parked that a message of a line must not overtake.
+pub(super) async fn held_by(
+    work: &Work,
+    unit: &mut UnitOfWork,
+    keys: &InboxKeys,
+    line: Line<'_>,
+) -> Result<Option<HeldBy>, NoteError> {
+    if let Some(key) = keys.key(line.key) {
+        let parked: Option<KeyParked> = notes::get(work, unit, &key).await?;
+        if parked.is_some() {
+            return Ok(Some(HeldBy::Key));
+        }
+    }
+    let held: Option<Held> = notes::get(work, unit, &keys.held(line)).await?;
+    Ok(held.map(|_| HeldBy::Line))
+}
+
+/// Parks a message, behind those of its line that are parked if it has one.
+pub(super) async fn park(
+    work: &Work,
+    unit: &mut UnitOfWork,
+    keys: &InboxKeys,
+    mut parked: Parked,
+) -> Result<(), NoteError> {
+    // Numbers sort by time, as far as clocks are right.
+    let number = EventId::new().to_string();
+    if let Some(line) = parked.line() {
+        let place = change_line(work, unit, keys, line, 1).await?;
+        let behind = Behind {
+            number: number.clone(),
+        };
+        notes::put(work, unit, &keys.behind(line, place), behind).await?;
+        parked.place = place;
+    } else if let Some(key) = &parked.key {
+        parked.place = change_key(work, unit, keys, key, 1).await?;
+    }
+    notes::put(work, unit, &keys.parked(&number), parked).await
+}
+
+/// Lets the later messages of a parked one's line pass.
+pub(super) async fn release(
+    work: &Work,
+    unit: &mut UnitOfWork,
+    keys: &InboxKeys,
+    parked: &mut Parked,
+) -> Result<(), NoteError> {
+    if let Some(line) = parked.line() {
+        change_line(work, unit, keys, line, -1).await?;
+        notes::remove(work, unit, &keys.behind(line, parked.place)).await?;
+    } else if let Some(key) = &parked.key {
+        change_key(work, unit, keys, key, -1).await?;
+    }
+    (parked.key, parked.source) = (None, None);
+    Ok(())
+}
+
+/// Takes a message out of what is parked.
+pub(super) async fn unpark(
+    work: &Work,
+    unit: &mut UnitOfWork,
+    keys: &InboxKeys,
+    number: &str,
+    mut parked: Parked,
+) -> Result<(), NoteError> {
+    release(work, unit, keys, &mut parked).await?;
+    notes::remove(work, unit, &keys.parked(number)).await
+}
+
+/// The numbers of all that are parked of a line, in order.
+pub(super) async fn numbers_of(
+    work: &Work,
+    keys: &InboxKeys,
+    line: Line<'_>,
+) -> Result<Vec<String>, NoteError> {
+    let prefix = keys.behind_all(line);
+    let (mut numbers, mut failed) = (Vec::new(), None);
+    let read = ReadEntries::prefix(prefix.as_bytes());
+    let each = &mut |key: &[u8], note: &[u8]| {
+        let (key, note) = (String::from_utf8_lossy(key), String::from_utf8_lossy(note));
+        match notes::read::<Behind>(&key, &note) {
+            Ok(behind) => {
+                numbers.push(behind.number);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    };
+    let visited = work.store().read_entries(&read, each).await;
+    visited.map_err(backend)?;
+    failed.map_or(Ok(numbers), Err)
+}
+
+/// Gives the place that was the next one.
+async fn change_line(
+    work: &Work,
+    unit: &mut UnitOfWork,
+    keys: &InboxKeys,
+    line: Line<'_>,
+    by: i64,
+) -> Result<u64, NoteError> {
+    let note = keys.held(line);
+    let before: Option<Held> = notes::get(work, unit, &note).await?;
+    let Held { messages, next, .. } = before.unwrap_or_default();
+    let after = Held {
+        source: line.source.to_owned(),
+        key: line.key.to_owned(),
+        messages: messages.saturating_add_signed(by),
+        next: next + u64::from(by > 0),
+    };
+    match after.messages {
+        0 => notes::remove(work, unit, &note).await?,
+        _ => notes::put(work, unit, &note, after).await?,
+    }
+    Ok(next)
+}
+
+/// As [`change_line`], of a key that is held in the way of earlier releases.
+async fn change_key(
+    work: &Work,
+    unit: &mut UnitOfWork,
+    keys: &InboxKeys,
+    key: &str,
+    by: i64,
+) -> Result<u64, NoteError> {
+    let Some(note) = keys.key(key) else {
+        return Ok(0);
+    };
+    let before: Option<KeyParked> = notes::get(work, unit, &note).await?;
+    let KeyParked { messages, next } = before.unwrap_or_default();
+    let after = KeyParked {
+        messages: messages.saturating_add_signed(by),
+        next: next + u64::from(by > 0),
+    };
+    match after.messages {
+        0 => notes::remove(work, unit, &note).await?,
+        _ => notes::put(work, unit, &note, after).await?,
+    }
+    Ok(next)
+}

@@ -1,0 +1,136 @@
+//! The memory of messages that were taken care of, and how old ones are forgotten.
+//!
+//! What is old is told by clocks, which go wrong: one that was a week ahead for a moment must not let all be forgotten that
+//! a redelivery is to be known by. So time passes here no faster than it was watched to pass: while the inbox runs,
+//! at most twice as fast as it runs; over a pause, at most up to the last event of the log, and by a part of the
+//! window. After a long pause it lags behind, and messages are remembered for longer than they need be.
+
+use super::handling::{Desk, Dispatch};
+use crate::consumer::notes::{self, NoteError, backend};
+use crate::store::{EntryError, EntryWrite, ReadEntries, ReadLog, Store as _};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// How often old messages are forgotten.
+const FORGET: Duration = Duration::from_secs(60);
+/// By how much time may pass meanwhile, at most.
+const AT_MOST: Duration = Duration::from_secs(120);
+/// What part of the window may pass while no inbox runs.
+const PART_OF_WINDOW: u32 = 4;
+/// How many notes are removed at once.
+const AT_ONCE: usize = 1000;
+
+/// Up to when time has passed, as far as that was watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Watched {
+    /// Microseconds since 1970.
+    at: u64,
+}
+
+/// When messages were last forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    looked: Option<Instant>,
+    /// Before when what was taken care of is being forgotten.
+    forgetting: Option<Timestamp>,
+}
+
+impl<D: Dispatch> Desk<D> {
+    /// Forgets messages that were taken care of before the window, a few at a time.
+    pub(super) async fn forget(&self, memory: &mut Memory) -> Result<(), NoteError> {
+        let before = match memory.forgetting {
+            Some(before) => before,
+            None if memory.looked.is_some_and(|at| at.elapsed() < FORGET) => return Ok(()),
+            None => {
+                let is_first = memory.looked.is_none();
+                memory.looked = Some(Instant::now());
+                self.before_window(is_first).await?
+            }
+        };
+        memory.forgetting = None;
+        if self.forget_before(before).await? {
+            memory.forgetting = Some(before);
+        }
+        Ok(())
+    }
+
+    /// Lets time pass, and gives the beginning of the window.
+    async fn before_window(&self, is_first: bool) -> Result<Timestamp, NoteError> {
+        let now = Timestamp::now().as_micros();
+        let mut unit = self.work.unit();
+        let key = self.keys.watched();
+        let watched: Option<Watched> = notes::get(&self.work, &mut unit, &key).await?;
+        let at = match watched {
+            None => now,
+            Some(Watched { at }) if is_first => {
+                let most = (self.options.window / PART_OF_WINDOW).max(AT_MOST);
+                let pause = self.last_event().await?.min(now);
+                at.max(pause.min(at.saturating_add(micros(most))))
+            }
+            Some(Watched { at }) => at.max(now.min(at.saturating_add(micros(AT_MOST)))),
+        };
+        if watched != Some(Watched { at }) {
+            notes::put(&self.work, &mut unit, &key, Watched { at }).await?;
+            // Another worker of this inbox watches as well.
+            match notes::commit(&self.work, unit).await {
+                Ok(()) | Err(NoteError::Conflict(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let passed = at.min(now).saturating_sub(micros(self.options.window));
+        Ok(Timestamp::from_micros(passed))
+    }
+
+    /// When the last event of the log was recorded.
+    async fn last_event(&self) -> Result<u64, NoteError> {
+        let mut last = 0;
+        let read = ReadLog::backward().limit(1);
+        let store = self.work.store();
+        let each = &mut |event: crate::RecordedEventRef<'_>| {
+            last = event.time.as_micros();
+            ControlFlow::Break(())
+        };
+        store.read_log(&read, each).await.map_err(backend)?;
+        Ok(last)
+    }
+
+    /// Says whether there may be more.
+    async fn forget_before(&self, before: Timestamp) -> Result<bool, NoteError> {
+        let end = self.keys.seen_at(before, "");
+        let mut old = Vec::new();
+        let prefix = self.keys.seen_at_all();
+        let read = ReadEntries::prefix(prefix.as_bytes()).limit(AT_ONCE);
+        let each = &mut |key: &[u8], note: &[u8]| {
+            if key >= end.as_bytes() {
+                return ControlFlow::Break(());
+            }
+            let key = str::from_utf8(key).map(ToOwned::to_owned);
+            old.extend(key.map(|key| (key, note.to_vec())));
+            ControlFlow::Continue(())
+        };
+        let visited = self.work.store().read_entries(&read, each).await;
+        visited.map_err(backend)?;
+        let mut write = EntryWrite::new();
+        for (key, note) in &old {
+            // Where another worker has forgotten it already, the message may have come anew since.
+            write = write.expect(key.as_bytes(), Some(note));
+            write.set(key.clone().into_bytes(), None);
+            let seen = self.keys.seen_of(key);
+            seen.into_iter()
+                .for_each(|seen| write.set(seen.into_bytes(), None));
+        }
+        if !old.is_empty() {
+            match self.work.store().write_entries(write).await {
+                Err(EntryError::Changed { .. }) => return Ok(false),
+                written => written.map_err(backend)?,
+            }
+        }
+        Ok(old.len() == AT_ONCE)
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,240 @@
+//! What one release of a service parks because it does not know it, and another release knows.
+
+use super::kit::{Count, Noted, Scene, Service, Told, notes, parking, publish, start, told};
+use midgard::bus::{Message, Purpose};
+use midgard::store::EntryWrite;
+use midgard::{
+    Done, Event, ExpectedVersion, FailurePolicy, Handle, HandlerError, Inbox, InboxOptions,
+    MemoryStore, MessageContext, Midgard, NewEvent, ParkedCause, RemoteCommand, Store as _,
+    StreamName, Subscribe, block_on,
+};
+use serde::{Deserialize, Serialize};
+
+/// What others tell, as the new release knows it.
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "told", version = 2, upcast_from = Told)]
+struct Retold {
+    key: String,
+    number: u64,
+    name: String,
+}
+
+impl From<Told> for Retold {
+    fn from(told: Told) -> Self {
+        let (Told { key, number }, name) = (told, String::new());
+        Retold { key, number, name }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(name = "count", service = "service", version = 2)]
+struct Recount {
+    key: String,
+    number: u64,
+    politely: bool,
+}
+
+/// The new release of the service. What is in the streams is no riddle to it.
+#[derive(Inbox)]
+#[inbox(name = "service", events(Retold), commands(Recount))]
+struct NewService;
+
+fn note(key: &str, number: u64, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {
+    let stream = StreamName::new(format!("notes-{key}"))?;
+    context.record(stream, ExpectedVersion::Any, &Noted { number })
+}
+
+impl Subscribe<Retold> for NewService {
+    async fn receive(
+        &self,
+        told: Retold,
+        context: &mut MessageContext<'_>,
+    ) -> Result<(), HandlerError> {
+        note(&told.key, told.number, context)
+    }
+}
+
+impl Handle<Recount> for NewService {
+    async fn handle(
+        &self,
+        count: Recount,
+        context: &mut MessageContext<'_>,
+    ) -> Result<Done, HandlerError> {
+        note(&count.key, count.number, context)?;
+        Ok(Done {})
+    }
+}
+
+fn old(scene: &Scene<MemoryStore>) -> Midgard<MemoryStore> {
+    scene.midgard(parking())
+}
+
+fn new(scene: &Scene<MemoryStore>) -> Midgard<MemoryStore> {
+    Midgard::new(scene.store.clone()).inbox_with(NewService, scene.bus.clone(), parking())
+}
+
+fn retold(key: &str, number: u64) -> Message {
+    let retold = Retold {
+        key: key.to_owned(),
+        number,
+        name: "x".to_owned(),
+    };
+    let data = serde_json::to_vec(&retold).unwrap();
+    let told = told(key, number);
+    Message::event("orders", "told", 2, data)
+        .with_id(told.id)
+        .with_key(key)
+}
+
+fn recount(key: &str, number: u64) -> Message {
+    let recount = Recount {
+        key: key.to_owned(),
+        number,
+        politely: true,
+    };
+    let purpose = Purpose::Command {
+        service: "service".to_owned(),
+    };
+    let data = serde_json::to_vec(&recount).unwrap();
+    Message::new(purpose, "orders", Count::NAME, 2, data).with_key(key)
+}
+
+/// Records what the aggregate of the old release cannot read.
+fn sign(scene: &Scene<MemoryStore>, key: &str) {
+    let signed = NewEvent::json("signed", 1, b"{}".to_vec());
+    super::kit::append(&scene.store, &format!("notes-{key}"), signed);
+}
+
+/// The numbers of a key, though there are other events.
+fn written(scene: &Scene<MemoryStore>, key: &str) -> Vec<u64> {
+    let stream = StreamName::new(format!("notes-{key}")).unwrap();
+    let mut numbers = Vec::new();
+    let read = midgard::store::ReadStream::forward(stream);
+    let mut each = |event: midgard::RecordedEventRef<'_>| {
+        if event.name == Noted::NAME {
+            numbers.push(event.decode::<Noted>().unwrap().number);
+        }
+        std::ops::ControlFlow::Continue(())
+    };
+    block_on(scene.store.read_stream(&read, &mut each)).unwrap();
+    numbers
+}
+
+fn causes(running: &super::kit::Running) -> Vec<(ParkedCause, bool)> {
+    let parked = block_on(running.handle.parked_messages("service")).unwrap();
+    let parked = parked.iter();
+    parked.map(|one| (one.cause, one.holds_key)).collect()
+}
+
+#[test]
+fn newer_versions_that_the_old_release_parked_are_handled_by_the_new_one_however_old_they_are() {
+    let scene = Scene::<MemoryStore>::new();
+    let running = start(old(&scene));
+    publish(&scene.bus, &[retold("ann", 1), recount("bob", 2)]);
+    // Nobody waits for what only others can do.
+    publish(&scene.bus, &[told("ann", 3)]);
+    assert_eq!(causes(&running), [(ParkedCause::Unread, false); 2]);
+    running.stop().unwrap();
+    assert_eq!(written(&scene, "ann"), [3]);
+    // Days later.
+    let prefix = "inbox/service/parked/";
+    for (number, note) in notes(&scene.store, prefix) {
+        let at = note.find("\"parked\":").unwrap() + 9;
+        let note = format!("{}1{}", &note[..at], &note[at + 1..]);
+        let long_ago = note.replacen(&note[at..at + 4], "1600", 1);
+        let mut write = EntryWrite::new();
+        write.set(
+            format!("{prefix}{number}").into_bytes(),
+            Some(long_ago.into_bytes()),
+        );
+        block_on(scene.store.write_entries(write)).unwrap();
+    }
+    let running = start(new(&scene));
+    running.wait_until("service", |status| {
+        status.handled == 2 && status.parked == 0
+    });
+    assert_eq!(written(&scene, "ann"), [3, 1]);
+    assert_eq!(written(&scene, "bob"), [2]);
+    running.stop().unwrap();
+}
+
+#[test]
+fn an_aggregate_that_the_old_release_cannot_read_lets_its_key_wait_for_the_new_one() {
+    let scene = Scene::<MemoryStore>::new();
+    sign(&scene, "ann");
+    let running = start(old(&scene));
+    // The old one cannot read what the new one has recorded, and others go on.
+    publish(
+        &scene.bus,
+        &[told("ann", 2), told("ann", 3), told("bob", 4)],
+    );
+    let wanted = [(ParkedCause::Unread, true), (ParkedCause::Follows, true)];
+    assert_eq!(causes(&running), wanted);
+    running.stop().unwrap();
+    assert_eq!(written(&scene, "bob"), [4]);
+    let running = start(new(&scene));
+    running.wait_until("service", |status| {
+        status.parked == 0 && status.handled == 2
+    });
+    publish(&scene.bus, &[told("ann", 5)]);
+    assert_eq!(written(&scene, "ann"), [2, 3, 5]);
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_the_old_release_cannot_read_is_not_skipped_whatever_the_policy() {
+    let scene = Scene::<MemoryStore>::new();
+    sign(&scene, "ann");
+    let skips = InboxOptions::new().on_failure(FailurePolicy::retry(0).then_skip());
+    let midgard = Midgard::new(scene.store.clone());
+    let running =
+        start(midgard.inbox_with(Service(scene.script.clone()), scene.bus.clone(), skips));
+    publish(&scene.bus, &[told("ann", 2)]);
+    running.stop().unwrap();
+    let running = start(new(&scene));
+    running.wait_until("service", |status| {
+        status.parked == 0 && status.handled == 1
+    });
+    assert_eq!(written(&scene, "ann"), [2]);
+    running.stop().unwrap();
+}
+
+#[test]
+fn both_releases_at_once_hand_to_each_other_what_only_one_knows() {
+    let scene = Scene::<MemoryStore>::new();
+    let old = start(old(&scene));
+    // It stands by, as the old one is at work.
+    let new = start(new(&scene));
+    publish(&scene.bus, &[retold("ann", 1), told("bob", 2)]);
+    new.wait_until("service", |status| status.handled == 1);
+    sign(&scene, "ann");
+    publish(&scene.bus, &[told("ann", 3)]);
+    new.wait_until("service", |status| status.handled == 2);
+    assert_eq!(written(&scene, "ann"), [1, 3]);
+    new.stop().unwrap();
+    old.stop().unwrap();
+    let left = notes(&scene.store, "inbox/service/parked/");
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_is_parked_behind_a_failure_is_taken_up_once_that_is_out_of_the_way() {
+    let scene = Scene::<MemoryStore>::new();
+    // The old release cannot read it; a later one of its key fails.
+    let running = start(old(&scene));
+    publish(&scene.bus, &[retold("ann", 1)]);
+    running.stop().unwrap();
+    scene.script.fail(2, 1);
+    let running = start(old(&scene));
+    publish(&scene.bus, &[told("ann", 2)]);
+    let number = running.parked()[1].0.clone();
+    running.stop().unwrap();
+    let running = start(new(&scene));
+    // It waits behind the one that has failed.
+    publish(&scene.bus, &[told("bob", 3)]);
+    assert_eq!(running.parked().len(), 2);
+    block_on(running.handle.retry_message("service", &number)).unwrap();
+    running.wait_until("service", |status| status.parked == 0);
+    assert_eq!(written(&scene, "ann"), [2, 1]);
+    running.stop().unwrap();
+}
