@@ -23,7 +23,7 @@ pub const PAYLOAD_BYTES: usize = 16 << 20;
 pub const PARTS_PER_APPEND: usize = 10_000;
 /// The most events of one append.
 pub const EVENTS_PER_APPEND: usize = 10_000;
-/// The largest sum of the payloads of one append, in bytes: 64 MiB.
+/// The largest sum of the payloads, tags and headers of one append, in bytes: 64 MiB.
 pub const APPEND_BYTES: usize = 64 << 20;
 
 /// The longest id of a process, as text, in bytes of UTF-8: it is a part of keys of entries and of messages.
@@ -94,7 +94,7 @@ pub enum Limited {
     Parts,
     /// The number of events in one append.
     Events,
-    /// The sum of the payloads of one append.
+    /// The sum of the payloads, tags and headers of one append.
     Append,
     /// The key of an entry.
     EntryKey,
@@ -132,7 +132,7 @@ impl fmt::Display for Limited {
             Limited::HeaderValue => "the value of a header",
             Limited::Payload => "the payload of an event",
             Limited::Parts | Limited::Events => "an append",
-            Limited::Append => "the payloads of an append",
+            Limited::Append => "an append, with its payloads, tags and headers,",
             Limited::EntryKey => "the key of an entry",
             Limited::EntryValue => "the value of an entry",
             Limited::Entries | Limited::EntryWrite => "a change of entries",

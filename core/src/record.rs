@@ -120,7 +120,9 @@ pub struct RecordedEvent {
     pub version: Version,
     /// Who it is.
     pub id: EventId,
-    /// When the store recorded it. Never before the event at an earlier position.
+    /// When the store recorded it, by the clock of the process that did. Never before the event at an earlier position:
+    /// where a clock was ahead for a moment, all that is recorded has that time until the clock is there again, which
+    /// the store logs as a warning.
     pub time: Timestamp,
     /// The name of the event.
     pub name: String,
@@ -189,7 +191,7 @@ pub struct RecordedEventRef<'a> {
     pub version: Version,
     /// Who it is.
     pub id: EventId,
-    /// When the store recorded it.
+    /// As [`RecordedEvent::time`].
     pub time: Timestamp,
     /// The name of the event.
     pub name: &'a str,

@@ -53,35 +53,52 @@ impl Timestamp {
 impl FromStr for Timestamp {
     type Err = TimestampError;
 
-    /// Reads RFC 3339, with any offset from UTC.
+    /// Reads RFC 3339, with any offset from UTC, and any number of digits of a second, of which six count.
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         let refused = || TimestampError(text.to_owned());
-        let (local, offset) = match text
-            .len()
-            .checked_sub(6)
-            .map(|at| text.split_at_checked(at))
-        {
-            Some(Some((local, offset))) if offset.starts_with(['+', '-']) => {
-                (format!("{local}Z"), seconds_of(offset).ok_or_else(refused)?)
-            }
-            _ => (text.to_owned(), 0),
-        };
+        let (local, offset) = split_offset(text).ok_or_else(refused)?;
+        let local = in_full(local).ok_or_else(refused)?;
         let time = humantime::parse_rfc3339(&local).map_err(|_| refused())?;
         let micros = Timestamp::from(time).0;
-        let utc = micros.checked_add_signed(offset.saturating_mul(-1_000_000));
+        let utc = micros.checked_add_signed(-offset * 1_000_000);
         utc.map(Timestamp).ok_or_else(refused)
     }
 }
 
-/// `+02:00`, in seconds.
-fn seconds_of(offset: &str) -> Option<i64> {
-    let (hours, minutes) = offset.split_once(':')?;
-    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
-    let seconds = hours.abs() * 3600 + minutes * 60;
-    Some(if offset.starts_with('-') {
-        -seconds
-    } else {
-        seconds
+/// A local time and its offset from UTC, in seconds.
+fn split_offset(text: &str) -> Option<(&str, i64)> {
+    if let Some(local) = text.strip_suffix(['Z', 'z']) {
+        return Some((local, 0));
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let number = |digits: &str, end: i64| {
+        let is_number = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit());
+        let number: i64 = is_number.then(|| digits.parse().ok()).flatten()?;
+        (number < end).then_some(number)
+    };
+    let seconds = number(hours, 24)? * 3600 + number(minutes, 60)? * 60;
+    match offset.as_bytes().first()? {
+        b'+' => Some((local, seconds)),
+        b'-' => Some((local, -seconds)),
+        _ => None,
+    }
+}
+
+/// A local time with six digits of a second at most, and the zone of UTC.
+fn in_full(local: &str) -> Option<String> {
+    let (seconds, fraction) = local.split_once('.').unwrap_or((local, "0"));
+    let form = b"0000-00-00T00:00:00";
+    let fits = |(byte, form): (u8, &u8)| match form {
+        b'0' => byte.is_ascii_digit(),
+        b'T' => matches!(byte, b'T' | b't' | b' '),
+        form => byte == *form,
+    };
+    let is_time = seconds.len() == form.len() && seconds.bytes().zip(form).all(fits);
+    let is_number = !fraction.is_empty() && fraction.bytes().all(|digit| digit.is_ascii_digit());
+    (is_time && is_number).then(|| {
+        let fraction = &fraction[..fraction.len().min(6)];
+        format!("{}T{}.{fraction}Z", &seconds[..10], &seconds[11..])
     })
 }
 
@@ -106,5 +123,60 @@ impl fmt::Display for Timestamp {
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_rfc_3339_writes_them() {
+        let same = [
+            "2026-11-25T18:30:00.25Z",
+            "2026-11-25t18:30:00.25z",
+            "2026-11-25 18:30:00.250000999Z",
+            "2026-11-25T20:30:00.25+02:00",
+            "2026-11-25T12:00:00.25-06:30",
+        ];
+        for text in same {
+            let time: Timestamp = text.parse().unwrap();
+            assert_eq!(time.to_string(), "2026-11-25T18:30:00.250000Z", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        let refused = [
+            "",
+            "Z",
+            "2026-11-25T18:30:00",
+            "2026-11-25T18:30:00ZZ",
+            "2026-11-25T18:30:00Z+02:00",
+            "2026-11-25T18:30:00+02:00Z",
+            "2026-11-25T18:30:00.Z",
+            "2026-11-25T18:30:00.1.2Z",
+            "2026-11-25T18:30:00.-1Z",
+            "2026-11-25T18:30:00++2:00",
+            "2026-11-25T18:30:00+2:000",
+            "2026-11-25T18:30:00+24:00",
+            "2026-11-25T18:30:00+02:60",
+            "2026-11-25T18:30:00 02:00",
+            "2026-11-25T18:30Z",
+            "2026-11-25Z",
+            "2026-02-30T18:30:00Z",
+            "2026-13-01T18:30:00Z",
+            "2026-11-25T24:00:00Z",
+            "+026-11-25T18:30:00Z",
+            "2026-11-2\u{e4}T18:30:00Z",
+            "1969-12-31T23:59:59Z",
+            "1970-01-01T00:00:00+00:01",
+            " 2026-11-25T18:30:00Z",
+        ];
+        for text in refused {
+            let time = text.parse::<Timestamp>();
+            let error = time.unwrap_err().to_string();
+            assert!(error.contains("RFC 3339"), "{text}: {error}");
+        }
     }
 }

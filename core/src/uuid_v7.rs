@@ -5,15 +5,20 @@
 
 use crate::store::ProcessMark;
 use std::cell::RefCell;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The last time that has room in a UUID, in milliseconds since the Unix epoch.
+const LAST_MILLIS: u64 = (1 << 48) - 1;
+/// The last number of 62 bits.
+const LAST_SECOND: u64 = (1 << 62) - 1;
 use uuid::{Builder, Uuid};
 
 thread_local! {
     static SOURCE: RefCell<Source> = RefCell::new(Source::new());
 }
 
-/// A new UUID. Those of one thread sort in the order in which they were made, as long as the clock is not set back
-/// between two processes.
+/// A new UUID. Those of one thread sort in the order in which they were made, whatever the clock says. Before 1970 and after
+/// the year 10889 its time is the first or the last that there is.
 ///
 /// # Panics
 /// When the system has no random bytes to give, which no system that is set up does.
@@ -33,7 +38,7 @@ struct Source {
     random: [u8; 1024],
     used: usize,
     /// When the last UUID was made, in milliseconds since the Unix epoch.
-    millis: u64,
+    millis: Option<u64>,
     /// Its random parts, of 12 and of 62 bits.
     first: u16,
     second: u64,
@@ -45,7 +50,7 @@ impl Source {
             mark: ProcessMark::here(),
             random: [0; 1024],
             used: 1024,
-            millis: 0,
+            millis: None,
             first: 0,
             second: 0,
         }
@@ -53,20 +58,36 @@ impl Source {
 
     fn next(&mut self) -> Uuid {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let millis = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
-        if millis > self.millis {
-            self.millis = millis;
-            self.first = u16::from_ne_bytes(self.take());
-            // From the lower half, so that there is room above.
-            self.second = u64::from_ne_bytes(self.take()) >> 3;
+        self.at(now.unwrap_or_default())
+    }
+
+    /// The next one at a time, since the Unix epoch.
+    fn at(&mut self, now: Duration) -> Uuid {
+        let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let millis = millis.min(LAST_MILLIS);
+        let step = u64::from(u32::from_ne_bytes(self.take())) + 1;
+        if self.millis.is_none_or(|last| millis > last) {
+            self.begin(millis);
+        } else if self.second + step > LAST_SECOND {
+            // So many at one time, as the clock was set back for long: time goes on by itself.
+            let next = self.millis.map_or(0, |last| last + 1);
+            self.begin(next.min(LAST_MILLIS));
         } else {
-            let step = u32::from_ne_bytes(self.take());
-            self.second = self.second.wrapping_add(u64::from(step) + 1);
+            self.second += step;
         }
         let mut parts = [0; 10];
         parts[..2].copy_from_slice(&self.first.to_be_bytes());
         parts[2..].copy_from_slice(&self.second.to_be_bytes());
-        Builder::from_unix_timestamp_millis(self.millis, &parts).into_uuid()
+        let millis = self.millis.unwrap_or_default();
+        Builder::from_unix_timestamp_millis(millis, &parts).into_uuid()
+    }
+
+    /// Begins with random parts.
+    fn begin(&mut self, millis: u64) {
+        self.millis = Some(millis);
+        self.first = u16::from_ne_bytes(self.take());
+        // From the lower half, so that there is room above.
+        self.second = u64::from_ne_bytes(self.take()) >> 3;
     }
 
     #[allow(clippy::panic)]
@@ -105,6 +126,35 @@ mod tests {
             let made = secs * 1000 + u64::from(nanos) / 1_000_000;
             assert!(made <= millis && made + 60_000 > millis);
         }
+    }
+
+    #[test]
+    fn ids_are_given_at_any_time_and_go_on_in_their_order() {
+        let times = [
+            Duration::ZERO,
+            Duration::from_secs(1),
+            Duration::MAX,
+            Duration::ZERO,
+            Duration::from_millis(LAST_MILLIS),
+        ];
+        let mut source = Source::new();
+        let ids: Vec<Uuid> = times.into_iter().map(|time| source.at(time)).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+        assert!(ids.iter().all(|id| id.get_version_num() == 7));
+        // Who begins where the clock says 1970 does not begin with what others begin with.
+        let first = |_| Source::new().at(Duration::ZERO).as_u128() >> 32;
+        let first: HashSet<_> = (0..1000).map(first).collect();
+        assert_eq!(first.len(), 1000);
+    }
+
+    #[test]
+    fn there_is_always_a_next_id_while_the_clock_stands_still() {
+        let mut source = Source::new();
+        let before = source.at(Duration::from_secs(1));
+        source.second = LAST_SECOND;
+        let after = source.at(Duration::from_secs(1));
+        assert!(before < after);
+        assert_eq!(after.get_variant(), uuid::Variant::RFC4122);
     }
 
     #[test]

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-/// How long the reads that are under way are waited for.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long reads that are under way are waited for, and by the writer and by who waits without a thread what is held, too.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+/// How long who reads keeps its thread waiting for what is held: what is held may itself wait for that thread.
+pub(crate) const SHORT: Duration = Duration::from_millis(50);
 /// How long those who want to read are held up at most, so that reads come to an end. One who is in there already, and wants to
 /// read once more, is held up as well.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -65,14 +67,14 @@ impl Gate {
         self.held.load(Ordering::SeqCst)
     }
 
-    /// What is open, when nobody reads in it. `None` when those who read are not through in time, or at once when somebody reads for
-    /// longer and `waits_for_holds` is not set.
+    /// What is open, when nobody reads in it. `None` when those who read are not through in time, or those who read for longer are
+    /// not within `for_holds`.
     pub(crate) fn empty<'o, T>(
         &self,
         open: &'o RwLock<T>,
-        waits_for_holds: bool,
+        for_holds: Duration,
     ) -> Option<RwLockWriteGuard<'o, T>> {
-        let end = Instant::now() + PATIENCE;
+        let began = Instant::now();
         let closing = Closing {
             gate: self,
             is_closed: AtomicBool::new(false),
@@ -83,7 +85,8 @@ impl Gate {
             if let Some(empty) = self.empty_now(open) {
                 return Some(empty);
             }
-            if (self.held() > 0 && !waits_for_holds) || Instant::now() >= end {
+            let waited = began.elapsed();
+            if (self.held() > 0 && waited >= for_holds) || waited >= PATIENCE {
                 return None;
             }
             std::thread::sleep(LOOK);
@@ -140,7 +143,7 @@ mod tests {
         let (gate, open) = (Gate::new(), RwLock::new(()));
         let outer = open.read().unwrap();
         thread::scope(|scope| {
-            let emptied = scope.spawn(|| drop(gate.empty(&open, true).unwrap()));
+            let emptied = scope.spawn(|| drop(gate.empty(&open, PATIENCE).unwrap()));
             while gate.closing.load(Ordering::SeqCst) == 0 {
                 thread::yield_now();
             }
@@ -169,7 +172,7 @@ mod tests {
                 });
             }
             for _ in 0..100 {
-                assert!(gate.empty(&open, true).is_some());
+                assert!(gate.empty(&open, PATIENCE).is_some());
             }
             is_done.store(true, Ordering::Relaxed);
         });
@@ -179,12 +182,12 @@ mod tests {
     fn it_is_not_empty_while_somebody_holds_it() {
         let (gate, open) = (Gate::new(), RwLock::new(()));
         let held = [gate.hold(), gate.hold()];
-        assert!(gate.empty(&open, false).is_none() && gate.empty_now(&open).is_none());
+        assert!(gate.empty(&open, Duration::ZERO).is_none() && gate.empty_now(&open).is_none());
         let [first, second] = held;
         drop(first);
-        assert!(gate.empty(&open, false).is_none());
+        assert!(gate.empty(&open, SHORT).is_none());
         thread::scope(|scope| {
-            let emptied = scope.spawn(|| gate.empty(&open, true).is_some());
+            let emptied = scope.spawn(|| gate.empty(&open, PATIENCE).is_some());
             drop(second);
             assert!(emptied.join().unwrap());
         });

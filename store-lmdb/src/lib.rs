@@ -34,7 +34,9 @@
 //!   1 GiB at least.
 //! - One thread writes, and commits many appends at once; readers never wait for it.
 //! - [Snapshots](LmdbStore#impl-EmbeddedStore-for-LmdbStore) of entries are for the moment: a larger map waits for
-//!   them, some seconds, and is refused then.
+//!   them, some seconds, and is refused then. A projection holds none while its handler waits for something else.
+//! - Writes wait for each other in a queue of 64 MiB, and for room in it, without a thread. One whose future is dropped leaves it, and
+//!   is done only if the writer has begun with it.
 //! - After a commit that failed, the store undoes what is left of it on the disk before it writes anything else. Where it cannot, it says
 //!   [`StoreError::OutcomeUnknown`], and takes no more writes before it is opened again. Not covered are a process that is killed between
 //!   the failure and that, as others that go on may write to pages that ext4 does not keep before it is mounted again; and ext4 with
@@ -52,7 +54,7 @@
 //!   write, this needs the right to write to `lock.mdb`.
 //! - Never on a network file system: LMDB's locks and its map do not work there.
 //! - A payload of 128 bytes or more takes at most 1.3 times its bytes and 64 more, whatever its size. The largest has 16 MiB; the
-//!   largest append, 64 MiB. Those that fill less than a whole page, and most others, are read in place; the rest is put together.
+//!   largest append, 64 MiB with its tags and headers. Those that fill less than a whole page, and most others, are read in place; the rest is put together.
 //! - The files have a documented [format](https://docs.rs/midgard-store-lmdb/latest/midgard_store_lmdb/format/)
 //!   with a version; a store of a newer release is refused with a sentence.
 
@@ -208,6 +210,7 @@ impl Store for LmdbStore {
         read: &ReadStream,
         visit: &mut Visit<'_>,
     ) -> Result<StreamState, StoreError> {
+        self.0.environment.be_large_enough().await?;
         reader::read_stream(&self.0.environment, read, visit).await
     }
 
@@ -216,14 +219,17 @@ impl Store for LmdbStore {
         read: &ReadLog,
         visit: &mut Visit<'_>,
     ) -> Result<Position, StoreError> {
+        self.0.environment.be_large_enough().await?;
         reader::read_log(&self.0.environment, read, visit).await
     }
 
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
+        self.0.environment.be_large_enough().await?;
         reader::stream_state(&self.0.environment, stream.as_str())
     }
 
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
+        self.0.environment.be_large_enough().await?;
         reader::last_position(&self.0.environment, log)
     }
 
@@ -267,6 +273,7 @@ impl Store for LmdbStore {
         read: &ReadEntries,
         visit: &mut VisitEntry<'_>,
     ) -> Result<(), StoreError> {
+        self.0.environment.be_large_enough().await?;
         entries::read(&self.0.environment, read, visit)
     }
 
@@ -283,7 +290,8 @@ impl Store for LmdbStore {
 ///
 /// A map that is full is not made larger before it is dropped: writes wait for that up to three seconds, and then fail with
 /// [`StoreError::Backend`], which says so; nothing was written, and they can be done again. Reads go on meanwhile; only where another process
-/// has outgrown the map they wait and fail in the same way. A [backup](LmdbStore::backup), and a function that a read is given and
+/// has outgrown the map they wait as long and fail in the same way, without keeping their thread: whoever holds a snapshot in it can let
+/// go. A snapshot, which is taken without an await, keeps it for 50 milliseconds at most. A [backup](LmdbStore::backup), and a function that a read is given and
 /// that takes long, hold the map as a snapshot does.
 ///
 /// After a commit whose last step failed, LMDB neither reads nor writes before it is opened anew, which is done at the next use,

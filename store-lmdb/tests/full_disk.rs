@@ -10,7 +10,7 @@
 mod common;
 
 use common::process::Process;
-use common::user::can_mount;
+use common::user::{SMALL_DISK, can_mount};
 use common::{append, child_directory, event, number_of, read_log, read_stream};
 use midgard::{AppendError, Full, StoreError, Version};
 use midgard_store_lmdb::LmdbStore;
@@ -24,10 +24,6 @@ const DISK: usize = 8 * MEBIBYTE;
 const BALLAST: usize = 2 * MEBIBYTE;
 const PRODUCERS: usize = 64;
 const PAYLOAD: &str = "MIDGARD_TEST_PAYLOAD";
-
-/// Puts a disk in the place of the directory that the child works in.
-const MOUNT: &str = "exec unshare --map-root-user --mount sh -c \
-    'mount -t tmpfs -o size=8m none \"$MIDGARD_TEST_CHILD\" && exec \"$0\" \"$@\"' \"$0\" \"$@\";";
 
 /// Not a test of its own: fills the disk, and goes on when there is room again.
 #[test]
@@ -122,7 +118,7 @@ fn a_disk_that_many_fill_loses_nothing_and_takes_more_once_there_is_room() {
         let directory = tempfile::tempdir().unwrap();
         let variables = [(PAYLOAD, &*payload.to_string())];
         let mut child = Process::start_in(
-            MOUNT,
+            SMALL_DISK,
             "child_fills_a_small_disk",
             directory.path(),
             &variables,

@@ -1,11 +1,14 @@
 //! Snapshots, backups and reads that are held while the map is full: nobody waits for ever, and who only reads does not wait.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod common;
 
-use common::{append, event, payloads, read_log, read_stream};
+use common::process::Process;
+use common::{append, child_directory, event, payloads, read_log, read_stream, stream};
+use futures_util::FutureExt as _;
+use futures_util::future::join;
 use midgard::store::{EmbeddedStore, EntryWrite};
-use midgard::{AppendError, ReadStream, Store, block_on};
+use midgard::{Append, AppendError, ExpectedVersion, LogId, ReadStream, Store, block_on};
 use midgard_store_lmdb::{BackupError, Durability, LmdbStore};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -84,7 +87,7 @@ fn an_append_in_the_middle_of_a_read_is_told_that_the_map_is_full() {
     let store = open_small(directory.path());
     in_time(move || {
         let mut error = None;
-        let read = ReadStream::forward(common::stream("first"));
+        let read = ReadStream::forward(stream("first"));
         block_on(store.read_stream(&read, &mut |_| {
             error = Some(fill(&store));
             // Another read within the read.
@@ -138,5 +141,99 @@ fn a_backup_that_is_stopped_or_through_is_held_no_longer() {
             .to(path.join("whole"), |_| ControlFlow::Continue(()))
             .unwrap();
         append(&store, "large", vec![event("x".repeat(5_000_000))]).unwrap();
+    });
+}
+
+/// Not a test of its own: the process that makes the file larger than the map of the other.
+#[test]
+fn child_makes_the_file_large() {
+    let Some(directory) = child_directory() else {
+        return;
+    };
+    let store = LmdbStore::options()
+        .durability(Durability::NoSync)
+        .open(directory)
+        .unwrap();
+    append(&store, "large", vec![event("x".repeat(5_000_000))]).unwrap();
+    println!("done");
+}
+
+#[test]
+fn a_read_waits_without_its_thread_for_a_snapshot_that_the_same_thread_drops() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_small(directory.path());
+    let snapshot = store.snapshot().unwrap();
+    let mut child = Process::start("child_makes_the_file_large", directory.path(), &[]);
+    child.next("done");
+    assert!(child.end().success());
+    in_time(move || {
+        let read = async {
+            let mut visit = |_: midgard::RecordedEventRef<'_>| ControlFlow::Continue(());
+            let read = ReadStream::forward(stream("large"));
+            let state = store.read_stream(&read, &mut visit).await.unwrap();
+            assert_eq!(state.last.get(), 1);
+            assert_eq!(store.last_position(LogId::MAIN).await.unwrap().get(), 2);
+        };
+        block_on(join(read, async {
+            // The read has begun.
+            assert_eq!(snapshot.get(b"key").unwrap(), Some(&b"value"[..]));
+            drop(snapshot);
+        }));
+    });
+}
+
+/// How much memory this process has, in bytes.
+#[cfg(target_os = "linux")]
+fn memory() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let resident = pages.split(' ').nth(1).unwrap();
+    resident.parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn appends_that_are_given_up_leave_the_queue_of_a_writer_that_is_held_up() {
+    if child_directory().is_some() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_small(directory.path());
+    in_time(move || {
+        let snapshot = store.snapshot().unwrap();
+        let begin = |name: &str, bytes: usize| {
+            let append = Append::to(
+                stream(name),
+                ExpectedVersion::Any,
+                [event("x".repeat(bytes))],
+            );
+            Box::pin(store.append(append))
+        };
+        // The writer waits for the snapshot.
+        let mut held_up = begin("held up", 2_000_000);
+        assert!((&mut held_up).now_or_never().is_none());
+        let before = memory();
+        // As many as there is room for, which are written, and those that wait in line, which are not.
+        let mut waiting: Vec<_> = (0..200).map(|_| begin("waiting", 1_000_000)).collect();
+        for append in &mut waiting {
+            assert!(append.now_or_never().is_none());
+        }
+        waiting.truncate(2);
+        for _ in 0..50_000 {
+            assert!(begin("given up", 2_000).now_or_never().is_none());
+        }
+        let more = memory().saturating_sub(before);
+        assert!(more < 150 << 20, "{} MiB were piled up", more >> 20);
+
+        drop(snapshot);
+        // Refused, if all of this took longer than the writer waits.
+        let _ = block_on(held_up);
+        let written = waiting.into_iter().map(block_on).filter(Result::is_ok);
+        let written = written.count();
+        append(&store, "after", vec![event("last")]).unwrap();
+        assert_eq!(read_stream(&store, "waiting").unwrap().len(), written);
+        assert_eq!(read_stream(&store, "given up").unwrap().len(), 0);
     });
 }

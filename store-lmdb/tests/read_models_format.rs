@@ -447,7 +447,12 @@ fn the_projection_of_the_fixture_goes_on_from_its_checkpoint_and_its_dead_letter
     assert!(about[0].1.contains(r#""active":{"number":2,"#), "{about:?}");
     run();
     assert_eq!(calls(), 0, "nothing is handled again, and nothing rebuilt");
-    assert_eq!(notes(&store, "projection/accounts/about"), about);
+    // But for the events that it lists, which the release before did not note.
+    let events = r#","events":["account.deposited","account.opened"]"#;
+    let noted = notes(&store, "projection/accounts/about");
+    assert_eq!(noted[0].1.replace(events, ""), about[0].1);
+    assert_ne!(noted, about);
+    let about = noted;
 
     deposit(&store, 1, 1);
     deposit(&store, 3, 1);

@@ -142,6 +142,9 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
 
     /// Rebuilds an aggregate as it was at a time: from the events that the store had recorded by then.
     ///
+    /// Times are those of the clock that [recorded](crate::RecordedEvent::time) the events, and never go back. Where a clock
+    /// was ahead for a moment, what was recorded since has that time, and is not among what was there before it.
+    ///
     /// # Errors
     /// As [`load`](Repository::load).
     pub async fn load_as_of(&self, id: &A::Id, time: Timestamp) -> Result<Loaded<A>, LoadError> {

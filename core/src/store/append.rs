@@ -192,20 +192,29 @@ impl Append {
         self.parts.iter().flat_map(|part| &part.events)
     }
 
+    /// The bytes of the payloads, tags and headers of all events: what [`APPEND_BYTES`](limits::APPEND_BYTES) is the most of.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let bytes = self.events().map(|event| {
+            let (tags, headers) = (event.tags.view(), event.metadata.headers());
+            event.payload.len() + tags.as_bytes().len() + headers.as_bytes().len()
+        });
+        bytes.sum()
+    }
+
     /// Checks everything that has a limit. Every store calls it before it takes an append.
     ///
     /// # Errors
     /// [`LimitError`] names what is empty, too long or forbidden, and the limit.
     pub fn check_limits(&self) -> Result<(), LimitError> {
         limits::check_size(Limited::Parts, limits::PARTS_PER_APPEND, self.parts.len())?;
-        let (mut events, mut bytes) = (0, 0);
+        let mut events = 0;
         for event in self.events() {
             limits::check_event(event)?;
             events += 1;
-            bytes += event.payload.len();
         }
         limits::check_size(Limited::Events, limits::EVENTS_PER_APPEND, events)?;
-        limits::check_size(Limited::Append, limits::APPEND_BYTES, bytes)?;
+        limits::check_size(Limited::Append, limits::APPEND_BYTES, self.bytes())?;
         self.entries().map_or(Ok(()), EntryWrite::check_limits)
     }
 }

@@ -178,19 +178,29 @@ impl EntryWrite {
         limits::check_size(Limited::Entries, limits::ENTRIES_PER_WRITE, entries)?;
         let expected = self.expected.iter();
         let expected = expected.map(|(key, value)| (key.as_slice(), value.as_deref()));
-        let mut bytes = 0;
-        for (key, value) in expected.chain(self.changes.iter()) {
+        for (key, _) in expected.chain(self.changes.iter()) {
             if key.is_empty() {
                 return Err(LimitError::Empty(Limited::EntryKey));
             }
             limits::check_size(Limited::EntryKey, limits::ENTRY_KEY_BYTES, key.len())?;
-            bytes += key.len() + value.map_or(0, <[u8]>::len);
         }
         let mut values = self.changes.iter().filter_map(|(_, value)| value);
         values.try_for_each(|value| {
             limits::check_size(Limited::EntryValue, limits::ENTRY_VALUE_BYTES, value.len())
         })?;
-        limits::check_size(Limited::EntryWrite, limits::ENTRY_WRITE_BYTES, bytes)
+        limits::check_size(Limited::EntryWrite, limits::ENTRY_WRITE_BYTES, self.bytes())
+    }
+
+    /// The bytes of all keys and values that are changed or expected: what
+    /// [`ENTRY_WRITE_BYTES`](limits::ENTRY_WRITE_BYTES) is the most of.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let expected = self.expected.iter();
+        let expected = expected.map(|(key, value)| (key.as_slice(), value.as_deref()));
+        let entries = expected.chain(self.changes.iter());
+        entries
+            .map(|(key, value)| key.len() + value.map_or(0, <[u8]>::len))
+            .sum()
     }
 
     /// What is expected of which entries, in the order of keys.

@@ -2,7 +2,7 @@
 
 use super::rules::{self, Decision, Holder, RECENT_EVENTS, View};
 use super::{
-    Append, Appended, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite,
+    Append, Appended, Clock, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite,
     ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Visit,
     VisitEntry, range_of,
 };
@@ -56,6 +56,7 @@ struct State {
     ids: HashMap<EventId, Vec<Position>>,
     last_position: Position,
     last_time: Timestamp,
+    clock: Clock,
     /// Replaced when it is changed while a read or a snapshot holds it.
     entries: Arc<Entries>,
 }
@@ -188,7 +189,7 @@ impl State {
         if let Some(entries) = append.entries() {
             self.change_entries(entries);
         }
-        let time = Timestamp::now().max(self.last_time);
+        let time = self.clock.after(self.last_time);
         let mut versions = before.to_vec();
         let mut position = None;
         for (part, version) in append.into_parts().into_iter().zip(&mut versions) {

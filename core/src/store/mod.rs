@@ -1,6 +1,7 @@
 //! The contract of a store, and what every store shares.
 
 mod append;
+mod clock;
 mod entries;
 pub(crate) mod entry_changes;
 pub(crate) mod entry_transaction;
@@ -13,6 +14,7 @@ pub mod rules;
 pub mod varint;
 
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
+pub use clock::Clock;
 pub(crate) use entries::after_prefix;
 pub use entries::{
     EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, KeyRange, ReadEntries, ScanEntry,

@@ -4,11 +4,14 @@ use crate::broken::{Fault, change};
 use midgard::{
     Append, AppendError, Appended, Direction, EventId, ExpectedVersion, LogId, MemoryStore,
     Metadata, Position, Query, QueryItem, ReadLog, ReadStream, RecordedEvent, Store, StoreError,
-    StreamName, StreamState, Timestamp, Version, limits,
+    StreamName, StreamState, Tags, Timestamp, Version, limits,
 };
 use std::collections::{HashMap, HashSet};
+use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::thread;
 
 macro_rules! fault {
@@ -114,6 +117,66 @@ append_fault! {
         }
         part
     })
+}
+
+append_fault! {
+    /// Leaves out what goes beyond the limit, but for payloads.
+    CountsNoHeaders: |append| match append.bytes() > limits::APPEND_BYTES {
+        true => change(append, |mut part| {
+            for event in &mut part.events {
+                event.metadata = Metadata::new();
+                event.tags = Tags::new();
+            }
+            part
+        }),
+        false => append,
+    }
+}
+
+/// Lets others wait a turn.
+async fn wait() {
+    let mut waited = false;
+    poll_fn(|context| match std::mem::replace(&mut waited, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// Has room for a few appends at once, and what was abandoned has its room for ever.
+#[derive(Default)]
+pub(crate) struct KeepsRoom(AtomicUsize);
+
+impl Fault for KeepsRoom {
+    async fn append(&self, store: &MemoryStore, append: Append) -> Result<Appended, AppendError> {
+        while self.0.load(Ordering::SeqCst) >= 8 {
+            wait().await;
+        }
+        self.0.fetch_add(1, Ordering::SeqCst);
+        wait().await;
+        let appended = store.append(append).await;
+        self.0.fetch_sub(1, Ordering::SeqCst);
+        appended
+    }
+}
+
+fault! {
+    /// Appends event by event, and waits between them.
+    TearsAbandoned {
+        async fn append(&self, store: &MemoryStore, append: Append) -> Result<Appended, AppendError> {
+            let mut appended = store.append(Append::default()).await?;
+            for part in append.into_parts() {
+                for event in part.events {
+                    appended = store.append(Append::to(part.stream.clone(), ExpectedVersion::Any, [event])).await?;
+                    wait().await;
+                }
+            }
+            Ok(appended)
+        }
+    }
 }
 
 append_fault! {

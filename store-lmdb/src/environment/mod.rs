@@ -1,5 +1,6 @@
-//! The LMDB environment: who has access to it, and when it is opened anew or closed.
+//! The LMDB environment: who has access to it, and when it is closed.
 
+mod anew;
 mod open;
 mod opening;
 
@@ -7,7 +8,6 @@ pub(crate) use open::Open;
 pub use opening::open_raw;
 
 use open::Begun;
-use opening::twice;
 
 use crate::address_space;
 use crate::creation::{self, Making};
@@ -26,7 +26,7 @@ use midgard::{Full, StoreError};
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
 /// How often it is looked at whether the files are still there, in milliseconds, while the store is read.
@@ -63,6 +63,11 @@ pub(crate) struct Environment {
 fn now() -> u64 {
     static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
     FIRST.elapsed().as_millis() as u64
+}
+
+/// The size of the map to begin with.
+fn first_map_size(options: &LmdbOptions) -> usize {
+    options.map_size.unwrap_or_else(address_space::share)
 }
 
 /// A read transaction that outlives the access to the environment, and the databases that it reads.
@@ -111,8 +116,7 @@ impl Environment {
                     None
                 }
             };
-            let wanted = options.map_size.unwrap_or_else(address_space::share);
-            let open = Open::with_map(&files, &options, wanted)?;
+            let open = Open::with_map(&files, &options, first_map_size(&options))?;
             if let Some(making) = making {
                 making.finish(options.durability)?;
             }
@@ -252,7 +256,8 @@ impl Environment {
             let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
             if open.is_none() {
                 self.files.open_again()?;
-                let opened = Open::with_map(&self.files, &self.options, self.map_size())?;
+                let opened =
+                    Open::with_map(&self.files, &self.options, first_map_size(&self.options))?;
                 // Another store has another id, which makes other keys.
                 if opened.databases.keys.of(b"") != self.keys.of(b"") {
                     return Err(self.files.is_another());
@@ -282,86 +287,6 @@ impl Environment {
         }
     }
 
-    /// The size of the map to begin with.
-    fn map_size(&self) -> usize {
-        let wanted = self.options.map_size;
-        wanted.unwrap_or_else(address_space::share)
-    }
-
-    /// Opens the environment anew. Waits for reads of this moment to end; an error at once where somebody reads for longer.
-    pub(crate) fn reopen(&self) -> Result<(), StoreError> {
-        self.open_anew(self.empty()?)
-    }
-
-    /// The same, if it can be done now, as nobody reads: it would only be better.
-    pub(crate) fn reopen_if_idle(&self) -> Result<(), StoreError> {
-        match self.gate.empty_now(&self.open) {
-            Some(open) => self.open_anew(open),
-            None => Ok(()),
-        }
-    }
-
-    /// Opens the environment anew if nobody can use it any more, as a write failed.
-    fn recover(&self) -> Result<(), StoreError> {
-        let open = self.empty()?;
-        let is_unusable = |open: &Open| matches!(open.read_txn(), Ok(Begun::Unusable));
-        match open.as_ref().is_none_or(is_unusable) {
-            true => self.open_anew(open),
-            false => Ok(()),
-        }
-    }
-
-    fn empty(&self) -> Result<RwLockWriteGuard<'_, Option<Open>>, StoreError> {
-        let open = self.gate.empty(&self.open, false);
-        open.ok_or_else(|| self.in_the_way("open its files anew after a failure"))
-    }
-
-    fn open_anew(&self, mut open: RwLockWriteGuard<'_, Option<Open>>) -> Result<(), StoreError> {
-        let map_size = open.take().map_or(self.map_size(), Open::close);
-        *open = Some(Open::with_map(&self.files, &self.options, map_size)?);
-        tracing::info!(path = %self.path().display(), map_size, "opened the store anew");
-        Ok(())
-    }
-
-    /// Opens the environment anew with a larger map than `outgrown`; does nothing when it has one, as
-    /// several may find at once that a map is too small. Waits for reads to end, but not for ever: they may be waiting for what
-    /// this is done for.
-    pub(crate) fn grow(&self, outgrown: usize) -> Result<(), StoreError> {
-        let open = self.gate.empty(&self.open, true);
-        let mut open = open.ok_or_else(|| self.in_the_way("make its map larger"))?;
-        if open.as_ref().is_some_and(|open| open.map_size > outgrown) {
-            return Ok(());
-        }
-        let before = open.take().map_or(self.map_size(), Open::close);
-        let grown = match Open::with_map(&self.files, &self.options, twice(before)) {
-            Ok(grown) => grown,
-            // No more address space: go on with the map as it was, so that reads still work.
-            Err(_) => Open::with_map(&self.files, &self.options, before)?,
-        };
-        let map_size = grown.map_size;
-        *open = Some(grown);
-        if map_size <= outgrown {
-            return Err(StoreError::Full(Full::Map));
-        }
-        tracing::info!(path = %self.path().display(), map_size, "opened the store with a larger map");
-        Ok(())
-    }
-
-    fn in_the_way(&self, action: &'static str) -> StoreError {
-        let who = match self.gate.held() {
-            0 => "a read takes very long".to_owned(),
-            held => format!("{held} entry snapshots or backups are held"),
-        };
-        StoreError::Backend {
-            action,
-            source: format!(
-                "{who}, and the map of {} stays where it is so long; let them end, and do it again: nothing was done",
-                self.path().display()
-            )
-            .into(),
-        }
-    }
-
     /// Counts one who reads for longer than a call: the environment is not closed so long. To be called while access is held.
     pub(crate) fn hold(&self) -> Hold {
         self.gate.hold()
@@ -387,14 +312,6 @@ impl Environment {
                 }
             };
             self.make_usable(outgrown)?;
-        }
-    }
-
-    /// With a larger map than was outgrown, or after a failure.
-    fn make_usable(&self, outgrown: Option<usize>) -> Result<(), StoreError> {
-        match outgrown {
-            Some(map_size) => self.grow(map_size),
-            None => self.recover(),
         }
     }
 

@@ -4,6 +4,7 @@ use crate::address_space::Taken;
 use crate::databases::Databases;
 use crate::error::backend;
 use crate::files::{self, Access, Files};
+use crate::length;
 use crate::open_at_once::Counted;
 use heed::{Env, Error, MdbError, RoTxn, RwTxn, WithoutTls};
 use midgard::{Full, StoreError};
@@ -38,6 +39,11 @@ impl Open {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The size of the map, where the last commit has used more: by another process.
+    pub(super) fn outgrown(&self) -> Option<usize> {
+        (length::used(&self.env) > self.map_size as u64).then_some(self.map_size)
     }
 
     pub(super) fn read_txn(&self) -> Result<Begun<RoTxn<'_, WithoutTls>>, StoreError> {

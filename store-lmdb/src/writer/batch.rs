@@ -15,8 +15,8 @@ use crate::record::{self, Kind, Links, Place, SKIP};
 use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{Error, MdbError, RwTxn};
-use midgard::store::EntryWrite;
 use midgard::store::rules::{self, Decision};
+use midgard::store::{Clock, EntryWrite};
 use midgard::{
     Append, AppendError, AppendPart, Appended, ExpectedVersion, LogId, Position, StoreError,
     StreamName, Timestamp, Version,
@@ -58,6 +58,7 @@ pub(super) struct Memory {
     merging: Merging,
     pending: Pending,
     scratch: Scratch,
+    clock: Clock,
 }
 
 impl Memory {
@@ -114,6 +115,7 @@ impl<'e> Batch<'e> {
             merging,
             pending,
             scratch,
+            clock,
         } = memory;
         databases.log.check_end(&transaction)?;
         let before = databases.log.last_position(&transaction)?;
@@ -140,7 +142,7 @@ impl<'e> Batch<'e> {
             pending,
             added: Vec::new(),
             bytes: 0,
-            time: Timestamp::now().max(recorded.unwrap_or_default()),
+            time: clock.after(recorded.unwrap_or_default()),
             scratch,
         })
     }

@@ -115,7 +115,8 @@ impl Linger {
                 }
             };
             match message {
-                Message::Work(work, reply) => return Some(Request::new(work, reply)),
+                Message::Work(request) if request.is_abandoned() => {}
+                Message::Work(request) => return Some(request),
                 Message::Watch => {}
                 Message::Stop => filling.stopped = true,
             }

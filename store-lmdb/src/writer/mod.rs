@@ -1,6 +1,7 @@
 //! The writer: one thread for each environment that is written to, which commits many appends in one transaction.
 
 mod batch;
+mod capacity;
 mod desk;
 mod failure;
 mod heads;
@@ -13,8 +14,9 @@ mod room;
 mod thread;
 mod view;
 
+use self::capacity::Capacity;
 use self::desk::Desk;
-use self::thread::State;
+use self::thread::{Request, State};
 use crate::environment::Environment;
 use crate::reader;
 use event_listener::Event as Notify;
@@ -22,8 +24,8 @@ use failure::Failure;
 use futures_channel::oneshot;
 use midgard::store::{EntryError, EntryWrite};
 use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, LogId, Position, StoreError, StreamName,
-    Version,
+    Append, AppendError, Appended, ExpectedVersion, LogId, NewEvent, Position, StoreError,
+    StreamName, Version,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,6 +46,21 @@ pub(crate) enum Work {
     Entries(EntryWrite),
 }
 
+impl Work {
+    /// How many bytes of memory it has, about.
+    fn bytes(&self) -> usize {
+        let others = match self {
+            Work::Append(append) => {
+                let events = append.events().count() * size_of::<NewEvent>();
+                append.bytes() + events + append.entries().map_or(0, EntryWrite::bytes)
+            }
+            Work::Truncate { stream, .. } | Work::Tombstone { stream, .. } => stream.as_str().len(),
+            Work::Entries(write) => write.bytes(),
+        };
+        others + size_of::<Request>()
+    }
+}
+
 type Outcome = Result<Appended, AppendError>;
 
 /// The work comes back with its outcome: what one thread allocated and another frees makes both wait
@@ -51,7 +68,7 @@ type Outcome = Result<Appended, AppendError>;
 type Answer = (Outcome, Work);
 
 enum Message {
-    Work(Work, oneshot::Sender<Answer>),
+    Work(Request),
     /// Somebody began to wait: look at the log from time to time.
     Watch,
     Stop,
@@ -61,6 +78,7 @@ enum Message {
 pub(crate) struct Writer {
     environment: Arc<Environment>,
     queue: Sender<Message>,
+    capacity: Arc<Capacity>,
     signals: Arc<Signals>,
     desk: Arc<Desk>,
 }
@@ -80,6 +98,7 @@ impl Writer {
         Writer {
             environment,
             queue,
+            capacity: Arc::default(),
             signals,
             desk: Arc::new(Desk::new(state, messages)),
         }
@@ -99,10 +118,12 @@ impl Writer {
         })
     }
 
-    /// Queues work; the outcome comes once it is committed. Dropping the future does not take it back.
+    /// Queues work, once there is room for it; the outcome comes when it is committed. Where the future is dropped, it is done
+    /// only if the writer has begun with it.
     pub(crate) async fn work(&self, work: Work) -> Outcome {
+        let share = self.capacity.take(work.bytes()).await;
         let (reply, outcome) = oneshot::channel();
-        self.send(Message::Work(work, reply))?;
+        self.send(Message::Work(Request::new(work, reply, share)))?;
         match outcome.await {
             Ok((outcome, _work)) => outcome,
             // It was taken, and never answered.
@@ -122,6 +143,7 @@ impl Writer {
         loop {
             let waiting = Waiting::new(&self.signals);
             let listener = self.signals.grown.listen();
+            self.environment.be_large_enough().await?;
             if reader::last_position(&self.environment, log)? > position {
                 return Ok(());
             }

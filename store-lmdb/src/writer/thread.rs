@@ -1,6 +1,7 @@
 //! The thread: fills batches with what is queued, commits them, and answers.
 
 use super::batch::{self, Batch, Memory};
+use super::capacity::Share;
 use super::failure::{FailedCommit, Failure, again};
 use super::linger::{Filling, Linger};
 use super::prewrite::{self, Prewrite};
@@ -64,11 +65,22 @@ pub(super) struct State {
 pub(super) struct Request {
     pub(super) work: Work,
     reply: oneshot::Sender<Answer>,
+    /// Given back with the answer.
+    _share: Share,
 }
 
 impl Request {
-    pub(super) const fn new(work: Work, reply: oneshot::Sender<Answer>) -> Self {
-        Request { work, reply }
+    pub(super) const fn new(work: Work, reply: oneshot::Sender<Answer>, share: Share) -> Self {
+        Request {
+            work,
+            reply,
+            _share: share,
+        }
+    }
+
+    /// Whether nobody waits for the outcome any more: nothing was begun, so nothing needs to be.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.reply.is_canceled()
     }
 }
 
@@ -96,8 +108,11 @@ impl State {
         let mut next = first.map(Next::Message);
         let is_stopped = loop {
             match next.take().unwrap_or_else(|| self.receive(messages)) {
-                Next::Message(Message::Work(work, reply)) => {
-                    requests.push(Request { work, reply });
+                Next::Message(Message::Work(request)) => {
+                    if request.is_abandoned() {
+                        continue;
+                    }
+                    requests.push(request);
                     if self.commit(messages, &mut requests) {
                         break true;
                     }
@@ -295,9 +310,9 @@ impl State {
             }
         }
         let (transaction, _) = self.begin(open)?;
+        let data = environment.data()?;
         if environment.durability() != Durability::NoSync {
             let used = open.used(&transaction)?;
-            let data = environment.data()?;
             self.repair.prepare(used, &transaction, &data);
             if let Err(error) = self.prewrite.ahead_of(used, &data) {
                 // It is faster with them, and as good without.
@@ -337,11 +352,9 @@ impl State {
         self.is_certain = true;
         self.repair.flushed();
         self.linger.committed(requests.len(), began.elapsed());
-        let files = self.environment.files();
-        let (data, used) = (files.data(), length::used(&open.env));
-        let is_too_short = data.and_then(|data| self.prewrite.is_too_short(used, &data));
+        let is_too_short = self.prewrite.is_too_short(length::used(&open.env), &data);
         if is_too_short.unwrap_or(true)
-            && let Err(error) = length::lengthen(files, &open.env)
+            && let Err(error) = length::lengthen(environment.files(), &open.env)
         {
             tracing::debug!(%error, "the file is not as long as it should be; it will be when it is opened again");
         }

@@ -11,6 +11,10 @@ pub(crate) const READ_ONLY_MOUNT: &str = "exec unshare --map-root-user --mount s
     'mount --bind \"$MIDGARD_TEST_CHILD\" \"$MIDGARD_TEST_CHILD\" \
     && mount -o remount,bind,ro \"$MIDGARD_TEST_CHILD\" && exec \"$0\" \"$@\"' \"$0\" \"$@\";";
 
+/// Puts a disk of 8 MiB in the place of the directory that a child works in.
+pub(crate) const SMALL_DISK: &str = "exec unshare --map-root-user --mount sh -c \
+    'mount -t tmpfs -o size=8m none \"$MIDGARD_TEST_CHILD\" && exec \"$0\" \"$@\"' \"$0\" \"$@\";";
+
 /// Makes a child a process of a user who has no rights but those of everybody. Where this process has none either, it stays what
 /// it is.
 pub(crate) fn unprivileged() -> &'static str {

@@ -2,6 +2,7 @@
 
 use super::kit::*;
 use super::threads::{THREADS, at_once};
+use futures_util::FutureExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) async fn one_winner_for_each_version<F: Fixture>(fixture: &F) {
@@ -297,6 +298,45 @@ pub(super) async fn streams_of_one_append_go_on_together<F: Fixture>(fixture: &F
             positions[0].next(),
             positions[1],
             "from one and the same append"
+        );
+    }
+}
+
+/// Appends of three events to streams of their own, each begun and then given up.
+fn abandon<S: Store>(store: &S, appends: u64) {
+    for number in 0..appends {
+        let append = to(&abandoned(number), NoStream, events(3));
+        // What needs no wait is done by then.
+        drop(Box::pin(store.append(append)).now_or_never());
+    }
+}
+
+fn abandoned(number: u64) -> String {
+    format!("abandoned-{number}")
+}
+
+pub(super) async fn abandoned_appends_are_whole_or_not_there<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    abandon(&store, 20);
+    put(&store, to(STREAM, NoStream, events(1))).await;
+    for number in 0..20 {
+        let there = history(&store, &abandoned(number)).await.len();
+        assert!(
+            there == 0 || there == 3,
+            "an append whose future was dropped is there as a whole, or not at all: {there} of 3"
+        );
+    }
+}
+
+pub(super) async fn abandoned_appends_stand_in_nobodys_way<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    abandon(&store, 200);
+    for version in 1..=20 {
+        let appended = put(&store, to(STREAM, Any, events(1))).await;
+        assert_eq!(
+            appended.version(),
+            Version(version),
+            "later ones go through"
         );
     }
 }

@@ -2,7 +2,7 @@
 //! within its limit is kept.
 
 use super::kit::*;
-use crate::{Headers, LimitError, Limited};
+use crate::{EventId, Headers, LimitError, Limited};
 
 /// Refused because `what` breaks its limit; nothing of the append is kept.
 async fn refuses<F: Fixture>(fixture: &F, append: Append, wanted: LimitError) {
@@ -248,6 +248,42 @@ pub(super) async fn append_too_large<F: Fixture>(fixture: &F) {
     all.push(half(1));
     let wanted = too_long(Limited::Append, limits::APPEND_BYTES);
     refuses(fixture, to(STREAM, Any, all), wanted).await;
+}
+
+/// An append of as many events as make it too large by what else they have than payloads.
+async fn refuses_many<F: Fixture>(fixture: &F, event: &NewEvent) {
+    let one = to(STREAM, Any, [event.clone()]).bytes();
+    let many = limits::APPEND_BYTES / one + 1;
+    let ids = (0..many).map(|_| EventId::new());
+    let append = to(
+        STREAM,
+        Any,
+        ids.map(|id| NewEvent {
+            id,
+            ..event.clone()
+        }),
+    );
+    let wanted = LimitError::TooLong {
+        what: Limited::Append,
+        limit: limits::APPEND_BYTES,
+        actual: append.bytes(),
+    };
+    refuses(fixture, append, wanted).await;
+}
+
+pub(super) async fn append_with_headers_too_large<F: Fixture>(fixture: &F) {
+    let value = "v".repeat(limits::HEADER_VALUE_BYTES);
+    refuses_many(fixture, &many_headers(limits::HEADERS, &value)).await;
+}
+
+pub(super) async fn append_with_tags_too_large<F: Fixture>(fixture: &F) {
+    let long = "t".repeat(limits::TAG_BYTES - 3);
+    let tags = (0..limits::TAGS).map(|index| format!("{long}{index:03}"));
+    let event = NewEvent {
+        tags: tags.collect(),
+        ..event()
+    };
+    refuses_many(fixture, &event).await;
 }
 
 pub(super) async fn error_of_a_limit_prints_its_number<F: Fixture>(fixture: &F) {

@@ -247,6 +247,8 @@ macro_rules! __store_contract_cases {
                 too_many_events_in_one_append,
                 payload_too_large,
                 append_too_large,
+                append_with_headers_too_large,
+                append_with_tags_too_large,
                 error_of_a_limit_prints_its_number,
                 append_after_a_refused_one_is_as_ever,
             }
@@ -323,6 +325,8 @@ macro_rules! __store_contract_cases {
                 one_id_for_other_events_of_many_threads_is_one_event,
                 nothing_is_appended_after_a_tombstone,
                 streams_of_one_append_go_on_together,
+                abandoned_appends_are_whole_or_not_there,
+                abandoned_appends_stand_in_nobodys_way,
             }
             concurrent_reads {
                 readers_of_the_log_see_whole_appends,
