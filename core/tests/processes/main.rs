@@ -10,3 +10,4 @@ mod replay;
 mod saga;
 mod shop;
 mod stores;
+mod versions;
