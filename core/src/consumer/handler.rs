@@ -1,12 +1,14 @@
 //! What a consumer does with events, and where it keeps its notes.
 
 use super::failure::FailurePolicy;
+use super::notes::{Lease, NoteError};
 use super::options::ConsumerOptions;
 use crate::place::Position;
 use crate::projection::{Effect, Generation, HandlerError, ProjectError, ViewStore};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::subscription::StartFrom;
+use std::future::ready;
 use std::time::Duration;
 
 /// The transaction of a handler.
@@ -55,6 +57,23 @@ pub(crate) trait Handler: Send + Sync {
         false
     }
 
+    /// Where a partition goes on that this worker has come to own, by the lease of this key; `saved` is its checkpoint, if there is one,
+    /// and `start` where it begins without.
+    fn resume(
+        &self,
+        lease: (&str, &Lease),
+        saved: Option<Position>,
+        start: Position,
+    ) -> impl Future<Output = Result<Position, NoteError>> + Send {
+        let _ = lease;
+        ready(Ok(saved.unwrap_or(start)))
+    }
+
+    /// Why others own all partitions, where that is not as it should be.
+    fn why_standby(&self) -> impl Future<Output = Option<String>> + Send {
+        ready(None)
+    }
+
     /// Whether a transaction has enough in it to be committed before more is handled.
     fn is_full(&self, transaction: &TransactionOf<Self>) -> bool {
         let _ = transaction;
@@ -73,6 +92,11 @@ pub(crate) trait Continuous: Handler {
 
     fn partitions(&self) -> u32 {
         1
+    }
+
+    /// Why it may not begin, when it has never begun yet.
+    fn refuses_to_begin(&self) -> impl Future<Output = Result<Option<String>, NoteError>> + Send {
+        ready(Ok(None))
     }
 }
 

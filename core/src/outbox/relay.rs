@@ -1,17 +1,21 @@
 //! The relay: a consumer of the log whose commits publish.
 
+use super::carrier::{Fleet, Outboxes, Passed};
 use super::{Outbox, RouteError, Unheard};
 use crate::bus::{BusError, Message, Publisher, Purpose, Topic};
 use crate::command::{CommandAnswered, CommandSent, is_client};
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Call, Continuous, Handler};
+use crate::consumer::notes::{Lease, NoteError};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::Event;
+use crate::place::Position;
 use crate::projection::{Generation, HandlerError, ProjectError, ViewStore};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
 use crate::store::{EntryError, Store};
+use crate::subscription::StartFrom;
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
 use std::borrow::Cow;
@@ -39,10 +43,20 @@ pub(crate) struct Relay<S, P> {
     outbox: Outbox,
     query: Query,
     notes: RelayNotes<S, P>,
+    kind: String,
+    /// The outboxes of this program.
+    siblings: Outboxes,
+    passed: Passed,
 }
 
 impl<S: Store, P: Publisher> Relay<S, P> {
-    pub(crate) fn new(mut outbox: Outbox, store: S, publisher: P, control: Arc<Control>) -> Self {
+    pub(crate) fn new(
+        mut outbox: Outbox,
+        store: S,
+        publisher: P,
+        control: Arc<Control>,
+        siblings: Outboxes,
+    ) -> Self {
         outbox.options = by_reply(outbox.options);
         let mut names: Vec<_> = outbox.routes.keys().copied().collect();
         if outbox.carries_commands {
@@ -59,7 +73,18 @@ impl<S: Store, P: Publisher> Relay<S, P> {
                 known: Mutex::default(),
             },
             query: Query::named(names),
+            kind: outbox.kind(),
+            siblings,
+            passed: Passed::default(),
             outbox,
+        }
+    }
+
+    fn fleet(&self) -> Fleet<'_, S> {
+        Fleet {
+            notes: &self.notes.notes,
+            kind: &self.kind,
+            name: self.outbox.name(),
         }
     }
 
@@ -128,6 +153,17 @@ impl<S: Store, P: Publisher> Continuous for Relay<S, P> {
     fn name(&self) -> &str {
         self.outbox.name()
     }
+
+    fn start(&self) -> StartFrom {
+        self.outbox.start.unwrap_or_default()
+    }
+
+    async fn refuses_to_begin(&self) -> Result<Option<String>, NoteError> {
+        match self.outbox.start {
+            Some(_) => Ok(None),
+            None => self.fleet().refuses_to_begin(&self.siblings).await,
+        }
+    }
 }
 
 impl<S: Store, P: Publisher> Handler for Relay<S, P> {
@@ -146,11 +182,46 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         &self.query
     }
 
+    fn wants(&self, event: &RecordedEventRef<'_>) -> bool {
+        self.passed.wants(event)
+    }
+
+    async fn resume(
+        &self,
+        lease: (&str, &Lease),
+        saved: Option<Position>,
+        start: Position,
+    ) -> Result<Position, NoteError> {
+        if !self.outbox.carries_commands {
+            return Ok(saved.unwrap_or(start));
+        }
+        let fleet = self.fleet();
+        fleet.take_over(&self.passed, lease, saved, start).await
+    }
+
+    async fn why_standby(&self) -> Option<String> {
+        if !self.outbox.carries_commands {
+            return None;
+        }
+        // When the store fails, the next look at the leases says so.
+        let carrier = self.fleet().other_carrier().await.ok().flatten()?;
+        Some(format!(
+            "outbox \"{}\" waits until outbox \"{carrier}\" is stopped, which carries the commands and answers of this store; where both \
+             are to run, let one carry only events, with `Outbox::events_only`",
+            self.outbox.name()
+        ))
+    }
+
     async fn handle(
         &self,
         event: &RecordedEventRef<'_>,
         call: Call<'_, RelayTransaction>,
     ) -> Result<(), ProjectError> {
+        if self.passed.is_noted_apart(event) {
+            let (fleet, notes) = (self.fleet(), &mut call.transaction.notes);
+            let noted = fleet.note(notes, event.position, &self.passed).await;
+            noted.map_err(|error| ProjectError::Handler(error.into()))?;
+        }
         match self.message(event) {
             Ok(message) => call.transaction.messages.extend(message),
             Err(RouteError::Decode(error)) => return Err(ProjectError::Decode(error)),

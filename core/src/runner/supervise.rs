@@ -195,6 +195,13 @@ async fn first_plan<S: Store, H: Continuous>(
                     about.partitions
                 )));
             }
+            Err(Trouble::MayNotBegin(reason)) => {
+                let name = name.to_owned();
+                let error = RunError::NewOutbox { name, reason };
+                let progress = around.progress;
+                progress.failed(ConsumerState::Failed, None, 1, error.to_string());
+                return Err(error);
+            }
             Err(trouble) => {
                 let (control, progress) = (around.control, around.progress);
                 setbacks.meet(&trouble, asked, control, progress).await?;
@@ -213,6 +220,9 @@ async fn begin<S: Store, H: Continuous>(
     let mut transaction = notes.begin(&none).await.map_err(backend)?;
     if let Some(text) = notes.get(&mut transaction, &key).await.map_err(backend)? {
         return Ok((notes::read(&key, &text)?, text));
+    }
+    if let Some(reason) = around.handler.refuses_to_begin().await? {
+        return Err(Trouble::MayNotBegin(reason));
     }
     let start = match around.handler.start() {
         StartFrom::Start => Position::ZERO,

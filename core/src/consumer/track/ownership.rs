@@ -21,7 +21,7 @@ pub(super) struct Owned {
     epoch: u64,
     /// Up to where events were handled.
     pub(super) position: Position,
-    /// Up to where that was written down.
+    /// The checkpoint that is written down. It may be ahead of an outbox that sends what others have left.
     saved: Position,
 }
 
@@ -137,9 +137,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 _ => {
                     is_new = true;
                     let mut transaction = self.begin_read().await?;
-                    let position = self.checkpoint(&mut transaction, partition).await?;
-                    let position = position.unwrap_or(self.plan.start);
-                    (position, position)
+                    let saved = self.checkpoint(&mut transaction, partition).await?;
+                    drop(transaction);
+                    let number = self.plan.generation.number;
+                    let key = self.around.keys.lease(number, partition);
+                    let (handler, start) = (self.around.handler, self.plan.start);
+                    let resumed = handler.resume((&key, lease), saved, start).await?;
+                    (resumed, saved.unwrap_or(start))
                 }
             };
             owned.push(Owned {
@@ -241,7 +245,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         committed?;
         self.pass(reached, handled);
         for owned in &mut self.owned {
-            owned.saved = owned.position;
+            owned.saved = owned.saved.max(owned.position);
         }
         self.unsaved = None;
         self.show();
@@ -328,7 +332,8 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Makes sure that the log has what was handled; gives its end.
     pub(super) async fn check_log(&self) -> Result<Position, Trouble> {
-        let positions = self.owned.iter().map(|owned| owned.position);
+        let positions = self.owned.iter();
+        let positions = positions.map(|owned| owned.position.max(owned.saved));
         self.check_log_up_to(positions.max().unwrap_or_default())
             .await
     }
