@@ -197,6 +197,11 @@ impl Registry {
     }
 }
 
+/// The stored names of all event types of the program, whether or not they contradict each other.
+pub(crate) fn linked_names() -> impl Iterator<Item = &'static str> {
+    inventory::iter::<crate::__private::Registration>().map(|one| one.0.name)
+}
+
 /// Whether `from` is `event` or one of its older versions.
 fn descends(event: &'static EventDescriptor, from: &'static EventDescriptor) -> bool {
     std::iter::successors(Some(event), |event| event.previous).any(|one| one == from)

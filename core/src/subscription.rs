@@ -2,9 +2,10 @@
 
 use crate::aggregate::Aggregate;
 use crate::codec::{self, DecodeError};
+use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
-use crate::event::{AnyEvent, EventSet};
+use crate::event::{AnyEvent, EventDescriptor, EventSet};
 use crate::place::Position;
 use crate::projection::{HandlerError, ProjectError};
 use crate::query::Query;
@@ -51,6 +52,10 @@ type DecodeWith<E> =
 /// another process. Its handler is called at least once for every event: one that was handled shortly before
 /// the process was killed may come again.
 ///
+/// Beside the checkpoint stands which events it handles, by name and newest version. A release that handles more of them
+/// takes over, and one that handles fewer stands by, as its [status](crate::Status) says: so old and new releases may run
+/// at once, or one after the other. See [`ConsumerOptions::drops`] for a release that handles fewer on purpose.
+///
 /// ```
 /// use midgard::{ConsumerOptions, FailurePolicy, StartFrom, Subscription};
 /// # use midgard::Event;
@@ -69,6 +74,8 @@ pub struct Subscription<E> {
     pub(crate) start: StartFrom,
     pub(crate) partitions: u32,
     query: Query,
+    /// What it can read: events by name, each with its newest version.
+    readable: Vec<(&'static str, u32)>,
     stream_prefix: Option<String>,
     decode: Arc<DecodeWith<E>>,
     options: ConsumerOptions,
@@ -80,6 +87,7 @@ impl<E: EventSet> Subscription<E> {
         Subscription::new(
             name.into(),
             Query::events::<E>(),
+            E::DESCRIPTORS.iter().copied(),
             Arc::new(codec::decode::<E>),
         )
     }
@@ -104,18 +112,26 @@ impl Subscription<Box<dyn AnyEvent>> {
 
     /// All events, each as the type that a registry knows under its name.
     pub fn any_of(name: impl Into<String>, registry: Registry) -> Self {
+        let readable: Vec<_> = registry.iter().collect();
         let decode = move |event: &RecordedEventRef<'_>| registry.decode(event);
-        Subscription::new(name.into(), Query::all(), Arc::new(decode))
+        Subscription::new(name.into(), Query::all(), readable, Arc::new(decode))
     }
 }
 
 impl<E> Subscription<E> {
-    fn new(name: String, query: Query, decode: Arc<DecodeWith<E>>) -> Self {
+    fn new(
+        name: String,
+        query: Query,
+        readable: impl IntoIterator<Item = &'static EventDescriptor>,
+        decode: Arc<DecodeWith<E>>,
+    ) -> Self {
+        let readable = readable.into_iter();
         Subscription {
             name,
             start: StartFrom::Start,
             partitions: 1,
             query,
+            readable: readable.map(|event| (event.name, event.version)).collect(),
             stream_prefix: None,
             decode,
             options: ConsumerOptions::new(),
@@ -160,6 +176,12 @@ impl<E> Subscription<E> {
     /// For how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
     pub fn lease(mut self, silence: Duration) -> Self {
         self.options = self.options.lease(silence);
+        self
+    }
+
+    /// Gives up the events of this name for good. See [`ConsumerOptions::drops`].
+    pub fn drops(mut self, event: impl Into<String>) -> Self {
+        self.options = self.options.drops(event);
         self
     }
 
@@ -237,6 +259,11 @@ where
 
     fn query(&self) -> &Query {
         &self.subscription.query
+    }
+
+    fn covers(&self) -> Covered {
+        let subscription = &self.subscription;
+        covered(&subscription.query, subscription.readable.iter().copied())
     }
 
     fn wants(&self, event: &RecordedEventRef<'_>) -> bool {

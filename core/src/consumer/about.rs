@@ -1,15 +1,20 @@
 //! What is written down about a consumer as a whole.
 
+use super::coverage::Coverage;
 use super::notes::{self, NoteError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What is written down about a subscription when it begins, and holds for good.
+/// What is written down about a subscription when it begins, and holds for good; but for what is covered, which later
+/// releases add to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AboutSubscription {
     pub(crate) partitions: u32,
     /// The position after which it begins.
     pub(crate) start: u64,
+    /// The events that whoever moves its checkpoints covers; `None` where nobody has said so yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) coverage: Option<Coverage>,
 }
 
 /// What is written down about a projection: what readers see, and what is built beside it.

@@ -63,13 +63,18 @@ impl FailurePolicy {
         self
     }
 
-    /// Then passes over the event, for good.
+    /// Then passes over the event, for good. One that is only not known to this release, by its name or its version, is
+    /// listed with the [dead letters](crate::DeadLetter) and holds up nothing; a release that knows it hands it over.
     pub const fn then_skip(mut self) -> Self {
         self.then = Then::Skip;
         self
     }
 
     /// Then parks the event as a dead letter, with all later ones of its sequence. Other sequences go on.
+    ///
+    /// What is parked only because this release does not know it, by its name or its version, is handed over by the first
+    /// that knows it. Where the sequence of such an event cannot be told, as it is read from the event, the consumer stops
+    /// before it, and leaves it to a release that knows it.
     pub const fn then_park(mut self) -> Self {
         self.then = Then::Park;
         self

@@ -1,7 +1,8 @@
 //! What a consumer does with events, and where it keeps its notes.
 
+use super::coverage::Covered;
 use super::failure::FailurePolicy;
-use super::notes::{Lease, NoteError};
+use super::notes::{Checkpoint, Lease, NoteError};
 use super::options::ConsumerOptions;
 use crate::place::Position;
 use crate::projection::{Effect, Generation, HandlerError, ProjectError, ViewStore};
@@ -27,6 +28,14 @@ pub(crate) trait Handler: Send + Sync {
 
     /// The events that are read.
     fn query(&self) -> &Query;
+
+    /// The events that are handled, each with the newest version that can be read.
+    fn covers(&self) -> Covered;
+
+    /// Whether it can be told to which sequence an event belongs that cannot be read.
+    fn tells_sequence(&self) -> bool {
+        !self.options().has_sequence()
+    }
 
     /// Whether an event that was read is handled at all.
     fn wants(&self, event: &RecordedEventRef<'_>) -> bool {
@@ -57,16 +66,15 @@ pub(crate) trait Handler: Send + Sync {
         false
     }
 
-    /// Where a partition goes on that this worker has come to own, by the lease of this key; `saved` is its checkpoint, if there is one,
-    /// and `start` where it begins without.
+    /// Where a partition goes on that this worker has come to own, by the lease of this key: at its checkpoint, or at what has
+    /// been written in its place.
     fn resume(
         &self,
         lease: (&str, &Lease),
-        saved: Option<Position>,
-        start: Position,
-    ) -> impl Future<Output = Result<Position, NoteError>> + Send {
+        checkpoint: Checkpoint,
+    ) -> impl Future<Output = Result<Checkpoint, NoteError>> + Send {
         let _ = lease;
-        ready(Ok(saved.unwrap_or(start)))
+        ready(Ok(checkpoint))
     }
 
     /// Why others own all partitions, where that is not as it should be.

@@ -3,6 +3,7 @@
 pub(crate) mod about;
 pub(crate) mod batch;
 pub(crate) mod control;
+pub(crate) mod coverage;
 mod dead_letter;
 pub(crate) mod failure;
 pub(crate) mod handler;

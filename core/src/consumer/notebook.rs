@@ -111,8 +111,8 @@ impl<H: Handler> NotebookOf<H> {
                 .keys
                 .checkpoint(seen.generation, LogId::MAIN, partition);
             let checkpoint = notes::get(self.handler.notes(), &mut transaction, &key).await?;
-            let position = checkpoint.map_or(seen.start, |Checkpoint { position }| position);
-            lowest = lowest.min(Position(position));
+            let position = checkpoint.map_or(Position(seen.start), |at: Checkpoint| at.handled());
+            lowest = lowest.min(position);
         }
         Ok(Some(lowest))
     }

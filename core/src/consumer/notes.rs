@@ -6,6 +6,7 @@ use crate::place::{LogId, Position};
 use crate::projection::ViewStore;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::error::Error;
 
 /// The format of notes that this release writes.
@@ -80,6 +81,10 @@ impl Keys {
 
     pub(crate) fn about(&self) -> String {
         format!("{}about", self.own)
+    }
+
+    pub(crate) fn known(&self) -> String {
+        format!("{}known", self.own)
     }
 
     pub(crate) fn discarded(&self) -> String {
@@ -212,9 +217,60 @@ pub(crate) async fn list<V: ViewStore, T: DeserializeOwned>(
 }
 
 /// Up to where a partition of a log was handled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
     pub(crate) position: u64,
+    /// The id of the event at the position: it tells this log from another, or from one that was restored and has grown
+    /// since. `None` in older notes, and where the log has no event there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) event: Option<String>,
+    /// What was passed by who did not know it, and is to be handed over before anything after the position.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) behind: Vec<Behind>,
+}
+
+impl Checkpoint {
+    /// A checkpoint at which nothing more is known.
+    pub(crate) fn at(position: Position) -> Self {
+        Checkpoint {
+            position: position.0,
+            ..Checkpoint::default()
+        }
+    }
+
+    /// Up to where everything was handled.
+    pub(crate) fn handled(&self) -> Position {
+        let behind = self.behind.iter().map(|behind| behind.position);
+        Position(behind.fold(self.position, u64::min))
+    }
+
+    /// Moves it on, or what is behind, where something is; says whether it was not there yet.
+    pub(crate) fn advance(&mut self, reached: Position) -> bool {
+        let Some(first) = self.behind.first_mut() else {
+            let is_new = self.position < reached.0;
+            if is_new {
+                self.position = reached.0;
+                self.event = None;
+            }
+            return is_new;
+        };
+        let is_new = first.position < reached.0;
+        first.position = first.position.max(reached.0);
+        if first.position >= first.end {
+            self.behind.remove(0);
+        }
+        is_new
+    }
+}
+
+/// Events of some names that were passed by who did not know them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Behind {
+    pub(crate) names: BTreeSet<String>,
+    /// Up to where they were handed over since.
+    pub(crate) position: u64,
+    /// The last position at which they were passed.
+    pub(crate) end: u64,
 }
 
 /// Who handles a partition: what every commit of its work relies on.
@@ -250,6 +306,12 @@ pub(crate) struct Letter {
     /// Microseconds since 1970.
     pub(crate) parked: u64,
     pub(crate) tried: u64,
+    /// Its version, when all that is wrong with it is that the release that parked it did not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unknown: Option<u32>,
+    /// Whether it was passed over, and holds up nothing of its sequence.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_passed: bool,
 }
 
 /// What is asked for about the event that was parked at a position.
@@ -277,7 +339,7 @@ mod tests {
                 "{message}"
             );
         }
-        let text = write(Checkpoint { position: 7 }).unwrap();
+        let text = write(Checkpoint::at(Position(7))).unwrap();
         assert_eq!(text, r#"{"format":1,"position":7}"#);
         assert_eq!(read::<Checkpoint>("k", &text).unwrap().position, 7);
     }

@@ -3,7 +3,9 @@
 use super::failure::FailurePolicy;
 use crate::event::Event;
 use crate::record::RecordedEventRef;
+use crate::registry::{Registry, linked_names};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,8 @@ pub struct ConsumerOptions {
     policies: Vec<(&'static str, FailurePolicy)>,
     sequence: Option<Arc<SequenceOf>>,
     lease: Duration,
+    dropped: BTreeSet<String>,
+    known: Option<Arc<BTreeSet<String>>>,
 }
 
 impl ConsumerOptions {
@@ -37,6 +41,8 @@ impl ConsumerOptions {
             policies: Vec::new(),
             sequence: None,
             lease: Duration::from_secs(5),
+            dropped: BTreeSet::new(),
+            known: None,
         }
     }
 
@@ -73,6 +79,46 @@ impl ConsumerOptions {
         self
     }
 
+    /// Gives up the events of this name for good. A consumer notes in the store which events it handles, and a release that
+    /// handles fewer of them stands by, so that it passes over nothing that others handle. One that handles fewer on purpose
+    /// names each that it no longer does, or no longer in the newest version; `*` where it was a consumer of all events. Its
+    /// [status](crate::Status) lists them.
+    ///
+    /// It is noted in the store. A later release that handles the event again finds those after the checkpoint; and
+    /// whoever gives it up may pass over it still.
+    pub fn drops(mut self, event: impl Into<String>) -> Self {
+        self.dropped.insert(event.into());
+        self
+    }
+
+    /// The events that this program knows, beside those that the consumer handles. Without this, it is every event type of
+    /// the program, as of [`Registry::linked`].
+    ///
+    /// When a later release handles more events, it begins with them at the checkpoint, unless no release that moved the
+    /// checkpoint knew them at all: what those have passed is handed over first.
+    pub fn knows(mut self, registry: &Registry) -> Self {
+        let names = registry.iter().map(|event| event.name.to_owned());
+        self.known = Some(Arc::new(names.collect()));
+        self
+    }
+
+    pub(crate) fn has_dropped(&self, event: &str) -> bool {
+        self.dropped.contains(event)
+    }
+
+    /// The names of the events that the program knows.
+    pub(crate) fn known_names(&self) -> BTreeSet<String> {
+        match &self.known {
+            Some(known) => (**known).clone(),
+            None => linked_names().map(ToOwned::to_owned).collect(),
+        }
+    }
+
+    /// Whether it says itself which sequence an event belongs to.
+    pub(crate) const fn has_sequence(&self) -> bool {
+        self.sequence.is_some()
+    }
+
     pub(crate) fn policy_of(&self, event: &str) -> &FailurePolicy {
         let own = self.policies.iter().find(|(name, _)| *name == event);
         own.map_or(&self.policy, |(_, policy)| policy)
@@ -103,6 +149,8 @@ impl fmt::Debug for ConsumerOptions {
             .field("on_failure_of", &self.policies)
             .field("sequence_by", &self.sequence.is_some())
             .field("lease", &self.lease)
+            .field("drops", &self.dropped)
+            .field("knows", &self.known)
             .finish()
     }
 }

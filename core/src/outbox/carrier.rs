@@ -5,7 +5,7 @@
 
 use super::DEFAULT_NAME;
 use crate::command::{CommandAnswered, CommandSent};
-use crate::consumer::notes::{self, Checkpoint, Keys, Lease, Letter, NoteError, backend};
+use crate::consumer::notes::{self, Behind, Checkpoint, Keys, Lease, Letter, NoteError, backend};
 use crate::event::Event as _;
 use crate::place::{LogId, Position};
 use crate::projection::ViewStore as _;
@@ -20,22 +20,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The outbox that carries commands and answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Carrier {
-    outbox: String,
-    /// Up to here, commands and answers had left when it took over, or have since.
+    /// `None` when the last one carries only events now.
+    outbox: Option<String>,
+    /// Up to here, commands and answers had left when it took over.
     from: u64,
-    /// Where its own checkpoint was then, if that was further: so far, `from` says where it is, and then its checkpoint does.
-    until: u64,
 }
 
 impl Carrier {
-    /// Up to where commands and answers have left, when the outbox's checkpoint is here.
-    fn left(&self, checkpoint: u64) -> u64 {
-        if checkpoint <= self.until {
-            self.from
-        } else {
-            self.from.max(checkpoint)
-        }
+    /// Up to where commands and answers have left, when the outbox's checkpoint is this.
+    fn left(&self, checkpoint: &Checkpoint) -> u64 {
+        let mut behind = checkpoint.behind.iter();
+        let behind = behind.find(|behind| are_commands(behind));
+        behind.map_or(self.from.max(checkpoint.position), |behind| behind.position)
     }
+}
+
+fn are_commands(behind: &Behind) -> bool {
+    behind.names.contains(CommandSent::NAME)
 }
 
 /// The outboxes of one program.
@@ -54,38 +55,19 @@ impl Outboxes {
     }
 }
 
-/// What is not to leave (again), while an outbox goes over what others have left.
+/// Up to where commands and answers had left when an outbox took them over: they are not to leave again.
 #[derive(Debug, Default)]
-pub(super) struct Passed {
-    events: AtomicU64,
-    commands: AtomicU64,
-}
+pub(super) struct Passed(AtomicU64);
 
 impl Passed {
     /// Whether an event is still to leave.
     pub(super) fn wants(&self, event: &RecordedEventRef<'_>) -> bool {
-        let passed = if is_command(event.name) {
-            &self.commands
-        } else {
-            &self.events
-        };
-        event.position.0 > passed.load(Ordering::Relaxed)
-    }
-
-    fn set(&self, events: u64, commands: u64) {
-        self.events.store(events, Ordering::Relaxed);
-        self.commands.store(commands, Ordering::Relaxed);
-    }
-
-    /// Whether the checkpoint of the outbox does not say that a command has left, as it is ahead of it.
-    pub(super) fn is_noted_apart(&self, event: &RecordedEventRef<'_>) -> bool {
-        let events = self.events.load(Ordering::Relaxed);
-        event.position.0 <= events && is_command(event.name) && self.wants(event)
+        event.position.0 > self.0.load(Ordering::Relaxed) || !is_command(event.name)
     }
 }
 
 /// Whether an event is a command that was sent, or an answer to one.
-fn is_command(name: &str) -> bool {
+pub(super) fn is_command(name: &str) -> bool {
     name == CommandSent::NAME || name == CommandAnswered::NAME
 }
 
@@ -106,8 +88,8 @@ impl<S: Store> Fleet<'_, S> {
         Keys::new(self.kind, outbox)
     }
 
-    /// The outboxes that have been run on this store, but for this one.
-    async fn others(&self) -> Result<BTreeSet<String>, NoteError> {
+    /// The outboxes that have been run on this store.
+    async fn all(&self) -> Result<BTreeSet<String>, NoteError> {
         let prefix = format!("{}/", self.kind);
         // No transaction is to rely on what others go on to write.
         let mut apart = NotesTransaction::default();
@@ -115,7 +97,7 @@ impl<S: Store> Fleet<'_, S> {
         let notes = notes.map_err(backend)?;
         let names = notes.iter().filter_map(|(key, _)| {
             let name = key.strip_prefix(&prefix)?.strip_suffix("/about")?;
-            (name != self.name).then(|| name.to_owned())
+            Some(name.to_owned())
         });
         Ok(names.collect())
     }
@@ -125,9 +107,9 @@ impl<S: Store> Fleet<'_, S> {
         &self,
         siblings: &Outboxes,
     ) -> Result<Option<String>, NoteError> {
-        let others = self.others().await?.into_iter();
+        let others = self.all().await?.into_iter();
         let others: Vec<_> = others
-            .filter(|other| !siblings.contains(other))
+            .filter(|other| other != self.name && !siblings.contains(other))
             .map(|other| format!("\"{other}\""))
             .collect();
         if others.is_empty() {
@@ -144,24 +126,27 @@ impl<S: Store> Fleet<'_, S> {
         &self,
         transaction: &mut NotesTransaction,
         outbox: &str,
-    ) -> Result<Option<u64>, NoteError> {
+    ) -> Result<Option<Checkpoint>, NoteError> {
         let key = self.keys(outbox).checkpoint(0, LogId::MAIN, 0);
-        let checkpoint: Option<Checkpoint> = notes::get(self.notes, transaction, &key).await?;
-        Ok(checkpoint.map(|checkpoint| checkpoint.position))
+        notes::get(self.notes, transaction, &key).await
     }
 
-    /// The outbox that carries the commands, and up to where they have left; `None` when none has yet.
     async fn carrier(
         &self,
         transaction: &mut NotesTransaction,
-    ) -> Result<Option<(Carrier, u64)>, NoteError> {
-        let carrier: Option<Carrier> = notes::get(self.notes, transaction, &self.key()).await?;
-        let Some(carrier) = carrier else {
-            return Ok(None);
-        };
-        let checkpoint = self.checkpoint(transaction, &carrier.outbox).await?;
-        let left = carrier.left(checkpoint.unwrap_or_default());
-        Ok(Some((carrier, left)))
+    ) -> Result<Option<Carrier>, NoteError> {
+        notes::get(self.notes, transaction, &self.key()).await
+    }
+
+    async fn put_carrier(
+        &self,
+        transaction: &mut NotesTransaction,
+        outbox: Option<&str>,
+        from: u64,
+    ) -> Result<(), NoteError> {
+        let outbox = outbox.map(ToOwned::to_owned);
+        let carrier = Carrier { outbox, from };
+        notes::put(self.notes, transaction, &self.key(), carrier).await
     }
 
     /// The outbox that has carried the commands in a release that did not note it, and its checkpoint. It is the one that was
@@ -171,15 +156,16 @@ impl<S: Store> Fleet<'_, S> {
         transaction: &mut NotesTransaction,
     ) -> Result<Option<(String, u64)>, NoteError> {
         let mut least: Option<(String, u64)> = None;
-        for other in self.others().await? {
-            let Some(checkpoint) = self.checkpoint(transaction, &other).await? else {
+        for name in self.all().await? {
+            let Some(Checkpoint { position, .. }) = self.checkpoint(transaction, &name).await?
+            else {
                 continue;
             };
-            if other == DEFAULT_NAME {
-                return Ok(Some((other, checkpoint)));
+            if name == DEFAULT_NAME {
+                return Ok(Some((name, position)));
             }
-            if least.as_ref().is_none_or(|(_, least)| checkpoint < *least) {
-                least = Some((other, checkpoint));
+            if least.as_ref().is_none_or(|(_, least)| position < *least) {
+                least = Some((name, position));
             }
         }
         Ok(least)
@@ -187,70 +173,117 @@ impl<S: Store> Fleet<'_, S> {
 
     /// The outbox that carries the commands, when it is another one.
     pub(super) async fn other_carrier(&self) -> Result<Option<String>, NoteError> {
-        let mut transaction = NotesTransaction::default();
-        let key = self.key();
-        let carrier: Option<Carrier> = notes::get(self.notes, &mut transaction, &key).await?;
-        let carrier = carrier.map(|carrier| carrier.outbox);
-        Ok(carrier.filter(|outbox| outbox != self.name))
+        let carrier = self.carrier(&mut NotesTransaction::default()).await?;
+        let outbox = carrier.and_then(|carrier| carrier.outbox);
+        Ok(outbox.filter(|outbox| outbox != self.name))
     }
 
-    /// Lets this outbox carry the commands, as it has come to own the lease; gives where to go on, and says what has
+    /// Begins a transaction that relies on a lease: who has lost it meanwhile changes nothing.
+    async fn begin(&self, (key, lease): (&str, &Lease)) -> Result<NotesTransaction, NoteError> {
+        let mut transaction = NotesTransaction::default();
+        let now: Option<Lease> = notes::get(self.notes, &mut transaction, key).await?;
+        if now.as_ref() == Some(lease) {
+            Ok(transaction)
+        } else {
+            let error = "another worker has taken over the outbox";
+            Err(NoteError::Conflict(error.into()))
+        }
+    }
+
+    /// Lets this outbox carry the commands, as it has come to own the lease; gives where it goes on, and notes what has
     /// left before.
     pub(super) async fn take_over(
         &self,
         passed: &Passed,
-        (lease_key, lease): (&str, &Lease),
-        saved: Option<Position>,
-        start: Position,
-    ) -> Result<Position, NoteError> {
-        let mut transaction = NotesTransaction::default();
-        // Who has lost it meanwhile changes nothing.
-        let now: Option<Lease> = notes::get(self.notes, &mut transaction, lease_key).await?;
-        if now.as_ref() != Some(lease) {
-            let error = "another worker has taken over the outbox";
-            return Err(NoteError::Conflict(error.into()));
-        }
-        let checkpoint = saved.unwrap_or(start).0;
+        lease: (&str, &Lease),
+        mut checkpoint: Checkpoint,
+    ) -> Result<Checkpoint, NoteError> {
+        let mut transaction = self.begin(lease).await?;
         let (before, left) = match self.carrier(&mut transaction).await? {
-            Some((carrier, _)) if carrier.outbox == self.name => {
-                let left = carrier.left(checkpoint);
-                passed.set(checkpoint, left);
-                return Ok(Position(checkpoint.min(left)));
+            Some(carrier) if carrier.outbox.as_deref() == Some(self.name) => {
+                passed.0.store(carrier.from, Ordering::Relaxed);
+                return Ok(checkpoint);
             }
-            Some((carrier, left)) => (Some(carrier.outbox), left),
-            None if saved.is_some() => (None, checkpoint),
-            None => match self.unnoted(&mut transaction).await? {
-                Some((outbox, left)) => (Some(outbox), left),
-                None => (None, 0),
+            Some(carrier) => {
+                let checkpoint = match &carrier.outbox {
+                    Some(outbox) => self.checkpoint(&mut transaction, outbox).await?,
+                    None => None,
+                };
+                let left = carrier.left(&checkpoint.unwrap_or_default());
+                (carrier.outbox, left)
+            }
+            None => match self.checkpoint(&mut transaction, self.name).await? {
+                Some(checkpoint) => (None, checkpoint.position),
+                None => match self.unnoted(&mut transaction).await? {
+                    Some((outbox, left)) => (Some(outbox), left),
+                    None => (None, 0),
+                },
             },
         };
         if let Some(before) = before {
             self.take_letters(&before, &mut transaction).await?;
         }
-        let carrier = Carrier {
-            outbox: self.name.to_owned(),
-            from: left,
-            until: if checkpoint > left { checkpoint } else { 0 },
-        };
-        notes::put(self.notes, &mut transaction, &self.key(), &carrier).await?;
+        let is_changed = self.forget_commands(&mut checkpoint) | (left < checkpoint.position);
+        if left < checkpoint.position {
+            // It is ahead: what the one before it has left is handed over first.
+            checkpoint.behind.push(Behind {
+                names: [CommandSent::NAME, CommandAnswered::NAME]
+                    .map(ToOwned::to_owned)
+                    .into(),
+                position: left,
+                end: checkpoint.position,
+            });
+        }
+        if is_changed {
+            self.put_checkpoint(&mut transaction, &checkpoint).await?;
+        }
+        self.put_carrier(&mut transaction, Some(self.name), left)
+            .await?;
         notes::commit(self.notes, transaction).await?;
-        passed.set(checkpoint, left);
-        Ok(Position(checkpoint.min(left)))
+        passed.0.store(left, Ordering::Relaxed);
+        Ok(checkpoint)
     }
 
-    /// Notes, as part of a transaction, that commands have left up to a position that this outbox's own checkpoint is ahead of.
-    pub(super) async fn note(
+    /// Lets this outbox carry no commands, as it has come to own its lease; where it did before, notes up to where they have
+    /// left, as its checkpoint tells it no longer.
+    pub(super) async fn leave(
+        &self,
+        lease: (&str, &Lease),
+        mut checkpoint: Checkpoint,
+    ) -> Result<Checkpoint, NoteError> {
+        let mut transaction = self.begin(lease).await?;
+        let left = match self.carrier(&mut transaction).await? {
+            Some(carrier) if carrier.outbox.as_deref() == Some(self.name) => {
+                carrier.left(&checkpoint)
+            }
+            Some(_) => return Ok(checkpoint),
+            None => match self.unnoted(&mut transaction).await? {
+                Some((name, left)) if name == self.name => left,
+                _ => return Ok(checkpoint),
+            },
+        };
+        if self.forget_commands(&mut checkpoint) {
+            self.put_checkpoint(&mut transaction, &checkpoint).await?;
+        }
+        self.put_carrier(&mut transaction, None, left).await?;
+        notes::commit(self.notes, transaction).await?;
+        Ok(checkpoint)
+    }
+
+    /// Takes out of a checkpoint what it says of commands; says whether it said something.
+    fn forget_commands(&self, checkpoint: &mut Checkpoint) -> bool {
+        let before = checkpoint.behind.len();
+        checkpoint.behind.retain(|behind| !are_commands(behind));
+        checkpoint.behind.len() < before
+    }
+
+    async fn put_checkpoint(
         &self,
         transaction: &mut NotesTransaction,
-        position: Position,
-        passed: &Passed,
+        checkpoint: &Checkpoint,
     ) -> Result<(), NoteError> {
-        let carrier = Carrier {
-            outbox: self.name.to_owned(),
-            from: position.0,
-            until: passed.events.load(Ordering::Relaxed),
-        };
-        notes::put(self.notes, transaction, &self.key(), &carrier).await
+        let key = self.keys(self.name).checkpoint(0, LogId::MAIN, 0);
+        notes::put(self.notes, transaction, &key, checkpoint).await
     }
 
     /// Takes over the commands and answers that another outbox has parked: what follows them waits for them.

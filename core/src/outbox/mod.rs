@@ -95,6 +95,8 @@ pub struct Outbox {
     /// Where it begins, where that was said.
     start: Option<StartFrom>,
     routes: HashMap<&'static str, Box<Route>>,
+    /// The newest versions of the events that are published.
+    versions: HashMap<&'static str, u32>,
     unheard: Unheard,
     /// Whether the commands and replies of the log leave with it, too.
     pub(crate) carries_commands: bool,
@@ -145,6 +147,7 @@ impl Outbox {
             bus: None,
             start: None,
             routes: HashMap::new(),
+            versions: HashMap::new(),
             unheard: Unheard::Wait,
             carries_commands: true,
             options: ConsumerOptions::new().on_failure(policy),
@@ -209,6 +212,7 @@ impl Outbox {
             public(&decoded, is_as_written.then_some(event.payload)).map(Some)
         };
         self.routes.insert(E::NAME, Box::new(route));
+        self.versions.insert(E::NAME, E::VERSION);
         self
     }
 
@@ -226,6 +230,7 @@ impl Outbox {
                 .transpose()
         };
         self.routes.insert(E::NAME, Box::new(route));
+        self.versions.insert(E::NAME, E::VERSION);
         self
     }
 

@@ -1,15 +1,15 @@
 //! The relay: a consumer of the log whose commits publish.
 
-use super::carrier::{Fleet, Outboxes, Passed};
+use super::carrier::{Fleet, Outboxes, Passed, is_command};
 use super::{Outbox, RouteError, Unheard};
 use crate::bus::{BusError, Message, Publisher, Purpose, Topic};
 use crate::command::{CommandAnswered, CommandSent, is_client};
 use crate::consumer::control::{Control, Mode};
+use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
-use crate::consumer::notes::{Lease, NoteError};
+use crate::consumer::notes::{Checkpoint, Lease, NoteError};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::Event;
-use crate::place::Position;
 use crate::projection::{Generation, HandlerError, ProjectError, ViewStore};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
@@ -42,6 +42,8 @@ const HEARD: usize = 10_000;
 pub(crate) struct Relay<S, P> {
     outbox: Outbox,
     query: Query,
+    /// Whether the sequence of an event is read from it.
+    has_sequence: bool,
     notes: RelayNotes<S, P>,
     kind: String,
     /// The outboxes of this program.
@@ -57,6 +59,7 @@ impl<S: Store, P: Publisher> Relay<S, P> {
         control: Arc<Control>,
         siblings: Outboxes,
     ) -> Self {
+        let has_sequence = outbox.options.has_sequence();
         outbox.options = by_reply(outbox.options);
         let mut names: Vec<_> = outbox.routes.keys().copied().collect();
         if outbox.carries_commands {
@@ -76,6 +79,7 @@ impl<S: Store, P: Publisher> Relay<S, P> {
             kind: outbox.kind(),
             siblings,
             passed: Passed::default(),
+            has_sequence,
             outbox,
         }
     }
@@ -186,17 +190,30 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         self.passed.wants(event)
     }
 
+    /// Only the events: commands and answers have a checkpoint of their own, whatever outbox carries them.
+    fn covers(&self) -> Covered {
+        let versions = self.outbox.versions.iter();
+        let all = versions.map(|(name, version)| (*name, *version));
+        let mut covered = covered(&self.query, all);
+        covered.retain(|name, _| !is_command(name));
+        covered
+    }
+
+    fn tells_sequence(&self) -> bool {
+        !self.has_sequence
+    }
+
     async fn resume(
         &self,
         lease: (&str, &Lease),
-        saved: Option<Position>,
-        start: Position,
-    ) -> Result<Position, NoteError> {
-        if !self.outbox.carries_commands {
-            return Ok(saved.unwrap_or(start));
-        }
+        checkpoint: Checkpoint,
+    ) -> Result<Checkpoint, NoteError> {
         let fleet = self.fleet();
-        fleet.take_over(&self.passed, lease, saved, start).await
+        if self.outbox.carries_commands {
+            fleet.take_over(&self.passed, lease, checkpoint).await
+        } else {
+            fleet.leave(lease, checkpoint).await
+        }
     }
 
     async fn why_standby(&self) -> Option<String> {
@@ -217,11 +234,6 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         event: &RecordedEventRef<'_>,
         call: Call<'_, RelayTransaction>,
     ) -> Result<(), ProjectError> {
-        if self.passed.is_noted_apart(event) {
-            let (fleet, notes) = (self.fleet(), &mut call.transaction.notes);
-            let noted = fleet.note(notes, event.position, &self.passed).await;
-            noted.map_err(|error| ProjectError::Handler(error.into()))?;
-        }
         match self.message(event) {
             Ok(message) => call.transaction.messages.extend(message),
             Err(RouteError::Decode(error)) => return Err(ProjectError::Decode(error)),

@@ -6,6 +6,7 @@ use super::replies::id_of;
 use super::step::{EVENTS, Input, Steps};
 use super::{ProcessManager, Processes};
 use crate::consumer::DeadLetter;
+use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::notebook::{Answer, Ask, Notebook, NotebookOf};
 use crate::consumer::notes::{self, NoteError, backend};
@@ -66,6 +67,11 @@ impl<P: ProcessManager> Handler for Reacting<P> {
 
     fn query(&self) -> &Query {
         &self.query
+    }
+
+    fn covers(&self) -> Covered {
+        let events = P::EVENTS.iter();
+        covered(&self.query, events.map(|event| (event.name, event.version)))
     }
 
     async fn handle(

@@ -196,9 +196,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
         let Some((index, source)) = failed else {
             let position = reached.max(done.0);
             let key = self.keys.checkpoint(generation.number, LogId::MAIN, 0);
-            let checkpoint = Checkpoint {
-                position: position.0,
-            };
+            let checkpoint = Checkpoint::at(position);
             self.note(&mut transaction, &key, checkpoint).await?;
             self.views.commit(transaction).await?;
             folded.position = position;

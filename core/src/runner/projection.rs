@@ -5,6 +5,7 @@ use super::generations::{self, Next};
 use super::supervise::{NEVER, Setbacks, failed, run_track};
 use crate::consumer::ConsumerOptions;
 use crate::consumer::control::{Control, Mode};
+use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::status::{ConsumerState, Progress};
@@ -52,6 +53,11 @@ impl<P: Projection> Handler for Projected<P> {
 
     fn query(&self) -> &Query {
         &self.query
+    }
+
+    fn covers(&self) -> Covered {
+        let events = P::EVENTS.iter();
+        covered(&self.query, events.map(|event| (event.name, event.version)))
     }
 
     async fn handle(

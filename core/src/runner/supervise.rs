@@ -3,8 +3,9 @@
 use super::RunError;
 use crate::consumer::about::AboutSubscription;
 use crate::consumer::control::{Control, Mode};
+use crate::consumer::coverage;
 use crate::consumer::handler::{Continuous, Handler, Plan};
-use crate::consumer::notebook::NotebookOf;
+use crate::consumer::notebook::{Notebook as _, NotebookOf};
 use crate::consumer::notes::{self, backend};
 use crate::consumer::status::{ConsumerState, Progress};
 use crate::consumer::track::{
@@ -40,7 +41,7 @@ pub(super) async fn continuous<S: Store, H: Continuous>(
     };
     let mut panics = 0;
     loop {
-        let Some(plan) = first_plan(around).await? else {
+        let Some(plan) = first_plan(around, &notebook).await? else {
             break;
         };
         match run_track(around, plan, &mut panics).await {
@@ -155,6 +156,7 @@ impl Setbacks {
 /// The plan of a consumer; `None` when it was stopped before there was one.
 async fn first_plan<S: Store, H: Continuous>(
     around: Surroundings<'_, S, H>,
+    notebook: &NotebookOf<H>,
 ) -> Result<Option<Plan>, RunError> {
     let (name, partitions) = (around.handler.name(), around.handler.partitions());
     let refused = |reason: String| {
@@ -173,6 +175,7 @@ async fn first_plan<S: Store, H: Continuous>(
         return Err(refused("ask for 1 to 1024".to_owned()));
     }
     let mut setbacks = Setbacks::default();
+    let mut lacked = None;
     loop {
         let asked = around.control.asked();
         if around.control.mode() == Mode::Stop {
@@ -180,14 +183,19 @@ async fn first_plan<S: Store, H: Continuous>(
         }
         match begin(around).await {
             Ok((about, text)) if about.partitions == partitions => {
-                return Ok(Some(Plan {
-                    generation: Generation::new("", 0, Vec::new()),
-                    partitions: about.partitions,
-                    replaces: None,
-                    is_beside: false,
-                    start: Position(about.start),
-                    about: Some(text),
-                }));
+                return Ok(Some(plan(&about, Some(text))));
+            }
+            Err(Trouble::Lacks(lacks)) => {
+                if lacked.as_ref() != Some(&lacks) {
+                    let message = Trouble::Lacks(lacks.clone()).to_string();
+                    stand_back(around, message).await;
+                    lacked = Some(lacks);
+                }
+                if around.control.mode() == Mode::Drain {
+                    return end_in_standby(around, notebook).await;
+                }
+                let wait = around.handler.options().lease_time() / 3;
+                around.control.pause(asked, wait).await;
             }
             Ok((about, _)) => {
                 return Err(refused(format!(
@@ -210,7 +218,50 @@ async fn first_plan<S: Store, H: Continuous>(
     }
 }
 
-/// Reads how the consumer was begun, or begins it. Gives the note as it is written, too.
+fn plan(about: &AboutSubscription, text: Option<String>) -> Plan {
+    Plan {
+        generation: Generation::new("", 0, Vec::new()),
+        partitions: about.partitions,
+        replaces: None,
+        is_beside: false,
+        start: Position(about.start),
+        about: text,
+    }
+}
+
+/// Stands by for others who cover more, and gives them what this worker still owns.
+async fn stand_back<S: Store, H: Continuous>(around: Surroundings<'_, S, H>, message: String) {
+    let about = AboutSubscription {
+        partitions: around.handler.partitions(),
+        start: 0,
+        coverage: None,
+    };
+    Track::new(around, plan(&about, None)).end().await;
+    let progress = around.progress;
+    progress.update(|status| status.partitions = 0);
+    progress.failed(ConsumerState::Standby, None, 1, message);
+}
+
+/// Ends a program that is to handle what there is, and lacks what it would need: well where others have.
+async fn end_in_standby<S: Store, H: Continuous>(
+    around: Surroundings<'_, S, H>,
+    notebook: &NotebookOf<H>,
+) -> Result<Option<Plan>, RunError> {
+    let (control, progress) = (around.control, around.progress);
+    let end = around.store.last_position(LogId::MAIN).await;
+    let reached = notebook.checkpoint().await;
+    if let (Ok(end), Ok(Some(reached))) = (end, reached)
+        && reached >= end
+    {
+        return Ok(None);
+    }
+    let lacks = progress.status().last_error.map(|error| error.message);
+    failed(control, progress, None, 1, lacks.unwrap_or_default()).await?;
+    Ok(None)
+}
+
+/// Reads how the consumer was begun, or begins it; and writes down what this release covers, if that is more. Gives the
+/// note as it is written, too.
 async fn begin<S: Store, H: Continuous>(
     around: Surroundings<'_, S, H>,
 ) -> Result<(AboutSubscription, String), Trouble> {
@@ -218,24 +269,42 @@ async fn begin<S: Store, H: Continuous>(
     let key = around.keys.about();
     let none = Generation::new("", 0, Vec::new());
     let mut transaction = notes.begin(&none).await.map_err(backend)?;
-    if let Some(text) = notes.get(&mut transaction, &key).await.map_err(backend)? {
-        return Ok((notes::read(&key, &text)?, text));
+    let before = notes.get(&mut transaction, &key).await.map_err(backend)?;
+    let partitions = around.handler.partitions();
+    let mut about = match &before {
+        Some(text) => notes::read(&key, text)?,
+        None => AboutSubscription {
+            partitions,
+            start: start(around).await?.0,
+            coverage: None,
+        },
+    };
+    if let Some(text) = &before
+        && about.partitions != partitions
+    {
+        return Ok((about, text.clone()));
     }
+    let is_written = coverage::join(around.handler, around.keys, &mut transaction, &mut about);
+    let is_written = is_written.await?;
+    let text = notes::write(&about)?;
+    if is_written || before.as_ref() != Some(&text) {
+        let put = notes.put(&mut transaction, &key, Some(&text));
+        put.await.map_err(backend)?;
+        notes::commit(notes, transaction).await?;
+    }
+    Ok((about, text))
+}
+
+/// The position after which a consumer begins that was never run.
+async fn start<S: Store, H: Continuous>(
+    around: Surroundings<'_, S, H>,
+) -> Result<Position, Trouble> {
     if let Some(reason) = around.handler.refuses_to_begin().await? {
         return Err(Trouble::MayNotBegin(reason));
     }
-    let start = match around.handler.start() {
+    Ok(match around.handler.start() {
         StartFrom::Start => Position::ZERO,
         StartFrom::After(position) => position,
         StartFrom::End => around.store.last_position(LogId::MAIN).await?,
-    };
-    let about = AboutSubscription {
-        partitions: around.handler.partitions(),
-        start: start.0,
-    };
-    let text = notes::write(&about)?;
-    let put = notes.put(&mut transaction, &key, Some(&text));
-    put.await.map_err(backend)?;
-    notes::commit(notes, transaction).await?;
-    Ok((about, text))
+    })
 }

@@ -177,7 +177,7 @@ impl ViewSnapshot {
             return Ok(Position::ZERO);
         };
         let checkpoint = self.note(&keys.checkpoint(generation, LogId::MAIN, 0))?;
-        Ok(checkpoint.map_or(Position::ZERO, |Checkpoint { position }| Position(position)))
+        Ok(checkpoint.map_or(Position::ZERO, |at: Checkpoint| Position(at.position)))
     }
 
     fn note<N: DeserializeOwned>(&self, key: &str) -> Result<Option<N>, ViewError> {

@@ -123,6 +123,25 @@ fn an_outbox_that_is_ahead_sends_the_commands_that_the_one_before_it_has_left() 
 }
 
 #[test]
+fn an_outbox_that_carries_only_events_for_a_while_passes_no_command() {
+    let store = MemoryStore::new();
+    let end = four(&store);
+    assert_eq!(published(&store, "a", outbox("a"), end), [1, 2, 3, 4]);
+    send(&store, 5);
+    let end = tell(&store, "orders-1", "ann", 6);
+    let events = || outbox("a").events_only();
+    assert_eq!(published(&store, "a", events(), end), [6]);
+    let end = tell(&store, "orders-1", "ann", 7);
+    assert_eq!(published(&store, "a", events(), end), [7]);
+    let (running, bus) = run(&store, outbox("a"));
+    bus.wait_for(1);
+    let end = tell(&store, "orders-1", "ann", 8);
+    running.wait("a", end);
+    running.stop().unwrap();
+    assert_eq!(bus.numbers(), [5, 8]);
+}
+
+#[test]
 fn a_new_outbox_on_a_store_that_had_another_says_where_it_begins() {
     let store = MemoryStore::new();
     let end = four(&store);

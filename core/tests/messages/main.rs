@@ -9,4 +9,5 @@ mod kit;
 mod notes;
 mod outbox;
 mod parking;
+mod releases;
 mod replies;

@@ -6,6 +6,7 @@ mod failures;
 mod kit;
 mod notes;
 mod order;
+mod releases;
 mod replay;
 mod saga;
 mod shop;

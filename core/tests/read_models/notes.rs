@@ -1,12 +1,14 @@
 //! What consumers write down, word by word: it must stay readable, so that whatever changes here is a new format.
 
-use super::kit::{Balances, Counted, Seen, accounts, at_once, count};
+use super::kit::{Balances, Counted, Paid, Seen, accounts, at_once, count};
 use midgard::store::ReadEntries;
 use midgard::view::Views;
-use midgard::{ConsumerOptions, MemoryStore, Midgard, Store as _, Subscription, block_on};
+use midgard::{
+    ConsumerOptions, MemoryStore, Midgard, Registry, Store as _, Subscription, block_on,
+};
 use std::ops::ControlFlow;
 
-/// All notes whose keys begin with a prefix, without it. Times are written as `TIME`.
+/// All notes whose keys begin with a prefix, without it. Times are written as `TIME`, and ids of events as `ID`.
 fn notes(store: &MemoryStore, prefix: &str) -> Vec<(String, String)> {
     let mut notes = Vec::new();
     let read = ReadEntries::prefix(prefix.as_bytes());
@@ -30,6 +32,9 @@ fn without_times(note: &str) -> String {
             text = format!("{before}{field}TIME{rest}");
         }
     }
+    if let Some((before, after)) = text.split_once("\"event\":\"") {
+        text = format!("{before}\"event\":\"ID{}", &after[36..]);
+    }
     text
 }
 
@@ -50,7 +55,7 @@ fn the_notes_of_a_projection_are_these_texts() {
     let wanted = [
         (
             "0000000002/checkpoint/0/00000",
-            r#"{"format":1,"position":5}"#,
+            r#"{"format":1,"position":5,"event":"ID"}"#,
         ),
         (
             "0000000002/lease/00000",
@@ -88,28 +93,31 @@ fn the_notes_of_a_subscription_are_these_texts_and_each_stream_stays_in_its_part
     for stream in ["told-0", "told-1", "told-2", "told-3", "told-é"] {
         count(&store, stream, [1]);
     }
+    let options = ConsumerOptions::new()
+        .knows(&Registry::new().with::<Paid>().unwrap())
+        .on_failure(at_once().then_park());
     let subscription = Subscription::<Counted>::events("mailer")
         .partitions(4)
-        .on_failure(at_once().then_park());
+        .options(options);
     let handler = Seen::default().refuse(|_| true);
     let midgard = Midgard::new(store.clone()).subscribe(subscription, handler);
     block_on(midgard.catch_up()).unwrap();
     let wanted = [
         (
             "subscription/mailer/0000000000/checkpoint/0/00000",
-            r#"{"format":1,"position":5}"#,
+            r#"{"format":1,"position":5,"event":"ID"}"#,
         ),
         (
             "subscription/mailer/0000000000/checkpoint/0/00001",
-            r#"{"format":1,"position":5}"#,
+            r#"{"format":1,"position":5,"event":"ID"}"#,
         ),
         (
             "subscription/mailer/0000000000/checkpoint/0/00002",
-            r#"{"format":1,"position":5}"#,
+            r#"{"format":1,"position":5,"event":"ID"}"#,
         ),
         (
             "subscription/mailer/0000000000/checkpoint/0/00003",
-            r#"{"format":1,"position":5}"#,
+            r#"{"format":1,"position":5,"event":"ID"}"#,
         ),
         (
             "subscription/mailer/0000000000/lease/00000",
@@ -149,7 +157,11 @@ fn the_notes_of_a_subscription_are_these_texts_and_each_stream_stays_in_its_part
         ),
         (
             "subscription/mailer/about",
-            r#"{"format":1,"partitions":4,"start":0}"#,
+            r#"{"format":1,"partitions":4,"start":0,"coverage":{"events":{"counted":1}}}"#,
+        ),
+        (
+            "subscription/mailer/known",
+            r#"{"format":1,"names":["counted","paid"]}"#,
         ),
     ];
     let written = notes(&store, "");

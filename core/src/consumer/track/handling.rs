@@ -2,6 +2,7 @@
 
 use super::super::batch::EventBatch;
 use super::super::control::Mode;
+use super::super::coverage;
 use super::super::failure::Then;
 use super::super::handler::{Call, Handler, TransactionOf};
 use super::super::status::ConsumerState;
@@ -112,7 +113,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             to = from + 1;
             self.failures += 1;
             let event = batch.get(from);
-            if !self.is_due(&event) {
+            let is_unknown = coverage::is_unknown(&error);
+            let is_left = is_unknown && !self.around.handler.tells_sequence();
+            if !is_left && !self.is_due(&event) {
                 // Another worker took over its partition while the handler ran.
                 self.failures = 0;
                 (from, to) = (from + 1, end);
@@ -128,7 +131,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 continue;
             }
             let (position, message) = (Some(event.position), error.to_string());
-            let (then, failures) = (self.then(&event), self.failures);
+            let (mut then, failures) = (self.then(&event), self.failures);
+            if is_left && then == Then::Park && !self.leave_to_others(&event).await? {
+                let options = self.around.handler.options();
+                if !options.has_dropped(event.name) {
+                    then = Then::Stop;
+                }
+            }
             if then == Then::Stop {
                 return Ok(Some(Ended::Failed {
                     position,
@@ -139,7 +148,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             let state = self.around.progress.status().state;
             let progress = self.around.progress;
             progress.failed(state, position, failures, message.clone());
-            self.settle(&event, then, message).await?;
+            let unknown = is_unknown.then_some(event.schema_version);
+            self.settle(&event, then, message, unknown).await?;
             self.failures = 0;
             (from, to) = (from + 1, end);
         }
@@ -206,6 +216,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let (began, longest) = (Instant::now(), self.leases.interval().min(LONGEST));
         for index in from..to {
             let event = batch.get(index);
+            if let Some(error) = self.is_unclear(&event) {
+                attempt = Attempt::Failed { index, error };
+                up_to = event.position.previous();
+                break;
+            }
             if !self.is_due(&event) {
                 continue;
             }
@@ -327,8 +342,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     fn is_due(&self, event: &RecordedEventRef<'_>) -> bool {
         let partition = self.partition_of(event);
         let owned = self.owned.iter().find(|one| one.partition == partition);
-        owned.is_some_and(|owned| event.position > owned.position)
-            && self.around.handler.wants(event)
+        owned.is_some_and(|owned| match owned.checkpoint.behind.first() {
+            Some(behind) => self.was_passed(behind, event),
+            None => event.position > owned.position() && !self.is_behind(),
+        }) && self.around.handler.wants(event)
     }
 
     pub(super) fn owns(&self, partition: u32) -> bool {
@@ -356,15 +373,20 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         event: &RecordedEventRef<'_>,
         then: Then,
         error: String,
+        unknown: Option<u32>,
     ) -> Result<(), Trouble> {
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         if then == Then::Park {
-            self.park(&mut transaction, event, error).await?;
+            self.park(&mut transaction, event, error, unknown).await?;
             return self.commit(transaction, event.position, 0).await;
         }
         let (position, stream) = (event.position.0, event.stream);
         tracing::warn!(position, stream, error, "event skipped");
+        if unknown.is_some() {
+            self.put_passed(&mut transaction, event, error, unknown)
+                .await?;
+        }
         self.commit(transaction, event.position, 0).await?;
         let progress = self.around.progress;
         progress.update(|status| status.skipped += 1);

@@ -2,6 +2,7 @@
 
 use super::super::batch::EventBatch;
 use super::super::control::Mode;
+use super::super::coverage;
 use super::super::handler::{Handler, TransactionOf};
 use super::super::notes::{self, Letter, NoteError, Request};
 use super::ownership::write;
@@ -10,6 +11,8 @@ use crate::place::{LogId, Position};
 use crate::record::RecordedEventRef;
 use crate::store::{ReadLog, Store};
 use crate::time::Timestamp;
+use std::collections::HashSet;
+use std::time::Instant;
 
 /// Why an event is parked that was not tried.
 const FOLLOWS: &str = "an earlier event of its sequence is parked";
@@ -29,6 +32,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let letters = self.letters(&mut transaction).await?;
         self.parked = letters
             .into_iter()
+            .filter(|(_, letter)| !letter.is_passed)
             .map(|(_, letter)| letter.sequence)
             .collect();
         Ok(())
@@ -48,14 +52,36 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         transaction: &mut TransactionOf<H>,
         event: &RecordedEventRef<'_>,
         error: String,
+        unknown: Option<u32>,
     ) -> Result<(), Trouble> {
         let (position, stream) = (event.position.0, event.stream);
         tracing::warn!(position, stream, error, "event parked");
-        self.put_letter(transaction, event, error, self.failures)
-            .await?;
+        let letter = Letter {
+            failures: self.failures,
+            unknown,
+            ..self.letter(event, error)
+        };
+        self.put_letter(transaction, event, letter).await?;
         let sequence = self.around.handler.options().sequence_of(event);
         self.parked.insert(sequence.into_owned());
         Ok(())
+    }
+
+    /// Notes that an event was passed over as it is not known here.
+    pub(super) async fn put_passed(
+        &self,
+        transaction: &mut TransactionOf<H>,
+        event: &RecordedEventRef<'_>,
+        error: String,
+        unknown: Option<u32>,
+    ) -> Result<(), Trouble> {
+        let letter = Letter {
+            failures: self.failures,
+            unknown,
+            is_passed: true,
+            ..self.letter(event, error)
+        };
+        self.put_letter(transaction, event, letter).await
     }
 
     /// Parks events that follow a parked one.
@@ -70,34 +96,38 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             if !self.owns(self.partition_of(&event)) {
                 continue;
             }
-            self.put_letter(transaction, &event, FOLLOWS.to_owned(), 0)
-                .await?;
+            let letter = self.letter(&event, FOLLOWS.to_owned());
+            self.put_letter(transaction, &event, letter).await?;
         }
         Ok(())
     }
 
-    async fn put_letter(
-        &self,
-        transaction: &mut TransactionOf<H>,
-        event: &RecordedEventRef<'_>,
-        error: String,
-        failures: u32,
-    ) -> Result<(), Trouble> {
-        let number = self.plan.generation.number;
-        let key = self.around.keys.letter(number, event.log, event.position);
+    fn letter(&self, event: &RecordedEventRef<'_>, error: String) -> Letter {
         let now = Timestamp::now().as_micros();
         let sequence = self.around.handler.options().sequence_of(event);
-        let letter = Letter {
+        Letter {
             log: event.log.0,
             position: event.position.0,
             sequence: sequence.into_owned(),
             partition: self.partition_of(event),
             name: event.name.to_owned(),
             error,
-            failures,
+            failures: 0,
             parked: now,
             tried: now,
-        };
+            unknown: None,
+            is_passed: false,
+        }
+    }
+
+    async fn put_letter(
+        &self,
+        transaction: &mut TransactionOf<H>,
+        event: &RecordedEventRef<'_>,
+        letter: Letter,
+    ) -> Result<(), Trouble> {
+        let number = self.plan.generation.number;
+        let key = self.around.keys.letter(number, event.log, event.position);
         Ok(notes::put(self.around.handler.notes(), transaction, &key, letter).await?)
     }
 
@@ -145,6 +175,69 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         self.load_parked().await?;
         self.show();
         Ok(())
+    }
+
+    /// Hands over what is parked, or was passed over, only because whoever had its partition did not know it.
+    pub(super) async fn take_up(&mut self) -> Result<(), Trouble> {
+        if self.is_taken_up {
+            return Ok(());
+        }
+        let covered = self.around.handler.covers();
+        let mut transaction = self.begin_read().await?;
+        let letters = self.letters(&mut transaction).await?;
+        drop(transaction);
+        let (mut held, mut is_any) = (HashSet::new(), false);
+        for (key, letter) in &letters {
+            // What follows another is handed over with that.
+            let is_first = letter.is_passed || held.insert(letter.sequence.as_str());
+            let is_known = |version| coverage::can_read(&covered, &letter.name, version);
+            if !is_first || !letter.unknown.is_some_and(is_known) || !self.owns(letter.partition) {
+                continue;
+            }
+            is_any = true;
+            if !self.take_up_letter(key, letter).await? {
+                return Ok(());
+            }
+            if !letter.is_passed && !self.retry(&letters, &letter.sequence).await? {
+                return Ok(());
+            }
+        }
+        if is_any {
+            self.load_parked().await?;
+            self.show();
+        }
+        self.is_taken_up = true;
+        Ok(())
+    }
+
+    /// Handles an event that was not known when it was parked, as often as its policy says. `false` when it was told to stop.
+    async fn take_up_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
+        let mut failures = 0;
+        while !self.retry_letter(key, letter).await? {
+            failures += 1;
+            let options = self.around.handler.options();
+            let Some(wait) = options.policy_of(&letter.name).wait_after(failures) else {
+                if letter.is_passed {
+                    // Its policy is to pass over what fails.
+                    self.remove_letter(key).await?;
+                }
+                break;
+            };
+            let since = Instant::now();
+            loop {
+                let control = self.around.control;
+                let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
+                if control.mode() == Mode::Stop || self.is_retired() {
+                    return Ok(false);
+                }
+                if left.is_zero() {
+                    break;
+                }
+                control.pause(asked, left.min(self.leases.interval())).await;
+                self.look_at_leases(control.asked(), true).await?;
+            }
+        }
+        Ok(true)
     }
 
     async fn remove_letter(&mut self, key: &str) -> Result<(), Trouble> {
@@ -206,6 +299,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if !self.owns(letter.partition) {
             return Err(Trouble::Lost(letter.partition));
         }
+        let mut unknown = None;
         let error = match outcome {
             Ok(()) => {
                 if !H::ATOMIC {
@@ -232,6 +326,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             }
             Err(error) => {
                 drop(transaction);
+                unknown = coverage::is_unknown(&error).then_some(event.schema_version);
                 error.to_string()
             }
         };
@@ -241,6 +336,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             error,
             failures: failures + 1,
             tried: Timestamp::now().as_micros(),
+            unknown,
             ..letter.clone()
         };
         notes::put(notes, &mut transaction, key, letter).await?;

@@ -1,7 +1,9 @@
 //! One generation of one consumer, as one worker runs it: read, handle, commit, wait.
 
 mod ahead;
+mod checkpoints;
 mod handling;
+mod handover;
 mod letters;
 mod ownership;
 
@@ -9,11 +11,13 @@ pub(crate) use handling::panic_message;
 
 use super::batch::{EventBatch, next_events};
 use super::control::{Control, Mode, give_way};
+use super::coverage::Covered;
 use super::handler::{Handler, Plan, TransactionOf};
 use super::lease::Leases;
 use super::notes::{self, Checkpoint, Keys, NoteError, backend};
 use super::status::{ConsumerState, Progress, Rebuild};
 use crate::error::StoreError;
+use crate::metadata::EventId;
 use crate::place::{LogId, Position};
 use crate::projection::{HandlerError, ViewStore};
 use crate::store::Store;
@@ -60,6 +64,19 @@ pub(crate) enum Trouble {
         "it has handled events up to position {from}, but the log ends at {end}: this is another log, or an older copy of it; restore the newer one, rebuild the projection, or give the subscription another name"
     )]
     OtherLog { from: Position, end: Position },
+    #[error(
+        "it has handled events up to position {position}, where event {noted} was, but the log has event {found} there: this is another log, or an older copy of it that has grown since; restore the newer one, rebuild the projection, or give the subscription another name"
+    )]
+    OtherEvent {
+        position: Position,
+        noted: String,
+        found: EventId,
+    },
+    /// Others cover more events than this release.
+    #[error(
+        "it stands by, as other releases of it also handle {0}, which this one cannot: it would pass over those; run the newer release, or, if they are given up on purpose, name each with `ConsumerOptions::drops`"
+    )]
+    Lacks(String),
     /// A partition is no longer this worker's.
     #[error("another worker has taken over partition {0}")]
     Lost(u32),
@@ -112,6 +129,10 @@ pub(crate) struct Track<'a, S, H: Handler> {
     owned: Vec<Owned>,
     /// The sequences that are parked.
     parked: HashSet<String>,
+    /// Whether what others have parked as they did not know it was looked at.
+    is_taken_up: bool,
+    /// What can be read, where an event that cannot may be in any partition.
+    unclear: Option<Covered>,
     /// Events that were read before it is their turn.
     ahead: Ahead,
     /// Since when something is without a checkpoint, and whether events were handled.
@@ -128,6 +149,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     pub(crate) fn new(around: Surroundings<'a, S, H>, plan: Plan) -> Self {
         let silence = around.handler.options().lease_time();
         let leases = Leases::new(around.worker.to_owned(), plan.partitions, silence);
+        let is_unclear = plan.partitions > 1 && !around.handler.tells_sequence();
         Track {
             around,
             plan,
@@ -136,6 +158,8 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             looked: None,
             owned: Vec::new(),
             parked: HashSet::new(),
+            is_taken_up: false,
+            unclear: is_unclear.then(|| around.handler.covers()),
             ahead: Ahead::default(),
             unsaved: None,
             saving: None,
@@ -188,7 +212,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     /// Writes down what is done and gives back what is owned, though others may be at the same.
-    async fn end(&mut self) {
+    pub(crate) async fn end(&mut self) {
         for _ in 0..CONFLICTS {
             match self.leave().await {
                 Err(trouble) if trouble.is_conflict() => give_way().await,
@@ -215,7 +239,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// The first position that is not handled yet stands after this one.
     fn position(&self) -> Position {
-        let positions = self.owned.iter().map(|owned| owned.position);
+        let positions = self.owned.iter().map(Owned::position);
         positions.min().unwrap_or_default()
     }
 
@@ -245,6 +269,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 }
                 self.stand_by(asked).await;
                 continue;
+            }
+            self.take_up().await?;
+            if self.is_behind() {
+                match self.hand_over().await? {
+                    Some(ended) => return Ok(ended),
+                    None => continue,
+                }
             }
             let bound = self.bound().await?;
             if let (Some(target), None) = (target, bound)
@@ -373,9 +404,11 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     /// Everything up to here was looked at by this worker, and so many events of it were handled.
     fn pass(&mut self, reached: Position, handled: u64) {
         let mut moved = handled > 0;
+        let is_behind = self.is_behind();
         for owned in &mut self.owned {
-            moved |= owned.position < reached;
-            owned.position = owned.position.max(reached);
+            if !is_behind || !owned.checkpoint.behind.is_empty() {
+                moved |= owned.checkpoint.advance(reached);
+            }
         }
         if moved {
             let (since, before) = self.unsaved.unwrap_or((Instant::now(), false));

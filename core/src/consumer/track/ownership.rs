@@ -4,7 +4,7 @@ use super::super::handler::{Handler, TransactionOf};
 use super::super::lease::Claim;
 use super::super::notes::{self, Challenge, Checkpoint, Lease, NoteError, backend};
 use super::{Track, Trouble};
-use crate::place::{LogId, Position};
+use crate::place::Position;
 use crate::projection::ViewStore as _;
 use crate::store::Store;
 use futures_util::future::join;
@@ -20,17 +20,23 @@ pub(super) struct Owned {
     /// How often its owner had changed when this worker got it.
     epoch: u64,
     /// Up to where events were handled.
-    pub(super) position: Position,
-    /// The checkpoint that is written down. It may be ahead of an outbox that sends what others have left.
-    saved: Position,
+    pub(super) checkpoint: Checkpoint,
+    /// What of that was written down.
+    pub(super) saved: Checkpoint,
+}
+
+impl Owned {
+    pub(super) fn position(&self) -> Position {
+        Position(self.checkpoint.position)
+    }
 }
 
 /// Checkpoints that are being written.
 pub(super) struct Saving<'a> {
     /// Never locked: it lets the track be shared, though a future need not be `Sync`.
     commit: Mutex<Commit<'a>>,
-    /// The positions that are written, of the partitions as they are owned.
-    positions: Vec<Position>,
+    /// What is written, of the partitions as they are owned.
+    checkpoints: Vec<Checkpoint>,
 }
 
 type Commit<'a> = Pin<Box<dyn Future<Output = Result<(), NoteError>> + Send + 'a>>;
@@ -131,44 +137,37 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             }
             let partition = u32::try_from(index).unwrap_or(u32::MAX);
             let known = self.owned.iter().find(|one| one.partition == partition);
-            let (position, saved) = match known {
-                Some(known) if known.epoch == lease.epoch => (known.position, known.saved),
+            let (checkpoint, saved) = match known {
+                Some(known) if known.epoch == lease.epoch => {
+                    (known.checkpoint.clone(), known.saved.clone())
+                }
                 _ if busy => continue,
                 _ => {
                     is_new = true;
                     let mut transaction = self.begin_read().await?;
-                    let saved = self.checkpoint(&mut transaction, partition).await?;
+                    let checkpoint = self.checkpoint(&mut transaction, partition).await?;
                     drop(transaction);
+                    self.check_event_at(&checkpoint).await?;
                     let number = self.plan.generation.number;
                     let key = self.around.keys.lease(number, partition);
-                    let (handler, start) = (self.around.handler, self.plan.start);
-                    let resumed = handler.resume((&key, lease), saved, start).await?;
-                    (resumed, saved.unwrap_or(start))
+                    let handler = self.around.handler;
+                    let checkpoint = handler.resume((&key, lease), checkpoint).await?;
+                    (checkpoint.clone(), checkpoint)
                 }
             };
             owned.push(Owned {
                 partition,
                 epoch: lease.epoch,
-                position,
+                checkpoint,
                 saved,
             });
         }
         self.owned = owned;
         if is_new {
             self.load_parked().await?;
+            self.is_taken_up = false;
         }
         Ok(())
-    }
-
-    async fn checkpoint(
-        &self,
-        transaction: &mut TransactionOf<H>,
-        partition: u32,
-    ) -> Result<Option<Position>, NoteError> {
-        let number = self.plan.generation.number;
-        let key = self.around.keys.checkpoint(number, LogId::MAIN, partition);
-        let checkpoint = notes::get(self.around.handler.notes(), transaction, &key).await?;
-        Ok(checkpoint.map(|Checkpoint { position }| Position(position)))
     }
 
     /// Makes sure, as part of a transaction, that the generations are still as they were planned.
@@ -200,28 +199,9 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             // Rows are only built on what they were when this worker left them.
             if H::ATOMIC {
                 let saved = self.checkpoint(transaction, owned.partition).await?;
-                if saved.unwrap_or(self.plan.start) != owned.saved {
+                if saved != owned.saved {
                     return Err(Trouble::Lost(owned.partition));
                 }
-            }
-        }
-        Ok(())
-    }
-
-    async fn put_checkpoints(
-        &self,
-        transaction: &mut TransactionOf<H>,
-        reached: Position,
-    ) -> Result<(), Trouble> {
-        let notes = self.around.handler.notes();
-        let number = self.plan.generation.number;
-        for owned in &self.owned {
-            let position = owned.position.max(reached);
-            if position > owned.saved {
-                let partition = owned.partition;
-                let key = self.around.keys.checkpoint(number, LogId::MAIN, partition);
-                let position = position.0;
-                notes::put(notes, transaction, &key, Checkpoint { position }).await?;
             }
         }
         Ok(())
@@ -236,7 +216,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     ) -> Result<(), Trouble> {
         let around = self.around;
         self.finish_saving().await?;
-        self.put_checkpoints(&mut transaction, reached).await?;
+        let checkpoints = self.put_checkpoints(&mut transaction, reached).await?;
         // The commit begins first, and is waited for with the next events at hand.
         let ahead = self
             .ahead
@@ -244,15 +224,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let (committed, ()) = join(write(around.handler, transaction), ahead).await;
         committed?;
         self.pass(reached, handled);
-        for owned in &mut self.owned {
-            owned.saved = owned.saved.max(owned.position);
-        }
+        self.take_saved(checkpoints);
         self.unsaved = None;
         self.show();
         Ok(())
     }
 
-    async fn save(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn save(&mut self) -> Result<(), Trouble> {
         if self.owned.is_empty() || self.unsaved.is_none() {
             return Ok(());
         }
@@ -269,14 +247,15 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
-        self.put_checkpoints(&mut transaction, Position::ZERO)
+        let checkpoints = self
+            .put_checkpoints(&mut transaction, Position::ZERO)
             .await?;
         let notes = self.around.handler.notes();
         self.saving = Some(Saving {
             commit: Mutex::new(Box::pin(
                 async move { notes::commit(notes, transaction).await },
             )),
-            positions: self.owned.iter().map(|owned| owned.position).collect(),
+            checkpoints,
         });
         self.unsaved = None;
         Ok(())
@@ -286,64 +265,17 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     pub(super) fn saved(&mut self, committed: Result<(), NoteError>) -> Result<(), Trouble> {
         let saving = self.saving.take();
         committed?;
-        let positions = saving.map(|saving| saving.positions).unwrap_or_default();
-        for (owned, position) in self.owned.iter_mut().zip(positions) {
-            owned.saved = position;
-        }
+        let checkpoints = saving.map(|saving| saving.checkpoints);
+        self.take_saved(checkpoints.unwrap_or_default());
         Ok(())
     }
 
-    async fn finish_saving(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn finish_saving(&mut self) -> Result<(), Trouble> {
         let Some(saving) = &mut self.saving else {
             return Ok(());
         };
         let committed = saving.commit().await;
         self.saved(committed)
-    }
-
-    /// Whether the checkpoints of all partitions, whoever owns them, are at a position.
-    pub(super) async fn all_saved_up_to(&self, target: Position) -> Result<bool, Trouble> {
-        let mut transaction = self.begin_read().await?;
-        let mut highest = target;
-        for partition in 0..self.plan.partitions {
-            let position = self.checkpoint(&mut transaction, partition).await?;
-            // Who has nothing to do has no checkpoint.
-            let position = position.unwrap_or(self.plan.start);
-            if position < target {
-                return Ok(false);
-            }
-            highest = highest.max(position);
-        }
-        drop(transaction);
-        self.check_log_up_to(highest).await?;
-        Ok(true)
-    }
-
-    /// Whether everything is handled up to a position that this worker has reached: others may own a part.
-    pub(super) async fn is_all_done(&mut self, target: Position) -> Result<bool, Trouble> {
-        if self.owned.len() == self.plan.partitions as usize {
-            self.check_log().await?;
-            return Ok(true);
-        }
-        self.finish_saving().await?;
-        self.save().await?;
-        self.all_saved_up_to(target).await
-    }
-
-    /// Makes sure that the log has what was handled; gives its end.
-    pub(super) async fn check_log(&self) -> Result<Position, Trouble> {
-        let positions = self.owned.iter();
-        let positions = positions.map(|owned| owned.position.max(owned.saved));
-        self.check_log_up_to(positions.max().unwrap_or_default())
-            .await
-    }
-
-    async fn check_log_up_to(&self, from: Position) -> Result<Position, Trouble> {
-        let end = self.around.store.last_position(LogId::MAIN).await?;
-        if from > end && from > self.plan.start {
-            return Err(Trouble::OtherLog { from, end });
-        }
-        Ok(end)
     }
 
     /// Writes down what is done, and gives back the leases, so that others need not wait.

@@ -1,0 +1,143 @@
+//! The checkpoints of the partitions that a worker owns, and the log that they are of.
+
+use super::super::handler::{Handler, TransactionOf};
+use super::super::notes::{self, Checkpoint, NoteError};
+use super::ownership::Owned;
+use super::{Track, Trouble};
+use crate::metadata::EventId;
+use crate::place::{LogId, Position};
+use crate::record::RecordedEventRef;
+use crate::store::{ReadLog, Store};
+use std::ops::ControlFlow;
+
+impl<S: Store, H: Handler> Track<'_, S, H> {
+    /// The checkpoint of a partition: where it begins, when there is none.
+    pub(super) async fn checkpoint(
+        &self,
+        transaction: &mut TransactionOf<H>,
+        partition: u32,
+    ) -> Result<Checkpoint, NoteError> {
+        let number = self.plan.generation.number;
+        let key = self.around.keys.checkpoint(number, LogId::MAIN, partition);
+        let checkpoint = notes::get(self.around.handler.notes(), transaction, &key).await?;
+        Ok(checkpoint.unwrap_or_else(|| Checkpoint::at(self.plan.start)))
+    }
+
+    /// The id of the event at a position, if there is one.
+    async fn event_at(&self, position: Position) -> Result<Option<EventId>, Trouble> {
+        let mut id = None;
+        let read = ReadLog::forward().after(position.previous()).limit(1);
+        let visit = &mut |event: RecordedEventRef<'_>| {
+            id = (event.position == position).then_some(event.id);
+            ControlFlow::Break(())
+        };
+        self.around.store.read_log(&read, visit).await?;
+        Ok(id)
+    }
+
+    /// Makes sure that the log has the event that a checkpoint was left at. One that was removed since tells nothing.
+    pub(super) async fn check_event_at(&self, checkpoint: &Checkpoint) -> Result<(), Trouble> {
+        let Some(noted) = &checkpoint.event else {
+            return Ok(());
+        };
+        let position = Position(checkpoint.position);
+        match self.event_at(position).await? {
+            Some(found) if found.to_string() != *noted => Err(Trouble::OtherEvent {
+                position,
+                noted: noted.clone(),
+                found,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the checkpoints as they are once everything up to `reached` is handled; gives them as they are written.
+    pub(super) async fn put_checkpoints(
+        &self,
+        transaction: &mut TransactionOf<H>,
+        reached: Position,
+    ) -> Result<Vec<Checkpoint>, Trouble> {
+        let notes = self.around.handler.notes();
+        let number = self.plan.generation.number;
+        let is_behind = self.is_behind();
+        let mut checkpoints: Vec<Checkpoint> = Vec::with_capacity(self.owned.len());
+        for owned in &self.owned {
+            let mut checkpoint = owned.checkpoint.clone();
+            if !is_behind || !checkpoint.behind.is_empty() {
+                checkpoint.advance(reached);
+            }
+            if checkpoint != owned.saved {
+                if checkpoint.event.is_none() {
+                    // Most often all partitions are at one position.
+                    let last = checkpoints.last();
+                    let same = last.filter(|last| last.position == checkpoint.position);
+                    checkpoint.event = match same {
+                        Some(same) => same.event.clone(),
+                        None => self
+                            .event_at(Position(checkpoint.position))
+                            .await?
+                            .map(|id| id.to_string()),
+                    };
+                }
+                let partition = owned.partition;
+                let key = self.around.keys.checkpoint(number, LogId::MAIN, partition);
+                notes::put(notes, transaction, &key, &checkpoint).await?;
+            }
+            checkpoints.push(checkpoint);
+        }
+        Ok(checkpoints)
+    }
+
+    /// Takes in that checkpoints were written. Events may have been handled since.
+    pub(super) fn take_saved(&mut self, checkpoints: Vec<Checkpoint>) {
+        for (owned, saved) in self.owned.iter_mut().zip(checkpoints) {
+            if owned.checkpoint.position == saved.position {
+                owned.checkpoint.event.clone_from(&saved.event);
+            }
+            owned.saved = saved;
+        }
+    }
+
+    /// Whether the checkpoints of all partitions, whoever owns them, are at a position.
+    pub(super) async fn all_saved_up_to(&self, target: Position) -> Result<bool, Trouble> {
+        let mut transaction = self.begin_read().await?;
+        let mut highest = target;
+        for partition in 0..self.plan.partitions {
+            // Who has nothing to do has no checkpoint.
+            let checkpoint = self.checkpoint(&mut transaction, partition).await?;
+            if checkpoint.position < target.0 || !checkpoint.behind.is_empty() {
+                return Ok(false);
+            }
+            highest = highest.max(Position(checkpoint.position));
+        }
+        drop(transaction);
+        self.check_log_up_to(highest).await?;
+        Ok(true)
+    }
+
+    /// Whether everything is handled up to a position that this worker has reached: others may own a part.
+    pub(super) async fn is_all_done(&mut self, target: Position) -> Result<bool, Trouble> {
+        if self.owned.len() == self.plan.partitions as usize {
+            self.check_log().await?;
+            return Ok(true);
+        }
+        self.finish_saving().await?;
+        self.save().await?;
+        self.all_saved_up_to(target).await
+    }
+
+    /// Makes sure that the log has what was handled; gives its end.
+    pub(super) async fn check_log(&self) -> Result<Position, Trouble> {
+        let positions = self.owned.iter().map(Owned::position);
+        self.check_log_up_to(positions.max().unwrap_or_default())
+            .await
+    }
+
+    async fn check_log_up_to(&self, from: Position) -> Result<Position, Trouble> {
+        let end = self.around.store.last_position(LogId::MAIN).await?;
+        if from > end && from > self.plan.start {
+            return Err(Trouble::OtherLog { from, end });
+        }
+        Ok(end)
+    }
+}
