@@ -44,15 +44,46 @@ impl<Kind, T: KeyValue<Kind>> KeyValue<Maybe<Kind>> for Option<T> {
     label = "this type does not implement `RemoteCommand`",
     note = "add `#[derive(RemoteCommand)]` and `#[remote_command(name = \"..\", service = \"..\")]` to `{Self}`"
 )]
-pub trait OneCommand {
+pub trait OneCommand: Sized {
     const NAME: &'static str;
+    const VERSION: u32;
     const SERVICE: &'static str;
+    type Reply;
+    fn read<'de, D: Deserializer<'de>>(version: u32, deserializer: D) -> Result<Self, D::Error>;
+    fn read_reply(reply: &Payload<'_>) -> Result<Self::Reply, DecodeReason>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<C: RemoteCommand> OneCommand for C {
-    const NAME: &'static str = C::NAME;
-    const SERVICE: &'static str = C::SERVICE;
+impl<Old: RemoteCommand> OneCommand for Old {
+    const NAME: &'static str = Old::NAME;
+    const VERSION: u32 = Old::VERSION;
+    const SERVICE: &'static str = Old::SERVICE;
+    type Reply = Old::Reply;
+
+    fn read<'de, D: Deserializer<'de>>(version: u32, deserializer: D) -> Result<Self, D::Error> {
+        Old::__deserialize_version(version, deserializer)
+    }
+
+    fn read_reply(reply: &Payload<'_>) -> Result<Old::Reply, DecodeReason> {
+        Old::__read_reply(reply)
+    }
+}
+
+/// What a version of a command was answered with, seen from the next one.
+#[diagnostic::on_unimplemented(
+    message = "the version before this command is answered with `{Self}`, of which no `{New}` can be made",
+    label = "its reply is `{Self}`",
+    note = "write `impl From<{Self}> for {New} {{ fn from(old: {Self}) -> Self {{ .. }} }}`: answers to what was sent before still come"
+)]
+pub trait OlderReply<New> {
+    fn upcast(self) -> New;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Old, New: From<Old>> OlderReply<New> for Old {
+    fn upcast(self) -> New {
+        New::from(self)
+    }
 }
 
 /// What a struct must be able to do before it can be a command. Nothing is above it, so that whatever it lacks is one
@@ -171,9 +202,6 @@ pub fn answer<R: Event>(
 }
 
 /// Reads the reply to a command. One of another name was not meant for it.
-pub fn read_reply<R: Event>(reply: &Payload<'_>) -> Result<R, DecodeReason> {
-    if reply.name != R::NAME {
-        return Err(DecodeReason::UnknownEvent);
-    }
-    reply.read()
+pub fn read_reply<C: RemoteCommand>(reply: &Payload<'_>) -> Result<C::Reply, DecodeReason> {
+    C::__read_reply(reply)
 }

@@ -21,8 +21,8 @@ pub use std::vec::Vec;
 pub use crate::covers::assert_covered;
 pub use crate::dispatch::{
     CommandFor, CommandPayload, KeyValue, NamedOnce, NoCommand, NoDeadline, NoOtherCommand,
-    NoOtherDeadline, OneCommand, answer, distinct_texts, is_command, is_event, read_command,
-    read_reply, topics,
+    NoOtherDeadline, OlderReply, OneCommand, answer, distinct_texts, is_command, is_event,
+    read_command, read_reply, topics,
 };
 pub use crate::fields::by_name;
 
@@ -109,8 +109,8 @@ pub fn has(set: &[&'static EventDescriptor], name: &str) -> bool {
 }
 
 #[must_use]
-pub fn unknown_version<'de, E: Event, D: Deserializer<'de>>(version: u32) -> D::Error {
-    D::Error::custom(format_args!("event {:?} has no version {version}", E::NAME))
+pub fn unknown_version<'de, D: Deserializer<'de>>(name: &str, version: u32) -> D::Error {
+    D::Error::custom(format_args!("{name:?} has no version {version}"))
 }
 
 #[must_use]
@@ -120,7 +120,7 @@ pub fn unknown_event<'de, D: Deserializer<'de>>(name: &str) -> D::Error {
 
 /// `From`, seen from the older version: rustc then underlines its path in `upcast_from`.
 #[diagnostic::on_unimplemented(
-    message = "event `{New}` cannot be upcast from `{Self}`",
+    message = "`{New}` cannot be upcast from `{Self}`",
     label = "`{New}` cannot be made of a `{Self}` yet",
     note = "write `impl From<{Self}> for {New} {{ fn from(old: {Self}) -> Self {{ .. }} }}`"
 )]
@@ -285,7 +285,7 @@ pub const fn is_name(name: &str, expected: &str) -> bool {
 
 /// `V1: Precedes<V2, OK>` holds for `OK = true` only; the derive computes `OK` in a const.
 #[diagnostic::on_unimplemented(
-    message = "event `{New}` cannot be upcast from `{Self}`: the versions are not consecutive",
+    message = "`{New}` cannot be upcast from `{Self}`: the versions are not consecutive",
     label = "not the version just before `{New}`",
     note = "upcasts go one version at a time; keep the type of every version in between"
 )]
@@ -295,8 +295,8 @@ pub trait Precedes<New, const OK: bool> {
 impl<Old, New> Precedes<New, true> for Old {}
 
 #[diagnostic::on_unimplemented(
-    message = "event `{New}` cannot be upcast from `{Self}`: they have different event names",
-    label = "`{Self}` is stored under another name"
+    message = "`{New}` cannot be upcast from `{Self}`: they have different names",
+    label = "`{Self}` has another name"
 )]
 pub trait SameName<New, const OK: bool> {
     const HOLDS: () = ();

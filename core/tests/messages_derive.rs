@@ -6,6 +6,7 @@ mod common;
 use common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
 use futures_util::TryStreamExt;
 use midgard::bus::Topic;
+use midgard::process::Payload;
 use midgard::{
     Append, Done, Event, ExpectedVersion, Expire, Handle, HandlerError, Inbox, MemoryStore,
     MessageContext, NewEvent, ProcessManager, Publish, React, Reactions, ReadLog, RecordedEvent,
@@ -73,7 +74,49 @@ fn the_key_of_a_published_event_is_the_text_of_the_field() {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
-#[remote_command(name = "credit.reserve", service = "customers", version = 3, key = customer, reply = CreditReserved)]
+#[remote_command(name = "credit.reserve", service = "customers")]
+struct ReserveCreditV1 {
+    customer: Customer,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(
+    name = "credit.reserve",
+    service = "customers",
+    version = 2,
+    upcast_from = ReserveCreditV1,
+    reply = CreditReserved
+)]
+struct ReserveCreditV2 {
+    customer: Customer,
+    dollars: u64,
+}
+
+impl From<ReserveCreditV1> for ReserveCreditV2 {
+    fn from(old: ReserveCreditV1) -> Self {
+        ReserveCreditV2 {
+            customer: old.customer,
+            dollars: 1,
+        }
+    }
+}
+
+/// The first version was answered with no more than that it is done.
+impl From<Done> for CreditReserved {
+    fn from(_: Done) -> Self {
+        CreditReserved { cents_left: 0 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(
+    name = "credit.reserve",
+    service = "customers",
+    version = 3,
+    upcast_from = ReserveCreditV2,
+    key = customer,
+    reply = CreditReserved
+)]
 struct ReserveCredit {
     customer: Customer,
     cents: u64,
@@ -109,6 +152,38 @@ fn a_command_knows_its_names_its_version_and_its_key() {
     assert_eq!((ReleaseCredit::VERSION, ReleaseCredit.key()), (1, None));
     assert_eq!(CloseCredit(Some(Some(4))).key().as_deref(), Some("4"));
     assert_eq!(CloseCredit(Some(None)).key(), None);
+}
+
+impl From<ReserveCreditV2> for ReserveCredit {
+    fn from(old: ReserveCreditV2) -> Self {
+        ReserveCredit {
+            customer: old.customer,
+            cents: old.dollars * 100,
+        }
+    }
+}
+
+#[test]
+fn a_command_is_read_in_each_of_its_versions() {
+    let read = |schema_version, data: &str| {
+        let payload = Payload {
+            name: ReserveCredit::NAME,
+            schema_version,
+            data: data.as_bytes(),
+        };
+        let read = payload.read_command::<ReserveCredit>();
+        read.map(|command| (command.customer.0, command.cents))
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(read(1, r#"{"customer":4}"#), Ok((4, 100)));
+    assert_eq!(read(2, r#"{"customer":4,"dollars":7}"#), Ok((4, 700)));
+    assert_eq!(read(3, r#"{"customer":4,"cents":7}"#), Ok((4, 7)));
+    for unknown in [0, 4] {
+        let error = read(unknown, r#"{"customer":4,"cents":7}"#).unwrap_err();
+        assert!(error.contains("knows versions 1 to 3"), "{error}");
+    }
+    let error = read(2, r#"{"customer":4,"cents":7}"#).unwrap_err();
+    assert!(error.contains("missing field `dollars`"), "{error}");
 }
 
 #[test]

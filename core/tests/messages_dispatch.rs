@@ -55,7 +55,34 @@ enum Invoice {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
-#[remote_command(name = "credit.reserve", service = "customers", version = 2, reply = CreditReserved)]
+#[remote_command(name = "credit.reserve", service = "customers")]
+struct ReserveCreditV1 {
+    units: u64,
+}
+
+impl From<ReserveCreditV1> for ReserveCredit {
+    fn from(old: ReserveCreditV1) -> Self {
+        ReserveCredit {
+            order: 0,
+            cents: old.units * 100,
+        }
+    }
+}
+
+impl From<Done> for CreditReserved {
+    fn from(_: Done) -> Self {
+        CreditReserved { cents_left: 0 }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(
+    name = "credit.reserve",
+    service = "customers",
+    version = 2,
+    upcast_from = ReserveCreditV1,
+    reply = CreditReserved
+)]
 struct ReserveCredit {
     order: u64,
     cents: u64,
@@ -240,6 +267,15 @@ fn commands_are_handled_and_their_replies_are_sent() {
 }
 
 #[test]
+fn a_command_is_handled_in_an_old_version_and_answered_with_the_newest_reply() {
+    let old = command(&ReserveCreditV1 { units: 1 });
+    let (lines, answers, parked) = handled::<1>(&[old]);
+    assert_eq!(lines, ["reserve 100"]);
+    assert_eq!(answers[0].name, CreditReserved::NAME);
+    assert_eq!(parked, [""; 0]);
+}
+
+#[test]
 fn a_name_is_that_of_an_event_or_of_a_command() {
     // As a broken service may send them: an event with the name of a command, and the other way around.
     let mut told = command(&ReserveCredit { order: 7, cents: 1 }).with_id("told");
@@ -280,16 +316,20 @@ fn what_cannot_be_read_is_said_with_its_version() {
     newer.schema_version = 3;
     let mut older = command(&ReserveCredit { order: 7, cents: 1 });
     older.schema_version = 1;
+    let mut unknown = command(&ReserveCredit { order: 7, cents: 1 });
+    unknown.schema_version = 3;
     let (lines, _, parked) = handled::<0>(&[
         placed.with_key("a"),
         newer.with_key("a"),
         older.with_key("a"),
+        unknown.with_key("a"),
     ]);
     assert_eq!(lines, [""; 0]);
     let said = [
         "missing field `order`",
         "knows versions 1 to 2",
-        "\"credit.reserve\" version 1",
+        "missing field `units`",
+        "\"credit.reserve\" version 3, cannot be read: this program knows versions 1 to 2",
     ];
     assert_eq!(parked.len(), said.len(), "{parked:?}");
     for (error, said) in parked.iter().zip(said) {

@@ -339,6 +339,11 @@ pub(crate) fn remote_command(cx: &Ctxt, command: &RemoteCommand<'_>) -> TokenStr
     let private = private(krate);
     let [name, service] =
         [name, service].map(|name| name_or_stand_in(name, &input.ident, &private));
+    // As of an event.
+    let version = match version {
+        Checked::Good(version) => *version,
+        Checked::Bad => 0,
+    };
     let reply = match reply {
         Checked::Good(reply) => expand::remote_command::reply(reply.as_ref(), krate),
         Checked::Bad => error_type(cx, krate),
@@ -368,7 +373,10 @@ pub(crate) fn remote_command(cx: &Ctxt, command: &RemoteCommand<'_>) -> TokenStr
                 #private::refused()
             }
 
-            fn __deserialize<'__de, __D>(_: __D) -> #private::Result<Self, __D::Error>
+            fn __deserialize_version<'__de, __D>(
+                _: #private::u32,
+                _: __D,
+            ) -> #private::Result<Self, __D::Error>
             where
                 __D: #private::Deserializer<'__de>,
             {

@@ -190,7 +190,8 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `name = "credit.reserve"` | The name in messages. Required. 1 to 255 bytes of `a-z`, `0-9`, `.`, `-` and `_`, from a letter on. |
 /// | `service = "customers"` | The service that it is for: the name of its inbox. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, from a letter on. |
-/// | `version = 2` | The version of its fields, which is the only one that is read. 1 when left out. |
+/// | `version = 2` | The version that this struct is. 1 when left out. |
+/// | `upcast_from = Path` | The struct of the version before, of which this one is made with `From`; so is its `reply`, when the two are answered with different types. Required above version 1. |
 /// | `key = customer` | The field within whose value it stays in order. The field is anything that is `Display`, or an `Option` of it: `None` gives no key. The key of who sends it when left out. |
 /// | `reply = CreditReserved` | The event that it is answered with. `midgard::Done` when left out. |
 /// | `crate = path` | Where midgard is, when it is not `::midgard`. |

@@ -315,7 +315,7 @@ fn answers_leave_as_they_were_written() {
     let directory = copy_of_the_fixture();
     let store = LmdbStore::open(directory.path()).unwrap();
     let bus = Keeps::default();
-    let anew = Outbox::new("doubles").named("anew");
+    let anew = Outbox::new("doubles").bus_id("a new one");
     block_on(Midgard::new(store).outbox(anew, bus.clone()).catch_up()).unwrap();
     let wanted = [
         r#"doubled {"number":8} to reply.asking"#,

@@ -8,7 +8,6 @@ use crate::stream_name::StreamName;
 use serde::{Serialize, Serializer};
 use std::error::Error;
 use std::fmt;
-use std::marker::PhantomData;
 
 /// Whether what is written is read back before it goes anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +175,7 @@ impl<C: RemoteCommand> Form<C> for AsCommand {
     }
 
     fn read(_: &C, json: &[u8]) -> Result<C, JsonError> {
-        from_json(json, CommandSeed(PhantomData))
+        from_json(json, CommandSeed::new(C::VERSION))
     }
 
     fn fmt(command: &C, f: &mut fmt::Formatter<'_>) -> fmt::Result {

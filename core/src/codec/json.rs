@@ -95,7 +95,19 @@ impl<'de, S: EventSet> DeserializeSeed<'de> for EventSeed<'_, S> {
 }
 
 /// Reads a command.
-pub(super) struct CommandSeed<C>(pub(super) PhantomData<C>);
+pub(super) struct CommandSeed<C> {
+    schema_version: u32,
+    command: PhantomData<C>,
+}
+
+impl<C> CommandSeed<C> {
+    pub(super) const fn new(schema_version: u32) -> Self {
+        CommandSeed {
+            schema_version,
+            command: PhantomData,
+        }
+    }
+}
 
 impl<C> Copy for CommandSeed<C> {}
 
@@ -109,6 +121,6 @@ impl<'de, C: RemoteCommand> DeserializeSeed<'de> for CommandSeed<C> {
     type Value = C;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<C, D::Error> {
-        C::__deserialize(deserializer)
+        C::__deserialize_version(self.schema_version, deserializer)
     }
 }

@@ -19,7 +19,6 @@ use crate::place::{Position, Version};
 use crate::record::RecordedEventRef;
 use std::error::Error;
 use std::fmt;
-use std::marker::PhantomData;
 
 /// How a payload is written. Every record names its codec, so one store can hold several.
 ///
@@ -152,7 +151,7 @@ pub enum DecodeReason {
     Payload(JsonError),
 }
 
-/// Reads the payload of a command.
+/// Reads the payload of a command, upcasting old versions.
 ///
 /// # Errors
 /// [`DecodeReason`] says what is wrong with it.
@@ -160,10 +159,10 @@ pub(crate) fn read_command<C: RemoteCommand>(
     schema_version: u32,
     payload: &[u8],
 ) -> Result<C, DecodeReason> {
-    if schema_version != C::VERSION {
+    if !(1..=C::VERSION).contains(&schema_version) {
         return Err(DecodeReason::UnknownVersion { newest: C::VERSION });
     }
-    from_json(payload, CommandSeed(PhantomData)).map_err(DecodeReason::Payload)
+    from_json(payload, CommandSeed::new(schema_version)).map_err(DecodeReason::Payload)
 }
 
 /// Reads a recorded event as one of the set `S`, upcasting old versions.

@@ -5,9 +5,10 @@ use crate::bus::{
     BusError, Deliveries, Message, MessageError, Publisher, Purpose, Queue, Received, Subscriber,
     Topic,
 };
-use crate::codec::{self, DecodeReason, EncodeError};
+use crate::codec::{self, EncodeError};
 use crate::event::Event as _;
 use crate::metadata::{EventId, Metadata};
+use crate::process::Payload;
 use crate::time::Timestamp;
 use event_listener::Event as Notify;
 use futures_timer::Delay;
@@ -237,10 +238,13 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         if reply.name == Refused::NAME {
             return Err(AskError::Refused(reply.decode()?));
         }
-        if reply.name != C::Reply::NAME {
-            return Err(reply.unreadable(DecodeReason::UnknownEvent).into());
-        }
-        Ok(reply.decode()?)
+        let payload = Payload {
+            name: &reply.name,
+            schema_version: reply.schema_version,
+            data: &reply.data,
+        };
+        let read = C::__read_reply(&payload);
+        read.map_err(|reason| reply.unreadable(reason).into())
     }
 
     fn message<C: RemoteCommand>(

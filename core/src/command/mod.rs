@@ -7,7 +7,9 @@ pub(crate) use client::is_client;
 pub use client::{AskError, CommandClient, SendError};
 pub(crate) use recorded::{CommandAnswered, CommandSent, raw};
 
+use crate::codec::DecodeReason;
 use crate::event::Event;
+use crate::process::Payload;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -31,6 +33,45 @@ use std::fmt;
 ///
 /// assert_eq!((ReserveCredit::NAME, ReserveCredit::SERVICE), ("credit.reserve", "customers"));
 /// ```
+///
+/// # A new version of a command
+///
+/// Commands stay in the log, and in the history of the processes that have sent them. So they change as
+/// [events](Event#a-new-version-of-an-event) do: keep the old struct, give the new one the next version, and say how to come
+/// from the old one. When the new version is answered with another type, say also how to come from the old reply,
+/// as answers to what was sent before are still on their way.
+///
+/// ```
+/// # use midgard::{Done, Event, RemoteCommand};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+/// #[remote_command(name = "credit.reserve", service = "customers")]
+/// struct ReserveCreditV1 { customer: u32, dollars: u64 }
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+/// #[remote_command(
+///     name = "credit.reserve", version = 2, upcast_from = ReserveCreditV1, service = "customers", reply = CreditReserved
+/// )]
+/// struct ReserveCredit { customer: u32, cents: u64 }
+///
+/// impl From<ReserveCreditV1> for ReserveCredit {
+///     fn from(old: ReserveCreditV1) -> Self {
+///         ReserveCredit { customer: old.customer, cents: old.dollars * 100 }
+///     }
+/// }
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "credit.reserved")]
+/// struct CreditReserved { cents_left: Option<u64> }
+///
+/// impl From<Done> for CreditReserved {
+///     fn from(_: Done) -> Self { CreditReserved { cents_left: None } }
+/// }
+/// ```
+///
+/// The service that handles a command is to know a new version before others send it: what it does not know is parked
+/// there until it does. It reads all earlier ones, and answers those with the newest reply that it knows. So of a new
+/// reply, those who send are to know first.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command that can be sent",
     label = "this type does not implement `RemoteCommand`",
@@ -41,7 +82,7 @@ use std::fmt;
 pub trait RemoteCommand: Send + Sync + Sized + 'static {
     /// The name in messages.
     const NAME: &'static str;
-    /// The version of the payload that this type writes and reads, counted from 1.
+    /// The version that this type writes, counted from 1. It reads the earlier ones, too.
     const VERSION: u32;
     /// The service that it is for: the name of its inbox.
     const SERVICE: &'static str;
@@ -53,8 +94,21 @@ pub trait RemoteCommand: Send + Sync + Sized + 'static {
 
     #[doc(hidden)]
     fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+    /// Reads any version from the first one up to [`Self::VERSION`], upcasting one step at a time.
     #[doc(hidden)]
-    fn __deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+    fn __deserialize_version<'de, D: Deserializer<'de>>(
+        version: u32,
+        deserializer: D,
+    ) -> Result<Self, D::Error>;
+    /// Reads what it is answered with.
+    #[doc(hidden)]
+    fn __read_reply(reply: &Payload<'_>) -> Result<Self::Reply, DecodeReason> {
+        if reply.name == Self::Reply::NAME {
+            reply.read()
+        } else {
+            Err(DecodeReason::UnknownEvent)
+        }
+    }
     #[doc(hidden)]
     fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }

@@ -2,12 +2,14 @@
 
 use super::coverage::Covered;
 use super::failure::FailurePolicy;
+use super::notes::{Checkpoint, Lease, NoteError};
 use super::options::ConsumerOptions;
 use crate::place::Position;
 use crate::projection::{Effect, Generation, HandlerError, ProjectError, ViewStore};
 use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::subscription::StartFrom;
+use std::future::ready;
 use std::time::Duration;
 
 /// The transaction of a handler.
@@ -64,6 +66,22 @@ pub(crate) trait Handler: Send + Sync {
         false
     }
 
+    /// Where a partition goes on that this worker has come to own, by the lease of this key: at its checkpoint, or at what has
+    /// been written in its place.
+    fn resume(
+        &self,
+        lease: (&str, &Lease),
+        checkpoint: Checkpoint,
+    ) -> impl Future<Output = Result<Checkpoint, NoteError>> + Send {
+        let _ = lease;
+        ready(Ok(checkpoint))
+    }
+
+    /// Why others own all partitions, where that is not as it should be.
+    fn why_standby(&self) -> impl Future<Output = Option<String>> + Send {
+        ready(None)
+    }
+
     /// Whether a transaction has enough in it to be committed before more is handled.
     fn is_full(&self, transaction: &TransactionOf<Self>) -> bool {
         let _ = transaction;
@@ -82,6 +100,11 @@ pub(crate) trait Continuous: Handler {
 
     fn partitions(&self) -> u32 {
         1
+    }
+
+    /// Why it may not begin, when it has never begun yet.
+    fn refuses_to_begin(&self) -> impl Future<Output = Result<Option<String>, NoteError>> + Send {
+        ready(Ok(None))
     }
 }
 

@@ -57,61 +57,83 @@ pub(crate) fn committed<V: ViewStore>(
 
 /// The keys of one consumer's notes.
 #[derive(Debug, Clone)]
-pub(crate) struct Keys(String);
+pub(crate) struct Keys {
+    own: String,
+    /// What the keys of leases begin with: consumers that share them are at work one at a time.
+    leases: String,
+}
 
 impl Keys {
     /// `kind` is `subscription` or `projection`; a name has no slash.
     pub(crate) fn new(kind: &str, name: &str) -> Self {
-        Keys(format!("{kind}/{name}/"))
+        let own = format!("{kind}/{name}/");
+        Keys {
+            leases: own.clone(),
+            own,
+        }
+    }
+
+    /// The same keys, but for the leases, which are those of another.
+    pub(crate) fn with_leases_of(self, other: Keys) -> Self {
+        Keys {
+            leases: other.leases,
+            ..self
+        }
     }
 
     pub(crate) fn about(&self) -> String {
-        format!("{}about", self.0)
+        format!("{}about", self.own)
     }
 
     pub(crate) fn known(&self) -> String {
-        format!("{}known", self.0)
+        format!("{}known", self.own)
     }
 
     pub(crate) fn discarded(&self) -> String {
-        format!("{}discarded/", self.0)
+        format!("{}discarded/", self.own)
     }
 
     /// All notes of a generation.
     pub(crate) fn generation(&self, generation: u32) -> String {
-        format!("{}{generation:010}/", self.0)
+        format!("{}{generation:010}/", self.own)
     }
 
     pub(crate) fn checkpoint(&self, generation: u32, log: LogId, partition: u32) -> String {
-        format!("{}{generation:010}/checkpoint/{log}/{partition:05}", self.0)
+        format!(
+            "{}{generation:010}/checkpoint/{log}/{partition:05}",
+            self.own
+        )
     }
 
     pub(crate) fn lease(&self, generation: u32, partition: u32) -> String {
-        format!("{}{generation:010}/lease/{partition:05}", self.0)
+        format!("{}{generation:010}/lease/{partition:05}", self.leases)
     }
 
     pub(crate) fn challenge(&self, generation: u32, partition: u32) -> String {
-        format!("{}{generation:010}/challenge/{partition:05}", self.0)
+        format!("{}{generation:010}/challenge/{partition:05}", self.leases)
     }
 
     /// All dead letters of a generation.
     pub(crate) fn letters(&self, generation: u32) -> String {
-        format!("{}{generation:010}/letter/", self.0)
+        format!("{}{generation:010}/letter/", self.own)
     }
 
     pub(crate) fn letter(&self, generation: u32, log: LogId, position: Position) -> String {
-        format!("{}{generation:010}/letter/{log}/{:020}", self.0, position.0)
+        format!(
+            "{}{generation:010}/letter/{log}/{:020}",
+            self.own, position.0
+        )
     }
 
     /// All that is asked for about dead letters of a generation.
     pub(crate) fn requests(&self, generation: u32) -> String {
-        format!("{}{generation:010}/request/", self.0)
+        format!("{}{generation:010}/request/", self.own)
     }
 
     pub(crate) fn request(&self, generation: u32, log: LogId, position: Position) -> String {
         format!(
             "{}{generation:010}/request/{log}/{:020}",
-            self.0, position.0
+            self.own, position.0
         )
     }
 }

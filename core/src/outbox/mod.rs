@@ -4,15 +4,19 @@
 //! publishes what is to leave, so a bus that is down neither fails an append nor slows it, and no message
 //! is without its event, or an event without its message.
 
+mod carrier;
 mod relay;
 
+pub(crate) use carrier::Outboxes;
 pub(crate) use relay::Relay;
 
 use crate::codec::{self, DecodeError, ReadBack};
+use crate::consumer::notes::Keys;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::Event;
 use crate::projection::HandlerError;
 use crate::record::RecordedEventRef;
+use crate::subscription::StartFrom;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -86,6 +90,10 @@ pub trait Publish: Event {
 pub struct Outbox {
     source: String,
     name: String,
+    /// Which bus it publishes to, where that was said.
+    bus: Option<String>,
+    /// Where it begins, where that was said.
+    start: Option<StartFrom>,
     routes: HashMap<&'static str, Box<Route>>,
     /// The newest versions of the events that are published.
     versions: HashMap<&'static str, u32>,
@@ -94,6 +102,9 @@ pub struct Outbox {
     pub(crate) carries_commands: bool,
     options: ConsumerOptions,
 }
+
+/// The name of the checkpoint of an outbox that is given none.
+const DEFAULT_NAME: &str = "outbox";
 
 /// What is done with a message that nobody has a queue for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -132,7 +143,9 @@ impl Outbox {
         let policy = FailurePolicy::retry(5).then_park();
         Outbox {
             source: source.into(),
-            name: "outbox".to_owned(),
+            name: DEFAULT_NAME.to_owned(),
+            bus: None,
+            start: None,
             routes: HashMap::new(),
             versions: HashMap::new(),
             unheard: Unheard::Wait,
@@ -143,11 +156,42 @@ impl Outbox {
 
     /// Another name for its checkpoint than `outbox`, where one program has several.
     ///
+    /// The name is part of what is stored: under another one it is a new outbox, which is to say [where it begins](Self::from).
+    ///
     /// Commands and replies leave with the first that is added to a [`Midgard`](crate::Midgard), and only with it: so it is to be the
-    /// one whose bus they go over, and to stay the first. Where several publish the same event to one bus under different
-    /// names, give each a source of its own: a receiver takes messages of one source and id for the same.
+    /// one whose bus they go over. Their checkpoint is one for the whole store, whatever the name: an outbox that carries them goes on
+    /// where the one before it was. Of those that carry them, in whichever program, one is at work at a time, and the others stand
+    /// by; let an outbox of another program carry [only events](Self::events_only). Where several publish the same event to one bus
+    /// under different names, give each a source of its own: a receiver takes messages of one source and id for the same.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
+        self
+    }
+
+    /// Where it begins to publish events when it was never run; with the first event, when nothing is said. Later it is of no
+    /// matter. Commands and replies go on where they are in any case.
+    ///
+    /// On a store that another program's outbox was run on, a new one is to say it: it may well be the same under another
+    /// name, and would publish all of history once more. It [fails](crate::RunError::NewOutbox) else.
+    pub const fn from(mut self, start: StartFrom) -> Self {
+        self.start = Some(start);
+        self
+    }
+
+    /// Leaves commands and replies to another outbox, of this or of another program on the store.
+    pub const fn events_only(mut self) -> Self {
+        self.carries_commands = false;
+        self
+    }
+
+    /// Says which bus it publishes to, by any text of 1 to 100 bytes without slashes. What was published to one bus is not known to
+    /// another: everything that the log has, commands and replies too, is published to a bus of another id; receivers know
+    /// again what they have handled. So a broker that has lost what it had, or that was set up anew, is given a
+    /// new id. One that is given an earlier id again goes on where that was.
+    ///
+    /// An outbox that does not say it has a bus like any other, without an id.
+    pub fn bus_id(mut self, id: impl Into<String>) -> Self {
+        self.bus = Some(id.into());
         self
     }
 
@@ -213,6 +257,32 @@ impl Outbox {
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
+
+    pub(crate) fn bus(&self) -> Option<&str> {
+        self.bus.as_deref()
+    }
+
+    /// What the keys of its notes begin with.
+    fn kind(&self) -> String {
+        match &self.bus {
+            Some(bus) => format!("outbox@{bus}"),
+            None => "outbox".to_owned(),
+        }
+    }
+
+    /// The keys of its notes. Those that carry commands share their lease; it is the one of the outbox that was given no name, which
+    /// carries them in most programs.
+    pub(crate) fn keys(&self) -> Keys {
+        let kind = self.kind();
+        let keys = Keys::new(&kind, &self.name);
+        if self.carries_commands {
+            keys.with_leases_of(Keys::new(&kind, DEFAULT_NAME))
+        } else if self.name == DEFAULT_NAME {
+            keys.with_leases_of(Keys::new(&format!("{kind}.events"), DEFAULT_NAME))
+        } else {
+            keys
+        }
+    }
 }
 
 /// The public form of an event; its payload is copied where it is known.
@@ -236,6 +306,8 @@ impl fmt::Debug for Outbox {
         f.debug_struct("Outbox")
             .field("source", &self.source)
             .field("name", &self.name)
+            .field("bus", &self.bus)
+            .field("start", &self.start)
             .field("events", &self.routes.keys())
             .field("unheard", &self.unheard)
             .field("options", &self.options)

@@ -1,11 +1,13 @@
 //! The relay: a consumer of the log whose commits publish.
 
+use super::carrier::{Fleet, Outboxes, Passed, is_command};
 use super::{Outbox, RouteError, Unheard};
 use crate::bus::{BusError, Message, Publisher, Purpose, Topic};
 use crate::command::{CommandAnswered, CommandSent, is_client};
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
+use crate::consumer::notes::{Checkpoint, Lease, NoteError};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::Event;
 use crate::projection::{Generation, HandlerError, ProjectError, ViewStore};
@@ -13,6 +15,7 @@ use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
 use crate::store::{EntryError, Store};
+use crate::subscription::StartFrom;
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
 use std::borrow::Cow;
@@ -42,10 +45,20 @@ pub(crate) struct Relay<S, P> {
     /// Whether the sequence of an event is read from it.
     has_sequence: bool,
     notes: RelayNotes<S, P>,
+    kind: String,
+    /// The outboxes of this program.
+    siblings: Outboxes,
+    passed: Passed,
 }
 
 impl<S: Store, P: Publisher> Relay<S, P> {
-    pub(crate) fn new(mut outbox: Outbox, store: S, publisher: P, control: Arc<Control>) -> Self {
+    pub(crate) fn new(
+        mut outbox: Outbox,
+        store: S,
+        publisher: P,
+        control: Arc<Control>,
+        siblings: Outboxes,
+    ) -> Self {
         let has_sequence = outbox.options.has_sequence();
         outbox.options = by_reply(outbox.options);
         let mut names: Vec<_> = outbox.routes.keys().copied().collect();
@@ -63,8 +76,19 @@ impl<S: Store, P: Publisher> Relay<S, P> {
                 known: Mutex::default(),
             },
             query: Query::named(names),
+            kind: outbox.kind(),
+            siblings,
+            passed: Passed::default(),
             has_sequence,
             outbox,
+        }
+    }
+
+    fn fleet(&self) -> Fleet<'_, S> {
+        Fleet {
+            notes: &self.notes.notes,
+            kind: &self.kind,
+            name: self.outbox.name(),
         }
     }
 
@@ -133,6 +157,17 @@ impl<S: Store, P: Publisher> Continuous for Relay<S, P> {
     fn name(&self) -> &str {
         self.outbox.name()
     }
+
+    fn start(&self) -> StartFrom {
+        self.outbox.start.unwrap_or_default()
+    }
+
+    async fn refuses_to_begin(&self) -> Result<Option<String>, NoteError> {
+        match self.outbox.start {
+            Some(_) => Ok(None),
+            None => self.fleet().refuses_to_begin(&self.siblings).await,
+        }
+    }
 }
 
 impl<S: Store, P: Publisher> Handler for Relay<S, P> {
@@ -151,16 +186,47 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         &self.query
     }
 
+    fn wants(&self, event: &RecordedEventRef<'_>) -> bool {
+        self.passed.wants(event)
+    }
+
+    /// Only the events: commands and answers have a checkpoint of their own, whatever outbox carries them.
     fn covers(&self) -> Covered {
-        let own = [CommandSent::DESCRIPTOR, CommandAnswered::DESCRIPTOR];
-        let own = own.map(|event| (event.name, event.version));
         let versions = self.outbox.versions.iter();
         let all = versions.map(|(name, version)| (*name, *version));
-        covered(&self.query, all.chain(own))
+        let mut covered = covered(&self.query, all);
+        covered.retain(|name, _| !is_command(name));
+        covered
     }
 
     fn tells_sequence(&self) -> bool {
         !self.has_sequence
+    }
+
+    async fn resume(
+        &self,
+        lease: (&str, &Lease),
+        checkpoint: Checkpoint,
+    ) -> Result<Checkpoint, NoteError> {
+        let fleet = self.fleet();
+        if self.outbox.carries_commands {
+            fleet.take_over(&self.passed, lease, checkpoint).await
+        } else {
+            fleet.leave(lease, checkpoint).await
+        }
+    }
+
+    async fn why_standby(&self) -> Option<String> {
+        if !self.outbox.carries_commands {
+            return None;
+        }
+        // When the store fails, the next look at the leases says so.
+        let carrier = self.fleet().other_carrier().await.ok().flatten()?;
+        Some(format!(
+            "outbox \"{}\" waits until outbox \"{carrier}\" is stopped, which carries the commands and answers of this store; where both \
+             are to run, let one carry only events, with `Outbox::events_only`",
+            self.outbox.name()
+        ))
     }
 
     async fn handle(

@@ -46,6 +46,24 @@ pub enum RunError {
         /// Why it cannot have as many, and what to do.
         reason: String,
     },
+    /// An outbox is new on a store that has had another one.
+    #[error("outbox \"{name}\" does not begin: {reason}")]
+    NewOutbox {
+        /// The outbox.
+        name: String,
+        /// Which others there were, and what to do.
+        reason: String,
+    },
+    /// The id of a bus cannot be used.
+    #[error(
+        "\"{id}\" cannot be the id of the bus of outbox \"{name}\": an id has 1 to 100 bytes, without slashes; give it another"
+    )]
+    BusId {
+        /// The outbox.
+        name: String,
+        /// The id.
+        id: String,
+    },
     /// A handler failed for good, and the policy is to stop there; or all of it failed.
     #[error(
         "{kind} \"{name}\" stopped{}: {message}{}",

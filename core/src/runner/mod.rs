@@ -18,7 +18,7 @@ use crate::consumer::notebook::{Notebook, NotebookOf};
 use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
 use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, queue_of, receive};
-use crate::outbox::{Outbox, Relay};
+use crate::outbox::{Outbox, Outboxes, Relay};
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
 use crate::projection::{HandlerError, Projection};
 use crate::store::{DynStore, Store};
@@ -80,6 +80,14 @@ pub struct Midgard<S> {
     declarations: Vec<Declaration>,
     /// Whose commands or answers leave by an outbox.
     senders: Vec<String>,
+    outboxes: Outboxes,
+    /// Whether one of the outboxes carries commands and answers.
+    has_carrier: bool,
+}
+
+/// Whether a text can be a name that is part of keys.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 100 && !text.contains(['/', '\0'])
 }
 
 impl<S: Store + Clone> Midgard<S> {
@@ -91,6 +99,8 @@ impl<S: Store + Clone> Midgard<S> {
             consumers: Vec::new(),
             declarations: Vec::new(),
             senders: Vec::new(),
+            outboxes: Outboxes::default(),
+            has_carrier: false,
         }
     }
 
@@ -137,18 +147,30 @@ impl<S: Store + Clone> Midgard<S> {
     }
 
     /// Adds an outbox, with the bus that it publishes to. Its messages need [queues](Self::declare) to go to.
-    pub fn outbox(self, mut outbox: Outbox, bus: impl Publisher) -> Self {
+    pub fn outbox(mut self, mut outbox: Outbox, bus: impl Publisher) -> Self {
         // Sent by two, a command would come under two sources, and be handled twice.
-        outbox.carries_commands = !self.has_outbox();
+        outbox.carries_commands &= !self.has_carrier;
+        self.has_carrier |= outbox.carries_commands;
         let name = outbox.name().to_owned();
+        self.outboxes.add(&name);
+        let bus_id = outbox
+            .bus()
+            .filter(|id| !is_name(id))
+            .map(ToOwned::to_owned);
+        let (control, outboxes) = (self.control.clone(), self.outboxes.clone());
         let notebook = NotebookOf {
-            keys: Keys::new("outbox", &name),
-            handler: Relay::new(outbox, self.store.clone(), bus, self.control.clone()),
+            keys: outbox.keys(),
+            handler: Relay::new(outbox, self.store.clone(), bus, control, outboxes),
             seen: seen_of_subscription,
             is_projection: false,
         };
         let kind = ConsumerKind::Outbox;
-        self.add(kind, &name, notebook, supervise::continuous)
+        let mut added = self.add(kind, &name, notebook, supervise::continuous);
+        if let (Some(id), Some((_, running @ Ok(_)))) = (bus_id, added.consumers.last_mut()) {
+            // Said when it is run.
+            *running = Err(RunError::BusId { name, id });
+        }
+        added
     }
 
     /// Adds an inbox, with the bus that it receives from. What it answers to commands leaves by an
@@ -294,7 +316,7 @@ impl<S: Store + Clone> Midgard<S> {
     }
 
     fn check_name(&self, kind: ConsumerKind, name: &str) -> Result<(), RunError> {
-        if name.is_empty() || name.len() > 100 || name.contains(['/', '\0']) {
+        if !is_name(name) {
             let name = name.to_owned();
             return Err(RunError::Name { kind, name });
         }
@@ -350,15 +372,9 @@ impl<S: Store + Clone> Midgard<S> {
         ends.into_iter().collect()
     }
 
-    fn has_outbox(&self) -> bool {
-        let kinds = self.consumers.iter();
-        let mut kinds = kinds.map(|(consumer, _)| consumer.progress.status().kind);
-        kinds.any(|kind| kind == ConsumerKind::Outbox)
-    }
-
     /// Another program on the same store may run the outbox, so it is no error.
     fn warn_of_no_outbox(&self) {
-        if !self.senders.is_empty() && !self.has_outbox() {
+        if !self.senders.is_empty() && !self.has_carrier {
             let senders = self.senders.join(", ");
             tracing::warn!(
                 senders,

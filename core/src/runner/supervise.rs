@@ -203,6 +203,13 @@ async fn first_plan<S: Store, H: Continuous>(
                     about.partitions
                 )));
             }
+            Err(Trouble::MayNotBegin(reason)) => {
+                let name = name.to_owned();
+                let error = RunError::NewOutbox { name, reason };
+                let progress = around.progress;
+                progress.failed(ConsumerState::Failed, None, 1, error.to_string());
+                return Err(error);
+            }
             Err(trouble) => {
                 let (control, progress) = (around.control, around.progress);
                 setbacks.meet(&trouble, asked, control, progress).await?;
@@ -292,6 +299,9 @@ async fn begin<S: Store, H: Continuous>(
 async fn start<S: Store, H: Continuous>(
     around: Surroundings<'_, S, H>,
 ) -> Result<Position, Trouble> {
+    if let Some(reason) = around.handler.refuses_to_begin().await? {
+        return Err(Trouble::MayNotBegin(reason));
+    }
     Ok(match around.handler.start() {
         StartFrom::Start => Position::ZERO,
         StartFrom::After(position) => position,

@@ -11,3 +11,4 @@ mod replay;
 mod saga;
 mod shop;
 mod stores;
+mod versions;

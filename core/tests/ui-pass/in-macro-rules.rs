@@ -84,7 +84,7 @@ read_model!(Id, crate::Created => Row, crate::Row, "users", 2, id, number: u64, 
 macro_rules! messages {
     (
         $command:ident, $sent:ty, $replied:ty, $listed:ty, $id:ty, $name:literal, $service:literal,
-        $version:literal, $field:ident, $deadline:ty
+        $version:literal, $old:path, $field:ident, $deadline:ty
     ) => {
         #[derive(Debug, Clone, Serialize, Deserialize, Event)]
         #[event(name = "user.invited")]
@@ -98,11 +98,18 @@ macro_rules! messages {
             name = $name,
             service = $service,
             version = $version,
+            upcast_from = $old,
             key = $field,
             reply = $replied
         )]
         struct $command {
             $field: $id,
+        }
+
+        impl From<$old> for $command {
+            fn from(old: $old) -> Self {
+                $command { $field: old.$field }
+            }
         }
 
         #[derive(Inbox)]
@@ -162,7 +169,15 @@ macro_rules! messages {
     };
 }
 
-messages!(Invite, Invite, Invited, Created, u64, "user.invite", "users", 2, user, CreatedV1);
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(name = "user.invite", service = "users", reply = Invited)]
+struct InviteV1 {
+    user: u64,
+}
+
+messages!(
+    Invite, Invite, Invited, Created, u64, "user.invite", "users", 2, crate::InviteV1, user, CreatedV1
+);
 
 fn main() {
     assert_eq!((Invite::NAME, Invite::VERSION), ("user.invite", 2));

@@ -89,7 +89,23 @@ impl Project<UserEvent> for Users {
 
 #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
 #[remote_command(name = "user.create", service = "users", crate = crate::vendored::midgard)]
+struct CreateV1 {}
+
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(
+    name = "user.create",
+    service = "users",
+    version = 2,
+    upcast_from = CreateV1,
+    crate = crate::vendored::midgard
+)]
 struct Create {}
+
+impl From<CreateV1> for Create {
+    fn from(_: CreateV1) -> Self {
+        Create {}
+    }
+}
 
 #[derive(Inbox)]
 #[inbox(name = "users", events(UserEvent), commands(Create), crate = crate::vendored::midgard)]

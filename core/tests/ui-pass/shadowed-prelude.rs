@@ -223,9 +223,36 @@ pub mod shadowed {
     }
 
     #[derive(::std::fmt::Debug, ::std::clone::Clone, RemoteCommand)]
-    #[remote_command(name = "user.create", service = "users", key = name)]
+    #[remote_command(name = "user.create", service = "users", version = 2, upcast_from = CreateV1, key = name)]
     struct Create {
         name: ::std::option::Option<::std::string::String>,
+    }
+
+    #[derive(::std::fmt::Debug, ::std::clone::Clone, RemoteCommand)]
+    #[remote_command(name = "user.create", service = "users")]
+    struct CreateV1(events::Words);
+
+    impl ::std::convert::From<CreateV1> for Create {
+        fn from(old: CreateV1) -> Self {
+            Create { name: (old.0).0 }
+        }
+    }
+
+    impl ::serde::Serialize for CreateV1 {
+        fn serialize<S: ::serde::Serializer>(
+            &self,
+            s: S,
+        ) -> ::std::result::Result<S::Ok, S::Error> {
+            self.0.serialize(s)
+        }
+    }
+
+    impl<'de> ::serde::Deserialize<'de> for CreateV1 {
+        fn deserialize<D: ::serde::Deserializer<'de>>(
+            d: D,
+        ) -> ::std::result::Result<Self, D::Error> {
+            events::Words::deserialize(d).map(CreateV1)
+        }
     }
 
     impl ::serde::Serialize for Create {

@@ -103,7 +103,7 @@ struct Misspelt {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
-#[remote_command(name = "l", service = "s", version = 2, upcast_from = Misspelt)]
+#[remote_command(name = "l", service = "s", version = 2, upcast_from = "Misspelt")]
 struct Upcast {
     customer: u64,
     order: u64,

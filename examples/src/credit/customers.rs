@@ -161,13 +161,13 @@ impl Subscribe<OrderCancelled> for Customers {
     }
 }
 
-/// The service, to be run. The name is that of its outbox: under another one, everything is published anew.
-pub fn service<S, B>(store: S, bus: B, outbox: &str, limit: Cents) -> Midgard<S>
+/// The service, to be run. To a bus of another id, everything is published anew.
+pub fn service<S, B>(store: S, bus: B, bus_id: &str, limit: Cents) -> Midgard<S>
 where
     S: Store + Clone,
     B: Publisher + Subscriber + Clone,
 {
-    let outbox = Outbox::new("customers").named(outbox).lease(LEASE);
+    let outbox = Outbox::new("customers").bus_id(bus_id).lease(LEASE);
     Midgard::new(store)
         .inbox(Customers { limit }, bus.clone())
         .outbox(outbox, bus)

@@ -118,14 +118,14 @@ impl Command<Order> for Decide {
     }
 }
 
-/// The service, to be run. The name is that of its outbox: under another one, everything is published anew.
-pub fn service<S, B>(store: S, bus: B, outbox: &str) -> Midgard<S>
+/// The service, to be run. To a bus of another id, everything is published anew.
+pub fn service<S, B>(store: S, bus: B, bus_id: &str) -> Midgard<S>
 where
     S: Store + Clone,
     B: Publisher + Subscriber + Clone,
 {
     let outbox = Outbox::new("orders")
-        .named(outbox)
+        .bus_id(bus_id)
         .publish::<OrderCancelled>()
         .lease(LEASE);
     let placements = Processes::<Placement>::new()

@@ -12,7 +12,7 @@ mod serde;
 mod view;
 
 pub(crate) use inbox::{InboxAttrs, inbox};
-pub(crate) use key::{list, nearest};
+pub(crate) use key::{Key, list, nearest};
 pub(crate) use process_manager::{ProcessManagerAttrs, process_manager};
 pub(crate) use projection::{ProjectionAttrs, projection};
 pub(crate) use publish::publish;
@@ -21,7 +21,7 @@ pub(crate) use serde::{SerdeField, renamed, serde_field, serde_struct};
 pub(crate) use view::{Index, ViewAttrs, view, view_key};
 
 use crate::ctxt::Ctxt;
-use key::{Form, Key, read};
+use key::{Form, read};
 use proc_macro2::{Ident, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};

@@ -8,13 +8,17 @@ use syn::{Attribute, LitInt, LitStr, Member, Path, Type};
 
 const REMOTE_COMMAND: Form = Form {
     attribute: "remote_command",
-    keys: &["name", "service", "version", "key", "reply", "crate"],
-    example: "#[remote_command(name = \"credit.reserve\", service = \"customers\")]",
-    elsewhere: &[(
+    keys: &[
+        "name",
+        "service",
+        "version",
         "upcast_from",
-        "a command is read in its own version only: leave out `upcast_from`, and give a changed command \
-         another name",
-    )],
+        "key",
+        "reply",
+        "crate",
+    ],
+    example: "#[remote_command(name = \"credit.reserve\", service = \"customers\")]",
+    elsewhere: &[],
 };
 
 /// What `#[remote_command(..)]` says.
@@ -22,6 +26,7 @@ pub(crate) struct RemoteCommandAttrs {
     pub(crate) name: Key<LitStr>,
     pub(crate) service: Key<LitStr>,
     pub(crate) version: Key<LitInt>,
+    pub(crate) upcast_from: Key<Path>,
     pub(crate) key: Option<Member>,
     pub(crate) reply: Key<Type>,
     pub(crate) krate: Path,
@@ -31,7 +36,8 @@ pub(crate) struct RemoteCommandAttrs {
 
 pub(crate) fn remote_command(cx: &Ctxt, attrs: &[Attribute]) -> RemoteCommandAttrs {
     let (mut name, mut service, mut version) = (Key::new(), Key::new(), Key::new());
-    let (mut key, mut reply, mut krate) = (Key::new(), Key::new(), Key::new());
+    let (mut upcast_from, mut key) = (Key::new(), Key::new());
+    let (mut reply, mut krate) = (Key::new(), Key::new());
     let complete = read(cx, attrs, &REMOTE_COMMAND, |word, meta| match word {
         "name" => {
             let help = "`name` is a string: write `name = \"credit.reserve\"`";
@@ -45,6 +51,10 @@ pub(crate) fn remote_command(cx: &Ctxt, attrs: &[Attribute]) -> RemoteCommandAtt
         "version" => {
             let help = "`version` is a whole number: write `version = 2`";
             version.value(cx, meta, help, LitInt::parse)
+        }
+        "upcast_from" => {
+            let help = "`upcast_from` is the type of the version before: write `upcast_from = ReserveCreditV1`";
+            upcast_from.value(cx, meta, help, Path::parse)
         }
         "key" => {
             let help = "`key` is a field: write `key = customer`";
@@ -61,6 +71,7 @@ pub(crate) fn remote_command(cx: &Ctxt, attrs: &[Attribute]) -> RemoteCommandAtt
         name,
         service,
         version,
+        upcast_from,
         key: key.value,
         reply,
         krate: krate.value.unwrap_or_else(default_crate),

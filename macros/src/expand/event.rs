@@ -1,5 +1,6 @@
 //! `#[derive(Event)]`.
 
+use super::versions::Versions;
 use super::{anonymous, message_key, private};
 use crate::ctxt::Ctxt;
 use crate::fallback;
@@ -26,27 +27,21 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
     let (ident, krate) = (&event.input.ident, &event.krate);
     let private = private(krate);
     let type_name = format!("::{ident}");
-    let (previous, older) = match &event.upcast_from {
-        None => (
-            quote!(#private::None),
-            quote!(#private::Err(#private::unknown_version::<Self, __D>(__version))),
-        ),
-        Some(previous) => (
-            quote!(#private::Some(<#previous as #private::OneEvent>::DESCRIPTOR)),
-            quote! {
-                match <#previous as #private::OneEvent>::read(__version, __deserializer) {
-                    #private::Ok(__old) => {
-                        #private::Ok(<#previous as #private::UpcastTo<Self>>::upcast(__old))
-                    }
-                    #private::Err(__error) => #private::Err(__error),
-                }
-            },
-        ),
+    let previous = match &event.upcast_from {
+        None => quote!(#private::None),
+        Some(previous) => {
+            quote!(#private::Some(<#previous as #private::OneEvent>::DESCRIPTOR))
+        }
     };
-    let checks = event
-        .upcast_from
-        .as_ref()
-        .map(|previous| checks(event, previous, name, version));
+    let versions = Versions {
+        ident,
+        private: &private,
+        one: &quote!(#private::OneEvent),
+        name,
+        version,
+        upcast_from: event.upcast_from.as_ref(),
+    };
+    let checks = versions.checks();
     let current = match &event.payload {
         Payload::Named(needed) => {
             let needed = needed.iter().map(|names| quote!(&[#(#names),*]));
@@ -54,6 +49,7 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
         }
         Payload::Other => quote!(#private::current::<Self, __D>(__deserializer)),
     };
+    let read = versions.read(&current);
     let tags = tags(&event.tags, krate);
     let publish = publish(event);
     anonymous(&quote! {
@@ -74,11 +70,7 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
             where
                 __D: #private::Deserializer<'__de>,
             {
-                if __version == #version {
-                    #current
-                } else {
-                    #older
-                }
+                #read
             }
 
             #tags
@@ -109,27 +101,6 @@ fn publish(event: &Event<'_>) -> Option<TokenStream> {
             #key
         }
     })
-}
-
-/// Holds the version before to the same name and the number before.
-///
-/// Not `assert!` in a const: rustc puts the panic of a const at the derive, but the error of a trait at
-/// the type that does not implement it, which is the path in `upcast_from`.
-fn checks(event: &Event<'_>, previous: &Path, name: &str, version: u32) -> TokenStream {
-    let ident = &event.input.ident;
-    let private = private(&event.krate);
-    let before = version.saturating_sub(1);
-    let of = quote!(<#previous as #private::OneEvent>);
-    quote! {
-        const _: () = <#previous as #private::Precedes<
-            #ident,
-            { #private::is_version(#of::VERSION, #before) },
-        >>::HOLDS;
-        const _: () = <#previous as #private::SameName<
-            #ident,
-            { #private::is_name(#of::NAME, #name) },
-        >>::HOLDS;
-    }
 }
 
 /// The trait finds out what an `Option` is, so that an alias of it is one too. The field's type stands

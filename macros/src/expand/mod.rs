@@ -11,6 +11,7 @@ mod listed;
 pub(crate) mod process_manager;
 pub(crate) mod projection;
 pub(crate) mod remote_command;
+mod versions;
 pub(crate) mod view;
 pub(crate) mod view_key;
 

@@ -121,7 +121,7 @@ fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream 
     let resolve = quote!(#krate::Resolve);
     let replies = commands.iter().map(|ty| {
         // As of the handlers: a type that is no command has its error where it is listed.
-        let read_reply = respanned(&quote!(#private::read_reply), ty.span());
+        let read_reply = respanned(&quote!(#private::read_reply::<#ty>), ty.span());
         let mut reply = Group::new(Delimiter::Parenthesis, quote!(__reply));
         reply.set_span(ty.span());
         let or_return = Token![?](ty.span());

@@ -1,19 +1,21 @@
 //! `#[derive(RemoteCommand)]`.
 
-use super::{anonymous, message_key, private};
+use super::versions::Versions;
+use super::{anonymous, message_key, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::fallback;
 use crate::valid::{self, Checked, RemoteCommand};
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
+use syn::spanned::Spanned as _;
 use syn::{DeriveInput, Path, Token, Type};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
     let command = valid::remote_command(&cx, input);
-    let code = match (&command.name, &command.service, &command.reply) {
-        (Checked::Good(name), Checked::Good(service), Checked::Good(reply)) if command.sound => {
-            impls(&command, name, service, reply.as_ref())
+    let code = match (&command.name, &command.service, &command.version) {
+        (Checked::Good(name), Checked::Good(service), Checked::Good(version)) if command.sound => {
+            impls(&command, name, service, *version)
         }
         _ => fallback::remote_command(&cx, &command),
     };
@@ -21,26 +23,55 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     quote!(#errors #code)
 }
 
-fn impls(
-    command: &RemoteCommand<'_>,
-    name: &str,
-    service: &str,
-    answer: Option<&Type>,
-) -> TokenStream {
+fn impls(command: &RemoteCommand<'_>, name: &str, service: &str, version: u32) -> TokenStream {
     let RemoteCommand {
         input,
         krate,
-        version,
+        upcast_from,
         key,
         ..
     } = command;
     let private = private(krate);
     let ident = &input.ident;
     let key = message_key(key.as_ref(), &private);
-    let reply = reply(answer, krate);
+    let reply = match &command.reply {
+        Checked::Good(answer) => reply(answer.as_ref(), krate),
+        // A mistake, so that this is not asked for.
+        Checked::Bad => reply(None, krate),
+    };
     // What the type lacks is said where it is defined.
     let this = Token![Self](ident.span());
     let payload = quote!(<#this as #private::CommandPayload>);
+    let versions = Versions {
+        ident,
+        private: &private,
+        one: &quote!(#private::OneCommand),
+        name,
+        version,
+        upcast_from: upcast_from.as_ref(),
+    };
+    let read = versions.read(&quote!(#payload::read(__deserializer)));
+    let checks = versions.checks();
+    let older_reply = upcast_from.as_ref().map(|previous| {
+        // As of a version: what is missing is missing at the version before.
+        let older = quote!(<#previous as #private::OneCommand>::Reply);
+        let older = respanned(&older, previous.span());
+        quote! {
+            fn __read_reply(
+                __reply: &#krate::process::Payload<'_>,
+            ) -> #private::Result<Self::Reply, #krate::DecodeReason> {
+                if __reply.name == <Self::Reply as #private::OneEvent>::NAME {
+                    return __reply.read();
+                }
+                match <#previous as #private::OneCommand>::read_reply(__reply) {
+                    #private::Ok(__old) => {
+                        #private::Ok(<#older as #private::OlderReply<Self::Reply>>::upcast(__old))
+                    }
+                    #private::Err(__error) => #private::Err(__error),
+                }
+            }
+        }
+    });
     anonymous(&quote! {
         #[automatically_derived]
         impl #krate::RemoteCommand for #ident {
@@ -58,17 +89,24 @@ fn impls(
                 #payload::write(self, __serializer)
             }
 
-            fn __deserialize<'__de, __D>(__deserializer: __D) -> #private::Result<Self, __D::Error>
+            fn __deserialize_version<'__de, __D>(
+                __version: #private::u32,
+                __deserializer: __D,
+            ) -> #private::Result<Self, __D::Error>
             where
                 __D: #private::Deserializer<'__de>,
             {
-                #payload::read(__deserializer)
+                #read
             }
+
+            #older_reply
 
             fn __fmt(&self, __f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
                 #payload::show(self, __f)
             }
         }
+
+        #checks
     })
 }
 

@@ -3,11 +3,11 @@
 use super::message_key::{self, MessageKey};
 use super::name::{self, Kind};
 use super::payload::{self, Payload};
+use super::versions::{self, EVENT};
 use super::{Checked, refuse_generics};
 use crate::attr::{self, EventAttrs};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
-use syn::ext::IdentExt as _;
 use syn::{Data, DeriveInput, Fields, Member, Path, Type};
 
 /// What `#[derive(Event)]` has to generate.
@@ -60,7 +60,13 @@ pub(crate) fn event<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Event<'a> {
          write a struct for each type that it is used with",
     );
     let name = event_name(cx, ident, &attrs);
-    let version = event_version(cx, ident, &attrs);
+    let version = versions::version(
+        cx,
+        ident,
+        &EVENT,
+        (&attrs.version, &attrs.upcast_from),
+        attrs.complete,
+    );
     Event {
         input,
         krate: attrs.krate,
@@ -95,69 +101,6 @@ fn event_name(cx: &Ctxt, ident: &Ident, attrs: &EventAttrs) -> Checked<String> {
             }
             Checked::Bad
         }
-    }
-}
-
-fn event_version(cx: &Ctxt, ident: &Ident, attrs: &EventAttrs) -> Checked<u32> {
-    let Some(literal) = &attrs.version.value else {
-        if attrs.version.seen || !attrs.complete {
-            return Checked::Bad;
-        }
-        if let Some(previous) = &attrs.upcast_from.value {
-            cx.error(
-                previous,
-                "an event that is upcast from another has a version above 1: write `version = 2`",
-            );
-            return Checked::Bad;
-        }
-        return Checked::Good(1);
-    };
-    let version = match literal.base10_parse::<u32>() {
-        Ok(0) => {
-            cx.error(
-                literal,
-                "versions count from 1: write `version = 1`, or leave it out",
-            );
-            return Checked::Bad;
-        }
-        Ok(version) => version,
-        Err(_) => {
-            cx.error(
-                literal,
-                format_args!("a version is a whole number from 1 to {}", u32::MAX),
-            );
-            return Checked::Bad;
-        }
-    };
-    match &attrs.upcast_from.value {
-        Some(previous) if previous.is_ident(ident) || previous.is_ident("Self") => {
-            cx.error(
-                previous,
-                "an event cannot be upcast from itself: keep the struct of the version before under \
-                 a name of its own, and write that name here",
-            );
-            Checked::Bad
-        }
-        Some(previous) if version == 1 => {
-            cx.error(
-                previous,
-                "version 1 is the first, so there is nothing to upcast from: write `version = 2`, \
-                 or leave out `upcast_from`",
-            );
-            Checked::Bad
-        }
-        None if version > 1 && attrs.complete && !attrs.upcast_from.seen => {
-            let (before, plain) = (version - 1, ident.unraw());
-            cx.error(
-                literal,
-                format_args!(
-                    "version {version} cannot read what version {before} has stored: keep the struct \
-                     of version {before} and write `upcast_from = {plain}V{before}`"
-                ),
-            );
-            Checked::Good(version)
-        }
-        _ => Checked::Good(version),
     }
 }
 

@@ -11,6 +11,7 @@ mod payload;
 mod process_manager;
 mod projection;
 mod remote_command;
+mod versions;
 mod view;
 mod view_key;
 

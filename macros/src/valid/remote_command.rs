@@ -2,7 +2,8 @@
 
 use super::message_key::{self, MessageKey};
 use super::name::{self, Kind};
-use super::{Checked, Needed, needed, refuse_generics, refuse_inner, version};
+use super::versions::{self, COMMAND};
+use super::{Checked, Needed, needed, refuse_generics, refuse_inner};
 use crate::attr::{self, RemoteCommandAttrs};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
@@ -14,7 +15,8 @@ pub(crate) struct RemoteCommand<'a> {
     pub(crate) krate: Path,
     pub(crate) name: Checked<String>,
     pub(crate) service: Checked<String>,
-    pub(crate) version: u32,
+    pub(crate) version: Checked<u32>,
+    pub(crate) upcast_from: Option<Path>,
     pub(crate) key: Option<MessageKey<'a>>,
     /// `None` when it is not said.
     pub(crate) reply: Checked<Option<Type>>,
@@ -51,7 +53,13 @@ pub(crate) fn remote_command<'a>(cx: &Ctxt, input: &'a DeriveInput) -> RemoteCom
         &suggested(ident),
     );
     let service = checked(cx, attrs.service.value.as_ref(), Kind::Service, "customers");
-    let version = version(cx, attrs.version.value.as_ref());
+    let version = versions::version(
+        cx,
+        ident,
+        &COMMAND,
+        (&attrs.version, &attrs.upcast_from),
+        attrs.complete,
+    );
     let reply = match (attrs.reply.value, attrs.reply.seen) {
         (Some(reply), _) => Checked::Good(Some(reply)),
         (None, false) if attrs.complete => Checked::Good(None),
@@ -63,6 +71,7 @@ pub(crate) fn remote_command<'a>(cx: &Ctxt, input: &'a DeriveInput) -> RemoteCom
         name,
         service,
         version,
+        upcast_from: attrs.upcast_from.value,
         key,
         reply,
         sound: cx.count() == 0,

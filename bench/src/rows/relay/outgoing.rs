@@ -4,7 +4,7 @@ use super::per_second;
 use crate::{Bench, Outcome};
 use midgard::bus::{BusError, Message, Published, Publisher};
 use midgard::{Append, Event, ExpectedVersion, Midgard, NewEvent, Outbox, Position, StreamName};
-use midgard::{Store, block_on};
+use midgard::{StartFrom, Store, block_on};
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -65,7 +65,8 @@ impl Outgoing {
     /// Lets an outbox of this name, which has published nothing yet, publish everything; gives events a second, from its
     /// start until its last checkpoint is written.
     pub(super) fn relay(&self, runtime: &Runtime, name: &str, bus: impl Publisher) -> Outcome<f64> {
-        let outbox = Outbox::new("orders").named(name).publish::<OrderNoted>();
+        let outbox = Outbox::new("orders").named(name).from(StartFrom::Start);
+        let outbox = outbox.publish::<OrderNoted>();
         let midgard = Midgard::new(self.store.clone()).outbox(outbox, bus);
         let handle = midgard.handle();
         let began = Instant::now();

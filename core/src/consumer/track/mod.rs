@@ -82,6 +82,9 @@ pub(crate) enum Trouble {
     Lost(u32),
     #[error("there is another plan")]
     Replan,
+    /// It was never run, and may not begin.
+    #[error("{0}")]
+    MayNotBegin(String),
     /// What handlers wrote cannot be committed.
     #[error("{0}")]
     Refused(HandlerError),
@@ -330,10 +333,15 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     async fn stand_by(&self, asked: u64) {
         // Beside views that are kept up to date here, those are what the status tells of.
         if !self.plan.is_beside {
-            self.around.progress.update(|status| {
+            let progress = self.around.progress;
+            let is_new = progress.status().state != ConsumerState::Standby;
+            progress.update(|status| {
                 status.state = ConsumerState::Standby;
                 status.partitions = 0;
             });
+            if is_new && let Some(why) = self.around.handler.why_standby().await {
+                progress.failed(ConsumerState::Standby, None, 0, why);
+            }
         }
         let time = self.between_looks();
         self.around.control.pause(asked, time).await;

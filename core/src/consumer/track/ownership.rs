@@ -148,6 +148,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     let checkpoint = self.checkpoint(&mut transaction, partition).await?;
                     drop(transaction);
                     self.check_event_at(&checkpoint).await?;
+                    let number = self.plan.generation.number;
+                    let key = self.around.keys.lease(number, partition);
+                    let handler = self.around.handler;
+                    let checkpoint = handler.resume((&key, lease), checkpoint).await?;
                     (checkpoint.clone(), checkpoint)
                 }
             };

@@ -22,7 +22,7 @@ pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     if let Some(broker) = &broker {
         options.broker = Some(broker.address());
         // It begins empty, and knows nothing of what an earlier one was told.
-        options.outbox = format!("outbox of {:016x}", fastrand::u64(..));
+        options.bus_id = format!("broker {:016x}", fastrand::u64(..));
     }
     let services = match options.bus {
         BusKind::InProcess => vec![Service::Both],
@@ -112,7 +112,7 @@ impl Process {
             data,
             credit_limit,
             answer_within,
-            outbox,
+            bus_id,
             broker,
             ..
         } = options;
@@ -126,7 +126,7 @@ impl Process {
         option("data", data.display().to_string());
         option("credit-limit", credit_limit.to_string());
         option("answer-within", answer_within.to_string());
-        option("outbox", outbox.clone());
+        option("bus-id", bus_id.clone());
         if let Some(address) = broker {
             option("broker", address.clone());
         }

@@ -58,9 +58,9 @@ struct Options {
     /// The address of the broker: amqp://.. or nats://... Without it, one is started on loopback, and ends with the program.
     #[arg(long, value_name = "URL")]
     broker: Option<String>,
-    /// The name of the outboxes: a broker that has lost what it had is published everything anew under another one.
-    #[arg(long, hide = true, default_value = "outbox")]
-    outbox: String,
+    /// Which broker it is: one that has lost what it had is given another id, and is published everything anew.
+    #[arg(long, hide = true, default_value = "the broker")]
+    bus_id: String,
     /// The directory of the two databases.
     #[arg(long, default_value = "credit-data")]
     data: PathBuf,

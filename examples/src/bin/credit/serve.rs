@@ -65,7 +65,7 @@ fn customers(options: &Options, bus: DynBus) -> Result<Midgard<LmdbStore>, Box<d
     Ok(customers::service(
         store,
         bus,
-        &options.outbox,
+        &options.bus_id,
         options.credit_limit,
     ))
 }
@@ -73,7 +73,7 @@ fn customers(options: &Options, bus: DynBus) -> Result<Midgard<LmdbStore>, Box<d
 /// Places the orders, waits until all are decided, and prints what has become of them.
 async fn orders(options: &Options, bus: DynBus) -> Result<(), Box<dyn Error>> {
     let store = LmdbStore::open(options.data.join("orders"))?;
-    let service = orders::service(store.clone(), bus, &options.outbox);
+    let service = orders::service(store.clone(), bus, &options.bus_id);
     let handle = service.handle();
     let work = async {
         let ended = place_and_wait(options, &store).await;
