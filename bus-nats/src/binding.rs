@@ -10,6 +10,8 @@ use std::str::FromStr;
 const IN_ATTRIBUTES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 /// What attributes begin with, as headers.
 const ATTRIBUTE: &str = "ce-";
+/// The most bytes that JetStream takes as headers of a message.
+pub(crate) const LARGEST_HEADERS: usize = 65_535;
 const CONTENT_TYPE: &str = "content-type";
 const STRUCTURED: &str = "application/cloudevents";
 const STRUCTURED_JSON: &str = "application/cloudevents+json";

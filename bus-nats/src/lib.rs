@@ -23,8 +23,9 @@
 //! One stream, `MIDGARD`, with the subjects `midgard.>`: the subject of a message is its topic. It keeps each
 //! message until every queue that asks for it has handled it (the retention `interest`), on disk, without limits.
 //! A queue is a durable consumer of its name. What is set aside lies in the stream `MIDGARD_DEAD`, as
-//! `midgard_dead.customers`, with its own headers and the reason in `Midgard-Reason`, until someone removes it. The bus
-//! makes all of these; streams that exist may have other limits and replicas, but not ones that drop messages.
+//! `midgard_dead.customers`, with its own headers and the reason in `Midgard-Reason`, until someone removes it. What is too
+//! large to have room for the reason lies there in parts, numbered in `Midgard-Part` (`1/2`), and headers that have no room are
+//! left out. The bus makes all of these; streams that exist may have other limits and replicas, but not ones that drop messages.
 //!
 //! Messages are [CloudEvents](https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md)
 //! in binary mode: each attribute is a header `ce-..`, percent-encoded. The structured mode is read, too.
@@ -34,8 +35,8 @@
 //! **Order of what is published.** A batch is sent without a wait between its messages, over a connection that is
 //! never made anew: what had not been sent when it broke is gone, and cannot come before what is sent again. A stream
 //! of several replicas that gets another leader in the middle of a batch may still take the end of it without the
-//! beginning, and the beginning later. So may one with a limit, once it is full, which refuses messages: the bus sets
-//! none.
+//! beginning, and the beginning later. So may one with a limit, the first time that it is full; from then on messages are sent
+//! one by one for a while, none before the one before it is confirmed. The bus sets no limit.
 //!
 //! **Nothing is dropped.** The server confirms also what nobody asks for. So the bus looks which queue asks for a
 //! topic before it sends, and after the confirmation whether that queue is still there, at the cost of one more
@@ -56,10 +57,12 @@
 //! **Strangers.** What is no message is handed over as foreign. Headers that not even the client can read, at which it ends
 //! the connection, are found when connections break one after the other, and set aside.
 
+mod addresses;
 mod binding;
 mod deliveries;
 mod hand;
 mod interest;
+mod letters;
 mod login;
 mod options;
 mod publishing;
@@ -123,6 +126,7 @@ impl NatsBus {
 impl Shared {
     /// The connection, made anew when it was lost.
     async fn session(&self) -> Result<Arc<Session>, BusError> {
+        session::check_runtime(|| self.options.location())?;
         let mut current = self.session.lock().await;
         if let Some(session) = current.as_ref().filter(|session| !session.is_lost()) {
             return Ok(Arc::clone(session));

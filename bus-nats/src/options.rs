@@ -1,5 +1,6 @@
 //! How the servers are reached, and what the bus keeps there.
 
+use crate::addresses;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,8 +22,8 @@ use std::time::Duration;
 #[derive(Clone)]
 #[must_use]
 pub struct NatsOptions {
-    /// Without users and passwords.
-    pub(crate) addresses: Vec<String>,
+    /// Without users and passwords; or what is wrong with them, without a word of them.
+    pub(crate) addresses: Result<Vec<String>, &'static str>,
     pub(crate) login: Login,
     pub(crate) certificate_authority: Option<PathBuf>,
     pub(crate) client_certificate: Option<(PathBuf, PathBuf)>,
@@ -44,29 +45,13 @@ pub(crate) enum Login {
 
 impl NatsOptions {
     /// A server, or several of one cluster with commas in between: `nats://host:4222`, or `tls://host:4222` to
-    /// insist on TLS. A user and password may stand in the first, as in `nats://user:password@host`.
+    /// insist on TLS. A user and password may stand in the first, as in `nats://user:password@host`; what is no letter or
+    /// digit in them is percent-encoded. With `nats://` the server decides whether TLS is used, unless there is a
+    /// [certificate](Self::with_certificate_authority) to look at or to show.
     pub fn new(addresses: impl AsRef<str>) -> Self {
-        let mut login = Login::Nobody;
-        let addresses = addresses.as_ref().split(',').map(str::trim);
-        let addresses = addresses.filter(|address| !address.is_empty());
-        let addresses = addresses.map(|address| {
-            let (scheme, rest) = address.split_once("://").unwrap_or(("nats", address));
-            let (user, host) = rest
-                .rsplit_once('@')
-                .map_or((None, rest), |(user, host)| (Some(user), host));
-            if let (Some(user), Login::Nobody) = (user, &login) {
-                login = match user.split_once(':') {
-                    Some((name, password)) => Login::User {
-                        name: decoded(name),
-                        password: decoded(password),
-                    },
-                    None => Login::Token(decoded(user)),
-                };
-            }
-            format!("{scheme}://{host}")
-        });
+        let (addresses, login) = addresses::parse(addresses.as_ref());
         NatsOptions {
-            addresses: addresses.collect(),
+            addresses,
             login,
             certificate_authority: None,
             client_certificate: None,
@@ -101,12 +86,15 @@ impl NatsOptions {
 
     /// Trusts servers whose certificates this authority has signed, beside those that the system trusts: a file
     /// with one or more certificates as PEM.
+    ///
+    /// With it, no connection is made without TLS, to `nats://` addresses neither.
     pub fn with_certificate_authority(mut self, path: impl Into<PathBuf>) -> Self {
         self.certificate_authority = Some(path.into());
         self
     }
 
-    /// Shows servers that ask for one a certificate: files with it and its key, as PEM.
+    /// Shows servers that ask for one a certificate: files with it and its key, as PEM. As with an authority, no connection
+    /// is made without TLS then.
     pub fn with_client_certificate(
         mut self,
         certificate: impl Into<PathBuf>,
@@ -153,15 +141,16 @@ impl NatsOptions {
 
     /// The addresses, as errors show them.
     pub(crate) fn location(&self) -> String {
-        self.addresses.join(",")
+        match &self.addresses {
+            Ok(addresses) => addresses.join(","),
+            Err(_) => "the address that was given".to_owned(),
+        }
     }
-}
 
-/// What a part of an address says.
-fn decoded(part: &str) -> String {
-    percent_encoding::percent_decode_str(part)
-        .decode_utf8_lossy()
-        .into_owned()
+    /// Whether no connection is made without TLS, whatever the address says.
+    pub(crate) const fn insists_on_tls(&self) -> bool {
+        self.certificate_authority.is_some() || self.client_certificate.is_some()
+    }
 }
 
 impl fmt::Debug for NatsOptions {

@@ -1,17 +1,31 @@
 //! How messages get into the stream.
 
-use crate::binding;
+use crate::binding::{self, LARGEST_HEADERS};
 use crate::interest::{Interest, Witness};
 use crate::session::{Session, WINDOW};
 use crate::subjects;
-use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
+use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::{self, ErrorCode};
 use midgard::bus::{BusError, Message, Published};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::error::Error as _;
+use std::sync::atomic::Ordering;
 
 const ACTION: &str = "take messages";
 /// How often messages are sent again whose queues went away in the middle.
 const ROUNDS: usize = 5;
+/// How many messages are sent one by one after the stream has not taken one.
+const ONE_BY_ONE: usize = 1000;
+/// What the server says when it, the account or the stream has no room for a message.
+const FULL: [ErrorCode; 6] = [
+    ErrorCode::STREAM_STORE_FAILED,
+    ErrorCode::STREAM_MAX_STREAM_BYTES_EXCEEDED,
+    ErrorCode::INSUFFICIENT_RESOURCES,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+    ErrorCode::MEMORY_RESOURCES_EXCEEDED,
+    ErrorCode::ACCOUNT_RESOURCES_EXCEEDED,
+];
 
 /// A message that is to be sent.
 struct Outgoing<'m> {
@@ -45,12 +59,18 @@ pub(crate) async fn publish(
         if waiting.is_empty() {
             break;
         }
-        session
+        let not_taken = session
             .answer(ACTION, async {
                 Ok::<_, BusError>(send(session, &waiting, &witnesses).await)
             })
             .await??;
         let gone = interest.gone(session, stream, &witnesses).await?;
+        if let Some((index, why)) = not_taken {
+            let is_safe = |out: &&Outgoing<'_>| out.index != index && !gone.contains(&out.subject);
+            let first = waiting.iter().find(|out| !is_safe(out));
+            let confirmed = first.map_or(index, |out| out.index);
+            return Err(why.of(session, &messages[index], confirmed, unheard));
+        }
         waiting.retain(|out| gone.contains(&out.subject));
         if waiting.is_empty() {
             break;
@@ -70,18 +90,20 @@ fn prepare<'m>(
     prefix: &str,
     messages: &'m [Message],
 ) -> Result<Vec<Outgoing<'m>>, BusError> {
-    let largest = session.client.max_payload();
+    let largest = session.largest_message();
     let messages = messages.iter().enumerate();
     let prepared = messages.map(|(index, message)| {
-        let size = size(message, largest);
+        let headers = header_size(message, largest);
+        let size = headers + message.data.len();
+        if headers > LARGEST_HEADERS {
+            return Err(refused(message, format!(
+                "its attributes and headers are {headers} bytes, and JetStream takes {LARGEST_HEADERS} at most; put what is long into the payload"
+            )));
+        }
         if size > largest {
-            return Err(BusError::Refused {
-                id: message.id.clone(),
-                name: message.name.clone(),
-                reason: format!(
-                    "it is {size} bytes with its headers, and the server takes {largest} at most; make it smaller, or set `max_payload` in the server's configuration"
-                ),
-            });
+            return Err(refused(message, format!(
+                "it is {size} bytes with its headers, and the server takes {largest} at most; make it smaller, or set `max_payload` in the server's configuration and the stream's `max_msg_size`"
+            )));
         }
         let subject = subjects::subject(prefix, &message.topic());
         Ok(Outgoing { message, index, subject })
@@ -89,60 +111,149 @@ fn prepare<'m>(
     prepared.collect()
 }
 
-/// How many bytes a message is for the server, with the id that is still to be added, and with what it may be set
-/// aside for; no less than that, when it is far from the largest.
-fn size(message: &Message, largest: usize) -> usize {
+fn refused(message: &Message, reason: String) -> BusError {
+    BusError::Refused {
+        id: message.id.clone(),
+        name: message.name.clone(),
+        reason,
+    }
+}
+
+/// How many bytes the headers of a message are for the server, with the id that is still to be added, and with what it may be
+/// set aside for; no less than that, when they are far from too many.
+fn header_size(message: &Message, largest: usize) -> usize {
     let beside = 3 * (message.id.len() + message.source.len()) + 1024;
     let attributes = message.attributes();
     // A byte may take three, and a name is shorter than this.
     let attributes: usize = attributes.map(|(_, value)| 3 * value.len() + 32).sum();
-    let most = attributes + message.data.len() + beside;
-    if most <= largest {
+    let most = attributes + beside;
+    if most <= LARGEST_HEADERS && most + message.data.len() <= largest {
         return most;
     }
-    binding::size(&binding::headers(message), message.data.len()) + beside
+    binding::size(&binding::headers(message), 0) + beside
 }
 
-/// Sends messages without waiting for each, and waits until all are confirmed.
+/// Why the server is there, and does not take a message.
+enum NotTaken {
+    /// Not now.
+    Full(jetstream::Error),
+    /// It would never take it.
+    Refused(String),
+}
+
+impl NotTaken {
+    /// What the server says of a message; `None` when it says nothing of that kind.
+    fn of_error(error: &PublishError) -> Option<Self> {
+        if error.kind() == PublishErrorKind::MaxPayloadExceeded {
+            let reason = "it is larger than the server takes; make it smaller, or set `max_payload` in the server's configuration";
+            return Some(NotTaken::Refused(reason.to_owned()));
+        }
+        let said: &jetstream::Error = error.source()?.downcast_ref()?;
+        let reason = match said.error_code() {
+            ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => {
+                "make it smaller, or set `max_msg_size` of the stream"
+            }
+            ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM => "put what is long into the payload",
+            code if FULL.contains(&code) => return Some(NotTaken::Full(said.clone())),
+            _ => return None,
+        };
+        Some(NotTaken::Refused(format!("{said}; {reason}")))
+    }
+
+    fn of(
+        self,
+        session: &Session,
+        message: &Message,
+        confirmed: usize,
+        mut unheard: Vec<usize>,
+    ) -> BusError {
+        match self {
+            NotTaken::Refused(reason) => refused(message, reason),
+            NotTaken::Full(said) => {
+                unheard.retain(|index| *index < confirmed);
+                unheard.sort_unstable();
+                session.full(
+                    confirmed,
+                    unheard,
+                    format!("{said}; handle or remove what is in the stream, or raise its limits"),
+                )
+            }
+        }
+    }
+}
+
+/// Sends messages without waiting for each, and waits until all are confirmed; gives the first that the server has not taken, by its
+/// index, and why.
+///
+/// Behind that nothing more is sent. What is on its way by then may be taken all the same: so once the server has not taken
+/// one, the next ones are sent one by one for a while.
 async fn send(
     session: &Session,
     outgoing: &[Outgoing<'_>],
     witnesses: &HashMap<String, Witness>,
-) -> Result<(), BusError> {
-    let mut unconfirmed = VecDeque::with_capacity(outgoing.len().min(WINDOW));
+) -> Result<Option<(usize, NotTaken)>, BusError> {
+    let one_by_one = session.one_by_one.load(Ordering::Acquire);
+    let window = if one_by_one > 0 { 1 } else { WINDOW };
+    let mut unconfirmed = VecDeque::with_capacity(outgoing.len().min(window));
+    let mut not_taken = None;
     for out in outgoing {
         let Some(witness) = witnesses.get(&out.subject) else {
             continue;
         };
+        if unconfirmed.len() == window {
+            confirmed(session, &mut unconfirmed, &mut not_taken).await?;
+        }
+        if not_taken.is_some() {
+            break;
+        }
         let message = out.message;
         let id = format!("{}/{}/{}", message.source, message.id, witness.since);
         let publish = PublishMessage::build()
             .headers(binding::headers(message))
             .message_id(binding::encoded(&id))
             .payload(message.data.clone().into());
-        if unconfirmed.len() == WINDOW {
-            confirmed(session, unconfirmed.pop_front()).await?;
-        }
         let sent = session
             .jetstream
             .send_publish(out.subject.clone(), publish)
             .await;
-        unconfirmed.push_back(sent.map_err(|error| failed(session, error))?);
+        match sent {
+            Ok(sent) => unconfirmed.push_back((out.index, sent)),
+            Err(error) => {
+                let why = NotTaken::of_error(&error).ok_or_else(|| failed(session, error))?;
+                not_taken = Some((out.index, why));
+            }
+        }
     }
     while !unconfirmed.is_empty() {
-        confirmed(session, unconfirmed.pop_front()).await?;
+        confirmed(session, &mut unconfirmed, &mut not_taken).await?;
+    }
+    let left = match &not_taken {
+        Some((_, NotTaken::Full(_))) => ONE_BY_ONE,
+        _ => one_by_one.saturating_sub(outgoing.len()),
+    };
+    session.one_by_one.store(left, Ordering::Release);
+    Ok(not_taken)
+}
+
+/// Waits for the next confirmation.
+async fn confirmed(
+    session: &Session,
+    unconfirmed: &mut VecDeque<(usize, PublishAckFuture)>,
+    not_taken: &mut Option<(usize, NotTaken)>,
+) -> Result<(), BusError> {
+    if let Some((index, next)) = unconfirmed.pop_front()
+        && let Err(error) = next.await
+    {
+        let why = NotTaken::of_error(&error).ok_or_else(|| failed(session, error))?;
+        // One that was sent before the first that could not be sent comes before it.
+        if not_taken.as_ref().is_none_or(|(first, _)| index < *first) {
+            *not_taken = Some((index, why));
+        }
     }
     Ok(())
 }
 
-async fn confirmed(session: &Session, next: Option<PublishAckFuture>) -> Result<(), BusError> {
-    if let Some(next) = next {
-        next.await.map_err(|error| failed(session, error))?;
-    }
-    Ok(())
-}
-
-fn failed(session: &Session, error: async_nats::jetstream::context::PublishError) -> BusError {
+fn failed(session: &Session, error: PublishError) -> BusError {
     // What is on its way in this connection shall not come after what is sent again.
     session.give_up();
     match error.kind() {

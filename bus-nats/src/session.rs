@@ -13,7 +13,7 @@ use midgard::EventId;
 use midgard::bus::BusError;
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -29,6 +29,10 @@ pub(crate) struct Session {
     pub(crate) jetstream: jetstream::Context,
     location: String,
     lost: Arc<watch::Sender<bool>>,
+    /// The largest messages that the streams take, in bytes.
+    sizes: streams::Sizes,
+    /// How many messages are still to be sent one by one, as the stream has not taken one.
+    pub(crate) one_by_one: AtomicUsize,
 }
 
 impl Session {
@@ -39,11 +43,9 @@ impl Session {
             location: location.clone(),
             reason,
         };
-        if options.addresses.is_empty() {
-            return Err(unusable("it has no address".to_owned()));
-        }
+        let given = options.addresses.as_ref();
         let mut addresses = Vec::new();
-        for address in &options.addresses {
+        for address in given.map_err(|reason| unusable((*reason).to_owned()))? {
             let address: ServerAddr = address.parse().map_err(|error| {
                 unusable(format!("{address} is no address of a server ({error})"))
             })?;
@@ -64,6 +66,9 @@ impl Session {
                 }
                 ConnectErrorKind::Authentication => "the credentials cannot be used",
                 ConnectErrorKind::Tls => "TLS cannot be set up; check the certificates",
+                ConnectErrorKind::Io if options.insists_on_tls() && is_invalid(&error) => {
+                    "TLS cannot be set up; check whether the server offers it: where certificates are given, no connection is made without TLS"
+                }
                 _ => return unavailable(&location, "be reached", error),
             };
             unusable(format!("{reason} ({})", chain(&error)))
@@ -74,11 +79,13 @@ impl Session {
             .timeout(PATIENCE)
             .max_ack_inflight(1 << 30)
             .build(client.clone());
-        let session = Session {
+        let mut session = Session {
             client,
             jetstream,
             location,
             lost,
+            sizes: streams::Sizes::default(),
+            one_by_one: AtomicUsize::new(0),
         };
         let version = session.client.server_info().version;
         if !session.client.is_server_compatible(OLDEST.0, OLDEST.1, 0) {
@@ -87,9 +94,19 @@ impl Session {
                 "the server is NATS {version}, and {major}.{minor} or newer is needed; upgrade the server"
             )));
         }
-        streams::make(&session, options).await?;
+        session.sizes = streams::make(&session, options).await?;
         tracing::debug!(location = session.location, version, "the bus is connected");
         Ok(Arc::new(session))
+    }
+
+    /// The largest message that can be published, in bytes, with its headers.
+    pub(crate) fn largest_message(&self) -> usize {
+        self.client.max_payload().min(self.sizes.messages)
+    }
+
+    /// The largest message that can be set aside.
+    pub(crate) fn largest_letter(&self) -> usize {
+        self.client.max_payload().min(self.sizes.dead)
     }
 
     /// Whether it is of no use any more.
@@ -131,12 +148,34 @@ impl Session {
         unavailable(&self.location, action, source)
     }
 
+    pub(crate) fn full(&self, confirmed: usize, unheard: Vec<usize>, reason: String) -> BusError {
+        BusError::Full {
+            location: self.location.clone(),
+            confirmed,
+            unheard,
+            reason,
+        }
+    }
+
     pub(crate) fn unusable(&self, reason: String) -> BusError {
         BusError::Unusable {
             location: self.location.clone(),
             reason,
         }
     }
+}
+
+/// Looks whether there is the runtime that the client needs, which would panic without it.
+pub(crate) fn check_runtime(location: impl FnOnce() -> String) -> Result<(), BusError> {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        return Ok(());
+    }
+    Err(BusError::Unusable {
+        location: location(),
+        reason:
+            "it is used outside of a tokio runtime; call it in one, with its time and io enabled"
+                .to_owned(),
+    })
 }
 
 pub(crate) fn unavailable(
@@ -163,6 +202,18 @@ fn chain(error: &dyn Error) -> String {
         source = error.source();
     }
     text
+}
+
+/// Whether what came cannot be read: it is no TLS.
+fn is_invalid(error: &dyn Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::InvalidData;
+        }
+        source = error.source();
+    }
+    false
 }
 
 fn connect_options(
@@ -198,6 +249,9 @@ fn connect_options(
         }
         async {}
     });
+    if options.insists_on_tls() {
+        connect = connect.require_tls(true);
+    }
     if let Some(path) = &options.certificate_authority {
         connect = connect.add_root_certificates(path.clone());
     }

@@ -1,20 +1,19 @@
 //! How a message that was received is settled.
 
-use crate::binding;
 use crate::hand::{Gone, Hand};
+use crate::letters::{Letter, REASON, SET_ASIDE};
 use crate::options::NatsOptions;
-use crate::session::{Session, unavailable};
-use async_nats::jetstream::context::PublishErrorKind;
-use async_nats::jetstream::message::PublishMessage;
+use crate::session::{self, Session, unavailable};
 use async_nats::{HeaderMap, Message};
 use midgard::bus::{BusError, Settle, Verdict};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
 
-/// The header that says why a message was set aside.
-pub(crate) const REASON: &str = "Midgard-Reason";
 const ACKNOWLEDGE: &str = "acknowledge a message";
-const SET_ASIDE: &str = "set a message aside";
+/// When a message is handed out again that could not be set aside.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Settles one message. Dropped without that, the message is handed out again.
 pub(crate) struct Settler {
@@ -36,10 +35,15 @@ impl Settle for Settler {
                 Verdict::Acknowledge => ACKNOWLEDGE,
                 Verdict::SetAside { .. } => SET_ASIDE,
             };
+            session::check_runtime(|| self.options.location())?;
             let claimed = self.hand.claimed(self.sequence, self.claim);
             let (message, session) = claimed.map_err(|gone| self.gone(action, gone))?;
             if let Verdict::SetAside { reason } = verdict {
-                self.keep(&session, &message, &reason).await?;
+                let kept = self.keep(&session, &message, &reason).await;
+                if kept.is_err() && !session.is_lost() {
+                    sleep(AGAIN).await;
+                }
+                kept?;
             }
             if session.is_lost() {
                 return Err(session.unavailable(action, "the connection was lost"));
@@ -71,33 +75,14 @@ impl Settler {
         message: &Message,
         reason: &str,
     ) -> Result<(), BusError> {
-        let subject = format!("{}_dead.{}", self.options.prefix, self.queue);
-        let id = format!("{}/{}/{}", self.queue, self.sequence, self.published);
-        let headers = headers(
-            message,
+        let letter = Letter {
+            subject: format!("{}_dead.{}", self.options.prefix, self.queue),
+            id: format!("{}/{}/{}", self.queue, self.sequence, self.published),
+            headers: headers(message),
             reason,
-            session.client.max_payload() - id.len() - "Nats-Msg-Id: \r\n".len(),
-        );
-        let publish = PublishMessage::build()
-            .headers(headers)
-            .message_id(id)
-            .payload(message.payload.clone());
-        let published = async {
-            session
-                .jetstream
-                .send_publish(subject, publish)
-                .await?
-                .await
+            payload: &message.payload,
         };
-        let published = async { Ok::<_, BusError>(published.await) };
-        match session.answer(SET_ASIDE, published).await? {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => Err(session.unusable(format!(
-                "message {} of the stream {} is as large as the server takes, and cannot be kept aside with the reason; set a larger `max_payload` in the server's configuration",
-                self.sequence, self.options.stream
-            ))),
-            Err(error) => Err(session.unavailable(SET_ASIDE, error)),
-        }
+        letter.keep(session).await
     }
 }
 
@@ -107,9 +92,8 @@ impl Drop for Settler {
     }
 }
 
-/// The headers of a message without what the server means by some of them, and why it is set aside: all of the
-/// reason, or what there is room for.
-fn headers(message: &Message, reason: &str, most: usize) -> HeaderMap {
+/// The headers of a message without what the server means by some of them.
+fn headers(message: &Message) -> HeaderMap {
     let headers = message.headers.iter().flat_map(HeaderMap::iter);
     let mut kept = HeaderMap::new();
     for (name, values) in headers {
@@ -123,13 +107,5 @@ fn headers(message: &Message, reason: &str, most: usize) -> HeaderMap {
                 .for_each(|value| kept.append(name.clone(), value.clone()));
         }
     }
-    let mut reason = binding::encoded_lines(reason);
-    let room = most.saturating_sub(
-        binding::size(&kept, message.payload.len()) + REASON.len() + ": \r\n".len(),
-    );
-    if reason.len() > room {
-        reason.truncate(reason.floor_char_boundary(room));
-    }
-    kept.insert(REASON, reason);
     kept
 }

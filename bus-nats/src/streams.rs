@@ -12,8 +12,25 @@ pub(crate) fn dead_letters(stream: &str) -> String {
     format!("{stream}_DEAD")
 }
 
+/// The largest messages that streams take, in bytes.
+pub(crate) struct Sizes {
+    pub(crate) messages: usize,
+    pub(crate) dead: usize,
+}
+
+impl Default for Sizes {
+    /// As large as the server takes them.
+    fn default() -> Self {
+        Sizes {
+            messages: usize::MAX,
+            dead: usize::MAX,
+        }
+    }
+}
+
 /// Makes the streams that are not there, and looks at those that are.
-pub(crate) async fn make(session: &Session, options: &NatsOptions) -> Result<(), BusError> {
+pub(crate) async fn make(session: &Session, options: &NatsOptions) -> Result<Sizes, BusError> {
+    let mut sizes = Sizes::default();
     let messages = Config {
         name: options.stream.clone(),
         description: Some("Messages between services. Each is kept until every queue that asks for it has handled it.".to_owned()),
@@ -32,7 +49,7 @@ pub(crate) async fn make(session: &Session, options: &NatsOptions) -> Result<(),
         retention: RetentionPolicy::Limits,
         ..messages.clone()
     };
-    for config in [messages, dead] {
+    for (config, size) in [(messages, &mut sizes.messages), (dead, &mut sizes.dead)] {
         let found = found(session, &config).await?;
         check(&found, &config).map_err(|what| {
             session.unusable(format!(
@@ -40,8 +57,12 @@ pub(crate) async fn make(session: &Session, options: &NatsOptions) -> Result<(),
                 config.name
             ))
         })?;
+        // No limit is written as 0 or -1.
+        if let Ok(most @ 1..) = usize::try_from(found.max_message_size) {
+            *size = most;
+        }
     }
-    Ok(())
+    Ok(sizes)
 }
 
 /// The stream as it is, made if it was not there.

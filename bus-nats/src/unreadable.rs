@@ -5,12 +5,11 @@
 //! headers come as data, and those of this kind are set aside.
 
 use crate::interest;
+use crate::letters::Letter;
 use crate::options::NatsOptions;
 use crate::session::Session;
-use crate::settling::REASON;
 use crate::subjects;
 use async_nats::jetstream::consumer::Info;
-use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::response::Response;
 use async_nats::{HeaderMap, HeaderName, StatusCode};
 use base64::Engine as _;
@@ -131,26 +130,15 @@ async fn keep(
 ) -> Result<(), BusError> {
     let name = &info.name;
     let mut headers = HeaderMap::new();
-    headers.insert(REASON, crate::binding::encoded_lines(reason));
-    let room = session
-        .client
-        .max_payload()
-        .saturating_sub(data.len() + 1024);
-    let raw = STANDARD.encode(raw);
-    if raw.len() < room {
-        headers.insert(HEADERS, raw);
-    }
-    let publish = PublishMessage::build()
-        .headers(headers)
-        .message_id(format!("{name}/{sequence}"))
-        .payload(data.into());
-    let published = async {
-        let sent = session
-            .jetstream
-            .send_publish(format!("{}_dead.{name}", options.prefix), publish);
-        sent.await?.await
+    headers.insert(HEADERS, STANDARD.encode(raw));
+    let letter = Letter {
+        subject: format!("{}_dead.{name}", options.prefix),
+        id: format!("{name}/{sequence}"),
+        headers,
+        reason,
+        payload: &data,
     };
-    session.answer(ACTION, published).await?;
+    letter.keep(session).await?;
     tracing::warn!(
         queue = name,
         sequence,

@@ -5,5 +5,6 @@ mod interest;
 mod killed_receivers;
 mod killed_servers;
 mod kit;
+mod limits;
 mod refused;
 mod strangers;

@@ -92,6 +92,39 @@ fn nothing_secret_is_shown() {
             let shown = format!("{options:?} {bus:?} {}", everything(&error));
             assert!(!shown.contains("hidden"), "{shown}");
         }
+        // Written as they should not be: with letters that are to be percent-encoded, and without a scheme.
+        for address in [
+            "jun:hidden-word@127.0.0.1:9",
+            "jun:hidden://word@127.0.0.1:9",
+            "jun://hidden@127.0.0.1:9",
+            "nats://jun:hid,den@127.0.0.1:9",
+            "nats://jun:hidden,word@127.0.0.1:9",
+            "jun:4222,hidden@127.0.0.1:9",
+            "nats://jun:hidden@word@127.0.0.1:9",
+            "nats://jun:hidden/word@127.0.0.1:9",
+            "nats://jun:4222/hidden",
+            "nats://jun:4222?hidden",
+            "nats://jun:4222#hidden",
+            "nats://jun:hidden",
+            "nats:/jun:hidden@127.0.0.1:9/hidden",
+            "NATS//hidden:hidden",
+            "nats://127.0.0.1:9,nats://jun:hidden",
+            "nats://127.0.0.1:9,hidden@",
+            "nats://[hidden",
+            "amqp://jun:hidden@127.0.0.1:9",
+        ] {
+            let options = NatsOptions::new(address);
+            let error = NatsBus::connect(address).await.unwrap_err();
+            let shown = format!("{options:?} {}", everything(&error));
+            assert!(!shown.contains("hid"), "{address}: {shown}");
+        }
+        let error = NatsBus::connect("nats://jun:a,b@127.0.0.1:9")
+            .await
+            .unwrap_err();
+        assert!(
+            is_unusable(&error) && error.to_string().contains("%2C"),
+            "{error}"
+        );
         let with = NatsOptions::new("nats://127.0.0.1:9").with_user("jun", "hidden");
         assert!(!format!("{with:?} {:?}", with.clone().with_token("hidden")).contains("hidden"));
     });
@@ -150,4 +183,71 @@ fn streams_and_consumers_made_otherwise_are_refused() {
             "{error}"
         );
     });
+}
+
+#[test]
+fn bus_with_an_authority_makes_no_connection_without_tls() {
+    let Some(server) = servers::nats("bus_with_an_authority_makes_no_connection_without_tls")
+    else {
+        return;
+    };
+    let Some(with_tls) =
+        servers::nats_with_tls("bus_with_an_authority_makes_no_connection_without_tls")
+    else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("authority.pem");
+    std::fs::write(&path, with_tls.certificate_authority().unwrap()).unwrap();
+    runtime().block_on(async {
+        let options = NatsOptions::new(server.address()).with_certificate_authority(&path);
+        assert!(server.address().starts_with("nats://"));
+        let error = NatsBus::new(options)
+            .publish(&[event("open", "key", 0)])
+            .await
+            .unwrap_err();
+        assert!(is_unusable(&error), "{error:?}");
+        assert!(
+            error
+                .to_string()
+                .contains("no connection is made without TLS"),
+            "{error}"
+        );
+        let address = with_tls.address().replace("tls://", "nats://");
+        let options = NatsOptions::new(address).with_certificate_authority(&path);
+        let bus = NatsBus::new(options);
+        let mut deliveries = subscribe(&bus, &queue("closed", "closed")).await;
+        bus.publish(&[event("closed", "key", 0)]).await.unwrap();
+        next(&mut deliveries).await.acknowledge().await.unwrap();
+    });
+}
+
+#[test]
+fn outside_of_a_runtime_it_says_so() {
+    let Some(server) = servers::shared_nats("outside_of_a_runtime_it_says_so") else {
+        return;
+    };
+    let bus = open(&server.address());
+    let says_so = |error: &BusError| {
+        assert!(is_unusable(error), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("outside of a tokio runtime"), "{text}");
+    };
+    let (queue, message) = (queue("outside", "outside"), event("outside", "key", 0));
+    // A connection that is there changes nothing.
+    for _ in 0..2 {
+        let sent = std::slice::from_ref(&message);
+        says_so(&midgard::block_on(bus.publish(sent)).unwrap_err());
+        says_so(&midgard::block_on(bus.declare(&queue)).unwrap_err());
+        says_so(&midgard::block_on(bus.subscribe(&queue)).unwrap_err());
+        runtime().block_on(bus.declare(&queue)).unwrap();
+    }
+    let received = runtime().block_on(async {
+        let mut deliveries = subscribe(&bus, &queue).await;
+        bus.publish(&[message]).await.unwrap();
+        let received = next(&mut deliveries).await;
+        (deliveries, received)
+    });
+    let (_deliveries, received) = received;
+    says_so(&midgard::block_on(received.set_aside("outside")).unwrap_err());
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Publishes by the protocol itself.
-async fn publish(address: &str, subject: &str, headers: &[u8], body: &[u8]) {
+pub(crate) async fn publish(address: &str, subject: &str, headers: &[u8], body: &[u8]) {
     let mut socket = TcpStream::connect(address.trim_start_matches("nats://"))
         .await
         .unwrap();

@@ -27,6 +27,21 @@ pub enum BusError {
         /// Why, and what to do.
         reason: String,
     },
+    /// It took only the first of the messages now: a queue or a stream is full, say. Those need not be published again;
+    /// publish the others later.
+    #[error(
+        "the bus at {location} took {confirmed} of the messages, and not the next one: {reason}; it is tried again"
+    )]
+    Full {
+        /// Which bus, without what is secret of its address.
+        location: String,
+        /// How many of the first messages are safe, or in no queue.
+        confirmed: usize,
+        /// Those of them that no queue asks for, by their index.
+        unheard: Vec<usize>,
+        /// Why the next one was not taken, and what to do.
+        reason: String,
+    },
     /// What is at the other end cannot be used, and trying again does not help: a server that is too old, a queue
     /// that was made with other settings, a user without rights.
     #[error("the bus at {location} cannot be used: {reason}")]

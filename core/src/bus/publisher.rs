@@ -15,7 +15,8 @@ pub trait Publisher: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`BusError`]: some of the messages may have been published. Publish all of them again; receivers
-    /// recognise those that they have seen. [`BusError::Refused`] names a message that would be refused again.
+    /// recognise those that they have seen. [`BusError::Refused`] names a message that would be refused again, and
+    /// [`BusError::Full`] says how many of the first need not be published again.
     fn publish(
         &self,
         messages: &[Message],

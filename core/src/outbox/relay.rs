@@ -30,6 +30,8 @@ const MESSAGES: usize = 1024;
 const GRACE: Duration = Duration::from_millis(250);
 /// When a message that nobody has a queue for is tried again.
 const UNHEARD: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Duration::from_secs(5));
+/// When a message is tried again that the bus has no room for now.
+const FULL: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Duration::from_secs(1));
 /// When a reply that nobody has a queue for is tried again: for half a minute. Whoever sends a command says where its answer
 /// goes, and must not be able to hold up everything else for good.
 const UNHEARD_REPLY: FailurePolicy = FailurePolicy::retry(11).at_most_every(Duration::from_secs(5));
@@ -254,6 +256,7 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
     ) -> Option<Duration> {
         match error.downcast_ref() {
             Some(RelayError::Bus(BusError::Refused { .. })) => None,
+            Some(RelayError::Bus(BusError::Full { .. })) => FULL.wait_after(failures),
             Some(RelayError::Unheard {
                 topic,
                 is_reply: true,
@@ -401,19 +404,10 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         let publishing = pin!(self.publisher.publish(messages));
         let published = match select(publishing, pin!(until_stopped(&self.control))).await {
             Either::Left((Ok(published), _)) => published,
-            Either::Left((Err(error), _)) => {
-                if let BusError::Refused { id, .. } = &error {
-                    self.known().stuck = Some(id.clone());
-                }
-                return Err((0, error.into()));
-            }
+            Either::Left((Err(error), _)) => return Err(self.not_taken(messages, error)),
             Either::Right((error, _)) => return Err((0, error)),
         };
-        let lost = published.unheard.into_iter().filter(|index| {
-            let message = messages.get(*index);
-            message.is_some_and(|message| self.is_missed(message))
-        });
-        let Some(at) = lost.min() else {
+        let Some(at) = self.first_missed(messages, &published.unheard) else {
             let mut known = self.known();
             if let Some(last) = messages.last().filter(|last| self.is_missed(last)) {
                 if known.heard.len() >= HEARD {
@@ -428,6 +422,20 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
             }
             return Ok(());
         };
+        Err(self.missed(messages, at))
+    }
+
+    /// The first message, by its index, of those that nobody has a queue for and that are to wait until someone has.
+    fn first_missed(&self, messages: &[Message], unheard: &[usize]) -> Option<usize> {
+        let missed = unheard.iter().copied().filter(|index| {
+            let message = messages.get(*index);
+            message.is_some_and(|message| self.is_missed(message))
+        });
+        missed.min()
+    }
+
+    /// Nobody has a queue for the message of this index.
+    fn missed(&self, messages: &[Message], at: usize) -> (usize, RelayError) {
         let (topic, id) = (messages[at].topic(), messages[at].id.clone());
         let is_reply = matches!(messages[at].purpose, Purpose::Reply { .. });
         let mut known = self.known();
@@ -439,7 +447,29 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
             id,
             is_reply,
         };
-        Err((at, error))
+        (at, error)
+    }
+
+    /// The bus has not taken all of the messages: how many of the first it has for sure, and why no more. The one that it is about
+    /// is tried alone from here on.
+    fn not_taken(&self, messages: &[Message], error: BusError) -> (usize, RelayError) {
+        match &error {
+            BusError::Refused { id, .. } => self.known().stuck = Some(id.clone()),
+            BusError::Full {
+                confirmed, unheard, ..
+            } => {
+                if let Some(at) = self.first_missed(messages, unheard) {
+                    return self.missed(messages, at);
+                }
+                let confirmed = (*confirmed).min(messages.len());
+                if let Some(next) = messages.get(confirmed) {
+                    self.known().stuck = Some(next.id.clone());
+                }
+                return (confirmed, error.into());
+            }
+            _ => {}
+        }
+        (0, error.into())
     }
 
     /// How long to wait until a reply is tried again; `None` when it is to be parked.
@@ -548,7 +578,9 @@ impl<S: Store, P: Publisher> ViewStore for RelayNotes<S, P> {
             // What comes before the message at fault is written down by itself, and the message alone tried again.
             RelayError::Bus(BusError::Refused { .. }) | RelayError::Stuck { .. } => true,
             // Where it is not to be waited for, it is a trouble like any other.
-            RelayError::Unheard { .. } => self.control.mode() != Mode::Drain,
+            RelayError::Unheard { .. } | RelayError::Bus(BusError::Full { .. }) => {
+                self.control.mode() != Mode::Drain
+            }
             _ => false,
         }
     }

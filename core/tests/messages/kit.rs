@@ -495,10 +495,17 @@ struct OutletState {
     /// The names of messages, or their numbers, that are refused, and that nobody has a queue for.
     refused: Mutex<Vec<String>>,
     unheard: Mutex<Vec<String>>,
+    /// For how many more messages there is room, where that is limited.
+    room: Mutex<Option<usize>>,
     changed: Notify,
 }
 
 impl Outlet {
+    /// Has room for so many more messages only.
+    pub(crate) fn set_room(&self, messages: usize) {
+        *self.0.room.lock().unwrap() = Some(messages);
+    }
+
     pub(crate) fn set_down(&self, is_down: bool) {
         self.0.is_down.store(is_down, Ordering::SeqCst);
     }
@@ -576,6 +583,18 @@ impl Publisher for Outlet {
             if has(message, &self.0.unheard) {
                 unheard.push(index);
                 continue;
+            }
+            if let Some(room) = &mut *self.0.room.lock().unwrap() {
+                let Some(left) = room.checked_sub(1) else {
+                    self.0.changed.notify(usize::MAX);
+                    return Err(BusError::Full {
+                        location: "here".to_owned(),
+                        confirmed: index,
+                        unheard,
+                        reason: "there is no room".to_owned(),
+                    });
+                };
+                *room = left;
             }
             self.0.published.lock().unwrap().push(message.clone());
         }

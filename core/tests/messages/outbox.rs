@@ -346,6 +346,49 @@ fn what_the_bus_refuses_parks_its_stream_and_others_go_on() {
 }
 
 #[test]
+fn a_bus_that_is_full_is_sent_each_message_once_as_it_makes_room() {
+    let (store, bus) = (MemoryStore::new(), Outlet::default());
+    let mut end = Position::ZERO;
+    for number in 0..100 {
+        end = tell(&store, &format!("orders-{}", number % 3), "ann", number);
+    }
+    bus.set_room(5);
+    let running = start(midgard(&store, &bus, outbox()));
+    for number in (5..50).step_by(5) {
+        running.wait_until("outbox", |status| {
+            status.last_error.as_ref().is_some_and(|error| {
+                error.message.contains("there is no room")
+                    && error.position.is_some_and(|at| at.get() == number + 1)
+            })
+        });
+        assert_eq!(bus.numbers(), Vec::from_iter(0..number));
+        bus.set_room(5);
+    }
+    bus.wait_for(50);
+    running.stop().unwrap();
+    // What was confirmed is written down: another program goes on behind it.
+    bus.set_room(0);
+    let running = start(midgard(&store, &bus, outbox()));
+    running.wait_until("outbox", |status| status.last_error.is_some());
+    bus.set_room(1000);
+    running.wait("outbox", end);
+    running.stop().unwrap();
+    assert_eq!(bus.numbers(), Vec::from_iter(0..100));
+}
+
+#[test]
+fn draining_into_a_bus_that_stays_full_fails_and_says_why() {
+    let (store, bus) = (MemoryStore::new(), Outlet::default());
+    for number in 0..10 {
+        tell(&store, "orders-1", "ann", number);
+    }
+    bus.set_room(3);
+    let failed = within(midgard(&store, &bus, outbox()).catch_up()).unwrap_err();
+    assert!(failed.to_string().contains("there is no room"), "{failed}");
+    assert_eq!(bus.numbers(), [0, 1, 2]);
+}
+
+#[test]
 fn what_has_no_public_form_is_parked_and_does_not_hold_up_the_rest() {
     let (store, bus) = (MemoryStore::new(), Outlet::default());
     let policy = FailurePolicy::retry(1).first_after(Duration::from_millis(1));
