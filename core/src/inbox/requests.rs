@@ -4,6 +4,7 @@ use super::handling::{AttemptError, Desk, Dispatch};
 use super::held;
 use super::notes::{InboxKeys, MessageRequest, Parked};
 use super::parked::ParkedMessage;
+use crate::consumer::control::Mode;
 use crate::consumer::notebook::{Answer, Notebook};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::projection::ViewStore as _;
@@ -72,27 +73,59 @@ impl<D: Dispatch> Desk<D> {
         Ok(all)
     }
 
-    /// Does what is asked for, and forgets that it was. `false` when it is not its turn yet.
+    /// Does what is asked for, and forgets that it was. `false` when it is not its turn yet, or the program ends.
     pub(super) async fn answer_request(&self, asked: &Asked) -> Result<bool, AttemptError> {
-        if asked.is_own && !self.is_its_turn(asked).await? {
-            return Ok(false);
-        }
-        if asked.is_eviction {
-            self.evict(&asked.number).await?;
-        } else {
-            for number in self.numbers_behind(&asked.number).await? {
-                if !self.retry(&number).await? {
-                    break;
-                }
-            }
-        }
         if asked.is_own {
-            return Ok(true);
+            return Ok(
+                self.is_its_turn(asked).await? && self.retry_all_behind(&asked.number).await?
+            );
         }
         let mut unit = self.work.unit();
         let request = self.keys.request(&asked.number);
+        let is_asked: Option<MessageRequest> = notes::get(&self.work, &mut unit, &request).await?;
+        if is_asked.is_none() {
+            return Ok(true);
+        }
+        drop(unit);
+        if asked.is_eviction {
+            self.evict(&asked.number).await?;
+        } else {
+            let numbers = self.numbers_behind(&asked.number).await?;
+            if let Some(last) = numbers.last().filter(|last| **last != asked.number) {
+                // It is asked about the last of a line, which is there until all before it were handled.
+                let mut unit = self.work.unit();
+                let request = MessageRequest { is_eviction: false };
+                let key = self.keys.request(last);
+                notes::put(&self.work, &mut unit, &key, request).await?;
+                let key = self.keys.request(&asked.number);
+                notes::remove(&self.work, &mut unit, &key).await?;
+                unit.commit().await?;
+                let asked = Asked {
+                    number: last.clone(),
+                    ..asked.clone()
+                };
+                return Box::pin(self.answer_request(&asked)).await;
+            }
+            if !self.retry_all_behind(&asked.number).await? {
+                return Ok(false);
+            }
+        }
+        let mut unit = self.work.unit();
         notes::remove(&self.work, &mut unit, &request).await?;
         unit.commit().await?;
+        Ok(true)
+    }
+
+    /// Handles the messages of a line, in order, until one fails. `false` when the program ends before.
+    async fn retry_all_behind(&self, number: &str) -> Result<bool, AttemptError> {
+        for number in self.numbers_behind(number).await? {
+            if self.control.mode() == Mode::Stop {
+                return Ok(false);
+            }
+            if !self.retry(&number).await? {
+                break;
+            }
+        }
         Ok(true)
     }
 

@@ -13,7 +13,7 @@ use crate::store::Store;
 use crate::time::Timestamp;
 use futures_timer::Delay;
 use futures_util::future::{Either, pending, select};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -230,22 +230,16 @@ impl MidgardHandle {
     /// # Errors
     /// [`HandleError::NotParked`], or when it cannot be asked for.
     pub async fn retry(&self, name: &str, sequence: &str) -> Result<(), HandleError> {
-        let mut after = Position::ZERO;
-        loop {
-            let page = self.dead_letters_page(name, after, PAGE).await?;
-            if let Some(first) = page.iter().find(|letter| letter.sequence == sequence) {
-                let which = || format!("of sequence \"{sequence}\"; {LISTED}");
-                return self.ask_one(name, first.position, false, which).await;
-            }
-            match page.last() {
-                Some(last) if page.len() == PAGE => after = last.position,
-                _ => break,
-            }
+        let asked = self
+            .retry_all(name, |letter| letter.sequence == sequence)
+            .await?;
+        if asked == 0 {
+            return Err(HandleError::NotParked {
+                name: name.to_owned(),
+                which: format!("of sequence \"{sequence}\"; {LISTED}"),
+            });
         }
-        Err(HandleError::NotParked {
-            name: name.to_owned(),
-            which: format!("of sequence \"{sequence}\"; {LISTED}"),
-        })
+        Ok(())
     }
 
     /// Asks for all sequences to be [retried](Self::retry) that have a parked event as wanted: all that failed for one cause,
@@ -265,18 +259,32 @@ impl MidgardHandle {
         name: &str,
         is_wanted: impl Fn(&DeadLetter) -> bool + Send,
     ) -> Result<usize, HandleError> {
-        let (mut after, mut sequences) = (Position::ZERO, HashSet::new());
+        let (mut after, mut sequences) = (Position::ZERO, HashMap::new());
         loop {
             let page = self.dead_letters_page(name, after, PAGE).await?;
-            let wanted = page.iter().filter(|letter| is_wanted(letter));
-            let wanted = wanted.filter(|letter| sequences.insert(letter.sequence.clone()));
-            let positions: Vec<_> = wanted.map(|letter| letter.position).collect();
-            self.ask(name, &positions, false).await?;
-            match page.last() {
-                Some(last) if page.len() == PAGE => after = last.position,
-                _ => return Ok(sequences.len()),
+            let is_last = page.len() < PAGE;
+            after = page.last().map_or(after, |letter| letter.position);
+            for letter in page {
+                let is_wanted = is_wanted(&letter);
+                // It is asked about the last of a sequence, which is there until all before it were handled.
+                if let Some((last, wanted)) = sequences.get_mut(&letter.sequence) {
+                    (*last, *wanted) = (letter.position, *wanted || is_wanted);
+                } else {
+                    sequences.insert(letter.sequence, (letter.position, is_wanted));
+                }
+            }
+            if is_last {
+                break;
             }
         }
+        let wanted = sequences.into_values().filter(|(_, is_wanted)| *is_wanted);
+        let mut positions: Vec<_> = wanted.map(|(last, _)| last).collect();
+        positions.sort_unstable();
+        let mut asked = 0;
+        for positions in positions.chunks(PAGE) {
+            asked += self.ask(name, positions, false).await?;
+        }
+        Ok(asked)
     }
 
     /// Gives up a parked event for good: it is never handled. What is parked behind it stays so until its
@@ -285,8 +293,13 @@ impl MidgardHandle {
     /// # Errors
     /// [`HandleError::NotParked`], or when it cannot be asked for.
     pub async fn evict(&self, name: &str, position: Position) -> Result<(), HandleError> {
-        let which = || format!("at position {position}; {LISTED}");
-        self.ask_one(name, position, true, which).await
+        if self.ask(name, &[position], true).await? == 0 {
+            return Err(HandleError::NotParked {
+                name: name.to_owned(),
+                which: format!("at position {position}; {LISTED}"),
+            });
+        }
+        Ok(())
     }
 
     /// The messages that an inbox has parked, in the order in which they came: all of them, with what they say. Where there
@@ -414,22 +427,6 @@ impl MidgardHandle {
         let asked = self.tried(name, ask).await?;
         self.control.wake();
         Ok(asked)
-    }
-
-    async fn ask_one(
-        &self,
-        name: &str,
-        position: Position,
-        is_eviction: bool,
-        which: impl Fn() -> String,
-    ) -> Result<(), HandleError> {
-        if self.ask(name, &[position], is_eviction).await? == 0 {
-            return Err(HandleError::NotParked {
-                name: name.to_owned(),
-                which: which(),
-            });
-        }
-        Ok(())
     }
 
     async fn ask(

@@ -318,3 +318,56 @@ fn workers_do_what_is_asked_about_the_sequences_that_are_theirs() {
         worker.stop().unwrap();
     }
 }
+
+#[test]
+fn dead_letters_come_in_pages_and_are_retried_by_what_they_failed_for() {
+    let (store, refusing) = (MemoryStore::new(), Refusing::new(u64::MAX));
+    let mut last = Position::ZERO;
+    for number in 0..1200 {
+        // Two events each: the second follows the first.
+        last = count(&store, &format!("s-{number}"), [number, 10_000]);
+    }
+    // All are refused that are no more than this.
+    let least = Arc::new(AtomicU64::new(5000));
+    let bound = least.clone();
+    let subscription = Subscription::events("mailer").on_failure(at_once().then_park());
+    let midgard = Midgard::new(store.clone()).subscribe(
+        subscription,
+        refusing
+            .seen
+            .refuse(move |one| one.event.number <= bound.load(Ordering::SeqCst)),
+    );
+    let running = start(midgard);
+    running.wait("mailer", last);
+    until_parked(&running, 1200);
+    let handle = &running.handle;
+    let all = block_on(handle.dead_letters("mailer")).unwrap();
+    assert_eq!(all.len(), 2400);
+    let (mut paged, mut after) = (Vec::new(), Position::ZERO);
+    loop {
+        let page = block_on(handle.dead_letters_page("mailer", after, 1000)).unwrap();
+        let is_last = page.len() < 1000;
+        paged.extend(page);
+        after = paged.last().map_or(after, |letter| letter.position);
+        if is_last {
+            break;
+        }
+    }
+    assert_eq!(paged, all);
+    let page = block_on(handle.dead_letters_page("mailer", last, 1000)).unwrap();
+    assert_eq!(page, []);
+
+    least.store(0, Ordering::SeqCst);
+    // Of the numbers 1000 to 1199.
+    let wanted = |letter: &midgard::DeadLetter| letter.error.len() == "no 1000 today".len();
+    assert_eq!(block_on(handle.retry_all("mailer", wanted)).unwrap(), 200);
+    until_parked(&running, 1000);
+    let retried = block_on(handle.retry_all("mailer", |_| true)).unwrap();
+    assert_eq!(retried, 1000);
+    // Number 0 is refused still.
+    until_parked(&running, 1);
+    assert_eq!(letters(handle, "mailer")[0].2, 2);
+    let retried = block_on(handle.retry_all("mailer", |letter| letter.failures == 7)).unwrap();
+    assert_eq!(retried, 0);
+    running.stop().unwrap();
+}

@@ -151,8 +151,6 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let mut turn = Turn::begin();
         for (request_key, request) in requests {
             if turn.is_over() {
-                // The rest goes on after the next events.
-                self.around.control.wake();
                 break;
             }
             let position = Position(request.position);
@@ -171,7 +169,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                         "dead letter evicted"
                     );
                     self.remove_letter(&key).await?;
-                } else if !self.retry(&mut turn, &letter.sequence).await? {
+                } else if !self.retry(&mut turn, position, &letter.sequence).await? {
                     // It was told to stop, or others have a turn: the request stays.
                     continue;
                 }
@@ -180,6 +178,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             self.check_leases(&mut transaction).await?;
             notes::remove(notes, &mut transaction, &request_key).await?;
             notes::commit(notes, transaction).await?;
+        }
+        if turn.is_over() {
+            // What is left goes on after the next events.
+            self.around.control.wake();
         }
         self.load_parked().await?;
         self.show();
@@ -208,11 +210,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             if !self.take_up_letter(key, letter).await? {
                 return Ok(());
             }
-            if !letter.is_passed && !self.retry(&mut turn, &letter.sequence).await? {
-                // It was told to stop, or the rest goes on after the next events.
-                self.around.control.wake();
+            let position = Position(letter.position);
+            if !letter.is_passed && !self.retry(&mut turn, position, &letter.sequence).await? {
                 return Ok(());
             }
+        }
+        if turn.is_over() {
+            // What is left was asked for, and goes on after the next events.
+            self.around.control.wake();
         }
         if is_any {
             self.load_parked().await?;
@@ -262,15 +267,21 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Handles the parked events of a sequence, in order, until one fails. `false` when it was told to stop, or its turn is
-    /// over.
-    async fn retry(&mut self, turn: &mut Turn, sequence: &str) -> Result<bool, Trouble> {
+    /// over, before the one that was asked about.
+    async fn retry(
+        &mut self,
+        turn: &mut Turn,
+        asked: Position,
+        sequence: &str,
+    ) -> Result<bool, Trouble> {
         let letters = match &mut turn.letters {
             Some(letters) => letters,
             letters => {
+                let began = Instant::now();
                 let mut transaction = self.begin_read().await?;
                 let all = self.letters(&mut transaction).await?;
-                // As long as they took to read, as else nothing would come of it.
-                turn.began = Instant::now();
+                // At least twice as long as they take to read: else little would come of it.
+                turn.end = Instant::now() + TURN.max(began.elapsed() * 2);
                 letters.insert(by_sequence(all))
             }
         };
@@ -278,13 +289,37 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let letters = letters.remove(sequence).unwrap_or_default();
         for (key, letter) in letters {
             if self.around.control.mode() == Mode::Stop || turn.is_over() {
-                return Ok(false);
+                if asked.0 >= letter.position {
+                    return Ok(false);
+                }
+                // What was asked about is gone.
+                self.ask_again(&letter).await?;
+                break;
             }
             if !self.retry_letter(&key, &letter).await? {
                 break;
             }
         }
         Ok(true)
+    }
+
+    /// Asks for what is left of a sequence.
+    async fn ask_again(&self, letter: &Letter) -> Result<(), Trouble> {
+        let (number, notes) = (self.plan.generation.number, self.around.handler.notes());
+        let (log, position) = (letter.log, letter.position);
+        let key = self
+            .around
+            .keys
+            .request(number, LogId(log), Position(position));
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        let request = Request {
+            log,
+            position,
+            is_eviction: false,
+        };
+        notes::put(notes, &mut transaction, &key, request).await?;
+        Ok(notes::commit(notes, transaction).await?)
     }
 
     /// Handles one parked event; says whether its letter is gone.
@@ -365,7 +400,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
 /// What is done about dead letters before new events have a turn.
 struct Turn {
-    began: Instant,
+    end: Instant,
     /// The letters by their sequences, once one is to be retried: they are read once, however many are asked for.
     letters: Option<HashMap<String, Vec<(String, Letter)>>>,
 }
@@ -373,13 +408,13 @@ struct Turn {
 impl Turn {
     fn begin() -> Self {
         Turn {
-            began: Instant::now(),
+            end: Instant::now() + TURN,
             letters: None,
         }
     }
 
     fn is_over(&self) -> bool {
-        self.began.elapsed() > TURN
+        Instant::now() >= self.end
     }
 }
 
