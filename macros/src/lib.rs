@@ -82,7 +82,7 @@ pub fn derive_event_set(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Each listed event needs an `impl Apply<TheEvent>` for the type; one that is forgotten does not
-/// compile. The type also gets a test, `user_events_are_consistent`, which fails when two event types of
+/// compile, and neither does one for an event that is not listed. The type also gets a test, `user_events_are_consistent`, which fails when two event types of
 /// the program claim one name.
 ///
 /// | `#[aggregate(..)]` | |
@@ -123,6 +123,9 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 ///
 /// The types of the named fields are keys, which is `midgard::ViewKey`. The functions are as visible as the
 /// struct.
+///
+/// Fields that would not be read as they were put are refused: what serde skips, an `Option<Option<T>>`, a flattened
+/// `Option`.
 #[proc_macro_derive(View, attributes(view))]
 pub fn derive_view(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -156,7 +159,8 @@ pub fn derive_view_key(input: TokenStream) -> TokenStream {
 /// pub struct OrdersByCustomer;
 /// ```
 ///
-/// Each listed event needs an `impl Project<TheEvent>` for the type; one that is forgotten does not compile.
+/// Each listed event needs an `impl Project<TheEvent>` for the type; one that is forgotten does not compile, and neither
+/// does one for an event that is not listed.
 ///
 /// | `#[projection(..)]` | |
 /// |---|---|
@@ -165,7 +169,7 @@ pub fn derive_view_key(input: TokenStream) -> TokenStream {
 /// | `version = 2` | Which version of its code. A higher one is a rebuild of its views. 1 when left out. |
 /// | `views(X, Y)` | The views that it keeps. None when left out. |
 /// | `ignore(C)` | Events, or sets of them, that it leaves out on purpose. |
-/// | `covers(OrderEvent)` | Sets of which each event must be in `events(..)` or in `ignore(..)`. |
+/// | `covers(OrderEvent)` | Sets of which each event must be in `events(..)`, in its newest version, or in `ignore(..)`. |
 /// | `tables = order_tables` | Instead of views, in a store of your own: a function that gives the `Vec<midgard::view::ViewDefinition>` of its tables. |
 /// | `store = SqlViews` | The place where its views are: a `midgard::projection::ViewStore`. `midgard::Views` when left out. |
 /// | `crate = path` | Where midgard is, when it is not `::midgard`. |
@@ -210,7 +214,7 @@ pub fn derive_remote_command(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Each listed event needs an `impl Subscribe<TheEvent>` for the type, and each command an
-/// `impl Handle<TheCommand>`; one that is forgotten does not compile.
+/// `impl Handle<TheCommand>`; one that is forgotten does not compile, and neither does one for what is not listed.
 ///
 /// | `#[inbox(..)]` | |
 /// |---|---|
@@ -241,7 +245,8 @@ pub fn derive_inbox(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Each listed event needs an `impl React<TheEvent>` for the type, each command an `impl Resolve<TheCommand>`, and
-/// each deadline an `impl Expire<TheDeadline>`; one that is forgotten does not compile.
+/// each deadline an `impl Expire<TheDeadline>`; one that is forgotten does not compile, and neither does one for what is
+/// not listed.
 ///
 /// | `#[process_manager(..)]` | |
 /// |---|---|

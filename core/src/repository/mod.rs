@@ -64,7 +64,8 @@ const RETRIES: u32 = 3;
 /// [`AppendError::Encode`], and nothing is appended. Such are a float that is not finite, which is written as `null`; a field
 /// that is left out and has no default; a `Some(None)`, which comes back as `None`; a variant of an untagged enum that comes
 /// back as an earlier one; and a field with `#[serde(skip)]` that is not as its default, unless the event's own `Debug`
-/// leaves it out. The order within maps and lists is not compared, as that of a `HashMap` is another each time.
+/// leaves it out. The message does not say the values, as errors are logged and kept; [`EncodeReason::Changed`](crate::EncodeReason::Changed) has them in
+/// its fields. The order within maps and lists is not compared, as that of a `HashMap` is another each time.
 ///
 /// Writing an event takes several times as long with it: some 0.4 µs more for an event of two fields, 3 µs for one of twenty,
 /// 6 µs for a `HashMap` of ten. Half of that is `Debug`. [`without_read_back`](Repository::without_read_back) leaves it

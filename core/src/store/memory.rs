@@ -355,7 +355,9 @@ impl Store for MemoryStore {
                 Direction::Backward if last.version > state.first => last.version.previous(),
                 Direction::Backward => return Ok(state),
             };
-            give_way().await;
+            if batch.len() == BATCH {
+                give_way().await;
+            }
         }
     }
 
@@ -398,7 +400,9 @@ impl Store for MemoryStore {
                 Direction::Forward => last.position.next(),
                 Direction::Backward => last.position.previous(),
             };
-            give_way().await;
+            if batch.len() == BATCH {
+                give_way().await;
+            }
         }
     }
 

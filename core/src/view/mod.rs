@@ -83,7 +83,14 @@ use std::marker::PhantomData;
 ///
 /// # Rows that are stored
 ///
-/// A row is stored as JSON, as serde writes it. Beside the rows is the [definition](ViewDefinition) of their
+/// A row is stored as JSON, as serde writes it. So that views are the same however many events are projected at once, each
+/// row that an event has changed is written and read when its handler is done, and later events see what was read. The
+/// derive refuses fields that serde skips, and an `Option` of an `Option`, as JSON has one `null`. What it cannot know is
+/// looked at for each row: one that cannot be read, as with a float that is not finite, or that would change each
+/// time it is written, fails its event with [`ViewError::Unreadable`] or [`ViewError::NotKept`]. What is written once and
+/// read as something else, as a number that is rounded, is what was read, for live and for rebuilt views.
+///
+/// Beside the rows is the [definition](ViewDefinition) of their
 /// view: its key, its indexes, and its fields with their types and serde attributes, as they are written.
 /// When a program has another one, the projection builds the view anew. The name of the table is the
 /// struct's, as in `order_line` for an `OrderLine`; with `name = ".."` the struct may be renamed

@@ -64,7 +64,8 @@ impl ViewTransaction {
     /// # Errors
     /// [`ViewError::KeyTooLong`] and [`ViewError::IndexTooLong`], or when what is stored cannot be
     /// read. That two rows have the same value in a unique index is found when the handler is done with its
-    /// event; within an event, rows may exchange their values.
+    /// event; within an event, rows may exchange their values. So is a row that cannot be
+    /// [read as it was put](View#rows-that-are-stored).
     pub fn put<V: View>(&mut self, row: V) -> Result<(), ViewError> {
         let (table, entries, _) = self.table::<V>()?;
         table.put(entries, row)

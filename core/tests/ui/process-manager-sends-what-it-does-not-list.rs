@@ -1,6 +1,4 @@
-use midgard::{
-    Done, Event, ProcessManager, React, Reactions, RecordedEventRef, RemoteCommand, Resolve,
-};
+use midgard::{Event, ProcessManager, React, Reactions, RecordedEventRef, RemoteCommand};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -23,12 +21,6 @@ impl React<OrderPlaced> for Placement {
     fn react(&mut self, _: OrderPlaced, reactions: &mut Reactions<Self>) {
         reactions.send(&ReserveCredit {});
     }
-}
-
-impl Resolve<ReserveCredit> for Placement {
-    fn replied(&mut self, _: ReserveCredit, _: Done, _: &mut Reactions<Self>) {}
-
-    fn refused(&mut self, _: ReserveCredit, _: &str, _: &mut Reactions<Self>) {}
 }
 
 fn main() {}
