@@ -231,6 +231,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
             }
             Err(error) => {
+                self.refuse_overtaken(&transaction, &error)?;
                 drop(transaction);
                 error.to_string()
             }
