@@ -3,7 +3,7 @@
 use super::coverage::{Coverage, Covered};
 use super::notes::{self, NoteError};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is written down about a subscription when it begins, and holds for good; but for what is covered, which later
 /// releases add to.
@@ -38,8 +38,22 @@ pub(crate) struct Built {
     pub(crate) version: u32,
     /// The forms of the views, by name.
     pub(crate) views: BTreeMap<String, String>,
+    /// The names of the events that are in its rows. Not known of those that earlier releases have noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) events: Option<BTreeSet<String>>,
     /// How often someone had asked for a rebuild by then.
     pub(crate) rebuilds: u32,
+}
+
+impl Built {
+    /// The events in its rows that are not among these.
+    pub(crate) fn events_beyond(&self, events: &BTreeSet<String>) -> Vec<String> {
+        let known = self.events.iter().flatten();
+        known
+            .filter(|event| !events.contains(*event))
+            .cloned()
+            .collect()
+    }
 }
 
 impl AboutProjection {

@@ -82,6 +82,12 @@ pub(crate) trait Handler: Send + Sync {
         ready(None)
     }
 
+    /// Whether a handler failed as others have changed meanwhile what its transaction relies on: nobody's fault either.
+    fn is_overtaken(&self, transaction: &TransactionOf<Self>) -> bool {
+        let _ = transaction;
+        false
+    }
+
     /// Whether a transaction has enough in it to be committed before more is handled.
     fn is_full(&self, transaction: &TransactionOf<Self>) -> bool {
         let _ = transaction;

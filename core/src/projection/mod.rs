@@ -79,7 +79,9 @@ pub type HandlerError = Box<dyn Error + Send + Sync>;
 ///   Only these are read.
 /// - `ignore(..)` lists what is left out on purpose, and `covers(..)` sets of which nothing may be missing: an
 ///   event that is added to an aggregate then does not compile until someone has decided about it.
-/// - `version = 2` says that the code has changed, so that the views are built anew.
+/// - `version = 2` says that the code has changed, so that the views are built anew. So they are when the list has events that
+///   it did not have before. To do without an event that was listed takes a higher version: with the same, the program is
+///   taken for an older release, and its projection stops and says so.
 /// - `views(..)` lists the views it may write. Without any, it keeps a checkpoint, and does its work
 ///   [after the commit](Context::after_commit) or in the transaction of a [store](ViewStore) of its own,
 ///   `store = SqlViews`.
@@ -94,7 +96,7 @@ pub trait Projection: Send + Sync + Sized + 'static {
     /// Which version of its code. A higher one than the views were made with is a rebuild; a lower one does not
     /// run.
     const VERSION: u32;
-    /// The events that it handles.
+    /// The events that it handles. More of them than the views were made of are a rebuild; fewer do not run with the same version.
     const EVENTS: &'static [&'static EventDescriptor];
     /// Where its views are.
     type Store: ViewStore;
@@ -120,6 +122,9 @@ pub(crate) fn query_of<P: Projection>() -> Query {
 /// Rows are written through the context, and committed together with the checkpoint: an event is taken in once,
 /// however often it is tried. An error, or a panic, leaves nothing of the event behind; what is done then says
 /// the [policy](crate::FailurePolicy).
+///
+/// A handler may wait for anything: the store holds nothing for it meanwhile. Where another worker has taken the projection over by
+/// then, reading a row it has not read before is an error, nothing of the event is written here, and no failure is counted.
 #[diagnostic::on_unimplemented(
     message = "projection `{Self}` has no handler for event `{E}`",
     label = "`{E}` is listed here but never projected",

@@ -1,6 +1,6 @@
 //! Where projections keep what they make of events: the small trait behind every kind of view.
 
-use crate::view::ViewDefinition;
+use crate::view::{Held, ViewDefinition};
 use std::error::Error;
 
 /// A place for views, with transactions: rows and the projection's checkpoint are committed together.
@@ -131,6 +131,13 @@ pub trait ViewStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Self::Error>> + Send {
         let _ = transaction;
         async { Ok(()) }
+    }
+
+    /// What a transaction holds that the store may have to wait for, to be given back while a handler waits.
+    #[doc(hidden)]
+    fn held(&self, transaction: &Self::Transaction) -> Option<Held> {
+        let _ = transaction;
+        None
     }
 
     /// Makes all changes of a transaction; an error when it has made none.

@@ -10,7 +10,7 @@ use crate::consumer::track::Trouble;
 use crate::place::{LogId, Position};
 use crate::projection::{Generation, Projection, ViewStore};
 use crate::store::Store;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a projection is to do next.
 pub(super) enum Next {
@@ -28,9 +28,11 @@ pub(super) enum Next {
     Lacks { seen: Plan, trouble: Trouble },
     /// The views that this program kept were replaced by those of another definition and the same version.
     Replaced,
+    /// The views are made of events that this program does not list.
+    KnowsLess { events: Vec<String> },
 }
 
-/// Finds out which generation to run; makes a new one when the views are of another version or definition,
+/// Finds out which generation to run; makes a new one when the views are of another version or definition, or of fewer events,
 /// or someone asked for it, and lets readers switch to it once it has come as far as the old one. `was_active` is
 /// whether this program has kept views up to date so far.
 pub(super) async fn next<S: Store, P: Projection>(
@@ -40,8 +42,15 @@ pub(super) async fn next<S: Store, P: Projection>(
     was_active: bool,
 ) -> Result<Next, Trouble> {
     let views = projected.notes();
-    let wanted = forms::<P>();
-    let is_own = |built: &Built| built.version == P::VERSION && built.views == wanted;
+    let (wanted, events) = (forms::<P>(), event_names::<P>());
+    // Where it is not known which events they are of, they are taken to be of those of whoever comes first.
+    let has_events = |built: &Built| built.events.as_ref().is_none_or(|has| *has == events);
+    let is_own =
+        |built: &Built| built.version == P::VERSION && built.views == wanted && has_events(built);
+    let lacks = |built: &Built| match built.version == P::VERSION {
+        true => built.events_beyond(&events),
+        false => Vec::new(),
+    };
     let mut transaction = begin(views, &generation::<P>(0)).await?;
     let key = keys.about();
     let before = views.get(&mut transaction, &key).await;
@@ -67,12 +76,19 @@ pub(super) async fn next<S: Store, P: Projection>(
         if newer > P::VERSION {
             return Ok(Next::Outdated { newer });
         }
+        let events = lacks(active);
+        if !events.is_empty() {
+            return Ok(Next::KnowsLess { events });
+        }
         if was_active && newer == P::VERSION && !is_own(active) {
             return Ok(Next::Replaced);
         }
     }
     if let Some(building) = about.building.as_ref().filter(|built| !is_own(built)) {
-        let newer = building.version;
+        let (newer, events) = (building.version, lacks(building));
+        if !events.is_empty() && !is_current {
+            return Ok(Next::KnowsLess { events });
+        }
         // Another release builds its views. Until readers switch to them, these are kept up to date.
         if newer > P::VERSION || (newer == P::VERSION && is_current) {
             let active = about.active.as_ref().filter(|active| is_own(active));
@@ -88,8 +104,16 @@ pub(super) async fn next<S: Store, P: Projection>(
     {
         discard_later(views, &mut transaction, keys, building.number).await?;
     }
+    let (mut begun, mut switched) = (None, None);
     if !is_current && about.building.is_none() {
         about.last += 1;
+        begun = Some(match &about.active {
+            None => "there are none yet",
+            Some(active) if active.version < P::VERSION => "the projection has a higher version",
+            Some(active) if active.views != wanted => "the definition of the views has changed",
+            Some(active) if !has_events(active) => "the projection lists events that they lack",
+            Some(_) => "it was asked for",
+        });
         let prepared = generation::<P>(about.last);
         let prepare = views.prepare(&mut transaction, &prepared);
         prepare.await.map_err(backend)?;
@@ -97,6 +121,7 @@ pub(super) async fn next<S: Store, P: Projection>(
             number: about.last,
             version: P::VERSION,
             views: wanted.clone(),
+            events: Some(events.clone()),
             rebuilds,
         });
     }
@@ -109,11 +134,21 @@ pub(super) async fn next<S: Store, P: Projection>(
         if is_behind {
             about.building = Some(building);
         } else {
-            switch::<P>(views, &mut transaction, building.number).await?;
+            let complete = generation::<P>(building.number);
+            let activate = views.activate(&mut transaction, &complete);
+            activate.await.map_err(backend)?;
+            switched = Some(building.number);
             about.active = Some(building);
             if let Some(old) = old {
                 discard_later(views, &mut transaction, keys, old).await?;
             }
+        }
+    }
+    let mut adopted = false;
+    for built in about.active.iter_mut().chain(&mut about.building) {
+        if is_own(built) && built.events.is_none() {
+            built.events = Some(events.clone());
+            adopted = true;
         }
     }
     let text = Some(notes::write(&about)?);
@@ -123,6 +158,23 @@ pub(super) async fn next<S: Store, P: Projection>(
         notes::commit(views, transaction).await?;
     } else {
         drop(transaction);
+    }
+    if let Some(reason) = begun {
+        let generation = about.last;
+        tracing::info!(projection = P::NAME, generation, reason, "views are built");
+    }
+    if adopted {
+        tracing::info!(
+            projection = P::NAME,
+            "the release that made the views did not note of which events: they are taken to be those of this program; if it lists more than that release did, rebuild them"
+        );
+    }
+    if let Some(generation) = switched {
+        tracing::info!(
+            projection = P::NAME,
+            generation,
+            "readers see this generation now"
+        );
     }
     let seen = about.seen().unwrap_or_default();
     Ok(match &about.building {
@@ -151,22 +203,6 @@ fn plan<P: Projection>(number: u32, about: Option<String>) -> Plan {
         start: Position::ZERO,
         about,
     }
-}
-
-async fn switch<P: Projection>(
-    views: &P::Store,
-    transaction: &mut <P::Store as ViewStore>::Transaction,
-    number: u32,
-) -> Result<(), NoteError> {
-    let complete = generation::<P>(number);
-    let activate = views.activate(transaction, &complete);
-    activate.await.map_err(backend)?;
-    tracing::info!(
-        projection = P::NAME,
-        generation = number,
-        "readers see this generation now"
-    );
-    Ok(())
 }
 
 /// Gives up a rebuild that someone asked for.
@@ -230,6 +266,13 @@ fn forms<P: Projection>() -> BTreeMap<String, String> {
     let views = P::views().into_iter();
     views
         .map(|view| (view.name.to_owned(), view.form))
+        .collect()
+}
+
+fn event_names<P: Projection>() -> BTreeSet<String> {
+    P::EVENTS
+        .iter()
+        .map(|event| event.name.to_owned())
         .collect()
 }
 

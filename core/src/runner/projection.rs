@@ -65,6 +65,7 @@ impl<P: Projection> Handler for Projected<P> {
         event: &RecordedEventRef<'_>,
         call: Call<'_, <P::Store as ViewStore>::Transaction>,
     ) -> Result<(), ProjectError> {
+        let held = self.views.held(call.transaction);
         let mut context = Context {
             event,
             transaction: call.transaction,
@@ -72,7 +73,16 @@ impl<P: Projection> Handler for Projected<P> {
             generation: call.generation,
             is_replay: call.is_replay,
         };
-        self.projection.project_event(event, &mut context).await
+        let handled = self.projection.project_event(event, &mut context);
+        match held {
+            Some(held) => held.while_working(handled).await,
+            None => handled.await,
+        }
+    }
+
+    fn is_overtaken(&self, transaction: &<P::Store as ViewStore>::Transaction) -> bool {
+        let held = self.views.held(transaction);
+        held.is_some_and(|held| held.is_overtaken())
     }
 }
 
@@ -154,11 +164,20 @@ pub(super) async fn run<S: Store, P: Projection>(
                     P::VERSION
                 ),
             },
+            Next::KnowsLess { events } => Ended::Failed {
+                position: None,
+                failures: 1,
+                message: format!(
+                    "its views are made of events that this program does not list ({}), with the same version {}; run the release that lists them, or give this one a higher version if it is to do without",
+                    events.join(", "),
+                    P::VERSION
+                ),
+            },
             Next::Replaced => Ended::Failed {
                 position: None,
                 failures: 1,
                 message: format!(
-                    "its views were made anew with another definition and the same version {}; run only the newer release, and give it a higher version",
+                    "its views were made anew with another definition or more events, and the same version {}; run only the newer release, and give it a higher version",
                     P::VERSION
                 ),
             },

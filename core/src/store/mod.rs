@@ -84,6 +84,9 @@ pub trait Store: Send + Sync + 'static {
     /// An append without events checks its expected versions and condition, and adds nothing to the log;
     /// its entries are changed.
     ///
+    /// Where its future is dropped before it is done, the append is there as a whole or not at all, and takes no room that others
+    /// wait for.
+    ///
     /// # Errors
     /// [`AppendError::Conflict`], [`AppendError::ConditionFailed`], [`AppendError::Tombstoned`],
     /// [`AppendError::EntryChanged`], [`AppendError::IdTaken`] and [`AppendError::IdRepeated`] say what stood against it; nothing was appended then, and no entry

@@ -45,7 +45,7 @@ pub struct Cursor {
     index: Box<str>,
     /// Tells one definition of the view from another.
     form: u32,
-    /// The last row's bytes in the order of the selection.
+    /// The last row's bytes in the order of the selection; none before the first row.
     last: Box<[u8]>,
 }
 
@@ -59,8 +59,8 @@ impl Cursor {
         }
     }
 
-    /// The last row's bytes, if it is one of such a selection.
-    pub(super) fn last<V: View>(&self, select: &Select<V>) -> Result<&[u8], ViewError> {
+    /// The last row's bytes, if it is one of such a selection; `None` before the first row.
+    pub(super) fn last<V: View>(&self, select: &Select<V>) -> Result<Option<&[u8]>, ViewError> {
         let name = |index: &str| match index {
             "" => "the order of keys".to_owned(),
             index => format!("index \"{index}\""),
@@ -73,7 +73,7 @@ impl Cursor {
         } else if self.form != form::<V>() {
             "the definition of the view has changed since".to_owned()
         } else {
-            return Ok(&self.last);
+            return Ok(Some(&*self.last).filter(|last| !last.is_empty()));
         };
         Err(ViewError::OtherCursor {
             view: V::NAME,

@@ -18,7 +18,7 @@ pub enum ViewError {
     },
     /// The stored rows were written by another definition of the view.
     #[error(
-        "view \"{view}\" is stored by another definition than this program's; it is being rebuilt: run its projection and wait (stored: {stored}; expected: {expected})"
+        "view \"{view}\" is stored by another definition than this program's; it cannot be read before it is rebuilt: run its projection and wait, and let the release before serve readers meanwhile (stored: {stored}; expected: {expected})"
     )]
     OtherDefinition {
         /// The view.
@@ -181,6 +181,16 @@ pub enum ViewError {
         projection: String,
         /// The projection that keeps it.
         owner: String,
+    },
+    /// A projection cannot have a name under which there is something already.
+    #[error(
+        "what projection \"{projection}\" has kept cannot be handed over to the name \"{name}\", under which there is something already; if it is not needed, remove it with `Views::remove_projection(\"{name}\")` first"
+    )]
+    NameTaken {
+        /// The projection.
+        projection: String,
+        /// The name that it was to have.
+        name: String,
     },
     /// The tables of a generation were not made.
     #[error(

@@ -1,5 +1,7 @@
 //! Keys of views and of their indexes: values as bytes that sort as the values do.
 
+use std::cmp::Ordering;
+
 /// A value that a view can be found by: its bytes sort as the value does.
 ///
 /// Texts, whole numbers of a fixed size (not `usize`), `bool`, `char`, bytes (`Vec<u8>`, `[u8; N]`), `Uuid`,
@@ -96,14 +98,41 @@ impl<K> KeyForm<K> {
 }
 
 /// The bytes of a key, as they are put together. They are compared byte by byte.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeyBytes(Vec<u8>);
+#[derive(Debug, Clone, Default)]
+pub struct KeyBytes {
+    bytes: Vec<u8>,
+    /// Whether there is a `None` in it.
+    has_none: bool,
+}
+
+impl PartialEq for KeyBytes {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for KeyBytes {}
+
+impl PartialOrd for KeyBytes {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for KeyBytes {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes.cmp(&other.bytes)
+    }
+}
 
 impl KeyBytes {
     /// No bytes yet.
     #[must_use]
     pub const fn new() -> Self {
-        KeyBytes(Vec::new())
+        KeyBytes {
+            bytes: Vec::new(),
+            has_none: false,
+        }
     }
 
     /// The bytes of a key.
@@ -117,7 +146,18 @@ impl KeyBytes {
     /// Adds bytes as they are: for values of which each has the same number of bytes, such as the
     /// big-endian bytes of a number.
     pub fn push_fixed(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Adds that there is no value.
+    pub(crate) fn push_none(&mut self) {
+        self.bytes.push(0);
+        self.has_none = true;
+    }
+
+    /// Whether there is a value that is none among those that were added.
+    pub(crate) const fn has_none(&self) -> bool {
+        self.has_none
     }
 
     /// Adds a text of any length.
@@ -128,7 +168,7 @@ impl KeyBytes {
     /// Adds what the bytes of all texts that begin with a text have at their beginning.
     pub(crate) fn push_beginning(&mut self, text: &str) {
         self.push_text(text);
-        self.0.pop();
+        self.bytes.pop();
     }
 
     /// Adds bytes of any number: each 00 becomes 01 01, each 01 becomes 01 02, and a 00 is the end. So a
@@ -136,38 +176,39 @@ impl KeyBytes {
     pub fn push_bytes(&mut self, mut bytes: &[u8]) {
         while let Some(at) = bytes.iter().position(|byte| *byte <= 1) {
             let (plain, rest) = bytes.split_at(at);
-            self.0.extend_from_slice(plain);
-            self.0.extend([1, rest[0] + 1]);
+            self.bytes.extend_from_slice(plain);
+            self.bytes.extend([1, rest[0] + 1]);
             bytes = &rest[1..];
         }
-        self.0.extend_from_slice(bytes);
-        self.0.push(0);
+        self.bytes.extend_from_slice(bytes);
+        self.bytes.push(0);
     }
 
     /// All bytes so far.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// How many bytes there are.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     /// Removes the bytes, to use the room again.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.bytes.clear();
+        self.has_none = false;
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.0
+        self.bytes
     }
 }

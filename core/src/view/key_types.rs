@@ -95,18 +95,21 @@ impl<const N: usize> ViewKey for [u8; N] {
     }
 }
 
+/// How the form of an `Option` begins.
+pub(super) const OPTIONAL: &str = "optional ";
+
 /// `None` comes first.
 impl<T: ViewKey> ViewKey for Option<T> {
     const __IS_OPTIONAL: bool = true;
 
     fn describe(form: &mut String) {
-        form.push_str("optional ");
+        form.push_str(OPTIONAL);
         T::describe(form);
     }
 
     fn encode(&self, bytes: &mut KeyBytes) {
         match self {
-            None => bytes.push_fixed(&[0]),
+            None => bytes.push_none(),
             Some(value) => value.encode(some(bytes)),
         }
     }

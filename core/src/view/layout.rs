@@ -6,7 +6,7 @@
 //! | entry | its value |
 //! |---|---|
 //! | `FF table:u32 00 key` | the row, as JSON |
-//! | `FF table:u32 (index + 1):u8 value key` | the key's bytes; for an index that is not unique, and for a `None` |
+//! | `FF table:u32 (index + 1):u8 value key` | the key's bytes; for an index that is not unique, and for what has a `None` in it |
 //! | `FF table:u32 (index + 1):u8 value` | the key's bytes; for a unique index |
 //! | `view/{view}` | what readers see: `{"format":1,"projection":"..","generation":2,"table":3,"form":".."}` |
 //! | `table/{projection}/{generation}/{view}` | a table and what is in it: `{"format":1,"table":3,"form":".."}` |

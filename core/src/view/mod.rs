@@ -3,6 +3,9 @@
 mod context;
 mod cursor;
 mod error;
+mod form;
+mod held;
+mod kept;
 mod key;
 mod key_types;
 mod layout;
@@ -21,7 +24,11 @@ mod views;
 
 pub use cursor::{Cursor, CursorError, Page};
 pub use error::ViewError;
+#[doc(hidden)]
+pub use held::Held;
+pub use kept::KeptProjection;
 pub use key::{KeyBytes, KeyForm, ViewKey};
+use key_types::OPTIONAL;
 pub use layout::KEY_BYTES;
 pub use lookup::{KeyOf, RangeOf, StartingWith};
 pub use select::Select;
@@ -78,7 +85,7 @@ use std::marker::PhantomData;
 ///   [`ViewKey`], or [stands for one](KeyOf): a `&str` for a `String`.
 /// - `index(a, ordered)` makes `by_a_range` and `ordered_by_a` as well.
 /// - `index(a, unique)` lets no two rows have one value: the commit of a second one fails. A `None` is no
-///   value, and any number of rows may have it.
+///   value, and any number of rows may have it. So it is with an index of several fields of which one is `None`.
 /// - `index(name = (a, b))` is of several fields, and its value is the tuple of them.
 ///
 /// # Rows that are stored
@@ -92,7 +99,9 @@ use std::marker::PhantomData;
 ///
 /// Beside the rows is the [definition](ViewDefinition) of their
 /// view: its key, its indexes, and its fields with their types and serde attributes, as they are written.
-/// When a program has another one, the projection builds the view anew. The name of the table is the
+/// When a program has another one, the projection builds the view anew. Meanwhile, readers of the release before see the old
+/// rows. Those of the new release get [`ViewError::OtherDefinition`] until the new ones are complete, but for one change: where
+/// fields were only added, each with `#[serde(default)]` or an `Option`, they see the old rows with the defaults in them. The name of the table is the
 /// struct's, as in `order_line` for an `OrderLine`; with `name = ".."` the struct may be renamed
 /// and the rows stay.
 ///
@@ -151,7 +160,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ViewRow for T {
 pub struct ViewIndex<V> {
     /// Its name: that of the field.
     pub name: &'static str,
-    /// Whether no two rows may have one value. That they have none, a `None`, does not count.
+    /// Whether no two rows may have one value. What is `None`, or has a `None` in it, does not count as one.
     pub unique: bool,
     is_optional: bool,
     /// Describes the form of its values, as [`ViewKey::describe`].
@@ -180,8 +189,14 @@ impl<V> ViewIndex<V> {
     }
 
     /// Whether only one row may have this value.
-    fn is_claim(&self, value: &[u8]) -> bool {
-        self.unique && !(self.is_optional && value == [0])
+    const fn is_claim(&self, value: &KeyBytes) -> bool {
+        self.unique && !value.has_none()
+    }
+
+    /// Whether its values are told to be none by what is within them. Rows of earlier releases have such values as claims.
+    fn has_optional_parts(&self, form: &str) -> bool {
+        let optional = form.matches(OPTIONAL).count();
+        self.unique && optional > usize::from(self.is_optional)
     }
 }
 
@@ -220,14 +235,18 @@ impl ViewDefinition {
         form.push_str("; fields ");
         V::describe(&mut form);
         for index in V::INDEXES {
-            form.push_str(if index.unique {
+            let mut values = String::new();
+            (index.describe)(&mut values);
+            form.push_str(if index.has_optional_parts(&values) {
+                "; unique index without nones "
+            } else if index.unique {
                 "; unique index "
             } else {
                 "; index "
             });
             form.push_str(index.name);
             form.push(' ');
-            (index.describe)(&mut form);
+            form.push_str(&values);
         }
         ViewDefinition {
             name: V::NAME,

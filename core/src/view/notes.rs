@@ -1,21 +1,22 @@
 //! The notes of a transaction: texts by key, and what was read of them.
 
 use super::ViewError;
+use super::held::{Entries, Held, Reading};
 use crate::store::entry_changes::UnsortedChanges;
-use crate::store::{Direction, EntrySnapshot, EntryWrite, after_prefix};
+use crate::store::{Direction, EntryWrite, after_prefix};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
 /// Notes as a transaction sees them: those of its snapshot, with its own changes.
 pub(super) struct Notes {
-    entries: Box<dyn EntrySnapshot>,
+    entries: Entries,
     /// What was read from the snapshot, and must still be so at the commit.
     read: BTreeMap<String, Option<String>>,
     changed: BTreeMap<String, Option<String>>,
 }
 
 impl Notes {
-    pub(super) fn new(entries: Box<dyn EntrySnapshot>) -> Self {
+    pub(super) const fn new(entries: Entries) -> Self {
         Notes {
             entries,
             read: BTreeMap::new(),
@@ -23,8 +24,14 @@ impl Notes {
         }
     }
 
-    pub(super) fn entries(&self) -> &dyn EntrySnapshot {
-        &*self.entries
+    /// The snapshot, as long as it is read.
+    pub(super) fn entries(&self) -> Result<Reading<'_>, ViewError> {
+        self.entries.read(&self.read)
+    }
+
+    /// The snapshot, to be given back.
+    pub(super) const fn held(&self) -> &Held {
+        self.entries.held()
     }
 
     pub(super) fn get(&mut self, key: &str) -> Result<Option<String>, ViewError> {
@@ -34,8 +41,10 @@ impl Notes {
         if let Some(read) = self.read.get(key) {
             return Ok(read.clone());
         }
-        let note = self.entries.get(key.as_bytes())?;
+        let entries = self.entries.read(&self.read)?;
+        let note = entries.get(key.as_bytes())?;
         let note = note.map(|note| text(key, note)).transpose()?;
+        drop(entries);
         self.read.insert(key.to_owned(), note.clone());
         Ok(note)
     }
@@ -89,7 +98,7 @@ impl Notes {
             Bound::Unbounded => Bound::Excluded(vec![0xFF]),
             end => end,
         };
-        self.entries.scan(
+        self.entries()?.scan(
             from,
             to.as_ref().map(Vec::as_slice),
             Direction::Forward,

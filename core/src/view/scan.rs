@@ -60,8 +60,10 @@ impl Plan {
                 Bound::Unbounded => after_prefix(&prefix),
             },
         };
-        if let Some(cursor) = &select.after {
-            let last = entry(cursor.last(select)?);
+        if let Some(cursor) = &select.after
+            && let Some(last) = cursor.last(select)?
+        {
+            let last = entry(last);
             if !plan.contains(&last) {
                 return Err(ViewError::OtherCursor {
                     view: V::NAME,

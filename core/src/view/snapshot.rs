@@ -100,7 +100,7 @@ impl ViewSnapshot {
     }
 
     /// A page of the selected rows, [as many as the limit](Select::limit) or 100, and where the next
-    /// one begins.
+    /// one begins. With a limit of 0, that is where this one would have begun.
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`]; [`ViewError::OtherCursor`] when the cursor is of another selection.
@@ -130,8 +130,11 @@ impl ViewSnapshot {
             is_last = false;
             Ok(end_at(true))
         })?;
-        if let Some(last) = last.get(PREFIX_BYTES..).filter(|_| !is_last) {
-            page.next = Some(Cursor::new(&select, last));
+        if !is_last {
+            page.next = Some(match (last.get(PREFIX_BYTES..), &select.after) {
+                (None, Some(after)) => after.clone(),
+                (last, _) => Cursor::new(&select, last.unwrap_or_default()),
+            });
         }
         Ok(page)
     }

@@ -1,5 +1,6 @@
 //! Views as the place where projections keep what they make of events.
 
+use super::held::{Entries, Held};
 use super::layout::{self, CounterNote, FORMAT, TableNote, ViewNote};
 use super::transaction::ViewTransaction;
 use super::views::Views;
@@ -17,9 +18,9 @@ impl ViewStore for Views {
     type Error = ViewError;
 
     async fn begin(&self, generation: &Generation) -> Result<ViewTransaction, ViewError> {
-        let entries = self.entries()?;
+        let snapshot = self.entries()?;
         Ok(ViewTransaction::new(
-            entries,
+            Entries::new(self.clone(), snapshot),
             generation.projection,
             generation.number,
         ))
@@ -63,6 +64,10 @@ impl ViewStore for Views {
 
     async fn check(&self, transaction: &mut ViewTransaction) -> Result<(), ViewError> {
         transaction.check()
+    }
+
+    fn held(&self, transaction: &ViewTransaction) -> Option<Held> {
+        Some(transaction.notes.held().clone())
     }
 
     fn is_conflict(&self, error: &ViewError) -> bool {
@@ -235,11 +240,11 @@ impl ViewTransaction {
     }
 
     /// Removes what there is room for; says whether it was everything.
-    fn remove_entries(&mut self, table: u32) -> Result<bool, ViewError> {
+    pub(super) fn remove_entries(&mut self, table: u32) -> Result<bool, ViewError> {
         let mut prefix = Vec::new();
         layout::begin_table(&mut prefix, table);
         let (removed, mut is_all) = (&mut self.removed, true);
-        self.notes.entries().scan(
+        self.notes.entries()?.scan(
             Bound::Included(&prefix),
             after_prefix(&prefix).as_ref().map(Vec::as_slice),
             Direction::Forward,
@@ -256,7 +261,7 @@ impl ViewTransaction {
     }
 
     /// The notes of views that readers see of a projection. Those of others may change meanwhile.
-    fn seen_of(
+    pub(super) fn seen_of(
         &self,
         projection: &str,
         is_wanted: impl Fn(&ViewNote) -> bool,
@@ -272,7 +277,7 @@ impl ViewTransaction {
     }
 
     /// Lets readers no longer see a view.
-    fn forget(&mut self, key: &str) -> Result<(), ViewError> {
+    pub(super) fn forget(&mut self, key: &str) -> Result<(), ViewError> {
         self.notes.get(key)?;
         self.notes.put(key, None);
         Ok(())

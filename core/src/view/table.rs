@@ -195,15 +195,15 @@ impl<V: View> Table<V> {
             let values = |start: Option<usize>| start.and_then(|start| self.values.get(start..));
             let mut before = values(before).unwrap_or_default();
             let mut now = values(now).unwrap_or_default();
-            for (index, definition) in V::INDEXES.iter().enumerate() {
+            for index in 0..V::INDEXES.len() {
                 let (before, now) = (next_value(&mut before), next_value(&mut now));
                 if before == now {
                     continue;
                 }
-                let is_claim = |value: &&[u8]| definition.is_claim(value);
-                let entry = |value| {
+                let is_claim = |value: &Value<'_>| value.is_claim;
+                let entry = |value: Value<'_>| {
                     let mut entry = Vec::new();
-                    layout::index(&mut entry, self.number, index, value, &[]);
+                    layout::index(&mut entry, self.number, index, value.bytes, &[]);
                     entry
                 };
                 if let Some(before) = before.filter(is_claim) {
@@ -242,11 +242,7 @@ fn check_lengths<V: View>(row: &V, key: usize, value: &mut KeyBytes) -> Result<(
     for index in V::INDEXES {
         value.clear();
         (index.encode)(row, value);
-        let with_key = if index.is_claim(value.as_bytes()) {
-            0
-        } else {
-            key
-        };
+        let with_key = if index.is_claim(value) { 0 } else { key };
         let actual = value.len() + with_key;
         if actual > KEY_BYTES {
             return Err(ViewError::IndexTooLong {
@@ -267,14 +263,25 @@ fn push_index_values<V: View>(values: &mut Vec<u8>, row: &V, value: &mut KeyByte
         (index.encode)(row, value);
         let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
         values.extend_from_slice(&length.to_be_bytes());
+        values.push(u8::from(index.is_claim(value)));
         values.extend_from_slice(value.as_bytes());
     }
     start
 }
 
-fn next_value<'a>(values: &mut &'a [u8]) -> Option<&'a [u8]> {
+/// The value of a row in an index.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Value<'a> {
+    bytes: &'a [u8],
+    /// Whether only one row may have it.
+    is_claim: bool,
+}
+
+fn next_value<'a>(values: &mut &'a [u8]) -> Option<Value<'a>> {
     let length = u32::from_be_bytes(*values.split_off(..4)?.as_array()?);
-    values.split_off(..usize::try_from(length).ok()?)
+    let is_claim = *values.split_off_first()? == 1;
+    let bytes = values.split_off(..usize::try_from(length).ok()?)?;
+    Some(Value { bytes, is_claim })
 }
 
 /// A [`Table`] of any view.
@@ -326,16 +333,16 @@ impl<V: View> AnyTable for Table<V> {
                 if let Some(now) = &row.now {
                     (index.encode)(now, &mut self.value);
                 }
-                let now = row.now.as_ref().map(|_| self.value.as_bytes());
+                let now = row.now.as_ref().map(|_| Value {
+                    bytes: self.value.as_bytes(),
+                    is_claim: index.is_claim(&self.value),
+                });
                 if before == now {
                     continue;
                 }
                 for (value, holder) in [(before, None), (now, Some(key))] {
-                    let Some(value) = value else {
-                        continue;
-                    };
-                    if !index.is_claim(value) {
-                        layout::index(&mut self.entry, self.number, number, value, key);
+                    if let Some(value) = value.filter(|value| !value.is_claim) {
+                        layout::index(&mut self.entry, self.number, number, value.bytes, key);
                         changes.push(&self.entry, holder);
                     }
                 }

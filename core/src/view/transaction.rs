@@ -3,6 +3,7 @@
 // Selections and keys are passed by value, so that calls read as they should.
 #![allow(clippy::needless_pass_by_value)]
 
+use super::held::{Entries, Reading};
 use super::key::KeyBytes;
 use super::layout;
 use super::lookup::KeyOf;
@@ -13,7 +14,7 @@ use super::table::{AnyTable, Table, encode};
 use super::views::check_form;
 use super::{View, ViewError};
 use crate::store::entry_changes::UnsortedChanges;
-use crate::store::{Direction, EntrySnapshot, EntryWrite};
+use crate::store::{Direction, EntryWrite};
 use std::any::Any;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -34,11 +35,7 @@ pub struct ViewTransaction {
 }
 
 impl ViewTransaction {
-    pub(super) fn new(
-        entries: Box<dyn EntrySnapshot>,
-        projection: &'static str,
-        generation: u32,
-    ) -> Self {
+    pub(super) const fn new(entries: Entries, projection: &'static str, generation: u32) -> Self {
         ViewTransaction {
             notes: Notes::new(entries),
             projection,
@@ -55,7 +52,8 @@ impl ViewTransaction {
     /// When the stored row or the store cannot be read.
     pub fn get<V: View>(&mut self, key: impl KeyOf<V::Key>) -> Result<Option<&V>, ViewError> {
         let (table, entries, _) = self.table::<V>()?;
-        let place = table.place(entries, &key)?;
+        let place = table.place(&*entries, &key)?;
+        drop(entries);
         Ok(table.row(place))
     }
 
@@ -68,7 +66,7 @@ impl ViewTransaction {
     /// [read as it was put](View#rows-that-are-stored).
     pub fn put<V: View>(&mut self, row: V) -> Result<(), ViewError> {
         let (table, entries, _) = self.table::<V>()?;
-        table.put(entries, row)
+        table.put(&*entries, row)
     }
 
     /// Removes a row; says whether there was one.
@@ -77,7 +75,7 @@ impl ViewTransaction {
     /// As [`ViewTransaction::get`].
     pub fn remove<V: View>(&mut self, key: impl KeyOf<V::Key>) -> Result<bool, ViewError> {
         let (table, entries, _) = self.table::<V>()?;
-        let place = table.place(entries, &key)?;
+        let place = table.place(&*entries, &key)?;
         if table.row(place).is_none() {
             return Ok(false);
         }
@@ -96,7 +94,7 @@ impl ViewTransaction {
         change: impl FnOnce(&mut V),
     ) -> Result<(), ViewError> {
         let (table, entries, failed) = self.table::<V>()?;
-        let place = table.place(entries, &key)?;
+        let place = table.place(&*entries, &key)?;
         if let Some(row) = table.change(place) {
             change(row.get_or_insert_with(make));
         }
@@ -113,7 +111,7 @@ impl ViewTransaction {
         change: impl FnOnce(&mut V),
     ) -> Result<bool, ViewError> {
         let (table, entries, failed) = self.table::<V>()?;
-        let place = table.place(entries, &key)?;
+        let place = table.place(&*entries, &key)?;
         if table.row(place).is_none() {
             return Ok(false);
         }
@@ -137,7 +135,7 @@ impl ViewTransaction {
         }
         let changed = changed_rows(table, &plan, &select);
         let mut changed = changed.into_iter().peekable();
-        let reader = table.reader(entries);
+        let reader = table.reader(&*entries);
         let mut scratch = Vec::new();
         reader.entries(&plan, &mut |entry, value| {
             let key = TableReader::<V>::key(&plan, entry, value);
@@ -172,7 +170,7 @@ impl ViewTransaction {
     #[allow(clippy::type_complexity)]
     fn table<V: View>(
         &mut self,
-    ) -> Result<(&mut Table<V>, &dyn EntrySnapshot, &mut Option<String>), ViewError> {
+    ) -> Result<(&mut Table<V>, Reading<'_>, &mut Option<String>), ViewError> {
         let is_it = |table: &dyn AnyTable| (table as &dyn Any).is::<Table<V>>();
         let place = match self.tables.iter().position(|table| is_it(&**table)) {
             Some(place) => place,
@@ -185,7 +183,7 @@ impl ViewTransaction {
         let table = self.tables.get_mut(place);
         let table = table.and_then(|table| (&mut **table as &mut dyn Any).downcast_mut());
         match table {
-            Some(table) => Ok((table, self.notes.entries(), &mut self.failed)),
+            Some(table) => Ok((table, self.notes.entries()?, &mut self.failed)),
             None => Err(not_prepared::<V>(self.projection, self.generation)),
         }
     }
@@ -209,9 +207,12 @@ impl ViewTransaction {
         if let Some(reason) = self.failed.clone() {
             return Err(ViewError::Failed { reason });
         }
-        let entries = self.notes.entries();
+        if self.tables.is_empty() {
+            return Ok(());
+        }
+        let entries = self.notes.entries()?;
         let mut tables = self.tables.iter_mut();
-        tables.try_for_each(|table| table.look_at_changes(entries))
+        tables.try_for_each(|table| table.look_at_changes(&*entries))
     }
 
     /// Everything that has changed, and what it relies on. The snapshot is given back.
@@ -220,12 +221,15 @@ impl ViewTransaction {
             return Err(ViewError::Failed { reason });
         }
         let mut changes = UnsortedChanges::default();
-        for table in &mut self.tables {
-            table.write(self.notes.entries(), &mut changes)?;
+        if !self.tables.is_empty() {
+            let entries = self.notes.entries()?;
+            let mut tables = self.tables.iter_mut();
+            tables.try_for_each(|table| table.write(&*entries, &mut changes))?;
         }
         for entry in &self.removed {
             changes.push(entry, None);
         }
+        self.notes.held().release();
         Ok(self.notes.into_write(changes))
     }
 }
@@ -270,7 +274,7 @@ fn changed_rows<'t, V: View>(
             (index.encode)(row, &mut value);
             entry.extend_from_slice(value.as_bytes());
         }
-        if index.is_none_or(|index| !index.is_claim(value.as_bytes())) {
+        if index.is_none_or(|index| !index.is_claim(&value)) {
             entry.extend_from_slice(key);
         }
         if plan.contains(&entry) && select.passes(row) {

@@ -1,6 +1,7 @@
 //! Views in the entries of an embedded store.
 
 use super::cursor::Page;
+use super::form::reads_as_well;
 use super::lookup::KeyOf;
 use super::select::Select;
 use super::snapshot::ViewSnapshot;
@@ -168,7 +169,9 @@ impl Known {
             _ => drop(known),
         }
         let layout::ViewNote { table, form, .. } = layout::parse(key, note)?;
-        check_form::<V>(form)?;
+        if !reads_as_well::<V>(&form) {
+            check_form::<V>(form)?;
+        }
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let note = note.into();
         known.insert(TypeId::of::<V>(), KnownNote { note, table });

@@ -11,6 +11,7 @@
 
 mod batches;
 mod busy;
+mod covered;
 mod dead_letters;
 mod failures;
 mod fan_out;

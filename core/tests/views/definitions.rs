@@ -215,8 +215,8 @@ fn a_changed_definition_is_built_anew_and_readers_are_told_until_then() {
     let error = views.select(Home::ordered_by_letters()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "view \"home\" is stored by another definition than this program's; it is being rebuilt: \
-         run its projection and wait \
+        "view \"home\" is stored by another definition than this program's; it cannot be read before it is rebuilt: \
+         run its projection and wait, and let the release before serve readers meanwhile \
          (stored: key u64; fields id: u64, city: String; index city text; \
          expected: key u64; fields id: u64, city: String, letters: u64; \
          index city text; index letters u64)"
@@ -233,6 +233,56 @@ fn a_changed_definition_is_built_anew_and_readers_are_told_until_then() {
     let error = views.get::<HomeBefore>(1).unwrap_err();
     assert!(
         matches!(error, ViewError::OtherDefinition { view: "home", .. }),
+        "{error}"
+    );
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, View)]
+#[view(name = "home", key = id, index(city))]
+struct HomeWithMore {
+    id: u64,
+    #[serde(default)]
+    floors: Vec<(u8, u8)>,
+    city: String,
+    note: Option<String>,
+}
+
+program! { more: super::HomeWithMore, |moved| super::HomeWithMore {
+    id: moved.id, city: moved.city, floors: vec![(1, 2)], note: None
+} }
+
+#[test]
+fn fields_with_defaults_that_were_added_are_read_from_old_rows_until_the_new_ones_are_there() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    let city = "Oslo".to_owned();
+    let moved = NewEvent::encode(&Moved { id: 1, city }).unwrap();
+    let stream = StreamName::new("home-1").unwrap();
+    block_on(store.append(Append::to(stream, ExpectedVersion::Any, [moved]))).unwrap();
+    let midgard = Midgard::new(store.clone());
+    block_on(midgard.project(before::Homes, views.clone()).catch_up()).unwrap();
+    let read = || views.select(HomeWithMore::by_city("Oslo")).unwrap();
+    let row = |floors| HomeWithMore {
+        id: 1,
+        floors,
+        city: "Oslo".to_owned(),
+        note: None,
+    };
+    assert_eq!(read(), [row(vec![])]);
+    assert_eq!(
+        views
+            .page(Select::<HomeWithMore>::all().limit(1))
+            .unwrap()
+            .rows,
+        read()
+    );
+
+    let midgard = Midgard::new(store.clone());
+    block_on(midgard.project(more::Homes, views.clone()).catch_up()).unwrap();
+    assert_eq!(read(), [row(vec![(1, 2)])]);
+    // The other way round, fields would be lost.
+    let error = views.get::<HomeBefore>(1).unwrap_err();
+    assert!(
+        matches!(error, ViewError::OtherDefinition { .. }),
         "{error}"
     );
 }

@@ -4,6 +4,7 @@
 
 mod damage;
 mod definitions;
+mod kept;
 mod keys;
 mod kit;
 mod layout;

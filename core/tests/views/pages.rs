@@ -79,7 +79,7 @@ fn a_page_has_a_hundred_rows_when_nothing_else_is_said() {
 #[test]
 fn an_empty_selection_has_one_empty_page() {
     let tables = customers();
-    for select in [Select::keys(100..), Select::all().limit(0)] {
+    for select in [Select::keys(100..), Customer::by_city("Rome")] {
         let page = page(&tables, select);
         assert_eq!((page.rows.len(), page.next), (0, None));
     }
@@ -283,4 +283,32 @@ fn every_kind_of_read_goes_on_after_a_cursor() {
         rows.iter().map(|row| row.id).collect::<Vec<_>>(),
         [18, 19, 25]
     );
+}
+
+#[test]
+fn a_page_of_no_rows_says_where_the_first_one_begins() {
+    let tables = customers();
+    let selections: [fn() -> Select<Customer>; 4] = [
+        Select::all,
+        || Select::keys(3..17).reverse(),
+        || Customer::by_balance_range(-1..=0),
+        || Customer::ordered_by_balance().filter(|row| row.id % 3 == 0),
+    ];
+    for select in selections {
+        let all = tables.ids(select());
+        let none = page(&tables, select().limit(0));
+        assert!(none.rows.is_empty());
+        let next: Cursor = none.next.unwrap().to_string().parse().unwrap();
+        let first = page(&tables, select().limit(2).after(&next));
+        assert_eq!(ids(&first), all[..2]);
+
+        // In the middle, and at the end.
+        let cursor = first.next.unwrap();
+        let none = page(&tables, select().limit(0).after(&cursor));
+        assert_eq!(none.next, Some(cursor.clone()));
+        let rest = page(&tables, select().after(&cursor));
+        assert_eq!(ids(&rest), all[2..]);
+    }
+    let none = page(&tables, Select::keys(100..).limit(0));
+    assert!(none.rows.is_empty() && none.next.is_none());
 }

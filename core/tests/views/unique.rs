@@ -167,3 +167,76 @@ fn an_index_of_several_fields_may_be_unique() {
         [2]
     );
 }
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ViewKey)]
+struct Desk {
+    floor: u8,
+    place: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize, View)]
+#[view(key = id, index(email = (tenant, email), unique), index(desk, unique))]
+struct Account {
+    id: u8,
+    tenant: u8,
+    email: Option<String>,
+    desk: Desk,
+}
+
+#[test]
+fn a_value_of_several_fields_of_which_one_is_none_is_no_value() {
+    let tables = Tables::of::<Account>();
+    let account = |id, email: Option<&str>, place: Option<&str>| Account {
+        id,
+        tenant: 7,
+        email: email.map(str::to_owned),
+        desk: Desk {
+            floor: 1,
+            place: place.map(str::to_owned),
+        },
+    };
+    let ids = |select| {
+        let rows: Vec<Account> = tables.views.select(select).unwrap();
+        rows.iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    let none = || Account::by_email((7, None));
+    tables
+        .put([account(1, None, None), account(2, None, None)])
+        .unwrap();
+    tables.put([account(3, None, Some("window"))]).unwrap();
+    assert_eq!(ids(none()), [1, 2, 3]);
+
+    // What has all its parts is unique.
+    tables.put([account(2, Some("ann@x.org"), None)]).unwrap();
+    let refused = tables.put([account(1, Some("ann@x.org"), None)]);
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "the rows 2 and 1 of view \"account\" both have (7, \"ann@x.org\") in the unique index \"email\"; \
+         give them different values, or make the index not unique"
+    );
+    let refused = tables.put([account(1, None, Some("window"))]);
+    assert!(matches!(
+        refused,
+        Err(ViewError::NotUnique { index: "desk", .. })
+    ));
+    assert_eq!(ids(none()), [1, 3]);
+
+    // From a value to none, and away.
+    tables.put([account(2, None, None)]).unwrap();
+    tables.put([account(1, Some("ann@x.org"), None)]).unwrap();
+    assert_eq!(ids(none()), [2, 3]);
+    assert_eq!(
+        ids(Account::by_email((7, Some("ann@x.org".to_owned())))),
+        [1]
+    );
+    let removed = tables.change(|transaction| transaction.remove::<Account>(2).map(drop));
+    removed.unwrap();
+    assert_eq!(ids(none()), [3]);
+
+    // Rows of releases that took such a value for one are built anew.
+    let form = midgard::view::ViewDefinition::of::<Account>().form;
+    assert!(
+        form.contains("; unique index without nones email (u8, optional text)"),
+        "{form}"
+    );
+}

@@ -5,6 +5,7 @@ use super::super::control::Mode;
 use super::super::coverage;
 use super::super::failure::Then;
 use super::super::handler::{Call, Handler, TransactionOf};
+use super::super::notes::NoteError;
 use super::super::status::ConsumerState;
 use super::{CONFLICTS, Ended, Track, Trouble};
 use crate::place::Position;
@@ -232,6 +233,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             let failures = self.failures;
             let outcome = self.handle(&event, &mut transaction, &mut effects, failures);
             if let Err(error) = outcome.await {
+                self.refuse_overtaken(&transaction, &error)?;
                 attempt = Attempt::Failed { index, error };
                 up_to = event.position.previous();
                 break;
@@ -301,6 +303,18 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             checked.map_err(|error| ProjectError::Handler(Box::new(error)))?;
         }
         Ok(())
+    }
+
+    /// An error when a handler failed only because another worker has taken over what it was at.
+    pub(super) fn refuse_overtaken(
+        &self,
+        transaction: &TransactionOf<H>,
+        error: &ProjectError,
+    ) -> Result<(), Trouble> {
+        match self.around.handler.is_overtaken(transaction) {
+            true => Err(NoteError::Conflict(error.to_string().into()).into()),
+            false => Ok(()),
+        }
     }
 
     /// Calls the handler. While that of a subscription takes its time, the worker answers for its leases.

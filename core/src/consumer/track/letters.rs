@@ -378,6 +378,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
             }
             Err(error) => {
+                self.refuse_overtaken(&transaction, &error)?;
                 drop(transaction);
                 unknown = coverage::is_unknown(&error).then_some(event.schema_version);
                 error.to_string()
