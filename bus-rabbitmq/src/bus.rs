@@ -2,7 +2,7 @@
 
 use crate::declared;
 use crate::envelope;
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::options::RabbitMqOptions;
 use crate::publishing::{Outgoing, Publishing};
 use crate::receiving::{RabbitMqDeliveries, Source};
@@ -12,6 +12,7 @@ use lapin::types::ShortString;
 use midgard::bus::{BusError, Message, Published, Publisher, Queue, Subscriber};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
@@ -59,16 +60,11 @@ impl RabbitMqBus {
     /// is down.
     ///
     /// # Errors
-    /// [`BusError::Unusable`] when the address is none.
+    /// [`BusError::Unusable`] when the address is none, or certificates are given for one without TLS.
     pub fn new(options: RabbitMqOptions) -> Result<Self, BusError> {
         let location = options.location();
-        if let Err(reason) = &options.uri {
-            return Err(BusError::Unusable {
-                location,
-                reason: format!(
-                    "it is no address of a RabbitMQ broker ({reason}); one is amqp://user:password@host:5672/vhost"
-                ),
-            });
+        if let Err(reason) = options.check() {
+            return Err(BusError::Unusable { location, reason });
         }
         let options = Arc::new(options);
         Ok(RabbitMqBus {
@@ -91,11 +87,7 @@ impl RabbitMqBus {
 impl Bus {
     /// A message, ready to be sent; or why it is refused.
     fn outgoing(&self, message: &Message) -> Result<Outgoing, BusError> {
-        let refused = |reason: String| BusError::Refused {
-            id: message.id.clone(),
-            name: message.name.clone(),
-            reason,
-        };
+        let refused = |reason| refused(message, reason);
         let (size, largest) = (message.data.len(), self.options.largest_message);
         if size > largest {
             return Err(refused(format!(
@@ -127,6 +119,7 @@ impl Bus {
 
     async fn declare(self: &Arc<Self>, queue: &Queue) -> Result<Source, Trouble> {
         let names = Names::of(queue, &self.options)?;
+        link::runtime()?;
         let late = |_| Trouble::unavailable("declare a queue", "the broker did not answer in time");
         let declared = timeout(PATIENCE, self.declare_patiently(queue, &names)).await;
         match declared.map_err(late).flatten() {
@@ -135,6 +128,7 @@ impl Bus {
                 queue: queue.clone(),
                 names,
                 prefetch,
+                not_aside: AtomicU32::new(0),
             }),
             Err(trouble) => {
                 self.receiving.failed().await;
@@ -176,18 +170,32 @@ impl Bus {
     }
 }
 
+/// The broker would never take a message.
+fn refused(message: &Message, reason: String) -> BusError {
+    BusError::Refused {
+        id: message.id.clone(),
+        name: message.name.clone(),
+        reason,
+    }
+}
+
 impl Publisher for RabbitMqBus {
     /// Publishes all of the messages at once, and waits until the broker has them on disk. When one of them is refused,
-    /// none is published.
+    /// none is published, but for the first time that the broker says that one is too large for it.
+    ///
+    /// Dropped while the broker takes no messages, it publishes nothing. Dropped later, it adds nothing to what is on
+    /// its way.
     async fn publish(&self, messages: &[Message]) -> Result<Published, BusError> {
         if messages.is_empty() {
             return Ok(Published::all());
         }
         let outgoing = messages.iter().map(|message| self.bus.outgoing(message));
         let batch = outgoing.collect::<Result<Vec<_>, _>>()?;
-        let unheard = self.bus.publishing.publish(batch).await;
-        let unheard = unheard.map_err(|trouble| trouble.at(&self.bus.location))?;
-        Ok(Published::but(unheard))
+        match self.bus.publishing.publish(batch).await {
+            Ok(unheard) => Ok(Published::but(unheard)),
+            Err(Trouble::Refused { index, reason }) => Err(refused(&messages[index], reason)),
+            Err(trouble) => Err(trouble.at(&self.bus.location)),
+        }
     }
 }
 

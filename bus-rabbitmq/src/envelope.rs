@@ -3,7 +3,7 @@
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use midgard::Timestamp;
-use midgard::bus::{ForeignMessage, Message};
+use midgard::bus::{ForeignMessage, Message, Purpose};
 use std::collections::BTreeMap;
 
 /// What the headers of attributes begin with; the second is what some AMQP clients write instead.
@@ -49,7 +49,22 @@ pub(crate) fn properties(message: &Message) -> BasicProperties {
     if let Some(time) = message.time {
         properties = properties.with_timestamp(time.as_micros() / 1_000_000);
     }
+    if let Some(left) = time_left(message)
+        && let Ok(left) = ShortString::try_new(left.to_string())
+    {
+        properties = properties.with_expiration(left);
+    }
     properties.with_headers(headers)
+}
+
+/// For how many milliseconds somebody still waits for what comes of a command, if that is known. The broker takes no more than
+/// some weeks, and what lasts longer need not be told.
+fn time_left(message: &Message) -> Option<u64> {
+    const LONGEST: u64 = 24 * 3600 * 1000;
+    let expires = message.expires?.as_micros();
+    let left = expires.saturating_sub(Timestamp::now().as_micros()) / 1000;
+    let is_command = matches!(message.purpose, Purpose::Command { .. });
+    (is_command && left <= LONGEST).then_some(left)
 }
 
 /// Reads what came: in the binary mode of CloudEvents, or in the structured one.

@@ -56,12 +56,16 @@
 //!   fails is a [`BusError::Unavailable`](midgard::bus::BusError::Unavailable). What was declared is made again, should it be gone; no
 //!   topic is removed then, so that an old version of a service that connects anew takes nothing from a new one.
 //! - Publishing and receiving have a connection each, since a broker that runs out of memory stops those that publish.
-//!   Publishing waits then, and says so in the log.
+//!   Publishing waits then, and says so in the log. Who gives up meanwhile publishes nothing later, but for the few messages
+//!   that were on their way when the broker stopped.
+//! - A command whose sender waits for the answer only so long expires at the broker (`expiration`), which puts it with the dead
+//!   letters then.
+//! - When a message cannot be set aside, its receiver begins anew, with growing waits, and is given it again.
 //! - When a queue is declared for the first time, that takes 3.5 s: as long as a broker of RabbitMQ 3 may take until the new
 //!   queue would survive a crash.
 //!
-//! Not promised: order after a message that the broker refuses to take (`nack`, as a policy with `max-length`
-//! and `reject-publish` makes it do), and *one at work* while nodes of a cluster cannot see each other.
+//! Not promised: order around the first message that the broker refuses to take (`nack`, as a policy with `max-length`
+//! and `reject-publish` makes it do; from then on messages are sent one by one for a while), and *one at work* while nodes of a cluster cannot see each other.
 
 mod bus;
 mod declared;

@@ -15,7 +15,8 @@ use std::time::Duration;
 #[derive(Clone)]
 #[must_use = "options do nothing until the bus is made of them"]
 pub struct RabbitMqOptions {
-    pub(crate) uri: Result<AMQPUri, String>,
+    /// Or what is wrong with the address, without a word of it.
+    pub(crate) uri: Result<AMQPUri, &'static str>,
     pub(crate) exchange: String,
     pub(crate) queue_prefix: String,
     pub(crate) connection_name: String,
@@ -27,7 +28,7 @@ pub struct RabbitMqOptions {
 
 impl RabbitMqOptions {
     pub(crate) fn new(url: &str) -> Self {
-        let mut uri = url.parse::<AMQPUri>();
+        let mut uri = parse(url);
         if let Ok(uri) = &mut uri {
             uri.query.heartbeat.get_or_insert(10);
         }
@@ -100,14 +101,15 @@ impl RabbitMqOptions {
         self
     }
 
-    /// Trusts certificates of this authority too, for `amqps://` addresses: one or several, as PEM.
+    /// Trusts certificates of this authority too, for `amqps://` addresses: one or several, as PEM. With `amqp://`, which
+    /// encrypts nothing, the bus is not made.
     pub fn certificate_authority(mut self, pem: impl Into<String>) -> Self {
         self.tls.cert_chain = Some(pem.into());
         self
     }
 
     /// Shows this certificate to the broker: the certificate, with those that lead to its authority, and its key,
-    /// both as PEM.
+    /// both as PEM. For `amqps://` addresses only, too.
     pub fn client_identity(
         mut self,
         certificate: impl Into<Vec<u8>>,
@@ -130,6 +132,16 @@ impl RabbitMqOptions {
         Ok(bus)
     }
 
+    /// Why the bus cannot be made of these.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let uri = self.uri.as_ref().map_err(|reason| (*reason).to_owned())?;
+        let has_tls = self.tls.cert_chain.is_some() || self.tls.identity.is_some();
+        if has_tls && uri.scheme == AMQPScheme::AMQP {
+            return Err("certificates are given, and amqp:// encrypts nothing; begin the address with amqps://, or leave the certificates out".to_owned());
+        }
+        Ok(())
+    }
+
     /// Where the broker is, without the password.
     pub(crate) fn location(&self) -> String {
         let Ok(uri) = &self.uri else {
@@ -147,6 +159,19 @@ impl RabbitMqOptions {
         let vhost = uri.vhost.trim_start_matches('/');
         format!("{scheme}://{user}@{host}:{port}/{vhost}")
     }
+}
+
+/// What an address says. An error has no word of it: where it is written in another way than it should be, any part of it may be
+/// the password.
+fn parse(url: &str) -> Result<AMQPUri, &'static str> {
+    const NONE: &str = "it is no address of a RabbitMQ broker; one is amqp://user:password@host:5672/vhost, or amqps://.. with TLS, and what is no letter or digit in the password is percent-encoded";
+    const AT: &str = "its address has an `@` behind the host; percent-encode what is no letter or digit in the user, the password and the virtual host: `/` is %2F, and `@` is %40";
+    let (_, rest) = url.split_once("://").ok_or(NONE)?;
+    let host_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    if rest[host_ends..].contains('@') {
+        return Err(AT);
+    }
+    url.parse().map_err(|_| NONE)
 }
 
 /// Without what is secret.

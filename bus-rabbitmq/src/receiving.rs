@@ -15,13 +15,17 @@ use midgard::bus::{BusError, Deliveries, Queue, Received};
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 /// For how long the broker may take to let a receiver begin.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether the channel is still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What comes out of a queue of a [`RabbitMqBus`](crate::RabbitMqBus).
 pub struct RabbitMqDeliveries {
@@ -36,6 +40,8 @@ pub(crate) struct Source {
     pub(crate) names: Names,
     /// How many messages the broker sends ahead; what the receiver may have at once is no more than the queue says.
     pub(crate) prefetch: u16,
+    /// How often in a row a message could not be set aside.
+    pub(crate) not_aside: AtomicU32,
 }
 
 enum State {
@@ -44,9 +50,30 @@ enum State {
     Consuming(Box<Consuming>),
 }
 
+/// The channel over which messages come, as those share it that are not settled yet.
+pub(crate) struct Line {
+    pub(crate) channel: Channel,
+    /// Why it was given up here.
+    trouble: Mutex<Option<Trouble>>,
+}
+
+impl Line {
+    /// Gives it up, so that all that is not settled comes again: over another one, and after a while.
+    pub(crate) fn give_up(&self, trouble: Trouble) {
+        let mut why = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        why.get_or_insert(trouble);
+        link::close(&self.channel);
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        let mut why = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        why.take()
+    }
+}
+
 /// One channel, until it is lost.
 struct Consuming {
-    channel: Channel,
+    line: Arc<Line>,
     consumer: Consumer,
     /// What was sent ahead.
     waiting: VecDeque<Delivery>,
@@ -100,7 +127,10 @@ impl Source {
         let consumer = channel.basic_consume(queue, tag, options, FieldTable::default());
         Ok(Box::new(Consuming {
             consumer: consumer.await.map_err(failed)?,
-            channel,
+            line: Arc::new(Line {
+                channel,
+                trouble: Mutex::default(),
+            }),
             waiting: VecDeque::new(),
             room: Arc::new(Semaphore::new(self.queue.in_flight().into())),
         }))
@@ -113,9 +143,13 @@ impl Consuming {
         let lost = |why: &str| Trouble::unavailable("receive", why);
         loop {
             // What was sent ahead over a channel that is gone now belongs to another receiver.
-            if !self.channel.status().connected() {
-                return match self.consumer.next().await {
-                    Some(Err(error)) => Err(Trouble::new("receive", error)),
+            if !self.line.channel.status().connected() {
+                if let Some(trouble) = self.line.trouble() {
+                    return Err(trouble);
+                }
+                // The client may not say why.
+                return match timeout(LOOK, self.consumer.next()).await {
+                    Ok(Some(Err(error))) => Err(Trouble::new("receive", error)),
                     _ => Err(lost("the connection was lost")),
                 };
             }
@@ -133,6 +167,8 @@ impl Consuming {
                     None => return Err(lost("the broker ended it: the queue was removed or has moved")),
                 },
                 _ = self.room.acquire(), if !self.waiting.is_empty() => {}
+                // Nor does it always say that it is gone.
+                () = sleep(LOOK) => {}
             }
         }
     }
@@ -140,12 +176,13 @@ impl Consuming {
 
 impl Drop for Consuming {
     fn drop(&mut self) {
-        link::close(&self.channel);
+        link::close(&self.line.channel);
     }
 }
 
 impl Deliveries for RabbitMqDeliveries {
     async fn next(&mut self) -> Result<Received, BusError> {
+        link::runtime().map_err(|trouble| trouble.at(&self.source.bus.location))?;
         loop {
             let trouble = match &mut self.state {
                 State::Opening(opening) => match opening.await {
@@ -156,7 +193,10 @@ impl Deliveries for RabbitMqDeliveries {
                     Err(trouble) => trouble,
                 },
                 State::Consuming(consuming) => match consuming.next().await {
-                    Ok((delivery, room)) => return Ok(self.received(delivery, room)),
+                    Ok((delivery, room)) => {
+                        let line = Arc::clone(&consuming.line);
+                        return Ok(self.received(delivery, line, room));
+                    }
                     Err(trouble) => {
                         self.source.bus.receiving.failed().await;
                         trouble
@@ -170,10 +210,15 @@ impl Deliveries for RabbitMqDeliveries {
 }
 
 impl RabbitMqDeliveries {
-    fn received(&self, delivery: Delivery, room: OwnedSemaphorePermit) -> Received {
+    fn received(
+        &self,
+        delivery: Delivery,
+        line: Arc<Line>,
+        room: OwnedSemaphorePermit,
+    ) -> Received {
         let content = envelope::read(&delivery.properties, &delivery.data);
         let is_redelivered = delivery.redelivered;
-        let settling = Settling::new(Arc::clone(&self.source), delivery, room);
+        let settling = Settling::new(Arc::clone(&self.source), line, delivery, room);
         Received::new(content, is_redelivered, settling)
     }
 }
@@ -200,7 +245,14 @@ impl Drop for RabbitMqDeliveries {
                     return;
                 };
                 let queue = source.names.queue.clone();
-                if channel.queue_delete(queue, unused).await.is_ok() {
+                let deleted = async {
+                    let deleted = channel.queue_delete(queue, unused).await;
+                    deleted.map_err(|error| Trouble::new("remove a queue", error))
+                };
+                if link::while_open(&channel, "remove a queue", deleted)
+                    .await
+                    .is_ok()
+                {
                     return;
                 }
                 sleep(Duration::from_millis(wait)).await;

@@ -1,8 +1,9 @@
 //! What becomes of messages that were received.
 
 use crate::envelope;
+use crate::link;
 use crate::publishing::Outgoing;
-use crate::receiving::Source;
+use crate::receiving::{Line, Source};
 use crate::topology;
 use crate::trouble::Trouble;
 use lapin::Acker;
@@ -13,16 +14,22 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use midgard::bus::{BusError, Settle, Verdict};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::sleep;
 
 /// The longest reason that is kept, in bytes.
 const REASON: usize = 4096;
 /// Headers that are instructions to the broker, and must not be followed again.
 const INSTRUCTIONS: [&str; 2] = ["CC", "BCC"];
 
+const SET_ASIDE: &str = "set a message aside";
+const ACKNOWLEDGE: &str = "acknowledge a message";
+
 /// Settles a message.
 pub(crate) struct Settling {
     source: Arc<Source>,
+    line: Arc<Line>,
     acker: Acker,
     /// Room for another message, once this one is settled; `None` when it was given back.
     room: Option<OwnedSemaphorePermit>,
@@ -39,9 +46,15 @@ struct Original {
 }
 
 impl Settling {
-    pub(crate) fn new(source: Arc<Source>, delivery: Delivery, room: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(
+        source: Arc<Source>,
+        line: Arc<Line>,
+        delivery: Delivery,
+        room: OwnedSemaphorePermit,
+    ) -> Self {
         Settling {
             source,
+            line,
             acker: delivery.acker,
             room: Some(room),
             original: Original {
@@ -53,34 +66,79 @@ impl Settling {
         }
     }
 
-    async fn acknowledge(mut self) -> Result<(), Trouble> {
-        match self.acker.ack(BasicAckOptions::default()).await {
-            Ok(true) => {
-                // Gives the room back.
-                drop(self.room.take());
-                Ok(())
-            }
-            Ok(false) => Err(Trouble::unavailable(
-                "acknowledge a message",
-                "it came over a connection that is gone, and is delivered again",
-            )),
-            Err(error) => Err(Trouble::new("acknowledge a message", error)),
+    async fn acknowledge(&mut self) -> Result<(), Trouble> {
+        let acknowledged = async {
+            let acknowledged = self.acker.ack(BasicAckOptions::default()).await;
+            acknowledged.map_err(|error| Trouble::new(ACKNOWLEDGE, error))
+        };
+        if link::while_open(&self.line.channel, ACKNOWLEDGE, acknowledged).await? {
+            // Gives the room back.
+            drop(self.room.take());
+            return Ok(());
         }
+        let why = "it came over a connection that is gone, and is delivered again";
+        Err(Trouble::unavailable(ACKNOWLEDGE, why))
     }
 
     /// Puts it with the dead letters, and only then takes it out of its queue.
-    async fn set_aside(mut self, reason: &str) -> Result<(), Trouble> {
-        let original = std::mem::take(&mut self.original);
-        let bus = &self.source.bus;
-        let channel = bus.receiving.channel().await?;
-        topology::declare_dead(&channel, &self.source.names).await?;
-        let letter = original.letter(reason, self.source.names.dead.clone());
-        let unheard = bus.publishing.publish(vec![letter]).await?;
-        if !unheard.is_empty() {
-            let why = format!("the queue \"{}\" went away", self.source.names.dead);
-            return Err(Trouble::unavailable("set a message aside", why));
+    ///
+    /// Where that fails, it stays with this receiver, as far as the broker knows, and its room is gone. So the receiver begins
+    /// anew, after a wait, and is given it again.
+    async fn set_aside(&mut self, reason: &str) -> Result<(), Trouble> {
+        let giving_up = GivingUp(Some(Arc::clone(&self.line)));
+        match self.put_aside(reason).await {
+            Ok(()) => {
+                self.source.not_aside.store(0, Ordering::Release);
+                giving_up.forget();
+                self.acknowledge().await
+            }
+            Err(trouble) => {
+                let failures = self.source.not_aside.fetch_add(1, Ordering::AcqRel);
+                // Whatever comes again counts towards the delivery limit.
+                sleep(link::wait(failures.saturating_add(3))).await;
+                self.line.give_up(trouble.clone());
+                Err(trouble)
+            }
         }
-        self.acknowledge().await
+    }
+
+    async fn put_aside(&mut self, reason: &str) -> Result<(), Trouble> {
+        let original = std::mem::take(&mut self.original);
+        let (bus, names) = (&self.source.bus, &self.source.names);
+        let channel = bus.receiving.channel().await?;
+        let declared = topology::declare_dead(&channel, names);
+        link::while_open(&channel, SET_ASIDE, declared).await?;
+        let letter = original.letter(reason, names.dead.clone());
+        match bus.publishing.publish(vec![letter]).await {
+            Ok(unheard) if unheard.is_empty() => Ok(()),
+            Ok(_) => {
+                let why = format!("the queue \"{}\" went away", names.dead);
+                Err(Trouble::unavailable(SET_ASIDE, why))
+            }
+            Err(Trouble::Refused { reason, .. } | Trouble::Full { reason, .. }) => {
+                let why = format!("the queue \"{}\" does not take it: {reason}", names.dead);
+                Err(Trouble::unavailable(SET_ASIDE, why))
+            }
+            Err(trouble) => Err(trouble),
+        }
+    }
+}
+
+/// Gives the receiver's channel up when it is dropped: a message was not set aside.
+struct GivingUp(Option<Arc<Line>>);
+
+impl GivingUp {
+    fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for GivingUp {
+    fn drop(&mut self) {
+        if let Some(line) = self.0.take() {
+            let why = "the program gave it up in the middle";
+            line.give_up(Trouble::unavailable(SET_ASIDE, why));
+        }
     }
 }
 
@@ -146,14 +204,15 @@ fn plain(given: &BasicProperties) -> BasicProperties {
 
 impl Settle for Settling {
     fn settle(
-        self: Box<Self>,
+        mut self: Box<Self>,
         verdict: Verdict,
     ) -> Pin<Box<dyn Future<Output = Result<(), BusError>> + Send>> {
         Box::pin(async move {
             let location = self.source.bus.location.clone();
-            let settled = match verdict {
-                Verdict::Acknowledge => self.acknowledge().await,
-                Verdict::SetAside { reason } => self.set_aside(&reason).await,
+            let settled = match (link::runtime(), verdict) {
+                (Err(trouble), _) => Err(trouble),
+                (Ok(_), Verdict::Acknowledge) => self.acknowledge().await,
+                (Ok(_), Verdict::SetAside { reason }) => self.set_aside(&reason).await,
             };
             settled.map_err(|trouble| trouble.at(&location))
         })

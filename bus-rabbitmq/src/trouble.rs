@@ -11,6 +11,14 @@ pub(crate) enum Trouble {
     Unavailable { action: &'static str, cause: Cause },
     /// Trying again does not help.
     Unusable { reason: String },
+    /// The broker would never take the message of this index.
+    Refused { index: usize, reason: String },
+    /// The broker took only so many of the first messages. Of those, these are in no queue.
+    Full {
+        confirmed: usize,
+        unheard: Vec<usize>,
+        reason: String,
+    },
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -65,7 +73,20 @@ impl Trouble {
                     Cause::Other(_) => Box::new(cause),
                 },
             },
-            Trouble::Unusable { reason } => BusError::Unusable { location, reason },
+            // Only who publishes messages of others knows them by their index.
+            Trouble::Unusable { reason } | Trouble::Refused { reason, .. } => {
+                BusError::Unusable { location, reason }
+            }
+            Trouble::Full {
+                confirmed,
+                unheard,
+                reason,
+            } => BusError::Full {
+                location,
+                confirmed,
+                unheard,
+                reason,
+            },
         }
     }
 }
@@ -93,6 +114,21 @@ fn reason(error: &lapin::Error) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// The largest payload that the broker takes, when it says that one is larger: "message size 17 larger than configured max
+/// size 16".
+pub(crate) fn largest_message(error: &lapin::Error) -> Option<usize> {
+    let ErrorKind::ProtocolError(said) = error.kind() else {
+        return None;
+    };
+    let said = said.get_message().as_str();
+    if !is(error, AMQPSoftError::PRECONDITIONFAILED) || !said.contains("message size") {
+        return None;
+    }
+    let (_, largest) = said.rsplit_once("max size ")?;
+    let digits = largest.find(|c: char| !c.is_ascii_digit());
+    largest[..digits.unwrap_or(largest.len())].parse().ok()
 }
 
 /// Something was declared that is there already, and is different.

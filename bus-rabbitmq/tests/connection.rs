@@ -8,7 +8,12 @@ use common::{Client, runtime};
 use midgard::bus::{BusError, Deliveries, Message, Publisher, Queue, Subscriber, Topic};
 use midgard_bus_rabbitmq::RabbitMqBus;
 use midgard_test_servers as servers;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 fn message(number: usize) -> Message {
     Message::event("tests", "counted", 1, number.to_string().into_bytes()).with_key("key")
@@ -105,11 +110,40 @@ fn what_cannot_be_used_says_what_to_do() {
             "{error}"
         );
 
-        let error = RabbitMqBus::connect("http://user:secret@host")
-            .await
-            .unwrap_err();
+        // Written as they should not be: with letters that are to be percent-encoded, and without a scheme.
+        for none in [
+            "http://user:secret@host",
+            "user:secret@host",
+            "secret:secret@host",
+            "secret://secret:secret@host",
+            "amqp:user:secret@host",
+            "amqp://user:secret",
+            "amqp://user:se/cret@host:5672/%2f",
+            "amqp://user:12/secret@host:5672/%2f",
+            "amqp://user:12?secret@host:5672/%2f",
+            "amqp://user:12#secret@host:5672/%2f",
+            "amqp://user:secret@host:port/%2f",
+            "amqp://user:secret@host:5672/%2f?heartbeat=secret",
+            "amqp://user:sec%FFret@host:5672/%2f",
+        ] {
+            let options = RabbitMqBus::options(none);
+            let error = options.clone().connect().await.unwrap_err();
+            assert!(matches!(error, BusError::Unusable { .. }), "{error:?}");
+            let said = format!("{options:?} {}", everything(&error));
+            assert!(
+                !said.contains("cret") && !said.contains("sec"),
+                "{none}: {said}"
+            );
+        }
+        let (right, _) = address.split_once('@').unwrap();
+        let odd = format!("{right},a@b:c@127.0.0.1:1/%2f");
+        let said = everything(&RabbitMqBus::connect(&odd).await.unwrap_err());
+        assert!(!said.contains("a@b"), "{said}");
+
+        let options = RabbitMqBus::options(&address).certificate_authority("a certificate");
+        let error = RabbitMqBus::new(options).unwrap_err();
         assert!(matches!(error, BusError::Unusable { .. }), "{error:?}");
-        assert!(!everything(&error).contains("secret"), "{error:?}");
+        assert!(error.to_string().contains("amqps://"), "{error}");
 
         let bus = RabbitMqBus::connect(&address).await.unwrap();
         bus.declare(&queue("made-before")).await.unwrap();
@@ -196,4 +230,154 @@ fn message_that_comes_back_too_often_is_kept_aside() {
         }
         assert_eq!(found[0].delivery.data, b"it kills");
     });
+}
+
+#[test]
+fn outside_of_a_runtime_it_says_so() {
+    let Some(broker) = servers::shared_rabbitmq("outside_of_a_runtime_it_says_so") else {
+        return;
+    };
+    let bus = RabbitMqBus::new(RabbitMqBus::options(&broker.address())).unwrap();
+    let says_so = |error: BusError| {
+        assert!(matches!(error, BusError::Unusable { .. }), "{error:?}");
+        let said = error.to_string();
+        assert!(said.contains("outside of a tokio runtime"), "{said}");
+    };
+    let queue = Queue::new("outside", [Topic::event("outside")]);
+    let sent = [Message::event("tests", "outside", 1, b"1".to_vec())];
+    // A connection that is there changes nothing.
+    for _ in 0..2 {
+        says_so(midgard::block_on(bus.publish(&sent)).unwrap_err());
+        says_so(midgard::block_on(bus.declare(&queue)).unwrap_err());
+        says_so(midgard::block_on(bus.subscribe(&queue)).unwrap_err());
+        runtime().block_on(bus.declare(&queue)).unwrap();
+    }
+    let (mut deliveries, received) = runtime().block_on(async {
+        let mut deliveries = bus.subscribe(&queue).await.unwrap();
+        bus.publish(&sent).await.unwrap();
+        let received = deliveries.next().await.unwrap();
+        (deliveries, received)
+    });
+    says_so(midgard::block_on(deliveries.next()).unwrap_err());
+    says_so(midgard::block_on(received.acknowledge()).unwrap_err());
+}
+
+/// An attempt that goes on after its caller has given up tells the next one what came of it once, not for ever.
+#[test]
+fn attempt_that_was_given_up_is_followed_by_others() {
+    runtime().block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("amqp://guest:guest@{}/%2f", listener.local_addr().unwrap());
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let counting = Arc::clone(&accepted);
+        tokio::spawn(async move {
+            loop {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                counting.fetch_add(1, Ordering::SeqCst);
+                // It takes what a client says first, and hangs up a little later.
+                let _ = socket.read(&mut [0; 8]).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        });
+        let bus = RabbitMqBus::new(RabbitMqBus::options(&address)).unwrap();
+        let given_up = timeout(Duration::from_millis(50), bus.publish(&[message(0)])).await;
+        assert!(given_up.is_err(), "it is still at it");
+        let others = async {
+            let mut before = accepted.load(Ordering::SeqCst);
+            for _ in 0..3 {
+                while accepted.load(Ordering::SeqCst) <= before {
+                    let error = bus.publish(&[message(0)]).await.unwrap_err();
+                    assert!(matches!(error, BusError::Unavailable { .. }), "{error:?}");
+                }
+                before = accepted.load(Ordering::SeqCst);
+            }
+        };
+        let tried = timeout(Duration::from_secs(60), others).await;
+        tried.expect("it is tried again");
+    });
+}
+
+/// A client that is told to acknowledge in the moment in which its connection ends may forget it.
+#[test]
+fn acknowledgements_come_to_an_end_when_their_connection_does() {
+    let Some(broker) =
+        servers::shared_rabbitmq("acknowledgements_come_to_an_end_when_their_connection_does")
+    else {
+        return;
+    };
+    let rounds = std::env::var("ROUNDS").map_or(20, |rounds| rounds.parse().unwrap());
+    runtime().block_on(async {
+        let (_, port) = broker
+            .address()
+            .rsplit_once(':')
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .unwrap();
+        let port = port.split('/').next().unwrap().to_owned();
+        let proxy = Proxy::start(format!("127.0.0.1:{port}")).await;
+        let address = format!("amqp://guest:guest@{}/%2f", proxy.address);
+        let options = RabbitMqBus::options(&address).settle_time(Duration::ZERO);
+        let bus = RabbitMqBus::new(options).unwrap();
+        let queue = Queue::new("cut", [Topic::event("cut")]).with_in_flight(200);
+        let mut deliveries = bus.subscribe(&queue).await.unwrap();
+        let mut number = 0;
+        for _ in 0..rounds {
+            let batch: Vec<_> = (0..200)
+                .map(|_| {
+                    number += 1;
+                    Message::event("tests", "cut", 1, number.to_string().into_bytes())
+                })
+                .collect();
+            while bus.publish(&batch).await.is_err() {}
+            let mut received = Vec::new();
+            while received.len() < 200 {
+                let next = timeout(Duration::from_secs(30), deliveries.next()).await;
+                received.extend(next.expect("it comes, or an error"));
+            }
+            // All the time, some of them are acknowledged while the connection ends.
+            let mut settling = tokio::task::JoinSet::new();
+            for (index, received) in received.into_iter().enumerate() {
+                settling.spawn(async move {
+                    tokio::time::sleep(Duration::from_micros(index as u64 * 40)).await;
+                    received.acknowledge().await
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(4)).await;
+            proxy.cut();
+            let settled = timeout(Duration::from_secs(20), settling.join_all()).await;
+            settled.expect("each comes to an end");
+        }
+    });
+}
+
+/// Carries connections to a broker, and cuts them.
+struct Proxy {
+    address: std::net::SocketAddr,
+    cut: Arc<tokio::sync::watch::Sender<()>>,
+}
+
+impl Proxy {
+    async fn start(to: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let cut = Arc::new(tokio::sync::watch::Sender::new(()));
+        let cutting = Arc::clone(&cut);
+        tokio::spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let (to, mut cut) = (to.clone(), cutting.subscribe());
+                tokio::spawn(async move {
+                    let mut broker = TcpStream::connect(to).await.unwrap();
+                    tokio::select! {
+                        _ = tokio::io::copy_bidirectional(&mut client, &mut broker) => {}
+                        _ = cut.changed() => {}
+                    }
+                });
+            }
+        });
+        Proxy { address, cut }
+    }
+
+    fn cut(&self) {
+        self.cut.send_replace(());
+    }
 }

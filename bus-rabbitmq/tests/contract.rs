@@ -24,6 +24,7 @@ impl BusFixture for Broker {
     type Bus = RabbitMqBus;
 
     const TOO_LARGE: Option<usize> = Some((16 << 20) + 1);
+    const LARGEST_STRANGER: usize = 16 << 20;
 
     fn new(case: &str) -> Option<Self> {
         let broker = servers::shared_rabbitmq(case)?;

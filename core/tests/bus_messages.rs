@@ -18,6 +18,7 @@ fn full(purpose: Purpose) -> Message {
         .with_key("customer-4")
         .with_id("17");
     message.time = Some(Timestamp::from_micros(1_764_000_000_123_456));
+    message.expires = Some(Timestamp::from_micros(1_765_000_000_123_456));
     message.reply_to = Some("placement".to_owned());
     message.correlation_id = Some(EventId::new());
     message.causation_id = Some(EventId::new());

@@ -30,6 +30,7 @@ impl BusFixture for Server {
     type Bus = NatsBus;
 
     const TOO_LARGE: Option<usize> = Some(9 << 20);
+    const LARGEST_STRANGER: usize = 8 << 20;
 
     fn new(case: &str) -> Option<Self> {
         let server = midgard_test_servers::shared_nats(case)?;
@@ -82,12 +83,19 @@ impl BusFixture for Server {
         let mut consumer = stream.create_consumer(consumer).await.unwrap();
         let many = consumer.info().await.unwrap().num_pending;
         let mut messages = consumer.messages().await.unwrap();
-        let mut found = Vec::new();
+        let mut found: Vec<SetAside> = Vec::new();
         for _ in 0..many {
             let message = messages.next().await.unwrap().unwrap();
             let headers = message.headers.as_ref().unwrap();
             let reason = headers.get("Midgard-Reason").unwrap().as_str();
             let reason = percent_decode_str(reason).decode_utf8().unwrap();
+            let part = headers.get("Midgard-Part").map(|part| part.as_str());
+            if let Some(whole) = found.last_mut()
+                && part.is_some_and(|part| !part.starts_with("1/"))
+            {
+                whole.data.extend_from_slice(&message.payload);
+                continue;
+            }
             found.push(SetAside {
                 reason: reason.into_owned(),
                 data: message.payload.to_vec(),

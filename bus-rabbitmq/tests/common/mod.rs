@@ -49,6 +49,16 @@ impl Client {
         assert!(sent.await.unwrap().await.unwrap().is_ack());
     }
 
+    /// Puts a message into a queue; says whether the broker takes it.
+    pub(crate) async fn put(&self, queue: &str, body: &[u8]) -> bool {
+        let (exchange, key) = (ShortString::default(), ShortString::from(queue));
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        let sent = self
+            .channel
+            .basic_publish(exchange, key, options, body, properties);
+        sent.await.unwrap().await.unwrap().is_ack()
+    }
+
     /// All that lies in a queue with one receiver at a time, which cannot be looked into otherwise, within a moment.
     pub(crate) async fn look_into_single(&self, queue: &str) -> Vec<Vec<u8>> {
         let (tag, options) = (ShortString::default(), BasicConsumeOptions::default());

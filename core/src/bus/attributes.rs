@@ -34,6 +34,7 @@ impl Message {
             ("type", Some(Cow::Borrowed(&*self.name))),
             ("datacontenttype", text(JSON)),
             ("time", self.time.map(|time| Cow::Owned(time.to_string()))),
+            ("expirytime", shown(self.expires)),
             ("subject", self.subject.as_deref().map(Cow::Borrowed)),
             ("partitionkey", Some(Cow::Borrowed(&*self.key))),
             (
@@ -117,6 +118,8 @@ fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
         name: must("type")?.to_owned(),
         schema_version,
         time: parsed(given, "time")?,
+        // Others may mean something else by it.
+        expires: get("expirytime").and_then(|time| time.parse().ok()),
         subject: subject.map(ToOwned::to_owned),
         key: get("partitionkey").or(subject).unwrap_or(id).to_owned(),
         purpose,

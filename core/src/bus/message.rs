@@ -20,6 +20,7 @@ use crate::time::Timestamp;
 /// | `name` | `type` | The public name of the event or the command. |
 /// | `schema_version` | `schemaversion` | The version of its payload, from 1; 1 when it is missing. |
 /// | `time` | `time` | When the event was recorded (RFC 3339). |
+/// | `expires` | `expirytime` | From when on nobody waits for what comes of it (RFC 3339). |
 /// | `subject` | `subject` | What it is about: the stream. |
 /// | `key` | `partitionkey` | Messages of one key stay in order. The subject when it is missing, or else the id. |
 /// | `purpose` | `purpose`, `destination` | `event`, `command` or `reply`, and to whom; an event when it is missing. |
@@ -55,6 +56,8 @@ pub struct Message {
     pub schema_version: u32,
     /// When the event was recorded.
     pub time: Option<Timestamp>,
+    /// From when on nobody waits for what comes of it: a command that comes later is refused.
+    pub expires: Option<Timestamp>,
     /// What it is about: the stream.
     pub subject: Option<String>,
     /// Messages of one key stay in order.
@@ -122,6 +125,7 @@ impl Message {
             name: name.into(),
             schema_version,
             time: None,
+            expires: None,
             subject: None,
             purpose,
             reply_to: None,

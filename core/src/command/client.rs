@@ -133,7 +133,7 @@ pub enum AskError {
     Refused(Refused),
     /// There was no answer in time. Whether the command has been handled, or will be, is not known.
     #[error(
-        "no answer to command {id} ({command}) from \"{service}\" within {timeout:?}; it may be handled later: look whether that service runs, and what it has parked"
+        "no answer to command {id} ({command}) from \"{service}\" within {timeout:?}; it may be handled all the same, or be refused as it comes too late: look whether that service runs, and what it has parked"
     )]
     TimedOut {
         /// The id of the command.
@@ -197,6 +197,9 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
     /// Sends a command, and waits for the answer. Dropped while it waits, it waits no longer, and the command is handled all
     /// the same.
     ///
+    /// A command that comes to its service after the timeout is refused there, as nobody waits for its answer; the clock of
+    /// the service decides. On RabbitMQ it does not even come there, but lies with what was set aside.
+    ///
     /// # Errors
     /// [`AskError`].
     pub async fn ask<C: RemoteCommand>(
@@ -222,6 +225,7 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
             .message(id, command, metadata)
             .map_err(SendError::from)?;
         message.reply_to = Some(self.reply_to.clone());
+        message.expires = after(timeout);
         let place = Place::new(self, id);
         let answer = pin!(self.answer::<C>(message, &place));
         let reply = match select(answer, Delay::new(timeout)).await {
@@ -315,6 +319,13 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
             told.await;
         }
     }
+}
+
+/// So long after now.
+fn after(timeout: Duration) -> Option<Timestamp> {
+    let micros = u64::try_from(timeout.as_micros()).ok()?;
+    let after = Timestamp::now().as_micros().checked_add(micros)?;
+    Some(Timestamp::from_micros(after))
 }
 
 /// What the names of queues and topics are made of.

@@ -16,6 +16,7 @@ use crate::projection::HandlerError;
 use crate::record::NewEvent;
 use crate::store::{EntryError, ExpectedVersion};
 use crate::stream_name::StreamName;
+use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
@@ -270,6 +271,8 @@ impl<D: Dispatch> Desk<D> {
             }
             held::park(&self.work, &mut unit, &self.keys, parked.clone()).await?;
             behind = Some(parked);
+        } else if let Some(refused) = too_late(message) {
+            self.refuse(message, &refused, &mut unit)?;
         } else {
             self.run_handler(message, &mut unit).await?;
         }
@@ -375,6 +378,16 @@ pub(super) struct Tries {
     pub(super) troubles: u32,
     /// The last trouble.
     pub(super) last: String,
+}
+
+/// What is told to who has sent a command that nobody waits for any more.
+fn too_late(message: &Message) -> Option<Refused> {
+    let (expires, now) = (message.expires?, Timestamp::now());
+    (is_command(message) && now > expires).then(|| {
+        Refused::new(format!(
+            "it comes too late: its sender waited until {expires}, and it is {now} at the service"
+        ))
+    })
 }
 
 pub(super) fn is_command(message: &Message) -> bool {

@@ -50,3 +50,4 @@ pub(crate) const PANICS_AT_LATE_VERDICTS: u8 = 46;
 pub(crate) const FORGETS_LETTERS: u8 = 47;
 pub(crate) const MIXES_UP_LETTERS: u8 = 48;
 pub(crate) const SKIPS_ONE_AFTER_A_KILL: u8 = 49;
+pub(crate) const KEEPS_NOTHING_LARGE_ASIDE: u8 = 50;

@@ -6,8 +6,8 @@ use futures_timer::Delay;
 use futures_util::FutureExt;
 use futures_util::future::{Either, pending, select};
 use midgard::bus::{
-    BusError, Deliveries, InProcessDeliveries, Message, Queue, Received, Settle, Subscriber,
-    Verdict,
+    BusError, Deliveries, ForeignMessage, InProcessDeliveries, Message, Queue, Received, Settle,
+    Subscriber, Verdict,
 };
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
@@ -87,7 +87,10 @@ impl<const FAULT: u8> Deliveries for Line<FAULT> {
                     _ => {}
                 }
             }
+            let (Ok(Message { data, .. }) | Err(ForeignMessage { data, .. })) = &content;
+            let is_large = data.len() >= 1 << 20;
             let mut settling = Settling::<FAULT> {
+                is_large,
                 server: self.server.clone(),
                 kills: self.kills,
                 message,
@@ -117,6 +120,7 @@ struct Settling<const FAULT: u8> {
     server: Arc<Server>,
     kills: u64,
     message: Option<Message>,
+    is_large: bool,
     settle: Option<Box<dyn Settle>>,
     forgotten: Arc<Mutex<Vec<Box<dyn Settle>>>>,
 }
@@ -155,6 +159,9 @@ impl<const FAULT: u8> Settling<FAULT> {
             (fault::FORGETS_REASONS, Verdict::SetAside { .. }) => Verdict::SetAside {
                 reason: String::new(),
             },
+            (fault::KEEPS_NOTHING_LARGE_ASIDE, Verdict::SetAside { .. }) if self.is_large => {
+                return Err(unavailable("set a message aside"));
+            }
             (fault::KEEPS_NOTHING_ASIDE, _) => Verdict::Acknowledge,
             (fault::SETS_ASIDE_AND_DELIVERS, verdict @ Verdict::SetAside { .. }) => {
                 self.put();

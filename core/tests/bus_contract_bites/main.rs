@@ -93,6 +93,7 @@ caught! {
     gives_up_after_ten: GIVES_UP_AFTER_TEN, by message_comes_again_as_often_as_it_takes;
     forgets_reasons: FORGETS_REASONS, by poison_message_is_set_aside;
     keeps_nothing_aside: KEEPS_NOTHING_ASIDE, by reasons_are_any_texts;
+    keeps_nothing_large_aside: KEEPS_NOTHING_LARGE_ASIDE, by stranger_as_large_as_can_be;
     sets_aside_and_delivers: SETS_ASIDE_AND_DELIVERS, by poison_message_is_set_aside;
     mixes_up_letters: MIXES_UP_LETTERS, by queues_set_aside_for_themselves;
     makes_no_room: FORGETS_VERDICTS, by set_aside_message_makes_room;

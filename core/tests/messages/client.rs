@@ -134,6 +134,23 @@ fn an_answer_that_does_not_come_is_not_waited_for_longer_and_holds_up_nobody_whe
 }
 
 #[test]
+fn a_command_that_comes_when_nobody_waits_any_more_has_no_effect() {
+    let scene = Scene::<MemoryStore>::new();
+    within(scene.midgard(parking()).declare()).unwrap();
+    let client = CommandClient::new("website", scene.bus.clone());
+    for number in 1..=3 {
+        let timeout = Duration::from_millis(20);
+        let late = within(client.ask(&count("ann", number), timeout)).unwrap_err();
+        assert!(matches!(late, AskError::TimedOut { .. }), "{late:?}");
+    }
+    let running = answering(&scene);
+    let answer = within(client.ask(&count("ann", 4), LONG)).unwrap();
+    assert_eq!(answer, Counted { notes: 1 });
+    assert_eq!(noted(&scene.store, "ann"), [4]);
+    running.stop().unwrap();
+}
+
+#[test]
 fn the_reply_to_a_client_that_is_gone_holds_up_nobody() {
     let scene = Scene::<MemoryStore>::new();
     scene.script.close(1);

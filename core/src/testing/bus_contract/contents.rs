@@ -51,6 +51,7 @@ pub(super) async fn every_attribute_survives<F: BusFixture>(fixture: &F) {
     full = full.with_subject("order-7").with_id("id of its own");
     full.schema_version = 41;
     full.time = Some(Timestamp::from_micros(1_764_000_000_123_456));
+    full.expires = Some(Timestamp::from_micros(1_765_000_000_123_456));
     full.reply_to = Some("placement".to_owned());
     full.correlation_id = Some(EventId::new());
     full.causation_id = Some(EventId::new());

@@ -79,6 +79,7 @@ macro_rules! __bus_contract_cases {
                 stranger_with_bytes_that_are_no_text,
                 stranger_of_another_content_type,
                 stranger_with_a_huge_header,
+                stranger_as_large_as_can_be,
                 stranger_with_broken_json,
                 stranger_with_a_batch_of_events,
                 event_as_one_json_text_is_read,

@@ -37,6 +37,9 @@ pub trait BusFixture: Send + Sync + 'static {
     /// The size of a payload that is refused; `None` when the bus takes any.
     const TOO_LARGE: Option<usize>;
 
+    /// The largest payload that a [stranger](Stranger) can send, in bytes, where there is a limit.
+    const LARGEST_STRANGER: usize = 1 << 20;
+
     /// For how long a case listens when nothing must come.
     const QUIET: Duration = Duration::from_millis(300);
 
@@ -57,7 +60,7 @@ pub trait BusFixture: Send + Sync + 'static {
     /// Sends what a stranger sends: with a client of the broker, past the code of the bus.
     fn send(&self, topic: &Topic, stranger: Stranger) -> impl Future<Output = ()>;
 
-    /// What was set aside from the queue of this name, the oldest first; it stays there.
+    /// What was set aside from the queue of this name, the oldest first; it stays there. What is kept in parts is one.
     fn set_aside(&self, queue: &str) -> impl Future<Output = Vec<SetAside>>;
 
     /// Kills the broker: `kill -9`.

@@ -142,6 +142,14 @@ pub(super) async fn stranger_with_a_huge_header<F: BusFixture>(fixture: &F) {
     is_foreign(fixture, stranger).await;
 }
 
+pub(super) async fn stranger_as_large_as_can_be<F: BusFixture>(fixture: &F) {
+    let stranger = Stranger {
+        body: vec![b'7'; F::LARGEST_STRANGER],
+        ..Stranger::default()
+    };
+    is_foreign(fixture, stranger).await;
+}
+
 pub(super) async fn stranger_with_broken_json<F: BusFixture>(fixture: &F) {
     let stranger = Stranger {
         content_type: Some(STRUCTURED.to_owned()),
