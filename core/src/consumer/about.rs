@@ -1,6 +1,6 @@
 //! What is written down about a consumer as a whole.
 
-use super::coverage::Coverage;
+use super::coverage::{Coverage, Covered};
 use super::notes::{self, NoteError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -26,6 +26,9 @@ pub(crate) struct AboutProjection {
     pub(crate) last: u32,
     /// How often someone asked for a rebuild.
     pub(crate) rebuilds: u32,
+    /// The newest version of each event that whoever keeps the views up to date can read.
+    #[serde(default, skip_serializing_if = "Covered::is_empty")]
+    pub(crate) reads: Covered,
 }
 
 /// One generation, and what it is made with.

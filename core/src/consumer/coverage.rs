@@ -12,14 +12,14 @@ use crate::codec::{DecodeError, DecodeReason};
 use crate::error::LoadError;
 use crate::place::LogId;
 use crate::projection::{ProjectError, ViewStore};
-use crate::query::Query;
+use crate::query::{Query, QueryItem};
 use crate::record::RecordedEventRef;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 /// Stands for the names of all events.
-const ALL: &str = "*";
+pub(crate) const ALL: &str = "*";
 
 /// The events that a release handles, by name, each with the newest version that it can read; zero when none.
 pub(crate) type Covered = BTreeMap<String, u32>;
@@ -52,7 +52,7 @@ pub(crate) fn covered<'n>(
             .map(|(name, version)| (name.to_owned(), version))
             .collect();
     }
-    let names = items.iter().flat_map(|item| item.names());
+    let names = items.iter().flat_map(QueryItem::names);
     names
         .map(|name| {
             (
@@ -69,6 +69,13 @@ pub(crate) fn can_read(covered: &Covered, name: &str, version: u32) -> bool {
 }
 
 impl Coverage {
+    /// The names of the events that are covered, and that a release cannot handle.
+    pub(crate) fn lacks(&self, own: &Covered) -> BTreeSet<String> {
+        let events = self.events.iter();
+        let lacking = events.filter(|(name, version)| !can_read(own, name, **version));
+        lacking.map(|(name, _)| name.clone()).collect()
+    }
+
     /// What is covered when a release joins; the second is what is new of it.
     fn joined(
         &self,
@@ -77,16 +84,13 @@ impl Coverage {
     ) -> Result<(Self, Vec<String>), Trouble> {
         let mut next = self.clone();
         let mut lacks = Vec::new();
-        for (name, version) in &self.events {
-            if can_read(own, name, *version) {
-                continue;
-            }
-            if options.has_dropped(name) {
+        for name in self.lacks(own) {
+            if options.has_dropped(&name) {
                 tracing::warn!(event = name, "this event is given up on purpose");
-                next.events.remove(name);
-                next.dropped.insert(name.clone());
+                next.events.remove(&name);
+                next.dropped.insert(name);
             } else {
-                lacks.push(lack(name, *version, own.contains_key(name)));
+                lacks.push(lack(&name, self.events[&name], own.contains_key(&name)));
             }
         }
         if !lacks.is_empty() {
@@ -115,6 +119,22 @@ fn lack(name: &str, version: u32, is_known: bool) -> String {
         name if is_known => format!("version {version} of \"{name}\""),
         name => format!("\"{name}\""),
     }
+}
+
+/// The events that a release cannot read in the version that another has noted to read, and has not given up.
+pub(crate) fn lacks_versions(
+    noted: &Covered,
+    own: &Covered,
+    options: &ConsumerOptions,
+) -> Option<Trouble> {
+    let lacks: Vec<String> = noted
+        .iter()
+        .filter(|(name, version)| {
+            own.contains_key(*name) && !can_read(own, name, **version) && !options.has_dropped(name)
+        })
+        .map(|(name, version)| lack(name, *version, true))
+        .collect();
+    (!lacks.is_empty()).then(|| Trouble::Lacks(lacks.join(", ")))
 }
 
 /// Takes a release in among those who move the checkpoints of a consumer, as part of a transaction: what it covers is

@@ -256,10 +256,15 @@ impl Checkpoint {
         };
         let is_new = first.position < reached.0;
         first.position = first.position.max(reached.0);
-        if first.position >= first.end {
-            self.behind.remove(0);
-        }
         is_new
+    }
+
+    /// Drops what is no longer behind; says whether there was any. Not in the midst of a batch: what comes next then was
+    /// not in it.
+    pub(crate) fn drop_finished(&mut self) -> bool {
+        let before = self.behind.len();
+        self.behind.retain(|behind| behind.position < behind.end);
+        self.behind.len() < before
     }
 }
 

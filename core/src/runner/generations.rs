@@ -3,6 +3,7 @@
 use super::projection::Projected;
 use crate::consumer::about::{AboutProjection, Built};
 use crate::consumer::control::{Control, Mode, give_way};
+use crate::consumer::coverage;
 use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
 use crate::consumer::track::Trouble;
@@ -23,6 +24,8 @@ pub(super) enum Next {
     },
     /// A newer release has made the views, or does so where this one cannot keep the old ones up to date.
     Outdated { newer: u32 },
+    /// Another release reads newer versions of events: it keeps up to date what this one would leave out of the views.
+    Lacks { seen: Plan, trouble: Trouble },
     /// The views that this program kept were replaced by those of another definition and the same version.
     Replaced,
 }
@@ -47,6 +50,15 @@ pub(super) async fn next<S: Store, P: Projection>(
         Some(text) => notes::read(&key, text)?,
         None => AboutProjection::default(),
     };
+    let own = projected.covers();
+    if let Some(trouble) = coverage::lacks_versions(&about.reads, &own, projected.options()) {
+        let seen = plan::<P>(about.seen().unwrap_or_default(), before);
+        return Ok(Next::Lacks { seen, trouble });
+    }
+    for (name, version) in own {
+        let newest = about.reads.entry(name).or_default();
+        *newest = version.max(*newest);
+    }
     let rebuilds = about.rebuilds;
     let is_wanted = |built: &Built| is_own(built) && built.rebuilds == rebuilds;
     let is_current = about.active.as_ref().is_some_and(is_wanted);

@@ -9,7 +9,7 @@ use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::{Ended, Surroundings};
+use crate::consumer::track::{Ended, Surroundings, Track};
 use crate::metadata::EventId;
 use crate::projection::{Context, ProjectError, Projection, ViewStore, query_of};
 use crate::query::Query;
@@ -96,6 +96,7 @@ pub(super) async fn run<S: Store, P: Projection>(
     };
     let (mut setbacks, mut panics) = (Setbacks::default(), [0, 0]);
     let (mut near, mut was_active) = (None, false);
+    let mut lacked = None;
     loop {
         let asked = control.asked();
         if control.mode() == Mode::Stop {
@@ -129,6 +130,22 @@ pub(super) async fn run<S: Store, P: Projection>(
             // With nobody here at the old views, the new ones come as far: between two commits of whoever is
             // at them elsewhere.
             Next::Building { building, .. } => run_track(around, building, &mut panics[1]).await,
+            Next::Lacks { seen, trouble } => {
+                let message = trouble.to_string();
+                if control.mode() == Mode::Drain {
+                    failed(&control, &progress, None, 1, message).await?;
+                    break;
+                }
+                if lacked.as_ref() != Some(&message) {
+                    Track::new(around, seen).end().await;
+                    progress.update(|status| status.partitions = 0);
+                    progress.failed(ConsumerState::Standby, None, 1, message.clone());
+                    lacked = Some(message);
+                }
+                let wait = projected.options().lease_time() / 3;
+                control.pause(asked, wait).await;
+                continue;
+            }
             Next::Outdated { newer } => Ended::Failed {
                 position: None,
                 failures: 1,

@@ -1,9 +1,12 @@
 //! What an inbox and an outbox write down, word by word: it must stay readable, so that whatever changes here is a new
 //! format.
 
-use super::kit::{Count, Outlet, Scene, notes, parking, publish, start, told};
+use super::kit::{Count, Outlet, Scene, Told, notes, parking, publish, start, told};
 use midgard::bus::{ForeignMessage, Message, Purpose, Topic};
-use midgard::{MemoryStore, Outbox, ReadLog, RecordedEventRef, RemoteCommand, Store, block_on};
+use midgard::{
+    ConsumerOptions, MemoryStore, Outbox, ReadLog, RecordedEventRef, Registry, RemoteCommand,
+    Store, block_on,
+};
 use std::ops::ControlFlow;
 
 /// Replaces what is another each time: numbers of parked messages, and times.
@@ -116,7 +119,8 @@ fn the_notes_of_an_inbox_are_these_texts() {
 fn an_answer_stands_in_the_log_in_these_words_and_the_outbox_writes_down_these() {
     let scene = Scene::<MemoryStore>::new();
     let replies = Outlet::default();
-    let outbox = Outbox::new("customers");
+    let known = Registry::new().with::<Told>().unwrap();
+    let outbox = Outbox::new("customers").options(ConsumerOptions::new().knows(&known));
     let running = start(scene.midgard(parking()).outbox(outbox, replies.clone()));
     let purpose = Purpose::Command {
         service: Count::SERVICE.to_owned(),
@@ -131,10 +135,11 @@ fn an_answer_stands_in_the_log_in_these_words_and_the_outbox_writes_down_these()
     publish(&scene.bus, &[command]);
     replies.wait_for(1);
     running.stop().unwrap();
-    let mut found = Vec::new();
+    let (mut found, mut last) = (Vec::new(), String::new());
     let mut each = |event: RecordedEventRef<'_>| {
         let payload = String::from_utf8(event.payload.to_vec()).unwrap();
         found.push((event.stream.to_owned(), event.name.to_owned(), payload));
+        last = event.id.to_string();
         ControlFlow::Continue(())
     };
     block_on(scene.store.read_log(&ReadLog::forward(), &mut each)).unwrap();
@@ -149,15 +154,26 @@ fn an_answer_stands_in_the_log_in_these_words_and_the_outbox_writes_down_these()
     let wanted = [
         (
             "0000000000/checkpoint/0/00000",
-            r#"{"format":1,"position":2}"#,
+            r#"{"format":1,"position":2,"event":"ID"}"#,
         ),
         (
             "0000000000/lease/00000",
             r#"{"format":1,"owner":null,"epoch":2}"#,
         ),
-        ("about", r#"{"format":1,"partitions":1,"start":0}"#),
+        (
+            "about",
+            r#"{"format":1,"partitions":1,"start":0,"coverage":{"events":{"midgard.command_answered":1,"midgard.command_sent":1}}}"#,
+        ),
+        (
+            "known",
+            r#"{"format":1,"names":["midgard.command_answered","midgard.command_sent","told"]}"#,
+        ),
     ];
     let written = notes(&scene.store, "outbox/outbox/");
+    let written: Vec<_> = written
+        .iter()
+        .map(|(key, note)| (key.clone(), note.replace(&last, "ID")))
+        .collect();
     let written: Vec<_> = written
         .iter()
         .map(|(key, note)| (&**key, &**note))

@@ -142,7 +142,7 @@ fn the_notes_of_a_process_manager_are_these_texts() {
     // The outbox would wait for the clerk.
     let scripts = midgard::Processes::<crate::kit::Script>::new();
     let scripts = scripts
-        .options(crate::kit::soon())
+        .options(crate::kit::soon().knows(&midgard::Registry::new()))
         .replies_from(InProcessBus::new());
     block_on(
         midgard::Midgard::new(store.clone())
@@ -153,7 +153,7 @@ fn the_notes_of_a_process_manager_are_these_texts() {
     let wanted = [
         (
             "process/script/0000000000/checkpoint/0/00000",
-            r#"{"format":1,"position":3}"#,
+            r#"{"format":1,"position":3,"event":"ID"}"#,
         ),
         (
             "process/script/0000000000/lease/00000",
@@ -165,11 +165,15 @@ fn the_notes_of_a_process_manager_are_these_texts() {
         ),
         (
             "process/script/about",
-            r#"{"format":1,"partitions":1,"start":0}"#,
+            r#"{"format":1,"partitions":1,"start":0,"coverage":{"events":{"script.told":1}}}"#,
         ),
         (
             "process/script/deadline/TIME/script.due/a/b",
             r#"{"format":1,"version":1,"data":"{\"script\":[\"Cancel\"]}","correlation_id":"ID","causation_id":"ID"}"#,
+        ),
+        (
+            "process/script/known",
+            r#"{"format":1,"names":["script.told"]}"#,
         ),
         (
             "process/script/open/a/b",

@@ -75,7 +75,7 @@ fn the_notes_of_a_projection_are_these_texts() {
         ),
         (
             "about",
-            r#"{"format":1,"active":{"number":2,"version":1,"views":{"balance":"key text; fields account: String, cents: u64; index cents u64"},"rebuilds":1},"building":null,"last":2,"rebuilds":1}"#,
+            r#"{"format":1,"active":{"number":2,"version":1,"views":{"balance":"key text; fields account: String, cents: u64; index cents u64"},"rebuilds":1},"building":null,"last":2,"rebuilds":1,"reads":{"paid":1}}"#,
         ),
     ];
     let written = notes(&entries, "projection/balances/");

@@ -1,9 +1,11 @@
 //! An old and a new release of a consumer on one store: at once, and one after the other.
 
 use super::kit::{Counted, LONG, Paid, Running, append_event, at_once, count, pay, start};
+use midgard::view::Views;
 use midgard::{
-    ConsumerOptions, ConsumerState, Delivery, Event, EventSet, FailurePolicy, HandlerError,
-    MemoryStore, Midgard, Position, Registry, Status, Subscription, block_on,
+    ConsumerOptions, ConsumerState, Context, Delivery, Event, EventSet, FailurePolicy,
+    HandlerError, MemoryStore, Midgard, Position, Project, Projection, Registry, Status,
+    Subscription, View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -172,11 +174,8 @@ fn who_covers_more_takes_over_at_once_and_who_covers_less_stands_by_and_says_why
     wait_until(&newer, "teller", |status| {
         status.state == ConsumerState::Live
     });
-    assert!(
-        told.all().contains(&"new: paid 2".to_owned()),
-        "{:?}",
-        told.all()
-    );
+    // What the old one had done is not done again.
+    assert_eq!(told.all(), ["old: counted 1", "new: paid 2"]);
     // Also when the newer one is gone: nothing that it handles is passed.
     newer.stop().unwrap();
     pay(&store, "ann", 3);
@@ -417,6 +416,150 @@ fn what_was_skipped_for_its_version_alone_is_handed_over_and_holds_up_nothing_me
         assert_eq!(told.all(), ["old: ann 20", "new: ann 50"]);
     }
     assert!(block_on(handle.dead_letters("teller")).unwrap().is_empty());
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, View)]
+#[view(key = whom)]
+struct Points {
+    whom: String,
+    points: Vec<u64>,
+}
+
+#[derive(Projection)]
+#[projection(name = "points", events(RatedV1), views(Points))]
+struct OldPoints;
+
+impl Project<RatedV1> for OldPoints {
+    async fn project(
+        &self,
+        event: RatedV1,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), HandlerError> {
+        let rated = Rated::from(event);
+        let new = || Points {
+            whom: rated.whom.clone(),
+            points: Vec::new(),
+        };
+        Ok(context.upsert::<Points>(&rated.whom, new, |row| row.points.push(rated.points))?)
+    }
+}
+
+#[derive(Projection)]
+#[projection(name = "points", events(Rated), views(Points))]
+struct NewPoints;
+
+impl Project<Rated> for NewPoints {
+    async fn project(
+        &self,
+        event: Rated,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), HandlerError> {
+        let new = || Points {
+            whom: event.whom.clone(),
+            points: Vec::new(),
+        };
+        Ok(context.upsert::<Points>(&event.whom, new, |row| row.points.push(event.points))?)
+    }
+}
+
+#[test]
+fn a_projection_takes_in_what_an_old_release_could_not_read_once_a_new_one_is_there() {
+    let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
+    let parking = || options().on_failure(at_once().then_park());
+    let older = || {
+        let (store, views) = (store.clone(), views.clone());
+        Midgard::new(store).project_with(OldPoints, views, parking())
+    };
+    let newer = || {
+        let (store, views) = (store.clone(), views.clone());
+        Midgard::new(store).project_with(NewPoints, views, parking())
+    };
+    let points = |whom: &str| {
+        let row = views.get::<Points>(whom).unwrap();
+        row.map(|row| row.points).unwrap_or_default()
+    };
+    rate_v1(&store, "a", "ann", 1);
+    rate(&store, "a", "ann", 50);
+    rate_v1(&store, "a", "ann", 2);
+    rate_v1(&store, "b", "bob", 3);
+    let old = start(older());
+    wait_until(&old, "points", |status| status.parked == 1);
+    old.wait("points", Position(4));
+    assert_eq!((points("ann"), points("bob")), (vec![20], vec![60]));
+    let new = start(newer());
+    let error = wait_until(&old, "points", stands_by).last_error.unwrap();
+    assert!(
+        error.message.contains("version 2 of \"rated\""),
+        "{}",
+        error.message
+    );
+    let last = rate(&store, "b", "bob", 70);
+    new.wait("points", last);
+    wait_until(&new, "points", |status| status.parked == 0);
+    assert_eq!(points("ann"), [20, 50, 40]);
+    assert_eq!(points("bob"), [60, 70]);
+    new.stop().unwrap();
+    old.stop().unwrap();
+    let error = block_on(older().catch_up()).unwrap_err().to_string();
+    assert!(error.contains("version 2 of \"rated\""), "{error}");
+    // A release that gives newer versions up parks them as before.
+    let dropping = parking().drops("rated");
+    let older = Midgard::new(store.clone()).project_with(OldPoints, views.clone(), dropping);
+    rate(&store, "b", "bob", 80);
+    let handle = older.handle();
+    block_on(older.catch_up()).unwrap();
+    assert_eq!(block_on(handle.dead_letters("points")).unwrap().len(), 1);
+    block_on(newer().catch_up()).unwrap();
+    assert_eq!(points("bob"), [60, 70, 80]);
+}
+
+#[test]
+fn what_an_owner_had_done_when_it_gave_way_is_not_done_again_up_to_what_it_would_have_passed() {
+    let (store, told) = (MemoryStore::new(), Told::default());
+    // It writes nothing down while it is at work, but for the lease's sake.
+    let patient = || options().lease(Duration::from_secs(3600));
+    let (gate, entered) = (Arc::new(Mutex::new(())), Arc::new(AtomicU64::new(0)));
+    let older = {
+        let subscription = Subscription::<Counted>::events("teller").options(patient());
+        let (told, gate, entered) = (told.clone(), gate.clone(), entered.clone());
+        Midgard::new(store.clone()).subscribe(subscription, move |delivery| {
+            if delivery.event.number == 6 {
+                entered.store(1, Ordering::SeqCst);
+                drop(gate.lock().unwrap());
+            }
+            let text = format!("old: {}", delivery.event.text());
+            told.all.lock().unwrap().push(text);
+            ready(Ok(()))
+        })
+    };
+    let closed = gate.lock().unwrap();
+    count(&store, "told", [1, 2]);
+    pay(&store, "ann", 3);
+    count(&store, "told", [4, 5, 6, 7]);
+    let older = start(older);
+    while entered.load(Ordering::SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    // While it is at an event, the new one comes.
+    let newer = start(new(&store, &told, patient()));
+    wait_until(&newer, "teller", |status| {
+        status.state == ConsumerState::Standby
+    });
+    drop(closed);
+    newer.wait("teller", Position(7));
+    let all = told.all();
+    let of = |release: &str| -> Vec<String> {
+        let own = all.iter().filter_map(|told| told.strip_prefix(release));
+        own.map(ToOwned::to_owned).collect()
+    };
+    // It had come beyond what it would have passed: from there on, all is done by who passes nothing.
+    assert_eq!(of("old: ")[..2], ["counted 1", "counted 2"]);
+    assert_eq!(
+        of("new: "),
+        ["paid 3", "counted 4", "counted 5", "counted 6", "counted 7"]
+    );
+    newer.stop().unwrap();
+    older.stop().unwrap();
 }
 
 /// Parks by whom an event is about, which only reading it tells.

@@ -101,17 +101,20 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     /// Whether the checkpoints of all partitions, whoever owns them, are at a position.
     pub(super) async fn all_saved_up_to(&self, target: Position) -> Result<bool, Trouble> {
         let mut transaction = self.begin_read().await?;
-        let mut highest = target;
+        let mut highest = Checkpoint::at(target);
         for partition in 0..self.plan.partitions {
             // Who has nothing to do has no checkpoint.
             let checkpoint = self.checkpoint(&mut transaction, partition).await?;
             if checkpoint.position < target.0 || !checkpoint.behind.is_empty() {
                 return Ok(false);
             }
-            highest = highest.max(Position(checkpoint.position));
+            if checkpoint.position >= highest.position {
+                highest = checkpoint;
+            }
         }
         drop(transaction);
-        self.check_log_up_to(highest).await?;
+        self.check_log_up_to(Position(highest.position)).await?;
+        self.check_event_at(&highest).await?;
         Ok(true)
     }
 

@@ -114,7 +114,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             self.failures += 1;
             let event = batch.get(from);
             let is_unknown = coverage::is_unknown(&error);
-            let is_left = is_unknown && !self.around.handler.tells_sequence();
+            let is_unread = is_unknown && matches!(error, ProjectError::Decode(_));
+            let is_left = is_unread && !self.around.handler.tells_sequence();
             if !is_left && !self.is_due(&event) {
                 // Another worker took over its partition while the handler ran.
                 self.failures = 0;

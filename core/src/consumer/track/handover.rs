@@ -1,10 +1,11 @@
 //! Events that were passed by a release that did not know them: they are handed over before anything else.
 
+use super::super::about::AboutSubscription;
 use super::super::batch::{EventBatch, next_events};
 use super::super::control::give_way;
 use super::super::coverage;
 use super::super::handler::Handler;
-use super::super::notes::{self, Behind, NoteError};
+use super::super::notes::{self, Behind, Checkpoint, backend};
 use super::{Ended, Track, Trouble};
 use crate::codec::{DecodeError, DecodeReason};
 use crate::place::Position;
@@ -13,6 +14,7 @@ use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::store::Store;
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
     /// Whether something before the checkpoints is to be handed over first.
@@ -28,6 +30,16 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     /// Hands over the next events that were passed.
     pub(super) async fn hand_over(&mut self) -> Result<Option<Ended>, Trouble> {
+        let mut is_any_finished = false;
+        for owned in &mut self.owned {
+            is_any_finished |= owned.checkpoint.drop_finished();
+        }
+        if is_any_finished {
+            let unsaved = self.unsaved.unwrap_or((Instant::now(), true));
+            self.unsaved = Some(unsaved);
+            self.save().await?;
+            return Ok(None);
+        }
         let names: BTreeSet<&str> = self
             .behind()
             .flat_map(|behind| behind.names.iter().map(String::as_str))
@@ -47,12 +59,70 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if events.is_empty() {
             // The log may end before, when it was restored: there is nothing more then.
             self.pass(if reached > from { reached } else { end }, 0);
-            self.save().await?;
         } else if let Some(ended) = self.process(&batch, events.end, reached).await? {
             return Ok(Some(ended));
         }
         give_way().await;
         Ok(None)
+    }
+
+    /// Gives the work of this release to one that covers more, with what was done: up to the first event that this one would
+    /// pass over. Where the plan has changed in other ways, nothing is given away.
+    pub(super) async fn hand_to_others(&mut self) {
+        if self.plan.generation.number > 0 || self.owned.is_empty() {
+            return;
+        }
+        match self.give_up_what_is_lacking().await {
+            Ok(true) => self.end().await,
+            Ok(false) => {}
+            Err(trouble) => {
+                tracing::debug!(error = %trouble, "what was done could not be handed over");
+            }
+        }
+    }
+
+    async fn give_up_what_is_lacking(&mut self) -> Result<bool, Trouble> {
+        // Checkpoints that are being written rely on what has changed.
+        self.saving = None;
+        let (notes, key) = (self.around.handler.notes(), self.around.keys.about());
+        let mut transaction = self.begin_read().await?;
+        let text = notes.get(&mut transaction, &key).await.map_err(backend)?;
+        drop(transaction);
+        let Some(text) = text else {
+            return Ok(false);
+        };
+        let about: AboutSubscription = notes::read(&key, &text)?;
+        let lacks = about.coverage.unwrap_or_default();
+        let lacks = lacks.lacks(&self.around.handler.covers());
+        if lacks.is_empty() {
+            return Ok(false);
+        }
+        // From here on, all that is written relies on the new plan.
+        self.plan.about = Some(text);
+        let saved = self.owned.iter().map(|owned| owned.saved.position).min();
+        let names = lacks.iter().map(String::as_str);
+        let query = if lacks.contains(coverage::ALL) {
+            Query::all()
+        } else {
+            Query::named(names)
+        };
+        let read = next_events(&query, Position(saved.unwrap_or_default())).limit(1);
+        let mut batch = EventBatch::default();
+        batch.fill(self.around.store, &read).await?;
+        let is_first = batch.len() > 0;
+        for owned in &mut self.owned {
+            let checkpoint = &mut owned.checkpoint;
+            if !checkpoint.behind.is_empty() {
+                *checkpoint = owned.saved.clone();
+            } else if is_first && checkpoint.position >= batch.position(0).0 {
+                let before = batch.position(0).previous().0;
+                *checkpoint = Checkpoint::at(Position(before.max(owned.saved.position)));
+                if checkpoint.position == owned.saved.position {
+                    *checkpoint = owned.saved.clone();
+                }
+            }
+        }
+        Ok(true)
     }
 
     /// Whether an event is to be handed over: it was passed in its partition.
@@ -104,8 +174,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             .await?;
         let text = notes::write(&about)?;
         let put = handler_notes.put(&mut transaction, &key, Some(&text));
-        put.await
-            .map_err(|error| NoteError::Backend(Box::new(error)))?;
+        put.await.map_err(backend)?;
         notes::commit(handler_notes, transaction).await?;
         Err(Trouble::Replan)
     }

@@ -178,7 +178,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     self.end().await;
                     return ended;
                 }
-                Err(Trouble::Replan) => return Ended::Replan,
+                Err(Trouble::Replan) => {
+                    self.hand_to_others().await;
+                    return Ended::Replan;
+                }
                 Err(trouble) => {
                     self.forget();
                     if let Trouble::Lost(_) = trouble {
