@@ -57,7 +57,7 @@ fn parts(json: &[u8]) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
         let value = value.get();
         match &*name {
             "data" => data = value.as_bytes().to_vec(),
-            "data_base64" => {
+            "data_base64" if value != "null" => {
                 let text: String = serde_json::from_str(value)
                     .map_err(|error| format!("its `data_base64` is no text ({error})"))?;
                 data = STANDARD

@@ -73,7 +73,8 @@ impl<D: Dispatch> Desk<D> {
                 inbox_notes::park(&self.work, &mut unit, &self.keys, parked).await?;
             }
             (Fate::Skip { error }, Some(message)) if is_command(message) => {
-                self.refuse(message, &given_up(error), &mut unit)?;
+                tracing::warn!(id = message.id, error, "command given up");
+                self.refuse(message, &self.given_up(message), &mut unit)?;
             }
             (Fate::Skip { .. }, _) => {}
         }
@@ -93,7 +94,7 @@ impl<D: Dispatch> Desk<D> {
         let Some(parked) = parked else {
             return Ok(true);
         };
-        let (error, failures) = match parked.content() {
+        let (error, failures) = match parked.message() {
             Err(foreign) => (foreign.reason, 0),
             Ok(message) => match self.try_parked(&message, unit, number, &parked).await {
                 Ok(()) => {
@@ -135,7 +136,17 @@ impl<D: Dispatch> Desk<D> {
         number: &str,
         parked: &Parked,
     ) -> Result<(), AttemptError> {
-        self.run_handler(message, &mut unit).await?;
+        let was_foreign = parked.message.is_none();
+        if was_foreign {
+            // Nothing was written down about it when it was parked, and it may have come again since.
+            inbox_notes::check_length(&self.keys, message).map_err(AttemptError::Unreadable)?;
+        }
+        if !was_foreign || !self.is_seen(message, &mut unit).await? {
+            self.run_handler(message, &mut unit).await?;
+        }
+        if was_foreign {
+            inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message).await?;
+        }
         inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;
         Ok(unit.commit().await?)
     }
@@ -148,10 +159,12 @@ impl<D: Dispatch> Desk<D> {
         let Some(parked) = parked else {
             return Ok(());
         };
-        if let Ok(message) = parked.content()
+        if let Ok(message) = parked.message()
             && is_command(&message)
         {
-            self.refuse(&message, &given_up(&parked.error), &mut unit)?;
+            let error = parked.error.as_str();
+            tracing::warn!(id = message.id, error, "command given up");
+            self.refuse(&message, &self.given_up(&message), &mut unit)?;
         }
         inbox_notes::unpark(&self.work, &mut unit, &self.keys, number, &parked).await?;
         unit.commit().await?;
@@ -159,17 +172,19 @@ impl<D: Dispatch> Desk<D> {
             .update(|status| status.parked = status.parked.saturating_sub(1));
         Ok(())
     }
+
+    /// What is told to who has sent a command that is not handled any more. Not the error: that is for those who run this
+    /// service, and may tell of what others must not know.
+    fn given_up(&self, message: &Message) -> Refused {
+        let (inbox, Message { id, name, .. }) = (self.dispatch.queue(), message);
+        Refused::new(format!(
+            "\"{inbox}\" could not handle command {id} ({name}), and has given it up; why is known to those who run \"{inbox}\""
+        ))
+    }
 }
 
 /// What becomes of a message that is not handled.
 enum Fate {
     Park(Parked),
     Skip { error: String },
-}
-
-/// What is told to who has sent a command that is not handled any more.
-fn given_up(error: &str) -> Refused {
-    Refused::new(format!(
-        "it could not be handled, and was given up: {error}"
-    ))
 }
