@@ -35,7 +35,8 @@ pub(crate) fn is_client(reply_to: &str) -> bool {
 /// be lost. A [`ProcessManager`](crate::ProcessManager) sends commands that cannot be lost.
 ///
 /// While someone waits for an answer, the client has one temporary queue, for all who wait. Nothing runs in the
-/// background: whoever waits receives for all.
+/// background: whoever waits receives for all. So poll what asks until it is done, or drop it: while it is kept and not
+/// polled, the others may wait for their answers in vain.
 ///
 /// ```
 /// # use futures_util::future::{Either, select};
@@ -326,9 +327,16 @@ impl<B: Subscriber> CommandClient<B> {
 }
 
 impl<D> ReplyDesk<D> {
-    /// Lets someone know that the seat is free, if anyone waits.
+    /// Lets all who wait know that the seat is free. Not only one: that one may be sending its command still, or may have been
+    /// left alone.
     fn offer_seat(&self) {
-        if let (Seat::Free(_), Some(waiting)) = (&self.seat, self.waiting.values().next()) {
+        if let Seat::Free(_) = &self.seat {
+            self.tell_all();
+        }
+    }
+
+    fn tell_all(&self) {
+        for waiting in self.waiting.values() {
             waiting.told.notify(usize::MAX);
         }
     }
@@ -411,9 +419,7 @@ impl<'c, B: Subscriber> Sitting<'c, B> {
             self.deliveries = Some(bus.subscribe(&queue).await?);
             let mut desk = self.client.lock();
             desk.is_subscribed = true;
-            for waiting in desk.waiting.values() {
-                waiting.told.notify(usize::MAX);
-            }
+            desk.tell_all();
         }
         self.deliveries.as_mut().ok_or_else(|| BusError::Closed {
             location: "the client's queue".to_owned(),
