@@ -1,6 +1,6 @@
 //! What a consumer does with events, and where it keeps its notes.
 
-use super::failure::FailurePolicy;
+use super::failure::{FailurePolicy, Then};
 use super::options::ConsumerOptions;
 use crate::place::Position;
 use crate::projection::{Effect, Generation, HandlerError, ProjectError, ViewStore};
@@ -47,6 +47,12 @@ pub(crate) trait Handler: Send + Sync {
     ) -> Option<Duration> {
         let _ = error;
         policy.wait_after(failures)
+    }
+
+    /// What is done with an event that it failed on so, where its policy says `then`.
+    fn then_after(&self, error: &HandlerError, then: Then) -> Then {
+        let _ = error;
+        then
     }
 
     /// Whether a refused commit is nobody's fault: others were faster, and it is to be tried again at once.

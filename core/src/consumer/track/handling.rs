@@ -128,7 +128,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 continue;
             }
             let (position, message) = (Some(event.position), error.to_string());
-            let (then, failures) = (self.then(&event), self.failures);
+            let (then, failures) = (self.then(&event, &error), self.failures);
             if then == Then::Stop {
                 return Ok(Some(Ended::Failed {
                     position,
@@ -345,9 +345,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
     }
 
-    fn then(&self, event: &RecordedEventRef<'_>) -> Then {
-        let options = self.around.handler.options();
-        options.policy_of(event.name).then()
+    fn then(&self, event: &RecordedEventRef<'_>, error: &ProjectError) -> Then {
+        let handler = self.around.handler;
+        let then = handler.options().policy_of(event.name).then();
+        match error {
+            ProjectError::Decode(_) => then,
+            ProjectError::Handler(error) => handler.then_after(error, then),
+        }
     }
 
     /// Passes over an event for good, or until its letter is retried.
