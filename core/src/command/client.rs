@@ -7,6 +7,7 @@ use crate::bus::{
 };
 use crate::codec::{self, DecodeReason, EncodeError};
 use crate::event::Event as _;
+use crate::limits::{LimitError, check_headers};
 use crate::metadata::{EventId, Metadata};
 use crate::time::Timestamp;
 use event_listener::Event as Notify;
@@ -109,6 +110,9 @@ pub enum SendError {
     /// It cannot be written as JSON so that it can be read.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// It has more or longer headers than events may have: nobody would read it.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The bus did not confirm it: it may have been sent nevertheless.
     #[error(transparent)]
     Bus(#[from] BusError),
@@ -218,9 +222,7 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         metadata: &Metadata,
     ) -> Result<C::Reply, AskError> {
         let id = EventId::new();
-        let mut message = self
-            .message(id, command, metadata)
-            .map_err(SendError::from)?;
+        let mut message = self.message(id, command, metadata)?;
         message.reply_to = Some(self.reply_to.clone());
         let place = Place::new(self, id);
         let answer = pin!(self.answer::<C>(message, &place));
@@ -249,7 +251,8 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         id: EventId,
         command: &C,
         metadata: &Metadata,
-    ) -> Result<Message, EncodeError> {
+    ) -> Result<Message, SendError> {
+        check_headers(metadata.headers())?;
         let purpose = Purpose::Command {
             service: C::SERVICE.to_owned(),
         };

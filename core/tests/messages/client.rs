@@ -170,6 +170,19 @@ fn what_is_sent_leads_to_no_reply_and_carries_what_led_to_it() {
 }
 
 #[test]
+fn a_command_with_more_headers_than_anybody_reads_is_not_sent() {
+    let client = CommandClient::new("website", InProcessBus::new());
+    let headers = (0..65).map(|number| (number.to_string(), "value"));
+    let metadata = Metadata::new().with_headers(headers.collect());
+    let sent = within(client.send_with(&count("ann", 1), &metadata)).unwrap_err();
+    assert!(matches!(sent, SendError::Limit(_)), "{sent:?}");
+    assert_eq!(
+        sent.to_string(),
+        "an event has 65 headers; at most 64 are allowed"
+    );
+}
+
+#[test]
 fn a_command_that_nobody_has_a_queue_for_is_said_so() {
     let client = CommandClient::new("website", InProcessBus::new());
     let sent = within(client.send(&count("ann", 1))).unwrap_err();
