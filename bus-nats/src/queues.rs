@@ -130,6 +130,11 @@ async fn update(
     found.filter_subjects.sort_unstable();
     let mut wanted = found.clone();
     set(&mut wanted, options, queue);
+    let removed_before = topics::removed(&found.metadata);
+    let removed = found.filter_subjects.iter().filter(|subject| {
+        !wanted.filter_subjects.contains(subject) && !removed_before.contains_key(*subject)
+    });
+    queue.warn_of_removed(removed.map(String::as_str));
     topics::change(&mut wanted, &found, info);
     if wanted != found && !change(session, options, name, &wanted).await? {
         return Ok(false);

@@ -106,7 +106,9 @@ pub(crate) async fn declare(
         write(publishing, names, &record(true, before.prefetch)).await?;
         before.prefetch
     };
-    unbind(channel, names, before.topics.difference(&topics)).await?;
+    let removed = before.topics.difference(&topics);
+    queue.warn_of_removed(removed.clone().map(String::as_str));
+    unbind(channel, names, removed).await?;
     for delivery in before.over {
         let acknowledged = delivery.ack(BasicAckOptions::default());
         acknowledged.await.map_err(failed)?;

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 /// What the headers of attributes begin with; the second is what some AMQP clients write instead.
 const PREFIXES: [&str; 2] = ["cloudEvents:", "cloudEvents_"];
 const STRUCTURED: &str = "application/cloudevents+json";
+/// Without these there is no message.
+const NECESSARY: [&str; 4] = ["specversion", "id", "source", "type"];
 /// It is the content type of the message, and not among the headers.
 const CONTENT_TYPE: &str = "datacontenttype";
 /// The most that properties may take: they are sent in one frame, of 128 KiB where brokers are set up as usual, and the broker
@@ -86,7 +88,9 @@ pub(crate) fn read(properties: &BasicProperties, body: &[u8]) -> Result<Message,
         };
         match text(value) {
             Some(text) => attributes.push((name.to_owned(), text)),
-            None => unreadable = Some(name.to_owned()),
+            // Others may have a table under the name of an extension.
+            None if NECESSARY.contains(&name) => unreadable = Some(name.to_owned()),
+            None => {}
         }
     }
     if let Some(kind) = kind {

@@ -3,6 +3,7 @@
 use crate::packed::{self, PackedIter};
 use crate::record::RecordedEvent;
 use crate::uuid_v7;
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -194,15 +195,19 @@ impl Headers {
         Headers(Vec::new())
     }
 
-    /// Sets a header; one of the same key is replaced.
+    /// Sets a header; one of the same key is replaced. Reads all headers: [collect](FromIterator) many.
     pub fn insert(&mut self, key: &str, value: &str) {
         if self.view().get(key).is_some() {
-            let mut others = Headers::new();
-            for (other, kept) in self.view().iter().filter(|(other, _)| *other != key) {
-                others.insert(other, kept);
+            let all = std::mem::take(&mut self.0);
+            for (other, kept) in HeadersRef(&all).iter().filter(|(other, _)| *other != key) {
+                self.push(other, kept);
             }
-            *self = others;
         }
+        self.push(key, value);
+    }
+
+    /// Adds a header whose key is not there yet.
+    fn push(&mut self, key: &str, value: &str) {
         packed::push(&mut self.0, key);
         packed::push(&mut self.0, value);
     }
@@ -214,12 +219,21 @@ impl Headers {
     }
 }
 
+/// As if all were [inserted](Headers::insert) one after the other, in linear time.
 impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(headers: I) -> Self {
+        let given = Vec::from_iter(headers);
+        let mut last = HashMap::with_capacity(given.len());
+        for (index, (key, _)) in given.iter().enumerate() {
+            last.insert(key.as_ref(), index);
+        }
         let mut all = Headers::new();
-        headers
-            .into_iter()
-            .for_each(|(key, value)| all.insert(key.as_ref(), value.as_ref()));
+        for (index, (key, value)) in given.iter().enumerate() {
+            // One that is set again later stands where it was set last.
+            if last.get(key.as_ref()) == Some(&index) {
+                all.push(key.as_ref(), value.as_ref());
+            }
+        }
         all
     }
 }
@@ -283,5 +297,42 @@ impl<'a> HeadersRef<'a> {
 impl fmt::Debug for HeadersRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_that_are_collected_are_as_if_inserted_one_after_the_other() {
+        for step in 1..200 {
+            // Keys that come back after one another and in between.
+            let keys = (0..40).map(|number| number * step % 13);
+            let given: Vec<(String, String)> = keys
+                .enumerate()
+                .map(|(number, key)| (key.to_string(), number.to_string()))
+                .collect();
+            let mut inserted = Headers::new();
+            for (key, value) in &given {
+                inserted.insert(key, value);
+            }
+            assert_eq!(Headers::from_iter(given), inserted);
+        }
+    }
+
+    /// Ten thousand million steps, if each were compared with all before it.
+    #[test]
+    fn headers_are_collected_in_linear_time_however_many_and_however_often_one_is_set() {
+        let distinct = (0..100_000).map(|number| (number.to_string(), "value"));
+        let repeated = (0..100_000).map(|number| {
+            (
+                "one".to_owned(),
+                if number == 99_999 { "last" } else { "value" },
+            )
+        });
+        let headers = Headers::from_iter(distinct.chain(repeated));
+        assert_eq!(headers.view().iter().count(), 100_001);
+        assert_eq!(headers.view().iter().last(), Some(("one", "last")));
     }
 }

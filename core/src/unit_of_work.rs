@@ -11,7 +11,7 @@ use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
 use crate::store::{Append, DynStore, EntryError, ExpectedVersion, Store as _};
 use crate::stream_name::StreamName;
 use event_listener::Event as Notify;
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -29,6 +29,8 @@ pub(crate) struct UnitOfWork {
     told: Vec<Arc<Notify>>,
     /// Whether the store has failed when it was asked for an aggregate.
     is_troubled: bool,
+    /// The last command that was refused, and by which aggregate.
+    refused: Option<(Refused, String)>,
 }
 
 impl UnitOfWork {
@@ -41,6 +43,7 @@ impl UnitOfWork {
             loaded: HashMap::new(),
             told: Vec::new(),
             is_troubled: false,
+            refused: None,
         }
     }
 
@@ -81,7 +84,15 @@ impl UnitOfWork {
         let loaded = self.load::<A>(id).await?;
         let (before, stream) = (loaded.version(), loaded.stream().clone());
         let decided = command.decide(loaded.state());
-        let events = decided.map_err(|error| Refused::new(error.to_string()))?;
+        let events = match decided {
+            Ok(events) => events,
+            Err(error) => {
+                let (refused, command) = (Refused::new(error.to_string()), type_name::<C>());
+                let by = format!("aggregate \"{stream}\" has refused command {command}");
+                self.refused = Some((refused.clone(), by));
+                return Err(refused.into());
+            }
+        };
         let mut new = Vec::with_capacity(events.len());
         for event in &events {
             let event = NewEvent::encode(event).map_err(|error| error.for_stream(&stream))?;
@@ -96,6 +107,14 @@ impl UnitOfWork {
         loaded
             .map(Loaded::<A>::state)
             .ok_or_else(|| "the aggregate is gone".into())
+    }
+
+    /// Names the command and the aggregate of a refusal, for where nobody is there who has sent the command and knows.
+    pub(crate) fn explain(&self, error: HandlerError) -> HandlerError {
+        match (&self.refused, error.downcast_ref::<Refused>()) {
+            (Some((refused, by)), Some(told)) if refused == told => format!("{by}: {error}").into(),
+            _ => error,
+        }
     }
 
     /// Takes in events of a stream, to be appended at the commit.

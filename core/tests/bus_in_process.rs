@@ -11,8 +11,10 @@ use midgard::bus::{
 };
 use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
 
 fn queue(name: &str) -> Queue {
     Queue::new(name, [Topic::event("order.placed")])
@@ -274,4 +276,58 @@ fn wide_batch_waits_for_its_slowest_queue_only() {
     block_on(next(&mut one).unwrap().acknowledge()).unwrap();
     assert_eq!(block_on(publish).unwrap(), Published::all());
     drop(two);
+}
+
+/// Keeps the fields of all that is warned of.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<String>>);
+
+impl Visit for Warnings {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0
+            .lock()
+            .unwrap()
+            .push_str(&format!("{field}={value:?} "));
+    }
+}
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[test]
+fn who_takes_topics_away_from_a_queue_warns_of_it() {
+    let warnings = Warnings::default();
+    let said = || std::mem::take(&mut *warnings.0.lock().unwrap());
+    tracing::subscriber::with_default(warnings.clone(), || {
+        let bus = InProcessBus::new();
+        let topics = ["order.placed", "order.cancelled"].map(Topic::event);
+        let one = Queue::new("customers", topics);
+        let more = one.topics().iter().cloned().chain([Topic::event("x")]);
+        let more = Queue::new("customers", more);
+        for queue in [&one, &one, &more] {
+            block_on(bus.declare(queue)).unwrap();
+        }
+        assert_eq!(said(), "", "nothing is taken away");
+        block_on(bus.declare(&queue("customers"))).unwrap();
+    });
+    let said = said();
+    assert!(
+        said.contains("queue=\"customers\"")
+            && said.contains("removed=\"event.order.cancelled, event.x\"")
+            && said.contains("if another service has an inbox or a process manager of this name"),
+        "{said}"
+    );
 }

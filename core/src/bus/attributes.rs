@@ -2,15 +2,17 @@
 
 use super::message::{Message, Purpose};
 use super::received::ForeignMessage;
-use crate::codec::from_json;
+use crate::limits::{
+    HEADER_KEY_BYTES, HEADER_VALUE_BYTES, HEADERS, LimitError, Limited, check_size,
+};
 use crate::metadata::Headers;
 use crate::place::Position;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde::ser::Serializer;
+use crate::time::Timestamp;
+use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
+use serde::ser::Serializer as _;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
-use std::marker::PhantomData;
 use std::str::FromStr;
 
 /// The version of CloudEvents.
@@ -54,7 +56,7 @@ impl Message {
     }
 
     /// The message with these attributes, in any order, and this payload. Attributes that it does not know
-    /// are passed over.
+    /// are passed over, and so are [extensions of others](Message#extensions-of-others).
     ///
     /// # Errors
     /// [`ForeignMessage`] when an attribute is missing or not as it should be, with all that was given.
@@ -92,71 +94,74 @@ fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
             "its payload is {other}, and this program reads {JSON}"
         ));
     }
-    let schema_version = parsed(given, "schemaversion")?.unwrap_or(1);
-    if schema_version == 0 {
-        return Err("its `schemaversion` is 0; they count from 1".to_owned());
-    }
-    let destination = || must("destination").map(ToOwned::to_owned);
-    let purpose = match get("purpose") {
-        None | Some("event") => Purpose::Event,
-        Some("command") => Purpose::Command {
-            service: destination()?,
-        },
-        Some("reply") => Purpose::Reply { to: destination()? },
-        Some(other) => {
-            return Err(format!(
-                "its purpose is \"{other}\", which is not known here"
-            ));
-        }
-    };
-    let headers = get("headers").map(headers_of).transpose()?;
+    // Midgard says it of each of its messages, and no other extension has this name.
+    let schema_version: Option<u32> = parsed(given, "schemaversion").filter(|count| *count > 0);
+    let is_own = schema_version.is_some();
     let id = must("id")?;
     let subject = get("subject");
     Ok(Message {
         id: id.to_owned(),
         source: must("source")?.to_owned(),
         name: must("type")?.to_owned(),
-        schema_version,
-        time: parsed(given, "time")?,
+        schema_version: schema_version.unwrap_or(1),
+        time: get("time").and_then(time_of),
         // Others may mean something else by it.
-        expires: get("expirytime").and_then(|time| time.parse().ok()),
+        expires: get("expirytime").and_then(time_of),
         subject: subject.map(ToOwned::to_owned),
         key: get("partitionkey").or(subject).unwrap_or(id).to_owned(),
-        purpose,
+        purpose: purpose_of(get("purpose"), get("destination"), is_own)?,
         reply_to: get("replyto").map(ToOwned::to_owned),
-        correlation_id: parsed(given, "correlationid")?,
-        causation_id: parsed(given, "causationid")?,
-        position: parsed::<u64>(given, "position")?.map(Position),
-        headers: headers.unwrap_or_default(),
+        correlation_id: parsed(given, "correlationid"),
+        causation_id: parsed(given, "causationid"),
+        // Any number looks like one.
+        position: parsed(given, "position").filter(|_| is_own).map(Position),
+        headers: get("headers").map_or(Ok(Headers::new()), headers_of)?,
         data: Vec::new(),
     })
 }
 
-/// Whether a content type is JSON, with parameters or not.
-fn is_json(kind: &str) -> bool {
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case(JSON) || kind.ends_with("+json")
+/// What a message is for. What is unknown here is of a newer release, or another's word for something else.
+fn purpose_of(
+    purpose: Option<&str>,
+    destination: Option<&str>,
+    is_own: bool,
+) -> Result<Purpose, String> {
+    let destination = destination.map(ToOwned::to_owned);
+    match (purpose, destination) {
+        (Some("command"), Some(service)) => Ok(Purpose::Command { service }),
+        (Some("reply"), Some(to)) => Ok(Purpose::Reply { to }),
+        (None | Some("event"), _) => Ok(Purpose::Event),
+        _ if !is_own => Ok(Purpose::Event),
+        (Some(purpose @ ("command" | "reply")), None) => Err(format!(
+            "it is a {purpose} without the attribute `destination`, and so for nobody"
+        )),
+        (Some(other), _) => Err(format!(
+            "its purpose is \"{other}\", which is not known here; a newer release may know it"
+        )),
+    }
 }
 
-fn parsed<T: FromStr>(given: &BTreeMap<&str, &str>, name: &str) -> Result<Option<T>, String>
-where
-    T::Err: Display,
-{
-    let Some(text) = given.get(name).filter(|value| !value.is_empty()) else {
-        return Ok(None);
-    };
-    let value = text
-        .parse()
-        .map_err(|error| format!("its `{name}` is {text:?} ({error})"));
-    value.map(Some)
+/// Whether a content type is JSON, as the JSON format of CloudEvents has it: by its subtype, with parameters or not.
+fn is_json(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let subtype = kind.rsplit('/').next().unwrap_or_default();
+    let suffix = subtype.rsplit('+').next().unwrap_or_default();
+    suffix.eq_ignore_ascii_case("json") && kind.contains('/')
+}
+
+/// The value of an attribute; none where it is not in this form.
+fn parsed<T: FromStr>(given: &BTreeMap<&str, &str>, name: &str) -> Option<T> {
+    given.get(name)?.parse().ok()
+}
+
+/// RFC 3339 allows a small `t` and `z`. There is no time before 1970.
+fn time_of(text: &str) -> Option<Timestamp> {
+    text.to_ascii_uppercase().parse().ok()
 }
 
 fn shown(value: Option<impl Display>) -> Option<Cow<'static, str>> {
     value.map(|value| Cow::Owned(value.to_string()))
 }
-
-/// Headers as a JSON object of texts, in their order.
-struct InJson(Headers);
 
 fn headers_text(headers: &Headers) -> Option<String> {
     let headers = headers.view();
@@ -167,32 +172,51 @@ fn headers_text(headers: &Headers) -> Option<String> {
     text.filter(|_| !headers.is_empty())
 }
 
+/// Headers from a JSON object of texts, in their order; none when it is something else. What is beyond the limits of events
+/// is an error, and is not read to its end.
 fn headers_of(text: &str) -> Result<Headers, String> {
-    let read: InJson = from_json(text.as_bytes(), PhantomData)
-        .map_err(|error| format!("its `headers` are no JSON object of texts ({error})"))?;
-    Ok(read.0)
-}
-
-impl<'de> Deserialize<'de> for InJson {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Texts)
+    let mut texts = Texts::default();
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = json.deserialize_map(&mut texts).and_then(|()| json.end());
+    match (texts.beyond, read) {
+        (Some(beyond), _) => Err(format!("its `headers` are too many or too long: {beyond}")),
+        (None, Ok(())) => Ok(texts.headers.into_iter().collect()),
+        (None, Err(_)) => Ok(Headers::new()),
     }
 }
 
-struct Texts;
+/// The entries of a JSON object of texts.
+#[derive(Default)]
+struct Texts {
+    headers: Vec<(String, String)>,
+    /// The limit of events that they are beyond.
+    beyond: Option<LimitError>,
+}
 
-impl<'de> Visitor<'de> for Texts {
-    type Value = InJson;
+impl Texts {
+    fn check(&self, key: &str, value: &str) -> Result<(), LimitError> {
+        check_size(Limited::Headers, HEADERS, self.headers.len() + 1)?;
+        check_size(Limited::HeaderKey, HEADER_KEY_BYTES, key.len())?;
+        check_size(Limited::HeaderValue, HEADER_VALUE_BYTES, value.len())
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Texts {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object of texts")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InJson, A::Error> {
-        let mut headers = Headers::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some((key, value)) = map.next_entry::<String, String>()? {
-            headers.insert(&key, &value);
+            if let Err(beyond) = self.check(&key, &value) {
+                let stop = A::Error::custom(&beyond);
+                self.beyond = Some(beyond);
+                return Err(stop);
+            }
+            self.headers.push((key, value));
         }
-        Ok(InJson(headers))
+        Ok(())
     }
 }

@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 /// | `source` | `source` | The service it comes from. |
 /// | `name` | `type` | The public name of the event or the command. |
 /// | `schema_version` | `schemaversion` | The version of its payload, from 1; 1 when it is missing. |
-/// | `time` | `time` | When the event was recorded (RFC 3339). |
+/// | `time` | `time` | When the event was recorded (RFC 3339); none when it is before 1970. |
 /// | `expires` | `expirytime` | From when on nobody waits for what comes of it (RFC 3339). |
 /// | `subject` | `subject` | What it is about: the stream. |
 /// | `key` | `partitionkey` | Messages of one key stay in order. The subject when it is missing, or else the id. |
@@ -28,8 +28,15 @@ use crate::time::Timestamp;
 /// | `correlation_id` | `correlationid` | What everything that follows from one cause shares. |
 /// | `causation_id` | `causationid` | The message that directly led to it. |
 /// | `position` | `position` | The position of the event in the log of its source. |
-/// | `headers` | `headers` | Free headers, as a JSON object of texts. |
+/// | `headers` | `headers` | Free headers, as a JSON object of texts, within the [limits](crate::limits) of events. |
 /// | `data` | | The payload, as JSON (`datacontenttype` is `application/json`). |
+///
+/// # Extensions of others
+///
+/// What CloudEvents asks for must be there: `specversion`, `id`, `source` and `type`. All else may mean something else to
+/// others, and is in nobody's way: an attribute that is not in its form above counts as missing, such as a `correlationid` that
+/// is no UUID or a `time` that is none, and a `position` counts beside a `schemaversion` alone, which each message of Midgard
+/// has. Beside that, an unknown `purpose` is refused, as one of a newer release. Headers beyond the limits are refused always.
 ///
 /// ```
 /// use midgard::bus::{Message, Topic};

@@ -1,5 +1,6 @@
 //! Where messages wait for a receiver, and which.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -32,9 +33,20 @@ impl Topic {
         self.as_str().starts_with("command.")
     }
 
+    /// Whether replies have it.
+    pub(crate) fn is_reply(&self) -> bool {
+        self.as_str().starts_with("reply.")
+    }
+
     /// Its text: letters, digits, `.`, `-` and `_`, where names are as Midgard's are.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Topic {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }
@@ -51,6 +63,8 @@ impl fmt::Display for Topic {
 /// in it, unless it is temporary. Topics that are asked for later are added; those that are no longer asked for are
 /// removed. So a program of an old version that subscribes after one of a new version takes away what only the new one asks
 /// for, until a new one subscribes again: in a deployment, end the old ones for good, and then start or restart a new one.
+/// Two services with inboxes of one name take topics away from each other in the same way. Whoever does so warns of it
+/// (`tracing`), and a message that comes to the other is parked there, and says so.
 ///
 /// ```
 /// use midgard::bus::{Queue, Topic};
@@ -88,6 +102,20 @@ impl Queue {
     pub const fn temporary(mut self) -> Self {
         self.is_temporary = true;
         self
+    }
+
+    /// For buses: warns that these topics, or what the bus calls them, were asked for before and are taken away from it.
+    pub fn warn_of_removed<'t>(&self, removed: impl IntoIterator<Item = &'t str>) {
+        let removed = Vec::from_iter(removed).join(", ");
+        if removed.is_empty() {
+            return;
+        }
+        let queue = &*self.name;
+        tracing::warn!(
+            queue,
+            removed,
+            "the queue no longer asks for these topics, and what is published of them no longer comes to it; if a new version of its service has left them out, all is well; if another service has an inbox or a process manager of this name, they take topics away from each other: give one of them another name, and start the other again"
+        );
     }
 
     /// Its name.

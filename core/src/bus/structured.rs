@@ -59,7 +59,7 @@ fn parts(json: &[u8]) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
         let value = value.get();
         match &*name {
             "data" => data = value.as_bytes().to_vec(),
-            "data_base64" => {
+            "data_base64" if value != "null" => {
                 let text: String = from_json(value.as_bytes(), PhantomData)
                     .map_err(|error| format!("its `data_base64` is no text ({error})"))?;
                 data = STANDARD

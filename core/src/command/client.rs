@@ -7,6 +7,7 @@ use crate::bus::{
 };
 use crate::codec::{self, EncodeError};
 use crate::event::Event as _;
+use crate::limits::{LimitError, check_headers};
 use crate::metadata::{EventId, Metadata};
 use crate::process::Payload;
 use crate::time::Timestamp;
@@ -36,7 +37,8 @@ pub(crate) fn is_client(reply_to: &str) -> bool {
 /// be lost. A [`ProcessManager`](crate::ProcessManager) sends commands that cannot be lost.
 ///
 /// While someone waits for an answer, the client has one temporary queue, for all who wait. Nothing runs in the
-/// background: whoever waits receives for all.
+/// background: whoever waits receives for all. So poll what asks until it is done, or drop it: while it is kept and not
+/// polled, the others may wait for their answers in vain.
 ///
 /// ```
 /// # use futures_util::future::{Either, select};
@@ -109,6 +111,9 @@ pub enum SendError {
     /// It cannot be written as JSON so that it can be read.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// It has more or longer headers than events may have: nobody would read it.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
     /// The bus did not confirm it: it may have been sent nevertheless.
     #[error(transparent)]
     Bus(#[from] BusError),
@@ -221,9 +226,7 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         metadata: &Metadata,
     ) -> Result<C::Reply, AskError> {
         let id = EventId::new();
-        let mut message = self
-            .message(id, command, metadata)
-            .map_err(SendError::from)?;
+        let mut message = self.message(id, command, metadata)?;
         message.reply_to = Some(self.reply_to.clone());
         message.expires = after(timeout);
         let place = Place::new(self, id);
@@ -256,7 +259,8 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         id: EventId,
         command: &C,
         metadata: &Metadata,
-    ) -> Result<Message, EncodeError> {
+    ) -> Result<Message, SendError> {
+        check_headers(metadata.headers())?;
         let purpose = Purpose::Command {
             service: C::SERVICE.to_owned(),
         };
@@ -341,9 +345,16 @@ impl<B: Subscriber> CommandClient<B> {
 }
 
 impl<D> ReplyDesk<D> {
-    /// Lets someone know that the seat is free, if anyone waits.
+    /// Lets all who wait know that the seat is free. Not only one: that one may be sending its command still, or may have been
+    /// left alone.
     fn offer_seat(&self) {
-        if let (Seat::Free(_), Some(waiting)) = (&self.seat, self.waiting.values().next()) {
+        if let Seat::Free(_) = &self.seat {
+            self.tell_all();
+        }
+    }
+
+    fn tell_all(&self) {
+        for waiting in self.waiting.values() {
             waiting.told.notify(usize::MAX);
         }
     }
@@ -426,9 +437,7 @@ impl<'c, B: Subscriber> Sitting<'c, B> {
             self.deliveries = Some(bus.subscribe(&queue).await?);
             let mut desk = self.client.lock();
             desk.is_subscribed = true;
-            for waiting in desk.waiting.values() {
-                waiting.told.notify(usize::MAX);
-            }
+            desk.tell_all();
         }
         self.deliveries.as_mut().ok_or_else(|| BusError::Closed {
             location: "the client's queue".to_owned(),

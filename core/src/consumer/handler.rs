@@ -1,7 +1,7 @@
 //! What a consumer does with events, and where it keeps its notes.
 
 use super::coverage::Covered;
-use super::failure::FailurePolicy;
+use super::failure::{FailurePolicy, Then};
 use super::notes::{Checkpoint, Lease, NoteError};
 use super::options::ConsumerOptions;
 use crate::place::Position;
@@ -58,6 +58,12 @@ pub(crate) trait Handler: Send + Sync {
     ) -> Option<Duration> {
         let _ = error;
         policy.wait_after(failures)
+    }
+
+    /// What is done with an event that it failed on so, where its policy says `then`.
+    fn then_after(&self, error: &HandlerError, then: Then) -> Then {
+        let _ = error;
+        then
     }
 
     /// Whether a refused commit is nobody's fault: others were faster, and it is to be tried again at once.

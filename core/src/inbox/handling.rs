@@ -326,7 +326,8 @@ impl<D: Dispatch> Desk<D> {
                 unit.undo();
                 self.refuse(message, &refused, unit)
             }
-            Err(InboxError::Handler(error)) => Err(AttemptError::Handler(error)),
+            // Nobody waits for the answer to an event.
+            Err(InboxError::Handler(error)) => Err(AttemptError::Handler(unit.explain(error))),
             Err(error) => Err(AttemptError::Unreadable(error.to_string())),
         }
     }

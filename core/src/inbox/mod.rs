@@ -147,7 +147,7 @@ pub enum InboxError {
     Unreadable(#[from] MessageError),
     /// No handler is for it.
     #[error(
-        "inbox \"{inbox}\" has no handler for message {id} of \"{source_name}\", \"{name}\"; list it in the inbox, or evict the message"
+        "inbox \"{inbox}\" has no handler for message {id} of \"{source_name}\", \"{name}\"; list it in the inbox, or evict the message; if another service on the bus has an inbox \"{inbox}\", give one of the two another name"
     )]
     Unknown {
         /// The inbox.

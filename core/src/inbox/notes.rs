@@ -278,6 +278,11 @@ impl Parked {
         }
     }
 
+    /// The message, read anew where it was a stranger's to the release that parked it.
+    pub(super) fn message(&self) -> Result<Message, ForeignMessage> {
+        self.content().or_else(ForeignMessage::read_again)
+    }
+
     pub(super) fn show(self, number: &str) -> ParkedMessage {
         ParkedMessage {
             number: number.to_owned(),

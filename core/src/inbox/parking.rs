@@ -98,13 +98,14 @@ impl<D: Dispatch> Desk<D> {
                 held::park(&self.work, &mut unit, &self.keys, parked.clone()).await?;
             }
             (Fate::Skip { error }, Some(command)) => {
-                self.refuse(command, &given_up(error), &mut unit)?;
+                tracing::warn!(id = command.id, error, "command given up");
+                self.refuse(command, &self.given_up(command), &mut unit)?;
             }
             (Fate::Skip { .. }, None) => {}
         }
         if let (Fate::Aside(_), Some(command)) = (fate, command) {
             // Nobody handles it here any more.
-            self.refuse(command, &given_up(TOO_LARGE), &mut unit)?;
+            self.refuse(command, &Refused::new(TOO_LARGE), &mut unit)?;
         }
         unit.commit().await?;
         self.progress.update(|status| match fate {
@@ -122,7 +123,7 @@ impl<D: Dispatch> Desk<D> {
         let Some(parked) = parked else {
             return Ok(true);
         };
-        let failed = match parked.content() {
+        let failed = match parked.message() {
             Err(foreign) => Failed {
                 // One that was set aside holds up its line until it is evicted.
                 is_in_the_way: parked.cause == Some(ParkedCause::TooLarge),
@@ -189,16 +190,27 @@ impl<D: Dispatch> Desk<D> {
         let Some(parked) = parked else {
             return Ok(());
         };
-        if let Ok(message) = parked.content()
+        if let Ok(message) = parked.message()
             && is_command(&message)
         {
-            self.refuse(&message, &given_up(&parked.error), &mut unit)?;
+            let error = parked.error.as_str();
+            tracing::warn!(id = message.id, error, "command given up");
+            self.refuse(&message, &self.given_up(&message), &mut unit)?;
         }
         held::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;
         unit.commit().await?;
         self.progress
             .update(|status| status.parked = status.parked.saturating_sub(1));
         Ok(())
+    }
+
+    /// What is told to who has sent a command that is not handled any more. Not the error: that is for those who run this
+    /// service, and may tell of what others must not know.
+    fn given_up(&self, message: &Message) -> Refused {
+        let (inbox, Message { id, name, .. }) = (self.dispatch.queue(), message);
+        Refused::new(format!(
+            "\"{inbox}\" could not handle command {id} ({name}), and has given it up; why is known to those who run \"{inbox}\""
+        ))
     }
 }
 
@@ -242,11 +254,4 @@ impl Failed {
             is_in_the_way,
         })
     }
-}
-
-/// What is told to who has sent a command that is not handled any more.
-fn given_up(error: &str) -> Refused {
-    Refused::new(format!(
-        "it could not be handled, and was given up: {error}"
-    ))
 }

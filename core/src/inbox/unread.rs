@@ -99,7 +99,7 @@ impl<D: Dispatch> Desk<D> {
             if !parked.is_of_use_to_others() {
                 continue;
             }
-            let Ok(message) = parked.content() else {
+            let Ok(message) = parked.message() else {
                 continue;
             };
             if topics.contains(&message.topic()) {

@@ -4,9 +4,11 @@
 //! publishes what is to leave, so a bus that is down neither fails an append nor slows it, and no message
 //! is without its event, or an event without its message.
 
+mod aside;
 mod carrier;
 mod relay;
 
+pub(crate) use aside::come_back;
 pub(crate) use carrier::Outboxes;
 pub(crate) use relay::Relay;
 
@@ -83,6 +85,16 @@ pub trait Publish: Event {
 /// that the bus refuses for what it is (too large, say) is parked as a [dead letter](crate::DeadLetter), with the later
 /// events of its stream; a reply, with the later ones to the same process.
 ///
+/// # What nobody asks for
+///
+/// An event that nobody has a queue for [waits, or is discarded](Unheard). A command or a reply goes out of the way at once: it is
+/// a [dead letter](crate::DeadLetter), with the later ones of its key to the same service (of its process, where it has no key),
+/// and all others leave. It comes back by itself: every five seconds at last it is looked whether somebody asks for its topic by now.
+/// A reply is tried for a minute, as anyone who sends a command may have made up where the answer goes, and then waits for
+/// [`retry`](crate::MidgardHandle::retry). [`evict`](crate::MidgardHandle::evict) gives up what is not to leave any more; what followed that comes back, too. The reply to a
+/// [`CommandClient`](crate::CommandClient) that is gone is passed over. The [status](crate::Status) says how many are parked, and names
+/// the last topic.
+///
 /// [Stopped](crate::MidgardHandle::stop), it no longer waits for the bus: what is not confirmed by then is published again when
 /// it is run the next time. [Drained](crate::MidgardHandle::drain), it publishes what the log has now, or fails, after
 /// a few tries, when the bus does not take it.
@@ -110,13 +122,12 @@ const DEFAULT_NAME: &str = "outbox";
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Unheard {
-    /// It is published again until someone has, every five seconds at last: nothing is lost when the others are started
-    /// later. What comes after it waits.
+    /// An event is published again until someone has, every five seconds at last: nothing is lost when the others are
+    /// started later. What comes after it waits.
     #[default]
     Wait,
-    /// It is passed over, as nobody cares, if it is an event. Commands wait in any case. A reply waits for half a minute, and
-    /// is then parked as a [dead letter](crate::DeadLetter), as anyone who sends a command may ask for one; the reply to
-    /// a [`CommandClient`](crate::CommandClient) that is gone is passed over.
+    /// It is passed over, as nobody cares, if it is an event. Commands and replies wait [aside](Outbox#what-nobody-asks-for) in
+    /// any case.
     Discard,
 }
 

@@ -1,11 +1,13 @@
 //! The relay: a consumer of the log whose commits publish.
 
+use super::aside::Lost;
 use super::carrier::{Fleet, Outboxes, Passed, is_command};
 use super::{Outbox, RouteError, Unheard};
 use crate::bus::{BusError, Message, Publisher, Purpose, Topic};
 use crate::command::{CommandAnswered, CommandSent, is_client};
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::coverage::{Covered, covered};
+use crate::consumer::failure::Then;
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::notes::{Checkpoint, Lease, NoteError};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
@@ -21,22 +23,20 @@ use futures_util::future::{Either, select};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How many messages are published at once, before the checkpoint is written.
 const MESSAGES: usize = 1024;
+/// How many after one that could not leave: what was made of those behind it is made again.
+const FEW_MESSAGES: usize = 8;
 /// For how long the bus may still confirm what is being published when the program is stopped.
 const GRACE: Duration = Duration::from_millis(250);
-/// When a message that nobody has a queue for is tried again.
+/// When an event that nobody has a queue for is tried again.
 const UNHEARD: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Duration::from_secs(5));
 /// When a message is tried again that the bus has no room for now.
 const FULL: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Duration::from_secs(1));
-/// When a reply that nobody has a queue for is tried again: for half a minute. Whoever sends a command says where its answer
-/// goes, and must not be able to hold up everything else for good.
-const UNHEARD_REPLY: FailurePolicy = FailurePolicy::retry(11).at_most_every(Duration::from_secs(5));
-/// How many of those that do not listen for replies are remembered.
-const SILENT: usize = 1000;
 /// How many topics are remembered that somebody has a queue for.
 const HEARD: usize = 10_000;
 
@@ -62,7 +62,7 @@ impl<S: Store, P: Publisher> Relay<S, P> {
         siblings: Outboxes,
     ) -> Self {
         let has_sequence = outbox.options.has_sequence();
-        outbox.options = by_reply(outbox.options);
+        outbox.options = by_key(outbox.options);
         let mut names: Vec<_> = outbox.routes.keys().copied().collect();
         if outbox.carries_commands {
             names.extend([CommandSent::NAME, CommandAnswered::NAME]);
@@ -75,6 +75,7 @@ impl<S: Store, P: Publisher> Relay<S, P> {
                 publisher,
                 control,
                 unheard: outbox.unheard,
+                at_once: AtomicUsize::new(MESSAGES),
                 known: Mutex::default(),
             },
             query: Query::named(names),
@@ -92,6 +93,11 @@ impl<S: Store, P: Publisher> Relay<S, P> {
             kind: &self.kind,
             name: self.outbox.name(),
         }
+    }
+
+    /// Whether somebody had a queue for a topic when a message of it was last published.
+    pub(super) fn is_heard(&self, topic: &str) -> bool {
+        self.notes.known().heard.contains(topic)
     }
 
     /// The message of an event, if it is to leave.
@@ -140,8 +146,9 @@ impl<S: Store, P: Publisher> Relay<S, P> {
     }
 }
 
-/// Replies of a service stand in one stream, and have nothing to do with each other unless they are about the same.
-fn by_reply(options: ConsumerOptions) -> ConsumerOptions {
+/// Replies of a service stand in one stream, and have nothing to do with each other unless they are about the same. Commands
+/// with a key of their own stay in order with those of other processes, and may be parked apart from what else theirs does.
+fn by_key(options: ConsumerOptions) -> ConsumerOptions {
     let others = options.clone();
     options.sequence_by(move |event| {
         if event.name == CommandAnswered::NAME
@@ -150,6 +157,15 @@ fn by_reply(options: ConsumerOptions) -> ConsumerOptions {
             }) = event.decode()
         {
             return Cow::Owned(format!("{}/{}", event.stream, subject.unwrap_or(command)));
+        }
+        if event.name == CommandSent::NAME
+            && let Ok(CommandSent {
+                service,
+                key: Some(key),
+                ..
+            }) = event.decode()
+        {
+            return Cow::Owned(format!("{service}/{key}"));
         }
         others.sequence_of(event)
     })
@@ -237,7 +253,12 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         call: Call<'_, RelayTransaction>,
     ) -> Result<(), ProjectError> {
         match self.message(event) {
-            Ok(message) => call.transaction.messages.extend(message),
+            Ok(message) => {
+                if let Some(message) = &message {
+                    self.notes.check_unheard(message, call.transaction)?;
+                }
+                call.transaction.messages.extend(message);
+            }
             Err(RouteError::Decode(error)) => return Err(ProjectError::Decode(error)),
             Err(RouteError::Other(error)) => return Err(ProjectError::Handler(error)),
         }
@@ -245,7 +266,7 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
     }
 
     fn is_full(&self, transaction: &RelayTransaction) -> bool {
-        transaction.messages.len() >= MESSAGES
+        transaction.messages.len() >= self.notes.at_once.load(Ordering::Relaxed)
     }
 
     fn wait_after(
@@ -257,13 +278,18 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         match error.downcast_ref() {
             Some(RelayError::Bus(BusError::Refused { .. })) => None,
             Some(RelayError::Bus(BusError::Full { .. })) => FULL.wait_after(failures),
-            Some(RelayError::Unheard {
-                topic,
-                is_reply: true,
-                ..
-            }) => self.notes.wait_for_listener(topic, failures),
-            Some(RelayError::Unheard { .. }) => UNHEARD.wait_after(failures),
+            Some(RelayError::Unheard(Lost { is_event: true, .. })) => UNHEARD.wait_after(failures),
+            // It goes out of the way at once, and comes back.
+            Some(RelayError::Unheard(_)) => None,
             _ => policy.wait_after(failures),
+        }
+    }
+
+    fn then_after(&self, error: &HandlerError, then: Then) -> Then {
+        match error.downcast_ref() {
+            // It is to leave, whatever is done with what the bus refuses.
+            Some(RelayError::Unheard(_)) => Then::Park,
+            _ => then,
         }
     }
 }
@@ -274,6 +300,8 @@ pub(crate) struct RelayNotes<S, P> {
     publisher: P,
     control: Arc<Control>,
     unheard: Unheard,
+    /// How many messages are published at once, for now.
+    at_once: AtomicUsize,
     known: Mutex<Known>,
 }
 
@@ -284,8 +312,8 @@ struct Known {
     confirmed: HashSet<String>,
     /// The first that could not leave. It is tried alone.
     stuck: Option<String>,
-    /// Where replies were to go, and nobody listened for long. The next ones do not wait as long again.
-    silent: HashSet<Topic>,
+    /// The command or reply that has just turned out to be unheard.
+    unheard: Option<Lost>,
     /// What somebody had a queue for when it was last published.
     heard: HashSet<Topic>,
 }
@@ -302,14 +330,8 @@ pub(crate) struct RelayTransaction {
 pub(crate) enum RelayError {
     #[error(transparent)]
     Bus(#[from] BusError),
-    #[error(
-        "nobody has a queue for {topic}, so that message {id} would be lost; start a service that asks for it, or let the outbox discard what is unheard"
-    )]
-    Unheard {
-        topic: Topic,
-        id: String,
-        is_reply: bool,
-    },
+    #[error(transparent)]
+    Unheard(Lost),
     #[error("message {id} has not left, and what comes after it waits")]
     Stuck { id: String },
     #[error("the outbox was stopped before the bus confirmed what was published")]
@@ -323,6 +345,29 @@ pub(crate) enum RelayError {
 }
 
 impl<S: Store, P: Publisher> RelayNotes<S, P> {
+    /// Gives up a message that has just turned out to be unheard, before others are published with it.
+    fn check_unheard(
+        &self,
+        message: &Message,
+        transaction: &RelayTransaction,
+    ) -> Result<(), ProjectError> {
+        let mut known = self.known();
+        let is_meant = |lost: &Lost| lost.id == message.id;
+        let Some(lost) = known
+            .unheard
+            .as_ref()
+            .filter(|lost| is_meant(lost))
+            .cloned()
+        else {
+            return Ok(());
+        };
+        if transaction.messages.is_empty() {
+            // It is not known to be unheard the next time that it is tried.
+            known.unheard = None;
+        }
+        Err(ProjectError::Handler(Box::new(RelayError::Unheard(lost))))
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -338,6 +383,15 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         let mut known = self.known();
         match left {
             Err((at, error)) => {
+                if self.is_refusal(&error) {
+                    self.at_once.store(FEW_MESSAGES, Ordering::Relaxed);
+                }
+                if let RelayError::Unheard(lost) = &error
+                    && messages.len() > 1
+                    && self.goes_aside(lost)
+                {
+                    known.unheard = Some(lost.clone());
+                }
                 let before = rest[..at].iter().map(|message| message.id.clone());
                 known.confirmed.extend(before);
                 Err(error)
@@ -349,6 +403,11 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
                 Err(RelayError::Stuck { id })
             }
             Ok(()) => {
+                let at_once = self.at_once.load(Ordering::Relaxed);
+                if messages.len() >= at_once {
+                    let more = MESSAGES.min(at_once * 2);
+                    self.at_once.store(more, Ordering::Relaxed);
+                }
                 for message in messages {
                     known.confirmed.remove(&message.id);
                     known.stuck.take_if(|id| *id == message.id);
@@ -415,11 +474,6 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
                 }
                 known.heard.insert(last.topic());
             }
-            if !known.silent.is_empty() {
-                for message in messages {
-                    known.silent.remove(&message.topic());
-                }
-            }
             return Ok(());
         };
         Err(self.missed(messages, at))
@@ -436,18 +490,16 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
 
     /// Nobody has a queue for the message of this index.
     fn missed(&self, messages: &[Message], at: usize) -> (usize, RelayError) {
-        let (topic, id) = (messages[at].topic(), messages[at].id.clone());
-        let is_reply = matches!(messages[at].purpose, Purpose::Reply { .. });
-        let mut known = self.known();
-        known.heard.remove(&topic);
-        known.stuck = Some(id.clone());
-        drop(known);
-        let error = RelayError::Unheard {
-            topic,
-            id,
-            is_reply,
+        let lost = Lost {
+            topic: messages[at].topic(),
+            id: messages[at].id.clone(),
+            is_event: messages[at].purpose == Purpose::Event,
         };
-        (at, error)
+        let mut known = self.known();
+        known.heard.remove(&lost.topic);
+        known.stuck = Some(lost.id.clone());
+        drop(known);
+        (at, RelayError::Unheard(lost))
     }
 
     /// The bus has not taken all of the messages: how many of the first it has for sure, and why no more. The one that it is about
@@ -472,20 +524,10 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         (0, error.into())
     }
 
-    /// How long to wait until a reply is tried again; `None` when it is to be parked.
-    fn wait_for_listener(&self, topic: &Topic, failures: u32) -> Option<Duration> {
-        let mut known = self.known();
-        if known.silent.contains(topic) {
-            return None;
-        }
-        let wait = UNHEARD_REPLY.wait_after(failures);
-        if wait.is_none() {
-            if known.silent.len() >= SILENT {
-                known.silent.clear();
-            }
-            known.silent.insert(topic.clone());
-        }
-        wait
+    /// Whether what is unheard is parked, and not waited for. What is to leave all at once does not leave then; but whoever sends a
+    /// command says where its answer goes, and must not make that a trouble of others.
+    fn goes_aside(&self, lost: &Lost) -> bool {
+        !lost.is_event && (lost.topic.is_reply() || self.control.mode() != Mode::Drain)
     }
 
     /// Whether a message that nobody has a queue for is to wait until someone has.
@@ -574,13 +616,13 @@ impl<S: Store, P: Publisher> ViewStore for RelayNotes<S, P> {
     }
 
     fn is_refusal(&self, error: &RelayError) -> bool {
+        let is_drained = self.control.mode() == Mode::Drain;
         match error {
             // What comes before the message at fault is written down by itself, and the message alone tried again.
             RelayError::Bus(BusError::Refused { .. }) | RelayError::Stuck { .. } => true,
-            // Where it is not to be waited for, it is a trouble like any other.
-            RelayError::Unheard { .. } | RelayError::Bus(BusError::Full { .. }) => {
-                self.control.mode() != Mode::Drain
-            }
+            // Where they are not to be waited for, an event and a full bus are a trouble like any other.
+            RelayError::Unheard(lost) => self.goes_aside(lost) || (lost.is_event && !is_drained),
+            RelayError::Bus(BusError::Full { .. }) => !is_drained,
             _ => false,
         }
     }

@@ -224,7 +224,7 @@ where
                 (Err(error), Some(otherwise)) if error.is::<crate::Refused>() => {
                     otherwise.execute(unit, metadata).await
                 }
-                (executed, _) => executed,
+                (executed, _) => executed.map_err(|error| unit.explain(error)),
             }
         })
     }

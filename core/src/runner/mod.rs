@@ -18,17 +18,17 @@ use crate::consumer::notebook::{Notebook, NotebookOf};
 use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
 use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, queue_of, receive};
-use crate::outbox::{Outbox, Outboxes, Relay};
+use crate::outbox::{Outbox, Outboxes, Relay, come_back};
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
 use crate::projection::{HandlerError, Projection};
 use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
 use crate::unit_of_work::Work;
-use futures_util::future::{join, join_all};
+use futures_util::future::{Either, join, join_all, select};
 use handle::Consumer;
 use projection::Projected;
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 /// A consumer, running.
@@ -165,7 +165,24 @@ impl<S: Store + Clone> Midgard<S> {
             is_projection: false,
         };
         let kind = ConsumerKind::Outbox;
-        let mut added = self.add(kind, &name, notebook, supervise::continuous);
+        let mut added = self.add(
+            kind,
+            &name,
+            notebook,
+            |store, notebook, control, progress| async move {
+                let aside = pin!(come_back(
+                    notebook.clone(),
+                    control.clone(),
+                    progress.clone()
+                ));
+                let relay = pin!(supervise::continuous(store, notebook, control, progress));
+                match select(relay, aside).await {
+                    Either::Left((ended, _)) => ended,
+                    // The program ends.
+                    Either::Right(((), relay)) => relay.await,
+                }
+            },
+        );
         if let (Some(id), Some((_, running @ Ok(_)))) = (bus_id, added.consumers.last_mut()) {
             // Said when it is run.
             *running = Err(RunError::BusId { name, id });

@@ -1,8 +1,11 @@
 //! Commands from programs that are no process managers.
 
 use super::kit::{Count, Counted, LONG, Running, Scene, noted, notes, parking, start, within};
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use midgard::bus::InProcessBus;
+use midgard::bus::{
+    BusError, InProcessBus, InProcessDeliveries, Message, Published, Publisher, Queue, Subscriber,
+};
 use midgard::{
     AskError, CommandClient, Event, EventId, MemoryStore, Metadata, Midgard, Outbox, ReadLog,
     RecordedEventRef, RemoteCommand, SendError, Store, block_on,
@@ -55,6 +58,83 @@ fn many_ask_at_once_and_each_gets_its_answer() {
     running.stop().unwrap();
 }
 
+/// A bus over which some commands never leave.
+struct Patchy(InProcessBus);
+
+impl Publisher for Patchy {
+    async fn publish(&self, messages: &[Message]) -> Result<Published, BusError> {
+        if messages.iter().any(|message| message.key == "never") {
+            std::future::pending::<()>().await;
+        }
+        self.0.publish(messages).await
+    }
+}
+
+impl Subscriber for Patchy {
+    type Deliveries = InProcessDeliveries;
+
+    async fn declare(&self, queue: &Queue) -> Result<(), BusError> {
+        self.0.declare(queue).await
+    }
+
+    async fn subscribe(&self, queue: &Queue) -> Result<InProcessDeliveries, BusError> {
+        self.0.subscribe(queue).await
+    }
+}
+
+fn poll_once(future: &mut (impl Future + Unpin)) {
+    assert!(future.now_or_never().is_none(), "it waits");
+}
+
+#[test]
+fn an_answer_comes_though_others_that_wait_do_not_listen_for_it() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.close(1);
+    scene.script.close(2);
+    let running = answering(&scene);
+    let client = CommandClient::new("website", Patchy(scene.bus.clone()));
+    let (first, second, never) = (count("ann", 1), count("bob", 2), count("never", 3));
+    let moment = Duration::from_secs(10);
+    // The first receives for all. The second listens. The others are still about to send.
+    let mut asking = Box::pin(client.ask(&first, LONG));
+    poll_once(&mut asking);
+    let mut other = Box::pin(client.ask(&second, moment));
+    poll_once(&mut other);
+    let mut left: Vec<_> = (0..20)
+        .map(|_| Box::pin(client.ask(&never, LONG)))
+        .collect();
+    left.iter_mut().for_each(poll_once);
+    scene.script.open();
+    within(asking).unwrap();
+    assert_eq!(within(other).unwrap(), Counted { notes: 1 });
+    running.stop().unwrap();
+}
+
+#[test]
+fn an_answer_comes_though_who_received_it_is_dropped_and_others_are_left_alone() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.close(2);
+    let running = answering(&scene);
+    let client = CommandClient::new("website", scene.bus.clone());
+    let moment = Duration::from_secs(10);
+    let (first, second, third) = (count("ann", 1), count("bob", 2), count("cid", 3));
+    for _ in 0..5 {
+        let mut dropped = Box::pin(client.ask(&first, LONG));
+        poll_once(&mut dropped);
+        // It is kept, and nobody looks at it.
+        let mut left: Vec<_> = (0..5).map(|_| Box::pin(client.ask(&third, LONG))).collect();
+        left.iter_mut().for_each(poll_once);
+        let mut asking = Box::pin(client.ask(&second, moment));
+        poll_once(&mut asking);
+        drop(dropped);
+        scene.script.open();
+        within(asking).unwrap();
+        scene.script.close(2);
+    }
+    scene.script.open();
+    running.stop().unwrap();
+}
+
 #[test]
 fn a_refusal_is_an_answer_and_has_no_effect() {
     let scene = Scene::<MemoryStore>::new();
@@ -87,6 +167,19 @@ fn what_is_sent_leads_to_no_reply_and_carries_what_led_to_it() {
     block_on(scene.store.read_log(&ReadLog::forward(), &mut each)).unwrap();
     assert_eq!(found, [("noted".to_owned(), Some(correlation))]);
     running.stop().unwrap();
+}
+
+#[test]
+fn a_command_with_more_headers_than_anybody_reads_is_not_sent() {
+    let client = CommandClient::new("website", InProcessBus::new());
+    let headers = (0..65).map(|number| (number.to_string(), "value"));
+    let metadata = Metadata::new().with_headers(headers.collect());
+    let sent = within(client.send_with(&count("ann", 1), &metadata)).unwrap_err();
+    assert!(matches!(sent, SendError::Limit(_)), "{sent:?}");
+    assert_eq!(
+        sent.to_string(),
+        "an event has 65 headers; at most 64 are allowed"
+    );
 }
 
 #[test]

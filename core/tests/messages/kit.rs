@@ -492,6 +492,7 @@ struct OutletState {
     published: Mutex<Vec<Message>>,
     is_down: AtomicBool,
     hangs: AtomicBool,
+    calls: AtomicU32,
     /// The names of messages, or their numbers, that are refused, and that nobody has a queue for.
     refused: Mutex<Vec<String>>,
     unheard: Mutex<Vec<String>>,
@@ -527,6 +528,11 @@ impl Outlet {
     /// What has arrived.
     pub(crate) fn published(&self) -> Vec<Message> {
         self.0.published.lock().unwrap().clone()
+    }
+
+    /// How often something was published to it, or tried to be.
+    pub(crate) fn calls(&self) -> u32 {
+        self.0.calls.load(Ordering::SeqCst)
     }
 
     /// The numbers of what has arrived.
@@ -568,6 +574,7 @@ fn has(message: &Message, texts: &Mutex<Vec<String>>) -> bool {
 
 impl Publisher for Outlet {
     async fn publish(&self, messages: &[Message]) -> Result<Published, BusError> {
+        self.0.calls.fetch_add(1, Ordering::SeqCst);
         if self.0.is_down.load(Ordering::SeqCst) {
             return Err(unavailable());
         }

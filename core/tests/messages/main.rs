@@ -1,6 +1,7 @@
 //! Messages between services: what leaves by the outbox, what the inbox makes of what comes, and clients of commands; on
 //! stores in memory and buses within the process, some of them broken on purpose.
 
+mod aside;
 mod carriers;
 mod client;
 mod ends;

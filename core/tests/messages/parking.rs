@@ -1,17 +1,110 @@
 //! What is done with messages that cannot be handled.
 
 use super::kit::{
-    Count, Fault, FaultyStore, LONG, Scene, Service, Told, noted, notes, parking, publish, start,
-    told,
+    Count, Fault, FaultyStore, LONG, Notes, Scene, Service, Told, noted, notes, parking, publish,
+    start, told,
 };
 use midgard::bus::{ForeignMessage, InProcessBus, Message, Purpose, Topic};
 use midgard::store::EntryWrite;
 use midgard::{
-    ConsumerState, FailurePolicy, HandleError, HandlerError, Inbox, InboxOptions, MemoryStore,
-    MessageContext, Midgard, RemoteCommand as _, RunError, Store as _, Subscribe, block_on,
+    Command, ConsumerState, Events, FailurePolicy, HandleError, HandlerError, Inbox, InboxOptions,
+    MemoryStore, MessageContext, Midgard, Refused, RemoteCommand as _, RunError, Store as _,
+    Subscribe, block_on,
 };
 use std::thread;
 use std::time::Duration;
+
+/// Writes down nothing more of anybody.
+#[derive(Debug)]
+struct Refuse;
+
+impl Command<Notes> for Refuse {
+    type Error = &'static str;
+
+    fn decide(&self, _: &Notes) -> Result<Events<Notes>, &'static str> {
+        Err("the book is full")
+    }
+}
+
+#[derive(Inbox)]
+#[inbox(name = "service", events(Told))]
+struct Full;
+
+impl Subscribe<Told> for Full {
+    async fn receive(
+        &self,
+        told: Told,
+        context: &mut MessageContext<'_>,
+    ) -> Result<(), HandlerError> {
+        let refused = context.execute::<Notes, _>(&told.key, &Refuse).await;
+        let refused = refused.map(|_| ()).unwrap_err();
+        assert!(refused.is::<Refused>());
+        Err(refused)
+    }
+}
+
+#[test]
+fn a_command_that_is_refused_for_an_event_is_named_with_its_aggregate_and_the_reason() {
+    let scene = Scene::<MemoryStore>::new();
+    let midgard = Midgard::new(scene.store.clone());
+    let running = start(midgard.inbox_with(Full, scene.bus.clone(), parking()));
+    publish(&scene.bus, &[told("ann", 1)]);
+    running.wait_until("service", |status| status.parked == 1);
+    assert_eq!(
+        running.parked()[0].2,
+        "aggregate \"notes-ann\" has refused command messages::parking::Refuse: the book is full"
+    );
+    running.stop().unwrap();
+}
+
+/// What an earlier release took for no message, as it wrote it down.
+fn park_as_foreign(store: &MemoryStore, number: &str, attributes: &str, data: &str) {
+    let note = format!(
+        r#"{{"format":1,"message":null,"attributes":{attributes},"data":"{data}","key":null,"place":0,"error":"its `correlationid` is \"7\" (invalid length)","failures":0,"parked":1700000000000000,"tried":1700000000000000}}"#
+    );
+    let key = format!("inbox/service/parked/{number}");
+    let mut write = EntryWrite::new();
+    write.set(key.into_bytes(), Some(note.into_bytes()));
+    block_on(store.write_entries(write)).unwrap();
+}
+
+#[test]
+fn what_an_earlier_release_took_for_no_message_is_read_anew_when_it_is_retried() {
+    let scene = Scene::<MemoryStore>::new();
+    let attributes = r#"[["correlationid","7"],["id","a"],["source","others"],["specversion","1.0"],["type","told"],["source","what a bus knows besides"]]"#;
+    park_as_foreign(
+        &scene.store,
+        "1",
+        attributes,
+        "eyJrZXkiOiJhbm4iLCJudW1iZXIiOjF9",
+    );
+    // As one text: {"specversion":"1.0","id":"b","source":"others","type":"told","time":"0001-01-01T00:00:00Z","data":{"key":"bob","number":2}}
+    let text = "eyJzcGVjdmVyc2lvbiI6IjEuMCIsImlkIjoiYiIsInNvdXJjZSI6Im90aGVycyIsInR5cGUiOiJ0b2xkIiwidGltZSI6IjAwMDEtMDEtMDFUMDA6MDA6MDBaIiwiZGF0YSI6eyJrZXkiOiJib2IiLCJudW1iZXIiOjJ9fQ==";
+    park_as_foreign(&scene.store, "2", "[]", text);
+    park_as_foreign(&scene.store, "3", "[]", "aGVsbG8=");
+    let running = scene.start(parking());
+    running.wait_until("service", |status| status.parked == 3);
+    for number in ["1", "2", "3"] {
+        block_on(running.handle.retry_message("service", number)).unwrap();
+    }
+    running.wait_until("service", |status| status.handled == 2);
+    assert_eq!(noted(&scene.store, "ann"), [1]);
+    assert_eq!(noted(&scene.store, "bob"), [2]);
+    let parked = running.parked();
+    assert_eq!(parked.len(), 1);
+    assert_eq!(parked[0].0, "3");
+    // The same message once more is known.
+    let attributes = [
+        ("specversion", "1.0"),
+        ("id", "a"),
+        ("source", "others"),
+        ("type", "told"),
+    ];
+    let again = Message::from_attributes(attributes, br#"{"key":"ann","number":1}"#.to_vec());
+    publish(&scene.bus, &[again.unwrap(), told("ann", 4)]);
+    assert_eq!(noted(&scene.store, "ann"), [1, 4]);
+    running.stop().unwrap();
+}
 
 #[test]
 fn what_fails_for_good_is_parked_with_what_follows_of_its_key_and_retried_in_order() {

@@ -429,6 +429,24 @@ fn a_command_is_refused_and_another_way_is_taken() {
 }
 
 #[test]
+fn a_command_that_is_refused_in_a_reaction_is_named_with_its_aggregate_and_the_reason() {
+    let store = MemoryStore::new();
+    block_on(append(&store, "journal-shut", &Closed {}));
+    tell(&store, "a", [Do::Write("shut".into(), "no".into())]);
+    let running = start(program(&store));
+    let letter = until("the letter", || {
+        block_on(running.handle.dead_letters("script"))
+            .unwrap()
+            .pop()
+    });
+    assert_eq!(
+        letter.error,
+        "aggregate \"journal-shut\" has refused command processes::kit::Write: the journal is closed"
+    );
+    running.stop();
+}
+
+#[test]
 fn a_bus_that_is_down_keeps_commands_and_nothing_else() {
     let store = MemoryStore::new();
     let clerk_store = MemoryStore::new();

@@ -97,6 +97,7 @@ impl State {
             });
         }
         let before = std::mem::replace(&mut place.topics, queue.topics().clone());
+        queue.warn_of_removed(before.difference(queue.topics()).map(Topic::as_str));
         for topic in before.difference(queue.topics()) {
             self.ask_no_more(topic, &name);
         }

@@ -133,7 +133,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 continue;
             }
             let (position, message) = (Some(event.position), error.to_string());
-            let (mut then, failures) = (self.then(&event), self.failures);
+            let (mut then, failures) = (self.then(&event, &error), self.failures);
             if is_left && then == Then::Park && !self.leave_to_others(&event).await? {
                 let options = self.around.handler.options();
                 if !options.has_dropped(event.name) {
@@ -377,9 +377,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
     }
 
-    fn then(&self, event: &RecordedEventRef<'_>) -> Then {
-        let options = self.around.handler.options();
-        options.policy_of(event.name).then()
+    fn then(&self, event: &RecordedEventRef<'_>, error: &ProjectError) -> Then {
+        let handler = self.around.handler;
+        let then = handler.options().policy_of(event.name).then();
+        match error {
+            ProjectError::Decode(_) => then,
+            ProjectError::Handler(error) => handler.then_after(error, then),
+        }
     }
 
     /// Passes over an event for good, or until its letter is retried.
