@@ -5,7 +5,9 @@ pub(crate) mod batch;
 pub(crate) mod control;
 mod dead_letter;
 pub(crate) mod failure;
+pub(crate) mod guard;
 pub(crate) mod handler;
+mod handling;
 mod lease;
 pub(crate) mod notebook;
 pub(crate) mod notes;
@@ -15,5 +17,7 @@ pub(crate) mod track;
 
 pub use dead_letter::DeadLetter;
 pub use failure::FailurePolicy;
+pub(crate) use handling::{AtWork, Slot};
+pub use handling::{Handling, HandlingStage};
 pub use options::ConsumerOptions;
 pub use status::{ConsumerKind, ConsumerState, LastError, Rebuild, Status};

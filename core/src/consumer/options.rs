@@ -1,6 +1,7 @@
 //! How a subscription or a projection is run.
 
 use super::failure::FailurePolicy;
+use super::guard::guarded_call;
 use crate::event::Event;
 use crate::record::RecordedEventRef;
 use std::borrow::Cow;
@@ -26,17 +27,20 @@ pub struct ConsumerOptions {
     policies: Vec<(&'static str, FailurePolicy)>,
     sequence: Option<Arc<SequenceOf>>,
     lease: Duration,
+    limit: Option<Duration>,
 }
 
 impl ConsumerOptions {
     /// The default: a failed event is retried five times, and then all stops before it; each stream is a
-    /// sequence; what another worker owns is taken over when it has not answered for five seconds.
+    /// sequence; what another worker owns is taken over when it has not answered for five seconds; a handler may take as
+    /// long as it likes.
     pub fn new() -> Self {
         ConsumerOptions {
             policy: FailurePolicy::default(),
             policies: Vec::new(),
             sequence: None,
             lease: Duration::from_secs(5),
+            limit: None,
         }
     }
 
@@ -73,6 +77,16 @@ impl ConsumerOptions {
         self
     }
 
+    /// For how long a handler may be at one event, and what it does [after the commit](crate::Context::after_commit) at one
+    /// thing. Without it, as long as they like; [`Status::handling`](crate::Status::handling) says since when.
+    ///
+    /// A handler that takes longer is dropped where it waits, and has failed, so that its [policy](Self::on_failure) says what is
+    /// done; an effect that takes longer is dropped, and is not tried again. What blocks its thread cannot be dropped.
+    pub const fn handler_timeout(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
     pub(crate) fn policy_of(&self, event: &str) -> &FailurePolicy {
         let own = self.policies.iter().find(|(name, _)| *name == event);
         own.map_or(&self.policy, |(_, policy)| policy)
@@ -83,6 +97,21 @@ impl ConsumerOptions {
             Some(sequence) => sequence(event),
             None => Cow::Borrowed(event.stream),
         }
+    }
+
+    /// As [`sequence_of`](Self::sequence_of), when the function that names sequences may panic.
+    pub(crate) fn try_sequence_of<'a>(
+        &self,
+        event: &RecordedEventRef<'a>,
+    ) -> Result<Cow<'a, str>, String> {
+        match &self.sequence {
+            Some(sequence) => guarded_call(|| sequence(event)),
+            None => Ok(Cow::Borrowed(event.stream)),
+        }
+    }
+
+    pub(crate) const fn limit(&self) -> Option<Duration> {
+        self.limit
     }
 
     pub(crate) const fn lease_time(&self) -> Duration {
@@ -103,6 +132,7 @@ impl fmt::Debug for ConsumerOptions {
             .field("on_failure_of", &self.policies)
             .field("sequence_by", &self.sequence.is_some())
             .field("lease", &self.lease)
+            .field("handler_timeout", &self.limit)
             .finish()
     }
 }

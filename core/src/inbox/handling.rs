@@ -5,16 +5,14 @@ use super::{Inbox, InboxError, InboxOptions, MessageContext};
 use crate::bus::{ForeignMessage, Message, Purpose, Topic};
 use crate::command::{CommandAnswered, Refused};
 use crate::consumer::control::{Control, Mode, give_way};
+use crate::consumer::guard::{guarded_within, text_of};
 use crate::consumer::notes::{self, NoteError};
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::panic_message;
 use crate::projection::HandlerError;
 use crate::record::NewEvent;
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
-use futures_util::FutureExt as _;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// How often in a row a message is handled anew because others were faster.
@@ -148,7 +146,7 @@ impl<D: Dispatch> Desk<D> {
                 },
             };
             failures += 1;
-            let text = error.to_string();
+            let text = text_of(&error);
             let Some(wait) = self.options.policy.wait_after(failures) else {
                 return self.give_up(message, text, failures).await;
             };
@@ -257,15 +255,18 @@ impl<D: Dispatch> Desk<D> {
         message: &Message,
         unit: &mut UnitOfWork,
     ) -> Result<(), AttemptError> {
-        let handled = AssertUnwindSafe(self.dispatch.dispatch(message, unit)).catch_unwind();
-        let outcome = handled.await.unwrap_or_else(|panic| {
-            let message = format!("the handler panicked: {}", panic_message(&*panic));
+        let slot = self.progress.slot();
+        slot.begin_message(&message.name, &message.id);
+        let handled = guarded_within(self.options.limit, self.dispatch.dispatch(message, unit));
+        let outcome = handled.await.unwrap_or_else(|failure| {
+            let message = format!("the handler {failure}");
             Err(InboxError::Handler(message.into()))
         });
+        drop(slot);
         if let Err(error) = &outcome
             && unit.is_troubled()
         {
-            return Err(AttemptError::Store(error.to_string()));
+            return Err(AttemptError::Store(text_of(error)));
         }
         match outcome {
             Ok(None) => Ok(()),
@@ -277,7 +278,7 @@ impl<D: Dispatch> Desk<D> {
                 self.refuse(message, &refused, unit)
             }
             Err(InboxError::Handler(error)) => Err(AttemptError::Handler(error)),
-            Err(error) => Err(AttemptError::Unreadable(error.to_string())),
+            Err(error) => Err(AttemptError::Unreadable(text_of(&error))),
         }
     }
 

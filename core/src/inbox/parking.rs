@@ -5,6 +5,7 @@ use super::notes::{self as inbox_notes, Parked};
 use crate::bus::Message;
 use crate::command::Refused;
 use crate::consumer::failure::Then;
+use crate::consumer::guard::text_of;
 use crate::consumer::notes;
 use crate::consumer::status::ConsumerState;
 use crate::time::Timestamp;
@@ -103,7 +104,7 @@ impl<D: Dispatch> Desk<D> {
                     });
                     return Ok(true);
                 }
-                Err(AttemptError::Handler(error)) => (error.to_string(), 1),
+                Err(AttemptError::Handler(error)) => (text_of(&error), 1),
                 Err(AttemptError::Unreadable(error)) => (error, 0),
                 Err(other) => return Err(other),
             },

@@ -5,6 +5,7 @@ mod client;
 mod ends;
 mod inbox;
 mod kit;
+mod limits;
 mod notes;
 mod outbox;
 mod parking;

@@ -6,6 +6,7 @@ mod failures;
 mod kit;
 mod notes;
 mod order;
+mod panics;
 mod replay;
 mod saga;
 mod shop;

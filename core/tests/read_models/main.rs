@@ -11,17 +11,22 @@
 
 mod batches;
 mod busy;
+mod courses;
 mod dead_letters;
+mod effects;
+mod endless;
 mod failures;
 mod fan_out;
 mod kit;
 mod live;
 mod locking;
 mod notes;
+mod panics;
 mod partitions;
 mod projections;
 mod rebuilds;
 mod refusals;
 mod slow_workers;
 mod subscriptions;
+mod tasks;
 mod waiting;

@@ -2,14 +2,18 @@
 
 use super::super::batch::EventBatch;
 use super::super::control::Mode;
+use super::super::guard::text_of;
 use super::super::handler::{Handler, TransactionOf};
+use super::super::handling::HandlingStage;
 use super::super::notes::{self, Letter, NoteError, Request};
 use super::ownership::write;
 use super::{Track, Trouble};
 use crate::place::{LogId, Position};
+use crate::projection::ProjectError;
 use crate::record::RecordedEventRef;
 use crate::store::{ReadLog, Store};
 use crate::time::Timestamp;
+use std::time::Instant;
 
 /// Why an event is parked that was not tried.
 const FOLLOWS: &str = "an earlier event of its sequence is parked";
@@ -35,11 +39,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Whether an earlier event of an event's sequence is parked.
-    pub(super) fn is_parked(&self, event: &RecordedEventRef<'_>) -> bool {
-        !self.parked.is_empty()
-            && self
-                .parked
-                .contains(&*self.around.handler.options().sequence_of(event))
+    pub(super) fn is_parked(&self, event: &RecordedEventRef<'_>) -> Result<bool, ProjectError> {
+        Ok(!self.parked.is_empty() && self.parked.contains(&*self.try_sequence_of(event)?))
     }
 
     /// Parks an event that its handler failed on, and so its sequence.
@@ -53,7 +54,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         tracing::warn!(position, stream, error, "event parked");
         self.put_letter(transaction, event, error, self.failures)
             .await?;
-        let sequence = self.around.handler.options().sequence_of(event);
+        let sequence = self.sequence_of(event);
         self.parked.insert(sequence.into_owned());
         Ok(())
     }
@@ -86,7 +87,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let number = self.plan.generation.number;
         let key = self.around.keys.letter(number, event.log, event.position);
         let now = Timestamp::now().as_micros();
-        let sequence = self.around.handler.options().sequence_of(event);
+        let sequence = self.sequence_of(event);
         let letter = Letter {
             log: event.log.0,
             position: event.position.0,
@@ -169,7 +170,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             if self.around.control.mode() == Mode::Stop {
                 return Ok(false);
             }
-            if !self.retry_letter(key, letter).await? {
+            let is_gone = self.retry_letter(key, letter).await;
+            self.slot.end();
+            if !is_gone? {
                 break;
             }
         }
@@ -199,9 +202,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         self.check_leases(&mut transaction).await?;
         let mut effects = Vec::new();
         let failures = letter.failures;
+        let stage = HandlingStage::Handler;
+        self.slot
+            .begin(stage, event.name, Some(event.position), Instant::now());
         let outcome = self
             .handle(&event, &mut transaction, &mut effects, failures)
             .await;
+        self.slot.turn_to(HandlingStage::Commit);
         // Another worker may have taken over meanwhile, and dealt with it.
         if !self.owns(letter.partition) {
             return Err(Trouble::Lost(letter.partition));
@@ -216,9 +223,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 notes::remove(notes, &mut transaction, key).await?;
                 match write(self.around.handler, transaction).await {
                     Ok(()) => {
-                        for effect in effects {
-                            effect.await;
-                        }
+                        self.follow_up(effects, &batch).await;
                         self.handled += 1;
                         return Ok(true);
                     }
@@ -226,13 +231,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     Err(Trouble::Refused(error)) if self.around.handler.is_conflict(&error) => {
                         return Err(Trouble::Note(NoteError::Conflict(error)));
                     }
-                    Err(Trouble::Refused(error)) => error.to_string(),
+                    Err(Trouble::Refused(error)) => text_of(&error),
                     Err(trouble) => return Err(trouble),
                 }
             }
             Err(error) => {
                 drop(transaction);
-                error.to_string()
+                text_of(&error)
             }
         };
         let mut transaction = self.begin().await?;
