@@ -281,6 +281,13 @@
 //! # }).unwrap();
 //! ```
 //!
+//! [`MidgardHandle::ready`] and [`ended`](MidgardHandle::ended) wait for the beginning and the end of all of it. When `run` fails
+//! at once, is dropped or aborted, each [status](ConsumerState) says so, and who waits for a consumer is told.
+//!
+//! One future runs all consumers, by turns: a handler that blocks its thread holds up the others.
+//! [`Midgard::spawner`] makes a task of each, on the runtime of the program, as in
+//! `midgard.spawner(|consumer| drop(tokio::spawn(consumer)))`; [`Midgard::thread_per_consumer`] gives each a thread.
+//!
 //! # When handlers fail
 //!
 //! A [`FailurePolicy`] retries with growing waits. Then it [stops](FailurePolicy::then_stop) before the event,
@@ -292,7 +299,9 @@
 //!
 //! [`MidgardHandle::dead_letters`] lists what is parked,
 //! [`retry`](MidgardHandle::retry) hands them over again, in their newest versions, and
-//! [`evict`](MidgardHandle::evict) gives one up. A panic of a handler is a failure like any other.
+//! [`evict`](MidgardHandle::evict) gives one up. A panic of a handler is a failure like any other, and so is one that takes
+//! longer than the [limit](ConsumerOptions::handler_timeout) that it is given. Without a limit, [`Status::handling`] says at what
+//! it is, and since when; what is not done [in time](Midgard::stop_within) when a program is stopped, is dropped.
 //! [`Status`] and `tracing` tell of all of it.
 //!
 //! # Between services
@@ -303,7 +312,8 @@
 //! leave is in the log, and what has come is noted in the same commit as its effect.
 //!
 //! - An [`Outbox`] says which events leave. It sends the commands and the answers of its program, too; so a program that
-//!   handles commands or sends them has one, even one that publishes no event.
+//!   handles commands or sends them has one, even one that publishes no event, or says that another program on its store
+//!   [has it](Midgard::outbox_elsewhere).
 //! - An [`Inbox`] has one [`Subscribe`] for each event of others, and one [`Handle`] for each [`RemoteCommand`]. A command is
 //!   answered, or [refused](Refused).
 //! - A [`ProcessManager`] has one [`React`] for each event of its own service, one [`Resolve`] for each command that it sends,
@@ -495,8 +505,8 @@ pub use aggregate::{Aggregate, Applies, Apply, Command, Events};
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason, JsonError};
 pub use command::{AskError, CommandClient, Done, Refused, RemoteCommand, SendError};
 pub use consumer::{
-    ConsumerKind, ConsumerOptions, ConsumerState, DeadLetter, FailurePolicy, LastError, Rebuild,
-    Status,
+    ConsumerKind, ConsumerOptions, ConsumerState, DeadLetter, FailurePolicy, Handling,
+    HandlingStage, LastError, Rebuild, Status,
 };
 pub use error::{AppendError, ExecuteError, Full, IdDifference, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};

@@ -286,7 +286,9 @@ fn a_name_is_that_of_an_event_or_of_a_command() {
     };
     let (bus, lines) = (InProcessBus::new(), Arc::default());
     let customers = Customers(Arc::clone(&lines));
-    let midgard = Midgard::new(MemoryStore::new()).inbox(customers, bus.clone());
+    let midgard = Midgard::new(MemoryStore::new())
+        .outbox_elsewhere()
+        .inbox(customers, bus.clone());
     let handle = midgard.handle();
     run(midgard, async {
         // Nobody asks for them: they are there from before.

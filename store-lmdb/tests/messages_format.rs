@@ -159,7 +159,11 @@ fn inbox(store: &LmdbStore, bus: &InProcessBus, refuses: bool) -> Midgard<LmdbSt
         .on_failure(FailurePolicy::retry(0).then_park())
         // What the fixture remembers is never too old.
         .remember(Duration::MAX);
-    Midgard::new(store.clone()).inbox_with(Doubles { refuses }, bus.clone(), options)
+    Midgard::new(store.clone()).outbox_elsewhere().inbox_with(
+        Doubles { refuses },
+        bus.clone(),
+        options,
+    )
 }
 
 fn outbox(store: &LmdbStore, bus: &Keeps) -> Midgard<LmdbStore> {

@@ -16,6 +16,8 @@ pub(crate) struct Leases {
     seen: Vec<Seen>,
     /// When each other owner was last asked whether it is there.
     asked: HashMap<String, Instant>,
+    /// The owners that have not answered for too long.
+    gone: Vec<String>,
 }
 
 /// What is written down about a partition: its lease, and what its owner is asked.
@@ -58,6 +60,7 @@ impl Leases {
             silence,
             seen: vec![unknown; partitions as usize],
             asked: HashMap::new(),
+            gone: Vec::new(),
         }
     }
 
@@ -84,7 +87,7 @@ impl Leases {
                 seen.since = Some(now);
             }
         }
-        let gone: Vec<String> = self
+        self.gone = self
             .seen
             .iter()
             .filter(|seen| seen.claim.challenger().is_some())
@@ -94,10 +97,11 @@ impl Leases {
             .collect();
         let mut counts: HashMap<String, usize> = HashMap::from([(self.worker.clone(), 0)]);
         for claim in claims {
-            let there = claim.owner().filter(|owner| !gone.contains(owner));
-            if let Some(owner) = there {
-                *counts.entry(owner.clone()).or_default() += 1;
-            }
+            // A challenger may be gone itself. Only an owner that is there takes out what nobody asks for any more.
+            let Some(owner) = claim.owner().filter(|_| !self.is_free(claim)) else {
+                continue;
+            };
+            *counts.entry(owner.clone()).or_default() += 1;
             if let Some(challenger) = claim.challenger() {
                 counts.entry(challenger.clone()).or_default();
             }
@@ -107,7 +111,6 @@ impl Leases {
         let mut mine = counts[&self.worker];
         let mut writes = Vec::new();
         for (index, claim) in claims.iter().enumerate() {
-            let free = claim.owner().is_none_or(|owner| gone.contains(owner));
             if self.is_mine(&claim.lease) {
                 let Some(challenger) = claim.challenger() else {
                     continue;
@@ -125,7 +128,7 @@ impl Leases {
                     };
                     writes.push((index, claim.with(answer)));
                 }
-            } else if free && mine < most && !busy {
+            } else if self.is_free(claim) && mine < most && !busy {
                 mine += 1;
                 writes.push((index, owned_by(&self.worker, &claim.lease)));
             }
@@ -134,6 +137,36 @@ impl Leases {
             self.challenge(now, claims, &counts, mine < least, &mut writes);
         }
         writes
+    }
+
+    /// Whether a partition has no owner, or one that is gone.
+    fn is_free(&self, claim: &Claim) -> bool {
+        claim.owner().is_none_or(|owner| self.gone.contains(owner))
+    }
+
+    /// How many partitions nobody handles, as far as was known at the last decision.
+    pub(crate) fn free(&self, claims: &[Claim]) -> usize {
+        claims.iter().filter(|claim| self.is_free(claim)).count()
+    }
+
+    /// Says what to write when this worker ends: it gives back what it owns, and asks nobody for anything.
+    pub(crate) fn leave(&self, claims: &[Claim]) -> Vec<(usize, Claim)> {
+        let left = |claim: &Claim| {
+            let mut left = claim.clone();
+            if self.is_mine(&claim.lease) {
+                left.lease = Lease {
+                    owner: None,
+                    epoch: claim.lease.epoch + 1,
+                };
+            }
+            left.challenge
+                .challenger
+                .take_if(|challenger| *challenger == self.worker);
+            left
+        };
+        let all = claims.iter().map(left).enumerate();
+        all.filter(|(index, left)| *left != claims[*index])
+            .collect()
     }
 
     /// Asks each other owner from time to time whether it is there; at once when this worker has less
@@ -183,6 +216,9 @@ fn owned_by(worker: &str, before: &Lease) -> Claim {
         challenge: Challenge::default(),
     }
 }
+
+#[cfg(test)]
+mod histories;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,9 @@ pub(crate) mod control;
 pub(crate) mod coverage;
 mod dead_letter;
 pub(crate) mod failure;
+pub(crate) mod guard;
 pub(crate) mod handler;
+mod handling;
 mod lease;
 pub(crate) mod notebook;
 pub(crate) mod notes;
@@ -16,5 +18,7 @@ pub(crate) mod track;
 
 pub use dead_letter::DeadLetter;
 pub use failure::FailurePolicy;
+pub(crate) use handling::{AtWork, Slot};
+pub use handling::{Handling, HandlingStage};
 pub use options::ConsumerOptions;
 pub use status::{ConsumerKind, ConsumerState, LastError, Rebuild, Status};

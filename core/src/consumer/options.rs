@@ -1,6 +1,7 @@
 //! How a subscription or a projection is run.
 
 use super::failure::FailurePolicy;
+use super::guard::guarded_call;
 use crate::event::Event;
 use crate::record::RecordedEventRef;
 use crate::registry::{Registry, linked_names};
@@ -30,11 +31,13 @@ pub struct ConsumerOptions {
     lease: Duration,
     dropped: BTreeSet<String>,
     known: Option<Arc<BTreeSet<String>>>,
+    limit: Option<Duration>,
 }
 
 impl ConsumerOptions {
     /// The default: a failed event is retried five times, and then all stops before it; each stream is a
-    /// sequence; what another worker owns is taken over when it has not answered for five seconds.
+    /// sequence; what another worker owns is taken over when it has not answered for five seconds; a handler may take as
+    /// long as it likes.
     pub fn new() -> Self {
         ConsumerOptions {
             policy: FailurePolicy::default(),
@@ -43,6 +46,7 @@ impl ConsumerOptions {
             lease: Duration::from_secs(5),
             dropped: BTreeSet::new(),
             known: None,
+            limit: None,
         }
     }
 
@@ -119,6 +123,16 @@ impl ConsumerOptions {
         self.sequence.is_some()
     }
 
+    /// For how long a handler may be at one event, and what it does [after the commit](crate::Context::after_commit) at one
+    /// thing. Without it, as long as they like; [`Status::handling`](crate::Status::handling) says since when.
+    ///
+    /// A handler that takes longer is dropped where it waits, and has failed, so that its [policy](Self::on_failure) says what is
+    /// done; an effect that takes longer is dropped, and is not tried again. What blocks its thread cannot be dropped.
+    pub const fn handler_timeout(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
     pub(crate) fn policy_of(&self, event: &str) -> &FailurePolicy {
         let own = self.policies.iter().find(|(name, _)| *name == event);
         own.map_or(&self.policy, |(_, policy)| policy)
@@ -129,6 +143,21 @@ impl ConsumerOptions {
             Some(sequence) => sequence(event),
             None => Cow::Borrowed(event.stream),
         }
+    }
+
+    /// As [`sequence_of`](Self::sequence_of), when the function that names sequences may panic.
+    pub(crate) fn try_sequence_of<'a>(
+        &self,
+        event: &RecordedEventRef<'a>,
+    ) -> Result<Cow<'a, str>, String> {
+        match &self.sequence {
+            Some(sequence) => guarded_call(|| sequence(event)),
+            None => Ok(Cow::Borrowed(event.stream)),
+        }
+    }
+
+    pub(crate) const fn limit(&self) -> Option<Duration> {
+        self.limit
     }
 
     pub(crate) const fn lease_time(&self) -> Duration {
@@ -151,6 +180,7 @@ impl fmt::Debug for ConsumerOptions {
             .field("lease", &self.lease)
             .field("drops", &self.dropped)
             .field("knows", &self.known)
+            .field("handler_timeout", &self.limit)
             .finish()
     }
 }

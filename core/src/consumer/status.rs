@@ -1,5 +1,6 @@
 //! How a subscription or a projection is doing.
 
+use super::{AtWork, Handling, Slot};
 use crate::place::Position;
 use crate::time::Timestamp;
 use event_listener::{Event as Notify, EventListener};
@@ -33,8 +34,14 @@ pub struct Status {
     pub partitions: u32,
     /// The partitions that there are; zero until it has begun.
     pub all_partitions: u32,
+    /// The partitions that nobody handles, as far as this worker knows: those without an owner, and those whose owner
+    /// has not answered for its [lease](crate::ConsumerOptions::lease). They are taken over soon by those who are
+    /// there, unless all of them are busy.
+    pub unowned_partitions: u32,
     /// How far a rebuild is that goes on beside.
     pub rebuild: Option<Rebuild>,
+    /// What its handler is at; when there are several, for longest. `None` while it has nothing to do.
+    pub handling: Option<Handling>,
     /// The last thing that went wrong. It stays when it is over.
     pub last_error: Option<LastError>,
 }
@@ -77,6 +84,13 @@ impl fmt::Display for Status {
                 rebuild.position, rebuild.target
             )?;
         }
+        if self.unowned_partitions > 0 {
+            let unowned = counted(self.unowned_partitions.into(), "partition");
+            write!(f, ", {unowned} without an owner")?;
+        }
+        if let Some(handling) = &self.handling {
+            write!(f, ", {handling}")?;
+        }
         match &self.last_error {
             Some(error) => write!(f, "; last error at {}: {}", error.time, error.message),
             None => Ok(()),
@@ -116,8 +130,11 @@ impl fmt::Display for ConsumerKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConsumerState {
-    /// It was not started yet.
+    /// It was not started here yet.
     Waiting,
+    /// It was to be run, and was not: [`run`](crate::Midgard::run) failed at once, as [`LastError`] says, or its future was
+    /// dropped before.
+    NeverRun,
     /// Other workers own all partitions; this one takes over when one of them is gone.
     Standby,
     /// It handles what was appended before.
@@ -130,14 +147,42 @@ pub enum ConsumerState {
     Retrying,
     /// It gave up; [`LastError`] says why. It goes on when it is started again.
     Failed,
-    /// It was stopped.
+    /// It has come to its end: it was stopped, or drained.
     Stopped,
+    /// The future of [`run`](crate::Midgard::run) was dropped, or its task aborted, while it was at work: it does nothing any
+    /// more.
+    Dropped,
+}
+
+impl ConsumerState {
+    /// Whether it is at work, or stands by for those who are.
+    const fn is_ready(self) -> bool {
+        matches!(
+            self,
+            ConsumerState::Standby
+                | ConsumerState::CatchingUp
+                | ConsumerState::Rebuilding
+                | ConsumerState::Live
+        )
+    }
+
+    /// Whether it goes on by itself. What is at its end may be waited for in vain.
+    pub(crate) const fn is_end(self) -> bool {
+        matches!(
+            self,
+            ConsumerState::NeverRun
+                | ConsumerState::Failed
+                | ConsumerState::Stopped
+                | ConsumerState::Dropped
+        )
+    }
 }
 
 impl fmt::Display for ConsumerState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             ConsumerState::Waiting => "waiting",
+            ConsumerState::NeverRun => "never run",
             ConsumerState::Standby => "standby",
             ConsumerState::CatchingUp => "catching up",
             ConsumerState::Rebuilding => "rebuilding",
@@ -145,6 +190,7 @@ impl fmt::Display for ConsumerState {
             ConsumerState::Retrying => "retrying",
             ConsumerState::Failed => "failed",
             ConsumerState::Stopped => "stopped",
+            ConsumerState::Dropped => "dropped",
         })
     }
 }
@@ -177,8 +223,13 @@ pub struct LastError {
 pub(crate) struct Progress {
     name: String,
     status: Mutex<Status>,
+    at_work: AtWork,
     changed: Notify,
     restart: AtomicBool,
+    /// Whether it was ever at work here.
+    is_ready: AtomicBool,
+    /// Whether it does nothing any more, whatever is asked of it.
+    is_over: AtomicBool,
 }
 
 impl Progress {
@@ -196,11 +247,16 @@ impl Progress {
                 parked: 0,
                 partitions: 0,
                 all_partitions: 0,
+                unowned_partitions: 0,
                 rebuild: None,
+                handling: None,
                 last_error: None,
             }),
+            at_work: AtWork::default(),
             changed: Notify::new(),
             restart: AtomicBool::new(false),
+            is_ready: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
         }
     }
 
@@ -213,7 +269,18 @@ impl Progress {
     }
 
     pub(crate) fn status(&self) -> Status {
-        self.lock().clone()
+        let mut status = self.lock().clone();
+        status.handling = self.at_work.longest();
+        status
+    }
+
+    pub(crate) fn state(&self) -> ConsumerState {
+        self.lock().state
+    }
+
+    /// A place to show what is handled, for one who does one thing at a time.
+    pub(crate) fn slot(&self) -> Slot<'_> {
+        self.at_work.slot()
     }
 
     /// Changes the status, and wakes those who wait for a change.
@@ -225,11 +292,20 @@ impl Progress {
             (before, status.state)
         };
         if before != after {
+            if after.is_ready() {
+                self.is_ready.store(true, Ordering::SeqCst);
+            }
             let status = self.lock();
             tracing::info!(name = self.name, kind = %status.kind, from = %before, to = %after,
                 position = status.position.0, end = status.end.0, "consumer changed state");
         }
         self.changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn set_unowned(&self, partitions: u32) {
+        if self.lock().unowned_partitions != partitions {
+            self.update(|status| status.unowned_partitions = partitions);
+        }
     }
 
     pub(crate) fn set_state(&self, state: ConsumerState) {
@@ -263,13 +339,50 @@ impl Progress {
         self.changed.listen()
     }
 
-    pub(crate) fn ask_restart(&self) {
+    /// Whether it was ever at work here.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::SeqCst)
+    }
+
+    /// Whether it does nothing any more, whatever is asked of it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+
+    /// Waits until something holds that a change of the status may bring about.
+    pub(crate) async fn until(&self, holds: impl Fn() -> bool) {
+        loop {
+            let changed = self.listen();
+            if holds() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Nothing runs it any more. Its state is the last that it had, or says that it was not let come to its end.
+    pub(crate) fn close(&self, was_to_run: bool) {
+        self.is_over.store(true, Ordering::SeqCst);
+        let is_ready = self.is_ready();
+        self.update(|status| {
+            if was_to_run && !status.state.is_end() {
+                status.state = match status.state {
+                    ConsumerState::Waiting if !is_ready => ConsumerState::NeverRun,
+                    _ => ConsumerState::Dropped,
+                };
+            }
+        });
+    }
+
+    /// Asks for a consumer that has failed to be started again; says whether there is anything that could.
+    pub(crate) fn ask_restart(&self) -> bool {
         // One that has not failed is not to be started again when it does.
-        if self.lock().state == ConsumerState::Failed {
+        if self.state() == ConsumerState::Failed && !self.is_over() {
             self.restart.store(true, Ordering::SeqCst);
             // Who waits for it from now on does not wait for what has failed.
             self.set_state(ConsumerState::Waiting);
         }
+        !self.is_over()
     }
 
     /// Whether a restart was asked for since the last time.

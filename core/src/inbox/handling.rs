@@ -7,9 +7,9 @@ use crate::bus::{ForeignMessage, Message, MessageError, Purpose, Topic};
 use crate::codec::{DecodeError, DecodeReason};
 use crate::command::{CommandAnswered, Refused};
 use crate::consumer::control::{Control, Mode, give_way};
+use crate::consumer::guard::{guarded_within, text_of};
 use crate::consumer::notes::{self, NoteError};
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::panic_message;
 use crate::error::{AppendError, LoadError, StoreError};
 use crate::limits::LimitError;
 use crate::projection::HandlerError;
@@ -18,8 +18,6 @@ use crate::store::{EntryError, ExpectedVersion};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
-use futures_util::FutureExt as _;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// How often in a row a message is handled anew because others were faster.
@@ -157,18 +155,13 @@ impl<D: Dispatch> Desk<D> {
                     return self.park_alone(*parked, Some(message)).await;
                 }
                 Err(AttemptError::Handler(error)) if is_of_limits(&error) => {
-                    let (cause, error) = (ParkedCause::Failed, error.to_string());
+                    let (cause, error) = (ParkedCause::Failed, text_of(&error));
                     let parked = Parked::of(message, cause, error, failures + 1);
                     return self.park_alone(parked, Some(message)).await;
                 }
                 Err(AttemptError::Handler(error)) if lacks_knowledge(&error) => {
                     return self
-                        .give_up(
-                            message,
-                            ParkedCause::Unread,
-                            error.to_string(),
-                            failures + 1,
-                        )
+                        .give_up(message, ParkedCause::Unread, text_of(&error), failures + 1)
                         .await;
                 }
                 Err(AttemptError::Handler(error)) => error,
@@ -179,7 +172,7 @@ impl<D: Dispatch> Desk<D> {
                 },
             };
             failures += 1;
-            let text = error.to_string();
+            let text = text_of(&error);
             let Some(wait) = self.options.policy.wait_after(failures) else {
                 return self
                     .give_up(message, ParkedCause::Failed, text, failures)
@@ -307,15 +300,18 @@ impl<D: Dispatch> Desk<D> {
         message: &Message,
         unit: &mut UnitOfWork,
     ) -> Result<(), AttemptError> {
-        let handled = AssertUnwindSafe(self.dispatch.dispatch(message, unit)).catch_unwind();
-        let outcome = handled.await.unwrap_or_else(|panic| {
-            let message = format!("the handler panicked: {}", panic_message(&*panic));
+        let slot = self.progress.slot();
+        slot.begin_message(&message.name, &message.id);
+        let handled = guarded_within(self.options.limit, self.dispatch.dispatch(message, unit));
+        let outcome = handled.await.unwrap_or_else(|failure| {
+            let message = format!("the handler {failure}");
             Err(InboxError::Handler(message.into()))
         });
+        drop(slot);
         if let Err(error) = &outcome
             && unit.is_troubled()
         {
-            return Err(AttemptError::Store(error.to_string()));
+            return Err(AttemptError::Store(text_of(error)));
         }
         match outcome {
             Ok(None) => Ok(()),
@@ -328,7 +324,7 @@ impl<D: Dispatch> Desk<D> {
             }
             // Nobody waits for the answer to an event.
             Err(InboxError::Handler(error)) => Err(AttemptError::Handler(unit.explain(error))),
-            Err(error) => Err(AttemptError::Unreadable(error.to_string())),
+            Err(error) => Err(AttemptError::Unreadable(text_of(&error))),
         }
     }
 

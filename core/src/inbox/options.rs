@@ -19,6 +19,7 @@ pub struct InboxOptions {
     pub(crate) policy: FailurePolicy,
     pub(crate) in_flight: u16,
     pub(crate) window: Duration,
+    pub(crate) limit: Option<Duration>,
 }
 
 impl InboxOptions {
@@ -29,6 +30,7 @@ impl InboxOptions {
             policy: FailurePolicy::retry(5).then_park(),
             in_flight: 256,
             window: Duration::from_secs(7 * 24 * 3600),
+            limit: None,
         }
     }
 
@@ -36,6 +38,16 @@ impl InboxOptions {
     /// that is skipped is told that it is refused.
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// For how long a handler may be at one message. Without it, as long as it likes; [`Status::handling`](crate::Status::handling)
+    /// says since when.
+    ///
+    /// A handler that takes longer is dropped where it waits, and has failed: its policy says what is done. What blocks its
+    /// thread cannot be dropped.
+    pub const fn handler_timeout(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
         self
     }
 

@@ -10,6 +10,7 @@ use super::notes::{self as inbox_notes, Parked, shortened};
 use crate::bus::Message;
 use crate::command::Refused;
 use crate::consumer::failure::Then;
+use crate::consumer::guard::text_of;
 use crate::consumer::notes;
 use crate::consumer::status::ConsumerState;
 use crate::time::Timestamp;
@@ -238,12 +239,12 @@ impl Failed {
     fn of(error: AttemptError) -> Result<Self, AttemptError> {
         let (cause, error, failures, is_in_the_way) = match error {
             AttemptError::Handler(error) if is_of_limits(&error) => {
-                (ParkedCause::Failed, error.to_string(), 1, false)
+                (ParkedCause::Failed, text_of(&error), 1, false)
             }
             AttemptError::Handler(error) if lacks_knowledge(&error) => {
-                (ParkedCause::Unread, error.to_string(), 1, true)
+                (ParkedCause::Unread, text_of(&error), 1, true)
             }
-            AttemptError::Handler(error) => (ParkedCause::Failed, error.to_string(), 1, true),
+            AttemptError::Handler(error) => (ParkedCause::Failed, text_of(&error), 1, true),
             AttemptError::Unreadable(error) => (ParkedCause::Unread, error, 0, false),
             other => return Err(other),
         };

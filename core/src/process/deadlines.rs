@@ -4,20 +4,19 @@ use super::ProcessManager;
 use super::notes::Deadline;
 use super::record::Kind;
 use super::step::{EVENTS, Input, Steps};
+use crate::consumer::HandlingStage;
 use crate::consumer::control::{Control, Mode, give_way};
+use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::panic_message;
 use crate::error::StoreError;
 use crate::place::Position;
 use crate::projection::HandlerError;
 use crate::store::{ReadEntries, Store as _};
 use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork};
-use futures_util::FutureExt as _;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,6 +40,7 @@ pub(crate) async fn watch<P: ProcessManager>(
         control: &control,
         progress: &progress,
         failing: HashMap::new(),
+        last: None,
     };
     loop {
         let asked = control.asked();
@@ -48,14 +48,22 @@ pub(crate) async fn watch<P: ProcessManager>(
         if control.mode() == Mode::Stop {
             return;
         }
-        let wait = match watch.round().await {
-            Ok(wait) => wait,
-            Err(error) => {
-                watch.show(1, error.to_string());
+        if control.mode() == Mode::Drain {
+            // What is set while those are fired is no part of what is there.
+            watch.last.get_or_insert_with(Timestamp::now);
+        }
+        let wait = match guarded(watch.round()).await {
+            Ok(Ok(wait)) => wait,
+            Ok(Err(error)) => {
+                watch.show(1, text_of(&error));
+                LOOK
+            }
+            Err(panic) => {
+                watch.show(1, format!("looking for deadlines {panic}"));
                 LOOK
             }
         };
-        if control.mode() == Mode::Drain && !wait.is_zero() {
+        if watch.last.is_some() && !wait.is_zero() {
             return;
         }
         control.wait(asked, wait, is_set).await;
@@ -77,6 +85,8 @@ struct Watch<'a, P> {
     progress: &'a Progress,
     /// The deadlines whose processes failed to react: how often, and until when they wait.
     failing: HashMap<String, (u32, Instant)>,
+    /// The last deadline that is to be fired, once all is to come to its end.
+    last: Option<Timestamp>,
 }
 
 impl<P: ProcessManager> Watch<'_, P> {
@@ -141,6 +151,9 @@ impl<P: ProcessManager> Watch<'_, P> {
                 due.wait = due.wait.min(Duration::from_micros(at - now));
                 return ControlFlow::Break(());
             }
+            if self.last.is_some_and(|last| at > last.as_micros()) {
+                return ControlFlow::Break(());
+            }
             if let Some(known) = self.failing.get(&*key) {
                 failing.insert(key.clone().into_owned(), *known);
                 if known.1 > instant {
@@ -164,22 +177,26 @@ impl<P: ProcessManager> Watch<'_, P> {
 
     /// Lets processes react to their deadlines, in one unit of work; gives how many it took.
     async fn fire(&self, keys: &[String]) -> Result<usize, HandlerError> {
-        let firing = AssertUnwindSafe(async {
+        let slot = self.progress.slot();
+        let firing = guarded(async {
             let mut unit = self.steps.work.unit();
             let mut fired = 0;
             for key in keys {
+                if let Some((_, name, _)) = self.steps.keys.parts_of_deadline(key) {
+                    slot.begin(HandlingStage::Handler, name, None, Instant::now());
+                }
                 self.steps.expire(&mut unit, key).await?;
                 fired += 1;
                 if unit.len() >= EVENTS {
                     break;
                 }
             }
+            slot.turn_to(HandlingStage::Commit);
             unit.commit().await?;
             Ok(fired)
         });
-        firing.catch_unwind().await.unwrap_or_else(|panic| {
-            Err(format!("the reaction panicked: {}", panic_message(&*panic)).into())
-        })
+        let fired = firing.await;
+        fired.unwrap_or_else(|panic| Err(format!("the reaction {panic}").into()))
     }
 
     /// Takes in that a process has failed to react.
@@ -193,7 +210,8 @@ impl<P: ProcessManager> Watch<'_, P> {
         let id = self.steps.keys.parts_of_deadline(key);
         let id = id.map_or(key, |(_, _, id)| id);
         let message = format!(
-            "a deadline of process \"{id}\" has passed, and its reaction failed; it is tried again: {error}"
+            "a deadline of process \"{id}\" has passed, and its reaction failed; it is tried again: {}",
+            text_of(error)
         );
         self.show(failures, message);
     }
@@ -201,7 +219,7 @@ impl<P: ProcessManager> Watch<'_, P> {
     fn show(&self, failures: u32, message: String) {
         tracing::warn!(process_manager = P::NAME, failures, message);
         // The events of the log go on.
-        let state = match self.progress.status().state {
+        let state = match self.progress.state() {
             ConsumerState::Retrying => ConsumerState::Live,
             state => state,
         };

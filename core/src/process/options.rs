@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Gives what receives the answers, once there is what takes them.
-type Receiving<P> = dyn FnOnce(Arc<Desk<Replies<P>>>) -> Running + Send;
+type Receiving<P> = dyn Fn(Arc<Desk<Replies<P>>>) -> Running + Send;
 
 /// Gives what declares the queue of the replies.
 type Declaring = dyn FnOnce(Queue) -> Declaration + Send;
@@ -47,7 +47,7 @@ impl<P: ProcessManager> Processes<P> {
     pub fn replies_from(mut self, bus: impl Subscriber) -> Self {
         let bus = Arc::new(bus);
         let declared = bus.clone();
-        self.receiving = Some(Box::new(|desk| Box::pin(receive(desk, bus))));
+        self.receiving = Some(Box::new(move |desk| Box::pin(receive(desk, bus.clone()))));
         self.declaration = Some(Box::new(|queue| declaration(declared, queue)));
         self
     }

@@ -1,12 +1,17 @@
 //! What a handler of a projection has beside the event.
 
 use super::{Projection, ViewStore};
+use crate::place::Position;
 use crate::record::RecordedEventRef;
 use std::fmt;
 use std::pin::Pin;
 
 /// Work for after the commit.
-pub(crate) type Effect = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) struct Effect {
+    /// Of the event that it follows from.
+    pub(crate) position: Position,
+    pub(crate) work: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
 
 /// What a handler has beside the event: its place and metadata, and the transaction it writes through.
 pub struct Context<'a, P: Projection> {
@@ -35,10 +40,14 @@ impl<'a, P: Projection> Context<'a, P> {
     /// Does something once this event's changes are committed: at most once, and never in a replay.
     ///
     /// A process that is killed between the commit and this does not do it. What must be done at least
-    /// once belongs in a subscription.
+    /// once belongs in a subscription. Each is done by itself: when one panics, or takes longer than the
+    /// [limit](crate::ConsumerOptions::handler_timeout), the status says so, and the others are done all the same.
     pub fn after_commit(&mut self, effect: impl Future<Output = ()> + Send + 'static) {
         if !self.is_replay {
-            self.effects.push(Box::pin(effect));
+            self.effects.push(Effect {
+                position: self.event.position,
+                work: Box::pin(effect),
+            });
         }
     }
 

@@ -1,7 +1,8 @@
 //! Why a program's consumers ended.
 
-use crate::consumer::status::ConsumerKind;
+use crate::consumer::status::{ConsumerKind, Status};
 use crate::place::Position;
+use std::time::Duration;
 
 /// Why a program's consumers ended other than by being stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +36,40 @@ pub enum RunError {
     NoReplies {
         /// The process manager.
         name: String,
+    },
+    /// Something is to be sent, and nothing takes it out of the log.
+    #[error(
+        "{kind} \"{name}\" {} out of the log; add an outbox with `Midgard::outbox`, or say with `Midgard::outbox_elsewhere` that another program on this store has one",
+        if *kind == ConsumerKind::Inbox { "answers commands, and nothing takes the answers" } else { "sends commands, and nothing takes them" }
+    )]
+    NoOutbox {
+        /// What has something to send.
+        kind: ConsumerKind,
+        /// Its name.
+        name: String,
+    },
+    /// Consumers had not ended in time after they were told to stop, and were dropped where they were.
+    #[error(
+        "{limit:?} after they were told to stop, these consumers had not ended, and were dropped where they were: {}; see what they wait for, and let `handler_timeout` or a longer `Midgard::stop_within` say how long they may",
+        consumers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    NotStopped {
+        /// For how long they were waited for.
+        limit: Duration,
+        /// How they were doing. What they were at is in [`Status::handling`].
+        consumers: Vec<Status>,
+    },
+    /// A consumer was handed to a spawner, which did not let it come to its end.
+    #[error(
+        "{kind} \"{name}\" did not come to its end: {reason}; let what `Midgard::spawner` is given run each future until it is done"
+    )]
+    Dropped {
+        /// What it is.
+        kind: ConsumerKind,
+        /// Its name.
+        name: String,
+        /// What became of it.
+        reason: String,
     },
     /// The number of partitions is none that it could have.
     #[error("subscription \"{name}\" has {partitions} partitions: {reason}")]

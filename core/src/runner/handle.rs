@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// How often the notes are read for how far workers elsewhere are.
 const POLL: Duration = Duration::from_millis(5);
+/// How often the status is looked at, though nobody says that it has changed.
+const LOOK: Duration = Duration::from_millis(50);
 /// Where to look for the events that are parked.
 const LISTED: &str = "look at those that `dead_letters` lists";
 /// How often something is asked for when others change what it depends on.
@@ -83,13 +85,17 @@ pub enum HandleError {
         /// How it is doing.
         status: Box<Status>,
     },
-    /// It has failed, or was stopped.
-    #[error("{}", ended(.name, .status))]
+    /// It has failed, was stopped or dropped, or was never run.
+    #[error("\"{name}\" {what}: {status}; {next}")]
     Ended {
         /// The name.
         name: String,
         /// How it is doing.
         status: Box<Status>,
+        /// What has become of it.
+        what: &'static str,
+        /// What to do about it.
+        next: &'static str,
     },
     /// Nothing is parked where something was named.
     #[error("\"{name}\" has nothing parked {which}")]
@@ -160,7 +166,8 @@ impl MidgardHandle {
     }
 
     /// Lets every consumer end with the event that it is at, and an inbox with the messages that its handlers are at; then [`Midgard::run`](crate::Midgard::run)
-    /// returns. Nothing is lost: they go on from there when they are run again.
+    /// returns. Nothing is lost: they go on from there when they are run again. What has not ended
+    /// [in time](crate::Midgard::stop_within) is dropped.
     pub fn stop(&self) {
         self.control.set(Mode::Stop);
     }
@@ -168,11 +175,38 @@ impl MidgardHandle {
     /// Starts a consumer again that has failed.
     ///
     /// # Errors
-    /// [`HandleError::Unknown`] when there is none of this name.
+    /// [`HandleError::Unknown`] when there is none of this name, and [`HandleError::Ended`] when nothing runs it any more.
     pub fn restart(&self, name: &str) -> Result<(), HandleError> {
-        self.find(name)?.progress.ask_restart();
+        let progress = &self.find(name)?.progress;
+        if !progress.ask_restart() {
+            return Err(ended(progress));
+        }
         self.control.wake();
         Ok(())
+    }
+
+    /// Waits until every consumer of this program is at work: an inbox has its queue, and all others have looked for what
+    /// they own, and handle it or stand by.
+    ///
+    /// # Errors
+    /// [`HandleError::Ended`] when one of them has failed, or does not run any more.
+    pub async fn ready(&self) -> Result<(), HandleError> {
+        for Consumer { progress, .. } in &*self.consumers {
+            let is_lost = || progress.state() == ConsumerState::Failed || progress.is_over();
+            progress.until(|| progress.is_ready() || is_lost()).await;
+            if progress.state() == ConsumerState::Failed || !progress.is_ready() {
+                return Err(ended(progress));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing of this program runs any more, however it has come to that: [`status`](Self::status) says how each
+    /// consumer has ended. One that has failed and may be [restarted](Self::restart) has not ended.
+    pub async fn ended(&self) {
+        for Consumer { progress, .. } in &*self.consumers {
+            progress.until(|| progress.is_over()).await;
+        }
     }
 
     /// Builds the views of a projection anew, from the first event on, beside those that readers see, which
@@ -460,7 +494,8 @@ impl MidgardHandle {
 
     /// Waits until a consumer has handled everything up to a position: what was appended there shows in
     /// what it keeps. Workers in other processes count too. Without a position, as that of a command that
-    /// changed nothing, there is nothing to wait for.
+    /// changed nothing, there is nothing to wait for. In this program, one that has failed or ended is not waited
+    /// for.
     ///
     /// # Errors
     /// [`HandleError`] says why it was not waited for any longer.
@@ -497,11 +532,8 @@ impl MidgardHandle {
                     return Ok(());
                 }
             }
-            if let ConsumerState::Failed | ConsumerState::Stopped = status.state {
-                return Err(HandleError::Ended {
-                    name: name.to_owned(),
-                    status: Box::new(status),
-                });
+            if status.state.is_end() {
+                return Err(ended(&consumer.progress));
             }
             let poll = async {
                 if is_all_here {
@@ -520,7 +552,7 @@ impl MidgardHandle {
     /// Waits until the status of a consumer in this program is as wanted.
     ///
     /// # Errors
-    /// [`HandleError::Unknown`] and [`HandleError::TimedOut`].
+    /// [`HandleError::Unknown`], [`HandleError::TimedOut`], and [`HandleError::Ended`] when its status does not change any more.
     pub async fn wait_until(
         &self,
         name: &str,
@@ -535,7 +567,12 @@ impl MidgardHandle {
             if is_wanted(&status) {
                 return Ok(status);
             }
-            if let Either::Right(_) = select(changed, &mut alarm).await {
+            if progress.is_over() && !is_wanted(&progress.status()) {
+                return Err(ended(progress));
+            }
+            // What a handler is at changes with each event, and wakes nobody.
+            let again = select(changed, Delay::new(LOOK));
+            if let Either::Right(_) = select(again, &mut alarm).await {
                 let wanted = "be in the wanted state".to_owned();
                 return Err(timed_out(name, wanted, timeout, progress));
             }
@@ -559,11 +596,32 @@ fn notes(name: &str, error: NoteError) -> HandleError {
 }
 
 /// That a consumer has come to its end, and what to do about it.
-fn ended(name: &str, status: &Status) -> String {
-    if status.state == ConsumerState::Failed {
-        format!("\"{name}\" has failed and does not go on: {status}; mend it and call `restart`")
-    } else {
-        format!("\"{name}\" was stopped: {status}; run it again")
+fn ended(progress: &Progress) -> HandleError {
+    let status = progress.status();
+    let (what, next) = match status.state {
+        ConsumerState::Failed if progress.is_over() => (
+            "has failed, and its program does not run it any more",
+            "mend it and run the program again",
+        ),
+        ConsumerState::Failed => (
+            "has failed and does not go on",
+            "mend it and call `restart`",
+        ),
+        ConsumerState::Stopped => ("was stopped", "run it again"),
+        ConsumerState::Dropped => (
+            "does not run any more, as the future of `run` was dropped or its task aborted",
+            "run it again, and stop it with a handle",
+        ),
+        _ => (
+            "was never run",
+            "await `Midgard::run`, and see what it returns",
+        ),
+    };
+    HandleError::Ended {
+        name: status.name.clone(),
+        status: Box::new(status),
+        what,
+        next,
     }
 }
 

@@ -3,6 +3,7 @@
 mod error;
 mod generations;
 mod handle;
+mod program;
 mod projection;
 pub(crate) mod supervise;
 
@@ -24,12 +25,14 @@ use crate::projection::{HandlerError, Projection};
 use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
 use crate::unit_of_work::Work;
-use futures_util::future::{Either, join, join_all, select};
+use futures_util::future::{Either, join, select};
 use handle::Consumer;
+use program::{Added, Course, STOP_WITHIN, Spawner};
 use projection::Projected;
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A consumer, running.
 pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
@@ -76,10 +79,13 @@ pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaratio
 pub struct Midgard<S> {
     store: S,
     control: Arc<Control>,
-    consumers: Vec<(Consumer, Result<Running, RunError>)>,
+    consumers: Vec<Added>,
     declarations: Vec<Declaration>,
     /// Whose commands or answers leave by an outbox.
-    senders: Vec<String>,
+    senders: Vec<(ConsumerKind, String)>,
+    is_outbox_elsewhere: bool,
+    spawner: Option<Spawner>,
+    stop_within: Duration,
     outboxes: Outboxes,
     /// Whether one of the outboxes carries commands and answers.
     has_carrier: bool,
@@ -101,6 +107,9 @@ impl<S: Store + Clone> Midgard<S> {
             senders: Vec::new(),
             outboxes: Outboxes::default(),
             has_carrier: false,
+            is_outbox_elsewhere: false,
+            spawner: None,
+            stop_within: STOP_WITHIN,
         }
     }
 
@@ -183,15 +192,17 @@ impl<S: Store + Clone> Midgard<S> {
                 }
             },
         );
-        if let (Some(id), Some((_, running @ Ok(_)))) = (bus_id, added.consumers.last_mut()) {
+        if let (Some(id), Some(last)) = (bus_id, added.consumers.last_mut())
+            && last.running.is_ok()
+        {
             // Said when it is run.
-            *running = Err(RunError::BusId { name, id });
+            last.running = Err(RunError::BusId { name, id });
         }
         added
     }
 
     /// Adds an inbox, with the bus that it receives from. What it answers to commands leaves by an
-    /// [outbox](Self::outbox), which the program is to have, too.
+    /// [outbox](Self::outbox), which the program is to have, too, unless [another](Self::outbox_elsewhere) has it.
     pub fn inbox<I: Inbox>(self, inbox: I, bus: impl Subscriber) -> Self {
         self.inbox_with(inbox, bus, InboxOptions::new())
     }
@@ -206,17 +217,17 @@ impl<S: Store + Clone> Midgard<S> {
         let (bus, handlers) = (Arc::new(bus), ToHandlers(inbox));
         let queue = queue_of(&handlers, &options);
         if queue.topics().iter().any(Topic::is_command) {
-            self.senders.push(I::NAME.to_owned());
+            self.senders.push((ConsumerKind::Inbox, I::NAME.to_owned()));
         }
         self.declarations.push(declaration(bus.clone(), queue));
         let desk = self.desk(I::NAME, I::NAME, handlers, options);
-        self.add_with(desk.progress.clone(), desk, |_, desk, _, _| {
-            receive(desk, bus)
+        self.add_with(desk.progress.clone(), desk, move |_, desk, _, _| {
+            receive(desk, bus.clone())
         })
     }
 
     /// Adds a process manager. The commands that it sends leave by an [outbox](Self::outbox), which the program is to
-    /// have, too.
+    /// have, too, unless [another](Self::outbox_elsewhere) has it.
     pub fn process_manager<P: ProcessManager>(self, mut processes: Processes<P>) -> Self {
         let steps = Arc::new(Steps::<P>::new(Work::new(DynStore::new(
             self.store.clone(),
@@ -233,10 +244,10 @@ impl<S: Store + Clone> Midgard<S> {
         let progress = Arc::new(Progress::new(P::NAME, kind));
         let book = ProcessBook(notebook.clone());
         let deadlines = steps.clone();
-        let mut added = self.add_with(progress, book, |store, _, control, progress| async move {
-            let deadlines = watch(deadlines, control.clone(), progress.clone());
-            let reacting = supervise::continuous(store, notebook, control, progress);
-            join(reacting, deadlines).await.0
+        let mut added = self.add_with(progress, book, move |store, _, control, progress| {
+            let deadlines = watch(deadlines.clone(), control.clone(), progress.clone());
+            let reacting = supervise::continuous(store, notebook.clone(), control, progress);
+            async { join(reacting, deadlines).await.0 }
         });
         let replies = Replies(steps.clone());
         let queue = queue_of(&replies, &processes.inbox);
@@ -244,7 +255,8 @@ impl<S: Store + Clone> Midgard<S> {
             .declarations
             .extend(declaration.map(|declaration| declaration(queue)));
         if P::SENDS {
-            added.senders.push(P::NAME.to_owned());
+            let sender = (ConsumerKind::ProcessManager, P::NAME.to_owned());
+            added.senders.push(sender);
         }
         added.add_replies(steps, receiving, processes.inbox)
     }
@@ -253,18 +265,24 @@ impl<S: Store + Clone> Midgard<S> {
     fn add_replies<P: ProcessManager>(
         mut self,
         steps: Arc<Steps<P>>,
-        receiving: Option<impl FnOnce(Arc<Desk<Replies<P>>>) -> Running>,
+        receiving: Option<impl Fn(Arc<Desk<Replies<P>>>) -> Running + Send + 'static>,
         options: InboxOptions,
     ) -> Self {
         match receiving {
             Some(receiving) => {
                 let name = format!("{} replies", P::NAME);
                 let desk = self.desk(&name, P::NAME, Replies(steps), options);
-                self.add_with(desk.progress.clone(), desk, |_, desk, _, _| receiving(desk))
+                self.add_with(desk.progress.clone(), desk, move |_, desk, _, _| {
+                    receiving(desk)
+                })
             }
             None if P::SENDS => {
                 // Said when it is run.
-                if let Some((_, running @ Ok(_))) = self.consumers.last_mut() {
+                if let Some(Added {
+                    running: running @ Ok(_),
+                    ..
+                }) = self.consumers.last_mut()
+                {
                     let name = P::NAME.to_owned();
                     *running = Err(RunError::NoReplies { name });
                 }
@@ -296,7 +314,7 @@ impl<S: Store + Clone> Midgard<S> {
         kind: ConsumerKind,
         name: &str,
         notebook: NotebookOf<H>,
-        run: impl FnOnce(S, Arc<NotebookOf<H>>, Arc<Control>, Arc<Progress>) -> R,
+        run: impl Fn(S, Arc<NotebookOf<H>>, Arc<Control>, Arc<Progress>) -> R + Send + 'static,
     ) -> Self
     where
         H: Handler + 'static,
@@ -309,7 +327,7 @@ impl<S: Store + Clone> Midgard<S> {
         mut self,
         progress: Arc<Progress>,
         notebook: N,
-        run: impl FnOnce(S, Arc<N>, Arc<Control>, Arc<Progress>) -> R,
+        run: impl Fn(S, Arc<N>, Arc<Control>, Arc<Progress>) -> R + Send + 'static,
     ) -> Self
     where
         N: Notebook + 'static,
@@ -320,15 +338,21 @@ impl<S: Store + Clone> Midgard<S> {
         let running = self.check_name(kind, name).map(|()| {
             let (store, control) = (self.store.clone(), self.control.clone());
             let reader = (kind != ConsumerKind::Inbox).then(|| Reader::new(&control));
-            let running = run(store, notebook.clone(), control, progress.clone());
+            let (notebook, progress) = (notebook.clone(), progress.clone());
+            let run =
+                move |control, progress| run(store.clone(), notebook.clone(), control, progress);
             Box::pin(async move {
-                let ended = running.await;
+                let ended = supervise::unless_it_panics(control, progress, run).await;
                 drop(reader);
                 ended
             }) as Running
         });
-        self.consumers
-            .push((Consumer { progress, notebook }, running));
+        let course = Course::new(progress.clone());
+        self.consumers.push(Added {
+            consumer: Consumer { progress, notebook },
+            course,
+            running,
+        });
         self
     }
 
@@ -340,7 +364,7 @@ impl<S: Store + Clone> Midgard<S> {
         if self
             .consumers
             .iter()
-            .any(|(other, _)| other.progress.name() == name)
+            .any(|other| other.consumer.progress.name() == name)
         {
             let name = name.to_owned();
             return Err(RunError::DuplicateName { kind, name });
@@ -351,7 +375,7 @@ impl<S: Store + Clone> Midgard<S> {
     /// A handle to what was added so far: ask for it when all is added.
     #[must_use]
     pub fn handle(&self) -> MidgardHandle {
-        let consumers = self.consumers.iter().map(|(consumer, _)| consumer.clone());
+        let consumers = self.consumers.iter().map(|added| added.consumer.clone());
         let log = Arc::new(self.store.clone());
         MidgardHandle::new(log, self.control.clone(), consumers.collect())
     }
@@ -374,32 +398,6 @@ impl<S: Store + Clone> Midgard<S> {
         }
     }
 
-    /// Runs everything, until a handle stops it. A consumer that fails for good does not end the others;
-    /// its status says so at once.
-    ///
-    /// # Errors
-    /// [`RunError`] at once when the names contradict each other; at the end when a consumer had failed.
-    pub async fn run(self) -> Result<(), RunError> {
-        self.warn_of_no_outbox();
-        let mut all = Vec::new();
-        for (_, running) in self.consumers {
-            all.push(running?);
-        }
-        let ends = join_all(all).await;
-        ends.into_iter().collect()
-    }
-
-    /// Another program on the same store may run the outbox, so it is no error.
-    fn warn_of_no_outbox(&self) {
-        if !self.senders.is_empty() && !self.has_carrier {
-            let senders = self.senders.join(", ");
-            tracing::warn!(
-                senders,
-                "this program has no outbox: commands and answers stay in the log until a program on this store runs one; add it with `Midgard::outbox`"
-            );
-        }
-    }
-
     /// Handles everything that the log has now, and ends, as after [`drain`](MidgardHandle::drain). Safe to call when there
     /// is nothing to do.
     ///
@@ -416,7 +414,7 @@ impl<S> fmt::Debug for Midgard<S> {
         let names = self
             .consumers
             .iter()
-            .map(|(consumer, _)| consumer.progress.name());
+            .map(|added| added.consumer.progress.name());
         f.debug_struct("Midgard")
             .field("consumers", &names.collect::<Vec<_>>())
             .finish_non_exhaustive()

@@ -4,23 +4,20 @@ use super::RunError;
 use crate::consumer::about::AboutSubscription;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::coverage;
+use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::handler::{Continuous, Handler, Plan};
 use crate::consumer::notebook::{Notebook as _, NotebookOf};
 use crate::consumer::notes::{self, backend};
-use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::track::{
-    CONFLICTS, Ended, Surroundings, TROUBLES, Track, Trouble, panic_message,
-};
+use crate::consumer::status::{ConsumerKind, ConsumerState, Progress};
+use crate::consumer::track::{CONFLICTS, Ended, Surroundings, TROUBLES, Track, Trouble};
 use crate::metadata::EventId;
 use crate::place::{LogId, Position};
 use crate::projection::{Generation, ViewStore as _};
 use crate::store::Store;
 use crate::subscription::StartFrom;
-use futures_util::FutureExt as _;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runs a consumer without generations: starts it, and starts it again when someone asks for it after it failed.
 pub(super) async fn continuous<S: Store, H: Continuous>(
@@ -64,7 +61,43 @@ pub(super) static NEVER: AtomicBool = AtomicBool::new(false);
 /// How many panics in a row are survived while the program wants to end.
 const PANICS: u32 = 5;
 
-/// Runs a track. Handlers' panics are failures of theirs; what else panics (a function that names sequences)
+/// After how long without a panic the next one is the first again.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Runs a consumer, and begins anew when something panics that no other guard has taken in: a store or a bus. It ends
+/// neither the other consumers nor the program.
+pub(super) async fn unless_it_panics<R>(
+    control: Arc<Control>,
+    progress: Arc<Progress>,
+    run: impl Fn(Arc<Control>, Arc<Progress>) -> R + Send,
+) -> Result<(), RunError>
+where
+    R: Future<Output = Result<(), RunError>> + Send,
+{
+    let mut panics = 0;
+    loop {
+        let (asked, began) = (control.asked(), Instant::now());
+        let panic = match guarded(run(control.clone(), progress.clone())).await {
+            Ok(ended) => return ended,
+            Err(panic) => panic,
+        };
+        if began.elapsed() > QUIET {
+            panics = 0;
+        }
+        panics += 1;
+        let message = format!("a function {panic}");
+        if control.mode() != Mode::Run && panics > PANICS {
+            if progress.status().kind == ConsumerKind::Inbox {
+                control.lose_receiver();
+            }
+            return failed(&control, &progress, None, panics, message).await;
+        }
+        progress.failed(ConsumerState::Retrying, None, panics, message);
+        control.back_off(asked, panics).await;
+    }
+}
+
+/// Runs a track. Handlers' panics are failures of theirs; what else panics (a place for views)
 /// ends the track, which is to be begun again after a while.
 pub(super) async fn run_track<S: Store, H: Handler>(
     around: Surroundings<'_, S, H>,
@@ -72,8 +105,7 @@ pub(super) async fn run_track<S: Store, H: Handler>(
     panics: &mut u32,
 ) -> Ended {
     let asked = around.control.asked();
-    let track = Track::new(around, plan).run();
-    let panic = match AssertUnwindSafe(track).catch_unwind().await {
+    let panic = match guarded(Track::new(around, plan).run()).await {
         Ok(ended) => {
             *panics = 0;
             return ended;
@@ -81,7 +113,7 @@ pub(super) async fn run_track<S: Store, H: Handler>(
         Err(panic) => panic,
     };
     *panics += 1;
-    let message = format!("a function panicked: {}", panic_message(&*panic));
+    let message = format!("a function {panic}");
     let (control, progress) = (around.control, around.progress);
     if control.mode() != Mode::Run && *panics > PANICS {
         return Ended::Failed {
@@ -143,7 +175,7 @@ impl Setbacks {
             return Ok(());
         }
         self.troubles += 1;
-        let (troubles, message) = (self.troubles, trouble.to_string());
+        let (troubles, message) = (self.troubles, text_of(trouble));
         if control.mode() != Mode::Run && troubles > TROUBLES {
             return failed(control, progress, None, troubles, message).await;
         }

@@ -136,3 +136,25 @@ fn what_catches_up_ends_though_its_store_takes_nothing_of_an_inbox() {
     assert_eq!(name, "service");
     assert!(message.contains("the disk is on fire"), "{message}");
 }
+
+#[test]
+fn an_inbox_that_answers_is_not_run_without_an_outbox() {
+    let (store, bus) = (MemoryStore::new(), midgard::bus::InProcessBus::new());
+    let program = || {
+        let service = super::kit::Service(Default::default());
+        Midgard::new(store.clone()).inbox(service, bus.clone())
+    };
+    let midgard = program();
+    let handle = midgard.handle();
+    let error = within(midgard.run()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "inbox \"service\" answers commands, and nothing takes the answers out of the log; add an outbox with `Midgard::outbox`, \
+         or say with `Midgard::outbox_elsewhere` that another program on this store has one"
+    );
+    let status = handle.status_of("service").unwrap();
+    assert_eq!(status.state, midgard::ConsumerState::NeverRun);
+    let elsewhere = start(program().outbox_elsewhere());
+    within(elsewhere.handle.ready()).unwrap();
+    elsewhere.stop().unwrap();
+}

@@ -63,7 +63,9 @@ fn copies_in_two_queues_that_two_workers_handle_at_once_have_one_effect() {
     scene.script.turns.store(3, Ordering::SeqCst);
     let other = InProcessBus::new();
     let service = Service(scene.script.clone());
-    let elsewhere = Midgard::new(scene.store.clone()).inbox(service, other.clone());
+    let elsewhere = Midgard::new(scene.store.clone())
+        .outbox_elsewhere()
+        .inbox(service, other.clone());
     let (here, there) = (scene.start(parking()), start(elsewhere));
     let messages: Vec<_> = (1..=200)
         .map(|number| told(&format!("key-{}", number % 5), number))
@@ -165,7 +167,9 @@ fn a_bus_that_is_not_there_at_first_and_comes_and_goes_is_waited_for() {
     let (scene, feed) = (Scene::<MemoryStore>::new(), Feed::default());
     feed.refuse([unavailable(), unavailable()]);
     let service = Service(scene.script.clone());
-    let midgard = Midgard::new(scene.store.clone()).inbox(service, feed.clone());
+    let midgard = Midgard::new(scene.store.clone())
+        .outbox_elsewhere()
+        .inbox(service, feed.clone());
     let running = start(midgard);
     running.wait_until("service", |status| status.last_error.is_some());
     feed.put([Ok(told("ann", 1)), Err(unavailable()), Ok(told("ann", 2))]);
@@ -187,7 +191,11 @@ fn what_waits_behind_a_handler_is_not_kept_twice_when_the_bus_goes_and_comes() {
     let (scene, feed) = (Scene::<MemoryStore>::new(), Feed::default());
     scene.script.close(1);
     let service = Service(scene.script.clone());
-    let running = start(Midgard::new(scene.store.clone()).inbox(service, feed.clone()));
+    let running = start(
+        Midgard::new(scene.store.clone())
+            .outbox_elsewhere()
+            .inbox(service, feed.clone()),
+    );
     let all = || (1..=4).map(|number| Ok(told("ann", number)));
     for _ in 0..3 {
         feed.put(all());

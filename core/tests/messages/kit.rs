@@ -720,7 +720,9 @@ impl<S: Store + Clone + Default> Scene<S> {
 
     pub(crate) fn midgard(&self, options: InboxOptions) -> Midgard<S> {
         let service = Service(self.script.clone());
-        Midgard::new(self.store.clone()).inbox_with(service, self.bus.clone(), options)
+        Midgard::new(self.store.clone())
+            .outbox_elsewhere()
+            .inbox_with(service, self.bus.clone(), options)
     }
 
     pub(crate) fn start(&self, options: InboxOptions) -> Running {

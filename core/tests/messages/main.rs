@@ -8,6 +8,7 @@ mod ends;
 mod inbox;
 mod kit;
 mod knowledge;
+mod limits;
 mod lines;
 mod lossy;
 mod memory;

@@ -338,7 +338,9 @@ fn what_fails_here_and_was_handled_elsewhere_meanwhile_is_not_parked() {
     let slow = thread::spawn(move || publish(&bus, &[told("ann", 1)]));
     scene.script.wait_for_calls(1);
     let (other, quick) = (InProcessBus::new(), Default::default());
-    let elsewhere = Midgard::new(scene.store.clone()).inbox(Service(quick), other.clone());
+    let elsewhere = Midgard::new(scene.store.clone())
+        .outbox_elsewhere()
+        .inbox(Service(quick), other.clone());
     let there = start(elsewhere);
     publish(&other, &[told("ann", 1)]);
     scene.script.open();

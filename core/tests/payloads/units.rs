@@ -366,7 +366,9 @@ fn a_process_does_not_send_what_cannot_be_read() {
         let processes = Processes::<Weighing>::new()
             .options(options)
             .replies_from(InProcessBus::new());
-        let weighing = Midgard::new(store.clone()).process_manager(processes);
+        let weighing = Midgard::new(store.clone())
+            .outbox_elsewhere()
+            .process_manager(processes);
         let handle = weighing.handle();
         block_on(weighing.catch_up()).unwrap();
         let [letter] = block_on(handle.dead_letters("weighing"))

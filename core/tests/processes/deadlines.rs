@@ -1,14 +1,17 @@
 //! Deadlines: each fires once, unless it is cancelled or replaced, whoever has set it and whoever runs.
 
 use crate::kit::{
-    Do, LONG, NEVER, PANICS, lines, processes, scripts, start, tell, until, until_lines, write,
+    Do, LONG, NEVER, PANICS, Told, lines, processes, scripts, start, tell, until, until_lines,
+    write,
 };
 use crate::shop::log;
 use midgard::bus::InProcessBus;
 use midgard::{
-    Append, ConsumerState, ExpectedVersion, MemoryStore, Midgard, NewEvent, ProcessManager as _,
-    Processes, Store as _, StreamName, block_on,
+    Append, ConsumerState, Event, ExpectedVersion, Expire, MemoryStore, Midgard, NewEvent,
+    ProcessManager, Processes, React, Reactions, RecordedEventRef, Store as _, StreamName,
+    block_on,
 };
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 fn program(store: &MemoryStore) -> Midgard<MemoryStore> {
@@ -311,4 +314,49 @@ fn a_deadline_of_the_longest_names_and_id_fires_and_is_cancelled() {
         .map(|left| (&left.id[..2], left.deadline))
         .collect();
     assert_eq!(left, [("bb", None)], "the other has fired, and is complete");
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "clock.tick")]
+struct Tick {}
+
+/// Sets its deadline again whenever that has passed.
+#[derive(Debug, Default, ProcessManager)]
+#[process_manager(name = "clock", id = String, events(Told), deadlines(Tick))]
+struct Clock;
+
+impl React<Told> for Clock {
+    fn process(event: &Told, _: &RecordedEventRef<'_>) -> Option<String> {
+        Some(event.process.clone())
+    }
+
+    fn react(&mut self, _: Told, reactions: &mut Reactions<Self>) {
+        reactions.remind(Duration::ZERO, &Tick {});
+    }
+}
+
+impl Expire<Tick> for Clock {
+    fn expired(&mut self, _: Tick, reactions: &mut Reactions<Self>) {
+        reactions.remind(Duration::ZERO, &Tick {});
+    }
+}
+
+#[test]
+fn what_catches_up_ends_beside_a_deadline_that_sets_itself_again() {
+    let store = MemoryStore::new();
+    tell(&store, "a", []);
+    let program = || Midgard::new(store.clone()).process_manager(Processes::<Clock>::new());
+    let ticks = || {
+        let all = block_on(log(&store)).into_iter();
+        all.filter(|event| event.stream.as_str() == "clock-a")
+            .count()
+    };
+    for run in 1..=3 {
+        let (ended, end) = std::sync::mpsc::channel();
+        let midgard = program();
+        std::thread::spawn(move || ended.send(block_on(midgard.catch_up())));
+        end.recv_timeout(LONG).expect("it ends").unwrap();
+        // What has passed before it began is done.
+        assert!(ticks() >= run, "{} in run {run}", ticks());
+    }
 }

@@ -480,7 +480,11 @@ fn a_policy_that_stops_stops_the_events_and_neither_answers_nor_deadlines() {
     let scripts = midgard::Processes::<crate::kit::Script>::new()
         .options(soon().on_failure(crate::kit::at_once()))
         .replies_from(bus);
-    let running = start(Midgard::new(store.clone()).process_manager(scripts));
+    let running = start(
+        Midgard::new(store.clone())
+            .outbox_elsewhere()
+            .process_manager(scripts),
+    );
     until_lines(&store, "book", &["due"]);
     let handle = &running.handle;
     let failed = handle.wait_until("script", crate::kit::LONG, |status| {

@@ -6,6 +6,7 @@ mod failures;
 mod kit;
 mod notes;
 mod order;
+mod panics;
 mod releases;
 mod replay;
 mod saga;

@@ -146,6 +146,7 @@ fn the_notes_of_a_process_manager_are_these_texts() {
         .replies_from(InProcessBus::new());
     block_on(
         midgard::Midgard::new(store.clone())
+            .outbox_elsewhere()
             .process_manager(scripts)
             .catch_up(),
     )

@@ -39,7 +39,9 @@ fn thousands_of_events_to_one_process_are_taken_in_order() {
     }
     let program = || {
         let scripts = Processes::<Script>::new().replies_from(InProcessBus::new());
-        Midgard::new(store.clone()).process_manager(scripts)
+        Midgard::new(store.clone())
+            .outbox_elsewhere()
+            .process_manager(scripts)
     };
     block_on(program().catch_up()).unwrap();
     let wanted: Vec<_> = (0..5000).map(|number| number.to_string()).collect();
@@ -144,7 +146,9 @@ fn four_thousand_events_of_a_thousand_processes() {
         tell(&store, &process, script);
     }
     let scripts = Processes::<Script>::new().replies_from(InProcessBus::new());
-    let midgard = Midgard::new(store.clone()).process_manager(scripts);
+    let midgard = Midgard::new(store.clone())
+        .outbox_elsewhere()
+        .process_manager(scripts);
     let handle = midgard.handle();
     block_on(midgard.catch_up()).unwrap();
     assert_eq!(block_on(handle.processes("script")).unwrap(), []);

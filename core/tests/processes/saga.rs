@@ -208,7 +208,9 @@ fn where_it_begins_is_said_once() {
     let from = |start| {
         let placements = Processes::<Placement>::new();
         let placements = placements.from(start).replies_from(bus.clone());
-        Midgard::new(store.clone()).process_manager(placements)
+        Midgard::new(store.clone())
+            .outbox_elsewhere()
+            .process_manager(placements)
     };
     block_on(from(midgard::StartFrom::End).catch_up()).unwrap();
     let placed = OrderPlaced {
@@ -226,4 +228,18 @@ fn where_it_begins_is_said_once() {
         .map(|process| process.id)
         .collect();
     assert_eq!(ids, ["2"]);
+}
+
+#[test]
+fn a_process_manager_that_sends_commands_is_not_run_without_an_outbox() {
+    let placements = Processes::<Placement>::new().replies_from(InProcessBus::new());
+    let midgard = Midgard::new(MemoryStore::new()).process_manager(placements);
+    let error = block_on(midgard.run()).unwrap_err();
+    assert!(matches!(error, RunError::NoOutbox { .. }), "{error}");
+    assert!(
+        error.to_string().starts_with(
+            "process manager \"placement\" sends commands, and nothing takes them out of the log; "
+        ),
+        "{error}"
+    );
 }

@@ -11,8 +11,11 @@
 
 mod batches;
 mod busy;
+mod courses;
 mod covered;
 mod dead_letters;
+mod effects;
+mod endless;
 mod failures;
 mod fan_out;
 mod kit;
@@ -20,6 +23,7 @@ mod live;
 mod locking;
 mod notes;
 mod other_logs;
+mod panics;
 mod partitions;
 mod projections;
 mod rebuilds;
@@ -27,4 +31,5 @@ mod refusals;
 mod releases;
 mod slow_workers;
 mod subscriptions;
+mod tasks;
 mod waiting;

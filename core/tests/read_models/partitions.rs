@@ -1,6 +1,7 @@
 //! Several workers of one name: the work is shared, each stream keeps its order, and nobody is missed for long.
 
 use super::kit::{Counted, LONG, Running, Seen, count, start};
+use event_listener::Event as Notify;
 use futures_timer::Delay;
 use futures_util::future::{AbortHandle, abortable};
 use midgard::{
@@ -10,6 +11,7 @@ use midgard::{
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -381,4 +383,47 @@ fn the_number_of_partitions_is_kept() {
     running.stop().unwrap_err();
     let changed = run(8).unwrap_err().to_string();
     assert!(changed.contains("begun with 4"), "{changed}");
+}
+
+#[test]
+fn the_status_says_how_many_partitions_nobody_handles() {
+    let (store, seen) = (MemoryStore::new(), SeenByStream::default());
+    let first = start(worker(&store, shared(2, SAFE_LEASE), &seen));
+    until(&first.handle, |status| status.partitions == 2);
+    let (is_open, opened) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+    let gate = (is_open.clone(), opened.clone());
+    let busy = shared(2, SAFE_LEASE);
+    let busy = Midgard::new(store.clone()).subscribe(busy, move |_| {
+        let (is_open, opened) = gate.clone();
+        async move {
+            loop {
+                let opened = opened.listen();
+                if is_open.load(Ordering::SeqCst) {
+                    return Ok(());
+                }
+                opened.await;
+            }
+        }
+    });
+    let second = start(busy);
+    until(&second.handle, |status| status.partitions == 1);
+    until(&first.handle, |status| status.partitions == 1);
+    for stream in 0..12 {
+        count(&store, &format!("stream-{stream}"), [stream]);
+    }
+    until(&second.handle, |status| status.handling.is_some());
+    first.stop().unwrap();
+    // While its handler is at an event, the other takes nothing.
+    until(&second.handle, |status| status.unowned_partitions == 1);
+    let status = second.handle.status_of("shared").unwrap().to_string();
+    assert!(
+        status.contains(", 1 partition without an owner"),
+        "{status}"
+    );
+    is_open.store(true, Ordering::SeqCst);
+    opened.notify(usize::MAX);
+    until(&second.handle, |status| {
+        (status.partitions, status.unowned_partitions) == (2, 0)
+    });
+    second.stop().unwrap();
 }

@@ -4,24 +4,30 @@ use super::super::batch::EventBatch;
 use super::super::control::Mode;
 use super::super::coverage;
 use super::super::failure::Then;
-use super::super::handler::{Call, Handler, TransactionOf};
+use super::super::guard::text_of;
+use super::super::handler::{Handler, TransactionOf};
+use super::super::handling::HandlingStage;
 use super::super::notes::NoteError;
 use super::super::status::ConsumerState;
+use super::ownership::Owned;
 use super::{CONFLICTS, Ended, Track, Trouble};
 use crate::place::Position;
-use crate::projection::{Effect, HandlerError, ProjectError, ViewStore as _};
+use crate::projection::{Effect, HandlerError, ProjectError};
 use crate::record::RecordedEventRef;
 use crate::store::Store;
-use futures_timer::Delay;
-use futures_util::FutureExt as _;
-use futures_util::future::{Either, select};
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 /// For how long events are handled at most before what was done is written down.
 const LONGEST: Duration = Duration::from_secs(1);
+
+/// What is to be done with an event.
+enum Turn {
+    /// It is another worker's, of no concern, or was handled before.
+    Passed,
+    /// An earlier event of its sequence is parked.
+    Parked,
+    Due,
+}
 
 /// What came of some events.
 enum Attempt {
@@ -62,7 +68,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             } else {
                 batch.position(to - 1)
             };
-            let (index, error) = match self.attempt(batch, from, to, up_to).await? {
+            let attempt = self.attempt(batch, from, to, up_to).await;
+            self.slot.end();
+            let (index, error) = match attempt? {
                 Attempt::Done => {
                     most = most.saturating_mul(2);
                     (from, to) = (to, end.min(to.saturating_add(most)));
@@ -117,7 +125,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             let is_unknown = coverage::is_unknown(&error);
             let is_unread = is_unknown && matches!(error, ProjectError::Decode(_));
             let is_left = is_unread && !self.around.handler.tells_sequence();
-            if !is_left && !self.is_due(&event) {
+            if !is_left && self.is_due(&event).is_ok_and(|is_due| !is_due) {
                 // Another worker took over its partition while the handler ran.
                 self.failures = 0;
                 (from, to) = (from + 1, end);
@@ -132,7 +140,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
                 continue;
             }
-            let (position, message) = (Some(event.position), error.to_string());
+            let (position, message) = (Some(event.position), text_of(&error));
             let (mut then, failures) = (self.then(&event, &error), self.failures);
             if is_left && then == Then::Park && !self.leave_to_others(&event).await? {
                 let options = self.around.handler.options();
@@ -182,18 +190,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         };
         let (position, failures) = (Some(event.position), self.failures);
         let (progress, control) = (self.around.progress, self.around.control);
-        progress.failed(
-            ConsumerState::Retrying,
-            position,
-            failures,
-            error.to_string(),
-        );
+        progress.failed(ConsumerState::Retrying, position, failures, text_of(error));
         // Other things may be asked for meanwhile: the wait is as long as it is. The worker answers for its leases.
         let since = Instant::now();
         loop {
             let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
             let is_over = control.mode() == Mode::Stop || self.is_retired();
-            if left.is_zero() || is_over || !self.is_due(event) {
+            let is_due = self.is_due(event).unwrap_or(true);
+            if left.is_zero() || is_over || !is_due {
                 return Ok(true);
             }
             let time = left.min(self.leases.interval());
@@ -216,23 +220,25 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let (mut handled, mut parked, mut up_to) = (0, Vec::new(), up_to);
         let (mut attempt, mut last) = (Attempt::Done, to - 1);
         let (began, longest) = (Instant::now(), self.leases.interval().min(LONGEST));
+        let mut now = began;
         for index in from..to {
             let event = batch.get(index);
-            if let Some(error) = self.is_unclear(&event) {
-                attempt = Attempt::Failed { index, error };
-                up_to = event.position.previous();
-                break;
-            }
-            if !self.is_due(&event) {
-                continue;
-            }
-            if self.is_parked(&event) {
-                parked.push(index);
-                continue;
-            }
-            let failures = self.failures;
-            let outcome = self.handle(&event, &mut transaction, &mut effects, failures);
-            if let Err(error) = outcome.await {
+            let outcome = match self.turn_of(&event) {
+                Ok(Turn::Passed) => continue,
+                Ok(Turn::Parked) => {
+                    parked.push(index);
+                    continue;
+                }
+                Ok(Turn::Due) => {
+                    let (stage, failures) = (HandlingStage::Handler, self.failures);
+                    self.slot
+                        .begin(stage, event.name, Some(event.position), now);
+                    self.handle(&event, &mut transaction, &mut effects, failures)
+                        .await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
                 self.refuse_overtaken(&transaction, &error)?;
                 attempt = Attempt::Failed { index, error };
                 up_to = event.position.previous();
@@ -240,6 +246,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             }
             handled += 1;
             if !H::ATOMIC {
+                self.slot.end();
                 self.pass(event.position, 1);
                 if parked.is_empty() {
                     self.show();
@@ -249,7 +256,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             }
             let is_stopped = self.around.control.mode() == Mode::Stop;
             let is_full = H::ATOMIC && self.around.handler.is_full(&transaction);
-            if is_stopped || is_full || began.elapsed() >= longest {
+            now = Instant::now();
+            if is_stopped || is_full || now - began >= longest {
                 attempt = if is_stopped {
                     Attempt::Stopped
                 } else if is_full {
@@ -266,15 +274,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 return Ok(attempt);
             }
             self.put_letters(&mut transaction, batch, &parked).await?;
+            self.slot.turn_to(HandlingStage::Commit);
             match self.commit(transaction, up_to, handled).await {
                 Err(Trouble::Refused(error)) => {
                     return Ok(Attempt::Refused { index: last, error });
                 }
                 committed => committed?,
             }
-            for effect in effects {
-                effect.await;
-            }
+            self.follow_up(effects, batch).await;
         } else if !parked.is_empty()
             || (handled > 0 && matches!(attempt, Attempt::Failed { .. } | Attempt::Partly))
         {
@@ -289,22 +296,6 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(attempt)
     }
 
-    /// Calls the handler, and looks at what it has left in the transaction.
-    pub(super) async fn handle(
-        &mut self,
-        event: &RecordedEventRef<'_>,
-        transaction: &mut TransactionOf<H>,
-        effects: &mut Vec<Effect>,
-        failures: u32,
-    ) -> Result<(), ProjectError> {
-        self.call(event, transaction, effects, failures).await?;
-        if H::ATOMIC {
-            let checked = self.around.handler.notes().check(transaction).await;
-            checked.map_err(|error| ProjectError::Handler(Box::new(error)))?;
-        }
-        Ok(())
-    }
-
     /// An error when a handler failed only because another worker has taken over what it was at.
     pub(super) fn refuse_overtaken(
         &self,
@@ -312,55 +303,43 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         error: &ProjectError,
     ) -> Result<(), Trouble> {
         match self.around.handler.is_overtaken(transaction) {
-            true => Err(NoteError::Conflict(error.to_string().into()).into()),
+            true => Err(NoteError::Conflict(text_of(error).into()).into()),
             false => Ok(()),
         }
     }
 
-    /// Calls the handler. While that of a subscription takes its time, the worker answers for its leases.
-    async fn call(
-        &mut self,
-        event: &RecordedEventRef<'_>,
-        transaction: &mut TransactionOf<H>,
-        effects: &mut Vec<Effect>,
-        failures: u32,
-    ) -> Result<(), ProjectError> {
-        let call = Call {
-            transaction,
-            effects,
-            generation: self.plan.generation.number,
-            is_replay: self.plan.replaces.is_some(),
-            failures,
-        };
-        let handling = AssertUnwindSafe(self.around.handler.handle(event, call)).catch_unwind();
-        let mut handling = pin!(handling);
-        let outcome = if H::ATOMIC {
-            handling.await
-        } else if let Some(outcome) = (&mut handling).now_or_never() {
-            outcome
+    /// What is to be done with an event; an error when that depends on its sequence, which cannot be named.
+    fn turn_of(&self, event: &RecordedEventRef<'_>) -> Result<Turn, ProjectError> {
+        if let Some(error) = self.is_unclear(event) {
+            return Err(error);
+        }
+        Ok(if !self.is_due(event)? {
+            Turn::Passed
+        } else if self.is_parked(event)? {
+            Turn::Parked
         } else {
-            loop {
-                let alarm = Delay::new(self.leases.interval());
-                if let Either::Left((outcome, _)) = select(&mut handling, alarm).await {
-                    break outcome;
-                }
-                let asked = self.around.control.asked();
-                if let Err(trouble) = self.look_at_leases(asked, true).await {
-                    tracing::warn!(error = %trouble, "the leases could not be looked at while a handler runs");
-                }
-            }
-        };
-        outcome.unwrap_or_else(|panic| Err(panicked(&*panic)))
+            Turn::Due
+        })
     }
 
-    /// Whether an event is this worker's, and not handled yet.
-    fn is_due(&self, event: &RecordedEventRef<'_>) -> bool {
-        let partition = self.partition_of(event);
-        let owned = self.owned.iter().find(|one| one.partition == partition);
-        owned.is_some_and(|owned| match owned.checkpoint.behind.first() {
+    /// Whether an event is this worker's, and not handled yet. Whose it is when its sequence cannot be named, nobody knows:
+    /// then it fails with whoever has not passed it, and no worker leaves it to another.
+    fn is_due(&self, event: &RecordedEventRef<'_>) -> Result<bool, ProjectError> {
+        let is_behind = self.is_behind();
+        let is_ahead = |owned: &Owned| match owned.checkpoint.behind.first() {
             Some(behind) => self.was_passed(behind, event),
-            None => event.position > owned.position() && !self.is_behind(),
-        }) && self.around.handler.wants(event)
+            None => event.position > owned.position() && !is_behind,
+        };
+        if !self.around.handler.wants(event) || !self.owned.iter().any(is_ahead) {
+            return Ok(false);
+        }
+        let partition = match self.plan.partitions {
+            1 => 0,
+            partitions => partition_of(&self.try_sequence_of(event)?, partitions),
+        };
+        let mut owned = self.owned.iter();
+        let owned = owned.find(|one| one.partition == partition);
+        Ok(owned.is_some_and(is_ahead))
     }
 
     pub(super) fn owns(&self, partition: u32) -> bool {
@@ -371,7 +350,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         match self.plan.partitions {
             1 => 0,
             partitions => {
-                let sequence = self.around.handler.options().sequence_of(event);
+                let sequence = self.sequence_of(event);
                 partition_of(&sequence, partitions)
             }
         }
@@ -422,15 +401,4 @@ fn partition_of(sequence: &str, partitions: u32) -> u32 {
         });
     let partition = hash % u64::from(partitions.max(1));
     u32::try_from(partition).unwrap_or_default()
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> ProjectError {
-    let message = panic_message(panic);
-    ProjectError::Handler(format!("the handler panicked: {message}").into())
-}
-
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("without a message")
 }

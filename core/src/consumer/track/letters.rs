@@ -3,11 +3,14 @@
 use super::super::batch::EventBatch;
 use super::super::control::Mode;
 use super::super::coverage;
+use super::super::guard::text_of;
 use super::super::handler::{Handler, TransactionOf};
+use super::super::handling::HandlingStage;
 use super::super::notes::{self, Letter, NoteError, Request};
 use super::ownership::write;
 use super::{Track, Trouble};
 use crate::place::{LogId, Position};
+use crate::projection::ProjectError;
 use crate::record::RecordedEventRef;
 use crate::store::{ReadLog, Store};
 use crate::time::Timestamp;
@@ -41,11 +44,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Whether an earlier event of an event's sequence is parked.
-    pub(super) fn is_parked(&self, event: &RecordedEventRef<'_>) -> bool {
-        !self.parked.is_empty()
-            && self
-                .parked
-                .contains(&*self.around.handler.options().sequence_of(event))
+    pub(super) fn is_parked(&self, event: &RecordedEventRef<'_>) -> Result<bool, ProjectError> {
+        Ok(!self.parked.is_empty() && self.parked.contains(&*self.try_sequence_of(event)?))
     }
 
     /// Parks an event that its handler failed on, and so its sequence.
@@ -64,7 +64,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             ..self.letter(event, error)
         };
         self.put_letter(transaction, event, letter).await?;
-        let sequence = self.around.handler.options().sequence_of(event);
+        let sequence = self.sequence_of(event);
         self.parked.insert(sequence.into_owned());
         Ok(())
     }
@@ -106,7 +106,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     fn letter(&self, event: &RecordedEventRef<'_>, error: String) -> Letter {
         let now = Timestamp::now().as_micros();
-        let sequence = self.around.handler.options().sequence_of(event);
+        let sequence = self.sequence_of(event);
         Letter {
             log: event.log.0,
             position: event.position.0,
@@ -296,7 +296,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 self.ask_again(&letter).await?;
                 break;
             }
-            if !self.retry_letter(&key, &letter).await? {
+            let is_gone = self.retry_letter(&key, &letter).await;
+            self.slot.end();
+            if !is_gone? {
                 break;
             }
         }
@@ -345,9 +347,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         self.check_leases(&mut transaction).await?;
         let mut effects = Vec::new();
         let failures = letter.failures;
+        let stage = HandlingStage::Handler;
+        self.slot
+            .begin(stage, event.name, Some(event.position), Instant::now());
         let outcome = self
             .handle(&event, &mut transaction, &mut effects, failures)
             .await;
+        self.slot.turn_to(HandlingStage::Commit);
         // Another worker may have taken over meanwhile, and dealt with it.
         if !self.owns(letter.partition) {
             return Err(Trouble::Lost(letter.partition));
@@ -363,9 +369,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 notes::remove(notes, &mut transaction, key).await?;
                 match write(self.around.handler, transaction).await {
                     Ok(()) => {
-                        for effect in effects {
-                            effect.await;
-                        }
+                        self.follow_up(effects, &batch).await;
                         self.handled += 1;
                         return Ok(true);
                     }
@@ -373,7 +377,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     Err(Trouble::Refused(error)) if self.around.handler.is_conflict(&error) => {
                         return Err(Trouble::Note(NoteError::Conflict(error)));
                     }
-                    Err(Trouble::Refused(error)) => error.to_string(),
+                    Err(Trouble::Refused(error)) => text_of(&error),
                     Err(trouble) => return Err(trouble),
                 }
             }
@@ -381,7 +385,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 self.refuse_overtaken(&transaction, &error)?;
                 drop(transaction);
                 unknown = coverage::is_unknown(&error).then_some(event.schema_version);
-                error.to_string()
+                text_of(&error)
             }
         };
         let mut transaction = self.begin().await?;

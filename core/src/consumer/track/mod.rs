@@ -1,17 +1,19 @@
 //! One generation of one consumer, as one worker runs it: read, handle, commit, wait.
 
 mod ahead;
+mod calling;
 mod checkpoints;
+mod claims;
 mod handling;
 mod handover;
 mod letters;
 mod ownership;
 
-pub(crate) use handling::panic_message;
-
+use super::Slot;
 use super::batch::{EventBatch, next_events};
 use super::control::{Control, Mode, give_way};
 use super::coverage::Covered;
+use super::guard::text_of;
 use super::handler::{Handler, Plan, TransactionOf};
 use super::lease::Leases;
 use super::notes::{self, Checkpoint, Keys, NoteError, backend};
@@ -143,6 +145,8 @@ pub(crate) struct Track<'a, S, H: Handler> {
     failures: u32,
     /// The events that were handled and are not shown yet.
     handled: u64,
+    /// Shows what the handler is at.
+    slot: Slot<'a>,
 }
 
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
@@ -165,6 +169,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             saving: None,
             failures: 0,
             handled: 0,
+            slot: around.progress.slot(),
         }
     }
 
@@ -195,7 +200,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                         continue;
                     }
                     troubles += 1;
-                    let message = trouble.to_string();
+                    let message = text_of(&trouble);
                     let retrying = ConsumerState::Retrying;
                     self.around
                         .progress
@@ -205,7 +210,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                         return Ended::Failed {
                             position: None,
                             failures: troubles,
-                            message: trouble.to_string(),
+                            message: text_of(&trouble),
                         };
                     }
                     self.around.control.back_off(asked, troubles).await;

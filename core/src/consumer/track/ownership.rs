@@ -2,7 +2,7 @@
 
 use super::super::handler::{Handler, TransactionOf};
 use super::super::lease::Claim;
-use super::super::notes::{self, Challenge, Checkpoint, Lease, NoteError, backend};
+use super::super::notes::{self, Checkpoint, Lease, NoteError, backend};
 use super::{Track, Trouble};
 use crate::place::Position;
 use crate::projection::ViewStore as _;
@@ -83,47 +83,37 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             // What is handed over is handed over with all that was done.
             self.save().await?;
         }
-        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
         let mut transaction = self.begin().await?;
         self.check_plan(&mut transaction).await?;
-        let number = self.plan.generation.number;
-        let mut claims = Vec::new();
-        for partition in 0..self.plan.partitions {
-            let key = keys.lease(number, partition);
-            let lease: Option<Lease> = notes::get(notes, &mut transaction, &key).await?;
-            let key = keys.challenge(number, partition);
-            let challenge: Option<Challenge> = notes::get(notes, &mut transaction, &key).await?;
-            claims.push(Claim {
-                lease: lease.unwrap_or_default(),
-                challenge: challenge.unwrap_or_default(),
-            });
-        }
+        let mut claims = self.claims(&mut transaction).await?;
         let writes = self.leases.decide(now, &claims, busy);
         if !writes.is_empty() {
             for (index, claim) in writes {
-                let partition = u32::try_from(index).unwrap_or(u32::MAX);
                 let before = std::mem::replace(&mut claims[index], claim);
-                let Claim { lease, challenge } = &claims[index];
-                if *lease != before.lease {
-                    let key = keys.lease(number, partition);
-                    notes::put(notes, &mut transaction, &key, lease).await?;
-                }
-                if *challenge != before.challenge {
-                    let key = keys.challenge(number, partition);
-                    notes::put(notes, &mut transaction, &key, challenge).await?;
-                }
+                self.put_claim(&mut transaction, index, &before, &claims[index])
+                    .await?;
             }
+            let notes = self.around.handler.notes();
             notes::commit(notes, transaction).await?;
         } else {
             // Where transactions wait for each other, the next one would wait for this one.
             drop(transaction);
         }
+        self.show_unowned(&claims);
         self.answered = Some(now);
         if !busy {
             self.looked = Some((now, asked));
         }
         self.take_in(&claims, busy).await?;
         Ok(true)
+    }
+
+    /// Says how many partitions nobody handles.
+    fn show_unowned(&self, claims: &[Claim]) {
+        let unowned = u32::try_from(self.leases.free(claims)).unwrap_or(u32::MAX);
+        if !self.plan.is_beside {
+            self.around.progress.set_unowned(unowned);
+        }
     }
 
     /// Takes over what is newly owned, and lets go of what is lost. What is handed over in the middle of a
@@ -276,48 +266,6 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         };
         let committed = saving.commit().await;
         self.saved(committed)
-    }
-
-    /// Writes down what is done, and gives back the leases, so that others need not wait.
-    pub(super) async fn leave(&mut self) -> Result<(), Trouble> {
-        self.finish_saving().await?;
-        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
-        let number = self.plan.generation.number;
-        // Also those of which nothing was known any more, after a failure; what others own is none of its business.
-        let mut mine = Vec::new();
-        let mut transaction = self.begin_read().await?;
-        for partition in 0..self.plan.partitions {
-            let key = keys.lease(number, partition);
-            let lease: Option<Lease> = notes::get(notes, &mut transaction, &key).await?;
-            if lease.is_some_and(|lease| self.leases.is_mine(&lease)) {
-                mine.push(key);
-            }
-        }
-        drop(transaction);
-        let mut transaction = self.begin().await?;
-        if !self.owned.is_empty() {
-            self.check_leases(&mut transaction).await?;
-            self.put_checkpoints(&mut transaction, Position::ZERO)
-                .await?;
-        }
-        let mut is_any = false;
-        for key in mine {
-            let lease: Option<Lease> = notes::get(notes, &mut transaction, &key).await?;
-            let Some(lease) = lease.filter(|lease| self.leases.is_mine(lease)) else {
-                continue;
-            };
-            let lease = Lease {
-                owner: None,
-                epoch: lease.epoch + 1,
-            };
-            notes::put(notes, &mut transaction, &key, &lease).await?;
-            is_any = true;
-        }
-        if is_any {
-            notes::commit(notes, transaction).await?;
-        }
-        self.owned.clear();
-        Ok(())
     }
 }
 

@@ -1,0 +1,162 @@
+//! What a consumer is at, and since when: what tells a handler that never ends from one that has nothing to do.
+
+use crate::place::Position;
+use crate::time::Timestamp;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// What a consumer is at: the event or message that its handler has, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Handling {
+    /// How far it is with it.
+    pub stage: HandlingStage,
+    /// The stored name of the event, message or deadline.
+    pub name: String,
+    /// The position of the event in the log; `None` of a message that came to an inbox, and of a deadline.
+    pub position: Option<Position>,
+    /// The id of the message that came to an inbox.
+    pub message: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How far a consumer is with what it is at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HandlingStage {
+    /// Its handler was called.
+    #[default]
+    Handler,
+    /// What was handled is committed; by an outbox, it is published.
+    Commit,
+    /// What the handler asked for [after the commit](crate::Context::after_commit) is done.
+    AfterCommit,
+}
+
+impl fmt::Display for Handling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.stage {
+            HandlingStage::Handler => "handling",
+            HandlingStage::Commit => "committing up to",
+            HandlingStage::AfterCommit => "doing what follows the commit of",
+        })?;
+        write!(f, " \"{}\"", self.name)?;
+        if let Some(position) = self.position {
+            write!(f, " at position {position}")?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, " of message {message}")?;
+        }
+        write!(f, " since {}", self.since)
+    }
+}
+
+/// What the handlers of a consumer are at, each in a slot of its own.
+#[derive(Default)]
+pub(crate) struct AtWork(Mutex<Vec<Entry>>);
+
+/// A slot. Its text is used again, so that an event costs no allocation.
+#[derive(Default)]
+struct Entry {
+    is_taken: bool,
+    stage: HandlingStage,
+    name: String,
+    position: Option<Position>,
+    message: Option<String>,
+    /// `None` while nothing is done.
+    since: Option<Instant>,
+}
+
+impl AtWork {
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a slot for one who does one thing at a time.
+    pub(crate) fn slot(&self) -> Slot<'_> {
+        let mut entries = self.lock();
+        let free = entries.iter().position(|entry| !entry.is_taken);
+        let index = free.unwrap_or_else(|| {
+            entries.push(Entry::default());
+            entries.len() - 1
+        });
+        entries[index].is_taken = true;
+        Slot {
+            at_work: self,
+            index,
+        }
+    }
+
+    /// What is done for longest.
+    pub(crate) fn longest(&self) -> Option<Handling> {
+        let entries = self.lock();
+        let at_work = entries.iter().filter(|entry| entry.since.is_some());
+        let entry = at_work.min_by_key(|entry| entry.since)?;
+        let elapsed = entry.since?.elapsed().as_micros();
+        let since = u128::from(Timestamp::now().as_micros()).saturating_sub(elapsed);
+        Some(Handling {
+            stage: entry.stage,
+            name: entry.name.clone(),
+            position: entry.position,
+            message: entry.message.clone(),
+            since: Timestamp::from_micros(u64::try_from(since).unwrap_or_default()),
+        })
+    }
+}
+
+/// The place of one who does one thing at a time.
+pub(crate) struct Slot<'a> {
+    at_work: &'a AtWork,
+    index: usize,
+}
+
+impl Slot<'_> {
+    /// An event, or a deadline, is handed to its handler, or what follows it is done.
+    pub(crate) fn begin(
+        &self,
+        stage: HandlingStage,
+        name: &str,
+        position: Option<Position>,
+        now: Instant,
+    ) {
+        let mut entries = self.at_work.lock();
+        let entry = &mut entries[self.index];
+        (entry.stage, entry.position, entry.since) = (stage, position, Some(now));
+        if entry.name != name {
+            name.clone_into(&mut entry.name);
+        }
+    }
+
+    /// A message is handed to its handler.
+    pub(crate) fn begin_message(&self, name: &str, id: &str) {
+        let mut entries = self.at_work.lock();
+        let entry = &mut entries[self.index];
+        name.clone_into(&mut entry.name);
+        entry.message = Some(id.to_owned());
+        entry.since = Some(Instant::now());
+    }
+
+    /// It goes on with the same in another way.
+    pub(crate) fn turn_to(&self, stage: HandlingStage) {
+        let mut entries = self.at_work.lock();
+        let entry = &mut entries[self.index];
+        if entry.since.is_some() {
+            (entry.stage, entry.since) = (stage, Some(Instant::now()));
+        }
+    }
+
+    /// Nothing is done any more.
+    pub(crate) fn end(&self) {
+        self.at_work.lock()[self.index].since = None;
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut entries = self.at_work.lock();
+        let entry = &mut entries[self.index];
+        (entry.is_taken, entry.since, entry.message) = (false, None, None);
+    }
+}

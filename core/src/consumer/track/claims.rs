@@ -1,0 +1,93 @@
+//! The claims on partitions, as they are read and written: who owns what, and who is asked whether it is still there.
+
+use super::super::handler::{Handler, TransactionOf};
+use super::super::lease::Claim;
+use super::super::notes::{self, Challenge, Lease, NoteError};
+use super::{Track, Trouble};
+use crate::place::Position;
+use crate::store::Store;
+
+impl<S: Store, H: Handler> Track<'_, S, H> {
+    pub(super) async fn claims(
+        &self,
+        transaction: &mut TransactionOf<H>,
+    ) -> Result<Vec<Claim>, NoteError> {
+        let mut claims = Vec::new();
+        for partition in 0..self.plan.partitions {
+            claims.push(self.claim(transaction, partition).await?);
+        }
+        Ok(claims)
+    }
+
+    async fn claim(
+        &self,
+        transaction: &mut TransactionOf<H>,
+        partition: u32,
+    ) -> Result<Claim, NoteError> {
+        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let number = self.plan.generation.number;
+        let key = keys.lease(number, partition);
+        let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
+        let key = keys.challenge(number, partition);
+        let challenge: Option<Challenge> = notes::get(notes, transaction, &key).await?;
+        Ok(Claim {
+            lease: lease.unwrap_or_default(),
+            challenge: challenge.unwrap_or_default(),
+        })
+    }
+
+    /// Writes down what has changed of a claim.
+    pub(super) async fn put_claim(
+        &self,
+        transaction: &mut TransactionOf<H>,
+        index: usize,
+        before: &Claim,
+        claim: &Claim,
+    ) -> Result<(), NoteError> {
+        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let number = self.plan.generation.number;
+        let partition = u32::try_from(index).unwrap_or(u32::MAX);
+        if claim.lease != before.lease {
+            let key = keys.lease(number, partition);
+            notes::put(notes, transaction, &key, &claim.lease).await?;
+        }
+        if claim.challenge != before.challenge {
+            let key = keys.challenge(number, partition);
+            notes::put(notes, transaction, &key, &claim.challenge).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what is done, gives back the leases, and asks nobody for anything any more, so that others need
+    /// not wait.
+    pub(super) async fn leave(&mut self) -> Result<(), Trouble> {
+        self.finish_saving().await?;
+        // Also what nothing was known of any more, after a failure; what others own is none of its business.
+        let mut transaction = self.begin_read().await?;
+        let claims = self.claims(&mut transaction).await?;
+        drop(transaction);
+        let concerned = self.leases.leave(&claims);
+        let mut transaction = self.begin().await?;
+        if !self.owned.is_empty() {
+            self.check_leases(&mut transaction).await?;
+            self.put_checkpoints(&mut transaction, Position::ZERO)
+                .await?;
+        }
+        let mut is_any = false;
+        for (index, _) in concerned {
+            let partition = u32::try_from(index).unwrap_or(u32::MAX);
+            let claim = self.claim(&mut transaction, partition).await?;
+            for (_, left) in self.leases.leave(std::slice::from_ref(&claim)) {
+                self.put_claim(&mut transaction, index, &claim, &left)
+                    .await?;
+                is_any = true;
+            }
+        }
+        if is_any {
+            let notes = self.around.handler.notes();
+            notes::commit(notes, transaction).await?;
+        }
+        self.owned.clear();
+        Ok(())
+    }
+}
