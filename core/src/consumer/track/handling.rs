@@ -339,16 +339,6 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         outcome.unwrap_or_else(|panic| Err(panicked(&*panic)))
     }
 
-    /// Whether an event is this worker's, and not handled yet.
-    fn is_due(&self, event: &RecordedEventRef<'_>) -> bool {
-        let partition = self.partition_of(event);
-        let owned = self.owned.iter().find(|one| one.partition == partition);
-        owned.is_some_and(|owned| match owned.checkpoint.behind.first() {
-            Some(behind) => self.was_passed(behind, event),
-            None => event.position > owned.position() && !self.is_behind(),
-        }) && self.around.handler.wants(event)
-    }
-
     pub(super) fn owns(&self, partition: u32) -> bool {
         self.owned.iter().any(|one| one.partition == partition)
     }
@@ -366,32 +356,6 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     fn then(&self, event: &RecordedEventRef<'_>) -> Then {
         let options = self.around.handler.options();
         options.policy_of(event.name).then()
-    }
-
-    /// Passes over an event for good, or until its letter is retried.
-    async fn settle(
-        &mut self,
-        event: &RecordedEventRef<'_>,
-        then: Then,
-        error: String,
-        unknown: Option<u32>,
-    ) -> Result<(), Trouble> {
-        let mut transaction = self.begin().await?;
-        self.check_leases(&mut transaction).await?;
-        if then == Then::Park {
-            self.park(&mut transaction, event, error, unknown).await?;
-            return self.commit(transaction, event.position, 0).await;
-        }
-        let (position, stream) = (event.position.0, event.stream);
-        tracing::warn!(position, stream, error, "event skipped");
-        if unknown.is_some() {
-            self.put_passed(&mut transaction, event, error, unknown)
-                .await?;
-        }
-        self.commit(transaction, event.position, 0).await?;
-        let progress = self.around.progress;
-        progress.update(|status| status.skipped += 1);
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::batch::EventBatch;
 use super::super::control::Mode;
 use super::super::coverage;
+use super::super::failure::Then;
 use super::super::handler::{Handler, TransactionOf};
 use super::super::notes::{self, Letter, NoteError, Request};
 use super::ownership::write;
@@ -46,8 +47,34 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 .contains(&*self.around.handler.options().sequence_of(event))
     }
 
+    /// Passes over an event for good, or until its letter is retried.
+    pub(super) async fn settle(
+        &mut self,
+        event: &RecordedEventRef<'_>,
+        then: Then,
+        error: String,
+        unknown: Option<u32>,
+    ) -> Result<(), Trouble> {
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        if then == Then::Park {
+            self.park(&mut transaction, event, error, unknown).await?;
+            return self.commit(transaction, event.position, 0).await;
+        }
+        let (position, stream) = (event.position.0, event.stream);
+        tracing::warn!(position, stream, error, "event skipped");
+        if unknown.is_some() {
+            self.put_passed(&mut transaction, event, error, unknown)
+                .await?;
+        }
+        self.commit(transaction, event.position, 0).await?;
+        let progress = self.around.progress;
+        progress.update(|status| status.skipped += 1);
+        Ok(())
+    }
+
     /// Parks an event that its handler failed on, and so its sequence.
-    pub(super) async fn park(
+    async fn park(
         &mut self,
         transaction: &mut TransactionOf<H>,
         event: &RecordedEventRef<'_>,
@@ -68,7 +95,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Notes that an event was passed over as it is not known here.
-    pub(super) async fn put_passed(
+    async fn put_passed(
         &self,
         transaction: &mut TransactionOf<H>,
         event: &RecordedEventRef<'_>,
@@ -186,20 +213,30 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let mut transaction = self.begin_read().await?;
         let letters = self.letters(&mut transaction).await?;
         drop(transaction);
-        let (mut held, mut is_any) = (HashSet::new(), false);
+        let (mut seen, mut is_any) = (HashSet::new(), false);
         for (key, letter) in &letters {
-            // What follows another is handed over with that.
-            let is_first = letter.is_passed || held.insert(letter.sequence.as_str());
             let is_known = |version| coverage::can_read(&covered, &letter.name, version);
-            if !is_first || !letter.unknown.is_some_and(is_known) || !self.owns(letter.partition) {
+            let mut own = vec![(key, letter)];
+            if !letter.is_passed {
+                // What only follows another says nothing, though what was passed may be before that.
+                let is_cause = letter.failures > 0 || letter.unknown.is_some();
+                if !is_cause || !seen.insert(letter.sequence.as_str()) {
+                    continue;
+                }
+                let of_sequence = |one: &Letter| !one.is_passed && one.sequence == letter.sequence;
+                let all = letters.iter().filter(|(_, one)| of_sequence(one));
+                own = all.map(|(key, letter)| (key, letter)).collect();
+            }
+            if !letter.unknown.is_some_and(is_known) || !self.owns(letter.partition) {
                 continue;
             }
             is_any = true;
-            if !self.take_up_letter(key, letter).await? {
-                return Ok(());
-            }
-            if !letter.is_passed && !self.retry(&letters, &letter.sequence).await? {
-                return Ok(());
+            for (key, letter) in own {
+                match self.take_up_letter(key, letter).await? {
+                    None => return Ok(()),
+                    Some(true) => {}
+                    Some(false) => break,
+                }
             }
         }
         if is_any {
@@ -210,8 +247,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(())
     }
 
-    /// Handles an event that was not known when it was parked, as often as its policy says. `false` when it was told to stop.
-    async fn take_up_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
+    /// Handles a parked event as often as its policy says; says whether its letter is gone. `None` when it was told to stop.
+    async fn take_up_letter(
+        &mut self,
+        key: &str,
+        letter: &Letter,
+    ) -> Result<Option<bool>, Trouble> {
         let mut failures = 0;
         while !self.retry_letter(key, letter).await? {
             failures += 1;
@@ -221,14 +262,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     // Its policy is to pass over what fails.
                     self.remove_letter(key).await?;
                 }
-                break;
+                return Ok(Some(letter.is_passed));
             };
             let since = Instant::now();
             loop {
                 let control = self.around.control;
                 let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
                 if control.mode() == Mode::Stop || self.is_retired() {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 if left.is_zero() {
                     break;
@@ -237,7 +278,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 self.look_at_leases(control.asked(), true).await?;
             }
         }
-        Ok(true)
+        Ok(Some(true))
     }
 
     async fn remove_letter(&mut self, key: &str) -> Result<(), Trouble> {
