@@ -59,16 +59,20 @@ pub(super) async fn next<S: Store, P: Projection>(
         Some(text) => notes::read(&key, text)?,
         None => AboutProjection::default(),
     };
-    let own = projected.covers();
-    if let Some(trouble) = coverage::lacks_versions(&about.reads, &own, projected.options()) {
-        let seen = plan::<P>(about.seen().unwrap_or_default(), before);
-        return Ok(Next::Lacks { seen, trouble });
-    }
-    for (name, version) in own {
-        let newest = about.reads.entry(name).or_default();
-        *newest = version.max(*newest);
-    }
     let rebuilds = about.rebuilds;
+    // Who keeps other views up to date, or builds them, is in nobody's way here.
+    if about.active.as_ref().is_none_or(is_own) {
+        let own = projected.covers();
+        let options = projected.options();
+        if let Some(trouble) = coverage::lacks_versions(&about.reads, &own, options) {
+            let seen = plan::<P>(about.seen().unwrap_or_default(), before);
+            return Ok(Next::Lacks { seen, trouble });
+        }
+        for (name, version) in own {
+            let newest = about.reads.entry(name).or_default();
+            *newest = version.max(*newest);
+        }
+    }
     let is_wanted = |built: &Built| is_own(built) && built.rebuilds == rebuilds;
     let is_current = about.active.as_ref().is_some_and(is_wanted);
     if let Some(active) = &about.active {

@@ -1,6 +1,8 @@
 //! An old and a new release of a consumer on one store: at once, and one after the other.
 
-use super::kit::{Counted, LONG, Paid, Running, append_event, at_once, count, pay, start};
+use super::kit::{
+    Counted, LONG, Paid, Running, append_all, append_event, at_once, count, pay, start,
+};
 use midgard::view::Views;
 use midgard::{
     ConsumerOptions, ConsumerState, Context, Delivery, Event, EventSet, FailurePolicy,
@@ -517,10 +519,11 @@ fn a_projection_takes_in_what_an_old_release_could_not_read_once_a_new_one_is_th
 fn what_an_owner_had_done_when_it_gave_way_is_not_done_again_up_to_what_it_would_have_passed() {
     let (store, told) = (MemoryStore::new(), Told::default());
     // It writes nothing down while it is at work, but for the lease's sake.
-    let patient = || options().lease(Duration::from_secs(3600));
+    let hour = Duration::from_secs(3600);
     let (gate, entered) = (Arc::new(Mutex::new(())), Arc::new(AtomicU64::new(0)));
     let older = {
-        let subscription = Subscription::<Counted>::events("teller").options(patient());
+        let subscription =
+            Subscription::<Counted>::events("teller").options(ignorant().lease(hour));
         let (told, gate, entered) = (told.clone(), gate.clone(), entered.clone());
         Midgard::new(store.clone()).subscribe(subscription, move |delivery| {
             if delivery.event.number == 6 {
@@ -533,20 +536,32 @@ fn what_an_owner_had_done_when_it_gave_way_is_not_done_again_up_to_what_it_would
         })
     };
     let closed = gate.lock().unwrap();
-    count(&store, "told", [1, 2]);
-    pay(&store, "ann", 3);
-    count(&store, "told", [4, 5, 6, 7]);
+    pay(&store, "ann", 8);
+    count(&store, "told", [1]);
     let older = start(older);
+    older.wait("teller", Position(2));
+    // At rest, it does.
+    while !has_reached(&new(&store, &told, options()), Position(2)) {
+        std::thread::yield_now();
+    }
+    let encode = |number| midgard::NewEvent::encode(&Counted { number }).unwrap();
+    let paid = Paid {
+        account: "ann".to_owned(),
+        cents: 3,
+    };
+    let paid = midgard::NewEvent::encode(&paid).unwrap();
+    let all = [encode(2), paid, encode(4), encode(5), encode(6), encode(7)];
+    append_all(&store, "told", all);
     while entered.load(Ordering::SeqCst) == 0 {
         std::thread::yield_now();
     }
     // While it is at an event, the new one comes.
-    let newer = start(new(&store, &told, patient()));
+    let newer = start(new(&store, &told, options().lease(hour)));
     wait_until(&newer, "teller", |status| {
         status.state == ConsumerState::Standby
     });
     drop(closed);
-    newer.wait("teller", Position(7));
+    newer.wait("teller", Position(8));
     let all = told.all();
     let of = |release: &str| -> Vec<String> {
         let own = all.iter().filter_map(|told| told.strip_prefix(release));
@@ -556,7 +571,14 @@ fn what_an_owner_had_done_when_it_gave_way_is_not_done_again_up_to_what_it_would
     assert_eq!(of("old: ")[..2], ["counted 1", "counted 2"]);
     assert_eq!(
         of("new: "),
-        ["paid 3", "counted 4", "counted 5", "counted 6", "counted 7"]
+        [
+            "paid 8",
+            "paid 3",
+            "counted 4",
+            "counted 5",
+            "counted 6",
+            "counted 7"
+        ]
     );
     newer.stop().unwrap();
     older.stop().unwrap();

@@ -9,7 +9,6 @@ use super::super::handler::{Handler, TransactionOf};
 use super::super::handling::HandlingStage;
 use super::super::notes::NoteError;
 use super::super::status::ConsumerState;
-use super::ownership::Owned;
 use super::{CONFLICTS, Ended, Track, Trouble};
 use crate::place::Position;
 use crate::projection::{Effect, HandlerError, ProjectError};
@@ -322,26 +321,6 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         })
     }
 
-    /// Whether an event is this worker's, and not handled yet. Whose it is when its sequence cannot be named, nobody knows:
-    /// then it fails with whoever has not passed it, and no worker leaves it to another.
-    fn is_due(&self, event: &RecordedEventRef<'_>) -> Result<bool, ProjectError> {
-        let is_behind = self.is_behind();
-        let is_ahead = |owned: &Owned| match owned.checkpoint.behind.first() {
-            Some(behind) => self.was_passed(behind, event),
-            None => event.position > owned.position() && !is_behind,
-        };
-        if !self.around.handler.wants(event) || !self.owned.iter().any(is_ahead) {
-            return Ok(false);
-        }
-        let partition = match self.plan.partitions {
-            1 => 0,
-            partitions => partition_of(&self.try_sequence_of(event)?, partitions),
-        };
-        let mut owned = self.owned.iter();
-        let owned = owned.find(|one| one.partition == partition);
-        Ok(owned.is_some_and(is_ahead))
-    }
-
     pub(super) fn owns(&self, partition: u32) -> bool {
         self.owned.iter().any(|one| one.partition == partition)
     }
@@ -364,36 +343,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             ProjectError::Handler(error) => handler.then_after(error, then),
         }
     }
-
-    /// Passes over an event for good, or until its letter is retried.
-    async fn settle(
-        &mut self,
-        event: &RecordedEventRef<'_>,
-        then: Then,
-        error: String,
-        unknown: Option<u32>,
-    ) -> Result<(), Trouble> {
-        let mut transaction = self.begin().await?;
-        self.check_leases(&mut transaction).await?;
-        if then == Then::Park {
-            self.park(&mut transaction, event, error, unknown).await?;
-            return self.commit(transaction, event.position, 0).await;
-        }
-        let (position, stream) = (event.position.0, event.stream);
-        tracing::warn!(position, stream, error, "event skipped");
-        if unknown.is_some() {
-            self.put_passed(&mut transaction, event, error, unknown)
-                .await?;
-        }
-        self.commit(transaction, event.position, 0).await?;
-        let progress = self.around.progress;
-        progress.update(|status| status.skipped += 1);
-        Ok(())
-    }
 }
 
 /// FNV-1a: which partition a sequence belongs to is stored, so it must never change.
-fn partition_of(sequence: &str, partitions: u32) -> u32 {
+pub(super) fn partition_of(sequence: &str, partitions: u32) -> u32 {
     let hash = sequence
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

@@ -5,7 +5,9 @@ use super::super::batch::{EventBatch, next_events};
 use super::super::control::give_way;
 use super::super::coverage;
 use super::super::handler::Handler;
-use super::super::notes::{self, Behind, Checkpoint, backend};
+use super::super::notes::{self, Behind, backend};
+use super::handling::partition_of;
+use super::ownership::Owned;
 use super::{Ended, Track, Trouble};
 use crate::codec::{DecodeError, DecodeReason};
 use crate::place::Position;
@@ -97,36 +99,57 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if lacks.is_empty() {
             return Ok(false);
         }
-        // From here on, all that is written relies on the new plan.
+        // From here on, all that is written relies on the new plan, and adds to what others have noted meanwhile.
         self.plan.about = Some(text);
-        let saved = self.owned.iter().map(|owned| owned.saved.position).min();
-        let names = lacks.iter().map(String::as_str);
+        let mut transaction = self.begin_read().await?;
+        let mut noted = Vec::with_capacity(self.owned.len());
+        for owned in &self.owned {
+            noted.push(self.checkpoint(&mut transaction, owned.partition).await?);
+        }
+        drop(transaction);
+        let from = noted.iter().map(|noted| noted.position).min();
         let query = if lacks.contains(coverage::ALL) {
             Query::all()
         } else {
-            Query::named(names)
+            Query::named(lacks.iter().map(String::as_str))
         };
-        let read = next_events(&query, Position(saved.unwrap_or_default())).limit(1);
+        let read = next_events(&query, Position(from.unwrap_or_default())).limit(1);
         let mut batch = EventBatch::default();
         batch.fill(self.around.store, &read).await?;
-        let is_first = batch.len() > 0;
-        for owned in &mut self.owned {
-            let checkpoint = &mut owned.checkpoint;
-            if !checkpoint.behind.is_empty() {
-                *checkpoint = owned.saved.clone();
-            } else if is_first && checkpoint.position >= batch.position(0).0 {
-                let before = batch.position(0).previous().0;
-                *checkpoint = Checkpoint::at(Position(before.max(owned.saved.position)));
-                if checkpoint.position == owned.saved.position {
-                    *checkpoint = owned.saved.clone();
-                }
+        let first = (batch.len() > 0).then(|| batch.position(0).previous().0);
+        for (owned, noted) in self.owned.iter_mut().zip(noted) {
+            let reached = owned.checkpoint.position.min(first.unwrap_or(u64::MAX));
+            owned.checkpoint = noted.clone();
+            if reached > noted.position {
+                (owned.checkpoint.position, owned.checkpoint.event) = (reached, None);
             }
+            owned.saved = noted;
         }
         Ok(true)
     }
 
+    /// Whether an event is this worker's, and not handled yet. Whose it is when its sequence cannot be named, nobody knows:
+    /// then it fails with whoever has not passed it, and no worker leaves it to another.
+    pub(super) fn is_due(&self, event: &RecordedEventRef<'_>) -> Result<bool, ProjectError> {
+        let is_behind = self.is_behind();
+        let is_ahead = |owned: &Owned| match owned.checkpoint.behind.first() {
+            Some(behind) => self.was_passed(behind, event),
+            None => event.position > owned.position() && !is_behind,
+        };
+        if !self.around.handler.wants(event) || !self.owned.iter().any(is_ahead) {
+            return Ok(false);
+        }
+        let partition = match self.plan.partitions {
+            1 => 0,
+            partitions => partition_of(&self.try_sequence_of(event)?, partitions),
+        };
+        let mut owned = self.owned.iter();
+        let owned = owned.find(|one| one.partition == partition);
+        Ok(owned.is_some_and(is_ahead))
+    }
+
     /// Whether an event is to be handed over: it was passed in its partition.
-    pub(super) fn was_passed(&self, behind: &Behind, event: &RecordedEventRef<'_>) -> bool {
+    fn was_passed(&self, behind: &Behind, event: &RecordedEventRef<'_>) -> bool {
         let passed = behind.position + 1..=behind.end;
         passed.contains(&event.position.0)
             && behind.names.contains(event.name)

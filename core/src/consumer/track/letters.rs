@@ -3,6 +3,7 @@
 use super::super::batch::EventBatch;
 use super::super::control::Mode;
 use super::super::coverage;
+use super::super::failure::Then;
 use super::super::guard::text_of;
 use super::super::handler::{Handler, TransactionOf};
 use super::super::handling::HandlingStage;
@@ -48,8 +49,34 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(!self.parked.is_empty() && self.parked.contains(&*self.try_sequence_of(event)?))
     }
 
+    /// Passes over an event for good, or until its letter is retried.
+    pub(super) async fn settle(
+        &mut self,
+        event: &RecordedEventRef<'_>,
+        then: Then,
+        error: String,
+        unknown: Option<u32>,
+    ) -> Result<(), Trouble> {
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        if then == Then::Park {
+            self.park(&mut transaction, event, error, unknown).await?;
+            return self.commit(transaction, event.position, 0).await;
+        }
+        let (position, stream) = (event.position.0, event.stream);
+        tracing::warn!(position, stream, error, "event skipped");
+        if unknown.is_some() {
+            self.put_passed(&mut transaction, event, error, unknown)
+                .await?;
+        }
+        self.commit(transaction, event.position, 0).await?;
+        let progress = self.around.progress;
+        progress.update(|status| status.skipped += 1);
+        Ok(())
+    }
+
     /// Parks an event that its handler failed on, and so its sequence.
-    pub(super) async fn park(
+    async fn park(
         &mut self,
         transaction: &mut TransactionOf<H>,
         event: &RecordedEventRef<'_>,
@@ -70,7 +97,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Notes that an event was passed over as it is not known here.
-    pub(super) async fn put_passed(
+    async fn put_passed(
         &self,
         transaction: &mut TransactionOf<H>,
         event: &RecordedEventRef<'_>,
@@ -197,27 +224,34 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let mut transaction = self.begin_read().await?;
         let letters = self.letters(&mut transaction).await?;
         drop(transaction);
-        let mut turn = Turn::begin();
-        let (mut held, mut is_any) = (HashSet::new(), false);
+        let (mut seen, mut is_any) = (HashSet::new(), false);
         for (key, letter) in &letters {
-            // What follows another is handed over with that.
-            let is_first = letter.is_passed || held.insert(letter.sequence.as_str());
+            if !letter.is_passed {
+                // What only follows another says nothing, though what was passed may be before that.
+                let is_cause = letter.failures > 0 || letter.unknown.is_some();
+                if !is_cause || !seen.insert(letter.sequence.as_str()) {
+                    continue;
+                }
+            }
             let is_known = |version| coverage::can_read(&covered, &letter.name, version);
-            if !is_first || !letter.unknown.is_some_and(is_known) || !self.owns(letter.partition) {
+            if !letter.unknown.is_some_and(is_known) || !self.owns(letter.partition) {
                 continue;
             }
             is_any = true;
-            if !self.take_up_letter(key, letter).await? {
-                return Ok(());
+            let of_sequence = |one: &Letter| !one.is_passed && one.sequence == letter.sequence;
+            let own: Vec<_> = if letter.is_passed {
+                vec![(key, letter)]
+            } else {
+                let all = letters.iter().filter(|(_, one)| of_sequence(one));
+                all.map(|(key, letter)| (key, letter)).collect()
+            };
+            for (key, letter) in own {
+                match self.take_up_letter(key, letter).await? {
+                    None => return Ok(()),
+                    Some(true) => {}
+                    Some(false) => break,
+                }
             }
-            let position = Position(letter.position);
-            if !letter.is_passed && !self.retry(&mut turn, position, &letter.sequence).await? {
-                return Ok(());
-            }
-        }
-        if turn.is_over() {
-            // What is left was asked for, and goes on after the next events.
-            self.around.control.wake();
         }
         if is_any {
             self.load_parked().await?;
@@ -227,8 +261,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(())
     }
 
-    /// Handles an event that was not known when it was parked, as often as its policy says. `false` when it was told to stop.
-    async fn take_up_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
+    /// Handles a parked event as often as its policy says; says whether its letter is gone. `None` when it was told to stop.
+    async fn take_up_letter(
+        &mut self,
+        key: &str,
+        letter: &Letter,
+    ) -> Result<Option<bool>, Trouble> {
         let mut failures = 0;
         while !self.retry_letter(key, letter).await? {
             failures += 1;
@@ -238,14 +276,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     // Its policy is to pass over what fails.
                     self.remove_letter(key).await?;
                 }
-                break;
+                return Ok(Some(letter.is_passed));
             };
             let since = Instant::now();
             loop {
                 let control = self.around.control;
                 let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
                 if control.mode() == Mode::Stop || self.is_retired() {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 if left.is_zero() {
                     break;
@@ -254,7 +292,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 self.look_at_leases(control.asked(), true).await?;
             }
         }
-        Ok(true)
+        Ok(Some(true))
     }
 
     async fn remove_letter(&mut self, key: &str) -> Result<(), Trouble> {
@@ -296,9 +334,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 self.ask_again(&letter).await?;
                 break;
             }
-            let is_gone = self.retry_letter(&key, &letter).await;
-            self.slot.end();
-            if !is_gone? {
+            if !self.retry_letter(&key, &letter).await? {
                 break;
             }
         }
@@ -326,6 +362,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     /// Handles one parked event; says whether its letter is gone.
     async fn retry_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
+        let is_gone = self.try_letter(key, letter).await;
+        self.slot.end();
+        is_gone
+    }
+
+    async fn try_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
         let notes = self.around.handler.notes();
         // Another request may have dealt with it.
         let mut transaction = self.begin_read().await?;

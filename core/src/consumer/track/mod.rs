@@ -8,6 +8,9 @@ mod handling;
 mod handover;
 mod letters;
 mod ownership;
+mod trouble;
+
+pub(crate) use trouble::Trouble;
 
 use super::Slot;
 use super::batch::{EventBatch, next_events};
@@ -18,10 +21,8 @@ use super::handler::{Handler, Plan, TransactionOf};
 use super::lease::Leases;
 use super::notes::{self, Checkpoint, Keys, NoteError, backend};
 use super::status::{ConsumerState, Progress, Rebuild};
-use crate::error::StoreError;
-use crate::metadata::EventId;
 use crate::place::{LogId, Position};
-use crate::projection::{HandlerError, ViewStore};
+use crate::projection::ViewStore as _;
 use crate::store::Store;
 use ahead::Ahead;
 use futures_util::future::{Either, select};
@@ -53,50 +54,6 @@ pub(crate) enum Ended {
         failures: u32,
         message: String,
     },
-}
-
-/// Why a track cannot go on right now.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Note(#[from] NoteError),
-    #[error(
-        "it has handled events up to position {from}, but the log ends at {end}: this is another log, or an older copy of it; restore the newer one, rebuild the projection, or give the subscription another name"
-    )]
-    OtherLog { from: Position, end: Position },
-    #[error(
-        "it has handled events up to position {position}, where event {noted} was, but the log has event {found} there: this is another log, or an older copy of it that has grown since; restore the newer one, rebuild the projection, or give the subscription another name"
-    )]
-    OtherEvent {
-        position: Position,
-        noted: String,
-        found: EventId,
-    },
-    /// Others cover more events than this release.
-    #[error(
-        "it stands by, as other releases of it also handle {0}, which this one cannot: it would pass over those; run the newer release, or, if they are given up on purpose, name each with `ConsumerOptions::drops`"
-    )]
-    Lacks(String),
-    /// A partition is no longer this worker's.
-    #[error("another worker has taken over partition {0}")]
-    Lost(u32),
-    #[error("there is another plan")]
-    Replan,
-    /// It was never run, and may not begin.
-    #[error("{0}")]
-    MayNotBegin(String),
-    /// What handlers wrote cannot be committed.
-    #[error("{0}")]
-    Refused(HandlerError),
-}
-
-impl Trouble {
-    /// Whether it is no failure, but others were faster: it is to be begun anew at once.
-    pub(crate) const fn is_conflict(&self) -> bool {
-        matches!(self, Trouble::Note(NoteError::Conflict(_)))
-    }
 }
 
 /// What is shared by all tracks of a consumer.
@@ -278,13 +235,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 self.stand_by(asked).await;
                 continue;
             }
-            self.take_up().await?;
             if self.is_behind() {
                 match self.hand_over().await? {
                     Some(ended) => return Ok(ended),
                     None => continue,
                 }
             }
+            self.take_up().await?;
             let bound = self.bound().await?;
             if let (Some(target), None) = (target, bound)
                 && self.position() >= target
