@@ -160,7 +160,7 @@ impl MidgardHandle {
 
     /// Lets every consumer handle what the log has now; then [`Midgard::run`](crate::Midgard::run) returns. An inbox
     /// receives for as long as others of this program read the log, and ends when what it then has in hand is done; what is
-    /// left in its queue stays there.
+    /// left in its queue stays there. Of the deadlines of processes, those are fired that have passed by now.
     pub fn drain(&self) {
         self.control.set(Mode::Drain);
     }
