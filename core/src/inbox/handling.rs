@@ -1,20 +1,18 @@
 //! The handling of one message: its effect, and the note that it was handled, in one unit of work.
 
+use super::faults::{TOO_LARGE, is_of_limits, lacks_knowledge};
 use super::held::{self, HeldBy};
 use super::notes::{self as inbox_notes, InboxKeys, Line, Parked, Seen};
 use super::{Inbox, InboxError, InboxOptions, MessageContext, ParkedCause};
-use crate::bus::{ForeignMessage, Message, MessageError, Purpose, Topic};
-use crate::codec::{DecodeError, DecodeReason};
+use crate::bus::{ForeignMessage, Message, Purpose, Topic};
 use crate::command::{CommandAnswered, Refused};
 use crate::consumer::control::{Control, Mode, give_way};
 use crate::consumer::guard::{guarded_within, text_of};
 use crate::consumer::notes::{self, NoteError};
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::error::{AppendError, LoadError, StoreError};
-use crate::limits::LimitError;
 use crate::projection::HandlerError;
 use crate::record::NewEvent;
-use crate::store::{EntryError, ExpectedVersion};
+use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
@@ -389,32 +387,4 @@ fn too_late(message: &Message) -> Option<Refused> {
 
 pub(super) fn is_command(message: &Message) -> bool {
     matches!(message.purpose, Purpose::Command { .. })
-}
-
-/// What a bus is told where a message could not be parked.
-pub(super) const TOO_LARGE: &str = "it could not be handled, and is too large to be parked";
-
-/// Whether what a message says breaks a limit, as an id that cannot be: it does so again, however often, and whoever sends
-/// such a thing holds up nobody else.
-pub(super) fn is_of_limits(error: &HandlerError) -> bool {
-    let of_store = |error: &StoreError| matches!(error, StoreError::Limit(_));
-    let of_append =
-        |error: &AppendError| matches!(error, AppendError::Store(error) if of_store(error));
-    error.is::<LimitError>()
-        || error.downcast_ref().is_some_and(of_store)
-        || error.downcast_ref().is_some_and(of_append)
-        || matches!(error.downcast_ref(), Some(LoadError::Store(error)) if of_store(error))
-        || match error.downcast_ref() {
-            Some(CommitError::Append(error)) => of_append(error),
-            Some(CommitError::Entries(EntryError::Store(error))) => of_store(error),
-            _ => false,
-        }
-}
-
-/// Whether a handler has failed as this release cannot read what it needs: one that can is to do it.
-pub(super) fn lacks_knowledge(error: &HandlerError) -> bool {
-    error.is::<DecodeReason>()
-        || error.is::<DecodeError>()
-        || error.is::<MessageError>()
-        || matches!(error.downcast_ref(), Some(LoadError::Decode(_)))
 }

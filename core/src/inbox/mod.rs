@@ -1,8 +1,10 @@
 //! Messages of other services, each handled once in effect.
 
 mod context;
+mod faults;
 mod handling;
 mod held;
+mod jobs;
 mod memory;
 mod notes;
 mod options;

@@ -34,8 +34,15 @@ impl InboxOptions {
         }
     }
 
-    /// What is done about a message whose handler fails. One that cannot be read is parked in any case. Who has sent a command
-    /// that is skipped is told that it is refused.
+    /// What is done about a message whose handler fails. Who has sent a command that is skipped is told that it is refused.
+    ///
+    /// - One that cannot be read is parked in any case, and holds up nobody; so is one with an id that cannot be: empty, too
+    ///   long, or with U+0000.
+    /// - One whose handler fails because this release cannot read what is stored is not tried again. It is parked rather than
+    ///   skipped: a release that can read it takes it up, with what is parked behind it.
+    /// - While it is tried again, later messages of its key wait, whoever has sent them. Once it is parked, those of its
+    ///   own source are parked behind it, and those of others go on.
+    /// - One that is too large to be parked is set aside at the bus. Its place is kept here, so that it is not overtaken.
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.policy = policy;
         self
@@ -67,6 +74,11 @@ impl InboxOptions {
     /// It is to be longer than the longest time that passes between two deliveries: what a bus
     /// keeps for a service that is down was never handled, and does not count; what counts is for how long a publisher
     /// may not know that its message has arrived.
+    ///
+    /// Time passes for it no faster than the inbox has watched it pass, as clocks go wrong: while it runs, at most twice as
+    /// fast as it runs; over a pause, up to the last event of the log, and by a quarter of the window at most. So a clock
+    /// that is days ahead for a moment lets nothing be forgotten at once, and after a long pause messages are
+    /// remembered for longer than the window.
     pub const fn remember(mut self, window: Duration) -> Self {
         self.window = window;
         self

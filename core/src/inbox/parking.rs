@@ -1,10 +1,8 @@
 //! Messages that are not handled: parked or skipped, and later retried or given up.
 
 use super::ParkedCause;
-use super::handling::{
-    AttemptError, Desk, Dispatch, Outcome, TOO_LARGE, Tries, is_command, is_of_limits,
-    lacks_knowledge,
-};
+use super::faults::{TOO_LARGE, is_of_limits, lacks_knowledge};
+use super::handling::{AttemptError, Desk, Dispatch, Outcome, Tries, is_command};
 use super::held;
 use super::notes::{self as inbox_notes, Parked, shortened};
 use crate::bus::Message;

@@ -1,11 +1,11 @@
 //! The loop of an inbox: messages come in, those of one key one after the other, and are settled.
 
 use super::InboxOptions;
-use super::handling::{Desk, Dispatch, Outcome, TROUBLES, Tries};
+use super::handling::{Desk, Dispatch, TROUBLES};
+use super::jobs::{Done, Job, Settled};
 use super::memory::Memory;
-use super::requests::Asked;
 use super::unread::{AT_ONCE, Search};
-use crate::bus::{BusError, Deliveries, Queue, Received, Settle, Subscriber, Verdict};
+use crate::bus::{BusError, Deliveries, Queue, Received, Subscriber};
 use crate::consumer::control::{Mode, give_way};
 use crate::consumer::status::ConsumerState;
 use crate::runner::RunError;
@@ -101,35 +101,6 @@ async fn until_end<D>(desk: &Desk<D>) {
 enum End {
     Stopped,
     Lost(BusError),
-    Failed(u32, String),
-}
-
-/// What is done within a key, in its turn.
-// Most are messages: a box around each would cost more than it saves.
-#[allow(clippy::large_enum_variant)]
-enum Job {
-    Message(Received),
-    Request(Asked),
-}
-
-/// What came of a job.
-struct Done {
-    key: String,
-    /// The number of a parked message that something was asked for about.
-    request: Option<String>,
-    settled: Settled,
-}
-
-/// What became of the message of a job.
-enum Settled {
-    Done,
-    /// What was asked for is to be looked at again.
-    Waits,
-    /// It was handled, and is not acknowledged: it comes again.
-    Unacknowledged,
-    /// The program ends before it is handled. It comes again, and so must what follows it.
-    Abandoned(String),
-    /// The inbox is to end with it.
     Failed(u32, String),
 }
 
@@ -236,7 +207,10 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
     /// what is to be received: a bus that always has something more must not keep it from being handled.
     async fn happened(&mut self, asked: u64) -> Option<Happened> {
         let is_full = self.in_hand >= self.most_in_hand;
-        let wait = LOOK.min(self.rounds.search.wait());
+        let wait = match self.requests.len() {
+            AT_ONCE.. => LOOK,
+            _ => LOOK.min(self.rounds.search.wait()),
+        };
         let next = pin!(async {
             if is_full {
                 // Not for ever: what is in hand may be held up, and others are not to wait for that.
@@ -281,25 +255,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
 
     fn begin(&self, key: String, job: Job) {
         let desk = self.desk;
-        self.at_work.push(Box::pin(async move {
-            let (request, settled) = match job {
-                Job::Message(received) => (None, settle(desk, received).await),
-                Job::Request(asked) => {
-                    let is_done = answer(desk, &asked).await;
-                    let settled = if is_done {
-                        Settled::Done
-                    } else {
-                        Settled::Waits
-                    };
-                    (Some(asked.number), settled)
-                }
-            };
-            Done {
-                key,
-                request,
-                settled,
-            }
-        }));
+        self.at_work.push(Box::pin(job.work(desk, key)));
     }
 
     /// Takes in that a job is done, and begins the next of its key.
@@ -382,7 +338,10 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "parked messages could not be looked through"),
+            Err(error) => {
+                self.rounds.search.put_off(LOOK);
+                tracing::warn!(%error, "parked messages could not be looked through");
+            }
         }
     }
 }
@@ -393,38 +352,4 @@ async fn show_parked<D: Dispatch>(desk: &Desk<D>) {
         status.state = ConsumerState::Live;
         status.parked = parked;
     });
-}
-
-/// Handles a message and settles it.
-async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Settled {
-    let (content, settle): (_, Box<dyn Settle>) = received.into_parts();
-    let verdict = match desk.take(&content).await {
-        Outcome::Done => Verdict::Acknowledge,
-        Outcome::SetAside(reason) => Verdict::SetAside { reason },
-        Outcome::Abandoned(error) => return Settled::Abandoned(error),
-        Outcome::Failed { failures, message } => return Settled::Failed(failures, message),
-    };
-    if let Err(error) = settle.settle(verdict).await {
-        // It comes again, and is known then.
-        tracing::debug!(%error, "a message was handled but not acknowledged");
-        return Settled::Unacknowledged;
-    }
-    Settled::Done
-}
-
-/// Does what is asked for about parked messages; says whether it is done.
-async fn answer<D: Dispatch>(desk: &Desk<D>, asked: &Asked) -> bool {
-    let mut tries = Tries::default();
-    loop {
-        let error = match desk.answer_request(asked).await {
-            Ok(is_done) => return is_done,
-            Err(error) => desk.meet(error, &mut tries).await,
-        };
-        if error.is_some() || desk.is_given_up(&tries) {
-            // It is asked for still, and tried again by the next who looks.
-            let number = asked.number.as_str();
-            tracing::warn!(number, ?error, "a request about a parked message waits");
-            return false;
-        }
-    }
 }

@@ -53,6 +53,11 @@ impl Search {
         due.unwrap_or_default()
     }
 
+    /// The next step is not due before.
+    pub(super) fn put_off(&mut self, wait: Duration) {
+        self.due = Some(Instant::now() + wait);
+    }
+
     /// A message is to be tried again.
     pub(super) fn forget(&mut self, number: &str) {
         self.tried.remove(number);
@@ -119,7 +124,7 @@ impl<D: Dispatch> Desk<D> {
             search.tried = std::mem::take(&mut search.still);
         }
         search.after = last;
-        search.due = Some(Instant::now() + wait);
+        search.put_off(wait);
         Ok(asked)
     }
 }

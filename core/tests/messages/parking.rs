@@ -171,6 +171,28 @@ fn what_fails_for_good_is_parked_with_what_follows_of_its_key_and_retried_in_ord
 }
 
 #[test]
+fn a_retry_that_the_end_of_the_program_cuts_short_goes_on_in_the_next() {
+    let scene = Scene::<MemoryStore>::new();
+    scene.script.fail(1, 1);
+    let running = scene.start(parking());
+    let numbers: Vec<_> = (1..=4).map(|number| told("ann", number)).collect();
+    publish(&scene.bus, &numbers);
+    let first = running.parked()[0].0.clone();
+    scene.script.close(2);
+    block_on(running.handle.retry_message("service", &first)).unwrap();
+    scene.script.wait_for_calls(3);
+    running.handle.stop();
+    scene.script.open();
+    running.end().unwrap();
+    assert_eq!(noted(&scene.store, "ann"), [1, 2]);
+    let running = scene.start(parking());
+    running.wait_until("service", |status| status.handled == 2);
+    assert_eq!(noted(&scene.store, "ann"), [1, 2, 3, 4]);
+    assert!(notes(&scene.store, "inbox/service/request/").is_empty());
+    running.stop().unwrap();
+}
+
+#[test]
 fn what_is_evicted_is_never_handled_and_the_rest_waits_until_it_is_retried() {
     let scene = Scene::<MemoryStore>::new();
     scene.script.fail(1, u32::MAX);

@@ -331,7 +331,7 @@ fn dead_letters_come_in_pages_and_are_retried_by_what_they_failed_for() {
     let least = Arc::new(AtomicU64::new(5000));
     let bound = least.clone();
     let subscription = Subscription::events("mailer").on_failure(at_once().then_park());
-    let midgard = Midgard::new(store.clone()).subscribe(
+    let midgard = Midgard::new(store).subscribe(
         subscription,
         refusing
             .seen

@@ -1,0 +1,90 @@
+//! What an inbox does within a key, one after the other: messages, and what is asked for about parked ones.
+
+use super::handling::{Desk, Dispatch, Outcome, Tries};
+use super::requests::Asked;
+use crate::bus::{Received, Settle, Verdict};
+
+/// What is done within a key, in its turn.
+// Most are messages: a box around each would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum Job {
+    Message(Received),
+    Request(Asked),
+}
+
+/// What came of a job.
+pub(super) struct Done {
+    pub(super) key: String,
+    /// The number of a parked message that something was asked for about.
+    pub(super) request: Option<String>,
+    pub(super) settled: Settled,
+}
+
+/// What became of the message of a job.
+pub(super) enum Settled {
+    Done,
+    /// What was asked for is to be looked at again.
+    Waits,
+    /// It was handled, and is not acknowledged: it comes again.
+    Unacknowledged,
+    /// The program ends before it is handled. It comes again, and so must what follows it.
+    Abandoned(String),
+    /// The inbox is to end with it.
+    Failed(u32, String),
+}
+
+impl Job {
+    pub(super) async fn work<D: Dispatch>(self, desk: &Desk<D>, key: String) -> Done {
+        let (request, settled) = match self {
+            Job::Message(received) => (None, settle(desk, received).await),
+            Job::Request(asked) => {
+                let is_done = answer(desk, &asked).await;
+                let settled = if is_done {
+                    Settled::Done
+                } else {
+                    Settled::Waits
+                };
+                (Some(asked.number), settled)
+            }
+        };
+        Done {
+            key,
+            request,
+            settled,
+        }
+    }
+}
+
+/// Handles a message and settles it.
+async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Settled {
+    let (content, settle): (_, Box<dyn Settle>) = received.into_parts();
+    let verdict = match desk.take(&content).await {
+        Outcome::Done => Verdict::Acknowledge,
+        Outcome::SetAside(reason) => Verdict::SetAside { reason },
+        Outcome::Abandoned(error) => return Settled::Abandoned(error),
+        Outcome::Failed { failures, message } => return Settled::Failed(failures, message),
+    };
+    if let Err(error) = settle.settle(verdict).await {
+        // It comes again, and is known then.
+        tracing::debug!(%error, "a message was handled but not acknowledged");
+        return Settled::Unacknowledged;
+    }
+    Settled::Done
+}
+
+/// Does what is asked for about parked messages; says whether it is done.
+async fn answer<D: Dispatch>(desk: &Desk<D>, asked: &Asked) -> bool {
+    let mut tries = Tries::default();
+    loop {
+        let error = match desk.answer_request(asked).await {
+            Ok(is_done) => return is_done,
+            Err(error) => desk.meet(error, &mut tries).await,
+        };
+        if error.is_some() || desk.is_given_up(&tries) {
+            // It is asked for still, and tried again by the next who looks.
+            let number = asked.number.as_str();
+            tracing::warn!(number, ?error, "a request about a parked message waits");
+            return false;
+        }
+    }
+}
