@@ -15,14 +15,17 @@ use midgard::bus::{BusError, Settle, Verdict};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// The longest reason that is kept, in bytes.
 const REASON: usize = 4096;
 /// Headers that are instructions to the broker, and must not be followed again.
 const INSTRUCTIONS: [&str; 2] = ["CC", "BCC"];
 
+/// For how long a message is tried to be set aside, before it comes again: a program that stops waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
 const SET_ASIDE: &str = "set a message aside";
 const ACKNOWLEDGE: &str = "acknowledge a message";
 
@@ -86,7 +89,9 @@ impl Settling {
     /// anew, after a wait, and is given it again.
     async fn set_aside(&mut self, reason: &str) -> Result<(), Trouble> {
         let giving_up = GivingUp(Some(Arc::clone(&self.line)));
-        match self.put_aside(reason).await {
+        let late = |_| Trouble::unavailable(SET_ASIDE, "the broker takes no messages now");
+        let put = timeout(PATIENCE, self.put_aside(reason)).await;
+        match put.map_err(late).flatten() {
             Ok(()) => {
                 self.source.not_aside.store(0, Ordering::Release);
                 giving_up.forget();

@@ -135,6 +135,7 @@ fn attributes_have_the_names_of_cloud_events() {
         ("type", "order.placed"),
         ("datacontenttype", "application/json"),
         ("time", "2025-11-24T16:00:00.123456Z"),
+        ("expirytime", "2025-12-06T05:46:40.123456Z"),
         ("subject", "order-7"),
         ("partitionkey", "customer-4"),
         ("schemaversion", "3"),

@@ -13,7 +13,8 @@ use std::time::Duration;
 const NAME: &str = "rabbitmq-server";
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
-const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// It takes some seconds, and much longer where many start at once on a small machine.
+const STARTS_WITHIN: Duration = Duration::from_secs(180);
 const NAMES_WITHIN: Duration = Duration::from_secs(4);
 
 /// The user whom the package makes, for a server that root starts.
@@ -41,7 +42,7 @@ impl RabbitMq {
     /// Starts a node, which takes some seconds.
     ///
     /// # Errors
-    /// When it is not installed, or does not answer within 60 s.
+    /// When it is not installed, or does not answer within three minutes.
     pub fn start() -> Result<Self, ServerError> {
         Self::start_node(None)
     }

@@ -89,7 +89,9 @@ impl BusFixture for Server {
             let headers = message.headers.as_ref().unwrap();
             let reason = headers.get("Midgard-Reason").unwrap().as_str();
             let reason = percent_decode_str(reason).decode_utf8().unwrap();
-            let part = headers.get("Midgard-Part").map(|part| part.as_str());
+            let part = headers
+                .get("Midgard-Part")
+                .map(async_nats::HeaderValue::as_str);
             if let Some(whole) = found.last_mut()
                 && part.is_some_and(|part| !part.starts_with("1/"))
             {

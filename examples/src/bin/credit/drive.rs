@@ -9,6 +9,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+/// How long it is looked whether one service has ended, before it is another's turn.
+const LOOK: Duration = Duration::from_millis(100);
+
 pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     if options.bus == BusKind::InProcess && !options.chaos {
         serve::serve(Service::Both, options, broker::open(options.bus, None)?)?;
@@ -39,10 +42,20 @@ pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
         eprintln!("chaos with --seed {seed}");
         return stage.chaos(&mut fastrand::Rng::with_seed(seed));
     }
-    // The orders end when all are decided, or when something is wrong.
-    let (status, printed) = stage.processes[0].wait()?;
-    io::stdout().write_all(&printed)?;
-    Ok(code(status))
+    // The orders end when all are decided, or when something is wrong; the others end only when something is.
+    loop {
+        for (index, process) in stage.processes.iter_mut().enumerate() {
+            let Some((status, printed)) = process.wait_for(LOOK)? else {
+                continue;
+            };
+            if index > 0 {
+                let service = process.service;
+                return Err(format!("{service:?} ended before the orders, with {status}").into());
+            }
+            io::stdout().write_all(&printed)?;
+            return Ok(code(status));
+        }
+    }
 }
 
 /// On a slow machine nothing may get done between two kills, so that they have to end some time.
@@ -149,13 +162,7 @@ impl Process {
         self.child.wait().map(drop)
     }
 
-    /// Waits until it has ended by itself; gives what it has printed.
-    fn wait(&mut self) -> Result<Ended, Box<dyn Error>> {
-        let printed = self.ended.recv()?;
-        Ok((self.child.wait()?, printed))
-    }
-
-    /// The same, for some time.
+    /// Waits for some time until it has ended by itself; gives what it has printed.
     fn wait_for(&mut self, time: Duration) -> Result<Option<Ended>, Box<dyn Error>> {
         match self.ended.recv_timeout(time) {
             Ok(printed) => Ok(Some((self.child.wait()?, printed))),
