@@ -216,12 +216,12 @@ fn appends_that_are_given_up_leave_the_queue_of_a_writer_that_is_held_up() {
         assert!((&mut held_up).now_or_never().is_none());
         let before = memory();
         // As many as there is room for, which are written, and those that wait in line, which are not.
-        let mut waiting: Vec<_> = (0..200).map(|_| begin("waiting", 1_000_000)).collect();
+        let mut waiting: Vec<_> = (0..70).map(|_| begin("waiting", 1_000_000)).collect();
         for append in &mut waiting {
             assert!(append.now_or_never().is_none());
         }
         waiting.truncate(2);
-        for _ in 0..50_000 {
+        for _ in 0..100_000 {
             assert!(begin("given up", 2_000).now_or_never().is_none());
         }
         let more = memory().saturating_sub(before);

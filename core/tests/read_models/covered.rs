@@ -43,7 +43,7 @@ macro_rules! release {
                     self.0.fetch_add(1, Ordering::SeqCst);
                     let $event { account, cents } = event;
                     let none = || Balance { account: account.clone(), cents: 100 };
-                    let change = |row: &mut Balance| row.cents = row.cents $sign cents;
+                    let change = |row: &mut Balance| row.cents $sign cents;
                     Ok(context.upsert::<Balance>(&account, none, change)?)
                 }
             })*
@@ -51,9 +51,9 @@ macro_rules! release {
     };
 }
 
-release!(old, 1, [Paid: +]);
-release!(new, 1, [Paid: +, Refunded: -]);
-release!(next, 2, [Paid: +]);
+release!(old, 1, [Paid: +=]);
+release!(new, 1, [Paid: +=, Refunded: -=]);
+release!(next, 2, [Paid: +=]);
 
 fn catch_up<P: Projection<Store = Views>>(
     store: &MemoryStore,

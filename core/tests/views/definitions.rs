@@ -276,7 +276,7 @@ fn fields_with_defaults_that_were_added_are_read_from_old_rows_until_the_new_one
         read()
     );
 
-    let midgard = Midgard::new(store.clone());
+    let midgard = Midgard::new(store);
     block_on(midgard.project(more::Homes, views.clone()).catch_up()).unwrap();
     assert_eq!(read(), [row(vec![(1, 2)])]);
     // The other way round, fields would be lost.

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked whether what is held was let go of.
 const LOOK_AT_HOLDS: Duration = Duration::from_millis(5);
+/// What is held keeps the writer, or a reader, from doing this.
+const GROW: &str = "make its map larger";
 
 impl Environment {
     /// Opens the environment anew. Waits for reads of this moment to end; an error at once where somebody reads for longer.
@@ -54,7 +56,7 @@ impl Environment {
     /// than `for_holds`: they may be waiting for what this is done for.
     fn grow_within(&self, outgrown: usize, for_holds: Duration) -> Result<(), StoreError> {
         let open = self.gate.empty(&self.open, for_holds);
-        let mut open = open.ok_or_else(|| self.in_the_way("make its map larger"))?;
+        let mut open = open.ok_or_else(|| self.in_the_way(GROW))?;
         if open.as_ref().is_some_and(|open| open.map_size > outgrown) {
             return Ok(());
         }
@@ -83,22 +85,21 @@ impl Environment {
     /// larger, waits for it, while others have the thread: it may be what lets go.
     pub(crate) async fn be_large_enough(&self) -> Result<(), StoreError> {
         let mut end = None;
-        loop {
-            // One that is being opened is as large as it has to be.
-            let open = self.open.try_read().ok();
-            let outgrown = open.and_then(|open| open.as_ref().and_then(Open::outgrown));
-            let Some(outgrown) = outgrown else {
-                return Ok(());
-            };
+        // Where nothing is held, the read makes it larger by itself.
+        while self.gate.held() > 0 && self.is_outgrown() {
             self.refuse_child()?;
-            let end = *end.get_or_insert_with(|| Instant::now() + PATIENCE);
-            match self.grow_within(outgrown, Duration::ZERO) {
-                Err(_) if self.gate.held() > 0 && Instant::now() < end => {
-                    Delay::new(LOOK_AT_HOLDS).await;
-                }
-                grown => grown?,
+            if Instant::now() >= *end.get_or_insert_with(|| Instant::now() + PATIENCE) {
+                return Err(self.in_the_way(GROW));
             }
+            Delay::new(LOOK_AT_HOLDS).await;
         }
+        Ok(())
+    }
+
+    fn is_outgrown(&self) -> bool {
+        // One that is being opened is as large as it has to be.
+        let open = self.open.try_read().ok();
+        open.is_some_and(|open| open.as_ref().is_some_and(Open::is_outgrown))
     }
 
     fn in_the_way(&self, action: &'static str) -> StoreError {

@@ -41,9 +41,9 @@ impl Open {
         }
     }
 
-    /// The size of the map, where the last commit has used more: by another process.
-    pub(super) fn outgrown(&self) -> Option<usize> {
-        (length::used(&self.env) > self.map_size as u64).then_some(self.map_size)
+    /// Whether the last commit, by another process, has used more than the map has.
+    pub(super) fn is_outgrown(&self) -> bool {
+        length::used(&self.env) > self.map_size as u64
     }
 
     pub(super) fn read_txn(&self) -> Result<Begun<RoTxn<'_, WithoutTls>>, StoreError> {
