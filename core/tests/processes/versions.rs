@@ -132,12 +132,12 @@ macro_rules! release {
     ($release:ident, $visit:ty, $reply:ty, $send:expr, $late:ty, $deadline:expr, $seen:expr) => {
         #[derive(Debug, Default, ProcessManager)]
         #[process_manager(
-                                                                    name = "tour",
-                                                                    id = String,
-                                                                    events(Planned),
-                                                                    commands($visit),
-                                                                    deadlines($late)
-                                                                )]
+                                                                            name = "tour",
+                                                                            id = String,
+                                                                            events(Planned),
+                                                                            commands($visit),
+                                                                            deadlines($late)
+                                                                        )]
         struct $release {
             answered: u64,
         }
