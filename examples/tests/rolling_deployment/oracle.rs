@@ -9,10 +9,15 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 /// The numbers of the events of each order.
-type Numbers = BTreeMap<u64, Vec<u64>>;
+pub(crate) type Numbers = BTreeMap<u64, Vec<u64>>;
 
 /// What is wrong; nothing when all is as it must be.
-pub(crate) fn faults(store: &LmdbStore, mails: &Path, handle: &MidgardHandle) -> Vec<String> {
+pub(crate) fn faults(
+    store: &LmdbStore,
+    mails: &Path,
+    published: Option<Numbers>,
+    handle: &MidgardHandle,
+) -> Vec<String> {
     let (mut orders, mut effects) = (Numbers::new(), BTreeMap::<String, Numbers>::new());
     let mut late = BTreeSet::new();
     let mut each = |event: midgard::RecordedEventRef<'_>| {
@@ -56,6 +61,9 @@ pub(crate) fn faults(store: &LmdbStore, mails: &Path, handle: &MidgardHandle) ->
         compare(what, &found, wanted, &late, &mut faults);
     }
     compare("mailed", &mailed(mails), &orders, &late, &mut faults);
+    if let Some(published) = published {
+        compare("published", &published, &orders, &late, &mut faults);
+    }
     // Rows are built from the log by the release that readers see.
     let none = BTreeSet::new();
     compare("projected", &rows(store), &orders, &none, &mut faults);
