@@ -89,6 +89,9 @@ fn commands_and_answers_leave_once_whatever_the_name_of_the_outbox() {
     answer(&store, 7);
     let end = send(&store, 8);
     assert_eq!(published(&store, "a", outbox("a"), end), [6, 7, 8]);
+    let note = r#"{"format":1,"outbox":"a","from":6}"#;
+    let carrier = notes(&store, "outbox.carrier");
+    assert_eq!(carrier, [(String::new(), note.to_owned())]);
     assert_eq!(published(&store, "b", outbox("b"), end), [0; 0]);
     assert_eq!(published(&store, "a", outbox("a"), end), [0; 0]);
 }

@@ -8,6 +8,7 @@
 
 mod effects;
 mod oracle;
+mod recorded;
 mod releases;
 
 use futures_util::future::{Either, select};
@@ -17,6 +18,7 @@ use midgard::{
 };
 use midgard_bus_nats::{NatsBus, NatsOptions};
 use midgard_store_lmdb::LmdbStore;
+use recorded::Recorded;
 use releases::{Paid, Placed, PlacedV1, Release, Voided, program};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,7 +58,7 @@ impl Program {
 
 /// Where releases run.
 enum Stage {
-    InProcess(LmdbStore, InProcessBus),
+    InProcess(LmdbStore, Recorded),
     Processes(String),
 }
 
@@ -109,6 +111,14 @@ impl World {
                 Program::Process(child.spawn().unwrap())
             }
         }
+    }
+
+    fn faults(&self, handle: &MidgardHandle) -> Vec<String> {
+        let published = match &self.stage {
+            Stage::InProcess(_, bus) => Some(bus.published()),
+            Stage::Processes(_) => None,
+        };
+        oracle::faults(&self.store, &self.mails(), published, handle)
     }
 
     /// Appends some events, as a release does.
@@ -237,7 +247,7 @@ fn finish(world: &World) {
     let began = Instant::now();
     let mut faults;
     loop {
-        faults = oracle::faults(&world.store, &world.mails(), &handle);
+        faults = world.faults(&handle);
         if faults.is_empty() || began.elapsed() > LONG {
             break;
         }
@@ -246,7 +256,7 @@ fn finish(world: &World) {
     // Nothing comes twice later.
     thread::sleep(Duration::from_millis(300));
     if faults.is_empty() {
-        faults = oracle::faults(&world.store, &world.mails(), &handle);
+        faults = world.faults(&handle);
     }
     new.kill();
     assert_eq!(faults, [""; 0], "after {:?}", began.elapsed());
@@ -274,7 +284,7 @@ fn of_an_old_and_a_new_release_in_one_process_nothing_is_passed_over_or_done_twi
     }
     for seed in seeds(3) {
         deploy(seed, |store| {
-            Stage::InProcess(store.clone(), InProcessBus::new())
+            Stage::InProcess(store.clone(), Recorded::default())
         });
     }
 }

@@ -153,7 +153,7 @@ macro_rules! release {
             }
 
             impl Orders {
-                fn of(&self) -> (u64, u64) {
+                pub(crate) fn of(&self) -> (u64, u64) {
                     match self {
                         $(Orders::$event(event) => (event.order, event.number)),*
                     }

@@ -55,7 +55,8 @@ fn impls(command: &RemoteCommand<'_>, name: &str, service: &str, version: u32) -
     let older_reply = upcast_from.as_ref().map(|previous| {
         // As of a version: what is missing is missing at the version before.
         let older = quote!(<#previous as #private::OneCommand>::Reply);
-        let older = respanned(&older, previous.span());
+        let upcast = quote!(<#older as #private::OlderReply<Self::Reply>>::upcast);
+        let upcast = respanned(&upcast, previous.span());
         quote! {
             fn __read_reply(
                 __reply: &#krate::process::Payload<'_>,
@@ -65,7 +66,7 @@ fn impls(command: &RemoteCommand<'_>, name: &str, service: &str, version: u32) -
                 }
                 match <#previous as #private::OneCommand>::read_reply(__reply) {
                     #private::Ok(__old) => {
-                        #private::Ok(<#older as #private::OlderReply<Self::Reply>>::upcast(__old))
+                        #private::Ok(#upcast(__old))
                     }
                     #private::Err(__error) => #private::Err(__error),
                 }
