@@ -42,20 +42,9 @@ pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
         eprintln!("chaos with --seed {seed}");
         return stage.chaos(&mut fastrand::Rng::with_seed(seed));
     }
-    // The orders end when all are decided, or when something is wrong; the others end only when something is.
-    loop {
-        for (index, process) in stage.processes.iter_mut().enumerate() {
-            let Some((status, printed)) = process.wait_for(LOOK)? else {
-                continue;
-            };
-            if index > 0 {
-                let service = process.service;
-                return Err(format!("{service:?} ended before the orders, with {status}").into());
-            }
-            io::stdout().write_all(&printed)?;
-            return Ok(code(status));
-        }
-    }
+    let (status, printed) = stage.wait()?;
+    io::stdout().write_all(&printed)?;
+    Ok(code(status))
 }
 
 /// On a slow machine nothing may get done between two kills, so that they have to end some time.
@@ -94,8 +83,25 @@ impl Stage {
                 (None, None) => {}
             }
         }
-        let ended = self.processes[0].wait()?;
-        report(ended, KILLS)
+        report(self.wait()?, KILLS)
+    }
+
+    /// Waits until the orders end: when all are decided, or when something is wrong. The others end only when something is.
+    fn wait(&mut self) -> Result<Ended, Box<dyn Error>> {
+        loop {
+            for (index, process) in self.processes.iter_mut().enumerate() {
+                let Some((status, printed)) = process.wait_for(LOOK)? else {
+                    continue;
+                };
+                if index > 0 {
+                    let service = process.service;
+                    return Err(
+                        format!("{service:?} ended before the orders, with {status}").into(),
+                    );
+                }
+                return Ok((status, printed));
+            }
+        }
     }
 }
 
