@@ -117,6 +117,11 @@ impl Script {
         self.changed.notify(usize::MAX);
     }
 
+    pub(crate) fn open_only(&self, number: u64) {
+        self.closed.lock().unwrap().retain(|other| *other != number);
+        self.changed.notify(usize::MAX);
+    }
+
     pub(crate) fn calls(&self) -> Vec<u64> {
         self.calls.lock().unwrap().clone()
     }
