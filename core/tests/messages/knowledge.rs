@@ -1,12 +1,14 @@
 //! What one release of a service parks because it does not know it, and another release knows.
 
-use super::kit::{Count, Noted, Scene, Service, Told, notes, parking, publish, start, told};
+use super::kit::{
+    Count, Counted, Noted, Scene, Service, Told, notes, parking, publish, start, told,
+};
 use midgard::bus::{Message, Purpose};
 use midgard::store::EntryWrite;
 use midgard::{
-    Done, Event, ExpectedVersion, FailurePolicy, Handle, HandlerError, Inbox, InboxOptions,
-    MemoryStore, MessageContext, Midgard, NewEvent, ParkedCause, RemoteCommand, Store as _,
-    StreamName, Subscribe, block_on,
+    Event, ExpectedVersion, FailurePolicy, Handle, HandlerError, Inbox, InboxOptions, MemoryStore,
+    MessageContext, Midgard, NewEvent, ParkedCause, RemoteCommand, Store as _, StreamName,
+    Subscribe, block_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +29,22 @@ impl From<Told> for Retold {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
-#[remote_command(name = "count", service = "service", version = 2)]
+#[remote_command(name = "count", service = "service", version = 2, upcast_from = Count, reply = Counted)]
 struct Recount {
     key: String,
     number: u64,
     politely: bool,
+}
+
+impl From<Count> for Recount {
+    fn from(count: Count) -> Self {
+        let Count { key, number } = count;
+        Recount {
+            key,
+            number,
+            politely: false,
+        }
+    }
 }
 
 /// The new release of the service. What is in the streams is no riddle to it.
@@ -59,9 +72,9 @@ impl Handle<Recount> for NewService {
         &self,
         count: Recount,
         context: &mut MessageContext<'_>,
-    ) -> Result<Done, HandlerError> {
+    ) -> Result<Counted, HandlerError> {
         note(&count.key, count.number, context)?;
-        Ok(Done {})
+        Ok(Counted { notes: 1 })
     }
 }
 
