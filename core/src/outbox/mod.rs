@@ -79,6 +79,9 @@ pub trait Publish: Event {
 /// that the bus refuses for what it is (too large, say) is parked as a [dead letter](crate::DeadLetter), with the later
 /// events of its stream; a reply, with the later ones to the same process.
 ///
+/// Old and new releases may run at once: one that publishes fewer events, or reads fewer versions of one, stands by, as its
+/// status says, so that it passes over nothing that others publish. See [`ConsumerOptions::drops`].
+///
 /// [Stopped](crate::MidgardHandle::stop), it no longer waits for the bus: what is not confirmed by then is published again when
 /// it is run the next time. [Drained](crate::MidgardHandle::drain), it publishes what the log has now, or fails, after
 /// a few tries, when the bus does not take it.
