@@ -95,6 +95,9 @@ pub trait Publish: Event {
 /// [`CommandClient`](crate::CommandClient) that is gone is passed over. The [status](crate::Status) says how many are parked, and names
 /// the last topic.
 ///
+/// Old and new releases may run at once: one that publishes fewer events, or reads fewer versions of one, stands by, as its
+/// status says, so that it passes over nothing that others publish. See [`ConsumerOptions::drops`].
+///
 /// [Stopped](crate::MidgardHandle::stop), it no longer waits for the bus: what is not confirmed by then is published again when
 /// it is run the next time. [Drained](crate::MidgardHandle::drain), it publishes what the log has now, or fails, after
 /// a few tries, when the bus does not take it.

@@ -60,6 +60,9 @@ use std::str::FromStr;
 /// - react to more events, send other commands, set other deadlines;
 /// - change payloads with `upcast_from`, as everywhere.
 ///
+/// Old and new releases may run at once: one that reacts to fewer events, or reads fewer versions of one, stands by, as its
+/// [status](crate::Status) says, and stops before an event whose process it cannot tell.
+///
 /// It is not safe to take an event, a command or a deadline out of the lists, to change its name, or to change which
 /// process an event belongs to, while processes go on that have reacted to it: they could not be made anew, and are
 /// parked until it is back. Keep it, with a reaction that does nothing more. To begin with all processes anew, give it another name.

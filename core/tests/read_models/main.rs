@@ -28,6 +28,7 @@ mod partitions;
 mod projections;
 mod rebuilds;
 mod refusals;
+mod release_versions;
 mod releases;
 mod slow_workers;
 mod subscriptions;
