@@ -297,8 +297,9 @@
 //! in [`ConsumerOptions`], with [`Midgard::project_with`]. A consumer that has stopped goes on after
 //! [`restart`](MidgardHandle::restart).
 //!
-//! [`MidgardHandle::dead_letters`] lists what is parked,
-//! [`retry`](MidgardHandle::retry) hands them over again, in their newest versions, and
+//! [`MidgardHandle::dead_letters`] lists what is parked, all of it or
+//! [in pages](MidgardHandle::dead_letters_page),
+//! [`retry`](MidgardHandle::retry) and [`retry_all`](MidgardHandle::retry_all) hand them over again, in their newest versions, and
 //! [`evict`](MidgardHandle::evict) gives one up. A panic of a handler is a failure like any other, and so is one that takes
 //! longer than the [limit](ConsumerOptions::handler_timeout) that it is given. Without a limit, [`Status::handling`] says at what
 //! it is, and since when; what is not done [in time](Midgard::stop_within) when a program is stopped, is dropped.
