@@ -123,7 +123,11 @@ impl Publishing {
             }
             // The broker closes the channel, and is well.
             Err(Trouble::Refused { .. }) => {}
-            Err(_) => self.link.failed().await,
+            Err(_) => {
+                // A broker that was started again may take more.
+                self.largest.store(usize::MAX, Ordering::Release);
+                self.link.failed().await;
+            }
         }
         // Whoever asked may be gone.
         let _ = tell.send(sent);
