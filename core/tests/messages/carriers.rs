@@ -183,7 +183,7 @@ fn a_second_outbox_of_the_same_program_begins_with_the_first_event() {
     let end = four(&store);
     assert_eq!(published(&store, "a", outbox("a"), end), [1, 2, 3, 4]);
     let (first, second) = (Outlet::default(), Outlet::default());
-    let midgard = Midgard::new(store.clone())
+    let midgard = Midgard::new(store)
         .outbox(outbox("a"), first.clone())
         .outbox(outbox("b"), second.clone());
     let running = start(midgard);

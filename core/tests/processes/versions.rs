@@ -278,7 +278,7 @@ fn a_process_goes_on_whose_commands_replies_and_deadlines_have_new_versions() {
     let (store, bus) = (MemoryStore::new(), InProcessBus::new());
     let plan = |tour: &str, stops: &[u64], patience| {
         let stops = stops.to_vec();
-        block_on(append(&store, tour, &Planned { stops, patience }))
+        block_on(append(&store, tour, &Planned { stops, patience }));
     };
     let assert_seen = |lines: &[&str]| {
         let lines = lines.iter().map(|line| (*line).to_owned());
