@@ -1,8 +1,6 @@
 //! What one release of a service parks because it does not know it, and another release knows.
 
-use super::kit::{
-    Count, Counted, Noted, Scene, Service, Told, notes, parking, publish, start, told,
-};
+use super::kit::{Count, Counted, Noted, Scene, Told, notes, parking, publish, start, told};
 use midgard::bus::{Message, Purpose};
 use midgard::store::EntryWrite;
 use midgard::{
@@ -83,7 +81,9 @@ fn old(scene: &Scene<MemoryStore>) -> Midgard<MemoryStore> {
 }
 
 fn new(scene: &Scene<MemoryStore>) -> Midgard<MemoryStore> {
-    Midgard::new(scene.store.clone()).inbox_with(NewService, scene.bus.clone(), parking())
+    Midgard::new(scene.store.clone())
+        .inbox_with(NewService, scene.bus.clone(), parking())
+        .outbox_elsewhere()
 }
 
 fn retold(key: &str, number: u64) -> Message {
@@ -199,9 +199,7 @@ fn what_the_old_release_cannot_read_is_not_skipped_whatever_the_policy() {
     let scene = Scene::<MemoryStore>::new();
     sign(&scene, "ann");
     let skips = InboxOptions::new().on_failure(FailurePolicy::retry(0).then_skip());
-    let midgard = Midgard::new(scene.store.clone());
-    let running =
-        start(midgard.inbox_with(Service(scene.script.clone()), scene.bus.clone(), skips));
+    let running = start(scene.midgard(skips));
     publish(&scene.bus, &[told("ann", 2)]);
     running.stop().unwrap();
     let running = start(new(&scene));

@@ -128,7 +128,7 @@ fn deliveries(after: usize, turns: u32) -> usize {
     script.turns.store(turns, Ordering::SeqCst);
     let messages = (0..100).map(|number| told(&format!("key-{}", number % 10), number));
     let bus = Lossy::new(after, messages);
-    let midgard = Midgard::new(scene.store.clone());
+    let midgard = Midgard::new(scene.store.clone()).outbox_elsewhere();
     let running = start(midgard.inbox_with(Service(script), bus.clone(), parking()));
     bus.wait_until_empty();
     running.stop().unwrap();

@@ -70,8 +70,8 @@ fn the_notes_of_a_projection_are_these_texts() {
             r#"{"format":1,"log":0,"position":5,"sequence":"account-ann","partition":0,"name":"paid","error":"an earlier event of its sequence is parked","failures":0,"parked":TIME,"tried":TIME}"#,
         ),
         (
-            "0000000002/request/0/00000000000000000003",
-            r#"{"format":1,"log":0,"position":3,"is_eviction":false}"#,
+            "0000000002/request/0/00000000000000000005",
+            r#"{"format":1,"log":0,"position":5,"is_eviction":false}"#,
         ),
         (
             "about",
