@@ -250,21 +250,11 @@ impl Parked {
             return Message::from_json(message.as_bytes());
         }
         let data = STANDARD.decode(&self.data).unwrap_or_default();
-        let read = if self.attributes.is_empty() {
-            Message::from_json(&data)
-        } else {
-            let attributes = self.attributes.iter();
-            let attributes = attributes.map(|(name, value)| (&**name, &**value));
-            Message::from_attributes(attributes, data.clone())
-        };
-        match read {
-            Ok(message) if self.cause != Some(ParkedCause::TooLarge) => Ok(message),
-            _ => Err(ForeignMessage::new(
-                self.error.clone(),
-                self.attributes.clone(),
-                data,
-            )),
+        let foreign = ForeignMessage::new(self.error.clone(), self.attributes.clone(), data);
+        if self.cause == Some(ParkedCause::TooLarge) {
+            return Err(foreign);
         }
+        foreign.read_again()
     }
 
     /// Why it is parked; what earlier releases have parked shows it by other things.
@@ -276,11 +266,6 @@ impl Parked {
             (None, _, _, 0) => ParkedCause::Follows,
             _ => ParkedCause::Failed,
         }
-    }
-
-    /// The message, read anew where it was a stranger's to the release that parked it.
-    pub(super) fn message(&self) -> Result<Message, ForeignMessage> {
-        self.content().or_else(ForeignMessage::read_again)
     }
 
     pub(super) fn show(self, number: &str) -> ParkedMessage {

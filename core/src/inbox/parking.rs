@@ -122,7 +122,7 @@ impl<D: Dispatch> Desk<D> {
         let Some(parked) = parked else {
             return Ok(true);
         };
-        let failed = match parked.message() {
+        let failed = match parked.content() {
             Err(foreign) => Failed {
                 // One that was set aside holds up its line until it is evicted.
                 is_in_the_way: parked.cause == Some(ParkedCause::TooLarge),
@@ -189,7 +189,7 @@ impl<D: Dispatch> Desk<D> {
         let Some(parked) = parked else {
             return Ok(());
         };
-        if let Ok(message) = parked.message()
+        if let Ok(message) = parked.content()
             && is_command(&message)
         {
             let error = parked.error.as_str();

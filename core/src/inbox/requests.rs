@@ -141,7 +141,7 @@ impl<D: Dispatch> Desk<D> {
             let numbers = held::numbers_of(&self.work, &self.keys, line).await?;
             return Ok(numbers.first() == Some(&asked.number));
         }
-        let Ok(message) = parked.message() else {
+        let Ok(message) = parked.content() else {
             return Ok(true);
         };
         let line = self.dispatch.line(&message);

@@ -104,7 +104,7 @@ impl<D: Dispatch> Desk<D> {
             if !parked.is_of_use_to_others() {
                 continue;
             }
-            let Ok(message) = parked.message() else {
+            let Ok(message) = parked.content() else {
                 continue;
             };
             if topics.contains(&message.topic()) {

@@ -10,8 +10,12 @@ use std::time::Duration;
 
 /// Appends a command as a process manager does, whose message has this number.
 fn send(store: &MemoryStore, number: u64) -> Position {
+    send_about(store, &format!("command-{number}"), number)
+}
+
+fn send_about(store: &MemoryStore, key: &str, number: u64) -> Position {
     let command = json!({
-        "name": "count", "version": 1, "service": "service", "key": format!("command-{number}"), "reply_to": "placement",
+        "name": "count", "version": 1, "service": "service", "key": key, "reply_to": "placement",
         "data": { "number": number },
     });
     append_raw(store, "placement-7", "midgard.command_sent", &command)
@@ -234,12 +238,12 @@ fn commands_that_are_parked_are_taken_over_with_what_follows_them() {
     running.stop().unwrap();
     let refused = Outlet::default();
     refused.refuse(&["\"number\":3}"]);
-    let end = send(&store, 3);
+    let end = send_about(&store, "ann", 3);
     let running = start(Midgard::new(store.clone()).outbox(outbox("a"), refused));
     running.wait("a", end);
     assert_eq!(block_on(running.handle.dead_letters("a")).unwrap().len(), 1);
     running.stop().unwrap();
-    let end = send(&store, 4);
+    let end = send_about(&store, "ann", 4);
     let (running, bus) = run(&store, outbox("b").from(StartFrom::Start));
     running.wait("b", end);
     let letters = block_on(running.handle.dead_letters("b")).unwrap();

@@ -364,7 +364,7 @@ fn a_bus_that_is_full_is_sent_each_message_once_as_it_makes_room() {
         assert_eq!(bus.numbers(), Vec::from_iter(0..number));
         bus.set_room(5);
     }
-    bus.wait_for(50);
+    running.wait("outbox", Position(50));
     running.stop().unwrap();
     // What was confirmed is written down: another program goes on behind it.
     bus.set_room(0);

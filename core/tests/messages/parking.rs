@@ -188,8 +188,8 @@ fn a_retry_that_the_end_of_the_program_cuts_short_goes_on_in_the_next() {
     let running = scene.start(parking());
     running.wait_until("service", |status| status.handled == 2);
     assert_eq!(noted(&scene.store, "ann"), [1, 2, 3, 4]);
-    assert!(notes(&scene.store, "inbox/service/request/").is_empty());
     running.stop().unwrap();
+    assert!(notes(&scene.store, "inbox/service/request/").is_empty());
 }
 
 #[test]

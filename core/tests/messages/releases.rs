@@ -127,7 +127,7 @@ fn what_the_old_release_passed_or_parked_as_it_did_not_know_it_leaves_with_the_n
     let letters = block_on(new(&store, &bus).handle().dead_letters("outbox")).unwrap();
     assert_eq!(letters.len(), 2);
     let newer = start(new(&store, &bus));
-    newer.wait("outbox", Position(5));
+    bus.wait_for(5);
     newer.wait_until("outbox", |status| status.parked == 0);
     newer.stop().unwrap();
     let mut all = numbers(&bus.published());

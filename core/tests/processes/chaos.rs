@@ -17,12 +17,16 @@ const ORDERS: u64 = 24;
 /// Which runs there are; `MIDGARD_TEST_SEED` picks one.
 const SEEDS: u64 = 24;
 
-/// Runs a program until its future is dropped, after a random number of polls or some time, and again.
+/// Runs a program until its future is dropped, after a random number of polls or some time, and again. The times become
+/// longer, so that a busy machine gets to the end, too.
 fn run_and_kill(make: impl Fn() -> Midgard<Slow>, seed: u64, is_over: &AtomicBool) {
     let mut random = Random(seed);
+    let mut kills = 0;
     while !is_over.load(Ordering::SeqCst) {
-        let mut left = random.below(700) + 1;
-        let time = Duration::from_millis(random.below(150) + 5);
+        kills += 1;
+        let calm = 1 + kills / 30;
+        let mut left = calm * (random.below(700) + 1);
+        let time = Duration::from_millis(calm * (random.below(150) + 5));
         let run = pin!(make().run());
         let polls = std::future::poll_fn(move |_| {
             left -= 1;

@@ -241,8 +241,12 @@ drivers!(
 drivers!(ThirdDrivers, Visit, Visited, Visited { seconds: 9 });
 
 /// Lets a release of the drivers handle what waits, and the tours take in what comes back.
-fn drive<P: ProcessManager>(store: &MemoryStore, bus: &InProcessBus, drivers: impl Inbox) {
-    let drivers = Midgard::new(MemoryStore::new())
+fn drive<P: ProcessManager>(
+    (store, drivers_store): (&MemoryStore, &MemoryStore),
+    bus: &InProcessBus,
+    drivers: impl Inbox,
+) {
+    let drivers = Midgard::new(drivers_store.clone())
         .inbox(drivers, bus.clone())
         .outbox(outbox("drivers"), bus.clone());
     let (drivers, tours) = (start(drivers), start(tours::<P>(store, bus)));
@@ -276,6 +280,8 @@ fn send(store: &MemoryStore, bus: &InProcessBus) {
 #[test]
 fn a_process_goes_on_whose_commands_replies_and_deadlines_have_new_versions() {
     let (store, bus) = (MemoryStore::new(), InProcessBus::new());
+    // What comes again after a stop is known to all releases of the drivers.
+    let stores = (&store, &MemoryStore::new());
     let plan = |tour: &str, stops: &[u64], patience| {
         let stops = stops.to_vec();
         block_on(append(&store, tour, &Planned { stops, patience }));
@@ -286,13 +292,13 @@ fn a_process_goes_on_whose_commands_replies_and_deadlines_have_new_versions() {
     };
     // The old release sends two commands, of which one is answered while it runs.
     plan("a", &[1], NEVER);
-    drive::<OldTour>(&store, &bus, FirstDrivers);
+    drive::<OldTour>(stores, &bus, FirstDrivers);
     plan("a", &[2], NEVER);
     send(&store, &bus);
     assert_seen(&["FirstDrivers VisitV1 { stop: 1 }"]);
 
     // The new one takes in the answer of an old service, and what was answered before, in its own form.
-    drive::<NewTour>(&store, &bus, FirstDrivers);
+    drive::<NewTour>(stores, &bus, FirstDrivers);
     assert_seen(&[
         "FirstDrivers VisitV1 { stop: 2 }",
         r#"1: 1 by ["anyone"] in 0 s"#,
@@ -302,14 +308,14 @@ fn a_process_goes_on_whose_commands_replies_and_deadlines_have_new_versions() {
     // So it does when the service is newer than what was sent, and when all are new.
     plan("b", &[3], NEVER);
     send(&store, &bus);
-    drive::<NewTour>(&store, &bus, SecondDrivers);
+    drive::<NewTour>(stores, &bus, SecondDrivers);
     assert_seen(&[
         r#"SecondDrivers VisitV2 { stop: 3, driver: "anyone" }"#,
         r#"1: 3 by ["anyone"] in 120 s"#,
     ]);
     plan("c", &[4], NEVER);
     send(&store, &bus);
-    drive::<NewTour>(&store, &bus, ThirdDrivers);
+    drive::<NewTour>(stores, &bus, ThirdDrivers);
     assert_seen(&[
         r#"ThirdDrivers Visit { stop: 4, drivers: ["anyone"] }"#,
         r#"1: 4 by ["anyone"] in 9 s"#,

@@ -175,7 +175,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if requests.is_empty() {
             return Ok(());
         }
-        let mut turn = Turn::begin();
+        let mut turn = Turn::begin(self.around.control.mode());
         for (request_key, request) in requests {
             if turn.is_over() {
                 break;
@@ -319,7 +319,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 let mut transaction = self.begin_read().await?;
                 let all = self.letters(&mut transaction).await?;
                 // At least twice as long as they take to read: else little would come of it.
-                turn.end = Instant::now() + TURN.max(began.elapsed() * 2);
+                let length = TURN.max(began.elapsed() * 2);
+                turn.end = turn.end.map(|_| Instant::now() + length);
                 letters.insert(by_sequence(all))
             }
         };
@@ -447,21 +448,22 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
 /// What is done about dead letters before new events have a turn.
 struct Turn {
-    end: Instant,
+    /// None when all is to be done that is there.
+    end: Option<Instant>,
     /// The letters by their sequences, once one is to be retried: they are read once, however many are asked for.
     letters: Option<HashMap<String, Vec<(String, Letter)>>>,
 }
 
 impl Turn {
-    fn begin() -> Self {
+    fn begin(mode: Mode) -> Self {
         Turn {
-            end: Instant::now() + TURN,
+            end: (mode != Mode::Drain).then(|| Instant::now() + TURN),
             letters: None,
         }
     }
 
     fn is_over(&self) -> bool {
-        Instant::now() >= self.end
+        self.end.is_some_and(|end| Instant::now() >= end)
     }
 }
 
