@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Longer than anything takes that works.
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "counted")]
