@@ -21,7 +21,7 @@ fn program(store: &MemoryStore) -> Midgard<MemoryStore> {
 #[test]
 fn a_deadline_survives_a_restart_and_fires_when_it_has_passed_meanwhile() {
     let store = MemoryStore::new();
-    tell(&store, "a", [Do::Remind(300, vec![write("due")])]);
+    tell(&store, "a", [Do::Remind(2_000, vec![write("due")])]);
     let running = start(program(&store));
     until("the process", || processes(&running.handle, "script").pop());
     running.stop();
