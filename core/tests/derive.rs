@@ -97,8 +97,8 @@ fn every_version_is_read_as_the_newest() {
     assert_eq!((two, three), (created(), created()));
 
     let unknown = |version| read(version, json!({})).unwrap_err();
-    assert_eq!(unknown(4), "event \"user.created\" has no version 4");
-    assert_eq!(unknown(0), "event \"user.created\" has no version 0");
+    assert_eq!(unknown(4), "\"user.created\" has no version 4");
+    assert_eq!(unknown(0), "\"user.created\" has no version 0");
 }
 
 #[test]

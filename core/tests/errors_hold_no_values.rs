@@ -332,7 +332,9 @@ fn dead_letters_and_status_hold_none() {
 fn parked_messages_and_commands_hold_none_but_in_their_content() {
     let bus = InProcessBus::new();
     let parking = InboxOptions::new().on_failure(FailurePolicy::retry(0).then_park());
-    let midgard = Midgard::new(MemoryStore::new()).inbox_with(Things, bus.clone(), parking);
+    let midgard = Midgard::new(MemoryStore::new())
+        .outbox_elsewhere()
+        .inbox_with(Things, bus.clone(), parking);
     let data = || br#"{"number":"ann@x.org"}"#.to_vec();
     let event = Message::event("others", ThingDone::NAME, 1, data());
     let purpose = midgard::bus::Purpose::Command {
@@ -359,7 +361,6 @@ fn messages_of_strangers_that_are_none_are_told_without_values() {
     for text in [
         r#""ann@x.org""#,
         r#"{"specversion":"1.0","id":"1","source":"a","type":"b","data_base64":["ann@x.org"]}"#,
-        r#"{"specversion":"1.0","id":"1","source":"a","type":"b","headers":"{\"a\":[\"ann@x.org\"]}"}"#,
     ] {
         let error = Message::from_json(text.as_bytes()).unwrap_err();
         assert!(!error.to_string().contains(SECRET), "{error}");

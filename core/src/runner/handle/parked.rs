@@ -1,0 +1,239 @@
+//! What consumers have parked, and what a program asks about it.
+
+use super::error::notes;
+use super::{HandleError, MidgardHandle};
+use crate::consumer::DeadLetter;
+use crate::inbox::ParkedMessage;
+use crate::place::Position;
+use std::collections::HashMap;
+
+/// Where to look for the events that are parked.
+const LISTED: &str = "look at those that `dead_letters` lists";
+/// How much of what is parked is looked at in one step, and asked for.
+const PAGE: usize = 1000;
+/// The same of messages, which are read with it.
+const MESSAGES: usize = 100;
+
+impl MidgardHandle {
+    /// The events that a consumer has parked, in the order of the log: all of them. Where there may be many, ask for
+    /// [pages](Self::dead_letters_page).
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn dead_letters(&self, name: &str) -> Result<Vec<DeadLetter>, HandleError> {
+        self.dead_letters_page(name, Position::ZERO, usize::MAX)
+            .await
+    }
+
+    /// At most so many of the events that a consumer has parked, in the order of the log, after a position: that of the last
+    /// letter of the page before; [`Position::ZERO`] begins. A page that is not full is the last.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn dead_letters_page(
+        &self,
+        name: &str,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, HandleError> {
+        let letters = self.find(name)?.notebook.dead_letters(after, limit).await;
+        letters.map_err(|error| notes(name, error))
+    }
+
+    /// Asks for the parked events of a sequence to be handled, in order, until one fails. Once none is left,
+    /// the sequence goes on with its later events.
+    ///
+    /// It is done by the worker that the sequence belongs to, soon when it runs in this program, else within
+    /// its [lease](crate::ConsumerOptions::lease).
+    ///
+    /// # Errors
+    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    pub async fn retry(&self, name: &str, sequence: &str) -> Result<(), HandleError> {
+        let asked = self
+            .retry_all(name, |letter| letter.sequence == sequence)
+            .await?;
+        if asked == 0 {
+            return Err(HandleError::NotParked {
+                name: name.to_owned(),
+                which: format!("of sequence \"{sequence}\"; {LISTED}"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Asks for all sequences to be [retried](Self::retry) that have a parked event as wanted: all that failed for one cause,
+    /// say. Says how many sequences that are.
+    ///
+    /// ```
+    /// # async fn example(handle: midgard::MidgardHandle) -> Result<(), midgard::HandleError> {
+    /// let sequences = handle.retry_all("mailer", |letter| letter.error.contains("connection refused")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When they cannot be read, or asked for. Some may be asked for then; it does no harm to ask again.
+    pub async fn retry_all(
+        &self,
+        name: &str,
+        is_wanted: impl Fn(&DeadLetter) -> bool + Send,
+    ) -> Result<usize, HandleError> {
+        let (mut after, mut sequences) = (Position::ZERO, HashMap::new());
+        loop {
+            let page = self.dead_letters_page(name, after, PAGE).await?;
+            let is_last = page.len() < PAGE;
+            after = page.last().map_or(after, |letter| letter.position);
+            for letter in page {
+                let is_wanted = is_wanted(&letter);
+                // It is asked about the last of a sequence, which is there until all before it were handled.
+                if let Some((last, wanted)) = sequences.get_mut(&letter.sequence) {
+                    (*last, *wanted) = (letter.position, *wanted || is_wanted);
+                } else {
+                    sequences.insert(letter.sequence, (letter.position, is_wanted));
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        let wanted = sequences.into_values().filter(|(_, is_wanted)| *is_wanted);
+        let mut positions: Vec<_> = wanted.map(|(last, _)| last).collect();
+        positions.sort_unstable();
+        let mut asked = 0;
+        for positions in positions.chunks(PAGE) {
+            asked += self.ask(name, positions, false).await?;
+        }
+        Ok(asked)
+    }
+
+    /// Gives up a parked event for good: it is never handled. What is parked behind it stays so until its
+    /// sequence is [retried](Self::retry).
+    ///
+    /// # Errors
+    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    pub async fn evict(&self, name: &str, position: Position) -> Result<(), HandleError> {
+        if self.ask(name, &[position], true).await? == 0 {
+            return Err(HandleError::NotParked {
+                name: name.to_owned(),
+                which: format!("at position {position}; {LISTED}"),
+            });
+        }
+        Ok(())
+    }
+
+    /// The messages that an inbox has parked, in the order in which they came: all of them, with what they say. Where there
+    /// may be many, ask for [pages](Self::parked_messages_page).
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn parked_messages(&self, name: &str) -> Result<Vec<ParkedMessage>, HandleError> {
+        self.parked_messages_page(name, "", usize::MAX).await
+    }
+
+    /// At most so many of the messages that an inbox has parked, in the order in which they came, after a
+    /// [number](ParkedMessage::number): that of the last message of the page before; `""` begins. A page that is not full
+    /// is the last.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn parked_messages_page(
+        &self,
+        name: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<ParkedMessage>, HandleError> {
+        let parked = self
+            .find(name)?
+            .notebook
+            .parked_messages(after, limit)
+            .await;
+        parked.map_err(|error| notes(name, error))
+    }
+
+    /// Asks for a parked message to be handled, by its [number](ParkedMessage::number). Where later messages of its source
+    /// with its key are parked behind it, all of those are handled, in order, until one fails.
+    ///
+    /// It is done by the worker that receives, within a second.
+    ///
+    /// # Errors
+    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    pub async fn retry_message(&self, name: &str, number: &str) -> Result<(), HandleError> {
+        self.ask_message(name, number, false).await
+    }
+
+    /// Asks for all parked messages to be [retried](Self::retry_message) that are as wanted: all that failed for one cause,
+    /// say. Says how many those are, without the ones that are parked behind them.
+    ///
+    /// # Errors
+    /// When they cannot be read, or asked for. Some may be asked for then; it does no harm to ask again.
+    pub async fn retry_all_messages(
+        &self,
+        name: &str,
+        is_wanted: impl Fn(&ParkedMessage) -> bool + Send,
+    ) -> Result<usize, HandleError> {
+        let (mut after, mut asked) = (String::new(), 0);
+        loop {
+            let page = self.parked_messages_page(name, &after, MESSAGES).await?;
+            let wanted = page.iter().filter(|parked| is_wanted(parked));
+            let numbers: Vec<_> = wanted.map(|parked| parked.number.clone()).collect();
+            asked += self.ask_messages(name, &numbers, false).await?;
+            match page.last() {
+                Some(last) if page.len() == MESSAGES => after.clone_from(&last.number),
+                _ => return Ok(asked),
+            }
+        }
+    }
+
+    /// Gives up a parked message for good: it is never handled. Who has sent it as a command, and waits for an answer, is told
+    /// that it is refused. What is parked behind it stays so until it is retried.
+    ///
+    /// # Errors
+    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    pub async fn evict_message(&self, name: &str, number: &str) -> Result<(), HandleError> {
+        self.ask_message(name, number, true).await
+    }
+
+    async fn ask_message(
+        &self,
+        name: &str,
+        number: &str,
+        is_eviction: bool,
+    ) -> Result<(), HandleError> {
+        let numbers = [number.to_owned()];
+        if self.ask_messages(name, &numbers, is_eviction).await? == 0 {
+            return Err(HandleError::NotParked {
+                name: name.to_owned(),
+                which: format!(
+                    "of number \"{number}\"; look at the numbers that `parked_messages` lists"
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    async fn ask_messages(
+        &self,
+        name: &str,
+        numbers: &[String],
+        is_eviction: bool,
+    ) -> Result<usize, HandleError> {
+        let notebook = &self.find(name)?.notebook;
+        let ask = async || notebook.ask_messages(numbers, is_eviction).await;
+        let asked = self.tried(name, ask).await?;
+        self.control.wake();
+        Ok(asked)
+    }
+
+    async fn ask(
+        &self,
+        name: &str,
+        positions: &[Position],
+        is_eviction: bool,
+    ) -> Result<usize, HandleError> {
+        let notebook = &self.find(name)?.notebook;
+        let ask = async || notebook.ask(positions, is_eviction).await;
+        let asked = self.tried(name, ask).await?;
+        self.control.wake();
+        Ok(asked)
+    }
+}
