@@ -13,7 +13,7 @@ use futures_util::future::join;
 use midgard::view::Views;
 use midgard::{
     Append, AppendError, Appended, Context, Event, ExpectedVersion, Full, HandlerError, Midgard,
-    MidgardHandle, NewEvent, Project, Projection, Store, StoreError, View, block_on,
+    NewEvent, Position, Project, Projection, Store, StoreError, View, block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use serde::{Deserialize, Serialize};
@@ -73,9 +73,10 @@ async fn append(store: &LmdbStore, name: &str, event: NewEvent) -> Result<Append
     store.append(append).await
 }
 
-async fn note(store: &LmdbStore, number: u64) {
+async fn note(store: &LmdbStore, number: u64) -> Position {
     let noted = NewEvent::encode(&Noted { number }).unwrap();
-    append(store, "notes", noted).await.unwrap();
+    let appended = append(store, "notes", noted).await.unwrap();
+    appended.position.unwrap()
 }
 
 /// Runs the projection in this thread, and `meanwhile` while its handler waits.
@@ -88,11 +89,11 @@ fn run(store: &LmdbStore, meanwhile: impl AsyncFnOnce(&LmdbStore)) {
     let handle = midgard.handle();
     let program = async {
         note(store, 1).await;
-        note(store, 1).await;
+        let last = note(store, 1).await;
         is_waiting.await.unwrap();
         meanwhile(store).await;
         go.send(()).unwrap();
-        caught_up(&handle).await;
+        handle.wait_for("notes", last, LONG).await.unwrap();
         handle.stop();
     };
     let running = pin!(midgard.run());
@@ -106,11 +107,6 @@ fn run(store: &LmdbStore, meanwhile: impl AsyncFnOnce(&LmdbStore)) {
             times: 4
         })
     );
-}
-
-async fn caught_up(handle: &MidgardHandle) {
-    let end = handle.status_of("notes").unwrap().end;
-    handle.wait_for("notes", end, LONG).await.unwrap();
 }
 
 /// Fails when something never ends, rather than to never end as well.
