@@ -1,6 +1,7 @@
 //! What it is that a handler has failed for.
 
-use crate::bus::MessageError;
+use super::InboxError;
+use crate::bus::{Message, MessageError, Purpose};
 use crate::codec::{DecodeError, DecodeReason};
 use crate::error::{AppendError, LoadError, StoreError};
 use crate::limits::LimitError;
@@ -34,4 +35,20 @@ pub(super) fn lacks_knowledge(error: &HandlerError) -> bool {
         || error.is::<DecodeError>()
         || error.is::<MessageError>()
         || matches!(error.downcast_ref(), Some(LoadError::Decode(_)))
+}
+
+/// Whether a message that this release cannot read, or has no handler for, may be of a newer one: what follows it in its
+/// line waits until a release comes that knows it. What cannot be read though its version is known is a stranger's, and so
+/// is an answer that does not say to what: they hold up nobody.
+pub(super) fn is_of_newer(message: &Message, error: &InboxError) -> bool {
+    match error {
+        InboxError::Unknown { .. } => !matches!(message.purpose, Purpose::Reply { .. }),
+        InboxError::Unreadable(error) => match error.reason {
+            // There is no version 0.
+            DecodeReason::UnknownVersion { .. } => message.schema_version > 0,
+            DecodeReason::UnknownEvent => true,
+            DecodeReason::UnknownCodec(_) | DecodeReason::Payload(_) => false,
+        },
+        InboxError::Handler(_) => false,
+    }
 }

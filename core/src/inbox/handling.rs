@@ -1,6 +1,6 @@
 //! The handling of one message: its effect, and the note that it was handled, in one unit of work.
 
-use super::faults::{TOO_LARGE, is_of_limits, lacks_knowledge};
+use super::faults::{TOO_LARGE, is_of_limits, is_of_newer, lacks_knowledge};
 use super::held::{self, HeldBy};
 use super::notes::{self as inbox_notes, InboxKeys, Line, Parked, Seen};
 use super::{Inbox, InboxError, InboxOptions, MessageContext, ParkedCause};
@@ -84,8 +84,8 @@ pub(super) enum AttemptError {
     Conflict(String),
     /// The store has failed.
     Store(String),
-    /// It is of no use to try again.
-    Unreadable(String),
+    /// It is of no use to try again; but it may be of a newer release, which another one of this service knows.
+    Unreadable { error: String, is_newer: bool },
     /// The handler has failed.
     Handler(HandlerError),
     /// It is to be parked behind another one, and is too large for that.
@@ -132,7 +132,7 @@ impl<D: Dispatch> Desk<D> {
     pub(super) async fn take(&self, content: &Result<Message, ForeignMessage>) -> Outcome {
         match content {
             Ok(message) => self.handle(message).await,
-            Err(foreign) => self.park_alone(Parked::foreign(foreign), None).await,
+            Err(foreign) => self.park_untried(Parked::foreign(foreign), None).await,
         }
     }
 
@@ -145,17 +145,20 @@ impl<D: Dispatch> Desk<D> {
                     return Outcome::Done;
                 }
                 Ok(Attempted::Aside) => return Outcome::SetAside(TOO_LARGE.to_owned()),
-                Err(AttemptError::Unreadable(error)) => {
-                    let parked = Parked::of(message, ParkedCause::Unread, error, 0);
-                    return self.park_alone(parked, Some(message)).await;
+                Err(AttemptError::Unreadable { error, is_newer }) => {
+                    let mut parked = Parked::of(message, ParkedCause::Unread, error, 0);
+                    if is_newer {
+                        parked = parked.holding(self.dispatch.line(message));
+                    }
+                    return self.park_untried(parked, Some(message)).await;
                 }
                 Err(AttemptError::TooLarge(parked)) => {
-                    return self.park_alone(*parked, Some(message)).await;
+                    return self.park_untried(*parked, Some(message)).await;
                 }
                 Err(AttemptError::Handler(error)) if is_of_limits(&error) => {
                     let (cause, error) = (ParkedCause::Failed, text_of(&error));
                     let parked = Parked::of(message, cause, error, failures + 1);
-                    return self.park_alone(parked, Some(message)).await;
+                    return self.park_untried(parked, Some(message)).await;
                 }
                 Err(AttemptError::Handler(error)) if lacks_knowledge(&error) => {
                     return self
@@ -234,7 +237,7 @@ impl<D: Dispatch> Desk<D> {
                 self.control.back_off(asked, tries.troubles).await;
                 None
             }
-            AttemptError::Unreadable(error) => Some(error.into()),
+            AttemptError::Unreadable { error, .. } => Some(error.into()),
             AttemptError::Handler(error) => Some(error),
             AttemptError::TooLarge(parked) => Some(parked.error.into()),
         }
@@ -322,7 +325,10 @@ impl<D: Dispatch> Desk<D> {
             }
             // Nobody waits for the answer to an event.
             Err(InboxError::Handler(error)) => Err(AttemptError::Handler(unit.explain(error))),
-            Err(error) => Err(AttemptError::Unreadable(text_of(&error))),
+            Err(error) => Err(AttemptError::Unreadable {
+                is_newer: is_of_newer(message, &error),
+                error: text_of(&error),
+            }),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Which messages wait behind one that is parked, and where they stand.
 
+use super::ParkedCause;
 use super::notes::{InboxKeys, Line, Parked};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::metadata::EventId;
@@ -87,16 +88,47 @@ pub(super) async fn release(
     work: &Work,
     unit: &mut UnitOfWork,
     keys: &InboxKeys,
+    number: &str,
     parked: &mut Parked,
 ) -> Result<(), NoteError> {
     if let Some(line) = parked.line() {
         change_line(work, unit, keys, line, -1).await?;
         notes::remove(work, unit, &keys.behind(line, parked.place)).await?;
+        if parked.cause == Some(ParkedCause::Unread) {
+            call_next(work, unit, keys, line, number).await?;
+        }
     } else if let Some(key) = &parked.key {
         change_key(work, unit, keys, key, -1).await?;
     }
     (parked.key, parked.source) = (None, None);
     Ok(())
+}
+
+/// Lets the message behind the first one of a line be looked for, as that one was: nothing of the line has failed, and who
+/// takes it up may be killed before it comes to the next. The line was changed in the unit of work already, so that a
+/// message that comes behind meanwhile lets the commit fail.
+async fn call_next(
+    work: &Work,
+    unit: &mut UnitOfWork,
+    keys: &InboxKeys,
+    line: Line<'_>,
+    first: &str,
+) -> Result<(), NoteError> {
+    let numbers = numbers_of(work, keys, line, 2).await?;
+    let [number, next] = &*numbers else {
+        return Ok(());
+    };
+    if number != first {
+        return Ok(());
+    }
+    let key = keys.parked(next);
+    let next: Option<Parked> = notes::get(work, unit, &key).await?;
+    let Some(mut next) = next.filter(|next| next.cause == Some(ParkedCause::Follows)) else {
+        return Ok(());
+    };
+    next.cause = Some(ParkedCause::Unread);
+    next.error = "what it followed is out of its way, and it is tried next".to_owned();
+    notes::put(work, unit, &key, next).await
 }
 
 /// Takes a message out of what is parked.
@@ -107,19 +139,20 @@ pub(super) async fn unpark(
     number: &str,
     mut parked: Parked,
 ) -> Result<(), NoteError> {
-    release(work, unit, keys, &mut parked).await?;
+    release(work, unit, keys, number, &mut parked).await?;
     notes::remove(work, unit, &keys.parked(number)).await
 }
 
-/// The numbers of all that are parked of a line, in order.
+/// The numbers of what is parked of a line, in order, and at most so many.
 pub(super) async fn numbers_of(
     work: &Work,
     keys: &InboxKeys,
     line: Line<'_>,
+    limit: usize,
 ) -> Result<Vec<String>, NoteError> {
     let prefix = keys.behind_all(line);
     let (mut numbers, mut failed) = (Vec::new(), None);
-    let read = ReadEntries::prefix(prefix.as_bytes());
+    let read = ReadEntries::prefix(prefix.as_bytes()).limit(limit);
     let each = &mut |key: &[u8], note: &[u8]| {
         let (key, note) = (String::from_utf8_lossy(key), String::from_utf8_lossy(note));
         match notes::read::<Behind>(&key, &note) {

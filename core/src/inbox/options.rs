@@ -38,8 +38,11 @@ impl InboxOptions {
     ///
     /// - One that cannot be read is parked in any case, and holds up nobody; so is one with an id that cannot be: empty, too
     ///   long, or with U+0000.
-    /// - One whose handler fails because this release cannot read what is stored is not tried again. It is parked rather than
-    ///   skipped: a release that can read it takes it up, with what is parked behind it.
+    /// - One that only a newer release may know is parked in any case, and so is what follows it of its source and key: one of
+    ///   a newer version, and one that came as the queue asked for it and that has no handler here. One whose handler fails
+    ///   because this release cannot read what is stored is not tried again, and parked so rather than skipped. A release that
+    ///   knows them takes them up, with what is parked behind. If none will come, as a handler was given up for good, evict
+    ///   the message: what is behind it is handled then.
     /// - While it is tried again, later messages of its key wait, whoever has sent them. Once it is parked, those of its
     ///   own source are parked behind it, and those of others go on.
     /// - One that is too large to be parked is set aside at the bus. Its place is kept here, so that it is not overtaken.

@@ -15,7 +15,8 @@ pub enum ParkedCause {
     /// It follows one that is parked, and was not tried.
     Follows,
     /// This release cannot read it, has no handler for it, or cannot read what its handler needs: a newer version, an
-    /// unknown name. A release that knows it handles it without being asked; each that starts tries once.
+    /// unknown name; or it follows such a one that is out of its way now. A release that knows it handles it without being
+    /// asked, and what follows it; each that starts tries once.
     Unread,
     /// It is no message of Midgard's.
     Foreign,
@@ -49,8 +50,9 @@ pub struct ParkedMessage {
     pub content: Result<Message, ForeignMessage>,
     /// Why it is parked, in one word.
     pub cause: ParkedCause,
-    /// Whether later messages of its source with its key are parked behind it, so that they stay in order. What cannot be
-    /// read is in nobody's way.
+    /// Whether later messages of its source with its key are parked behind it, so that they stay in order. They do behind
+    /// one that a newer release may know, of a version or a name that this one does not; what cannot be read at all, or
+    /// breaks a limit, is in nobody's way.
     pub holds_key: bool,
     /// Why it is parked, as of its last try.
     pub error: String,

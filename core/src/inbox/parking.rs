@@ -43,7 +43,7 @@ impl<D: Dispatch> Desk<D> {
     }
 
     /// Parks what its handler is not tried on again.
-    pub(super) async fn park_alone(&self, parked: Parked, message: Option<&Message>) -> Outcome {
+    pub(super) async fn park_untried(&self, parked: Parked, message: Option<&Message>) -> Outcome {
         let (inbox, error) = (self.dispatch.queue(), parked.error.as_str());
         tracing::warn!(inbox, error, "message parked");
         self.write_down(Fate::Park(parked), message).await
@@ -147,14 +147,14 @@ impl<D: Dispatch> Desk<D> {
         let Some(mut parked) = known else {
             return Ok(true);
         };
+        if !failed.is_in_the_way {
+            // It was parked behind another one, unread: from here on it is in nobody's way.
+            held::release(&self.work, &mut unit, &self.keys, number, &mut parked).await?;
+        }
         parked.cause = failed.cause;
         parked.error = shortened(failed.error);
         parked.failures += failed.failures;
         parked.tried = Timestamp::now().as_micros();
-        if !failed.is_in_the_way {
-            // It was parked behind another one, unread: from here on it is in nobody's way.
-            held::release(&self.work, &mut unit, &self.keys, &mut parked).await?;
-        }
         notes::put(&self.work, &mut unit, &key, parked).await?;
         unit.commit().await?;
         Ok(!failed.is_in_the_way)
@@ -243,7 +243,9 @@ impl Failed {
                 (ParkedCause::Unread, text_of(&error), 1, true)
             }
             AttemptError::Handler(error) => (ParkedCause::Failed, text_of(&error), 1, true),
-            AttemptError::Unreadable(error) => (ParkedCause::Unread, error, 0, false),
+            AttemptError::Unreadable { error, is_newer } => {
+                (ParkedCause::Unread, error, 0, is_newer)
+            }
             other => return Err(other),
         };
         Ok(Failed {

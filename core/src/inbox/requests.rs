@@ -138,8 +138,8 @@ impl<D: Dispatch> Desk<D> {
             return Ok(true);
         };
         if let Some(line) = parked.line() {
-            let numbers = held::numbers_of(&self.work, &self.keys, line).await?;
-            return Ok(numbers.first() == Some(&asked.number));
+            let first = held::numbers_of(&self.work, &self.keys, line, 1).await?;
+            return Ok(first.first() == Some(&asked.number));
         }
         let Ok(message) = parked.content() else {
             return Ok(true);
@@ -158,7 +158,7 @@ impl<D: Dispatch> Desk<D> {
             return Ok(Vec::new());
         };
         if let Some(line) = parked.line() {
-            return held::numbers_of(&self.work, &self.keys, line).await;
+            return held::numbers_of(&self.work, &self.keys, line, usize::MAX).await;
         }
         match &parked.key {
             Some(key) => self.numbers_of_key(key).await,

@@ -1,12 +1,14 @@
 //! What one release of a service parks because it does not know it, and another release knows.
 
-use super::kit::{Count, Counted, Noted, Scene, Told, notes, parking, publish, start, told};
+use super::kit::{
+    Count, Counted, Feed, Noted, Running, Scene, Told, notes, parking, publish, start, told,
+};
 use midgard::bus::{Message, Purpose};
 use midgard::store::EntryWrite;
 use midgard::{
-    Event, ExpectedVersion, FailurePolicy, Handle, HandlerError, Inbox, InboxOptions, MemoryStore,
-    MessageContext, Midgard, NewEvent, ParkedCause, RemoteCommand, Store as _, StreamName,
-    Subscribe, block_on,
+    ConsumerState, Event, ExpectedVersion, FailurePolicy, Handle, HandlerError, Inbox,
+    InboxOptions, MemoryStore, MessageContext, Midgard, NewEvent, ParkedCause, RemoteCommand,
+    Store as _, StreamName, Subscribe, block_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,9 +47,17 @@ impl From<Count> for Recount {
     }
 }
 
+/// Only the new release asks for it.
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "retracted")]
+struct Retracted {
+    key: String,
+    number: u64,
+}
+
 /// The new release of the service. What is in the streams is no riddle to it.
 #[derive(Inbox)]
-#[inbox(name = "service", events(Retold), commands(Recount))]
+#[inbox(name = "service", events(Retold, Retracted), commands(Recount))]
 struct NewService;
 
 fn note(key: &str, number: u64, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {
@@ -62,6 +72,16 @@ impl Subscribe<Retold> for NewService {
         context: &mut MessageContext<'_>,
     ) -> Result<(), HandlerError> {
         note(&told.key, told.number, context)
+    }
+}
+
+impl Subscribe<Retracted> for NewService {
+    async fn receive(
+        &self,
+        retracted: Retracted,
+        context: &mut MessageContext<'_>,
+    ) -> Result<(), HandlerError> {
+        note(&retracted.key, retracted.number, context)
     }
 }
 
@@ -133,7 +153,7 @@ fn written(scene: &Scene<MemoryStore>, key: &str) -> Vec<u64> {
     numbers
 }
 
-fn causes(running: &super::kit::Running) -> Vec<(ParkedCause, bool)> {
+fn causes(running: &Running) -> Vec<(ParkedCause, bool)> {
     let parked = block_on(running.handle.parked_messages("service")).unwrap();
     let parked = parked.iter();
     parked.map(|one| (one.cause, one.holds_key)).collect()
@@ -144,11 +164,15 @@ fn newer_versions_that_the_old_release_parked_are_handled_by_the_new_one_however
     let scene = Scene::<MemoryStore>::new();
     let running = start(old(&scene));
     publish(&scene.bus, &[retold("ann", 1), recount("bob", 2)]);
-    // Nobody waits for what only others can do.
-    publish(&scene.bus, &[told("ann", 3)]);
-    assert_eq!(causes(&running), [(ParkedCause::Unread, false); 2]);
+    // It waits for its turn, and others do not.
+    publish(&scene.bus, &[told("ann", 3), told("cid", 4)]);
+    let unread = (ParkedCause::Unread, true);
+    assert_eq!(
+        causes(&running),
+        [unread, unread, (ParkedCause::Follows, true)]
+    );
     running.stop().unwrap();
-    assert_eq!(written(&scene, "ann"), [3]);
+    assert_eq!(written(&scene, "cid"), [4]);
     // Days later.
     let prefix = "inbox/service/parked/";
     for (number, note) in notes(&scene.store, prefix) {
@@ -164,9 +188,9 @@ fn newer_versions_that_the_old_release_parked_are_handled_by_the_new_one_however
     }
     let running = start(new(&scene));
     running.wait_until("service", |status| {
-        status.handled == 2 && status.parked == 0
+        status.handled == 3 && status.parked == 0
     });
-    assert_eq!(written(&scene, "ann"), [3, 1]);
+    assert_eq!(written(&scene, "ann"), [1, 3]);
     assert_eq!(written(&scene, "bob"), [2]);
     running.stop().unwrap();
 }
@@ -214,6 +238,7 @@ fn what_the_old_release_cannot_read_is_not_skipped_whatever_the_policy() {
 fn both_releases_at_once_hand_to_each_other_what_only_one_knows() {
     let scene = Scene::<MemoryStore>::new();
     let old = start(old(&scene));
+    old.wait_until("service", |status| status.state == ConsumerState::Live);
     // It stands by, as the old one is at work.
     let new = start(new(&scene));
     publish(&scene.bus, &[retold("ann", 1), told("bob", 2)]);
@@ -229,12 +254,18 @@ fn both_releases_at_once_hand_to_each_other_what_only_one_knows() {
 }
 
 #[test]
-fn what_is_parked_behind_a_failure_is_taken_up_once_that_is_out_of_the_way() {
+fn what_an_earlier_release_parked_alone_is_taken_up_once_a_failure_is_out_of_its_way() {
     let scene = Scene::<MemoryStore>::new();
-    // The old release cannot read it; a later one of its key fails.
-    let running = start(old(&scene));
-    publish(&scene.bus, &[retold("ann", 1)]);
-    running.stop().unwrap();
+    // It could not be read, and let later ones pass.
+    let message = serde_json::to_string(&retold("ann", 1).to_json()).unwrap();
+    let note = format!(
+        r#"{{"format":1,"message":{message},"attributes":[],"data":"","key":null,"place":0,"error":"it cannot be read","failures":0,"parked":1700000000000000,"tried":1700000000000000}}"#
+    );
+    let key = "inbox/service/parked/0190163d-8694-739b-aea5-966c26f8ad91";
+    let mut write = EntryWrite::new();
+    write.set(key.into(), Some(note.into_bytes()));
+    block_on(scene.store.write_entries(write)).unwrap();
+    // A later one of its key fails.
     scene.script.fail(2, 1);
     let running = start(old(&scene));
     publish(&scene.bus, &[told("ann", 2)]);
@@ -247,5 +278,98 @@ fn what_is_parked_behind_a_failure_is_taken_up_once_that_is_out_of_the_way() {
     block_on(running.handle.retry_message("service", &number)).unwrap();
     running.wait_until("service", |status| status.parked == 0);
     assert_eq!(written(&scene, "ann"), [2, 1]);
+    running.stop().unwrap();
+}
+
+/// The old release, with what still waits in its queue from when the new one asked for it.
+fn old_after_new(scene: &Scene<MemoryStore>, messages: &[Message]) -> Running {
+    let feed = Feed::default();
+    feed.put(messages.iter().cloned().map(Ok));
+    let service = super::kit::Service(scene.script.clone());
+    let midgard = Midgard::new(scene.store.clone())
+        .inbox_with(service, feed.clone(), parking())
+        .outbox_elsewhere();
+    let running = start(midgard);
+    for message in messages {
+        feed.wait_for_acknowledged(&message.id);
+    }
+    running
+}
+
+fn retracted(key: &str, number: u64) -> Message {
+    let retracted = Retracted {
+        key: key.to_owned(),
+        number,
+    };
+    let data = serde_json::to_vec(&retracted).unwrap();
+    let told = told(key, number);
+    Message::event(told.source, Retracted::NAME, 1, data)
+        .with_id(told.id)
+        .with_key(key)
+}
+
+#[test]
+fn an_event_that_the_old_release_has_no_handler_for_is_not_overtaken_by_its_key() {
+    let scene = Scene::<MemoryStore>::new();
+    let messages = [
+        told("ann", 1),
+        retracted("ann", 2),
+        told("ann", 3),
+        told("bob", 4),
+        retracted("ann", 5),
+    ];
+    let running = old_after_new(&scene, &messages);
+    let follows = (ParkedCause::Follows, true);
+    assert_eq!(
+        causes(&running),
+        [(ParkedCause::Unread, true), follows, follows]
+    );
+    // Who asks for it where it is not known changes nothing.
+    let number = running.parked()[0].0.clone();
+    block_on(running.handle.retry_message("service", &number)).unwrap();
+    running.stop().unwrap();
+    assert_eq!(written(&scene, "bob"), [4]);
+    let running = start(new(&scene));
+    running.wait_until("service", |status| status.parked == 0);
+    publish(&scene.bus, &[told("ann", 6)]);
+    assert_eq!(written(&scene, "ann"), [1, 2, 3, 5, 6]);
+    running.stop().unwrap();
+    assert!(notes(&scene.store, "inbox/service/held/").is_empty());
+    assert!(notes(&scene.store, "inbox/service/behind/").is_empty());
+}
+
+#[test]
+fn of_what_cannot_be_read_a_newer_version_alone_holds_up_its_key_and_that_of_its_source_alone() {
+    let scene = Scene::<MemoryStore>::new();
+    let mut broken = told("ann", 1);
+    broken.data = b"{".to_vec();
+    let mut unversioned = told("ann", 2);
+    unversioned.schema_version = 0;
+    let mut forged = retold("ann", 3);
+    forged.source = "stranger".to_owned();
+    let running = old_after_new(&scene, &[broken, unversioned, forged, told("ann", 4)]);
+    let alone = (ParkedCause::Unread, false);
+    assert_eq!(
+        causes(&running),
+        [alone, alone, (ParkedCause::Unread, true)]
+    );
+    assert_eq!(written(&scene, "ann"), [4]);
+    running.stop().unwrap();
+}
+
+#[test]
+fn what_follows_one_that_no_release_knows_is_handled_without_being_asked_once_that_is_evicted() {
+    let scene = Scene::<MemoryStore>::new();
+    let messages = [retracted("ann", 1), told("ann", 2), told("ann", 3)];
+    let running = old_after_new(&scene, &messages);
+    let number = running.parked()[0].0.clone();
+    block_on(running.handle.evict_message("service", &number)).unwrap();
+    running.wait_until("service", |status| status.parked == 2);
+    // It may be killed here: whoever comes next goes on.
+    running.stop().unwrap();
+    let running = start(old(&scene));
+    running.wait_until("service", |status| status.parked == 0);
+    publish(&scene.bus, &[told("ann", 4)]);
+    assert_eq!(written(&scene, "ann"), [2, 3, 4]);
     running.stop().unwrap();
 }

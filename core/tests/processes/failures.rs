@@ -368,40 +368,46 @@ fn answers_of_strangers_are_in_the_way_of_no_process_that_begins_later() {
 }
 
 #[test]
-fn an_answer_that_this_release_cannot_read_is_kept_for_one_that_can_and_holds_up_no_other() {
+fn an_answer_that_this_release_cannot_read_is_kept_for_one_that_can_and_holds_up_its_process_alone()
+{
     let store = MemoryStore::new();
     let bus = InProcessBus::new();
     tell(&store, "a", [Do::Send("k".into(), vec![1, 2])]);
+    tell(&store, "b", [Do::Send("k".into(), vec![2])]);
     let running = start(scripts(&store, bus.clone()));
     let queue = Queue::new("clerk", [Topic::command("clerk", "clerk.note")]);
     let commands = block_on(async {
         let mut deliveries = bus.subscribe(&queue).await.unwrap();
         let mut commands = Vec::new();
-        for _ in 0..2 {
+        for _ in 0..3 {
             let received = deliveries.next().await.unwrap();
             commands.push(received.content.clone().unwrap().id);
             received.acknowledge().await.unwrap();
         }
         commands
     });
-    let answer = |command: &str, version: u32| {
+    let answer = |process: &str, index: usize, version: u32| {
         let purpose = Purpose::Reply {
             to: "script".to_owned(),
         };
         let data = br#"{"sum":9}"#.to_vec();
-        let mut message = Message::new(purpose, "clerk", "clerk.noted", version, data);
-        message.subject = Some("script-a".to_owned());
-        message.key = "script-a".to_owned();
-        message.causation_id = Some(command.parse().unwrap());
+        let message = Message::new(purpose, "clerk", "clerk.noted", version, data);
+        let mut message = message.with_subject(process).with_key(process);
+        message.causation_id = Some(commands[index].parse().unwrap());
         message
     };
-    block_on(bus.publish(&[answer(&commands[0], 7), answer(&commands[1], 1)])).unwrap();
-    until_lines(&store, "a", &["2 noted, 9 in all"]);
+    let answers = [
+        answer("script-a", 0, 7),
+        answer("script-a", 1, 1),
+        answer("script-b", 2, 1),
+    ];
+    block_on(bus.publish(&answers)).unwrap();
+    until_lines(&store, "b", &["2 noted, 9 in all"]);
     let parked = block_on(running.handle.parked_messages("script replies")).unwrap();
-    assert_eq!(parked.len(), 1);
+    let causes: Vec<_> = parked.iter().map(|parked| parked.cause).collect();
     assert_eq!(
-        (parked[0].cause, parked[0].holds_key),
-        (midgard::ParkedCause::Unread, false)
+        causes,
+        [midgard::ParkedCause::Unread, midgard::ParkedCause::Follows]
     );
     assert!(parked[0].error.contains("versions 1 to 1"), "{}", parked[0]);
     running.stop();

@@ -1,5 +1,6 @@
 //! Process managers: sagas over two services, their deadlines, their failures, and what they write down.
 
+mod answers;
 mod chaos;
 mod deadlines;
 mod failures;
