@@ -62,7 +62,8 @@
 //!   letters then.
 //! - When a message cannot be set aside, its receiver begins anew, with growing waits, and is given it again.
 //! - When a queue is declared for the first time, that takes 3.5 s: as long as a broker of RabbitMQ 3 may take until the new
-//!   queue would survive a crash.
+//!   queue would survive a crash. A broker that is killed before may keep a queue without a leader, which takes and gives nothing
+//!   any more (its log says "leader not known"): delete it with `rabbitmqctl delete_queue`, and its receiver makes it again.
 //!
 //! Not promised: order around the first message that the broker refuses to take (`nack`, as a policy with `max-length`
 //! and `reject-publish` makes it do; from then on messages are sent one by one for a while), and *one at work* while nodes of a cluster cannot see each other.

@@ -94,6 +94,9 @@ impl<P: ProcessManager> Reactions<P> {
 
     /// Sets a deadline: unless it is cancelled before, [`Expire`](super::Expire) is called once this time has passed, also
     /// when the program was not running then. A deadline of the same name that was set before is replaced.
+    ///
+    /// The time passes by the wall clock of whoever runs the process manager. Where that is set ahead, a deadline fires earlier
+    /// by as much, and all that it has passed fire at once; where it is set back, later.
     pub fn remind<D: Event>(&mut self, after: Duration, deadline: &D)
     where
         P: Schedules<D>,
