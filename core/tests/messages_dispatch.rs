@@ -322,9 +322,9 @@ fn what_cannot_be_read_is_said_with_its_version() {
     unknown.schema_version = 3;
     let (lines, _, parked) = handled::<0>(&[
         placed.with_key("a"),
-        newer.with_key("a"),
-        older.with_key("a"),
-        unknown.with_key("a"),
+        newer.with_key("b"),
+        older.with_key("c"),
+        unknown.with_key("d"),
     ]);
     assert_eq!(lines, [""; 0]);
     let said = [
@@ -334,8 +334,9 @@ fn what_cannot_be_read_is_said_with_its_version() {
         "\"credit.reserve\" version 3, cannot be read: this program knows versions 1 to 2",
     ];
     assert_eq!(parked.len(), said.len(), "{parked:?}");
-    for (error, said) in parked.iter().zip(said) {
-        assert!(error.contains(said), "{error}");
+    for said in said {
+        let is_said = parked.iter().any(|error| error.contains(said));
+        assert!(is_said, "{said}: {parked:?}");
     }
 }
 
