@@ -4,8 +4,9 @@
 #[allow(dead_code)]
 mod shop;
 
+use midgard::event::RecordedEventRef;
 use midgard::testing::{GivenProcess, given_process};
-use midgard::{Done, Event, ProcessManager, React, Reactions, RecordedEventRef};
+use midgard::{Done, Event, ProcessManager, React, Reactions};
 use serde::{Deserialize, Serialize};
 use shop::{
     CancelOrder, ConfirmOrder, CreditLate, CreditReserved, NoteLateGrant, Order, OrderCancelled,

@@ -3,11 +3,14 @@
 mod common;
 
 use common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
+use midgard::consumer::{FailurePolicy, RunError};
+use midgard::event::NewEvent;
 use midgard::projection::{Generation, ViewStore};
+use midgard::store::{Append, ExpectedVersion};
+use midgard::view::{Live, LiveError, Select};
 use midgard::{
-    Append, Context, EventSet, ExpectedVersion, FailurePolicy, HandlerError, Live, LiveError,
-    MemoryStore, Midgard, NewEvent, Project, Projection, RunError, Select, Store, StreamName, View,
-    ViewKey, Views, block_on,
+    Context, EventSet, HandlerError, MemoryStore, Midgard, Project, Projection, Store, StreamName,
+    View, ViewKey, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -365,7 +368,7 @@ impl Project<Deposited> for SumOfDeposits {
 fn rows_and_checkpoint_may_be_in_a_store_of_ones_own() {
     let (store, sum) = (accounts(), Sum::default());
     let run = |refuses| {
-        let options = midgard::ConsumerOptions::new().on_failure(FailurePolicy::retry(0));
+        let options = midgard::consumer::ConsumerOptions::new().on_failure(FailurePolicy::retry(0));
         let projection = SumOfDeposits { refuses };
         let midgard = Midgard::new(store.clone());
         block_on(

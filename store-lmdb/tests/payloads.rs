@@ -4,7 +4,9 @@
 mod common;
 
 use common::{read_log, read_stream, stream};
-use midgard::{Append, ExpectedVersion, NewEvent, ReadLog, Store, Version, block_on};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion, ReadLog};
+use midgard::{Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
 use std::ops::ControlFlow;

@@ -13,9 +13,8 @@ mod shop;
 use common::child_directory;
 use kit::{Process, Random, end_when_left_alone, open};
 use midgard::bus::InProcessBus;
-use midgard::{
-    ConsumerOptions, FailurePolicy, Midgard, MidgardHandle, Outbox, Processes, Repository, block_on,
-};
+use midgard::consumer::{ConsumerOptions, FailurePolicy};
+use midgard::{Midgard, MidgardHandle, Outbox, Processes, Repository, block_on};
 use midgard_store_lmdb::LmdbStore;
 use shop::{CancelOrder, Customers, Fate, Order, Placement, fates, place};
 use std::path::Path;

@@ -5,12 +5,12 @@
 //! are buses over a broker; [`InProcessBus`] is one for services of one process. [`DynBus`] is any of them behind one
 //! type.
 //!
-//! Programs seldom call these: an [outbox](crate::Outbox) publishes what the log says, and an [inbox](crate::Inbox)
+//! Programs seldom call these: an [outbox](crate::outbox::Outbox) publishes what the log says, and an [inbox](crate::inbox::Inbox)
 //! hands over what is received. The [guide](crate#between-services) shows both.
 //!
 //! # What every bus promises
 //!
-//! `midgard::testing::bus_contract!` runs all of this against a bus.
+//! `midgard_contract::bus_contract!` runs all of this against a bus.
 //!
 //! 1. **At least once.** A message that was published, and confirmed, is delivered to every queue that asks for its
 //!    [topic](Message::topic), again and again until it is acknowledged or set aside: also when the receiver is

@@ -2,10 +2,10 @@
 
 use crate::aggregate::{Aggregate, Command};
 use crate::bus::Message;
+use crate::consumer::HandlerError;
+use crate::event::metadata::Metadata;
+use crate::event::record::NewEvent;
 use crate::event::{Event, EventSet};
-use crate::metadata::Metadata;
-use crate::projection::HandlerError;
-use crate::record::NewEvent;
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use crate::unit_of_work::UnitOfWork;
@@ -15,7 +15,7 @@ use std::fmt::{self, Display};
 /// the message.
 ///
 /// Nothing of it is stored before the handler has returned; if it fails, nothing is. Work elsewhere, such as a mail,
-/// belongs in a [subscription](crate::Subscription) to what was stored.
+/// belongs in a [subscription](crate::subscription::Subscription) to what was stored.
 pub struct MessageContext<'a> {
     message: &'a Message,
     metadata: Metadata,
@@ -51,7 +51,7 @@ impl<'a> MessageContext<'a> {
     /// handled; they carry its correlation on. Returns the state after it.
     ///
     /// # Errors
-    /// A command that is rejected is [`Refused`](crate::Refused), with the text of its error; else, when the aggregate
+    /// A command that is rejected is [`Refused`](crate::command::Refused), with the text of its error; else, when the aggregate
     /// cannot be loaded.
     pub async fn execute<A, C>(&mut self, id: &A::Id, command: &C) -> Result<&A, HandlerError>
     where
@@ -79,7 +79,7 @@ impl<'a> MessageContext<'a> {
     }
 
     #[doc(hidden)]
-    pub fn __reply<R: Event>(&mut self, reply: &R) -> Result<(), crate::EncodeError> {
+    pub fn __reply<R: Event>(&mut self, reply: &R) -> Result<(), crate::event::codec::EncodeError> {
         self.reply = Some(NewEvent::encode(reply)?);
         Ok(())
     }

@@ -2,10 +2,10 @@
 
 use super::{ProcessManager, Replies};
 use crate::bus::{Queue, Subscriber};
+use crate::consumer::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::inbox::{Desk, InboxOptions, receive};
 use crate::runner::{Declaration, Running, declaration};
-use crate::subscription::StartFrom;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl<P: ProcessManager> Processes<P> {
     }
 
     /// The bus over which answers come to the commands that they send. The commands leave by the
-    /// [outbox](crate::Outbox).
+    /// [outbox](crate::outbox::Outbox).
     pub fn replies_from(mut self, bus: impl Subscriber) -> Self {
         let bus = Arc::new(bus);
         let declared = bus.clone();

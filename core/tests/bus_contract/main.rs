@@ -7,11 +7,11 @@ mod in_process;
 mod plain {
     use super::in_process::InProcess;
 
-    midgard::testing::bus_contract!(InProcess<midgard::bus::InProcessBus>);
+    midgard_contract::bus_contract!(InProcess<midgard::bus::InProcessBus>);
 }
 
 mod picked_at_run_time {
     use super::in_process::InProcess;
 
-    midgard::testing::bus_contract!(InProcess<midgard::bus::DynBus>);
+    midgard_contract::bus_contract!(InProcess<midgard::bus::DynBus>);
 }

@@ -3,8 +3,8 @@
 use crate::kit::Random;
 use crate::values::Kept;
 use midgard::bus::{Message, Purpose};
+use midgard::projection::ViewDefinition;
 use midgard::projection::{Generation, ViewStore as _};
-use midgard::view::ViewDefinition;
 use midgard::{MemoryStore, RemoteCommand, View, Views, block_on};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,10 @@ fn rows_come_back() {
         views.commit(transaction).await
     })
     .unwrap();
-    assert_eq!(views.select::<Row>(midgard::Select::all()).unwrap(), rows);
+    assert_eq!(
+        views.select::<Row>(midgard::view::Select::all()).unwrap(),
+        rows
+    );
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, RemoteCommand)]

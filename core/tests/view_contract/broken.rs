@@ -1,10 +1,12 @@
 //! Embedded views, broken on purpose, each in one way.
 
 use super::memory::Memory;
-use midgard::ViewStore;
+use midgard::Views;
 use midgard::projection::Generation;
-use midgard::testing::ViewFixture;
-use midgard::view::{ViewDefinition, ViewError, ViewTransaction, Views};
+use midgard::projection::ViewDefinition;
+use midgard::projection::ViewStore;
+use midgard::view::{ViewError, ViewTransaction};
+use midgard_contract::ViewFixture;
 use std::future::poll_fn;
 use std::sync::Mutex;
 use std::task::Poll;

@@ -1,8 +1,10 @@
 //! What the tests share: a view with an index of every kind, and a table to write it to.
 
+use midgard::projection::ViewDefinition;
 use midgard::projection::{Generation, ViewStore as _};
-use midgard::view::{ViewDefinition, ViewTransaction};
-use midgard::{MemoryStore, Select, View, ViewError, ViewKey, Views, block_on};
+use midgard::view::ViewTransaction;
+use midgard::view::{Select, ViewError};
+use midgard::{MemoryStore, View, ViewKey, Views, block_on};
 use serde::{Deserialize, Serialize};
 
 #[derive(

@@ -2,8 +2,9 @@
 
 use super::kit::Tables;
 use midgard::projection::ViewStore as _;
+use midgard::view::ViewError;
 use midgard::view::{Select, ViewTransaction};
-use midgard::{View, ViewError, ViewKey, block_on};
+use midgard::{View, ViewKey, block_on};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,8 +1,8 @@
 //! Where the views are: a SQLite database.
 
 use super::error::{SqlError, is_busy};
-use midgard::ViewStore;
 use midgard::projection::Generation;
+use midgard::projection::ViewStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Sqlite};
 use std::path::{Path, PathBuf};
