@@ -243,7 +243,7 @@
 //! of a text or a tuple.
 //!
 //! A [snapshot](Views::snapshot) shows several views as they were at one moment, and tells
-//! [up to where](ViewSnapshot::position_of) the log shows in them. [`Select`] has filters, limits,
+//! [up to where](ViewSnapshot::place_of) the log shows in them. [`Select`] has filters, limits,
 //! and pages that go on from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, tells the
 //! event's stream and metadata, and does things [after the commit](Context::after_commit).
 //!
@@ -282,7 +282,7 @@
 //! # let append = Append::to(StreamName::new("order-1")?, ExpectedVersion::NoStream, [order]);
 //! let appended = store.append(append).await?;
 //! // Read your own writes: after this, the order is handled, wherever the consumer runs.
-//! handle.wait_for("mailer", appended.position, Duration::from_secs(5)).await?;
+//! handle.wait_for("mailer", appended.place(), Duration::from_secs(5)).await?;
 //! println!("{}", handle.status_of("mailer")?); // subscription mailer: live, at 1 of 1
 //!
 //! handle.stop(); // or `drain`, which handles first what the log has now
@@ -429,7 +429,7 @@
 //! let picked = console.ask(&Pick { parcel: 8, items: 1 }, Duration::from_secs(5)).await?;
 //! assert_eq!(picked.shelf, "A3");
 //!
-//! # of_shipping.wait_for("picking", Some(midgard::Position::FIRST), Duration::from_secs(5)).await?;
+//! # of_shipping.wait_for("picking", midgard::Place::main(midgard::Position::FIRST), Duration::from_secs(5)).await?;
 //! for process in of_shipping.stuck_processes("picking", Duration::from_secs(3600)).await? {
 //!     println!("{process}"); // 7: since .., last .., waits for stock.pick
 //! }
@@ -490,6 +490,7 @@ mod process_mark;
 pub mod projection;
 pub mod repository;
 mod runner;
+mod serde_as_text;
 pub mod store;
 mod stream_name;
 mod subscription;
@@ -513,7 +514,7 @@ pub use event::metadata::{EventId, Metadata};
 pub use inbox::context::MessageContext;
 pub use inbox::definition::{Handle, Inbox, Subscribe};
 pub use outbox::definition::Outbox;
-pub use place::{LogId, Position, Version};
+pub use place::{LogId, Place, Position, Version};
 pub use process::definition::{Expire, ProcessManager, React, Resolve};
 pub use process::options::Processes;
 pub use process::reactions::Reactions;

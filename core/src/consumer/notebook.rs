@@ -5,7 +5,7 @@ use super::dead_letter::DeadLetter;
 use super::handler::{Handler, TransactionOf};
 use super::notes::{self, Checkpoint, Keys, Letter, NoteError, Request, backend};
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 
 /// The notes of a consumer, by its handler.
 pub(crate) struct NotebookOf<H> {
@@ -34,10 +34,10 @@ impl<H: Handler> NotebookOf<H> {
         }
     }
 
-    /// Lists what is parked after a position, in the order of the log, and at most `limit`.
+    /// Lists what is parked after a place, in the order of the log, and at most `limit`.
     pub(crate) async fn dead_letters(
         &self,
-        after: Position,
+        after: Place,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, NoteError> {
         let mut transaction = self.begin_read().await?;
@@ -45,7 +45,7 @@ impl<H: Handler> NotebookOf<H> {
             return Ok(Vec::new());
         };
         let prefix = self.keys.letters(seen.generation);
-        let after = self.keys.letter(seen.generation, LogId::MAIN, after);
+        let after = self.keys.letter(seen.generation, after);
         let notes = self.handler.notes();
         let page = notes.list_page(&mut transaction, &prefix, &after, limit);
         let page = page.await.map_err(backend)?;
@@ -56,17 +56,15 @@ impl<H: Handler> NotebookOf<H> {
         letters.collect()
     }
 
-    /// Reads up to where all of it was written down as handled; `None` when it has not begun.
-    pub(crate) async fn checkpoint(&self) -> Result<Option<Position>, NoteError> {
+    /// Reads up to where all of a log was written down as handled; `None` when it has not begun.
+    pub(crate) async fn checkpoint(&self, log: LogId) -> Result<Option<Position>, NoteError> {
         let mut transaction = self.begin_read().await?;
         let Some(seen) = self.seen(&mut transaction).await? else {
             return Ok(None);
         };
         let mut lowest = Position::MAX;
         for partition in 0..seen.partitions {
-            let key = self
-                .keys
-                .checkpoint(seen.generation, LogId::MAIN, partition);
+            let key = self.keys.checkpoint(seen.generation, log, partition);
             let checkpoint = notes::get(self.handler.notes(), &mut transaction, &key).await?;
             let position = checkpoint.map_or(Position(seen.start), |at: Checkpoint| at.handled());
             lowest = lowest.min(position);
@@ -74,11 +72,11 @@ impl<H: Handler> NotebookOf<H> {
         Ok(Some(lowest))
     }
 
-    /// Leaves requests about what is parked at these positions: to give it up, or to retry its sequence. Returns how many of
+    /// Leaves requests about what is parked at these places: to give it up, or to retry its sequence. Returns how many of
     /// them there are.
     pub(crate) async fn ask(
         &self,
-        positions: &[Position],
+        places: &[Place],
         is_eviction: bool,
     ) -> Result<usize, NoteError> {
         let (mut transaction, notes) = (self.begin().await?, self.handler.notes());
@@ -86,14 +84,13 @@ impl<H: Handler> NotebookOf<H> {
             return Ok(0);
         };
         let mut asked = 0;
-        for position in positions {
-            let key = self.keys.letter(seen.generation, LogId::MAIN, *position);
+        for place in places {
+            let key = self.keys.letter(seen.generation, *place);
             let letter: Option<Letter> = notes::get(notes, &mut transaction, &key).await?;
             let Some(Letter { log, position, .. }) = letter else {
                 continue;
             };
-            let place = (LogId(log), Position(position));
-            let key = self.keys.request(seen.generation, place.0, place.1);
+            let key = self.keys.request(seen.generation, *place);
             let request = Request {
                 log,
                 position,

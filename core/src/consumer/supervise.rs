@@ -13,7 +13,7 @@ use crate::consumer::status::{ConsumerKind, ConsumerState, Progress};
 use crate::consumer::track::{CONFLICTS, Ended, Surroundings, TROUBLES, Track, Trouble};
 use crate::event::metadata::EventId;
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 use crate::store::Store;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -45,10 +45,10 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
             Ended::Stopped => break,
             Ended::Replan | Ended::Reached => {}
             Ended::Failed {
-                position,
+                place,
                 failures,
                 message,
-            } => failed(&control, &progress, position, failures, message).await?,
+            } => failed(&control, &progress, place, failures, message).await?,
         }
     }
     progress.set_state(ConsumerState::Stopped);
@@ -117,7 +117,7 @@ pub(crate) async fn run_track<S: Store, H: Handler>(
     let (control, progress) = (around.control, around.progress);
     if control.mode() != Mode::Run && *panics > PANICS {
         return Ended::Failed {
-            position: None,
+            place: None,
             failures: *panics,
             message,
         };
@@ -131,11 +131,11 @@ pub(crate) async fn run_track<S: Store, H: Handler>(
 pub(crate) async fn failed(
     control: &Control,
     progress: &Progress,
-    position: Option<Position>,
+    place: Option<Place>,
     failures: u32,
     message: String,
 ) -> Result<(), RunError> {
-    progress.failed(ConsumerState::Failed, position, failures, message.clone());
+    progress.failed(ConsumerState::Failed, place, failures, message.clone());
     loop {
         let asked = control.asked();
         if progress.take_restart() {
@@ -146,7 +146,7 @@ pub(crate) async fn failed(
             return Err(RunError::Failed {
                 kind: status.kind,
                 name: status.name,
-                position,
+                place,
                 message,
             });
         }
@@ -253,6 +253,7 @@ async fn first_plan<S: Store, H: Continuous>(
 fn plan(about: &AboutSubscription, text: Option<String>) -> Plan {
     Plan {
         generation: 0,
+        log: LogId::MAIN,
         partitions: about.partitions,
         replaces: None,
         is_beside: false,
@@ -281,7 +282,7 @@ async fn end_in_standby<S: Store, H: Continuous>(
 ) -> Result<Option<Plan>, RunError> {
     let (control, progress) = (around.control, around.progress);
     let end = around.store.last_position(LogId::MAIN).await;
-    let reached = notebook.checkpoint().await;
+    let reached = notebook.checkpoint(LogId::MAIN).await;
     if let (Ok(end), Ok(Some(reached))) = (end, reached)
         && reached >= end
     {

@@ -3,6 +3,7 @@
 use crate::event::packed;
 use crate::event::packed::PackedIter;
 use crate::limits::{self, LimitError, Limited};
+use crate::serde_as_text::serde_as_text;
 use crate::uuid_v7;
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 /// The identity of an event, and of whatever else can lead to one: a UUID, version 7 when made here
 /// (RFC 9562), so that ids sort roughly by time.
 ///
-/// Two processes never make the same id, also when one is a fork of the other.
+/// Two processes never make the same id, also when one is a fork of the other. Serde writes it as a text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(Uuid);
 
@@ -59,6 +60,8 @@ impl FromStr for EventId {
         text.parse().map(EventId)
     }
 }
+
+serde_as_text!(EventId, "the id of an event, a UUID");
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

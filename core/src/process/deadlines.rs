@@ -10,7 +10,6 @@ use crate::consumer::control::{Control, Mode, give_way};
 use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::place::Position;
 use crate::store::StoreError;
 use crate::store::{ReadEntries, Store as _};
 use crate::time::Timestamp;
@@ -224,7 +223,7 @@ impl<P: ProcessManager> Watch<'_, P> {
             state => state,
         };
         self.progress
-            .failed(state, None::<Position>, failures, message);
+            .failed(state, None, failures, message);
     }
 }
 

@@ -16,7 +16,7 @@ use crate::event::record::RecordedEventRef;
 use crate::inbox::{InboxKeys, parked_messages};
 use crate::limits::LimitError;
 use crate::notes::NoteStore as _;
-use crate::place::Position;
+use crate::place::Place;
 use crate::store::query::Query;
 use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
@@ -144,7 +144,7 @@ impl<P: ProcessManager> ProcessBook<P> {
                 process.deadline.get_or_insert(Timestamp::from_micros(at));
             }
         }
-        let letters = self.0.dead_letters(Position::ZERO, usize::MAX).await?;
+        let letters = self.0.dead_letters(Place::START, usize::MAX).await?;
         let letters = letters.into_iter();
         let letters = letters.map(|letter| (letter.sequence, letter.parked_at));
         let answers = parked_messages(work, &InboxKeys::new(P::NAME), "", usize::MAX).await?;

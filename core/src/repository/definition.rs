@@ -358,7 +358,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
                 } else {
                     match codec::decode::<A::Event>(&event) {
                         Ok(decoded) => {
-                            loaded.replay(decoded, event.version, event.position);
+                            loaded.replay(decoded, event.version, event.place());
                             return ControlFlow::Continue(());
                         }
                         Err(error) => end = End::Unreadable(error),

@@ -1,7 +1,7 @@
 //! An aggregate as it was loaded, and what was decided on it since.
 
 use crate::aggregate::{Aggregate, Command, Events};
-use crate::place::{Position, Version};
+use crate::place::{Place, Version};
 use crate::store::Appended;
 use crate::stream_name::StreamName;
 use std::fmt;
@@ -45,7 +45,7 @@ pub struct Loaded<A: Aggregate> {
     stream: StreamName,
     state: A,
     stored: Version,
-    position: Option<Position>,
+    place: Option<Place>,
     pending: Events<A>,
 }
 
@@ -55,7 +55,7 @@ impl<A: Aggregate> Loaded<A> {
             stream,
             state: A::default(),
             stored: Version::ZERO,
-            position: None,
+            place: None,
             pending: Events::none(),
         }
     }
@@ -88,10 +88,11 @@ impl<A: Aggregate> Loaded<A> {
         self.stored
     }
 
-    /// The position in the log of its last stored event; `None` when it has none.
+    /// Returns the place of its last stored event; `None` when it has none. Wait for it with
+    /// [`MidgardHandle::wait_for`](crate::runner::MidgardHandle::wait_for).
     #[must_use]
-    pub const fn position(&self) -> Option<Position> {
-        self.position
+    pub const fn place(&self) -> Option<Place> {
+        self.place
     }
 
     /// The events that were decided but not committed.
@@ -117,10 +118,10 @@ impl<A: Aggregate> Loaded<A> {
     }
 
     /// Takes in a stored event.
-    pub(super) fn replay(&mut self, event: A::Event, version: Version, position: Position) {
+    pub(super) fn replay(&mut self, event: A::Event, version: Version, place: Place) {
         self.state.apply_event(event);
         self.stored = version;
-        self.position = Some(position);
+        self.place = Some(place);
     }
 
     /// Applies events that are about to be appended.
@@ -133,7 +134,7 @@ impl<A: Aggregate> Loaded<A> {
     /// Takes in where events that the state already has were appended.
     pub(super) fn committed(&mut self, appended: &Appended) {
         self.stored = appended.version();
-        self.position = appended.position.or(self.position);
+        self.place = appended.place().or(self.place);
     }
 
     pub(super) fn take_pending(&mut self) -> Events<A> {
@@ -147,7 +148,7 @@ impl<A: Aggregate + fmt::Debug> fmt::Debug for Loaded<A> {
             .field("stream", &self.stream)
             .field("state", &self.state)
             .field("version", &self.version())
-            .field("position", &self.position)
+            .field("place", &self.place)
             .field("pending", &self.pending)
             .finish()
     }

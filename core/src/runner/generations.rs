@@ -203,6 +203,7 @@ pub(super) async fn next<S: Store, P: Projection>(
 const fn plan(number: u32, about: Option<String>) -> Plan {
     Plan {
         generation: number,
+        log: LogId::MAIN,
         partitions: 1,
         replaces: None,
         is_beside: false,

@@ -8,7 +8,7 @@ use crate::consumer::control::{Control, Mode};
 use crate::consumer::handle_error::{ended, notes, timed_out};
 use crate::consumer::notes::NoteError;
 use crate::consumer::status::{ConsumerKind, ConsumerState, Progress, Status};
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 use crate::process::Process;
 use crate::runner::notebook::Notebook;
 use crate::store::Store;
@@ -42,12 +42,12 @@ pub struct MidgardHandle {
 
 /// A store of which only the end of the log is asked.
 pub(super) trait Log: Send + Sync {
-    fn end(&self) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>>;
+    fn end(&self, log: LogId) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>>;
 }
 
 impl<S: Store> Log for S {
-    fn end(&self) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>> {
-        Box::pin(self.last_position(LogId::MAIN))
+    fn end(&self, log: LogId) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>> {
+        Box::pin(self.last_position(log))
     }
 }
 
@@ -194,8 +194,8 @@ impl MidgardHandle {
         }
     }
 
-    /// Waits until a consumer has handled everything up to a position: what was appended there shows in
-    /// what it keeps. Workers in other processes count too. Without a position, as that of a command that
+    /// Waits until a consumer has handled everything up to a place: what was appended there shows in
+    /// what it keeps. Workers in other processes count too. Without a place, as that of a command that
     /// changed nothing, there is nothing to wait for. In this program, one that has failed or ended is not waited
     /// for.
     ///
@@ -204,7 +204,7 @@ impl MidgardHandle {
     pub async fn wait_for(
         &self,
         name: &str,
-        position: impl Into<Option<Position>> + Send,
+        place: impl Into<Option<Place>> + Send,
         timeout: Duration,
     ) -> Result<(), HandleError> {
         let consumer = self.find(name)?;
@@ -212,24 +212,28 @@ impl MidgardHandle {
             let name = name.to_owned();
             return Err(HandleError::NotOfTheLog { name });
         }
-        let Some(position) = position.into() else {
+        let Some(place) = place.into() else {
             return Ok(());
         };
+        if place.log != consumer.progress.status().place.log {
+            // A log that does not exist is not waited for.
+            self.log.end(place.log).await?;
+        }
         let mut alarm = Delay::new(timeout);
         loop {
             let changed = consumer.progress.listen();
             let status = consumer.progress.status();
             let is_all_here =
                 status.all_partitions > 0 && status.partitions == status.all_partitions;
-            if is_all_here && status.position >= position {
+            if is_all_here && status.place >= place {
                 return Ok(());
             }
             if !is_all_here {
-                let written = consumer.notebook.checkpoint().await;
+                let written = consumer.notebook.checkpoint(place.log).await;
                 let written = written.map_err(|error| notes(name, error))?;
                 // What is ahead of the log was made of another one.
-                if let Some(written) = written.filter(|written| *written >= position)
-                    && written <= self.log.end().await?
+                if let Some(written) = written.filter(|written| *written >= place.position)
+                    && written <= self.log.end(place.log).await?
                 {
                     return Ok(());
                 }
@@ -245,7 +249,7 @@ impl MidgardHandle {
             };
             let poll = std::pin::pin!(poll);
             if let Either::Right(_) = select(select(changed, poll), &mut alarm).await {
-                let wanted = format!("reach position {position}");
+                let wanted = format!("reach position {place}");
                 return Err(timed_out(name, wanted, timeout, &consumer.progress));
             }
         }

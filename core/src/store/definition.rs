@@ -107,6 +107,12 @@ pub trait Store: Send + Sync + 'static {
         stream: &StreamName,
     ) -> impl Future<Output = Result<StreamState, StoreError>> + Send;
 
+    /// Returns the ids of the logs that the store has, in their order. Nearly every store has one, [`LogId::MAIN`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn logs(&self) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send;
+
     /// The position of the last event of a log; zero when it never had one. It never goes down, also
     /// when that event was truncated since.
     ///
@@ -218,6 +224,10 @@ impl<S: Store> Store for Arc<S> {
         stream: &StreamName,
     ) -> impl Future<Output = Result<StreamState, StoreError>> + Send {
         S::stream_state(self, stream)
+    }
+
+    fn logs(&self) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send {
+        S::logs(self)
     }
 
     fn last_position(

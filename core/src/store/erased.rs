@@ -57,6 +57,7 @@ trait ErasedStore: Send + Sync + 'static {
         &'a self,
         stream: &'a StreamName,
     ) -> Boxed<'a, Result<StreamState, StoreError>>;
+    fn logs(&self) -> Boxed<'_, Result<Vec<LogId>, StoreError>>;
     fn last_position(&self, log: LogId) -> Boxed<'_, Result<Position, StoreError>>;
     fn wait_past(&self, log: LogId, position: Position) -> Boxed<'_, Result<(), StoreError>>;
     fn truncate<'a>(
@@ -104,6 +105,10 @@ impl<S: Store> ErasedStore for S {
         stream: &'a StreamName,
     ) -> Boxed<'a, Result<StreamState, StoreError>> {
         Box::pin(Store::stream_state(self, stream))
+    }
+
+    fn logs(&self) -> Boxed<'_, Result<Vec<LogId>, StoreError>> {
+        Box::pin(Store::logs(self))
     }
 
     fn last_position(&self, log: LogId) -> Boxed<'_, Result<Position, StoreError>> {
@@ -167,6 +172,10 @@ impl Store for DynStore {
 
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
         self.0.stream_state(stream).await
+    }
+
+    fn logs(&self) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send {
+        self.0.logs()
     }
 
     fn last_position(

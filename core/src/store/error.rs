@@ -3,7 +3,7 @@
 use crate::event::codec::EncodeError;
 use crate::event::metadata::EventId;
 use crate::limits::LimitError;
-use crate::place::{LogId, Position, Version};
+use crate::place::{LogId, Place, Position, Version};
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use std::error::Error;
@@ -174,13 +174,13 @@ pub enum AppendError {
     },
     /// An event that the append's condition rules out is there.
     #[error(
-        "the append's condition failed: the event at position {position} matches its query after position {after}; read again and decide anew"
+        "the append's condition failed: the event at position {place} matches its query after position {after}; read again and decide anew"
     )]
     ConditionFailed {
-        /// After which position none was expected.
-        after: Position,
+        /// After which place none was expected.
+        after: Place,
         /// The first event that matches.
-        position: Position,
+        place: Place,
     },
     /// The stream was ended for good.
     #[error(

@@ -7,7 +7,7 @@ use super::views::Views;
 use crate::consumer::about::AboutProjection;
 use crate::consumer::notes::{self, Checkpoint, Keys};
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub struct KeptProjection {
     /// The views of it that readers see.
     pub views: Vec<String>,
     /// Up to where the log is in them.
-    pub position: Position,
+    pub place: Place,
 }
 
 impl Views {
@@ -41,7 +41,7 @@ impl Views {
             let one = || KeptProjection {
                 name: name.to_owned(),
                 views: Vec::new(),
-                position: Position::ZERO,
+                place: Place::START,
             };
             kept.entry(name.to_owned()).or_insert_with(one);
         }
@@ -60,7 +60,7 @@ impl Views {
             };
             let key = keys.checkpoint(seen, LogId::MAIN, 0);
             let checkpoint: Option<Checkpoint> = transaction.note(&key)?;
-            one.position = checkpoint.map_or(Position::ZERO, |at| Position(at.position));
+            one.place = checkpoint.map_or(Place::START, |at| Place::main(Position(at.position)));
         }
         Ok(kept.into_values().collect())
     }

@@ -139,7 +139,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
                 continue;
             }
-            let (position, message) = (Some(event.position), text_of(&error));
+            let (place, message) = (Some(event.place()), text_of(&error));
             let (mut then, failures) = (self.then(&event, &error), self.failures);
             if is_left && then == Then::Park && !self.leave_to_others(&event).await? {
                 let options = self.around.handler.options();
@@ -149,14 +149,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             }
             if then == Then::Stop {
                 return Ok(Some(Ended::Failed {
-                    position,
+                    place,
                     failures,
                     message,
                 }));
             }
             let state = self.around.progress.status().state;
             let progress = self.around.progress;
-            progress.failed(state, position, failures, message.clone());
+            progress.failed(state, place, failures, message.clone());
             let unknown = is_unknown.then_some(event.schema_version);
             self.settle(&event, then, message, unknown).await?;
             self.failures = 0;
@@ -187,9 +187,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let Some(wait) = wait else {
             return Ok(false);
         };
-        let (position, failures) = (Some(event.position), self.failures);
+        let (place, failures) = (Some(event.place()), self.failures);
         let (progress, control) = (self.around.progress, self.around.control);
-        progress.failed(ConsumerState::Retrying, position, failures, text_of(error));
+        progress.failed(ConsumerState::Retrying, place, failures, text_of(error));
         // Other things may be asked for meanwhile: the wait is as long as it is. The worker answers for its leases.
         let since = Instant::now();
         loop {
@@ -231,7 +231,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 Ok(Turn::Due) => {
                     let (stage, failures) = (HandlingStage::Handler, self.failures);
                     self.slot
-                        .begin(stage, event.name, Some(event.position), now);
+                        .begin(stage, event.name, Some(event.place()), now);
                     self.handle(&event, &mut transaction, &mut effects, failures)
                         .await
                 }

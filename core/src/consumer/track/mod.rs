@@ -22,7 +22,7 @@ use super::lease::Leases;
 use super::notes::{self, Checkpoint, Keys, NoteError, backend};
 use super::status::{ConsumerState, Progress, Rebuild};
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Position};
+use crate::place::{Place, Position};
 use crate::store::Store;
 use ahead::Ahead;
 use futures_util::future::{Either, select};
@@ -50,7 +50,7 @@ pub(crate) enum Ended {
     Reached,
     /// It failed for good, so many times: on an event whose policy is to stop there, or altogether.
     Failed {
-        position: Option<Position>,
+        place: Option<Place>,
         failures: u32,
         message: String,
     },
@@ -165,7 +165,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     if self.around.control.mode() != Mode::Run && troubles > TROUBLES {
                         self.end().await;
                         return Ended::Failed {
-                            position: None,
+                            place: None,
                             failures: troubles,
                             message: text_of(&trouble),
                         };
@@ -221,7 +221,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 return Ok(Ended::Replan);
             }
             if around.control.mode() == Mode::Drain && target.is_none() {
-                target = Some(around.store.last_position(LogId::MAIN).await?);
+                target = Some(around.store.last_position(self.plan.log).await?);
             }
             if self.look_at_leases(asked, false).await? {
                 self.answer_requests().await?;
@@ -256,7 +256,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let mut reached = match self.ahead.take(from, &mut batch) {
                 Some(reached) => reached,
                 None => {
-                    let read = next_events(around.handler.query(), from);
+                    let read = next_events(around.handler.query(), self.plan.place(from));
                     batch.fill(around.store, &read).await?
                 }
             };
@@ -322,7 +322,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             }
         }
         let control = self.around.control;
-        let more = std::pin::pin!(self.around.store.wait_past(LogId::MAIN, reached));
+        let more = std::pin::pin!(self.around.store.wait_past(self.plan.log, reached));
         let Some(saving) = &mut self.saving else {
             return match control.wait(asked, time, more).await {
                 Some(outcome) => Ok(outcome?),
@@ -341,6 +341,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Says how it is doing: where it is, too, as that goes back when a partition is taken over.
     fn report(&self, position: Position, end: Position, bound: Option<Position>, is_full: bool) {
+        let place = self.plan.place(position);
         let (owned, parked) = (self.owned.len(), self.parked.len());
         let state = if is_full {
             ConsumerState::CatchingUp
@@ -348,18 +349,19 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             ConsumerState::Live
         };
         self.around.progress.update(|status| {
-            status.end = end;
+            status.end = self.plan.place(end);
             if let Some(target) = bound {
-                status.rebuild = Some(Rebuild { position, target });
+                let target = self.plan.place(target);
+                status.rebuild = Some(Rebuild { place, target });
                 if !self.plan.is_beside {
                     // Nobody here keeps the old views up to date: they stay where they are.
                     status.state = ConsumerState::Rebuilding;
-                    status.position = target;
+                    status.place = target;
                 }
                 return;
             }
             status.state = state;
-            status.position = position;
+            status.place = place;
             status.parked = parked;
             status.partitions = u32::try_from(owned).unwrap_or(u32::MAX);
             status.all_partitions = self.plan.partitions;
@@ -384,12 +386,12 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Shows how far it is.
     fn show(&mut self) {
-        let (position, parked) = (self.position(), self.parked.len());
+        let (place, parked) = (self.plan.place(self.position()), self.parked.len());
         let handled = std::mem::take(&mut self.handled);
         self.around.progress.update(|status| {
             status.handled += handled;
             if self.plan.replaces.is_none() {
-                status.position = position;
+                status.place = place;
                 status.parked = parked;
             }
         });
@@ -402,12 +404,12 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         };
         let notes = self.around.handler.notes();
         let mut transaction = self.begin_read().await?;
-        let key = self.around.keys.checkpoint(replaced, LogId::MAIN, 0);
+        let key = self.around.keys.checkpoint(replaced, self.plan.log, 0);
         let checkpoint: Option<Checkpoint> = notes::get(notes, &mut transaction, &key).await?;
         drop(transaction);
         let bound = Position(checkpoint.map_or(0, |at| at.position));
         // Views may be ahead of a log that was restored: new ones can only come as far as that is.
-        let end = self.around.store.last_position(LogId::MAIN).await?;
+        let end = self.around.store.last_position(self.plan.log).await?;
         Ok(Some(bound.min(end)))
     }
 

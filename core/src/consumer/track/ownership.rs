@@ -139,7 +139,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     drop(transaction);
                     self.check_event_at(&checkpoint).await?;
                     let number = self.plan.generation;
-                    let key = self.around.keys.lease(number, partition);
+                    let key = self.around.keys.lease(number, self.plan.log, partition);
                     let handler = self.around.handler;
                     let checkpoint = handler.resume((&key, lease), checkpoint).await?;
                     (checkpoint.clone(), checkpoint)
@@ -180,7 +180,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let notes = self.around.handler.notes();
         for owned in &self.owned {
             let number = self.plan.generation;
-            let key = self.around.keys.lease(number, owned.partition);
+            let key = self.around.keys.lease(number, self.plan.log, owned.partition);
             let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
             if lease.is_none_or(|lease| !self.leases.is_mine(&lease) || lease.epoch != owned.epoch)
             {
@@ -210,7 +210,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         // The commit begins first, and is waited for with the next events at hand.
         let ahead = self
             .ahead
-            .read(around.store, around.handler.query(), reached);
+            .read(around.store, around.handler.query(), self.plan.place(reached));
         let (committed, ()) = join(write(around.handler, transaction), ahead).await;
         committed?;
         self.pass(reached, handled);
