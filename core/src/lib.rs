@@ -161,7 +161,7 @@
 //! # #[event(name = "user.created")]
 //! # struct UserCreated { email: String }
 //! use midgard::consumer::FailurePolicy;
-//! use midgard::{Midgard, Subscription};
+//! use midgard::{Midgard, StartFrom, Subscription};
 //!
 //! async fn welcome(email: &str) -> Result<(), std::io::Error> {
 //!     println!("a mail to {email}");
@@ -172,7 +172,7 @@
 //! # let store = MemoryStore::new();
 //! # let event = NewEvent::encode(&UserCreated { email: "ann@x.org".to_owned() })?;
 //! # store.append(Append::to(StreamName::new("user-1")?, ExpectedVersion::NoStream, [event])).await?;
-//! let created = Subscription::<UserCreated>::events("welcome")
+//! let created = Subscription::<UserCreated>::events("welcome", StartFrom::Start)
 //!     .on_failure(FailurePolicy::retry(3).then_park());
 //! let midgard = Midgard::new(store.clone()).subscribe(created, |delivery| async move {
 //!     welcome(&delivery.event.email).await?;
@@ -263,7 +263,7 @@
 //!
 //! ```
 //! # use midgard::store::{Append, ExpectedVersion};
-//! # use midgard::{Event, MemoryStore, Midgard, Store, StreamName, Subscription};
+//! # use midgard::{Event, MemoryStore, Midgard, StartFrom, Store, StreamName, Subscription};
 //! # use midgard::event::NewEvent;
 //! # use serde::{Deserialize, Serialize};
 //! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -273,7 +273,7 @@
 //!
 //! # midgard::block_on(async {
 //! # let store = MemoryStore::new();
-//! # let orders = Subscription::<OrderPlaced>::events("mailer");
+//! # let orders = Subscription::<OrderPlaced>::events("mailer", StartFrom::Start);
 //! # let midgard = Midgard::new(store.clone()).subscribe(orders, |_| async { Ok(()) });
 //! let handle = midgard.handle();
 //! let running = std::thread::spawn(|| midgard::block_on(midgard.run()));
@@ -335,7 +335,7 @@
 //!
 //! ```standalone_crate
 //! use midgard::bus::InProcessBus;
-//! use midgard::{CommandClient, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve, Subscribe};
+//! use midgard::{CommandClient, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve, StartFrom, Subscribe};
 //! use midgard::event::RecordedEventRef;
 //! # use futures_util::future::{Either, select};
 //! # use midgard::store::{Append, ExpectedVersion};
@@ -413,7 +413,7 @@
 //! # shipping_store.append(Append::to(StreamName::new("parcel-7")?, ExpectedVersion::NoStream, [event])).await?;
 //! let bus = InProcessBus::new(); // or `NatsBus::connect("nats://..").await?`
 //! let shipping = Midgard::new(shipping_store)
-//!     .process_manager(Processes::<Picking>::new().replies_from(bus.clone()))
+//!     .process_manager(Processes::<Picking>::new(StartFrom::Start).replies_from(bus.clone()))
 //!     .outbox(Outbox::new("shipping").publish::<ParcelRegistered>(), bus.clone());
 //! let warehouse = Midgard::new(warehouse_store)
 //!     .inbox(Warehouse, bus.clone())
@@ -509,6 +509,7 @@ pub use aggregate::definition::{Aggregate, Apply, Command, Events};
 pub use command::client::CommandClient;
 pub use command::definition::{Done, Refused, RemoteCommand};
 pub use consumer::handler::HandlerError;
+pub use consumer::start::StartFrom;
 pub use event::definition::{Event, EventSet};
 pub use event::metadata::{EventId, Metadata};
 pub use inbox::context::MessageContext;

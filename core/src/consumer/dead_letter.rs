@@ -2,8 +2,8 @@
 
 use super::notes::Letter;
 use crate::place::Place;
-use serde::{Deserialize, Serialize};
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An event that was parked: by its own failure, or as it follows one that failed in its sequence.

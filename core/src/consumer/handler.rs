@@ -148,8 +148,8 @@ pub(crate) trait Handler: Send + Sync {
 pub(crate) trait Continuous: Handler {
     fn name(&self) -> &str;
 
-    /// Where it begins without a checkpoint.
-    fn start(&self) -> StartFrom;
+    /// Where it begins without a checkpoint; with the first event, where nobody said so.
+    fn start(&self) -> Option<StartFrom>;
 
     fn partitions(&self) -> u32 {
         1

@@ -80,11 +80,7 @@ impl fmt::Display for Status {
             write!(f, ", {} parked", counted(self.parked as u64, held))?;
         }
         if let Some(rebuild) = &self.rebuild {
-            write!(
-                f,
-                ", rebuilt up to {} of {}",
-                rebuild.place, rebuild.target
-            )?;
+            write!(f, ", rebuilt up to {} of {}", rebuild.place, rebuild.target)?;
         }
         if self.unowned_partitions > 0 {
             let unowned = counted(self.unowned_partitions.into(), "partition");

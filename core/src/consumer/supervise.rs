@@ -1,7 +1,6 @@
 //! Runs one consumer for as long as the program wants it.
 
 use super::ended::RunError;
-use crate::consumer::StartFrom;
 use crate::consumer::about::AboutSubscription;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::coverage;
@@ -9,6 +8,7 @@ use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::handler::{Continuous, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, backend};
+use crate::consumer::start::StartFrom;
 use crate::consumer::status::{ConsumerKind, ConsumerState, Progress};
 use crate::consumer::track::{CONFLICTS, Ended, Surroundings, TROUBLES, Track, Trouble};
 use crate::event::metadata::EventId;
@@ -334,9 +334,17 @@ async fn start<S: Store, H: Continuous>(
     if let Some(reason) = around.handler.refuses_to_begin().await? {
         return Err(Trouble::MayNotBegin(reason));
     }
-    Ok(match around.handler.start() {
-        StartFrom::Start => Position::ZERO,
-        StartFrom::After(position) => position,
-        StartFrom::End => around.store.last_position(LogId::MAIN).await?,
-    })
+    let (store, log) = (around.store, LogId::MAIN);
+    let said = around.handler.start();
+    let start = said.unwrap_or(StartFrom::Start);
+    let start = start.position(store, log).await?;
+    let end = store.last_position(log).await?;
+    let (name, kind) = (around.handler.name(), around.progress.status().kind);
+    let (from, ahead) = (start.next().0, end.0.saturating_sub(start.0));
+    if said.is_none() && ahead > 0 {
+        tracing::warn!(name, %kind, from, ahead, "consumer begins with the first event of a log that has events, as nothing else was said; say with `from` where a new one begins");
+    } else {
+        tracing::info!(name, %kind, from, ahead, "consumer begins");
+    }
+    Ok(start)
 }

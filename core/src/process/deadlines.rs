@@ -222,8 +222,7 @@ impl<P: ProcessManager> Watch<'_, P> {
             ConsumerState::Retrying => ConsumerState::Live,
             state => state,
         };
-        self.progress
-            .failed(state, None, failures, message);
+        self.progress.failed(state, None, failures, message);
     }
 }
 

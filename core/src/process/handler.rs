@@ -5,11 +5,11 @@ use super::record::Kind;
 use super::replies::id_of;
 use super::step::{EVENTS, Input, Steps};
 use super::{ProcessManager, Processes};
-use crate::consumer::StartFrom;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, NoteError, backend};
+use crate::consumer::start::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::consumer::{HandlerError, ProjectError};
 use crate::event::record::RecordedEventRef;
@@ -48,8 +48,8 @@ impl<P: ProcessManager> Continuous for Reacting<P> {
         P::NAME
     }
 
-    fn start(&self) -> StartFrom {
-        self.start
+    fn start(&self) -> Option<StartFrom> {
+        Some(self.start)
     }
 }
 

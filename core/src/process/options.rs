@@ -2,7 +2,7 @@
 
 use super::{ProcessManager, Replies};
 use crate::bus::{Queue, Subscriber};
-use crate::consumer::StartFrom;
+use crate::consumer::start::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::inbox::{Desk, InboxOptions, receive};
 use crate::runner::{Declaration, Running, declaration};
@@ -29,12 +29,17 @@ pub struct Processes<P> {
 }
 
 impl<P: ProcessManager> Processes<P> {
-    /// Processes that begin with the first event of the log. A reaction that fails is tried again five times, and then
-    /// the event is parked, with the later ones of its process; other processes go on.
-    pub fn new() -> Self {
+    /// Runs the processes of one kind. `start` is where they begin when they were never run; later it is of no matter. A
+    /// reaction that fails is tried again five times, and then the event is parked, with the later ones of its process; other
+    /// processes go on.
+    ///
+    /// Events before the start are not known to them. When later events of what began before belong to a process, as
+    /// [`React::process`](super::React::process) has it, that process begins in the middle. With [`StartFrom::Start`] a
+    /// process manager that is added to a service reacts to all of its history, and sends the commands that follow from it.
+    pub fn new(start: StartFrom) -> Self {
         let options = ConsumerOptions::new().on_failure(FailurePolicy::retry(5).then_park());
         Processes {
-            start: StartFrom::Start,
+            start,
             options: by_process::<P>(options),
             inbox: InboxOptions::new(),
             receiving: None,
@@ -49,16 +54,6 @@ impl<P: ProcessManager> Processes<P> {
         let declared = bus.clone();
         self.receiving = Some(Box::new(move |desk| Box::pin(receive(desk, bus.clone()))));
         self.declaration = Some(Box::new(|queue| declaration(declared, queue)));
-        self
-    }
-
-    /// Where they begin when they were never run; with the first event, when nothing is said. Later it is of no
-    /// matter.
-    ///
-    /// Events before are not known to them. When later events of what began before belong to a process, as
-    /// [`React::process`](super::React::process) has it, that process begins in the middle.
-    pub const fn from(mut self, start: StartFrom) -> Self {
-        self.start = start;
         self
     }
 
@@ -88,12 +83,6 @@ fn by_process<P: ProcessManager>(options: ConsumerOptions) -> ConsumerOptions {
         let process = P::process_of(event).ok().flatten();
         process.map_or(Cow::Borrowed(event.stream), |id| Cow::Owned(id.to_string()))
     })
-}
-
-impl<P: ProcessManager> Default for Processes<P> {
-    fn default() -> Self {
-        Processes::new()
-    }
 }
 
 impl<P: ProcessManager> fmt::Debug for Processes<P> {

@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 use futures_timer::Delay;
 use futures_util::future::{Either, pending, select};
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,11 +42,17 @@ pub struct MidgardHandle {
 
 /// A store of which only the end of the log is asked.
 pub(super) trait Log: Send + Sync {
-    fn end(&self, log: LogId) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>>;
+    fn end(
+        &self,
+        log: LogId,
+    ) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>>;
 }
 
 impl<S: Store> Log for S {
-    fn end(&self, log: LogId) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>> {
+    fn end(
+        &self,
+        log: LogId,
+    ) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>> {
         Box::pin(self.last_position(log))
     }
 }
@@ -128,8 +134,21 @@ impl MidgardHandle {
     /// Waits until nothing of this program runs any more, however it has come to that: [`status`](Self::status) says how each
     /// consumer has ended. One that has failed and may be [restarted](Self::restart) has not ended.
     pub async fn ended(&self) {
-        for Consumer { progress, .. } in &*self.consumers {
-            progress.until(|| progress.is_over()).await;
+        all_ended(self.consumers.iter().map(|one| &one.progress)).await;
+    }
+
+    /// Returns a future that is done once the program is told to [stop](Self::stop) or to [drain](Self::drain), or nothing of it
+    /// runs any more. It keeps no store open, and may outlive the handle: it ends what else serves the program, such as an
+    /// [`EventStream`](crate::store::EventStream) that follows the log.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let control = self.control.clone();
+        let consumers = self.consumers.iter();
+        // Not their notebooks, which hold the store.
+        let consumers: Vec<_> = consumers.map(|one| one.progress.clone()).collect();
+        async move {
+            let told = pin!(control.told_to_end());
+            let ended = pin!(all_ended(consumers.iter()));
+            select(told, ended).await;
         }
     }
 
@@ -291,6 +310,12 @@ impl MidgardHandle {
             .ok_or_else(|| HandleError::Unknown {
                 name: name.to_owned(),
             })
+    }
+}
+
+async fn all_ended(consumers: impl Iterator<Item = &Arc<Progress>>) {
+    for progress in consumers {
+        progress.until(|| progress.is_over()).await;
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaratio
 /// [handle](Self::handle) tells how all is doing, and stops it.
 ///
 /// ```
-/// use midgard::{Midgard, MemoryStore, Subscription};
+/// use midgard::{MemoryStore, Midgard, StartFrom, Subscription};
 /// # use midgard::store::{Append, ExpectedVersion};
 /// # use midgard::{Event, Store, StreamName};
 /// # use midgard::event::NewEvent;
@@ -70,7 +70,7 @@ pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaratio
 /// let store = MemoryStore::new();
 /// # let placed = NewEvent::encode(&OrderPlaced { number: 7 })?;
 /// # store.append(Append::to(StreamName::new("order-7")?, ExpectedVersion::NoStream, [placed])).await?;
-/// let orders = Subscription::<OrderPlaced>::events("mailer");
+/// let orders = Subscription::<OrderPlaced>::events("mailer", StartFrom::Start);
 /// let midgard = Midgard::new(store.clone()).subscribe(orders, |order| async move {
 ///     println!("a mail about order {}", order.event.number);
 ///     Ok(())

@@ -195,6 +195,23 @@ pub trait Store: Send + Sync + 'static {
     {
         EventStream::of_stream(self, read)
     }
+
+    /// As [`events`](Self::events), in a stream that owns the store: for responses, tasks and whatever else outlives the
+    /// caller. Pass `store.clone()` to keep one.
+    fn into_events(self, read: ReadLog) -> EventStream<'static, Self>
+    where
+        Self: Sized,
+    {
+        EventStream::owned_of_log(self, read)
+    }
+
+    /// As [`stream_events`](Self::stream_events), in a stream that owns the store.
+    fn into_stream_events(self, read: ReadStream) -> EventStream<'static, Self>
+    where
+        Self: Sized,
+    {
+        EventStream::owned_of_stream(self, read)
+    }
 }
 
 /// A shared store is a store.

@@ -100,6 +100,11 @@ pub enum StoreError {
         /// Where the store is.
         path: PathBuf,
     },
+    /// Views are to be kept in a store that cannot keep them.
+    #[error(
+        "views cannot be kept in this store, as it was wrapped with `DynStore::new`; wrap an embedded store with `DynStore::embedded`"
+    )]
+    NotEmbedded,
     /// The log asked for does not exist in this store.
     #[error("the store has no log {log}; its logs are 0 to {last}")]
     UnknownLog {

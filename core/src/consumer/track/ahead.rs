@@ -25,7 +25,11 @@ impl Ahead {
 
     /// Reads the events after a position, if they are wanted.
     pub(super) async fn read<S: Store>(&mut self, store: &S, query: &Query, after: Place) {
-        if self.wanted.take_if(|wanted| *wanted == after.position).is_some() {
+        if self
+            .wanted
+            .take_if(|wanted| *wanted == after.position)
+            .is_some()
+        {
             // A read that fails is done again, and reported, when it is its turn.
             let read = self.batch.fill(store, &next_events(query, after)).await;
             self.read = read.ok().map(|reached| (after.position, reached));

@@ -18,7 +18,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         partition: u32,
     ) -> Result<Checkpoint, NoteError> {
         let number = self.plan.generation;
-        let key = self.around.keys.checkpoint(number, self.plan.log, partition);
+        let key = self
+            .around
+            .keys
+            .checkpoint(number, self.plan.log, partition);
         let checkpoint = notes::get(self.around.handler.notes(), transaction, &key).await?;
         Ok(checkpoint.unwrap_or_else(|| Checkpoint::at(self.plan.start)))
     }
@@ -83,7 +86,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     };
                 }
                 let partition = owned.partition;
-                let key = self.around.keys.checkpoint(number, self.plan.log, partition);
+                let key = self
+                    .around
+                    .keys
+                    .checkpoint(number, self.plan.log, partition);
                 notes::put(notes, transaction, &key, &checkpoint).await?;
             }
             checkpoints.push(checkpoint);

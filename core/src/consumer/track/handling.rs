@@ -230,8 +230,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
                 Ok(Turn::Due) => {
                     let (stage, failures) = (HandlingStage::Handler, self.failures);
-                    self.slot
-                        .begin(stage, event.name, Some(event.place()), now);
+                    self.slot.begin(stage, event.name, Some(event.place()), now);
                     self.handle(&event, &mut transaction, &mut effects, failures)
                         .await
                 }

@@ -114,7 +114,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         } else {
             Query::named(lacks.iter().map(String::as_str))
         };
-        let read = next_events(&query, self.plan.place(Position(from.unwrap_or_default()))).limit(1);
+        let read =
+            next_events(&query, self.plan.place(Position(from.unwrap_or_default()))).limit(1);
         let mut batch = EventBatch::default();
         batch.fill(self.around.store, &read).await?;
         let first = (batch.len() > 0).then(|| batch.position(0).previous().0);

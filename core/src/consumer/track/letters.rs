@@ -382,7 +382,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             .limit(1);
         batch.fill(self.around.store, &read).await?;
         if batch.len() == 0 || batch.get(0).place() != place {
-            tracing::warn!(position = place.position.0, "a parked event is no longer in the log");
+            tracing::warn!(
+                position = place.position.0,
+                "a parked event is no longer in the log"
+            );
             return self.remove_letter(key).await.map(|()| true);
         }
         let event = batch.get(0);

@@ -180,7 +180,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let notes = self.around.handler.notes();
         for owned in &self.owned {
             let number = self.plan.generation;
-            let key = self.around.keys.lease(number, self.plan.log, owned.partition);
+            let key = self
+                .around
+                .keys
+                .lease(number, self.plan.log, owned.partition);
             let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
             if lease.is_none_or(|lease| !self.leases.is_mine(&lease) || lease.epoch != owned.epoch)
             {
@@ -208,9 +211,11 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.finish_saving().await?;
         let checkpoints = self.put_checkpoints(&mut transaction, reached).await?;
         // The commit begins first, and is waited for with the next events at hand.
-        let ahead = self
-            .ahead
-            .read(around.store, around.handler.query(), self.plan.place(reached));
+        let ahead = self.ahead.read(
+            around.store,
+            around.handler.query(),
+            self.plan.place(reached),
+        );
         let (committed, ()) = join(write(around.handler, transaction), ahead).await;
         committed?;
         self.pass(reached, handled);

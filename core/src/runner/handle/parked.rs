@@ -22,8 +22,7 @@ impl MidgardHandle {
     /// # Errors
     /// When they cannot be read.
     pub async fn dead_letters(&self, name: &str) -> Result<Vec<DeadLetter>, HandleError> {
-        self.dead_letters_page(name, Place::START, usize::MAX)
-            .await
+        self.dead_letters_page(name, Place::START, usize::MAX).await
     }
 
     /// Returns at most `limit` of the events that a consumer has parked, in the order of the log, after a place: that of the
