@@ -116,6 +116,10 @@ impl Store for Unruly {
         self.inner.stream_state(stream).await
     }
 
+    async fn logs(&self) -> Result<Vec<LogId>, StoreError> {
+        self.inner.logs().await
+    }
+
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
         self.inner.last_position(log).await
     }

@@ -60,6 +60,13 @@ pub(crate) trait Fault: Default + Send + Sync + 'static {
         state
     }
 
+    fn logs(
+        &self,
+        store: &MemoryStore,
+    ) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send {
+        store.logs()
+    }
+
     fn last_position(
         &self,
         store: &MemoryStore,
@@ -219,6 +226,11 @@ impl<B: Fault> Store for Broken<B> {
         self.count_use();
         let state = self.store.stream_state(stream).await?;
         Ok(self.fault.state(stream, state))
+    }
+
+    async fn logs(&self) -> Result<Vec<LogId>, StoreError> {
+        self.count_use();
+        self.fault.logs(&self.store).await
     }
 
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {

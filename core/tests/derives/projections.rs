@@ -1,8 +1,8 @@
 //! What `#[derive(Projection)]` generates, at run time. What it refuses is in `compile.rs`.
 
+use crate::common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
 use midgard::consumer::{FailurePolicy, RunError};
 use midgard::event::NewEvent;
-use crate::common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
 use midgard::notes::NoteStore;
 use midgard::projection::{Generation, ViewStore};
 use midgard::store::{Append, ExpectedVersion};

@@ -93,6 +93,10 @@ impl Store for Slow {
         slowly(self.store.stream_state(stream)).await
     }
 
+    async fn logs(&self) -> Result<Vec<LogId>, StoreError> {
+        slowly(self.store.logs()).await
+    }
+
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
         slowly(self.store.last_position(log)).await
     }

@@ -73,10 +73,9 @@ fn rows(views: &Views) -> Result<u64, ViewError> {
     views.count(Select::<Number>::all())
 }
 
-fn kept(views: &Views) -> Vec<(String, Vec<String>, Position)> {
+fn kept(views: &Views) -> Vec<(String, Vec<String>, midgard::Place)> {
     let kept = block_on(views.projections()).unwrap().into_iter();
-    kept.map(|one| (one.name, one.views, one.position))
-        .collect()
+    kept.map(|one| (one.name, one.views, one.place)).collect()
 }
 
 fn entries(store: &MemoryStore) -> Vec<String> {

@@ -6,7 +6,7 @@ use super::placement::Placement;
 use crate::shop::customer::Purchase;
 use midgard::bus::{Publisher, Subscriber};
 use midgard::{
-    Aggregate, Apply, Command, Event, Events, Midgard, Outbox, Processes, Store, events,
+    Aggregate, Apply, Command, Event, Events, Midgard, Outbox, Processes, StartFrom, Store, events,
 };
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +128,7 @@ where
         .bus_id(bus_id)
         .publish::<OrderCancelled>()
         .lease(LEASE);
-    let placements = Processes::<Placement>::new()
+    let placements = Processes::<Placement>::new(StartFrom::Start)
         .replies_from(bus.clone())
         .lease(LEASE);
     Midgard::new(store)

@@ -2,6 +2,7 @@
 
 use crate::services::{LIMIT, listing};
 use crate::support::{expected_report, run};
+use midgard::Place;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
