@@ -34,7 +34,7 @@ impl<P: ProcessManager> Processes<P> {
     /// processes go on.
     ///
     /// Events before the start are not known to them. When later events of what began before belong to a process, as
-    /// [`React::process`](super::React::process) has it, that process begins in the middle. With [`StartFrom::Start`] a
+    /// [`React::process`](crate::React::process) has it, that process begins in the middle. With [`StartFrom::Start`] a
     /// process manager that is added to a service reacts to all of its history, and sends the commands that follow from it.
     pub fn new(start: StartFrom) -> Self {
         let options = ConsumerOptions::new().on_failure(FailurePolicy::retry(5).then_park());
@@ -48,7 +48,7 @@ impl<P: ProcessManager> Processes<P> {
     }
 
     /// The bus over which answers come to the commands that they send. The commands leave by the
-    /// [outbox](crate::outbox::Outbox).
+    /// [outbox](crate::Outbox).
     pub fn replies_from(mut self, bus: impl Subscriber) -> Self {
         let bus = Arc::new(bus);
         let declared = bus.clone();

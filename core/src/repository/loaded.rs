@@ -9,7 +9,7 @@ use std::fmt;
 /// An aggregate, where its stream ended when it was read, and what was decided since.
 ///
 /// It can be kept, decided on several times, and committed once, with
-/// [`Repository::commit`](crate::repository::Repository::commit).
+/// [`Repository::commit`](crate::Repository::commit).
 ///
 /// ```standalone_crate
 /// # use midgard::{Aggregate, Apply, Command, Event, Events, MemoryStore, Repository, events};
@@ -89,7 +89,7 @@ impl<A: Aggregate> Loaded<A> {
     }
 
     /// Returns the place of its last stored event; `None` when it has none. Wait for it with
-    /// [`MidgardHandle::wait_for`](crate::runner::MidgardHandle::wait_for).
+    /// [`MidgardHandle::wait_for`](crate::MidgardHandle::wait_for).
     #[must_use]
     pub const fn place(&self) -> Option<Place> {
         self.place

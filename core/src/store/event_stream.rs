@@ -126,7 +126,7 @@ impl<'a, S: Store> EventStream<'a, S> {
         self
     }
 
-    /// Ends it once a future is done, such as [`MidgardHandle::stopped`](crate::runner::MidgardHandle::stopped): also while it
+    /// Ends it once a future is done, such as [`MidgardHandle::stopped`](crate::MidgardHandle::stopped): also while it
     /// waits for what is appended next. Events that it has read by then are delivered before.
     #[must_use]
     pub fn until(mut self, end: impl Future<Output = ()> + Send + 'a) -> Self {

@@ -4,7 +4,7 @@ use crate::common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
 use midgard::consumer::{FailurePolicy, RunError};
 use midgard::event::NewEvent;
 use midgard::notes::NoteStore;
-use midgard::projection::{Generation, ViewStore};
+use midgard::projection::ViewStore;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::view::{Live, LiveError, Select};
 use midgard::{

@@ -281,13 +281,7 @@ fn it_may_be_of_everything_that_the_program_knows() {
         assert_eq!(ended.is_err(), name == "named");
         if let Err(error) = ended {
             assert!(
-                matches!(
-                    error,
-                    RunError::Failed {
-                        place: Some(Place::main(Position(2))),
-                        ..
-                    }
-                ),
+                matches!(error, RunError::Failed { place, .. } if place == Some(Place::main(Position(2)))),
                 "{error}"
             );
         }

@@ -73,7 +73,7 @@ fn rows(views: &Views) -> Result<u64, ViewError> {
     views.count(Select::<Number>::all())
 }
 
-fn kept(views: &Views) -> Vec<(String, Vec<String>, midgard::Place)> {
+fn kept(views: &Views) -> Vec<(String, Vec<String>, Place)> {
     let kept = block_on(views.projections()).unwrap().into_iter();
     kept.map(|one| (one.name, one.views, one.place)).collect()
 }
@@ -95,7 +95,7 @@ fn a_projection_with_another_name_takes_over_what_the_old_one_has_kept() {
     let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
     count(&store, 0..10);
     catch_up(&store, &views, old::Numbers::default()).unwrap();
-    let of = |name: &str, last| vec![(name.to_owned(), vec!["number".to_owned()], Position(last))];
+    let of = |name: &str, last| vec![(name.to_owned(), vec!["number".to_owned()], Place::main(Position(last)))];
     assert_eq!(kept(&views), of("numbers", 10));
 
     // Without, the views are another's.
