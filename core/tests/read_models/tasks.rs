@@ -3,8 +3,7 @@
 use super::kit::{Counted, LONG, Seen, count, start};
 use midgard::consumer::{ConsumerState, RunError};
 use midgard::{
-    Delivery, HandlerError, MemoryStore, Midgard, Place, Position, StartFrom, Subscription,
-    block_on,
+    Delivery, HandlerError, MemoryStore, Midgard, Place, StartFrom, Subscription, block_on,
 };
 use std::future::{Ready, ready};
 use std::sync::{Mutex, mpsc};
