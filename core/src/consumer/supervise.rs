@@ -97,7 +97,7 @@ where
     }
 }
 
-/// Runs a track. Handlers' panics are failures of theirs; what else panics (a place for views)
+/// Runs a track. Handlers' panics are failures of theirs; what else panics (a store for views)
 /// ends the track, which is to be begun again after a while.
 pub(crate) async fn run_track<S: Store, H: Handler>(
     around: Surroundings<'_, S, H>,

@@ -5,7 +5,7 @@ use crate::store::{EntryError, EntryWrite, ReadEntries, Store, StoreError};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// The entries of a store as a place for notes.
+/// The entries of a store as a store for notes.
 pub(crate) struct StoreNotes<S>(pub(crate) S);
 
 /// What was read, and what is to be written.

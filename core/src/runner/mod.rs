@@ -137,12 +137,12 @@ impl<S: Store + Clone> Midgard<S> {
         self.add(kind, &name, notebook, supervise::continuous)
     }
 
-    /// Adds a projection, with the place of its views.
+    /// Adds a projection, with the store of its views.
     pub fn project<P: Projection>(self, projection: P, views: P::Store) -> Self {
         self.project_with(projection, views, ConsumerOptions::new())
     }
 
-    /// Adds a projection, with the place of its views, and says how it is run.
+    /// Adds a projection, with the store of its views, and says how it is run.
     pub fn project_with<P: Projection>(
         self,
         projection: P,
