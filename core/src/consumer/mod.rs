@@ -15,6 +15,7 @@ mod lease;
 pub(crate) mod notebook;
 pub(crate) mod notes;
 mod options;
+pub(crate) mod setbacks;
 mod start;
 pub(crate) mod status;
 pub(crate) mod supervise;

@@ -1,7 +1,7 @@
 //! The loop of an inbox: messages come in, those of one key one after the other, and are settled.
 
 use super::InboxOptions;
-use super::handling::{Desk, Dispatch, TROUBLES};
+use super::handling::{Desk, Dispatch};
 use super::jobs::{Done, Job, Settled};
 use super::memory::Memory;
 use super::unread::{AT_ONCE, Search};
@@ -279,9 +279,9 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 self.rounds.search.forget(&number);
                 goes_on
             }
-            Settled::Abandoned(message) if self.desk.control.mode() == Mode::Drain => {
+            Settled::Abandoned(tries) if self.desk.control.mode() == Mode::Drain => {
                 // It may not be overtaken, and who waits for it is to be told.
-                return Some(End::Failed(TROUBLES + 1, message));
+                return Some(End::Failed(tries.setbacks.troubles(), tries.last));
             }
             Settled::Abandoned(_) => false,
             Settled::Failed(failures, message) => return Some(End::Failed(failures, message)),
