@@ -2,6 +2,7 @@
 
 use super::kit::{Customer, Status, Tables};
 use midgard::event::NewEvent;
+use midgard::notes::NoteStore as _;
 use midgard::projection::ViewDefinition;
 use midgard::projection::ViewStore as _;
 use midgard::store::{Append, ExpectedVersion};
@@ -332,7 +333,7 @@ fn one_table_has_one_type_and_one_projection() {
     let generation =
         midgard::projection::Generation::new("others", 1, tables.generation.views.clone());
     let taken = block_on(async {
-        let mut transaction = tables.views.begin(&generation).await?;
+        let mut transaction = tables.views.begin_generation(&generation).await?;
         tables.views.prepare(&mut transaction, &generation).await?;
         tables.views.activate(&mut transaction, &generation).await
     });

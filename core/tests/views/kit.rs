@@ -1,5 +1,6 @@
 //! What the tests share: a view with an index of every kind, and a table to write it to.
 
+use midgard::notes::NoteStore as _;
 use midgard::projection::ViewDefinition;
 use midgard::projection::{Generation, ViewStore as _};
 use midgard::view::ViewTransaction;
