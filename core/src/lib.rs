@@ -480,9 +480,12 @@ pub mod bus;
 pub mod command;
 pub mod consumer;
 pub mod event;
+mod give_way;
 pub mod inbox;
 pub mod limits;
 pub mod notes;
+#[cfg(test)]
+mod order;
 pub mod outbox;
 mod place;
 pub mod process;

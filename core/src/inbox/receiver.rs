@@ -6,10 +6,11 @@ use super::jobs::{Done, Job, Settled};
 use super::memory::Memory;
 use super::unread::{AT_ONCE, Search};
 use crate::bus::{BusError, Deliveries, Queue, Received, Subscriber};
-use crate::consumer::control::{Mode, give_way};
+use crate::consumer::control::Mode;
 use crate::consumer::ended::RunError;
 use crate::consumer::status::ConsumerState;
 use crate::consumer::supervise::failed;
+use crate::give_way::give_way;
 use futures_timer::Delay;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, Either, pending, select};
@@ -29,6 +30,18 @@ const TURN: u32 = 64;
 /// The queue of what messages are handed to.
 pub(crate) fn queue_of<D: Dispatch>(dispatch: &D, options: &InboxOptions) -> Queue {
     Queue::new(dispatch.queue(), dispatch.topics()).with_in_flight(options.in_flight)
+}
+
+/// Declares a queue.
+pub(crate) type Declaration = Box<dyn Fn() -> Declaring + Send + Sync>;
+type Declaring = BoxFuture<'static, Result<(), BusError>>;
+
+/// Returns what declares a queue at a bus, whenever it is called.
+pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaration {
+    Box::new(move || {
+        let (bus, queue) = (bus.clone(), queue.clone());
+        Box::pin(async move { bus.declare(&queue).await })
+    })
 }
 
 /// Receives and handles, until the program ends.

@@ -4,10 +4,11 @@ mod plan;
 
 use super::projection::Projected;
 use crate::consumer::about::{AboutProjection, Built};
-use crate::consumer::control::{Control, Mode, give_way};
+use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
 use crate::consumer::track::Trouble;
+use crate::give_way::give_way;
 use crate::notes::NoteStore;
 use crate::place::{LogId, Position};
 use crate::projection::Projection;

@@ -15,7 +15,7 @@ pub(crate) use trouble::Trouble;
 
 use super::Slot;
 use super::batch::{EventBatch, next_events};
-use super::control::{Control, Mode, give_way};
+use super::control::{Control, Mode};
 use super::coverage::Covered;
 use super::guard::text_of;
 use super::handler::{Handler, Plan, TransactionOf};
@@ -23,6 +23,7 @@ use super::lease::Leases;
 use super::notes::{self, Checkpoint, Keys, NoteError, backend};
 use super::setbacks::Setbacks;
 use super::status::{ConsumerState, Progress, Rebuild};
+use crate::give_way::give_way;
 use crate::notes::NoteStore as _;
 use crate::place::{LogId, Position};
 use crate::store::Store;
