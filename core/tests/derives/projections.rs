@@ -1,10 +1,10 @@
 //! What `#[derive(Projection)]` generates, at run time. What it refuses is in `compile.rs`.
 
+use crate::common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
 use midgard::consumer::{FailurePolicy, RunError};
 use midgard::event::NewEvent;
-use crate::common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
 use midgard::notes::NoteStore;
-use midgard::projection::{Generation, ViewStore};
+use midgard::projection::ViewStore;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::view::{Live, LiveError, Select};
 use midgard::{

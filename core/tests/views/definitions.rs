@@ -2,7 +2,6 @@
 
 use super::kit::{Customer, Status, Tables};
 use midgard::event::NewEvent;
-use midgard::notes::NoteStore as _;
 use midgard::projection::ViewDefinition;
 use midgard::projection::ViewStore as _;
 use midgard::store::{Append, ExpectedVersion};

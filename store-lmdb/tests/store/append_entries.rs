@@ -1,10 +1,10 @@
 //! Appends that change entries, while the map grows and while another process makes them too.
 #![allow(clippy::unwrap_used)]
 
-use midgard::store::{Append, AppendError, ExpectedVersion};
 use crate::common::{
     child_directory, event, payloads, read_entries, read_stream, start_child, stream,
 };
+use midgard::store::{Append, AppendError, ExpectedVersion};
 use midgard::store::{EntryWrite, ReadEntries};
 use midgard::{LogId, Position, Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};

@@ -2,8 +2,8 @@
 //! and nothing is torn.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use midgard::store::{Append, AppendError, ExpectedVersion};
 use crate::common::{child_directory, event, read_entries, read_stream, start_child, stream};
+use midgard::store::{Append, AppendError, ExpectedVersion};
 use midgard::store::{EntryWrite, ReadEntries};
 use midgard::{Store, block_on};
 use midgard_store_lmdb::LmdbStore;

@@ -1,8 +1,8 @@
 //! Entries read in snapshots, in bounded batches, and while the map grows.
 #![allow(clippy::unwrap_used)]
 
-use midgard::store::{Direction, Full, StoreError};
 use crate::common::{append, event, read_entries};
+use midgard::store::{Direction, Full, StoreError};
 use midgard::store::{EmbeddedStore, EntrySnapshot, EntryWrite, ReadEntries};
 use midgard::{MemoryStore, Store, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};

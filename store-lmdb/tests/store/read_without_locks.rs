@@ -2,10 +2,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use midgard::store::{Direction, ReadLog, StoreError};
 use crate::common::process::{Process, told};
 use crate::common::user::{chmod, unprivileged};
 use crate::common::{append, child_directory, event, fill, payloads, read_stream};
+use midgard::store::{Direction, ReadLog, StoreError};
 use midgard::store::{EmbeddedStore, EntryWrite};
 use midgard::{Store, block_on};
 use midgard_store_lmdb::{LmdbStore, open_raw};

@@ -1,8 +1,8 @@
 //! Retries that expect no exact version: recognised among the last events of the log, and only there.
 #![allow(clippy::unwrap_used)]
 
-use midgard::event::NewEvent;
 use crate::common::{append, event, open_unsynced, read_log, stream};
+use midgard::event::NewEvent;
 use midgard::store::rules::RECENT_EVENTS;
 use midgard::store::{Append, AppendError, ExpectedVersion};
 use midgard::{Store, Version, block_on};
