@@ -91,9 +91,12 @@ pub mod consumer;
 pub mod event;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod give_way;
 pub mod inbox;
 pub mod limits;
 pub mod notes;
+#[cfg(test)]
+mod order;
 pub mod outbox;
 mod place;
 pub mod process;
