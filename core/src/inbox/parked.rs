@@ -81,6 +81,7 @@ mod content {
 
     #[derive(Deserialize)]
     #[serde(rename_all = "snake_case")]
+    #[allow(clippy::large_enum_variant)] // It is unpacked at once.
     enum Content {
         Message(Message),
         Foreign(ForeignMessage),

@@ -48,7 +48,7 @@ fn places_of_one_log_are_ordered_and_print_as_positions_in_the_main_log() {
     let elsewhere = Place::new(LogId(1), Position(3));
     assert!(first < second && Place::START < first);
     assert_eq!(second.partial_cmp(&elsewhere), None);
-    assert!(!(second < elsewhere) && !(second > elsewhere) && second != elsewhere);
+    assert_ne!(second, elsewhere);
     assert_eq!(second.to_string(), "2");
     assert_eq!(elsewhere.to_string(), "3 of log 1");
 }
