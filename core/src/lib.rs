@@ -458,6 +458,7 @@
 //!
 //! Futures here need no runtime: [`block_on`] runs them, and so does any executor.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -26,7 +26,7 @@ fn test_program(name: &str, features: &[&str]) {
     let manifest = format!(
         "[package]\nname = \"program-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
          [lib]\npath = {:?}\n\n\
-         [dependencies]\nmidgard = {{ path = {core:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
+         [dependencies]\nmidgard-es = {{ path = {core:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
          serde_json = {{ version = \"1\", features = {features:?} }}\n\n\
          [profile.dev]\ndebug = false\n\n[workspace]\n",
         core.join("tests/serde_json_features/program.rs"),
