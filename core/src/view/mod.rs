@@ -3,6 +3,7 @@
 mod context;
 mod cursor;
 mod error;
+mod foreign_keys;
 mod form;
 mod held;
 mod kept;
