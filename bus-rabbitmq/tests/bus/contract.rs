@@ -4,8 +4,8 @@ use crate::common::{Client, header, runtime};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use midgard::bus::Topic;
-use midgard::testing::{BusFixture, SetAside, Stranger};
 use midgard_bus_rabbitmq::RabbitMqBus;
+use midgard_contract::{BusFixture, SetAside, Stranger};
 use midgard_test_servers::{self as servers, RabbitMq};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -105,4 +105,4 @@ impl BusFixture for Broker {
     }
 }
 
-midgard::testing::bus_contract!(Broker);
+midgard_contract::bus_contract!(Broker);

@@ -2,7 +2,7 @@
 
 use super::bus::{deliver, letters};
 use midgard::bus::{DynBus, InProcessBus, Publisher, Subscriber, Topic};
-use midgard::testing::{BusFixture, SetAside, Stranger};
+use midgard_contract::{BusFixture, SetAside, Stranger};
 use std::marker::PhantomData;
 use std::time::Duration;
 

@@ -9,11 +9,11 @@ mod messages;
 mod plain {
     use super::in_process::InProcess;
 
-    midgard::testing::bus_contract!(InProcess<midgard::bus::InProcessBus>);
+    midgard_contract::bus_contract!(InProcess<midgard::bus::InProcessBus>);
 }
 
 mod picked_at_run_time {
     use super::in_process::InProcess;
 
-    midgard::testing::bus_contract!(InProcess<midgard::bus::DynBus>);
+    midgard_contract::bus_contract!(InProcess<midgard::bus::DynBus>);
 }

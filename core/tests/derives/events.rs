@@ -1,6 +1,7 @@
 //! What the derives generate, at run time. What they refuse is in `compile.rs`.
 
-use midgard::{Aggregate, Apply, Event, EventSet, Registry, Tags};
+use midgard::event::{Registry, Tags};
+use midgard::{Aggregate, Apply, Event, EventSet};
 use midgard_test_events::OrderPlaced;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -158,7 +159,7 @@ fn the_enum_prints_as_the_event_that_it_holds() {
 
 #[test]
 fn descriptors_are_those_of_the_members_in_order() {
-    let of = |set: &'static [&'static midgard::EventDescriptor]| -> Vec<_> {
+    let of = |set: &'static [&'static midgard::event::EventDescriptor]| -> Vec<_> {
         set.iter().map(|one| (one.name, one.version)).collect()
     };
     assert_eq!(of(Created::DESCRIPTORS), [("user.created", 3)]);

@@ -4,11 +4,13 @@
 use crate::common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
 use futures_util::TryStreamExt;
 use midgard::bus::Topic;
+use midgard::event::{NewEvent, RecordedEvent, RecordedEventRef};
+use midgard::outbox::Publish;
 use midgard::process::Payload;
+use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{
-    Append, Done, Event, ExpectedVersion, Expire, Handle, HandlerError, Inbox, MemoryStore,
-    MessageContext, NewEvent, ProcessManager, Publish, React, Reactions, ReadLog, RecordedEvent,
-    RecordedEventRef, RemoteCommand, Resolve, Store, StreamName, Subscribe, block_on,
+    Done, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, ProcessManager,
+    React, Reactions, RemoteCommand, Resolve, Store, StreamName, Subscribe, block_on,
 };
 use serde::{Deserialize, Serialize};
 

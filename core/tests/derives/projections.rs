@@ -1,11 +1,15 @@
 //! What `#[derive(Projection)]` generates, at run time. What it refuses is in `compile.rs`.
 
 use crate::common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
-use midgard::projection::{Generation, ViewStore};
+use midgard::consumer::{FailurePolicy, RunError};
+use midgard::event::NewEvent;
+use midgard::notes::NoteStore;
+use midgard::projection::ViewStore;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::view::{Live, LiveError, Select};
 use midgard::{
-    Append, Context, EventSet, ExpectedVersion, FailurePolicy, HandlerError, Live, LiveError,
-    MemoryStore, Midgard, NewEvent, Project, Projection, RunError, Select, Store, StreamName, View,
-    ViewKey, Views, block_on,
+    Context, EventSet, HandlerError, MemoryStore, Midgard, Project, Projection, Store, StreamName,
+    View, ViewKey, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -296,11 +300,11 @@ struct Numbers {
     notes: BTreeMap<String, String>,
 }
 
-impl ViewStore for Sum {
+impl NoteStore for Sum {
     type Transaction = Numbers;
     type Error = Infallible;
 
-    async fn begin(&self, _: &Generation) -> Result<Numbers, Infallible> {
+    async fn begin(&self) -> Result<Numbers, Infallible> {
         Ok(self.0.lock().unwrap().clone())
     }
 
@@ -339,6 +343,8 @@ impl ViewStore for Sum {
     }
 }
 
+impl ViewStore for Sum {}
+
 #[derive(Projection)]
 #[projection(name = "sum", events(Deposited), store = Sum)]
 struct SumOfDeposits {
@@ -363,7 +369,7 @@ impl Project<Deposited> for SumOfDeposits {
 fn rows_and_checkpoint_may_be_in_a_store_of_ones_own() {
     let (store, sum) = (accounts(), Sum::default());
     let run = |refuses| {
-        let options = midgard::ConsumerOptions::new().on_failure(FailurePolicy::retry(0));
+        let options = midgard::consumer::ConsumerOptions::new().on_failure(FailurePolicy::retry(0));
         let projection = SumOfDeposits { refuses };
         let midgard = Midgard::new(store.clone());
         block_on(

@@ -4,11 +4,14 @@ use futures_util::future::{Either, join, select};
 use midgard::bus::{
     Deliveries, InProcessBus, Message, Publisher, Purpose, Queue, Subscriber, Topic,
 };
+use midgard::consumer::FailurePolicy;
+use midgard::event::{NewEvent, RecordedEventRef};
+use midgard::inbox::InboxOptions;
+use midgard::store::{Append, ExpectedVersion};
 use midgard::{
-    Append, Done, Event, EventSet, ExpectedVersion, Expire, FailurePolicy, Handle, HandlerError,
-    Inbox, InboxOptions, MemoryStore, MessageContext, Midgard, NewEvent, Outbox, ProcessManager,
-    Processes, React, Reactions, RecordedEventRef, Refused, RemoteCommand, Resolve, Store,
-    StreamName, Subscribe, block_on,
+    Done, Event, EventSet, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext,
+    Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve,
+    Store, StreamName, Subscribe, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::pin::pin;

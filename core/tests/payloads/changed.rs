@@ -1,9 +1,9 @@
 //! What becomes of a stored event when its struct is changed without a new version: the table in the docs of `Event`,
 //! line by line. In a binary of its own, as each pair of structs claims one name.
 
-use midgard::{
-    Append, Event, EventSet, ExpectedVersion, MemoryStore, NewEvent, ReadLog, Store, StreamName,
-};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion, ReadLog};
+use midgard::{Event, EventSet, MemoryStore, Store, StreamName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
@@ -22,7 +22,7 @@ fn read_payload<New: EventSet + Debug>(payload: impl Into<Vec<u8>>) -> Result<Ne
     let append = Append::to(stream, ExpectedVersion::NoStream, [event]);
     midgard::block_on(store.append(append)).unwrap();
     let mut read = None;
-    let visit = &mut |event: midgard::RecordedEventRef<'_>| {
+    let visit = &mut |event: midgard::event::RecordedEventRef<'_>| {
         read = Some(event.decode::<New>().map_err(|error| error.to_string()));
         ControlFlow::Continue(())
     };

@@ -1,10 +1,13 @@
 //! Errors say where a payload does not fit, and never what stands there: they are logged, and kept with dead letters.
 
 use midgard::bus::{InProcessBus, Message, Publisher as _};
+use midgard::consumer::{FailurePolicy, Status};
+use midgard::event::{NewEvent, RecordedEventRef};
+use midgard::inbox::InboxOptions;
+use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{
-    Append, Context, Done, Event, ExpectedVersion, FailurePolicy, Handle, HandlerError, Inbox,
-    InboxOptions, MemoryStore, MessageContext, Midgard, MidgardHandle, NewEvent, Position, Project,
-    Projection, ReadLog, RecordedEventRef, RemoteCommand, Status, Store, StreamName, Subscribe,
+    Context, Done, Event, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard,
+    MidgardHandle, Position, Project, Projection, RemoteCommand, Store, StreamName, Subscribe,
     Subscription, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
@@ -312,7 +315,7 @@ fn dead_letters_and_status_hold_none() {
     let store = MemoryStore::new();
     let policy = || FailurePolicy::retry(0).then_park();
     let subscription = Subscription::<ThingDone>::events("subscription").on_failure(policy());
-    let options = midgard::ConsumerOptions::new().on_failure(policy());
+    let options = midgard::consumer::ConsumerOptions::new().on_failure(policy());
     let views = Views::new(MemoryStore::new());
     let midgard = Midgard::new(store.clone())
         .subscribe(subscription, async |_| Ok(()))

@@ -4,8 +4,9 @@ use crate::shop::{
     CancelOrder, ConfirmOrder, CreditLate, CreditReserved, NoteLateGrant, Order, OrderCancelled,
     OrderConfirmed, OrderPlaced, Placement, ReleaseCredit, ReserveCredit,
 };
+use midgard::event::RecordedEventRef;
 use midgard::testing::{GivenProcess, given_process};
-use midgard::{Done, Event, ProcessManager, React, Reactions, RecordedEventRef};
+use midgard::{Done, Event, ProcessManager, React, Reactions};
 use serde::{Deserialize, Serialize};
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};

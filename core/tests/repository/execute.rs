@@ -6,10 +6,9 @@ use crate::common::stores::Unruly;
 use crate::common::{
     Account, Deposit, Deposited, Open, Opened, Refused, accounts, ann, anns_account, log,
 };
-use midgard::{
-    AppendError, Command, Events, ExecuteError, ExpectedVersion, LoadError, MemoryStore, Position,
-    Repository, Version, block_on, events,
-};
+use midgard::repository::{ExecuteError, LoadError};
+use midgard::store::{AppendError, ExpectedVersion};
+use midgard::{Command, Events, MemoryStore, Position, Repository, Version, block_on, events};
 use std::sync::Arc;
 
 const OPEN: Open = Open {

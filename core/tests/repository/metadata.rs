@@ -5,10 +5,9 @@
 use crate::common::{
     AccountEvent, Deposit, Deposited, Open, Opened, accounts, ann, anns_account, anns_stream, log,
 };
-use midgard::{
-    Codec, Event, EventId, ExpectedVersion, LogId, Metadata, RecordedEvent, RecordedEventRef,
-    Registry, Repository, Timestamp, Version, block_on, events,
-};
+use midgard::event::{Codec, RecordedEvent, RecordedEventRef, Registry};
+use midgard::store::ExpectedVersion;
+use midgard::{Event, EventId, LogId, Metadata, Repository, Timestamp, Version, block_on, events};
 
 const OPEN: Open = Open {
     owner: "ann",

@@ -6,9 +6,11 @@
 use crate::common::{
     Account, AccountEvent, Deposit, Deposited, Open, accounts, ann, anns_account, anns_stream, log,
 };
+use midgard::event::RecordedEvent;
+use midgard::repository::LoadError;
+use midgard::store::{ReadStream, StreamState};
 use midgard::{
-    Aggregate, Apply, Event, EventSet, LoadError, MemoryStore, ReadStream, RecordedEvent, Store,
-    StreamName, StreamState, Timestamp, Version, block_on,
+    Aggregate, Apply, Event, EventSet, MemoryStore, Store, StreamName, Timestamp, Version, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::poll_fn;

@@ -6,9 +6,11 @@ use crate::common::{
     Account, AccountEvent, Deposit, Deposited, Open, Opened, accounts, ann, anns_account,
     anns_stream, log,
 };
+use midgard::limits::{LimitError, Limited};
+use midgard::repository::LoadError;
+use midgard::store::{AppendError, ExpectedVersion, StoreError};
 use midgard::{
-    AppendError, DynStore, Event, Events, ExpectedVersion, LimitError, Limited, LoadError,
-    MemoryStore, Position, Repository, Store, StoreError, Version, block_on, events,
+    DynStore, Event, Events, MemoryStore, Position, Repository, Store, Version, block_on, events,
 };
 use std::sync::Arc;
 

@@ -2,11 +2,10 @@
 
 use crate::common::stores::Unruly;
 use crate::common::{Account, Deposit, Deposited, ann, anns_account, anns_stream, log};
-use midgard::{
-    Append, AppendError, Codec, DecodeError, DecodeReason, Event, ExecuteError, ExpectedVersion,
-    LoadError, MemoryStore, NewEvent, Position, Repository, Store, StoreError, Timestamp, Version,
-    block_on,
-};
+use midgard::event::{Codec, DecodeError, DecodeReason, NewEvent};
+use midgard::repository::{ExecuteError, LoadError};
+use midgard::store::{Append, AppendError, ExpectedVersion, StoreError};
+use midgard::{Event, MemoryStore, Position, Repository, Store, Timestamp, Version, block_on};
 
 #[test]
 fn an_old_version_of_an_event_is_upcast() {

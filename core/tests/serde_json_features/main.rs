@@ -1,8 +1,8 @@
 //! Features of `serde_json` that some crate of a program turns on are on for all of it, midgard included. None of them
 //! makes a stored event unreadable.
 //!
-//! A program that turns them on is made and tested here, with its own `target`: within this workspace they would be on for
-//! everything.
+//! A program that turns them on is made and tested here: within this workspace they would be on for everything. It is built where
+//! the workspace is, as most of what it depends on is there already.
 
 use std::fs;
 use std::path::Path;
@@ -19,8 +19,8 @@ fn features_that_others_turn_on_do_no_harm() {
 /// Runs the tests of a program in which these features are on.
 fn test_program(name: &str, features: &[&str]) {
     let core = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("serde_json_features");
-    let program = target.join(name);
+    let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let program = temporary.join("serde_json_features").join(name);
     fs::create_dir_all(&program).unwrap();
     fs::copy(core.join("../Cargo.lock"), program.join("Cargo.lock")).unwrap();
     let manifest = format!(
@@ -35,7 +35,7 @@ fn test_program(name: &str, features: &[&str]) {
     let tested = Command::new(env!("CARGO"))
         .args(["test", "--offline", "--lib", "--manifest-path"])
         .arg(program.join("Cargo.toml"))
-        .env("CARGO_TARGET_DIR", target.join("target"))
+        .env("CARGO_TARGET_DIR", temporary.parent().unwrap())
         .env_remove("RUSTFLAGS")
         .output()
         .unwrap();

@@ -2,7 +2,9 @@
 
 use crate::orders::OrderEvent;
 use futures_util::TryStreamExt as _;
-use midgard::{DecodeError, Position, Query, ReadLog, RecordedEvent, Store, StoreError};
+use midgard::event::{DecodeError, RecordedEvent};
+use midgard::store::{Query, ReadLog, StoreError};
+use midgard::{Position, Store};
 use midgard_examples::shop::Cents;
 use midgard_examples::shop::customer::Purchase;
 use midgard_examples::shop::report::{Report, Tally};

@@ -3,10 +3,10 @@
 use crate::messages::OrderId;
 use crate::orders::{Order, OrderPlaced};
 use futures_util::TryStreamExt as _;
-use midgard::{
-    Append, AppendError, DecodeError, EncodeError, ExpectedVersion, LimitError, NewEvent, Query,
-    ReadLog, Store, StoreError, StreamName,
-};
+use midgard::event::{DecodeError, EncodeError, NewEvent};
+use midgard::limits::LimitError;
+use midgard::store::{Append, AppendError, ExpectedVersion, Query, ReadLog, StoreError};
+use midgard::{Store, StreamName};
 use midgard_examples::shop::customer::{CustomerId, Purchase};
 use midgard_examples::shop::listing::Row;
 use std::collections::HashMap;

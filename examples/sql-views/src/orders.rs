@@ -1,7 +1,7 @@
 //! The projection: orders by month and status, and what each customer had approved.
 
 use crate::store::{SqliteViews, table};
-use midgard::view::ViewDefinition;
+use midgard::projection::ViewDefinition;
 use midgard::{Context, HandlerError, Project, Projection};
 use midgard_examples::shop::Cents;
 use midgard_examples::shop::customer::{

@@ -10,12 +10,12 @@ use crate::kit::{
     Applied, Balance, Fold, LONG, Ledger, Moved, Process, Random, append_moved,
     end_when_left_alone, fold, moved, open, read_moves, told,
 };
+use midgard::consumer::ConsumerOptions;
 use midgard::store::ReadEntries;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::view::Select;
 use midgard::view::ViewSnapshot;
-use midgard::{
-    Append, ConsumerOptions, ExpectedVersion, Midgard, MidgardHandle, Position, Select, Store,
-    Views, block_on,
-};
+use midgard::{Midgard, MidgardHandle, Position, Store, Views, block_on};
 use midgard_store_lmdb::LmdbStore;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,9 +11,12 @@ use midgard::bus::{
     BusError, Deliveries, Message, Published, Publisher, Queue, Received, Settle, Subscriber,
     Verdict,
 };
+use midgard::consumer::{ConsumerOptions, FailurePolicy};
+use midgard::event::NewEvent;
+use midgard::inbox::InboxOptions;
+use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{
-    Append, ConsumerOptions, Event, ExpectedVersion, FailurePolicy, HandlerError, Inbox,
-    InboxOptions, MessageContext, Midgard, NewEvent, Outbox, ReadLog, Store, Subscribe, block_on,
+    Event, HandlerError, Inbox, MessageContext, Midgard, Outbox, Store, Subscribe, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -360,7 +363,7 @@ fn finish(directory: &Path, mut inspected: Inspected) {
     .unwrap();
     inspected.take_in(&bus.0.lock().unwrap());
     let mut log = BTreeMap::new();
-    let mut each = |event: midgard::RecordedEventRef<'_>| {
+    let mut each = |event: midgard::event::RecordedEventRef<'_>| {
         log.insert(event.position.get(), event.id.to_string());
         ControlFlow::Continue(())
     };

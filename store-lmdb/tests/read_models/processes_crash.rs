@@ -8,9 +8,8 @@ use crate::common::child_directory;
 use crate::kit::{Process, Random, end_when_left_alone, open};
 use crate::shop::{CancelOrder, Customers, Fate, Order, Placement, fates, place};
 use midgard::bus::InProcessBus;
-use midgard::{
-    ConsumerOptions, FailurePolicy, Midgard, MidgardHandle, Outbox, Processes, Repository, block_on,
-};
+use midgard::consumer::{ConsumerOptions, FailurePolicy};
+use midgard::{Midgard, MidgardHandle, Outbox, Processes, Repository, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::path::Path;
 use std::thread;

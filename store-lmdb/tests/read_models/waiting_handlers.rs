@@ -8,10 +8,11 @@ use crate::common::user::{SMALL_DISK, can_mount};
 use crate::common::{child_directory, event, stream};
 use futures_channel::oneshot;
 use futures_util::future::join;
-use midgard::view::Views;
+use midgard::Views;
+use midgard::event::NewEvent;
+use midgard::store::{Append, AppendError, Appended, ExpectedVersion, Full, StoreError};
 use midgard::{
-    Append, AppendError, Appended, Context, Event, ExpectedVersion, Full, HandlerError, Midgard,
-    NewEvent, Position, Project, Projection, Store, StoreError, View, block_on,
+    Context, Event, HandlerError, Midgard, Position, Project, Projection, Store, View, block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use serde::{Deserialize, Serialize};

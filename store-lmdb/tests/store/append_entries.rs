@@ -4,8 +4,9 @@
 use crate::common::{
     child_directory, event, payloads, read_entries, read_stream, start_child, stream,
 };
+use midgard::store::{Append, AppendError, ExpectedVersion};
 use midgard::store::{EntryWrite, ReadEntries};
-use midgard::{Append, AppendError, ExpectedVersion, LogId, Position, Store, Version, block_on};
+use midgard::{LogId, Position, Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::path::Path;
 use std::thread;

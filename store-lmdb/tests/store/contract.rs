@@ -1,7 +1,7 @@
 //! The contract of a store, and all of it.
 #![allow(clippy::unwrap_used)]
 
-use midgard::testing::Fixture;
+use midgard_contract::Fixture;
 use midgard_store_lmdb::LmdbStore;
 use tempfile::TempDir;
 
@@ -19,4 +19,4 @@ impl Fixture for Lmdb {
     }
 }
 
-midgard::testing::store_contract!(Lmdb);
+midgard_contract::store_contract!(Lmdb);

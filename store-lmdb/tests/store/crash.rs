@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use crate::common::{child_directory, event, read_entries, read_stream, start_child, stream};
+use midgard::store::{Append, AppendError, ExpectedVersion};
 use midgard::store::{EntryWrite, ReadEntries};
-use midgard::{Append, AppendError, ExpectedVersion, Store, block_on};
+use midgard::{Store, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};

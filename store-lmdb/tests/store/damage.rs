@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common::{append, event, events, patch, read_log, read_stream, stream};
-use midgard::{
-    Append, AppendCondition, AppendError, ExpectedVersion, NewEvent, Position, Query, ReadLog,
-    ReadStream, RecordedEventRef, Store, StoreError, Version, block_on,
+use midgard::event::{NewEvent, RecordedEventRef};
+use midgard::store::{
+    Append, AppendCondition, AppendError, ExpectedVersion, Query, ReadLog, ReadStream, StoreError,
 };
+use midgard::{Position, Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
 use std::ops::ControlFlow;

@@ -4,9 +4,8 @@
 
 use crate::common::{append, event, open_unsynced, patch, problems, read_stream, stream, verify};
 use midgard::store::EntryWrite;
-use midgard::{
-    AppendError, LogId, Position, ReadLog, ReadStream, Store, StoreError, Version, block_on,
-};
+use midgard::store::{AppendError, ReadLog, ReadStream, StoreError};
+use midgard::{LogId, Position, Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::fs;
 use std::ops::ControlFlow;

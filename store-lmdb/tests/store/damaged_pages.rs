@@ -3,8 +3,9 @@
 
 use crate::common::{append, event, fill, open_unsynced, read_entries, read_log, stream, verify};
 use futures_util::future::join_all;
+use midgard::store::{Append, ExpectedVersion, ReadStream};
 use midgard::store::{EntryWrite, ReadEntries};
-use midgard::{Append, ExpectedVersion, ReadStream, Store, Version, block_on};
+use midgard::{Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::fs;
 use std::ops::ControlFlow;
@@ -41,7 +42,7 @@ fn is_of_index(key: &[u8]) -> bool {
     key.len() == 12 && key.starts_with(&[0; 4])
 }
 
-fn numbered(count: usize) -> Vec<midgard::NewEvent> {
+fn numbered(count: usize) -> Vec<midgard::event::NewEvent> {
     (0..count).map(|number| event(number.to_string())).collect()
 }
 

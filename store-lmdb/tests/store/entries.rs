@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common::{append, event, read_entries};
+use midgard::store::{Direction, Full, StoreError};
 use midgard::store::{EmbeddedStore, EntrySnapshot, EntryWrite, ReadEntries};
-use midgard::{Direction, Full, MemoryStore, Store, StoreError, block_on};
+use midgard::{MemoryStore, Store, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::ops::{Bound, ControlFlow};
 use std::path::Path;

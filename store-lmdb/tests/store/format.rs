@@ -7,11 +7,10 @@
 use crate::common::{
     append, child_directory, event, payloads, read_entries, read_log, read_stream, stream,
 };
+use midgard::event::NewEvent;
+use midgard::store::{Append, AppendError, ExpectedVersion, ReadStream, StreamState};
 use midgard::store::{EmbeddedStore, EntryWrite, ReadEntries};
-use midgard::{
-    Append, AppendError, EventId, ExpectedVersion, Metadata, NewEvent, Position, ReadStream, Store,
-    StreamState, Version, block_on,
-};
+use midgard::{EventId, Metadata, Position, Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::fs;
 use std::ops::{ControlFlow, RangeInclusive};

@@ -10,7 +10,8 @@
 use crate::common::process::Process;
 use crate::common::user::{SMALL_DISK, can_mount};
 use crate::common::{append, child_directory, event, number_of, read_log, read_stream};
-use midgard::{AppendError, Full, StoreError, Version};
+use midgard::Version;
+use midgard::store::{AppendError, Full, StoreError};
 use midgard_store_lmdb::LmdbStore;
 use std::fs;
 use std::path::Path;

@@ -5,8 +5,9 @@ use crate::common::process::Process;
 use crate::common::{append, child_directory, event, payloads, read_log, read_stream, stream};
 use futures_util::FutureExt as _;
 use futures_util::future::join;
+use midgard::store::{Append, AppendError, ExpectedVersion, ReadStream};
 use midgard::store::{EmbeddedStore, EntryWrite};
-use midgard::{Append, AppendError, ExpectedVersion, LogId, ReadStream, Store, block_on};
+use midgard::{LogId, Store, block_on};
 use midgard_store_lmdb::{BackupError, Durability, LmdbStore};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -173,7 +174,7 @@ fn a_read_waits_without_its_thread_for_a_snapshot_that_the_same_thread_drops() {
     assert!(child.end().success());
     in_time(move || {
         let read = async {
-            let mut visit = |_: midgard::RecordedEventRef<'_>| ControlFlow::Continue(());
+            let mut visit = |_: midgard::event::RecordedEventRef<'_>| ControlFlow::Continue(());
             let read = ReadStream::forward(stream("large"));
             let state = store.read_stream(&read, &mut visit).await.unwrap();
             assert_eq!(state.last.get(), 1);

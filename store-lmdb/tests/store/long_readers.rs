@@ -4,7 +4,8 @@
 
 use crate::common::{append, event, number_of};
 use futures_util::StreamExt;
-use midgard::{ReadLog, ReadStream, Store, StreamName, block_on};
+use midgard::store::{ReadLog, ReadStream};
+use midgard::{Store, StreamName, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::ops::ControlFlow;
 use std::path::Path;

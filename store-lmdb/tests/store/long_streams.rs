@@ -2,10 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common::{event, stream};
-use midgard::{
-    Append, Direction, EventId, ExpectedVersion, NewEvent, ReadStream, Store, StreamState, Version,
-    block_on,
-};
+use midgard::event::NewEvent;
+use midgard::store::{Append, Direction, ExpectedVersion, ReadStream, StreamState};
+use midgard::{EventId, Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::ops::ControlFlow;
 

@@ -8,8 +8,9 @@ use crate::common::{
     append, child_directory, number_of, open_unsynced, problems, read_entries, read_log, stream,
 };
 use fastrand::Rng;
+use midgard::store::ExpectedVersion;
 use midgard::store::{EntryWrite, ReadEntries};
-use midgard::{ExpectedVersion, Store, Version, block_on};
+use midgard::{Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,7 +2,9 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use crate::common::{Lines, child_directory, event, read_log, read_stream, start_child, stream};
-use midgard::{Append, ExpectedVersion, RecordedEvent, Store, Version, block_on};
+use midgard::event::RecordedEvent;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::{Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::collections::HashMap;
 use std::path::Path;

@@ -7,7 +7,8 @@ use crate::common::process::{LONG, Process, told};
 use crate::common::{
     append, child_directory, event, open_unsynced, payloads, read_log, read_stream, stream,
 };
-use midgard::{AppendError, LogId, Position, Store, StoreError, Version, block_on};
+use midgard::store::{AppendError, StoreError};
+use midgard::{LogId, Position, Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
 use std::ops::ControlFlow;

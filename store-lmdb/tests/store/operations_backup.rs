@@ -5,7 +5,8 @@ use crate::common::{
     Lines, append, assert_sound, child_directory, event, events, fill, open_unsynced, read_log,
     read_stream, start_child, stream, verify,
 };
-use midgard::{Append, ExpectedVersion, Position, Store, StoreError, Version, block_on};
+use midgard::store::{Append, ExpectedVersion, StoreError};
+use midgard::{Position, Store, Version, block_on};
 use midgard_store_lmdb::{BackupError, LmdbStore, Progress};
 use std::fs;
 use std::ops::ControlFlow;

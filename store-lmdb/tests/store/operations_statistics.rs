@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common::{append, copy_format_1, event, fill, open_unsynced, patch, read_log, stream};
-use midgard::{ExpectedVersion, NewEvent, Position, Store, Version, block_on};
+use midgard::event::NewEvent;
+use midgard::store::ExpectedVersion;
+use midgard::{Position, Store, Version, block_on};
 use midgard_store_lmdb::{LmdbStore, Statistics};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -5,7 +5,9 @@ use crate::common::{
     append, assert_sound, copy_format_1, event, fill, open_unsynced, patch, problems, read_log,
     stream, verify,
 };
-use midgard::{ExpectedVersion, NewEvent, Position, Store, Version, block_on};
+use midgard::event::NewEvent;
+use midgard::store::ExpectedVersion;
+use midgard::{Position, Store, Version, block_on};
 use midgard_store_lmdb::{LmdbStore, Progress};
 use std::fs;
 use std::ops::ControlFlow;

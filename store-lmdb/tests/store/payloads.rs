@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common::{read_log, read_stream, stream};
-use midgard::{Append, ExpectedVersion, NewEvent, ReadLog, Store, Version, block_on};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion, ReadLog};
+use midgard::{Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
 use std::ops::ControlFlow;

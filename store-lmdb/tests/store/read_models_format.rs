@@ -6,10 +6,13 @@
 
 use crate::common::{append, child_directory, read_entries};
 use futures_util::future::abortable;
+use midgard::consumer::{ConsumerOptions, FailurePolicy};
+use midgard::event::NewEvent;
 use midgard::store::ReadEntries;
+use midgard::view::{Cursor, Select};
 use midgard::{
-    ConsumerOptions, Context, Cursor, Delivery, Event, FailurePolicy, HandlerError, Midgard,
-    NewEvent, Position, Project, Projection, Select, Subscription, View, ViewKey, Views, block_on,
+    Context, Delivery, Event, HandlerError, Midgard, Position, Project, Projection, Subscription,
+    View, ViewKey, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -321,7 +324,7 @@ fn write_mailer(store: &LmdbStore) {
     }
     for (held, (handle, ..)) in held.iter().zip(&workers) {
         if !held.load(Ordering::SeqCst) {
-            let is_there = |status: &midgard::Status| status.position >= last;
+            let is_there = |status: &midgard::consumer::Status| status.position >= last;
             block_on(handle.wait_until("mailer", LONG, is_there)).unwrap();
             handle.stop();
         }

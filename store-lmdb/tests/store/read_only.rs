@@ -10,10 +10,12 @@ use crate::common::{
 };
 use futures_util::FutureExt;
 use futures_util::future::{join, join_all};
+use midgard::store::{AppendError, ExpectedVersion, StoreError};
 use midgard::store::{EmbeddedStore, EntryError, EntryWrite, ReadEntries};
+use midgard::view::Live;
 use midgard::{
-    AppendError, Context, Event, ExpectedVersion, HandlerError, Live, LogId, Midgard, Position,
-    Project, Projection, Store, StoreError, Subscription, Version, View, Views, block_on,
+    Context, Event, HandlerError, LogId, Midgard, Position, Project, Projection, Store,
+    Subscription, Version, View, Views, block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use serde::{Deserialize, Serialize};

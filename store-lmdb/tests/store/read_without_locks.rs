@@ -5,8 +5,9 @@
 use crate::common::process::{Process, told};
 use crate::common::user::{chmod, unprivileged};
 use crate::common::{append, child_directory, event, fill, payloads, read_stream};
+use midgard::store::{Direction, ReadLog, StoreError};
 use midgard::store::{EmbeddedStore, EntryWrite};
-use midgard::{Direction, ReadLog, Store, StoreError, block_on};
+use midgard::{Store, block_on};
 use midgard_store_lmdb::{LmdbStore, open_raw};
 use std::fs;
 use std::ops::{Bound, ControlFlow};

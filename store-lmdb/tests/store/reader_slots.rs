@@ -5,7 +5,8 @@
 use crate::common::While;
 use crate::common::process::{Process, end_when_left_alone};
 use crate::common::{append, child_directory, event, read_log, read_stream, stream};
-use midgard::{Full, LogId, ReadStream, Store, StoreError, block_on};
+use midgard::store::{Full, ReadStream, StoreError};
+use midgard::{LogId, Store, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::ops::ControlFlow;
 use std::path::Path;

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common::{append, event, open_unsynced, read_log, stream};
+use midgard::event::NewEvent;
 use midgard::store::rules::RECENT_EVENTS;
-use midgard::{Append, AppendError, ExpectedVersion, NewEvent, Store, Version, block_on};
+use midgard::store::{Append, AppendError, ExpectedVersion};
+use midgard::{Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::path::Path;
 

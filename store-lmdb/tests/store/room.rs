@@ -5,8 +5,9 @@ use crate::common::{
     Lines, append, child_directory, event, payloads, read_entries, read_log, read_stream,
     start_child, stream,
 };
+use midgard::store::{AppendError, Full, ReadStream, StoreError};
 use midgard::store::{EntryError, EntryWrite, ReadEntries};
-use midgard::{AppendError, Full, ReadStream, Store, StoreError, block_on};
+use midgard::{Store, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -398,7 +399,7 @@ fn a_stream_of_events_that_stays_open_costs_writers_nothing() {
         (0..1000).map(|number| event(number.to_string())).collect(),
     )
     .unwrap();
-    let mut open = store.events(midgard::ReadLog::forward());
+    let mut open = store.events(midgard::store::ReadLog::forward());
     block_on(futures_util::StreamExt::next(&mut open))
         .unwrap()
         .unwrap();

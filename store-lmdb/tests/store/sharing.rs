@@ -6,11 +6,10 @@ use crate::common::{
     start_child, stream,
 };
 use futures_util::StreamExt;
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion, ReadLog, StoreError};
 use midgard::store::{EmbeddedStore, EntryError, EntryWrite, ReadEntries};
-use midgard::{
-    Append, ExpectedVersion, LogId, NewEvent, Position, ReadLog, Store, StoreError, Version,
-    block_on,
-};
+use midgard::{LogId, Position, Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::collections::HashSet;
 use std::pin::Pin;

@@ -3,7 +3,8 @@
 
 use crate::common::{append, event};
 use futures_util::{FutureExt, pin_mut};
-use midgard::{LogId, QueryItem, ReadLog, Store, block_on};
+use midgard::store::{QueryItem, ReadLog};
+use midgard::{LogId, Store, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::ops::ControlFlow;
 
@@ -15,7 +16,7 @@ fn a_read_of_rare_events_does_not_keep_the_thread_for_the_whole_log() {
         append(&store, "a", (0..1_000).map(|_| event("{}")).collect()).unwrap();
     }
     let read = ReadLog::forward().matching(QueryItem::new().name("never"));
-    let mut visit = |_: midgard::RecordedEventRef<'_>| ControlFlow::Continue(());
+    let mut visit = |_: midgard::event::RecordedEventRef<'_>| ControlFlow::Continue(());
     let reading = store.read_log(&read, &mut visit);
     pin_mut!(reading);
     let mut turns = 0;
