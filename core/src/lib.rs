@@ -90,9 +90,9 @@ pub mod bus;
 pub mod command;
 pub mod consumer;
 pub mod event;
+mod give_way;
 #[cfg(any(doc, doctest))]
 pub mod guide;
-mod give_way;
 pub mod inbox;
 pub mod limits;
 pub mod notes;
