@@ -1,7 +1,7 @@
 //! The contract of a store, and what every store shares.
 
 mod append;
-mod clock;
+mod event_times;
 pub(crate) mod definition;
 mod entries;
 pub(crate) mod entry_changes;
@@ -15,7 +15,7 @@ pub mod rules;
 
 pub use crate::process_mark::ProcessMark;
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
-pub use clock::Clock;
+pub use event_times::EventTimes;
 pub(crate) use definition::Store;
 pub use definition::Visit;
 pub use entries::{

@@ -4,4 +4,4 @@ mod given;
 mod process;
 
 pub use given::{Checked, Given, Outcome, given};
-pub use process::{GivenProcess, Reacted, given_process};
+pub use process::{GivenProcess, Reacted, given_process, given_process_with};
