@@ -13,8 +13,8 @@ use std::time::Duration;
 /// By default it is the system's clock. A [`ManualClock`] stands still until a test moves it. Give the same clock to the store
 /// and to the program.
 ///
-/// Leases, timeouts and pauses between retries measure how long something takes in this process, with the monotonic clock of the
-/// system; a `Clock` does not change them.
+/// Leases, timeouts, and pauses between retries measure how long something takes, and commands expire when their senders no longer
+/// wait: those follow the system, whatever the clock.
 #[derive(Clone, Default)]
 pub struct Clock(Option<Arc<Hands>>);
 

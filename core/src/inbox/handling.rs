@@ -2,7 +2,7 @@
 
 use super::faults::{TOO_LARGE, is_of_limits, is_of_newer, lacks_knowledge};
 use super::held::{self, HeldBy};
-use super::notes::{self as inbox_notes, InboxKeys, Line, Parked, Seen};
+use super::notes::{InboxKeys, Line, Parked, Seen};
 use super::{Inbox, InboxError, InboxOptions, MessageContext, ParkedCause};
 use crate::bus::{ForeignMessage, Message, Purpose, Topic};
 use crate::command::{CommandAnswered, Refused};
@@ -132,7 +132,7 @@ impl<D: Dispatch> Desk<D> {
     pub(super) async fn take(&self, content: &Result<Message, ForeignMessage>) -> Outcome {
         match content {
             Ok(message) => self.handle(message).await,
-            Err(foreign) => self.park_untried(Parked::foreign(foreign), None).await,
+            Err(foreign) => self.park_untried(Parked::foreign(foreign, self.control.now()), None).await,
         }
     }
 
@@ -146,7 +146,8 @@ impl<D: Dispatch> Desk<D> {
                 }
                 Ok(Attempted::Aside) => return Outcome::SetAside(TOO_LARGE.to_owned()),
                 Err(AttemptError::Unreadable { error, is_newer }) => {
-                    let mut parked = Parked::of(message, ParkedCause::Unread, error, 0);
+                    let now = self.control.now();
+                    let mut parked = Parked::of(message, ParkedCause::Unread, error, 0, now);
                     if is_newer {
                         parked = parked.holding(self.dispatch.line(message));
                     }
@@ -157,7 +158,8 @@ impl<D: Dispatch> Desk<D> {
                 }
                 Err(AttemptError::Handler(error)) if is_of_limits(&error) => {
                     let (cause, error) = (ParkedCause::Failed, text_of(&error));
-                    let parked = Parked::of(message, cause, error, failures + 1);
+                    let now = self.control.now();
+                    let parked = Parked::of(message, cause, error, failures + 1, now);
                     return self.park_untried(parked, Some(message)).await;
                 }
                 Err(AttemptError::Handler(error)) if lacks_knowledge(&error) => {
@@ -259,7 +261,8 @@ impl<D: Dispatch> Desk<D> {
         let mut behind = None;
         if let Some(held) = held {
             let error = format!("an earlier message of key \"{}\" is parked", line.key);
-            let mut parked = Parked::of(message, ParkedCause::Follows, error, 0).holding(line);
+            let (cause, now) = (ParkedCause::Follows, self.control.now());
+            let mut parked = Parked::of(message, cause, error, 0, now).holding(line);
             if held == HeldBy::Key {
                 parked.source = None;
             }
@@ -270,7 +273,7 @@ impl<D: Dispatch> Desk<D> {
         } else {
             self.run_handler(message, &mut unit).await?;
         }
-        inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message, false).await?;
+        self.put_seen(&mut unit, message, false).await?;
         let is_parked = behind.is_some();
         match (unit.commit().await.map_err(AttemptError::from), behind) {
             (Err(AttemptError::Handler(_)), Some(parked)) => {
@@ -383,6 +386,7 @@ pub(super) struct Tries {
 
 /// What is told to who has sent a command that nobody waits for any more.
 fn too_late(message: &Message) -> Option<Refused> {
+    // Its sender waits in the time of the system, whatever clock this program has.
     let (expires, now) = (message.expires?, Timestamp::now());
     (is_command(message) && now > expires).then(|| {
         Refused::new(format!(

@@ -1,8 +1,8 @@
 //! What follows, line by line, and what differs.
 
-use super::sound;
 use crate::process::{Due, Step};
 use crate::testing::given::difference::merge;
+use crate::testing::sound;
 use serde_json::Value;
 
 /// Steps in the words of the reactions themselves.

@@ -5,6 +5,7 @@
 
 mod lines;
 
+use super::sound;
 use crate::command::{CommandSent, Refused, RemoteCommand};
 use crate::event::Event;
 use crate::event::codec;
@@ -416,11 +417,6 @@ impl<P: ProcessManager> fmt::Debug for Reacted<P> {
             .field("follows", &self.lines)
             .finish()
     }
-}
-
-#[track_caller]
-fn sound<T, E: fmt::Display>(outcome: Result<T, E>) -> T {
-    outcome.unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[track_caller]
