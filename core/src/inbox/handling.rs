@@ -132,7 +132,10 @@ impl<D: Dispatch> Desk<D> {
     pub(super) async fn take(&self, content: &Result<Message, ForeignMessage>) -> Outcome {
         match content {
             Ok(message) => self.handle(message).await,
-            Err(foreign) => self.park_untried(Parked::foreign(foreign, self.control.now()), None).await,
+            Err(foreign) => {
+                self.park_untried(Parked::foreign(foreign, self.control.now()), None)
+                    .await
+            }
         }
     }
 

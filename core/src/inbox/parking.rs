@@ -34,7 +34,9 @@ impl<D: Dispatch> Desk<D> {
         // What another release can do is not skipped.
         let fate = if then == Then::Park || cause == ParkedCause::Unread {
             let line = self.dispatch.line(message);
-            Fate::Park(Parked::of(message, cause, error, failures, self.control.now()).holding(line))
+            Fate::Park(
+                Parked::of(message, cause, error, failures, self.control.now()).holding(line),
+            )
         } else {
             Fate::Skip { error }
         };

@@ -1,11 +1,11 @@
 //! A process manager as a consumer of the log.
 
+use super::ProcessManager;
 use super::cause::Cause;
 use super::notes::{Open, Process};
 use super::record::Kind;
 use super::replies::id_of;
 use super::step::{EVENTS, Input, Steps};
-use super::ProcessManager;
 use crate::consumer::StartFrom;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};

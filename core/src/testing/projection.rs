@@ -102,7 +102,6 @@ where
 }
 
 /// A projection to which events are given; made by [`given_projection`].
-#[must_use = "nothing is tested before `then_row` and the like"]
 pub struct GivenProjection<P> {
     projection: Arc<P>,
     log: MemoryStore,
@@ -116,11 +115,17 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
     ///
     /// # Panics
     /// When it is earlier than the time of an event before: a log has its events in the order of time.
+    #[must_use = "nothing is tested before `then_row` and the like"]
     #[track_caller]
     pub fn at(self, time: Timestamp) -> Self {
-        let (now, last) = (self.clock.now(), block_on(self.log.last_position(LogId::MAIN)));
+        let (now, last) = (
+            self.clock.now(),
+            block_on(self.log.last_position(LogId::MAIN)),
+        );
         if time < now && sound(last) > Position::ZERO {
-            panic!("the events before were recorded at {now}, and no later one is recorded at {time}");
+            panic!(
+                "the events before were recorded at {now}, and no later one is recorded at {time}"
+            );
         }
         self.clock.set(time);
         self
@@ -130,6 +135,7 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
     ///
     /// # Panics
     /// When it cannot be stored.
+    #[must_use = "nothing is tested before `then_row` and the like"]
     #[track_caller]
     pub fn event<E: Event>(self, event: E) -> Self {
         self.event_of("test", event)
@@ -139,6 +145,7 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
     ///
     /// # Panics
     /// As [`event`](Self::event).
+    #[must_use = "nothing is tested before `then_row` and the like"]
     #[track_caller]
     pub fn event_of<E: Event>(self, stream: &str, event: E) -> Self {
         self.event_with(stream, event, Metadata::new())
@@ -148,6 +155,7 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
     ///
     /// # Panics
     /// As [`event`](Self::event).
+    #[must_use = "nothing is tested before `then_row` and the like"]
     #[track_caller]
     #[allow(clippy::needless_pass_by_value)] // `.event(OrderPlaced { order: 7 })` reads as it should.
     pub fn event_with<E: Event>(self, stream: &str, event: E, metadata: Metadata) -> Self {
@@ -173,7 +181,10 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
         let Some(found) = sound(views.get::<V>(key)) else {
             let rows = sound(views.select(Select::<V>::all()));
             let rows = lines(&rows).join("\n  ");
-            panic!("view \"{}\" has no row under the key; its rows are:\n  {rows}", V::NAME);
+            panic!(
+                "view \"{}\" has no row under the key; its rows are:\n  {rows}",
+                V::NAME
+            );
         };
         compare(&[expected], &[found]);
         self
@@ -242,9 +253,14 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
     #[track_caller]
     pub fn then_fails(self, text: &str) {
         match self.project(&self.views, false) {
-            Ok(()) => panic!("projection \"{}\" has handled all events; expected was an error with {text:?}", P::NAME),
+            Ok(()) => panic!(
+                "projection \"{}\" has handled all events; expected was an error with {text:?}",
+                P::NAME
+            ),
             Err(error) if error.contains(text) => {}
-            Err(error) => panic!("the projection fails with another error: {error}\nexpected was one with {text:?}"),
+            Err(error) => panic!(
+                "the projection fails with another error: {error}\nexpected was one with {text:?}"
+            ),
         }
     }
 
@@ -344,7 +360,8 @@ fn all_lines(views: &Views) -> Result<Vec<String>, ViewError> {
 }
 
 fn pretty(view: &str, json: &str) -> Vec<String> {
-    let row = serde_json::from_str(json).map_or_else(|_| json.to_owned(), |row: Value| format!("{row:#}"));
+    let row = serde_json::from_str(json)
+        .map_or_else(|_| json.to_owned(), |row: Value| format!("{row:#}"));
     format!("{view} {row}").lines().map(str::to_owned).collect()
 }
 

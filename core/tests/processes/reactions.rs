@@ -7,9 +7,9 @@ use midgard::event::{NewEvent, RecordedEventRef};
 use midgard::process::ReactedEvent;
 use midgard::store::{Append, Appended, ExpectedVersion};
 use midgard::{
-    Event, EventId, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Metadata, Midgard,
-    Outbox, Position, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve,
-    Store as _, StreamName, Timestamp, Version, block_on,
+    Event, EventId, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Metadata,
+    Midgard, Outbox, Position, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand,
+    Resolve, Store as _, StreamName, Timestamp, Version, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -208,7 +208,11 @@ impl Shop {
     fn fill_with(&self, cart: u64, then: Then, metadata: Metadata) -> Appended {
         let event = NewEvent::encode(&Filled { cart, then }).unwrap();
         let stream = StreamName::new(format!("basket-{cart}")).unwrap();
-        let append = Append::to(stream, ExpectedVersion::Any, [event.with_metadata(metadata)]);
+        let append = Append::to(
+            stream,
+            ExpectedVersion::Any,
+            [event.with_metadata(metadata)],
+        );
         block_on(self.store.append(append)).unwrap()
     }
 
@@ -234,7 +238,8 @@ impl Shop {
 }
 
 #[test]
-fn a_reaction_knows_its_process_and_the_place_time_and_metadata_of_the_event_and_so_it_is_rebuilt() {
+fn a_reaction_knows_its_process_and_the_place_time_and_metadata_of_the_event_and_so_it_is_rebuilt()
+{
     let shop = Shop::at("2026-11-25T12:00:00Z");
     let [correlation, causation] = [EventId::new(), EventId::new()];
     let metadata = Metadata::new()
@@ -255,7 +260,10 @@ fn a_reaction_knows_its_process_and_the_place_time_and_metadata_of_the_event_and
     assert_eq!(known.metadata, metadata);
     let event = known.event.as_ref().unwrap();
     assert_eq!(event.position, Position(2));
-    assert_eq!((event.stream.as_str(), event.version), ("basket-7", Version(1)));
+    assert_eq!(
+        (event.stream.as_str(), event.version),
+        ("basket-7", Version(1))
+    );
     // Another program, which has only the stream of the process.
     shop.clock.advance(HOUR);
     shop.fill(7, Then::Nothing);

@@ -202,7 +202,10 @@ release!(
     ))
 );
 
-fn tours<P: ProcessManager<Config = ()>>(store: &MemoryStore, bus: &InProcessBus) -> Midgard<MemoryStore> {
+fn tours<P: ProcessManager<Config = ()>>(
+    store: &MemoryStore,
+    bus: &InProcessBus,
+) -> Midgard<MemoryStore> {
     let processes = Processes::<P>::new()
         .options(soon())
         .replies_from(bus.clone());

@@ -35,7 +35,8 @@ pub(crate) struct ProcessManagerAttrs {
 }
 
 pub(crate) fn process_manager(cx: &Ctxt, attrs: &[Attribute]) -> ProcessManagerAttrs {
-    let (mut name, mut id, mut config, mut krate) = (Key::new(), Key::new(), Key::new(), Key::new());
+    let (mut name, mut id, mut config, mut krate) =
+        (Key::new(), Key::new(), Key::new(), Key::new());
     let (mut events, mut commands, mut deadlines) = (Key::new(), Key::new(), Key::new());
     let complete = read(cx, attrs, &PROCESS_MANAGER, |key, meta| match key {
         "name" => {

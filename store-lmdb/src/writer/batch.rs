@@ -15,9 +15,9 @@ use crate::record::{self, Kind, Links, Place, SKIP};
 use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{Error, MdbError, RwTxn};
+use midgard::clock::Clock;
 use midgard::store::rules::{self, Decision};
 use midgard::store::{Append, AppendError, AppendPart, Appended, ExpectedVersion, StoreError};
-use midgard::clock::Clock;
 use midgard::store::{EntryWrite, EventTimes};
 use midgard::{LogId, Position, StreamName, Timestamp, Version};
 

@@ -21,7 +21,11 @@ pub(super) fn lines(steps: &[Step]) -> Vec<String> {
                 Due::FromNow(after) => format!("in {after:?} from now"),
                 Due::At(time) => format!("at {time}"),
             };
-            format!("remind {due} of {}: {}", deadline.name, json(&deadline.data))
+            format!(
+                "remind {due} of {}: {}",
+                deadline.name,
+                json(&deadline.data)
+            )
         }
         Step::Cancel(name) => format!("cancel {name}"),
         Step::Complete => "complete".to_owned(),

@@ -19,8 +19,8 @@ use crate::process::{
 };
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
-use lines::lines;
 pub(in crate::testing) use lines::difference;
+use lines::lines;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -295,7 +295,9 @@ impl<P: ProcessManager> GivenProcess<P> {
     #[track_caller]
     fn waiting<C: RemoteCommand>(&self) -> String {
         let waiting = self.instance.iter().flat_map(|known| &known.waiting);
-        let mut of_type = waiting.clone().filter(|(_, command)| command.name == C::NAME);
+        let mut of_type = waiting
+            .clone()
+            .filter(|(_, command)| command.name == C::NAME);
         let Some((id, _)) = of_type.next() else {
             let all: Vec<_> = waiting.map(|(_, command)| &*command.name).collect();
             panic!(
