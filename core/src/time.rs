@@ -69,7 +69,7 @@ impl Timestamp {
 /// let later = noon + Duration::from_secs(90);
 /// assert_eq!(later.to_string(), "2026-11-25T12:01:30.000000Z");
 /// assert_eq!(later.duration_since(noon), Duration::from_secs(90));
-/// # Ok::<_, midgard::event::TimestampError>(())
+/// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 impl Add<Duration> for Timestamp {
     type Output = Timestamp;

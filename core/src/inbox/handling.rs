@@ -149,8 +149,7 @@ impl<D: Dispatch> Desk<D> {
                 }
                 Ok(Attempted::Aside) => return Outcome::SetAside(TOO_LARGE.to_owned()),
                 Err(AttemptError::Unreadable { error, is_newer }) => {
-                    let now = self.control.now();
-                    let mut parked = Parked::of(message, ParkedCause::Unread, error, 0, now);
+                    let mut parked = self.parked(message, ParkedCause::Unread, error, 0);
                     if is_newer {
                         parked = parked.holding(self.dispatch.line(message));
                     }
@@ -161,8 +160,7 @@ impl<D: Dispatch> Desk<D> {
                 }
                 Err(AttemptError::Handler(error)) if is_of_limits(&error) => {
                     let (cause, error) = (ParkedCause::Failed, text_of(&error));
-                    let now = self.control.now();
-                    let parked = Parked::of(message, cause, error, failures + 1, now);
+                    let parked = self.parked(message, cause, error, failures + 1);
                     return self.park_untried(parked, Some(message)).await;
                 }
                 Err(AttemptError::Handler(error)) if lacks_knowledge(&error) => {
@@ -264,8 +262,8 @@ impl<D: Dispatch> Desk<D> {
         let mut behind = None;
         if let Some(held) = held {
             let error = format!("an earlier message of key \"{}\" is parked", line.key);
-            let (cause, now) = (ParkedCause::Follows, self.control.now());
-            let mut parked = Parked::of(message, cause, error, 0, now).holding(line);
+            let parked = self.parked(message, ParkedCause::Follows, error, 0);
+            let mut parked = parked.holding(line);
             if held == HeldBy::Key {
                 parked.source = None;
             }

@@ -34,13 +34,22 @@ impl<D: Dispatch> Desk<D> {
         // What another release can do is not skipped.
         let fate = if then == Then::Park || cause == ParkedCause::Unread {
             let line = self.dispatch.line(message);
-            Fate::Park(
-                Parked::of(message, cause, error, failures, self.control.now()).holding(line),
-            )
+            Fate::Park(self.parked(message, cause, error, failures).holding(line))
         } else {
             Fate::Skip { error }
         };
         self.write_down(fate, Some(message)).await
+    }
+
+    /// What is parked of a message, from now on.
+    pub(super) fn parked(
+        &self,
+        message: &Message,
+        cause: ParkedCause,
+        error: impl Into<String>,
+        failures: u32,
+    ) -> Parked {
+        Parked::of(message, cause, error, failures, self.control.now())
     }
 
     /// Parks what its handler is not tried on again.

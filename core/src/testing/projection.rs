@@ -76,7 +76,7 @@ use std::sync::Arc;
 ///     .then_views(|views| assert_eq!(views.count(Customer::by_cents_range(100..)).unwrap(), 1))
 ///     .event_of("order-4", placed("bo", 0))
 ///     .then_fails("an order of nothing");
-/// # Ok::<_, midgard::event::TimestampError>(())
+/// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// A projection that is made with something, rather than by [`Default`], is passed to [`given_projection_with`].

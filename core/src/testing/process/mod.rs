@@ -4,6 +4,8 @@
 #![allow(clippy::panic)]
 
 mod lines;
+mod past;
+mod reacted;
 
 use super::sound;
 use crate::command::{CommandSent, Refused, RemoteCommand};
@@ -21,6 +23,8 @@ use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 pub(in crate::testing) use lines::difference;
 use lines::lines;
+use past::{Past, lines_made_anew, settle, steps_of};
+pub use reacted::Reacted;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -124,13 +128,6 @@ pub struct GivenProcess<P: ProcessManager> {
     /// How many events there are of each stream.
     versions: BTreeMap<String, u64>,
     history: Vec<Past>,
-}
-
-/// Something that came, and the commands that were sent then.
-struct Past {
-    reacted: ProcessReacted,
-    cause: Cause,
-    sent: Vec<(EventId, CommandSent)>,
 }
 
 impl<P: ProcessManager> GivenProcess<P> {
@@ -371,85 +368,4 @@ impl<P: ProcessManager> fmt::Debug for GivenProcess<P> {
             .field("time", &self.time)
             .finish_non_exhaustive()
     }
-}
-
-/// What followed from something that came; made by [`GivenProcess::event`] and the like.
-#[must_use = "nothing is tested before `then`"]
-pub struct Reacted<P: ProcessManager> {
-    given: GivenProcess<P>,
-    lines: Vec<String>,
-    /// What is told what is expected.
-    expected: Reactions<P>,
-}
-
-impl<P: ProcessManager> Reacted<P> {
-    /// Exactly this follows, in this order: `expected` is told as reactions are, and knows the same id, configuration, time and
-    /// event.
-    ///
-    /// # Panics
-    /// With the difference, line by line, when something else follows.
-    #[track_caller]
-    pub fn then(self, expected: impl FnOnce(&mut Reactions<P>)) -> GivenProcess<P> {
-        let mut reactions = self.expected;
-        expected(&mut reactions);
-        let expected = lines(&sound(reactions.into_steps()).0);
-        if expected != self.lines {
-            panic!(
-                "something else follows: expected (-), found (+){}",
-                difference(&expected, &self.lines)
-            );
-        }
-        self.given
-    }
-
-    /// Nothing follows.
-    ///
-    /// # Panics
-    /// When something does.
-    #[track_caller]
-    pub fn then_nothing(self) -> GivenProcess<P> {
-        self.then(|_| {})
-    }
-}
-
-impl<P: ProcessManager> fmt::Debug for Reacted<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reacted")
-            .field("given", &self.given)
-            .field("follows", &self.lines)
-            .finish()
-    }
-}
-
-#[track_caller]
-fn steps_of<P: ProcessManager>(
-    instance: &mut Instance<P>,
-    reacted: &ProcessReacted,
-    cause: &Cause,
-) -> Vec<Step> {
-    let reactions = sound(instance.react(reacted, cause.clone(), false));
-    reactions.map_or_else(Vec::new, |reactions| sound(reactions.into_steps()).0)
-}
-
-fn settle<P: ProcessManager>(instance: &mut Instance<P>, past: &Past) {
-    instance.settle(&past.reacted);
-    for (id, command) in &past.sent {
-        instance.sent(*id, command.clone());
-    }
-}
-
-/// What follows when all that came before is reacted to once more.
-#[track_caller]
-fn lines_made_anew<P: ProcessManager>(
-    of: &Arc<Identity<P>>,
-    history: &[Past],
-    reacted: &ProcessReacted,
-    cause: &Cause,
-) -> Vec<String> {
-    let mut instance = Instance::new(of.clone());
-    for past in history {
-        steps_of(&mut instance, &past.reacted, &past.cause);
-        settle(&mut instance, past);
-    }
-    lines(&steps_of(&mut instance, reacted, cause))
 }
