@@ -90,11 +90,14 @@ pub mod clock;
 pub mod command;
 pub mod consumer;
 pub mod event;
+mod give_way;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 pub mod inbox;
 pub mod limits;
 pub mod notes;
+#[cfg(test)]
+mod order;
 pub mod outbox;
 mod place;
 pub mod process;

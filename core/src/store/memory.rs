@@ -7,9 +7,9 @@ use super::{
     VisitEntry, range_of,
 };
 use crate::clock::Clock;
-use crate::consumer::control::give_way;
 use crate::event::metadata::EventId;
 use crate::event::record::{RecordedEvent, RecordedEventRef};
+use crate::give_way::give_way;
 use crate::place::{LogId, Position, Version};
 use crate::store::query::Query;
 use crate::store::{AppendError, StoreError};

@@ -8,7 +8,7 @@ mod past;
 mod reacted;
 
 use super::sound;
-use crate::command::{CommandSent, Refused, RemoteCommand};
+use crate::command::{Refused, RemoteCommand};
 use crate::event::Event;
 use crate::event::codec;
 use crate::event::codec::ReadBack;
