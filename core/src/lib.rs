@@ -87,6 +87,7 @@ extern crate self as midgard;
 
 pub mod aggregate;
 pub mod bus;
+pub mod clock;
 pub mod command;
 pub mod consumer;
 pub mod event;

@@ -1,5 +1,6 @@
 //! Views: typed tables that projections keep, found by key and by index.
 
+mod contents;
 mod context;
 mod cursor;
 pub(crate) mod definition;

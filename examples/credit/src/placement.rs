@@ -10,10 +10,7 @@ use std::time::Duration;
 /// The customers have not answered within the time.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "order.unanswered")]
-pub struct Unanswered {
-    /// For which order.
-    pub order: OrderId,
-}
+pub struct Unanswered {}
 
 /// The placement of one order, until it is decided.
 #[derive(Debug, Default, ProcessManager)]
@@ -44,7 +41,8 @@ impl React<OrderPlaced> for Placement {
             order,
             purchase,
         });
-        reactions.remind(Duration::from_secs(answer_within), &Unanswered { order });
+        // From when the order was placed: nobody waits longer because this service was down.
+        reactions.remind(Duration::from_secs(answer_within), &Unanswered {});
     }
 }
 
@@ -72,9 +70,10 @@ impl Resolve<ReserveCredit> for Placement {
 }
 
 impl Expire<Unanswered> for Placement {
-    fn expired(&mut self, deadline: Unanswered, reactions: &mut Reactions<Self>) {
+    fn expired(&mut self, _: Unanswered, reactions: &mut Reactions<Self>) {
         self.is_cancelled = true;
-        reactions.execute::<Order, _>(deadline.order, Decide::Cancel(deadline.order));
+        let order = *reactions.id();
+        reactions.execute::<Order, _>(order, Decide::Cancel(order));
         reactions.complete();
     }
 }

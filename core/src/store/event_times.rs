@@ -1,5 +1,6 @@
 //! For authors of stores: the times of events, which never go back.
 
+use crate::clock::Clock;
 use crate::time::Timestamp;
 use std::time::{Duration, Instant};
 
@@ -11,14 +12,21 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// Gives the times of new events. Where the clock is behind the last event, they get that one's time, and it is said in the log
 /// of the program: the clock was ahead then, or is behind now, and until it is there again, time stands still in the store.
 #[derive(Debug, Default)]
-pub struct Clock {
+pub struct EventTimes {
+    clock: Clock,
     said: Option<Instant>,
 }
 
-impl Clock {
-    /// The time of an event after one that was recorded at `last`.
+impl EventTimes {
+    /// Reads the times from a clock. `EventTimes::default()` reads them from the system's.
+    #[must_use]
+    pub const fn new(clock: Clock) -> Self {
+        EventTimes { clock, said: None }
+    }
+
+    /// Returns the time of an event after one that was recorded at `last`.
     pub fn after(&mut self, last: Timestamp) -> Timestamp {
-        self.at(Timestamp::now(), last)
+        self.at(self.clock.now(), last)
     }
 
     fn at(&mut self, now: Timestamp, last: Timestamp) -> Timestamp {
@@ -42,16 +50,16 @@ mod tests {
 
     #[test]
     fn time_stands_still_until_the_clock_is_there_which_is_said_once_in_a_while() {
-        let mut clock = Clock::default();
+        let mut times = EventTimes::default();
         let [now, soon, hour] =
             [1, 2, 3600].map(|second| Timestamp::from_micros(second * 1_000_000));
-        assert_eq!(clock.at(soon, now), soon);
-        assert_eq!(clock.at(now, soon), soon);
-        assert!(clock.said.is_none(), "a second is usual");
-        assert_eq!(clock.at(now, hour), hour);
-        let said = clock.said;
+        assert_eq!(times.at(soon, now), soon);
+        assert_eq!(times.at(now, soon), soon);
+        assert!(times.said.is_none(), "a second is usual");
+        assert_eq!(times.at(now, hour), hour);
+        let said = times.said;
         assert!(said.is_some());
-        assert_eq!(clock.at(soon, hour), hour);
-        assert_eq!(clock.said, said);
+        assert_eq!(times.at(soon, hour), hour);
+        assert_eq!(times.said, said);
     }
 }

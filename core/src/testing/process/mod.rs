@@ -3,23 +3,31 @@
 // A test kit reports by panicking, at the line of the test.
 #![allow(clippy::panic)]
 
-use super::given::difference::merge;
-use crate::command::{CommandSent, Refused, RemoteCommand};
+mod lines;
+mod past;
+mod reacted;
+
+use super::sound;
+use crate::command::{Refused, RemoteCommand};
 use crate::event::Event;
 use crate::event::codec;
 use crate::event::codec::ReadBack;
-use crate::event::metadata::EventId;
+use crate::event::metadata::{EventId, Metadata};
 use crate::event::record::{NewEvent, RecordedEvent};
 use crate::place::{LogId, Position, Version};
 use crate::process::{
-    Expire, Instance, Kind, Outgoing, ProcessManager, ProcessReacted, Reactions, Resolve,
-    Schedules, Step, sent_by,
+    Cause, Expire, Identity, Instance, Kind, Outgoing, ProcessManager, ProcessReacted, Reactions,
+    Resolve, Schedules, Step, Unconfigured, sent_by,
 };
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
-use serde_json::Value;
+pub(in crate::testing) use lines::difference;
+use lines::lines;
+use past::{Past, lines_made_anew, settle, steps_of};
+pub use reacted::Reacted;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// Begins a test of a process manager, with a process to which nothing has happened.
 ///
@@ -87,31 +95,49 @@ use std::fmt;
 ///     .then(|expected| expected.complete())
 ///     .then_state(|packing| assert_eq!(packing.reminders, 1));
 /// ```
-pub fn given_process<P: ProcessManager>() -> GivenProcess<P> {
+///
+/// A process manager that has a configuration is given it by [`given_process_with`].
+pub fn given_process<P: ProcessManager>() -> GivenProcess<P>
+where
+    P::Config: Unconfigured,
+{
+    given_process_with(P::Config::none())
+}
+
+/// As [`given_process`], of a process manager that has a [configuration](crate::Processes::with_config).
+pub fn given_process_with<P: ProcessManager>(config: P::Config) -> GivenProcess<P> {
     GivenProcess {
-        id: None,
-        instance: Instance::new(),
+        config: Arc::new(config),
+        time: Timestamp::now(),
+        instance: None,
         deadlines: BTreeMap::new(),
+        versions: BTreeMap::new(),
         history: Vec::new(),
     }
 }
 
 /// A process to which something may come; made by [`given_process`].
-pub struct GivenProcess<P> {
-    id: Option<String>,
-    instance: Instance<P>,
+pub struct GivenProcess<P: ProcessManager> {
+    config: Arc<P::Config>,
+    /// When what comes next comes.
+    time: Timestamp,
+    /// `None` before the first event, which says whose process it is.
+    instance: Option<Instance<P>>,
     /// The deadlines that are set, by name.
-    deadlines: BTreeMap<&'static str, Outgoing>,
+    deadlines: BTreeMap<&'static str, (Timestamp, Outgoing)>,
+    /// How many events there are of each stream.
+    versions: BTreeMap<String, u64>,
     history: Vec<Past>,
 }
 
-/// Something that came, and the commands that were sent then.
-struct Past {
-    reacted: ProcessReacted,
-    sent: Vec<(EventId, CommandSent)>,
-}
-
 impl<P: ProcessManager> GivenProcess<P> {
+    /// What comes from here on comes at this time: events are recorded, answers sent, and deadlines fire then. Without it, all
+    /// comes at the time at which the test began, and a deadline when it is due.
+    pub const fn at(mut self, time: Timestamp) -> Self {
+        self.time = time;
+        self
+    }
+
     /// An event of the log comes. Its stream is called `test`.
     ///
     /// # Panics
@@ -126,22 +152,67 @@ impl<P: ProcessManager> GivenProcess<P> {
     /// # Panics
     /// As [`event`](Self::event).
     #[track_caller]
+    pub fn event_of<E: Event>(self, stream: &str, event: E) -> Reacted<P> {
+        self.event_with(stream, event, Metadata::new())
+    }
+
+    /// An event of this stream comes, with metadata.
+    ///
+    /// # Panics
+    /// As [`event`](Self::event).
+    #[track_caller]
     #[allow(clippy::needless_pass_by_value)] // `.event(OrderPlaced { order: 7 })` reads as it should.
-    pub fn event_of<E: Event>(mut self, stream: &str, event: E) -> Reacted<P> {
-        let recorded = recorded(stream, sound(NewEvent::encode(&event)));
+    pub fn event_with<E: Event>(
+        mut self,
+        stream: &str,
+        event: E,
+        metadata: Metadata,
+    ) -> Reacted<P> {
+        let event = sound(NewEvent::encode(&event)).with_metadata(metadata);
+        let recorded = self.recorded(stream, event);
         let id = sound(P::process_of(&recorded.view()));
         let Some(id) = id.map(|id| id.to_string()) else {
             panic!("event \"{}\" belongs to no process", E::NAME);
         };
-        let known = self.id.get_or_insert_with(|| id.clone());
-        if *known != id {
-            panic!(
-                "event \"{}\" belongs to process \"{id}\", and those before to process \"{known}\"",
-                E::NAME
-            );
+        match &self.instance {
+            None => {
+                let of = sound(Identity::read(&id, &self.config));
+                self.instance = Some(Instance::new(of));
+            }
+            Some(instance) => {
+                let known = instance.of.id.to_string();
+                if known != id {
+                    panic!(
+                        "event \"{}\" belongs to process \"{id}\", and those before to process \"{known}\"",
+                        E::NAME
+                    );
+                }
+            }
         }
         let reacted = ProcessReacted::to(Kind::Event, E::NAME, E::VERSION, &recorded.payload);
-        self.react(sound(reacted))
+        self.react(sound(reacted), Cause::event(&recorded.view()))
+    }
+
+    /// The event as a store would have recorded it.
+    #[track_caller]
+    fn recorded(&mut self, stream: &str, event: NewEvent) -> RecordedEvent {
+        let position: u64 = self.versions.values().sum();
+        let version = self.versions.entry(stream.to_owned()).or_default();
+        *version += 1;
+        RecordedEvent {
+            log: LogId::MAIN,
+            position: Position(position + 1),
+            stream: sound(StreamName::new(stream)),
+            version: Version(*version),
+            id: event.id,
+            time: self.time,
+            name: event.name.into_owned(),
+            schema_version: event.schema_version,
+            codec: event.codec,
+            payload: event.payload,
+            tags: event.tags,
+            metadata: event.metadata,
+        }
     }
 
     /// The reply to a command that it has sent comes: to the first of this type that is not answered yet.
@@ -158,10 +229,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         let data = sound(codec::encode(&reply, ReadBack::Yes));
         let (name, version) = (C::Reply::NAME, C::Reply::VERSION);
         let reacted = sound(ProcessReacted::to(Kind::Reply, name, version, &data));
-        self.react(ProcessReacted {
-            command: Some(command),
-            ..reacted
-        })
+        self.answered(command, reacted)
     }
 
     /// A command that it has sent is refused: the first of this type that is not answered yet.
@@ -177,13 +245,17 @@ impl<P: ProcessManager> GivenProcess<P> {
         let data = sound(codec::encode(&Refused::new(reason), ReadBack::Yes));
         let (name, version) = (Refused::NAME, Refused::VERSION);
         let reacted = sound(ProcessReacted::to(Kind::Refusal, name, version, &data));
-        self.react(ProcessReacted {
-            command: Some(command),
-            ..reacted
-        })
+        self.answered(command, reacted)
     }
 
-    /// A deadline that it has set passes.
+    #[track_caller]
+    fn answered(self, command: String, mut reacted: ProcessReacted) -> Reacted<P> {
+        reacted.command = Some(command);
+        let cause = Cause::at(self.time, Metadata::new());
+        self.react(reacted, cause)
+    }
+
+    /// A deadline that it has set passes. If it was not due yet, the [time](Self::at) moves on to when it is.
     ///
     /// # Panics
     /// When it is not set, or was cancelled.
@@ -192,13 +264,15 @@ impl<P: ProcessManager> GivenProcess<P> {
     where
         P: Expire<D> + Schedules<D>,
     {
-        let Some(deadline) = self.deadlines.remove(D::NAME) else {
+        let Some((due, deadline)) = self.deadlines.remove(D::NAME) else {
             let set: Vec<_> = self.deadlines.keys().collect();
             panic!("deadline \"{}\" is not set; set are {set:?}", D::NAME);
         };
         let (version, data) = (deadline.schema_version, &deadline.data);
         let reacted = ProcessReacted::to(Kind::Deadline, D::NAME, version, data);
-        self.react(sound(reacted))
+        self.time = self.time.max(due);
+        let cause = Cause::at(self.time, Metadata::new());
+        self.react(sound(reacted), cause)
     }
 
     /// `check` sees the state.
@@ -207,17 +281,22 @@ impl<P: ProcessManager> GivenProcess<P> {
     /// Whenever `check` does.
     #[track_caller]
     pub fn then_state(self, check: impl FnOnce(&P)) -> Self {
-        check(&self.instance.state);
+        match &self.instance {
+            Some(instance) => check(&instance.state),
+            None => check(&P::initial()),
+        }
         self
     }
 
     /// The id of the first command of a type that is not answered.
     #[track_caller]
     fn waiting<C: RemoteCommand>(&self) -> String {
-        let mut waiting = self.instance.waiting.iter();
-        let Some((id, _)) = waiting.find(|(_, command)| command.name == C::NAME) else {
-            let all = self.instance.waiting.values();
-            let all: Vec<_> = all.map(|command| &*command.name).collect();
+        let waiting = self.instance.iter().flat_map(|known| &known.waiting);
+        let mut of_type = waiting
+            .clone()
+            .filter(|(_, command)| command.name == C::NAME);
+        let Some((id, _)) = of_type.next() else {
+            let all: Vec<_> = waiting.map(|(_, command)| &*command.name).collect();
             panic!(
                 "no answer to command \"{}\" is waited for; waited for are those to {all:?}",
                 C::NAME
@@ -227,10 +306,14 @@ impl<P: ProcessManager> GivenProcess<P> {
     }
 
     #[track_caller]
-    fn react(mut self, mut reacted: ProcessReacted) -> Reacted<P> {
-        let steps = steps_of(&mut self.instance, &reacted);
+    fn react(mut self, mut reacted: ProcessReacted, cause: Cause) -> Reacted<P> {
+        let Some(instance) = &mut self.instance else {
+            panic!("nothing comes to a process before its first event");
+        };
+        let of = instance.of.clone();
+        let steps = steps_of(instance, &reacted, &cause);
         let lines = lines(&steps);
-        let again = lines_made_anew::<P>(&self.history, &reacted);
+        let again = lines_made_anew(&of, &self.history, &reacted, &cause);
         if lines != again {
             panic!(
                 "something else follows when the process is made anew, as if it depended on the time or on chance: first (-), then (+){}",
@@ -242,10 +325,11 @@ impl<P: ProcessManager> GivenProcess<P> {
             match step {
                 Step::Execute(_) => {}
                 Step::Send(command) => sent.push((EventId::new(), sound(sent_by::<P>(command)))),
-                Step::Remind { deadline, .. } => {
-                    // The time is of no matter here.
-                    reacted.deadlines.insert(deadline.name.to_owned(), 0);
-                    self.deadlines.insert(deadline.name, deadline);
+                Step::Remind { deadline, due } => {
+                    let due = due.time(cause.time, self.time);
+                    let name = deadline.name.to_owned();
+                    reacted.deadlines.insert(name, due.as_micros());
+                    self.deadlines.insert(deadline.name, (due, deadline));
                 }
                 Step::Cancel(name) => {
                     reacted.cancelled.push(name.to_owned());
@@ -261,10 +345,19 @@ impl<P: ProcessManager> GivenProcess<P> {
                 }
             }
         }
-        let past = Past { reacted, sent };
-        settle(&mut self.instance, &past);
+        let past = Past {
+            reacted,
+            cause,
+            sent,
+        };
+        settle(instance, &past);
+        let expected = Reactions::new(of, past.cause.clone(), false);
         self.history.push(past);
-        Reacted { given: self, lines }
+        Reacted {
+            given: self,
+            lines,
+            expected,
+        }
     }
 }
 
@@ -272,131 +365,7 @@ impl<P: ProcessManager> fmt::Debug for GivenProcess<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GivenProcess")
             .field("process_manager", &P::NAME)
-            .field("id", &self.id)
+            .field("time", &self.time)
             .finish_non_exhaustive()
     }
-}
-
-/// What followed from something that came; made by [`GivenProcess::event`] and the like.
-#[must_use = "nothing is tested before `then`"]
-pub struct Reacted<P> {
-    given: GivenProcess<P>,
-    lines: Vec<String>,
-}
-
-impl<P: ProcessManager> Reacted<P> {
-    /// Exactly this follows, in this order: `expected` is told as reactions are.
-    ///
-    /// # Panics
-    /// With the difference, line by line, when something else follows.
-    #[track_caller]
-    pub fn then(self, expected: impl FnOnce(&mut Reactions<P>)) -> GivenProcess<P> {
-        let mut reactions = Reactions::new(false);
-        expected(&mut reactions);
-        let expected = lines(&sound(reactions.into_steps()));
-        if expected != self.lines {
-            panic!(
-                "something else follows: expected (-), found (+){}",
-                difference(&expected, &self.lines)
-            );
-        }
-        self.given
-    }
-
-    /// Nothing follows.
-    ///
-    /// # Panics
-    /// When something does.
-    #[track_caller]
-    pub fn then_nothing(self) -> GivenProcess<P> {
-        self.then(|_| {})
-    }
-}
-
-impl<P: ProcessManager> fmt::Debug for Reacted<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reacted")
-            .field("given", &self.given)
-            .field("follows", &self.lines)
-            .finish()
-    }
-}
-
-#[track_caller]
-fn sound<T, E: fmt::Display>(outcome: Result<T, E>) -> T {
-    outcome.unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn recorded(stream: &str, event: NewEvent) -> RecordedEvent {
-    RecordedEvent {
-        log: LogId::MAIN,
-        position: Position(1),
-        stream: sound(StreamName::new(stream)),
-        version: Version::FIRST,
-        id: event.id,
-        time: Timestamp::now(),
-        name: event.name.into_owned(),
-        schema_version: event.schema_version,
-        codec: event.codec,
-        payload: event.payload,
-        tags: event.tags,
-        metadata: event.metadata,
-    }
-}
-
-#[track_caller]
-fn steps_of<P: ProcessManager>(instance: &mut Instance<P>, reacted: &ProcessReacted) -> Vec<Step> {
-    let reactions = sound(instance.react(reacted, false));
-    reactions.map_or_else(Vec::new, |reactions| sound(reactions.into_steps()))
-}
-
-fn settle<P: ProcessManager>(instance: &mut Instance<P>, past: &Past) {
-    instance.settle(&past.reacted);
-    for (id, command) in &past.sent {
-        instance.sent(*id, command.clone());
-    }
-}
-
-/// What follows when all that came before is reacted to once more.
-#[track_caller]
-fn lines_made_anew<P: ProcessManager>(history: &[Past], reacted: &ProcessReacted) -> Vec<String> {
-    let mut instance = Instance::<P>::new();
-    for past in history {
-        steps_of(&mut instance, &past.reacted);
-        settle(&mut instance, past);
-    }
-    lines(&steps_of(&mut instance, reacted))
-}
-
-fn lines(steps: &[Step]) -> Vec<String> {
-    let texts = steps.iter().map(|step| match step {
-        Step::Execute(command) => command.text(),
-        Step::Send(command) => {
-            let key = command.key.as_ref();
-            let key = key.map_or_else(String::new, |key| format!(" under key \"{key}\""));
-            let (name, service) = (command.name, command.service);
-            format!("send {name} to {service}{key}: {}", json(&command.data))
-        }
-        Step::Remind { deadline, after } => {
-            let data = json(&deadline.data);
-            format!("remind in {after:?} of {}: {data}", deadline.name)
-        }
-        Step::Cancel(name) => format!("cancel {name}"),
-        Step::Complete => "complete".to_owned(),
-    });
-    texts
-        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
-        .collect()
-}
-
-fn json(data: &[u8]) -> String {
-    let value: Value = sound(serde_json::from_slice(data));
-    format!("{value:#}")
-}
-
-fn difference(expected: &[String], found: &[String]) -> String {
-    let lines = merge(expected, found).into_iter();
-    lines
-        .map(|(mark, line)| format!("\n{mark} {line}"))
-        .collect()
 }
