@@ -475,6 +475,7 @@ mod dispatch;
 mod error;
 mod event;
 mod fields;
+mod fold;
 pub mod inbox;
 pub mod limits;
 mod metadata;
@@ -486,7 +487,7 @@ pub mod projection;
 mod query;
 mod record;
 mod registry;
-mod repository;
+pub mod repository;
 mod runner;
 pub mod store;
 mod stream_name;
@@ -502,7 +503,7 @@ pub mod view;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use aggregate::{Aggregate, Applies, Apply, Command, Events};
+pub use aggregate::{Aggregate, AsId, Command};
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason, JsonError};
 pub use command::{AskError, CommandClient, Done, Refused, RemoteCommand, SendError};
 pub use consumer::{
@@ -511,6 +512,7 @@ pub use consumer::{
 };
 pub use error::{AppendError, ExecuteError, Full, IdDifference, LoadError, StoreError};
 pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
+pub use fold::{Applies, Apply, Events, Fold};
 pub use inbox::{
     Handle, Inbox, InboxOptions, MessageContext, ParkedCause, ParkedMessage, Subscribe,
 };

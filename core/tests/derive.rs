@@ -1,5 +1,6 @@
 //! What the derives generate, at run time. What they refuse is in `compile.rs`.
 
+use midgard::Fold as _;
 use midgard::{Aggregate, Apply, Event, EventSet, Registry, Tags};
 use midgard_test_events::OrderPlaced;
 use serde::{Deserialize, Serialize};

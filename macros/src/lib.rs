@@ -82,7 +82,8 @@ pub fn derive_event_set(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Each listed event needs an `impl Apply<TheEvent>` for the type; one that is forgotten does not
-/// compile, and neither does one for an event that is not listed. The type also gets a test, `user_events_are_consistent`, which fails when two event types of
+/// compile, and neither does one for an event that is not listed. With `apply = enum` a single `impl Apply<UserEvent>`
+/// takes the whole enum instead; its `match` does not compile either where it lacks an event. The type also gets a test, `user_events_are_consistent`, which fails when two event types of
 /// the program claim one name.
 ///
 /// | `#[aggregate(..)]` | |
@@ -91,6 +92,7 @@ pub fn derive_event_set(input: TokenStream) -> TokenStream {
 /// | `id = UserId` | What tells one from another. Required. Anything that is `Display` and `FromStr`. |
 /// | `events(A, Name = path::B)` | Its events. Required. The variants are called like the types, or as is written before `=`. |
 /// | `event_enum = Facts` | The name of the generated enum. `UserEvent` for a `User` when left out. |
+/// | `apply = enum` | One `impl Apply<UserEvent>` takes the whole enum, with a `match`, instead of an `Apply` for each event. |
 /// | `crate = path` | Where midgard is, when it is not `::midgard`. |
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
 pub fn derive_aggregate(input: TokenStream) -> TokenStream {
