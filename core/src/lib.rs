@@ -527,7 +527,7 @@ pub use query::{AppendCondition, Query, QueryItem};
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
 pub use registry::{Registry, RegistryError};
 pub use repository::{Execution, Loaded, Repository};
-pub use runner::{HandleError, Midgard, MidgardHandle, RunError};
+pub use runner::{ExecuteAndWaitError, HandleError, Midgard, MidgardHandle, RunError};
 pub use store::{
     Append, AppendPart, Appended, Direction, DynStore, EventStream, ExpectedVersion, MemoryStore,
     ReadLog, ReadStream, Store, StreamState,

@@ -4,6 +4,9 @@ use crate::metadata::HeadersRef;
 use crate::record::NewEvent;
 use std::fmt;
 
+/// The name of tombstones, which stores alone write.
+pub(crate) const TOMBSTONE: &str = "midgard.stream_tombstoned";
+
 /// The longest name of a stream, in bytes of UTF-8.
 pub const STREAM_NAME_BYTES: usize = 500;
 /// The longest name of an event, in bytes of UTF-8.
@@ -59,6 +62,14 @@ pub enum LimitError {
     /// It contains U+0000, which not every store can keep.
     #[error("{0} contains the character U+0000, which no store accepts; remove it")]
     NulCharacter(Limited),
+    /// A store alone writes events of this name.
+    #[error(
+        "the name \"{name}\" is that of the ends of streams, which a store writes itself; give the event another name"
+    )]
+    ReservedName {
+        /// The name.
+        name: String,
+    },
     /// A version of an event's payload is 0; they count from 1.
     #[error("event \"{name}\" has schema version 0; schema versions count from 1")]
     SchemaVersionZero {
@@ -171,6 +182,11 @@ pub(crate) const fn check_size(
 /// Checks everything of an event that has a limit.
 pub(crate) fn check_event(event: &NewEvent) -> Result<(), LimitError> {
     check_text(Limited::EventName, EVENT_NAME_BYTES, &event.name)?;
+    if event.name == TOMBSTONE {
+        return Err(LimitError::ReservedName {
+            name: event.name.to_string(),
+        });
+    }
     if event.schema_version == 0 {
         return Err(LimitError::SchemaVersionZero {
             name: event.name.to_string(),

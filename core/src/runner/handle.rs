@@ -1,9 +1,11 @@
 //! What a program can ask of its consumers while they run.
 
 mod error;
+mod execution;
 mod parked;
 
 pub use error::HandleError;
+pub use execution::ExecuteAndWaitError;
 
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::notebook::Notebook;

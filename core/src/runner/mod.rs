@@ -8,7 +8,7 @@ mod projection;
 pub(crate) mod supervise;
 
 pub use error::RunError;
-pub use handle::{HandleError, MidgardHandle};
+pub use handle::{ExecuteAndWaitError, HandleError, MidgardHandle};
 
 use crate::bus::{BusError, Publisher, Queue, Subscriber, Topic};
 use crate::consumer::ConsumerOptions;

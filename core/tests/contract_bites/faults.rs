@@ -1,6 +1,8 @@
 //! The ways in which stores are broken.
 
 use crate::broken::{Fault, change};
+use midgard::Event as _;
+use midgard::store::StreamTombstoned;
 use midgard::{
     Append, AppendError, Appended, Direction, EventId, ExpectedVersion, LogId, MemoryStore,
     Metadata, Position, Query, QueryItem, ReadLog, ReadStream, RecordedEvent, Store, StoreError,
@@ -567,6 +569,16 @@ fault! {
             expected: ExpectedVersion,
         ) -> Result<(), AppendError> {
             store.truncate(stream, Version::MAX, expected).await
+        }
+    }
+}
+
+fault! {
+    /// Passes over tombstones, whoever asks for them.
+    TellsOfNoTombstones {
+        fn events(&self, events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
+            let is_event = |event: &RecordedEvent| event.name != StreamTombstoned::NAME;
+            events.into_iter().filter(is_event).collect()
         }
     }
 }

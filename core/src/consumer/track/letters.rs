@@ -12,6 +12,7 @@ use super::ownership::write;
 use super::{Track, Trouble};
 use crate::place::{LogId, Position};
 use crate::projection::ProjectError;
+use crate::query::Query;
 use crate::record::RecordedEventRef;
 use crate::store::{ReadLog, Store};
 use crate::time::Timestamp;
@@ -380,6 +381,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let place = Position(letter.position);
         let mut batch = EventBatch::default();
         let read = ReadLog::forward().after(place.previous()).limit(1);
+        let read = read.matching(Query::all_with_tombstones());
         batch.fill(self.around.store, &read).await?;
         if batch.len() == 0 || batch.position(0) != place {
             tracing::warn!(position = place.0, "a parked event is no longer in the log");
