@@ -44,8 +44,31 @@ pub trait Aggregate: Fold {
     /// The first part of the names of its streams: `user` in `user-42`.
     const NAME: &'static str;
     /// What tells one instance from another; its text is the second part of the stream's name.
-    type Id: Display + FromStr + Send + Sync;
+    type Id: AggregateId;
 }
+
+/// What tells one aggregate of a type from another: anything that is text, and is read from it.
+///
+/// Every type with `Display` and `FromStr` is one. The derive of the same name gives a newtype both, serde, and
+/// [`ViewKey`](crate::ViewKey), so that it may stand in events and be the key of rows:
+///
+/// ```
+/// use midgard::AggregateId;
+///
+/// #[derive(Debug, Clone, PartialEq, AggregateId)]
+/// struct OrderId(u64);
+///
+/// assert_eq!((OrderId(7).to_string(), "7".parse()), ("7".to_owned(), Ok(OrderId(7))));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the id of an aggregate",
+    label = "an id is text: it has `Display`, and `FromStr` to read it",
+    note = "add `#[derive(AggregateId)]` to `{Self}`, if it is a struct with one field"
+)]
+pub trait AggregateId: Display + FromStr + Send + Sync {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + FromStr + Send + Sync> AggregateId for T {}
 
 /// What an aggregate is asked for by: its id, or, where the id is a `String`, a `str` too.
 ///

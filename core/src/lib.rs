@@ -50,6 +50,35 @@
 //! }
 //! ```
 //!
+//! One function may take all of them instead: with `apply = enum` in the attribute, the aggregate has one `Apply` of the enum
+//! that the derive generates, and its `match` does not compile where it lacks an event.
+//!
+//! ```
+//! # use midgard::{Aggregate, Apply, Event};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "account.credited")]
+//! # struct Credited { cents: u64 }
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "account.debited")]
+//! # struct Debited { cents: u64 }
+//! #[derive(Debug, Default, Aggregate)]
+//! #[aggregate(name = "account", id = String, events(Credited, Debited), apply = enum)]
+//! struct Account { balance: u64 }
+//!
+//! impl Apply<AccountEvent> for Account {
+//!     fn apply(&mut self, event: AccountEvent) {
+//!         match event {
+//!             AccountEvent::Credited(event) => self.balance += event.cents,
+//!             AccountEvent::Debited(event) => self.balance -= event.cents,
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! The id is any type with `Display` and `FromStr`. [`AggregateId`] derives both for a newtype. Where it is a `String`, a
+//! `&str` will do to ask for an aggregate.
+//!
 //! # Commands, and a repository to run them
 //!
 //! A [`Command`] decides on the state: it refuses, or names the events that follow. A [`Repository`]
@@ -445,9 +474,14 @@
 //! what was [decided](Loaded::decide) on a loaded aggregate; neither is tried again.
 //! [`Repository::execute_with`] records [`Metadata`] with the events: what led to them, and headers.
 //!
+//! [`Repositories::execute_together`](repository::Repositories::execute_together) executes commands on several aggregates
+//! in one append. [`Execution::and_wait_for`] waits until a projection shows what a command changed.
+//! [`Repository::tombstone`] ends an aggregate for good; projections that list
+//! [`StreamTombstoned`](store::StreamTombstoned) are told of it.
+//!
 //! A store that lost its connection in the middle of an append says
-//! [`OutcomeUnknown`](StoreError::OutcomeUnknown). Load the aggregate again to see whether it is there; its
-//! version tells.
+//! [`OutcomeUnknown`](StoreError::OutcomeUnknown). [`Repository::execute_once`] gives a command a key, under which it
+//! takes effect once: repeat it with the same key.
 //!
 //! # Tests
 //!
@@ -503,7 +537,7 @@ pub mod view;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use aggregate::{Aggregate, AsId, Command};
+pub use aggregate::{Aggregate, AggregateId, AsId, Command};
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason, JsonError};
 pub use command::{AskError, CommandClient, Done, Refused, RemoteCommand, SendError};
 pub use consumer::{
@@ -539,6 +573,7 @@ pub use time::Timestamp;
 pub use view::{Cursor, Page, Select, View, ViewError, ViewKey, ViewSnapshot, Views};
 
 pub use midgard_macros::{
-    Aggregate, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,
+    Aggregate, AggregateId, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand,
+    View, ViewKey, event,
 };
 pub use pollster::block_on;

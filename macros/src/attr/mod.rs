@@ -22,9 +22,9 @@ pub(crate) use view::{Index, ViewAttrs, view, view_key};
 
 use crate::ctxt::Ctxt;
 use key::{Form, read};
-use proc_macro2::{Ident, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Lit, LitInt, LitStr, Path, Result, Token, Type};
 
@@ -62,6 +62,13 @@ const AGGREGATE: Form = Form {
     attribute: "aggregate",
     keys: &["name", "id", "events", "event_enum", "apply", "crate"],
     example: "#[aggregate(name = \"user\", id = UserId, events(UserCreated))]",
+    elsewhere: &[],
+};
+
+const AGGREGATE_ID: Form = Form {
+    attribute: "aggregate_id",
+    keys: &["crate"],
+    example: "#[aggregate_id(crate = path::to::midgard)]",
     elsewhere: &[],
 };
 
@@ -221,6 +228,14 @@ pub(crate) fn aggregate(cx: &Ctxt, attrs: &[Attribute]) -> AggregateAttrs {
     }
 }
 
+pub(crate) fn aggregate_id(cx: &Ctxt, attrs: &[Attribute]) -> Path {
+    let mut krate = Key::new();
+    read(cx, attrs, &AGGREGATE_ID, |_, meta| {
+        krate.value(cx, meta, CRATE, |input| path_of_crate(cx, input))
+    });
+    krate.value.unwrap_or_else(default_crate)
+}
+
 /// Reports attributes of a derive at places where it reads none, which would be ignored in silence.
 pub(crate) fn refuse(cx: &Ctxt, attrs: &[Attribute], attribute: &str, message: &str) {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident(attribute)) {
@@ -264,6 +279,21 @@ fn path_of_crate(cx: &Ctxt, input: ParseStream<'_>) -> Result<Path> {
         return Ok(path);
     }
     Path::parse_mod_style(input)
+}
+
+/// The path of midgard that the arguments of an attribute give; what is wrong with them is said elsewhere.
+pub(crate) fn crate_of(arguments: &TokenStream) -> Path {
+    let mut krate = None;
+    let parser = syn::meta::parser(|meta| {
+        if meta.path.is_ident("crate") {
+            krate = Some(meta.value()?.call(Path::parse_mod_style)?);
+        } else {
+            skip_value(meta.input)?;
+        }
+        Ok(())
+    });
+    let _ = parser.parse2(arguments.clone());
+    krate.unwrap_or_else(default_crate)
 }
 
 /// Takes everything up to the next comma.
