@@ -1,14 +1,15 @@
 //! Decisions on several aggregates, appended at once, and with notes.
 
 use crate::aggregate::{Aggregate, AsId, Command};
-use crate::codec::ReadBack;
 use crate::command::Refused;
-use crate::error::{AppendError, ExecuteError, LoadError, StoreError};
-use crate::metadata::Metadata;
-use crate::projection::{Generation, HandlerError, ViewStore};
-use crate::record::NewEvent;
-use crate::repository;
-use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
+use crate::consumer::HandlerError;
+use crate::event::codec::ReadBack;
+use crate::event::metadata::Metadata;
+use crate::event::record::NewEvent;
+use crate::notes::NoteStore;
+use crate::notes::entries::{NotesTransaction, StoreNotes};
+use crate::repository::{self, ExecuteError, LoadError};
+use crate::store::{AppendError, StoreError};
 use crate::store::{DynStore, EntryError, ExpectedVersion, Store as _};
 use crate::stream_name::StreamName;
 use event_listener::Event as Notify;
@@ -229,11 +230,11 @@ impl Work {
     }
 }
 
-impl ViewStore for Work {
+impl NoteStore for Work {
     type Transaction = UnitOfWork;
     type Error = CommitError;
 
-    async fn begin(&self, _: &Generation) -> Result<UnitOfWork, CommitError> {
+    async fn begin(&self) -> Result<UnitOfWork, CommitError> {
         Ok(self.unit())
     }
 

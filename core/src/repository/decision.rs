@@ -1,6 +1,7 @@
 //! The loop behind every command: decide, append, and decide again where others were faster.
 
-use crate::error::{AppendError, ExecuteError};
+use crate::repository::ExecuteError;
+use crate::store::AppendError;
 use crate::store::{Append, Appended, Store};
 
 /// How often a command that met a conflict is decided again.

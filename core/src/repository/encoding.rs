@@ -1,9 +1,9 @@
 //! The events of a decision, as they are appended.
 
-use crate::codec::{EncodeError, ReadBack};
 use crate::event::EventSet;
-use crate::metadata::Metadata;
-use crate::record::NewEvent;
+use crate::event::codec::{EncodeError, ReadBack};
+use crate::event::metadata::Metadata;
+use crate::event::record::NewEvent;
 use crate::stream_name::StreamName;
 
 /// Writes the events of one decision. Without a correlation in `metadata`, the id of the first becomes that of all, also of

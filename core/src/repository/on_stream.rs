@@ -4,9 +4,9 @@ use super::decision::{Decided, Decision};
 use super::once::{DoneOnce, OnceKey};
 use super::{Loaded, Repository, encoding, replay};
 use crate::aggregate::{Aggregate, Command};
-use crate::error::{ExecuteError, LoadError};
-use crate::metadata::Metadata;
+use crate::event::metadata::Metadata;
 use crate::place::Version;
+use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, Store};
 use crate::stream_name::StreamName;
 

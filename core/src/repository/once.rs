@@ -4,11 +4,11 @@
 //! `once/{scope}/{key}`, where the scope is the name of an aggregate, and empty for a unit of work; its value is JSON
 //! with a `format`.
 
-use crate::codec::{from_json, to_json};
-use crate::error::{AppendError, StoreError};
+use crate::event::codec::{from_json, to_json};
 use crate::limits;
 use crate::place::{Position, Version};
 use crate::store::{Append, EntryWrite, ReadEntries, ReadStream, Store};
+use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};

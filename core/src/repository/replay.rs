@@ -3,10 +3,10 @@
 use super::Loaded;
 use super::end::End;
 use crate::aggregate::Aggregate;
-use crate::codec;
-use crate::error::LoadError;
+use crate::event::codec;
+use crate::event::registry::Registry;
 use crate::place::Version;
-use crate::registry::Registry;
+use crate::repository::LoadError;
 use crate::store::{ReadStream, Store, StreamState};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;

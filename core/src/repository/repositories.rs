@@ -4,11 +4,12 @@ use super::decision::{Decided, Decision, RETRIES, append_decision};
 use super::once::{self, DoneOnce, OnceKey};
 use super::{Repository, UnitOfWork};
 use crate::aggregate::Aggregate;
-use crate::codec::{JsonError, ReadBack, from_json};
-use crate::error::{AppendError, ExecuteError, LoadError, StoreError};
-use crate::metadata::Metadata;
+use crate::event::codec::{JsonError, ReadBack, from_json};
+use crate::event::metadata::Metadata;
 use crate::place::{Position, Version};
+use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, ExpectedVersion, Store};
+use crate::store::{AppendError, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -17,8 +18,8 @@ use std::marker::PhantomData;
 /// All aggregates of a store: the [`Repository`] of each type, and commands on several of them in one append.
 ///
 /// ```standalone_crate
-/// use midgard::repository::Repositories;
-/// use midgard::{Aggregate, Apply, Command, Event, Events, ExecuteError, MemoryStore, events};
+/// use midgard::repository::{ExecuteError, Repositories};
+/// use midgard::{Aggregate, Apply, Command, Event, Events, MemoryStore, events};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// # #[event(name = "account.credited")]

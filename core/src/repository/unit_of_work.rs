@@ -2,12 +2,12 @@
 
 use super::{Loaded, encoding, replay};
 use crate::aggregate::{Aggregate, AsId, Command};
-use crate::codec::{EncodeError, ReadBack};
-use crate::error::{ExecuteError, LoadError};
 use crate::event::EventSet;
-use crate::metadata::Metadata;
+use crate::event::codec::{EncodeError, ReadBack};
+use crate::event::metadata::Metadata;
+use crate::event::record::NewEvent;
 use crate::place::Version;
-use crate::record::NewEvent;
+use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, ExpectedVersion, Store};
 use crate::stream_name::StreamName;
 use std::any::Any;

@@ -1,15 +1,15 @@
 //! Tombstones, as those who read a log are told of them.
 
 use crate::__private::str_eq;
-use crate::aggregate::Aggregate;
-use crate::codec::Codec;
+use crate::aggregate::{Aggregate, AggregateIdError};
 use crate::event::Event as _;
+use crate::event::codec::Codec;
+use crate::event::metadata::{EventId, Metadata};
+use crate::event::record::RecordedEvent;
+use crate::event::tags::Tags;
 use crate::limits::TOMBSTONE;
-use crate::metadata::{EventId, Metadata};
 use crate::place::{LogId, Position, Version};
-use crate::record::RecordedEvent;
-use crate::stream_name::{AggregateIdError, StreamName};
-use crate::tags::Tags;
+use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -93,7 +93,7 @@ impl StreamTombstoned {
     }
 
     /// Returns the tombstone of a stream as it is read from a log, for authors of stores.
-    /// [`Query::asks_for_tombstones`](crate::Query::asks_for_tombstones) says which reads are told of it.
+    /// [`Query::asks_for_tombstones`](crate::store::Query::asks_for_tombstones) says which reads are told of it.
     #[must_use]
     pub fn recorded(
         stream: StreamName,

@@ -1,12 +1,14 @@
 //! The ways in which stores are broken.
 
 use crate::broken::{Fault, change};
-use midgard::Event as _;
-use midgard::store::StreamTombstoned;
+use midgard::event::{RecordedEvent, Tags};
+use midgard::store::{
+    Append, AppendError, Appended, Direction, ExpectedVersion, Query, QueryItem, ReadLog,
+    ReadStream, StoreError, StreamState, StreamTombstoned,
+};
 use midgard::{
-    Append, AppendError, Appended, Direction, EventId, ExpectedVersion, LogId, MemoryStore,
-    Metadata, Position, Query, QueryItem, ReadLog, ReadStream, RecordedEvent, Store, StoreError,
-    StreamName, StreamState, Tags, Timestamp, Version, limits,
+    Event as _, EventId, LogId, MemoryStore, Metadata, Position, Store, StreamName, Timestamp,
+    Version, limits,
 };
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;

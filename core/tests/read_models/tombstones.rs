@@ -1,12 +1,13 @@
 //! What consumers are told of the ends of streams, and commands that wait for a projection.
 
 use super::kit::{Counted, LONG, Paid, Seen, append_event, pay, quick, start};
-use midgard::store::StreamTombstoned;
-use midgard::view::{Select, Views};
+use midgard::consumer::{ConsumerOptions, ExecuteAndWaitError};
+use midgard::store::{ExpectedVersion, StreamTombstoned};
+use midgard::view::Select;
 use midgard::{
-    Aggregate, Apply, Command, ConsumerOptions, Context, Delivery, Event as _, EventSet, Events,
-    ExecuteAndWaitError, ExpectedVersion, HandlerError, MemoryStore, Midgard, Position, Project,
-    Projection, Repository, Store, StreamName, Subscription, View, block_on, events,
+    Aggregate, Apply, Command, Context, Delivery, Event as _, EventSet, Events, HandlerError,
+    MemoryStore, Midgard, Position, Project, Projection, Repository, Store, StreamName,
+    Subscription, View, Views, block_on, events,
 };
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;

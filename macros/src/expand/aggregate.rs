@@ -115,10 +115,14 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
         fallback::applies(aggregate)
     } else if aggregate.apply_enum.is_some() {
         let event_enum = syn::parse_quote!(#event_enum);
-        listed::listings(ident, &quote!(#krate::Applies), [&event_enum].into_iter())
+        listed::listings(
+            ident,
+            &quote!(#krate::aggregate::Applies),
+            [&event_enum].into_iter(),
+        )
     } else {
         let types = variants.iter().map(|variant| &variant.ty);
-        listed::listings(ident, &quote!(#krate::Applies), types)
+        listed::listings(ident, &quote!(#krate::aggregate::Applies), types)
     };
     let type_name = ident.to_string();
     let registration = (!variants.is_empty()).then(|| {
@@ -132,7 +136,7 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
     });
     anonymous(&quote! {
         #[automatically_derived]
-        impl #krate::Fold for #ident {
+        impl #krate::aggregate::Fold for #ident {
             type Event = #event_enum;
 
             fn apply_event(&mut self, __event: #event_enum) {

@@ -1,14 +1,11 @@
 //! Commands that are executed, and then waited for until a projection shows them.
 
-use super::{HandleError, MidgardHandle};
+use super::MidgardHandle;
 use crate::aggregate::Aggregate;
-use crate::error::ExecuteError;
-use crate::place::{Position, Version};
+use crate::consumer::{ExecuteAndWaitError, HandleError};
+use crate::place::Position;
 use crate::projection::Projection;
 use crate::repository::{Execution, Loaded};
-use crate::stream_name::StreamName;
-use std::error::Error;
-use std::fmt::{self, Display};
 use std::time::Duration;
 
 impl MidgardHandle {
@@ -31,7 +28,8 @@ impl<A: Aggregate, E> Execution<'_, A, E> {
     /// read of its views sees it.
     ///
     /// ```
-    /// # use midgard::{Aggregate, ExecuteAndWaitError, Loaded, MidgardHandle, Projection, Repository, Store, Command};
+    /// # use midgard::consumer::ExecuteAndWaitError;
+    /// # use midgard::{Aggregate, Command, MidgardHandle, Projection, Repository, Store};
     /// # use std::time::Duration;
     /// # async fn example<A: Aggregate<Id = String>, P: Projection, C: Command<A>>(
     /// #     accounts: Repository<A, impl Store>, handle: MidgardHandle, command: C,
@@ -63,55 +61,6 @@ impl<A: Aggregate, E> Execution<'_, A, E> {
                 version: loaded.version(),
                 error,
             }),
-        }
-    }
-}
-
-/// Why a command was not executed, or what it changed does not show yet. `E` is the command's own error.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ExecuteAndWaitError<E> {
-    /// The command had no effect.
-    Execute(ExecuteError<E>),
-    /// The command was not executed: the program does not run the projection.
-    NotExecuted(HandleError),
-    /// The command was executed, but the projection does not show it yet. Executing it again would be a second command.
-    NotShown {
-        /// The stream of the aggregate.
-        stream: StreamName,
-        /// Its version after the command.
-        version: Version,
-        /// Why the projection was not waited for any longer.
-        error: HandleError,
-    },
-}
-
-impl<E: Display> Display for ExecuteAndWaitError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ExecuteAndWaitError::Execute(error) => Display::fmt(error, f),
-            ExecuteAndWaitError::NotExecuted(error) => {
-                write!(f, "the command was not executed: {error}")
-            }
-            ExecuteAndWaitError::NotShown {
-                stream,
-                version,
-                error,
-            } => write!(
-                f,
-                "the command was executed, and stream \"{stream}\" is at version {version}, but the projection does not show it yet: {error}"
-            ),
-        }
-    }
-}
-
-// What a message already says is not its source again.
-impl<E: Error + 'static> Error for ExecuteAndWaitError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            ExecuteAndWaitError::Execute(error) => error.source(),
-            ExecuteAndWaitError::NotExecuted(error)
-            | ExecuteAndWaitError::NotShown { error, .. } => error.source(),
         }
     }
 }

@@ -5,9 +5,9 @@
 
 pub(in crate::testing) mod difference;
 
-use crate::aggregate::Command;
-use crate::codec::{self, ReadBack};
-use crate::fold::{Events, Fold};
+use crate::aggregate::{Command, Events, Fold};
+use crate::event::codec;
+use crate::event::codec::ReadBack;
 use difference::{Difference, Listing};
 use std::fmt::{Debug, Display};
 

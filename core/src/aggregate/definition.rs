@@ -1,0 +1,153 @@
+//! Aggregates and the commands they decide.
+
+use super::fold::{Events, Fold};
+use std::fmt::Display;
+use std::str::FromStr;
+
+/// A state that is rebuilt from its own stream of events.
+///
+/// Implement it with the derive of the same name, which generates the enum of the listed events and
+/// the dispatch to one [`Apply`] impl for each. `Default` is the state before the first event.
+///
+/// ```
+/// use midgard::aggregate::Fold;
+/// use midgard::{Aggregate, Apply, Event};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "counter.incremented")]
+/// struct Incremented {
+///     by: u64,
+/// }
+///
+/// #[derive(Debug, Default, Aggregate)]
+/// #[aggregate(name = "counter", id = u64, events(Incremented))]
+/// struct Counter {
+///     total: u64,
+/// }
+///
+/// impl Apply<Incremented> for Counter {
+///     fn apply(&mut self, event: Incremented) {
+///         self.total += event.by;
+///     }
+/// }
+///
+/// let mut counter = Counter::default();
+/// counter.apply_event(Incremented { by: 2 }.into());
+/// assert_eq!(counter.total, 2);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an aggregate",
+    label = "this type does not implement `Aggregate`",
+    note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]` to `{Self}`"
+)]
+pub trait Aggregate: Fold {
+    /// The first part of the names of its streams: `user` in `user-42`.
+    const NAME: &'static str;
+    /// What tells one instance from another; its text is the second part of the stream's name.
+    type Id: AggregateId;
+}
+
+/// What tells one aggregate of a type from another: anything that is text, and is read from it.
+///
+/// Every type with `Display` and `FromStr` is one. The derive of the same name gives a newtype both, serde, and
+/// [`ViewKey`](crate::ViewKey), so that it may stand in events and be the key of rows:
+///
+/// ```
+/// use midgard::AggregateId;
+///
+/// #[derive(Debug, Clone, PartialEq, AggregateId)]
+/// struct OrderId(u64);
+///
+/// assert_eq!((OrderId(7).to_string(), "7".parse()), ("7".to_owned(), Ok(OrderId(7))));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the id of an aggregate",
+    label = "an id is text: it has `Display`, and `FromStr` to read it",
+    note = "add `#[derive(AggregateId)]` to `{Self}`, if it is a struct with one field"
+)]
+pub trait AggregateId: Display + FromStr + Send + Sync {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + FromStr + Send + Sync> AggregateId for T {}
+
+/// What an aggregate is asked for by: its id, or, where the id is a `String`, a `str` too.
+///
+/// ```standalone_crate
+/// # use midgard::{Aggregate, Apply, Event, MemoryStore, Repository};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// # #[event(name = "account.opened")]
+/// # struct Opened {}
+/// # #[derive(Debug, Default, Aggregate)]
+/// # #[aggregate(name = "account", id = String, events(Opened))]
+/// # struct Account;
+/// # impl Apply<Opened> for Account { fn apply(&mut self, _: Opened) {} }
+/// # midgard::block_on(async {
+/// let accounts = Repository::<Account, _>::new(MemoryStore::new());
+/// let id = String::from("a-1");
+/// assert_eq!(accounts.load(&id).await?.stream(), accounts.load("a-1").await?.stream());
+/// # Ok::<_, midgard::repository::LoadError>(())
+/// # }).unwrap();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an id of this aggregate: its ids are `{Id}`",
+    label = "expected a reference to a `{Id}`",
+    note = "the type of the ids is `id = ..` in the `#[aggregate(..)]` of the aggregate"
+)]
+pub trait AsId<Id>: Display + Sync {}
+
+#[diagnostic::do_not_recommend]
+impl<Id: Display + Sync> AsId<Id> for Id {}
+
+impl AsId<String> for str {}
+
+/// What someone wants from an aggregate, and how that is decided.
+///
+/// `decide` is pure and takes `&self`: after a conflict it is run again on the newer state.
+///
+/// ```
+/// # use midgard::{Aggregate, Apply, Command, Event, Events, events};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// # #[event(name = "counter.incremented")]
+/// # struct Incremented { by: u64 }
+/// # #[derive(Debug, Default, Aggregate)]
+/// # #[aggregate(name = "counter", id = u64, events(Incremented))]
+/// # struct Counter { total: u64 }
+/// # impl Apply<Incremented> for Counter {
+/// #     fn apply(&mut self, event: Incremented) { self.total += event.by; }
+/// # }
+/// #[derive(Debug, PartialEq)]
+/// struct Full;
+///
+/// struct Add(u64);
+///
+/// impl Command<Counter> for Add {
+///     type Error = Full;
+///
+///     fn decide(&self, counter: &Counter) -> Result<Events<Counter>, Full> {
+///         counter.total.checked_add(self.0).ok_or(Full)?;
+///         Ok(events![Incremented { by: self.0 }])
+///     }
+/// }
+///
+/// assert_eq!(Add(u64::MAX).decide(&Counter { total: 1 }).unwrap_err(), Full);
+/// ```
+// Implemented for the command, not for the aggregate: the compiler then knows `Self` from the
+// argument and can always say which command is not one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a command of aggregate `{S}`",
+    label = "not a command of `{S}`",
+    note = "write `impl Command<{S}> for {Self}`"
+)]
+pub trait Command<S: Fold>: Sync {
+    /// Why the command was refused.
+    type Error: Send;
+
+    /// Refuses, or names the events that follow. No events is a valid answer: nothing to do.
+    ///
+    /// # Errors
+    /// Whatever the aggregate's rules refuse.
+    fn decide(&self, state: &S) -> Result<Events<S>, Self::Error>;
+}

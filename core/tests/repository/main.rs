@@ -1,0 +1,12 @@
+//! Aggregates: load, decide, append; and deciders without a store.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod execute;
+mod given;
+mod metadata;
+mod once;
+mod reading;
+mod streams;
+mod together;
+mod unreadable;
