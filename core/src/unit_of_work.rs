@@ -6,9 +6,9 @@ use crate::consumer::HandlerError;
 use crate::event::codec::ReadBack;
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
-use crate::notes::NoteStore;
-use crate::notes::entries::{NotesTransaction, StoreNotes};
+use crate::notes::{NoteStore, NotesTransaction, StoreNotes};
 use crate::repository::{self, ExecuteError, LoadError};
+use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{AppendError, StoreError};
 use crate::store::{DynStore, EntryError, ExpectedVersion, Store as _};
 use crate::stream_name::StreamName;
@@ -141,7 +141,7 @@ impl UnitOfWork {
 
     /// Commits everything, or nothing.
     pub(crate) async fn commit(self) -> Result<(), CommitError> {
-        let write = self.notes.into_write();
+        let write = self.notes.into_write(UnsortedChanges::default());
         let append = self.decided.into_decided();
         if append.parts().is_empty() {
             self.store.write_entries(write).await?;
@@ -216,17 +216,17 @@ pub(crate) struct Work(StoreNotes<DynStore>);
 
 impl Work {
     pub(crate) const fn new(store: DynStore) -> Self {
-        Work(StoreNotes(store))
+        Work(StoreNotes::of(store))
     }
 
     /// The store underneath.
     pub(crate) const fn store(&self) -> &DynStore {
-        &self.0.0
+        self.0.store()
     }
 
     /// Begins one that is committed apart from any consumer's.
     pub(crate) fn unit(&self) -> UnitOfWork {
-        UnitOfWork::begin(self.0.0.clone())
+        UnitOfWork::begin(self.store().clone())
     }
 }
 

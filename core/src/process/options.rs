@@ -3,9 +3,9 @@
 use super::{ProcessManager, Replies};
 use crate::bus::{Queue, Subscriber};
 use crate::consumer::StartFrom;
+use crate::consumer::ended::Running;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
-use crate::inbox::{Desk, InboxOptions, receive};
-use crate::runner::{Declaration, Running, declaration};
+use crate::inbox::{Declaration, Desk, InboxOptions, declaration, receive};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;

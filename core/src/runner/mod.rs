@@ -6,20 +6,22 @@ mod notebook;
 mod program;
 mod projection;
 
-use crate::consumer::RunError;
 pub use handle::MidgardHandle;
 
-use crate::bus::{BusError, Publisher, Queue, Subscriber, Topic};
-use crate::consumer::ConsumerOptions;
-use crate::consumer::HandlerError;
+use crate::bus::{BusError, Publisher, Subscriber, Topic};
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode, Reader};
+use crate::consumer::ended::Running;
 use crate::consumer::handler::Handler;
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
 use crate::consumer::supervise;
-use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, queue_of, receive};
+use crate::consumer::{ConsumerOptions, HandlerError, RunError};
+use crate::inbox::{
+    Declaration, Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, declaration, queue_of,
+    receive,
+};
 use crate::outbox::{Outbox, Outboxes, Relay, come_back};
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
 use crate::projection::Projection;
@@ -32,24 +34,9 @@ use notebook::Notebook;
 use program::{Added, Course, STOP_WITHIN, Spawner};
 use projection::Projected;
 use std::fmt;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A consumer, running.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
-
-/// Declares a queue.
-pub(crate) type Declaration = Box<dyn Fn() -> Declaring + Send + Sync>;
-type Declaring = Pin<Box<dyn Future<Output = Result<(), BusError>> + Send>>;
-
-/// Declares a queue at a bus, whenever it is called.
-pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaration {
-    Box::new(move || {
-        let (bus, queue) = (bus.clone(), queue.clone());
-        Box::pin(async move { bus.declare(&queue).await })
-    })
-}
 
 /// Runs the subscriptions, projections, process managers, inboxes and outboxes of a program.
 ///

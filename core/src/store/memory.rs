@@ -6,9 +6,9 @@ use super::{
     ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState,
     StreamTombstoned, Visit, VisitEntry, range_of,
 };
-use crate::consumer::control::give_way;
 use crate::event::metadata::EventId;
 use crate::event::record::{RecordedEvent, RecordedEventRef};
+use crate::give_way::give_way;
 use crate::limits::TOMBSTONE;
 use crate::place::{LogId, Position, Version};
 use crate::store::query::Query;

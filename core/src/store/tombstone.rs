@@ -1,13 +1,11 @@
 //! Tombstones, as those who read a log are told of them.
 
-use crate::__private::str_eq;
 use crate::aggregate::{Aggregate, AggregateIdError};
 use crate::event::Event as _;
 use crate::event::codec::Codec;
 use crate::event::metadata::{EventId, Metadata};
 use crate::event::record::RecordedEvent;
 use crate::event::tags::Tags;
-use crate::limits::TOMBSTONE;
 use crate::place::{LogId, Position, Version};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
@@ -64,9 +62,6 @@ pub struct StreamTombstoned {
     version: u64,
 }
 
-// The name that queries and limits know.
-const _: () = assert!(str_eq(StreamTombstoned::NAME, TOMBSTONE));
-
 impl StreamTombstoned {
     /// The name of the stream.
     #[must_use]
@@ -117,5 +112,17 @@ impl StreamTombstoned {
             tags: Tags::default(),
             metadata: Metadata::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StreamTombstoned;
+    use crate::Event as _;
+    use crate::limits::TOMBSTONE;
+
+    #[test]
+    fn queries_and_limits_know_the_name() {
+        assert_eq!(StreamTombstoned::NAME, TOMBSTONE);
     }
 }

@@ -1,33 +1,29 @@
-//! The notes of a transaction: texts by key, and what was read of them.
+//! The notes of a transaction on views: texts by key, read from a snapshot.
 
 use super::ViewError;
 use super::held::Entries;
-use crate::notes::{Held, Reading};
+use crate::notes::{Held, NotesTransaction, Reading};
 use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Direction, EntryWrite, after_prefix};
-use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
 /// Notes as a transaction sees them: those of its snapshot, with its own changes.
-pub(super) struct Notes {
+pub(super) struct SnapshotNotes {
     entries: Entries,
-    /// What was read from the snapshot, and must still be so at the commit.
-    read: BTreeMap<String, Option<String>>,
-    changed: BTreeMap<String, Option<String>>,
+    notes: NotesTransaction,
 }
 
-impl Notes {
-    pub(super) const fn new(entries: Entries) -> Self {
-        Notes {
+impl SnapshotNotes {
+    pub(super) fn new(entries: Entries) -> Self {
+        SnapshotNotes {
             entries,
-            read: BTreeMap::new(),
-            changed: BTreeMap::new(),
+            notes: NotesTransaction::default(),
         }
     }
 
     /// The snapshot, as long as it is read.
     pub(super) fn entries(&self) -> Result<Reading<'_>, ViewError> {
-        self.entries.read(&self.read)
+        self.entries.read(self.notes.read())
     }
 
     /// The snapshot, to be given back.
@@ -36,44 +32,24 @@ impl Notes {
     }
 
     pub(super) fn get(&mut self, key: &str) -> Result<Option<String>, ViewError> {
-        if let Some(changed) = self.changed.get(key) {
-            return Ok(changed.clone());
+        if let Some(known) = self.notes.known(key) {
+            return Ok(known.clone());
         }
-        if let Some(read) = self.read.get(key) {
-            return Ok(read.clone());
-        }
-        let entries = self.entries.read(&self.read)?;
+        let entries = self.entries()?;
         let note = entries.get(key.as_bytes())?;
         let note = note.map(|note| text(key, note)).transpose()?;
         drop(entries);
-        self.read.insert(key.to_owned(), note.clone());
+        self.notes.take_in(key, note.as_deref());
         Ok(note)
     }
 
     pub(super) fn put(&mut self, key: &str, value: Option<&str>) {
-        self.changed
-            .insert(key.to_owned(), value.map(str::to_owned));
+        self.notes.put(key, value);
     }
 
     pub(super) fn list(&mut self, prefix: &str) -> Result<Vec<(String, String)>, ViewError> {
         let stored = self.stored(prefix)?;
-        let mut notes = BTreeMap::new();
-        for (key, note) in stored {
-            if !self.changed.contains_key(&key) {
-                self.read.insert(key.clone(), Some(note.clone()));
-            }
-            notes.insert(key, note);
-        }
-        let changed = self
-            .changed
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        for (key, note) in changed.take_while(|(key, _)| key.starts_with(prefix)) {
-            match note {
-                Some(note) => notes.insert(key.clone(), note.clone()),
-                None => notes.remove(key),
-            };
-        }
-        Ok(notes.into_iter().collect())
+        Ok(self.notes.list(prefix, stored))
     }
 
     /// The notes of the snapshot, which the commit does not rely on.
@@ -122,15 +98,8 @@ impl Notes {
     }
 
     /// Puts what has changed and what was read together with other changes, and gives the snapshot back.
-    pub(super) fn into_write(self, mut changes: UnsortedChanges) -> EntryWrite {
-        for (key, note) in &self.changed {
-            changes.push(key.as_bytes(), note.as_deref().map(str::as_bytes));
-        }
-        let mut write = EntryWrite::of(changes.sorted());
-        for (key, note) in self.read {
-            write = write.expect(key.as_bytes(), note.as_deref().map(str::as_bytes));
-        }
-        write
+    pub(super) fn into_write(self, changes: UnsortedChanges) -> EntryWrite {
+        self.notes.into_write(changes)
     }
 }
 
