@@ -3,13 +3,14 @@
 use super::rules::{self, Decision, Holder, RECENT_EVENTS, View};
 use super::{
     Append, Appended, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, EventTimes,
-    ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Visit,
-    VisitEntry, range_of,
+    ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState,
+    StreamTombstoned, Visit, VisitEntry, range_of,
 };
 use crate::clock::Clock;
 use crate::event::metadata::EventId;
 use crate::event::record::{RecordedEvent, RecordedEventRef};
 use crate::give_way::give_way;
+use crate::limits::TOMBSTONE;
 use crate::place::{LogId, Position, Version};
 use crate::store::query::Query;
 use crate::store::{AppendError, StoreError};
@@ -52,7 +53,7 @@ type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 #[derive(Default)]
 struct State {
-    /// Events by position. Shared, so that a read can go on without the lock.
+    /// Events and tombstones by position. Shared, so that a read can go on without the lock.
     log: BTreeMap<Position, Arc<RecordedEvent>>,
     streams: HashMap<StreamName, StreamEvents>,
     /// Where the events are that have an id, in the order of the log.
@@ -122,6 +123,7 @@ impl MemoryStore {
         }
         // The end of a stream takes a position of its own, in every store.
         state.last_position = state.last_position.next();
+        state.note_tombstone(stream);
         drop(state);
         self.0.appended.notify(usize::MAX);
         Ok(())
@@ -192,12 +194,20 @@ impl View for State {
     ) -> Result<Option<Position>, StoreError> {
         let mut later = self.log.range(after.next()..);
         Ok(later
-            .find(|(_, event)| query.matches(&event.view()))
+            .find(|(_, event)| is_asked_for(query, &event.view()))
             .map(|(position, _)| *position))
     }
 
     fn entry_is(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError> {
         Ok(self.entries.get(key).map(Vec::as_slice) == value)
+    }
+}
+
+/// Whether what is in the log is asked for: an event, or a tombstone by its name.
+fn is_asked_for(query: &Query, event: &RecordedEventRef<'_>) -> bool {
+    match event.name {
+        TOMBSTONE => query.asks_for_tombstones(),
+        _ => query.matches(event),
     }
 }
 
@@ -252,6 +262,23 @@ impl State {
                 self.ids.remove(&event.id);
             }
         }
+    }
+
+    /// Writes at the last position that a stream was tombstoned, if it was.
+    fn note_tombstone(&mut self, stream: &StreamName) {
+        let Some(StreamState {
+            last,
+            tombstoned: true,
+            ..
+        }) = self.streams.get(stream).map(|events| events.state)
+        else {
+            return;
+        };
+        self.last_time = self.times.after(self.last_time);
+        let (position, time) = (self.last_position, self.last_time);
+        let tombstone =
+            StreamTombstoned::recorded(stream.clone(), last, position, EventId::new(), time);
+        self.log.insert(position, Arc::new(tombstone));
     }
 
     fn change_entries(&mut self, write: &EntryWrite) {
@@ -403,7 +430,7 @@ impl Store for MemoryStore {
                 if event.position > end {
                     return Ok(complete);
                 }
-                if read.query.matches(&event) {
+                if is_asked_for(&read.query, &event) {
                     left -= 1;
                     if visit(event).is_break() || left == 0 {
                         return Ok(event.position);

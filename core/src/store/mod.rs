@@ -12,6 +12,7 @@ pub(crate) mod memory;
 pub(crate) mod query;
 mod read;
 pub mod rules;
+mod tombstone;
 
 pub use crate::process_mark::ProcessMark;
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
@@ -29,3 +30,4 @@ pub use event_times::EventTimes;
 pub(crate) use memory::MemoryStore;
 pub use query::{AppendCondition, Query, QueryItem};
 pub use read::{Direction, ReadLog, ReadStream, StreamState};
+pub use tombstone::StreamTombstoned;

@@ -18,6 +18,8 @@ pub struct Unruly {
     pub rivals: AtomicU32,
     /// The rivals deposit twice, and cut off everything but their last event.
     pub rivals_truncate: bool,
+    /// The answers to so many appends are lost, though they were made.
+    pub lost_answers: AtomicU32,
     /// How many appends were tried.
     pub appends: AtomicU32,
     /// The versions that reads of a stream leave out.
@@ -78,7 +80,15 @@ impl Store for Unruly {
                 self.inner.truncate(&stream, before, expected).await?;
             }
         }
-        self.inner.append(append).await
+        let appended = self.inner.append(append).await?;
+        let is_lost = self.lost_answers.fetch_update(relaxed, relaxed, fewer);
+        if is_lost.is_ok() {
+            return Err(AppendError::Store(StoreError::OutcomeUnknown {
+                reason: "the connection was lost".to_owned(),
+                source: None,
+            }));
+        }
+        Ok(appended)
     }
 
     async fn read_stream(

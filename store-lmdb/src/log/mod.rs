@@ -19,9 +19,9 @@ use end::last_of_damaged;
 use heed::types::Bytes;
 use heed::{Database, PutFlags, RoTxn, RwTxn};
 use layout::PIECE;
-use midgard::Position;
-use midgard::event::RecordedEventRef;
-use midgard::store::StoreError;
+use midgard::event::{RecordedEvent, RecordedEventRef};
+use midgard::store::{StoreError, StreamTombstoned};
+use midgard::{Position, StreamName};
 use scan::Scan;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -143,6 +143,23 @@ pub(crate) fn event<'r>(header: &Header<'r>) -> Result<RecordedEventRef<'r>, Sto
         let stream = String::from_utf8_lossy(header.stream);
         corrupt(header.position, Some(&stream), reason)
     })
+}
+
+/// The mark that a stream was tombstoned, as those read it who ask for it.
+pub(crate) fn tombstone(header: &Header<'_>) -> Result<RecordedEvent, StoreError> {
+    let stream = String::from_utf8_lossy(header.stream);
+    let stream = StreamName::new(&*stream)
+        .map_err(|error| corrupt(header.position, Some(&stream), error.to_string()))?;
+    let Header {
+        version,
+        position,
+        id,
+        time,
+        ..
+    } = *header;
+    Ok(StreamTombstoned::recorded(
+        stream, version, position, id, time,
+    ))
 }
 
 impl Log {

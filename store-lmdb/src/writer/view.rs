@@ -106,10 +106,16 @@ impl View for BatchView<'_, '_> {
         let pending = pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
         let later = after.next()..=Position::MAX;
         let records = self.tables.databases.forward(self.transaction, later)?;
+        let with_tombstones = query.asks_for_tombstones();
         for record in records.chain(pending) {
             let (position, bytes) = record?;
             let header = log::header(position, &bytes)?;
-            if header.kind == Kind::Event && query.matches(&log::event(&header)?) {
+            let is_match = match header.kind {
+                Kind::Event => query.matches(&log::event(&header)?),
+                Kind::Tombstoned => with_tombstones,
+                Kind::Truncated => false,
+            };
+            if is_match {
                 return Ok(Some(position));
             }
         }
