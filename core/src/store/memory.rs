@@ -1,10 +1,10 @@
 //! A store in memory.
 
-use super::rules::{self, Decision, Holder, RECENT_EVENTS, View};
+use super::rules::{self, Facts, Holder, RECENT_EVENTS, Ruling};
 use super::{
     Append, Appended, Clock, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite,
-    ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Visit,
-    VisitEntry, range_of,
+    ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Versions,
+    Visit, VisitEntry, range_of,
 };
 use crate::consumer::control::give_way;
 use crate::error::{AppendError, StoreError};
@@ -121,7 +121,7 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-impl View for State {
+impl Facts for State {
     fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError> {
         Ok(self
             .streams
@@ -154,7 +154,7 @@ impl View for State {
         Ok(())
     }
 
-    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError> {
+    fn holder(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError> {
         let Some(positions) = self.ids.get(&id) else {
             return Ok(None);
         };
@@ -185,14 +185,13 @@ impl View for State {
 }
 
 impl State {
-    fn write(&mut self, append: Append, before: &[Version]) -> Appended {
+    fn write(&mut self, append: Append, mut versions: Versions) -> Appended {
         if let Some(entries) = append.entries() {
             self.change_entries(entries);
         }
         let time = self.clock.after(self.last_time);
-        let mut versions = before.to_vec();
         let mut position = None;
-        for (part, version) in append.into_parts().into_iter().zip(&mut versions) {
+        for (part, version) in append.into_parts().into_iter().zip(versions.iter_mut()) {
             for event in part.events {
                 *version = version.next();
                 self.last_position = self.last_position.next();
@@ -317,8 +316,8 @@ impl Store for MemoryStore {
         append.check_limits()?;
         let mut state = self.state();
         let appended = match rules::decide(&append, &mut *state)? {
-            Decision::Repeat(first) => return Ok(first),
-            Decision::Write(before) => state.write(append, &before),
+            Ruling::Repeat(first) => return Ok(first),
+            Ruling::Write(before) => state.write(append, before),
         };
         drop(state);
         self.0.appended.notify(usize::MAX);

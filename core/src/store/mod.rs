@@ -12,6 +12,7 @@ mod process_mark;
 mod read;
 pub mod rules;
 pub mod varint;
+mod versions;
 
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
 pub use clock::Clock;
@@ -26,6 +27,7 @@ pub use event_stream::EventStream;
 pub use memory::MemoryStore;
 pub use process_mark::ProcessMark;
 pub use read::{Direction, ReadLog, ReadStream, StreamState};
+pub use versions::Versions;
 
 use crate::error::{AppendError, StoreError};
 use crate::place::{LogId, Position, Version};

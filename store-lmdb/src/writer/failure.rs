@@ -8,7 +8,7 @@ use midgard::{Full, StoreError};
 
 /// Why a batch was not committed, as far as is known.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The map is full, or smaller than another process made it. Nothing was written.
     Grow,
     /// LMDB wants to be opened anew before it writes again. Nothing was written.
@@ -25,7 +25,7 @@ pub(super) enum Failure {
 
 /// What is known of a commit that failed.
 #[derive(Debug)]
-pub(super) struct FailedCommit {
+pub(crate) struct FailedCommit {
     pub(super) error: Error,
     /// The number of its transaction.
     pub(super) transaction: usize,

@@ -5,8 +5,8 @@
 //! but never long, and not at all for a producer that is alone. What comes is written while the next
 //! is on its way; only the commit waits.
 
-use super::thread::Request;
-use super::{Message, Work};
+use super::Message;
+use super::work::Request;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,21 +51,9 @@ impl<'m> Filling<'m> {
         for request in requests.iter().skip(self.requests) {
             // What only checks, or ends a stream, costs about as much as an event.
             self.events += 1;
-            match &request.work {
-                Work::Append(append) => {
-                    for event in append.events() {
-                        self.events += 1;
-                        self.bytes += event.payload.len();
-                    }
-                }
-                Work::Entries(write) => {
-                    for (_, value) in write.changes().iter() {
-                        self.events += 1;
-                        self.bytes += value.map_or(0, <[u8]>::len);
-                    }
-                }
-                Work::Truncate { .. } | Work::Tombstone { .. } => {}
-            }
+            let (count, bytes) = request.written();
+            self.events += count;
+            self.bytes += bytes;
         }
         self.requests = requests.len();
         self.events >= MOST_EVENTS || self.bytes >= MOST_BYTES
