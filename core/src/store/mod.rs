@@ -7,6 +7,7 @@ pub(crate) mod entry_changes;
 pub(crate) mod entry_transaction;
 mod erased;
 mod event_stream;
+mod layer;
 mod memory;
 mod process_mark;
 mod read;
@@ -24,6 +25,7 @@ pub use entries::{
 pub use entry_changes::EntryChanges;
 pub use erased::DynStore;
 pub use event_stream::EventStream;
+pub use layer::{Layer, Layered, Operation};
 pub use memory::MemoryStore;
 pub use process_mark::ProcessMark;
 pub use read::{Direction, ReadLog, ReadStream, StreamState};
