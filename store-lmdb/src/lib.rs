@@ -85,6 +85,7 @@ mod options;
 mod reader;
 mod recent;
 mod record;
+mod registration;
 mod removed;
 mod streams;
 mod tail;

@@ -1,4 +1,4 @@
-//! Why a batch was not committed.
+//! Why a group was not committed.
 
 use super::room;
 use crate::error::{backend, is_disk_full};
@@ -6,7 +6,7 @@ use crate::files::Files;
 use heed::{Error, MdbError};
 use midgard::{Full, StoreError};
 
-/// Why a batch was not committed, as far as is known.
+/// Why a group was not committed, as far as is known.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The map is full, or smaller than another process made it. Nothing was written.
@@ -76,7 +76,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// The same error once more, for another append of the batch. What lies underneath becomes its text.
+/// The same error once more, for another append of the group. What lies underneath becomes its text.
 pub(super) fn again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Full(full) => StoreError::Full(*full),

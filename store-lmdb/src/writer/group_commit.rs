@@ -6,12 +6,13 @@ use super::facts::{GroupFacts, Tables};
 use super::failure::FailedCommit;
 use super::heads::Heads;
 use super::merging::Merging;
+use super::refused::Refused;
 use crate::databases::Databases;
 use crate::entries;
-use crate::index::{Entry, StreamKey};
+use crate::index::{IndexEntry, StreamKey};
 use crate::log::Pending;
 use crate::recent::RecentEvents;
-use crate::record::{self, Kind, Links, Place, SKIP};
+use crate::record::{self, Kind, Links, Recording, SKIP};
 use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{Error, MdbError, RwTxn};
@@ -33,7 +34,7 @@ pub(crate) struct GroupCommit<'e> {
     /// What is not in the log of the transaction yet.
     pending: &'e mut Pending,
     /// What is new in the log.
-    added: Vec<Entry>,
+    added: Vec<IndexEntry>,
     /// The bytes of records and entries in the group.
     bytes: usize,
     /// When the group is recorded: never before what is there already.
@@ -69,52 +70,6 @@ impl Memory {
     pub(super) fn clear(&mut self) {
         self.heads.clear();
         self.recent.clear();
-    }
-}
-
-/// Why work was not done.
-pub(crate) enum Refused<E> {
-    /// It alone: nothing of it was written.
-    Alone(E),
-    /// The transaction failed, with all that is in it.
-    Group(Failure),
-}
-
-impl From<AppendError> for Refused<AppendError> {
-    fn from(error: AppendError) -> Self {
-        match error {
-            AppendError::Store(error) => refused(error),
-            error => Refused::Alone(error),
-        }
-    }
-}
-
-impl From<EntryError> for Refused<EntryError> {
-    fn from(error: EntryError) -> Self {
-        match error {
-            EntryError::Store(error) => refused(error),
-            error => Refused::Alone(error),
-        }
-    }
-}
-
-/// Where nothing of the work was written.
-fn refused<E: From<StoreError>>(error: StoreError) -> Refused<E> {
-    match error {
-        // What LMDB cannot read now it cannot read for the others either. A stream that is damaged is no
-        // concern of theirs.
-        StoreError::Backend { ref source, .. } if source.is::<Error>() => {
-            Refused::Group(error.into())
-        }
-        StoreError::Full(_) => Refused::Group(error.into()),
-        error => Refused::Alone(error.into()),
-    }
-}
-
-/// Where something of the work may have been written.
-impl<E> From<Failure> for Refused<E> {
-    fn from(failure: Failure) -> Self {
-        Refused::Group(failure)
     }
 }
 
@@ -284,7 +239,7 @@ impl<'e> GroupCommit<'e> {
         for event in &part.events {
             let next = head.state.last.next();
             self.find_skips(name, head, next)?;
-            let place = Place {
+            let recording = Recording {
                 position: self.pending.last().next(),
                 stream: name,
                 version: next,
@@ -295,7 +250,7 @@ impl<'e> GroupCommit<'e> {
                     first: head.state.first,
                 },
             };
-            record::encode(&mut self.scratch.record, place, event);
+            record::encode(&mut self.scratch.record, recording, event);
             head.event = self.put_record();
             head.state.last = next;
         }
@@ -404,7 +359,7 @@ impl<'e> GroupCommit<'e> {
 
     /// Records that a stream was ended, or its beginning.
     fn mark(&mut self, kind: Kind, name: &str, key: StreamKey, head: Head) {
-        let place = Place {
+        let recording = Recording {
             position: self.pending.last().next(),
             stream: name,
             version: head.state.last,
@@ -415,7 +370,7 @@ impl<'e> GroupCommit<'e> {
                 first: head.state.first,
             },
         };
-        record::encode_mark(&mut self.scratch.record, kind, place);
+        record::encode_mark(&mut self.scratch.record, kind, recording);
         self.put_record();
         self.set_head(key, head);
     }
@@ -435,7 +390,7 @@ impl<'e> GroupCommit<'e> {
     /// Notes a stream, of which the last record was just added.
     fn set_head(&mut self, key: StreamKey, head: Head) {
         self.tables.heads.set(key, head);
-        self.added.push(Entry {
+        self.added.push(IndexEntry {
             key,
             position: self.pending.last(),
         });

@@ -18,7 +18,7 @@ const MOST_BYTES: usize = 16 << 20;
 /// How long a gap between two appends ends the wait.
 const GAP: Duration = Duration::from_micros(100);
 
-/// A batch that is being filled.
+/// A group that is being filled.
 pub(super) struct Filling<'m> {
     messages: &'m Receiver<Message>,
     /// The requests that were counted.
@@ -42,7 +42,7 @@ impl<'m> Filling<'m> {
         }
     }
 
-    /// Whether it is time to stop, once the batch is committed.
+    /// Whether it is time to stop, once the group is committed.
     pub(super) const fn stopped(&self) -> bool {
         self.stopped
     }
@@ -85,7 +85,7 @@ pub(super) struct Linger {
 }
 
 impl Linger {
-    /// What else belongs into the batch: what is queued, and up to as much as usual, what comes soon.
+    /// What else belongs into the group: what is queued, and up to as much as usual, what comes soon.
     pub(super) fn next(&self, filling: &mut Filling<'_>, requests: &[Request]) -> Option<Request> {
         while !filling.stopped && !filling.is_full(requests) {
             let message = match filling.messages.try_recv() {

@@ -10,6 +10,7 @@ mod holes;
 mod linger;
 mod merging;
 mod prewrite;
+mod refused;
 mod repair;
 mod room;
 mod work;

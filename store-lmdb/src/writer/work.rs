@@ -2,7 +2,8 @@
 
 use super::capacity::Share;
 use super::failure::{Failure, again};
-use super::group_commit::{GroupCommit, Refused};
+use super::group_commit::GroupCommit;
+use super::refused::Refused;
 use futures_channel::oneshot;
 use midgard::store::{EntryError, EntryWrite};
 use midgard::{
