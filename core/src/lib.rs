@@ -74,7 +74,8 @@
 //! # impl Apply<Debited> for Account {
 //! #     fn apply(&mut self, event: Debited) { self.balance -= event.cents; }
 //! # }
-//! use midgard::{Command, Events, ExecuteError, MemoryStore, Repository, events};
+//! use midgard::{Command, Events, MemoryStore, Repository, events};
+//! use midgard::repository::ExecuteError;
 //!
 //! #[derive(Debug)]
 //! struct Overdrawn;
@@ -114,7 +115,9 @@
 //!
 //! ```
 //! use futures_util::StreamExt;
-//! use midgard::{Append, Event, EventSet, ExpectedVersion, MemoryStore, NewEvent, Query, ReadLog, Store, StreamName};
+//! use midgard::store::{Append, ExpectedVersion, Query, ReadLog};
+//! use midgard::{Event, EventSet, MemoryStore, Store, StreamName};
+//! use midgard::event::NewEvent;
 //! # use serde::{Deserialize, Serialize};
 //! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 //! # #[event(name = "user.created")]
@@ -150,12 +153,15 @@
 //! one aggregate type, a query, or everything that the program knows.
 //!
 //! ```
-//! # use midgard::{Append, Event, ExpectedVersion, MemoryStore, NewEvent, Store, StreamName};
+//! # use midgard::store::{Append, ExpectedVersion};
+//! # use midgard::{Event, MemoryStore, Store, StreamName};
+//! # use midgard::event::NewEvent;
 //! # use serde::{Deserialize, Serialize};
 //! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 //! # #[event(name = "user.created")]
 //! # struct UserCreated { email: String }
-//! use midgard::{FailurePolicy, Midgard, Subscription};
+//! use midgard::consumer::FailurePolicy;
+//! use midgard::{Midgard, Subscription};
 //!
 //! async fn welcome(email: &str) -> Result<(), std::io::Error> {
 //!     println!("a mail to {email}");
@@ -188,7 +194,9 @@
 //! every event has its effect exactly once, whenever the process is killed.
 //!
 //! ```
-//! # use midgard::{Append, Event, ExpectedVersion, MemoryStore, NewEvent, Store, StreamName};
+//! # use midgard::store::{Append, ExpectedVersion};
+//! # use midgard::{Event, MemoryStore, Store, StreamName};
+//! # use midgard::event::NewEvent;
 //! use midgard::{Context, HandlerError, Midgard, Project, Projection, View, Views};
 //! use serde::{Deserialize, Serialize};
 //! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -235,7 +243,7 @@
 //! of a text or a tuple.
 //!
 //! A [snapshot](Views::snapshot) shows several views as they were at one moment, and tells
-//! [up to where](ViewSnapshot::position_of) the log shows in them. [`Select`] has filters, limits,
+//! [up to where](view::ViewSnapshot::position_of) the log shows in them. [`Select`] has filters, limits,
 //! and pages that go on from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, tells the
 //! event's stream and metadata, and does things [after the commit](Context::after_commit).
 //!
@@ -254,7 +262,9 @@
 //! consumer is doing, waits, and stops:
 //!
 //! ```
-//! # use midgard::{Append, Event, ExpectedVersion, MemoryStore, Midgard, NewEvent, Store, StreamName, Subscription};
+//! # use midgard::store::{Append, ExpectedVersion};
+//! # use midgard::{Event, MemoryStore, Midgard, Store, StreamName, Subscription};
+//! # use midgard::event::NewEvent;
 //! # use serde::{Deserialize, Serialize};
 //! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 //! # #[event(name = "order.placed")]
@@ -282,7 +292,7 @@
 //! ```
 //!
 //! [`MidgardHandle::ready`] and [`ended`](MidgardHandle::ended) wait for the beginning and the end of all of it. When `run` fails
-//! at once, is dropped or aborted, each [status](ConsumerState) says so, and who waits for a consumer is told.
+//! at once, is dropped or aborted, each [status](consumer::ConsumerState) says so, and who waits for a consumer is told.
 //!
 //! One future runs all consumers, by turns: a handler that blocks its thread holds up the others.
 //! [`Midgard::spawner`] makes a task of each, on the runtime of the program, as in
@@ -290,8 +300,8 @@
 //!
 //! # When handlers fail
 //!
-//! A [`FailurePolicy`] retries with growing waits. Then it [stops](FailurePolicy::then_stop) before the event,
-//! which is the default, [skips](FailurePolicy::then_skip) it, or [parks](FailurePolicy::then_park) it: the event
+//! A [`FailurePolicy`] retries with growing waits. Then it [stops](consumer::FailurePolicy::then_stop) before the event,
+//! which is the default, [skips](consumer::FailurePolicy::then_skip) it, or [parks](consumer::FailurePolicy::then_park) it: the event
 //! becomes a [`DeadLetter`], and so do the later events of its sequence (its stream, if you do not say otherwise),
 //! so that they stay in order; other sequences go on. A projection is given its policy, and one for each event,
 //! in [`ConsumerOptions`], with [`Midgard::project_with`]. A consumer that has stopped goes on after
@@ -301,7 +311,7 @@
 //! [in pages](MidgardHandle::dead_letters_page),
 //! [`retry`](MidgardHandle::retry) and [`retry_all`](MidgardHandle::retry_all) hand them over again, in their newest versions, and
 //! [`evict`](MidgardHandle::evict) gives one up. A panic of a handler is a failure like any other, and so is one that takes
-//! longer than the [limit](ConsumerOptions::handler_timeout) that it is given. Without a limit, [`Status::handling`] says at what
+//! longer than the [limit](consumer::ConsumerOptions::handler_timeout) that it is given. Without a limit, [`Status::handling`] says at what
 //! it is, and since when; what is not done [in time](Midgard::stop_within) when a program is stopped, is dropped.
 //! [`Status`] and `tracing` tell of all of it.
 //!
@@ -325,12 +335,12 @@
 //!
 //! ```standalone_crate
 //! use midgard::bus::InProcessBus;
-//! use midgard::{
-//!     CommandClient, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox,
-//!     ProcessManager, Processes, React, Reactions, RecordedEventRef, Refused, RemoteCommand, Resolve, Subscribe,
-//! };
+//! use midgard::{CommandClient, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve, Subscribe};
+//! use midgard::event::RecordedEventRef;
 //! # use futures_util::future::{Either, select};
-//! # use midgard::{Append, ExpectedVersion, NewEvent, Store, StreamName};
+//! # use midgard::store::{Append, ExpectedVersion};
+//! # use midgard::event::NewEvent;
+//! # use midgard::{Store, StreamName};
 //! use serde::{Deserialize, Serialize};
 //! use std::time::Duration;
 //!
@@ -442,11 +452,11 @@
 //!
 //! [`Repository::load_at`] and [`Repository::load_as_of`] load an aggregate as it was.
 //! [`Repository::save`] appends events under an explicit expected version, and [`Repository::commit`]
-//! what was [decided](Loaded::decide) on a loaded aggregate; neither is tried again.
+//! what was [decided](repository::Loaded::decide) on a loaded aggregate; neither is tried again.
 //! [`Repository::execute_with`] records [`Metadata`] with the events: what led to them, and headers.
 //!
 //! A store that lost its connection in the middle of an append says
-//! [`OutcomeUnknown`](StoreError::OutcomeUnknown). Load the aggregate again to see whether it is there; its
+//! [`OutcomeUnknown`](store::StoreError::OutcomeUnknown). Load the aggregate again to see whether it is there; its
 //! version tells.
 //!
 //! # Tests
@@ -457,6 +467,18 @@
 //! # Async, of no runtime
 //!
 //! Futures here need no runtime: [`block_on`] runs them, and so does any executor.
+//!
+//! [`Query`]: store::Query
+//! [`EventStream::follow`]: store::EventStream::follow
+//! [`Select`]: view::Select
+//! [`Cursor`]: view::Cursor
+//! [`Live`]: view::Live
+//! [`ViewStore`]: projection::ViewStore
+//! [`FailurePolicy`]: consumer::FailurePolicy
+//! [`DeadLetter`]: consumer::DeadLetter
+//! [`ConsumerOptions`]: consumer::ConsumerOptions
+//! [`Status`]: consumer::Status
+//! [`Status::handling`]: consumer::Status::handling
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -465,76 +487,61 @@
 #[allow(unused_extern_crates)]
 extern crate self as midgard;
 
-mod aggregate;
+pub mod aggregate;
 pub mod bus;
-mod codec;
-mod command;
-mod consumer;
-mod covers;
-mod dispatch;
-mod error;
-mod event;
-mod fields;
+pub mod command;
+pub mod consumer;
+pub mod event;
 pub mod inbox;
 pub mod limits;
-mod metadata;
+pub mod notes;
 pub mod outbox;
-mod packed;
 mod place;
 pub mod process;
+mod process_mark;
 pub mod projection;
-mod query;
-mod record;
-mod registry;
-mod repository;
+pub mod repository;
 mod runner;
 pub mod store;
 mod stream_name;
 mod subscription;
-mod tags;
 pub mod testing;
 mod time;
 mod unit_of_work;
 mod uuid_v7;
+pub mod varint;
 pub mod view;
 
 #[doc(hidden)]
-#[path = "private.rs"]
+#[path = "private/mod.rs"]
 pub mod __private;
 
-pub use aggregate::{Aggregate, Applies, Apply, Command, Events};
-pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason, JsonError};
-pub use command::{AskError, CommandClient, Done, Refused, RemoteCommand, SendError};
-pub use consumer::{
-    ConsumerKind, ConsumerOptions, ConsumerState, DeadLetter, FailurePolicy, Handling,
-    HandlingStage, LastError, Rebuild, Status,
-};
-pub use error::{AppendError, ExecuteError, Full, IdDifference, LoadError, StoreError};
-pub use event::{AnyEvent, Event, EventDescriptor, EventPayload, EventSet};
-pub use inbox::{
-    Handle, Inbox, InboxOptions, MessageContext, ParkedCause, ParkedMessage, Subscribe,
-};
-pub use limits::{LimitError, Limited};
-pub use metadata::{EventId, Headers, HeadersRef, Metadata};
-pub use outbox::{Outbox, Publish, Unheard};
-pub use packed::PackedIter;
+pub use aggregate::definition::{Aggregate, Apply, Command, Events};
+pub use command::client::CommandClient;
+pub use command::definition::{Done, Refused, RemoteCommand};
+pub use consumer::handler::HandlerError;
+pub use event::definition::{Event, EventSet};
+pub use event::metadata::{EventId, Metadata};
+pub use inbox::context::MessageContext;
+pub use inbox::definition::{Handle, Inbox, Subscribe};
+pub use outbox::definition::Outbox;
 pub use place::{LogId, Position, Version};
-pub use process::{Expire, Process, ProcessManager, Processes, React, Reactions, Resolve};
-pub use projection::{Context, HandlerError, Live, LiveError, Project, Projection, ViewStore};
-pub use query::{AppendCondition, Query, QueryItem};
-pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
-pub use registry::{Registry, RegistryError};
-pub use repository::{Execution, Loaded, Repository};
-pub use runner::{HandleError, Midgard, MidgardHandle, RunError};
-pub use store::{
-    Append, AppendPart, Appended, Direction, DynStore, EventStream, ExpectedVersion, MemoryStore,
-    ReadLog, ReadStream, Store, StreamState,
-};
-pub use stream_name::{AggregateIdError, StreamName};
-pub use subscription::{Delivery, StartFrom, Subscription};
-pub use tags::{Tags, TagsRef};
+pub use process::definition::{Expire, ProcessManager, React, Resolve};
+pub use process::options::Processes;
+pub use process::reactions::Reactions;
+pub use projection::context::Context;
+pub use projection::definition::{Project, Projection};
+pub use repository::definition::Repository;
+pub use runner::{Midgard, MidgardHandle};
+pub use store::definition::Store;
+pub use store::erased::DynStore;
+pub use store::memory::MemoryStore;
+pub use stream_name::StreamName;
+pub use subscription::{Delivery, Subscription};
 pub use time::Timestamp;
-pub use view::{Cursor, Page, Select, View, ViewError, ViewKey, ViewSnapshot, Views};
+pub use view::definition::View;
+pub use view::key::ViewKey;
+pub use view::views::Views;
 
 pub use midgard_macros::{
     Aggregate, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,

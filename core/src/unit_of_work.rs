@@ -2,13 +2,15 @@
 
 use crate::aggregate::{Aggregate, Command};
 use crate::command::Refused;
-use crate::error::{AppendError, LoadError, StoreError};
-use crate::metadata::Metadata;
-use crate::projection::{Generation, HandlerError, ViewStore};
-use crate::record::NewEvent;
+use crate::consumer::HandlerError;
+use crate::event::metadata::Metadata;
+use crate::event::record::NewEvent;
+use crate::notes::NoteStore;
+use crate::notes::entries::{NotesTransaction, StoreNotes};
+use crate::repository::LoadError;
 use crate::repository::{Loaded, Repository};
-use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
 use crate::store::{Append, DynStore, EntryError, ExpectedVersion, Store as _};
+use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
 use event_listener::Event as Notify;
 use std::any::{Any, type_name};
@@ -251,11 +253,11 @@ impl Work {
     }
 }
 
-impl ViewStore for Work {
+impl NoteStore for Work {
     type Transaction = UnitOfWork;
     type Error = CommitError;
 
-    async fn begin(&self, _: &Generation) -> Result<UnitOfWork, CommitError> {
+    async fn begin(&self) -> Result<UnitOfWork, CommitError> {
         Ok(self.unit())
     }
 

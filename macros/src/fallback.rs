@@ -74,10 +74,10 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
         Checked::Good(version) => version,
         Checked::Bad => 0,
     };
-    let bound = quote!(#krate::EventPayload);
+    let bound = quote!(#krate::event::EventPayload);
     let generics = &event.input.generics;
     let publish = event.publish.as_ref().map(|_| {
-        let header = header(&quote!(#krate::Publish), &bound, ident, generics);
+        let header = header(&quote!(#krate::outbox::Publish), &bound, ident, generics);
         quote! {
             #[automatically_derived]
             #header {
@@ -97,8 +97,8 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
         #header {
             const NAME: &'static #private::str = #name;
             const VERSION: #private::u32 = #version;
-            const DESCRIPTOR: &'static #krate::EventDescriptor =
-                &#krate::EventDescriptor::new::<Self>("", #private::None);
+            const DESCRIPTOR: &'static #krate::event::EventDescriptor =
+                &#krate::event::EventDescriptor::new::<Self>("", #private::None);
 
             fn deserialize_version<'__de, __D>(
                 _: #private::u32,
@@ -132,9 +132,9 @@ pub(crate) fn event_set(set: &EventSet<'_>) -> TokenStream {
     quote! {
         #[automatically_derived]
         #header {
-            const DESCRIPTORS: &'static [&'static #krate::EventDescriptor] = &[];
+            const DESCRIPTORS: &'static [&'static #krate::event::EventDescriptor] = &[];
 
-            fn descriptor(&self) -> &'static #krate::EventDescriptor {
+            fn descriptor(&self) -> &'static #krate::event::EventDescriptor {
                 #private::refused()
             }
 
@@ -156,7 +156,7 @@ pub(crate) fn event_set(set: &EventSet<'_>) -> TokenStream {
                 #private::refused()
             }
 
-            fn collect_tags(&self, _: &mut #krate::Tags) {}
+            fn collect_tags(&self, _: &mut #krate::event::Tags) {}
 
             fn __fmt(&self, _: &mut #private::Formatter<'_>) -> #private::fmt::Result {
                 #private::refused()
@@ -175,7 +175,7 @@ pub(crate) fn applies(aggregate: &Aggregate<'_>) -> TokenStream {
     let Aggregate { input, krate, .. } = aggregate;
     let private = private(krate);
     let header = blanket_header(
-        &quote!(#krate::Applies),
+        &quote!(#krate::aggregate::Applies),
         &quote!(#private::Sized),
         &input.ident,
         &input.generics,
@@ -246,7 +246,7 @@ pub(crate) fn selections_of(view: &View<'_>, index: &Index<'_>) -> TokenStream {
         let name = format_ident!("ordered_by_{name}");
         quote! {
             #[allow(missing_docs)]
-            #vis fn #name() -> #krate::Select<Self> {
+            #vis fn #name() -> #krate::view::Select<Self> {
                 #private::refused()
             }
         }
@@ -254,7 +254,7 @@ pub(crate) fn selections_of(view: &View<'_>, index: &Index<'_>) -> TokenStream {
     quote! {
         #(
             #[allow(missing_docs)]
-            #vis fn #names<__T>(_: __T) -> #krate::Select<Self> {
+            #vis fn #names<__T>(_: __T) -> #krate::view::Select<Self> {
                 #private::refused()
             }
         )*
@@ -302,16 +302,16 @@ pub(crate) fn projection(projection: &Projection<'_>) -> TokenStream {
         #this {
             const NAME: &'static #private::str = #name;
             const VERSION: #private::u32 = 1;
-            const EVENTS: &'static [&'static #krate::EventDescriptor] = &[];
+            const EVENTS: &'static [&'static #krate::event::EventDescriptor] = &[];
             type Store = #store;
 
-            fn views() -> #private::Vec<#krate::view::ViewDefinition> {
+            fn views() -> #private::Vec<#krate::projection::ViewDefinition> {
                 #private::refused()
             }
 
             async fn project_event(
                 &self,
-                _: &#krate::RecordedEventRef<'_>,
+                _: &#krate::event::RecordedEventRef<'_>,
                 _: &mut #krate::Context<'_, Self>,
             ) -> #private::Result<(), #krate::projection::ProjectError> {
                 #private::refused()
@@ -451,7 +451,7 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
         #this {
             const NAME: &'static #private::str = #name;
             type Id = #id;
-            const EVENTS: &'static [&'static #krate::EventDescriptor] = &[];
+            const EVENTS: &'static [&'static #krate::event::EventDescriptor] = &[];
             const SENDS: #private::bool = false;
 
             fn initial() -> Self {
@@ -459,8 +459,8 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
             }
 
             fn process_of(
-                _: &#krate::RecordedEventRef<'_>,
-            ) -> #private::Result<#private::Option<Self::Id>, #krate::DecodeError> {
+                _: &#krate::event::RecordedEventRef<'_>,
+            ) -> #private::Result<#private::Option<Self::Id>, #krate::event::DecodeError> {
                 #private::refused()
             }
 
@@ -468,7 +468,7 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
                 &mut self,
                 _: &#krate::process::ProcessInput<'_>,
                 _: &mut #krate::Reactions<Self>,
-            ) -> #private::Result<(), #krate::DecodeReason> {
+            ) -> #private::Result<(), #krate::event::DecodeReason> {
                 #private::refused()
             }
         }

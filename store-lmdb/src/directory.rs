@@ -10,8 +10,8 @@ use crate::open_at_once;
 use crate::options::LmdbOptions;
 use crate::registration::{CHANGED, Key, OpenStore, Registration, lock};
 use crate::writer::Writer;
-use midgard::StoreError;
 use midgard::store::ProcessMark;
+use midgard::store::StoreError;
 use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 

@@ -2,8 +2,7 @@
 
 use crate::Shared;
 use crate::files::{FileId, Identity};
-use midgard::StoreError;
-use midgard::store::ProcessMark;
+use midgard::store::{ProcessMark, StoreError};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};

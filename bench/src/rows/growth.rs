@@ -7,7 +7,9 @@ use crate::recorded::beside_payload;
 use crate::table::{Asked, Line, Short};
 use crate::workload::Random;
 use crate::{Bench, Outcome};
-use midgard::{Append, NewEvent, ReadStream, Store, StoreError, StreamName, Version, block_on};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ReadStream, StoreError};
+use midgard::{Store, StreamName, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::cell::RefCell;
 use std::fs;
@@ -138,7 +140,7 @@ pub(super) struct Grown<'d> {
     random: Random,
 }
 
-pub(super) fn name(stream: usize) -> Result<StreamName, midgard::LimitError> {
+pub(super) fn name(stream: usize) -> Result<StreamName, midgard::limits::LimitError> {
     StreamName::new(format!("account-{stream:07}"))
 }
 

@@ -2,7 +2,7 @@
 
 use super::Loaded;
 use crate::aggregate::Aggregate;
-use crate::error::ExecuteError;
+use crate::repository::ExecuteError;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};

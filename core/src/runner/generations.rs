@@ -7,8 +7,10 @@ use crate::consumer::coverage;
 use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
 use crate::consumer::track::Trouble;
+use crate::notes::NoteStore;
 use crate::place::{LogId, Position};
-use crate::projection::{Generation, Projection, ViewStore};
+use crate::projection::Projection;
+use crate::projection::ViewStore;
 use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +53,7 @@ pub(super) async fn next<S: Store, P: Projection>(
         true => built.events_beyond(&events),
         false => Vec::new(),
     };
-    let mut transaction = begin(views, &generation::<P>(0)).await?;
+    let mut transaction = views.begin().await.map_err(backend)?;
     let key = keys.about();
     let before = views.get(&mut transaction, &key).await;
     let before = before.map_err(backend)?;
@@ -65,7 +67,7 @@ pub(super) async fn next<S: Store, P: Projection>(
         let own = projected.covers();
         let options = projected.options();
         if let Some(trouble) = coverage::lacks_versions(&about.reads, &own, options) {
-            let seen = plan::<P>(about.seen().unwrap_or_default(), before);
+            let seen = plan(about.seen().unwrap_or_default(), before);
             return Ok(Next::Lacks { seen, trouble });
         }
         for (name, version) in own {
@@ -97,7 +99,7 @@ pub(super) async fn next<S: Store, P: Projection>(
         if newer > P::VERSION || (newer == P::VERSION && is_current) {
             let active = about.active.as_ref().filter(|active| is_own(active));
             return Ok(match active {
-                Some(active) => Next::Active(plan::<P>(active.number, before)),
+                Some(active) => Next::Active(plan(active.number, before)),
                 None => Next::Outdated { newer },
             });
         }
@@ -118,7 +120,7 @@ pub(super) async fn next<S: Store, P: Projection>(
             Some(active) if !has_events(active) => "the projection lists events that they lack",
             Some(_) => "it was asked for",
         });
-        let prepared = generation::<P>(about.last);
+        let prepared = projected.generation(about.last);
         let prepare = views.prepare(&mut transaction, &prepared);
         prepare.await.map_err(backend)?;
         about.building = Some(Built {
@@ -138,7 +140,7 @@ pub(super) async fn next<S: Store, P: Projection>(
         if is_behind {
             about.building = Some(building);
         } else {
-            let complete = generation::<P>(building.number);
+            let complete = projected.generation(building.number);
             let activate = views.activate(&mut transaction, &complete);
             activate.await.map_err(backend)?;
             switched = Some(building.number);
@@ -182,25 +184,25 @@ pub(super) async fn next<S: Store, P: Projection>(
     }
     let seen = about.seen().unwrap_or_default();
     Ok(match &about.building {
-        None => Next::Active(plan::<P>(seen, text)),
+        None => Next::Active(plan(seen, text)),
         Some(building) => {
             let active = about.active.as_ref().filter(|active| is_own(active));
             Next::Building {
                 building: Plan {
                     replaces: Some(seen),
                     is_beside: active.is_some(),
-                    ..plan::<P>(building.number, text.clone())
+                    ..plan(building.number, text.clone())
                 },
-                active: active.map(|active| plan::<P>(active.number, text)),
+                active: active.map(|active| plan(active.number, text)),
             }
         }
     })
 }
 
 /// The plan to keep a generation up to date, for as long as this is written down about the projection.
-fn plan<P: Projection>(number: u32, about: Option<String>) -> Plan {
+const fn plan(number: u32, about: Option<String>) -> Plan {
     Plan {
-        generation: generation::<P>(number),
+        generation: number,
         partitions: 1,
         replaces: None,
         is_beside: false,
@@ -215,7 +217,7 @@ pub(super) async fn give_up_rebuild<P: Projection>(
     keys: &Keys,
 ) -> Result<(), NoteError> {
     let views = projected.notes();
-    let mut transaction = begin(views, &generation::<P>(0)).await?;
+    let mut transaction = views.begin().await.map_err(backend)?;
     let about: Option<AboutProjection> = notes::get(views, &mut transaction, &keys.about()).await?;
     let mut about = about.unwrap_or_default();
     if let Some(building) = about.building.take() {
@@ -235,7 +237,7 @@ pub(super) async fn discard<P: Projection>(
     let views = projected.notes();
     while control.mode() != Mode::Stop {
         give_way().await;
-        let mut transaction = begin(views, &generation::<P>(0)).await?;
+        let mut transaction = views.begin().await.map_err(backend)?;
         let discarded = views.list(&mut transaction, &keys.discarded()).await;
         let discarded = discarded.map_err(backend)?;
         let Some((key, _)) = discarded.first() else {
@@ -243,7 +245,7 @@ pub(super) async fn discard<P: Projection>(
         };
         let number = key.rsplit('/').next().map(str::parse);
         let number = number.and_then(Result::ok).unwrap_or_default();
-        let old = generation::<P>(number);
+        let old = projected.generation(number);
         let is_gone = views.discard(&mut transaction, &old).await;
         if is_gone.map_err(backend)? {
             let left = views.list(&mut transaction, &keys.generation(number)).await;
@@ -261,10 +263,6 @@ pub(super) async fn discard<P: Projection>(
     Ok(())
 }
 
-fn generation<P: Projection>(number: u32) -> Generation {
-    Generation::new(P::NAME, number, P::views())
-}
-
 /// The forms of the views, by name.
 fn forms<P: Projection>() -> BTreeMap<String, String> {
     let views = P::views().into_iter();
@@ -280,14 +278,7 @@ fn event_names<P: Projection>() -> BTreeSet<String> {
         .collect()
 }
 
-async fn begin<V: ViewStore>(
-    views: &V,
-    generation: &Generation,
-) -> Result<V::Transaction, NoteError> {
-    views.begin(generation).await.map_err(backend)
-}
-
-async fn checkpoint<V: ViewStore>(
+async fn checkpoint<V: NoteStore>(
     views: &V,
     transaction: &mut V::Transaction,
     keys: &Keys,
@@ -301,7 +292,7 @@ async fn checkpoint<V: ViewStore>(
     Ok(Position(checkpoint.map_or(0, |at| at.position)))
 }
 
-async fn discard_later<V: ViewStore>(
+async fn discard_later<V: NoteStore>(
     views: &V,
     transaction: &mut V::Transaction,
     keys: &Keys,

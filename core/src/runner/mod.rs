@@ -1,32 +1,34 @@
 //! One value that runs all consumers of a program.
 
-mod error;
 mod generations;
 mod handle;
+mod notebook;
 mod program;
 mod projection;
-pub(crate) mod supervise;
 
-pub use error::RunError;
-pub use handle::{HandleError, MidgardHandle};
+use crate::consumer::RunError;
+pub use handle::MidgardHandle;
 
 use crate::bus::{BusError, Publisher, Queue, Subscriber, Topic};
 use crate::consumer::ConsumerOptions;
+use crate::consumer::HandlerError;
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode, Reader};
 use crate::consumer::handler::Handler;
-use crate::consumer::notebook::{Notebook, NotebookOf};
+use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
+use crate::consumer::supervise;
 use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, queue_of, receive};
 use crate::outbox::{Outbox, Outboxes, Relay, come_back};
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
-use crate::projection::{HandlerError, Projection};
+use crate::projection::Projection;
 use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
 use crate::unit_of_work::Work;
 use futures_util::future::{Either, join, select};
 use handle::Consumer;
+use notebook::Notebook;
 use program::{Added, Course, STOP_WITHIN, Spawner};
 use projection::Projected;
 use std::fmt;
@@ -56,7 +58,9 @@ pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaratio
 ///
 /// ```
 /// use midgard::{Midgard, MemoryStore, Subscription};
-/// # use midgard::{Append, Event, ExpectedVersion, NewEvent, Store, StreamName};
+/// # use midgard::store::{Append, ExpectedVersion};
+/// # use midgard::{Event, Store, StreamName};
+/// # use midgard::event::NewEvent;
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// # #[event(name = "order.placed")]

@@ -4,8 +4,8 @@ use super::{
     Append, Appended, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, ExpectedVersion,
     ReadEntries, ReadLog, ReadStream, Store, StreamState, Visit, VisitEntry,
 };
-use crate::error::{AppendError, StoreError};
 use crate::place::{LogId, Position, Version};
+use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
 use std::error::Error;
 use std::fmt;
@@ -17,8 +17,9 @@ use std::fmt;
 /// what is in it; `around` surrounds that.
 ///
 /// ```
-/// use midgard::store::{Layer, Layered, Operation};
-/// use midgard::{Append, ExpectedVersion, MemoryStore, NewEvent, Store, StoreError, StreamName};
+/// use midgard::event::NewEvent;
+/// use midgard::store::{Append, ExpectedVersion, Layer, Layered, Operation, StoreError};
+/// use midgard::{MemoryStore, Store, StreamName};
 /// use std::error::Error;
 /// use std::sync::atomic::{AtomicU64, Ordering};
 ///
@@ -53,7 +54,7 @@ use std::fmt;
 /// let store = Layered::new(Counted { inner: MemoryStore::new(), failed: AtomicU64::new(0) });
 /// let append = || {
 ///     let created = NewEvent::json("user.created", 1, b"{}".to_vec());
-///     Ok::<_, midgard::LimitError>(Append::to(StreamName::new("user-42")?, ExpectedVersion::NoStream, [created]))
+///     Ok::<_, midgard::limits::LimitError>(Append::to(StreamName::new("user-42")?, ExpectedVersion::NoStream, [created]))
 /// };
 /// store.append(append()?).await?;
 /// store.append(append()?).await.unwrap_err(); // the stream is there
@@ -65,7 +66,7 @@ use std::fmt;
 /// # What a layer must keep
 ///
 /// What it does is part of the store, so that all [promises of a store](Store#what-every-store-promises) are the layer's: run
-/// [`store_contract!`](crate::testing::store_contract) on it. Two of them are easy to break:
+/// `store_contract!` of the crate `midgard-contract` on it. Two of them are easy to break:
 ///
 /// - A retry is recognised by its payload, byte by byte. A layer that encrypts appends the same bytes for the same
 ///   event, or decides retries by itself.

@@ -6,8 +6,8 @@ use super::transaction::ViewTransaction;
 use super::views::Views;
 use crate::consumer::about::AboutProjection;
 use crate::consumer::notes::{self, Checkpoint, Keys};
+use crate::notes::NoteStore as _;
 use crate::place::{LogId, Position};
-use crate::projection::{Generation, ViewStore as _};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
@@ -80,7 +80,7 @@ impl Views {
     /// # let views = midgard::Views::new(midgard::MemoryStore::new());
     /// views.rename_projection("orders", "open orders").await?;
     /// // Midgard::new(store).project(OpenOrders, views)..
-    /// # Ok::<_, midgard::ViewError>(())
+    /// # Ok::<_, midgard::view::ViewError>(())
     /// # }).unwrap();
     /// ```
     pub async fn rename_projection(&self, from: &str, to: &str) -> Result<bool, ViewError> {
@@ -161,7 +161,7 @@ impl Views {
     }
 
     async fn begin_notes(&self) -> Result<ViewTransaction, ViewError> {
-        self.begin(&Generation::new("", 0, Vec::new())).await
+        self.begin().await
     }
 
     /// Does something again until it has come to an end, and when others were faster.

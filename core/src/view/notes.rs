@@ -1,7 +1,8 @@
 //! The notes of a transaction: texts by key, and what was read of them.
 
 use super::ViewError;
-use super::held::{Entries, Held, Reading};
+use super::held::Entries;
+use crate::notes::{Held, Reading};
 use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Direction, EntryWrite, after_prefix};
 use std::collections::BTreeMap;

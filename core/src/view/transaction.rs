@@ -3,7 +3,7 @@
 // Selections and keys are passed by value, so that calls read as they should.
 #![allow(clippy::needless_pass_by_value)]
 
-use super::held::{Entries, Reading};
+use super::held::Entries;
 use super::key::KeyBytes;
 use super::layout;
 use super::lookup::KeyOf;
@@ -13,6 +13,7 @@ use super::select::Select;
 use super::table::{AnyTable, Table, encode};
 use super::views::check_form;
 use super::{View, ViewError};
+use crate::notes::Reading;
 use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Direction, EntryWrite};
 use std::any::Any;

@@ -1,11 +1,12 @@
 //! Stores that do not behave.
 
 use super::Deposited;
-use midgard::store::{Layer, Layered, Visit};
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, LogId, MemoryStore, NewEvent, Position,
-    ReadStream, Store, StoreError, StreamState, Version,
+use midgard::event::NewEvent;
+use midgard::store::{
+    Append, AppendError, Appended, ExpectedVersion, Layer, Layered, ReadStream, StoreError,
+    StreamState, Visit,
 };
+use midgard::{LogId, MemoryStore, Position, Store, Version};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -91,7 +92,7 @@ impl Layer for Unruly {
         read: &ReadStream,
         visit: &mut Visit<'_>,
     ) -> Result<StreamState, StoreError> {
-        let mut kept = |event: midgard::RecordedEventRef<'_>| {
+        let mut kept = |event: midgard::event::RecordedEventRef<'_>| {
             if self.lost.contains(&event.version) {
                 return ControlFlow::Continue(());
             }

@@ -1,14 +1,14 @@
 //! A memory store behind hooks, which faults bend.
 
 use crate::faults::NoFault;
+use midgard::event::RecordedEvent;
 use midgard::store::{
-    AppendPart, EntryError, EntryWrite, Layer, Layered, Operation, ReadEntries, Visit, VisitEntry,
+    Append, AppendError, AppendPart, Appended, EntryError, EntryWrite, ExpectedVersion, Layer,
+    Layered, Operation, ReadEntries, ReadLog, ReadStream, StoreError, StreamState, Visit,
+    VisitEntry,
 };
-use midgard::testing::Fixture;
-use midgard::{
-    Append, AppendError, Appended, DynStore, ExpectedVersion, LogId, MemoryStore, Position,
-    ReadLog, ReadStream, RecordedEvent, Store, StoreError, StreamName, StreamState, Version,
-};
+use midgard::{DynStore, LogId, MemoryStore, Position, Store, StreamName, Version};
+use midgard_contract::Fixture;
 use std::error::Error;
 use std::future::poll_fn;
 use std::ops::ControlFlow;

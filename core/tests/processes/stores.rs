@@ -1,9 +1,10 @@
 //! Stores that behave as they may at their worst: each step gives way to others, and appends meet others.
 
-use midgard::store::{Layer, Layered, Operation};
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, MemoryStore, NewEvent, Store, StoreError,
+use midgard::event::NewEvent;
+use midgard::store::{
+    Append, AppendError, Appended, ExpectedVersion, Layer, Layered, Operation, StoreError,
 };
+use midgard::{MemoryStore, Store};
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

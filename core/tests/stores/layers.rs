@@ -1,12 +1,13 @@
 //! Layers over a store: each changes what it is for, and leaves all else to the store below.
 
+use midgard::event::{NewEvent, RecordedEventRef};
 use midgard::store::{
-    Append, AppendPart, Appended, EmbeddedStore, EntryWrite, ExpectedVersion, Layer, Layered,
-    MemoryStore, Operation, ReadEntries, ReadLog, ReadStream, Store, StreamState, Visit,
+    Append, AppendError, AppendPart, Appended, EmbeddedStore, EntryWrite, ExpectedVersion, Layer,
+    Layered, Operation, ReadEntries, ReadLog, ReadStream, StoreError, StreamState, Visit,
 };
 use midgard::{
-    AppendError, Context, Event, HandlerError, LogId, Midgard, NewEvent, Position, Project,
-    Projection, RecordedEventRef, StoreError, StreamName, Version, View, Views, block_on,
+    Context, Event, HandlerError, LogId, MemoryStore, Midgard, Position, Project, Projection,
+    Store, StreamName, Version, View, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::error::Error;

@@ -1,13 +1,12 @@
 //! What a decision asks is known before it is asked: a store that answers only what was listed decides as any other.
 
+use midgard::event::{NewEvent, RecordedEvent, RecordedEventRef};
 use midgard::store::rules::{self, Facts, FirstEvent, Holder, Question, Ruling};
 use midgard::store::{
-    Append, EntryWrite, ExpectedVersion, MemoryStore, ReadEntries, ReadLog, Store, StreamState,
+    Append, AppendCondition, AppendError, EntryWrite, ExpectedVersion, Query, QueryItem,
+    ReadEntries, ReadLog, StoreError, StreamState,
 };
-use midgard::{
-    AppendCondition, AppendError, EventId, NewEvent, Position, Query, QueryItem, RecordedEvent,
-    RecordedEventRef, StoreError, StreamName, Version, block_on,
-};
+use midgard::{EventId, MemoryStore, Position, Store, StreamName, Version, block_on};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 

@@ -109,7 +109,7 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
     // Where a part of the list is missing, what is handled is nobody's question.
     let applies = if aggregate.is_whole {
         let types = variants.iter().map(|variant| &variant.ty);
-        listed::listings(ident, &quote!(#krate::Applies), types)
+        listed::listings(ident, &quote!(#krate::aggregate::Applies), types)
     } else {
         fallback::applies(aggregate)
     };

@@ -79,10 +79,10 @@ fn set(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
 
         #[automatically_derived]
         impl #krate::EventSet for #ident {
-            const DESCRIPTORS: &'static [&'static #krate::EventDescriptor] =
+            const DESCRIPTORS: &'static [&'static #krate::event::EventDescriptor] =
                 &#private::concat_descriptors::<__LEN>(&[#(#sets::DESCRIPTORS),*]);
 
-            fn descriptor(&self) -> &'static #krate::EventDescriptor {
+            fn descriptor(&self) -> &'static #krate::event::EventDescriptor {
                 match self {
                     #(#ident::#idents(__event) => #sets::descriptor(__event),)*
                 }
@@ -117,7 +117,7 @@ fn set(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
                 #private::Err(#private::unknown_event::<__D>(__name))
             }
 
-            fn collect_tags(&self, __tags: &mut #krate::Tags) {
+            fn collect_tags(&self, __tags: &mut #krate::event::Tags) {
                 match self {
                     #(#ident::#idents(__event) => #sets::collect_tags(__event, __tags),)*
                 }

@@ -62,7 +62,7 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
         impl #krate::ProcessManager for #ident {
             const NAME: &'static #private::str = #name;
             type Id = #id;
-            const EVENTS: &'static [&'static #krate::EventDescriptor] =
+            const EVENTS: &'static [&'static #krate::event::EventDescriptor] =
                 &#private::concat_descriptors::<__LEN>(&[#(#sets),*]);
             const SENDS: #private::bool = #sends;
 
@@ -71,8 +71,8 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
             }
 
             fn process_of(
-                __recorded: &#krate::RecordedEventRef<'_>,
-            ) -> #private::Result<#private::Option<Self::Id>, #krate::DecodeError> {
+                __recorded: &#krate::event::RecordedEventRef<'_>,
+            ) -> #private::Result<#private::Option<Self::Id>, #krate::event::DecodeError> {
                 #(#processes)*
                 #private::Ok(#private::None)
             }
@@ -81,9 +81,9 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
                 &mut self,
                 __input: &#krate::process::ProcessInput<'_>,
                 __reactions: &mut #krate::Reactions<Self>,
-            ) -> #private::Result<(), #krate::DecodeReason> {
+            ) -> #private::Result<(), #krate::event::DecodeReason> {
                 #reactions
-                #private::Err(#krate::DecodeReason::UnknownEvent)
+                #private::Err(#krate::event::DecodeReason::UnknownEvent)
             }
         }
 

@@ -211,8 +211,8 @@ fn selections_of(
     };
     let equal = quote! {
         #[doc = #doc]
-        #vis fn #by(value: impl #krate::view::KeyOf<#ty>) -> #krate::Select<Self> {
-            #krate::Select::__equal(#number, value, #encode)
+        #vis fn #by(value: impl #krate::view::KeyOf<#ty>) -> #krate::view::Select<Self> {
+            #krate::view::Select::__equal(#number, value, #encode)
         }
     };
     let ordered = index.ordered.then(|| {
@@ -224,13 +224,13 @@ fn selections_of(
         let doc_order = format!("All rows, in the order of {what}.");
         quote! {
             #[doc = #doc_range]
-            #vis fn #by_range(range: impl #krate::view::RangeOf<#ty>) -> #krate::Select<Self> {
-                #krate::Select::__range(#number, range, #encode)
+            #vis fn #by_range(range: impl #krate::view::RangeOf<#ty>) -> #krate::view::Select<Self> {
+                #krate::view::Select::__range(#number, range, #encode)
             }
 
             #[doc = #doc_order]
-            #vis fn #in_order() -> #krate::Select<Self> {
-                #krate::Select::__in_order(#number)
+            #vis fn #in_order() -> #krate::view::Select<Self> {
+                #krate::view::Select::__in_order(#number)
             }
         }
     });

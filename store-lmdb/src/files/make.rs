@@ -1,7 +1,7 @@
 //! Files that are opened or made, for whom, and with room on the disk.
 
 use crate::error::{file_failure, is_out_of_room};
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;

@@ -15,7 +15,7 @@ use make::{open_file, reserve_slots};
 use crate::error::file_failure;
 use crate::locks::{self, NameSpace};
 use crate::options::LmdbOptions;
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -17,11 +17,11 @@ use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{Error, MdbError, RwTxn};
 use midgard::store::rules::{self, Ruling};
-use midgard::store::{Clock, EntryError, EntryWrite, Versions};
-use midgard::{
-    Append, AppendError, AppendPart, Appended, ExpectedVersion, LogId, Position, StoreError,
-    StreamName, Timestamp, Version,
+use midgard::store::{
+    Append, AppendError, AppendPart, Appended, Clock, EntryError, EntryWrite, ExpectedVersion,
+    StoreError, Versions,
 };
+use midgard::{LogId, Position, StreamName, Timestamp, Version};
 use std::mem;
 
 /// A transaction that is being filled.

@@ -2,8 +2,7 @@
 
 use super::Failure;
 use heed::Error;
-use midgard::store::EntryError;
-use midgard::{AppendError, StoreError};
+use midgard::store::{AppendError, EntryError, StoreError};
 
 /// Why work was not done.
 pub(crate) enum Refused<E> {

@@ -5,10 +5,11 @@ use super::failure::{Failure, again};
 use super::group_commit::GroupCommit;
 use super::refused::Refused;
 use futures_channel::oneshot;
-use midgard::store::{EntryError, EntryWrite};
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, NewEvent, StoreError, StreamName, Version,
+use midgard::event::NewEvent;
+use midgard::store::{
+    Append, AppendError, Appended, EntryError, EntryWrite, ExpectedVersion, StoreError,
 };
+use midgard::{StreamName, Version};
 
 /// Something that the writer can do.
 pub(crate) trait Work: Sized {

@@ -10,9 +10,9 @@ use super::super::handling::HandlingStage;
 use super::super::notes::NoteError;
 use super::super::status::ConsumerState;
 use super::{CONFLICTS, Ended, Track, Trouble};
+use crate::consumer::{Effect, HandlerError, ProjectError};
+use crate::event::record::RecordedEventRef;
 use crate::place::Position;
-use crate::projection::{Effect, HandlerError, ProjectError};
-use crate::record::RecordedEventRef;
 use crate::store::Store;
 use std::time::{Duration, Instant};
 

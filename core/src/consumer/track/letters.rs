@@ -10,9 +10,9 @@ use super::super::handling::HandlingStage;
 use super::super::notes::{self, Letter, NoteError, Request};
 use super::ownership::write;
 use super::{Track, Trouble};
+use crate::consumer::ProjectError;
+use crate::event::record::RecordedEventRef;
 use crate::place::{LogId, Position};
-use crate::projection::ProjectError;
-use crate::record::RecordedEventRef;
 use crate::store::{ReadLog, Store};
 use crate::time::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -29,7 +29,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &self,
         transaction: &mut TransactionOf<H>,
     ) -> Result<Vec<(String, Letter)>, Trouble> {
-        let prefix = self.around.keys.letters(self.plan.generation.number);
+        let prefix = self.around.keys.letters(self.plan.generation);
         Ok(notes::list(self.around.handler.notes(), transaction, &prefix).await?)
     }
 
@@ -155,7 +155,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         event: &RecordedEventRef<'_>,
         letter: Letter,
     ) -> Result<(), Trouble> {
-        let number = self.plan.generation.number;
+        let number = self.plan.generation;
         let key = self.around.keys.letter(number, event.log, event.position);
         Ok(notes::put(self.around.handler.notes(), transaction, &key, letter).await?)
     }
@@ -166,7 +166,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             return Ok(());
         }
         let (notes, keys) = (self.around.handler.notes(), self.around.keys);
-        let number = self.plan.generation.number;
+        let number = self.plan.generation;
         let mut transaction = self.begin_read().await?;
         let prefix = keys.requests(number);
         let requests: Vec<(String, Request)> =
@@ -344,7 +344,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     /// Asks for what is left of a sequence.
     async fn ask_again(&self, letter: &Letter) -> Result<(), Trouble> {
-        let (number, notes) = (self.plan.generation.number, self.around.handler.notes());
+        let (number, notes) = (self.plan.generation, self.around.handler.notes());
         let (log, position) = (letter.log, letter.position);
         let key = self
             .around

@@ -21,8 +21,8 @@ use super::handler::{Handler, Plan, TransactionOf};
 use super::lease::Leases;
 use super::notes::{self, Checkpoint, Keys, NoteError, backend};
 use super::status::{ConsumerState, Progress, Rebuild};
+use crate::notes::NoteStore as _;
 use crate::place::{LogId, Position};
-use crate::projection::ViewStore as _;
 use crate::store::Store;
 use ahead::Ahead;
 use futures_util::future::{Either, select};
@@ -412,8 +412,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     async fn begin(&self) -> Result<TransactionOf<H>, NoteError> {
-        let notes = self.around.handler.notes();
-        notes.begin(&self.plan.generation).await.map_err(backend)
+        self.around.handler.begin(self.plan.generation).await
     }
 
     async fn begin_read(&self) -> Result<TransactionOf<H>, NoteError> {

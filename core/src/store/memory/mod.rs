@@ -9,8 +9,8 @@ use super::{
     VisitEntry, range_of,
 };
 use crate::consumer::control::give_way;
-use crate::error::{AppendError, StoreError};
 use crate::place::{LogId, Position, Version};
+use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
 use event_listener::Event as Notify;
 use state::{BATCH, Entries, State, StreamEvents};
@@ -23,7 +23,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// It keeps every promise of [`Store`] but durability: the events are gone with the last clone.
 ///
 /// ```
-/// use midgard::{Append, ExpectedVersion, MemoryStore, NewEvent, Store, StreamName, Version};
+/// use midgard::store::{Append, ExpectedVersion};
+/// use midgard::{MemoryStore, Store, StreamName, Version};
+/// use midgard::event::NewEvent;
 ///
 /// # midgard::block_on(async {
 /// let store = MemoryStore::new();

@@ -1,13 +1,12 @@
 //! What a store in memory has, and what the rules ask of it.
 
-use crate::error::StoreError;
-use crate::metadata::EventId;
+use crate::event::metadata::EventId;
+use crate::event::record::{RecordedEvent, RecordedEventRef};
 use crate::place::{LogId, Position, Version};
-use crate::query::Query;
-use crate::record::{RecordedEvent, RecordedEventRef};
+use crate::store::query::Query;
 use crate::store::rules::{Facts, Holder, RECENT_EVENTS};
 use crate::store::{
-    Append, Appended, Clock, Direction, EntryWrite, ReadStream, StreamState, Versions,
+    Append, Appended, Clock, Direction, EntryWrite, ReadStream, StoreError, StreamState, Versions,
 };
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;

@@ -1,8 +1,8 @@
 //! What a decision asks, known from what is to be decided alone.
 
-use crate::metadata::EventId;
+use crate::event::metadata::EventId;
 use crate::place::Version;
-use crate::query::AppendCondition;
+use crate::store::query::AppendCondition;
 use crate::store::{Append, AppendPart, EntryWrite, ExpectedVersion};
 use crate::stream_name::StreamName;
 
@@ -59,8 +59,10 @@ pub enum FirstEvent {
 /// is reached over a network answers all questions of a group of appends at once, before it decides the first.
 ///
 /// ```
+/// use midgard::StreamName;
+/// use midgard::event::NewEvent;
 /// use midgard::store::rules::{self, Question};
-/// use midgard::{Append, ExpectedVersion, NewEvent, StreamName};
+/// use midgard::store::{Append, ExpectedVersion};
 ///
 /// let stream = StreamName::new("user-42")?;
 /// let event = NewEvent::json("user.created", 1, b"{}".to_vec());
@@ -68,7 +70,7 @@ pub enum FirstEvent {
 /// let questions: Vec<_> = rules::questions(&append).collect();
 /// assert_eq!(questions[0], Question::State(&stream));
 /// assert_eq!(questions.len(), 3); // and who holds the id, and the event that a retry would find
-/// # Ok::<_, midgard::LimitError>(())
+/// # Ok::<_, midgard::limits::LimitError>(())
 /// ```
 pub fn questions(append: &Append) -> impl Iterator<Item = Question<'_>> {
     let parts = append.parts().iter().flat_map(about_part);
