@@ -34,7 +34,7 @@ pub enum Holder {
     Elsewhere(StreamName, Version),
 }
 
-/// What a store knows, as decisions need it; read inside the transaction that will write. Nothing is asked that
+/// What a store knows, as decisions need it; read inside the transaction that will write. No question is asked that
 /// [`questions`] does not list.
 pub trait Facts {
     /// Returns the state of a stream. When [`decide`] answers [`Ruling::Write`], it has asked this exactly once for each
@@ -67,8 +67,8 @@ pub trait Facts {
         visit: &mut dyn FnMut(RecordedEventRef<'_>),
     ) -> Result<(), StoreError>;
 
-    /// Returns where an event with the id `id` is, as far back as the store remembers; rather in `stream` than in
-    /// another.
+    /// Returns where an event with the id `id` is, as far back as the store remembers. When several streams have one,
+    /// the answer is the one of `stream`.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -98,7 +98,7 @@ pub enum Ruling {
     /// Write its events, and make its changes of entries. For each part, the version of its stream
     /// before the part's first event.
     Write(Versions),
-    /// Write nothing, also no entry, and give this answer: the append was made before.
+    /// Write nothing, also no entry, and return this answer: the append was made before.
     Repeat(Appended),
 }
 
@@ -168,7 +168,7 @@ pub fn decide_entries(write: &EntryWrite, facts: &mut impl Facts) -> Result<(), 
     Ok(())
 }
 
-/// Decides whether a stream may be truncated or tombstoned, and gives its state.
+/// Decides whether a stream may be truncated or tombstoned, and returns its state.
 ///
 /// # Errors
 /// [`AppendError::Conflict`], [`AppendError::Tombstoned`], or an error of the facts.

@@ -9,7 +9,7 @@ use crate::stream_name::StreamName;
 /// A question that [`decide`](super::decide), [`decide_end`](super::decide_end) or
 /// [`decide_entries`](super::decide_entries) may ask its [`Facts`](super::Facts).
 ///
-/// A decision that is made early leaves questions out, and asks some twice.
+/// A decision may leave questions out, and may ask one more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Question<'a> {
