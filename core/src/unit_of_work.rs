@@ -5,10 +5,10 @@ use crate::command::Refused;
 use crate::consumer::HandlerError;
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
-use crate::notes::NoteStore;
-use crate::notes::entries::{NotesTransaction, StoreNotes};
+use crate::notes::{NoteStore, NotesTransaction, StoreNotes};
 use crate::repository::LoadError;
 use crate::repository::{Loaded, Repository};
+use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Append, DynStore, EntryError, ExpectedVersion, Store as _};
 use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
@@ -168,7 +168,7 @@ impl UnitOfWork {
 
     /// Commits everything, or nothing.
     pub(crate) async fn commit(self) -> Result<(), CommitError> {
-        let write = self.notes.into_write();
+        let write = self.notes.into_write(UnsortedChanges::default());
         if self.append.parts().is_empty() {
             self.store.write_entries(write).await?;
         } else {
@@ -239,17 +239,17 @@ pub(crate) struct Work(StoreNotes<DynStore>);
 
 impl Work {
     pub(crate) const fn new(store: DynStore) -> Self {
-        Work(StoreNotes(store))
+        Work(StoreNotes::of(store))
     }
 
     /// The store underneath.
     pub(crate) const fn store(&self) -> &DynStore {
-        &self.0.0
+        self.0.store()
     }
 
     /// Begins one that is committed apart from any consumer's.
     pub(crate) fn unit(&self) -> UnitOfWork {
-        UnitOfWork::begin(self.0.0.clone())
+        UnitOfWork::begin(self.store().clone())
     }
 }
 

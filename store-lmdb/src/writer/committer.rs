@@ -64,9 +64,9 @@ pub(super) struct Committer {
 impl Committer {
     pub(super) fn new(environment: Arc<Environment>, signals: Arc<Signals>) -> Self {
         Committer {
+            memory: Memory::new(environment.clock().clone()),
             environment,
             signals,
-            memory: Memory::default(),
             linger: Linger::default(),
             prewrite: Prewrite::default(),
             repair: Repair::default(),

@@ -16,9 +16,10 @@ use crate::record::{self, Kind, Links, Recording, SKIP};
 use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{Error, MdbError, RwTxn};
+use midgard::clock::Clock;
 use midgard::store::rules::{self, Ruling};
 use midgard::store::{
-    Append, AppendError, AppendPart, Appended, Clock, EntryError, EntryWrite, ExpectedVersion,
+    Append, AppendError, AppendPart, Appended, EntryError, EntryWrite, EventTimes, ExpectedVersion,
     StoreError, Versions,
 };
 use midgard::{LogId, Position, StreamName, Timestamp, Version};
@@ -62,10 +63,18 @@ pub(super) struct Memory {
     merging: Merging,
     pending: Pending,
     scratch: Scratch,
-    clock: Clock,
+    times: EventTimes,
 }
 
 impl Memory {
+    /// Nothing is known; events get their times from this clock.
+    pub(super) fn new(clock: Clock) -> Self {
+        Memory {
+            times: EventTimes::new(clock),
+            ..Memory::default()
+        }
+    }
+
     /// Forgets what was noted, when it may not have been committed.
     pub(super) fn clear(&mut self) {
         self.heads.clear();
@@ -91,7 +100,7 @@ impl<'e> GroupCommit<'e> {
             merging,
             pending,
             scratch,
-            clock,
+            times,
         } = memory;
         databases.log.check_end(&transaction)?;
         let before = databases.log.last_position(&transaction)?;
@@ -119,7 +128,7 @@ impl<'e> GroupCommit<'e> {
             pending,
             added: Vec::new(),
             bytes: 0,
-            time: clock.after(recorded.unwrap_or_default()),
+            time: times.after(recorded.unwrap_or_default()),
             scratch,
         })
     }

@@ -4,11 +4,12 @@ mod state;
 
 use super::rules::{self, Facts, Ruling};
 use super::{
-    Append, Appended, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite,
+    Append, Appended, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, EventTimes,
     ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Visit,
     VisitEntry, range_of,
 };
-use crate::consumer::control::give_way;
+use crate::clock::Clock;
+use crate::give_way::give_way;
 use crate::place::{LogId, Position, Version};
 use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
@@ -50,6 +51,17 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store whose events get their times from this clock, such as a
+    /// [`ManualClock`](crate::clock::ManualClock) in tests.
+    #[must_use]
+    pub fn with_clock(clock: impl Into<Clock>) -> Self {
+        let state = State::new(EventTimes::new(clock.into()));
+        MemoryStore(Arc::new(Shared {
+            state: Mutex::new(state),
+            appended: Notify::new(),
+        }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -6,7 +6,8 @@ use crate::place::{LogId, Position, Version};
 use crate::store::query::Query;
 use crate::store::rules::{Facts, Holder, RECENT_EVENTS};
 use crate::store::{
-    Append, Appended, Clock, Direction, EntryWrite, ReadStream, StoreError, StreamState, Versions,
+    Append, Appended, Direction, EntryWrite, EventTimes, ReadStream, StoreError, StreamState,
+    Versions,
 };
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
@@ -24,7 +25,7 @@ pub(super) struct State {
     ids: HashMap<EventId, Vec<Position>>,
     pub(super) last_position: Position,
     last_time: Timestamp,
-    clock: Clock,
+    times: EventTimes,
     /// Replaced when it is changed while a read or a snapshot holds it.
     pub(super) entries: Arc<Entries>,
 }
@@ -103,11 +104,18 @@ impl Facts for State {
 }
 
 impl State {
+    pub(super) fn new(times: EventTimes) -> Self {
+        State {
+            times,
+            ..State::default()
+        }
+    }
+
     pub(super) fn write(&mut self, append: Append, mut versions: Versions) -> Appended {
         if let Some(entries) = append.entries() {
             self.change_entries(entries);
         }
-        let time = self.clock.after(self.last_time);
+        let time = self.times.after(self.last_time);
         let mut position = None;
         let parts = append.into_parts().into_iter().zip(versions.iter_mut());
         for (part, version) in parts.filter(|(part, _)| !part.events.is_empty()) {
