@@ -1,6 +1,6 @@
 //! How a process manager is run.
 
-use super::{ProcessManager, Replies};
+use super::{ProcessManager, Replies, Unconfigured};
 use crate::bus::{Queue, Subscriber};
 use crate::consumer::ended::Running;
 use crate::consumer::start::StartFrom;
@@ -19,7 +19,8 @@ type Declaring = dyn FnOnce(Queue) -> Declaration + Send;
 
 /// The processes of one kind, and how they are run. The [guide](crate#between-services) shows it.
 #[must_use = "pass it to `Midgard::process_manager`"]
-pub struct Processes<P> {
+pub struct Processes<P: ProcessManager> {
+    pub(crate) config: P::Config,
     pub(crate) start: StartFrom,
     pub(crate) options: ConsumerOptions,
     pub(crate) inbox: InboxOptions,
@@ -36,9 +37,51 @@ impl<P: ProcessManager> Processes<P> {
     /// Events before the start are not known to them. When later events of what began before belong to a process, as
     /// [`React::process`](crate::React::process) has it, that process begins in the middle. With [`StartFrom::Start`] a
     /// process manager that is added to a service reacts to all of its history, and sends the commands that follow from it.
-    pub fn new(start: StartFrom) -> Self {
+    ///
+    /// A process manager with a configuration gets it by [`with_config`](Self::with_config).
+    pub fn new(start: StartFrom) -> Self
+    where
+        P::Config: Unconfigured,
+    {
+        Processes::with_config(start, P::Config::none())
+    }
+
+    /// As [`new`](Self::new), of a process manager that has a configuration, `config = ..` of its derive: fees, limits, texts, what
+    /// the program has read from its settings. Reactions read it by [`Reactions::config`](super::Reactions::config).
+    ///
+    /// ```
+    /// # use midgard::event::RecordedEventRef;
+    /// # use midgard::{Event, Expire, ProcessManager, Processes, React, Reactions, StartFrom};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::Duration;
+    /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    /// # #[event(name = "order.placed")]
+    /// # struct OrderPlaced { order: u64 }
+    /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    /// # #[event(name = "order.unpaid")]
+    /// # struct Unpaid {}
+    /// struct Terms { time_to_pay: Duration }
+    ///
+    /// #[derive(Default, ProcessManager)]
+    /// #[process_manager(name = "payment", id = u64, config = Terms, events(OrderPlaced), deadlines(Unpaid))]
+    /// struct Payment {}
+    ///
+    /// impl React<OrderPlaced> for Payment {
+    ///     fn process(event: &OrderPlaced, _: &RecordedEventRef<'_>) -> Option<u64> { Some(event.order) }
+    ///
+    ///     fn react(&mut self, _: OrderPlaced, reactions: &mut Reactions<Self>) {
+    ///         reactions.remind(reactions.config().time_to_pay, &Unpaid {});
+    ///     }
+    /// }
+    /// # impl Expire<Unpaid> for Payment { fn expired(&mut self, _: Unpaid, _: &mut Reactions<Self>) {} }
+    ///
+    /// let payments = Processes::<Payment>::with_config(StartFrom::Start, Terms { time_to_pay: Duration::from_secs(900) });
+    /// # let _ = payments;
+    /// ```
+    pub fn with_config(start: StartFrom, config: P::Config) -> Self {
         let options = ConsumerOptions::new().on_failure(FailurePolicy::retry(5).then_park());
         Processes {
+            config,
             start,
             options: by_process::<P>(options),
             inbox: InboxOptions::new(),

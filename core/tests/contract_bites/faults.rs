@@ -4,11 +4,11 @@ use crate::broken::{Fault, change};
 use midgard::event::{RecordedEvent, Tags};
 use midgard::store::{
     Append, AppendCondition, AppendError, Appended, Direction, ExpectedVersion, Query, QueryItem,
-    ReadLog, ReadStream, StoreError, StreamState,
+    ReadLog, ReadStream, StoreError, StreamState, StreamTombstoned,
 };
 use midgard::{
-    EventId, LogId, MemoryStore, Metadata, Place, Position, Store, StreamName, Timestamp, Version,
-    limits,
+    Event as _, EventId, LogId, MemoryStore, Metadata, Place, Position, Store, StreamName,
+    Timestamp, Version, limits,
 };
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
@@ -225,7 +225,7 @@ fault! {
                 }
                 let appended = store.append(append).await?;
                 answer.position = appended.position.or(answer.position);
-                answer.versions.extend(appended.versions);
+                answer.versions.extend(appended.versions.iter().copied());
             }
             Ok(answer)
         }
@@ -599,6 +599,16 @@ fault! {
             expected: ExpectedVersion,
         ) -> Result<(), AppendError> {
             store.truncate(stream, Version::MAX, expected).await
+        }
+    }
+}
+
+fault! {
+    /// Passes over tombstones, whoever asks for them.
+    TellsOfNoTombstones {
+        fn events(&self, events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
+            let is_event = |event: &RecordedEvent| event.name != StreamTombstoned::NAME;
+            events.into_iter().filter(is_event).collect()
         }
     }
 }

@@ -36,4 +36,5 @@ mod starts;
 mod streams;
 mod subscriptions;
 mod tasks;
+mod tombstones;
 mod waiting;

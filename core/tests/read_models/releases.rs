@@ -275,8 +275,7 @@ fn who_reads_all_events_covers_those_that_the_program_knows() {
     let any = |registry: Registry| {
         let told = told.clone();
         let subscription =
-            Subscription::any_of("teller", StartFrom::Start, registry)
-                .options(options());
+            Subscription::any_of("teller", StartFrom::Start, registry).options(options());
         Midgard::new(store.clone()).subscribe(subscription, move |delivery| {
             let name = delivery.recorded.name;
             told.all.lock().unwrap().push(name);

@@ -13,8 +13,7 @@ use super::{Track, Trouble};
 use crate::consumer::ProjectError;
 use crate::event::record::RecordedEventRef;
 use crate::place::Place;
-use crate::store::{ReadLog, Store};
-use crate::time::Timestamp;
+use crate::store::{Query, ReadLog, Store};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -119,7 +118,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     fn letter(&self, event: &RecordedEventRef<'_>, fault: Fault) -> Letter {
-        let now = Timestamp::now().as_micros();
+        let now = self.around.control.now().as_micros();
         let sequence = self.sequence_of(event);
         Letter {
             log: event.log.0,
@@ -367,6 +366,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             .log(place.log)
             .after(place.position.previous())
             .limit(1);
+        let read = read.matching(Query::all_with_tombstones());
         batch.fill(self.around.store, &read).await?;
         if batch.len() == 0 || batch.get(0).place() != place {
             tracing::warn!(
@@ -426,7 +426,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let letter = Letter {
             error,
             failures: failures + 1,
-            tried: Timestamp::now().as_micros(),
+            tried: self.around.control.now().as_micros(),
             unknown,
             ..letter.clone()
         };
