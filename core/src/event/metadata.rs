@@ -277,6 +277,17 @@ impl fmt::Debug for HeadersRef<'_> {
     }
 }
 
+/// Checks the headers of an event, or of a message that is to be read elsewhere.
+pub(crate) fn check_headers(headers: HeadersRef<'_>) -> Result<(), LimitError> {
+    let mut count = 0;
+    for (key, value) in headers.iter() {
+        count += 1;
+        limits::check_text(Limited::HeaderKey, limits::HEADER_KEY_BYTES, key)?;
+        limits::check_text(Limited::HeaderValue, limits::HEADER_VALUE_BYTES, value)?;
+    }
+    limits::check_size(Limited::Headers, limits::HEADERS, count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,15 +323,4 @@ mod tests {
         assert_eq!(headers.view().iter().count(), 100_001);
         assert_eq!(headers.view().iter().last(), Some(("one", "last")));
     }
-}
-
-/// Checks the headers of an event, or of a message that is to be read elsewhere.
-pub(crate) fn check_headers(headers: HeadersRef<'_>) -> Result<(), LimitError> {
-    let mut count = 0;
-    for (key, value) in headers.iter() {
-        count += 1;
-        limits::check_text(Limited::HeaderKey, limits::HEADER_KEY_BYTES, key)?;
-        limits::check_text(Limited::HeaderValue, limits::HEADER_VALUE_BYTES, value)?;
-    }
-    limits::check_size(Limited::Headers, limits::HEADERS, count)
 }

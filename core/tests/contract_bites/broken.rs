@@ -236,7 +236,6 @@ impl<B: Fault> Layer for Broken<B> {
     }
 
     async fn logs(&self) -> Result<Vec<LogId>, StoreError> {
-        self.count_use();
         self.fault.logs(&self.store).await
     }
 
