@@ -1,6 +1,7 @@
 //! What an inbox does within a key, one after the other: messages, and what is asked for about parked ones.
 
-use super::handling::{Desk, Dispatch, Outcome, Tries};
+use super::attempts::Tries;
+use super::handling::{Desk, Dispatch, Outcome};
 use super::requests::Asked;
 use crate::bus::{Received, Settle, Verdict};
 

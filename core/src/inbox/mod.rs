@@ -1,5 +1,6 @@
 //! Messages of other services, each handled once in effect.
 
+mod attempts;
 pub(crate) mod context;
 pub(crate) mod definition;
 mod faults;

@@ -1,8 +1,9 @@
 //! Messages that are not handled: parked or skipped, and later retried or given up.
 
 use super::ParkedCause;
+use super::attempts::{AttemptError, Tries};
 use super::faults::{TOO_LARGE, is_of_limits, lacks_knowledge};
-use super::handling::{AttemptError, Desk, Dispatch, Outcome, Tries, is_command};
+use super::handling::{Desk, Dispatch, Outcome, is_command};
 use super::held;
 use super::notes::{self as inbox_notes, Parked, shortened};
 use crate::bus::Message;

@@ -1,6 +1,7 @@
 //! What is asked for about parked messages, and how they are listed.
 
-use super::handling::{AttemptError, Desk, Dispatch};
+use super::attempts::AttemptError;
+use super::handling::{Desk, Dispatch};
 use super::held;
 use super::notes::{InboxKeys, MessageRequest, Parked};
 use super::parked::ParkedMessage;

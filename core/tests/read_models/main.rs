@@ -22,6 +22,7 @@ mod kit;
 mod live;
 mod locking;
 mod notes;
+mod notes_read;
 mod other_logs;
 mod panics;
 mod partitions;
