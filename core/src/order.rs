@@ -28,6 +28,7 @@ const ORDER: &[&[&str]] = &[
     &["view", "outbox"],
     &["inbox"],
     &["process"],
+    &["telemetry"],
     &["runner"],
     &["private", "testing"],
 ];

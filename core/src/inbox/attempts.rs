@@ -1,6 +1,6 @@
 //! Attempts that come to nothing: whose fault that is, and when there is another one.
 
-use super::handling::{Desk, Dispatch};
+use super::handling::{Dispatch, InboxWorker};
 use super::notes::Parked;
 use crate::consumer::HandlerError;
 use crate::consumer::control::Mode;
@@ -59,7 +59,7 @@ impl Default for Tries {
     }
 }
 
-impl<D: Dispatch> Desk<D> {
+impl<D: Dispatch> InboxWorker<D> {
     /// Whether the program wants to end, and the message is to be left as it is: it comes again.
     pub(super) fn is_given_up(&self, tries: &Tries) -> bool {
         match self.control.mode() {

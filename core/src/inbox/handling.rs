@@ -82,7 +82,7 @@ enum Attempted {
 }
 
 /// Everything that the handling of a message needs.
-pub(crate) struct Desk<D> {
+pub(crate) struct InboxWorker<D> {
     pub(crate) dispatch: D,
     pub(crate) keys: InboxKeys,
     pub(crate) work: Work,
@@ -91,7 +91,7 @@ pub(crate) struct Desk<D> {
     pub(crate) progress: Arc<Progress>,
 }
 
-impl<D: Dispatch> Desk<D> {
+impl<D: Dispatch> InboxWorker<D> {
     /// Takes care of what came out of the queue.
     pub(super) async fn take(&self, content: &Result<Message, ForeignMessage>) -> Outcome {
         match content {
@@ -155,7 +155,7 @@ impl<D: Dispatch> Desk<D> {
     async fn attempt(&self, message: &Message) -> Result<Attempted, AttemptError> {
         let mut unit = self.work.unit();
         if let Some(seen) = self.seen(message, &mut unit).await? {
-            tracing::debug!(id = message.id, "message was handled before");
+            tracing::debug!(message_id = message.id, "message was handled before");
             return Ok(if seen.is_aside {
                 Attempted::Aside
             } else {

@@ -5,7 +5,7 @@
 //! at most twice as fast as it runs; over a pause, at most up to the last event of the log, and by a part of the
 //! window. After a long pause it lags behind, and messages are remembered for longer than they need be.
 
-use super::handling::{Desk, Dispatch};
+use super::handling::{Dispatch, InboxWorker};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::store::{EntryError, EntryWrite, ReadEntries, ReadLog, Store as _};
 use crate::time::Timestamp;
@@ -37,7 +37,7 @@ pub(super) struct Memory {
     forgetting: Option<Timestamp>,
 }
 
-impl<D: Dispatch> Desk<D> {
+impl<D: Dispatch> InboxWorker<D> {
     /// Forgets messages that were taken care of before the window, a few at a time.
     pub(super) async fn forget(&self, memory: &mut Memory) -> Result<(), NoteError> {
         let before = match memory.forgetting {

@@ -224,7 +224,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
                     return Ok(loaded);
                 }
                 Err(last @ AppendError::Conflict { .. }) if tries <= self.retries => {
-                    tracing::debug!(%last, tries, "conflict, deciding again");
+                    tracing::debug!(error = %last, tries, "conflict, deciding again");
                 }
                 Err(last @ AppendError::Conflict { .. }) => {
                     return Err(ExecuteError::Conflict { tries, last });

@@ -19,14 +19,15 @@ use crate::consumer::status::{ConsumerKind, Progress};
 use crate::consumer::supervise;
 use crate::consumer::{ConsumerOptions, HandlerError, RunError};
 use crate::inbox::{
-    Declaration, Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, declaration, queue_of,
-    receive,
+    Declaration, Dispatch, Inbox, InboxKeys, InboxOptions, InboxWorker, ToHandlers, declaration,
+    queue_of, receive,
 };
 use crate::outbox::{Outbox, Outboxes, Relay, come_back};
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
 use crate::projection::Projection;
 use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
+use crate::telemetry;
 use crate::unit_of_work::Work;
 use futures_util::future::{Either, join, select};
 use handle::Consumer;
@@ -37,6 +38,7 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Instrument as _;
 
 /// Runs the subscriptions, projections, process managers, inboxes and outboxes of a program.
 ///
@@ -211,9 +213,9 @@ impl<S: Store + Clone> Midgard<S> {
             self.senders.push((ConsumerKind::Inbox, I::NAME.to_owned()));
         }
         self.declarations.push(declaration(bus.clone(), queue));
-        let desk = self.desk(I::NAME, I::NAME, handlers, options);
-        self.add_with(desk.progress.clone(), desk, move |_, desk, _, _| {
-            receive(desk, bus.clone())
+        let worker = self.worker(I::NAME, I::NAME, handlers, options);
+        self.add_with(worker.progress.clone(), worker, move |_, worker, _, _| {
+            receive(worker, bus.clone())
         })
     }
 
@@ -256,15 +258,15 @@ impl<S: Store + Clone> Midgard<S> {
     fn add_replies<P: ProcessManager>(
         mut self,
         steps: Arc<Steps<P>>,
-        receiving: Option<impl Fn(Arc<Desk<Replies<P>>>) -> Running + Send + 'static>,
+        receiving: Option<impl Fn(Arc<InboxWorker<Replies<P>>>) -> Running + Send + 'static>,
         options: InboxOptions,
     ) -> Self {
         match receiving {
             Some(receiving) => {
                 let name = format!("{} replies", P::NAME);
-                let desk = self.desk(&name, P::NAME, Replies(steps), options);
-                self.add_with(desk.progress.clone(), desk, move |_, desk, _, _| {
-                    receiving(desk)
+                let worker = self.worker(&name, P::NAME, Replies(steps), options);
+                self.add_with(worker.progress.clone(), worker, move |_, worker, _, _| {
+                    receiving(worker)
                 })
             }
             None if P::SENDS => {
@@ -283,14 +285,14 @@ impl<S: Store + Clone> Midgard<S> {
         }
     }
 
-    fn desk<D: Dispatch>(
+    fn worker<D: Dispatch>(
         &self,
         name: &str,
         queue: &str,
         dispatch: D,
         options: InboxOptions,
-    ) -> Desk<D> {
-        Desk {
+    ) -> InboxWorker<D> {
+        InboxWorker {
             keys: InboxKeys::new(queue),
             work: Work::new(DynStore::new(self.store.clone())),
             control: self.control.clone(),
@@ -333,7 +335,9 @@ impl<S: Store + Clone> Midgard<S> {
             let run =
                 move |control, progress| run(store.clone(), notebook.clone(), control, progress);
             Box::pin(async move {
-                let ended = supervise::unless_it_panics(control, progress, run).await;
+                let span = telemetry::consumer(progress.name(), kind);
+                let running = supervise::unless_it_panics(control, progress, run);
+                let ended = running.instrument(span).await;
                 drop(reader);
                 ended
             }) as Running

@@ -3,9 +3,9 @@
 mod context;
 mod cursor;
 pub(crate) mod definition;
+mod entries;
 mod error;
 mod form;
-mod held;
 mod kept;
 pub(crate) mod key;
 mod key_types;

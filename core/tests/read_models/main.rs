@@ -34,4 +34,5 @@ mod releases;
 mod slow_workers;
 mod subscriptions;
 mod tasks;
+mod traced;
 mod waiting;

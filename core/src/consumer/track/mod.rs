@@ -60,7 +60,7 @@ pub(crate) enum Ended {
 }
 
 /// What is shared by all tracks of a consumer.
-pub(crate) struct Surroundings<'a, S, H> {
+pub(crate) struct ConsumerContext<'a, S, H> {
     pub(crate) store: &'a S,
     pub(crate) handler: &'a H,
     pub(crate) keys: &'a Keys,
@@ -71,16 +71,16 @@ pub(crate) struct Surroundings<'a, S, H> {
     pub(crate) retired: &'a AtomicBool,
 }
 
-impl<S, H> Clone for Surroundings<'_, S, H> {
+impl<S, H> Clone for ConsumerContext<'_, S, H> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<S, H> Copy for Surroundings<'_, S, H> {}
+impl<S, H> Copy for ConsumerContext<'_, S, H> {}
 
 pub(crate) struct Track<'a, S, H: Handler> {
-    around: Surroundings<'a, S, H>,
+    around: ConsumerContext<'a, S, H>,
     plan: Plan,
     leases: Leases,
     /// When the leases were last looked at, if only to answer.
@@ -108,7 +108,7 @@ pub(crate) struct Track<'a, S, H: Handler> {
 }
 
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
-    pub(crate) fn new(around: Surroundings<'a, S, H>, plan: Plan) -> Self {
+    pub(crate) fn new(around: ConsumerContext<'a, S, H>, plan: Plan) -> Self {
         let silence = around.handler.options().lease_time();
         let leases = Leases::new(around.worker.to_owned(), plan.partitions, silence);
         let is_unclear = plan.partitions > 1 && !around.handler.tells_sequence();
