@@ -41,8 +41,8 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
     }
 
-    /// Looks at the leases when it is time to, or when something was asked for; says whether it did.
-    /// While it is `busy` with an event, nothing is taken or given away.
+    /// Reads the leases when it is time to, or when something was asked for; answers, takes and gives away as they call for; and returns
+    /// whether it was time. While it is `busy` with an event, nothing is taken or given away.
     pub(super) async fn update_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
         let now = Instant::now();
         let is_known = if busy {
