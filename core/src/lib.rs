@@ -77,6 +77,7 @@
 //! | [`limits`] | how long and how large things may be |
 //! | [`testing`] | given, when, then |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -86,12 +87,13 @@ extern crate self as midgard;
 
 pub mod aggregate;
 pub mod bus;
+pub mod clock;
 pub mod command;
 pub mod consumer;
 pub mod event;
+mod give_way;
 #[cfg(any(doc, doctest))]
 pub mod guide;
-mod give_way;
 pub mod inbox;
 pub mod limits;
 pub mod notes;

@@ -1,10 +1,12 @@
 //! Views: typed tables that projections keep, found by key and by index.
 
+mod contents;
 mod context;
 mod cursor;
 pub(crate) mod definition;
 mod entries;
 mod error;
+mod foreign_keys;
 mod form;
 mod kept;
 pub(crate) mod key;

@@ -8,7 +8,6 @@ use super::{Track, Trouble};
 use crate::consumer::ProjectError;
 use crate::event::record::RecordedEventRef;
 use crate::store::Store;
-use crate::time::Timestamp;
 
 /// Why an event is parked or passed over.
 pub(super) struct Fault {
@@ -108,7 +107,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     fn letter(&self, event: &RecordedEventRef<'_>, fault: Fault) -> Letter {
-        let now = Timestamp::now().as_micros();
+        let now = self.around.control.now().as_micros();
         let sequence = self.sequence_of(event);
         Letter {
             log: event.log.0,

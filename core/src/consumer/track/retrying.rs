@@ -11,7 +11,6 @@ use super::commit::write;
 use super::{Track, Trouble};
 use crate::place::{LogId, Position};
 use crate::store::{ReadLog, Store};
-use crate::time::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -286,7 +285,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let letter = Letter {
             error,
             failures: failures + 1,
-            tried: Timestamp::now().as_micros(),
+            tried: self.around.control.now().as_micros(),
             unknown,
             ..letter.clone()
         };
