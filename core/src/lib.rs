@@ -76,6 +76,7 @@
 //! | [`limits`] | how long and how large things may be |
 //! | [`testing`] | given, when, then |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -85,6 +86,7 @@ extern crate self as midgard;
 
 pub mod aggregate;
 pub mod bus;
+pub mod clock;
 pub mod command;
 pub mod consumer;
 pub mod event;

@@ -443,9 +443,11 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
         krate,
         name,
         id,
+        config,
         ..
     } = manager;
     let private = private(krate);
+    let config = config.as_ref().map_or_else(|| quote!(()), |ty| quote!(#ty));
     let id = match id {
         Checked::Good(id) => quote!(#id),
         Checked::Bad => error_type(cx, krate),
@@ -461,6 +463,7 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
         #this {
             const NAME: &'static #private::str = #name;
             type Id = #id;
+            type Config = #config;
             const EVENTS: &'static [&'static #krate::event::EventDescriptor] = &[];
             const SENDS: #private::bool = false;
 

@@ -38,4 +38,5 @@ mod retries;
 mod room;
 mod sharing;
 mod snapshots;
+mod times;
 mod turns;
