@@ -17,6 +17,8 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 
 /// Keeps streams of events. A store never sees domain types, only names, versions, tags and bytes.
 ///
+/// To change some of what another store does, write a [`Layer`](crate::store::Layer).
+///
 /// # What every store promises
 ///
 /// 1. An append is atomic: all its events or none, over all its streams, also when the process is killed.

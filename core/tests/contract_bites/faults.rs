@@ -215,7 +215,7 @@ fault! {
                 }
                 let appended = store.append(append).await?;
                 answer.position = appended.position.or(answer.position);
-                answer.versions.extend(appended.versions);
+                answer.versions.extend(appended.versions.iter().copied());
             }
             Ok(answer)
         }
