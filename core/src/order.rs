@@ -20,16 +20,18 @@ const ORDER: &[&[&str]] = &[
     &["event"],
     &["aggregate"],
     &["bus"],
-    &["command"],
     &["store"],
     &["notes", "repository"],
+    &["command"],
     &["consumer"],
-    &["projection", "subscription", "unit_of_work"],
-    &["view", "outbox"],
+    &["projection"],
+    &["view", "unit_of_work", "outbox", "subscription"],
     &["inbox"],
     &["process"],
+    &["telemetry"],
     &["runner"],
-    &["private", "testing"],
+    &["testing"],
+    &["private", "guide"],
 ];
 
 /// Rooms that still name one that is not below them: a debt, to be paid off and never added to.
