@@ -42,9 +42,8 @@
 //!
 //! # midgard::block_on(async {
 //! let accounts = Repository::<Account, _>::new(MemoryStore::new()); // or `LmdbStore::open("data")?`
-//! let ann = "ann".to_owned();
-//! accounts.save(&ann, midgard::store::ExpectedVersion::NoStream, events![Credited { cents: 500 }]).await?;
-//! let account = accounts.execute(&ann, &Withdraw(120)).await?;
+//! accounts.save("ann", midgard::store::ExpectedVersion::NoStream, events![Credited { cents: 500 }]).await?;
+//! let account = accounts.execute("ann", &Withdraw(120)).await?;
 //! assert_eq!(account.state().balance, 380);
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # }).unwrap_or_else(|error| panic!("{error}"));
@@ -121,7 +120,8 @@ pub mod view;
 #[path = "private/mod.rs"]
 pub mod __private;
 
-pub use aggregate::definition::{Aggregate, Apply, Command, Events};
+pub use aggregate::definition::{Aggregate, AggregateId, Command};
+pub use aggregate::fold::{Apply, Events};
 pub use command::client::CommandClient;
 pub use command::definition::{Done, Refused, RemoteCommand};
 pub use consumer::handler::HandlerError;
@@ -149,6 +149,7 @@ pub use view::key::ViewKey;
 pub use view::views::Views;
 
 pub use midgard_macros::{
-    Aggregate, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,
+    Aggregate, AggregateId, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand,
+    View, ViewKey, event,
 };
 pub use pollster::block_on;

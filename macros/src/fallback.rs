@@ -190,20 +190,30 @@ pub(crate) fn applies(aggregate: &Aggregate<'_>) -> TokenStream {
 pub(crate) fn generic_aggregate(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
     let (krate, event_enum) = (&aggregate.krate, &aggregate.event_enum);
     let private = private(krate);
-    let header = header(
-        &quote!(#krate::Aggregate),
-        &quote!(#private::Default + #private::Send + #private::Sync + 'static),
-        &aggregate.input.ident,
-        &aggregate.input.generics,
+    let header = |implemented| {
+        header(
+            &implemented,
+            &quote!(#private::Default + #private::Send + #private::Sync + 'static),
+            &aggregate.input.ident,
+            &aggregate.input.generics,
+        )
+    };
+    let (fold, this) = (
+        header(quote!(#krate::aggregate::Fold)),
+        header(quote!(#krate::Aggregate)),
     );
     quote! {
         #[automatically_derived]
-        #header {
-            const NAME: &'static #private::str = "";
-            type Id = #id;
+        #fold {
             type Event = #event_enum;
 
             fn apply_event(&mut self, _: #event_enum) {}
+        }
+
+        #[automatically_derived]
+        #this {
+            const NAME: &'static #private::str = "";
+            type Id = #id;
         }
     }
 }

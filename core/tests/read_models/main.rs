@@ -34,5 +34,6 @@ mod releases;
 mod slow_workers;
 mod subscriptions;
 mod tasks;
+mod tombstones;
 mod traced;
 mod waiting;

@@ -97,7 +97,9 @@ fn a_deadline_passes_by_the_clock_of_the_program_also_when_the_store_is_opened_a
         };
         block_on(payments().catch_up()).unwrap();
         let left = block_on(payments().handle().processes("payment")).unwrap();
-        left.into_iter().map(|process| process.id).collect::<Vec<_>>()
+        left.into_iter()
+            .map(|process| process.id)
+            .collect::<Vec<_>>()
     };
     let store = LmdbStore::options();
     let store = store.clock(&clock).open(directory.path()).unwrap();

@@ -10,7 +10,7 @@ use super::super::notes::{self, Letter, NoteError, Request};
 use super::commit::write;
 use super::{Track, Trouble};
 use crate::place::{LogId, Position};
-use crate::store::{ReadLog, Store};
+use crate::store::{Query, ReadLog, Store};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -229,6 +229,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let place = Position(letter.position);
         let mut batch = EventBatch::default();
         let read = ReadLog::forward().after(place.previous()).limit(1);
+        let read = read.matching(Query::all_with_tombstones());
         batch.fill(self.around.store, &read).await?;
         if batch.len() == 0 || batch.position(0) != place {
             tracing::warn!(position = place.0, "a parked event is no longer in the log");
