@@ -109,6 +109,7 @@ mod serde_as_text;
 pub mod store;
 mod stream_name;
 mod subscription;
+pub mod telemetry;
 pub mod testing;
 mod time;
 mod unit_of_work;

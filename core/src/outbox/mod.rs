@@ -7,6 +7,7 @@
 mod aside;
 mod carrier;
 pub(crate) mod definition;
+mod publishing;
 mod relay;
 
 pub(crate) use aside::come_back;
