@@ -65,11 +65,13 @@ impl Answers {
                 }
             }
             Question::FirstMatch(condition) => {
-                let mut later = log.iter().filter(|event| event.position > condition.after);
+                let mut later = log
+                    .iter()
+                    .filter(|event| event.position > condition.after.position);
                 let first = later.find(|event| condition.query.matches(&event.view()));
                 let first = first.map(|event| event.position);
                 self.matches
-                    .push((condition.query.clone(), condition.after, first));
+                    .push((condition.query.clone(), condition.after.position, first));
             }
             Question::Entry { key, .. } => {
                 let value = entry(store, key);
