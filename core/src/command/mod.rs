@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod definition;
+pub(crate) mod payload;
 mod recorded;
 
 pub(crate) use client::is_client;

@@ -4,18 +4,20 @@
 //! publishes what is to leave, so a bus that is down neither fails an append nor slows it, and no message
 //! is without its event, or an event without its message.
 
+use crate::bus::{Message, Purpose};
 use crate::consumer::HandlerError;
 use crate::consumer::StartFrom;
 use crate::consumer::notes::Keys;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
-use crate::event::Event;
-use crate::event::codec;
-use crate::event::codec::{DecodeError, ReadBack};
+use crate::event::codec::{self, DecodeError};
+use crate::event::reading;
 use crate::event::record::RecordedEventRef;
+use crate::event::{AnyEvent, Decoded, Encoded, Event, EventDescriptor};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// An event that other services may be told of as it is. Marked with `#[publish]` beside `#[event(..)]`:
 ///
@@ -104,9 +106,9 @@ pub struct Outbox {
     bus: Option<String>,
     /// Where it begins, where that was said.
     pub(super) start: Option<StartFrom>,
-    pub(super) routes: HashMap<&'static str, Box<Route>>,
-    /// The newest versions of the events that are published.
-    pub(super) versions: HashMap<&'static str, u32>,
+    routes: HashMap<&'static str, Box<Route>>,
+    /// The events that are published.
+    pub(super) events: Vec<&'static EventDescriptor>,
     pub(super) unheard: Unheard,
     /// Whether the commands and replies of the log leave with it, too.
     pub(crate) carries_commands: bool,
@@ -131,14 +133,42 @@ pub enum Unheard {
 
 /// What an event is to others.
 pub(crate) struct Public {
-    pub(super) name: &'static str,
-    pub(super) schema_version: u32,
-    pub(super) key: Option<String>,
-    pub(super) data: Vec<u8>,
+    key: Option<String>,
+    encoded: Encoded,
+    part: Option<Part>,
 }
 
-type Route =
-    dyn Fn(&RecordedEventRef<'_>) -> Result<Option<Public>, RouteError> + Send + Sync + 'static;
+/// The name of the event, and its number among those of this name, where its record stands for others, too.
+type Part = (&'static str, usize);
+
+impl Public {
+    /// The message that the recorded event becomes.
+    pub(super) fn message(self, source: &str, event: &RecordedEventRef<'_>) -> Message {
+        let key = self.key.unwrap_or_else(|| event.stream.to_owned());
+        let mut message = Message::of_recorded(Purpose::Event, event, key, source, self.encoded);
+        message.headers = event.headers.to_owned();
+        if let Some((name, number)) = self.part {
+            // Published again, it is the same message, whichever of the others leave.
+            let text = format!("{number}/{name}");
+            message.id = Uuid::new_v5(&event.id.into(), text.as_bytes()).to_string();
+        }
+        message
+    }
+}
+
+/// Makes of an event what it is to others.
+type Route = dyn Fn(Leaving<'_>, &RecordedEventRef<'_>, &mut dyn FnMut(Public)) -> Result<(), RouteError>
+    + Send
+    + Sync
+    + 'static;
+
+/// What may leave.
+pub(super) enum Leaving<'a> {
+    /// An event as it is recorded.
+    Recorded,
+    /// One that is read in the place of another, and its number among those of its name.
+    Part(&'a dyn AnyEvent, usize),
+}
 
 /// Why an event has no message.
 pub(crate) enum RouteError {
@@ -156,7 +186,7 @@ impl Outbox {
             bus: None,
             start: None,
             routes: HashMap::new(),
-            versions: HashMap::new(),
+            events: Vec::new(),
             unheard: Unheard::Wait,
             carries_commands: true,
             options: ConsumerOptions::new().on_failure(policy),
@@ -206,22 +236,26 @@ impl Outbox {
 
     /// Lets an event leave as it is.
     pub fn publish<E: Publish>(mut self) -> Self {
-        let route = |event: &RecordedEventRef<'_>| {
-            let is_as_written = event.schema_version == E::VERSION
-                && event.codec == crate::event::codec::Codec::JSON;
-            if !E::HAS_KEY && is_as_written {
-                return Ok(Some(Public {
-                    name: E::NAME,
-                    schema_version: E::VERSION,
+        self.leaves::<E>(|leaving, event, to| {
+            let is_as_written =
+                matches!(leaving, Leaving::Recorded) && event.schema_version == E::VERSION;
+            if is_as_written && !E::HAS_KEY {
+                to(Public {
                     key: None,
-                    data: event.payload.to_vec(),
-                }));
+                    encoded: Encoded {
+                        name: Cow::Borrowed(E::NAME),
+                        ..event.encoded().to_owned()
+                    },
+                    part: None,
+                });
+                return Ok(());
             }
-            let decoded = codec::decode::<E>(event).map_err(RouteError::Decode)?;
-            public(&decoded, is_as_written.then_some(event.payload)).map(Some)
-        };
-        self.routes.insert(E::NAME, Box::new(route));
-        self.versions.insert(E::NAME, E::VERSION);
+            for (decoded, part) in events_of::<E>(leaving, event)? {
+                let payload = is_as_written.then_some(event.payload);
+                to(public(&decoded, payload, part)?);
+            }
+            Ok(())
+        });
         self
     }
 
@@ -232,15 +266,55 @@ impl Outbox {
         P: Publish,
         F: Fn(E, &RecordedEventRef<'_>) -> Option<P> + Send + Sync + 'static,
     {
-        let route = move |event: &RecordedEventRef<'_>| {
-            let decoded = codec::decode::<E>(event).map_err(RouteError::Decode)?;
-            form(decoded, event)
-                .map(|form| public(&form, None))
-                .transpose()
-        };
-        self.routes.insert(E::NAME, Box::new(route));
-        self.versions.insert(E::NAME, E::VERSION);
+        self.leaves::<E>(move |leaving, event, to| {
+            for (decoded, part) in events_of::<E>(leaving, event)? {
+                if let Some(form) = form(decoded, event) {
+                    to(public(&form, None, part)?);
+                }
+            }
+            Ok(())
+        });
         self
+    }
+
+    fn leaves<E: Event>(
+        &mut self,
+        route: impl Fn(
+            Leaving<'_>,
+            &RecordedEventRef<'_>,
+            &mut dyn FnMut(Public),
+        ) -> Result<(), RouteError>
+        + Send
+        + Sync
+        + 'static,
+    ) {
+        if self.routes.insert(E::NAME, Box::new(route)).is_none() {
+            self.events.push(E::DESCRIPTOR);
+        }
+    }
+
+    /// Adds the messages of an event: none, if it is not to leave.
+    pub(super) fn messages_of(
+        &self,
+        event: &RecordedEventRef<'_>,
+        messages: &mut Vec<Message>,
+    ) -> Result<(), RouteError> {
+        let mut to = |public: Public| messages.push(public.message(&self.source, event));
+        if let Some(route) = self.routes.get(event.name) {
+            return route(Leaving::Recorded, event, &mut to);
+        }
+        let parts = reading::read_parts(&self.events, &event.encoded(), event)
+            .map_err(|reason| RouteError::Decode(DecodeError::new(event, reason)))?;
+        let mut numbers = HashMap::new();
+        for part in parts.into_iter().flatten() {
+            let name = (*part).descriptor().name;
+            let number: &mut usize = numbers.entry(name).or_default();
+            if let Some(route) = self.routes.get(name) {
+                route(Leaving::Part(&*part, *number), event, &mut to)?;
+            }
+            *number += 1;
+        }
+        Ok(())
     }
 
     /// What is done with a message that nobody has a queue for; without this, it [waits](Unheard::Wait).
@@ -294,19 +368,41 @@ impl Outbox {
     }
 }
 
-/// The public form of an event; its payload is copied where it is known.
-fn public<P: Publish>(event: &P, payload: Option<&[u8]>) -> Result<Public, RouteError> {
-    let data = match payload {
-        Some(payload) => payload.to_vec(),
-        None => {
-            codec::encode(event, ReadBack::Yes).map_err(|error| RouteError::Other(error.into()))?
+/// The events that leave, each with its number where it is not the one that its record stands for.
+fn events_of<E: Event>(
+    leaving: Leaving<'_>,
+    event: &RecordedEventRef<'_>,
+) -> Result<impl Iterator<Item = (E, Option<Part>)>, RouteError> {
+    let (events, first, is_part) = match leaving {
+        Leaving::Recorded => {
+            let decoded = codec::decode::<E>(event).map_err(RouteError::Decode)?;
+            (decoded, 0, false)
+        }
+        Leaving::Part(part, number) => {
+            let part = part.as_any().downcast_ref::<E>().cloned();
+            (Decoded::rewritten(part.into_iter().collect()), number, true)
         }
     };
+    Ok(events.into_iter().zip(first..).map(move |(event, number)| {
+        let is_other = is_part || number > 0;
+        (event, is_other.then_some((E::NAME, number)))
+    }))
+}
+
+/// The public form of an event; its payload is copied where it is known.
+fn public<P: Publish>(
+    event: &P,
+    payload: Option<&[u8]>,
+    part: Option<Part>,
+) -> Result<Public, RouteError> {
+    let encoded = match payload {
+        Some(payload) => Encoded::json(P::NAME, P::VERSION, payload.to_vec()),
+        None => Encoded::of(event).map_err(|error| RouteError::Other(error.into()))?,
+    };
     Ok(Public {
-        name: P::NAME,
-        schema_version: P::VERSION,
         key: event.key().map(Cow::into_owned),
-        data,
+        encoded,
+        part,
     })
 }
 

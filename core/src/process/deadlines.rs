@@ -10,6 +10,8 @@ use crate::consumer::control::{Control, Mode, give_way};
 use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::status::{ConsumerState, Progress};
+use crate::event::codec::Codec;
+use crate::event::encoded::EncodedRef;
 use crate::place::Position;
 use crate::store::StoreError;
 use crate::store::{ReadEntries, Store as _};
@@ -242,9 +244,12 @@ impl<P: ProcessManager> Steps<P> {
         notes::remove(&self.work, unit, key).await?;
         let input = Input {
             to: Kind::Deadline,
-            name: deadline.name.as_deref().unwrap_or(name),
-            version: deadline.version,
-            data: deadline.data.as_bytes(),
+            encoded: EncodedRef {
+                name: deadline.name.as_deref().unwrap_or(name),
+                schema_version: deadline.schema_version,
+                codec: Codec::JSON,
+                payload: deadline.payload.as_bytes(),
+            },
             command: None,
             correlation_id: deadline.correlation_id.and_then(|id| id.parse().ok()),
             cause: deadline.causation_id.parse().ok(),

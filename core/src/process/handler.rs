@@ -4,7 +4,7 @@ use super::notes::{Open, Process};
 use super::record::Kind;
 use super::replies::id_of;
 use super::step::{EVENTS, Input, Steps};
-use super::{ProcessManager, Processes};
+use super::{Concerned, ProcessManager, Processes};
 use crate::consumer::StartFrom;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
@@ -12,6 +12,7 @@ use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::consumer::{HandlerError, ProjectError};
+use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::inbox::{InboxKeys, parked_messages};
 use crate::limits::LimitError;
@@ -36,7 +37,7 @@ impl<P: ProcessManager> Reacting<P> {
     pub(crate) fn new(steps: Arc<Steps<P>>, processes: &Processes<P>) -> Self {
         Reacting {
             steps,
-            query: Query::named(P::EVENTS.iter().map(|event| event.name)),
+            query: Query::named(with_sources(P::EVENTS).iter().map(|event| event.name)),
             start: processes.start,
             options: processes.options.clone(),
         }
@@ -70,7 +71,7 @@ impl<P: ProcessManager> Handler for Reacting<P> {
     }
 
     fn covers(&self) -> Covered {
-        let events = P::EVENTS.iter();
+        let events = with_sources(P::EVENTS).into_iter();
         covered(&self.query, events.map(|event| (event.name, event.version)))
     }
 
@@ -79,21 +80,22 @@ impl<P: ProcessManager> Handler for Reacting<P> {
         event: &RecordedEventRef<'_>,
         call: Call<'_, UnitOfWork>,
     ) -> Result<(), ProjectError> {
-        let Some(id) = P::process_of(event)? else {
-            return Ok(());
-        };
-        let input = Input {
-            to: Kind::Event,
-            name: event.name,
-            version: event.schema_version,
-            data: event.payload,
-            command: None,
-            correlation_id: event.correlation_id.or(Some(event.id)),
-            cause: Some(event.id),
-        };
-        let id = id.to_string();
-        let taken = self.steps.take(call.transaction, &id, input).await;
-        taken.map_err(ProjectError::Handler)
+        for Concerned { id, rewritten } in P::processes_of(event)? {
+            let input = Input {
+                to: Kind::Event,
+                encoded: match &rewritten {
+                    Some(rewritten) => rewritten.view(),
+                    None => event.encoded(),
+                },
+                command: None,
+                correlation_id: event.correlation_id.or(Some(event.id)),
+                cause: Some(event.id),
+            };
+            let id = id.to_string();
+            let taken = self.steps.take(call.transaction, &id, input).await;
+            taken.map_err(ProjectError::Handler)?;
+        }
+        Ok(())
     }
 
     fn wait_after(

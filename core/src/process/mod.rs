@@ -11,8 +11,8 @@ mod replies;
 mod step;
 
 pub(crate) use deadlines::watch;
+pub use definition::{Concerned, ProcessInput, ReactsTo, Schedules, Sends};
 pub(crate) use definition::{Expire, ProcessManager, Resolve};
-pub use definition::{Payload, ProcessInput, ReactsTo, Schedules, Sends};
 pub(crate) use handler::{ProcessBook, Reacting};
 pub use notes::Process;
 pub(crate) use options::Processes;

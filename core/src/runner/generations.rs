@@ -7,6 +7,7 @@ use crate::consumer::coverage;
 use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
 use crate::consumer::track::Trouble;
+use crate::event::reading::with_sources;
 use crate::notes::NoteStore;
 use crate::place::{LogId, Position};
 use crate::projection::Projection;
@@ -272,8 +273,8 @@ fn forms<P: Projection>() -> BTreeMap<String, String> {
 }
 
 fn event_names<P: Projection>() -> BTreeSet<String> {
-    P::EVENTS
-        .iter()
+    with_sources(P::EVENTS)
+        .into_iter()
         .map(|event| event.name.to_owned())
         .collect()
 }

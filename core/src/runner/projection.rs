@@ -14,6 +14,7 @@ use crate::consumer::status::{ConsumerState, Progress};
 use crate::consumer::supervise::{NEVER, Setbacks, failed, run_track};
 use crate::consumer::track::{Ended, Surroundings, Track};
 use crate::event::metadata::EventId;
+use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore;
 use crate::projection::ViewStore;
@@ -86,7 +87,7 @@ impl<P: Projection> Handler for Projected<P> {
     }
 
     fn covers(&self) -> Covered {
-        let events = P::EVENTS.iter();
+        let events = with_sources(P::EVENTS).into_iter();
         covered(&self.query, events.map(|event| (event.name, event.version)))
     }
 

@@ -5,11 +5,9 @@
 
 use super::given::difference::merge;
 use crate::command::{CommandSent, Refused, RemoteCommand};
-use crate::event::Event;
-use crate::event::codec;
-use crate::event::codec::ReadBack;
 use crate::event::metadata::EventId;
 use crate::event::record::{NewEvent, RecordedEvent};
+use crate::event::{Encoded, Event};
 use crate::place::{LogId, Position, Version};
 use crate::process::{
     Expire, Instance, Kind, Outgoing, ProcessManager, ProcessReacted, Reactions, Resolve,
@@ -101,7 +99,7 @@ pub struct GivenProcess<P> {
     id: Option<String>,
     instance: Instance<P>,
     /// The deadlines that are set, by name.
-    deadlines: BTreeMap<&'static str, Outgoing>,
+    deadlines: BTreeMap<String, Outgoing>,
     history: Vec<Past>,
 }
 
@@ -129,8 +127,8 @@ impl<P: ProcessManager> GivenProcess<P> {
     #[allow(clippy::needless_pass_by_value)] // `.event(OrderPlaced { order: 7 })` reads as it should.
     pub fn event_of<E: Event>(mut self, stream: &str, event: E) -> Reacted<P> {
         let recorded = recorded(stream, sound(NewEvent::encode(&event)));
-        let id = sound(P::process_of(&recorded.view()));
-        let Some(id) = id.map(|id| id.to_string()) else {
+        let processes = sound(P::processes_of(&recorded.view()));
+        let Some(id) = processes.first().map(|process| process.id.to_string()) else {
             panic!("event \"{}\" belongs to no process", E::NAME);
         };
         let known = self.id.get_or_insert_with(|| id.clone());
@@ -140,7 +138,7 @@ impl<P: ProcessManager> GivenProcess<P> {
                 E::NAME
             );
         }
-        let reacted = ProcessReacted::to(Kind::Event, E::NAME, E::VERSION, &recorded.payload);
+        let reacted = ProcessReacted::to(Kind::Event, &recorded.view().encoded());
         self.react(sound(reacted))
     }
 
@@ -155,9 +153,8 @@ impl<P: ProcessManager> GivenProcess<P> {
         P: Resolve<C>,
     {
         let command = self.waiting::<C>();
-        let data = sound(codec::encode(&reply, ReadBack::Yes));
-        let (name, version) = (C::Reply::NAME, C::Reply::VERSION);
-        let reacted = sound(ProcessReacted::to(Kind::Reply, name, version, &data));
+        let reply = sound(Encoded::of(&reply));
+        let reacted = sound(ProcessReacted::to(Kind::Reply, &reply.view()));
         self.react(ProcessReacted {
             command: Some(command),
             ..reacted
@@ -174,9 +171,8 @@ impl<P: ProcessManager> GivenProcess<P> {
         P: Resolve<C>,
     {
         let command = self.waiting::<C>();
-        let data = sound(codec::encode(&Refused::new(reason), ReadBack::Yes));
-        let (name, version) = (Refused::NAME, Refused::VERSION);
-        let reacted = sound(ProcessReacted::to(Kind::Refusal, name, version, &data));
+        let refused = sound(Encoded::of(&Refused::new(reason)));
+        let reacted = sound(ProcessReacted::to(Kind::Refusal, &refused.view()));
         self.react(ProcessReacted {
             command: Some(command),
             ..reacted
@@ -196,8 +192,7 @@ impl<P: ProcessManager> GivenProcess<P> {
             let set: Vec<_> = self.deadlines.keys().collect();
             panic!("deadline \"{}\" is not set; set are {set:?}", D::NAME);
         };
-        let (version, data) = (deadline.schema_version, &deadline.data);
-        let reacted = ProcessReacted::to(Kind::Deadline, D::NAME, version, data);
+        let reacted = ProcessReacted::to(Kind::Deadline, &deadline.encoded.view());
         self.react(sound(reacted))
     }
 
@@ -244,8 +239,11 @@ impl<P: ProcessManager> GivenProcess<P> {
                 Step::Send(command) => sent.push((EventId::new(), sound(sent_by::<P>(command)))),
                 Step::Remind { deadline, .. } => {
                     // The time is of no matter here.
-                    reacted.deadlines.insert(deadline.name.to_owned(), 0);
-                    self.deadlines.insert(deadline.name, deadline);
+                    reacted
+                        .deadlines
+                        .insert(deadline.encoded.name.to_string(), 0);
+                    self.deadlines
+                        .insert(deadline.encoded.name.to_string(), deadline);
                 }
                 Step::Cancel(name) => {
                     reacted.cancelled.push(name.to_owned());
@@ -374,12 +372,15 @@ fn lines(steps: &[Step]) -> Vec<String> {
         Step::Send(command) => {
             let key = command.key.as_ref();
             let key = key.map_or_else(String::new, |key| format!(" under key \"{key}\""));
-            let (name, service) = (command.name, command.service);
-            format!("send {name} to {service}{key}: {}", json(&command.data))
+            let (name, service) = (&command.encoded.name, command.service);
+            format!(
+                "send {name} to {service}{key}: {}",
+                json(&command.encoded.payload)
+            )
         }
         Step::Remind { deadline, after } => {
-            let data = json(&deadline.data);
-            format!("remind in {after:?} of {}: {data}", deadline.name)
+            let data = json(&deadline.encoded.payload);
+            format!("remind in {after:?} of {}: {data}", deadline.encoded.name)
         }
         Step::Cancel(name) => format!("cancel {name}"),
         Step::Complete => "complete".to_owned(),
