@@ -1,6 +1,7 @@
 //! Messages as CloudEvents: every field survives, what others write is read, and what is no message says why.
 
 use midgard::bus::{ForeignMessage, Message, Purpose, Topic};
+use midgard::event::Encoded;
 use midgard::{EventId, Position, Timestamp};
 use serde_json::{Value, json};
 
@@ -9,9 +10,7 @@ fn full(purpose: Purpose) -> Message {
     let mut message = Message::new(
         purpose,
         "orders",
-        "order.placed",
-        3,
-        br#"{"order":7}"#.to_vec(),
+        Encoded::json("order.placed", 3, br#"{"order":7}"#.to_vec()),
     );
     message = message
         .with_subject("order-7")
@@ -44,7 +43,7 @@ fn reply() -> Purpose {
 fn again(message: &Message) -> Message {
     let attributes = Vec::from_iter(message.attributes());
     let pairs = attributes.iter().map(|(name, value)| (*name, &**value));
-    Message::from_attributes(pairs, message.data.clone()).unwrap()
+    Message::from_attributes(pairs, message.payload.clone()).unwrap()
 }
 
 fn read(attributes: &[(&str, &str)]) -> Result<Message, ForeignMessage> {
@@ -205,7 +204,7 @@ fn example_of_the_specification_is_refused_for_its_payload() {
         foreign.reason,
         "its payload is text/xml, and this program reads application/json"
     );
-    assert_eq!(foreign.data, example, "the whole text is its payload");
+    assert_eq!(foreign.payload, example, "the whole text is its payload");
 }
 
 /// An example of the JSON format of CloudEvents 1.0.2 with a payload in JSON.
@@ -237,7 +236,7 @@ fn example_of_the_format_is_read() {
     );
     assert_eq!((message.subject, &*message.key), (None, "C234-1234-1234"));
     assert_eq!(message.schema_version, 1);
-    let data: Value = serde_json::from_slice(&message.data).unwrap();
+    let data: Value = serde_json::from_slice(&message.payload).unwrap();
     assert_eq!(
         data,
         json!({"appinfoA": "abc", "appinfoB": 123, "appinfoC": true})
@@ -247,16 +246,16 @@ fn example_of_the_format_is_read() {
 #[test]
 fn event_without_data_is_read() {
     let json = br#"{"specversion":"1.0","id":"1","source":"s","type":"t"}"#;
-    assert_eq!(Message::from_json(json).unwrap().data, b"");
+    assert_eq!(Message::from_json(json).unwrap().payload, b"");
 }
 
 #[test]
 fn event_with_data_in_base64_is_read() {
     let json = br#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"eyJvcmRlciI6N30="}"#;
-    assert_eq!(Message::from_json(json).unwrap().data, br#"{"order":7}"#);
+    assert_eq!(Message::from_json(json).unwrap().payload, br#"{"order":7}"#);
     let json =
         br#"{"specversion":"1.0","id":"1","source":"s","type":"t","data":7,"data_base64":null}"#;
-    assert_eq!(Message::from_json(json).unwrap().data, b"7");
+    assert_eq!(Message::from_json(json).unwrap().payload, b"7");
 }
 
 #[test]
@@ -498,7 +497,7 @@ fn json_that_is_no_message_says_why() {
             "{text}: {}",
             foreign.reason
         );
-        assert_eq!(foreign.data, json, "{text}");
+        assert_eq!(foreign.payload, json, "{text}");
         assert_eq!(
             foreign.to_string(),
             format!("it is no message: {}", foreign.reason)
@@ -514,7 +513,7 @@ fn foreign_message_has_all_that_was_given() {
         Vec::from_iter(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
     attributes.sort();
     assert_eq!(
-        (foreign.attributes, foreign.data),
+        (foreign.attributes, foreign.payload),
         (attributes, b"hello".to_vec())
     );
 }

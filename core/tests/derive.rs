@@ -85,7 +85,9 @@ fn created() -> Created {
 }
 
 fn from_json<S: EventSet>(name: &str, version: u32, data: serde_json::Value) -> Result<S, String> {
-    S::deserialize_payload(name, version, data).map_err(|error| error.to_string())
+    let context = UpcastContext::without_record(name, version);
+    let decoded = S::deserialize_payload(&context, data).map_err(|error| error.to_string())?;
+    decoded.one().map_err(|error| error.to_string())
 }
 
 #[test]

@@ -6,9 +6,9 @@ mod common;
 use common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
 use futures_util::TryStreamExt;
 use midgard::bus::Topic;
+use midgard::event::{Codec, EncodedRef};
 use midgard::event::{NewEvent, RecordedEvent, RecordedEventRef};
 use midgard::outbox::Publish;
-use midgard::process::Payload;
 use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{
     Done, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, ProcessManager,
@@ -167,13 +167,14 @@ impl From<ReserveCreditV2> for ReserveCredit {
 
 #[test]
 fn a_command_is_read_in_each_of_its_versions() {
-    let read = |schema_version, data: &str| {
-        let payload = Payload {
+    let read = |schema_version, payload: &str| {
+        let encoded = EncodedRef {
             name: ReserveCredit::NAME,
             schema_version,
-            data: data.as_bytes(),
+            codec: Codec::JSON,
+            payload: payload.as_bytes(),
         };
-        let read = payload.read_command::<ReserveCredit>();
+        let read = midgard::command::read_command::<ReserveCredit>(&encoded);
         read.map(|command| (command.customer.0, command.cents))
             .map_err(|error| error.to_string())
     };

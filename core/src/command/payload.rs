@@ -19,11 +19,25 @@ pub(crate) fn encode_command<C: RemoteCommand>(command: &C) -> Result<Encoded, E
     codec::encode_as::<AsCommand, C>(command, ReadBack::Yes)
 }
 
-/// Reads the payload of a command, upcasting old versions.
+/// Reads the payload of a command, upcasting old versions. Its name is not looked at.
+///
+/// ```
+/// use midgard::RemoteCommand;
+/// use midgard::command::read_command;
+/// use midgard::event::Encoded;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+/// #[remote_command(name = "shop.close", service = "shop")]
+/// struct CloseShop { hour: u32 }
+///
+/// let encoded = Encoded::json(CloseShop::NAME, 1, br#"{"hour":20}"#.to_vec());
+/// assert_eq!(read_command::<CloseShop>(&encoded.view()).unwrap().hour, 20);
+/// ```
 ///
 /// # Errors
 /// [`DecodeReason`] says what is wrong with it.
-pub(crate) fn read_command<C: RemoteCommand>(encoded: &EncodedRef<'_>) -> Result<C, DecodeReason> {
+pub fn read_command<C: RemoteCommand>(encoded: &EncodedRef<'_>) -> Result<C, DecodeReason> {
     if let Some(reason) = codec::unknown_version(C::VERSION, encoded) {
         return Err(reason);
     }

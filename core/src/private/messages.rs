@@ -218,11 +218,6 @@ pub fn answer<R: Event>(
     written.map_err(|error| InboxError::Handler(error.into()))
 }
 
-/// Reads a command that a process manager has sent.
-pub fn read_sent<C: RemoteCommand>(command: &EncodedRef<'_>) -> Result<C, DecodeReason> {
-    payload::read_command(command)
-}
-
 /// Reads the reply to a command. One of another name was not meant for it.
 pub fn read_reply<C: RemoteCommand>(reply: &EncodedRef<'_>) -> Result<C::Reply, DecodeReason> {
     C::__read_reply(reply)

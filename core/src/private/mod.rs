@@ -41,7 +41,7 @@ pub use event::{
 pub use messages::{
     CommandFor, CommandPayload, KeyValue, NamedOnce, NoCommand, NoDeadline, NoOtherCommand,
     NoOtherDeadline, OlderReply, OneCommand, answer, distinct_texts, is_command, read_command,
-    read_message, read_reply, read_sent, topics, unreadable_message,
+    read_message, read_reply, topics, unreadable_message,
 };
 pub use tagged::{deserialize_tagged, serialize_tagged};
 pub use tags::{Many, Maybe, One, TagValue};

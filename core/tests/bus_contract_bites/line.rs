@@ -83,7 +83,7 @@ impl<const FAULT: u8> Deliveries for Line<FAULT> {
                         let (location, reason) = ("a model".to_owned(), foreign.reason.clone());
                         return Err(BusError::Unusable { location, reason });
                     }
-                    fault::FORGETS_WHAT_STRANGERS_SAID => foreign.data.clear(),
+                    fault::FORGETS_WHAT_STRANGERS_SAID => foreign.payload.clear(),
                     _ => {}
                 }
             }

@@ -139,7 +139,7 @@ fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream 
         let replied = handled(&resolve, ty, "replied", arguments);
         quote! {
             if __command.name == <#ty as #private::OneCommand>::NAME {
-                let __sent = #private::read_sent::<#ty>(__command)?;
+                let __sent = #krate::command::read_command::<#ty>(__command)?;
                 #replied;
                 #done
             }
@@ -150,7 +150,7 @@ fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream 
         let refused = handled(&resolve, ty, "refused", arguments);
         quote! {
             if __command.name == <#ty as #private::OneCommand>::NAME {
-                let __sent = #private::read_sent::<#ty>(__command)?;
+                let __sent = #krate::command::read_command::<#ty>(__command)?;
                 #refused;
                 #done
             }
