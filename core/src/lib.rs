@@ -243,7 +243,7 @@
 //! of a text or a tuple.
 //!
 //! A [snapshot](Views::snapshot) shows several views as they were at one moment, and tells
-//! [up to where](ViewSnapshot::position_of) the log shows in them. [`Select`] has filters, limits,
+//! [up to where](view::ViewSnapshot::position_of) the log shows in them. [`Select`] has filters, limits,
 //! and pages that go on from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, tells the
 //! event's stream and metadata, and does things [after the commit](Context::after_commit).
 //!
@@ -292,7 +292,7 @@
 //! ```
 //!
 //! [`MidgardHandle::ready`] and [`ended`](MidgardHandle::ended) wait for the beginning and the end of all of it. When `run` fails
-//! at once, is dropped or aborted, each [status](ConsumerState) says so, and who waits for a consumer is told.
+//! at once, is dropped or aborted, each [status](consumer::ConsumerState) says so, and who waits for a consumer is told.
 //!
 //! One future runs all consumers, by turns: a handler that blocks its thread holds up the others.
 //! [`Midgard::spawner`] makes a task of each, on the runtime of the program, as in
@@ -300,8 +300,8 @@
 //!
 //! # When handlers fail
 //!
-//! A [`FailurePolicy`] retries with growing waits. Then it [stops](FailurePolicy::then_stop) before the event,
-//! which is the default, [skips](FailurePolicy::then_skip) it, or [parks](FailurePolicy::then_park) it: the event
+//! A [`FailurePolicy`] retries with growing waits. Then it [stops](consumer::FailurePolicy::then_stop) before the event,
+//! which is the default, [skips](consumer::FailurePolicy::then_skip) it, or [parks](consumer::FailurePolicy::then_park) it: the event
 //! becomes a [`DeadLetter`], and so do the later events of its sequence (its stream, if you do not say otherwise),
 //! so that they stay in order; other sequences go on. A projection is given its policy, and one for each event,
 //! in [`ConsumerOptions`], with [`Midgard::project_with`]. A consumer that has stopped goes on after
@@ -311,7 +311,7 @@
 //! [in pages](MidgardHandle::dead_letters_page),
 //! [`retry`](MidgardHandle::retry) and [`retry_all`](MidgardHandle::retry_all) hand them over again, in their newest versions, and
 //! [`evict`](MidgardHandle::evict) gives one up. A panic of a handler is a failure like any other, and so is one that takes
-//! longer than the [limit](ConsumerOptions::handler_timeout) that it is given. Without a limit, [`Status::handling`] says at what
+//! longer than the [limit](consumer::ConsumerOptions::handler_timeout) that it is given. Without a limit, [`Status::handling`] says at what
 //! it is, and since when; what is not done [in time](Midgard::stop_within) when a program is stopped, is dropped.
 //! [`Status`] and `tracing` tell of all of it.
 //!
@@ -452,11 +452,11 @@
 //!
 //! [`Repository::load_at`] and [`Repository::load_as_of`] load an aggregate as it was.
 //! [`Repository::save`] appends events under an explicit expected version, and [`Repository::commit`]
-//! what was [decided](Loaded::decide) on a loaded aggregate; neither is tried again.
+//! what was [decided](repository::Loaded::decide) on a loaded aggregate; neither is tried again.
 //! [`Repository::execute_with`] records [`Metadata`] with the events: what led to them, and headers.
 //!
 //! A store that lost its connection in the middle of an append says
-//! [`OutcomeUnknown`](StoreError::OutcomeUnknown). Load the aggregate again to see whether it is there; its
+//! [`OutcomeUnknown`](store::StoreError::OutcomeUnknown). Load the aggregate again to see whether it is there; its
 //! version tells.
 //!
 //! # Tests
@@ -467,6 +467,18 @@
 //! # Async, of no runtime
 //!
 //! Futures here need no runtime: [`block_on`] runs them, and so does any executor.
+//!
+//! [`Query`]: store::Query
+//! [`EventStream::follow`]: store::EventStream::follow
+//! [`Select`]: view::Select
+//! [`Cursor`]: view::Cursor
+//! [`Live`]: view::Live
+//! [`ViewStore`]: projection::ViewStore
+//! [`FailurePolicy`]: consumer::FailurePolicy
+//! [`DeadLetter`]: consumer::DeadLetter
+//! [`ConsumerOptions`]: consumer::ConsumerOptions
+//! [`Status`]: consumer::Status
+//! [`Status::handling`]: consumer::Status::handling
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -5,7 +5,7 @@
 //! are buses over a broker; [`InProcessBus`] is one for services of one process. [`DynBus`] is any of them behind one
 //! type.
 //!
-//! Programs seldom call these: an [outbox](crate::outbox::Outbox) publishes what the log says, and an [inbox](crate::inbox::Inbox)
+//! Programs seldom call these: an [outbox](crate::Outbox) publishes what the log says, and an [inbox](crate::Inbox)
 //! hands over what is received. The [guide](crate#between-services) shows both.
 //!
 //! # What every bus promises

@@ -35,7 +35,7 @@ pub(crate) fn is_client(reply_to: &str) -> bool {
 /// may ask at once.
 ///
 /// A command is published at once, and is not in any log: when the program ends before the bus has confirmed it, it may
-/// be lost. A [`ProcessManager`](crate::process::ProcessManager) sends commands that cannot be lost.
+/// be lost. A [`ProcessManager`](crate::ProcessManager) sends commands that cannot be lost.
 ///
 /// While someone waits for an answer, the client has one temporary queue, for all who wait. Nothing runs in the
 /// background: whoever waits receives for all. So poll what asks until it is done, or drop it: while it is kept and not

@@ -8,8 +8,8 @@ use std::fmt;
 
 /// A command that one service sends to another, over a bus.
 ///
-/// Implement it with the derive of the same name. The service that it is for has an [`Inbox`](crate::inbox::Inbox) with
-/// a [`Handle`](crate::inbox::Handle) of it, and answers with its reply, or refuses.
+/// Implement it with the derive of the same name. The service that it is for has an [`Inbox`](crate::Inbox) with
+/// a [`Handle`](crate::Handle) of it, and answers with its reply, or refuses.
 ///
 /// ```
 /// use midgard::{Event, RemoteCommand};

@@ -8,7 +8,7 @@ use std::fmt;
 /// An event that was parked: by its own failure, or as it follows one that failed in its sequence.
 ///
 /// It stays in the log; what is parked is that it waits. Its handler gets it when its sequence is
-/// [retried](crate::runner::MidgardHandle::retry), in the newest version that the program knows by then. One that is here only
+/// [retried](crate::MidgardHandle::retry), in the newest version that the program knows by then. One that is here only
 /// because the program did not know it, by its name or its version, is handed over by itself once a release runs that does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

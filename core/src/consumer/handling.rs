@@ -31,7 +31,7 @@ pub enum HandlingStage {
     Handler,
     /// What was handled is committed; by an outbox, it is published.
     Commit,
-    /// What the handler asked for [after the commit](crate::projection::Context::after_commit) is done.
+    /// What the handler asked for [after the commit](crate::Context::after_commit) is done.
     AfterCommit,
 }
 

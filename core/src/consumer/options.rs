@@ -123,7 +123,7 @@ impl ConsumerOptions {
         self.sequence.is_some()
     }
 
-    /// For how long a handler may be at one event, and what it does [after the commit](crate::projection::Context::after_commit) at one
+    /// For how long a handler may be at one event, and what it does [after the commit](crate::Context::after_commit) at one
     /// thing. Without it, as long as they like; [`Status::handling`](crate::consumer::Status::handling) says since when.
     ///
     /// A handler that takes longer is dropped where it waits, and has failed, so that its [policy](Self::on_failure) says what is

@@ -132,7 +132,7 @@ impl fmt::Display for ConsumerKind {
 pub enum ConsumerState {
     /// It was not started here yet.
     Waiting,
-    /// It was to be run, and was not: [`run`](crate::runner::Midgard::run) failed at once, as [`LastError`] says, or its future was
+    /// It was to be run, and was not: [`run`](crate::Midgard::run) failed at once, as [`LastError`] says, or its future was
     /// dropped before.
     NeverRun,
     /// Other workers own all partitions; this one takes over when one of them is gone.
@@ -149,7 +149,7 @@ pub enum ConsumerState {
     Failed,
     /// It has come to its end: it was stopped, or drained.
     Stopped,
-    /// The future of [`run`](crate::runner::Midgard::run) was dropped, or its task aborted, while it was at work: it does nothing any
+    /// The future of [`run`](crate::Midgard::run) was dropped, or its task aborted, while it was at work: it does nothing any
     /// more.
     Dropped,
 }

@@ -53,7 +53,7 @@ impl NewEvent {
 
     /// Writes an event of a program's own types; its tags are collected.
     ///
-    /// What is written is read back, as [`Repository`](crate::repository::Repository#what-is-written-is-read-back) says.
+    /// What is written is read back, as [`Repository`](crate::Repository#what-is-written-is-read-back) says.
     ///
     /// # Errors
     /// [`EncodeError`] when the event cannot be written as JSON, or would not come back as it is.

@@ -15,7 +15,7 @@ use std::fmt::{self, Display};
 /// the message.
 ///
 /// Nothing of it is stored before the handler has returned; if it fails, nothing is. Work elsewhere, such as a mail,
-/// belongs in a [subscription](crate::subscription::Subscription) to what was stored.
+/// belongs in a [subscription](crate::Subscription) to what was stored.
 pub struct MessageContext<'a> {
     message: &'a Message,
     metadata: Metadata,
@@ -51,7 +51,7 @@ impl<'a> MessageContext<'a> {
     /// handled; they carry its correlation on. Returns the state after it.
     ///
     /// # Errors
-    /// A command that is rejected is [`Refused`](crate::command::Refused), with the text of its error; else, when the aggregate
+    /// A command that is rejected is [`Refused`](crate::Refused), with the text of its error; else, when the aggregate
     /// cannot be loaded.
     pub async fn execute<A, C>(&mut self, id: &A::Id, command: &C) -> Result<&A, HandlerError>
     where

@@ -86,8 +86,8 @@ pub trait Subscribe<E>: Receives<E> {
 
 /// What an inbox does with one command.
 ///
-/// An answer, or a [`Refused`](crate::command::Refused), is told to who has sent it: it leaves by the
-/// [outbox](crate::outbox::Outbox) of this service, which names no event for that. Any other error is a failure, which is
+/// An answer, or a [`Refused`](crate::Refused), is told to who has sent it: it leaves by the
+/// [outbox](crate::Outbox) of this service, which names no event for that. Any other error is a failure, which is
 /// tried again, and parked at last.
 #[diagnostic::on_unimplemented(
     message = "inbox `{Self}` has no handler for command `{C}`",

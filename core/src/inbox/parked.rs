@@ -39,8 +39,8 @@ impl fmt::Display for ParkedCause {
 /// A message that was parked: it could not be read, or its handler failed, or it follows one that failed, of the same
 /// source and with the same key.
 ///
-/// It is kept in the store of the service until someone [retries](crate::runner::MidgardHandle::retry_message) or
-/// [evicts](crate::runner::MidgardHandle::evict_message) it, or, if it could not be read, until a release handles it that can.
+/// It is kept in the store of the service until someone [retries](crate::MidgardHandle::retry_message) or
+/// [evicts](crate::MidgardHandle::evict_message) it, or, if it could not be read, until a release handles it that can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParkedMessage {

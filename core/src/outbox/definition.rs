@@ -88,15 +88,15 @@ pub trait Publish: Event {
 /// a [dead letter](crate::consumer::DeadLetter), with the later ones of its key to the same service (of its process, where it has no key),
 /// and all others leave. It comes back by itself: every five seconds at last it is looked whether somebody asks for its topic by now.
 /// A reply is tried for a minute, as anyone who sends a command may have made up where the answer goes, and then waits for
-/// [`retry`](crate::runner::MidgardHandle::retry). [`evict`](crate::runner::MidgardHandle::evict) gives up what is not to leave any more; what followed that comes back, too. The reply to a
-/// [`CommandClient`](crate::command::CommandClient) that is gone is passed over. The [status](crate::consumer::Status) says how many are parked, and names
+/// [`retry`](crate::MidgardHandle::retry). [`evict`](crate::MidgardHandle::evict) gives up what is not to leave any more; what followed that comes back, too. The reply to a
+/// [`CommandClient`](crate::CommandClient) that is gone is passed over. The [status](crate::consumer::Status) says how many are parked, and names
 /// the last topic.
 ///
 /// Old and new releases may run at once: one that publishes fewer events, or reads fewer versions of one, stands by, as its
 /// status says, so that it passes over nothing that others publish. See [`ConsumerOptions::drops`].
 ///
-/// [Stopped](crate::runner::MidgardHandle::stop), it no longer waits for the bus: what is not confirmed by then is published again when
-/// it is run the next time. [Drained](crate::runner::MidgardHandle::drain), it publishes what the log has now, or fails, after
+/// [Stopped](crate::MidgardHandle::stop), it no longer waits for the bus: what is not confirmed by then is published again when
+/// it is run the next time. [Drained](crate::MidgardHandle::drain), it publishes what the log has now, or fails, after
 /// a few tries, when the bus does not take it.
 #[must_use = "pass it to `Midgard::outbox`"]
 pub struct Outbox {
@@ -197,7 +197,7 @@ impl Outbox {
     ///
     /// The name is part of what is stored: under another one it is a new outbox, which is to say [where it begins](Self::from).
     ///
-    /// Commands and replies leave with the first that is added to a [`Midgard`](crate::runner::Midgard), and only with it: so it is to be the
+    /// Commands and replies leave with the first that is added to a [`Midgard`](crate::Midgard), and only with it: so it is to be the
     /// one whose bus they go over. Their checkpoint is one for the whole store, whatever the name: an outbox that carries them goes on
     /// where the one before it was. Of those that carry them, in whichever program, one is at work at a time, and the others stand
     /// by; let an outbox of another program carry [only events](Self::events_only). Where several publish the same event to one bus
@@ -211,7 +211,7 @@ impl Outbox {
     /// matter. Commands and replies go on where they are in any case.
     ///
     /// On a store that another program's outbox was run on, a new one is to say it: it may well be the same under another
-    /// name, and would publish all of history once more. It [fails](crate::consumer::ended::RunError::NewOutbox) else.
+    /// name, and would publish all of history once more. It [fails](crate::consumer::RunError::NewOutbox) else.
     pub const fn from(mut self, start: StartFrom) -> Self {
         self.start = Some(start);
         self
@@ -244,7 +244,9 @@ impl Outbox {
                     key: None,
                     encoded: Encoded {
                         name: Cow::Borrowed(E::NAME),
-                        ..event.encoded().to_owned()
+                        schema_version: event.schema_version,
+                        codec: event.codec,
+                        payload: event.payload.to_vec(),
                     },
                     part: None,
                 });

@@ -20,7 +20,7 @@ use std::str::FromStr;
 /// react to, and on nothing else. `Default` is the state before the first event.
 ///
 /// That it has reacted, what it sends, and the deadlines that it sets are committed in one step. Commands leave the log by the
-/// [outbox](crate::outbox::Outbox), and have their effect once, as the [inbox](crate::inbox::Inbox) that handles them knows them again.
+/// [outbox](crate::Outbox), and have their effect once, as the [inbox](crate::Inbox) that handles them knows them again.
 /// It survives a kill at any moment.
 ///
 /// # What comes when
@@ -32,7 +32,7 @@ use std::str::FromStr;
 /// Conflicts with others who decide on the same aggregates are no failures: what they have decided is seen when it
 /// reacts again. A reaction that fails is tried again and then parked, with the later events of its process; answers and
 /// deadlines still reach it. A deadline whose reaction fails is tried again until it does not.
-/// [`MidgardHandle::stuck_processes`](crate::runner::MidgardHandle::stuck_processes) lists what needs someone to look at it.
+/// [`MidgardHandle::stuck_processes`](crate::MidgardHandle::stuck_processes) lists what needs someone to look at it.
 ///
 /// # In the next release
 ///

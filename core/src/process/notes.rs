@@ -95,7 +95,7 @@ pub struct Process {
     /// Its next deadline.
     pub deadline: Option<Timestamp>,
     /// Whether events of it or answers to it are parked: its reaction to one has failed. What is parked is handed to it
-    /// again by [`retry`](crate::runner::MidgardHandle::retry) and [`retry_message`](crate::runner::MidgardHandle::retry_message).
+    /// again by [`retry`](crate::MidgardHandle::retry) and [`retry_message`](crate::MidgardHandle::retry_message).
     pub is_parked: bool,
 }
 

@@ -43,7 +43,7 @@ impl<P: ProcessManager> Processes<P> {
     }
 
     /// The bus over which answers come to the commands that they send. The commands leave by the
-    /// [outbox](crate::outbox::Outbox).
+    /// [outbox](crate::Outbox).
     pub fn replies_from(mut self, bus: impl Subscriber) -> Self {
         let bus = Arc::new(bus);
         let declared = bus.clone();
@@ -56,7 +56,7 @@ impl<P: ProcessManager> Processes<P> {
     /// matter.
     ///
     /// Events before are not known to them. When later events of what began before belong to a process, as
-    /// [`React::process`](super::React::process) has it, that process begins in the middle.
+    /// [`React::process`](crate::React::process) has it, that process begins in the middle.
     pub const fn from(mut self, start: StartFrom) -> Self {
         self.start = start;
         self

@@ -24,7 +24,7 @@ impl<'a, P: Projection> Context<'a, P> {
 
     /// Whether an earlier generation of this projection has handled the event already: the views are
     /// being built anew, and what was done beside them must not be done again. Always so in a
-    /// [`Live`](super::Live).
+    /// [`Live`](crate::view::Live).
     #[must_use]
     pub const fn is_replay(&self) -> bool {
         self.is_replay
@@ -44,7 +44,7 @@ impl<'a, P: Projection> Context<'a, P> {
         }
     }
 
-    /// The number of the generation that is built, from 1: a [`ViewStore`] may have named the tables by
+    /// The number of the generation that is built, from 1: a [`ViewStore`](crate::projection::ViewStore) may have named the tables by
     /// it that the rows are to go to.
     #[must_use]
     pub const fn generation(&self) -> u32 {

@@ -64,7 +64,7 @@ use crate::store::query::Query;
 /// }
 /// ```
 ///
-/// - `events(..)` lists events, or [sets](crate::event::EventSet) of them, each handled by one `Project` for the set.
+/// - `events(..)` lists events, or [sets](crate::EventSet) of them, each handled by one `Project` for the set.
 ///   Only these are read.
 /// - `ignore(..)` lists what is left out on purpose, and `covers(..)` sets of which nothing may be missing: an
 ///   event that is added to an aggregate then does not compile until someone has decided about it.

@@ -4,6 +4,7 @@ pub(crate) mod context;
 pub(crate) mod definition;
 mod store;
 
+pub use crate::consumer::handler::ProjectError;
 pub(crate) use context::Context;
 pub use definition::{Keeps, Projects};
 pub(crate) use definition::{Projection, query_of};

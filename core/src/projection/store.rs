@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// A place for views, with transactions: rows and the projection's checkpoint are committed together.
 ///
-/// [`Views`](crate::view::Views) is one, embedded. Implement it for a database of your own, and handlers write through
+/// [`Views`](crate::Views) is one, embedded. Implement it for a database of your own, and handlers write through
 /// that database's transaction; `examples/src/sql_views/store.rs` does so for SQLite, with `sqlx`:
 ///
 /// ```ignore
@@ -30,7 +30,7 @@ use std::sync::Arc;
 ///
 /// # What an implementation must hold
 ///
-/// [`view_store_contract!`](crate::testing::view_store_contract) tests it.
+/// The crate `midgard-contract` tests it, with `view_store_contract!`.
 ///
 /// - **All or nothing.** Rows and notes of a transaction are committed together, also when the process is killed.
 ///   One that is dropped has changed nothing. A commit that has not made every change is an error, also when the

@@ -60,7 +60,7 @@ const RETRIES: u32 = 3;
 /// [`AppendError::Encode`], and nothing is appended. Such are a float that is not finite, which is written as `null`; a field
 /// that is left out and has no default; a `Some(None)`, which comes back as `None`; a variant of an untagged enum that comes
 /// back as an earlier one; and a field with `#[serde(skip)]` that is not as its default, unless the event's own `Debug`
-/// leaves it out. The message does not say the values, as errors are logged and kept; [`EncodeReason::Changed`](crate::event::codec::EncodeReason::Changed) has them in
+/// leaves it out. The message does not say the values, as errors are logged and kept; [`EncodeReason::Changed`](crate::event::EncodeReason::Changed) has them in
 /// its fields. The order within maps and lists is not compared, as that of a `HashMap` is another each time.
 ///
 /// Writing an event takes several times as long with it: some 0.4 µs more for an event of two fields, 3 µs for one of twenty,
@@ -139,7 +139,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
 
     /// Rebuilds an aggregate as it was at a time: from the events that the store had recorded by then.
     ///
-    /// Times are those of the clock that [recorded](crate::event::record::RecordedEvent::time) the events, and never go back. Where a clock
+    /// Times are those of the clock that [recorded](crate::event::RecordedEvent::time) the events, and never go back. Where a clock
     /// was ahead for a moment, what was recorded since has that time, and is not among what was there before it.
     ///
     /// # Errors

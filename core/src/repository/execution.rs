@@ -7,7 +7,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The future that [`Repository::execute`](crate::repository::Repository::execute) returns: of the aggregate as it is
+/// The future that [`Repository::execute`](crate::Repository::execute) returns: of the aggregate as it is
 /// after the command.
 // A type of its own, rather than an opaque one: of a command for another aggregate the compiler then
 // complains once, not at the call, at its future and at `.await`.

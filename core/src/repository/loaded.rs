@@ -10,7 +10,7 @@ use std::fmt;
 /// An aggregate, where its stream ended when it was read, and what was decided since.
 ///
 /// It can be kept, decided on several times, and committed once, with
-/// [`Repository::commit`](crate::repository::Repository::commit).
+/// [`Repository::commit`](crate::Repository::commit).
 ///
 /// ```standalone_crate
 /// # use midgard::{Aggregate, Apply, Command, Event, Events, MemoryStore, Repository, events};

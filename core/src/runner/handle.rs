@@ -28,11 +28,11 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How often something is asked for when others change what it depends on.
 const TRIES: u32 = 5;
 
-/// Tells how the consumers of a [`Midgard`](crate::runner::Midgard) are doing, waits for them, and stops them. Cheap
+/// Tells how the consumers of a [`Midgard`](crate::Midgard) are doing, waits for them, and stops them. Cheap
 /// to clone.
 ///
 /// Dead letters, rebuilds and waits also work for consumers that run in another process, and before
-/// [`run`](crate::runner::Midgard::run): what is asked for is left in the consumer's notes, for the worker that runs it.
+/// [`run`](crate::Midgard::run): what is asked for is left in the consumer's notes, for the worker that runs it.
 #[derive(Clone)]
 pub struct MidgardHandle {
     log: Arc<dyn Log>,
@@ -82,16 +82,16 @@ impl MidgardHandle {
         Ok(self.find(name)?.progress.status())
     }
 
-    /// Lets every consumer handle what the log has now; then [`Midgard::run`](crate::runner::Midgard::run) returns. An inbox
+    /// Lets every consumer handle what the log has now; then [`Midgard::run`](crate::Midgard::run) returns. An inbox
     /// receives for as long as others of this program read the log, and ends when what it then has in hand is done; what is
     /// left in its queue stays there. Of the deadlines of processes, those are fired that have passed by now.
     pub fn drain(&self) {
         self.control.set(Mode::Drain);
     }
 
-    /// Lets every consumer end with the event that it is at, and an inbox with the messages that its handlers are at; then [`Midgard::run`](crate::runner::Midgard::run)
+    /// Lets every consumer end with the event that it is at, and an inbox with the messages that its handlers are at; then [`Midgard::run`](crate::Midgard::run)
     /// returns. Nothing is lost: they go on from there when they are run again. What has not ended
-    /// [in time](crate::runner::Midgard::stop_within) is dropped.
+    /// [in time](crate::Midgard::stop_within) is dropped.
     pub fn stop(&self) {
         self.control.set(Mode::Stop);
     }
@@ -135,7 +135,7 @@ impl MidgardHandle {
 
     /// Builds the views of a projection anew, from the first event on, beside those that readers see, which
     /// stay up to date meanwhile. Readers switch once the new ones have come as far. What was to happen
-    /// [after commits](crate::projection::Context::after_commit) does not happen again.
+    /// [after commits](crate::Context::after_commit) does not happen again.
     ///
     /// A new version of a projection, or of the definition of its views, is rebuilt without being asked.
     ///

@@ -123,7 +123,7 @@ impl Append {
         self
     }
 
-    /// Changes [entries](crate::store::Store::write_entries) together with the events: all of both or
+    /// Changes [entries](crate::Store::write_entries) together with the events: all of both or
     /// nothing, durable together, and only if every expectation of an entry holds. It replaces what was
     /// given before.
     ///

@@ -27,18 +27,18 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 /// 4. A retry of an append (same event ids, same expected version) gets the first answer, also after
 ///    later appends. It changes no entry again, whatever it expects of entries. A batch of which only a
 ///    part is known is a conflict. `Any` and `Exists` recognise a retry among the last
-///    [`rules::RECENT_EVENTS`] events of the log. Once its stream is tombstoned, a retry is told so.
+///    [`RECENT_EVENTS`](super::rules::RECENT_EVENTS) events of the log. Once its stream is tombstoned, a retry is told so.
 ///
 ///    A retry has the id, the stream, the name, the version, the codec and the payload, byte by byte, of each event
-///    that is stored; tags and [metadata](crate::event::metadata::Metadata) are those of the first time. An event that has only the
+///    that is stored; tags and [metadata](crate::Metadata) are those of the first time. An event that has only the
 ///    id in common with one that is stored is [`AppendError::IdTaken`], and never taken for it. It is found out
-///    wherever a retry would be recognised: with `Any` and `Exists` among the last [`rules::RECENT_EVENTS`] events,
+///    wherever a retry would be recognised: with `Any` and `Exists` among the last [`RECENT_EVENTS`](super::rules::RECENT_EVENTS) events,
 ///    of all streams; with `Exact` and `NoStream` at the versions that the append would have got, in its own stream,
 ///    when that is no more where the append expects it. Elsewhere an `Exact` append looks for no ids: they are unique
-///    as long as [`EventId::new`](crate::event::metadata::EventId::new) makes them. One append has no id twice:
+///    as long as [`EventId::new`](crate::EventId::new) makes them. One append has no id twice:
 ///    [`AppendError::IdRepeated`].
 /// 5. Once a reader has passed a position, no event at or below it ever appears.
-/// 6. An [`AppendCondition`](crate::store::query::AppendCondition) is checked in the same atomic step.
+/// 6. An [`AppendCondition`](crate::store::AppendCondition) is checked in the same atomic step.
 /// 7. Reads go forward or backward from anywhere, in constant memory, while appends go on.
 /// 8. [`Store::events`] with [`EventStream::follow`] catches up and goes on live, without a gap or a repeat.
 /// 9. A stream may be truncated or tombstoned; its versions never restart. Such an end takes a position

@@ -52,7 +52,7 @@ use std::marker::PhantomData;
 ///
 /// - `key = a` or `key = (a, b)` tells one row from another. Rows are in its order.
 /// - `index(a)` makes `by_a`, the rows with a value of the field. Its value may be anything that is a
-///   [`ViewKey`], or [stands for one](KeyOf): a `&str` for a `String`.
+///   [`ViewKey`](crate::ViewKey), or [stands for one](super::KeyOf): a `&str` for a `String`.
 /// - `index(a, ordered)` makes `by_a_range` and `ordered_by_a` as well.
 /// - `index(a, unique)` lets no two rows have one value: the commit of a second one fails. A `None` is no
 ///   value, and any number of rows may have it. So it is with an index of several fields of which one is `None`.
@@ -64,13 +64,13 @@ use std::marker::PhantomData;
 /// row that an event has changed is written and read when its handler is done, and later events see what was read. The
 /// derive refuses fields that serde skips, and an `Option` of an `Option`, as JSON has one `null`. What it cannot know is
 /// looked at for each row: one that cannot be read, as with a float that is not finite, or that would change each
-/// time it is written, fails its event with [`ViewError::Unreadable`] or [`ViewError::NotKept`]. What is written once and
+/// time it is written, fails its event with [`ViewError::Unreadable`](super::ViewError::Unreadable) or [`ViewError::NotKept`](super::ViewError::NotKept). What is written once and
 /// read as something else, as a number that is rounded, is what was read, for live and for rebuilt views.
 ///
 /// Beside the rows is the [definition](ViewDefinition) of their
 /// view: its key, its indexes, and its fields with their types and serde attributes, as they are written.
 /// When a program has another one, the projection builds the view anew. Meanwhile, readers of the release before see the old
-/// rows. Those of the new release get [`ViewError::OtherDefinition`] until the new ones are complete, but for one change: where
+/// rows. Those of the new release get [`ViewError::OtherDefinition`](super::ViewError::OtherDefinition) until the new ones are complete, but for one change: where
 /// fields were only added, each with `#[serde(default)]` or an `Option`, they see the old rows with the defaults in them. The name of the table is the
 /// struct's, as in `order_line` for an `OrderLine`; with `name = ".."` the struct may be renamed
 /// and the rows stay.
@@ -87,7 +87,7 @@ pub trait View: ViewRow {
     const NAME: &'static str;
     /// The indexes, in the order of their numbers.
     const INDEXES: &'static [ViewIndex<Self>];
-    /// What tells one row from another: a [`ViewKey`].
+    /// What tells one row from another: a [`ViewKey`](crate::ViewKey).
     type Key: 'static;
     /// How keys are described and written.
     const KEY: KeyForm<Self::Key>;
@@ -133,7 +133,7 @@ pub struct ViewIndex<V> {
     /// Whether no two rows may have one value. What is `None`, or has a `None` in it, does not count as one.
     pub unique: bool,
     is_optional: bool,
-    /// Describes the form of its values, as [`ViewKey::describe`].
+    /// Describes the form of its values, as [`ViewKey::describe`](crate::ViewKey::describe).
     pub describe: fn(&mut String),
     /// Writes a row's value.
     pub encode: fn(&V, &mut KeyBytes),

@@ -23,7 +23,7 @@ pub enum ViewError {
     OtherDefinition {
         /// The view.
         view: &'static str,
-        /// The [form](super::ViewDefinition::form) of what is stored.
+        /// The [form](crate::projection::ViewDefinition::form) of what is stored.
         stored: String,
         /// The form that this program reads and writes.
         expected: String,

@@ -87,8 +87,8 @@ impl<const FAULT: u8> Deliveries for Line<FAULT> {
                     _ => {}
                 }
             }
-            let (Ok(Message { data, .. }) | Err(ForeignMessage { data, .. })) = &content;
-            let is_large = data.len() >= 1 << 20;
+            let (Ok(Message { payload, .. }) | Err(ForeignMessage { payload, .. })) = &content;
+            let is_large = payload.len() >= 1 << 20;
             let mut settling = Settling::<FAULT> {
                 is_large,
                 server: self.server.clone(),

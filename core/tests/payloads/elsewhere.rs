@@ -4,6 +4,7 @@ use crate::kit::Random;
 use crate::values::Kept;
 use midgard::bus::{Message, Purpose};
 use midgard::event::Encoded;
+use midgard::notes::NoteStore as _;
 use midgard::projection::ViewDefinition;
 use midgard::projection::{Generation, ViewStore as _};
 use midgard::{MemoryStore, RemoteCommand, View, Views, block_on};
@@ -34,7 +35,7 @@ fn rows_come_back() {
     let generation = Generation::new("tests", 1, vec![ViewDefinition::of::<Row>()]);
     let rows = rows();
     block_on(async {
-        let mut transaction = views.begin(&generation).await?;
+        let mut transaction = views.begin_generation(&generation).await?;
         views.prepare(&mut transaction, &generation).await?;
         views.activate(&mut transaction, &generation).await?;
         rows.iter()

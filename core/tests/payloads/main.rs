@@ -1,6 +1,8 @@
 //! What is loaded is what was stored, whatever type a payload has; or it is refused before it is stored.
 
+mod changed;
 mod elsewhere;
+mod errors;
 mod kit;
 mod order;
 mod refused;

@@ -334,7 +334,11 @@ fn answers_of_strangers_are_in_the_way_of_no_process_that_begins_later() {
         let purpose = Purpose::Reply {
             to: "script".to_owned(),
         };
-        let mut message = Message::new(purpose, "clerk", Encoded::json(name, 1, data.into()));
+        let mut message = Message::new(
+            purpose,
+            "clerk",
+            Encoded::json(name.to_owned(), 1, data.into()),
+        );
         message.id = format!("answer-{number}");
         message.key = "script-a".to_owned();
         message.subject = Some(subject.to_owned());

@@ -1,9 +1,9 @@
 //! What the tests share: events, a view, a projection, and a few words.
 
 use midgard::Views;
-use midgard::consumer::ProjectError;
 use midgard::consumer::{FailurePolicy, RunError};
 use midgard::event::{EventDescriptor, NewEvent, RecordedEventRef};
+use midgard::projection::ProjectError;
 use midgard::projection::ViewDefinition;
 use midgard::projection::{Keeps, Projects};
 use midgard::store::{Append, ExpectedVersion};

@@ -7,6 +7,7 @@ use super::kit::{
 use futures_util::lock::{Mutex, OwnedMutexGuard};
 use midgard::Views;
 use midgard::consumer::ConsumerOptions;
+use midgard::notes::NoteStore;
 use midgard::projection::Generation;
 use midgard::projection::ViewDefinition;
 use midgard::projection::ViewStore;
@@ -45,19 +46,19 @@ impl Locking {
     }
 }
 
-impl ViewStore for Locking {
+impl NoteStore for Locking {
     type Transaction = Locked;
     type Error = ViewError;
 
-    async fn begin(&self, generation: &Generation) -> Result<Locked, ViewError> {
+    async fn begin(&self) -> Result<Locked, ViewError> {
         Ok(Locked {
             _lock: self.lock.clone().lock_owned().await,
-            transaction: self.views.begin(generation).await?,
+            transaction: self.views.begin().await?,
         })
     }
 
     async fn get(&self, locked: &mut Locked, key: &str) -> Result<Option<String>, ViewError> {
-        ViewStore::get(&self.views, &mut locked.transaction, key).await
+        NoteStore::get(&self.views, &mut locked.transaction, key).await
     }
 
     async fn put(
@@ -84,6 +85,15 @@ impl ViewStore for Locking {
             return Err(ViewError::Changed { note });
         }
         self.views.commit(locked.transaction).await
+    }
+}
+
+impl ViewStore for Locking {
+    async fn begin_generation(&self, generation: &Generation) -> Result<Locked, ViewError> {
+        Ok(Locked {
+            _lock: self.lock.clone().lock_owned().await,
+            transaction: self.views.begin_generation(generation).await?,
+        })
     }
 
     async fn prepare(&self, locked: &mut Locked, generation: &Generation) -> Result<(), ViewError> {

@@ -2,6 +2,7 @@
 
 use super::memory::Memory;
 use midgard::Views;
+use midgard::notes::NoteStore;
 use midgard::projection::Generation;
 use midgard::projection::ViewDefinition;
 use midgard::projection::ViewStore;
@@ -91,12 +92,12 @@ impl<const FAULT: u8> ViewFixture for Broken<FAULT> {
 }
 
 async fn begin(views: &Views) -> Result<ViewTransaction, ViewError> {
-    views.begin(&Generation::new("", 0, Vec::new())).await
+    views.begin().await
 }
 
 /// Reads a note, of which nobody takes notice.
 async fn peek(views: &Views, key: &str) -> Result<Option<String>, ViewError> {
-    ViewStore::get(views, &mut begin(views).await?, key).await
+    NoteStore::get(views, &mut begin(views).await?, key).await
 }
 
 async fn write(views: &Views, notes: &[(String, Option<String>)]) -> Result<(), ViewError> {
@@ -147,17 +148,13 @@ impl BrokenViews {
     }
 }
 
-impl ViewStore for BrokenViews {
+impl NoteStore for BrokenViews {
     type Transaction = Transaction;
     type Error = ViewError;
 
-    async fn begin(&self, generation: &Generation) -> Result<Transaction, ViewError> {
-        let mut generation = generation.clone();
-        if self.fault == fault::MIXES_GENERATIONS {
-            generation.number = generation.number.min(1);
-        }
+    async fn begin(&self) -> Result<Transaction, ViewError> {
         Ok(Transaction {
-            inner: self.views.begin(&generation).await?,
+            inner: begin(&self.views).await?,
             notes: Vec::new(),
         })
     }
@@ -193,7 +190,7 @@ impl ViewStore for BrokenViews {
         {
             return Ok(None);
         }
-        ViewStore::get(&self.views, &mut transaction.inner, key).await
+        NoteStore::get(&self.views, &mut transaction.inner, key).await
     }
 
     async fn put(
@@ -216,7 +213,7 @@ impl ViewStore for BrokenViews {
             write(&self.views, &transaction.notes).await?;
         }
         if self.fault == fault::CHECKS_ONLY_WHAT_IT_WRITES {
-            ViewStore::get(&self.views, &mut transaction.inner, key).await?;
+            NoteStore::get(&self.views, &mut transaction.inner, key).await?;
         }
         self.views.put(&mut transaction.inner, key, value).await
     }
@@ -263,6 +260,19 @@ impl ViewStore for BrokenViews {
             }
             _ => self.views.commit(inner).await,
         }
+    }
+}
+
+impl ViewStore for BrokenViews {
+    async fn begin_generation(&self, generation: &Generation) -> Result<Transaction, ViewError> {
+        let mut generation = generation.clone();
+        if self.fault == fault::MIXES_GENERATIONS {
+            generation.number = generation.number.min(1);
+        }
+        Ok(Transaction {
+            inner: self.views.begin_generation(&generation).await?,
+            notes: Vec::new(),
+        })
     }
 
     async fn prepare(

@@ -332,7 +332,7 @@ fn one_table_has_one_type_and_one_projection() {
     let generation =
         midgard::projection::Generation::new("others", 1, tables.generation.views.clone());
     let taken = block_on(async {
-        let mut transaction = tables.views.begin(&generation).await?;
+        let mut transaction = tables.views.begin_generation(&generation).await?;
         tables.views.prepare(&mut transaction, &generation).await?;
         tables.views.activate(&mut transaction, &generation).await
     });

@@ -1,6 +1,7 @@
 //! Rows are what the next transaction reads, whichever events are handled in one.
 
 use super::kit::Tables;
+use midgard::notes::NoteStore as _;
 use midgard::projection::ViewStore as _;
 use midgard::view::ViewError;
 use midgard::view::{Select, ViewTransaction};

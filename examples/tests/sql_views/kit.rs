@@ -1,8 +1,8 @@
 //! What the tests share: an event, a projection of it into tables, and a few words.
 
-use midgard::consumer::ProjectError;
 use midgard::consumer::{ConsumerOptions, FailurePolicy, RunError};
 use midgard::event::{EventDescriptor, NewEvent, RecordedEventRef};
+use midgard::projection::ProjectError;
 use midgard::projection::ViewDefinition;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::{

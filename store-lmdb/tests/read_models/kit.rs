@@ -6,9 +6,9 @@ pub(crate) use crate::common::process::{LONG, Process, end_when_left_alone, told
 
 use crate::common::stream;
 use event_listener::Event as Notify;
-use midgard::consumer::ProjectError;
 use midgard::consumer::{ConsumerState, Status};
 use midgard::event::{EventDescriptor, NewEvent, RecordedEventRef};
+use midgard::projection::ProjectError;
 use midgard::projection::ViewDefinition;
 use midgard::projection::{Keeps, Projects};
 use midgard::store::{Append, ExpectedVersion, ReadLog};

@@ -17,7 +17,7 @@ use std::fmt::{Debug, Display};
 /// none; which aggregate is meant follows from the command. Events are compared as they would be
 /// stored, by name and payload, so they need no `PartialEq`.
 ///
-/// Each of them is written and read back, as a [`Repository`](crate::repository::Repository#what-is-written-is-read-back) does: one that would not come
+/// Each of them is written and read back, as a [`Repository`](crate::Repository#what-is-written-is-read-back) does: one that would not come
 /// back as it is fails the test.
 ///
 /// ```
