@@ -81,6 +81,43 @@ use std::fmt::{self, Debug};
 ///     }
 /// }
 /// ```
+/// # A record that stands for several events, or for none
+///
+/// Where `From` is not enough, `upcast_with` names a function that also sees the [record](UpcastContext) of the old event: its
+/// time, its stream, its headers. It returns the new event, an `Option` of it, or a `Vec` of it.
+///
+/// ```
+/// # use midgard::Event;
+/// use midgard::event::{NewEvent, UpcastContext};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "cart.items_added")]
+/// struct ItemsAddedV1 {
+///     items: Vec<u32>,
+/// }
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "cart.items_added", version = 2, upcast_from = ItemsAddedV1, upcast_with = one_by_one)]
+/// struct ItemAdded {
+///     item: u32,
+///     by: Option<String>,
+/// }
+///
+/// fn one_by_one(old: ItemsAddedV1, context: &UpcastContext<'_>) -> Vec<ItemAdded> {
+///     let by = context.headers().get("user");
+///     old.items.into_iter().map(|item| ItemAdded { item, by: by.map(str::to_owned) }).collect()
+/// }
+/// ```
+///
+/// An event that became events of other names implements [`Split`](crate::event::Split), and those name it with
+/// `split_from(..)`.
+///
+/// All readers read in this way, and take in all events of a record or none: a record stays one version and one position, an
+/// aggregate applies each of its events, a projection that fails on one keeps none of their rows, and a subscription is handed all
+/// of them again. A process manager records what it has reacted to as the upcast has made it. An outbox sends a message for each;
+/// of those, the first of the record's own name has its id, and the others have ids that are made of it.
+///
+/// An upcast runs whenever a record is read. So its outcome depends on the old event and the context alone.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "this type does not implement `Event`",

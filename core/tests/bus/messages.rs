@@ -1,8 +1,8 @@
 //! Messages as CloudEvents: every field survives, what others write is read, and what is no message says why.
 
 use midgard::bus::{ForeignMessage, Message, Purpose, Topic};
-use midgard::event::Encoded;
-use midgard::{EventId, Position, Timestamp};
+use midgard::event::{Codec, DecodeReason, Encoded};
+use midgard::{Done, EventId, Position, Timestamp};
 use serde_json::{Value, json};
 
 /// A message with every field set.
@@ -69,6 +69,44 @@ fn without(name: &str) -> Result<Message, ForeignMessage> {
 
 fn value(message: &Message) -> Value {
     serde_json::from_str(&message.to_json()).unwrap()
+}
+
+#[test]
+fn a_message_names_its_codec_and_without_one_it_is_json() {
+    let mut message = Message::event("orders", "order.placed", 1, b"7".to_vec());
+    let kind = |message: &Message| {
+        let attributes: Vec<_> = message.attributes().collect();
+        let kind = attributes
+            .into_iter()
+            .find(|(name, _)| *name == "datacontenttype");
+        kind.unwrap().1.into_owned()
+    };
+    assert_eq!(kind(&message), "application/json");
+    message.codec = Codec::from_code(200);
+    assert_eq!(kind(&message), "application/vnd.midgard.codec-200");
+    let (binary, structured) = (again(&message), message.to_json());
+    assert_eq!(binary, message);
+    assert!(
+        structured.contains("\"data_base64\":\"Nw==\""),
+        "{structured}"
+    );
+    assert_eq!(Message::from_json(structured.as_bytes()).unwrap(), message);
+    let error = binary.decode::<Done>().unwrap_err();
+    assert!(matches!(error.reason, DecodeReason::UnknownCodec(codec) if codec.code() == 200));
+
+    assert_eq!(with(&[]).unwrap().codec, Codec::JSON);
+    for json in ["application/json", "application/orders+json; charset=utf-8"] {
+        let message = with(&[("datacontenttype", json)]).unwrap();
+        assert_eq!(message.codec, Codec::JSON);
+    }
+    for other in [
+        "text/xml",
+        "application/vnd.midgard.codec-",
+        "application/vnd.midgard.codec-256",
+    ] {
+        let foreign = with(&[("datacontenttype", other)]).unwrap_err();
+        assert!(foreign.reason.contains(other), "{foreign}");
+    }
 }
 
 #[test]

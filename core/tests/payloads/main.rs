@@ -9,4 +9,6 @@ mod refused;
 mod repository;
 mod shown;
 mod units;
+mod upcast_readers;
+mod upcasts;
 mod values;
