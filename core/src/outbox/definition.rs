@@ -4,20 +4,16 @@
 //! publishes what is to leave, so a bus that is down neither fails an append nor slows it, and no message
 //! is without its event, or an event without its message.
 
-use crate::bus::{Message, Purpose};
-use crate::consumer::HandlerError;
+use super::leaving::{Leaving, Public, Route, RouteError, events_of, public};
 use crate::consumer::StartFrom;
 use crate::consumer::notes::Keys;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
-use crate::event::codec::{self, DecodeError};
-use crate::event::reading;
 use crate::event::record::RecordedEventRef;
-use crate::event::{AnyEvent, Decoded, Encoded, Event, EventDescriptor};
+use crate::event::{Encoded, Event, EventDescriptor};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
-use uuid::Uuid;
 
 /// An event that other services may be told of as it is. Marked with `#[publish]` beside `#[event(..)]`:
 ///
@@ -106,7 +102,7 @@ pub struct Outbox {
     bus: Option<String>,
     /// Where it begins, where that was said.
     pub(super) start: Option<StartFrom>,
-    routes: HashMap<&'static str, Box<Route>>,
+    pub(super) routes: HashMap<&'static str, Box<Route>>,
     /// The events that are published.
     pub(super) events: Vec<&'static EventDescriptor>,
     pub(super) unheard: Unheard,
@@ -129,51 +125,6 @@ pub enum Unheard {
     /// It is passed over, as nobody cares, if it is an event. Commands and replies wait [aside](Outbox#what-nobody-asks-for) in
     /// any case.
     Discard,
-}
-
-/// What an event is to others.
-pub(crate) struct Public {
-    key: Option<String>,
-    encoded: Encoded,
-    part: Option<Part>,
-}
-
-/// The name of the event, and its number among those of this name, where its record stands for others, too.
-type Part = (&'static str, usize);
-
-impl Public {
-    /// The message that the recorded event becomes.
-    pub(super) fn message(self, source: &str, event: &RecordedEventRef<'_>) -> Message {
-        let key = self.key.unwrap_or_else(|| event.stream.to_owned());
-        let mut message = Message::of_recorded(Purpose::Event, event, key, source, self.encoded);
-        message.headers = event.headers.to_owned();
-        if let Some((name, number)) = self.part {
-            // Published again, it is the same message, whichever of the others leave.
-            let text = format!("{number}/{name}");
-            message.id = Uuid::new_v5(&event.id.into(), text.as_bytes()).to_string();
-        }
-        message
-    }
-}
-
-/// Makes of an event what it is to others.
-type Route = dyn Fn(Leaving<'_>, &RecordedEventRef<'_>, &mut dyn FnMut(Public)) -> Result<(), RouteError>
-    + Send
-    + Sync
-    + 'static;
-
-/// What may leave.
-pub(super) enum Leaving<'a> {
-    /// An event as it is recorded.
-    Recorded,
-    /// One that is read in the place of another, and its number among those of its name.
-    Part(&'a dyn AnyEvent, usize),
-}
-
-/// Why an event has no message.
-pub(crate) enum RouteError {
-    Decode(DecodeError),
-    Other(HandlerError),
 }
 
 impl Outbox {
@@ -295,30 +246,6 @@ impl Outbox {
         }
     }
 
-    /// Adds the messages of an event: none, if it is not to leave.
-    pub(super) fn messages_of(
-        &self,
-        event: &RecordedEventRef<'_>,
-        messages: &mut Vec<Message>,
-    ) -> Result<(), RouteError> {
-        let mut to = |public: Public| messages.push(public.message(&self.source, event));
-        if let Some(route) = self.routes.get(event.name) {
-            return route(Leaving::Recorded, event, &mut to);
-        }
-        let parts = reading::read_parts(&self.events, &event.encoded(), event)
-            .map_err(|reason| RouteError::Decode(DecodeError::new(event, reason)))?;
-        let mut numbers = HashMap::new();
-        for part in parts.into_iter().flatten() {
-            let name = (*part).descriptor().name;
-            let number: &mut usize = numbers.entry(name).or_default();
-            if let Some(route) = self.routes.get(name) {
-                route(Leaving::Part(&*part, *number), event, &mut to)?;
-            }
-            *number += 1;
-        }
-        Ok(())
-    }
-
     /// What is done with a message that nobody has a queue for; without this, it [waits](Unheard::Wait).
     pub const fn unheard(mut self, unheard: Unheard) -> Self {
         self.unheard = unheard;
@@ -368,44 +295,6 @@ impl Outbox {
             keys
         }
     }
-}
-
-/// The events that leave, each with its number where it is not the one that its record stands for.
-fn events_of<E: Event>(
-    leaving: Leaving<'_>,
-    event: &RecordedEventRef<'_>,
-) -> Result<impl Iterator<Item = (E, Option<Part>)>, RouteError> {
-    let (events, first, is_part) = match leaving {
-        Leaving::Recorded => {
-            let decoded = codec::decode::<E>(event).map_err(RouteError::Decode)?;
-            (decoded, 0, false)
-        }
-        Leaving::Part(part, number) => {
-            let part = part.as_any().downcast_ref::<E>().cloned();
-            (Decoded::rewritten(part.into_iter().collect()), number, true)
-        }
-    };
-    Ok(events.into_iter().zip(first..).map(move |(event, number)| {
-        let is_other = is_part || number > 0;
-        (event, is_other.then_some((E::NAME, number)))
-    }))
-}
-
-/// The public form of an event; its payload is copied where it is known.
-fn public<P: Publish>(
-    event: &P,
-    payload: Option<&[u8]>,
-    part: Option<Part>,
-) -> Result<Public, RouteError> {
-    let encoded = match payload {
-        Some(payload) => Encoded::json(P::NAME, P::VERSION, payload.to_vec()),
-        None => Encoded::of(event).map_err(|error| RouteError::Other(error.into()))?,
-    };
-    Ok(Public {
-        key: event.key().map(Cow::into_owned),
-        encoded,
-        part,
-    })
 }
 
 impl fmt::Debug for Outbox {

@@ -2,7 +2,8 @@
 
 use super::aside::Lost;
 use super::carrier::{Fleet, Outboxes, Passed, is_command};
-use super::{Outbox, RouteError, Unheard};
+use super::leaving::RouteError;
+use super::{Outbox, Unheard};
 use crate::bus::{BusError, Message, Publisher, Purpose, Topic};
 use crate::command::{CommandAnswered, CommandSent, is_client};
 use crate::consumer::StartFrom;

@@ -5,7 +5,7 @@ use super::kit::{
 };
 use midgard::bus::{Message, Purpose};
 use midgard::consumer::{ConsumerState, FailurePolicy};
-use midgard::event::{Encoded, NewEvent};
+use midgard::event::{Codec, Encoded, NewEvent};
 use midgard::inbox::{InboxOptions, ParkedCause};
 use midgard::store::EntryWrite;
 use midgard::store::ExpectedVersion;
@@ -160,6 +160,22 @@ fn causes(running: &Running) -> Vec<(ParkedCause, bool)> {
     let parked = block_on(running.handle.parked_messages("service")).unwrap();
     let parked = parked.iter();
     parked.map(|one| (one.cause, one.holds_key)).collect()
+}
+
+#[test]
+fn what_is_written_with_a_codec_that_only_a_newer_release_may_know_is_not_overtaken() {
+    let scene = Scene::<MemoryStore>::new();
+    let running = start(old(&scene));
+    let mut packed = told("ann", 1);
+    packed.codec = Codec::from_code(200);
+    publish(&scene.bus, &[packed, told("ann", 2), told("bob", 3)]);
+    let expected = [(ParkedCause::Unread, true), (ParkedCause::Follows, true)];
+    assert_eq!(causes(&running), expected);
+    let parked = block_on(running.handle.parked_messages("service")).unwrap();
+    let content = parked[0].content.as_ref().unwrap();
+    assert_eq!(content.codec.code(), 200, "it is kept as it came");
+    running.stop().unwrap();
+    assert_eq!(written(&scene, "bob"), [3]);
 }
 
 #[test]
