@@ -73,7 +73,7 @@ fn value(message: &Message) -> Value {
 
 #[test]
 fn a_message_names_its_codec_and_without_one_it_is_json() {
-    let mut message = Message::event("orders", "order.placed", 1, b"7".to_vec());
+    let mut message = Message::event("orders", "midgard.done", 1, b"7".to_vec());
     let kind = |message: &Message| {
         let attributes: Vec<_> = message.attributes().collect();
         let kind = attributes

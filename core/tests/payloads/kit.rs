@@ -1,6 +1,6 @@
 //! Events of one field, and chance that can be repeated.
 
-use midgard::event::{EncodeError, NewEvent, RecordedEvent, RecordedEventRef};
+use midgard::event::{EncodeError, NewEvent};
 use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{Event, MemoryStore, Store, StreamName, block_on};
 use std::ops::ControlFlow;
@@ -30,37 +30,12 @@ pub(crate) fn loaded<E: Event>(events: Vec<NewEvent>) -> Vec<E> {
     let append = Append::to(stream, ExpectedVersion::NoStream, events);
     block_on(store.append(append)).unwrap();
     let mut loaded = Vec::new();
-    let mut each = |event: RecordedEventRef<'_>| {
+    let mut each = |event: midgard::event::RecordedEventRef<'_>| {
         loaded.push(event.decode().unwrap());
         ControlFlow::Continue(())
     };
     block_on(store.read_log(&ReadLog::forward(), &mut each)).unwrap();
     loaded
-}
-
-/// A payload that an earlier release has written.
-pub(crate) fn at_version(
-    name: &'static str,
-    schema_version: u32,
-    payload: serde_json::Value,
-) -> NewEvent {
-    NewEvent::json(name, schema_version, payload.to_string().into_bytes())
-}
-
-pub(crate) fn append_raw(store: &MemoryStore, stream: &str, events: Vec<NewEvent>) {
-    let stream = StreamName::new(stream).unwrap();
-    block_on(store.append(Append::to(stream, ExpectedVersion::Any, events))).unwrap();
-}
-
-/// All that is in the log.
-pub(crate) fn recorded(store: &MemoryStore) -> Vec<RecordedEvent> {
-    let mut all = Vec::new();
-    let mut each = |event: RecordedEventRef<'_>| {
-        all.push(event.to_owned());
-        ControlFlow::Continue(())
-    };
-    block_on(store.read_log(&ReadLog::forward(), &mut each)).unwrap();
-    all
 }
 
 pub(crate) fn refused<E: Event>(event: &E) -> EncodeError {

@@ -9,6 +9,4 @@ mod refused;
 mod repository;
 mod shown;
 mod units;
-mod upcast_readers;
-mod upcasts;
 mod values;

@@ -2,7 +2,7 @@
 //! read them.
 
 use crate::kit::{append_raw, at_version, recorded};
-use crate::upcasts::{EmailSet, ItemAdded, Opened, Registered};
+use crate::records::{EmailSet, ItemAdded, Opened, Registered};
 use futures_util::FutureExt as _;
 use midgard::bus::{BusError, InProcessBus, Message, Published, Publisher};
 use midgard::consumer::FailurePolicy;
