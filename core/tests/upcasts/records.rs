@@ -421,7 +421,7 @@ fn a_query_for_events_asks_for_those_that_they_take_the_place_of() {
 fn an_old_event_that_cannot_be_read_fails_the_load() {
     let broken = at_version("cart.registered", 1, json!({ "owner": 7 }));
     let newer = at_version("cart.registered", 2, json!({}));
-    for (record, reason) in [(broken, "text"), (newer, "versions 1 to 1")] {
+    for (record, reason) in [(broken, "a string"), (newer, "versions 1 to 1")] {
         let (_, carts) = cart(vec![record]);
         let error = block_on(carts.load(&7)).unwrap_err().to_string();
         assert!(error.contains("\"cart.registered\""), "{error}");
