@@ -13,7 +13,7 @@ use crate::event::record::{RecordedEvent, RecordedEventRef};
 use crate::event::registry::{Registry, RegistryError};
 use crate::event::upcast::Decoded;
 use crate::event::{AnyEvent, EventDescriptor, EventSet};
-use crate::notes::entries::{NotesTransaction, StoreNotes};
+use crate::notes::{NotesTransaction, StoreNotes};
 use crate::store::Store;
 use crate::store::query::Query;
 use std::borrow::Cow;
@@ -206,7 +206,7 @@ pub(crate) struct Subscribed<S, E, F> {
 impl<S, E, F> Subscribed<S, E, F> {
     pub(crate) const fn new(store: S, subscription: Subscription<E>, handler: F) -> Self {
         Subscribed {
-            notes: StoreNotes(store),
+            notes: StoreNotes::of(store),
             subscription,
             handler,
         }

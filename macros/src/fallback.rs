@@ -200,20 +200,30 @@ pub(crate) fn applies(aggregate: &Aggregate<'_>) -> TokenStream {
 pub(crate) fn generic_aggregate(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
     let (krate, event_enum) = (&aggregate.krate, &aggregate.event_enum);
     let private = private(krate);
-    let header = header(
-        &quote!(#krate::Aggregate),
-        &quote!(#private::Default + #private::Send + #private::Sync + 'static),
-        &aggregate.input.ident,
-        &aggregate.input.generics,
+    let header = |implemented| {
+        header(
+            &implemented,
+            &quote!(#private::Default + #private::Send + #private::Sync + 'static),
+            &aggregate.input.ident,
+            &aggregate.input.generics,
+        )
+    };
+    let (fold, this) = (
+        header(quote!(#krate::aggregate::Fold)),
+        header(quote!(#krate::Aggregate)),
     );
     quote! {
         #[automatically_derived]
-        #header {
-            const NAME: &'static #private::str = "";
-            type Id = #id;
+        #fold {
             type Event = #event_enum;
 
             fn apply_event(&mut self, _: #event_enum) {}
+        }
+
+        #[automatically_derived]
+        #this {
+            const NAME: &'static #private::str = "";
+            type Id = #id;
         }
     }
 }
@@ -443,9 +453,11 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
         krate,
         name,
         id,
+        config,
         ..
     } = manager;
     let private = private(krate);
+    let config = config.as_ref().map_or_else(|| quote!(()), |ty| quote!(#ty));
     let id = match id {
         Checked::Good(id) => quote!(#id),
         Checked::Bad => error_type(cx, krate),
@@ -461,6 +473,7 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
         #this {
             const NAME: &'static #private::str = #name;
             type Id = #id;
+            type Config = #config;
             const EVENTS: &'static [&'static #krate::event::EventDescriptor] = &[];
             const SENDS: #private::bool = false;
 

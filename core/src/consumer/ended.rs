@@ -1,8 +1,12 @@
-//! Why a program's consumers ended.
+//! How a consumer of a program runs, and why it ended.
 
 use crate::consumer::status::{ConsumerKind, Status};
 use crate::place::Position;
+use std::pin::Pin;
 use std::time::Duration;
+
+/// A consumer, running.
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
 /// Why a program's consumers ended other than by being stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

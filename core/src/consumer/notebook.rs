@@ -3,7 +3,8 @@
 use super::about::{AboutProjection, Seen};
 use super::dead_letter::DeadLetter;
 use super::handler::{Handler, TransactionOf};
-use super::notes::{self, Checkpoint, Keys, Letter, NoteError, Request, backend};
+use super::noted::Noted;
+use super::notes::{self, Keys, Letter, NoteError, Request, backend};
 use crate::notes::NoteStore as _;
 use crate::place::{LogId, Position};
 
@@ -21,16 +22,11 @@ impl<H: Handler> NotebookOf<H> {
         self.handler.notes().begin().await.map_err(backend)
     }
 
-    async fn begin_read(&self) -> Result<TransactionOf<H>, NoteError> {
-        self.handler.notes().begin_read().await.map_err(backend)
-    }
-
-    async fn seen(&self, transaction: &mut TransactionOf<H>) -> Result<Option<Seen>, NoteError> {
-        let key = self.keys.about();
-        let about = self.handler.notes().get(transaction, &key).await;
-        match about.map_err(backend)? {
-            Some(about) => (self.seen)(&key, &about),
-            None => Ok(None),
+    fn noted(&self) -> Noted<'_, H::Notes> {
+        Noted {
+            notes: self.handler.notes(),
+            keys: &self.keys,
+            seen: self.seen,
         }
     }
 
@@ -40,38 +36,12 @@ impl<H: Handler> NotebookOf<H> {
         after: Position,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, NoteError> {
-        let mut transaction = self.begin_read().await?;
-        let Some(seen) = self.seen(&mut transaction).await? else {
-            return Ok(Vec::new());
-        };
-        let prefix = self.keys.letters(seen.generation);
-        let after = self.keys.letter(seen.generation, LogId::MAIN, after);
-        let notes = self.handler.notes();
-        let page = notes.list_page(&mut transaction, &prefix, &after, limit);
-        let page = page.await.map_err(backend)?;
-        let letters = page.into_iter().map(|(key, note)| {
-            let letter: Letter = notes::read(&key, &note)?;
-            Ok(DeadLetter::from(letter))
-        });
-        letters.collect()
+        self.noted().dead_letters(after, limit).await
     }
 
     /// Reads up to where all of it was written down as handled; `None` when it has not begun.
     pub(crate) async fn checkpoint(&self) -> Result<Option<Position>, NoteError> {
-        let mut transaction = self.begin_read().await?;
-        let Some(seen) = self.seen(&mut transaction).await? else {
-            return Ok(None);
-        };
-        let mut lowest = Position::MAX;
-        for partition in 0..seen.partitions {
-            let key = self
-                .keys
-                .checkpoint(seen.generation, LogId::MAIN, partition);
-            let checkpoint = notes::get(self.handler.notes(), &mut transaction, &key).await?;
-            let position = checkpoint.map_or(Position(seen.start), |at: Checkpoint| at.handled());
-            lowest = lowest.min(position);
-        }
-        Ok(Some(lowest))
+        self.noted().checkpoint().await
     }
 
     /// Leaves requests about what is parked at these positions: to give it up, or to retry its sequence. Returns how many of
@@ -82,7 +52,7 @@ impl<H: Handler> NotebookOf<H> {
         is_eviction: bool,
     ) -> Result<usize, NoteError> {
         let (mut transaction, notes) = (self.begin().await?, self.handler.notes());
-        let Some(seen) = self.seen(&mut transaction).await? else {
+        let Some(seen) = self.noted().seen(&mut transaction).await? else {
             return Ok(0);
         };
         let mut asked = 0;

@@ -9,8 +9,9 @@ use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::handler::{Continuous, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, backend};
+use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerKind, ConsumerState, Progress};
-use crate::consumer::track::{CONFLICTS, Ended, Surroundings, TROUBLES, Track, Trouble};
+use crate::consumer::track::{Ended, Surroundings, Track, Trouble};
 use crate::event::metadata::EventId;
 use crate::notes::NoteStore as _;
 use crate::place::{LogId, Position};
@@ -36,7 +37,7 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
         worker: &worker,
         retired: &NEVER,
     };
-    let mut panics = 0;
+    let mut panics = Setbacks::new();
     loop {
         let Some(plan) = first_plan(around, &notebook).await? else {
             break;
@@ -58,9 +59,6 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
 /// For tracks that nobody retires.
 pub(crate) static NEVER: AtomicBool = AtomicBool::new(false);
 
-/// How many panics in a row are survived while the program wants to end.
-const PANICS: u32 = 5;
-
 /// After how long without a panic the next one is the first again.
 const QUIET: Duration = Duration::from_secs(60);
 
@@ -74,7 +72,7 @@ pub(crate) async fn unless_it_panics<R>(
 where
     R: Future<Output = Result<(), RunError>> + Send,
 {
-    let mut panics = 0;
+    let mut panics = Setbacks::new();
     loop {
         let (asked, began) = (control.asked(), Instant::now());
         let panic = match guarded(run(control.clone(), progress.clone())).await {
@@ -82,18 +80,17 @@ where
             Err(panic) => panic,
         };
         if began.elapsed() > QUIET {
-            panics = 0;
+            panics.end();
         }
-        panics += 1;
-        let message = format!("a function {panic}");
-        if control.mode() != Mode::Run && panics > PANICS {
+        let (failures, message) = (panics.trouble(), format!("a function {panic}"));
+        if panics.are_too_many(control.mode()) {
             if progress.status().kind == ConsumerKind::Inbox {
                 control.lose_receiver();
             }
-            return failed(&control, &progress, None, panics, message).await;
+            return failed(&control, &progress, None, failures, message).await;
         }
-        progress.failed(ConsumerState::Retrying, None, panics, message);
-        control.back_off(asked, panics).await;
+        progress.failed(ConsumerState::Retrying, None, failures, message);
+        control.back_off(asked, failures).await;
     }
 }
 
@@ -102,28 +99,27 @@ where
 pub(crate) async fn run_track<S: Store, H: Handler>(
     around: Surroundings<'_, S, H>,
     plan: Plan,
-    panics: &mut u32,
+    panics: &mut Setbacks,
 ) -> Ended {
     let asked = around.control.asked();
     let panic = match guarded(Track::new(around, plan).run()).await {
         Ok(ended) => {
-            *panics = 0;
+            panics.end();
             return ended;
         }
         Err(panic) => panic,
     };
-    *panics += 1;
-    let message = format!("a function {panic}");
+    let (failures, message) = (panics.trouble(), format!("a function {panic}"));
     let (control, progress) = (around.control, around.progress);
-    if control.mode() != Mode::Run && *panics > PANICS {
+    if panics.are_too_many(control.mode()) {
         return Ended::Failed {
             position: None,
-            failures: *panics,
+            failures,
             message,
         };
     }
-    progress.failed(ConsumerState::Retrying, None, *panics, message);
-    control.back_off(asked, *panics).await;
+    progress.failed(ConsumerState::Retrying, None, failures, message);
+    control.back_off(asked, failures).await;
     Ended::Replan
 }
 
@@ -154,35 +150,25 @@ pub(crate) async fn failed(
     }
 }
 
-/// What has gone wrong in a row while a consumer looked for what to do.
-#[derive(Default)]
-pub(crate) struct Setbacks {
-    troubles: u32,
-    conflicts: u32,
-}
-
-impl Setbacks {
-    /// Waits until it is time to look again; ends a program that wants to end and cannot.
-    pub(crate) async fn meet(
-        &mut self,
-        trouble: &Trouble,
-        asked: u64,
-        control: &Control,
-        progress: &Progress,
-    ) -> Result<(), RunError> {
-        if trouble.is_conflict() && self.conflicts < CONFLICTS {
-            self.conflicts += 1;
-            return Ok(());
-        }
-        self.troubles += 1;
-        let (troubles, message) = (self.troubles, text_of(trouble));
-        if control.mode() != Mode::Run && troubles > TROUBLES {
-            return failed(control, progress, None, troubles, message).await;
-        }
-        progress.failed(ConsumerState::Retrying, None, troubles, message);
-        control.back_off(asked, troubles).await;
-        Ok(())
+/// Waits until it is time to look again for what to do, after a look that came to nothing. Ends a program that wants to end and
+/// cannot.
+pub(crate) async fn wait_after(
+    trouble: &Trouble,
+    setbacks: &mut Setbacks,
+    asked: u64,
+    control: &Control,
+    progress: &Progress,
+) -> Result<(), RunError> {
+    if trouble.is_conflict() && setbacks.conflict().is_some() {
+        return Ok(());
     }
+    let (failures, message) = (setbacks.trouble(), text_of(trouble));
+    if setbacks.are_too_many(control.mode()) {
+        return failed(control, progress, None, failures, message).await;
+    }
+    progress.failed(ConsumerState::Retrying, None, failures, message);
+    control.back_off(asked, failures).await;
+    Ok(())
 }
 
 /// The plan of a consumer; `None` when it was stopped before there was one.
@@ -206,7 +192,7 @@ async fn first_plan<S: Store, H: Continuous>(
     if !(1..=1024).contains(&partitions) {
         return Err(refused("ask for 1 to 1024".to_owned()));
     }
-    let mut setbacks = Setbacks::default();
+    let mut setbacks = Setbacks::new();
     let mut lacked = None;
     loop {
         let asked = around.control.asked();
@@ -244,7 +230,7 @@ async fn first_plan<S: Store, H: Continuous>(
             }
             Err(trouble) => {
                 let (control, progress) = (around.control, around.progress);
-                setbacks.meet(&trouble, asked, control, progress).await?;
+                wait_after(&trouble, &mut setbacks, asked, control, progress).await?;
             }
         }
     }

@@ -359,6 +359,11 @@ impl Metadata {
 /// Checks everything of an event that has a limit.
 pub(crate) fn check_event(event: &NewEvent) -> Result<(), LimitError> {
     limits::check_text(Limited::EventName, limits::EVENT_NAME_BYTES, &event.name)?;
+    if event.name == limits::TOMBSTONE {
+        return Err(LimitError::ReservedName {
+            name: event.name.to_string(),
+        });
+    }
     if event.schema_version == 0 {
         return Err(LimitError::SchemaVersionZero {
             name: event.name.to_string(),

@@ -22,5 +22,5 @@ pub(crate) use handling::{Desk, Dispatch, ToHandlers};
 pub(crate) use notes::{InboxKeys, Line};
 pub use options::InboxOptions;
 pub use parked::{ParkedCause, ParkedMessage};
-pub(crate) use receiver::{queue_of, receive};
+pub(crate) use receiver::{Declaration, declaration, queue_of, receive};
 pub(crate) use requests::{ask_messages, parked_messages};

@@ -4,14 +4,13 @@ use super::ParkedCause;
 use super::faults::{TOO_LARGE, is_of_limits, lacks_knowledge};
 use super::handling::{AttemptError, Desk, Dispatch, Outcome, Tries, is_command};
 use super::held;
-use super::notes::{self as inbox_notes, Parked, shortened};
+use super::notes::{Parked, shortened};
 use crate::bus::Message;
 use crate::command::Refused;
 use crate::consumer::failure::Then;
 use crate::consumer::guard::text_of;
 use crate::consumer::notes;
 use crate::consumer::status::ConsumerState;
-use crate::time::Timestamp;
 use crate::unit_of_work::UnitOfWork;
 
 impl<D: Dispatch> Desk<D> {
@@ -35,11 +34,22 @@ impl<D: Dispatch> Desk<D> {
         // What another release can do is not skipped.
         let fate = if then == Then::Park || cause == ParkedCause::Unread {
             let line = self.dispatch.line(message);
-            Fate::Park(Parked::of(message, cause, error, failures).holding(line))
+            Fate::Park(self.parked(message, cause, error, failures).holding(line))
         } else {
             Fate::Skip { error }
         };
         self.write_down(fate, Some(message)).await
+    }
+
+    /// What is parked of a message, from now on.
+    pub(super) fn parked(
+        &self,
+        message: &Message,
+        cause: ParkedCause,
+        error: impl Into<String>,
+        failures: u32,
+    ) -> Parked {
+        Parked::of(message, cause, error, failures, self.control.now())
     }
 
     /// Parks what its handler is not tried on again.
@@ -67,10 +77,10 @@ impl<D: Dispatch> Desk<D> {
                 }
             }
             if self.is_given_up(&tries) {
-                return Outcome::Abandoned(tries.last);
+                return Outcome::Abandoned(tries);
             }
         }
-        self.recovered(tries.troubles);
+        self.recovered(tries.setbacks.troubles());
         match fate {
             Fate::Aside(_) => Outcome::SetAside(TOO_LARGE.to_owned()),
             Fate::Park(_) | Fate::Skip { .. } => Outcome::Done,
@@ -89,7 +99,7 @@ impl<D: Dispatch> Desk<D> {
                 return Ok(());
             }
             let is_aside = matches!(fate, Fate::Aside(_));
-            inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message, is_aside).await?;
+            self.put_seen(&mut unit, message, is_aside).await?;
         }
         let command = message.filter(|message| is_command(message));
         match (fate, command) {
@@ -154,7 +164,7 @@ impl<D: Dispatch> Desk<D> {
         parked.cause = failed.cause;
         parked.error = shortened(failed.error);
         parked.failures += failed.failures;
-        parked.tried = Timestamp::now().as_micros();
+        parked.tried = self.control.now().as_micros();
         notes::put(&self.work, &mut unit, &key, parked).await?;
         unit.commit().await?;
         Ok(!failed.is_in_the_way)
@@ -175,7 +185,7 @@ impl<D: Dispatch> Desk<D> {
             self.run_handler(message, &mut unit).await?;
         }
         if is_new {
-            inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message, false).await?;
+            self.put_seen(&mut unit, message, false).await?;
         }
         held::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;
         Ok(unit.commit().await?)

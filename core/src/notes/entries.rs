@@ -1,33 +1,59 @@
-//! Transactions on the entries of any store: reads are remembered, and must still hold at the commit.
+//! The entries of any store as a place for notes.
 
-use super::NoteStore;
-use crate::store::{EntryError, EntryWrite, ReadEntries, Store, StoreError};
-use std::collections::BTreeMap;
+use super::{NoteStore, NotesTransaction};
+use crate::store::entry_changes::UnsortedChanges;
+use crate::store::{EntryError, ReadEntries, Store, StoreError};
 use std::ops::ControlFlow;
 
-/// The entries of a store as a place for notes.
-pub(crate) struct StoreNotes<S>(pub(crate) S);
+/// The entries of a store as a place for notes: where subscriptions, process managers, inboxes and outboxes keep theirs.
+///
+/// ```
+/// use midgard::MemoryStore;
+/// use midgard::notes::{NoteStore, StoreNotes};
+///
+/// # midgard::block_on(async {
+/// let notes = StoreNotes::of(MemoryStore::new());
+/// let mut transaction = notes.begin_read().await?;
+/// let about = notes.get(&mut transaction, "subscription/mailer/about").await?;
+/// assert!(about.is_none()); // it was never run
+/// # Ok::<_, midgard::store::EntryError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+pub struct StoreNotes<S>(S);
 
-/// What was read, and what is to be written.
-#[derive(Default)]
-pub(crate) struct NotesTransaction {
-    write: EntryWrite,
-    changes: BTreeMap<String, Option<String>>,
-}
+impl<S> StoreNotes<S> {
+    /// Returns the place for notes in a store.
+    pub const fn of(store: S) -> Self {
+        StoreNotes(store)
+    }
 
-impl NotesTransaction {
-    /// What was read, as expectations, and what is changed.
-    pub(crate) fn into_write(self) -> EntryWrite {
-        let mut write = self.write;
-        for (key, value) in self.changes {
-            write.set(key.into_bytes(), value.map(String::into_bytes));
-        }
-        write
+    /// The store underneath.
+    pub(crate) const fn store(&self) -> &S {
+        &self.0
     }
 }
 
-fn text(key: &str, value: Vec<u8>) -> Result<String, EntryError> {
-    String::from_utf8(value).map_err(|error| {
+impl<S: Store> StoreNotes<S> {
+    /// Reads notes as they are stored.
+    async fn read(&self, read: &ReadEntries) -> Result<Vec<(String, String)>, EntryError> {
+        let mut entries = Vec::new();
+        let each = &mut |key: &[u8], note: &[u8]| {
+            entries.push((key.to_vec(), note.to_vec()));
+            ControlFlow::Continue(())
+        };
+        self.0.read_entries(read, each).await?;
+        let notes = entries.into_iter().map(|(key, note)| {
+            let key = text("a key", key)?;
+            let note = text(&key, note)?;
+            Ok((key, note))
+        });
+        notes.collect()
+    }
+}
+
+fn text(key: &str, bytes: Vec<u8>) -> Result<String, EntryError> {
+    String::from_utf8(bytes).map_err(|error| {
         EntryError::Store(StoreError::Backend {
             action: "read an entry",
             source: format!("the entry \"{key}\" is not text ({error})").into(),
@@ -48,22 +74,19 @@ impl<S: Store> NoteStore for StoreNotes<S> {
         transaction: &mut NotesTransaction,
         key: &str,
     ) -> Result<Option<String>, EntryError> {
-        if let Some(changed) = transaction.changes.get(key) {
-            return Ok(changed.clone());
+        if let Some(known) = transaction.known(key) {
+            return Ok(known.clone());
         }
-        if let Some(read) = transaction.write.expected().get(key.as_bytes()) {
-            return read.clone().map(|value| text(key, value)).transpose();
-        }
-        let mut found = None;
-        self.0
-            .read_entries(&ReadEntries::key(key.as_bytes()), &mut |_, value| {
-                found = Some(value.to_vec());
-                ControlFlow::Break(())
-            })
-            .await?;
-        let write = std::mem::take(&mut transaction.write);
-        transaction.write = write.expect(key.as_bytes(), found.as_deref());
-        found.map(|value| text(key, value)).transpose()
+        let mut note = None;
+        let each = &mut |_: &[u8], stored: &[u8]| {
+            note = Some(stored.to_vec());
+            ControlFlow::Break(())
+        };
+        let read = ReadEntries::key(key.as_bytes());
+        self.0.read_entries(&read, each).await?;
+        let note = note.map(|note| text(key, note)).transpose()?;
+        transaction.take_in(key, note.as_deref());
+        Ok(note)
     }
 
     async fn put(
@@ -72,8 +95,7 @@ impl<S: Store> NoteStore for StoreNotes<S> {
         key: &str,
         value: Option<&str>,
     ) -> Result<(), EntryError> {
-        let value = value.map(ToOwned::to_owned);
-        transaction.changes.insert(key.to_owned(), value);
+        transaction.put(key, value);
         Ok(())
     }
 
@@ -82,36 +104,8 @@ impl<S: Store> NoteStore for StoreNotes<S> {
         transaction: &mut NotesTransaction,
         prefix: &str,
     ) -> Result<Vec<(String, String)>, EntryError> {
-        let mut found = BTreeMap::new();
-        let mut all = Vec::new();
-        self.0
-            .read_entries(
-                &ReadEntries::prefix(prefix.as_bytes()),
-                &mut |key, value| {
-                    all.push((key.to_vec(), value.to_vec()));
-                    ControlFlow::Continue(())
-                },
-            )
-            .await?;
-        for (key, value) in all {
-            // What was read first is what must still hold.
-            if !transaction.write.expected().contains_key(&key) {
-                let write = std::mem::take(&mut transaction.write);
-                transaction.write = write.expect(&key, Some(&value));
-            }
-            let key = text(prefix, key)?;
-            let value = text(&key, value)?;
-            found.insert(key, value);
-        }
-        for (key, value) in &transaction.changes {
-            if key.starts_with(prefix) {
-                match value {
-                    Some(value) => found.insert(key.clone(), value.clone()),
-                    None => found.remove(key),
-                };
-            }
-        }
-        Ok(found.into_iter().collect())
+        let stored = self.read(&ReadEntries::prefix(prefix.as_bytes())).await?;
+        Ok(transaction.list(prefix, stored))
     }
 
     async fn list_page(
@@ -125,18 +119,7 @@ impl<S: Store> NoteStore for StoreNotes<S> {
         if after > prefix {
             read = read.after(after.as_bytes());
         }
-        let mut page = Vec::new();
-        let each = &mut |key: &[u8], value: &[u8]| {
-            page.push((key.to_vec(), value.to_vec()));
-            ControlFlow::Continue(())
-        };
-        self.0.read_entries(&read, each).await?;
-        let page = page.into_iter().map(|(key, value)| {
-            let key = text(prefix, key)?;
-            let value = text(&key, value)?;
-            Ok((key, value))
-        });
-        page.collect()
+        self.read(&read).await
     }
 
     fn is_conflict(&self, error: &EntryError) -> bool {
@@ -144,6 +127,7 @@ impl<S: Store> NoteStore for StoreNotes<S> {
     }
 
     async fn commit(&self, transaction: NotesTransaction) -> Result<(), EntryError> {
-        self.0.write_entries(transaction.into_write()).await
+        let write = transaction.into_write(UnsortedChanges::default());
+        self.0.write_entries(write).await
     }
 }

@@ -9,7 +9,7 @@ use crate::consumer::notes::{self, Behind, Checkpoint, Keys, Lease, Letter, Note
 use crate::event::Event as _;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore as _;
-use crate::notes::entries::{NotesTransaction, StoreNotes};
+use crate::notes::{NotesTransaction, StoreNotes};
 use crate::place::{LogId, Position};
 use crate::store::Store;
 use serde::{Deserialize, Serialize};

@@ -17,8 +17,7 @@ use crate::consumer::{HandlerError, ProjectError};
 use crate::event::Event;
 use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
-use crate::notes::NoteStore;
-use crate::notes::entries::{NotesTransaction, StoreNotes};
+use crate::notes::{NoteStore, NotesTransaction, StoreNotes};
 use crate::store::query::Query;
 use crate::store::{EntryError, Store};
 use futures_timer::Delay;
@@ -75,7 +74,7 @@ impl<S: Store, P: Publisher> Relay<S, P> {
         names.sort_unstable();
         Relay {
             notes: RelayNotes {
-                notes: StoreNotes(store),
+                notes: StoreNotes::of(store),
                 publisher,
                 control,
                 unheard: outbox.unheard,

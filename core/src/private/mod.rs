@@ -4,14 +4,16 @@
 pub use core::clone::Clone;
 pub use core::convert::{From, Into, TryFrom};
 pub use core::default::Default;
-pub use core::fmt::{self, Debug, Formatter};
+pub use core::fmt::{self, Debug, Display, Formatter};
 pub use core::marker::{Send, Sized, Sync};
 pub use core::option::Option::{self, None, Some};
 pub use core::prelude::v1::test;
 pub use core::primitive::{bool, i128, str, u8, u16, u32, usize};
 pub use core::result::Result::{self, Err, Ok};
+pub use core::str::FromStr;
 pub use core::{concat, module_path};
 pub use inventory;
+pub use serde;
 pub use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use std::borrow::Cow;
 pub use std::string::String;

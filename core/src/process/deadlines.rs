@@ -1,24 +1,30 @@
 //! The deadlines of a process manager: each fires once, also after a restart.
 
 use super::ProcessManager;
+use super::cause::Cause;
 use super::notes::Deadline;
 use super::record::Kind;
 use super::step::{EVENTS, Input, Steps};
 use crate::consumer::HandlerError;
 use crate::consumer::HandlingStage;
-use crate::consumer::control::{Control, Mode, give_way};
+use crate::consumer::control::{Control, Mode};
 use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::notes::{self, NoteError, backend};
+use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerState, Progress};
 use crate::event::codec::Codec;
 use crate::event::encoded::EncodedRef;
+use crate::event::metadata::Metadata;
+use crate::give_way::give_way;
 use crate::place::Position;
 use crate::store::StoreError;
 use crate::store::{ReadEntries, Store as _};
 use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork};
+use futures_util::future::select;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,8 +32,6 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_secs(1);
 /// How many deadlines are taken in one round.
 const AT_ONCE: usize = 1000;
-/// How many conflicts with others in a row are no failure.
-const CONFLICTS: u32 = 100;
 /// The longest wait before a deadline that has failed is tried again.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -46,13 +50,14 @@ pub(crate) async fn watch<P: ProcessManager>(
     };
     loop {
         let asked = control.asked();
-        let is_set = steps.deadline_set.listen();
+        let moved = pin!(control.clock.moved());
+        let woken = select(steps.deadline_set.listen(), moved);
         if control.mode() == Mode::Stop {
             return;
         }
         if control.mode() == Mode::Drain {
             // What is set while those are fired is no part of what is there.
-            watch.last.get_or_insert_with(Timestamp::now);
+            watch.last.get_or_insert_with(|| control.now());
         }
         let wait = match guarded(watch.round()).await {
             Ok(Ok(wait)) => wait,
@@ -68,7 +73,7 @@ pub(crate) async fn watch<P: ProcessManager>(
         if watch.last.is_some() && !wait.is_zero() {
             return;
         }
-        control.wait(asked, wait, is_set).await;
+        control.wait(asked, wait, woken).await;
     }
 }
 
@@ -81,7 +86,7 @@ struct Due {
     wait: Duration,
 }
 
-struct Watch<'a, P> {
+struct Watch<'a, P: ProcessManager> {
     steps: &'a Steps<P>,
     control: &'a Control,
     progress: &'a Progress,
@@ -95,7 +100,8 @@ impl<P: ProcessManager> Watch<'_, P> {
     /// Fires what is due; gives for how long there is nothing more to do.
     async fn round(&mut self) -> Result<Duration, HandlerError> {
         let due = self.due().await?;
-        let (mut rest, mut most, mut conflicts) = (&*due.keys, AT_ONCE, 0);
+        let (mut rest, mut most) = (&*due.keys, AT_ONCE);
+        let mut setbacks = Setbacks::quick();
         let mut has_fired = false;
         while let Some(first) = rest.first() {
             if self.control.mode() == Mode::Stop {
@@ -108,18 +114,19 @@ impl<P: ProcessManager> Watch<'_, P> {
                         self.failing.remove(key);
                     }
                     rest = &rest[fired..];
-                    (most, conflicts, has_fired) = (most.saturating_mul(2), 0, true);
+                    (most, has_fired) = (most.saturating_mul(2), true);
+                    setbacks.end();
                 }
                 Err(error) if is_trouble(&error) => return Err(error),
                 // The one at fault is found by itself, and others are fired without it.
                 Err(_) if many > 1 => most = many / 2,
-                Err(error) if is_conflict(&error) && conflicts < CONFLICTS => {
-                    conflicts += 1;
+                Err(error) if is_conflict(&error) && setbacks.conflict().is_some() => {
                     give_way().await;
                 }
                 Err(error) => {
                     self.failed(first, &error);
-                    (rest, conflicts) = (&rest[1..], 0);
+                    rest = &rest[1..];
+                    setbacks.end();
                 }
             }
         }
@@ -134,7 +141,7 @@ impl<P: ProcessManager> Watch<'_, P> {
 
     /// Looks for what has passed, but for what has failed and waits.
     async fn due(&mut self) -> Result<Due, NoteError> {
-        let (now, instant) = (Timestamp::now().as_micros(), Instant::now());
+        let (now, instant) = (self.control.now().as_micros(), Instant::now());
         let mut due = Due {
             keys: Vec::new(),
             is_cut: false,
@@ -242,6 +249,8 @@ impl<P: ProcessManager> Steps<P> {
         };
         // Removed in any case, also when the stream does not know of it.
         notes::remove(&self.work, unit, key).await?;
+        let correlation_id = deadline.correlation_id.and_then(|id| id.parse().ok());
+        let causation_id = deadline.causation_id.parse().ok();
         let input = Input {
             to: Kind::Deadline,
             encoded: EncodedRef {
@@ -251,8 +260,12 @@ impl<P: ProcessManager> Steps<P> {
                 payload: deadline.payload.as_bytes(),
             },
             command: None,
-            correlation_id: deadline.correlation_id.and_then(|id| id.parse().ok()),
-            cause: deadline.causation_id.parse().ok(),
+            cause: Cause::at(
+                self.control.now(),
+                Metadata::of(correlation_id, causation_id),
+            ),
+            correlation_id,
+            causation_id,
         };
         self.take(unit, id, input).await
     }

@@ -1,10 +1,11 @@
 //! A process manager as a consumer of the log.
 
+use super::cause::Cause;
 use super::notes::{Open, Process};
 use super::record::Kind;
 use super::replies::id_of;
 use super::step::{EVENTS, Input, Steps};
-use super::{Concerned, ProcessManager, Processes};
+use super::{Concerned, ProcessManager};
 use crate::consumer::StartFrom;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The log's side of a process manager.
-pub(crate) struct Reacting<P> {
+pub(crate) struct Reacting<P: ProcessManager> {
     pub(super) steps: Arc<Steps<P>>,
     query: Query,
     start: StartFrom,
@@ -34,12 +35,12 @@ pub(crate) struct Reacting<P> {
 }
 
 impl<P: ProcessManager> Reacting<P> {
-    pub(crate) fn new(steps: Arc<Steps<P>>, processes: &Processes<P>) -> Self {
+    pub(crate) fn new(steps: Arc<Steps<P>>, start: StartFrom, options: ConsumerOptions) -> Self {
         Reacting {
             steps,
             query: Query::named(with_sources(P::EVENTS).iter().map(|event| event.name)),
-            start: processes.start,
-            options: processes.options.clone(),
+            start,
+            options,
         }
     }
 }
@@ -88,8 +89,9 @@ impl<P: ProcessManager> Handler for Reacting<P> {
                     None => event.encoded(),
                 },
                 command: None,
+                cause: Cause::event(event),
                 correlation_id: event.correlation_id.or(Some(event.id)),
-                cause: Some(event.id),
+                causation_id: Some(event.id),
             };
             let id = id.to_string();
             let taken = self.steps.take(call.transaction, &id, input).await;

@@ -1,6 +1,7 @@
 //! An aggregate as it was loaded, and what was decided on it since.
 
-use crate::aggregate::{Aggregate, Command, Events};
+use crate::aggregate::Events;
+use crate::aggregate::{Aggregate, Command};
 use crate::event::Decoded;
 use crate::place::{Position, Version};
 use crate::store::Appended;

@@ -1,8 +1,10 @@
 //! How the consumers of a program run beside each other, and come to their end.
 
+use super::Midgard;
 use super::handle::Consumer;
-use super::{Midgard, RunError, Running};
+use crate::consumer::RunError;
 use crate::consumer::control::{Control, Mode};
+use crate::consumer::ended::Running;
 use crate::consumer::guard::guarded_call;
 use crate::consumer::status::{ConsumerState, Progress};
 use crate::store::Store;

@@ -10,8 +10,9 @@ use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{NoteError, backend};
+use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::supervise::{NEVER, Setbacks, failed, run_track};
+use crate::consumer::supervise::{NEVER, failed, run_track, wait_after};
 use crate::consumer::track::{Ended, Surroundings, Track};
 use crate::event::metadata::EventId;
 use crate::event::reading::with_sources;
@@ -135,7 +136,7 @@ pub(super) async fn run<S: Store, P: Projection>(
         worker: &worker,
         retired: &NEVER,
     };
-    let (mut setbacks, mut panics) = (Setbacks::default(), [0, 0]);
+    let (mut setbacks, mut panics) = (Setbacks::new(), [Setbacks::new(); 2]);
     let (mut near, mut was_active) = (None, false);
     let mut lacked = None;
     loop {
@@ -146,12 +147,11 @@ pub(super) async fn run<S: Store, P: Projection>(
         let next = match generations::next(&store, projected, keys, was_active).await {
             Ok(next) => next,
             Err(trouble) => {
-                let met = setbacks.meet(&trouble, asked, &control, &progress);
-                met.await?;
+                wait_after(&trouble, &mut setbacks, asked, &control, &progress).await?;
                 continue;
             }
         };
-        setbacks = Setbacks::default();
+        setbacks.end();
         let ended = match next {
             Next::Active(plan) => {
                 (near, was_active) = (None, true);
@@ -235,7 +235,7 @@ pub(super) async fn run<S: Store, P: Projection>(
 async fn active<S: Store, P: Projection>(
     around: Surroundings<'_, S, Projected<P>>,
     plan: Plan,
-    panics: &mut u32,
+    panics: &mut Setbacks,
 ) -> Ended {
     let discarded = async {
         let discarded = generations::discard(around.handler, around.keys, around.control).await;
@@ -259,7 +259,7 @@ async fn beside<S: Store, P: Projection>(
     around: Surroundings<'_, S, Projected<P>>,
     active: Plan,
     building: Plan,
-    panics: &mut [u32; 2],
+    panics: &mut [Setbacks; 2],
 ) -> Ended {
     let (retired, abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
     let [panics, panics_beside] = panics;

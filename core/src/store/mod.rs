@@ -1,21 +1,23 @@
 //! The contract of a store, and what every store shares.
 
 mod append;
-mod clock;
 pub(crate) mod definition;
 mod entries;
 pub(crate) mod entry_changes;
 pub(crate) mod erased;
 mod error;
 mod event_stream;
+mod event_times;
+mod layer;
 pub(crate) mod memory;
 pub(crate) mod query;
 mod read;
 pub mod rules;
+mod tombstone;
+mod versions;
 
 pub use crate::process_mark::ProcessMark;
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
-pub use clock::Clock;
 pub(crate) use definition::Store;
 pub use definition::Visit;
 pub use entries::{
@@ -26,6 +28,10 @@ pub use entry_changes::EntryChanges;
 pub(crate) use erased::DynStore;
 pub use error::{AppendError, EntryError, Full, IdDifference, StoreError};
 pub use event_stream::EventStream;
+pub use event_times::EventTimes;
+pub use layer::{Layer, Layered, Operation};
 pub(crate) use memory::MemoryStore;
 pub use query::{AppendCondition, Query, QueryItem};
 pub use read::{Direction, ReadLog, ReadStream, StreamState};
+pub use tombstone::StreamTombstoned;
+pub use versions::Versions;

@@ -4,6 +4,7 @@ use crate::event::EventSet;
 use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::event::tags::TagsRef;
+use crate::limits::TOMBSTONE;
 use crate::place::Position;
 
 /// Which events: any of the items. A query without items asks for all events.
@@ -30,6 +31,13 @@ impl Query {
         Query { items: Vec::new() }
     }
 
+    /// All events, and the tombstones of streams, which [`all`](Query::all) leaves out.
+    #[must_use]
+    pub fn all_with_tombstones() -> Self {
+        let tombstones = QueryItem::new().name(TOMBSTONE);
+        Query::all().or(QueryItem::new()).or(tombstones)
+    }
+
     /// The events of a set: those that it can read.
     #[must_use]
     pub fn events<S: EventSet>() -> Self {
@@ -53,6 +61,14 @@ impl Query {
     #[must_use]
     pub fn items(&self) -> &[QueryItem] {
         &self.items
+    }
+
+    /// Whether tombstones are read too: an item without tags names
+    /// [`StreamTombstoned`](crate::store::StreamTombstoned).
+    #[must_use]
+    pub fn asks_for_tombstones(&self) -> bool {
+        let mut items = self.items.iter().filter(|item| item.tags.is_empty());
+        items.any(|item| item.names.iter().any(|name| name == TOMBSTONE))
     }
 
     /// Whether an event is asked for.

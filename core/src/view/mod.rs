@@ -1,9 +1,11 @@
 //! Views: typed tables that projections keep, found by key and by index.
 
+mod contents;
 mod context;
 mod cursor;
 pub(crate) mod definition;
 mod error;
+mod foreign_keys;
 mod form;
 mod held;
 mod kept;
@@ -12,13 +14,13 @@ mod key_types;
 mod layout;
 mod live;
 mod lookup;
-mod notes;
 mod read_back;
 mod rows;
 mod scan;
 mod select;
 mod show;
 mod snapshot;
+mod snapshot_notes;
 mod store;
 mod table;
 mod transaction;

@@ -7,9 +7,9 @@ use super::held::Entries;
 use super::key::KeyBytes;
 use super::layout;
 use super::lookup::KeyOf;
-use super::notes::Notes;
 use super::scan::{Plan, TableReader, decode};
 use super::select::Select;
+use super::snapshot_notes::SnapshotNotes;
 use super::table::{AnyTable, Table, encode};
 use super::views::check_form;
 use super::{View, ViewError};
@@ -25,7 +25,7 @@ use std::ops::ControlFlow;
 ///
 /// However often a row is changed, it is read once and written once.
 pub struct ViewTransaction {
-    pub(super) notes: Notes,
+    pub(super) notes: SnapshotNotes,
     projection: &'static str,
     generation: u32,
     tables: Vec<Box<dyn AnyTable>>,
@@ -36,9 +36,9 @@ pub struct ViewTransaction {
 }
 
 impl ViewTransaction {
-    pub(super) const fn new(entries: Entries, projection: &'static str, generation: u32) -> Self {
+    pub(super) fn new(entries: Entries, projection: &'static str, generation: u32) -> Self {
         ViewTransaction {
-            notes: Notes::new(entries),
+            notes: SnapshotNotes::new(entries),
             projection,
             generation,
             tables: Vec::new(),

@@ -1,5 +1,6 @@
 //! What the derives generate, at run time. What they refuse is in `compile.rs`.
 
+use midgard::aggregate::Fold as _;
 use midgard::event::{Registry, Tags, UpcastContext};
 use midgard::{Aggregate, Apply, Event, EventSet};
 use midgard_test_events::OrderPlaced;

@@ -330,12 +330,12 @@ fn what_is_skipped_is_passed_over_for_good() {
 fn what_is_parked_and_nobody_knows_it_is_parked_once() {
     let scene = Scene::<FaultyStore>::new();
     scene.script.fail(1, 1);
-    scene.store.fail_commits([Fault::Forget]);
+    scene.store.layer().fail_commits([Fault::Forget]);
     let running = scene.start(parking());
     publish(&scene.bus, &[told("ann", 1), told("ann", 2)]);
     assert_eq!(running.parked_ids(), ["message-1", "message-2"]);
     let first = running.parked()[0].0.clone();
-    scene.store.fail_commits([Fault::Forget]);
+    scene.store.layer().fail_commits([Fault::Forget]);
     block_on(running.handle.retry_message("service", &first)).unwrap();
     super::kit::within(async {
         while !running

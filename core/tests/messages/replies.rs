@@ -92,7 +92,10 @@ fn a_command_that_is_refused_has_no_effect_and_the_reason_is_told() {
 #[test]
 fn a_command_that_comes_again_is_answered_once() {
     let scene = Scene::<FaultyStore>::new();
-    scene.store.fail_commits([super::kit::Fault::Forget]);
+    scene
+        .store
+        .layer()
+        .fail_commits([super::kit::Fault::Forget]);
     let (running, replies) = start_answering(&scene, parking());
     let (command, other) = (count("ann", 1), count("ann", 2));
     publish(&scene.bus, &[vec![command; 20], vec![other; 20]].concat());

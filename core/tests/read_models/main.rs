@@ -33,4 +33,5 @@ mod releases;
 mod slow_workers;
 mod subscriptions;
 mod tasks;
+mod tombstones;
 mod waiting;

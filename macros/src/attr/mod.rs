@@ -22,9 +22,9 @@ pub(crate) use view::{Index, ViewAttrs, view, view_key};
 
 use crate::ctxt::Ctxt;
 use key::{Form, read};
-use proc_macro2::{Ident, TokenTree};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Lit, LitInt, LitStr, Path, Result, Token, Type};
 
@@ -69,8 +69,15 @@ const EVENT_SET: Form = Form {
 
 const AGGREGATE: Form = Form {
     attribute: "aggregate",
-    keys: &["name", "id", "events", "event_enum", "crate"],
+    keys: &["name", "id", "events", "event_enum", "apply", "crate"],
     example: "#[aggregate(name = \"user\", id = UserId, events(UserCreated))]",
+    elsewhere: &[],
+};
+
+const AGGREGATE_ID: Form = Form {
+    attribute: "aggregate_id",
+    keys: &["crate"],
+    example: "#[aggregate_id(crate = path::to::midgard)]",
     elsewhere: &[],
 };
 
@@ -94,6 +101,8 @@ pub(crate) struct AggregateAttrs {
     pub(crate) id: Key<Type>,
     pub(crate) events: Key<Vec<Variant>>,
     pub(crate) event_enum: Key<Ident>,
+    /// `apply = enum`: one function takes the whole enum.
+    pub(crate) apply: Key<Token![enum]>,
     pub(crate) krate: Path,
     /// As of an event.
     pub(crate) complete: bool,
@@ -200,7 +209,7 @@ pub(crate) fn event_set(cx: &Ctxt, attrs: &[Attribute]) -> Path {
 
 pub(crate) fn aggregate(cx: &Ctxt, attrs: &[Attribute]) -> AggregateAttrs {
     let (mut name, mut id, mut events) = (Key::new(), Key::new(), Key::new());
-    let (mut event_enum, mut krate) = (Key::new(), Key::new());
+    let (mut event_enum, mut apply, mut krate) = (Key::new(), Key::new(), Key::new());
     let complete = read(cx, attrs, &AGGREGATE, |key, meta| match key {
         "name" => {
             let help = "`name` is a string: write `name = \"user\"`";
@@ -223,6 +232,11 @@ pub(crate) fn aggregate(cx: &Ctxt, attrs: &[Attribute]) -> AggregateAttrs {
                 "`event_enum` is the name of the enum to generate: write `event_enum = UserEvent`";
             event_enum.value(cx, meta, help, Ident::parse)
         }
+        "apply" => {
+            let help = "write `apply = enum` for one `Apply` of the whole enum, with a `match`; \
+                leave it out for an `Apply` of each event";
+            apply.value(cx, meta, help, <Token![enum] as Parse>::parse)
+        }
         _ => krate.value(cx, meta, CRATE, |input| path_of_crate(cx, input)),
     });
     AggregateAttrs {
@@ -230,9 +244,18 @@ pub(crate) fn aggregate(cx: &Ctxt, attrs: &[Attribute]) -> AggregateAttrs {
         id,
         events,
         event_enum,
+        apply,
         krate: krate.value.unwrap_or_else(default_crate),
         complete,
     }
+}
+
+pub(crate) fn aggregate_id(cx: &Ctxt, attrs: &[Attribute]) -> Path {
+    let mut krate = Key::new();
+    read(cx, attrs, &AGGREGATE_ID, |_, meta| {
+        krate.value(cx, meta, CRATE, |input| path_of_crate(cx, input))
+    });
+    krate.value.unwrap_or_else(default_crate)
 }
 
 /// Reports attributes of a derive at places where it reads none, which would be ignored in silence.
@@ -278,6 +301,21 @@ fn path_of_crate(cx: &Ctxt, input: ParseStream<'_>) -> Result<Path> {
         return Ok(path);
     }
     Path::parse_mod_style(input)
+}
+
+/// The path of midgard that the arguments of an attribute give; what is wrong with them is said elsewhere.
+pub(crate) fn crate_of(arguments: &TokenStream) -> Path {
+    let mut krate = None;
+    let parser = syn::meta::parser(|meta| {
+        if meta.path.is_ident("crate") {
+            krate = Some(meta.value()?.call(Path::parse_mod_style)?);
+        } else {
+            skip_value(meta.input)?;
+        }
+        Ok(())
+    });
+    let _ = parser.parse2(arguments.clone());
+    krate.unwrap_or_else(default_crate)
 }
 
 /// Takes everything up to the next comma.

@@ -25,12 +25,14 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
         input,
         krate,
         name,
+        config,
         events,
         commands,
         ..
     } = manager;
     let private = private(krate);
     let ident = &input.ident;
+    let config = config.as_ref().map_or_else(|| quote!(()), |ty| quote!(#ty));
     let listed: Vec<_> = events.iter().collect();
     let sets = listed::sets(&listed, krate);
     let processes = events.iter().map(|ty| {
@@ -62,6 +64,7 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
         impl #krate::ProcessManager for #ident {
             const NAME: &'static #private::str = #name;
             type Id = #id;
+            type Config = #config;
             const EVENTS: &'static [&'static #krate::event::EventDescriptor] =
                 &#private::concat_descriptors::<__LEN>(&[#(#sets),*]);
             const SENDS: #private::bool = #sends;

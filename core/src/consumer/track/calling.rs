@@ -63,7 +63,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     break outcome;
                 }
                 let asked = self.around.control.asked();
-                if let Err(trouble) = self.look_at_leases(asked, true).await {
+                if let Err(trouble) = self.update_leases(asked, true).await {
                     tracing::warn!(error = %trouble, "the leases could not be looked at while a handler runs");
                 }
             }

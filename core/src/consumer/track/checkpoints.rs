@@ -118,8 +118,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(true)
     }
 
-    /// Whether everything is handled up to a position that this worker has reached: others may own a part.
-    pub(super) async fn is_all_done(&mut self, target: Position) -> Result<bool, Trouble> {
+    /// Writes down what is done, once this worker has reached a position; returns whether others, who may own a part, have reached
+    /// it, too.
+    pub(super) async fn finish_up_to(&mut self, target: Position) -> Result<bool, Trouble> {
         if self.owned.len() == self.plan.partitions as usize {
             self.check_log().await?;
             return Ok(true);

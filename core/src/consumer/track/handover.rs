@@ -2,7 +2,6 @@
 
 use super::super::about::AboutSubscription;
 use super::super::batch::{EventBatch, next_events};
-use super::super::control::give_way;
 use super::super::coverage;
 use super::super::handler::Handler;
 use super::super::notes::{self, Behind, backend};
@@ -12,6 +11,7 @@ use super::{Ended, Track, Trouble};
 use crate::consumer::ProjectError;
 use crate::event::codec::{DecodeError, DecodeReason};
 use crate::event::record::RecordedEventRef;
+use crate::give_way::give_way;
 use crate::notes::NoteStore as _;
 use crate::place::Position;
 use crate::store::Store;

@@ -13,15 +13,32 @@ use super::{Track, Trouble};
 use crate::consumer::ProjectError;
 use crate::event::record::RecordedEventRef;
 use crate::place::{LogId, Position};
-use crate::store::{ReadLog, Store};
-use crate::time::Timestamp;
+use crate::store::{Query, ReadLog, Store};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// For how long dead letters are retried before new events have a turn.
 const TURN: Duration = Duration::from_millis(100);
-/// Why an event is parked that was not tried.
-const FOLLOWS: &str = "an earlier event of its sequence is parked";
+
+/// Why an event is parked or passed over.
+pub(super) struct Fault {
+    pub(super) error: String,
+    /// How often its handler has failed on it in a row.
+    pub(super) failures: u32,
+    /// Its version, when all that is wrong with it is that this release does not know it.
+    pub(super) unknown: Option<u32>,
+}
+
+impl Fault {
+    /// An earlier event of its sequence is parked; its own handler was not called.
+    fn follows() -> Self {
+        Fault {
+            error: "an earlier event of its sequence is parked".to_owned(),
+            failures: 0,
+            unknown: None,
+        }
+    }
+}
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
     /// The dead letters of this generation by their keys, in the order of the log.
@@ -54,63 +71,32 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &mut self,
         event: &RecordedEventRef<'_>,
         then: Then,
-        error: String,
-        unknown: Option<u32>,
+        fault: Fault,
     ) -> Result<(), Trouble> {
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
+        let (position, stream, error) = (event.position.0, event.stream, &fault.error);
         if then == Then::Park {
-            self.park(&mut transaction, event, error, unknown).await?;
+            tracing::warn!(position, stream, error, "event parked");
+            let letter = self.letter(event, fault);
+            self.put_letter(&mut transaction, event, letter).await?;
+            let sequence = self.sequence_of(event);
+            self.parked.insert(sequence.into_owned());
             return self.commit(transaction, event.position, 0).await;
         }
-        let (position, stream) = (event.position.0, event.stream);
         tracing::warn!(position, stream, error, "event skipped");
-        if unknown.is_some() {
-            self.put_passed(&mut transaction, event, error, unknown)
-                .await?;
+        if fault.unknown.is_some() {
+            // A release that knows it hands it over.
+            let letter = Letter {
+                is_passed: true,
+                ..self.letter(event, fault)
+            };
+            self.put_letter(&mut transaction, event, letter).await?;
         }
         self.commit(transaction, event.position, 0).await?;
         let progress = self.around.progress;
         progress.update(|status| status.skipped += 1);
         Ok(())
-    }
-
-    /// Parks an event that its handler failed on, and so its sequence.
-    async fn park(
-        &mut self,
-        transaction: &mut TransactionOf<H>,
-        event: &RecordedEventRef<'_>,
-        error: String,
-        unknown: Option<u32>,
-    ) -> Result<(), Trouble> {
-        let (position, stream) = (event.position.0, event.stream);
-        tracing::warn!(position, stream, error, "event parked");
-        let letter = Letter {
-            failures: self.failures,
-            unknown,
-            ..self.letter(event, error)
-        };
-        self.put_letter(transaction, event, letter).await?;
-        let sequence = self.sequence_of(event);
-        self.parked.insert(sequence.into_owned());
-        Ok(())
-    }
-
-    /// Notes that an event was passed over as it is not known here.
-    async fn put_passed(
-        &self,
-        transaction: &mut TransactionOf<H>,
-        event: &RecordedEventRef<'_>,
-        error: String,
-        unknown: Option<u32>,
-    ) -> Result<(), Trouble> {
-        let letter = Letter {
-            failures: self.failures,
-            unknown,
-            is_passed: true,
-            ..self.letter(event, error)
-        };
-        self.put_letter(transaction, event, letter).await
     }
 
     /// Parks events that follow a parked one.
@@ -125,14 +111,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             if !self.owns(self.partition_of(&event)) {
                 continue;
             }
-            let letter = self.letter(&event, FOLLOWS.to_owned());
+            let letter = self.letter(&event, Fault::follows());
             self.put_letter(transaction, &event, letter).await?;
         }
         Ok(())
     }
 
-    fn letter(&self, event: &RecordedEventRef<'_>, error: String) -> Letter {
-        let now = Timestamp::now().as_micros();
+    fn letter(&self, event: &RecordedEventRef<'_>, fault: Fault) -> Letter {
+        let now = self.around.control.now().as_micros();
         let sequence = self.sequence_of(event);
         Letter {
             log: event.log.0,
@@ -140,11 +126,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             sequence: sequence.into_owned(),
             partition: self.partition_of(event),
             name: event.name.to_owned(),
-            error,
-            failures: 0,
+            error: fault.error,
+            failures: fault.failures,
             parked: now,
             tried: now,
-            unknown: None,
+            unknown: fault.unknown,
             is_passed: false,
         }
     }
@@ -289,7 +275,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     break;
                 }
                 control.pause(asked, left.min(self.leases.interval())).await;
-                self.look_at_leases(control.asked(), true).await?;
+                self.update_leases(control.asked(), true).await?;
             }
         }
         Ok(Some(true))
@@ -380,6 +366,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let place = Position(letter.position);
         let mut batch = EventBatch::default();
         let read = ReadLog::forward().after(place.previous()).limit(1);
+        let read = read.matching(Query::all_with_tombstones());
         batch.fill(self.around.store, &read).await?;
         if batch.len() == 0 || batch.position(0) != place {
             tracing::warn!(position = place.0, "a parked event is no longer in the log");
@@ -436,7 +423,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let letter = Letter {
             error,
             failures: failures + 1,
-            tried: Timestamp::now().as_micros(),
+            tried: self.around.control.now().as_micros(),
             unknown,
             ..letter.clone()
         };

@@ -64,7 +64,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Looks at the leases when it is time to, or when something was asked for; says whether it did.
     /// While it is `busy` with an event, nothing is taken or given away.
-    pub(super) async fn look_at_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
+    pub(super) async fn update_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
         let now = Instant::now();
         let is_known = if busy {
             let interval = self.leases.interval();

@@ -1,0 +1,359 @@
+//! What the thread does: commits what is queued in groups, and answers.
+
+use super::failure::{FailedCommit, Failure};
+use super::group_commit::{GroupCommit, Memory};
+use super::linger::{Filling, Linger};
+use super::prewrite::{self, Prewrite};
+use super::repair::{Repair, Repaired};
+use super::work::Request;
+use super::{Message, Signals};
+use crate::environment::{Environment, Open};
+use crate::error::{backend, is_damaged_page};
+use crate::length;
+use crate::options::Durability;
+use crate::reader;
+use heed::RwTxn;
+use midgard::store::StoreError;
+use midgard::{LogId, Position};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// How often the log is looked at for appends of other processes, while somebody waits for one.
+const POLL: Duration = Duration::from_millis(5);
+/// How often slots of processes that were killed while they read are given back, while there are writes.
+/// Until then no page that they might read is used again, and the file grows.
+const CLEAR: Duration = Duration::from_secs(1);
+
+/// How long the thread waits for something to do before it ends.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What comes next.
+enum Next {
+    Message(Message),
+    /// It is time to look at the log.
+    Look,
+    /// Nothing came for a while.
+    Nothing,
+}
+/// The requests that have met a damaged page, by their places among all.
+type LeftOut = BTreeMap<usize, StoreError>;
+/// How many of them are left out before all the others fail too: each time everything is written anew.
+const MOST_LEFT_OUT: usize = 16;
+
+/// Commits what is queued.
+pub(super) struct Committer {
+    environment: Arc<Environment>,
+    signals: Arc<Signals>,
+    memory: Memory,
+    linger: Linger,
+    prewrite: Prewrite,
+    repair: Repair,
+    /// Whether the last commits were certain to be flushed: all that is there is on the disk, then.
+    is_certain: bool,
+    /// Up to where waiters know of the log.
+    announced: Position,
+    /// When the log was last looked at for appends of other processes.
+    looked: Instant,
+    /// When the slots of dead readers were last given back.
+    cleared: Instant,
+}
+
+impl Committer {
+    pub(super) fn new(environment: Arc<Environment>, signals: Arc<Signals>) -> Self {
+        Committer {
+            memory: Memory::new(environment.clock().clone()),
+            environment,
+            signals,
+            linger: Linger::default(),
+            prewrite: Prewrite::default(),
+            repair: Repair::default(),
+            is_certain: false,
+            announced: Position::ZERO,
+            looked: Instant::now(),
+            cleared: Instant::now(),
+        }
+    }
+
+    /// Does what is asked for. Tells whether that was all there will ever be; otherwise nothing came for a while.
+    pub(super) fn run(&mut self, messages: &Receiver<Message>, first: Option<Message>) -> bool {
+        let mut requests = Vec::new();
+        let mut next = first.map(Next::Message);
+        let is_stopped = loop {
+            match next.take().unwrap_or_else(|| self.receive(messages)) {
+                Next::Message(Message::Work(request)) => {
+                    if request.is_abandoned() {
+                        continue;
+                    }
+                    requests.push(request);
+                    if self.commit(messages, &mut requests) {
+                        break true;
+                    }
+                }
+                Next::Message(Message::Watch) | Next::Look => {}
+                Next::Message(Message::Stop) => break true,
+                Next::Nothing => break false,
+            }
+            // However much else there is to do: what only conflicts tells waiters nothing.
+            if self.is_waited_for() && self.looked.elapsed() >= POLL {
+                self.announce_foreign();
+            }
+        };
+        if let Err(failure) = self.trim() {
+            tracing::debug!(
+                ?failure,
+                "the zeros at the end of the file were not cut off"
+            );
+        }
+        is_stopped
+    }
+
+    /// Leaves the file as long as it has to be. Whatever stands in the way: it is only longer then.
+    fn trim(&mut self) -> Result<(), Failure> {
+        // Nothing is locked, nor written, where only others wrote.
+        if !self.prewrite.end() {
+            return Ok(());
+        }
+        self.repair.refuse()?;
+        let guard = self.environment.access()?;
+        let open = guard.get()?;
+        let transaction = open.env.write_txn();
+        let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
+        let used = open.used(&transaction)?;
+        let data = self.environment.files().data();
+        let trimmed = data.and_then(|data| prewrite::cut_off(used, &data));
+        trimmed.map_err(|error| Failure::of("trim its file", error.into()))
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.signals.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    fn receive(&self, messages: &Receiver<Message>) -> Next {
+        let (wait, otherwise) = match self.is_waited_for() {
+            true => (POLL, Next::Look),
+            false => (IDLE, Next::Nothing),
+        };
+        match messages.recv_timeout(wait) {
+            Ok(message) => Next::Message(message),
+            Err(RecvTimeoutError::Timeout) => otherwise,
+            Err(RecvTimeoutError::Disconnected) => Next::Message(Message::Stop),
+        }
+    }
+
+    /// Tells waiters of what other processes appended.
+    fn announce_foreign(&mut self) {
+        self.looked = Instant::now();
+        match reader::last_position(&self.environment, LogId::MAIN) {
+            Ok(last) if last > self.announced => self.announce(last),
+            Ok(_) => {}
+            Err(error) => {
+                // The waiters read the log themselves, and get the error.
+                tracing::warn!(%error, "the log could not be looked at");
+                self.signals.grown.notify(usize::MAX);
+            }
+        }
+    }
+
+    fn announce(&mut self, last: Position) {
+        self.announced = last;
+        self.signals.grown.notify(usize::MAX);
+    }
+
+    /// Commits the requests, with those that come meanwhile, and answers them. Tells whether it is
+    /// time to stop.
+    fn commit(&mut self, messages: &Receiver<Message>, requests: &mut Vec<Request>) -> bool {
+        let mut filling = Filling::new(messages);
+        if let Some(last) = self.write(&mut filling, requests) {
+            self.announce(last);
+        }
+        requests.drain(..).for_each(Request::answer);
+        filling.stopped()
+    }
+
+    /// Writes all requests in one transaction, and notes their outcomes; once more when the map was full, and has grown, and
+    /// without what has met a damaged page. Returns where the log ends if it has grown.
+    fn write(
+        &mut self,
+        filling: &mut Filling<'_>,
+        requests: &mut Vec<Request>,
+    ) -> Option<Position> {
+        let mut again_with = Again::default();
+        let mut left_out = LeftOut::new();
+        let error = loop {
+            let map_size = &mut again_with.map_size;
+            let failure = match self.try_write(filling, requests, &left_out, map_size) {
+                Ok(grown) => return grown,
+                Err(failure) => failure,
+            };
+            // What it took in from the transaction is not there.
+            self.memory.clear();
+            match failure {
+                Failure::Commit(failed) => break self.settle(failed),
+                Failure::Request { index, error } if left_out.len() < MOST_LEFT_OUT => {
+                    left_out.insert(index, error);
+                }
+                failure => {
+                    if let Err(error) = again_with.make_ready(&self.environment, failure) {
+                        break error;
+                    }
+                }
+            }
+        };
+        tracing::warn!(%error, appends = requests.len(), "appends failed");
+        requests.iter_mut().for_each(|request| request.fail(&error));
+        None
+    }
+
+    /// Undoes what a commit that failed has left, and finds out what that was.
+    fn settle(&mut self, failed: FailedCommit) -> StoreError {
+        self.repair.need();
+        self.is_certain = false;
+        self.prewrite.hold_off();
+        match self.undo() {
+            // LMDB has not switched to the new state, and does not find it any more, not after a power cut either. A number, as
+            // a change of entries does not move the log.
+            Ok(last) if last < failed.transaction => failed.refused(self.environment.files()),
+            Ok(_) => failed.unknown(None),
+            Err(error) => failed.unknown(Some(error)),
+        }
+    }
+
+    /// Undoes what a commit that failed has left, and gives the number of the last one that did not.
+    fn undo(&mut self) -> Result<usize, StoreError> {
+        let environment = self.environment.clone();
+        let mut again_with = Again::default();
+        let (last, repaired) = loop {
+            let failure = {
+                let guard = environment.access()?;
+                let open = guard.get()?;
+                again_with.map_size = open.map_size;
+                match self.begin(open) {
+                    Ok((transaction, repaired)) => break (transaction.id() - 1, repaired),
+                    Err(failure) => failure,
+                }
+            };
+            if let Err(error) = again_with.make_ready(&environment, failure) {
+                // It is done before the next write. What LMDB has undone in memory is on the disk at least.
+                let _ = environment.data().map(|data| data.sync_all());
+                return Err(error);
+            }
+        };
+        if repaired == Repaired::ToldOnceMore
+            && let Err(error) = environment.reopen_if_idle()
+        {
+            tracing::warn!(%error, "the store could not be opened anew");
+        }
+        Ok(last)
+    }
+
+    /// Begins a write. Before the first one, and after one that failed, undoes what is left of it.
+    fn begin<'o>(&mut self, open: &'o Open) -> Result<(RwTxn<'o>, Repaired), Failure> {
+        self.repair.refuse()?;
+        let transaction = open.env.write_txn();
+        let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
+        let (files, durability) = (self.environment.files(), self.environment.durability());
+        let repaired = self.repair.before(open, &transaction, files, durability)?;
+        Ok((transaction, repaired))
+    }
+
+    /// Writes each request when it comes, while the next ones are on their way. Notes the size of the map
+    /// that it finds. Returns where the log ends if it has grown.
+    fn try_write(
+        &mut self,
+        filling: &mut Filling<'_>,
+        requests: &mut Vec<Request>,
+        left_out: &LeftOut,
+        map_size: &mut usize,
+    ) -> Result<Option<Position>, Failure> {
+        let environment = self.environment.clone();
+        let guard = environment.access()?;
+        let open = guard.get()?;
+        *map_size = open.map_size;
+        // What cannot be found again must not be acknowledged.
+        environment.look_before_commit()?;
+        if self.cleared.elapsed() >= CLEAR {
+            self.cleared = Instant::now();
+            if let Err(error) = open.env.clear_stale_readers() {
+                tracing::warn!(%error, "slots of dead readers could not be given back");
+            }
+        }
+        let (transaction, _) = self.begin(open)?;
+        let data = environment.data()?;
+        if environment.durability() != Durability::NoSync {
+            let used = open.used(&transaction)?;
+            self.repair.prepare(used, &transaction, &data);
+            if let Err(error) = self.prewrite.ahead_of(used, &data) {
+                // It is faster with them, and as good without.
+                tracing::debug!(%error, "no zeros were written ahead of the end of the file");
+            }
+        }
+        let tail = environment.tail();
+        let mut group = GroupCommit::new(&open.databases, tail, transaction, &mut self.memory)?;
+        let mut applied = 0;
+        loop {
+            for request in &mut requests[applied..] {
+                if let Some(error) = left_out.get(&applied) {
+                    request.fail(error);
+                } else {
+                    match request.apply(&mut group) {
+                        Ok(()) => {}
+                        Err(Failure::Store(error)) if is_damaged_page(&error) => {
+                            let index = applied;
+                            return Err(Failure::Request { index, error });
+                        }
+                        Err(failure) => return Err(failure),
+                    }
+                }
+                applied += 1;
+            }
+            match self.linger.next(filling, requests) {
+                Some(request) => requests.push(request),
+                None => break,
+            }
+        }
+        let began = Instant::now();
+        // What others, or a commit that failed, may have left in memory alone is acknowledged as well, where a request finds it there.
+        let grown = group.commit(!self.is_certain)?;
+        self.is_certain = true;
+        self.repair.flushed();
+        self.linger.committed(requests.len(), began.elapsed());
+        let is_too_short = self.prewrite.is_too_short(length::used(&open.env), &data);
+        if is_too_short.unwrap_or(true)
+            && let Err(error) = length::lengthen(environment.files(), &open.env)
+        {
+            tracing::debug!(%error, "the file is not as long as it should be; it will be when it is opened again");
+        }
+        Ok(grown)
+    }
+}
+
+/// What is done for a write to be tried again.
+#[derive(Default)]
+struct Again {
+    /// The size of the map that was found.
+    map_size: usize,
+    reopened: bool,
+}
+
+impl Again {
+    /// Makes the environment ready for another try; an error where that is of no use.
+    fn make_ready(
+        &mut self,
+        environment: &Environment,
+        failure: Failure,
+    ) -> Result<(), StoreError> {
+        match failure {
+            Failure::Grow => environment.grow(self.map_size),
+            Failure::Unusable(_) if !std::mem::replace(&mut self.reopened, true) => {
+                environment.reopen()
+            }
+            Failure::Unusable(error) => Err(backend("begin a write")(error)),
+            Failure::Commit(failed) => Err(failed.unknown(None)),
+            Failure::Merge => Ok(()),
+            Failure::Request { error, .. } | Failure::Store(error) => Err(error),
+        }
+    }
+}

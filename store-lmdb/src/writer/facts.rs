@@ -1,0 +1,127 @@
+//! What the rules see: the transaction, with what is already in it.
+
+use super::heads::Heads;
+use crate::databases::Databases;
+use crate::error::backend;
+use crate::index::StreamKey;
+use crate::log::{self, Pending, Record};
+use crate::recent::RecentEvents;
+use crate::record::Kind;
+use crate::streams::{Head, Stream};
+use crate::tail::Tail;
+use heed::{RoTxn, RwTxn};
+use midgard::event::RecordedEventRef;
+use midgard::store::rules::{Facts, Holder};
+use midgard::store::{Query, StoreError, StreamState};
+use midgard::{EventId, Position, StreamName, Version};
+
+/// What is read while a group is filled.
+pub(super) struct Tables<'e> {
+    pub(super) databases: &'e Databases,
+    pub(super) tail: &'e Tail,
+    pub(super) heads: &'e mut Heads,
+    pub(super) recent: &'e mut RecentEvents,
+    /// The streams whose states the rules have asked for, one after the other, as they were then.
+    pub(super) asked: &'e mut Vec<(StreamKey, Head)>,
+}
+
+impl Tables<'_> {
+    /// A stream, and what it is found by.
+    pub(super) fn head(
+        &mut self,
+        transaction: &RoTxn<'_>,
+        name: &str,
+    ) -> Result<(StreamKey, Head), StoreError> {
+        let key = self.databases.keys.of(name.as_bytes());
+        if let Some(head) = self.heads.get(key) {
+            return Ok((key, head));
+        }
+        let stream = Stream::new(self.databases, transaction, name);
+        let head = stream.head(key, self.tail.look_up(key))?;
+        let head = head.unwrap_or(Head::NONE);
+        self.heads.set(key, head);
+        Ok((key, head))
+    }
+}
+
+pub(super) struct GroupFacts<'b, 'e> {
+    pub(super) tables: &'b mut Tables<'e>,
+    pub(super) transaction: &'b RwTxn<'e>,
+    pub(super) pending: &'b Pending,
+}
+
+impl Facts for GroupFacts<'_, '_> {
+    fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError> {
+        let known = self.tables.head(self.transaction, stream.as_str())?;
+        self.tables.asked.push(known);
+        Ok(known.1.state)
+    }
+
+    fn event_at(
+        &mut self,
+        stream: &StreamName,
+        version: Version,
+    ) -> Result<Option<(EventId, Position)>, StoreError> {
+        let (_, head) = self.tables.head(self.transaction, stream.as_str())?;
+        let Head { state, event } = head;
+        if state.tombstoned || version < state.first || version > state.last {
+            return Ok(None);
+        }
+        let stream = Stream::new(self.tables.databases, self.transaction, stream.as_str())
+            .with(self.pending);
+        let position = stream.find(state.last, event, version)?;
+        let record = stream.record(position)?;
+        let header = stream.event_header(position, &record, version)?;
+        Ok(Some((header.id, position)))
+    }
+
+    fn read_event(
+        &mut self,
+        stream: &StreamName,
+        position: Position,
+        visit: &mut dyn FnMut(RecordedEventRef<'_>),
+    ) -> Result<(), StoreError> {
+        let stream = Stream::new(self.tables.databases, self.transaction, stream.as_str())
+            .with(self.pending);
+        let record = stream.record(position)?;
+        visit(log::event(&log::header(position, &record)?)?);
+        Ok(())
+    }
+
+    fn holder(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError> {
+        let (key, head) = self.tables.head(self.transaction, stream.as_str())?;
+        let stream = Stream::new(self.tables.databases, self.transaction, stream.as_str())
+            .with(self.pending);
+        self.tables.recent.holder(&stream, key, head, id)
+    }
+
+    fn first_match(
+        &mut self,
+        query: &Query,
+        after: Position,
+    ) -> Result<Option<Position>, StoreError> {
+        let pending = self.pending.records_from(after.next());
+        let pending = pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
+        let later = after.next()..=Position::MAX;
+        let records = self.tables.databases.forward(self.transaction, later)?;
+        let with_tombstones = query.asks_for_tombstones();
+        for record in records.chain(pending) {
+            let (position, bytes) = record?;
+            let header = log::header(position, &bytes)?;
+            let is_match = match header.kind {
+                Kind::Event => query.matches(&log::event(&header)?),
+                Kind::Tombstoned => with_tombstones,
+                Kind::Truncated => false,
+            };
+            if is_match {
+                return Ok(Some(position));
+            }
+        }
+        Ok(None)
+    }
+
+    fn entry_is(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError> {
+        let found = self.tables.databases.entries.get(self.transaction, key);
+        Ok(found.map_err(backend("read entries"))? == value)
+    }
+}

@@ -1,0 +1,407 @@
+//! One transaction of many requests: appends, ends of streams and changes of entries, each decided on what those before
+//! it left.
+
+use super::Failure;
+use super::facts::{GroupFacts, Tables};
+use super::failure::FailedCommit;
+use super::heads::Heads;
+use super::merging::Merging;
+use super::refused::Refused;
+use crate::databases::Databases;
+use crate::entries;
+use crate::index::{IndexEntry, StreamKey};
+use crate::log::Pending;
+use crate::recent::RecentEvents;
+use crate::record::{self, Kind, Links, Recording, SKIP};
+use crate::streams::{Head, Stream};
+use crate::tail::Tail;
+use heed::{Error, MdbError, RwTxn};
+use midgard::clock::Clock;
+use midgard::store::rules::{self, Ruling};
+use midgard::store::{
+    Append, AppendError, AppendPart, Appended, EntryError, EntryWrite, EventTimes, ExpectedVersion,
+    StoreError, Versions,
+};
+use midgard::{LogId, Position, StreamName, Timestamp, Version};
+use std::mem;
+
+/// A transaction that is being filled.
+pub(crate) struct GroupCommit<'e> {
+    transaction: RwTxn<'e>,
+    tables: Tables<'e>,
+    merging: &'e mut Merging,
+    /// The last position that was given away before it.
+    before: Position,
+    /// What is not in the log of the transaction yet.
+    pending: &'e mut Pending,
+    /// What is new in the log.
+    added: Vec<IndexEntry>,
+    /// The bytes of records and entries in the group.
+    bytes: usize,
+    /// When the group is recorded: never before what is there already.
+    time: Timestamp,
+    /// Where records are put together.
+    scratch: &'e mut Scratch,
+}
+
+/// The most bytes of records that are gathered before they go to the log.
+const MOST_PENDING: usize = 1 << 20;
+
+/// Room that is used again for each request.
+#[derive(Default)]
+struct Scratch {
+    record: Vec<u8>,
+    skips: Vec<Position>,
+}
+
+/// What the writer keeps from one group to the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    heads: Heads,
+    recent: RecentEvents,
+    asked: Vec<(StreamKey, Head)>,
+    merging: Merging,
+    pending: Pending,
+    scratch: Scratch,
+    times: EventTimes,
+}
+
+impl Memory {
+    /// Nothing is known; events get their times from this clock.
+    pub(super) fn new(clock: Clock) -> Self {
+        Memory {
+            times: EventTimes::new(clock),
+            ..Memory::default()
+        }
+    }
+
+    /// Forgets what was noted, when it may not have been committed.
+    pub(super) fn clear(&mut self) {
+        self.heads.clear();
+        self.recent.clear();
+    }
+}
+
+fn failed(action: &'static str) -> impl Fn(Error) -> Failure {
+    move |error| Failure::of(action, error)
+}
+
+impl<'e> GroupCommit<'e> {
+    pub(super) fn new(
+        databases: &'e Databases,
+        tail: &'e Tail,
+        transaction: RwTxn<'e>,
+        memory: &'e mut Memory,
+    ) -> Result<Self, Failure> {
+        let Memory {
+            heads,
+            recent,
+            asked,
+            merging,
+            pending,
+            scratch,
+            times,
+        } = memory;
+        databases.log.check_end(&transaction)?;
+        let before = databases.log.last_position(&transaction)?;
+        tail.catch_up(before, databases, &transaction)?;
+        heads.begin(before);
+        pending.begin(before);
+        // A last record that is damaged stands in nobody's way.
+        let recorded = databases.log.record(&transaction, before).ok().flatten();
+        let recorded = recorded.and_then(|bytes| {
+            let header = record::Header::parse(before, &bytes);
+            header.ok().map(|header| header.time)
+        });
+        let tables = Tables {
+            databases,
+            tail,
+            heads,
+            recent,
+            asked,
+        };
+        Ok(GroupCommit {
+            transaction,
+            tables,
+            merging,
+            before,
+            pending,
+            added: Vec::new(),
+            bytes: 0,
+            time: times.after(recorded.unwrap_or_default()),
+            scratch,
+        })
+    }
+
+    /// Commits it. Where it changes nothing, LMDB flushes nothing either, unless `for_certain`: then what others have committed is
+    /// on the disk as well. Returns where the log ends if it has grown.
+    pub(super) fn commit(mut self, for_certain: bool) -> Result<Option<Position>, Failure> {
+        let Tables {
+            databases, tail, ..
+        } = self.tables;
+        let last = self.pending.last();
+        self.write_pending()?;
+        let records = last.get() - self.before.get();
+        let merged =
+            self.merging
+                .merge(databases, tail, &mut self.transaction, self.before, records)?;
+        if for_certain && records == 0 {
+            let rewritten = databases.about.rewrite(&mut self.transaction);
+            rewritten.map_err(|error| Failure::of("write", error))?;
+        }
+        let (transaction, bytes) = (self.transaction.id(), self.bytes);
+        self.transaction.commit().map_err(|error| match error {
+            Error::Mdb(MdbError::MapFull | MdbError::MapResized) => Failure::Grow,
+            error => Failure::Commit(FailedCommit {
+                error,
+                transaction,
+                bytes,
+            }),
+        })?;
+        self.tables.heads.committed(last);
+        if merged {
+            tail.replace(self.before, last, &self.added);
+        } else {
+            tail.extend(self.before, last, &self.added);
+        }
+        Ok((records > 0).then_some(last))
+    }
+
+    fn facts(&mut self) -> GroupFacts<'_, 'e> {
+        self.tables.asked.clear();
+        GroupFacts {
+            tables: &mut self.tables,
+            transaction: &self.transaction,
+            pending: self.pending,
+        }
+    }
+
+    /// Puts what is pending at the end of the log.
+    fn write_pending(&mut self) -> Result<(), Failure> {
+        let log = self.tables.databases.log;
+        log.append(&mut self.transaction, self.pending)
+            .map_err(|error| Failure::of("write the log", error))?;
+        self.pending.begin(self.pending.last());
+        Ok(())
+    }
+
+    pub(super) fn append(&mut self, append: &Append) -> Result<Appended, Refused<AppendError>> {
+        if self.pending.bytes() > MOST_PENDING {
+            self.write_pending()?;
+        }
+        let mut versions = match rules::decide(append, &mut self.facts())? {
+            Ruling::Repeat(first) => return Ok(first),
+            Ruling::Write(before) => before,
+        };
+        let (before, added) = (self.pending.last(), self.added.len());
+        let asked = mem::take(self.tables.asked);
+        let written = self.append_parts(append, &asked, &mut versions);
+        if written.is_err() {
+            // What was noted of it is taken back: the others go on.
+            for (key, head) in &asked {
+                self.tables.heads.set(*key, *head);
+            }
+            self.added.truncate(added);
+            self.pending.truncate(before);
+        }
+        *self.tables.asked = asked;
+        written.map_err(AppendError::Store)?;
+        // From here on what fails fails the transaction, so that nothing of it stays.
+        if let Some(entries) = append.entries() {
+            self.change_entries(entries)?;
+        }
+        let last = self.pending.last();
+        let position = (last > before).then_some(last);
+        Ok(Appended::new(LogId::MAIN, position, versions))
+    }
+
+    /// Adds the events of all parts, whose streams the rules have asked for, and notes the last versions of those.
+    fn append_parts(
+        &mut self,
+        append: &Append,
+        asked: &[(StreamKey, Head)],
+        versions: &mut Versions,
+    ) -> Result<(), StoreError> {
+        let parts = append.parts().iter().zip(asked);
+        for (index, ((part, (key, head)), version)) in parts.zip(versions.iter_mut()).enumerate() {
+            let mut head = *head;
+            if index > 0 {
+                // A part before it may be of the same stream.
+                head = self.tables.heads.get(*key).unwrap_or(head);
+            }
+            *version = self.append_part(part, *key, head)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the events of a part, and returns the last version of its stream.
+    fn append_part(
+        &mut self,
+        part: &AppendPart,
+        key: StreamKey,
+        mut head: Head,
+    ) -> Result<Version, StoreError> {
+        let name = part.stream.as_str();
+        if part.events.is_empty() {
+            return Ok(head.state.last);
+        }
+        for event in &part.events {
+            let next = head.state.last.next();
+            self.find_skips(name, head, next)?;
+            let recording = Recording {
+                position: self.pending.last().next(),
+                stream: name,
+                version: next,
+                time: self.time,
+                links: Links {
+                    back: head.event,
+                    skips: &self.scratch.skips,
+                    first: head.state.first,
+                },
+            };
+            record::encode(&mut self.scratch.record, recording, event);
+            head.event = self.put_record();
+            head.state.last = next;
+        }
+        self.set_head(key, head);
+        Ok(head.state.last)
+    }
+
+    /// Notes where the skips of the next version of a stream lead to.
+    fn find_skips(&mut self, name: &str, head: Head, next: Version) -> Result<(), StoreError> {
+        let skips = &mut self.scratch.skips;
+        skips.clear();
+        let stream = Stream::new(self.tables.databases, &self.transaction, name).with(self.pending);
+        let (mut version, mut position) = (head.state.last, head.event);
+        let mut step = SKIP;
+        for _ in 0..record::skip_levels(next) {
+            let target = Version(next.get().saturating_sub(step));
+            if target < head.state.first {
+                position = Position::ZERO;
+            } else if position != Position::ZERO {
+                position = stream.find(version, position, target)?;
+                version = target;
+            }
+            skips.push(position);
+            step = step.saturating_mul(SKIP);
+        }
+        Ok(())
+    }
+
+    pub(super) fn truncate(
+        &mut self,
+        name: &StreamName,
+        before: Version,
+        expected: ExpectedVersion,
+    ) -> Result<(), Refused<AppendError>> {
+        let state = rules::decide_end(name, expected, &mut self.facts())?;
+        let first = before.min(state.last.next());
+        if first <= state.first {
+            return Ok(());
+        }
+        let name = name.as_str();
+        let (key, mut head) = self.head(name)?;
+        self.remove(name, head, first.previous())?;
+        head.state.first = first;
+        if first > state.last {
+            head.event = Position::ZERO;
+        }
+        self.mark(Kind::Truncated, name, key, head);
+        Ok(())
+    }
+
+    pub(super) fn tombstone(
+        &mut self,
+        name: &StreamName,
+        expected: ExpectedVersion,
+    ) -> Result<(), Refused<AppendError>> {
+        let state = rules::decide_end(name, expected, &mut self.facts())?;
+        let name = name.as_str();
+        let (key, mut head) = self.head(name)?;
+        self.remove(name, head, state.last)?;
+        head.state.tombstoned = true;
+        head.event = Position::ZERO;
+        self.mark(Kind::Tombstoned, name, key, head);
+        Ok(())
+    }
+
+    pub(super) fn write_entries(&mut self, write: &EntryWrite) -> Result<(), Refused<EntryError>> {
+        rules::decide_entries(write, &mut self.facts())?;
+        self.change_entries(write)?;
+        Ok(())
+    }
+
+    fn change_entries(&mut self, write: &EntryWrite) -> Result<(), Failure> {
+        let entries = &self.tables.databases.entries;
+        self.bytes += entries::change(entries, &mut self.transaction, write)
+            .map_err(failed("write entries"))?;
+        Ok(())
+    }
+
+    /// Removes the events of a stream up to a version from the log.
+    fn remove(
+        &mut self,
+        name: &str,
+        head: Head,
+        until: Version,
+    ) -> Result<(), Refused<AppendError>> {
+        let Head { state, event } = head;
+        if event == Position::ZERO || until < state.first {
+            return Ok(());
+        }
+        self.write_pending()?;
+        let databases = self.tables.databases;
+        let stream = Stream::new(databases, &self.transaction, name);
+        let positions = stream
+            .positions(state.first..=until, state.last, event)
+            .map_err(AppendError::Store)?;
+        let removed = databases.log.remove(&mut self.transaction, &positions);
+        removed.map_err(Failure::from)?;
+        for position in positions {
+            databases
+                .removed
+                .add(&mut self.transaction, position)
+                .map_err(failed("remove an event"))?;
+        }
+        Ok(())
+    }
+
+    /// Records that a stream was ended, or its beginning.
+    fn mark(&mut self, kind: Kind, name: &str, key: StreamKey, head: Head) {
+        let recording = Recording {
+            position: self.pending.last().next(),
+            stream: name,
+            version: head.state.last,
+            time: self.time,
+            links: Links {
+                back: head.event,
+                skips: &[],
+                first: head.state.first,
+            },
+        };
+        record::encode_mark(&mut self.scratch.record, kind, recording);
+        self.put_record();
+        self.set_head(key, head);
+    }
+
+    /// Adds what is in the scratch space, and gives its position.
+    fn put_record(&mut self) -> Position {
+        self.bytes += self.scratch.record.len();
+        self.pending.push(&self.scratch.record);
+        self.pending.last()
+    }
+
+    fn head(&mut self, name: &str) -> Result<(StreamKey, Head), AppendError> {
+        let head = self.tables.head(&self.transaction, name);
+        Ok(head?)
+    }
+
+    /// Notes a stream, of which the last record was just added.
+    fn set_head(&mut self, key: StreamKey, head: Head) {
+        self.tables.heads.set(key, head);
+        self.added.push(IndexEntry {
+            key,
+            position: self.pending.last(),
+        });
+    }
+}
