@@ -81,7 +81,7 @@ impl Split for Registered {
     fn split(self, _: &UpcastContext<'_>) -> SplitEvents<Self> {
         let mut events = SplitEvents::new();
         events.push(Opened { owner: self.owner });
-        for email in self.email {
+        if let Some(email) = self.email {
             events.push(EmailSet { email });
         }
         events
@@ -154,7 +154,7 @@ impl Split for Joined {
 
 #[derive(Debug, Default, Aggregate)]
 #[aggregate(name = "cart", id = u64, events(ItemAdded, Viewed, Opened, EmailSet, Named, Reachable))]
-pub(crate) struct Cart {
+struct Cart {
     told: Vec<String>,
 }
 
