@@ -108,6 +108,7 @@ mod runner;
 pub mod store;
 mod stream_name;
 mod subscription;
+pub mod telemetry;
 pub mod testing;
 mod time;
 mod unit_of_work;

@@ -109,7 +109,7 @@ pub(super) async fn tombstone_is_read_by_who_asks_for_it<F: Fixture>(fixture: &F
     assert_eq!(reached, Position(8), "a read looks at the whole log");
     let ended: Vec<_> = found
         .iter()
-        .map(|event| event.decode::<StreamTombstoned>())
+        .map(RecordedEvent::decode::<StreamTombstoned>)
         .collect();
     let ended: Vec<_> = ended
         .iter()

@@ -95,12 +95,33 @@ impl<T: Display + FromStr + Send + Sync> AggregateId for T {}
     label = "expected a reference to a `{Id}`",
     note = "the type of the ids is `id = ..` in the `#[aggregate(..)]` of the aggregate"
 )]
-pub trait AsId<Id>: Display + Sync {}
+// Asks nothing of `Id`: what an id lacks is said once, where the aggregate names it.
+pub trait AsId<Id>: Sync {
+    #[doc(hidden)]
+    fn __form(&self) -> IdForm<'_, Id>;
+}
+
+/// In which form an id was given.
+#[doc(hidden)]
+#[derive(Debug)]
+#[allow(clippy::exhaustive_enums)]
+pub enum IdForm<'a, Id> {
+    Id(&'a Id),
+    Text(&'a str),
+}
 
 #[diagnostic::do_not_recommend]
-impl<Id: Display + Sync> AsId<Id> for Id {}
+impl<Id: Sync> AsId<Id> for Id {
+    fn __form(&self) -> IdForm<'_, Id> {
+        IdForm::Id(self)
+    }
+}
 
-impl AsId<String> for str {}
+impl AsId<String> for str {
+    fn __form(&self) -> IdForm<'_, String> {
+        IdForm::Text(self)
+    }
+}
 
 /// What someone wants from an aggregate, and how that is decided.
 ///

@@ -5,6 +5,8 @@ pub(crate) mod fold;
 mod id;
 
 pub use definition::AsId;
+#[doc(hidden)]
+pub use definition::IdForm;
 pub(crate) use definition::{Aggregate, Command};
 pub(crate) use fold::Events;
 pub use fold::{Applies, Fold};

@@ -8,6 +8,7 @@ mod aside;
 mod carrier;
 pub(crate) mod definition;
 mod leaving;
+mod publishing;
 mod relay;
 
 pub(crate) use aside::come_back;

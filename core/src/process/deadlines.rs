@@ -226,7 +226,7 @@ impl<P: ProcessManager> Watch<'_, P> {
     }
 
     fn show(&self, failures: u32, message: String) {
-        tracing::warn!(process_manager = P::NAME, failures, message);
+        tracing::warn!(failures, error = message, "deadlines could not be fired");
         // The events of the log go on.
         let state = match self.progress.state() {
             ConsumerState::Retrying => ConsumerState::Live,

@@ -16,8 +16,12 @@ use std::str::FromStr;
 /// what is to happen when a command is refused.
 ///
 /// Its state is event-sourced like that of an aggregate: what it has reacted to is recorded in a stream of its
-/// own, `{name}-{id}`, and the state is made anew by reacting again. So reactions depend on the state and on what they
-/// react to, and on nothing else. `Default` is the state before the first event.
+/// own, `{name}-{id}`, and the state is made anew by reacting again. So the state depends on
+/// what was reacted to, and on what [`Reactions`] has of it, and on nothing else: not on the time now, on chance, or on the
+/// configuration, which decides what follows. `Default` is the state before the first event.
+///
+/// What the program has read from its settings, fees or limits say, is the configuration of the process manager:
+/// [`Processes::with_config`](super::Processes::with_config).
 ///
 /// That it has reacted, what it sends, and the deadlines that it sets are committed in one step. Commands leave the log by the
 /// [outbox](crate::Outbox), and have their effect once, as the [inbox](crate::Inbox) that handles them knows them again.

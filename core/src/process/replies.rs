@@ -53,8 +53,8 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         // Before anything of it can fail: a stranger's answers must not be in the way of a process that begins later.
         if !self.0.waits_for(unit, id, &command).await? {
             tracing::debug!(
-                id,
-                command,
+                process = id,
+                message_id = command,
                 "an answer that is not waited for was passed over"
             );
             return Ok(None);

@@ -75,7 +75,7 @@ pub(super) async fn next<S: Store, P: Projection>(
     } else {
         drop(transaction);
     }
-    log::<P>(&change, switched);
+    log(&change, switched);
     let about = &change.about;
     let seen = about.seen().unwrap_or_default();
     Ok(match &about.building {
@@ -145,20 +145,18 @@ async fn make<S: Store, P: Projection>(
 }
 
 /// Says what was begun, and what readers see.
-fn log<P: Projection>(change: &Change, switched: Option<u32>) {
-    let projection = P::NAME;
+fn log(change: &Change, switched: Option<u32>) {
     if let Some(reason) = change.begun {
         let generation = change.about.last;
-        tracing::info!(projection, generation, reason, "views are built");
+        tracing::info!(generation, reason, "views are built");
     }
     if change.adopted {
         tracing::info!(
-            projection,
             "the release that made the views did not note of which events: they are taken to be those of this program; if it lists more than that release did, rebuild them"
         );
     }
     if let Some(generation) = switched {
-        tracing::info!(projection, generation, "readers see this generation now");
+        tracing::info!(generation, "readers see this generation now");
     }
 }
 

@@ -1,6 +1,6 @@
-//! Ids that are none, and ids of another aggregate.
+//! Ids that are none.
 
-use midgard::{Aggregate, AggregateId, Apply, Event, MemoryStore, Repository};
+use midgard::{Aggregate, AggregateId, Apply, Event};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, AggregateId)]
@@ -32,8 +32,4 @@ impl Apply<UserCreated> for User {
     fn apply(&mut self, _: UserCreated) {}
 }
 
-fn main() {
-    let users = Repository::<User, _>::new(MemoryStore::new());
-    let _ = users.load("7");
-    let _ = users.load(&7);
-}
+fn main() {}
