@@ -44,6 +44,7 @@ pub(super) type Route = dyn Fn(Leaving<'_>, &RecordedEventRef<'_>, &mut dyn FnMu
     + 'static;
 
 /// What may leave.
+#[derive(Clone, Copy)]
 pub(super) enum Leaving<'a> {
     /// An event as it is recorded.
     Recorded,

@@ -223,8 +223,9 @@ pub fn add_processes<E: EventSet, I>(
             continue;
         };
         let rewritten = is_rewritten.then(|| Encoded::of(&event)).transpose();
-        let rewritten = rewritten
-            .map_err(|error| DecodeError::new(recorded, DecodeReason::Rewritten(error.reason)))?;
+        let rewritten = rewritten.map_err(|error| {
+            DecodeError::new(recorded, DecodeReason::Rewritten(Box::new(error.reason)))
+        })?;
         processes.push(Concerned::new(id, rewritten));
     }
     Ok(())

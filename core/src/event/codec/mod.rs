@@ -153,7 +153,7 @@ pub enum DecodeReason {
     Payload(JsonError),
     /// An upcast has made an event of it that cannot be written down.
     #[error("what an upcast makes of it cannot be written: {0}")]
-    Rewritten(EncodeReason),
+    Rewritten(Box<EncodeReason>),
     /// It was recorded as one event, and upcasts make none or several of it now.
     #[error(
         "upcasts make {events} events of it, and one is asked for here; read it with `decode_all`"
