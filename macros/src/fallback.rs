@@ -90,8 +90,15 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
         }
     });
     let header = header(&quote!(#krate::Event), &bound, ident, generics);
+    // Whether it is read in the place of others is nobody's question then.
+    let split_from = event.input.generics.params.is_empty().then(|| {
+        let sources = &event.split_from;
+        quote!(#(impl #krate::event::SplitFrom<#sources> for #ident {})*)
+    });
     quote! {
         #publish
+
+        #split_from
 
         #[automatically_derived]
         #header {
@@ -101,9 +108,9 @@ pub(crate) fn event(event: &Event<'_>) -> TokenStream {
                 &#krate::event::EventDescriptor::new::<Self>("", #private::None);
 
             fn deserialize_version<'__de, __D>(
-                _: #private::u32,
+                _: &#krate::event::UpcastContext<'_>,
                 _: __D,
-            ) -> #private::Result<Self, __D::Error>
+            ) -> #private::Result<#krate::event::Decoded<Self>, __D::Error>
             where
                 __D: #private::Deserializer<'__de>,
             {
@@ -145,11 +152,14 @@ pub(crate) fn event_set(set: &EventSet<'_>) -> TokenStream {
                 #private::refused()
             }
 
+            fn __from_any(_: #private::AnyBox) -> #private::Result<Self, #private::AnyBox> {
+                #private::refused()
+            }
+
             fn deserialize_payload<'__de, __D>(
-                _: &#private::str,
-                _: #private::u32,
+                _: &#krate::event::UpcastContext<'_>,
                 _: __D,
-            ) -> #private::Result<Self, __D::Error>
+            ) -> #private::Result<#krate::event::Decoded<Self>, __D::Error>
             where
                 __D: #private::Deserializer<'__de>,
             {
@@ -471,9 +481,12 @@ pub(crate) fn process_manager(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenS
                 #private::refused()
             }
 
-            fn process_of(
+            fn processes_of(
                 _: &#krate::event::RecordedEventRef<'_>,
-            ) -> #private::Result<#private::Option<Self::Id>, #krate::event::DecodeError> {
+            ) -> #private::Result<
+                #private::Vec<#krate::process::Concerned<Self::Id>>,
+                #krate::event::DecodeError,
+            > {
                 #private::refused()
             }
 

@@ -5,7 +5,7 @@ use crate::bus::Message;
 use crate::consumer::HandlerError;
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
-use crate::event::{Event, EventSet};
+use crate::event::{EncodeError, Encoded, Event, EventSet};
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use crate::unit_of_work::UnitOfWork;
@@ -20,7 +20,7 @@ pub struct MessageContext<'a> {
     message: &'a Message,
     metadata: Metadata,
     unit: &'a mut UnitOfWork,
-    reply: Option<NewEvent>,
+    reply: Option<Encoded>,
 }
 
 impl<'a> MessageContext<'a> {
@@ -86,13 +86,13 @@ impl<'a> MessageContext<'a> {
     }
 
     #[doc(hidden)]
-    pub fn __reply<R: Event>(&mut self, reply: &R) -> Result<(), crate::event::codec::EncodeError> {
-        self.reply = Some(NewEvent::encode(reply)?);
+    pub fn __reply<R: Event>(&mut self, reply: &R) -> Result<(), EncodeError> {
+        self.reply = Some(Encoded::of(reply)?);
         Ok(())
     }
 
     /// What was answered.
-    pub(crate) fn take_reply(&mut self) -> Option<NewEvent> {
+    pub(crate) fn take_reply(&mut self) -> Option<Encoded> {
         self.reply.take()
     }
 }

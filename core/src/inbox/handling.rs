@@ -12,6 +12,8 @@ use crate::consumer::control::Control;
 use crate::consumer::guard::{guarded_within, text_of};
 use crate::consumer::notes::{self, NoteError};
 use crate::consumer::status::{ConsumerState, Progress};
+use crate::event::Encoded;
+use crate::event::codec::{self, ReadBack};
 use crate::event::record::NewEvent;
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
@@ -36,7 +38,7 @@ pub(crate) trait Dispatch: Send + Sync + 'static {
         &self,
         message: &Message,
         unit: &mut UnitOfWork,
-    ) -> impl Future<Output = Result<Option<NewEvent>, InboxError>> + Send;
+    ) -> impl Future<Output = Result<Option<Encoded>, InboxError>> + Send;
 }
 
 /// Hands messages to the handlers of an inbox.
@@ -55,7 +57,7 @@ impl<I: Inbox> Dispatch for ToHandlers<I> {
         &self,
         message: &Message,
         unit: &mut UnitOfWork,
-    ) -> Result<Option<NewEvent>, InboxError> {
+    ) -> Result<Option<Encoded>, InboxError> {
         let mut context = MessageContext::new(message, unit);
         self.0.handle_message(message, &mut context).await?;
         Ok(context.take_reply())
@@ -251,7 +253,7 @@ impl<D: Dispatch> InboxWorker<D> {
         refused: &Refused,
         unit: &mut UnitOfWork,
     ) -> Result<(), AttemptError> {
-        let reply = NewEvent::encode_without_read_back(refused);
+        let reply = codec::encode(refused, ReadBack::No);
         let reply = reply.map_err(|error| AttemptError::Handler(error.into()))?;
         self.answer(message, reply, unit)
     }
@@ -260,7 +262,7 @@ impl<D: Dispatch> InboxWorker<D> {
     fn answer(
         &self,
         message: &Message,
-        reply: NewEvent,
+        reply: Encoded,
         unit: &mut UnitOfWork,
     ) -> Result<(), AttemptError> {
         let append = || -> Result<(), HandlerError> {

@@ -106,7 +106,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
     pub(super) fn check_unheard(
         &self,
         message: &Message,
-        transaction: &RelayTransaction,
+        is_first: bool,
     ) -> Result<(), ProjectError> {
         let mut known = self.known();
         let is_meant = |lost: &Lost| lost.id == message.id;
@@ -118,7 +118,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         else {
             return Ok(());
         };
-        if transaction.messages.is_empty() {
+        if is_first {
             // It is not known to be unheard the next time that it is tried.
             known.unheard = None;
         }
@@ -187,7 +187,11 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         let is_stuck = |message: &Message| known.stuck.as_ref() == Some(&message.id);
         let stuck = rest.iter().position(is_stuck);
         // When all is to be handled at once, it is tried as it comes.
-        let is_alone = messages.len() == 1 || self.control.mode() == Mode::Drain;
+        let first = messages.first().map(|message| message.position);
+        let is_alone = messages
+            .iter()
+            .all(|message| Some(message.position) == first)
+            || self.control.mode() == Mode::Drain;
         (rest, stuck.filter(|_| !is_alone))
     }
 

@@ -1,9 +1,10 @@
 //! The relay: a consumer of the log whose commits publish.
 
+use super::Outbox;
 use super::aside::Lost;
 use super::carrier::{Fleet, Outboxes, Passed, is_command};
+use super::leaving::RouteError;
 use super::publishing::{RelayError, RelayNotes, RelayTransaction};
-use super::{Outbox, RouteError};
 use crate::bus::{BusError, Message, Publisher};
 use crate::command::{CommandAnswered, CommandSent};
 use crate::consumer::control::Control;
@@ -15,6 +16,7 @@ use crate::consumer::start::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::consumer::{HandlerError, ProjectError};
 use crate::event::Event;
+use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::store::Store;
 use crate::store::query::Query;
@@ -50,7 +52,8 @@ impl<S: Store, P: Publisher> Relay<S, P> {
     ) -> Self {
         let has_sequence = outbox.options.has_sequence();
         outbox.options = by_key(outbox.options);
-        let mut names: Vec<_> = outbox.routes.keys().copied().collect();
+        let events = with_sources(&outbox.events).into_iter();
+        let mut names: Vec<_> = events.map(|event| event.name).collect();
         if outbox.carries_commands {
             names.extend([CommandSent::NAME, CommandAnswered::NAME]);
         }
@@ -80,49 +83,26 @@ impl<S: Store, P: Publisher> Relay<S, P> {
         self.notes.is_heard(topic)
     }
 
-    /// The message of an event, if it is to leave.
-    fn message(&self, event: &RecordedEventRef<'_>) -> Result<Option<Message>, RouteError> {
+    /// Adds the messages of an event: none, if it is not to leave; several, where it is read as several events.
+    fn messages_of(
+        &self,
+        event: &RecordedEventRef<'_>,
+        messages: &mut Vec<Message>,
+    ) -> Result<(), RouteError> {
         let source = self.outbox.source.as_str();
-        let message = match event.name {
+        match event.name {
             CommandSent::NAME => {
                 let sent: CommandSent = event.decode().map_err(RouteError::Decode)?;
-                sent.message(source)
+                messages.push(sent.message(source, event));
+                Ok(())
             }
             CommandAnswered::NAME => {
                 let answered: CommandAnswered = event.decode().map_err(RouteError::Decode)?;
-                let causation_id = answered.command.parse().ok();
-                Message {
-                    causation_id,
-                    ..answered.message(source)
-                }
+                messages.push(answered.message(source, event));
+                Ok(())
             }
-            name => {
-                let Some(route) = self.outbox.routes.get(name) else {
-                    return Ok(None);
-                };
-                let Some(public) = route(event)? else {
-                    return Ok(None);
-                };
-                let (name, version) = (public.name, public.schema_version);
-                Message {
-                    key: public.key.unwrap_or_default(),
-                    headers: event.headers.to_owned(),
-                    ..Message::event(source, name, version, public.data)
-                }
-            }
-        };
-        let stream = || event.stream.to_owned();
-        let key = Some(message.key).filter(|key| !key.is_empty());
-        Ok(Some(Message {
-            id: event.id.to_string(),
-            time: Some(event.time),
-            key: key.unwrap_or_else(stream),
-            subject: message.subject.or_else(|| Some(stream())),
-            correlation_id: event.correlation_id,
-            causation_id: message.causation_id.or(event.causation_id),
-            position: Some(event.position),
-            ..message
-        }))
+            _ => self.outbox.messages_of(event, messages),
+        }
     }
 }
 
@@ -190,8 +170,8 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
 
     /// Only the events: commands and answers have a checkpoint of their own, whatever outbox carries them.
     fn covers(&self) -> Covered {
-        let versions = self.outbox.versions.iter();
-        let all = versions.map(|(name, version)| (*name, *version));
+        let events = with_sources(&self.outbox.events).into_iter();
+        let all = events.map(|event| (event.name, event.version));
         let mut covered = covered(&self.query, all);
         covered.retain(|name, _| !is_command(name));
         covered
@@ -232,17 +212,22 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         event: &RecordedEventRef<'_>,
         call: Call<'_, RelayTransaction>,
     ) -> Result<(), ProjectError> {
-        match self.message(event) {
-            Ok(message) => {
-                if let Some(message) = &message {
-                    self.notes.check_unheard(message, call.transaction)?;
-                }
-                call.transaction.messages.extend(message);
-            }
-            Err(RouteError::Decode(error)) => return Err(ProjectError::Decode(error)),
-            Err(RouteError::Other(error)) => return Err(ProjectError::Handler(error)),
+        let messages = &mut call.transaction.messages;
+        let before = messages.len();
+        let added = self
+            .messages_of(event, messages)
+            .map_err(|error| match error {
+                RouteError::Decode(error) => ProjectError::Decode(error),
+                RouteError::Other(error) => ProjectError::Handler(error),
+            });
+        let mut new = messages[before..].iter();
+        let checked = added.and_then(|()| {
+            new.try_for_each(|message| self.notes.check_unheard(message, before == 0))
+        });
+        if checked.is_err() {
+            messages.truncate(before);
         }
-        Ok(())
+        checked
     }
 
     fn is_full(&self, transaction: &RelayTransaction) -> bool {

@@ -125,8 +125,11 @@ impl<P: ProcessManager> Processes<P> {
 fn by_process<P: ProcessManager>(options: ConsumerOptions) -> ConsumerOptions {
     options.sequence_by(|event| {
         // What cannot be read belongs to no process, and is in nobody's way but its stream's.
-        let process = P::process_of(event).ok().flatten();
-        process.map_or(Cow::Borrowed(event.stream), |id| Cow::Owned(id.to_string()))
+        let processes = P::processes_of(event).unwrap_or_default();
+        let first = processes.first();
+        first.map_or(Cow::Borrowed(event.stream), |process| {
+            Cow::Owned(process.id.to_string())
+        })
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::aggregate::Events;
 use crate::aggregate::{Aggregate, Command};
+use crate::event::Decoded;
 use crate::place::{Place, Version};
 use crate::store::Appended;
 use crate::stream_name::StreamName;
@@ -118,9 +119,11 @@ impl<A: Aggregate> Loaded<A> {
         self.pending.extend(events);
     }
 
-    /// Takes in a stored event.
-    pub(super) fn replay(&mut self, event: A::Event, version: Version, place: Place) {
-        self.state.apply_event(event);
+    /// Takes in a record, with all events that it stands for.
+    pub(super) fn replay(&mut self, events: Decoded<A::Event>, version: Version, place: Place) {
+        for event in events {
+            self.state.apply_event(event);
+        }
         self.stored = version;
         self.place = Some(place);
     }

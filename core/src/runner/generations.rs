@@ -8,6 +8,7 @@ use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
 use crate::consumer::track::Trouble;
+use crate::event::reading::with_sources;
 use crate::give_way::give_way;
 use crate::notes::NoteStore;
 use crate::place::{LogId, Position};
@@ -96,7 +97,7 @@ pub(super) async fn next<S: Store, P: Projection>(
 /// What this program would build.
 fn own<P: Projection>(projected: &Projected<P>) -> Own<'_> {
     let views = P::views().into_iter();
-    let events = P::EVENTS.iter();
+    let events = with_sources(P::EVENTS).into_iter();
     Own {
         version: P::VERSION,
         views: views

@@ -15,6 +15,7 @@ use crate::consumer::status::{ConsumerState, Progress};
 use crate::consumer::supervise::{NEVER, failed, run_track, wait_after};
 use crate::consumer::track::{ConsumerContext, Ended, Track};
 use crate::event::metadata::EventId;
+use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore;
 use crate::projection::ViewStore;
@@ -87,7 +88,7 @@ impl<P: Projection> Handler for Projected<P> {
     }
 
     fn covers(&self) -> Covered {
-        let events = P::EVENTS.iter();
+        let events = with_sources(P::EVENTS).into_iter();
         covered(&self.query, events.map(|event| (event.name, event.version)))
     }
 

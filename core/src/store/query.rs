@@ -1,6 +1,7 @@
 //! Which events of a log a reader, or the condition of an append, asks for.
 
 use crate::event::EventSet;
+use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::event::tags::TagsRef;
 use crate::limits::TOMBSTONE;
@@ -114,11 +115,11 @@ impl QueryItem {
         self
     }
 
-    /// Adds the names of all events of a set.
+    /// Adds the names of all events of a set, and of those in whose place they are read.
     #[must_use]
     pub fn events<S: EventSet>(mut self) -> Self {
-        self.names
-            .extend(S::DESCRIPTORS.iter().map(|event| event.name.to_owned()));
+        let events = with_sources(S::DESCRIPTORS).into_iter();
+        self.names.extend(events.map(|event| event.name.to_owned()));
         self
     }
 

@@ -534,12 +534,12 @@ impl Outlet {
 }
 
 pub(crate) fn number(message: &Message) -> u64 {
-    let value: serde_json::Value = serde_json::from_slice(&message.data).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
     value["number"].as_u64().unwrap_or_default()
 }
 
 fn has(message: &Message, texts: &Mutex<Vec<String>>) -> bool {
-    let payload = String::from_utf8_lossy(&message.data).into_owned();
+    let payload = String::from_utf8_lossy(&message.payload).into_owned();
     texts
         .lock()
         .unwrap()

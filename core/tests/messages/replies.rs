@@ -5,6 +5,7 @@ use super::kit::{
 };
 use midgard::bus::{Message, Purpose};
 use midgard::consumer::FailurePolicy;
+use midgard::event::Encoded;
 use midgard::inbox::InboxOptions;
 use midgard::{Event, EventId, MemoryStore, Outbox, Refused, RemoteCommand, Store, block_on};
 
@@ -18,7 +19,8 @@ fn count(key: &str, number: u64) -> Message {
         service: Count::SERVICE.to_owned(),
     };
     let data = serde_json::to_vec(&command).unwrap();
-    let mut message = Message::new(purpose, "orders", Count::NAME, 1, data).with_key(key);
+    let mut message =
+        Message::new(purpose, "orders", Encoded::json(Count::NAME, 1, data)).with_key(key);
     message.reply_to = Some("placement".to_owned());
     message.with_subject(format!("placement-{number}"))
 }

@@ -133,13 +133,13 @@ fn what_is_parked_and_processes() {
     let message: Message = parked.content.unwrap();
     let service = "warehouse".to_owned();
     assert_eq!(message.purpose, Purpose::Command { service });
-    assert_eq!(message.data, br#"{"weight": 1.10, "amount": 1.10}"#);
+    assert_eq!(message.payload, br#"{"weight": 1.10, "amount": 1.10}"#);
     let foreign: ParkedMessage = is_kept(
         r#"{"number":"0002","content":{"foreign":{"reason":"it has no id","attributes":[["source","x"]],"data_base64":"AP8="}},"cause":"foreign","holds_key":false,"error":"no","failures":0,"parked_at":"1970-01-01T00:00:01.000000Z","tried_at":"1970-01-01T00:00:02.000000Z"}"#,
     );
     let foreign = foreign.content.unwrap_err();
     assert_eq!(
-        (foreign.reason.as_str(), foreign.data),
+        (foreign.reason.as_str(), foreign.payload),
         ("it has no id", vec![0, 255])
     );
 }

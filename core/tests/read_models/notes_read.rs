@@ -1,7 +1,7 @@
 //! Notes that are read by kind and name, without the handlers of the consumers.
 
 use super::kit::{Balances, Counted, Seen, accounts, at_once, count};
-use midgard::consumer::{ConsumerKind, ConsumerNotes, ConsumerOptions, DeadLetter, StartFrom};
+use midgard::consumer::{ConsumerKind, ConsumerNotes, ConsumerOptions, DeadLetter};
 use midgard::notes::StoreNotes;
 use midgard::{MemoryStore, Midgard, Place, Position, StartFrom, Subscription, Views, block_on};
 
