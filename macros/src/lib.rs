@@ -3,7 +3,6 @@
 mod attr;
 mod ctxt;
 mod expand;
-mod fallback;
 mod source;
 mod valid;
 

@@ -6,6 +6,7 @@
 pub(crate) mod aggregate;
 pub(crate) mod event;
 pub(crate) mod event_set;
+mod fallback;
 pub(crate) mod inbox;
 mod listed;
 pub(crate) mod process_manager;
