@@ -143,9 +143,9 @@ impl Session {
     pub(crate) fn unavailable(
         &self,
         action: &'static str,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> BusError {
-        unavailable(&self.location, action, source)
+        unavailable(&self.location, action, cause)
     }
 
     pub(crate) fn full(&self, confirmed: usize, unheard: Vec<usize>, reason: String) -> BusError {
@@ -181,12 +181,12 @@ pub(crate) fn check_runtime(location: impl FnOnce() -> String) -> Result<(), Bus
 pub(crate) fn unavailable(
     location: &str,
     action: &'static str,
-    source: impl Into<Box<dyn Error + Send + Sync>>,
+    cause: impl Into<Box<dyn Error + Send + Sync>>,
 ) -> BusError {
     BusError::Unavailable {
         location: location.to_owned(),
         action,
-        source: source.into(),
+        cause: cause.into(),
     }
 }
 

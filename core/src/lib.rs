@@ -467,6 +467,7 @@ extern crate self as midgard;
 
 mod aggregate;
 pub mod bus;
+mod cause;
 mod codec;
 mod command;
 mod consumer;
@@ -475,6 +476,7 @@ mod dispatch;
 mod error;
 mod event;
 mod fields;
+mod fnv;
 pub mod inbox;
 pub mod limits;
 mod metadata;

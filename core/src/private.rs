@@ -28,6 +28,7 @@ pub use crate::fields::by_name;
 
 use crate::aggregate::Aggregate;
 use crate::event::{Event, EventDescriptor, EventSet};
+use crate::fnv::fnv_1a;
 use crate::tags::Tags;
 use crate::view::{View, ViewDefinition};
 use core::any::TypeId;
@@ -402,7 +403,7 @@ pub const fn distinct_names<const N: usize, const LEN: usize>(
         let mut i = 0;
         while i < parts[part].len() {
             let name = parts[part][i].name;
-            let hash = hash(name);
+            let hash = fnv_1a(name.as_bytes());
             let mut j = 0;
             while j < start {
                 if seen[j].0 == hash && str_eq(seen[j].1, name) {
@@ -417,16 +418,4 @@ pub const fn distinct_names<const N: usize, const LEN: usize>(
         part += 1;
     }
     ok
-}
-
-/// FNV-1a.
-pub(crate) const fn hash(text: &str) -> u64 {
-    let bytes = text.as_bytes();
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut i = 0;
-    while i < bytes.len() {
-        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0100_0000_01b3);
-        i += 1;
-    }
-    hash
 }

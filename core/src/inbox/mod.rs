@@ -23,6 +23,7 @@ pub(crate) use receiver::{queue_of, receive};
 pub(crate) use requests::parked_messages;
 
 use crate::bus::{Message, MessageError, Topic};
+use crate::cause::Whole;
 use crate::command::RemoteCommand;
 use crate::projection::HandlerError;
 
@@ -162,7 +163,7 @@ pub enum InboxError {
         name: String,
     },
     /// The handler failed.
-    #[error("{0}")]
+    #[error("{}", Whole(&**.0))]
     Handler(HandlerError),
 }
 

@@ -9,6 +9,7 @@ pub(crate) use context::Effect;
 pub use live::{Live, LiveError};
 pub use store::{Generation, ViewStore};
 
+use crate::cause::Whole;
 use crate::codec::DecodeError;
 use crate::event::EventDescriptor;
 use crate::query::Query;
@@ -164,6 +165,6 @@ pub enum ProjectError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The handler failed.
-    #[error("{0}")]
+    #[error("{}", Whole(&**.0))]
     Handler(HandlerError),
 }

@@ -383,14 +383,13 @@ impl FaultyStore {
 fn broken() -> StoreError {
     StoreError::Backend {
         action: "write",
-        source: "the disk is on fire".into(),
+        cause: "the disk is on fire".into(),
     }
 }
 
 fn unknown() -> StoreError {
     StoreError::OutcomeUnknown {
         reason: "the power went".to_owned(),
-        source: None,
     }
 }
 
@@ -484,7 +483,7 @@ pub(crate) fn unavailable() -> BusError {
     BusError::Unavailable {
         location: "nowhere".to_owned(),
         action: "be reached",
-        source: "no route".into(),
+        cause: "no route".into(),
     }
 }
 

@@ -124,7 +124,7 @@ fn place_of(key: &[u8]) -> Result<Place, StoreError> {
     });
     place.ok_or_else(|| StoreError::Backend {
         action: "read the log",
-        source: format!("a key in it has {} bytes", key.len()).into(),
+        cause: format!("a key in it has {} bytes", key.len()).into(),
     })
 }
 

@@ -82,8 +82,8 @@ impl From<AppendError> for Refused {
         match error {
             // What LMDB cannot read now it cannot read for the others either. A stream that is damaged is no
             // concern of theirs.
-            AppendError::Store(StoreError::Backend { action, source }) if source.is::<Error>() => {
-                Refused::Batch(StoreError::Backend { action, source }.into())
+            AppendError::Store(StoreError::Backend { action, cause }) if cause.is::<Error>() => {
+                Refused::Batch(StoreError::Backend { action, cause }.into())
             }
             AppendError::Store(error @ StoreError::Full(_)) => Refused::Batch(error.into()),
             error => Refused::Append(error),

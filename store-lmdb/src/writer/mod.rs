@@ -114,7 +114,6 @@ impl Writer {
         let restarted = self.desk.start(&self.signals);
         restarted.map_err(|error| StoreError::OutcomeUnknown {
             reason: error.to_string(),
-            source: None,
         })
     }
 
@@ -129,11 +128,7 @@ impl Writer {
             // It was taken, and never answered.
             Err(_) => {
                 let reason = "the writer ended before it answered".to_owned();
-                Err(StoreError::OutcomeUnknown {
-                    reason,
-                    source: None,
-                }
-                .into())
+                Err(StoreError::OutcomeUnknown { reason }.into())
             }
         }
     }
@@ -186,7 +181,7 @@ pub(crate) fn entry_error(error: AppendError) -> EntryError {
         // No change of entries expects anything of streams.
         error => EntryError::Store(StoreError::Backend {
             action: "write entries",
-            source: error.into(),
+            cause: error.into(),
         }),
     }
 }
