@@ -109,7 +109,7 @@ pub trait Applies<E> {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command of aggregate `{A}`",
     label = "not a command of `{A}`",
-    note = "write `impl Command<{A}> for {Self}`"
+    note = "a command is a type of your own, not a closure: write `struct Deposit {{ .. }}` and `impl Command<{A}> for Deposit {{ type Error = ..; fn decide(&self, state: &{A}) -> Result<Events<{A}>, Self::Error> {{ .. }} }}`"
 )]
 pub trait Command<A: Aggregate>: Sync {
     /// Why the command was refused.
@@ -203,8 +203,17 @@ impl<'a, A: Aggregate> IntoIterator for &'a Events<A> {
     }
 }
 
-impl<A: Aggregate> From<Vec<A::Event>> for Events<A> {
-    fn from(events: Vec<A::Event>) -> Self {
+/// Of one event, or of the aggregate's enum. [`events!`](crate::events) also takes events of several types.
+impl<A: Aggregate, E: Into<A::Event>> From<Vec<E>> for Events<A> {
+    fn from(events: Vec<E>) -> Self {
+        // Where these are of the enum already, it is the same memory.
+        events.into_iter().collect()
+    }
+}
+
+impl<A: Aggregate> Events<A> {
+    #[doc(hidden)]
+    pub fn __of(events: Vec<A::Event>) -> Self {
         Events(events)
     }
 }
@@ -222,6 +231,6 @@ impl<A: Aggregate, E: Into<A::Event>, const N: usize> From<[E; N]> for Events<A>
 #[macro_export]
 macro_rules! events {
     ($($event:expr),* $(,)?) => {
-        $crate::Events::from($crate::__private::vec![$($crate::__private::IntoSet::into_set($event)),*])
+        $crate::Events::__of($crate::__private::vec![$($crate::__private::IntoSet::into_set($event)),*])
     };
 }

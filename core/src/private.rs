@@ -365,11 +365,8 @@ pub trait OneTable<P, const OK: bool> {
 }
 impl<V, P> OneTable<P, true> for V {}
 
-/// What stands beside the views that a projection keeps.
+/// What a projection without views keeps.
 pub struct NoView;
-
-/// Another of these.
-pub struct NoOtherView;
 
 /// What `events!` turns its events into.
 #[diagnostic::on_unimplemented(
@@ -386,6 +383,16 @@ impl<E: Into<Set>, Set> IntoSet<Set> for E {
     fn into_set(self) -> Set {
         self.into()
     }
+}
+
+/// What holds for no execution: its future is to be awaited first.
+#[diagnostic::on_unimplemented(
+    message = "the command has not been executed yet, so it has no state, version or position",
+    label = "await it before this call",
+    note = "`execute` returns a future of a `Result`: write `repository.execute(..).await?` before `.state()`, `.version()` or `.position()`"
+)]
+pub trait Executed {
+    fn never<T>(&self) -> T;
 }
 
 /// For every part, whether it shares no name with an earlier one. `LEN` is the number of all members.

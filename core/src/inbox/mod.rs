@@ -73,7 +73,7 @@ use crate::projection::HandlerError;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an inbox",
     label = "this type does not implement `Inbox`",
-    note = "add `#[derive(Inbox)]` and `#[inbox(name = \"..\", events(..), commands(..))]` to `{Self}`"
+    note = "an inbox is a type of your own, not a closure: write `#[derive(Inbox)] #[inbox(name = \"..\", events(..), commands(..))] struct Orders;`, with `impl Subscribe<E> for Orders` for each event `E` and `impl Handle<C> for Orders` for each command `C`"
 )]
 pub trait Inbox: Send + Sync + Sized + 'static {
     /// The name of its queue: that of the service, which commands are sent to. No other service on the bus has it.

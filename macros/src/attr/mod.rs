@@ -7,6 +7,7 @@ mod event;
 mod event_set;
 mod inbox;
 mod key;
+mod manifest;
 mod process_manager;
 mod projection;
 mod publish;
@@ -27,7 +28,7 @@ pub(crate) use serde::{SerdeField, renamed, serde_field, serde_struct};
 pub(crate) use view::{Index, ViewAttrs, view, view_key};
 
 use crate::ctxt::Ctxt;
-use proc_macro2::TokenTree;
+use proc_macro2::{Ident, Span, TokenTree};
 use syn::parse::ParseStream;
 use syn::{Attribute, Lit, LitStr, Path, Result, Token, Type};
 
@@ -56,8 +57,11 @@ fn types(input: ParseStream<'_>) -> Result<Vec<Type>> {
     Ok(types)
 }
 
+/// Where midgard is, when nothing is said: under the name that the package's manifest gives it.
 fn default_crate() -> Path {
-    syn::parse_quote!(::midgard)
+    let name = manifest::renamed().unwrap_or_else(|| "midgard".to_owned());
+    let name = Ident::new(&name, Span::call_site());
+    syn::parse_quote!(::#name)
 }
 
 /// Also takes the path from a string, as other derives want it: the mistake is reported, and what is

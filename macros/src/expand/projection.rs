@@ -62,11 +62,10 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
     };
     let checks = checks(projection, views);
     // With no impl or a single one, rustc would not name the view that is meant where another one is used.
-    let no_view = quote!(#private::NoView);
-    let no_views = match views {
-        [] => vec![no_view, quote!(#private::NoOtherView)],
-        _ => vec![no_view],
-    };
+    let no_view = views
+        .is_empty()
+        .then(|| quote!(#private::NoView))
+        .into_iter();
     let keeps = quote! {
         #(
             #[automatically_derived]
@@ -74,8 +73,11 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
         )*
         #(
             #[automatically_derived]
-            impl #krate::projection::Keeps<#no_views> for #ident {}
+            impl #krate::projection::Keeps<#no_view> for #ident {}
         )*
+        // That a reference is no view is said by `View` alone.
+        #[automatically_derived]
+        impl<__V> #krate::projection::Keeps<&__V> for #ident {}
     };
     let projects = listed::listings(ident, &quote!(#krate::projection::Projects), events.iter());
     anonymous(&quote! {
