@@ -2,7 +2,8 @@
 
 use crate::Outcome;
 use crate::raw::{Entry, Raw};
-use midgard::{ReadLog, Store, block_on};
+use midgard::store::ReadLog;
+use midgard::{Store, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::collections::HashMap;
 use std::ops::ControlFlow;

@@ -1,6 +1,6 @@
 //! Streams to append to, and events to append.
 
-use midgard::NewEvent;
+use midgard::event::NewEvent;
 
 /// How many streams there are.
 pub(crate) const STREAMS: usize = 100_000;

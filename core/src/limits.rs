@@ -1,7 +1,5 @@
 //! How long and how large things may be. The same for every store, so that a program can move.
 
-use crate::metadata::HeadersRef;
-use crate::record::NewEvent;
 use std::fmt;
 
 /// The longest name of a stream, in bytes of UTF-8.
@@ -166,33 +164,4 @@ pub(crate) const fn check_size(
         });
     }
     Ok(())
-}
-
-/// Checks everything of an event that has a limit.
-pub(crate) fn check_event(event: &NewEvent) -> Result<(), LimitError> {
-    check_text(Limited::EventName, EVENT_NAME_BYTES, &event.name)?;
-    if event.schema_version == 0 {
-        return Err(LimitError::SchemaVersionZero {
-            name: event.name.to_string(),
-        });
-    }
-    check_size(Limited::Payload, PAYLOAD_BYTES, event.payload.len())?;
-    let mut tags = 0;
-    for tag in event.tags.view() {
-        tags += 1;
-        check_text(Limited::Tag, TAG_BYTES, tag)?;
-    }
-    check_size(Limited::Tags, TAGS, tags)?;
-    check_headers(event.metadata.headers())
-}
-
-/// Checks the headers of an event, or of a message that is to be read elsewhere.
-pub(crate) fn check_headers(headers: HeadersRef<'_>) -> Result<(), LimitError> {
-    let mut count = 0;
-    for (key, value) in headers.iter() {
-        count += 1;
-        check_text(Limited::HeaderKey, HEADER_KEY_BYTES, key)?;
-        check_text(Limited::HeaderValue, HEADER_VALUE_BYTES, value)?;
-    }
-    check_size(Limited::Headers, HEADERS, count)
 }

@@ -1,35 +1,23 @@
 //! Subscriptions: a handler that is called with every event, in order, at least once.
 
 use crate::aggregate::Aggregate;
-use crate::codec::{self, DecodeError};
+use crate::consumer::StartFrom;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
+use crate::consumer::{HandlerError, ProjectError};
+use crate::event::codec;
+use crate::event::codec::DecodeError;
+use crate::event::record::{RecordedEvent, RecordedEventRef};
+use crate::event::registry::{Registry, RegistryError};
 use crate::event::{AnyEvent, EventDescriptor, EventSet};
-use crate::place::Position;
-use crate::projection::{HandlerError, ProjectError};
-use crate::query::Query;
-use crate::record::{RecordedEvent, RecordedEventRef};
-use crate::registry::{Registry, RegistryError};
+use crate::notes::{NotesTransaction, StoreNotes};
 use crate::store::Store;
-use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
+use crate::store::query::Query;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Where a subscription begins when it has no checkpoint yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums)]
-pub enum StartFrom {
-    /// With the first event.
-    #[default]
-    Start,
-    /// With the first event after a position.
-    After(Position),
-    /// With what is appended from now on.
-    End,
-}
 
 /// An event that is handed to the handler of a subscription.
 #[derive(Debug)]
@@ -53,11 +41,12 @@ type DecodeWith<E> =
 /// the process was killed may come again.
 ///
 /// Beside the checkpoint stands which events it handles, by name and newest version. A release that handles more of them
-/// takes over, and one that handles fewer stands by, as its [status](crate::Status) says: so old and new releases may run
+/// takes over, and one that handles fewer stands by, as its [status](crate::consumer::Status) says: so old and new releases may run
 /// at once, or one after the other. See [`ConsumerOptions::drops`] for a release that handles fewer on purpose.
 ///
 /// ```
-/// use midgard::{ConsumerOptions, FailurePolicy, StartFrom, Subscription};
+/// use midgard::consumer::{ConsumerOptions, FailurePolicy, StartFrom};
+/// use midgard::Subscription;
 /// # use midgard::Event;
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -215,7 +204,7 @@ pub(crate) struct Subscribed<S, E, F> {
 impl<S, E, F> Subscribed<S, E, F> {
     pub(crate) const fn new(store: S, subscription: Subscription<E>, handler: F) -> Self {
         Subscribed {
-            notes: StoreNotes(store),
+            notes: StoreNotes::of(store),
             subscription,
             handler,
         }

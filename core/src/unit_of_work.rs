@@ -2,13 +2,15 @@
 
 use crate::aggregate::{Aggregate, Command};
 use crate::command::Refused;
-use crate::error::{AppendError, LoadError, StoreError};
-use crate::metadata::Metadata;
-use crate::projection::{Generation, HandlerError, ViewStore};
-use crate::record::NewEvent;
+use crate::consumer::HandlerError;
+use crate::event::metadata::Metadata;
+use crate::event::record::NewEvent;
+use crate::notes::{NoteStore, NotesTransaction, StoreNotes};
+use crate::repository::LoadError;
 use crate::repository::{Loaded, Repository};
-use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
+use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Append, DynStore, EntryError, ExpectedVersion, Store as _};
+use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
 use event_listener::Event as Notify;
 use std::any::{Any, type_name};
@@ -166,7 +168,7 @@ impl UnitOfWork {
 
     /// Commits everything, or nothing.
     pub(crate) async fn commit(self) -> Result<(), CommitError> {
-        let write = self.notes.into_write();
+        let write = self.notes.into_write(UnsortedChanges::default());
         if self.append.parts().is_empty() {
             self.store.write_entries(write).await?;
         } else {
@@ -237,25 +239,25 @@ pub(crate) struct Work(StoreNotes<DynStore>);
 
 impl Work {
     pub(crate) const fn new(store: DynStore) -> Self {
-        Work(StoreNotes(store))
+        Work(StoreNotes::of(store))
     }
 
     /// The store underneath.
     pub(crate) const fn store(&self) -> &DynStore {
-        &self.0.0
+        self.0.store()
     }
 
     /// Begins one that is committed apart from any consumer's.
     pub(crate) fn unit(&self) -> UnitOfWork {
-        UnitOfWork::begin(self.0.0.clone())
+        UnitOfWork::begin(self.store().clone())
     }
 }
 
-impl ViewStore for Work {
+impl NoteStore for Work {
     type Transaction = UnitOfWork;
     type Error = CommitError;
 
-    async fn begin(&self, _: &Generation) -> Result<UnitOfWork, CommitError> {
+    async fn begin(&self) -> Result<UnitOfWork, CommitError> {
         Ok(self.unit())
     }
 

@@ -3,7 +3,7 @@
 //! A fork copies whatever a generator of random numbers knows, so that parent and child would go on with the same
 //! ones: the random bytes here are the system's own, fetched some at a time, and a child throws away what it was left.
 
-use crate::store::ProcessMark;
+use crate::process_mark::ProcessMark;
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,7 @@
 //! The contract of a store, run on the memory store, and on the same behind a trait object.
 
-use midgard::testing::{Fixture, store_contract};
 use midgard::{DynStore, MemoryStore};
+use midgard_contract::{Fixture, store_contract};
 
 /// One store, of which every handle is a clone: the events are gone with the last.
 struct Memory(MemoryStore);

@@ -1,7 +1,9 @@
 //! A program in which two aggregates claim one name. In a binary of its own, because every test of a
 //! program shares the one list of linked types.
 
-use midgard::{Aggregate, Apply, Event, LoadError, MemoryStore, Registry, Repository};
+use midgard::event::Registry;
+use midgard::repository::LoadError;
+use midgard::{Aggregate, Apply, Event, MemoryStore, Repository};
 use serde::{Deserialize, Serialize};
 
 #[test]

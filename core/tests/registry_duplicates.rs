@@ -1,7 +1,8 @@
 //! A program in which two types claim one name. In a binary of its own, because every test of a program
 //! shares the one list of linked events.
 
-use midgard::{Event, Registry};
+use midgard::Event;
+use midgard::event::Registry;
 use serde::{Deserialize, Serialize};
 
 mod users {

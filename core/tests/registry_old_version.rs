@@ -1,7 +1,8 @@
 //! A program in which an aggregate lists an old version of an event. In a binary of its own, because every
 //! test of a program shares the one list of linked types.
 
-use midgard::{Aggregate, Apply, Event, Registry};
+use midgard::event::Registry;
+use midgard::{Aggregate, Apply, Event};
 use serde::{Deserialize, Serialize};
 
 #[test]

@@ -1,7 +1,8 @@
 //! A program in which two types have one path and claim one name. In a binary of its own, because every test of a
 //! program shares the one list of linked types.
 
-use midgard::{Event, EventDescriptor, MemoryStore, Registry, Repository};
+use midgard::event::{EventDescriptor, Registry};
+use midgard::{Event, MemoryStore, Repository};
 use release_1 as old;
 use release_2 as new;
 use serde::{Deserialize, Serialize};

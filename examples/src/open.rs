@@ -1,6 +1,7 @@
 //! Opening a store that is picked on the command line.
 
-use midgard::{DynStore, MemoryStore, StoreError};
+use midgard::store::StoreError;
+use midgard::{DynStore, MemoryStore};
 use midgard_store_lmdb::LmdbStore;
 use std::path::Path;
 

@@ -36,7 +36,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// |---|---|
 /// | `tag = "email"` | Makes the value a tag, `email:{value}`, that queries can ask for. The field is anything that is `Display`, or an `Option` or a `Vec` of it: `None` gives no tag, and a `Vec` one for each element. 1 to 100 bytes of the same letters. |
 ///
-/// With `#[publish]` on the struct, other services may be told of it: implements `midgard::Publish` too. Only
+/// With `#[publish]` on the struct, other services may be told of it: implements `midgard::outbox::Publish` too. Only
 /// its newest version needs it.
 ///
 /// | `#[publish]`, `#[publish(..)]` | |
@@ -169,7 +169,7 @@ pub fn derive_view_key(input: TokenStream) -> TokenStream {
 /// | `views(X, Y)` | The views that it keeps. None when left out. |
 /// | `ignore(C)` | Events, or sets of them, that it leaves out on purpose. |
 /// | `covers(OrderEvent)` | Sets of which each event must be in `events(..)`, in its newest version, or in `ignore(..)`. |
-/// | `tables = order_tables` | Instead of views, in a store of your own: a function that gives the `Vec<midgard::view::ViewDefinition>` of its tables. |
+/// | `tables = order_tables` | Instead of views, in a store of your own: a function that gives the `Vec<midgard::projection::ViewDefinition>` of its tables. |
 /// | `store = SqlViews` | The place where its views are: a `midgard::projection::ViewStore`. `midgard::Views` when left out. |
 /// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(Projection, attributes(projection))]

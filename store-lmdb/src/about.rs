@@ -6,7 +6,8 @@ use crate::error::backend;
 use crate::index::{Manifest, StreamKeys};
 use heed::types::{Bytes, Str};
 use heed::{Database, DatabaseOpener, RoTxn, RwTxn, WithoutTls};
-use midgard::{Position, StoreError, Timestamp};
+use midgard::store::StoreError;
+use midgard::{Position, Timestamp};
 use std::path::Path;
 
 /// The format of stores that this release makes, and the newest that it reads.

@@ -3,7 +3,7 @@
 use crate::error::file_failure;
 use crate::files::{self, Files};
 use crate::options::Durability;
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::ops::Range;

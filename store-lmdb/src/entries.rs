@@ -7,10 +7,10 @@ use crate::error::backend;
 use crate::reader::Batch;
 use heed::RwTxn;
 use midgard::limits::ENTRY_KEY_BYTES;
+use midgard::store::{Direction, StoreError};
 use midgard::store::{
     EntrySnapshot, EntryWrite, KeyRange, ReadEntries, ScanEntry, VisitEntry, range_of,
 };
-use midgard::{Direction, StoreError};
 use std::ops::Bound;
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! What LMDB says, in the words of `midgard`.
 
 use heed::{Error, MdbError};
-use midgard::{Full, LogId, Position, StoreError};
+use midgard::store::{Full, StoreError};
+use midgard::{LogId, Position};
 use std::io;
 use std::path::{Path, PathBuf};
 

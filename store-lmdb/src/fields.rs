@@ -1,6 +1,6 @@
 //! Fields of what is stored, taken one after the other.
 
-use midgard::store::varint;
+use midgard::varint;
 
 /// The fields that are not read yet.
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);

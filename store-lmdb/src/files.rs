@@ -6,7 +6,7 @@
 use crate::error::{file_failure, is_out_of_room};
 use crate::locks::{self, NameSpace};
 use crate::options::LmdbOptions;
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

@@ -7,7 +7,8 @@ use crate::fields::Fields;
 use heed::byteorder::{BigEndian, LittleEndian};
 use heed::types::{Bytes, Str, U64, U128};
 use heed::{Database, RoTxn};
-use midgard::{Position, StoreError, StreamState, Version};
+use midgard::store::{StoreError, StreamState};
+use midgard::{Position, Version};
 use std::ops::Bound;
 
 /// Streams by name.

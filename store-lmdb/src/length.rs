@@ -7,7 +7,7 @@
 use crate::error::backend;
 use crate::files::{Access, DATA, Files};
 use heed::{Env, WithoutTls};
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::thread;
 use std::time::Duration;
 

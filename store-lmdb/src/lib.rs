@@ -2,7 +2,9 @@
 //! append returns, read in place.
 //!
 //! ```
-//! use midgard::{Append, ExpectedVersion, NewEvent, Store, StreamName, Version};
+//! use midgard::store::{Append, ExpectedVersion};
+//! use midgard::event::NewEvent;
+//! use midgard::{Store, StreamName, Version};
 //! use midgard_store_lmdb::LmdbStore;
 //!
 //! # let directory = tempfile::tempdir()?;
@@ -108,12 +110,12 @@ pub use options::{Durability, LmdbOptions};
 
 use environment::Environment;
 use midgard::store::{
+    Append, AppendError, Appended, ExpectedVersion, ReadLog, ReadStream, StoreError, StreamState,
+};
+use midgard::store::{
     EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, ReadEntries, Visit, VisitEntry,
 };
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, LogId, Position, ReadLog, ReadStream, Store,
-    StoreError, StreamName, StreamState, Version,
-};
+use midgard::{LogId, Position, Store, StreamName, Version};
 use std::fmt;
 use std::fs;
 use std::path::Path;

@@ -5,7 +5,7 @@
 //! what a write that was cut short has left, and is written anew by the next transaction.
 
 use crate::fields::Fields;
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::RangeInclusive;

@@ -2,7 +2,7 @@
 
 use crate::LmdbStore;
 use crate::files;
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::path::Path;
 
 /// What an append that has returned survives. All processes that write to a store should use the same.
@@ -98,7 +98,7 @@ impl LmdbOptions {
     /// Opens the store to be read only: no directory and no file is made, `data.mdb` is never written to, and a store of an older
     /// format is refused rather than upgraded. It may be on a file system that is mounted read-only, and belong to another user.
     /// Whatever would write fails with [`StoreError::ReadOnly`]: appends, entries, and so all consumers, as they note how far they
-    /// are: it is in their status, and [`catch_up`](midgard::Midgard::catch_up) ends with it. Reads, [`Live`](midgard::Live)
+    /// are: it is in their status, and [`catch_up`](midgard::Midgard::catch_up) ends with it. Reads, [`Live`](midgard::view::Live)
     /// projections, backups, and checks work.
     ///
     /// - Where `lock.mdb` can be written to, others know of what is read here, and may write meanwhile. What they append is seen as

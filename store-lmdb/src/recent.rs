@@ -4,8 +4,9 @@ use crate::index::StreamKey;
 use crate::log::{self, Record};
 use crate::record::{Header, Kind};
 use crate::streams::{Head, Stream};
+use midgard::store::StoreError;
 use midgard::store::rules::{Holder, RECENT_EVENTS};
-use midgard::{EventId, Position, StoreError, StreamName, Version};
+use midgard::{EventId, Position, StreamName, Version};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 

@@ -4,7 +4,8 @@ use crate::error::backend;
 use heed::byteorder::{BigEndian, LittleEndian};
 use heed::types::U64;
 use heed::{Database, RoTxn, RwTxn};
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 use std::ops::RangeInclusive;
 
 /// The last position of each range of removed records, by its first.

@@ -11,7 +11,8 @@ use crate::log::{Near, Pending, Record};
 use crate::record::{Header, Kind, SKIP};
 use crate::tail::Known;
 use heed::RoTxn;
-use midgard::{Position, StoreError, StreamState, Version};
+use midgard::store::{StoreError, StreamState};
+use midgard::{Position, Version};
 use std::cell::Cell;
 use std::ops::RangeInclusive;
 

@@ -10,10 +10,13 @@ use common::{append, child_directory, read_entries, read_stream};
 use midgard::bus::{
     BusError, ForeignMessage, InProcessBus, Message, Published, Publisher, Purpose, Topic,
 };
+use midgard::consumer::FailurePolicy;
+use midgard::event::NewEvent;
+use midgard::inbox::InboxOptions;
 use midgard::store::ReadEntries;
 use midgard::{
-    Event, FailurePolicy, Handle, HandlerError, Inbox, InboxOptions, MessageContext, Midgard,
-    NewEvent, Outbox, Refused, RemoteCommand, Subscribe, block_on,
+    Event, Handle, HandlerError, Inbox, MessageContext, Midgard, Outbox, Refused, RemoteCommand,
+    Subscribe, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -63,7 +66,7 @@ impl Subscribe<Told> for Doubles {
             return Err("13 brings bad luck".into());
         }
         let stream = common::stream(&format!("told-{}", context.message().key));
-        context.record(stream, midgard::ExpectedVersion::Any, &told)
+        context.record(stream, midgard::store::ExpectedVersion::Any, &told)
     }
 }
 
@@ -188,7 +191,7 @@ fn handle(
     if let Some(foreign) = foreign {
         bus.send_foreign(&Topic::event("told"), foreign);
     }
-    let is_parked = |status: &midgard::Status| status.parked == parked;
+    let is_parked = |status: &midgard::consumer::Status| status.parked == parked;
     block_on(handle.wait_until("doubles", LONG, is_parked)).unwrap();
     handle.stop();
     running.join().unwrap().unwrap();
@@ -242,7 +245,9 @@ fn copy_of_the_fixture() -> tempfile::TempDir {
 
 fn numbers(store: &LmdbStore, key: &str) -> Vec<u64> {
     let events = read_stream(store, &format!("told-{key}")).unwrap();
-    let numbers = events.iter().map(midgard::RecordedEvent::decode::<Told>);
+    let numbers = events
+        .iter()
+        .map(midgard::event::RecordedEvent::decode::<Told>);
     numbers.map(|told| told.unwrap().number).collect()
 }
 

@@ -2,7 +2,9 @@
 
 use super::{Appending, EVENT_NAME, Event, Expected, Facts, Filling, Outcome, Peer, Refuses};
 use super::{Stream, Visit, by_stream};
-use midgard::{Append, ExpectedVersion, NewEvent, ReadLog, ReadStream, Store, StreamName};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion, ReadLog, ReadStream};
+use midgard::{Store, StreamName};
 use midgard::{Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::ops::ControlFlow;

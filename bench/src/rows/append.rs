@@ -7,7 +7,8 @@ use crate::recorded::Recorded;
 use crate::table::{Asked, Line, Short};
 use crate::workload::Workload;
 use crate::{Bench, Outcome};
-use midgard::{Append, Store, StreamName, Version};
+use midgard::store::Append;
+use midgard::{Store, StreamName, Version};
 use std::time::Duration;
 
 /// How long a turn takes, about.

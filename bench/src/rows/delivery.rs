@@ -6,10 +6,8 @@ use crate::contest::{Samples, rounds};
 use crate::table::{Asked, Line};
 use crate::{Bench, Outcome};
 use midgard::bus::{DynBus, InProcessBus};
-use midgard::{
-    ConsumerState, HandlerError, Inbox, MessageContext, Midgard, MidgardHandle, Outbox, RunError,
-    Status, Subscribe,
-};
+use midgard::consumer::{ConsumerState, RunError, Status};
+use midgard::{HandlerError, Inbox, MessageContext, Midgard, MidgardHandle, Outbox, Subscribe};
 use midgard_bus_nats::{NatsBus, NatsOptions};
 use midgard_bus_rabbitmq::RabbitMqBus;
 use midgard_store_lmdb::LmdbStore;

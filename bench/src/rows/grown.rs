@@ -4,7 +4,9 @@ use super::producers::produce;
 use crate::Outcome;
 use crate::contest::for_about;
 use crate::workload::Random;
-use midgard::{Append, NewEvent, ReadStream, Store, StoreError, StreamName, Version, block_on};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ReadStream, StoreError};
+use midgard::{Store, StreamName, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -28,7 +30,7 @@ pub(super) struct Grown<'d> {
     random: Random,
 }
 
-pub(super) fn name(stream: usize) -> Result<StreamName, midgard::LimitError> {
+pub(super) fn name(stream: usize) -> Result<StreamName, midgard::limits::LimitError> {
     StreamName::new(format!("account-{stream:07}"))
 }
 

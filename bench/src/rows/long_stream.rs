@@ -3,7 +3,9 @@
 use crate::contest::{for_about, rounds};
 use crate::table::{Asked, Line};
 use crate::{Bench, Outcome};
-use midgard::{Append, NewEvent, ReadStream, Store, StreamName, Version, block_on};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ReadStream};
+use midgard::{Store, StreamName, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::ops::ControlFlow;
 use std::time::Duration;

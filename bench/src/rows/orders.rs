@@ -3,10 +3,9 @@
 use crate::raw::Raw;
 use crate::recorded;
 use crate::{Bench, Outcome};
-use midgard::{
-    Aggregate, Append, Apply, Event, ExpectedVersion, NewEvent, ReadLog, Store, StreamName,
-    Version, block_on,
-};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion, ReadLog};
+use midgard::{Aggregate, Apply, Event, Store, StreamName, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;

@@ -4,7 +4,8 @@ use crate::Outcome;
 use crate::contest::{Samples, per_second};
 use futures_util::TryStreamExt;
 use futures_util::stream::FuturesUnordered;
-use midgard::{Append, block_on};
+use midgard::block_on;
+use midgard::store::Append;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@
 use crate::Outcome;
 use crate::raw::{Entry, Raw};
 use futures_channel::oneshot;
-use midgard::Append;
+use midgard::store::Append;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 

@@ -4,8 +4,8 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::pull;
 use futures_util::StreamExt as _;
 use midgard::bus::Topic;
-use midgard::testing::{BusFixture, SetAside, Stranger};
 use midgard_bus_nats::{NatsBus, NatsOptions};
+use midgard_contract::{BusFixture, SetAside, Stranger};
 use midgard_test_servers::Nats;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use std::sync::Mutex;
@@ -119,4 +119,4 @@ impl BusFixture for Server {
     }
 }
 
-midgard::testing::bus_contract!(Server);
+midgard_contract::bus_contract!(Server);

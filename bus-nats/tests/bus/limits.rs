@@ -3,8 +3,9 @@
 use super::kit::{event, next, open, queue, runtime, subscribe, take, within};
 use async_nats::jetstream::stream::Stream;
 use midgard::bus::{BusError, Deliveries as _, Message, Publisher as _, Subscriber as _};
+use midgard::event::NewEvent;
 use midgard::store::{Append, ExpectedVersion};
-use midgard::{Event, MemoryStore, Midgard, NewEvent, Outbox, Store as _, StreamName};
+use midgard::{Event, MemoryStore, Midgard, Outbox, Store as _, StreamName};
 use midgard_bus_nats::{NatsBus, NatsOptions};
 use midgard_test_servers as servers;
 use serde::{Deserialize, Serialize};

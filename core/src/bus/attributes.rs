@@ -2,10 +2,10 @@
 
 use super::message::{Message, Purpose};
 use super::received::ForeignMessage;
+use crate::event::metadata::Headers;
 use crate::limits::{
     HEADER_KEY_BYTES, HEADER_VALUE_BYTES, HEADERS, LimitError, Limited, check_size,
 };
-use crate::metadata::Headers;
 use crate::place::Position;
 use crate::time::Timestamp;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};

@@ -1,10 +1,11 @@
 //! The envelope.
 
 use super::Topic;
-use crate::codec::{self, Codec, DecodeReason};
 use crate::command::RemoteCommand;
 use crate::event::EventSet;
-use crate::metadata::{EventId, Headers, Metadata};
+use crate::event::codec;
+use crate::event::codec::{Codec, DecodeReason};
+use crate::event::metadata::{EventId, Headers, Metadata};
 use crate::place::Position;
 use crate::time::Timestamp;
 

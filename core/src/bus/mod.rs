@@ -10,7 +10,7 @@
 //!
 //! # What every bus promises
 //!
-//! `midgard::testing::bus_contract!` runs all of this against a bus.
+//! `midgard_contract::bus_contract!` runs all of this against a bus.
 //!
 //! 1. **At least once.** A message that was published, and confirmed, is delivered to every queue that asks for its
 //!    [topic](Message::topic), again and again until it is acknowledged or set aside: also when the receiver is

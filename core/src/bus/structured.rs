@@ -2,7 +2,7 @@
 
 use super::message::Message;
 use super::received::ForeignMessage;
-use crate::codec::from_json;
+use crate::event::codec::from_json;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;

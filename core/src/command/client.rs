@@ -5,10 +5,12 @@ use crate::bus::{
     BusError, Deliveries, Message, MessageError, Publisher, Purpose, Queue, Received, Subscriber,
     Topic,
 };
-use crate::codec::{self, EncodeError};
 use crate::event::Event as _;
-use crate::limits::{LimitError, check_headers};
-use crate::metadata::{EventId, Metadata};
+use crate::event::codec;
+use crate::event::codec::EncodeError;
+use crate::event::metadata::check_headers;
+use crate::event::metadata::{EventId, Metadata};
+use crate::limits::LimitError;
 use crate::process::Payload;
 use crate::time::Timestamp;
 use event_listener::Event as Notify;
@@ -44,7 +46,8 @@ pub(crate) fn is_client(reply_to: &str) -> bool {
 /// # use futures_util::future::{Either, select};
 /// # use midgard::bus::InProcessBus;
 /// # use midgard::{Done, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, Refused};
-/// use midgard::{AskError, CommandClient, RemoteCommand};
+/// use midgard::command::AskError;
+/// use midgard::{CommandClient, RemoteCommand};
 /// use serde::{Deserialize, Serialize};
 /// use std::time::Duration;
 ///

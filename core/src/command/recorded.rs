@@ -1,8 +1,8 @@
 //! Commands and replies as the log has them, until the outbox has published them.
 
 use crate::bus::{Message, Purpose};
-use crate::codec::{JsonError, from_json};
-use crate::record::NewEvent;
+use crate::event::codec::{JsonError, from_json};
+use crate::event::record::NewEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::marker::PhantomData;

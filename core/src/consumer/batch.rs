@@ -1,13 +1,13 @@
 //! Events that were read and are yet to be handled, in one run of bytes.
 
-use crate::codec::Codec;
-use crate::error::StoreError;
-use crate::metadata::{EventId, HeadersRef};
+use crate::event::codec::Codec;
+use crate::event::metadata::{EventId, HeadersRef};
+use crate::event::record::RecordedEventRef;
+use crate::event::tags::TagsRef;
 use crate::place::{LogId, Position, Version};
-use crate::query::Query;
-use crate::record::RecordedEventRef;
+use crate::store::StoreError;
+use crate::store::query::Query;
 use crate::store::{ReadLog, ReadStream, Store, StreamState};
-use crate::tags::TagsRef;
 use crate::time::Timestamp;
 use std::ops::{ControlFlow, Range};
 

@@ -8,12 +8,13 @@ use super::handler::Continuous;
 use super::notes::{self, Behind, Checkpoint, Keys, NoteError};
 use super::options::ConsumerOptions;
 use super::track::Trouble;
-use crate::codec::{DecodeError, DecodeReason};
-use crate::error::LoadError;
+use crate::consumer::ProjectError;
+use crate::event::codec::{DecodeError, DecodeReason};
+use crate::event::record::RecordedEventRef;
+use crate::notes::NoteStore;
 use crate::place::LogId;
-use crate::projection::{ProjectError, ViewStore};
-use crate::query::{Query, QueryItem};
-use crate::record::RecordedEventRef;
+use crate::repository::LoadError;
+use crate::store::query::{Query, QueryItem};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -143,7 +144,7 @@ pub(crate) fn lacks_versions(
 pub(crate) async fn join<H: Continuous>(
     handler: &H,
     keys: &Keys,
-    transaction: &mut <H::Notes as ViewStore>::Transaction,
+    transaction: &mut <H::Notes as NoteStore>::Transaction,
     about: &mut AboutSubscription,
 ) -> Result<bool, Trouble> {
     let (notes, options) = (handler.notes(), handler.options());
@@ -181,7 +182,7 @@ pub(crate) async fn join<H: Continuous>(
 async fn fall_behind<H: Continuous>(
     handler: &H,
     keys: &Keys,
-    transaction: &mut <H::Notes as ViewStore>::Transaction,
+    transaction: &mut <H::Notes as NoteStore>::Transaction,
     about: &AboutSubscription,
     passed: &BTreeSet<String>,
 ) -> Result<bool, NoteError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// then.
 ///
 /// ```
-/// use midgard::FailurePolicy;
+/// use midgard::consumer::FailurePolicy;
 /// use std::time::Duration;
 ///
 /// let policy = FailurePolicy::retry(8)
@@ -64,7 +64,7 @@ impl FailurePolicy {
     }
 
     /// Then passes over the event, for good. One that is only not known to this release, by its name or its version, is
-    /// listed with the [dead letters](crate::DeadLetter) and holds up nothing; a release that knows it hands it over.
+    /// listed with the [dead letters](crate::consumer::DeadLetter) and holds up nothing; a release that knows it hands it over.
     pub const fn then_skip(mut self) -> Self {
         self.then = Then::Skip;
         self

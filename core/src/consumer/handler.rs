@@ -2,27 +2,71 @@
 
 use super::coverage::Covered;
 use super::failure::{FailurePolicy, Then};
-use super::notes::{Checkpoint, Lease, NoteError};
+use super::notes::{Checkpoint, Lease, NoteError, backend};
 use super::options::ConsumerOptions;
+use super::start::StartFrom;
+use crate::cause::Whole;
+use crate::event::codec::DecodeError;
+use crate::event::record::RecordedEventRef;
+use crate::notes::NoteStore;
 use crate::place::Position;
-use crate::projection::{Effect, Generation, HandlerError, ProjectError, ViewStore};
-use crate::query::Query;
-use crate::record::RecordedEventRef;
-use crate::subscription::StartFrom;
+use crate::store::query::Query;
+use std::error::Error;
 use std::future::ready;
+use std::pin::Pin;
 use std::time::Duration;
 
+/// Any error of a handler.
+pub type HandlerError = Box<dyn Error + Send + Sync>;
+
+/// Why an event was not projected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProjectError {
+    /// The event could not be read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The handler failed.
+    #[error("{}", Whole(&**.0))]
+    Handler(HandlerError),
+}
+
+/// Work for after the commit.
+pub(crate) struct Effect {
+    /// Of the event that it follows from.
+    pub(crate) position: Position,
+    pub(crate) work: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
 /// The transaction of a handler.
-pub(crate) type TransactionOf<H> = <<H as Handler>::Notes as ViewStore>::Transaction;
+pub(crate) type TransactionOf<H> = <<H as Handler>::Notes as NoteStore>::Transaction;
 
 /// A subscription or a projection, as the consumer sees it.
 pub(crate) trait Handler: Send + Sync {
     /// Where the notes are kept.
-    type Notes: ViewStore;
+    type Notes: NoteStore;
     /// Whether all that a handler does is in the transaction, so that it can be undone.
     const ATOMIC: bool;
 
     fn notes(&self) -> &Self::Notes;
+
+    /// Begins a transaction on what events of a generation change, and on the notes.
+    fn begin(
+        &self,
+        generation: u32,
+    ) -> impl Future<Output = Result<TransactionOf<Self>, NoteError>> + Send {
+        let _ = generation;
+        async { self.notes().begin().await.map_err(backend) }
+    }
+
+    /// Looks at what the handling of one event has left in the transaction, once it is done.
+    fn check(
+        &self,
+        transaction: &mut TransactionOf<Self>,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send {
+        let _ = transaction;
+        ready(Ok(()))
+    }
 
     fn options(&self) -> &ConsumerOptions;
 
@@ -134,7 +178,7 @@ pub(crate) struct Call<'a, T> {
 /// What is run at once: one generation, with as many partitions.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
-    pub(crate) generation: Generation,
+    pub(crate) generation: u32,
     pub(crate) partitions: u32,
     /// The generation that readers see meanwhile.
     pub(crate) replaces: Option<u32>,

@@ -3,9 +3,9 @@
 //! All are JSON with a `format`, so that later releases can tell what they read.
 
 use crate::cause::Whole;
-use crate::codec::from_json;
+use crate::event::codec::from_json;
+use crate::notes::NoteStore;
 use crate::place::{LogId, Position};
-use crate::projection::ViewStore;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -34,7 +34,7 @@ pub(crate) fn backend(error: impl Error + Send + Sync + 'static) -> NoteError {
 }
 
 /// Commits a transaction.
-pub(crate) async fn commit<V: ViewStore>(
+pub(crate) async fn commit<V: NoteStore>(
     notes: &V,
     transaction: V::Transaction,
 ) -> Result<(), NoteError> {
@@ -43,7 +43,7 @@ pub(crate) async fn commit<V: ViewStore>(
 }
 
 /// Tells a conflict with others from what else can go wrong with a commit.
-pub(crate) fn committed<V: ViewStore>(
+pub(crate) fn committed<V: NoteStore>(
     notes: &V,
     outcome: Result<(), V::Error>,
 ) -> Result<(), NoteError> {
@@ -175,7 +175,7 @@ pub(crate) fn read<T: DeserializeOwned>(key: &str, text: &str) -> Result<T, Note
 }
 
 /// Reads one note in a transaction.
-pub(crate) async fn get<V: ViewStore, T: DeserializeOwned>(
+pub(crate) async fn get<V: NoteStore, T: DeserializeOwned>(
     store: &V,
     transaction: &mut V::Transaction,
     key: &str,
@@ -185,7 +185,7 @@ pub(crate) async fn get<V: ViewStore, T: DeserializeOwned>(
 }
 
 /// Writes one note in a transaction.
-pub(crate) async fn put<V: ViewStore, T: Serialize>(
+pub(crate) async fn put<V: NoteStore, T: Serialize>(
     store: &V,
     transaction: &mut V::Transaction,
     key: &str,
@@ -197,7 +197,7 @@ pub(crate) async fn put<V: ViewStore, T: Serialize>(
 }
 
 /// Removes one note in a transaction.
-pub(crate) async fn remove<V: ViewStore>(
+pub(crate) async fn remove<V: NoteStore>(
     store: &V,
     transaction: &mut V::Transaction,
     key: &str,
@@ -206,7 +206,7 @@ pub(crate) async fn remove<V: ViewStore>(
 }
 
 /// Reads the notes whose keys begin with a prefix, in the order of keys.
-pub(crate) async fn list<V: ViewStore, T: DeserializeOwned>(
+pub(crate) async fn list<V: NoteStore, T: DeserializeOwned>(
     store: &V,
     transaction: &mut V::Transaction,
     prefix: &str,

@@ -3,8 +3,8 @@
 use super::failure::FailurePolicy;
 use super::guard::guarded_call;
 use crate::event::Event;
-use crate::record::RecordedEventRef;
-use crate::registry::{Registry, linked_names};
+use crate::event::record::RecordedEventRef;
+use crate::event::registry::{Registry, linked_names};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,7 +18,7 @@ pub(crate) type SequenceOf =
 /// How a subscription or a projection is run.
 ///
 /// ```
-/// use midgard::{ConsumerOptions, FailurePolicy};
+/// use midgard::consumer::{ConsumerOptions, FailurePolicy};
 ///
 /// let options = ConsumerOptions::new().on_failure(FailurePolicy::retry(3).then_park());
 /// ```
@@ -86,7 +86,7 @@ impl ConsumerOptions {
     /// Gives up the events of this name for good. A consumer notes in the store which events it handles, and a release that
     /// handles fewer of them stands by, so that it passes over nothing that others handle. One that handles fewer on purpose
     /// names each that it no longer does, or no longer in the newest version; `*` where it was a consumer of all events. Its
-    /// [status](crate::Status) lists them.
+    /// [status](crate::consumer::Status) lists them.
     ///
     /// It is noted in the store. A later release that handles the event again finds those after the checkpoint; and
     /// whoever gives it up may pass over it still.
@@ -124,7 +124,7 @@ impl ConsumerOptions {
     }
 
     /// For how long a handler may be at one event, and what it does [after the commit](crate::Context::after_commit) at one
-    /// thing. Without it, as long as they like; [`Status::handling`](crate::Status::handling) says since when.
+    /// thing. Without it, as long as they like; [`Status::handling`](crate::consumer::Status::handling) says since when.
     ///
     /// A handler that takes longer is dropped where it waits, and has failed, so that its [policy](Self::on_failure) says what is
     /// done; an effect that takes longer is dropped, and is not tried again. What blocks its thread cannot be dropped.

@@ -35,7 +35,7 @@ pub struct Status {
     /// The partitions that there are; zero until it has begun.
     pub all_partitions: u32,
     /// The partitions that nobody handles, as far as this worker knows: those without an owner, and those whose owner
-    /// has not answered for its [lease](crate::ConsumerOptions::lease). They are taken over soon by those who are
+    /// has not answered for its [lease](crate::consumer::ConsumerOptions::lease). They are taken over soon by those who are
     /// there, unless all of them are busy.
     pub unowned_partitions: u32,
     /// How far a rebuild is that goes on beside.

@@ -2,10 +2,10 @@
 
 use crate::aggregate::{Aggregate, Command};
 use crate::bus::Message;
+use crate::consumer::HandlerError;
+use crate::event::metadata::Metadata;
+use crate::event::record::NewEvent;
 use crate::event::{Event, EventSet};
-use crate::metadata::Metadata;
-use crate::projection::HandlerError;
-use crate::record::NewEvent;
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use crate::unit_of_work::UnitOfWork;
@@ -79,7 +79,7 @@ impl<'a> MessageContext<'a> {
     }
 
     #[doc(hidden)]
-    pub fn __reply<R: Event>(&mut self, reply: &R) -> Result<(), crate::EncodeError> {
+    pub fn __reply<R: Event>(&mut self, reply: &R) -> Result<(), crate::event::codec::EncodeError> {
         self.reply = Some(NewEvent::encode(reply)?);
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use super::InboxError;
 use crate::bus::{Message, MessageError, Purpose};
-use crate::codec::{DecodeError, DecodeReason};
-use crate::error::{AppendError, LoadError, StoreError};
+use crate::consumer::HandlerError;
+use crate::event::codec::{DecodeError, DecodeReason};
 use crate::limits::LimitError;
-use crate::projection::HandlerError;
+use crate::repository::LoadError;
 use crate::store::EntryError;
+use crate::store::{AppendError, StoreError};
 use crate::unit_of_work::CommitError;
 
 /// What a bus is told where a message could not be parked.

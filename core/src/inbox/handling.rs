@@ -6,22 +6,19 @@ use super::notes::{self as inbox_notes, InboxKeys, Line, Parked, Seen};
 use super::{Inbox, InboxError, InboxOptions, MessageContext, ParkedCause};
 use crate::bus::{ForeignMessage, Message, Purpose, Topic};
 use crate::command::{CommandAnswered, Refused};
-use crate::consumer::control::{Control, Mode, give_way};
+use crate::consumer::HandlerError;
+use crate::consumer::control::{Control, Mode};
 use crate::consumer::guard::{guarded_within, text_of};
 use crate::consumer::notes::{self, NoteError};
+use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::projection::HandlerError;
-use crate::record::NewEvent;
+use crate::event::record::NewEvent;
+use crate::give_way::give_way;
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
 use std::sync::Arc;
-
-/// How often in a row a message is handled anew because others were faster.
-const CONFLICTS: u32 = 100;
-/// How many troubles of the store in a row are survived while the program wants to end.
-pub(super) const TROUBLES: u32 = 5;
 
 /// What messages are handed to.
 pub(crate) trait Dispatch: Send + Sync + 'static {
@@ -72,8 +69,8 @@ pub(super) enum Outcome {
     Done,
     /// It cannot even be parked here.
     SetAside(String),
-    /// The program ends before it is handled: what last went wrong, if something did.
-    Abandoned(String),
+    /// The program ends before it is handled: what last went wrong with the store, and how often in a row.
+    Abandoned(Tries),
     /// Its handler has failed, and the policy is to stop.
     Failed { failures: u32, message: String },
 }
@@ -141,7 +138,7 @@ impl<D: Dispatch> Desk<D> {
         loop {
             let error = match self.attempt(message).await {
                 Ok(Attempted::Done) => {
-                    self.recovered(failures + tries.troubles);
+                    self.recovered(failures + tries.setbacks.troubles());
                     return Outcome::Done;
                 }
                 Ok(Attempted::Aside) => return Outcome::SetAside(TOO_LARGE.to_owned()),
@@ -168,7 +165,7 @@ impl<D: Dispatch> Desk<D> {
                 Err(AttemptError::Handler(error)) => error,
                 Err(other) => match self.meet(other, &mut tries).await {
                     Some(error) => error,
-                    None if self.is_given_up(&tries) => return Outcome::Abandoned(tries.last),
+                    None if self.is_given_up(&tries) => return Outcome::Abandoned(tries),
                     None => continue,
                 },
             };
@@ -182,7 +179,7 @@ impl<D: Dispatch> Desk<D> {
             let state = ConsumerState::Retrying;
             self.progress.failed(state, None, failures, text);
             if self.wait(wait).await {
-                return Outcome::Abandoned(String::new());
+                return Outcome::Abandoned(tries);
             }
         }
     }
@@ -191,7 +188,7 @@ impl<D: Dispatch> Desk<D> {
     pub(super) fn is_given_up(&self, tries: &Tries) -> bool {
         match self.control.mode() {
             Mode::Run => false,
-            Mode::Drain => tries.troubles > TROUBLES,
+            mode @ Mode::Drain => tries.setbacks.are_too_many(mode),
             Mode::Stop => true,
         }
     }
@@ -220,21 +217,19 @@ impl<D: Dispatch> Desk<D> {
     ) -> Option<HandlerError> {
         let asked = self.control.asked();
         match error {
-            AttemptError::Conflict(_) if tries.conflicts < CONFLICTS => {
-                tries.conflicts += 1;
+            AttemptError::Conflict(error) => {
+                if tries.setbacks.conflict().is_none() {
+                    tries.setbacks.end_conflicts();
+                    return Some(error.into());
+                }
                 give_way().await;
                 None
             }
-            AttemptError::Conflict(error) => {
-                tries.conflicts = 0;
-                Some(error.into())
-            }
             AttemptError::Store(error) => {
-                tries.troubles += 1;
-                let state = ConsumerState::Retrying;
+                let (state, troubles) = (ConsumerState::Retrying, tries.setbacks.trouble());
                 tries.last.clone_from(&error);
-                self.progress.failed(state, None, tries.troubles, error);
-                self.control.back_off(asked, tries.troubles).await;
+                self.progress.failed(state, None, troubles, error);
+                self.control.back_off(asked, troubles).await;
                 None
             }
             AttemptError::Unreadable { error, .. } => Some(error.into()),
@@ -372,13 +367,20 @@ impl<D: Dispatch> Desk<D> {
     }
 }
 
-/// How often in a row something came in between.
-#[derive(Default)]
+/// What came in between while one thing was tried.
 pub(super) struct Tries {
-    conflicts: u32,
-    pub(super) troubles: u32,
+    pub(super) setbacks: Setbacks,
     /// The last trouble.
     pub(super) last: String,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Tries {
+            setbacks: Setbacks::quick(),
+            last: String::new(),
+        }
+    }
 }
 
 /// What is told to who has sent a command that nobody waits for any more.

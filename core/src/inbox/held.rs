@@ -3,7 +3,7 @@
 use super::ParkedCause;
 use super::notes::{InboxKeys, Line, Parked};
 use crate::consumer::notes::{self, NoteError, backend};
-use crate::metadata::EventId;
+use crate::event::metadata::EventId;
 use crate::store::{ReadEntries, Store as _};
 use crate::unit_of_work::{UnitOfWork, Work};
 use serde::{Deserialize, Serialize};

@@ -28,7 +28,7 @@ pub(super) enum Settled {
     /// It was handled, and is not acknowledged: it comes again.
     Unacknowledged,
     /// The program ends before it is handled. It comes again, and so must what follows it.
-    Abandoned(String),
+    Abandoned(Tries),
     /// The inbox is to end with it.
     Failed(u32, String),
 }
@@ -61,7 +61,7 @@ async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Settled {
     let verdict = match desk.take(&content).await {
         Outcome::Done => Verdict::Acknowledge,
         Outcome::SetAside(reason) => Verdict::SetAside { reason },
-        Outcome::Abandoned(error) => return Settled::Abandoned(error),
+        Outcome::Abandoned(tries) => return Settled::Abandoned(tries),
         Outcome::Failed { failures, message } => return Settled::Failed(failures, message),
     };
     if let Err(error) = settle.settle(verdict).await {

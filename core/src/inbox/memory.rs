@@ -88,7 +88,7 @@ impl<D: Dispatch> Desk<D> {
         let mut last = 0;
         let read = ReadLog::backward().limit(1);
         let store = self.work.store();
-        let each = &mut |event: crate::RecordedEventRef<'_>| {
+        let each = &mut |event: crate::event::record::RecordedEventRef<'_>| {
             last = event.time.as_micros();
             ControlFlow::Break(())
         };

@@ -1,6 +1,7 @@
 //! Messages of other services, each handled once in effect.
 
-mod context;
+pub(crate) mod context;
+pub(crate) mod definition;
 mod faults;
 mod handling;
 mod held;
@@ -14,168 +15,12 @@ mod receiver;
 mod requests;
 mod unread;
 
-pub use context::MessageContext;
+pub(crate) use context::MessageContext;
+pub(crate) use definition::Inbox;
+pub use definition::{Handles, InboxError, Receives};
 pub(crate) use handling::{Desk, Dispatch, ToHandlers};
 pub(crate) use notes::{InboxKeys, Line};
 pub use options::InboxOptions;
 pub use parked::{ParkedCause, ParkedMessage};
-pub(crate) use receiver::{queue_of, receive};
-pub(crate) use requests::parked_messages;
-
-use crate::bus::{Message, MessageError, Topic};
-use crate::cause::Whole;
-use crate::command::RemoteCommand;
-use crate::projection::HandlerError;
-
-/// Handles messages of other services: the events that they tell, and the commands that they send.
-///
-/// Implement it with the derive of the same name. Each event that it lists needs a [`Subscribe`], and each command
-/// a [`Handle`]; a forgotten one does not compile. The events are structs of this program: services share names and
-/// shapes, and need share no code.
-///
-/// What a handler does through its [context](MessageContext) and that the message was handled are committed in one step:
-/// so a message that is delivered again has no effect.
-///
-/// ```
-/// use midgard::{Aggregate, Apply, Command, Event, Events, HandlerError, Inbox, MessageContext, Subscribe, events};
-/// use serde::{Deserialize, Serialize};
-///
-/// /// What the orders service tells.
-/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-/// #[event(name = "order.placed")]
-/// struct OrderPlaced { customer: u32, cents: u64 }
-/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-/// # #[event(name = "customer.charged")]
-/// # struct Charged { cents: u64 }
-/// # #[derive(Debug, Default, Aggregate)]
-/// # #[aggregate(name = "customer", id = u32, events(Charged))]
-/// # struct Customer { owes: u64 }
-/// # impl Apply<Charged> for Customer { fn apply(&mut self, event: Charged) { self.owes += event.cents; } }
-/// # struct Charge(u64);
-/// # impl Command<Customer> for Charge {
-/// #     type Error = std::convert::Infallible;
-/// #     fn decide(&self, _: &Customer) -> Result<Events<Customer>, Self::Error> {
-/// #         Ok(events![Charged { cents: self.0 }])
-/// #     }
-/// # }
-///
-/// #[derive(Inbox)]
-/// #[inbox(name = "customers", events(OrderPlaced))]
-/// struct Customers;
-///
-/// impl Subscribe<OrderPlaced> for Customers {
-///     async fn receive(&self, event: OrderPlaced, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {
-///         context.execute::<Customer, _>(&event.customer, &Charge(event.cents)).await?;
-///         Ok(())
-///     }
-/// }
-/// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an inbox",
-    label = "this type does not implement `Inbox`",
-    note = "an inbox is a type of your own, not a closure: write `#[derive(Inbox)] #[inbox(name = \"..\", events(..), commands(..))] struct Orders;`, with `impl Subscribe<E> for Orders` for each event `E` and `impl Handle<C> for Orders` for each command `C`"
-)]
-pub trait Inbox: Send + Sync + Sized + 'static {
-    /// The name of its queue: that of the service, which commands are sent to. No other service on the bus has it.
-    const NAME: &'static str;
-
-    /// What it asks for.
-    fn topics() -> Vec<Topic>;
-
-    /// Hands a message to its handler.
-    fn handle_message(
-        &self,
-        message: &Message,
-        context: &mut MessageContext<'_>,
-    ) -> impl Future<Output = Result<(), InboxError>> + Send;
-}
-
-/// What an inbox does with one event of another service, or with any event of a set. [`Inbox`] shows it.
-#[diagnostic::on_unimplemented(
-    message = "inbox `{Self}` has no handler for event `{E}`",
-    label = "`{E}` is listed here but never received",
-    note = "write `impl Subscribe<{E}> for {Self} {{ async fn receive(&self, event: {E}, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {{ .. }} }}`"
-)]
-pub trait Subscribe<E>: Receives<E> {
-    /// Takes in what happened elsewhere. It may be run again, after a conflict or a failure: only what was done through
-    /// the context is undone then.
-    fn receive(
-        &self,
-        event: E,
-        context: &mut MessageContext<'_>,
-    ) -> impl Future<Output = Result<(), HandlerError>> + Send;
-}
-
-/// What an inbox does with one command.
-///
-/// An answer, or a [`Refused`](crate::Refused), is told to who has sent it: it leaves by the
-/// [outbox](crate::Outbox) of this service, which names no event for that. Any other error is a failure, which is
-/// tried again, and parked at last.
-#[diagnostic::on_unimplemented(
-    message = "inbox `{Self}` has no handler for command `{C}`",
-    label = "`{C}` is listed here but never handled",
-    note = "write `impl Handle<{C}> for {Self} {{ async fn handle(&self, command: {C}, context: &mut MessageContext<'_>) -> Result<<{C} as RemoteCommand>::Reply, HandlerError> {{ .. }} }}`"
-)]
-pub trait Handle<C: RemoteCommand>: Handles<C> {
-    /// Does what is asked for, and answers. It may be run again, as [`Subscribe::receive`].
-    fn handle(
-        &self,
-        command: C,
-        context: &mut MessageContext<'_>,
-    ) -> impl Future<Output = Result<C::Reply, HandlerError>> + Send;
-}
-
-/// An event of another service, or a set of them, that an inbox lists, and so receives. The derive implements it.
-#[diagnostic::on_unimplemented(
-    message = "inbox `{Self}` does not list the event `{E}`",
-    label = "`{E}` is not one of its events: this would never be called",
-    note = "list it in the attribute of its derive: `#[inbox(.., events({E}))]` above `{Self}`"
-)]
-pub trait Receives<E>: Inbox {}
-
-/// A command that an inbox lists, and so handles. The derive implements it.
-#[diagnostic::on_unimplemented(
-    message = "inbox `{Self}` does not list the command `{C}`",
-    label = "`{C}` is not one of its commands: this would never be called",
-    note = "list it in the attribute of its derive: `#[inbox(.., commands({C}))]` above `{Self}`"
-)]
-pub trait Handles<C>: Inbox {}
-
-/// Why a message was not handled.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InboxError {
-    /// It could not be read.
-    #[error(transparent)]
-    Unreadable(#[from] MessageError),
-    /// No handler is for it.
-    #[error(
-        "inbox \"{inbox}\" has no handler for message {id} of \"{source_name}\", \"{name}\"; list it in the inbox, or evict the message; if another service on the bus has an inbox \"{inbox}\", give one of the two another name"
-    )]
-    Unknown {
-        /// The inbox.
-        inbox: &'static str,
-        /// The id of the message.
-        id: String,
-        /// The service it comes from.
-        source_name: String,
-        /// Its name.
-        name: String,
-    },
-    /// The handler failed.
-    #[error("{}", Whole(&**.0))]
-    Handler(HandlerError),
-}
-
-impl InboxError {
-    /// That no handler is for a message.
-    #[must_use]
-    pub fn unknown(inbox: &'static str, message: &Message) -> Self {
-        InboxError::Unknown {
-            inbox,
-            id: message.id.clone(),
-            source_name: message.source.clone(),
-            name: message.name.clone(),
-        }
-    }
-}
+pub(crate) use receiver::{Declaration, declaration, queue_of, receive};
+pub(crate) use requests::{ask_messages, parked_messages};

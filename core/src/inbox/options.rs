@@ -6,7 +6,8 @@ use std::time::Duration;
 /// How an inbox is run.
 ///
 /// ```
-/// use midgard::{FailurePolicy, InboxOptions};
+/// use midgard::consumer::FailurePolicy;
+/// use midgard::inbox::InboxOptions;
 /// use std::time::Duration;
 ///
 /// let options = InboxOptions::new()
@@ -51,7 +52,7 @@ impl InboxOptions {
         self
     }
 
-    /// For how long a handler may be at one message. Without it, as long as it likes; [`Status::handling`](crate::Status::handling)
+    /// For how long a handler may be at one message. Without it, as long as it likes; [`Status::handling`](crate::consumer::Status::handling)
     /// says since when.
     ///
     /// A handler that takes longer is dropped where it waits, and has failed: its policy says what is done. What blocks its

@@ -67,10 +67,10 @@ impl<D: Dispatch> Desk<D> {
                 }
             }
             if self.is_given_up(&tries) {
-                return Outcome::Abandoned(tries.last);
+                return Outcome::Abandoned(tries);
             }
         }
-        self.recovered(tries.troubles);
+        self.recovered(tries.setbacks.troubles());
         match fate {
             Fate::Aside(_) => Outcome::SetAside(TOO_LARGE.to_owned()),
             Fate::Park(_) | Fate::Skip { .. } => Outcome::Done,

@@ -1,15 +1,16 @@
 //! The loop of an inbox: messages come in, those of one key one after the other, and are settled.
 
 use super::InboxOptions;
-use super::handling::{Desk, Dispatch, TROUBLES};
+use super::handling::{Desk, Dispatch};
 use super::jobs::{Done, Job, Settled};
 use super::memory::Memory;
 use super::unread::{AT_ONCE, Search};
 use crate::bus::{BusError, Deliveries, Queue, Received, Subscriber};
-use crate::consumer::control::{Mode, give_way};
+use crate::consumer::control::Mode;
+use crate::consumer::ended::RunError;
 use crate::consumer::status::ConsumerState;
-use crate::runner::RunError;
-use crate::runner::supervise::failed;
+use crate::consumer::supervise::failed;
+use crate::give_way::give_way;
 use futures_timer::Delay;
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, Either, pending, select};
@@ -29,6 +30,18 @@ const TURN: u32 = 64;
 /// The queue of what messages are handed to.
 pub(crate) fn queue_of<D: Dispatch>(dispatch: &D, options: &InboxOptions) -> Queue {
     Queue::new(dispatch.queue(), dispatch.topics()).with_in_flight(options.in_flight)
+}
+
+/// Declares a queue.
+pub(crate) type Declaration = Box<dyn Fn() -> Declaring + Send + Sync>;
+type Declaring = BoxFuture<'static, Result<(), BusError>>;
+
+/// Returns what declares a queue at a bus, whenever it is called.
+pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaration {
+    Box::new(move || {
+        let (bus, queue) = (bus.clone(), queue.clone());
+        Box::pin(async move { bus.declare(&queue).await })
+    })
 }
 
 /// Receives and handles, until the program ends.
@@ -279,9 +292,9 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 self.rounds.search.forget(&number);
                 goes_on
             }
-            Settled::Abandoned(message) if self.desk.control.mode() == Mode::Drain => {
+            Settled::Abandoned(tries) if self.desk.control.mode() == Mode::Drain => {
                 // It may not be overtaken, and who waits for it is to be told.
-                return Some(End::Failed(TROUBLES + 1, message));
+                return Some(End::Failed(tries.setbacks.troubles(), tries.last));
             }
             Settled::Abandoned(_) => false,
             Settled::Failed(failures, message) => return Some(End::Failed(failures, message)),

@@ -5,9 +5,8 @@ use super::held;
 use super::notes::{InboxKeys, MessageRequest, Parked};
 use super::parked::ParkedMessage;
 use crate::consumer::control::Mode;
-use crate::consumer::notebook::{Answer, Notebook};
 use crate::consumer::notes::{self, NoteError, backend};
-use crate::projection::ViewStore as _;
+use crate::notes::NoteStore as _;
 use crate::store::{ReadEntries, Store as _};
 use crate::unit_of_work::Work;
 use serde::Deserialize;
@@ -236,33 +235,26 @@ pub(crate) async fn parked_messages(
     shown.collect()
 }
 
-impl<D: Dispatch> Notebook for Desk<D> {
-    fn parked_messages<'a>(
-        &'a self,
-        after: &'a str,
-        limit: usize,
-    ) -> Answer<'a, Vec<ParkedMessage>> {
-        Box::pin(parked_messages(&self.work, &self.keys, after, limit))
+/// Leaves requests about parked messages; returns how many there are of these numbers.
+pub(crate) async fn ask_messages(
+    work: &Work,
+    keys: &InboxKeys,
+    numbers: &[String],
+    is_eviction: bool,
+) -> Result<usize, NoteError> {
+    let mut unit = work.unit();
+    let mut asked = 0;
+    for number in numbers {
+        let parked = keys.parked(number);
+        let parked = work.get(&mut unit, &parked).await;
+        if parked.map_err(backend)?.is_some() {
+            let request = MessageRequest { is_eviction };
+            notes::put(work, &mut unit, &keys.request(number), request).await?;
+            asked += 1;
+        }
     }
-
-    fn ask_messages<'a>(&'a self, numbers: &'a [String], is_eviction: bool) -> Answer<'a, usize> {
-        Box::pin(async move {
-            let mut unit = self.work.unit();
-            let mut asked = 0;
-            for number in numbers {
-                let parked = self.keys.parked(number);
-                let parked = self.work.get(&mut unit, &parked).await;
-                if parked.map_err(backend)?.is_some() {
-                    let request = MessageRequest { is_eviction };
-                    let key = self.keys.request(number);
-                    notes::put(&self.work, &mut unit, &key, request).await?;
-                    asked += 1;
-                }
-            }
-            if asked > 0 {
-                notes::commit(&self.work, unit).await?;
-            }
-            Ok(asked)
-        })
+    if asked > 0 {
+        notes::commit(work, unit).await?;
     }
+    Ok(asked)
 }

@@ -4,7 +4,7 @@ use super::Relay;
 use crate::bus::{Publisher, Topic};
 use crate::command::{CommandAnswered, CommandSent};
 use crate::consumer::control::{Control, Mode};
-use crate::consumer::notebook::{Notebook as _, NotebookOf};
+use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::NoteError;
 use crate::consumer::status::Progress;
 use crate::consumer::{DeadLetter, FailurePolicy};

@@ -3,15 +3,15 @@
 //! There is one at a time: those that carry them share a lease. So there is one checkpoint for them, whatever outbox it is. While
 //! one outbox carries them, it is that outbox's own; who takes over from it notes where that was, and goes on from there.
 
-use super::DEFAULT_NAME;
+use super::definition::DEFAULT_NAME;
 use crate::command::{CommandAnswered, CommandSent};
 use crate::consumer::notes::{self, Behind, Checkpoint, Keys, Lease, Letter, NoteError, backend};
 use crate::event::Event as _;
+use crate::event::record::RecordedEventRef;
+use crate::notes::NoteStore as _;
+use crate::notes::{NotesTransaction, StoreNotes};
 use crate::place::{LogId, Position};
-use crate::projection::ViewStore as _;
-use crate::record::RecordedEventRef;
 use crate::store::Store;
-use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};

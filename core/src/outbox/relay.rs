@@ -5,19 +5,19 @@ use super::carrier::{Fleet, Outboxes, Passed, is_command};
 use super::{Outbox, RouteError, Unheard};
 use crate::bus::{BusError, Message, Publisher, Purpose, Topic};
 use crate::command::{CommandAnswered, CommandSent, is_client};
+use crate::consumer::StartFrom;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::failure::Then;
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::notes::{Checkpoint, Lease, NoteError};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
+use crate::consumer::{HandlerError, ProjectError};
 use crate::event::Event;
-use crate::projection::{Generation, HandlerError, ProjectError, ViewStore};
-use crate::query::Query;
-use crate::record::RecordedEventRef;
-use crate::store::entry_transaction::{NotesTransaction, StoreNotes};
+use crate::event::record::RecordedEventRef;
+use crate::notes::{NoteStore, NotesTransaction, StoreNotes};
+use crate::store::query::Query;
 use crate::store::{EntryError, Store};
-use crate::subscription::StartFrom;
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
 use std::borrow::Cow;
@@ -71,7 +71,7 @@ impl<S: Store, P: Publisher> Relay<S, P> {
         names.sort_unstable();
         Relay {
             notes: RelayNotes {
-                notes: StoreNotes(store),
+                notes: StoreNotes::of(store),
                 publisher,
                 control,
                 unheard: outbox.unheard,
@@ -556,11 +556,11 @@ async fn until_stopped(control: &Control) -> RelayError {
     error
 }
 
-impl<S: Store, P: Publisher> ViewStore for RelayNotes<S, P> {
+impl<S: Store, P: Publisher> NoteStore for RelayNotes<S, P> {
     type Transaction = RelayTransaction;
     type Error = RelayError;
 
-    async fn begin(&self, _: &Generation) -> Result<RelayTransaction, RelayError> {
+    async fn begin(&self) -> Result<RelayTransaction, RelayError> {
         Ok(RelayTransaction::default())
     }
 

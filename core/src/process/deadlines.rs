@@ -4,14 +4,16 @@ use super::ProcessManager;
 use super::notes::Deadline;
 use super::record::Kind;
 use super::step::{EVENTS, Input, Steps};
+use crate::consumer::HandlerError;
 use crate::consumer::HandlingStage;
-use crate::consumer::control::{Control, Mode, give_way};
+use crate::consumer::control::{Control, Mode};
 use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::notes::{self, NoteError, backend};
+use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerState, Progress};
-use crate::error::StoreError;
+use crate::give_way::give_way;
 use crate::place::Position;
-use crate::projection::HandlerError;
+use crate::store::StoreError;
 use crate::store::{ReadEntries, Store as _};
 use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork};
@@ -24,8 +26,6 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_secs(1);
 /// How many deadlines are taken in one round.
 const AT_ONCE: usize = 1000;
-/// How many conflicts with others in a row are no failure.
-const CONFLICTS: u32 = 100;
 /// The longest wait before a deadline that has failed is tried again.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -93,7 +93,8 @@ impl<P: ProcessManager> Watch<'_, P> {
     /// Fires what is due; gives for how long there is nothing more to do.
     async fn round(&mut self) -> Result<Duration, HandlerError> {
         let due = self.due().await?;
-        let (mut rest, mut most, mut conflicts) = (&*due.keys, AT_ONCE, 0);
+        let (mut rest, mut most) = (&*due.keys, AT_ONCE);
+        let mut setbacks = Setbacks::quick();
         let mut has_fired = false;
         while let Some(first) = rest.first() {
             if self.control.mode() == Mode::Stop {
@@ -106,18 +107,19 @@ impl<P: ProcessManager> Watch<'_, P> {
                         self.failing.remove(key);
                     }
                     rest = &rest[fired..];
-                    (most, conflicts, has_fired) = (most.saturating_mul(2), 0, true);
+                    (most, has_fired) = (most.saturating_mul(2), true);
+                    setbacks.end();
                 }
                 Err(error) if is_trouble(&error) => return Err(error),
                 // The one at fault is found by itself, and others are fired without it.
                 Err(_) if many > 1 => most = many / 2,
-                Err(error) if is_conflict(&error) && conflicts < CONFLICTS => {
-                    conflicts += 1;
+                Err(error) if is_conflict(&error) && setbacks.conflict().is_some() => {
                     give_way().await;
                 }
                 Err(error) => {
                     self.failed(first, &error);
-                    (rest, conflicts) = (&rest[1..], 0);
+                    rest = &rest[1..];
+                    setbacks.end();
                 }
             }
         }

@@ -5,19 +5,19 @@ use super::record::Kind;
 use super::replies::id_of;
 use super::step::{EVENTS, Input, Steps};
 use super::{ProcessManager, Processes};
-use crate::consumer::DeadLetter;
+use crate::consumer::StartFrom;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
-use crate::consumer::notebook::{Answer, Notebook, NotebookOf};
+use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
+use crate::consumer::{HandlerError, ProjectError};
+use crate::event::record::RecordedEventRef;
 use crate::inbox::{InboxKeys, parked_messages};
 use crate::limits::LimitError;
+use crate::notes::NoteStore as _;
 use crate::place::Position;
-use crate::projection::{HandlerError, ProjectError, ViewStore as _};
-use crate::query::Query;
-use crate::record::RecordedEventRef;
-use crate::subscription::StartFrom;
+use crate::store::query::Query;
 use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
 use std::collections::BTreeMap;
@@ -121,7 +121,8 @@ impl<P: ProcessManager> Handler for Reacting<P> {
 pub(crate) struct ProcessBook<P: ProcessManager>(pub(crate) Arc<NotebookOf<Reacting<P>>>);
 
 impl<P: ProcessManager> ProcessBook<P> {
-    async fn list(&self) -> Result<Vec<Process>, NoteError> {
+    /// Lists the processes that go on, by their ids.
+    pub(crate) async fn list(&self) -> Result<Vec<Process>, NoteError> {
         let steps = &self.0.handler.steps;
         let (work, keys) = (&steps.work, &steps.keys);
         let mut unit = work.unit();
@@ -175,23 +176,5 @@ fn shown(id: String, open: Open) -> Process {
         waiting_for: open.waiting,
         deadline: None,
         is_parked: false,
-    }
-}
-
-impl<P: ProcessManager> Notebook for ProcessBook<P> {
-    fn checkpoint(&self) -> Answer<'_, Option<Position>> {
-        self.0.checkpoint()
-    }
-
-    fn dead_letters(&self, after: Position, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
-        self.0.dead_letters(after, limit)
-    }
-
-    fn ask<'a>(&'a self, positions: &'a [Position], is_eviction: bool) -> Answer<'a, usize> {
-        self.0.ask(positions, is_eviction)
-    }
-
-    fn processes(&self) -> Answer<'_, Vec<Process>> {
-        Box::pin(self.list())
     }
 }

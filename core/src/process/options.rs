@@ -2,10 +2,10 @@
 
 use super::{ProcessManager, Replies};
 use crate::bus::{Queue, Subscriber};
+use crate::consumer::StartFrom;
+use crate::consumer::ended::Running;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
-use crate::inbox::{Desk, InboxOptions, receive};
-use crate::runner::{Declaration, Running, declaration};
-use crate::subscription::StartFrom;
+use crate::inbox::{Declaration, Desk, InboxOptions, declaration, receive};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl<P: ProcessManager> Processes<P> {
     /// matter.
     ///
     /// Events before are not known to them. When later events of what began before belong to a process, as
-    /// [`React::process`](super::React::process) has it, that process begins in the middle.
+    /// [`React::process`](crate::React::process) has it, that process begins in the middle.
     pub const fn from(mut self, start: StartFrom) -> Self {
         self.start = start;
         self

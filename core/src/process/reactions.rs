@@ -2,11 +2,12 @@
 
 use super::{ProcessManager, Schedules, Sends};
 use crate::aggregate::{Aggregate, Command};
-use crate::codec::{self, EncodeError, ReadBack};
 use crate::command::RemoteCommand;
+use crate::consumer::HandlerError;
 use crate::event::Event;
-use crate::metadata::Metadata;
-use crate::projection::HandlerError;
+use crate::event::codec;
+use crate::event::codec::{EncodeError, ReadBack};
+use crate::event::metadata::Metadata;
 use crate::unit_of_work::UnitOfWork;
 use std::fmt::{self, Debug, Display};
 use std::marker::PhantomData;
@@ -224,7 +225,7 @@ where
                 .execute::<A, C>(&self.id, &self.command, metadata)
                 .await;
             match (executed.map(|_| ()), &self.otherwise) {
-                (Err(error), Some(otherwise)) if error.is::<crate::Refused>() => {
+                (Err(error), Some(otherwise)) if error.is::<crate::command::Refused>() => {
                     otherwise.execute(unit, metadata).await
                 }
                 (executed, _) => executed.map_err(|error| unit.explain(error)),

@@ -1,13 +1,13 @@
 //! What a process manager has reacted to, as its stream has it, and the state that this adds up to.
 
 use super::{Payload, ProcessInput, ProcessManager, Reactions};
-use crate::codec::{DecodeError, DecodeReason, JsonError};
 use crate::command::{CommandSent, Refused, raw};
+use crate::consumer::HandlerError;
 use crate::event::Event;
-use crate::metadata::EventId;
+use crate::event::codec::{DecodeError, DecodeReason, JsonError};
+use crate::event::metadata::EventId;
+use crate::event::record::RecordedEventRef;
 use crate::place::Version;
-use crate::projection::HandlerError;
-use crate::record::RecordedEventRef;
 use crate::store::{DynStore, ReadStream, Store as _};
 use crate::stream_name::StreamName;
 use serde::{Deserialize, Serialize};

@@ -1,22 +1,15 @@
 //! What a handler of a projection has beside the event.
 
-use super::{Projection, ViewStore};
-use crate::place::Position;
-use crate::record::RecordedEventRef;
+use super::definition::Projection;
+use crate::consumer::Effect;
+use crate::event::record::RecordedEventRef;
+use crate::notes::NoteStore;
 use std::fmt;
-use std::pin::Pin;
-
-/// Work for after the commit.
-pub(crate) struct Effect {
-    /// Of the event that it follows from.
-    pub(crate) position: Position,
-    pub(crate) work: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
 
 /// What a handler has beside the event: its place and metadata, and the transaction it writes through.
 pub struct Context<'a, P: Projection> {
     pub(crate) event: &'a RecordedEventRef<'a>,
-    pub(crate) transaction: &'a mut <P::Store as ViewStore>::Transaction,
+    pub(crate) transaction: &'a mut <P::Store as NoteStore>::Transaction,
     pub(crate) effects: &'a mut Vec<Effect>,
     pub(crate) generation: u32,
     pub(crate) is_replay: bool,
@@ -31,7 +24,7 @@ impl<'a, P: Projection> Context<'a, P> {
 
     /// Whether an earlier generation of this projection has handled the event already: the views are
     /// being built anew, and what was done beside them must not be done again. Always so in a
-    /// [`Live`](super::Live).
+    /// [`Live`](crate::view::Live).
     #[must_use]
     pub const fn is_replay(&self) -> bool {
         self.is_replay
@@ -41,7 +34,7 @@ impl<'a, P: Projection> Context<'a, P> {
     ///
     /// A process that is killed between the commit and this does not do it. What must be done at least
     /// once belongs in a subscription. Each is done by itself: when one panics, or takes longer than the
-    /// [limit](crate::ConsumerOptions::handler_timeout), the status says so, and the others are done all the same.
+    /// [limit](crate::consumer::ConsumerOptions::handler_timeout), the status says so, and the others are done all the same.
     pub fn after_commit(&mut self, effect: impl Future<Output = ()> + Send + 'static) {
         if !self.is_replay {
             self.effects.push(Effect {
@@ -51,7 +44,7 @@ impl<'a, P: Projection> Context<'a, P> {
         }
     }
 
-    /// The number of the generation that is built, from 1: a [`ViewStore`] may have named the tables by
+    /// The number of the generation that is built, from 1: a [`ViewStore`](crate::projection::ViewStore) may have named the tables by
     /// it that the rows are to go to.
     #[must_use]
     pub const fn generation(&self) -> u32 {
@@ -59,7 +52,7 @@ impl<'a, P: Projection> Context<'a, P> {
     }
 
     /// The transaction that the rows and the checkpoint are written in.
-    pub const fn transaction(&mut self) -> &mut <P::Store as ViewStore>::Transaction {
+    pub const fn transaction(&mut self) -> &mut <P::Store as NoteStore>::Transaction {
         self.transaction
     }
 }

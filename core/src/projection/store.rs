@@ -1,7 +1,7 @@
 //! Where projections keep what they make of events: the small trait behind every kind of view.
 
-use crate::view::{Held, ViewDefinition};
-use std::error::Error;
+use crate::notes::NoteStore;
+use std::sync::Arc;
 
 /// A place for views, with transactions: rows and the projection's checkpoint are committed together.
 ///
@@ -30,7 +30,7 @@ use std::error::Error;
 ///
 /// # What an implementation must hold
 ///
-/// [`view_store_contract!`](crate::testing::view_store_contract) tests it.
+/// The crate `midgard-contract` tests it, with `view_store_contract!`.
 ///
 /// - **All or nothing.** Rows and notes of a transaction are committed together, also when the process is killed.
 ///   One that is dropped has changed nothing. A commit that has not made every change is an error, also when the
@@ -59,67 +59,21 @@ use std::error::Error;
 /// | someone asks how far it is, or for dead letters | `begin_read`, `get`, `list` |
 /// | readers have switched | `begin`, `discard`, `put`, `commit`, until nothing is left of the old generation |
 ///
-/// An error of any of these is shown in the [status](crate::Status), and tried again after a while, so let it
+/// An error of any of these is shown in the [status](crate::consumer::Status), and tried again after a while, so let it
 /// say what to do.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a place for views",
     label = "this type does not implement `ViewStore`",
     note = "write `impl ViewStore for {Self} {{ .. }}`, or leave `store` out of `#[projection(..)]`: the views are in `Views` then"
 )]
-pub trait ViewStore: Send + Sync + 'static {
-    /// What handlers write through. Dropped without a commit, it has changed nothing.
-    type Transaction: Send;
-    /// What can go wrong.
-    type Error: Error + Send + Sync + 'static;
-
-    /// Begins a transaction on the rows of a generation. Where only notes are changed, its number is 0.
-    fn begin(
+pub trait ViewStore: NoteStore {
+    /// Begins a transaction on the rows of a generation, and on notes. By default as one on notes alone.
+    fn begin_generation(
         &self,
         generation: &Generation,
-    ) -> impl Future<Output = Result<Self::Transaction, Self::Error>> + Send;
-
-    /// Begins a transaction that only reads notes, and is dropped: of what was committed before, it sees
-    /// all. Without this, it is one as any other; where those wait for each other, let readers pass here.
-    fn begin_read(&self) -> impl Future<Output = Result<Self::Transaction, Self::Error>> + Send {
-        async { self.begin(&Generation::new("", 0, Vec::new())).await }
-    }
-
-    /// Reads a note.
-    fn get(
-        &self,
-        transaction: &mut Self::Transaction,
-        key: &str,
-    ) -> impl Future<Output = Result<Option<String>, Self::Error>> + Send;
-
-    /// Writes a note; `None` removes it.
-    fn put(
-        &self,
-        transaction: &mut Self::Transaction,
-        key: &str,
-        value: Option<&str>,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
-
-    /// The notes whose key begins with a prefix, in the order of keys.
-    fn list(
-        &self,
-        transaction: &mut Self::Transaction,
-        prefix: &str,
-    ) -> impl Future<Output = Result<Vec<(String, String)>, Self::Error>> + Send;
-
-    /// At most so many of the notes whose key begins with a prefix and stands after a key, in the order of keys, in a
-    /// transaction that only reads. Without this, all are listed, and the others left out.
-    fn list_page(
-        &self,
-        transaction: &mut Self::Transaction,
-        prefix: &str,
-        after: &str,
-        limit: usize,
-    ) -> impl Future<Output = Result<Vec<(String, String)>, Self::Error>> + Send {
-        async move {
-            let all = self.list(transaction, prefix).await?;
-            let page = all.into_iter().filter(|(key, _)| **key > *after);
-            Ok(page.take(limit).collect())
-        }
+    ) -> impl Future<Output = Result<Self::Transaction, Self::Error>> + Send {
+        let _ = generation;
+        self.begin()
     }
 
     /// Looks at what the handler of one event has left, once it is done. An error here is that event's: it is
@@ -131,34 +85,6 @@ pub trait ViewStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), Self::Error>> + Send {
         let _ = transaction;
         async { Ok(()) }
-    }
-
-    /// What a transaction holds that the store may have to wait for, to be given back while a handler waits.
-    #[doc(hidden)]
-    fn held(&self, transaction: &Self::Transaction) -> Option<Held> {
-        let _ = transaction;
-        None
-    }
-
-    /// Makes all changes of a transaction; an error when it has made none.
-    fn commit(
-        &self,
-        transaction: Self::Transaction,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
-
-    /// Whether a commit failed because another has changed what it relied on: the work is begun anew at once, and
-    /// only reported where that happens again and again. Without this, it is a failure as any other.
-    fn is_conflict(&self, error: &Self::Error) -> bool {
-        let _ = error;
-        false
-    }
-
-    /// Whether a commit failed because of what handlers wrote: it would fail again, however often. Then the events
-    /// are committed in fewer and fewer at once, until it is known which is at fault, and its policy decides.
-    /// Without this, every failed commit is tried again.
-    fn is_refusal(&self, error: &Self::Error) -> bool {
-        let _ = error;
-        false
     }
 
     /// Makes the tables of a new generation, empty. Handlers know its number by
@@ -207,17 +133,43 @@ pub struct Generation {
     /// Which one, from 1. Never used again.
     pub number: u32,
     /// The views that the projection lists.
-    pub views: Vec<ViewDefinition>,
+    pub views: Arc<[ViewDefinition]>,
 }
 
 impl Generation {
     /// A generation, for tests of a [`ViewStore`].
     #[must_use]
-    pub const fn new(projection: &'static str, number: u32, views: Vec<ViewDefinition>) -> Self {
+    pub fn new(
+        projection: &'static str,
+        number: u32,
+        views: impl Into<Arc<[ViewDefinition]>>,
+    ) -> Self {
         Generation {
             projection,
             number,
-            views,
+            views: views.into(),
+        }
+    }
+}
+
+/// What a view is made of, as far as stored rows depend on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ViewDefinition {
+    /// The name of the table.
+    pub name: &'static str,
+    /// Its key, fields and indexes in words: rows are only read by the definition they were written by.
+    pub form: String,
+}
+
+impl ViewDefinition {
+    /// The definition of a view that a [`ViewStore`](crate::projection::ViewStore) makes something of by itself: for one on
+    /// SQL, `form` may be the columns. Where it changes, the view is rebuilt.
+    #[must_use]
+    pub fn new(name: &'static str, form: impl Into<String>) -> Self {
+        ViewDefinition {
+            name,
+            form: form.into(),
         }
     }
 }

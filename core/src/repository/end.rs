@@ -2,9 +2,9 @@
 
 use super::Loaded;
 use crate::aggregate::Aggregate;
-use crate::codec::DecodeError;
-use crate::error::LoadError;
+use crate::event::codec::DecodeError;
 use crate::place::Version;
+use crate::repository::LoadError;
 use crate::store::StreamState;
 
 /// Where the events that were read ended.

@@ -3,8 +3,8 @@
 use super::Loaded;
 use crate::__private::Executed;
 use crate::aggregate::Aggregate;
-use crate::error::ExecuteError;
 use crate::place::{Position, Version};
+use crate::repository::ExecuteError;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,16 +1,20 @@
 //! The generations of a projection: which to run, when readers switch, and the removal of old ones.
 
+mod plan;
+
 use super::projection::Projected;
 use crate::consumer::about::{AboutProjection, Built};
-use crate::consumer::control::{Control, Mode, give_way};
-use crate::consumer::coverage;
+use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
 use crate::consumer::track::Trouble;
+use crate::give_way::give_way;
+use crate::notes::NoteStore;
 use crate::place::{LogId, Position};
-use crate::projection::{Generation, Projection, ViewStore};
+use crate::projection::Projection;
+use crate::projection::ViewStore;
 use crate::store::Store;
-use std::collections::{BTreeMap, BTreeSet};
+use plan::{Change, Own, Step, plan};
 
 /// What a projection is to do next.
 pub(super) enum Next {
@@ -41,121 +45,28 @@ pub(super) async fn next<S: Store, P: Projection>(
     keys: &Keys,
     was_active: bool,
 ) -> Result<Next, Trouble> {
-    let views = projected.notes();
-    let (wanted, events) = (forms::<P>(), event_names::<P>());
-    // Where it is not known which events they are of, they are taken to be of those of whoever comes first.
-    let has_events = |built: &Built| built.events.as_ref().is_none_or(|has| *has == events);
-    let is_own =
-        |built: &Built| built.version == P::VERSION && built.views == wanted && has_events(built);
-    let lacks = |built: &Built| match built.version == P::VERSION {
-        true => built.events_beyond(&events),
-        false => Vec::new(),
-    };
-    let mut transaction = begin(views, &generation::<P>(0)).await?;
+    let (views, own) = (projected.notes(), own(projected));
+    let mut transaction = views.begin().await.map_err(backend)?;
     let key = keys.about();
     let before = views.get(&mut transaction, &key).await;
     let before = before.map_err(backend)?;
-    let mut about: AboutProjection = match &before {
+    let about: AboutProjection = match &before {
         Some(text) => notes::read(&key, text)?,
         None => AboutProjection::default(),
     };
-    let rebuilds = about.rebuilds;
-    // Who keeps other views up to date, or builds them, is in nobody's way here.
-    if about.active.as_ref().is_none_or(is_own) {
-        let own = projected.covers();
-        let options = projected.options();
-        if let Some(trouble) = coverage::lacks_versions(&about.reads, &own, options) {
-            let seen = plan::<P>(about.seen().unwrap_or_default(), before);
+    let mut change = match plan(about, &own, was_active) {
+        Step::Go(change) => change,
+        Step::Keep { generation } => return Ok(Next::Active(to_run(generation, before))),
+        Step::Lacks { seen, trouble } => {
+            let seen = to_run(seen, before);
             return Ok(Next::Lacks { seen, trouble });
         }
-        for (name, version) in own {
-            let newest = about.reads.entry(name).or_default();
-            *newest = version.max(*newest);
-        }
-    }
-    let is_wanted = |built: &Built| is_own(built) && built.rebuilds == rebuilds;
-    let is_current = about.active.as_ref().is_some_and(is_wanted);
-    if let Some(active) = &about.active {
-        let newer = active.version;
-        if newer > P::VERSION {
-            return Ok(Next::Outdated { newer });
-        }
-        let events = lacks(active);
-        if !events.is_empty() {
-            return Ok(Next::KnowsLess { events });
-        }
-        if was_active && newer == P::VERSION && !is_own(active) {
-            return Ok(Next::Replaced);
-        }
-    }
-    if let Some(building) = about.building.as_ref().filter(|built| !is_own(built)) {
-        let (newer, events) = (building.version, lacks(building));
-        if !events.is_empty() && !is_current {
-            return Ok(Next::KnowsLess { events });
-        }
-        // Another release builds its views. Until readers switch to them, these are kept up to date.
-        if newer > P::VERSION || (newer == P::VERSION && is_current) {
-            let active = about.active.as_ref().filter(|active| is_own(active));
-            return Ok(match active {
-                Some(active) => Next::Active(plan::<P>(active.number, before)),
-                None => Next::Outdated { newer },
-            });
-        }
-    }
-    if let Some(building) = about
-        .building
-        .take_if(|built| is_current || !is_wanted(built))
-    {
-        discard_later(views, &mut transaction, keys, building.number).await?;
-    }
-    let (mut begun, mut switched) = (None, None);
-    if !is_current && about.building.is_none() {
-        about.last += 1;
-        begun = Some(match &about.active {
-            None => "there are none yet",
-            Some(active) if active.version < P::VERSION => "the projection has a higher version",
-            Some(active) if active.views != wanted => "the definition of the views has changed",
-            Some(active) if !has_events(active) => "the projection lists events that they lack",
-            Some(_) => "it was asked for",
-        });
-        let prepared = generation::<P>(about.last);
-        let prepare = views.prepare(&mut transaction, &prepared);
-        prepare.await.map_err(backend)?;
-        about.building = Some(Built {
-            number: about.last,
-            version: P::VERSION,
-            views: wanted.clone(),
-            events: Some(events.clone()),
-            rebuilds,
-        });
-    }
-    if let Some(building) = about.building.take() {
-        let reached = checkpoint(views, &mut transaction, keys, Some(building.number)).await?;
-        let old = about.seen();
-        let target = checkpoint(views, &mut transaction, keys, old).await?;
-        // The old views may be ahead of a log that was restored; its end is read last.
-        let is_behind = reached < target && reached < store.last_position(LogId::MAIN).await?;
-        if is_behind {
-            about.building = Some(building);
-        } else {
-            let complete = generation::<P>(building.number);
-            let activate = views.activate(&mut transaction, &complete);
-            activate.await.map_err(backend)?;
-            switched = Some(building.number);
-            about.active = Some(building);
-            if let Some(old) = old {
-                discard_later(views, &mut transaction, keys, old).await?;
-            }
-        }
-    }
-    let mut adopted = false;
-    for built in about.active.iter_mut().chain(&mut about.building) {
-        if is_own(built) && built.events.is_none() {
-            built.events = Some(events.clone());
-            adopted = true;
-        }
-    }
-    let text = Some(notes::write(&about)?);
+        Step::Outdated { newer } => return Ok(Next::Outdated { newer }),
+        Step::KnowsLess { events } => return Ok(Next::KnowsLess { events }),
+        Step::Replaced => return Ok(Next::Replaced),
+    };
+    let switched = make(store, projected, keys, &mut transaction, &mut change).await?;
+    let text = Some(notes::write(&change.about)?);
     if before != text {
         let put = views.put(&mut transaction, &key, text.as_deref());
         put.await.map_err(backend)?;
@@ -163,44 +74,97 @@ pub(super) async fn next<S: Store, P: Projection>(
     } else {
         drop(transaction);
     }
-    if let Some(reason) = begun {
-        let generation = about.last;
-        tracing::info!(projection = P::NAME, generation, reason, "views are built");
-    }
-    if adopted {
-        tracing::info!(
-            projection = P::NAME,
-            "the release that made the views did not note of which events: they are taken to be those of this program; if it lists more than that release did, rebuild them"
-        );
-    }
-    if let Some(generation) = switched {
-        tracing::info!(
-            projection = P::NAME,
-            generation,
-            "readers see this generation now"
-        );
-    }
+    log::<P>(&change, switched);
+    let about = &change.about;
     let seen = about.seen().unwrap_or_default();
     Ok(match &about.building {
-        None => Next::Active(plan::<P>(seen, text)),
+        None => Next::Active(to_run(seen, text)),
         Some(building) => {
-            let active = about.active.as_ref().filter(|active| is_own(active));
+            let active = about.active.as_ref().filter(|active| own.is_own(active));
             Next::Building {
                 building: Plan {
                     replaces: Some(seen),
                     is_beside: active.is_some(),
-                    ..plan::<P>(building.number, text.clone())
+                    ..to_run(building.number, text.clone())
                 },
-                active: active.map(|active| plan::<P>(active.number, text)),
+                active: active.map(|active| to_run(active.number, text)),
             }
         }
     })
 }
 
+/// What this program would build.
+fn own<P: Projection>(projected: &Projected<P>) -> Own<'_> {
+    let views = P::views().into_iter();
+    let events = P::EVENTS.iter();
+    Own {
+        version: P::VERSION,
+        views: views
+            .map(|view| (view.name.to_owned(), view.form))
+            .collect(),
+        events: events.map(|event| event.name.to_owned()).collect(),
+        reads: projected.covers(),
+        options: projected.options(),
+    }
+}
+
+/// Makes room for what is begun, discards what is given up, and lets readers see what was built once it has come as far as what they saw
+/// before. Returns which generation they see from here on, if that is another.
+async fn make<S: Store, P: Projection>(
+    store: &S,
+    projected: &Projected<P>,
+    keys: &Keys,
+    transaction: &mut <P::Store as NoteStore>::Transaction,
+    change: &mut Change,
+) -> Result<Option<u32>, Trouble> {
+    let views = projected.notes();
+    if let Some(number) = change.discarded {
+        discard_later(views, transaction, keys, number).await?;
+    }
+    let Some(Built { number, .. }) = change.about.building else {
+        return Ok(None);
+    };
+    let building = projected.generation(number);
+    if change.begun.is_some() {
+        let prepare = views.prepare(transaction, &building);
+        prepare.await.map_err(backend)?;
+    }
+    let reached = checkpoint(views, transaction, keys, Some(number)).await?;
+    let target = checkpoint(views, transaction, keys, change.about.seen()).await?;
+    // The old views may be ahead of a log that was restored; its end is read last.
+    if reached < target && reached < store.last_position(LogId::MAIN).await? {
+        return Ok(None);
+    }
+    let activate = views.activate(transaction, &building);
+    activate.await.map_err(backend)?;
+    if let Some(old) = change.switch() {
+        discard_later(views, transaction, keys, old).await?;
+    }
+    Ok(Some(number))
+}
+
+/// Says what was begun, and what readers see.
+fn log<P: Projection>(change: &Change, switched: Option<u32>) {
+    let projection = P::NAME;
+    if let Some(reason) = change.begun {
+        let generation = change.about.last;
+        tracing::info!(projection, generation, reason, "views are built");
+    }
+    if change.adopted {
+        tracing::info!(
+            projection,
+            "the release that made the views did not note of which events: they are taken to be those of this program; if it lists more than that release did, rebuild them"
+        );
+    }
+    if let Some(generation) = switched {
+        tracing::info!(projection, generation, "readers see this generation now");
+    }
+}
+
 /// The plan to keep a generation up to date, for as long as this is written down about the projection.
-fn plan<P: Projection>(number: u32, about: Option<String>) -> Plan {
+const fn to_run(number: u32, about: Option<String>) -> Plan {
     Plan {
-        generation: generation::<P>(number),
+        generation: number,
         partitions: 1,
         replaces: None,
         is_beside: false,
@@ -215,7 +179,7 @@ pub(super) async fn give_up_rebuild<P: Projection>(
     keys: &Keys,
 ) -> Result<(), NoteError> {
     let views = projected.notes();
-    let mut transaction = begin(views, &generation::<P>(0)).await?;
+    let mut transaction = views.begin().await.map_err(backend)?;
     let about: Option<AboutProjection> = notes::get(views, &mut transaction, &keys.about()).await?;
     let mut about = about.unwrap_or_default();
     if let Some(building) = about.building.take() {
@@ -235,7 +199,7 @@ pub(super) async fn discard<P: Projection>(
     let views = projected.notes();
     while control.mode() != Mode::Stop {
         give_way().await;
-        let mut transaction = begin(views, &generation::<P>(0)).await?;
+        let mut transaction = views.begin().await.map_err(backend)?;
         let discarded = views.list(&mut transaction, &keys.discarded()).await;
         let discarded = discarded.map_err(backend)?;
         let Some((key, _)) = discarded.first() else {
@@ -243,7 +207,7 @@ pub(super) async fn discard<P: Projection>(
         };
         let number = key.rsplit('/').next().map(str::parse);
         let number = number.and_then(Result::ok).unwrap_or_default();
-        let old = generation::<P>(number);
+        let old = projected.generation(number);
         let is_gone = views.discard(&mut transaction, &old).await;
         if is_gone.map_err(backend)? {
             let left = views.list(&mut transaction, &keys.generation(number)).await;
@@ -261,33 +225,7 @@ pub(super) async fn discard<P: Projection>(
     Ok(())
 }
 
-fn generation<P: Projection>(number: u32) -> Generation {
-    Generation::new(P::NAME, number, P::views())
-}
-
-/// The forms of the views, by name.
-fn forms<P: Projection>() -> BTreeMap<String, String> {
-    let views = P::views().into_iter();
-    views
-        .map(|view| (view.name.to_owned(), view.form))
-        .collect()
-}
-
-fn event_names<P: Projection>() -> BTreeSet<String> {
-    P::EVENTS
-        .iter()
-        .map(|event| event.name.to_owned())
-        .collect()
-}
-
-async fn begin<V: ViewStore>(
-    views: &V,
-    generation: &Generation,
-) -> Result<V::Transaction, NoteError> {
-    views.begin(generation).await.map_err(backend)
-}
-
-async fn checkpoint<V: ViewStore>(
+async fn checkpoint<V: NoteStore>(
     views: &V,
     transaction: &mut V::Transaction,
     keys: &Keys,
@@ -301,7 +239,7 @@ async fn checkpoint<V: ViewStore>(
     Ok(Position(checkpoint.map_or(0, |at| at.position)))
 }
 
-async fn discard_later<V: ViewStore>(
+async fn discard_later<V: NoteStore>(
     views: &V,
     transaction: &mut V::Transaction,
     keys: &Keys,

@@ -1,20 +1,19 @@
 //! What a program can ask of its consumers while they run.
 
-mod error;
 mod parked;
 
-pub use error::HandleError;
+use crate::consumer::HandleError;
 
 use crate::consumer::control::{Control, Mode};
-use crate::consumer::notebook::Notebook;
+use crate::consumer::handle_error::{ended, notes, timed_out};
 use crate::consumer::notes::NoteError;
 use crate::consumer::status::{ConsumerKind, ConsumerState, Progress, Status};
-use crate::error::StoreError;
 use crate::place::{LogId, Position};
 use crate::process::Process;
+use crate::runner::notebook::Notebook;
 use crate::store::Store;
+use crate::store::StoreError;
 use crate::time::Timestamp;
-use error::{ended, notes, timed_out};
 use futures_timer::Delay;
 use futures_util::future::{Either, pending, select};
 use std::fmt;

@@ -1,53 +1,42 @@
 //! One value that runs all consumers of a program.
 
-mod error;
 mod generations;
 mod handle;
+mod notebook;
 mod program;
 mod projection;
-pub(crate) mod supervise;
 
-pub use error::RunError;
-pub use handle::{HandleError, MidgardHandle};
+pub use handle::MidgardHandle;
 
-use crate::bus::{BusError, Publisher, Queue, Subscriber, Topic};
-use crate::consumer::ConsumerOptions;
+use crate::bus::{BusError, Publisher, Subscriber, Topic};
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode, Reader};
+use crate::consumer::ended::Running;
 use crate::consumer::handler::Handler;
-use crate::consumer::notebook::{Notebook, NotebookOf};
+use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
-use crate::inbox::{Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, queue_of, receive};
+use crate::consumer::supervise;
+use crate::consumer::{ConsumerOptions, HandlerError, RunError};
+use crate::inbox::{
+    Declaration, Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, declaration, queue_of,
+    receive,
+};
 use crate::outbox::{Outbox, Outboxes, Relay, come_back};
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
-use crate::projection::{HandlerError, Projection};
+use crate::projection::Projection;
 use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
 use crate::unit_of_work::Work;
 use futures_util::future::{Either, join, select};
 use handle::Consumer;
+use notebook::Notebook;
 use program::{Added, Course, STOP_WITHIN, Spawner};
 use projection::Projected;
 use std::fmt;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A consumer, running.
-pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
-
-/// Declares a queue.
-pub(crate) type Declaration = Box<dyn Fn() -> Declaring + Send + Sync>;
-type Declaring = Pin<Box<dyn Future<Output = Result<(), BusError>> + Send>>;
-
-/// Declares a queue at a bus, whenever it is called.
-pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaration {
-    Box::new(move || {
-        let (bus, queue) = (bus.clone(), queue.clone());
-        Box::pin(async move { bus.declare(&queue).await })
-    })
-}
 
 /// Runs the subscriptions, projections, process managers, inboxes and outboxes of a program.
 ///
@@ -56,7 +45,9 @@ pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaratio
 ///
 /// ```
 /// use midgard::{Midgard, MemoryStore, Subscription};
-/// # use midgard::{Append, Event, ExpectedVersion, NewEvent, Store, StreamName};
+/// # use midgard::store::{Append, ExpectedVersion};
+/// # use midgard::{Event, Store, StreamName};
+/// # use midgard::event::NewEvent;
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// # #[event(name = "order.placed")]

@@ -1,14 +1,16 @@
 //! How the consumers of a program run beside each other, and come to their end.
 
+use super::Midgard;
 use super::handle::Consumer;
-use super::{Midgard, RunError, Running};
-use crate::block_on;
+use crate::consumer::RunError;
 use crate::consumer::control::{Control, Mode};
+use crate::consumer::ended::Running;
 use crate::consumer::guard::guarded_call;
 use crate::consumer::status::{ConsumerState, Progress};
 use crate::store::Store;
 use futures_timer::Delay;
 use futures_util::future::{AbortHandle, Either, abortable, join_all, select};
+use pollster::block_on;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;

@@ -1,20 +1,26 @@
 //! Runs one projection: the generation that readers see, and the one that is built beside it.
 
-use super::RunError;
 use super::generations::{self, Next};
-use super::supervise::{NEVER, Setbacks, failed, run_track};
 use crate::consumer::ConsumerOptions;
+use crate::consumer::HandlerError;
+use crate::consumer::ProjectError;
+use crate::consumer::RunError;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
+use crate::consumer::notes::{NoteError, backend};
+use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerState, Progress};
+use crate::consumer::supervise::{NEVER, failed, run_track, wait_after};
 use crate::consumer::track::{Ended, Surroundings, Track};
-use crate::metadata::EventId;
-use crate::projection::{Context, ProjectError, Projection, ViewStore, query_of};
-use crate::query::Query;
-use crate::record::RecordedEventRef;
+use crate::event::metadata::EventId;
+use crate::event::record::RecordedEventRef;
+use crate::notes::NoteStore;
+use crate::projection::ViewStore;
+use crate::projection::{Context, Generation, Projection, ViewDefinition, query_of};
 use crate::store::Store;
+use crate::store::query::Query;
 use futures_util::future::{Either, join, select};
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,6 +32,7 @@ pub(super) struct Projected<P: Projection> {
     pub(super) views: P::Store,
     pub(super) query: Query,
     pub(super) options: ConsumerOptions,
+    definitions: Arc<[ViewDefinition]>,
 }
 
 impl<P: Projection> Projected<P> {
@@ -35,7 +42,13 @@ impl<P: Projection> Projected<P> {
             views,
             query: query_of::<P>(),
             options,
+            definitions: P::views().into(),
         }
+    }
+
+    /// A generation of its views.
+    pub(super) fn generation(&self, number: u32) -> Generation {
+        Generation::new(P::NAME, number, self.definitions.clone())
     }
 }
 
@@ -45,6 +58,24 @@ impl<P: Projection> Handler for Projected<P> {
 
     fn notes(&self) -> &P::Store {
         &self.views
+    }
+
+    async fn begin(
+        &self,
+        generation: u32,
+    ) -> Result<<P::Store as NoteStore>::Transaction, NoteError> {
+        let generation = self.generation(generation);
+        self.views
+            .begin_generation(&generation)
+            .await
+            .map_err(backend)
+    }
+
+    async fn check(
+        &self,
+        transaction: &mut <P::Store as NoteStore>::Transaction,
+    ) -> Result<(), HandlerError> {
+        Ok(self.views.check(transaction).await?)
     }
 
     fn options(&self) -> &ConsumerOptions {
@@ -63,7 +94,7 @@ impl<P: Projection> Handler for Projected<P> {
     async fn handle(
         &self,
         event: &RecordedEventRef<'_>,
-        call: Call<'_, <P::Store as ViewStore>::Transaction>,
+        call: Call<'_, <P::Store as NoteStore>::Transaction>,
     ) -> Result<(), ProjectError> {
         let held = self.views.held(call.transaction);
         let mut context = Context {
@@ -80,7 +111,7 @@ impl<P: Projection> Handler for Projected<P> {
         }
     }
 
-    fn is_overtaken(&self, transaction: &<P::Store as ViewStore>::Transaction) -> bool {
+    fn is_overtaken(&self, transaction: &<P::Store as NoteStore>::Transaction) -> bool {
         let held = self.views.held(transaction);
         held.is_some_and(|held| held.is_overtaken())
     }
@@ -104,7 +135,7 @@ pub(super) async fn run<S: Store, P: Projection>(
         worker: &worker,
         retired: &NEVER,
     };
-    let (mut setbacks, mut panics) = (Setbacks::default(), [0, 0]);
+    let (mut setbacks, mut panics) = (Setbacks::new(), [Setbacks::new(); 2]);
     let (mut near, mut was_active) = (None, false);
     let mut lacked = None;
     loop {
@@ -115,12 +146,11 @@ pub(super) async fn run<S: Store, P: Projection>(
         let next = match generations::next(&store, projected, keys, was_active).await {
             Ok(next) => next,
             Err(trouble) => {
-                let met = setbacks.meet(&trouble, asked, &control, &progress);
-                met.await?;
+                wait_after(&trouble, &mut setbacks, asked, &control, &progress).await?;
                 continue;
             }
         };
-        setbacks = Setbacks::default();
+        setbacks.end();
         let ended = match next {
             Next::Active(plan) => {
                 (near, was_active) = (None, true);
@@ -130,9 +160,9 @@ pub(super) async fn run<S: Store, P: Projection>(
             Next::Building {
                 building,
                 active: Some(active),
-            } if near != Some(building.generation.number) => {
+            } if near != Some(building.generation) => {
                 was_active = true;
-                let number = building.generation.number;
+                let number = building.generation;
                 let ended = beside(around, active, building, &mut panics).await;
                 near = matches!(ended, Ended::Reached).then_some(number);
                 ended
@@ -204,7 +234,7 @@ pub(super) async fn run<S: Store, P: Projection>(
 async fn active<S: Store, P: Projection>(
     around: Surroundings<'_, S, Projected<P>>,
     plan: Plan,
-    panics: &mut u32,
+    panics: &mut Setbacks,
 ) -> Ended {
     let discarded = async {
         let discarded = generations::discard(around.handler, around.keys, around.control).await;
@@ -228,7 +258,7 @@ async fn beside<S: Store, P: Projection>(
     around: Surroundings<'_, S, Projected<P>>,
     active: Plan,
     building: Plan,
-    panics: &mut [u32; 2],
+    panics: &mut [Setbacks; 2],
 ) -> Ended {
     let (retired, abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
     let [panics, panics_beside] = panics;

@@ -1,10 +1,11 @@
 //! What is appended, under which expectations, and what came of it.
 
 use super::EntryWrite;
+use crate::event::record::NewEvent;
+use crate::event::record::check_event;
 use crate::limits::{self, LimitError, Limited};
 use crate::place::{LogId, Position, Version};
-use crate::query::AppendCondition;
-use crate::record::NewEvent;
+use crate::store::query::AppendCondition;
 use crate::stream_name::StreamName;
 use std::fmt;
 
@@ -69,14 +70,16 @@ pub struct AppendPart {
 /// An append: all of its events, over one or several streams, and its changes of entries, or nothing.
 ///
 /// ```
-/// use midgard::{Append, ExpectedVersion, NewEvent, StreamName};
+/// use midgard::store::{Append, ExpectedVersion};
+/// use midgard::event::NewEvent;
+/// use midgard::StreamName;
 ///
 /// let event = NewEvent::json("account.debited", 1, b"{}".to_vec());
 /// let other = NewEvent::json("account.credited", 1, b"{}".to_vec());
 /// let append = Append::to(StreamName::new("account-1")?, ExpectedVersion::Exists, [event])
 ///     .and(StreamName::new("account-2")?, ExpectedVersion::Exists, [other]);
 /// assert_eq!(append.parts().len(), 2);
-/// # Ok::<_, midgard::LimitError>(())
+/// # Ok::<_, midgard::limits::LimitError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Append {
@@ -128,7 +131,7 @@ impl Append {
     /// entry that says it was handled, are one step.
     ///
     /// - The streams and the condition are checked first, the entries after them: an entry that is not
-    ///   as expected is [`AppendError::EntryChanged`](crate::AppendError::EntryChanged), and nothing was
+    ///   as expected is [`AppendError::EntryChanged`](crate::store::AppendError::EntryChanged), and nothing was
     ///   appended then.
     /// - A retry that is recognised by its events gets the first answer. It changes no entry again, and
     ///   what it expects of entries is not looked at, as it was met the first time.
@@ -137,7 +140,9 @@ impl Append {
     ///
     /// ```
     /// use midgard::store::EntryWrite;
-    /// use midgard::{Append, AppendError, ExpectedVersion, MemoryStore, NewEvent, Store, StreamName};
+    /// use midgard::store::{Append, AppendError, ExpectedVersion};
+    /// use midgard::{MemoryStore, Store, StreamName};
+    /// use midgard::event::NewEvent;
     ///
     /// # midgard::block_on(async {
     /// let store = MemoryStore::new();
@@ -148,7 +153,7 @@ impl Append {
     ///         .put(b"handled/message-7", b"");
     ///     let stream = StreamName::new("customer-42")?;
     ///     let append = Append::to(stream, ExpectedVersion::Any, [event]);
-    ///     Ok::<_, midgard::LimitError>(append.with_entries(handled))
+    ///     Ok::<_, midgard::limits::LimitError>(append.with_entries(handled))
     /// };
     /// store.append(handle()?).await?;
     /// // The message comes again, and leads to another event.
@@ -210,7 +215,7 @@ impl Append {
         limits::check_size(Limited::Parts, limits::PARTS_PER_APPEND, self.parts.len())?;
         let mut events = 0;
         for event in self.events() {
-            limits::check_event(event)?;
+            check_event(event)?;
             events += 1;
         }
         limits::check_size(Limited::Events, limits::EVENTS_PER_APPEND, events)?;

@@ -2,8 +2,8 @@
 
 use super::entry_changes::EntryChanges;
 use super::{Direction, Store};
-use crate::error::StoreError;
 use crate::limits::{self, LimitError, Limited};
+use crate::store::StoreError;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
@@ -82,7 +82,7 @@ impl ReadEntries {
 
 /// The end of all keys that begin with `prefix`.
 #[must_use]
-pub(crate) fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
+pub fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
     match prefix.iter().rposition(|byte| *byte != u8::MAX) {
         Some(last) => {
             let mut end = prefix[..=last].to_vec();
@@ -228,30 +228,6 @@ impl EntryWrite {
             |(key, value): (&[u8], Option<&[u8]>)| (key.to_vec(), value.map(<[u8]>::to_vec));
         let changes = self.changes.iter().map(owned).collect();
         (self.expected, changes)
-    }
-}
-
-/// Why entries were not written. Nothing was.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EntryError {
-    /// An entry is not as it was expected to be.
-    #[error(
-        "entry \"{}\" was changed by another; read it again and decide anew",
-        key.escape_ascii()
-    )]
-    Changed {
-        /// Its key.
-        key: Vec<u8>,
-    },
-    /// The store failed. After [`StoreError::OutcomeUnknown`] the change may have been made.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<LimitError> for EntryError {
-    fn from(error: LimitError) -> Self {
-        EntryError::Store(error.into())
     }
 }
 

@@ -4,8 +4,8 @@ use super::{
     Append, Appended, EntryError, EntryWrite, ExpectedVersion, ReadEntries, ReadLog, ReadStream,
     Store, StreamState, Visit, VisitEntry,
 };
-use crate::error::{AppendError, StoreError};
 use crate::place::{LogId, Position, Version};
+use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
 use std::fmt;
 use std::pin::Pin;

@@ -2,9 +2,9 @@
 //! the store nothing.
 
 use super::{Direction, ReadLog, ReadStream, Store};
-use crate::error::StoreError;
+use crate::event::record::RecordedEvent;
 use crate::place::{Position, Version};
-use crate::record::RecordedEvent;
+use crate::store::StoreError;
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::fmt;

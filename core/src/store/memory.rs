@@ -6,12 +6,12 @@ use super::{
     ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Visit,
     VisitEntry, range_of,
 };
-use crate::consumer::control::give_way;
-use crate::error::{AppendError, StoreError};
-use crate::metadata::EventId;
+use crate::event::metadata::EventId;
+use crate::event::record::{RecordedEvent, RecordedEventRef};
+use crate::give_way::give_way;
 use crate::place::{LogId, Position, Version};
-use crate::query::Query;
-use crate::record::{RecordedEvent, RecordedEventRef};
+use crate::store::query::Query;
+use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use event_listener::Event as Notify;
@@ -25,7 +25,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// It keeps every promise of [`Store`] but durability: the events are gone with the last clone.
 ///
 /// ```
-/// use midgard::{Append, ExpectedVersion, MemoryStore, NewEvent, Store, StreamName, Version};
+/// use midgard::store::{Append, ExpectedVersion};
+/// use midgard::{MemoryStore, Store, StreamName, Version};
+/// use midgard::event::NewEvent;
 ///
 /// # midgard::block_on(async {
 /// let store = MemoryStore::new();

@@ -1,7 +1,7 @@
 //! What is read.
 
 use crate::place::{LogId, Position, Version};
-use crate::query::Query;
+use crate::store::query::Query;
 use crate::stream_name::StreamName;
 
 /// In which order events are read.
@@ -18,11 +18,12 @@ pub enum Direction {
 /// A read of one stream.
 ///
 /// ```
-/// use midgard::{ReadStream, StreamName, Version};
+/// use midgard::store::ReadStream;
+/// use midgard::{StreamName, Version};
 ///
 /// let stream = StreamName::new("user-42")?;
 /// let read = ReadStream::backward(stream).from(Version(10)).limit(3); // 10, 9, 8
-/// # Ok::<_, midgard::LimitError>(())
+/// # Ok::<_, midgard::limits::LimitError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -78,7 +79,8 @@ impl ReadStream {
 /// A read of a log.
 ///
 /// ```
-/// use midgard::{Position, Query, QueryItem, ReadLog};
+/// use midgard::Position;
+/// use midgard::store::{Query, QueryItem, ReadLog};
 ///
 /// let read = ReadLog::forward()
 ///     .after(Position(100))

@@ -4,11 +4,11 @@
 //! the [`Decision`] says.
 
 use super::{Append, AppendPart, Appended, EntryError, EntryWrite, ExpectedVersion, StreamState};
-use crate::error::{AppendError, IdDifference, StoreError};
-use crate::metadata::EventId;
+use crate::event::metadata::EventId;
+use crate::event::record::{NewEvent, RecordedEventRef};
 use crate::place::{LogId, Position, Version};
-use crate::query::Query;
-use crate::record::{NewEvent, RecordedEventRef};
+use crate::store::query::Query;
+use crate::store::{AppendError, IdDifference, StoreError};
 use crate::stream_name::StreamName;
 use std::collections::HashMap;
 

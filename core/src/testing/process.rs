@@ -4,16 +4,17 @@
 #![allow(clippy::panic)]
 
 use super::given::difference::merge;
-use crate::codec::{self, ReadBack};
 use crate::command::{CommandSent, Refused, RemoteCommand};
 use crate::event::Event;
-use crate::metadata::EventId;
+use crate::event::codec;
+use crate::event::codec::ReadBack;
+use crate::event::metadata::EventId;
+use crate::event::record::{NewEvent, RecordedEvent};
 use crate::place::{LogId, Position, Version};
 use crate::process::{
     Expire, Instance, Kind, Outgoing, ProcessManager, ProcessReacted, Reactions, Resolve,
     Schedules, Step, sent_by,
 };
-use crate::record::{NewEvent, RecordedEvent};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use serde_json::Value;
@@ -29,7 +30,8 @@ use std::fmt;
 ///
 /// ```
 /// use midgard::testing::given_process;
-/// use midgard::{Done, Event, Expire, ProcessManager, React, Reactions, RecordedEventRef, RemoteCommand, Resolve};
+/// use midgard::{Done, Event, Expire, ProcessManager, React, Reactions, RemoteCommand, Resolve};
+/// use midgard::event::RecordedEventRef;
 /// use serde::{Deserialize, Serialize};
 /// use std::time::Duration;
 ///

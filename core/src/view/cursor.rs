@@ -1,7 +1,8 @@
 //! Pages of rows, and where the next one begins.
 
 use super::select::Select;
-use super::{View, ViewDefinition, ViewError};
+use super::{View, ViewError};
+use crate::projection::ViewDefinition;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -13,7 +14,8 @@ pub(super) const PAGE: usize = 100;
 /// Rows of a view, and where the next page begins.
 ///
 /// ```
-/// use midgard::{Cursor, Page, Select, View, ViewError, Views};
+/// use midgard::view::{Cursor, Page, Select, ViewError};
+/// use midgard::{View, Views};
 ///
 /// /// A page of a list, and the text that asks for the next one.
 /// fn list<V: View>(views: &Views, after: Option<Cursor>) -> Result<(Vec<V>, Option<String>), ViewError> {

@@ -1,10 +1,10 @@
 //! What can go wrong with views.
 
 use super::layout::KEY_BYTES;
-use crate::codec::JsonError;
-use crate::error::StoreError;
+use crate::event::codec::JsonError;
 use crate::limits::ENTRY_VALUE_BYTES;
 use crate::store::EntryError;
+use crate::store::StoreError;
 
 /// Why a view could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum ViewError {
     OtherDefinition {
         /// The view.
         view: &'static str,
-        /// The [form](super::ViewDefinition::form) of what is stored.
+        /// The [form](crate::projection::ViewDefinition::form) of what is stored.
         stored: String,
         /// The form that this program reads and writes.
         expected: String,

@@ -1,6 +1,7 @@
 //! Whether stored rows of another definition can be read all the same.
 
-use super::{View, ViewDefinition};
+use super::View;
+use crate::projection::ViewDefinition;
 
 /// Whether rows of a stored form read as rows of `V`: the same but for fields that were added since, each with a default.
 pub(super) fn reads_as_well<V: View>(stored: &str) -> bool {

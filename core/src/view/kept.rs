@@ -6,13 +6,11 @@ use super::transaction::ViewTransaction;
 use super::views::Views;
 use crate::consumer::about::AboutProjection;
 use crate::consumer::notes::{self, Checkpoint, Keys};
+use crate::consumer::setbacks::Setbacks;
+use crate::notes::NoteStore as _;
 use crate::place::{LogId, Position};
-use crate::projection::{Generation, ViewStore as _};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-
-/// How often something is begun anew as others have changed what it relied on.
-const CONFLICTS: u32 = 50;
 
 /// A projection that has kept something in [`Views`], whether a program still has it or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +78,7 @@ impl Views {
     /// # let views = midgard::Views::new(midgard::MemoryStore::new());
     /// views.rename_projection("orders", "open orders").await?;
     /// // Midgard::new(store).project(OpenOrders, views)..
-    /// # Ok::<_, midgard::ViewError>(())
+    /// # Ok::<_, midgard::view::ViewError>(())
     /// # }).unwrap();
     /// ```
     pub async fn rename_projection(&self, from: &str, to: &str) -> Result<bool, ViewError> {
@@ -161,7 +159,7 @@ impl Views {
     }
 
     async fn begin_notes(&self) -> Result<ViewTransaction, ViewError> {
-        self.begin(&Generation::new("", 0, Vec::new())).await
+        self.begin().await
     }
 
     /// Does something again until it has come to an end, and when others were faster.
@@ -169,12 +167,12 @@ impl Views {
         &self,
         mut work: impl AsyncFnMut() -> Result<Option<T>, ViewError>,
     ) -> Result<T, ViewError> {
-        let mut conflicts = 0;
+        let mut setbacks = Setbacks::new();
         loop {
             match work().await {
                 Ok(Some(done)) => return Ok(done),
-                Ok(None) => conflicts = 0,
-                Err(ViewError::Changed { .. }) if conflicts < CONFLICTS => conflicts += 1,
+                Ok(None) => setbacks.end(),
+                Err(ViewError::Changed { .. }) if setbacks.conflict().is_some() => {}
                 Err(error) => return Err(error),
             }
         }

@@ -2,7 +2,7 @@
 
 use super::key::{KeyBytes, ViewKey};
 use super::lookup::some;
-use crate::metadata::EventId;
+use crate::event::metadata::EventId;
 use crate::place::{Position, Version};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;

@@ -15,7 +15,7 @@
 //! `form` is [`ViewDefinition::form`](super::ViewDefinition). A change of this layout is another `format`.
 
 use super::ViewError;
-use crate::codec::{JsonError, from_json};
+use crate::event::codec::{JsonError, from_json};
 use crate::limits::ENTRY_KEY_BYTES;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -115,7 +115,8 @@ ranges! {
 /// first value.
 ///
 /// ```
-/// use midgard::{Select, View};
+/// use midgard::view::Select;
+/// use midgard::View;
 /// use midgard::view::StartingWith;
 /// use serde::{Deserialize, Serialize};
 ///

@@ -7,7 +7,7 @@
 use super::key::KeyBytes;
 use super::table::encode;
 use super::{View, ViewError, show};
-use crate::codec::is_same_json;
+use crate::event::codec::is_same_json;
 
 /// Reads rows back, with room that is used again.
 #[derive(Default)]

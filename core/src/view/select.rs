@@ -15,7 +15,8 @@ use std::ops::Bound;
 /// `#[derive(View)]` makes a function for each index, such as `Customer::by_city("Oslo")`.
 ///
 /// ```
-/// use midgard::{Select, View};
+/// use midgard::view::Select;
+/// use midgard::View;
 ///
 /// fn rich<V: View<Key = u64>>(is_rich: impl Fn(&V) -> bool + Send + Sync + 'static) -> Select<V> {
 ///     Select::keys(100..200).filter(is_rich).reverse().limit(10)

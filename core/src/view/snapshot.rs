@@ -7,9 +7,9 @@ use super::cursor::{Cursor, PAGE, Page};
 use super::key::KeyBytes;
 use super::layout::{self, PREFIX_BYTES};
 use super::lookup::KeyOf;
-use super::notes;
 use super::scan::{Plan, TableReader};
 use super::select::Select;
+use super::snapshot_notes::text;
 use super::views::{Known, Views};
 use super::{View, ViewError};
 use crate::consumer::about::AboutProjection;
@@ -187,7 +187,7 @@ impl ViewSnapshot {
         let Some(note) = self.entries.get(key.as_bytes())? else {
             return Ok(None);
         };
-        let note = consumer_notes::read(key, &notes::text(key, note)?);
+        let note = consumer_notes::read(key, &text(key, note)?);
         note.map(Some).map_err(|error| ViewError::DamagedNote {
             note: key.to_owned(),
             reason: error.to_string(),

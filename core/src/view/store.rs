@@ -1,29 +1,25 @@
 //! Views as the place where projections keep what they make of events.
 
-use super::held::{Entries, Held};
+use super::ViewError;
+use super::held::Entries;
 use super::layout::{self, CounterNote, FORMAT, TableNote, ViewNote};
 use super::transaction::ViewTransaction;
 use super::views::Views;
-use super::{ViewDefinition, ViewError};
-use crate::error::StoreError;
-use crate::projection::{Generation, ViewStore};
+use crate::notes::{Held, NoteStore};
+use crate::projection::{Generation, ViewDefinition, ViewStore};
+use crate::store::StoreError;
 use crate::store::{Direction, after_prefix};
 use std::ops::{Bound, ControlFlow};
 
 /// How many entries one transaction removes of a generation that nobody sees any more.
 const DISCARD: usize = 10_000;
 
-impl ViewStore for Views {
+impl NoteStore for Views {
     type Transaction = ViewTransaction;
     type Error = ViewError;
 
-    async fn begin(&self, generation: &Generation) -> Result<ViewTransaction, ViewError> {
-        let snapshot = self.entries()?;
-        Ok(ViewTransaction::new(
-            Entries::new(self.clone(), snapshot),
-            generation.projection,
-            generation.number,
-        ))
+    async fn begin(&self) -> Result<ViewTransaction, ViewError> {
+        self.transaction("", 0)
     }
 
     async fn get(
@@ -62,10 +58,6 @@ impl ViewStore for Views {
         transaction.notes.stored_after(prefix, after, limit)
     }
 
-    async fn check(&self, transaction: &mut ViewTransaction) -> Result<(), ViewError> {
-        transaction.check()
-    }
-
     fn held(&self, transaction: &ViewTransaction) -> Option<Held> {
         Some(transaction.notes.held().clone())
     }
@@ -96,6 +88,19 @@ impl ViewStore for Views {
         }
         self.write(write).await
     }
+}
+
+impl ViewStore for Views {
+    async fn begin_generation(
+        &self,
+        generation: &Generation,
+    ) -> Result<ViewTransaction, ViewError> {
+        self.transaction(generation.projection, generation.number)
+    }
+
+    async fn check(&self, transaction: &mut ViewTransaction) -> Result<(), ViewError> {
+        transaction.check()
+    }
 
     async fn prepare(
         &self,
@@ -119,6 +124,17 @@ impl ViewStore for Views {
         generation: &Generation,
     ) -> Result<bool, ViewError> {
         transaction.discard(generation)
+    }
+}
+
+impl Views {
+    fn transaction(
+        &self,
+        projection: &'static str,
+        generation: u32,
+    ) -> Result<ViewTransaction, ViewError> {
+        let entries = Entries::new(self.clone(), self.entries()?);
+        Ok(ViewTransaction::new(entries, projection, generation))
     }
 }
 
@@ -171,7 +187,7 @@ impl ViewTransaction {
     }
 
     fn activate(&mut self, generation: &Generation) -> Result<(), ViewError> {
-        for view in &generation.views {
+        for view in generation.views.iter() {
             self.activate_view(generation, view)?;
         }
         // Views that the projection has kept, and no longer lists.
@@ -287,8 +303,8 @@ impl ViewTransaction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MemoryStore;
     use crate::limits::{ENTRY_WRITE_BYTES, LimitError, Limited};
+    use crate::store::MemoryStore;
 
     #[test]
     fn rows_that_are_too_many_for_one_write_are_tried_again_with_fewer_events() {

@@ -3,16 +3,17 @@
 // Selections and keys are passed by value, so that calls read as they should.
 #![allow(clippy::needless_pass_by_value)]
 
-use super::held::{Entries, Reading};
+use super::held::Entries;
 use super::key::KeyBytes;
 use super::layout;
 use super::lookup::KeyOf;
-use super::notes::Notes;
 use super::scan::{Plan, TableReader, decode};
 use super::select::Select;
+use super::snapshot_notes::SnapshotNotes;
 use super::table::{AnyTable, Table, encode};
 use super::views::check_form;
 use super::{View, ViewError};
+use crate::notes::Reading;
 use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Direction, EntryWrite};
 use std::any::Any;
@@ -24,7 +25,7 @@ use std::ops::ControlFlow;
 ///
 /// However often a row is changed, it is read once and written once.
 pub struct ViewTransaction {
-    pub(super) notes: Notes,
+    pub(super) notes: SnapshotNotes,
     projection: &'static str,
     generation: u32,
     tables: Vec<Box<dyn AnyTable>>,
@@ -35,9 +36,9 @@ pub struct ViewTransaction {
 }
 
 impl ViewTransaction {
-    pub(super) const fn new(entries: Entries, projection: &'static str, generation: u32) -> Self {
+    pub(super) fn new(entries: Entries, projection: &'static str, generation: u32) -> Self {
         ViewTransaction {
-            notes: Notes::new(entries),
+            notes: SnapshotNotes::new(entries),
             projection,
             generation,
             tables: Vec::new(),

@@ -5,8 +5,9 @@ use super::form::reads_as_well;
 use super::lookup::KeyOf;
 use super::select::Select;
 use super::snapshot::ViewSnapshot;
-use super::{View, ViewDefinition, ViewError, layout};
-use crate::error::StoreError;
+use super::{View, ViewError, layout};
+use crate::projection::ViewDefinition;
+use crate::store::StoreError;
 use crate::store::{EmbeddedStore, EntryError, EntrySnapshot, EntryWrite};
 use std::any::TypeId;
 use std::collections::HashMap;
@@ -21,7 +22,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// [`snapshot`](Views::snapshot):
 ///
 /// ```
-/// use midgard::{Select, View, ViewError, Views};
+/// use midgard::view::{Select, ViewError};
+/// use midgard::{View, Views};
 ///
 /// fn dashboard<V: View<Key = u64>>(views: &Views) -> Result<(u64, Option<V>), ViewError> {
 ///     let views = views.snapshot()?;

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use midgard::bus::{
     BusError, InProcessBus, Message, Published, Publisher, Purpose, Queue, Subscriber, Topic,
 };
-use midgard::testing::{BusFixture, SetAside, Stranger};
+use midgard_contract::{BusFixture, SetAside, Stranger};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -7,7 +7,7 @@ mod fault;
 mod line;
 
 use broker::Broker;
-use midgard::testing::{Case, bus_cases};
+use midgard_contract::{Case, bus_cases};
 use std::panic::{self, catch_unwind};
 use std::sync::Once;
 use std::thread;

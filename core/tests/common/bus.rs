@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt;
 use midgard::bus::{ForeignMessage, InProcessBus, Message, Publisher, Topic};
-use midgard::testing::{SetAside, Stranger};
+use midgard_contract::{SetAside, Stranger};
 
 /// There are no strangers within a process; but this is what a broker makes of them.
 pub(crate) fn deliver(bus: &InProcessBus, topic: &Topic, stranger: Stranger) {

@@ -4,9 +4,9 @@
 
 pub mod stores;
 
+use midgard::event::RecordedEvent;
 use midgard::{
-    Aggregate, Apply, Command, Event, Events, MemoryStore, RecordedEvent, Repository, Store,
-    StreamName, events,
+    Aggregate, Apply, Command, Event, Events, MemoryStore, Repository, Store, StreamName, events,
 };
 use serde::{Deserialize, Serialize};
 
@@ -140,7 +140,7 @@ pub fn anns_stream() -> StreamName {
 /// Every event of a store, by position.
 pub fn log(store: &impl Store) -> Vec<RecordedEvent> {
     let mut events = Vec::new();
-    let read = midgard::ReadLog::forward();
+    let read = midgard::store::ReadLog::forward();
     midgard::block_on(store.read_log(&read, &mut |event| {
         events.push(event.to_owned());
         std::ops::ControlFlow::Continue(())

@@ -1,11 +1,12 @@
 //! Stores that do not behave.
 
 use super::Deposited;
-use midgard::store::{EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, LogId, MemoryStore, NewEvent, Position,
-    ReadLog, ReadStream, Store, StoreError, StreamName, StreamState, Version,
+use midgard::event::NewEvent;
+use midgard::store::{
+    Append, AppendError, Appended, ExpectedVersion, ReadLog, ReadStream, StoreError, StreamState,
 };
+use midgard::store::{EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
+use midgard::{LogId, MemoryStore, Position, Store, StreamName, Version};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -85,7 +86,7 @@ impl Store for Unruly {
         read: &ReadStream,
         visit: &mut Visit<'_>,
     ) -> Result<StreamState, StoreError> {
-        let mut kept = |event: midgard::RecordedEventRef<'_>| {
+        let mut kept = |event: midgard::event::RecordedEventRef<'_>| {
             if self.lost.contains(&event.version) {
                 return ControlFlow::Continue(());
             }

@@ -1,11 +1,9 @@
 //! The ways in which stores are broken whose appends change entries.
 
 use crate::broken::Fault;
+use midgard::store::{Append, AppendError, Appended, ExpectedVersion, StoreError};
 use midgard::store::{EntryError, EntryWrite, ReadEntries};
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, LogId, MemoryStore, Position, Store,
-    StoreError, limits,
-};
+use midgard::{LogId, MemoryStore, Position, Store, limits};
 use std::future::{pending, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::pin;

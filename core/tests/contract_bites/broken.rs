@@ -1,12 +1,13 @@
 //! A memory store behind hooks, which faults bend.
 
 use crate::faults::NoFault;
-use midgard::store::{AppendPart, EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
-use midgard::testing::Fixture;
-use midgard::{
-    Append, AppendError, Appended, DynStore, ExpectedVersion, LogId, MemoryStore, Position,
-    ReadLog, ReadStream, RecordedEvent, Store, StoreError, StreamName, StreamState, Version,
+use midgard::event::RecordedEvent;
+use midgard::store::{
+    Append, AppendError, Appended, ExpectedVersion, ReadLog, ReadStream, StoreError, StreamState,
 };
+use midgard::store::{AppendPart, EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
+use midgard::{DynStore, LogId, MemoryStore, Position, Store, StreamName, Version};
+use midgard_contract::Fixture;
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};

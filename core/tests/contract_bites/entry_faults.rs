@@ -1,11 +1,10 @@
 //! The ways in which stores are broken that keep entries.
 
 use crate::broken::{Entry, Fault};
+use midgard::event::NewEvent;
+use midgard::store::{Append, AppendError, Appended, ExpectedVersion, StoreError};
 use midgard::store::{EntryError, EntryWrite, ReadEntries};
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, LogId, MemoryStore, NewEvent, Position, Store,
-    StoreError, StreamName, limits,
-};
+use midgard::{LogId, MemoryStore, Position, Store, StreamName, limits};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::ops::{Bound, ControlFlow};

@@ -1,10 +1,13 @@
 //! The ways in which stores are broken.
 
 use crate::broken::{Fault, change};
+use midgard::event::{RecordedEvent, Tags};
+use midgard::store::{
+    Append, AppendError, Appended, Direction, ExpectedVersion, Query, QueryItem, ReadLog,
+    ReadStream, StoreError, StreamState,
+};
 use midgard::{
-    Append, AppendError, Appended, Direction, EventId, ExpectedVersion, LogId, MemoryStore,
-    Metadata, Position, Query, QueryItem, ReadLog, ReadStream, RecordedEvent, Store, StoreError,
-    StreamName, StreamState, Tags, Timestamp, Version, limits,
+    EventId, LogId, MemoryStore, Metadata, Position, Store, StreamName, Timestamp, Version, limits,
 };
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;

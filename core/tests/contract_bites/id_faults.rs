@@ -1,17 +1,16 @@
 //! Stores that take one event for another because of its id.
 
 use crate::broken::{Fault, change};
-use midgard::{
-    Append, AppendError, Appended, EventId, ExpectedVersion, IdDifference, MemoryStore, NewEvent,
-    ReadLog, RecordedEvent, Store, Version,
-};
+use midgard::event::{NewEvent, RecordedEvent};
+use midgard::store::{Append, AppendError, Appended, ExpectedVersion, IdDifference, ReadLog};
+use midgard::{EventId, MemoryStore, Store, Version};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// The event of the log that has an id.
 async fn stored(store: &MemoryStore, id: EventId) -> Option<RecordedEvent> {
     let mut found = None;
-    let visit = &mut |event: midgard::RecordedEventRef<'_>| {
+    let visit = &mut |event: midgard::event::RecordedEventRef<'_>| {
         if event.id == id {
             found = Some(event.to_owned());
             return ControlFlow::Break(());

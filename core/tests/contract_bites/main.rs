@@ -12,7 +12,7 @@ use broken::{Fault, Place, break_stores};
 use entry_faults::*;
 use faults::*;
 use id_faults::*;
-use midgard::testing::{Case, cases};
+use midgard_contract::{Case, cases};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,10 +2,9 @@
 
 use super::kit::{Outlet, Running, Told, append, number, start, tell, within};
 use midgard::bus::Purpose;
-use midgard::{
-    ConsumerOptions, ConsumerState, FailurePolicy, MemoryStore, Midgard, NewEvent, Outbox,
-    Position, RunError, block_on,
-};
+use midgard::consumer::{ConsumerOptions, ConsumerState, FailurePolicy, RunError};
+use midgard::event::NewEvent;
+use midgard::{MemoryStore, Midgard, Outbox, Position, block_on};
 use serde_json::json;
 
 fn midgard(store: &MemoryStore, bus: &Outlet) -> Midgard<MemoryStore> {

@@ -1,10 +1,9 @@
 //! One checkpoint for the commands and answers of a store, whatever outbox carries them; a new outbox says where it begins.
 
 use super::kit::{Noted, Outlet, Running, Told, append, notes, start, tell, within};
-use midgard::{
-    ConsumerOptions, ConsumerState, FailurePolicy, MemoryStore, Midgard, NewEvent, Outbox,
-    Position, RunError, StartFrom, Store, block_on,
-};
+use midgard::consumer::{ConsumerOptions, ConsumerState, FailurePolicy, RunError, StartFrom};
+use midgard::event::NewEvent;
+use midgard::{MemoryStore, Midgard, Outbox, Position, Store, block_on};
 use serde_json::json;
 use std::time::Duration;
 

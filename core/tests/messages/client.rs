@@ -6,9 +6,12 @@ use futures_util::future::join_all;
 use midgard::bus::{
     BusError, InProcessBus, InProcessDeliveries, Message, Published, Publisher, Queue, Subscriber,
 };
+use midgard::command::{AskError, SendError};
+use midgard::event::RecordedEventRef;
+use midgard::store::ReadLog;
 use midgard::{
-    AskError, CommandClient, Event, EventId, MemoryStore, Metadata, Midgard, Outbox, ReadLog,
-    RecordedEventRef, RemoteCommand, SendError, Store, block_on,
+    CommandClient, Event, EventId, MemoryStore, Metadata, Midgard, Outbox, RemoteCommand, Store,
+    block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;

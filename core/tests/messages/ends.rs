@@ -3,7 +3,9 @@
 use super::kit::{
     Fault, FaultyStore, Outlet, Scene, Told, noted, parking, publish, start, tell, told, within,
 };
-use midgard::{FailurePolicy, InboxOptions, MemoryStore, Midgard, Outbox, RunError};
+use midgard::consumer::{FailurePolicy, RunError};
+use midgard::inbox::InboxOptions;
+use midgard::{MemoryStore, Midgard, Outbox};
 use std::thread;
 use std::time::Duration;
 
@@ -153,7 +155,7 @@ fn an_inbox_that_answers_is_not_run_without_an_outbox() {
          or say with `Midgard::outbox_elsewhere` that another program on this store has one"
     );
     let status = handle.status_of("service").unwrap();
-    assert_eq!(status.state, midgard::ConsumerState::NeverRun);
+    assert_eq!(status.state, midgard::consumer::ConsumerState::NeverRun);
     let elsewhere = start(program().outbox_elsewhere());
     within(elsewhere.handle.ready()).unwrap();
     elsewhere.stop().unwrap();

@@ -6,10 +6,9 @@ use super::kit::{
 };
 use futures_util::future::join_all;
 use midgard::bus::{InProcessBus, Publisher};
-use midgard::{
-    ConsumerState, FailurePolicy, HandleError, InboxOptions, MemoryStore, Midgard, Position,
-    block_on,
-};
+use midgard::consumer::{ConsumerState, FailurePolicy, HandleError};
+use midgard::inbox::InboxOptions;
+use midgard::{MemoryStore, Midgard, Position, block_on};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -103,7 +102,8 @@ fn a_handler_that_meets_another_writer_is_run_again() {
     *scene.script.before.lock().unwrap() = Some(Box::new(move |_| {
         if others > 0 {
             others -= 1;
-            let event = midgard::NewEvent::encode(&super::kit::Noted { number: 70 }).unwrap();
+            let event =
+                midgard::event::NewEvent::encode(&super::kit::Noted { number: 70 }).unwrap();
             super::kit::append(&store, "notes-ann", event);
         }
     }));

@@ -5,15 +5,18 @@ use midgard::bus::{
     BusError, Deliveries, InProcessBus, Message, Published, Publisher, Queue, Received, Settle,
     Subscriber, Verdict,
 };
+use midgard::consumer::{FailurePolicy, RunError};
+use midgard::event::NewEvent;
+use midgard::inbox::InboxOptions;
 use midgard::store::{
     Append, Appended, EntryError, EntryWrite, ExpectedVersion, ReadEntries, ReadLog, ReadStream,
     StreamState, Visit, VisitEntry,
 };
+use midgard::store::{AppendError, StoreError};
 use midgard::{
-    Aggregate, AppendError, Apply, Command, Event, Events, FailurePolicy, Handle, HandlerError,
-    Inbox, InboxOptions, LogId, MemoryStore, MessageContext, Midgard, MidgardHandle, NewEvent,
-    Position, Refused, RemoteCommand, RunError, Store, StoreError, StreamName, Subscribe, Version,
-    block_on, events,
+    Aggregate, Apply, Command, Event, Events, Handle, HandlerError, Inbox, LogId, MemoryStore,
+    MessageContext, Midgard, MidgardHandle, Position, Refused, RemoteCommand, Store, StreamName,
+    Subscribe, Version, block_on, events,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
@@ -234,7 +237,7 @@ pub(crate) fn noted(store: &impl Store, key: &str) -> Vec<u64> {
     let stream = StreamName::new(format!("notes-{key}")).unwrap();
     let mut numbers = Vec::new();
     let read = ReadStream::forward(stream);
-    let mut each = |event: midgard::RecordedEventRef<'_>| {
+    let mut each = |event: midgard::event::RecordedEventRef<'_>| {
         numbers.push(event.decode::<Noted>().unwrap().number);
         ControlFlow::Continue(())
     };
@@ -309,7 +312,11 @@ impl Running {
         block_on(self.handle.wait_for(name, position, LONG)).unwrap();
     }
 
-    pub(crate) fn wait_until(&self, name: &str, wanted: impl Fn(&midgard::Status) -> bool + Send) {
+    pub(crate) fn wait_until(
+        &self,
+        name: &str,
+        wanted: impl Fn(&midgard::consumer::Status) -> bool + Send,
+    ) {
         block_on(self.handle.wait_until(name, LONG, wanted)).unwrap();
     }
 

@@ -4,10 +4,13 @@ use super::kit::{
     Count, Counted, Feed, Noted, Running, Scene, Told, notes, parking, publish, start, told,
 };
 use midgard::bus::{Message, Purpose};
+use midgard::consumer::{ConsumerState, FailurePolicy};
+use midgard::event::NewEvent;
+use midgard::inbox::{InboxOptions, ParkedCause};
 use midgard::store::EntryWrite;
+use midgard::store::ExpectedVersion;
 use midgard::{
-    ConsumerState, Event, ExpectedVersion, FailurePolicy, Handle, HandlerError, Inbox,
-    InboxOptions, MemoryStore, MessageContext, Midgard, NewEvent, ParkedCause, RemoteCommand,
+    Event, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, RemoteCommand,
     Store as _, StreamName, Subscribe, block_on,
 };
 use serde::{Deserialize, Serialize};
@@ -143,7 +146,7 @@ fn written(scene: &Scene<MemoryStore>, key: &str) -> Vec<u64> {
     let stream = StreamName::new(format!("notes-{key}")).unwrap();
     let mut numbers = Vec::new();
     let read = midgard::store::ReadStream::forward(stream);
-    let mut each = |event: midgard::RecordedEventRef<'_>| {
+    let mut each = |event: midgard::event::RecordedEventRef<'_>| {
         if event.name == Noted::NAME {
             numbers.push(event.decode::<Noted>().unwrap().number);
         }

@@ -2,9 +2,9 @@
 
 use super::kit::{Told, parking, publish, start, start_undeclared, tell, told};
 use midgard::bus::{BusError, InProcessBus, Publisher as _, Queue, Subscriber};
+use midgard::consumer::{ConsumerState, HandlingStage, RunError};
 use midgard::{
-    ConsumerState, HandlerError, HandlingStage, Inbox, MemoryStore, MessageContext, Midgard,
-    Outbox, RunError, Subscribe, block_on,
+    HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, Subscribe, block_on,
 };
 use std::fmt;
 use std::future::pending;

@@ -2,10 +2,11 @@
 
 use super::kit::{Count, Outlet, Scene, Told, noted, notes, parking, publish, start, told};
 use midgard::bus::{Message, Purpose};
+use midgard::inbox::ParkedCause;
 use midgard::store::EntryWrite;
 use midgard::{
-    HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, ParkedCause, Refused,
-    RemoteCommand, Store as _, Subscribe, block_on,
+    HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, Refused, RemoteCommand,
+    Store as _, Subscribe, block_on,
 };
 
 fn count(key: &str, number: u64) -> Message {
@@ -30,7 +31,7 @@ fn about(id: &str, number: u64, key: &str) -> Message {
 #[test]
 fn an_id_that_cannot_be_holds_up_nobody_and_is_not_tried_again() {
     let scene = Scene::<MemoryStore>::new();
-    let running = scene.start(midgard::InboxOptions::new());
+    let running = scene.start(midgard::inbox::InboxOptions::new());
     let long = "x".repeat(600);
     publish(
         &scene.bus,

@@ -4,6 +4,7 @@
 mod aside;
 mod carriers;
 mod client;
+mod dispatch;
 mod ends;
 mod inbox;
 mod kit;

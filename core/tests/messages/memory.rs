@@ -1,8 +1,9 @@
 //! For how long it is remembered that a message was handled, whatever clocks say.
 
 use super::kit::{Scene, noted, notes, publish, told};
+use midgard::inbox::InboxOptions;
 use midgard::store::EntryWrite;
-use midgard::{InboxOptions, MemoryStore, Store, block_on};
+use midgard::{MemoryStore, Store, block_on};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -39,7 +40,8 @@ fn age(scene: &Scene<MemoryStore>, by: Duration) {
 
 /// Starts the service, and waits until it has looked for what is too old.
 fn run(scene: &Scene<MemoryStore>, messages: &[midgard::bus::Message], number: u64) {
-    let running = scene.start(InboxOptions::new().on_failure(midgard::FailurePolicy::retry(0)));
+    let running =
+        scene.start(InboxOptions::new().on_failure(midgard::consumer::FailurePolicy::retry(0)));
     publish(&scene.bus, &[told("bob", number)]);
     publish(&scene.bus, messages);
     running.stop().unwrap();

@@ -3,10 +3,10 @@
 
 use super::kit::{Count, Outlet, Scene, Told, notes, parking, publish, start, told};
 use midgard::bus::{ForeignMessage, Message, Purpose, Topic};
-use midgard::{
-    ConsumerOptions, MemoryStore, Outbox, ReadLog, RecordedEventRef, Registry, RemoteCommand,
-    Store, block_on,
-};
+use midgard::consumer::ConsumerOptions;
+use midgard::event::{RecordedEventRef, Registry};
+use midgard::store::ReadLog;
+use midgard::{MemoryStore, Outbox, RemoteCommand, Store, block_on};
 use std::ops::ControlFlow;
 
 /// Replaces what is another each time: numbers of parked messages, and times.

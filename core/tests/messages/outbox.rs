@@ -1,10 +1,10 @@
 //! What leaves the log, in which form and order, and what is done when it cannot.
 
 use super::kit::{LONG, Noted, Outlet, Told, append, start, tell, within};
-use midgard::{
-    ConsumerOptions, ConsumerState, Event, EventId, FailurePolicy, MemoryStore, Metadata, Midgard,
-    NewEvent, Outbox, Position, Unheard, block_on,
-};
+use midgard::consumer::{ConsumerOptions, ConsumerState, FailurePolicy};
+use midgard::event::NewEvent;
+use midgard::outbox::Unheard;
+use midgard::{Event, EventId, MemoryStore, Metadata, Midgard, Outbox, Position, block_on};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;

@@ -5,11 +5,12 @@ use super::kit::{
     start, told,
 };
 use midgard::bus::{ForeignMessage, InProcessBus, Message, Purpose, Topic};
+use midgard::consumer::{ConsumerState, FailurePolicy, HandleError, RunError};
+use midgard::inbox::InboxOptions;
 use midgard::store::EntryWrite;
 use midgard::{
-    Command, ConsumerState, Events, FailurePolicy, HandleError, HandlerError, Inbox, InboxOptions,
-    MemoryStore, MessageContext, Midgard, Refused, RemoteCommand as _, RunError, Store as _,
-    Subscribe, block_on,
+    Command, Events, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Refused,
+    RemoteCommand as _, Store as _, Subscribe, block_on,
 };
 use std::thread;
 use std::time::Duration;

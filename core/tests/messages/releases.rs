@@ -2,10 +2,9 @@
 
 use super::kit::{Outlet, Told, append, start, tell};
 use midgard::bus::Message;
-use midgard::{
-    ConsumerOptions, ConsumerState, Event, FailurePolicy, MemoryStore, Midgard, NewEvent, Outbox,
-    Position, Registry, block_on,
-};
+use midgard::consumer::{ConsumerOptions, ConsumerState, FailurePolicy};
+use midgard::event::{NewEvent, Registry};
+use midgard::{Event, MemoryStore, Midgard, Outbox, Position, block_on};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

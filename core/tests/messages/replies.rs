@@ -4,10 +4,9 @@ use super::kit::{
     Count, Counted, FaultyStore, Outlet, Running, Scene, noted, parking, publish, start,
 };
 use midgard::bus::{Message, Purpose};
-use midgard::{
-    Event, EventId, FailurePolicy, InboxOptions, MemoryStore, Outbox, Refused, RemoteCommand,
-    Store, block_on,
-};
+use midgard::consumer::FailurePolicy;
+use midgard::inbox::InboxOptions;
+use midgard::{Event, EventId, MemoryStore, Outbox, Refused, RemoteCommand, Store, block_on};
 
 /// A command as a process of the service `orders` sends it.
 fn count(key: &str, number: u64) -> Message {

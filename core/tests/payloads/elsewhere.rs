@@ -3,8 +3,9 @@
 use crate::kit::Random;
 use crate::values::Kept;
 use midgard::bus::{Message, Purpose};
+use midgard::notes::NoteStore as _;
+use midgard::projection::ViewDefinition;
 use midgard::projection::{Generation, ViewStore as _};
-use midgard::view::ViewDefinition;
 use midgard::{MemoryStore, RemoteCommand, View, Views, block_on};
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +34,7 @@ fn rows_come_back() {
     let generation = Generation::new("tests", 1, vec![ViewDefinition::of::<Row>()]);
     let rows = rows();
     block_on(async {
-        let mut transaction = views.begin(&generation).await?;
+        let mut transaction = views.begin_generation(&generation).await?;
         views.prepare(&mut transaction, &generation).await?;
         views.activate(&mut transaction, &generation).await?;
         rows.iter()
@@ -41,7 +42,10 @@ fn rows_come_back() {
         views.commit(transaction).await
     })
     .unwrap();
-    assert_eq!(views.select::<Row>(midgard::Select::all()).unwrap(), rows);
+    assert_eq!(
+        views.select::<Row>(midgard::view::Select::all()).unwrap(),
+        rows
+    );
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, RemoteCommand)]

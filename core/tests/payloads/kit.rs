@@ -1,9 +1,8 @@
 //! Events of one field, and chance that can be repeated.
 
-use midgard::{
-    Append, EncodeError, Event, ExpectedVersion, MemoryStore, NewEvent, ReadLog, Store, StreamName,
-    block_on,
-};
+use midgard::event::{EncodeError, NewEvent};
+use midgard::store::{Append, ExpectedVersion, ReadLog};
+use midgard::{Event, MemoryStore, Store, StreamName, block_on};
 use std::ops::ControlFlow;
 
 /// An event with one field of a type.
@@ -31,7 +30,7 @@ pub(crate) fn loaded<E: Event>(events: Vec<NewEvent>) -> Vec<E> {
     let append = Append::to(stream, ExpectedVersion::NoStream, events);
     block_on(store.append(append)).unwrap();
     let mut loaded = Vec::new();
-    let mut each = |event: midgard::RecordedEventRef<'_>| {
+    let mut each = |event: midgard::event::RecordedEventRef<'_>| {
         loaded.push(event.decode().unwrap());
         ControlFlow::Continue(())
     };

@@ -85,7 +85,7 @@ fn a_saved_event_is_applied_when_it_is_loaded() {
     let tallies = tallies();
     block_on(tallies.save(
         &1,
-        midgard::ExpectedVersion::Any,
+        midgard::store::ExpectedVersion::Any,
         events![Counted { value: 13 }],
     ))
     .unwrap();

@@ -1,7 +1,7 @@
 //! Values that would be lost or changed are refused, with a sentence that says which.
 
 use crate::kit::{event, refused, stored};
-use midgard::{EncodeReason, NewEvent};
+use midgard::event::{EncodeReason, NewEvent};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};

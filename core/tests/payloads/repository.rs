@@ -1,10 +1,13 @@
 //! What a repository refuses to append, and what it says.
 
 use crate::kit::event;
+use midgard::event::{EncodeError, EncodeReason};
+use midgard::repository::ExecuteError;
+use midgard::store::{AppendError, ExpectedVersion};
 use midgard::testing::given;
 use midgard::{
-    Aggregate, AppendError, Apply, Command, EncodeError, EncodeReason, Events, ExecuteError,
-    ExpectedVersion, LogId, MemoryStore, Position, Repository, Store, Version, block_on, events,
+    Aggregate, Apply, Command, Events, LogId, MemoryStore, Position, Repository, Store, Version,
+    block_on, events,
 };
 use std::convert::Infallible;
 

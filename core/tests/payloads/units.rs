@@ -3,13 +3,15 @@
 use crate::kit::event;
 use futures_util::future::{Either, select};
 use midgard::bus::InProcessBus;
+use midgard::command::{AskError, SendError};
+use midgard::consumer::{ConsumerOptions, FailurePolicy};
+use midgard::event::{EncodeReason, NewEvent, RecordedEventRef};
+use midgard::store::{Append, ExpectedVersion};
 use midgard::testing::given_process;
 use midgard::{
-    Aggregate, Append, Apply, AskError, Command, CommandClient, ConsumerOptions, EncodeReason,
-    Event, Events, ExpectedVersion, Expire, FailurePolicy, Handle, HandlerError, Inbox,
-    MemoryStore, MessageContext, Midgard, NewEvent, Outbox, ProcessManager, Processes, React,
-    Reactions, RecordedEventRef, RemoteCommand, Repository, Resolve, SendError, Store, StreamName,
-    Version, block_on, events,
+    Aggregate, Apply, Command, CommandClient, Event, Events, Expire, Handle, HandlerError, Inbox,
+    MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions,
+    RemoteCommand, Repository, Resolve, Store, StreamName, Version, block_on, events,
 };
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -103,7 +105,8 @@ struct Tried {
 /// What the scales answer, and what they have stored.
 fn ask(what: What) -> (Result<Answered, AskError>, MemoryStore) {
     let (store, bus) = (MemoryStore::new(), InProcessBus::new());
-    let options = midgard::InboxOptions::new().on_failure(FailurePolicy::retry(0).then_park());
+    let options =
+        midgard::inbox::InboxOptions::new().on_failure(FailurePolicy::retry(0).then_park());
     let scales = Midgard::new(store.clone())
         .inbox_with(Scales, bus.clone(), options)
         .outbox(Outbox::new("scales"), bus.clone());
@@ -130,7 +133,7 @@ fn ask(what: What) -> (Result<Answered, AskError>, MemoryStore) {
 
 fn tried(store: &MemoryStore) -> String {
     let mut tried = None;
-    let read = midgard::ReadStream::forward(StreamName::new("tried").unwrap());
+    let read = midgard::store::ReadStream::forward(StreamName::new("tried").unwrap());
     let each = &mut |event: RecordedEventRef<'_>| {
         tried = Some(event.decode::<Tried>().unwrap().error);
         std::ops::ControlFlow::Continue(())

@@ -3,9 +3,12 @@
 use crate::kit::{Running, soon, start, until};
 use crate::shop::log;
 use midgard::bus::{InProcessBus, Message, Publisher as _, Purpose};
+use midgard::consumer::ConsumerState;
+use midgard::event::{NewEvent, RecordedEventRef, Registry};
+use midgard::inbox::ParkedCause;
+use midgard::store::{Append, ExpectedVersion};
 use midgard::{
-    Append, ConsumerState, Event, ExpectedVersion, MemoryStore, Midgard, NewEvent, ParkedCause,
-    ProcessManager, Processes, React, Reactions, RecordedEventRef, Registry, RemoteCommand,
+    Event, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions, RemoteCommand,
     Resolve, Store as _, StreamName, block_on,
 };
 use serde::{Deserialize, Serialize};
@@ -103,7 +106,7 @@ fn append(store: &MemoryStore, event: &impl Event) {
     block_on(store.append(Append::to(stream, ExpectedVersion::Any, [event]))).unwrap();
 }
 
-fn of_desk(store: &MemoryStore, name: &str) -> Vec<midgard::RecordedEvent> {
+fn of_desk(store: &MemoryStore, name: &str) -> Vec<midgard::event::RecordedEvent> {
     let events = block_on(log(store)).into_iter();
     let of_desk = events.filter(|event| event.stream.as_str() == DESK && event.name == name);
     of_desk.collect()

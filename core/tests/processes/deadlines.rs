@@ -6,10 +6,12 @@ use crate::kit::{
 };
 use crate::shop::log;
 use midgard::bus::InProcessBus;
+use midgard::consumer::ConsumerState;
+use midgard::event::{NewEvent, RecordedEventRef};
+use midgard::store::{Append, ExpectedVersion};
 use midgard::{
-    Append, ConsumerState, Event, ExpectedVersion, Expire, MemoryStore, Midgard, NewEvent,
-    ProcessManager, Processes, React, Reactions, RecordedEventRef, Store as _, StreamName,
-    block_on,
+    Event, Expire, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions, Store as _,
+    StreamName, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -232,7 +234,8 @@ fn a_far_deadline_is_as_far_as_can_be() {
 }
 
 mod long_names {
-    use midgard::{Event, Expire, ProcessManager, React, Reactions, RecordedEventRef};
+    use midgard::event::RecordedEventRef;
+    use midgard::{Event, Expire, ProcessManager, React, Reactions};
     use serde::{Deserialize, Serialize};
     use std::time::Duration;
 

@@ -8,10 +8,9 @@ use crate::shop::{append, log};
 use midgard::bus::{
     Deliveries, InProcessBus, Message, Publisher, Purpose, Queue, Subscriber, Topic,
 };
-use midgard::{
-    Append, ExpectedVersion, MemoryStore, Midgard, MidgardHandle, NewEvent, Store, StreamName,
-    Version, block_on,
-};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::{MemoryStore, Midgard, MidgardHandle, Store, StreamName, Version, block_on};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -407,7 +406,10 @@ fn an_answer_that_this_release_cannot_read_is_kept_for_one_that_can_and_holds_up
     let causes: Vec<_> = parked.iter().map(|parked| parked.cause).collect();
     assert_eq!(
         causes,
-        [midgard::ParkedCause::Unread, midgard::ParkedCause::Follows]
+        [
+            midgard::inbox::ParkedCause::Unread,
+            midgard::inbox::ParkedCause::Follows
+        ]
     );
     assert!(parked[0].error.contains("versions 1 to 1"), "{}", parked[0]);
     running.stop();
@@ -494,7 +496,7 @@ fn a_policy_that_stops_stops_the_events_and_neither_answers_nor_deadlines() {
     until_lines(&store, "book", &["due"]);
     let handle = &running.handle;
     let failed = handle.wait_until("script", crate::kit::LONG, |status| {
-        status.state == midgard::ConsumerState::Failed
+        status.state == midgard::consumer::ConsumerState::Failed
     });
     block_on(failed).unwrap();
     block_on(append(&store, "journal-shut", &Opened {}));

@@ -3,11 +3,15 @@
 use crate::shop::{Customers, Placement};
 use futures_timer::Delay;
 use midgard::bus::{BusError, InProcessBus, Message, Published, Publisher, Subscriber};
+use midgard::consumer::{ConsumerOptions, FailurePolicy, RunError};
+use midgard::event::RecordedEventRef;
+use midgard::inbox::InboxOptions;
+use midgard::outbox::Unheard;
+use midgard::process::Process;
 use midgard::{
-    Aggregate, Apply, Command, ConsumerOptions, Event, Events, Expire, FailurePolicy, Handle,
-    HandlerError, Inbox, InboxOptions, MessageContext, Midgard, MidgardHandle, Outbox, Process,
-    ProcessManager, Processes, React, Reactions, RecordedEventRef, Refused, RemoteCommand, Resolve,
-    RunError, Store, Unheard, block_on, events,
+    Aggregate, Apply, Command, Event, Events, Expire, Handle, HandlerError, Inbox, MessageContext,
+    Midgard, MidgardHandle, Outbox, ProcessManager, Processes, React, Reactions, Refused,
+    RemoteCommand, Resolve, Store, block_on, events,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -4,6 +4,7 @@ mod answers;
 mod chaos;
 mod deadlines;
 mod failures;
+mod given;
 mod kit;
 mod notes;
 mod order;

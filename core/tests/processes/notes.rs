@@ -3,8 +3,9 @@
 use crate::kit::{Do, NEVER, clerk, scripts, start, tell, until, until_lines, write};
 use crate::shop::log;
 use midgard::bus::InProcessBus;
+use midgard::event::RecordedEvent;
 use midgard::store::ReadEntries;
-use midgard::{MemoryStore, RecordedEvent, Store, block_on};
+use midgard::{MemoryStore, Store, block_on};
 use std::ops::ControlFlow;
 
 /// The payloads of a process's own events, by their names. What is of the moment has a word instead.
@@ -15,7 +16,7 @@ fn recorded(store: &MemoryStore, process: &str) -> Vec<(String, String)> {
     let text = |event: RecordedEvent| {
         assert_eq!(
             (event.schema_version, event.codec),
-            (1, midgard::Codec::JSON)
+            (1, midgard::event::Codec::JSON)
         );
         let payload = String::from_utf8(event.payload).unwrap();
         (event.name, timeless(&payload))
@@ -142,7 +143,7 @@ fn the_notes_of_a_process_manager_are_these_texts() {
     // The outbox would wait for the clerk.
     let scripts = midgard::Processes::<crate::kit::Script>::new();
     let scripts = scripts
-        .options(crate::kit::soon().knows(&midgard::Registry::new()))
+        .options(crate::kit::soon().knows(&midgard::event::Registry::new()))
         .replies_from(InProcessBus::new());
     block_on(
         midgard::Midgard::new(store.clone())

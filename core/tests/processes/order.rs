@@ -6,7 +6,8 @@ use crate::kit::{
 use crate::shop::{Fate, fates, open, place};
 use crate::stores::Slow;
 use midgard::bus::InProcessBus;
-use midgard::{ConsumerState, MemoryStore, Midgard, Processes, block_on};
+use midgard::consumer::ConsumerState;
+use midgard::{MemoryStore, Midgard, Processes, block_on};
 
 #[test]
 fn commands_with_one_key_leave_in_the_order_of_the_events_whichever_process_sends_them() {

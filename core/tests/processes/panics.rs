@@ -1,9 +1,10 @@
 //! Panics of what a process manager says beside its reactions.
 
 use crate::kit::{Told, at_once, soon, tell};
+use midgard::consumer::{ConsumerState, RunError};
+use midgard::event::RecordedEventRef;
 use midgard::{
-    ConsumerState, MemoryStore, Midgard, Position, ProcessManager, Processes, React, Reactions,
-    RecordedEventRef, RunError, block_on,
+    MemoryStore, Midgard, Position, ProcessManager, Processes, React, Reactions, block_on,
 };
 use std::sync::Mutex;
 

@@ -2,10 +2,13 @@
 
 use crate::kit::{soon, start, until};
 use crate::shop::log;
-use midgard::{Append, ExpectedVersion, NewEvent};
+use midgard::consumer::{ConsumerState, Status};
+use midgard::event::NewEvent;
+use midgard::event::{RecordedEventRef, Registry};
+use midgard::store::{Append, ExpectedVersion};
 use midgard::{
-    ConsumerState, Event, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions,
-    RecordedEventRef, Registry, Status, Store, StreamName, block_on,
+    Event, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions, Store, StreamName,
+    block_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +111,7 @@ fn reactions(store: &MemoryStore, account: &str) -> Vec<String> {
     let stream = format!("ledger-{account}");
     let events = block_on(log(store)).into_iter();
     let own = events.filter(|event| event.stream.as_str() == stream);
-    let text = |event: midgard::RecordedEvent| {
+    let text = |event: midgard::event::RecordedEvent| {
         let payload: serde_json::Value = serde_json::from_slice(&event.payload).unwrap();
         format!("{} {}", payload["name"].as_str().unwrap(), payload["data"])
     };

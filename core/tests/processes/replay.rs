@@ -1,9 +1,10 @@
 //! Processes that are made anew: from events in old versions, in sets, without payloads, and by newer code.
 
 use crate::shop::append;
+use midgard::event::RecordedEventRef;
 use midgard::{
     Event, EventSet, Expire, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions,
-    RecordedEventRef, block_on,
+    block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;

@@ -6,7 +6,8 @@ use crate::shop::{
     place,
 };
 use midgard::bus::InProcessBus;
-use midgard::{MemoryStore, Midgard, Processes, RemoteCommand, Repository, RunError, block_on};
+use midgard::consumer::RunError;
+use midgard::{MemoryStore, Midgard, Processes, RemoteCommand, Repository, block_on};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -212,7 +213,7 @@ fn where_it_begins_is_said_once() {
             .outbox_elsewhere()
             .process_manager(placements)
     };
-    block_on(from(midgard::StartFrom::End).catch_up()).unwrap();
+    block_on(from(midgard::consumer::StartFrom::End).catch_up()).unwrap();
     let placed = OrderPlaced {
         order: 2,
         customer: 1,
@@ -220,7 +221,7 @@ fn where_it_begins_is_said_once() {
         patience: NEVER,
     };
     block_on(append(&store, "order-2", &placed));
-    let midgard = from(midgard::StartFrom::Start);
+    let midgard = from(midgard::consumer::StartFrom::Start);
     let handle = midgard.handle();
     block_on(midgard.catch_up()).unwrap();
     let ids: Vec<_> = processes(&handle, "placement")

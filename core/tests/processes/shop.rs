@@ -1,10 +1,13 @@
 //! Two services: `orders`, whose process manager asks for credit, and `customers`, which have it.
 
+use midgard::event::RecordedEventRef;
+use midgard::event::{NewEvent, RecordedEvent};
+use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{
     Aggregate, Apply, Command, Event, Events, Expire, Handle, HandlerError, Inbox, MessageContext,
-    ProcessManager, React, Reactions, RecordedEventRef, RemoteCommand, Resolve, events,
+    ProcessManager, React, Reactions, RemoteCommand, Resolve, events,
 };
-use midgard::{Append, Done, ExpectedVersion, NewEvent, ReadLog, RecordedEvent, Store, StreamName};
+use midgard::{Done, Store, StreamName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

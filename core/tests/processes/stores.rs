@@ -1,10 +1,11 @@
 //! Stores that behave as they may at their worst: each step gives way to others, and appends meet others.
 
-use midgard::store::{EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, LogId, MemoryStore, NewEvent, Position,
-    ReadLog, ReadStream, Store, StoreError, StreamName, StreamState, Version,
+use midgard::event::NewEvent;
+use midgard::store::{
+    Append, AppendError, Appended, ExpectedVersion, ReadLog, ReadStream, StoreError, StreamState,
 };
+use midgard::store::{EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
+use midgard::{LogId, MemoryStore, Position, Store, StreamName, Version};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -3,10 +3,10 @@
 use crate::kit::{NEVER, outbox, soon, start, until};
 use crate::shop::append;
 use midgard::bus::InProcessBus;
+use midgard::event::RecordedEventRef;
 use midgard::{
     Done, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard,
-    ProcessManager, Processes, React, Reactions, RecordedEventRef, RemoteCommand, Resolve,
-    block_on,
+    ProcessManager, Processes, React, Reactions, RemoteCommand, Resolve, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

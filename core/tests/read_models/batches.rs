@@ -3,7 +3,9 @@
 
 use super::kit::Paid;
 use super::kit::{Balances, Running, append_all, balances, pay, quick, start};
-use midgard::{ConsumerOptions, EventId, MemoryStore, Midgard, NewEvent, Position, Views};
+use midgard::consumer::ConsumerOptions;
+use midgard::event::NewEvent;
+use midgard::{EventId, MemoryStore, Midgard, Position, Views};
 
 /// More than twice as many as are read at once.
 const MANY: u64 = 9_000;

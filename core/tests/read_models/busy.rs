@@ -5,10 +5,8 @@ use super::kit::{
     start,
 };
 use futures_timer::Delay;
-use midgard::{
-    ConsumerOptions, Delivery, FailurePolicy, MemoryStore, Midgard, Position, Status, Subscription,
-    Views, block_on,
-};
+use midgard::consumer::{ConsumerOptions, FailurePolicy, Status};
+use midgard::{Delivery, MemoryStore, Midgard, Position, Subscription, Views, block_on};
 use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -180,7 +178,7 @@ fn a_rebuild_ends_with_the_views_that_it_was_beside_and_can_be_asked_for_again()
     projection.refusals.store(u64::MAX, Ordering::SeqCst);
     pay(&store, "bob", 13);
     block_on(running.handle.rebuild("balances")).unwrap();
-    let has_failed = |status: &Status| status.state == midgard::ConsumerState::Failed;
+    let has_failed = |status: &Status| status.state == midgard::consumer::ConsumerState::Failed;
     block_on(running.handle.wait_until("balances", LONG, has_failed)).unwrap();
     projection.refusals.store(0, Ordering::SeqCst);
     running.handle.restart("balances").unwrap();

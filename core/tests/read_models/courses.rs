@@ -2,10 +2,8 @@
 
 use super::kit::{Counted, LONG, Seen, at_once, count, start};
 use futures_util::poll;
-use midgard::{
-    ConsumerState, Delivery, HandleError, MemoryStore, Midgard, MidgardHandle, Position, RunError,
-    Subscription, block_on,
-};
+use midgard::consumer::{ConsumerState, HandleError, RunError};
+use midgard::{Delivery, MemoryStore, Midgard, MidgardHandle, Position, Subscription, block_on};
 use std::future::ready;
 use std::pin::pin;
 use std::task::Poll;

@@ -1,10 +1,10 @@
 //! Which events views are made of is part of what they are: releases that list more, and releases that list fewer.
 
 use super::kit::{Balance, LONG, Paid, append_event, balances, pay, start};
+use midgard::consumer::{ConsumerState, RunError, Status};
 use midgard::store::{EntryWrite, ReadEntries};
 use midgard::{
-    ConsumerState, Context, Event, HandlerError, MemoryStore, Midgard, Project, Projection,
-    RunError, Status, Store, Views, block_on,
+    Context, Event, HandlerError, MemoryStore, Midgard, Project, Projection, Store, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;

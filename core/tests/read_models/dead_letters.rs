@@ -4,10 +4,11 @@ use super::kit::{
     Balances, Counted, LONG, Running, Seen, accounts, ann_and_bob, append_event, at_once, balances,
     count, start,
 };
-use midgard::view::Views;
+use midgard::Views;
+use midgard::consumer::{ConsumerOptions, HandleError};
 use midgard::{
-    ConsumerOptions, Delivery, Event, HandleError, HandlerError, MemoryStore, Midgard,
-    MidgardHandle, Position, Subscription, block_on,
+    Delivery, Event, HandlerError, MemoryStore, Midgard, MidgardHandle, Position, Subscription,
+    block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::ready;
@@ -52,7 +53,7 @@ fn letters(handle: &MidgardHandle, name: &str) -> Vec<(u64, String, u32)> {
 }
 
 fn until_parked(running: &Running, sequences: usize) {
-    let is_so = |status: &midgard::Status| status.parked == sequences;
+    let is_so = |status: &midgard::consumer::Status| status.parked == sequences;
     block_on(running.handle.wait_until("mailer", LONG, is_so)).unwrap();
 }
 
@@ -143,7 +144,7 @@ fn a_retry_that_fails_leaves_the_event_and_those_behind_it_parked() {
     let (running, _) = parked(&store, &refusing);
     refusing.refuse(2);
     block_on(running.handle.retry("mailer", "a")).unwrap();
-    let handled = |status: &midgard::Status| status.handled == 4;
+    let handled = |status: &midgard::consumer::Status| status.handled == 4;
     block_on(running.handle.wait_until("mailer", LONG, handled)).unwrap();
     let only_the_second = || letters(&running.handle, "mailer") == [(4, "a".to_owned(), 1)];
     while !only_the_second() {
@@ -266,7 +267,8 @@ fn parked_events_are_upcast_when_they_are_retried() {
 
 #[test]
 fn a_parked_event_that_was_removed_from_the_log_is_no_longer_waited_for() {
-    use midgard::{ExpectedVersion, Store, StreamName, Version};
+    use midgard::store::ExpectedVersion;
+    use midgard::{Store, StreamName, Version};
     let (store, refusing) = (MemoryStore::new(), Refusing::new(1));
     let (running, _) = parked(&store, &refusing);
     let a = StreamName::new("a").unwrap();
@@ -294,7 +296,7 @@ fn workers_do_what_is_asked_about_the_sequences_that_are_theirs() {
     };
     let workers = [worker(), worker()];
     for worker in &workers {
-        let shared = |status: &midgard::Status| status.partitions == 2;
+        let shared = |status: &midgard::consumer::Status| status.partitions == 2;
         block_on(worker.handle.wait_until("mailer", LONG, shared)).unwrap();
     }
     let mut last = Position::ZERO;
@@ -359,7 +361,8 @@ fn dead_letters_come_in_pages_and_are_retried_by_what_they_failed_for() {
 
     least.store(0, Ordering::SeqCst);
     // Of the numbers 1000 to 1199.
-    let wanted = |letter: &midgard::DeadLetter| letter.error.len() == "no 1000 today".len();
+    let wanted =
+        |letter: &midgard::consumer::DeadLetter| letter.error.len() == "no 1000 today".len();
     assert_eq!(block_on(handle.retry_all("mailer", wanted)).unwrap(), 200);
     until_parked(&running, 1000);
     let retried = block_on(handle.retry_all("mailer", |_| true)).unwrap();

@@ -1,10 +1,10 @@
 //! What is done after commits: each by itself, whatever becomes of the others.
 
 use super::kit::{Counted, Seen, at_once, count};
-use midgard::view::Views;
+use midgard::Views;
+use midgard::consumer::{ConsumerOptions, Status};
 use midgard::{
-    ConsumerOptions, Context, HandlerError, MemoryStore, Midgard, Position, Project, Projection,
-    Status, block_on,
+    Context, HandlerError, MemoryStore, Midgard, Position, Project, Projection, block_on,
 };
 use std::future::pending;
 use std::time::Duration;

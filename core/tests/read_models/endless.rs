@@ -1,10 +1,11 @@
 //! Handlers and effects that never end: the status says at what they are, and limits end them.
 
 use super::kit::{Counted, LONG, Seen, at_once, count, start};
-use midgard::view::Views;
+use midgard::Views;
+use midgard::consumer::{ConsumerOptions, ConsumerState, HandlingStage, RunError, Status};
 use midgard::{
-    ConsumerOptions, ConsumerState, Context, Delivery, HandlerError, HandlingStage, MemoryStore,
-    Midgard, Position, Project, Projection, RunError, Status, Subscription, Timestamp, block_on,
+    Context, Delivery, HandlerError, MemoryStore, Midgard, Position, Project, Projection,
+    Subscription, Timestamp, block_on,
 };
 use std::future::pending;
 use std::sync::mpsc;

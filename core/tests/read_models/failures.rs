@@ -3,11 +3,10 @@
 use super::kit::{
     Balances, Counted, Seen, accounts, ann_and_bob, at_once, balances, count, pay, quick, start,
 };
-use midgard::view::Views;
-use midgard::{
-    ConsumerKind, ConsumerOptions, ConsumerState, Delivery, FailurePolicy, MemoryStore, Midgard,
-    NewEvent, Position, RunError, Subscription, block_on,
-};
+use midgard::Views;
+use midgard::consumer::{ConsumerKind, ConsumerOptions, ConsumerState, FailurePolicy, RunError};
+use midgard::event::NewEvent;
+use midgard::{Delivery, MemoryStore, Midgard, Position, Subscription, block_on};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -78,7 +77,7 @@ fn one_that_has_failed_can_be_started_again_while_others_go_on() {
     );
     broken.store(0, Ordering::SeqCst);
     running.handle.restart("broken").unwrap();
-    let handled = |status: &midgard::Status| status.position >= last;
+    let handled = |status: &midgard::consumer::Status| status.position >= last;
     block_on(
         running
             .handle

@@ -1,9 +1,10 @@
 //! Events that reach several rows.
 
 use super::kit::append_event;
+use midgard::consumer::ConsumerOptions;
+use midgard::view::Select;
 use midgard::{
-    ConsumerOptions, Context, Event, HandlerError, MemoryStore, Midgard, Project, Projection,
-    Select, View, Views, block_on,
+    Context, Event, HandlerError, MemoryStore, Midgard, Project, Projection, View, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -190,7 +191,7 @@ fn an_event_that_fails_at_one_of_its_rows_reaches_none() {
     stocked(&store, "a", "tea", 10);
     sold(&store, "a", &[("tea", 1), ("rice", 13)]);
     sold(&store, "a", &[("tea", 2)]);
-    let skipping = midgard::FailurePolicy::retry(0).then_skip();
+    let skipping = midgard::consumer::FailurePolicy::retry(0).then_skip();
     project(&store, &views, ConsumerOptions::new().on_failure(skipping));
     assert_eq!(stocks(&views), [row("a", "tea", 8, 2)]);
 }

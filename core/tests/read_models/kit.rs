@@ -1,11 +1,16 @@
 //! What the tests share: events, a view, a projection, and a few words.
 
-use midgard::projection::{Keeps, ProjectError, Projects};
-use midgard::view::{Select, ViewDefinition, Views};
+use midgard::Views;
+use midgard::consumer::{FailurePolicy, RunError};
+use midgard::event::{EventDescriptor, NewEvent, RecordedEventRef};
+use midgard::projection::ProjectError;
+use midgard::projection::ViewDefinition;
+use midgard::projection::{Keeps, Projects};
+use midgard::store::{Append, ExpectedVersion};
+use midgard::view::Select;
 use midgard::{
-    Append, Context, Delivery, Event, EventDescriptor, ExpectedVersion, FailurePolicy,
-    HandlerError, MemoryStore, Midgard, MidgardHandle, NewEvent, Position, Project, Projection,
-    RecordedEventRef, RunError, Store, StreamName, View, block_on,
+    Context, Delivery, Event, HandlerError, MemoryStore, Midgard, MidgardHandle, Position, Project,
+    Projection, Store, StreamName, View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};

@@ -1,8 +1,10 @@
 //! Projections that are folded on demand.
 
 use super::kit::{Balance, Balances, accounts, ann_and_bob, balances, count, pay};
-use midgard::view::{Select, Views};
-use midgard::{Live, LiveError, MemoryStore, Midgard, Position, StreamName, block_on};
+use midgard::Views;
+use midgard::view::Select;
+use midgard::view::{Live, LiveError};
+use midgard::{MemoryStore, Midgard, Position, StreamName, block_on};
 
 fn folded(live: &Live<Balances<1>, MemoryStore>) -> Vec<(String, u64)> {
     let views = block_on(live.views()).unwrap();

@@ -5,11 +5,15 @@ use super::kit::{
     Balance, LONG, Paid, accounts, ann_and_bob, at_once, balances, pay, quick, start,
 };
 use futures_util::lock::{Mutex, OwnedMutexGuard};
+use midgard::Views;
+use midgard::consumer::ConsumerOptions;
+use midgard::notes::NoteStore;
 use midgard::projection::Generation;
-use midgard::view::{ViewDefinition, ViewError, ViewTransaction, Views};
+use midgard::projection::ViewDefinition;
+use midgard::projection::ViewStore;
+use midgard::view::{ViewError, ViewTransaction};
 use midgard::{
-    ConsumerOptions, Context, HandlerError, MemoryStore, Midgard, Position, Project, Projection,
-    ViewStore, block_on,
+    Context, HandlerError, MemoryStore, Midgard, Position, Project, Projection, block_on,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,19 +46,19 @@ impl Locking {
     }
 }
 
-impl ViewStore for Locking {
+impl NoteStore for Locking {
     type Transaction = Locked;
     type Error = ViewError;
 
-    async fn begin(&self, generation: &Generation) -> Result<Locked, ViewError> {
+    async fn begin(&self) -> Result<Locked, ViewError> {
         Ok(Locked {
             _lock: self.lock.clone().lock_owned().await,
-            transaction: self.views.begin(generation).await?,
+            transaction: self.views.begin().await?,
         })
     }
 
     async fn get(&self, locked: &mut Locked, key: &str) -> Result<Option<String>, ViewError> {
-        ViewStore::get(&self.views, &mut locked.transaction, key).await
+        NoteStore::get(&self.views, &mut locked.transaction, key).await
     }
 
     async fn put(
@@ -81,6 +85,15 @@ impl ViewStore for Locking {
             return Err(ViewError::Changed { note });
         }
         self.views.commit(locked.transaction).await
+    }
+}
+
+impl ViewStore for Locking {
+    async fn begin_generation(&self, generation: &Generation) -> Result<Locked, ViewError> {
+        Ok(Locked {
+            _lock: self.lock.clone().lock_owned().await,
+            transaction: self.views.begin_generation(generation).await?,
+        })
     }
 
     async fn prepare(&self, locked: &mut Locked, generation: &Generation) -> Result<(), ViewError> {
@@ -188,7 +201,7 @@ fn failed_events_are_retried_parked_and_retried_again() {
     assert_eq!(letters.len(), 2);
     projection.refusals.store(0, Ordering::SeqCst);
     block_on(running.handle.retry("balances", "account-ann")).unwrap();
-    let none_parked = |status: &midgard::Status| status.parked == 0;
+    let none_parked = |status: &midgard::consumer::Status| status.parked == 0;
     block_on(running.handle.wait_until("balances", LONG, none_parked)).unwrap();
     running.stop().unwrap();
     assert_eq!(balances(&locking.views), ann_and_bob(20, 8));
@@ -204,7 +217,7 @@ fn views_are_rebuilt_beside_those_that_readers_see() {
     running.wait("balances", Position(5));
     assert_eq!(projection.generations.load(Ordering::SeqCst), 1);
     block_on(running.handle.rebuild("balances")).unwrap();
-    let is_rebuilt = |status: &midgard::Status| {
+    let is_rebuilt = |status: &midgard::consumer::Status| {
         projection.generations.load(Ordering::SeqCst) == 2 && status.rebuild.is_none()
     };
     block_on(running.handle.wait_until("balances", LONG, is_rebuilt)).unwrap();

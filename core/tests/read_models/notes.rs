@@ -1,11 +1,11 @@
 //! What consumers write down, word by word: it must stay readable, so that whatever changes here is a new format.
 
 use super::kit::{Balances, Counted, Paid, Seen, accounts, at_once, count};
+use midgard::Views;
+use midgard::consumer::ConsumerOptions;
+use midgard::event::Registry;
 use midgard::store::ReadEntries;
-use midgard::view::Views;
-use midgard::{
-    ConsumerOptions, MemoryStore, Midgard, Registry, Store as _, Subscription, block_on,
-};
+use midgard::{MemoryStore, Midgard, Store as _, Subscription, block_on};
 use std::ops::ControlFlow;
 
 /// All notes whose keys begin with a prefix, without it. Times are written as `TIME`, and ids of events as `ID`.

@@ -1,11 +1,10 @@
 //! Views in a store of their own, beside a log that is no longer the one that they were made of.
 
 use super::kit::{Balances, Counted, LONG, Seen, accounts, balances, count, pay, start};
+use midgard::Views;
+use midgard::consumer::{ConsumerState, Status};
 use midgard::store::{EntryWrite, ReadEntries};
-use midgard::view::Views;
-use midgard::{
-    ConsumerState, MemoryStore, Midgard, Position, Status, Store, Subscription, block_on,
-};
+use midgard::{MemoryStore, Midgard, Position, Store, Subscription, block_on};
 use std::ops::ControlFlow;
 
 fn project(log: &MemoryStore, views: &Views) -> Midgard<MemoryStore> {
@@ -98,7 +97,7 @@ fn a_checkpoint_whose_event_was_removed_since_holds_nothing_up() {
     };
     block_on(midgard().catch_up()).unwrap();
     let stream = midgard::StreamName::new("kept").unwrap();
-    block_on(store.tombstone(&stream, midgard::ExpectedVersion::Any)).unwrap();
+    block_on(store.tombstone(&stream, midgard::store::ExpectedVersion::Any)).unwrap();
     count(&store, "told", [4]);
     block_on(midgard().catch_up()).unwrap();
     assert_eq!(seen.all(), [1, 2, 3, 4]);

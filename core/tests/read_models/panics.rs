@@ -1,10 +1,8 @@
 //! Panics of what users write beside handlers: each is a failure that the policy of the event decides about.
 
 use super::kit::{Counted, Seen, at_once, count};
-use midgard::{
-    ConsumerKind, ConsumerState, FailurePolicy, MemoryStore, Midgard, Position, RunError, Status,
-    Subscription, block_on,
-};
+use midgard::consumer::{ConsumerKind, ConsumerState, FailurePolicy, RunError, Status};
+use midgard::{MemoryStore, Midgard, Position, Subscription, block_on};
 use std::borrow::Cow;
 use std::fmt;
 

@@ -4,10 +4,8 @@ use super::kit::{Counted, LONG, Running, Seen, count, start};
 use event_listener::Event as Notify;
 use futures_timer::Delay;
 use futures_util::future::{AbortHandle, abortable};
-use midgard::{
-    ConsumerState, FailurePolicy, MemoryStore, Midgard, MidgardHandle, RunError, Status,
-    Subscription, block_on,
-};
+use midgard::consumer::{ConsumerState, FailurePolicy, RunError, Status};
+use midgard::{MemoryStore, Midgard, MidgardHandle, Subscription, block_on};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::ready;

@@ -3,8 +3,9 @@
 use super::kit::{
     Balance, Balances, accounts, ann_and_bob, append_event, at_once, balances, pay, quick, start,
 };
-use midgard::view::Views;
-use midgard::{ConsumerOptions, MemoryStore, Midgard, RunError, block_on};
+use midgard::Views;
+use midgard::consumer::{ConsumerOptions, RunError};
+use midgard::{MemoryStore, Midgard, block_on};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -161,7 +162,7 @@ fn readers_see_whole_transactions() {
             // Both in one append, and so in one batch of the projection.
             let paid = |account: &str| {
                 let account = account.to_owned();
-                midgard::NewEvent::encode(&super::kit::Paid { account, cents: 1 }).unwrap()
+                midgard::event::NewEvent::encode(&super::kit::Paid { account, cents: 1 }).unwrap()
             };
             last = Some(super::kit::append_all(
                 &store,

@@ -4,11 +4,12 @@ use super::kit::{
     Balance, Balances, LONG, Paid, Running, accounts, ann_and_bob, at_once, balances, pay, quick,
     start,
 };
-use midgard::view::Views;
+use midgard::Views;
+use midgard::consumer::{ConsumerOptions, ConsumerState, HandleError, RunError};
+use midgard::store::ExpectedVersion;
 use midgard::{
-    ConsumerOptions, ConsumerState, Context, ExpectedVersion, HandleError, HandlerError,
-    MemoryStore, Midgard, Position, Project, Projection, RunError, Store, StreamName, Subscription,
-    View, block_on,
+    Context, HandlerError, MemoryStore, Midgard, Position, Project, Projection, Store, StreamName,
+    Subscription, View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::ready;
@@ -204,8 +205,9 @@ fn readers_see_current_views_all_the_time_while_they_are_rebuilt_and_events_come
     for _ in 0..10 {
         let before = projection.replays();
         block_on(running.handle.rebuild("balances")).unwrap();
-        let is_done =
-            |status: &midgard::Status| projection.replays() > before && status.rebuild.is_none();
+        let is_done = |status: &midgard::consumer::Status| {
+            projection.replays() > before && status.rebuild.is_none()
+        };
         block_on(running.handle.wait_until("balances", LONG, is_done)).unwrap();
     }
     drop(go);
@@ -231,7 +233,7 @@ fn a_rebuild_says_how_far_it_is() {
     let handle = running.handle.clone();
     let (noted, progress) = mpsc::channel();
     block_on(handle.rebuild("balances")).unwrap();
-    let is_half_way = |status: &midgard::Status| {
+    let is_half_way = |status: &midgard::consumer::Status| {
         let Some(rebuild) = status.rebuild else {
             return false;
         };
@@ -241,7 +243,7 @@ fn a_rebuild_says_how_far_it_is() {
         rebuild.position > Position::ZERO
     };
     block_on(handle.wait_until("balances", LONG, is_half_way)).unwrap();
-    let is_done = |status: &midgard::Status| status.rebuild.is_none();
+    let is_done = |status: &midgard::consumer::Status| status.rebuild.is_none();
     block_on(handle.wait_until("balances", LONG, is_done)).unwrap();
     assert!(progress.try_iter().all(|position| position <= last));
     running.stop().unwrap();
@@ -260,7 +262,7 @@ fn a_rebuild_that_fails_is_given_up_and_readers_keep_what_they_have() {
     // Once in a batch with others, once alone.
     projection.refusals.store(2, Ordering::SeqCst);
     block_on(running.handle.rebuild("balances")).unwrap();
-    let is_given_up = |status: &midgard::Status| {
+    let is_given_up = |status: &midgard::consumer::Status| {
         let error = status.last_error.as_ref();
         error.is_some_and(|error| error.message.starts_with("the rebuild was given up: 13 "))
     };
@@ -271,7 +273,7 @@ fn a_rebuild_that_fails_is_given_up_and_readers_keep_what_they_have() {
     // It can be asked for again.
     let before = projection.replays();
     block_on(running.handle.rebuild("balances")).unwrap();
-    let is_done = |_: &midgard::Status| projection.replays() >= before + 6;
+    let is_done = |_: &midgard::consumer::Status| projection.replays() >= before + 6;
     block_on(running.handle.wait_until("balances", LONG, is_done)).unwrap();
     running.drain().unwrap();
     assert_eq!(balances(&views), ann_and_bob(20, 9));
@@ -291,7 +293,7 @@ fn a_program_of_the_old_version_goes_on_until_readers_have_switched() {
     let new = start(Midgard::new(store.clone()).project(Balances::<2>::default(), views.clone()));
     let last = pay(&store, "bob", 1);
     new.wait("balances", last);
-    let has_failed = |status: &midgard::Status| status.state == ConsumerState::Failed;
+    let has_failed = |status: &midgard::consumer::Status| status.state == ConsumerState::Failed;
     block_on(old.handle.wait_until("balances", LONG, has_failed)).unwrap();
     let error = old.stop().unwrap_err().to_string();
     assert!(error.contains("run the newer release"), "{error}");
@@ -310,16 +312,17 @@ fn the_old_views_are_kept_up_to_date_while_another_program_builds_those_of_a_new
     old.wait("balances", last);
     let slow = Balances::<2>::slow(Duration::from_millis(5));
     let new = start(Midgard::new(store.clone()).project(slow, views.clone()));
-    let is_building = |status: &midgard::Status| status.state == ConsumerState::Rebuilding;
+    let is_building =
+        |status: &midgard::consumer::Status| status.state == ConsumerState::Rebuilding;
     block_on(new.handle.wait_until("balances", LONG, is_building)).unwrap();
     let last = pay(&store, "bob", 7);
     old.wait("balances", last);
     assert_eq!(balances(&views), ann_and_bob(200, 7));
     assert!(is_building(&new.handle.status()[0]));
-    let is_live = |status: &midgard::Status| status.state == ConsumerState::Live;
+    let is_live = |status: &midgard::consumer::Status| status.state == ConsumerState::Live;
     block_on(new.handle.wait_until("balances", LONG, is_live)).unwrap();
     assert_eq!(balances(&views), ann_and_bob(400, 14));
-    let has_failed = |status: &midgard::Status| status.state == ConsumerState::Failed;
+    let has_failed = |status: &midgard::consumer::Status| status.state == ConsumerState::Failed;
     block_on(old.handle.wait_until("balances", LONG, has_failed)).unwrap();
     old.stop().unwrap_err();
     new.stop().unwrap();
@@ -358,13 +361,13 @@ fn a_new_version_of_another_program_is_switched_to_while_events_come_all_the_tim
         }
     });
     let new = start(Midgard::new(store).project(Balances::<2>::default(), views.clone()));
-    let is_live = |status: &midgard::Status| status.state == ConsumerState::Live;
+    let is_live = |status: &midgard::consumer::Status| status.state == ConsumerState::Live;
     block_on(new.handle.wait_until("balances", LONG, is_live)).unwrap();
     drop(go);
     let last = writer.join().unwrap();
     new.wait("balances", last);
     assert_eq!(balances(&views), [("ann".to_owned(), 2 * last.get())]);
-    let has_failed = |status: &midgard::Status| status.state == ConsumerState::Failed;
+    let has_failed = |status: &midgard::consumer::Status| status.state == ConsumerState::Failed;
     block_on(old.handle.wait_until("balances", LONG, has_failed)).unwrap();
     old.stop().unwrap_err();
     new.stop().unwrap();

@@ -1,9 +1,11 @@
 //! Rows that cannot be committed: the event at fault is found, whatever else is in its transaction.
 
 use super::kit::{append_event, start};
+use midgard::consumer::{ConsumerOptions, DeadLetter, FailurePolicy};
+use midgard::view::Select;
 use midgard::{
-    ConsumerOptions, Context, DeadLetter, Event, FailurePolicy, HandlerError, MemoryStore, Midgard,
-    Position, Project, Projection, Select, View, Views, block_on,
+    Context, Event, HandlerError, MemoryStore, Midgard, Position, Project, Projection, View, Views,
+    block_on,
 };
 use serde::{Deserialize, Serialize};
 

@@ -2,10 +2,11 @@
 
 use super::kit::{append_event, at_once, start};
 use super::releases::{Text, Told, has_reached, options, stands_by, wait_until};
-use midgard::view::Views;
+use midgard::Views;
+use midgard::consumer::{ConsumerOptions, FailurePolicy};
 use midgard::{
-    ConsumerOptions, Context, Event, EventSet, FailurePolicy, HandlerError, MemoryStore, Midgard,
-    Position, Project, Projection, Subscription, View, block_on,
+    Context, Event, EventSet, HandlerError, MemoryStore, Midgard, Position, Project, Projection,
+    Subscription, View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -1,9 +1,10 @@
 //! An old and a new release of a consumer on one store: at once, and one after the other.
 
 use super::kit::{Counted, LONG, Paid, Running, append_all, at_once, count, pay, start};
+use midgard::consumer::{ConsumerOptions, ConsumerState, Status};
+use midgard::event::Registry;
 use midgard::{
-    ConsumerOptions, ConsumerState, Delivery, EventSet, HandlerError, MemoryStore, Midgard,
-    Position, Registry, Status, Subscription, block_on,
+    Delivery, EventSet, HandlerError, MemoryStore, Midgard, Position, Subscription, block_on,
 };
 use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -320,12 +321,12 @@ fn what_an_owner_had_done_when_it_gave_way_is_not_done_again_up_to_what_it_would
     while !has_reached(&new(&store, &told, options()), Position(2)) {
         std::thread::yield_now();
     }
-    let encode = |number| midgard::NewEvent::encode(&Counted { number }).unwrap();
+    let encode = |number| midgard::event::NewEvent::encode(&Counted { number }).unwrap();
     let paid = Paid {
         account: "ann".to_owned(),
         cents: 3,
     };
-    let paid = midgard::NewEvent::encode(&paid).unwrap();
+    let paid = midgard::event::NewEvent::encode(&paid).unwrap();
     let all = [encode(2), paid, encode(4), encode(5), encode(6), encode(7)];
     append_all(&store, "told", all);
     while entered.load(Ordering::SeqCst) == 0 {

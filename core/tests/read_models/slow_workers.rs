@@ -2,10 +2,8 @@
 
 use super::kit::{Balance, LONG, Paid, balances, pay, start};
 use event_listener::{Event as Notify, EventListener};
-use midgard::{
-    ConsumerOptions, ConsumerState, Context, FailurePolicy, HandlerError, MemoryStore, Midgard,
-    Project, Projection, Views, block_on,
-};
+use midgard::consumer::{ConsumerOptions, ConsumerState, FailurePolicy};
+use midgard::{Context, HandlerError, MemoryStore, Midgard, Project, Projection, Views, block_on};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
@@ -59,7 +57,7 @@ fn a_worker_that_was_too_slow_commits_nothing_after_another_has_taken_over() {
     assert_eq!(balances(&views), [("ann".to_owned(), 2)]);
 
     drop(gate);
-    let stands_by = |status: &midgard::Status| status.state == ConsumerState::Standby;
+    let stands_by = |status: &midgard::consumer::Status| status.state == ConsumerState::Standby;
     block_on(slow.handle.wait_until("balances", LONG, stands_by)).unwrap();
     assert_eq!(balances(&views), [("ann".to_owned(), 2)]);
     let last = pay(&store, "ann", 1);
@@ -125,7 +123,7 @@ fn a_handler_that_waited_until_another_had_taken_over_sees_no_rows_of_it_and_has
     let other = start_with(InHalves::default());
     other.wait("balances", last);
     gate.notify(1);
-    let stands_by = |status: &midgard::Status| status.state == ConsumerState::Standby;
+    let stands_by = |status: &midgard::consumer::Status| status.state == ConsumerState::Standby;
     block_on(slow.handle.wait_until("balances", LONG, stands_by)).unwrap();
     let status = slow.handle.status_of("balances").unwrap();
     assert_eq!(status.last_error, None);

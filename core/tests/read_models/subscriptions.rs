@@ -2,10 +2,12 @@
 
 use super::kit::{Counted, Ignored, Seen, append_all, append_event, count, start};
 use futures_util::FutureExt as _;
+use midgard::consumer::{ConsumerState, RunError, StartFrom};
+use midgard::event::{NewEvent, Registry};
+use midgard::store::{Query, QueryItem, ReadLog};
 use midgard::{
-    Aggregate, Apply, ConsumerState, Delivery, Event, EventSet, HandlerError, MemoryStore,
-    Metadata, Midgard, NewEvent, Position, Query, QueryItem, ReadLog, Registry, RunError,
-    StartFrom, Store, Subscription, Timestamp, block_on,
+    Aggregate, Apply, Delivery, Event, EventSet, HandlerError, MemoryStore, Metadata, Midgard,
+    Position, Store, Subscription, Timestamp, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::ready;
@@ -338,7 +340,7 @@ fn a_handler_that_waits_holds_back_what_is_read() {
             "one after the other"
         );
         go.send(()).unwrap();
-        let handled = |status: &midgard::Status| status.position.get() > number;
+        let handled = |status: &midgard::consumer::Status| status.position.get() > number;
         block_on(running.handle.wait_until("slow", super::kit::LONG, handled)).unwrap();
     }
     running.stop().unwrap();

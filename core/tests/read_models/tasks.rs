@@ -1,10 +1,8 @@
 //! Consumers as tasks of their own: one that blocks its thread delays no other.
 
 use super::kit::{Counted, LONG, Seen, count, start};
-use midgard::{
-    ConsumerState, Delivery, HandlerError, MemoryStore, Midgard, Position, RunError, Subscription,
-    block_on,
-};
+use midgard::consumer::{ConsumerState, RunError};
+use midgard::{Delivery, HandlerError, MemoryStore, Midgard, Position, Subscription, block_on};
 use std::future::{Ready, ready};
 use std::sync::{Mutex, mpsc};
 use std::thread;

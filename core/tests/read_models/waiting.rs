@@ -1,11 +1,9 @@
 //! Reading one's own writes, and how consumers are doing.
 
 use super::kit::{Balances, LONG, Seen, accounts, ann_and_bob, balances, count, pay, start};
-use midgard::view::Views;
-use midgard::{
-    ConsumerKind, ConsumerState, HandleError, MemoryStore, Midgard, Position, Status, Subscription,
-    block_on,
-};
+use midgard::Views;
+use midgard::consumer::{ConsumerKind, ConsumerState, HandleError, Status};
+use midgard::{MemoryStore, Midgard, Position, Subscription, block_on};
 use std::time::Duration;
 
 #[test]

@@ -2,10 +2,9 @@
 
 use crate::kit::{event, loaded, stored};
 use crate::values::{Kept, Untagged};
-use midgard::{
-    Aggregate, Append, Apply, Event, ExpectedVersion, MemoryStore, NewEvent, Repository, Store,
-    StreamName, block_on,
-};
+use midgard::{Aggregate, Apply, Event, MemoryStore, Repository, Store, StreamName, block_on};
+use midgard::store::{Append, ExpectedVersion};
+use midgard::event::NewEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 use std::collections::BTreeMap;

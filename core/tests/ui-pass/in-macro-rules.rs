@@ -1,11 +1,9 @@
 //! Types, paths and names that come out of `macro_rules!`, in their invisible groups.
 #![deny(warnings)]
 
-use midgard::{
-    Aggregate, Apply, Context, Event, Expire, Handle, HandlerError, Inbox, MessageContext, ProcessManager,
-    Project, Projection, React, Reactions, RecordedEventRef, RemoteCommand, Resolve, Select, Subscribe,
-    View, ViewKey,
-};
+use midgard::{Aggregate, Apply, Context, Event, Expire, Handle, HandlerError, Inbox, MessageContext, ProcessManager, Project, Projection, React, Reactions, RemoteCommand, Resolve, Subscribe, View, ViewKey};
+use midgard::event::RecordedEventRef;
+use midgard::view::Select;
 use serde::{Deserialize, Serialize};
 
 macro_rules! aggregate {

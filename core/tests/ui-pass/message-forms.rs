@@ -1,10 +1,9 @@
 //! What may be left out, and the types that the derives of messages take.
 #![deny(warnings, missing_docs, unreachable_pub)]
 
-use midgard::{
-    Done, Event, Handle, HandlerError, Inbox, MessageContext, ProcessManager, Publish, React, Reactions,
-    RecordedEventRef, RemoteCommand, Subscribe,
-};
+use midgard::{Done, Event, Handle, HandlerError, Inbox, MessageContext, ProcessManager, React, Reactions, RemoteCommand, Subscribe};
+use midgard::outbox::Publish;
+use midgard::event::RecordedEventRef;
 
 mod orders {
     //! Events and commands of another module, some of them private.

@@ -1,11 +1,9 @@
 //! Raw identifiers, wherever an attribute or a derived type may have one.
 #![allow(non_camel_case_types)]
 
-use midgard::{
-    Aggregate, Apply, Context, Done, Event, EventSet, Expire, Handle, HandlerError, Inbox,
-    MessageContext, ProcessManager, Project, Projection, Publish, React, Reactions, RecordedEventRef,
-    RemoteCommand, Resolve, Subscribe, View, ViewKey,
-};
+use midgard::{Aggregate, Apply, Context, Done, Event, EventSet, Expire, Handle, HandlerError, Inbox, MessageContext, ProcessManager, Project, Projection, React, Reactions, RemoteCommand, Resolve, Subscribe, View, ViewKey};
+use midgard::outbox::Publish;
+use midgard::event::RecordedEventRef;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

@@ -49,9 +49,8 @@ mod users {
 
     mod private {
         use super::event::Created;
-        use midgard::{
-            Aggregate, Apply, Context, HandlerError, Project, Projection, Select, View, ViewKey,
-        };
+        use midgard::{Aggregate, Apply, Context, HandlerError, Project, Projection, View, ViewKey};
+        use midgard::view::Select;
         use serde::{Deserialize, Serialize};
 
         #[derive(Serialize, Deserialize, ViewKey)]

@@ -1,5 +1,6 @@
-use midgard::bus::InProcessBus;
-use midgard::{MemoryStore, Midgard, RecordedEvent, Views, bus::Message};
+use midgard::bus::{InProcessBus, Message};
+use midgard::event::RecordedEvent;
+use midgard::{MemoryStore, Midgard, Views};
 
 fn main() {
     let store = MemoryStore::new();

@@ -1,4 +1,5 @@
-use midgard::{Event, ProcessManager, React, Reactions, RecordedEventRef};
+use midgard::{Event, ProcessManager, React, Reactions};
+use midgard::event::RecordedEventRef;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

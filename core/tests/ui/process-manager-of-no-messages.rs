@@ -1,4 +1,5 @@
-use midgard::{Done, Event, Expire, ProcessManager, React, Reactions, RecordedEventRef, Resolve};
+use midgard::{Done, Event, Expire, ProcessManager, React, Reactions, Resolve};
+use midgard::event::RecordedEventRef;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

@@ -1,8 +1,7 @@
 // One error for each mistake, and none where they are listed or sent.
 
-use midgard::{
-    Done, Event, Expire, ProcessManager, React, Reactions, RecordedEventRef, RemoteCommand, Resolve,
-};
+use midgard::{Done, Event, Expire, ProcessManager, React, Reactions, RemoteCommand, Resolve};
+use midgard::event::RecordedEventRef;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

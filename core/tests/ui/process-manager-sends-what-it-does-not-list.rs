@@ -1,4 +1,5 @@
-use midgard::{Event, ProcessManager, React, Reactions, RecordedEventRef, RemoteCommand};
+use midgard::{Event, ProcessManager, React, Reactions, RemoteCommand};
+use midgard::event::RecordedEventRef;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

@@ -1,6 +1,5 @@
-use midgard::{
-    Done, Event, Expire, ProcessManager, React, Reactions, RecordedEventRef, RemoteCommand, Resolve,
-};
+use midgard::{Done, Event, Expire, ProcessManager, React, Reactions, RemoteCommand, Resolve};
+use midgard::event::RecordedEventRef;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

@@ -1,6 +1,5 @@
-use midgard::{
-    Done, Event, ProcessManager, React, Reactions, RecordedEventRef, RemoteCommand, Resolve,
-};
+use midgard::{Done, Event, ProcessManager, React, Reactions, RemoteCommand, Resolve};
+use midgard::event::RecordedEventRef;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

@@ -1,4 +1,5 @@
-use midgard::{Event, Publish};
+use midgard::Event;
+use midgard::outbox::Publish;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

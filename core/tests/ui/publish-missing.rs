@@ -1,6 +1,7 @@
 // Where an event is to leave the service that is not marked.
 
-use midgard::{Event, Publish};
+use midgard::Event;
+use midgard::outbox::Publish;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

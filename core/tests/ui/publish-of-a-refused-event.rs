@@ -1,6 +1,7 @@
 // One error for each, and none where they are published.
 
-use midgard::{Event, Publish};
+use midgard::Event;
+use midgard::outbox::Publish;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

@@ -1,6 +1,5 @@
-use midgard::{
-    Done, Event, Handle, HandlerError, Inbox, MessageContext, ProcessManager, React, Reactions, RecordedEventRef, RemoteCommand, Resolve,
-};
+use midgard::{Done, Event, Handle, HandlerError, Inbox, MessageContext, ProcessManager, React, Reactions, RemoteCommand, Resolve};
+use midgard::event::RecordedEventRef;
 use serde::{Deserialize, Serialize};
 
 #[derive(RemoteCommand)]

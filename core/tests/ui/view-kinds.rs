@@ -1,4 +1,5 @@
-use midgard::{MemoryStore, Select, View, Views};
+use midgard::{MemoryStore, View, Views};
+use midgard::view::Select;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, View)]

@@ -1,7 +1,7 @@
 //! The contract must catch views that break it: for each, one case that is named must fail.
 
 use super::broken::{Broken, fault};
-use midgard::testing::{Case, view_cases};
+use midgard_contract::{Case, view_cases};
 use std::panic::{self, catch_unwind};
 use std::sync::Once;
 use std::thread;

@@ -1,10 +1,13 @@
 //! Embedded views, broken on purpose, each in one way.
 
 use super::memory::Memory;
-use midgard::ViewStore;
+use midgard::Views;
+use midgard::notes::NoteStore;
 use midgard::projection::Generation;
-use midgard::testing::ViewFixture;
-use midgard::view::{ViewDefinition, ViewError, ViewTransaction, Views};
+use midgard::projection::ViewDefinition;
+use midgard::projection::ViewStore;
+use midgard::view::{ViewError, ViewTransaction};
+use midgard_contract::ViewFixture;
 use std::future::poll_fn;
 use std::sync::Mutex;
 use std::task::Poll;
@@ -89,12 +92,12 @@ impl<const FAULT: u8> ViewFixture for Broken<FAULT> {
 }
 
 async fn begin(views: &Views) -> Result<ViewTransaction, ViewError> {
-    views.begin(&Generation::new("", 0, Vec::new())).await
+    views.begin().await
 }
 
 /// Reads a note, of which nobody takes notice.
 async fn peek(views: &Views, key: &str) -> Result<Option<String>, ViewError> {
-    ViewStore::get(views, &mut begin(views).await?, key).await
+    NoteStore::get(views, &mut begin(views).await?, key).await
 }
 
 async fn write(views: &Views, notes: &[(String, Option<String>)]) -> Result<(), ViewError> {
@@ -145,17 +148,13 @@ impl BrokenViews {
     }
 }
 
-impl ViewStore for BrokenViews {
+impl NoteStore for BrokenViews {
     type Transaction = Transaction;
     type Error = ViewError;
 
-    async fn begin(&self, generation: &Generation) -> Result<Transaction, ViewError> {
-        let mut generation = generation.clone();
-        if self.fault == fault::MIXES_GENERATIONS {
-            generation.number = generation.number.min(1);
-        }
+    async fn begin(&self) -> Result<Transaction, ViewError> {
         Ok(Transaction {
-            inner: self.views.begin(&generation).await?,
+            inner: begin(&self.views).await?,
             notes: Vec::new(),
         })
     }
@@ -191,7 +190,7 @@ impl ViewStore for BrokenViews {
         {
             return Ok(None);
         }
-        ViewStore::get(&self.views, &mut transaction.inner, key).await
+        NoteStore::get(&self.views, &mut transaction.inner, key).await
     }
 
     async fn put(
@@ -214,7 +213,7 @@ impl ViewStore for BrokenViews {
             write(&self.views, &transaction.notes).await?;
         }
         if self.fault == fault::CHECKS_ONLY_WHAT_IT_WRITES {
-            ViewStore::get(&self.views, &mut transaction.inner, key).await?;
+            NoteStore::get(&self.views, &mut transaction.inner, key).await?;
         }
         self.views.put(&mut transaction.inner, key, value).await
     }
@@ -261,6 +260,19 @@ impl ViewStore for BrokenViews {
             }
             _ => self.views.commit(inner).await,
         }
+    }
+}
+
+impl ViewStore for BrokenViews {
+    async fn begin_generation(&self, generation: &Generation) -> Result<Transaction, ViewError> {
+        let mut generation = generation.clone();
+        if self.fault == fault::MIXES_GENERATIONS {
+            generation.number = generation.number.min(1);
+        }
+        Ok(Transaction {
+            inner: self.views.begin_generation(&generation).await?,
+            notes: Vec::new(),
+        })
     }
 
     async fn prepare(

@@ -5,6 +5,6 @@ mod broken;
 mod memory;
 
 use memory::Memory;
-use midgard::testing::view_store_contract;
+use midgard_contract::view_store_contract;
 
 view_store_contract!(Memory);

@@ -1,9 +1,11 @@
 //! Embedded views in a memory store.
 
+use midgard::Views;
 use midgard::projection::Generation;
-use midgard::testing::ViewFixture;
-use midgard::view::{Select, ViewDefinition, ViewError, ViewTransaction, Views};
+use midgard::projection::ViewDefinition;
+use midgard::view::{Select, ViewError, ViewTransaction};
 use midgard::{MemoryStore, View};
+use midgard_contract::ViewFixture;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, View)]

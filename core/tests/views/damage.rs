@@ -5,7 +5,8 @@ use super::kit::{Customer, Random, Status, Tables, customer, with_balance, with_
 use super::many::{MANY, Many};
 use midgard::store::{Direction, EmbeddedStore as _, EntryWrite};
 use midgard::view::KEY_BYTES;
-use midgard::{Cursor, Select, Store as _, View, ViewError, block_on};
+use midgard::view::{Cursor, Select, ViewError};
+use midgard::{Store as _, View, block_on};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};

@@ -1,11 +1,14 @@
 //! What a view is made of, and what becomes of its rows when that changes.
 
 use super::kit::{Customer, Status, Tables};
+use midgard::event::NewEvent;
+use midgard::projection::ViewDefinition;
 use midgard::projection::ViewStore as _;
-use midgard::view::ViewDefinition;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::view::{Select, ViewError};
 use midgard::{
-    Append, Context, Event, ExpectedVersion, HandlerError, MemoryStore, Midgard, NewEvent, Project,
-    Projection, Select, Store, StreamName, View, ViewError, ViewKey, Views, block_on,
+    Context, Event, HandlerError, MemoryStore, Midgard, Project, Projection, Store, StreamName,
+    View, ViewKey, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -329,7 +332,7 @@ fn one_table_has_one_type_and_one_projection() {
     let generation =
         midgard::projection::Generation::new("others", 1, tables.generation.views.clone());
     let taken = block_on(async {
-        let mut transaction = tables.views.begin(&generation).await?;
+        let mut transaction = tables.views.begin_generation(&generation).await?;
         tables.views.prepare(&mut transaction, &generation).await?;
         tables.views.activate(&mut transaction, &generation).await
     });

@@ -1,10 +1,13 @@
 //! What projections have kept: listed, handed over to a new name, removed.
 
 use super::kit::Tables;
+use midgard::event::NewEvent;
 use midgard::store::ReadEntries;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::view::{Select, ViewError};
 use midgard::{
-    Append, Context, Event, ExpectedVersion, HandlerError, MemoryStore, Midgard, NewEvent,
-    Position, Project, Projection, Select, Store, StreamName, View, ViewError, Views, block_on,
+    Context, Event, HandlerError, MemoryStore, Midgard, Position, Project, Projection, Store,
+    StreamName, View, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -61,7 +64,7 @@ fn catch_up<P: Projection<Store = Views>>(
     store: &MemoryStore,
     views: &Views,
     projection: P,
-) -> Result<(), midgard::RunError> {
+) -> Result<(), midgard::consumer::RunError> {
     let midgard = Midgard::new(store.clone());
     block_on(midgard.project(projection, views.clone()).catch_up())
 }

@@ -1,8 +1,11 @@
 //! What the tests share: a view with an index of every kind, and a table to write it to.
 
+use midgard::notes::NoteStore as _;
+use midgard::projection::ViewDefinition;
 use midgard::projection::{Generation, ViewStore as _};
-use midgard::view::{ViewDefinition, ViewTransaction};
-use midgard::{MemoryStore, Select, View, ViewError, ViewKey, Views, block_on};
+use midgard::view::ViewTransaction;
+use midgard::view::{Select, ViewError};
+use midgard::{MemoryStore, View, ViewKey, Views, block_on};
 use serde::{Deserialize, Serialize};
 
 #[derive(
@@ -89,7 +92,7 @@ impl Tables {
     /// Makes the tables of the generation, and lets readers see them.
     pub(crate) fn build(&self) -> Result<(), ViewError> {
         block_on(async {
-            let mut transaction = self.views.begin(&self.generation).await?;
+            let mut transaction = self.views.begin_generation(&self.generation).await?;
             self.views
                 .prepare(&mut transaction, &self.generation)
                 .await?;
@@ -101,7 +104,7 @@ impl Tables {
     }
 
     pub(crate) fn begin(&self) -> ViewTransaction {
-        block_on(self.views.begin(&self.generation)).unwrap()
+        block_on(self.views.begin_generation(&self.generation)).unwrap()
     }
 
     pub(crate) fn commit(&self, transaction: ViewTransaction) -> Result<(), ViewError> {

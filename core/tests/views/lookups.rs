@@ -1,8 +1,9 @@
 //! Which rows a selection finds, and in which order.
 
 use super::kit::{Customer, Status, Tables, customer, with_balance};
+use midgard::View;
+use midgard::view::Select;
 use midgard::view::StartingWith;
-use midgard::{Select, View};
 use serde::{Deserialize, Serialize};
 use std::ops::{Bound, ControlFlow};
 

@@ -1,7 +1,7 @@
 //! Random operations, compared with a map of all rows.
 
 use super::kit::{Customer, Random, Status, Tables};
-use midgard::{Select, ViewError};
+use midgard::view::{Select, ViewError};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 

@@ -1,8 +1,9 @@
 //! Pages of rows, and cursors from one to the next.
 
 use super::kit::{Customer, Random, Tables, customer, with_balance};
+use midgard::View;
 use midgard::view::CursorError;
-use midgard::{Cursor, Page, Select, View, ViewError};
+use midgard::view::{Cursor, Page, Select, ViewError};
 use serde::{Deserialize, Serialize};
 
 /// 20 customers with four balances.

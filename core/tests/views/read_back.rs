@@ -1,9 +1,11 @@
 //! Rows are what the next transaction reads, whichever events are handled in one.
 
 use super::kit::Tables;
+use midgard::notes::NoteStore as _;
 use midgard::projection::ViewStore as _;
+use midgard::view::ViewError;
 use midgard::view::{Select, ViewTransaction};
-use midgard::{View, ViewError, ViewKey, block_on};
+use midgard::{View, ViewKey, block_on};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,8 +1,10 @@
 //! What a transaction sees and changes, and what others see of it.
 
 use super::kit::{Customer, Status, Tables, customer, with_balance, with_email};
-use midgard::view::{ViewDefinition, ViewTransaction};
-use midgard::{Select, View, ViewError};
+use midgard::View;
+use midgard::projection::ViewDefinition;
+use midgard::view::ViewTransaction;
+use midgard::view::{Select, ViewError};
 use serde::{Deserialize, Serialize};
 use std::thread;
 

@@ -2,7 +2,8 @@
 
 use super::kit::{Customer, Tables, customer, with_email};
 use midgard::view::StartingWith;
-use midgard::{Select, View, ViewError, ViewKey};
+use midgard::view::{Select, ViewError};
+use midgard::{View, ViewKey};
 use serde::{Deserialize, Serialize};
 
 fn holder(tables: &Tables, email: &str) -> Option<u64> {
@@ -234,7 +235,7 @@ fn a_value_of_several_fields_of_which_one_is_none_is_no_value() {
     assert_eq!(ids(none()), [3]);
 
     // Rows of releases that took such a value for one are built anew.
-    let form = midgard::view::ViewDefinition::of::<Account>().form;
+    let form = midgard::projection::ViewDefinition::of::<Account>().form;
     assert!(
         form.contains("; unique index without nones email (u8, optional text)"),
         "{form}"

@@ -5,7 +5,9 @@ use crate::shop::Cents;
 use crate::shop::customer::Purchase;
 use crate::shop::report::{Report, Tally};
 use futures_util::TryStreamExt as _;
-use midgard::{DecodeError, Position, Query, ReadLog, RecordedEvent, Store, StoreError};
+use midgard::event::{DecodeError, RecordedEvent};
+use midgard::store::{Query, ReadLog, StoreError};
+use midgard::{Position, Store};
 use std::collections::HashMap;
 use std::fmt;
 

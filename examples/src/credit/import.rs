@@ -5,10 +5,10 @@ use super::orders::{Order, OrderPlaced};
 use crate::shop::customer::{CustomerId, Purchase};
 use crate::shop::listing::Row;
 use futures_util::TryStreamExt as _;
-use midgard::{
-    Append, AppendError, DecodeError, EncodeError, ExpectedVersion, LimitError, NewEvent, Query,
-    ReadLog, Store, StoreError, StreamName,
-};
+use midgard::event::{DecodeError, EncodeError, NewEvent};
+use midgard::limits::LimitError;
+use midgard::store::{Append, AppendError, ExpectedVersion, Query, ReadLog, StoreError};
+use midgard::{Store, StreamName};
 use std::collections::HashMap;
 use std::time::Duration;
 

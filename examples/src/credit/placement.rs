@@ -2,7 +2,8 @@
 
 use super::messages::{CreditReserved, OrderId, ReserveCredit};
 use super::orders::{Decide, Order, OrderPlaced};
-use midgard::{Event, Expire, ProcessManager, React, Reactions, RecordedEventRef, Resolve};
+use midgard::event::RecordedEventRef;
+use midgard::{Event, Expire, ProcessManager, React, Reactions, Resolve};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

@@ -5,7 +5,9 @@ use super::customer::{Customer, CustomerId, Misplaced, PlaceOrder};
 use super::listing::Row;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use midgard::{AppendError, ExecuteError, Loaded, Repository, Store};
+use midgard::repository::{ExecuteError, Loaded};
+use midgard::store::AppendError;
+use midgard::{Repository, Store};
 use std::collections::{HashMap, VecDeque};
 
 /// How many commands are in flight at once: enough for a store to commit many of them together.

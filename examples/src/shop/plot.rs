@@ -2,7 +2,7 @@
 
 use super::views::{Decision, OrdersOfMonth};
 use super::{Cents, Month};
-use midgard::{Select, ViewError, ViewSnapshot};
+use midgard::view::{Select, ViewError, ViewSnapshot};
 use plotters::prelude::*;
 use std::collections::BTreeMap;
 use std::error::Error;

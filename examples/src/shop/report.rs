@@ -3,7 +3,9 @@
 use super::Cents;
 use super::customer::{CustomerEvent, Purchase};
 use futures_util::TryStreamExt;
-use midgard::{DecodeError, Query, ReadLog, Store, StoreError};
+use midgard::Store;
+use midgard::event::DecodeError;
+use midgard::store::{Query, ReadLog, StoreError};
 use std::fmt;
 
 /// How many orders, and what they cost together.

@@ -3,7 +3,7 @@
 use super::customer::CustomerId;
 use super::views::{CustomerTotal, Order, OrdersOfMonth};
 use comfy_table::{Cell, CellAlignment, Table, presets};
-use midgard::{Cursor, Page, Select, ViewError, ViewSnapshot};
+use midgard::view::{Cursor, Page, Select, ViewError, ViewSnapshot};
 use std::fmt::Display;
 
 /// How many orders of each month were approved and rejected, and what they cost.

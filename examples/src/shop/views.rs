@@ -4,7 +4,8 @@ use super::customer::{
     Customer, CustomerEvent, CustomerId, OrderApproved, OrderRejected, Purchase,
 };
 use super::{Cents, Month};
-use midgard::{Context, HandlerError, Project, Projection, Select, View, ViewKey};
+use midgard::view::Select;
+use midgard::{Context, HandlerError, Project, Projection, View, ViewKey};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

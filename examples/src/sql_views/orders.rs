@@ -3,7 +3,7 @@
 use super::store::{SqliteViews, table};
 use crate::shop::Cents;
 use crate::shop::customer::{Customer, CustomerEvent, OrderApproved, OrderRejected, Purchase};
-use midgard::view::ViewDefinition;
+use midgard::projection::ViewDefinition;
 use midgard::{Context, HandlerError, Project, Projection};
 use sqlx::AssertSqlSafe;
 

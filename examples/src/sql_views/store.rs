@@ -1,8 +1,9 @@
 //! Where the views are: a SQLite database.
 
 use super::error::{SqlError, is_busy};
-use midgard::ViewStore;
+use midgard::notes::NoteStore;
 use midgard::projection::Generation;
+use midgard::projection::ViewStore;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Sqlite};
 use std::path::{Path, PathBuf};
@@ -109,11 +110,11 @@ impl SqliteViews {
 
 type Transaction = sqlx::Transaction<'static, Sqlite>;
 
-impl ViewStore for SqliteViews {
+impl NoteStore for SqliteViews {
     type Transaction = Transaction;
     type Error = SqlError;
 
-    async fn begin(&self, _: &Generation) -> Result<Transaction, SqlError> {
+    async fn begin(&self) -> Result<Transaction, SqlError> {
         let begin = async {
             // Takes the lock now: what is read from here on is still so at the commit.
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
@@ -181,13 +182,15 @@ impl ViewStore for SqliteViews {
         let commit = transaction.commit().await;
         commit.map_err(|error| self.error(error))
     }
+}
 
+impl ViewStore for SqliteViews {
     async fn prepare(
         &self,
         transaction: &mut Transaction,
         generation: &Generation,
     ) -> Result<(), SqlError> {
-        for view in &generation.views {
+        for view in generation.views.iter() {
             let table = table(view.name, generation.number);
             let create = format!("CREATE TABLE {table} ({}) STRICT", view.form);
             self.run(transaction, create).await?;
@@ -217,7 +220,7 @@ impl ViewStore for SqliteViews {
             let hide = format!("DROP VIEW IF EXISTS {view}");
             self.run(transaction, hide).await?;
         }
-        for view in &generation.views {
+        for view in generation.views.iter() {
             let (name, table) = (view.name, table(view.name, generation.number));
             let show = format!("CREATE VIEW {name} AS SELECT * FROM {table}");
             self.run(transaction, show).await?;

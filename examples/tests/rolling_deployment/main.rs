@@ -13,9 +13,9 @@ mod releases;
 
 use futures_util::future::{Either, select};
 use midgard::bus::{DynBus, InProcessBus};
-use midgard::{
-    Append, EventSet, ExpectedVersion, MidgardHandle, NewEvent, Store as _, StreamName, block_on,
-};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::{EventSet, MidgardHandle, Store as _, StreamName, block_on};
 use midgard_bus_nats::{NatsBus, NatsOptions};
 use midgard_store_lmdb::LmdbStore;
 use recorded::Recorded;

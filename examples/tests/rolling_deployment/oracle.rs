@@ -2,7 +2,9 @@
 
 use crate::effects::Done;
 use crate::releases::{Paid, Placed, Row, Voided};
-use midgard::{Event, MidgardHandle, ReadLog, Select, Store as _, Views, block_on};
+use midgard::store::ReadLog;
+use midgard::view::Select;
+use midgard::{Event, MidgardHandle, Store as _, Views, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -20,7 +22,7 @@ pub(crate) fn faults(
 ) -> Vec<String> {
     let (mut orders, mut effects) = (Numbers::new(), BTreeMap::<String, Numbers>::new());
     let mut late = BTreeSet::new();
-    let mut each = |event: midgard::RecordedEventRef<'_>| {
+    let mut each = |event: midgard::event::RecordedEventRef<'_>| {
         let of = match event.name {
             Placed::NAME => {
                 let placed: Placed = event.decode().unwrap();

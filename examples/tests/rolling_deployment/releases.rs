@@ -3,11 +3,13 @@
 
 use crate::effects::{Do, Effects};
 use midgard::bus::{Publisher, Subscriber};
+use midgard::consumer::{ConsumerOptions, FailurePolicy};
+use midgard::event::{RecordedEventRef, Registry};
+use midgard::inbox::InboxOptions;
 use midgard::{
-    ConsumerOptions, Context, Delivery, Event, EventSet, FailurePolicy, Handle, HandlerError,
-    Inbox, InboxOptions, MessageContext, Midgard, Outbox, ProcessManager, Processes, Project,
-    Projection, React, Reactions, RecordedEventRef, Registry, RemoteCommand, Resolve, Subscribe,
-    Subscription, View, Views,
+    Context, Delivery, Event, EventSet, Handle, HandlerError, Inbox, MessageContext, Midgard,
+    Outbox, ProcessManager, Processes, Project, Projection, React, Reactions, RemoteCommand,
+    Resolve, Subscribe, Subscription, View, Views,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,8 @@ use super::kit::{
     Balances, Database, accounts, ann_and_bob, at_once, block_on, midgard, options, pay, spawn,
     start,
 };
-use midgard::{ConsumerState, HandleError, MemoryStore, Midgard, Position};
+use midgard::consumer::{ConsumerState, HandleError};
+use midgard::{MemoryStore, Midgard, Position};
 use midgard_examples::sql_views::SqliteViews;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;

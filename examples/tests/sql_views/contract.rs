@@ -2,8 +2,8 @@
 
 use super::kit::{self, Database, LONG};
 use midgard::projection::Generation;
-use midgard::testing::{ViewFixture, view_store_contract};
-use midgard::view::ViewDefinition;
+use midgard::projection::ViewDefinition;
+use midgard_contract::{ViewFixture, view_store_contract};
 use midgard_examples::sql_views::{SqliteViews, table};
 use sqlx::{AssertSqlSafe, Sqlite, Transaction};
 

@@ -1,11 +1,12 @@
 //! What the tests share: an event, a projection of it into tables, and a few words.
 
+use midgard::consumer::{ConsumerOptions, FailurePolicy, RunError};
+use midgard::event::{EventDescriptor, NewEvent, RecordedEventRef};
 use midgard::projection::ProjectError;
-use midgard::view::ViewDefinition;
+use midgard::projection::ViewDefinition;
+use midgard::store::{Append, ExpectedVersion};
 use midgard::{
-    Append, ConsumerOptions, Context, Event, EventDescriptor, ExpectedVersion, FailurePolicy,
-    HandlerError, Midgard, MidgardHandle, NewEvent, Position, Projection, RecordedEventRef,
-    RunError, Store, StreamName,
+    Context, Event, HandlerError, Midgard, MidgardHandle, Position, Projection, Store, StreamName,
 };
 use midgard_examples::sql_views::{SqliteViews, table};
 use serde::{Deserialize, Serialize};
@@ -272,7 +273,7 @@ impl Running {
         block_on(self.handle.wait_for("balances", position, LONG)).unwrap();
     }
 
-    pub(crate) fn wait_until(&self, is_wanted: impl Fn(&midgard::Status) -> bool + Send) {
+    pub(crate) fn wait_until(&self, is_wanted: impl Fn(&midgard::consumer::Status) -> bool + Send) {
         block_on(self.handle.wait_until("balances", LONG, is_wanted)).unwrap();
     }
 

@@ -3,7 +3,8 @@
 use super::kit::{
     Balances, Database, ann_and_bob, at_once, block_on, catch_up, midgard, pay, start,
 };
-use midgard::{ConsumerState, MemoryStore, Position};
+use midgard::consumer::ConsumerState;
+use midgard::{MemoryStore, Position};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -3,7 +3,9 @@
 use super::kit::{
     Balances, Database, LONG, Paid, at_once, block_on, catch_up, midgard, options, pay, say, spawn,
 };
-use midgard::{ConsumerState, Midgard, Position, Query, ReadLog, Store};
+use midgard::consumer::ConsumerState;
+use midgard::store::{Query, ReadLog};
+use midgard::{Midgard, Position, Store};
 use midgard_examples::sql_views::SqliteViews;
 use midgard_store_lmdb::LmdbStore;
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,7 +85,8 @@ fn child_projects_until_killed() {
     let midgard = Midgard::new(store).project_with(projection, views, options(at_once()));
     let handle = midgard.handle();
     let told = spawn(async move {
-        let is_standby = |status: &midgard::Status| status.state == ConsumerState::Standby;
+        let is_standby =
+            |status: &midgard::consumer::Status| status.state == ConsumerState::Standby;
         if handle
             .wait_until("balances", LONG, is_standby)
             .await

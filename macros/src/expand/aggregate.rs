@@ -106,7 +106,7 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
     // Where a part of the list is missing, what is handled is nobody's question.
     let applies = if aggregate.is_whole {
         let types = variants.iter().map(|variant| &variant.ty);
-        listed::listings(ident, &quote!(#krate::Applies), types)
+        listed::listings(ident, &quote!(#krate::aggregate::Applies), types)
     } else {
         applies(aggregate)
     };
@@ -143,7 +143,7 @@ fn applies(aggregate: &Aggregate<'_>) -> TokenStream {
     let Aggregate { input, krate, .. } = aggregate;
     let private = private(krate);
     let header = blanket_header(
-        &quote!(#krate::Applies),
+        &quote!(#krate::aggregate::Applies),
         &quote!(#private::Sized),
         &input.ident,
         &input.generics,

@@ -57,8 +57,8 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
         impl #krate::Event for #ident {
             const NAME: &'static #private::str = #name;
             const VERSION: #private::u32 = #version;
-            const DESCRIPTOR: &'static #krate::EventDescriptor =
-                &#krate::EventDescriptor::new::<Self>(
+            const DESCRIPTOR: &'static #krate::event::EventDescriptor =
+                &#krate::event::EventDescriptor::new::<Self>(
                     #private::concat!(#private::module_path!(), #type_name),
                     #previous,
                 );
@@ -100,10 +100,10 @@ fn fallback(event: &Event<'_>) -> TokenStream {
         Checked::Good(version) => version,
         Checked::Bad => 0,
     };
-    let bound = quote!(#krate::EventPayload);
+    let bound = quote!(#krate::event::EventPayload);
     let generics = &event.input.generics;
     let publish = event.publish.as_ref().map(|_| {
-        let header = header(&quote!(#krate::Publish), &bound, ident, generics);
+        let header = header(&quote!(#krate::outbox::Publish), &bound, ident, generics);
         quote! {
             #[automatically_derived]
             #header {
@@ -123,8 +123,8 @@ fn fallback(event: &Event<'_>) -> TokenStream {
         #header {
             const NAME: &'static #private::str = #name;
             const VERSION: #private::u32 = #version;
-            const DESCRIPTOR: &'static #krate::EventDescriptor =
-                &#krate::EventDescriptor::new::<Self>("", #private::None);
+            const DESCRIPTOR: &'static #krate::event::EventDescriptor =
+                &#krate::event::EventDescriptor::new::<Self>("", #private::None);
 
             fn deserialize_version<'__de, __D>(
                 _: #private::u32,
@@ -148,7 +148,7 @@ fn publish(event: &Event<'_>) -> Option<TokenStream> {
     let key = message_key(key, &private);
     Some(quote! {
         #[automatically_derived]
-        impl #krate::Publish for #ident {
+        impl #krate::outbox::Publish for #ident {
             const HAS_KEY: #private::bool = #has_key;
 
             #key
@@ -168,7 +168,7 @@ fn tags(tags: &[Tag<'_>], krate: &Path) -> Option<TokenStream> {
         quote!(<#ty as #of>::push(&self.#member, #key, __tags);)
     });
     Some(quote! {
-        fn collect_tags(&self, __tags: &mut #krate::Tags) {
+        fn collect_tags(&self, __tags: &mut #krate::event::Tags) {
             #(#pushes)*
         }
     })

@@ -87,9 +87,9 @@ fn fallback(set: &EventSet<'_>) -> TokenStream {
     quote! {
         #[automatically_derived]
         #header {
-            const DESCRIPTORS: &'static [&'static #krate::EventDescriptor] = &[];
+            const DESCRIPTORS: &'static [&'static #krate::event::EventDescriptor] = &[];
 
-            fn descriptor(&self) -> &'static #krate::EventDescriptor {
+            fn descriptor(&self) -> &'static #krate::event::EventDescriptor {
                 #private::refused()
             }
 
@@ -111,7 +111,7 @@ fn fallback(set: &EventSet<'_>) -> TokenStream {
                 #private::refused()
             }
 
-            fn collect_tags(&self, _: &mut #krate::Tags) {}
+            fn collect_tags(&self, _: &mut #krate::event::Tags) {}
 
             fn __fmt(&self, _: &mut #private::Formatter<'_>) -> #private::fmt::Result {
                 #private::refused()
@@ -137,10 +137,10 @@ fn set(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
 
         #[automatically_derived]
         impl #krate::EventSet for #ident {
-            const DESCRIPTORS: &'static [&'static #krate::EventDescriptor] =
+            const DESCRIPTORS: &'static [&'static #krate::event::EventDescriptor] =
                 &#private::concat_descriptors::<__LEN>(&[#(#sets::DESCRIPTORS),*]);
 
-            fn descriptor(&self) -> &'static #krate::EventDescriptor {
+            fn descriptor(&self) -> &'static #krate::event::EventDescriptor {
                 match self {
                     #(#ident::#idents(__event) => #sets::descriptor(__event),)*
                 }
@@ -175,7 +175,7 @@ fn set(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
                 #private::Err(#private::unknown_event::<__D>(__name))
             }
 
-            fn collect_tags(&self, __tags: &mut #krate::Tags) {
+            fn collect_tags(&self, __tags: &mut #krate::event::Tags) {
                 match self {
                     #(#ident::#idents(__event) => #sets::collect_tags(__event, __tags),)*
                 }

@@ -62,7 +62,7 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
         impl #krate::ProcessManager for #ident {
             const NAME: &'static #private::str = #name;
             type Id = #id;
-            const EVENTS: &'static [&'static #krate::EventDescriptor] =
+            const EVENTS: &'static [&'static #krate::event::EventDescriptor] =
                 &#private::concat_descriptors::<__LEN>(&[#(#sets),*]);
             const SENDS: #private::bool = #sends;
 
@@ -71,8 +71,8 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
             }
 
             fn process_of(
-                __recorded: &#krate::RecordedEventRef<'_>,
-            ) -> #private::Result<#private::Option<Self::Id>, #krate::DecodeError> {
+                __recorded: &#krate::event::RecordedEventRef<'_>,
+            ) -> #private::Result<#private::Option<Self::Id>, #krate::event::DecodeError> {
                 #(#processes)*
                 #private::Ok(#private::None)
             }
@@ -81,9 +81,9 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
                 &mut self,
                 __input: &#krate::process::ProcessInput<'_>,
                 __reactions: &mut #krate::Reactions<Self>,
-            ) -> #private::Result<(), #krate::DecodeReason> {
+            ) -> #private::Result<(), #krate::event::DecodeReason> {
                 #reactions
-                #private::Err(#krate::DecodeReason::UnknownEvent)
+                #private::Err(#krate::event::DecodeReason::UnknownEvent)
             }
         }
 
@@ -120,7 +120,7 @@ fn fallback(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenStream {
         #this {
             const NAME: &'static #private::str = #name;
             type Id = #id;
-            const EVENTS: &'static [&'static #krate::EventDescriptor] = &[];
+            const EVENTS: &'static [&'static #krate::event::EventDescriptor] = &[];
             const SENDS: #private::bool = false;
 
             fn initial() -> Self {
@@ -128,8 +128,8 @@ fn fallback(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenStream {
             }
 
             fn process_of(
-                _: &#krate::RecordedEventRef<'_>,
-            ) -> #private::Result<#private::Option<Self::Id>, #krate::DecodeError> {
+                _: &#krate::event::RecordedEventRef<'_>,
+            ) -> #private::Result<#private::Option<Self::Id>, #krate::event::DecodeError> {
                 #private::refused()
             }
 
@@ -137,7 +137,7 @@ fn fallback(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenStream {
                 &mut self,
                 _: &#krate::process::ProcessInput<'_>,
                 _: &mut #krate::Reactions<Self>,
-            ) -> #private::Result<(), #krate::DecodeReason> {
+            ) -> #private::Result<(), #krate::event::DecodeReason> {
                 #private::refused()
             }
         }

@@ -87,17 +87,17 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
         impl #krate::Projection for #ident {
             const NAME: &'static #private::str = #name;
             const VERSION: #private::u32 = #version;
-            const EVENTS: &'static [&'static #krate::EventDescriptor] =
+            const EVENTS: &'static [&'static #krate::event::EventDescriptor] =
                 &#private::concat_descriptors::<__LEN>(&[#(#sets),*]);
             type Store = #store;
 
-            fn views() -> #private::Vec<#krate::view::ViewDefinition> {
+            fn views() -> #private::Vec<#krate::projection::ViewDefinition> {
                 #definitions
             }
 
             async fn project_event(
                 &self,
-                __event: &#krate::RecordedEventRef<'_>,
+                __event: &#krate::event::RecordedEventRef<'_>,
                 __context: &mut #krate::Context<'_, Self>,
             ) -> #private::Result<(), #krate::projection::ProjectError> {
                 #(#handlers)*
@@ -135,16 +135,16 @@ fn fallback(projection: &Projection<'_>) -> TokenStream {
         #this {
             const NAME: &'static #private::str = #name;
             const VERSION: #private::u32 = 1;
-            const EVENTS: &'static [&'static #krate::EventDescriptor] = &[];
+            const EVENTS: &'static [&'static #krate::event::EventDescriptor] = &[];
             type Store = #store;
 
-            fn views() -> #private::Vec<#krate::view::ViewDefinition> {
+            fn views() -> #private::Vec<#krate::projection::ViewDefinition> {
                 #private::refused()
             }
 
             async fn project_event(
                 &self,
-                _: &#krate::RecordedEventRef<'_>,
+                _: &#krate::event::RecordedEventRef<'_>,
                 _: &mut #krate::Context<'_, Self>,
             ) -> #private::Result<(), #krate::projection::ProjectError> {
                 #private::refused()
@@ -191,8 +191,8 @@ fn checks(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
     });
     let tables = listed::names_once(ident, views, ["OneView", "OneTable"], krate);
     quote! {
-        const __HANDLED: &[&[&#krate::EventDescriptor]] = &[#(#handled),*];
-        const __IGNORED: &[&[&#krate::EventDescriptor]] = &[#(#ignored),*];
+        const __HANDLED: &[&[&#krate::event::EventDescriptor]] = &[#(#handled),*];
+        const __IGNORED: &[&[&#krate::event::EventDescriptor]] = &[#(#ignored),*];
         #once
         #(#covered)*
         #tables

@@ -60,7 +60,7 @@ fn impls(command: &RemoteCommand<'_>, name: &str, service: &str, version: u32) -
         quote! {
             fn __read_reply(
                 __reply: &#krate::process::Payload<'_>,
-            ) -> #private::Result<Self::Reply, #krate::DecodeReason> {
+            ) -> #private::Result<Self::Reply, #krate::event::DecodeReason> {
                 if __reply.name == <Self::Reply as #private::OneEvent>::NAME {
                     return __reply.read();
                 }

@@ -238,8 +238,8 @@ fn selections_of(
     };
     let equal = quote! {
         #[doc = #doc]
-        #vis fn #by(value: impl #krate::view::KeyOf<#ty>) -> #krate::Select<Self> {
-            #krate::Select::__equal(#number, value, #encode)
+        #vis fn #by(value: impl #krate::view::KeyOf<#ty>) -> #krate::view::Select<Self> {
+            #krate::view::Select::__equal(#number, value, #encode)
         }
     };
     let ordered = index.ordered.then(|| {
@@ -251,13 +251,13 @@ fn selections_of(
         let doc_order = format!("All rows, in the order of {what}.");
         quote! {
             #[doc = #doc_range]
-            #vis fn #by_range(range: impl #krate::view::RangeOf<#ty>) -> #krate::Select<Self> {
-                #krate::Select::__range(#number, range, #encode)
+            #vis fn #by_range(range: impl #krate::view::RangeOf<#ty>) -> #krate::view::Select<Self> {
+                #krate::view::Select::__range(#number, range, #encode)
             }
 
             #[doc = #doc_order]
-            #vis fn #in_order() -> #krate::Select<Self> {
-                #krate::Select::__in_order(#number)
+            #vis fn #in_order() -> #krate::view::Select<Self> {
+                #krate::view::Select::__in_order(#number)
             }
         }
     });
@@ -275,7 +275,7 @@ fn selections_after_a_mistake(view: &View<'_>, index: &Index<'_>) -> TokenStream
         let name = format_ident!("ordered_by_{name}");
         quote! {
             #[allow(missing_docs)]
-            #vis fn #name() -> #krate::Select<Self> {
+            #vis fn #name() -> #krate::view::Select<Self> {
                 #private::refused()
             }
         }
@@ -283,7 +283,7 @@ fn selections_after_a_mistake(view: &View<'_>, index: &Index<'_>) -> TokenStream
     quote! {
         #(
             #[allow(missing_docs)]
-            #vis fn #names<__T>(_: __T) -> #krate::Select<Self> {
+            #vis fn #names<__T>(_: __T) -> #krate::view::Select<Self> {
                 #private::refused()
             }
         )*

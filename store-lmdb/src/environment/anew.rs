@@ -5,7 +5,7 @@ use super::opening::twice;
 use super::{Environment, Open, first_map_size};
 use crate::gate::{PATIENCE, SHORT};
 use futures_timer::Delay;
-use midgard::{Full, StoreError};
+use midgard::store::{Full, StoreError};
 use std::sync::RwLockWriteGuard;
 use std::time::{Duration, Instant};
 

@@ -22,7 +22,7 @@ use crate::options::{Durability, LmdbOptions};
 use crate::tail::Tail;
 use heed::{RoTxn, WithoutTls};
 use midgard::store::ProcessMark;
-use midgard::{Full, StoreError};
+use midgard::store::{Full, StoreError};
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

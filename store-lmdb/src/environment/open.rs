@@ -7,7 +7,7 @@ use crate::files::{self, Access, Files};
 use crate::length;
 use crate::open_at_once::Counted;
 use heed::{Env, Error, MdbError, RoTxn, RwTxn, WithoutTls};
-use midgard::{Full, StoreError};
+use midgard::store::{Full, StoreError};
 
 /// An open environment and its databases.
 pub(crate) struct Open {

@@ -10,7 +10,7 @@ use crate::meta_pages;
 use crate::open_at_once::Counted;
 use crate::options::{Durability, LmdbOptions};
 use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, Error, MdbError, WithoutTls};
-use midgard::{Full, StoreError};
+use midgard::store::{Full, StoreError};
 use std::path::Path;
 
 /// The smallest map that is tried where the system grants less.

@@ -3,7 +3,8 @@
 use super::{Entry, StreamKey, damaged};
 use crate::checksum;
 use crate::fields::Fields;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 
 /// The most entries of a block. All blocks of a part but the last have so many.
 const ENTRIES: usize = 10;

@@ -5,7 +5,7 @@ use super::manifest::Run;
 use super::{Entry, Index, Manifest, damaged, part_key};
 use crate::error::backend;
 use heed::RoTxn;
-use midgard::StoreError;
+use midgard::store::StoreError;
 
 /// Which part of which run, in the order in which they are checked: runs that others are merged into have higher numbers
 /// than those, so whatever is merged in the meantime is met later.

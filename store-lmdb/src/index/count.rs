@@ -3,7 +3,7 @@
 use super::manifest::Run;
 use super::{Entry, Index, Manifest, StreamKey, part};
 use heed::RoTxn;
-use midgard::StoreError;
+use midgard::store::StoreError;
 
 /// Equal ranges of keys, as many as the largest run has parts: in each there are a few thousand entries.
 #[derive(Debug, Clone, Copy)]

@@ -3,7 +3,8 @@
 use super::{StreamKey, damaged};
 use crate::checksum;
 use crate::fields::Fields;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 
 /// How many runs of one level become one of the next.
 pub(super) const RUNS: usize = 4;

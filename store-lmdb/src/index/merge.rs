@@ -5,7 +5,8 @@ use super::{Entry, Index, block, part, part_key};
 use crate::about::About;
 use crate::error::backend;
 use heed::RwTxn;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 
 /// About how many entries a part has, at most: as many as are merged at once, in one commit.
 const PART_ENTRIES: u64 = 2048;

@@ -24,7 +24,8 @@ use crate::error::backend;
 use heed::types::Bytes;
 use heed::{Database, RoTxn};
 use manifest::Run;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 

@@ -2,7 +2,8 @@
 
 use super::block::{self, Block, Place};
 use super::{Entry, StreamKey};
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 
 /// Looks for a key in the part of a run that has its range.
 ///

@@ -4,9 +4,9 @@ use crate::LmdbStore;
 use crate::databases::Databases;
 use crate::environment::Environment;
 use crate::options::{Durability, LmdbOptions};
-use midgard::{
-    Append, NewEvent, ReadStream, RecordedEventRef, Store, StreamName, Version, block_on,
-};
+use midgard::event::{NewEvent, RecordedEventRef};
+use midgard::store::{Append, ReadStream};
+use midgard::{Store, StreamName, Version, block_on};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::Path;

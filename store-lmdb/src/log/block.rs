@@ -4,7 +4,8 @@
 
 use super::layout::LARGEST_BLOCK;
 use crate::error::corrupt;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 
 /// What each number takes.
 const NUMBER: usize = 2;

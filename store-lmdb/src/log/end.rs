@@ -4,7 +4,8 @@ use super::block::{self, Block};
 use super::{Log, Place, place_of};
 use crate::error::{backend, corrupt};
 use heed::RoTxn;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 
 /// Nobody has so many records. A position that is damaged may be any number.
 const LAST: Position = Position(1 << 62);

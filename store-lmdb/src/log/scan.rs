@@ -6,7 +6,8 @@ use crate::error::{backend, corrupt};
 use crate::record;
 use heed::types::Bytes;
 use heed::{RoRange, RoRevRange};
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 

@@ -3,7 +3,8 @@
 use super::scan::{Opened, Scan};
 use super::{Place, Record, block};
 use crate::record;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 use std::borrow::Cow;
 
 /// What lies at a position: a record, or what is wrong with it.

@@ -4,7 +4,7 @@ use super::BackupError;
 use crate::environment::Environment;
 use crate::error::backend;
 use heed::{CompactionOption, Error, MdbError};
-use midgard::{Full, StoreError};
+use midgard::store::{Full, StoreError};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::sync::{Mutex, PoisonError};

@@ -14,7 +14,7 @@ pub use statistics::{EventStatistics, FileStatistics, IndexStatistics, Statistic
 pub use verify::{Problem, Verification};
 
 use crate::LmdbStore;
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::ops::ControlFlow;
 
 /// How far an operation is.

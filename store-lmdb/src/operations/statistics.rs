@@ -9,7 +9,8 @@ use crate::reader::Batch;
 use crate::record::{Header, Kind};
 use crate::tail::Tail;
 use heed::RoTxn;
-use midgard::{Position, StoreError, Timestamp};
+use midgard::store::StoreError;
+use midgard::{Position, Timestamp};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 

@@ -2,8 +2,9 @@
 
 use super::{FORMAT, Kind, distance_of, flag, header_checksum};
 use crate::checksum;
-use midgard::store::varint;
-use midgard::{Codec, EventId, NewEvent, Position, Timestamp, Version};
+use midgard::event::{Codec, NewEvent};
+use midgard::varint;
+use midgard::{EventId, Position, Timestamp, Version};
 
 /// Where and when an event is recorded.
 #[derive(Debug, Clone, Copy)]

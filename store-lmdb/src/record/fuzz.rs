@@ -5,7 +5,8 @@
 
 use super::*;
 use fastrand::Rng;
-use midgard::{Metadata, NewEvent, RecordedEvent};
+use midgard::Metadata;
+use midgard::event::{NewEvent, RecordedEvent};
 use std::iter::repeat_with;
 
 /// Calls `one` with random numbers again and again; says the seed of the one that panicked.

@@ -14,9 +14,8 @@ pub(crate) use encode::{Links, Place, encode, encode_mark};
 
 use crate::checksum;
 use crate::fields::Fields;
-use midgard::{
-    Codec, EventId, HeadersRef, LogId, Position, RecordedEventRef, TagsRef, Timestamp, Version,
-};
+use midgard::event::{Codec, HeadersRef, RecordedEventRef, TagsRef};
+use midgard::{EventId, LogId, Position, Timestamp, Version};
 use std::str;
 
 /// The format of records that this release writes.

@@ -1,5 +1,6 @@
 use super::*;
-use midgard::{Metadata, NewEvent};
+use midgard::Metadata;
+use midgard::event::NewEvent;
 
 const NO_LINKS: Links<'_> = Links {
     back: Position::ZERO,

@@ -16,11 +16,9 @@ use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{Error, MdbError, RwTxn};
 use midgard::store::rules::{self, Decision};
+use midgard::store::{Append, AppendError, AppendPart, Appended, ExpectedVersion, StoreError};
 use midgard::store::{Clock, EntryWrite};
-use midgard::{
-    Append, AppendError, AppendPart, Appended, ExpectedVersion, LogId, Position, StoreError,
-    StreamName, Timestamp, Version,
-};
+use midgard::{LogId, Position, StreamName, Timestamp, Version};
 
 /// A transaction that is being filled.
 pub(super) struct Batch<'e> {

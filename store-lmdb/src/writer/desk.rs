@@ -5,7 +5,7 @@
 
 use super::thread::State;
 use super::{Message, Signals};
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::mpsc::Receiver;

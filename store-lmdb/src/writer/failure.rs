@@ -4,7 +4,7 @@ use super::room;
 use crate::error::{backend, is_disk_full};
 use crate::files::Files;
 use heed::{Error, MdbError};
-use midgard::{Full, StoreError};
+use midgard::store::{Full, StoreError};
 
 /// Why a batch was not committed, as far as is known.
 #[derive(Debug)]

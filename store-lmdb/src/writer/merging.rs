@@ -6,7 +6,8 @@ use crate::error::{backend, corrupt, is_damaged_page};
 use crate::index;
 use crate::tail::{MERGED_AT, Tail};
 use heed::RwTxn;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 
 /// How many entries of runs are merged for each record that is appended: more than a record ever needs, as each level of the
 /// index moves it once.

@@ -22,11 +22,10 @@ use crate::reader;
 use event_listener::Event as Notify;
 use failure::Failure;
 use futures_channel::oneshot;
+use midgard::event::NewEvent;
+use midgard::store::{Append, AppendError, Appended, ExpectedVersion, StoreError};
 use midgard::store::{EntryError, EntryWrite};
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, LogId, NewEvent, Position, StoreError,
-    StreamName, Version,
-};
+use midgard::{LogId, Position, StreamName, Version};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};

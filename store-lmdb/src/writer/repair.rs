@@ -20,7 +20,7 @@ use crate::error::file_failure;
 use crate::files::Files;
 use crate::options::Durability;
 use heed::RwTxn;
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;

@@ -10,10 +10,10 @@ use crate::record::Kind;
 use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{RoTxn, RwTxn};
+use midgard::event::RecordedEventRef;
 use midgard::store::rules::{Holder, View};
-use midgard::{
-    EventId, Position, Query, RecordedEventRef, StoreError, StreamName, StreamState, Version,
-};
+use midgard::store::{Query, StoreError, StreamState};
+use midgard::{EventId, Position, StreamName, Version};
 
 /// What is read while a batch is filled.
 pub(super) struct Tables<'e> {

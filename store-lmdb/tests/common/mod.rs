@@ -5,11 +5,12 @@ pub(crate) mod process;
 #[cfg(unix)]
 pub(crate) mod user;
 
+use midgard::event::{NewEvent, RecordedEvent};
 use midgard::store::ReadEntries;
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, NewEvent, ReadLog, ReadStream, RecordedEvent,
-    Store, StoreError, StreamName, block_on,
+use midgard::store::{
+    Append, AppendError, Appended, ExpectedVersion, ReadLog, ReadStream, StoreError,
 };
+use midgard::{Store, StreamName, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore, Verification};
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;

@@ -17,8 +17,9 @@ use common::{
     verify,
 };
 use disk::Bench;
+use midgard::store::{Append, AppendError, ExpectedVersion, StoreError};
 use midgard::store::{EntryWrite, ReadEntries};
-use midgard::{Append, AppendError, ExpectedVersion, Store, StoreError, StreamName, block_on};
+use midgard::{Store, StreamName, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

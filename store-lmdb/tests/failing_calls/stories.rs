@@ -4,10 +4,10 @@ use crate::common::{
     assert_sound, child_directory, event, payloads, read_log, read_stream, stream, verify,
 };
 use crate::disk::{Bench, Disk, fail, fail_no_more};
+use midgard::event::NewEvent;
+use midgard::store::{Append, AppendError, Appended, ExpectedVersion, StoreError};
 use midgard::store::{EmbeddedStore, EntryWrite};
-use midgard::{
-    Append, AppendError, Appended, ExpectedVersion, NewEvent, Store, StoreError, block_on,
-};
+use midgard::{Store, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::fs;
 use std::path::Path;

@@ -1,9 +1,8 @@
 use fork::Fork;
+use midgard::event::NewEvent;
 use midgard::store::EmbeddedStore;
-use midgard::{
-    Append, AppendError, ExpectedVersion, LogId, NewEvent, Position, Store, StoreError, StreamName,
-    block_on,
-};
+use midgard::store::{Append, AppendError, ExpectedVersion, StoreError};
+use midgard::{LogId, Position, Store, StreamName, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::io::{Read, Write};
 

@@ -2,10 +2,9 @@
 
 use crate::common::stream;
 use fastrand::Rng;
-use midgard::{
-    Append, EventId, ExpectedVersion, Metadata, NewEvent, ReadLog, RecordedEvent, Store,
-    StreamState, Version, block_on,
-};
+use midgard::event::{NewEvent, RecordedEvent};
+use midgard::store::{Append, ExpectedVersion, ReadLog, StreamState};
+use midgard::{EventId, Metadata, Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -31,7 +30,7 @@ pub(crate) const MARKS: u64 = 2;
 const EMPTIED: u64 = 34_040;
 
 /// Opens without flushing: what is tested here is no crash.
-pub(crate) fn open(directory: &Path) -> Result<LmdbStore, midgard::StoreError> {
+pub(crate) fn open(directory: &Path) -> Result<LmdbStore, midgard::store::StoreError> {
     LmdbStore::options()
         .durability(Durability::NoSync)
         .open(directory)

@@ -2,10 +2,11 @@
 
 use crate::common::{event, stream};
 use crate::sample::{self, Contents, Stream};
-use midgard::{
-    Append, AppendError, Direction, ExpectedVersion, LogId, Position, ReadLog, ReadStream,
-    RecordedEvent, Store, StoreError, StreamState, Version, block_on,
+use midgard::event::RecordedEvent;
+use midgard::store::{
+    Append, AppendError, Direction, ExpectedVersion, ReadLog, ReadStream, StoreError, StreamState,
 };
+use midgard::{LogId, Position, Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -163,7 +164,8 @@ impl<'a> Judge<'a> {
                     expected.reverse();
                 }
                 let mut sight = Sight::of(contents, expected);
-                let mut see = |event: midgard::RecordedEventRef<'_>| sight.see(&event.to_owned());
+                let mut see =
+                    |event: midgard::event::RecordedEventRef<'_>| sight.see(&event.to_owned());
                 let read = block_on(store.read_stream(&read, &mut see));
                 if let Ok(state) = &read {
                     self.judge_state(name, Ok(state));

@@ -6,12 +6,15 @@ pub(crate) use crate::common::process::{LONG, Process, end_when_left_alone, told
 
 use crate::common::stream;
 use event_listener::Event as Notify;
-use midgard::projection::{Keeps, ProjectError, Projects};
-use midgard::view::ViewDefinition;
+use midgard::consumer::{ConsumerState, Status};
+use midgard::event::{EventDescriptor, NewEvent, RecordedEventRef};
+use midgard::projection::ProjectError;
+use midgard::projection::ViewDefinition;
+use midgard::projection::{Keeps, Projects};
+use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{
-    Append, ConsumerState, Context, Event, EventDescriptor, ExpectedVersion, HandlerError,
-    MidgardHandle, NewEvent, Position, Project, Projection, ReadLog, RecordedEventRef, Status,
-    Store, View, Views, block_on,
+    Context, Event, HandlerError, MidgardHandle, Position, Project, Projection, Store, View, Views,
+    block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};

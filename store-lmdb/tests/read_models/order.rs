@@ -9,10 +9,9 @@
 use crate::common::{child_directory, stream};
 use crate::kit::{LONG, Process, end_when_left_alone, open, told};
 use futures_util::StreamExt;
-use midgard::{
-    Append, Event, ExpectedVersion, LogId, Midgard, NewEvent, Position, ReadLog, Store,
-    Subscription, Version, block_on,
-};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion, ReadLog};
+use midgard::{Event, LogId, Midgard, Position, Store, Subscription, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
 use std::future::ready;

@@ -5,11 +5,13 @@ use crate::kit::{
     Applied, Balance, Fold, HELD, HOLDING, LONG, Ledger, Moved, Process, append_moved, fold, moved,
     obey, open, read_moves, told,
 };
+use midgard::consumer::{ConsumerOptions, ConsumerState, LastError};
+use midgard::store::{Append, ExpectedVersion};
 use midgard::view::ViewSnapshot;
+use midgard::view::{Select, ViewError};
 use midgard::{
-    Append, ConsumerOptions, ConsumerState, Context, ExpectedVersion, HandlerError, LastError,
-    Midgard, MidgardHandle, Position, Project, Projection, Select, Store, StreamName, View,
-    ViewError, Views, block_on,
+    Context, HandlerError, Midgard, MidgardHandle, Position, Project, Projection, Store,
+    StreamName, View, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};

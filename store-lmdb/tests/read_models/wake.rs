@@ -2,9 +2,13 @@
 
 use crate::common::{child_directory, stream};
 use crate::kit::{Applied, LONG, Ledger, Moved, Process, append_moved, obey, open, told};
+use midgard::consumer::HandleError;
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::view::Select;
 use midgard::{
-    Append, Context, Event, ExpectedVersion, HandleError, HandlerError, Midgard, NewEvent,
-    Position, Project, Projection, Select, Store, Subscription, View, Views, block_on,
+    Context, Event, HandlerError, Midgard, Position, Project, Projection, Store, Subscription,
+    View, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};

@@ -6,10 +6,11 @@ use crate::kit::{
     Applied, HELD, HOLDING, LONG, Ledger, Moved, Process, append_moved, fold, hold_at, obey, open,
     read_moves,
 };
+use midgard::consumer::ConsumerOptions;
 use midgard::store::{EntryWrite, ReadEntries};
+use midgard::view::Select;
 use midgard::{
-    ConsumerOptions, Delivery, LogId, Midgard, MidgardHandle, Position, Select, Store,
-    Subscription, Views, block_on,
+    Delivery, LogId, Midgard, MidgardHandle, Position, Store, Subscription, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::Deserialize;

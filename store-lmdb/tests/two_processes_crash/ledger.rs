@@ -2,7 +2,9 @@
 
 use crate::common::stream;
 use crate::journal::{JournalReader, Line};
-use midgard::{EventId, Position, ReadLog, ReadStream, RecordedEventRef, Store, Version, block_on};
+use midgard::event::RecordedEventRef;
+use midgard::store::{ReadLog, ReadStream};
+use midgard::{EventId, Position, Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;

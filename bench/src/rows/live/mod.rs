@@ -9,9 +9,8 @@ pub(super) use pings::{Pinged, append_all};
 use crate::contest::{Samples, quantile, rounds};
 use crate::table::{Asked, Line, Short};
 use crate::{Bench, Outcome};
-use midgard::{
-    ConsumerState, Midgard, MidgardHandle, Projection, RunError, Subscription, Views, block_on,
-};
+use midgard::consumer::{ConsumerState, RunError};
+use midgard::{Midgard, MidgardHandle, Projection, Subscription, Views, block_on};
 use midgard_store_lmdb::LmdbStore;
 use pings::{EVENTS, append_elsewhere};
 use pongs::{Pong, Pongs};
@@ -172,7 +171,7 @@ impl Running {
     }
 
     fn wait_until_live(&self, name: &str) -> Outcome<()> {
-        let is_live = |status: &midgard::Status| status.state == ConsumerState::Live;
+        let is_live = |status: &midgard::consumer::Status| status.state == ConsumerState::Live;
         block_on(self.handle.wait_until(name, LONG, is_live))?;
         Ok(())
     }

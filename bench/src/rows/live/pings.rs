@@ -2,7 +2,9 @@
 
 use crate::Outcome;
 use crate::workload::Random;
-use midgard::{Append, Event, ExpectedVersion, NewEvent, Position, Store, StreamName, block_on};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::{Event, Position, Store, StreamName, block_on};
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
 use std::path::Path;

@@ -8,7 +8,7 @@ use crate::contest::rounds;
 use crate::table::{Asked, Line};
 use crate::{Bench, Outcome};
 use by_hand::ByHand;
-use midgard::Select;
+use midgard::view::Select;
 use sales::{EVENTS, Order, Sales, Total};
 use views::{Orders, Totals, catch_up};
 

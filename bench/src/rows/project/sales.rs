@@ -4,9 +4,9 @@ use crate::raw::Raw;
 use crate::recorded;
 use crate::workload::Random;
 use crate::{Bench, Outcome};
-use midgard::{
-    Append, Event, ExpectedVersion, LogId, NewEvent, Position, Store, StreamName, View, block_on,
-};
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::{Event, LogId, Position, Store, StreamName, View, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;

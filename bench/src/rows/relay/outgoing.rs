@@ -3,8 +3,11 @@
 use super::per_second;
 use crate::{Bench, Outcome};
 use midgard::bus::{BusError, Message, Published, Publisher};
-use midgard::{Append, Event, ExpectedVersion, Midgard, NewEvent, Outbox, Position, StreamName};
-use midgard::{StartFrom, Store, block_on};
+use midgard::consumer::StartFrom;
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::{Event, Midgard, Outbox, Position, StreamName};
+use midgard::{Store, block_on};
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -2,8 +2,8 @@
 
 use super::super::batch::{EventBatch, next_events};
 use crate::place::Position;
-use crate::query::Query;
 use crate::store::Store;
+use crate::store::query::Query;
 use std::mem;
 
 /// Events that were read ahead, if any.

@@ -6,8 +6,8 @@ use super::super::guard::{guarded, guarded_within};
 use super::super::handler::{Call, Handler, TransactionOf};
 use super::super::handling::HandlingStage;
 use super::Track;
-use crate::projection::{Effect, ProjectError, ViewStore as _};
-use crate::record::RecordedEventRef;
+use crate::consumer::{Effect, ProjectError};
+use crate::event::record::RecordedEventRef;
 use crate::store::Store;
 use futures_timer::Delay;
 use futures_util::FutureExt as _;
@@ -27,9 +27,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     ) -> Result<(), ProjectError> {
         self.call(event, transaction, effects, failures).await?;
         if H::ATOMIC {
-            let checked = guarded(self.around.handler.notes().check(transaction)).await;
+            let checked = guarded(self.around.handler.check(transaction)).await;
             let checked = checked.map_err(|panic| failed("the check of what it wrote", &panic))?;
-            checked.map_err(|error| ProjectError::Handler(Box::new(error)))?;
+            checked.map_err(ProjectError::Handler)?;
         }
         Ok(())
     }
@@ -45,7 +45,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let call = Call {
             transaction,
             effects,
-            generation: self.plan.generation.number,
+            generation: self.plan.generation,
             is_replay: self.plan.replaces.is_some(),
             failures,
         };
@@ -63,7 +63,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     break outcome;
                 }
                 let asked = self.around.control.asked();
-                if let Err(trouble) = self.look_at_leases(asked, true).await {
+                if let Err(trouble) = self.update_leases(asked, true).await {
                     tracing::warn!(error = %trouble, "the leases could not be looked at while a handler runs");
                 }
             }

@@ -4,9 +4,9 @@ use super::super::handler::{Handler, TransactionOf};
 use super::super::notes::{self, Checkpoint, NoteError};
 use super::ownership::Owned;
 use super::{Track, Trouble};
-use crate::metadata::EventId;
+use crate::event::metadata::EventId;
+use crate::event::record::RecordedEventRef;
 use crate::place::{LogId, Position};
-use crate::record::RecordedEventRef;
 use crate::store::{ReadLog, Store};
 use std::ops::ControlFlow;
 
@@ -17,7 +17,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         transaction: &mut TransactionOf<H>,
         partition: u32,
     ) -> Result<Checkpoint, NoteError> {
-        let number = self.plan.generation.number;
+        let number = self.plan.generation;
         let key = self.around.keys.checkpoint(number, LogId::MAIN, partition);
         let checkpoint = notes::get(self.around.handler.notes(), transaction, &key).await?;
         Ok(checkpoint.unwrap_or_else(|| Checkpoint::at(self.plan.start)))
@@ -58,7 +58,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         reached: Position,
     ) -> Result<Vec<Checkpoint>, Trouble> {
         let notes = self.around.handler.notes();
-        let number = self.plan.generation.number;
+        let number = self.plan.generation;
         let is_behind = self.is_behind();
         let mut checkpoints: Vec<Checkpoint> = Vec::with_capacity(self.owned.len());
         for owned in &self.owned {
@@ -118,8 +118,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(true)
     }
 
-    /// Whether everything is handled up to a position that this worker has reached: others may own a part.
-    pub(super) async fn is_all_done(&mut self, target: Position) -> Result<bool, Trouble> {
+    /// Writes down what is done, once this worker has reached a position; returns whether others, who may own a part, have reached
+    /// it, too.
+    pub(super) async fn finish_up_to(&mut self, target: Position) -> Result<bool, Trouble> {
         if self.owned.len() == self.plan.partitions as usize {
             self.check_log().await?;
             return Ok(true);

@@ -25,7 +25,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         partition: u32,
     ) -> Result<Claim, NoteError> {
         let (notes, keys) = (self.around.handler.notes(), self.around.keys);
-        let number = self.plan.generation.number;
+        let number = self.plan.generation;
         let key = keys.lease(number, partition);
         let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
         let key = keys.challenge(number, partition);
@@ -45,7 +45,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         claim: &Claim,
     ) -> Result<(), NoteError> {
         let (notes, keys) = (self.around.handler.notes(), self.around.keys);
-        let number = self.plan.generation.number;
+        let number = self.plan.generation;
         let partition = u32::try_from(index).unwrap_or(u32::MAX);
         if claim.lease != before.lease {
             let key = keys.lease(number, partition);

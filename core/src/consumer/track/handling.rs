@@ -9,12 +9,15 @@ use super::super::handler::{Handler, TransactionOf};
 use super::super::handling::HandlingStage;
 use super::super::notes::NoteError;
 use super::super::status::ConsumerState;
-use super::{CONFLICTS, Ended, Track, Trouble};
+use super::letters::Fault;
+use super::window::{Failed, Refused, Window};
+use super::{Ended, Track, Trouble};
+use crate::consumer::{Effect, HandlerError, ProjectError};
+use crate::event::record::RecordedEventRef;
 use crate::fnv::fnv_1a;
 use crate::place::Position;
-use crate::projection::{Effect, HandlerError, ProjectError};
-use crate::record::RecordedEventRef;
 use crate::store::Store;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// For how long events are handled at most before what was done is written down.
@@ -51,117 +54,73 @@ enum Attempt {
     },
 }
 
+/// What was done about an event that has failed.
+enum Settled {
+    /// It is to be tried again, now.
+    Retry,
+    /// It is out of the way: parked, skipped, or another worker's.
+    Passed,
+    Ended(Ended),
+}
+
 impl<S: Store, H: Handler> Track<'_, S, H> {
-    /// Handles a batch. Gives an end when the policy is to stop, or it was told to.
+    /// Handles a batch up to an event. Returns how the track ends when the policy is to stop, or it was told to.
     pub(super) async fn process(
         &mut self,
         batch: &EventBatch,
         end: usize,
         reached: Position,
     ) -> Result<Option<Ended>, Trouble> {
-        let (mut from, mut to) = (0, end);
-        // After a refusal few events are committed at once, and then more and more again.
-        let (mut most, mut conflicts) = (end, 0);
-        while from < end {
-            let up_to = if to == end {
+        let mut window = Window::new(end, H::ATOMIC);
+        while let Some(events) = window.events() {
+            let up_to = if events.end == end {
                 reached
             } else {
-                batch.position(to - 1)
+                batch.position(events.end - 1)
             };
-            let attempt = self.attempt(batch, from, to, up_to).await;
+            let attempt = self.attempt(batch, events, up_to, window.failures()).await;
             self.slot.end();
             let (index, error) = match attempt? {
                 Attempt::Done => {
-                    most = most.saturating_mul(2);
-                    (from, to) = (to, end.min(to.saturating_add(most)));
-                    (self.failures, conflicts) = (0, 0);
+                    window.done();
                     continue;
                 }
-                Attempt::Stopped => return Ok(Some(Ended::Stopped)),
                 Attempt::Full { index } => {
-                    (from, to) = (index + 1, end.min((index + 1).saturating_add(most)));
-                    (self.failures, conflicts) = (0, 0);
+                    window.full(index);
                     continue;
                 }
-                Attempt::Partly => {
-                    // What is left is read again.
-                    self.failures = 0;
-                    return Ok(None);
-                }
+                // What is left is read again.
+                Attempt::Partly => return Ok(None),
+                Attempt::Stopped => return Ok(Some(Ended::Stopped)),
                 Attempt::Failed { index, error } => (index, error),
-                Attempt::Refused { index, .. } if index > from => {
-                    most = (index + 1 - from) / 2;
-                    to = from + most;
-                    continue;
-                }
-                Attempt::Refused { error, .. }
-                    if conflicts < CONFLICTS && self.around.handler.is_conflict(&error) =>
-                {
-                    conflicts += 1;
-                    (to, most) = (from + 1, 1);
-                    let control = self.around.control;
-                    let asked = control.asked();
-                    if control.mode() == Mode::Stop {
-                        return Ok(Some(Ended::Stopped));
+                Attempt::Refused { index, error } => {
+                    let Refused::Alone(index) = window.refused(index) else {
+                        continue;
+                    };
+                    if self.around.handler.is_conflict(&error)
+                        && let Some(conflicts) = window.conflict()
+                    {
+                        let control = self.around.control;
+                        let asked = control.asked();
+                        if control.mode() == Mode::Stop {
+                            return Ok(Some(Ended::Stopped));
+                        }
+                        let wait = Duration::from_millis(conflicts.into());
+                        control.pause(asked, wait).await;
+                        continue;
                     }
-                    let wait = Duration::from_millis(conflicts.into());
-                    control.pause(asked, wait).await;
-                    continue;
+                    (index, ProjectError::Handler(error))
                 }
-                Attempt::Refused { error, .. } => (from, ProjectError::Handler(error)),
             };
-            if H::ATOMIC && index > from {
-                // What was well is done once more without it, and committed.
-                to = index;
+            let Failed::First { failures } = window.failed(index) else {
                 continue;
+            };
+            let event = batch.get(index);
+            match self.settle_failure(&event, &error, failures).await? {
+                Settled::Retry => {}
+                Settled::Passed => window.passed(),
+                Settled::Ended(ended) => return Ok(Some(ended)),
             }
-            if index > from {
-                self.failures = 0;
-            }
-            from = index;
-            to = from + 1;
-            self.failures += 1;
-            let event = batch.get(from);
-            let is_unknown = coverage::is_unknown(&error);
-            let is_unread = is_unknown && matches!(error, ProjectError::Decode(_));
-            let is_left = is_unread && !self.around.handler.tells_sequence();
-            if !is_left && self.is_due(&event).is_ok_and(|is_due| !is_due) {
-                // Another worker took over its partition while the handler ran.
-                self.failures = 0;
-                (from, to) = (from + 1, end);
-                continue;
-            }
-            if self.is_tried_again(&event, &error).await? {
-                if self.around.control.mode() == Mode::Stop {
-                    return Ok(Some(Ended::Stopped));
-                }
-                if self.is_retired() {
-                    return Ok(Some(Ended::Replan));
-                }
-                continue;
-            }
-            let (position, message) = (Some(event.position), text_of(&error));
-            let (mut then, failures) = (self.then(&event, &error), self.failures);
-            if is_left && then == Then::Park && !self.leave_to_others(&event).await? {
-                let options = self.around.handler.options();
-                if !options.has_dropped(event.name) {
-                    then = Then::Stop;
-                }
-            }
-            if then == Then::Stop {
-                return Ok(Some(Ended::Failed {
-                    position,
-                    failures,
-                    message,
-                }));
-            }
-            let state = self.around.progress.status().state;
-            let progress = self.around.progress;
-            progress.failed(state, position, failures, message.clone());
-            let unknown = is_unknown.then_some(event.schema_version);
-            self.settle(&event, then, message, unknown).await?;
-            self.failures = 0;
-            (from, to) = (from + 1, end);
         }
         if reached > self.position() {
             self.pass(reached, 0);
@@ -170,58 +129,113 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(None)
     }
 
-    /// Whether an event that failed is to be tried again: waits until it is time to.
-    async fn is_tried_again(
+    /// Does what the policy says about an event that has failed this often in a row: waits until it is time for a retry, passes
+    /// over the event, or ends.
+    async fn settle_failure(
         &mut self,
         event: &RecordedEventRef<'_>,
         error: &ProjectError,
-    ) -> Result<bool, Trouble> {
-        let policy = self.around.handler.options().policy_of(event.name);
-        // What cannot be read now cannot be read a moment later.
-        let wait = match error {
+        failures: u32,
+    ) -> Result<Settled, Trouble> {
+        let (progress, position) = (self.around.progress, Some(event.position));
+        let is_unknown = coverage::is_unknown(error);
+        let is_unread = is_unknown && matches!(error, ProjectError::Decode(_));
+        let is_left = is_unread && !self.around.handler.tells_sequence();
+        if !is_left && self.is_due(event).is_ok_and(|is_due| !is_due) {
+            // Another worker took over its partition while the handler ran.
+            return Ok(Settled::Passed);
+        }
+        let message = text_of(error);
+        if let Some(wait) = self.retry_after(event, error, failures) {
+            progress.failed(ConsumerState::Retrying, position, failures, message);
+            self.wait_for_retry(event, wait).await?;
+            return Ok(if self.around.control.mode() == Mode::Stop {
+                Settled::Ended(Ended::Stopped)
+            } else if self.is_retired() {
+                Settled::Ended(Ended::Replan)
+            } else {
+                Settled::Retry
+            });
+        }
+        let mut then = self.then(event, error);
+        if is_left && then == Then::Park && !self.leave_to_others(event).await? {
+            let options = self.around.handler.options();
+            if !options.has_dropped(event.name) {
+                then = Then::Stop;
+            }
+        }
+        if then == Then::Stop {
+            return Ok(Settled::Ended(Ended::Failed {
+                position,
+                failures,
+                message,
+            }));
+        }
+        progress.failed(progress.state(), position, failures, message.clone());
+        let fault = Fault {
+            error: message,
+            failures,
+            unknown: is_unknown.then_some(event.schema_version),
+        };
+        self.settle(event, then, fault).await?;
+        Ok(Settled::Passed)
+    }
+
+    /// Returns how long to wait before an event that has failed is tried again; `None` when it was tried often enough.
+    fn retry_after(
+        &self,
+        event: &RecordedEventRef<'_>,
+        error: &ProjectError,
+        failures: u32,
+    ) -> Option<Duration> {
+        let handler = self.around.handler;
+        match error {
+            // What cannot be read now cannot be read a moment later.
             ProjectError::Decode(_) => None,
             ProjectError::Handler(error) => {
-                let handler = self.around.handler;
-                handler.wait_after(error, policy, self.failures)
+                let policy = handler.options().policy_of(event.name);
+                handler.wait_after(error, policy, failures)
             }
-        };
-        let Some(wait) = wait else {
-            return Ok(false);
-        };
-        let (position, failures) = (Some(event.position), self.failures);
-        let (progress, control) = (self.around.progress, self.around.control);
-        progress.failed(ConsumerState::Retrying, position, failures, text_of(error));
-        // Other things may be asked for meanwhile: the wait is as long as it is. The worker answers for its leases.
-        let since = Instant::now();
+        }
+    }
+
+    /// Waits before an event is tried again, unless it is no longer this worker's; meanwhile, the worker answers for its leases.
+    async fn wait_for_retry(
+        &mut self,
+        event: &RecordedEventRef<'_>,
+        wait: Duration,
+    ) -> Result<(), Trouble> {
+        let (since, control) = (Instant::now(), self.around.control);
+        // Something else may be asked for meanwhile: a request does not shorten the wait.
         loop {
             let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
             let is_over = control.mode() == Mode::Stop || self.is_retired();
             let is_due = self.is_due(event).unwrap_or(true);
             if left.is_zero() || is_over || !is_due {
-                return Ok(true);
+                return Ok(());
             }
             let time = left.min(self.leases.interval());
             control.pause(asked, time).await;
-            self.look_at_leases(control.asked(), true).await?;
+            self.update_leases(control.asked(), true).await?;
         }
     }
 
-    /// Handles the events `from..to` in one transaction.
+    /// Handles some events in one transaction; the first has failed this often in a row.
     async fn attempt(
         &mut self,
         batch: &EventBatch,
-        from: usize,
-        to: usize,
+        events: Range<usize>,
         up_to: Position,
+        failures: u32,
     ) -> Result<Attempt, Trouble> {
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         let mut effects: Vec<Effect> = Vec::new();
         let (mut handled, mut parked, mut up_to) = (0, Vec::new(), up_to);
-        let (mut attempt, mut last) = (Attempt::Done, to - 1);
+        let (mut attempt, mut last) = (Attempt::Done, events.end - 1);
         let (began, longest) = (Instant::now(), self.leases.interval().min(LONGEST));
         let mut now = began;
-        for index in from..to {
+        for index in events {
             let event = batch.get(index);
             let outcome = match self.turn_of(&event) {
                 Ok(Turn::Passed) => continue,
@@ -230,9 +244,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     continue;
                 }
                 Ok(Turn::Due) => {
-                    let (stage, failures) = (HandlingStage::Handler, self.failures);
-                    self.slot
-                        .begin(stage, event.name, Some(event.position), now);
+                    let (stage, position) = (HandlingStage::Handler, Some(event.position));
+                    self.slot.begin(stage, event.name, position, now);
                     self.handle(&event, &mut transaction, &mut effects, failures)
                         .await
                 }
@@ -252,7 +265,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     self.show();
                 }
                 let asked = self.around.control.asked();
-                self.look_at_leases(asked, true).await?;
+                self.update_leases(asked, true).await?;
             }
             let is_stopped = self.around.control.mode() == Mode::Stop;
             let is_full = H::ATOMIC && self.around.handler.is_full(&transaction);

@@ -2,19 +2,20 @@
 
 use super::super::about::AboutSubscription;
 use super::super::batch::{EventBatch, next_events};
-use super::super::control::give_way;
 use super::super::coverage;
 use super::super::handler::Handler;
 use super::super::notes::{self, Behind, backend};
 use super::handling::partition_of;
 use super::ownership::Owned;
 use super::{Ended, Track, Trouble};
-use crate::codec::{DecodeError, DecodeReason};
+use crate::consumer::ProjectError;
+use crate::event::codec::{DecodeError, DecodeReason};
+use crate::event::record::RecordedEventRef;
+use crate::give_way::give_way;
+use crate::notes::NoteStore as _;
 use crate::place::Position;
-use crate::projection::{ProjectError, ViewStore as _};
-use crate::query::Query;
-use crate::record::RecordedEventRef;
 use crate::store::Store;
+use crate::store::query::Query;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
@@ -71,7 +72,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     /// Gives the work of this release to one that covers more, with what was done: up to the first event that this one would
     /// pass over. Where the plan has changed in other ways, nothing is given away.
     pub(super) async fn hand_to_others(&mut self) {
-        if self.plan.generation.number > 0 || self.owned.is_empty() {
+        if self.plan.generation > 0 || self.owned.is_empty() {
             return;
         }
         match self.give_up_what_is_lacking().await {
@@ -179,7 +180,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &mut self,
         event: &RecordedEventRef<'_>,
     ) -> Result<bool, Trouble> {
-        if self.plan.generation.number > 0 {
+        if self.plan.generation > 0 {
             return Ok(false);
         }
         let key = self.around.keys.about();

@@ -10,9 +10,9 @@ use super::super::handling::HandlingStage;
 use super::super::notes::{self, Letter, NoteError, Request};
 use super::ownership::write;
 use super::{Track, Trouble};
+use crate::consumer::ProjectError;
+use crate::event::record::RecordedEventRef;
 use crate::place::{LogId, Position};
-use crate::projection::ProjectError;
-use crate::record::RecordedEventRef;
 use crate::store::{ReadLog, Store};
 use crate::time::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -20,8 +20,26 @@ use std::time::{Duration, Instant};
 
 /// For how long dead letters are retried before new events have a turn.
 const TURN: Duration = Duration::from_millis(100);
-/// Why an event is parked that was not tried.
-const FOLLOWS: &str = "an earlier event of its sequence is parked";
+
+/// Why an event is parked or passed over.
+pub(super) struct Fault {
+    pub(super) error: String,
+    /// How often its handler has failed on it in a row.
+    pub(super) failures: u32,
+    /// Its version, when all that is wrong with it is that this release does not know it.
+    pub(super) unknown: Option<u32>,
+}
+
+impl Fault {
+    /// An earlier event of its sequence is parked; its own handler was not called.
+    fn follows() -> Self {
+        Fault {
+            error: "an earlier event of its sequence is parked".to_owned(),
+            failures: 0,
+            unknown: None,
+        }
+    }
+}
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
     /// The dead letters of this generation by their keys, in the order of the log.
@@ -29,7 +47,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &self,
         transaction: &mut TransactionOf<H>,
     ) -> Result<Vec<(String, Letter)>, Trouble> {
-        let prefix = self.around.keys.letters(self.plan.generation.number);
+        let prefix = self.around.keys.letters(self.plan.generation);
         Ok(notes::list(self.around.handler.notes(), transaction, &prefix).await?)
     }
 
@@ -54,63 +72,32 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &mut self,
         event: &RecordedEventRef<'_>,
         then: Then,
-        error: String,
-        unknown: Option<u32>,
+        fault: Fault,
     ) -> Result<(), Trouble> {
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
+        let (position, stream, error) = (event.position.0, event.stream, &fault.error);
         if then == Then::Park {
-            self.park(&mut transaction, event, error, unknown).await?;
+            tracing::warn!(position, stream, error, "event parked");
+            let letter = self.letter(event, fault);
+            self.put_letter(&mut transaction, event, letter).await?;
+            let sequence = self.sequence_of(event);
+            self.parked.insert(sequence.into_owned());
             return self.commit(transaction, event.position, 0).await;
         }
-        let (position, stream) = (event.position.0, event.stream);
         tracing::warn!(position, stream, error, "event skipped");
-        if unknown.is_some() {
-            self.put_passed(&mut transaction, event, error, unknown)
-                .await?;
+        if fault.unknown.is_some() {
+            // A release that knows it hands it over.
+            let letter = Letter {
+                is_passed: true,
+                ..self.letter(event, fault)
+            };
+            self.put_letter(&mut transaction, event, letter).await?;
         }
         self.commit(transaction, event.position, 0).await?;
         let progress = self.around.progress;
         progress.update(|status| status.skipped += 1);
         Ok(())
-    }
-
-    /// Parks an event that its handler failed on, and so its sequence.
-    async fn park(
-        &mut self,
-        transaction: &mut TransactionOf<H>,
-        event: &RecordedEventRef<'_>,
-        error: String,
-        unknown: Option<u32>,
-    ) -> Result<(), Trouble> {
-        let (position, stream) = (event.position.0, event.stream);
-        tracing::warn!(position, stream, error, "event parked");
-        let letter = Letter {
-            failures: self.failures,
-            unknown,
-            ..self.letter(event, error)
-        };
-        self.put_letter(transaction, event, letter).await?;
-        let sequence = self.sequence_of(event);
-        self.parked.insert(sequence.into_owned());
-        Ok(())
-    }
-
-    /// Notes that an event was passed over as it is not known here.
-    async fn put_passed(
-        &self,
-        transaction: &mut TransactionOf<H>,
-        event: &RecordedEventRef<'_>,
-        error: String,
-        unknown: Option<u32>,
-    ) -> Result<(), Trouble> {
-        let letter = Letter {
-            failures: self.failures,
-            unknown,
-            is_passed: true,
-            ..self.letter(event, error)
-        };
-        self.put_letter(transaction, event, letter).await
     }
 
     /// Parks events that follow a parked one.
@@ -125,13 +112,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             if !self.owns(self.partition_of(&event)) {
                 continue;
             }
-            let letter = self.letter(&event, FOLLOWS.to_owned());
+            let letter = self.letter(&event, Fault::follows());
             self.put_letter(transaction, &event, letter).await?;
         }
         Ok(())
     }
 
-    fn letter(&self, event: &RecordedEventRef<'_>, error: String) -> Letter {
+    fn letter(&self, event: &RecordedEventRef<'_>, fault: Fault) -> Letter {
         let now = Timestamp::now().as_micros();
         let sequence = self.sequence_of(event);
         Letter {
@@ -140,11 +127,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             sequence: sequence.into_owned(),
             partition: self.partition_of(event),
             name: event.name.to_owned(),
-            error,
-            failures: 0,
+            error: fault.error,
+            failures: fault.failures,
             parked: now,
             tried: now,
-            unknown: None,
+            unknown: fault.unknown,
             is_passed: false,
         }
     }
@@ -155,7 +142,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         event: &RecordedEventRef<'_>,
         letter: Letter,
     ) -> Result<(), Trouble> {
-        let number = self.plan.generation.number;
+        let number = self.plan.generation;
         let key = self.around.keys.letter(number, event.log, event.position);
         Ok(notes::put(self.around.handler.notes(), transaction, &key, letter).await?)
     }
@@ -166,7 +153,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             return Ok(());
         }
         let (notes, keys) = (self.around.handler.notes(), self.around.keys);
-        let number = self.plan.generation.number;
+        let number = self.plan.generation;
         let mut transaction = self.begin_read().await?;
         let prefix = keys.requests(number);
         let requests: Vec<(String, Request)> =
@@ -289,7 +276,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     break;
                 }
                 control.pause(asked, left.min(self.leases.interval())).await;
-                self.look_at_leases(control.asked(), true).await?;
+                self.update_leases(control.asked(), true).await?;
             }
         }
         Ok(Some(true))
@@ -344,7 +331,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     /// Asks for what is left of a sequence.
     async fn ask_again(&self, letter: &Letter) -> Result<(), Trouble> {
-        let (number, notes) = (self.plan.generation.number, self.around.handler.notes());
+        let (number, notes) = (self.plan.generation, self.around.handler.notes());
         let (log, position) = (letter.log, letter.position);
         let key = self
             .around

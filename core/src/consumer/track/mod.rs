@@ -9,20 +9,23 @@ mod handover;
 mod letters;
 mod ownership;
 mod trouble;
+mod window;
 
 pub(crate) use trouble::Trouble;
 
 use super::Slot;
 use super::batch::{EventBatch, next_events};
-use super::control::{Control, Mode, give_way};
+use super::control::{Control, Mode};
 use super::coverage::Covered;
 use super::guard::text_of;
 use super::handler::{Handler, Plan, TransactionOf};
 use super::lease::Leases;
 use super::notes::{self, Checkpoint, Keys, NoteError, backend};
+use super::setbacks::Setbacks;
 use super::status::{ConsumerState, Progress, Rebuild};
+use crate::give_way::give_way;
+use crate::notes::NoteStore as _;
 use crate::place::{LogId, Position};
-use crate::projection::ViewStore as _;
 use crate::store::Store;
 use ahead::Ahead;
 use futures_util::future::{Either, select};
@@ -31,10 +34,6 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How many conflicts with others in a row are no trouble yet.
-pub(crate) const CONFLICTS: u32 = 50;
-/// How many troubles in a row are survived while the program wants to end.
-pub(crate) const TROUBLES: u32 = 5;
 /// How long handled events of a subscription may be without a checkpoint.
 const SAVE_HANDLED: Duration = Duration::from_millis(100);
 /// How long events that are of no concern may be without a checkpoint.
@@ -98,8 +97,6 @@ pub(crate) struct Track<'a, S, H: Handler> {
     unsaved: Option<(Instant, bool)>,
     /// Checkpoints that are being written while events are waited for.
     saving: Option<Saving<'a>>,
-    /// How often the handler has failed in a row on the event that it is at.
-    failures: u32,
     /// The events that were handled and are not shown yet.
     handled: u64,
     /// Shows what the handler is at.
@@ -124,7 +121,6 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             ahead: Ahead::default(),
             unsaved: None,
             saving: None,
-            failures: 0,
             handled: 0,
             slot: around.progress.slot(),
         }
@@ -132,10 +128,11 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Runs until it is told to stop, or cannot go on.
     pub(crate) async fn run(mut self) -> Ended {
-        let (mut troubles, mut conflicts) = (0, 0);
+        let mut setbacks = Setbacks::new();
         loop {
-            let asked = self.around.control.asked();
-            match self.rounds(&mut troubles, &mut conflicts).await {
+            let control = self.around.control;
+            let asked = control.asked();
+            match self.rounds(&mut setbacks).await {
                 Ok(ended) => {
                     self.end().await;
                     return ended;
@@ -149,28 +146,26 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     if let Trouble::Lost(_) = trouble {
                         continue;
                     }
-                    if trouble.is_conflict() && conflicts < CONFLICTS {
-                        conflicts += 1;
+                    if trouble.is_conflict()
+                        && let Some(conflicts) = setbacks.conflict()
+                    {
                         tracing::debug!(error = %trouble, "another worker was faster");
                         let wait = Duration::from_millis(conflicts.into());
-                        self.around.control.pause(asked, wait).await;
+                        control.pause(asked, wait).await;
                         continue;
                     }
-                    troubles += 1;
-                    let message = text_of(&trouble);
-                    let retrying = ConsumerState::Retrying;
-                    self.around
-                        .progress
-                        .failed(retrying, None, troubles, message);
-                    if self.around.control.mode() != Mode::Run && troubles > TROUBLES {
+                    let (failures, message) = (setbacks.trouble(), text_of(&trouble));
+                    let (state, progress) = (ConsumerState::Retrying, self.around.progress);
+                    progress.failed(state, None, failures, message.clone());
+                    if setbacks.are_too_many(control.mode()) {
                         self.end().await;
                         return Ended::Failed {
                             position: None,
-                            failures: troubles,
-                            message: text_of(&trouble),
+                            failures,
+                            message,
                         };
                     }
-                    self.around.control.back_off(asked, troubles).await;
+                    control.back_off(asked, failures).await;
                 }
             }
         }
@@ -178,24 +173,21 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Writes down what is done and gives back what is owned, though others may be at the same.
     pub(crate) async fn end(&mut self) {
-        for _ in 0..CONFLICTS {
-            match self.leave().await {
-                Err(trouble) if trouble.is_conflict() => give_way().await,
-                Err(trouble) => {
-                    tracing::warn!(error = %trouble, "the checkpoint could not be written at the end");
-                    return;
-                }
-                Ok(()) => return,
+        let mut setbacks = Setbacks::new();
+        while let Err(trouble) = self.leave().await {
+            if trouble.is_conflict() && setbacks.conflict().is_some() {
+                give_way().await;
+                continue;
             }
+            tracing::warn!(error = %trouble, "the checkpoint could not be written at the end");
+            return;
         }
-        tracing::warn!("the checkpoint could not be written at the end: others were always faster");
     }
 
     /// Nothing is known for sure any more: leases and checkpoints are read again.
     fn forget(&mut self) {
         self.owned.clear();
         (self.answered, self.looked) = (None, None);
-        self.failures = 0;
         self.ahead = Ahead::default();
         self.unsaved = None;
         self.saving = None;
@@ -208,7 +200,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         positions.min().unwrap_or_default()
     }
 
-    async fn rounds(&mut self, troubles: &mut u32, conflicts: &mut u32) -> Result<Ended, Trouble> {
+    async fn rounds(&mut self, setbacks: &mut Setbacks) -> Result<Ended, Trouble> {
         let around = self.around;
         let mut batch = EventBatch::default();
         let mut target = None;
@@ -223,7 +215,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             if around.control.mode() == Mode::Drain && target.is_none() {
                 target = Some(around.store.last_position(LogId::MAIN).await?);
             }
-            if self.look_at_leases(asked, false).await? {
+            if self.update_leases(asked, false).await? {
                 self.answer_requests().await?;
             }
             if self.owned.is_empty() {
@@ -245,7 +237,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let bound = self.bound().await?;
             if let (Some(target), None) = (target, bound)
                 && self.position() >= target
-                && self.is_all_done(target).await?
+                && self.finish_up_to(target).await?
             {
                 return Ok(Ended::Stopped);
             }
@@ -274,11 +266,11 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 if let Some(ended) = self.process(&batch, events.end, reached).await? {
                     return Ok(ended);
                 }
-                (*troubles, *conflicts) = (0, 0);
+                setbacks.end();
                 give_way().await;
                 continue;
             }
-            (*troubles, *conflicts) = (0, 0);
+            setbacks.end();
             self.pass(reached, 0);
             self.show();
             if bound.is_none() && target.is_none_or(|target| from >= target) {
@@ -412,8 +404,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     async fn begin(&self) -> Result<TransactionOf<H>, NoteError> {
-        let notes = self.around.handler.notes();
-        notes.begin(&self.plan.generation).await.map_err(backend)
+        self.around.handler.begin(self.plan.generation).await
     }
 
     async fn begin_read(&self) -> Result<TransactionOf<H>, NoteError> {

@@ -4,8 +4,8 @@ use super::super::handler::{Handler, TransactionOf};
 use super::super::lease::Claim;
 use super::super::notes::{self, Checkpoint, Lease, NoteError, backend};
 use super::{Track, Trouble};
+use crate::notes::NoteStore as _;
 use crate::place::Position;
-use crate::projection::ViewStore as _;
 use crate::store::Store;
 use futures_util::future::join;
 use std::pin::Pin;
@@ -64,7 +64,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Looks at the leases when it is time to, or when something was asked for; says whether it did.
     /// While it is `busy` with an event, nothing is taken or given away.
-    pub(super) async fn look_at_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
+    pub(super) async fn update_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
         let now = Instant::now();
         let is_known = if busy {
             let interval = self.leases.interval();
@@ -138,7 +138,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     let checkpoint = self.checkpoint(&mut transaction, partition).await?;
                     drop(transaction);
                     self.check_event_at(&checkpoint).await?;
-                    let number = self.plan.generation.number;
+                    let number = self.plan.generation;
                     let key = self.around.keys.lease(number, partition);
                     let handler = self.around.handler;
                     let checkpoint = handler.resume((&key, lease), checkpoint).await?;
@@ -179,7 +179,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.check_plan(transaction).await?;
         let notes = self.around.handler.notes();
         for owned in &self.owned {
-            let number = self.plan.generation.number;
+            let number = self.plan.generation;
             let key = self.around.keys.lease(number, owned.partition);
             let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
             if lease.is_none_or(|lease| !self.leases.is_mine(&lease) || lease.epoch != owned.epoch)

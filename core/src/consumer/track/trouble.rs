@@ -1,10 +1,10 @@
 //! Why a track cannot go on.
 
 use super::super::notes::NoteError;
-use crate::error::StoreError;
-use crate::metadata::EventId;
+use crate::consumer::HandlerError;
+use crate::event::metadata::EventId;
 use crate::place::Position;
-use crate::projection::HandlerError;
+use crate::store::StoreError;
 
 /// Why a track cannot go on right now.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,9 @@
 //! What consumers have parked, and what a program asks about it.
 
-use super::error::notes;
-use super::{HandleError, MidgardHandle};
+use super::MidgardHandle;
 use crate::consumer::DeadLetter;
+use crate::consumer::HandleError;
+use crate::consumer::handle_error::notes;
 use crate::inbox::ParkedMessage;
 use crate::place::Position;
 use std::collections::HashMap;
@@ -44,7 +45,7 @@ impl MidgardHandle {
     /// the sequence goes on with its later events.
     ///
     /// It is done by the worker that the sequence belongs to, soon when it runs in this program, else within
-    /// its [lease](crate::ConsumerOptions::lease).
+    /// its [lease](crate::consumer::ConsumerOptions::lease).
     ///
     /// # Errors
     /// [`HandleError::NotParked`], or when it cannot be asked for.
@@ -65,7 +66,7 @@ impl MidgardHandle {
     /// say. Says how many sequences that are.
     ///
     /// ```
-    /// # async fn example(handle: midgard::MidgardHandle) -> Result<(), midgard::HandleError> {
+    /// # async fn example(handle: midgard::MidgardHandle) -> Result<(), midgard::consumer::HandleError> {
     /// let sequences = handle.retry_all("mailer", |letter| letter.error.contains("connection refused")).await?;
     /// # Ok(())
     /// # }

@@ -1,7 +1,8 @@
 //! What differs between the events that were expected and those that were decided, line by line.
 
-use crate::codec::{self, ReadBack};
 use crate::event::EventSet;
+use crate::event::codec;
+use crate::event::codec::ReadBack;
 use serde_json::Value;
 use std::fmt;
 

@@ -6,7 +6,8 @@
 pub(in crate::testing) mod difference;
 
 use crate::aggregate::{Aggregate, Command, Events};
-use crate::codec::{self, ReadBack};
+use crate::event::codec;
+use crate::event::codec::ReadBack;
 use difference::{Difference, Listing};
 use std::fmt::{Debug, Display};
 

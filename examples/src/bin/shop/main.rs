@@ -62,7 +62,7 @@ struct ReportOptions {
     top: usize,
     /// Lists the customers after this place: what an earlier list ended with.
     #[arg(long, value_name = "PLACE")]
-    after: Option<midgard::Cursor>,
+    after: Option<midgard::view::Cursor>,
     /// Prints the orders of this customer instead.
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["top", "after"])]
     customer: Option<CustomerId>,

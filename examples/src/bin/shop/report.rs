@@ -3,7 +3,8 @@
 use crate::ReportOptions;
 use futures_util::future::{Either, select};
 use indicatif::{ProgressBar, ProgressStyle};
-use midgard::{HandleError, Midgard, MidgardHandle, Position, Status, Views};
+use midgard::consumer::{HandleError, Status};
+use midgard::{Midgard, MidgardHandle, Position, Views};
 use midgard_examples::shop::plot;
 use midgard_examples::shop::tables;
 use midgard_examples::shop::views::ShopViews;

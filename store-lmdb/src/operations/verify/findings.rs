@@ -1,7 +1,8 @@
 //! What was found to be wrong.
 
 use super::Verification;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 use std::collections::HashSet;
 use std::fmt::{self, Display};
 

@@ -8,7 +8,8 @@ use crate::reader::Batch;
 use crate::record::Kind;
 use crate::streams::Stream;
 use heed::RoTxn;
-use midgard::{Position, StoreError, StreamState, Version};
+use midgard::store::{StoreError, StreamState};
+use midgard::{Position, Version};
 
 impl Verifying {
     /// Looks at some streams, behind one.

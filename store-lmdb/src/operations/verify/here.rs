@@ -4,7 +4,8 @@ use crate::index::StreamKey;
 use crate::record::{Header, Kind};
 use crate::streams::{Head, Stream};
 use crate::tail::Known;
-use midgard::{Position, StoreError, Version};
+use midgard::store::StoreError;
+use midgard::{Position, Version};
 
 /// Where a stream ends.
 #[derive(Debug, Clone, Copy)]

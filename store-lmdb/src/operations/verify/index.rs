@@ -6,7 +6,8 @@ use crate::databases::Databases;
 use crate::index::{Entry, Manifest, PartPlace};
 use crate::record::Header;
 use heed::RoTxn;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 
 /// How many entries are looked at in one snapshot, about.
 const BATCH: usize = 2048;

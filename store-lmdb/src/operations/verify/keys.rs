@@ -7,7 +7,7 @@ use crate::environment::Environment;
 use crate::error::backend;
 use heed::types::{Bytes, DecodeIgnore};
 use heed::{Database, RoTxn};
-use midgard::StoreError;
+use midgard::store::StoreError;
 use std::ops::ControlFlow;
 
 /// How many keys are counted before it is told how many there were.

@@ -24,7 +24,8 @@ use crate::tail::Tail;
 use findings::Findings;
 use heed::RoTxn;
 use links::{Links, REMEMBERED};
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 use std::fmt::{self, Display};
 use std::ops::ControlFlow;
 

@@ -7,7 +7,8 @@ use crate::log::Record;
 use crate::reader::Batch;
 use crate::record::{Header, Kind};
 use heed::RoTxn;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 
 /// How many ranges of missing positions are looked at in one snapshot.
 const RANGES: usize = 1024;

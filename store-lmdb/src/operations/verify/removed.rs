@@ -5,7 +5,8 @@ use crate::databases::Databases;
 use crate::error::backend;
 use crate::reader::Batch;
 use heed::RoTxn;
-use midgard::{Position, StoreError};
+use midgard::Position;
+use midgard::store::StoreError;
 use std::ops::Bound;
 
 /// How many ranges there are.

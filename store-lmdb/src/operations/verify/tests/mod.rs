@@ -11,7 +11,8 @@ use crate::log::Pending;
 use crate::options::{Durability, LmdbOptions};
 use crate::record::{self, Kind, Place};
 use heed::RwTxn;
-use midgard::{NewEvent, Timestamp, Version};
+use midgard::event::NewEvent;
+use midgard::{Timestamp, Version};
 use std::path::Path;
 use tempfile::TempDir;
 

@@ -1,0 +1,108 @@
+//! The contract of a bus, on a real broker.
+
+use crate::common::{Client, header, runtime};
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
+use midgard::bus::Topic;
+use midgard_bus_rabbitmq::RabbitMqBus;
+use midgard_contract::{BusFixture, SetAside, Stranger};
+use midgard_test_servers::{self as servers, RabbitMq};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
+
+/// A broker: that of all cases, or one of the case's own.
+struct Broker {
+    address: String,
+    own: Option<Mutex<RabbitMq>>,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl BusFixture for Broker {
+    type Bus = RabbitMqBus;
+
+    const TOO_LARGE: Option<usize> = Some((16 << 20) + 1);
+    const LARGEST_STRANGER: usize = 16 << 20;
+
+    fn new(case: &str) -> Option<Self> {
+        let broker = servers::shared_rabbitmq(case)?;
+        Some(Broker {
+            address: broker.address(),
+            own: None,
+            _turn: None,
+        })
+    }
+
+    fn alone(case: &str) -> Option<Self> {
+        // One at a time: each starts brokers, which is slow on a small machine.
+        static TURN: LazyLock<Arc<tokio::sync::Mutex<()>>> = LazyLock::new(Arc::default);
+        let turn = Arc::clone(&TURN).blocking_lock_owned();
+        let broker = servers::rabbitmq(case)?;
+        Some(Broker {
+            address: broker.address(),
+            own: Some(Mutex::new(broker)),
+            _turn: Some(turn),
+        })
+    }
+
+    async fn open(&self) -> RabbitMqBus {
+        let mut options = RabbitMqBus::options(&self.address);
+        if self.own.is_none() {
+            // Nobody kills this broker.
+            options = options.settle_time(Duration::ZERO);
+        }
+        options.connect().await.unwrap()
+    }
+
+    async fn send(&self, topic: &Topic, stranger: Stranger) {
+        let mut headers = FieldTable::default();
+        let mut set = |name: String, value: String| {
+            let value = AMQPValue::LongString(LongString::from(value));
+            headers.insert(ShortString::from(name), value);
+        };
+        for (name, value) in stranger.attributes {
+            set(format!("cloudEvents:{name}"), value);
+        }
+        for (name, value) in stranger.headers {
+            set(name, value);
+        }
+        let mut properties = BasicProperties::default().with_headers(headers);
+        if let Some(kind) = stranger.content_type {
+            properties = properties.with_content_type(kind.into());
+        }
+        let client = Client::connect(&self.address).await;
+        client
+            .publish(topic.as_str(), properties, &stranger.body)
+            .await;
+    }
+
+    async fn set_aside(&self, queue: &str) -> Vec<SetAside> {
+        let client = Client::connect(&self.address).await;
+        let found = client.look_into(&format!("{queue}.dead")).await;
+        let found = found.into_iter().map(|message| SetAside {
+            reason: header(&message.delivery.properties, "midgard-reason").unwrap_or_default(),
+            data: message.delivery.data,
+        });
+        found.collect()
+    }
+
+    async fn kill(&self) {
+        // AMQP confirms what is published and not what is acknowledged: what the broker had not taken in yet comes again.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        if let Some(broker) = &self.own {
+            broker.lock().unwrap().kill();
+        }
+    }
+
+    async fn start_again(&self) {
+        if let Some(broker) = &self.own {
+            tokio::task::block_in_place(|| broker.lock().unwrap().restart().unwrap());
+        }
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        runtime().block_on(future)
+    }
+}
+
+midgard_contract::bus_contract!(Broker);

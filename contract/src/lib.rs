@@ -1,0 +1,56 @@
+//! The contracts of Midgard's [stores](midgard::Store), [places for views](midgard::projection::ViewStore) and
+//! [buses](midgard::bus), as suites of cases.
+//!
+//! A contract lives once, and every implementation runs all of it: name a fixture that makes a place of its own for each
+//! case, and [`store_contract!`], [`view_store_contract!`] or [`bus_contract!`] writes one test for each case.
+//!
+//! ```
+//! use midgard::MemoryStore;
+//! use midgard_contract::Fixture;
+//!
+//! #[derive(Default)]
+//! struct Memory(MemoryStore);
+//!
+//! impl Fixture for Memory {
+//!     type Store = MemoryStore;
+//!
+//!     fn new() -> Self {
+//!         Memory::default()
+//!     }
+//!
+//!     fn open(&self) -> MemoryStore {
+//!         self.0.clone()
+//!     }
+//! }
+//!
+//! midgard_contract::store_contract!(Memory);
+//! ```
+
+mod bus;
+mod random;
+mod store;
+mod views;
+
+#[doc(hidden)]
+pub use bus::run_bus_case;
+pub use bus::{BusFixture, SetAside, Stranger, bus_cases};
+#[doc(hidden)]
+pub use store::run_case;
+pub use store::{Case, Fixture, cases};
+#[doc(hidden)]
+pub use views::run_view_case;
+pub use views::{ViewFixture, view_cases};
+
+/// Lets other tasks of the thread run once.
+async fn give_way() {
+    let mut given = false;
+    std::future::poll_fn(|context| {
+        if given {
+            return std::task::Poll::Ready(());
+        }
+        given = true;
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}

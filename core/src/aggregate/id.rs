@@ -1,0 +1,113 @@
+//! The ids of aggregates, in the names of their streams.
+
+use super::definition::Aggregate;
+use crate::event::{RecordedEvent, RecordedEventRef};
+use crate::limits::{self, LimitError, Limited};
+use crate::stream_name::StreamName;
+
+impl StreamName {
+    /// The stream of an aggregate: `{aggregate}-{id}`.
+    ///
+    /// # Errors
+    /// [`LimitError`] when the id prints as nothing, is too long, or contains U+0000.
+    pub fn of<A: Aggregate>(id: &A::Id) -> Result<Self, LimitError> {
+        let name = format!("{}-{id}", A::NAME);
+        // The rules of the whole name, said of what the caller gave.
+        let before = A::NAME.len() + 1;
+        let limit = limits::STREAM_NAME_BYTES.saturating_sub(before);
+        limits::check_text(
+            Limited::AggregateId,
+            limit,
+            name.get(before..).unwrap_or_default(),
+        )?;
+        Ok(StreamName::from_store(&name))
+    }
+
+    /// The id in the name of an aggregate's stream: what [`of`](Self::of) made the name of.
+    ///
+    /// # Errors
+    /// [`AggregateIdError`] when it is no stream of such an aggregate, or when its id cannot be read.
+    pub fn id_of<A: Aggregate>(&self) -> Result<A::Id, AggregateIdError> {
+        id_of::<A>(self.as_str())
+    }
+}
+
+impl RecordedEvent {
+    /// The id of the aggregate whose stream it is in.
+    ///
+    /// # Errors
+    /// [`AggregateIdError`] when it is no stream of such an aggregate, or when its id cannot be read.
+    pub fn aggregate_id<A: Aggregate>(&self) -> Result<A::Id, AggregateIdError> {
+        id_of::<A>(self.stream.as_str())
+    }
+}
+
+impl RecordedEventRef<'_> {
+    /// The id of the aggregate whose stream it is in.
+    ///
+    /// ```
+    /// # use midgard::{Aggregate, Apply, Event};
+    /// # use midgard::event::RecordedEventRef;
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    /// # #[event(name = "counter.incremented")]
+    /// # struct Incremented {}
+    /// # #[derive(Debug, Default, Aggregate)]
+    /// # #[aggregate(name = "counter", id = u64, events(Incremented))]
+    /// # struct Counter {}
+    /// # impl Apply<Incremented> for Counter { fn apply(&mut self, _: Incremented) {} }
+    /// fn number(event: &RecordedEventRef<'_>) -> u64 {
+    ///     event.aggregate_id::<Counter>().unwrap() // of the stream "counter-42", it is 42
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`AggregateIdError`] when it is no stream of such an aggregate, or when its id cannot be read.
+    pub fn aggregate_id<A: Aggregate>(&self) -> Result<A::Id, AggregateIdError> {
+        id_of::<A>(self.stream)
+    }
+}
+
+/// Why a stream has no id of the aggregate that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AggregateIdError {
+    /// It is a stream of something else.
+    #[error(
+        "stream \"{stream}\" belongs to no aggregate \"{aggregate}\", whose streams are called \"{aggregate}-..\"; \
+         name the aggregate that it belongs to"
+    )]
+    OtherAggregate {
+        /// The name of the stream.
+        stream: String,
+        /// The name of the aggregate that was asked for.
+        aggregate: &'static str,
+    },
+    /// The type of the aggregate's ids does not read what it printed once.
+    #[error(
+        "the id of stream \"{stream}\" cannot be read as a `{id_type}`; let its `FromStr` read all that its `Display` ever printed"
+    )]
+    Unreadable {
+        /// The name of the stream.
+        stream: String,
+        /// The type of the aggregate's ids.
+        id_type: &'static str,
+    },
+}
+
+/// The id in the name of a stream.
+fn id_of<A: Aggregate>(stream: &str) -> Result<A::Id, AggregateIdError> {
+    let id = stream
+        .strip_prefix(A::NAME)
+        .and_then(|rest| rest.strip_prefix('-'));
+    let Some(id) = id else {
+        return Err(AggregateIdError::OtherAggregate {
+            stream: stream.to_owned(),
+            aggregate: A::NAME,
+        });
+    };
+    id.parse().map_err(|_| AggregateIdError::Unreadable {
+        stream: stream.to_owned(),
+        id_type: std::any::type_name::<A::Id>(),
+    })
+}

@@ -1,0 +1,122 @@
+//! How a consumer of a program runs, and why it ended.
+
+use crate::consumer::status::{ConsumerKind, Status};
+use crate::place::Position;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A consumer, running.
+pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
+
+/// Why a program's consumers ended other than by being stopped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Two consumers have one name.
+    #[error(
+        "the {kind} \"{name}\" has the name of another consumer of this program; give one of them another name{}",
+        if *kind == ConsumerKind::Outbox { ", with `Outbox::named`" } else { "" }
+    )]
+    DuplicateName {
+        /// What the second of them is.
+        kind: ConsumerKind,
+        /// The name.
+        name: String,
+    },
+    /// A name cannot be used.
+    #[error(
+        "\"{name}\" cannot be the name of a {kind}: a name has 1 to 100 bytes, without slashes; give it another"
+    )]
+    Name {
+        /// What it is.
+        kind: ConsumerKind,
+        /// The name.
+        name: String,
+    },
+    /// A process manager sends commands, and has no bus over which answers could come.
+    #[error(
+        "process manager \"{name}\" sends commands, and no answer could reach it; say over which bus they come, with `Processes::replies_from`"
+    )]
+    NoReplies {
+        /// The process manager.
+        name: String,
+    },
+    /// Something is to be sent, and nothing takes it out of the log.
+    #[error(
+        "{kind} \"{name}\" {} out of the log; add an outbox with `Midgard::outbox`, or say with `Midgard::outbox_elsewhere` that another program on this store has one",
+        if *kind == ConsumerKind::Inbox { "answers commands, and nothing takes the answers" } else { "sends commands, and nothing takes them" }
+    )]
+    NoOutbox {
+        /// What has something to send.
+        kind: ConsumerKind,
+        /// Its name.
+        name: String,
+    },
+    /// Consumers had not ended in time after they were told to stop, and were dropped where they were.
+    #[error(
+        "{limit:?} after they were told to stop, these consumers had not ended, and were dropped where they were: {}; see what they wait for, and let `handler_timeout` or a longer `Midgard::stop_within` say how long they may",
+        consumers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    )]
+    NotStopped {
+        /// For how long they were waited for.
+        limit: Duration,
+        /// How they were doing. What they were at is in [`Status::handling`].
+        consumers: Vec<Status>,
+    },
+    /// A consumer was handed to a spawner, which did not let it come to its end.
+    #[error(
+        "{kind} \"{name}\" did not come to its end: {reason}; let what `Midgard::spawner` is given run each future until it is done"
+    )]
+    Dropped {
+        /// What it is.
+        kind: ConsumerKind,
+        /// Its name.
+        name: String,
+        /// What became of it.
+        reason: String,
+    },
+    /// The number of partitions is none that it could have.
+    #[error("subscription \"{name}\" has {partitions} partitions: {reason}")]
+    Partitions {
+        /// The subscription.
+        name: String,
+        /// The number it has in this program.
+        partitions: u32,
+        /// Why it cannot have as many, and what to do.
+        reason: String,
+    },
+    /// An outbox is new on a store that has had another one.
+    #[error("outbox \"{name}\" does not begin: {reason}")]
+    NewOutbox {
+        /// The outbox.
+        name: String,
+        /// Which others there were, and what to do.
+        reason: String,
+    },
+    /// The id of a bus cannot be used.
+    #[error(
+        "\"{id}\" cannot be the id of the bus of outbox \"{name}\": an id has 1 to 100 bytes, without slashes; give it another"
+    )]
+    BusId {
+        /// The outbox.
+        name: String,
+        /// The id.
+        id: String,
+    },
+    /// A handler failed for good, and the policy is to stop there; or all of it failed.
+    #[error(
+        "{kind} \"{name}\" stopped{}: {message}{}",
+        position.map_or_else(String::new, |position| format!(" before position {position}")),
+        position.map_or("", |_| "; mend the handler and start it again, or let its policy skip or park")
+    )]
+    Failed {
+        /// What it is.
+        kind: ConsumerKind,
+        /// Its name.
+        name: String,
+        /// The position of the event, if it failed on one.
+        position: Option<Position>,
+        /// What went wrong.
+        message: String,
+    },
+}

@@ -1,0 +1,243 @@
+//! What consumers have noted, read by kind and name: for tools, which have no handlers.
+
+use super::about::{Seen, seen_of_projection, seen_of_subscription};
+use super::dead_letter::DeadLetter;
+use super::handle_error::{self, HandleError};
+use super::notes::{self, Checkpoint, Keys, Letter, NoteError, backend};
+use super::status::ConsumerKind;
+use crate::notes::NoteStore;
+use crate::place::{LogId, Position};
+use std::fmt;
+
+/// The notes of one consumer, which can be read by its kind and name alone, wherever the consumer runs.
+///
+/// Subscriptions, process managers and outboxes keep their notes in the [store](crate::notes::StoreNotes) of the events, projections where
+/// their views are. Inboxes follow no log, and have no such notes.
+///
+/// ```
+/// use midgard::consumer::{ConsumerKind, ConsumerNotes};
+/// use midgard::notes::StoreNotes;
+/// # use midgard::{MemoryStore, Midgard, Subscription, Event};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// # #[event(name = "order.placed")]
+/// # struct OrderPlaced { number: u64 }
+/// # midgard::block_on(async {
+/// # let store = MemoryStore::new();
+/// # let orders = Subscription::<OrderPlaced>::events("mailer");
+/// # Midgard::new(store.clone()).subscribe(orders, |_| async { Ok(()) }).catch_up().await?;
+///
+/// let notes = StoreNotes::of(store);
+/// for consumer in ConsumerNotes::all(&notes).await? {
+///     println!("{consumer} has handled {:?}", consumer.checkpoint().await?);
+/// }
+/// let mailer = ConsumerNotes::of(&notes, ConsumerKind::Subscription, "mailer");
+/// assert!(mailer.dead_letters_after(None, 100).await?.is_empty());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct ConsumerNotes<'a, N> {
+    kind: ConsumerKind,
+    name: String,
+    notes: &'a N,
+    keys: Keys,
+}
+
+/// How the keys of notes begin, by the kind of the consumer.
+const PREFIXES: [(ConsumerKind, &str); 5] = [
+    (ConsumerKind::Subscription, "subscription/"),
+    (ConsumerKind::Projection, "projection/"),
+    (ConsumerKind::ProcessManager, "process/"),
+    (ConsumerKind::Outbox, "outbox/"),
+    // Of a bus with an id.
+    (ConsumerKind::Outbox, "outbox@"),
+];
+
+impl<'a, N: NoteStore> ConsumerNotes<'a, N> {
+    /// Returns the notes of a consumer, whether it has any or not. An outbox is that of the bus without an id; those of other buses are
+    /// among [all](Self::all).
+    #[must_use]
+    pub fn of(notes: &'a N, kind: ConsumerKind, name: &str) -> Self {
+        let prefix = PREFIXES.iter().find(|(of, _)| *of == kind);
+        let prefix = prefix.map_or("inbox/", |(_, prefix)| prefix);
+        ConsumerNotes {
+            kind,
+            name: name.to_owned(),
+            notes,
+            keys: Keys::new(prefix.trim_end_matches('/'), name),
+        }
+    }
+
+    /// Lists the consumers that have begun, by kind and then by name, whether a program still runs them or not. Each costs
+    /// two reads.
+    ///
+    /// # Errors
+    /// [`HandleError::Notes`] when the notes cannot be read.
+    pub async fn all(notes: &'a N) -> Result<Vec<Self>, HandleError> {
+        let mut all = Vec::new();
+        for (kind, prefix) in PREFIXES {
+            let found = named(notes, kind, prefix, &mut all).await;
+            found.map_err(|error| handle_error::notes(prefix, error))?;
+        }
+        Ok(all)
+    }
+
+    /// Returns what the consumer is.
+    #[must_use]
+    pub const fn kind(&self) -> ConsumerKind {
+        self.kind
+    }
+
+    /// Returns its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads the position up to which the consumer has handled everything; `None` when it has not begun. Of a projection, that of the
+    /// views that readers see.
+    ///
+    /// # Errors
+    /// [`HandleError::Notes`] when a note cannot be read.
+    pub async fn checkpoint(&self) -> Result<Option<Position>, HandleError> {
+        let checkpoint = self.noted().checkpoint().await;
+        checkpoint.map_err(|error| handle_error::notes(&self.name, error))
+    }
+
+    /// Lists the dead letters after a position, in the order of the log, and at most `limit`.
+    ///
+    /// # Errors
+    /// [`HandleError::Notes`] when a note cannot be read.
+    pub async fn dead_letters_after(
+        &self,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, HandleError> {
+        let after = after.unwrap_or_default();
+        let letters = self.noted().dead_letters(after, limit).await;
+        letters.map_err(|error| handle_error::notes(&self.name, error))
+    }
+
+    fn noted(&self) -> Noted<'_, N> {
+        Noted {
+            notes: self.notes,
+            keys: &self.keys,
+            seen: match self.kind {
+                ConsumerKind::Projection => seen_of_projection,
+                _ => seen_of_subscription,
+            },
+        }
+    }
+}
+
+impl<N> fmt::Display for ConsumerNotes<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} \"{}\"", self.kind, self.name)
+    }
+}
+
+impl<N> fmt::Debug for ConsumerNotes<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsumerNotes")
+            .field("kind", &self.kind)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Adds the consumers whose keys begin with a prefix: of the notes of each, only the first is looked at, and the one about it.
+async fn named<'a, N: NoteStore>(
+    notes: &'a N,
+    kind: ConsumerKind,
+    prefix: &str,
+    all: &mut Vec<ConsumerNotes<'a, N>>,
+) -> Result<(), NoteError> {
+    let mut transaction = notes.begin_read().await.map_err(backend)?;
+    let mut after = prefix.to_owned();
+    loop {
+        let first = notes.list_page(&mut transaction, prefix, &after, 1).await;
+        let Some((first, _)) = first.map_err(backend)?.pop() else {
+            return Ok(());
+        };
+        let mut parts = first.splitn(3, '/');
+        let (Some(of), Some(name)) = (parts.next(), parts.next()) else {
+            return Ok(());
+        };
+        // `0` is the character after the slash that ends a name.
+        after = format!("{of}/{name}0");
+        let keys = Keys::new(of, name);
+        let about = notes.get(&mut transaction, &keys.about()).await;
+        if about.map_err(backend)?.is_some() {
+            all.push(ConsumerNotes {
+                kind,
+                name: name.to_owned(),
+                notes,
+                keys,
+            });
+        }
+    }
+}
+
+/// The notes of a consumer, as those read them who do not run it.
+pub(crate) struct Noted<'a, N> {
+    pub(crate) notes: &'a N,
+    pub(crate) keys: &'a Keys,
+    /// Reads the note about the consumer.
+    pub(crate) seen: fn(&str, &str) -> Result<Option<Seen>, NoteError>,
+}
+
+impl<N: NoteStore> Noted<'_, N> {
+    /// Reads which generation readers see, and its partitions; `None` when there is none yet.
+    pub(crate) async fn seen(
+        &self,
+        transaction: &mut N::Transaction,
+    ) -> Result<Option<Seen>, NoteError> {
+        let key = self.keys.about();
+        let about = self.notes.get(transaction, &key).await;
+        match about.map_err(backend)? {
+            Some(about) => (self.seen)(&key, &about),
+            None => Ok(None),
+        }
+    }
+
+    /// Lists what is parked after a position, in the order of the log, and at most `limit`.
+    pub(crate) async fn dead_letters(
+        &self,
+        after: Position,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, NoteError> {
+        let mut transaction = self.notes.begin_read().await.map_err(backend)?;
+        let Some(seen) = self.seen(&mut transaction).await? else {
+            return Ok(Vec::new());
+        };
+        let prefix = self.keys.letters(seen.generation);
+        let after = self.keys.letter(seen.generation, LogId::MAIN, after);
+        let page = self
+            .notes
+            .list_page(&mut transaction, &prefix, &after, limit);
+        let page = page.await.map_err(backend)?;
+        let letters = page.into_iter().map(|(key, note)| {
+            let letter: Letter = notes::read(&key, &note)?;
+            Ok(DeadLetter::from(letter))
+        });
+        letters.collect()
+    }
+
+    /// Reads up to where all of it was written down as handled; `None` when it has not begun.
+    pub(crate) async fn checkpoint(&self) -> Result<Option<Position>, NoteError> {
+        let mut transaction = self.notes.begin_read().await.map_err(backend)?;
+        let Some(seen) = self.seen(&mut transaction).await? else {
+            return Ok(None);
+        };
+        let mut lowest = Position::MAX;
+        for partition in 0..seen.partitions {
+            let key = self
+                .keys
+                .checkpoint(seen.generation, LogId::MAIN, partition);
+            let checkpoint = notes::get(self.notes, &mut transaction, &key).await?;
+            let position = checkpoint.map_or(Position(seen.start), |at: Checkpoint| at.handled());
+            lowest = lowest.min(position);
+        }
+        Ok(Some(lowest))
+    }
+}

@@ -1,0 +1,211 @@
+//! Payloads: how events become bytes and come back.
+
+mod encode;
+mod excerpt;
+mod json;
+mod read_back;
+mod unordered;
+
+pub use encode::{EncodeError, EncodeReason};
+pub(crate) use encode::{ReadBack, encode, encode_command};
+use json::CommandSeed;
+pub use json::JsonError;
+pub(crate) use json::{EventSeed, from_json, to_json};
+pub(crate) use unordered::is_same_json;
+
+use crate::command::RemoteCommand;
+use crate::event::EventSet;
+use crate::event::record::RecordedEventRef;
+use crate::place::{Position, Version};
+use std::error::Error;
+use std::fmt;
+
+/// How a payload is written. Every record names its codec, so one store can hold several.
+///
+/// Only self-describing formats are offered: others read a changed struct wrongly and silently.
+///
+/// ```
+/// use midgard::event::Codec;
+///
+/// assert_eq!(Codec::JSON.to_string(), "json");
+/// assert_eq!(Codec::from_code(Codec::JSON.code()), Codec::JSON);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Codec(u8);
+
+impl Codec {
+    /// JSON (RFC 8259), UTF-8. The default.
+    ///
+    /// Whichever features of `serde_json` some crate of a program turns on: what was written with others is read.
+    pub const JSON: Codec = Codec(1);
+
+    /// The codec of a stored code. A code that this release does not know is kept as it is, so that
+    /// stores can copy what they cannot read.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Self {
+        Codec(code)
+    }
+
+    /// The code to store.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Codec::JSON => f.write_str("json"),
+            Codec(code) => write!(f, "codec {code}"),
+        }
+    }
+}
+
+impl fmt::Debug for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A recorded event that could not be read. The event stays in the store as it is.
+#[derive(Debug)]
+pub struct DecodeError {
+    /// The stored name of the event.
+    pub name: String,
+    /// The stored version of the event's payload.
+    pub schema_version: u32,
+    /// The stream it is in.
+    pub stream: String,
+    /// Its version in the stream.
+    pub version: Version,
+    /// Its position in the log.
+    pub position: Position,
+    /// What is wrong with it.
+    pub reason: DecodeReason,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let DecodeError {
+            name,
+            schema_version,
+            stream,
+            version,
+            position,
+            reason,
+        } = self;
+        write!(
+            f,
+            "event \"{name}\" version {schema_version} in stream \"{stream}\" at version {version} \
+             (position {position}) cannot be read: {reason}"
+        )
+    }
+}
+
+impl Error for DecodeError {
+    /// What the message does not say already.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason.source()
+    }
+}
+
+impl DecodeError {
+    pub(crate) fn new(event: &RecordedEventRef<'_>, reason: DecodeReason) -> Self {
+        DecodeError {
+            name: event.name.to_owned(),
+            schema_version: event.schema_version,
+            stream: event.stream.to_owned(),
+            version: event.version,
+            position: event.position,
+            reason,
+        }
+    }
+}
+
+/// What is wrong with a recorded event that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeReason {
+    /// No event of this name is in the set that the reader expects.
+    #[error(
+        "no event of this name is known here; list it in the set that reads it, ask for other events, or run the release that wrote it"
+    )]
+    UnknownEvent,
+    /// The name is known, but only in older versions.
+    #[error(
+        "this program knows versions 1 to {newest}; run the release that wrote it, or add the new version"
+    )]
+    UnknownVersion {
+        /// The newest version that is known here.
+        newest: u32,
+    },
+    /// The codec is not known to this release.
+    #[error("its payload is written with {0}, which this release of midgard cannot read")]
+    UnknownCodec(Codec),
+    /// The payload does not fit the event's struct.
+    #[error(
+        "its payload does not fit the event's struct ({0}); if the struct has changed since it was written, give \
+         the change a new `version` and `upcast_from`; if not, let the struct read what it has written"
+    )]
+    Payload(JsonError),
+}
+
+/// Reads the payload of a command, upcasting old versions.
+///
+/// # Errors
+/// [`DecodeReason`] says what is wrong with it.
+pub(crate) fn read_command<C: RemoteCommand>(
+    schema_version: u32,
+    payload: &[u8],
+) -> Result<C, DecodeReason> {
+    if !(1..=C::VERSION).contains(&schema_version) {
+        return Err(DecodeReason::UnknownVersion { newest: C::VERSION });
+    }
+    from_json(payload, CommandSeed::new(schema_version)).map_err(DecodeReason::Payload)
+}
+
+/// Reads a recorded event as one of the set `S`, upcasting old versions.
+///
+/// # Errors
+/// [`DecodeError`] names the event, its place, and what is wrong with it.
+pub(crate) fn decode<S: EventSet>(event: &RecordedEventRef<'_>) -> Result<S, DecodeError> {
+    read(event.name, event.schema_version, event.codec, event.payload)
+        .map_err(|reason| DecodeError::new(event, reason))
+}
+
+/// Reads a payload as one of the set `S`, upcasting old versions.
+///
+/// # Errors
+/// [`DecodeReason`] says what is wrong with it.
+pub(crate) fn read<S: EventSet>(
+    name: &str,
+    schema_version: u32,
+    codec: Codec,
+    payload: &[u8],
+) -> Result<S, DecodeReason> {
+    if codec != Codec::JSON {
+        return Err(failed::<S>(
+            name,
+            schema_version,
+            DecodeReason::UnknownCodec(codec),
+        ));
+    }
+    let seed = EventSeed::new(name, schema_version);
+    from_json(payload, seed)
+        .map_err(|error| failed::<S>(name, schema_version, DecodeReason::Payload(error)))
+}
+
+/// The slow path: finds out what to say of an event that could not be read.
+#[cold]
+fn failed<S: EventSet>(name: &str, schema_version: u32, otherwise: DecodeReason) -> DecodeReason {
+    match S::DESCRIPTORS.iter().find(|known| known.name == name) {
+        None => DecodeReason::UnknownEvent,
+        Some(known) if schema_version > known.version || schema_version == 0 => {
+            DecodeReason::UnknownVersion {
+                newest: known.version,
+            }
+        }
+        Some(_) => otherwise,
+    }
+}

@@ -1,0 +1,314 @@
+//! Events: single facts, and closed sets of them.
+
+use crate::event::codec;
+use crate::event::codec::DecodeError;
+use crate::event::record::RecordedEventRef;
+use crate::event::tags::Tags;
+use serde::de::DeserializeOwned;
+use serde::{Deserializer, Serialize, Serializer};
+use std::any::{Any, TypeId};
+use std::fmt::{self, Debug};
+
+/// A fact that happened, stored under a fixed name and version.
+///
+/// Implement it with the derive of the same name. One struct is one event; its name and version are
+/// written to the store with every payload and so are literals, never taken from an identifier.
+///
+/// ```
+/// use midgard::Event;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "user.renamed")]
+/// struct UserRenamed {
+///     name: String,
+///     #[event(tag = "email")]
+///     email: String,
+/// }
+///
+/// assert_eq!((UserRenamed::NAME, UserRenamed::VERSION), ("user.renamed", 1));
+/// ```
+///
+/// # A new version of an event
+///
+/// A payload that does not fit the struct is an error when it is read. What serde alone would pass over, and read as
+/// something else than was stored, is an error too, as far as it can be told:
+///
+/// | change of the struct | a payload of before |
+/// |---|---|
+/// | a field is removed | is read without it, unless the struct has `#[serde(deny_unknown_fields)]` |
+/// | a field is added, or gets another name | is an error, also when it is an `Option`; with `#[serde(default)]` a field may be missing, and with `#[serde(alias = "..")]` it has its old name too |
+/// | a field that has a default, or that `skip_serializing_if` leaves out, gets another name | **is read as if it were missing**: write `alias`, too |
+/// | a field gets a type whose JSON is another, or too small a number | is an error: text for a number, `null` for what is no `Option`, 256 for a `u8`, 1.5 for a whole number |
+/// | a field gets a type that has all that the old one has (`u8` and `u64`, `T` and `Option<T>` or a newtype of it) | is read as it was |
+/// | a whole number becomes a float, `f64` becomes `f32`, a list becomes a set | **is read**, but whole numbers beyond 2^53 are rounded, other floats are rounded to an `f32` (one that is too large is an error), and what is twice in a list is once in the set |
+/// | fields with names are put in another order | is read as it was |
+/// | fields without names are put in another order, or get names, or the other way round; a struct without fields gets or loses its braces | is an error; of types of your own that look alike in JSON **one is read for the other** |
+/// | the same within a struct, or an enum, that is a field | is read as serde does: there, an `Option` that is missing **is `None`**, a list **is taken for the fields** in their order, and an enum that is `untagged` or has a variant `#[serde(other)]` **takes what was another variant**; with `#[serde(deny_unknown_fields)]` on that struct, another name is an error |
+/// | what a field means (cents, that were euros), or two fields of one type exchange their names | **is read**: no reader can tell |
+///
+/// So give every change of meaning a version, and every change of the lines in bold.
+///
+/// The derive refuses what could not be loaded as it was stored: a field that is skipped when it is read, one that is
+/// left out when it is written and has no default, a flattened `Option`, and two fields without names that look the
+/// same in JSON, as far as their types are of the standard library or are the same.
+/// A struct that is read in ways of its own (`from`, `try_from`, `transparent`, or a `Deserialize` written by hand) is
+/// as strict as those are.
+///
+/// Keep the old struct, give the new one the next version, and say how to come from the old one:
+///
+/// ```
+/// # use midgard::Event;
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "user.created")]
+/// struct UserCreatedV1 {
+///     name: String,
+/// }
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "user.created", version = 2, upcast_from = UserCreatedV1)]
+/// struct UserCreated {
+///     name: String,
+///     email: Option<String>,
+/// }
+///
+/// impl From<UserCreatedV1> for UserCreated {
+///     fn from(old: UserCreatedV1) -> Self {
+///         UserCreated { name: old.name, email: None }
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "this type does not implement `Event`",
+    note = "add `#[derive(Event)]` and `#[event(name = \"...\")]` to `{Self}`"
+)]
+pub trait Event: EventPayload {
+    /// The name in the store.
+    const NAME: &'static str;
+    /// The version that this type writes, counted from 1.
+    const VERSION: u32;
+    /// Everything the runtime knows about the type.
+    const DESCRIPTOR: &'static EventDescriptor;
+
+    /// Reads any version from the first one up to [`Self::VERSION`], upcasting one step at a time.
+    ///
+    /// # Errors
+    /// The deserializer's error when the payload does not fit, or when this type does not know `version`.
+    fn deserialize_version<'de, D>(version: u32, deserializer: D) -> Result<Self, D::Error>
+    where
+        D: Deserializer<'de>;
+
+    /// Adds the tags of this event, one for each field marked `#[event(tag = "..")]`.
+    fn collect_tags(&self, tags: &mut Tags) {
+        let _ = tags;
+    }
+}
+
+/// What a struct must be able to do before it can be an [`Event`]; implemented by itself.
+#[diagnostic::on_unimplemented(
+    message = "event `{Self}` cannot be written and read back",
+    label = "an event needs `Debug`, `Clone`, `Serialize` and `Deserialize`",
+    note = "write `#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, Event)]`"
+)]
+// `Serialize` and `DeserializeOwned` are not above it: the compiler would look at each by itself, and
+// say of a struct without them how serde is made, instead of the one sentence here.
+pub trait EventPayload: Debug + Clone + Send + Sync + Sized + 'static {
+    #[doc(hidden)]
+    fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+    #[doc(hidden)]
+    fn __deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> EventPayload for T
+where
+    T: Serialize + DeserializeOwned + Debug + Clone + Send + Sync + 'static,
+{
+    fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
+    }
+
+    fn __deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+/// What the derive records about one event type.
+#[non_exhaustive]
+pub struct EventDescriptor {
+    /// The name in the store.
+    pub name: &'static str,
+    /// The version that the type writes.
+    pub version: u32,
+    /// The path of the Rust type, for messages.
+    pub type_name: &'static str,
+    /// The version before this one.
+    pub previous: Option<&'static EventDescriptor>,
+    /// What tells two types of one path from each other.
+    type_id: TypeId,
+    decode: fn(&RecordedEventRef<'_>) -> Result<Box<dyn AnyEvent>, DecodeError>,
+}
+
+impl EventDescriptor {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new<E: Event>(
+        type_name: &'static str,
+        previous: Option<&'static EventDescriptor>,
+    ) -> Self {
+        EventDescriptor {
+            name: E::NAME,
+            version: E::VERSION,
+            type_name,
+            previous,
+            type_id: TypeId::of::<E>(),
+            decode: |event| codec::decode::<E>(event).map(|event| Box::new(event) as _),
+        }
+    }
+
+    /// Reads a recorded event of this name, in this or an older version.
+    ///
+    /// # Errors
+    /// [`DecodeError`] says which event could not be read and why.
+    pub fn decode(&self, event: &RecordedEventRef<'_>) -> Result<Box<dyn AnyEvent>, DecodeError> {
+        (self.decode)(event)
+    }
+}
+
+/// Descriptors are equal when they are of the same Rust type. Types of one path may be several: in two releases of a
+/// crate, or in two functions.
+impl PartialEq for EventDescriptor {
+    fn eq(&self, other: &Self) -> bool {
+        self.type_id == other.type_id
+    }
+}
+
+impl Eq for EventDescriptor {}
+
+impl Debug for EventDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} v{} ({})", self.name, self.version, self.type_name)
+    }
+}
+
+/// An event whose type is only known at run time.
+pub trait AnyEvent: Any + Debug + Send + Sync {
+    /// The descriptor of the concrete type.
+    fn descriptor(&self) -> &'static EventDescriptor;
+    /// For downcasting.
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<E: Event> AnyEvent for E {
+    fn descriptor(&self) -> &'static EventDescriptor {
+        E::DESCRIPTOR
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A closed set of events: one event, or an enum with one event per variant.
+///
+/// `#[derive(Aggregate)]` generates one; derive it on an enum of your own for a reader that spans
+/// aggregates. A variant may hold another set.
+///
+/// ```
+/// use midgard::{Event, EventSet};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "order.placed")]
+/// struct OrderPlaced {}
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "invoice.paid")]
+/// struct InvoicePaid {}
+///
+/// #[derive(Debug, Clone, EventSet)]
+/// enum Ledger {
+///     Placed(OrderPlaced),
+///     Paid(InvoicePaid),
+/// }
+///
+/// assert_eq!(Ledger::from(InvoicePaid {}).name(), "invoice.paid");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "this type does not implement `Event`",
+    note = "add `#[derive(Event)]` and `#[event(name = \"...\")]` to `{Self}`"
+)]
+pub trait EventSet: Sized + Send + Sync + 'static {
+    /// The descriptors of the members, in their newest version.
+    const DESCRIPTORS: &'static [&'static EventDescriptor];
+
+    /// The descriptor of this value.
+    fn descriptor(&self) -> &'static EventDescriptor;
+
+    /// Writes the fields of the event, without its name.
+    ///
+    /// # Errors
+    /// The serializer's error.
+    fn serialize_payload<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+
+    /// Reads the fields of the event called `name`.
+    ///
+    /// # Errors
+    /// The deserializer's error when the payload does not fit, or when the set has no such event.
+    fn deserialize_payload<'de, D: Deserializer<'de>>(
+        name: &str,
+        version: u32,
+        deserializer: D,
+    ) -> Result<Self, D::Error>;
+
+    /// Adds the tags of the event that this value holds.
+    fn collect_tags(&self, tags: &mut Tags);
+
+    // What the `Debug` and `Clone` of a generated enum are made of. In this trait, so that a listed type
+    // that is no event lacks one thing, and not three.
+    #[doc(hidden)]
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+    #[doc(hidden)]
+    fn __clone(&self) -> Self;
+
+    /// The stored name of this value.
+    fn name(&self) -> &'static str {
+        self.descriptor().name
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Event> EventSet for E {
+    const DESCRIPTORS: &'static [&'static EventDescriptor] = &[E::DESCRIPTOR];
+
+    fn descriptor(&self) -> &'static EventDescriptor {
+        E::DESCRIPTOR
+    }
+
+    fn serialize_payload<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.__serialize(serializer)
+    }
+
+    fn deserialize_payload<'de, D: Deserializer<'de>>(
+        _name: &str,
+        version: u32,
+        deserializer: D,
+    ) -> Result<Self, D::Error> {
+        E::deserialize_version(version, deserializer)
+    }
+
+    fn collect_tags(&self, tags: &mut Tags) {
+        Event::collect_tags(self, tags);
+    }
+
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt(f)
+    }
+
+    fn __clone(&self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,19 @@
+//! Events: how they are defined, written, tagged, recorded and read.
+
+pub(crate) mod codec;
+pub(crate) mod definition;
+pub(crate) mod fields;
+pub(crate) mod metadata;
+pub(crate) mod packed;
+pub(crate) mod record;
+pub(crate) mod registry;
+pub(crate) mod tags;
+
+pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason, JsonError};
+pub use definition::{AnyEvent, EventDescriptor, EventPayload};
+pub(crate) use definition::{Event, EventSet};
+pub use metadata::{Headers, HeadersRef};
+pub use packed::PackedIter;
+pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
+pub use registry::{Registry, RegistryError};
+pub use tags::{Tags, TagsRef};

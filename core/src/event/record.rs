@@ -1,0 +1,284 @@
+//! Events on their way into a store, and as they come back.
+
+use super::metadata::check_headers;
+use crate::event::EventSet;
+use crate::event::codec;
+use crate::event::codec::{Codec, DecodeError, EncodeError, ReadBack};
+use crate::event::metadata::{EventId, HeadersRef, Metadata};
+use crate::event::tags::{Tags, TagsRef};
+use crate::limits::{self, LimitError, Limited};
+use crate::place::{LogId, Position, Version};
+use crate::stream_name::StreamName;
+use crate::time::Timestamp;
+use std::borrow::Cow;
+
+/// An event to append. Stores see no more of it than this: names, versions, tags and bytes.
+///
+/// ```
+/// use midgard::Metadata;
+/// use midgard::event::NewEvent;
+///
+/// let event = NewEvent::json("user.renamed", 1, br#"{"name":"jun"}"#.to_vec())
+///     .with_metadata(Metadata::new().with_header("user", "admin"));
+/// assert_eq!(event.name, "user.renamed");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewEvent {
+    /// Who it is. Appending the same events under the same ids again is recognised as a retry; another event under
+    /// the id of a stored one is [refused](crate::store::AppendError::IdTaken).
+    pub id: EventId,
+    /// The name of the event.
+    pub name: Cow<'static, str>,
+    /// The version of the event's payload, from 1.
+    pub schema_version: u32,
+    /// How the payload is written.
+    pub codec: Codec,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// What queries can ask for.
+    pub tags: Tags,
+    /// What led to it, and headers.
+    pub metadata: Metadata,
+}
+
+impl NewEvent {
+    /// An event with a new id and a JSON payload that is already written.
+    #[must_use]
+    pub fn json(name: impl Into<Cow<'static, str>>, schema_version: u32, payload: Vec<u8>) -> Self {
+        NewEvent {
+            id: EventId::new(),
+            name: name.into(),
+            schema_version,
+            codec: Codec::JSON,
+            payload,
+            tags: Tags::new(),
+            metadata: Metadata::new(),
+        }
+    }
+
+    /// Writes an event of a program's own types; its tags are collected.
+    ///
+    /// What is written is read back, as [`Repository`](crate::Repository#what-is-written-is-read-back) says.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the event cannot be written as JSON, or would not come back as it is.
+    pub fn encode<S: EventSet>(event: &S) -> Result<Self, EncodeError> {
+        NewEvent::written(event, ReadBack::Yes)
+    }
+
+    /// [`encode`](NewEvent::encode), but what is written is not read back: it is for whoever writes it to know that it can
+    /// be read.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when the event cannot be written as JSON.
+    pub fn encode_without_read_back<S: EventSet>(event: &S) -> Result<Self, EncodeError> {
+        NewEvent::written(event, ReadBack::No)
+    }
+
+    pub(crate) fn written<S: EventSet>(
+        event: &S,
+        read_back: ReadBack,
+    ) -> Result<Self, EncodeError> {
+        let descriptor = event.descriptor();
+        let payload = codec::encode(event, read_back)?;
+        let mut new = NewEvent::json(descriptor.name, descriptor.version, payload);
+        event.collect_tags(&mut new.tags);
+        Ok(new)
+    }
+
+    /// Sets the id, so that a retry can be recognised. Each event has one of its own.
+    #[must_use]
+    pub const fn with_id(mut self, id: EventId) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// Sets what led to it, and headers.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    /// Adds the tag `key:value`.
+    #[must_use]
+    pub fn with_tag(mut self, key: &str, value: &str) -> Self {
+        self.tags.push(key, value);
+        self
+    }
+}
+
+/// An event as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordedEvent {
+    /// The log it is in.
+    pub log: LogId,
+    /// Its place in the log, from 1.
+    pub position: Position,
+    /// The stream it is in.
+    pub stream: StreamName,
+    /// Its place in the stream, from 1.
+    pub version: Version,
+    /// Who it is.
+    pub id: EventId,
+    /// When the store recorded it, by the clock of the process that did. Never before the event at an earlier position:
+    /// where a clock was ahead for a moment, all that is recorded has that time until the clock is there again, which
+    /// the store logs as a warning.
+    pub time: Timestamp,
+    /// The name of the event.
+    pub name: String,
+    /// The version of the event's payload, from 1.
+    pub schema_version: u32,
+    /// How the payload is written.
+    pub codec: Codec,
+    /// The payload.
+    pub payload: Vec<u8>,
+    /// What queries can ask for.
+    pub tags: Tags,
+    /// What led to it, and headers.
+    pub metadata: Metadata,
+}
+
+impl RecordedEvent {
+    /// A view of this event.
+    #[must_use]
+    pub fn view(&self) -> RecordedEventRef<'_> {
+        RecordedEventRef {
+            log: self.log,
+            position: self.position,
+            stream: self.stream.as_str(),
+            version: self.version,
+            id: self.id,
+            time: self.time,
+            name: &self.name,
+            schema_version: self.schema_version,
+            codec: self.codec,
+            payload: &self.payload,
+            tags: self.tags.view(),
+            correlation_id: self.metadata.correlation_id(),
+            causation_id: self.metadata.causation_id(),
+            headers: self.metadata.headers(),
+        }
+    }
+
+    /// Reads it as one of the set `S`, upcasting old versions.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names the event, its place, and what is wrong with it.
+    pub fn decode<S: EventSet>(&self) -> Result<S, DecodeError> {
+        codec::decode(&self.view())
+    }
+}
+
+/// An event as it was recorded, read in place: its texts and payload are borrowed from the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::exhaustive_structs)]
+pub struct RecordedEventRef<'a> {
+    /// The log it is in.
+    pub log: LogId,
+    /// Its place in the log, from 1.
+    pub position: Position,
+    /// The name of the stream it is in.
+    pub stream: &'a str,
+    /// Its place in the stream, from 1.
+    pub version: Version,
+    /// Who it is.
+    pub id: EventId,
+    /// As [`RecordedEvent::time`].
+    pub time: Timestamp,
+    /// The name of the event.
+    pub name: &'a str,
+    /// The version of the event's payload, from 1.
+    pub schema_version: u32,
+    /// How the payload is written.
+    pub codec: Codec,
+    /// The payload.
+    pub payload: &'a [u8],
+    /// What queries can ask for.
+    pub tags: TagsRef<'a>,
+    /// What everything that follows from one cause shares.
+    pub correlation_id: Option<EventId>,
+    /// The message that directly led to it.
+    pub causation_id: Option<EventId>,
+    /// Free headers.
+    pub headers: HeadersRef<'a>,
+}
+
+impl RecordedEventRef<'_> {
+    /// A copy that owns its bytes.
+    #[must_use]
+    pub fn to_owned(&self) -> RecordedEvent {
+        let metadata = Metadata::of(self.correlation_id, self.causation_id)
+            .with_headers(self.headers.to_owned());
+        RecordedEvent {
+            log: self.log,
+            position: self.position,
+            stream: StreamName::from_store(self.stream),
+            version: self.version,
+            id: self.id,
+            time: self.time,
+            name: self.name.to_owned(),
+            schema_version: self.schema_version,
+            codec: self.codec,
+            payload: self.payload.to_vec(),
+            tags: self.tags.to_owned(),
+            metadata,
+        }
+    }
+
+    /// Reads it as one of the set `S`, upcasting old versions.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names the event, its place, and what is wrong with it.
+    pub fn decode<S: EventSet>(&self) -> Result<S, DecodeError> {
+        codec::decode(self)
+    }
+}
+
+impl Metadata {
+    /// The metadata of whatever `cause` leads to: its correlation carries on (or starts with it), and
+    /// it is the causation. Headers are not carried on.
+    ///
+    /// ```
+    /// use futures_util::StreamExt;
+    /// use midgard::store::{Append, ExpectedVersion, ReadLog};
+    /// use midgard::{MemoryStore, Metadata, Store, StreamName};
+    /// use midgard::event::NewEvent;
+    ///
+    /// # midgard::block_on(async {
+    /// # let store = MemoryStore::new();
+    /// # let placed = NewEvent::json("order.placed", 1, b"{}".to_vec());
+    /// # store.append(Append::to(StreamName::new("order-1")?, ExpectedVersion::NoStream, [placed])).await?;
+    /// let placed = store.events(ReadLog::forward()).next().await.unwrap()?;
+    /// let metadata = Metadata::following(&placed);
+    /// // invoices.execute_with(&id, &Send { .. }, &metadata).await?;
+    /// assert_eq!(metadata.causation_id(), Some(placed.id));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn following(cause: &RecordedEvent) -> Self {
+        let correlation_id = cause.metadata.correlation_id().unwrap_or(cause.id);
+        Metadata::of(Some(correlation_id), Some(cause.id))
+    }
+}
+
+/// Checks everything of an event that has a limit.
+pub(crate) fn check_event(event: &NewEvent) -> Result<(), LimitError> {
+    limits::check_text(Limited::EventName, limits::EVENT_NAME_BYTES, &event.name)?;
+    if event.schema_version == 0 {
+        return Err(LimitError::SchemaVersionZero {
+            name: event.name.to_string(),
+        });
+    }
+    limits::check_size(Limited::Payload, limits::PAYLOAD_BYTES, event.payload.len())?;
+    let mut tags = 0;
+    for tag in event.tags.view() {
+        tags += 1;
+        limits::check_text(Limited::Tag, limits::TAG_BYTES, tag)?;
+    }
+    limits::check_size(Limited::Tags, limits::TAGS, tags)?;
+    check_headers(event.metadata.headers())
+}

@@ -1,0 +1,25 @@
+//! When handlers fail.
+//!
+//!
+//! A [`FailurePolicy`] retries with growing waits. Then it [stops](crate::consumer::FailurePolicy::then_stop) before the event,
+//! which is the default, [skips](crate::consumer::FailurePolicy::then_skip) it, or [parks](crate::consumer::FailurePolicy::then_park) it: the event
+//! becomes a [`DeadLetter`], and so do the later events of its sequence (its stream, if you do not say otherwise),
+//! so that they stay in order; other sequences go on. A projection is given its policy, and one for each event,
+//! in [`ConsumerOptions`], with [`Midgard::project_with`]. A consumer that has stopped goes on after
+//! [`restart`](crate::MidgardHandle::restart).
+//!
+//! [`MidgardHandle::dead_letters`] lists what is parked, all of it or
+//! [in pages](crate::MidgardHandle::dead_letters_page),
+//! [`retry`](crate::MidgardHandle::retry) and [`retry_all`](crate::MidgardHandle::retry_all) hand them over again, in their newest versions, and
+//! [`evict`](crate::MidgardHandle::evict) gives one up. A panic of a handler is a failure like any other, and so is one that takes
+//! longer than the [limit](crate::consumer::ConsumerOptions::handler_timeout) that it is given. Without a limit, [`Status::handling`] says at what
+//! it is, and since when; what is not done [in time](crate::Midgard::stop_within) when a program is stopped, is dropped.
+//! [`Status`] and `tracing` tell of all of it.
+//!
+//! [`ConsumerOptions`]: crate::consumer::ConsumerOptions
+//! [`DeadLetter`]: crate::consumer::DeadLetter
+//! [`FailurePolicy`]: crate::consumer::FailurePolicy
+//! [`Midgard::project_with`]: crate::Midgard::project_with
+//! [`MidgardHandle::dead_letters`]: crate::MidgardHandle::dead_letters
+//! [`Status`]: crate::consumer::Status
+//! [`Status::handling`]: crate::consumer::Status::handling

@@ -1,0 +1,109 @@
+//! A first program: events, an aggregate, commands.
+//!
+//! # Events
+//!
+//! An event is a fact that happened. One struct is one event; its name and version are literals,
+//! because they are what is stored.
+//!
+//! ```
+//! use midgard::Event;
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "account.credited")]
+//! struct Credited { cents: u64 }
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "account.debited")]
+//! struct Debited { cents: u64 }
+//! ```
+//!
+//! [`Event`] says how to make a new version of an event, and how to tag one.
+//!
+//! # Aggregates
+//!
+//! An aggregate is a state that its own events add up to. It has one [`Apply`] for each event that it
+//! lists; a forgotten one does not compile. `Default` is the state before the first event.
+//!
+//! ```
+//! # use midgard::{Aggregate, Apply, Event};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "account.credited")]
+//! # struct Credited { cents: u64 }
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "account.debited")]
+//! # struct Debited { cents: u64 }
+//! #[derive(Debug, Default, Aggregate)]
+//! #[aggregate(name = "account", id = String, events(Credited, Debited))]
+//! struct Account { balance: u64 }
+//!
+//! impl Apply<Credited> for Account {
+//!     fn apply(&mut self, event: Credited) { self.balance += event.cents; }
+//! }
+//!
+//! impl Apply<Debited> for Account {
+//!     fn apply(&mut self, event: Debited) { self.balance -= event.cents; }
+//! }
+//! ```
+//!
+//! # Commands, and a repository to run them
+//!
+//! A [`Command`] decides on the state: it refuses, or names the events that follow. A [`Repository`]
+//! loads the aggregate, lets the command decide, and appends; when others appended meanwhile, it
+//! decides again.
+//!
+//! ```standalone_crate
+//! # use midgard::{Aggregate, Apply, Event};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "account.credited")]
+//! # struct Credited { cents: u64 }
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "account.debited")]
+//! # struct Debited { cents: u64 }
+//! # #[derive(Debug, Default, Aggregate)]
+//! # #[aggregate(name = "account", id = String, events(Credited, Debited))]
+//! # struct Account { balance: u64 }
+//! # impl Apply<Credited> for Account {
+//! #     fn apply(&mut self, event: Credited) { self.balance += event.cents; }
+//! # }
+//! # impl Apply<Debited> for Account {
+//! #     fn apply(&mut self, event: Debited) { self.balance -= event.cents; }
+//! # }
+//! use midgard::{Command, Events, MemoryStore, Repository, events};
+//! use midgard::repository::ExecuteError;
+//!
+//! #[derive(Debug)]
+//! struct Overdrawn;
+//!
+//! enum Book { Deposit(u64), Withdraw(u64) }
+//!
+//! impl Command<Account> for Book {
+//!     type Error = Overdrawn;
+//!
+//!     fn decide(&self, account: &Account) -> Result<Events<Account>, Overdrawn> {
+//!         match *self {
+//!             Book::Deposit(cents) => Ok(events![Credited { cents }]),
+//!             Book::Withdraw(cents) if cents > account.balance => Err(Overdrawn),
+//!             Book::Withdraw(cents) => Ok(events![Debited { cents }]),
+//!         }
+//!     }
+//! }
+//!
+//! # midgard::block_on(async {
+//! let accounts = Repository::<Account, _>::new(MemoryStore::new());
+//! let ann = "ann".to_owned();
+//! accounts.execute(&ann, &Book::Deposit(500)).await.unwrap();
+//! let account = accounts.execute(&ann, &Book::Withdraw(120)).await.unwrap();
+//! assert_eq!((account.state().balance, account.version().get()), (380, 2));
+//!
+//! let refused = accounts.execute(&ann, &Book::Withdraw(1_000)).await;
+//! assert!(matches!(refused, Err(ExecuteError::Rejected(Overdrawn))));
+//! # });
+//! ```
+//!
+//! [`Apply`]: crate::Apply
+//! [`Command`]: crate::Command
+//! [`Event`]: crate::Event
+//! [`Repository`]: crate::Repository

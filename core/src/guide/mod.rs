@@ -1,0 +1,24 @@
+//! The guide, a page for each subject. Everything here runs on the [`MemoryStore`](crate::MemoryStore); a program changes one
+//! line to keep its events in LMDB.
+//!
+//! | page | what it shows |
+//! |---|---|
+//! | [`first_program`] | a first program: events, an aggregate, commands |
+//! | [`repositories`] | more of a repository: the past, metadata, what was decided |
+//! | [`stores`] | stores: streams, the log, queries |
+//! | [`subscriptions`] | subscriptions: handlers that are called with each event |
+//! | [`views`] | views, and the projections that keep them |
+//! | [`running`] | running a program: its handle, threads, async runtimes |
+//! | [`failures`] | when handlers fail |
+//! | [`services`] | between services: messages, outboxes, inboxes, process managers |
+//! | [`tests`] | testing without a store |
+
+pub mod failures;
+pub mod first_program;
+pub mod repositories;
+pub mod running;
+pub mod services;
+pub mod stores;
+pub mod subscriptions;
+pub mod tests;
+pub mod views;

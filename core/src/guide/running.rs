@@ -1,0 +1,53 @@
+//! Running a program: its handle, threads, async runtimes.
+//!
+//! # Running them
+//!
+//! [`Midgard::run`] is a future: spawn it, or block on it in a thread. Its [handle](crate::MidgardHandle) says how each
+//! consumer is doing, waits, and stops:
+//!
+//! ```
+//! # use midgard::store::{Append, ExpectedVersion};
+//! # use midgard::{Event, MemoryStore, Midgard, Store, StreamName, Subscription};
+//! # use midgard::event::NewEvent;
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "order.placed")]
+//! # struct OrderPlaced {}
+//! use std::time::Duration;
+//!
+//! # midgard::block_on(async {
+//! # let store = MemoryStore::new();
+//! # let orders = Subscription::<OrderPlaced>::events("mailer");
+//! # let midgard = Midgard::new(store.clone()).subscribe(orders, |_| async { Ok(()) });
+//! let handle = midgard.handle();
+//! let running = std::thread::spawn(|| midgard::block_on(midgard.run()));
+//!
+//! # let order = NewEvent::encode(&OrderPlaced {})?;
+//! # let append = Append::to(StreamName::new("order-1")?, ExpectedVersion::NoStream, [order]);
+//! let appended = store.append(append).await?;
+//! // Read your own writes: after this, the order is handled, wherever the consumer runs.
+//! handle.wait_for("mailer", appended.position, Duration::from_secs(5)).await?;
+//! println!("{}", handle.status_of("mailer")?); // subscription mailer: live, at 1 of 1
+//!
+//! handle.stop(); // or `drain`, which handles first what the log has now
+//! running.join().unwrap()?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! [`MidgardHandle::ready`] and [`ended`](crate::MidgardHandle::ended) wait for the beginning and the end of all of it. When `run` fails
+//! at once, is dropped or aborted, each [status](crate::consumer::ConsumerState) says so, and who waits for a consumer is told.
+//!
+//! One future runs all consumers, by turns: a handler that blocks its thread holds up the others.
+//! [`Midgard::spawner`] makes a task of each, on the runtime of the program, as in
+//! `midgard.spawner(|consumer| drop(tokio::spawn(consumer)))`; [`Midgard::thread_per_consumer`] gives each a thread.
+//!
+//! # Async, of no runtime
+//!
+//! Futures here need no runtime: [`block_on`] runs them, and so does any executor.
+//!
+//! [`Midgard::run`]: crate::Midgard::run
+//! [`Midgard::spawner`]: crate::Midgard::spawner
+//! [`Midgard::thread_per_consumer`]: crate::Midgard::thread_per_consumer
+//! [`MidgardHandle::ready`]: crate::MidgardHandle::ready
+//! [`block_on`]: crate::block_on

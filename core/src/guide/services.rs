@@ -1,0 +1,146 @@
+//! Between services: messages, outboxes, inboxes, process managers.
+//!
+//!
+//! Services that share nothing tell each other what happened, and ask each other for things, with messages over a
+//! [bus](crate::bus): `midgard-bus-nats`, `midgard-bus-rabbitmq`, or [`InProcessBus`](crate::bus::InProcessBus) in one process and in tests.
+//! They share names and shapes, and no code. Nothing is lost, and every message has its effect once: what is to
+//! leave is in the log, and what has come is noted in the same commit as its effect.
+//!
+//! - An [`Outbox`] says which events leave. It sends the commands and the answers of its program, too; so a program that
+//!   handles commands or sends them has one, even one that publishes no event, or says that another program on its store
+//!   [has it](crate::Midgard::outbox_elsewhere).
+//! - An [`Inbox`] has one [`Subscribe`] for each event of others, and one [`Handle`] for each [`RemoteCommand`]. A command is
+//!   answered, or [refused](crate::Refused).
+//! - A [`ProcessManager`] has one [`React`] for each event of its own service, one [`Resolve`] for each command that it sends,
+//!   and one [`Expire`] for each deadline that it sets. A forgotten one does not compile.
+//! - A [`CommandClient`] asks from any other program, and waits for the answer.
+//!
+//! Shipping has a parcel picked in the warehouse, and waits a minute at most:
+//!
+//! ```standalone_crate
+//! use midgard::bus::InProcessBus;
+//! use midgard::{CommandClient, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve, Subscribe};
+//! use midgard::event::RecordedEventRef;
+//! # use futures_util::future::{Either, select};
+//! # use midgard::store::{Append, ExpectedVersion};
+//! # use midgard::event::NewEvent;
+//! # use midgard::{Store, StreamName};
+//! use serde::{Deserialize, Serialize};
+//! use std::time::Duration;
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "parcel.registered")]
+//! #[publish(key = parcel)] // it may leave the service; the messages of one parcel stay in order
+//! struct ParcelRegistered { parcel: u64, items: u32 }
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+//! #[remote_command(name = "stock.pick", service = "warehouse", key = parcel, reply = Picked)]
+//! struct Pick { parcel: u64, items: u32 }
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "stock.picked")]
+//! struct Picked { shelf: String }
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "parcel.pick_overdue")]
+//! struct PickOverdue {}
+//!
+//! // In the service "shipping":
+//!
+//! #[derive(Debug, Default, ProcessManager)]
+//! #[process_manager(name = "picking", id = u64, events(ParcelRegistered), commands(Pick), deadlines(PickOverdue))]
+//! struct Picking { is_late: bool }
+//!
+//! impl React<ParcelRegistered> for Picking {
+//!     fn process(event: &ParcelRegistered, _: &RecordedEventRef<'_>) -> Option<u64> { Some(event.parcel) }
+//!
+//!     fn react(&mut self, event: ParcelRegistered, reactions: &mut Reactions<Self>) {
+//!         reactions.send(&Pick { parcel: event.parcel, items: event.items });
+//!         reactions.remind(Duration::from_secs(60), &PickOverdue {});
+//!     }
+//! }
+//!
+//! impl Resolve<Pick> for Picking {
+//!     fn replied(&mut self, _: Pick, _: Picked, reactions: &mut Reactions<Self>) {
+//!         reactions.complete(); // or `execute` a command on an aggregate of this service, in the same commit
+//!     }
+//!
+//!     fn refused(&mut self, _: Pick, _reason: &str, reactions: &mut Reactions<Self>) { reactions.complete(); }
+//! }
+//!
+//! impl Expire<PickOverdue> for Picking {
+//!     fn expired(&mut self, _: PickOverdue, _: &mut Reactions<Self>) { self.is_late = true; }
+//! }
+//!
+//! // In the service "warehouse":
+//!
+//! #[derive(Inbox)]
+//! #[inbox(name = "warehouse", events(ParcelRegistered), commands(Pick))]
+//! struct Warehouse;
+//!
+//! impl Subscribe<ParcelRegistered> for Warehouse {
+//!     async fn receive(&self, _: ParcelRegistered, _: &mut MessageContext<'_>) -> Result<(), HandlerError> { Ok(()) }
+//! }
+//!
+//! impl Handle<Pick> for Warehouse {
+//!     async fn handle(&self, command: Pick, _context: &mut MessageContext<'_>) -> Result<Picked, HandlerError> {
+//!         if command.items > 10 {
+//!             return Err(Refused::new("no parcel holds as much").into()); // an answer; other errors are tried again
+//!         }
+//!         Ok(Picked { shelf: "A3".to_owned() }) // after `_context.execute(..)` on an aggregate, say
+//!     }
+//! }
+//!
+//! # midgard::block_on(async {
+//! # let (shipping_store, warehouse_store) = (MemoryStore::new(), MemoryStore::new());
+//! # let event = NewEvent::encode(&ParcelRegistered { parcel: 7, items: 3 })?;
+//! # shipping_store.append(Append::to(StreamName::new("parcel-7")?, ExpectedVersion::NoStream, [event])).await?;
+//! let bus = InProcessBus::new(); // or `NatsBus::connect("nats://..").await?`
+//! let shipping = Midgard::new(shipping_store)
+//!     .process_manager(Processes::<Picking>::new().replies_from(bus.clone()))
+//!     .outbox(Outbox::new("shipping").publish::<ParcelRegistered>(), bus.clone());
+//! let warehouse = Midgard::new(warehouse_store)
+//!     .inbox(Warehouse, bus.clone())
+//!     .outbox(Outbox::new("warehouse"), bus.clone()); // for the answers
+//! shipping.declare().await?; // so that none publishes what another has no queue for yet
+//! warehouse.declare().await?;
+//! let (of_shipping, of_warehouse) = (shipping.handle(), warehouse.handle());
+//! // .. each is run by its own program: `shipping.run().await`
+//! # let running = Box::pin(futures_util::future::join(shipping.run(), warehouse.run()));
+//! # let watching = Box::pin(async {
+//!
+//! let console = CommandClient::new("console", bus);
+//! let picked = console.ask(&Pick { parcel: 8, items: 1 }, Duration::from_secs(5)).await?;
+//! assert_eq!(picked.shelf, "A3");
+//!
+//! # of_shipping.wait_for("picking", Some(midgard::Position::FIRST), Duration::from_secs(5)).await?;
+//! for process in of_shipping.stuck_processes("picking", Duration::from_secs(3600)).await? {
+//!     println!("{process}"); // 7: since .., last .., waits for stock.pick
+//! }
+//! for parked in of_warehouse.parked_messages("warehouse").await? {
+//!     of_warehouse.retry_message("warehouse", &parked.number).await?;
+//! }
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # });
+//! # let Either::Right((watched, _)) = select(running, watching).await else { panic!("it ended") };
+//! # watched
+//! # }).unwrap();
+//! ```
+//!
+//! The name of an outbox, of an inbox and of a process manager belongs to one service: no other on the bus has it. While the
+//! bus is down, or nobody has a queue for what is published, the outbox waits, and its [`Status`] says so.
+//! A message whose handler fails is tried again, and then parked with the later ones of its key.
+//! [`testing::given_process`] tests a process manager without a store or a bus.
+//!
+//! [`CommandClient`]: crate::CommandClient
+//! [`Expire`]: crate::Expire
+//! [`Handle`]: crate::Handle
+//! [`Inbox`]: crate::Inbox
+//! [`Outbox`]: crate::Outbox
+//! [`ProcessManager`]: crate::ProcessManager
+//! [`React`]: crate::React
+//! [`RemoteCommand`]: crate::RemoteCommand
+//! [`Resolve`]: crate::Resolve
+//! [`Status`]: crate::consumer::Status
+//! [`Subscribe`]: crate::Subscribe
+//! [`testing::given_process`]: crate::testing::given_process

@@ -1,0 +1,12 @@
+//! Notes: texts by key that consumers keep, read and written in transactions.
+
+mod entries;
+mod held;
+mod store;
+mod transaction;
+
+pub use entries::StoreNotes;
+pub use held::Held;
+pub(crate) use held::Reading;
+pub use store::NoteStore;
+pub use transaction::NotesTransaction;

@@ -1,0 +1,146 @@
+//! Projections: events turned into views.
+
+use super::context::Context;
+use super::store::{ViewDefinition, ViewStore};
+use crate::consumer::{HandlerError, ProjectError};
+use crate::event::EventDescriptor;
+use crate::event::record::RecordedEventRef;
+use crate::store::query::Query;
+
+/// Turns events into rows of views.
+///
+/// Implement it with the derive of the same name. Each event that it lists needs a [`Project`]; a forgotten one
+/// does not compile.
+///
+/// ```
+/// use midgard::{Aggregate, Apply, Context, Event, HandlerError, Project, Projection, View};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "order.placed")]
+/// struct OrderPlaced { order: u64, cents: u64 }
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "order.paid")]
+/// struct OrderPaid { order: u64 }
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "order.viewed")]
+/// struct OrderViewed {}
+/// # #[derive(Debug, Default, Aggregate)]
+/// # #[aggregate(name = "order", id = u64, events(OrderPlaced, OrderPaid, OrderViewed))]
+/// # struct Order;
+/// # impl Apply<OrderPlaced> for Order { fn apply(&mut self, _: OrderPlaced) {} }
+/// # impl Apply<OrderPaid> for Order { fn apply(&mut self, _: OrderPaid) {} }
+/// # impl Apply<OrderViewed> for Order { fn apply(&mut self, _: OrderViewed) {} }
+///
+/// #[derive(Serialize, Deserialize, View)]
+/// #[view(key = order)]
+/// struct OpenOrder { order: u64, cents: u64 }
+///
+/// #[derive(Projection)]
+/// #[projection(
+///     name = "open orders",
+///     events(OrderPlaced, OrderPaid),
+///     ignore(OrderViewed),
+///     covers(OrderEvent), // all events of the aggregate `Order` are in one of the lists
+///     views(OpenOrder),
+/// )]
+/// struct OpenOrders;
+///
+/// impl Project<OrderPlaced> for OpenOrders {
+///     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+///         let OrderPlaced { order, cents } = event;
+///         Ok(context.put(OpenOrder { order, cents })?)
+///     }
+/// }
+///
+/// impl Project<OrderPaid> for OpenOrders {
+///     async fn project(&self, event: OrderPaid, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+///         context.remove::<OpenOrder>(event.order)?;
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// - `events(..)` lists events, or [sets](crate::EventSet) of them, each handled by one `Project` for the set.
+///   Only these are read.
+/// - `ignore(..)` lists what is left out on purpose, and `covers(..)` sets of which nothing may be missing: an
+///   event that is added to an aggregate then does not compile until someone has decided about it.
+/// - `version = 2` says that the code has changed, so that the views are built anew. So they are when the list has events that
+///   it did not have before. To do without an event that was listed takes a higher version: with the same, the program is
+///   taken for an older release, and its projection stops and says so.
+/// - `views(..)` lists the views it may write. Without any, it keeps a checkpoint, and does its work
+///   [after the commit](Context::after_commit) or in the transaction of a [store](ViewStore) of its own,
+///   `store = SqlViews`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a projection",
+    label = "this type does not implement `Projection`",
+    note = "a projection is a type of your own, not a closure: write `#[derive(Projection)] #[projection(name = \"..\", events(..), views(..))] struct Orders;`, and `impl Project<E> for Orders` for each event `E`",
+    note = "a closure can handle events that become no rows: pass it to `Midgard::subscribe`"
+)]
+pub trait Projection: Send + Sync + Sized + 'static {
+    /// The name under which its checkpoint is kept.
+    const NAME: &'static str;
+    /// Which version of its code. A higher one than the views were made with is a rebuild; a lower one does not
+    /// run.
+    const VERSION: u32;
+    /// The events that it handles. More of them than the views were made of are a rebuild; fewer do not run with the same version.
+    const EVENTS: &'static [&'static EventDescriptor];
+    /// Where its views are.
+    type Store: ViewStore;
+
+    /// The views that it keeps.
+    fn views() -> Vec<ViewDefinition>;
+
+    /// Hands a recorded event to its handler.
+    fn project_event(
+        &self,
+        event: &RecordedEventRef<'_>,
+        context: &mut Context<'_, Self>,
+    ) -> impl Future<Output = Result<(), ProjectError>> + Send;
+}
+
+/// The events of a projection.
+pub(crate) fn query_of<P: Projection>() -> Query {
+    Query::named(P::EVENTS.iter().map(|event| event.name))
+}
+
+/// What a projection does with one event, or with any event of a set. [`Projection`] shows it.
+///
+/// Rows are written through the context, and committed together with the checkpoint: an event is taken in once,
+/// however often it is tried. An error, or a panic, leaves nothing of the event behind; what is done then says
+/// the [policy](crate::consumer::FailurePolicy).
+///
+/// A handler may wait for anything: the store holds nothing for it meanwhile. Where another worker has taken the projection over by
+/// then, reading a row it has not read before is an error, nothing of the event is written here, and no failure is counted.
+#[diagnostic::on_unimplemented(
+    message = "projection `{Self}` has no handler for event `{E}`",
+    label = "`{E}` is listed here but never projected",
+    note = "write `impl Project<{E}> for {Self} {{ async fn project(&self, event: {E}, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {{ .. }} }}`, or list `{E}` in `ignore(..)`"
+)]
+pub trait Project<E>: Projects<E> {
+    /// Takes an event into the views.
+    fn project(
+        &self,
+        event: E,
+        context: &mut Context<'_, Self>,
+    ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+}
+
+/// An event, or a set of them, that a projection lists, and so handles. The derive implements it.
+#[diagnostic::on_unimplemented(
+    message = "projection `{Self}` does not list the event `{E}`",
+    label = "`{E}` is not one of its events: this would never be called",
+    note = "list it in the attribute of its derive: `#[projection(.., events({E}))]` above `{Self}`"
+)]
+pub trait Projects<E>: Projection {}
+
+/// A view that a projection lists, and may write to.
+#[diagnostic::on_unimplemented(
+    message = "projection `{Self}` does not list the view `{V}`",
+    label = "`{V}` is not one of its views",
+    note = "add it: `#[projection(.., views({V}))]`"
+)]
+// Asks nothing of `V`: a type that is no view is said so once, where the projection lists it.
+pub trait Keeps<V>: Projection {}

@@ -1,0 +1,137 @@
+//! What can go wrong with an aggregate, and what to do about it.
+
+use crate::event::codec::DecodeError;
+use crate::event::registry::RegistryError;
+use crate::limits::LimitError;
+use crate::place::Version;
+use crate::store::{AppendError, StoreError};
+use crate::stream_name::StreamName;
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+
+/// Why an aggregate could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// An event of its stream could not be read. It is never skipped.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The stream was ended for good.
+    #[error("stream \"{stream}\" was tombstoned at version {version}; its events are gone")]
+    Tombstoned {
+        /// The stream.
+        stream: StreamName,
+        /// Its last version.
+        version: Version,
+    },
+    /// The beginning of the stream was cut off, and without it the state is not known.
+    #[error(
+        "stream \"{stream}\" begins at version {first}: the events before it were truncated, so its state cannot be rebuilt"
+    )]
+    Truncated {
+        /// The stream.
+        stream: StreamName,
+        /// The first version that is still there.
+        first: Version,
+    },
+    /// A version is missing in the stream: the store broke its promise.
+    #[error(
+        "stream \"{stream}\" lacks version {missing}: version {found} came instead; the store is damaged, restore it from a backup"
+    )]
+    Gap {
+        /// The stream.
+        stream: StreamName,
+        /// The version that should have come.
+        missing: Version,
+        /// The version that came.
+        found: Version,
+    },
+    /// The stream ends before its last version: the store broke its promise.
+    #[error(
+        "stream \"{stream}\" lacks version {missing} and all after it, up to {last}; the store is damaged, restore it from a backup"
+    )]
+    Cut {
+        /// The stream.
+        stream: StreamName,
+        /// The first version that is missing.
+        missing: Version,
+        /// Its last version.
+        last: Version,
+    },
+    /// A version was asked for that the stream does not have yet.
+    #[error("stream \"{stream}\" has no version {asked} yet; its last version is {last}")]
+    NoSuchVersion {
+        /// The stream.
+        stream: StreamName,
+        /// The version asked for.
+        asked: Version,
+        /// Its last version.
+        last: Version,
+    },
+    /// Two event types of the program claim one name.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<LimitError> for LoadError {
+    fn from(error: LimitError) -> Self {
+        LoadError::Store(error.into())
+    }
+}
+
+/// Why a command had no effect. `E` is the command's own error.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ExecuteError<E> {
+    /// The aggregate refused.
+    Rejected(E),
+    /// Others appended to the stream on every try.
+    Conflict {
+        /// How often it was tried.
+        tries: u32,
+        /// The last conflict.
+        last: AppendError,
+    },
+    /// The aggregate could not be loaded.
+    Load(LoadError),
+    /// Its events could not be appended.
+    Append(AppendError),
+}
+
+impl<E> From<LoadError> for ExecuteError<E> {
+    fn from(error: LoadError) -> Self {
+        ExecuteError::Load(error)
+    }
+}
+
+impl<E: Display> Display for ExecuteError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExecuteError::Rejected(error) => write!(f, "the command was rejected: {error}"),
+            ExecuteError::Conflict { tries, last } => {
+                write!(
+                    f,
+                    "the command met a conflict on each of {tries} tries: {last}"
+                )
+            }
+            ExecuteError::Load(error) => Display::fmt(error, f),
+            ExecuteError::Append(error) => Display::fmt(error, f),
+        }
+    }
+}
+
+// What a message already says is not its source again: a chain of errors says everything once.
+impl<E: Error + 'static> Error for ExecuteError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ExecuteError::Rejected(error) => error.source(),
+            ExecuteError::Conflict { last: error, .. } | ExecuteError::Append(error) => {
+                error.source()
+            }
+            ExecuteError::Load(error) => error.source(),
+        }
+    }
+}

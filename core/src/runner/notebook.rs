@@ -1,0 +1,110 @@
+//! What can be read and asked of a consumer of any kind from outside, through its notes.
+
+use crate::consumer::DeadLetter;
+use crate::consumer::handler::Handler;
+use crate::consumer::notebook::NotebookOf;
+use crate::consumer::notes::NoteError;
+use crate::inbox::{Desk, Dispatch, ParkedMessage, ask_messages, parked_messages};
+use crate::place::Position;
+use crate::process::{Process, ProcessBook, ProcessManager};
+use std::future::ready;
+use std::pin::Pin;
+
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, NoteError>> + Send + 'a>>;
+
+/// The notes of any consumer. What one does not have, it has none of.
+pub(crate) trait Notebook: Send + Sync {
+    /// Up to where all of it was written down as handled; `None` when it has not begun.
+    fn checkpoint(&self) -> Answer<'_, Option<Position>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// What is parked after a position, in the order of the log, and at most so many.
+    fn dead_letters(&self, after: Position, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
+        let _ = (after, limit);
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
+    /// Leaves requests about what is parked at these positions: to give it up, or to retry its sequence. Says how many of
+    /// them there are.
+    fn ask<'a>(&'a self, positions: &'a [Position], is_eviction: bool) -> Answer<'a, usize> {
+        let _ = (positions, is_eviction);
+        Box::pin(ready(Ok(0)))
+    }
+
+    /// Leaves a request for a rebuild; says whether it is a projection.
+    fn rebuild(&self) -> Answer<'_, bool> {
+        Box::pin(ready(Ok(false)))
+    }
+
+    /// The processes that go on, by their ids.
+    fn processes(&self) -> Answer<'_, Vec<Process>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
+    /// The messages that are parked after a number, in the order of time, and at most so many.
+    fn parked_messages<'a>(
+        &'a self,
+        after: &'a str,
+        limit: usize,
+    ) -> Answer<'a, Vec<ParkedMessage>> {
+        let _ = (after, limit);
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
+    /// Leaves requests about parked messages; says how many there are of these numbers.
+    fn ask_messages<'a>(&'a self, numbers: &'a [String], is_eviction: bool) -> Answer<'a, usize> {
+        let _ = (numbers, is_eviction);
+        Box::pin(ready(Ok(0)))
+    }
+}
+
+impl<H: Handler> Notebook for NotebookOf<H> {
+    fn checkpoint(&self) -> Answer<'_, Option<Position>> {
+        Box::pin(self.checkpoint())
+    }
+
+    fn dead_letters(&self, after: Position, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
+        Box::pin(self.dead_letters(after, limit))
+    }
+
+    fn ask<'a>(&'a self, positions: &'a [Position], is_eviction: bool) -> Answer<'a, usize> {
+        Box::pin(self.ask(positions, is_eviction))
+    }
+
+    fn rebuild(&self) -> Answer<'_, bool> {
+        Box::pin(self.rebuild())
+    }
+}
+
+impl<P: ProcessManager> Notebook for ProcessBook<P> {
+    fn checkpoint(&self) -> Answer<'_, Option<Position>> {
+        Box::pin(self.0.checkpoint())
+    }
+
+    fn dead_letters(&self, after: Position, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
+        Box::pin(self.0.dead_letters(after, limit))
+    }
+
+    fn ask<'a>(&'a self, positions: &'a [Position], is_eviction: bool) -> Answer<'a, usize> {
+        Box::pin(self.0.ask(positions, is_eviction))
+    }
+
+    fn processes(&self) -> Answer<'_, Vec<Process>> {
+        Box::pin(self.list())
+    }
+}
+
+impl<D: Dispatch> Notebook for Desk<D> {
+    fn parked_messages<'a>(
+        &'a self,
+        after: &'a str,
+        limit: usize,
+    ) -> Answer<'a, Vec<ParkedMessage>> {
+        Box::pin(parked_messages(&self.work, &self.keys, after, limit))
+    }
+
+    fn ask_messages<'a>(&'a self, numbers: &'a [String], is_eviction: bool) -> Answer<'a, usize> {
+        Box::pin(ask_messages(&self.work, &self.keys, numbers, is_eviction))
+    }
+}

@@ -1,0 +1,305 @@
+//! What can go wrong, matched on by kind. Every message is a sentence with names and numbers.
+
+use crate::cause::Whole;
+use crate::event::codec::EncodeError;
+use crate::event::metadata::EventId;
+use crate::limits::LimitError;
+use crate::place::{LogId, Position, Version};
+use crate::store::ExpectedVersion;
+use crate::stream_name::StreamName;
+use std::error::Error;
+use std::fmt::{self, Debug, Display};
+use std::path::PathBuf;
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// A name, header, tag or payload is refused.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A stored record is damaged, or was not written by midgard.
+    #[error(
+        "the record at position {position} of log {log}{} is damaged: {reason}; restore it from a backup",
+        InStream(stream.as_deref())
+    )]
+    Corrupt {
+        /// The log it is in.
+        log: LogId,
+        /// Its position.
+        position: Position,
+        /// The stream, as far as it is known.
+        stream: Option<String>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store was written by a newer release, in a format that this one does not know.
+    #[error(
+        "the store at {} has format {found}; this release reads formats 1 to {supported}: use the release that wrote it, or a newer one",
+        path.display()
+    )]
+    NewerFormat {
+        /// Where the store is.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format that this release knows.
+        supported: u32,
+    },
+    /// What was opened is no store of midgard.
+    #[error("{} is not a store of midgard: {reason}; open another directory", path.display())]
+    Foreign {
+        /// What was opened.
+        path: PathBuf,
+        /// Why it is no store.
+        reason: String,
+    },
+    /// There is no room. What was acknowledged stays, and the store works again once there is room.
+    #[error("{0}; what was acknowledged before is kept")]
+    Full(Full),
+    /// The connection or the disk failed while an append was being committed: it may or may not be
+    /// there. Append the same events (with the same ids) again to find out.
+    #[error(
+        "it is not known whether the append was committed ({reason}); append the same events again to find out"
+    )]
+    OutcomeUnknown {
+        /// What failed.
+        reason: String,
+    },
+    /// The store was closed, or its writer ended.
+    #[error("the store at {location} is closed; open it again")]
+    Closed {
+        /// Which store.
+        location: String,
+    },
+    /// The files of an open store are not there any more, or the locks on them were given up. Nothing was written.
+    #[error("the store at {} cannot be used any more: {reason}", path.display())]
+    Lost {
+        /// Where it was opened.
+        path: PathBuf,
+        /// What happened, and what to do.
+        reason: String,
+    },
+    /// The store was opened by the process from which this one was forked, and cannot be used on both sides.
+    #[error(
+        "the store at {} was opened before this process was forked, and cannot be used here; open it after the fork and not before, or start the child as a program of its own",
+        path.display()
+    )]
+    Forked {
+        /// Where it was opened.
+        path: PathBuf,
+    },
+    /// The store was opened to be read only. Nothing was written.
+    #[error(
+        "the store at {} was opened read-only, and this would write to it; open it for writing, or use another store",
+        path.display()
+    )]
+    ReadOnly {
+        /// Where the store is.
+        path: PathBuf,
+    },
+    /// The log asked for does not exist in this store.
+    #[error("the store has no log {log}; its logs are 0 to {last}")]
+    UnknownLog {
+        /// The log asked for.
+        log: LogId,
+        /// The last log that exists.
+        last: LogId,
+    },
+    /// The system underneath failed.
+    #[error("the store could not {action}: {}", Whole(&**cause))]
+    Backend {
+        /// What it was doing.
+        action: &'static str,
+        /// The failure underneath, which the message has.
+        cause: Box<dyn Error + Send + Sync>,
+    },
+}
+
+/// Which room is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Full {
+    /// The disk, or the quota on it.
+    Disk,
+    /// The store's own address space, and it cannot grow.
+    Map,
+    /// The slots for concurrent readers.
+    Readers {
+        /// How many there are.
+        slots: u32,
+    },
+}
+
+impl Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Full::Disk => f.write_str("the disk is full; free some space and try again"),
+            Full::Map => f.write_str(
+                "the store's map cannot grow further; free some address space and try again",
+            ),
+            Full::Readers { slots } => {
+                write!(
+                    f,
+                    "all {slots} slots for readers are taken; let some reads end and try again"
+                )
+            }
+        }
+    }
+}
+
+struct InStream<'a>(Option<&'a str>);
+impl Display for InStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .map_or(Ok(()), |stream| write!(f, " (stream \"{stream}\")"))
+    }
+}
+
+/// Why an append was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The stream is not at the version that the caller expected.
+    #[error("stream \"{stream}\" was expected {expected} but {}; load it again and decide anew", Actual(*actual))]
+    Conflict {
+        /// The stream.
+        stream: StreamName,
+        /// What the caller expected.
+        expected: ExpectedVersion,
+        /// Its last version; zero when it has no events.
+        actual: Version,
+    },
+    /// An event that the append's condition rules out is there.
+    #[error(
+        "the append's condition failed: the event at position {position} matches its query after position {after}; read again and decide anew"
+    )]
+    ConditionFailed {
+        /// After which position none was expected.
+        after: Position,
+        /// The first event that matches.
+        position: Position,
+    },
+    /// The stream was ended for good.
+    #[error(
+        "stream \"{stream}\" was tombstoned at version {version} and takes no more events; use another stream"
+    )]
+    Tombstoned {
+        /// The stream.
+        stream: StreamName,
+        /// Its last version.
+        version: Version,
+    },
+    /// An entry is not as the append expected it to be. Nothing was appended, and no entry was changed.
+    #[error(
+        "entry \"{}\" was changed by another; read it again and decide anew",
+        key.escape_ascii()
+    )]
+    EntryChanged {
+        /// Its key.
+        key: Vec<u8>,
+    },
+    /// Another event has the id of a new one, which is therefore no retry. Nothing was appended.
+    #[error(
+        "the id {id} belongs to version {version} of stream \"{stream}\", and the event to append has another {difference}: it is no retry; give it an id of its own"
+    )]
+    IdTaken {
+        /// The id.
+        id: EventId,
+        /// The stream of the event that has it.
+        stream: StreamName,
+        /// The version of that event.
+        version: Version,
+        /// What tells the two events from each other.
+        difference: IdDifference,
+    },
+    /// Two events of the append have one id. Nothing was appended.
+    #[error("two events of the append have the id {id}; give each an id of its own")]
+    IdRepeated {
+        /// The id.
+        id: EventId,
+    },
+    /// An event could not be written so that it can be read. Nothing was appended.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What tells two events of one id from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdDifference {
+    /// They are in different streams.
+    Stream,
+    /// Their names differ.
+    Name,
+    /// The versions of their payloads differ.
+    SchemaVersion,
+    /// Their payloads are written in different ways.
+    Codec,
+    /// The bytes of their payloads differ.
+    Payload,
+}
+
+impl Display for IdDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            IdDifference::Stream => "stream",
+            IdDifference::Name => "name",
+            IdDifference::SchemaVersion => "version of its payload",
+            IdDifference::Codec => "codec",
+            IdDifference::Payload => "payload",
+        })
+    }
+}
+
+impl From<LimitError> for AppendError {
+    fn from(error: LimitError) -> Self {
+        AppendError::Store(error.into())
+    }
+}
+
+impl From<EntryError> for AppendError {
+    fn from(error: EntryError) -> Self {
+        match error {
+            EntryError::Changed { key } => AppendError::EntryChanged { key },
+            EntryError::Store(error) => AppendError::Store(error),
+        }
+    }
+}
+
+struct Actual(Version);
+impl Display for Actual {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Version::ZERO => f.write_str("has no events"),
+            version => write!(f, "is at version {version}"),
+        }
+    }
+}
+
+/// Why entries were not written. Nothing was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// An entry is not as it was expected to be.
+    #[error(
+        "entry \"{}\" was changed by another; read it again and decide anew",
+        key.escape_ascii()
+    )]
+    Changed {
+        /// Its key.
+        key: Vec<u8>,
+    },
+    /// The store failed. After [`StoreError::OutcomeUnknown`] the change may have been made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<LimitError> for EntryError {
+    fn from(error: LimitError) -> Self {
+        EntryError::Store(error.into())
+    }
+}

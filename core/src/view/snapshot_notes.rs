@@ -1,0 +1,112 @@
+//! The notes of a transaction on views: texts by key, read from a snapshot.
+
+use super::ViewError;
+use super::held::Entries;
+use crate::notes::{Held, NotesTransaction, Reading};
+use crate::store::entry_changes::UnsortedChanges;
+use crate::store::{Direction, EntryWrite, after_prefix};
+use std::ops::{Bound, ControlFlow};
+
+/// Notes as a transaction sees them: those of its snapshot, with its own changes.
+pub(super) struct SnapshotNotes {
+    entries: Entries,
+    notes: NotesTransaction,
+}
+
+impl SnapshotNotes {
+    pub(super) fn new(entries: Entries) -> Self {
+        SnapshotNotes {
+            entries,
+            notes: NotesTransaction::default(),
+        }
+    }
+
+    /// The snapshot, as long as it is read.
+    pub(super) fn entries(&self) -> Result<Reading<'_>, ViewError> {
+        self.entries.read(self.notes.read())
+    }
+
+    /// The snapshot, to be given back.
+    pub(super) const fn held(&self) -> &Held {
+        self.entries.held()
+    }
+
+    pub(super) fn get(&mut self, key: &str) -> Result<Option<String>, ViewError> {
+        if let Some(known) = self.notes.known(key) {
+            return Ok(known.clone());
+        }
+        let entries = self.entries()?;
+        let note = entries.get(key.as_bytes())?;
+        let note = note.map(|note| text(key, note)).transpose()?;
+        drop(entries);
+        self.notes.take_in(key, note.as_deref());
+        Ok(note)
+    }
+
+    pub(super) fn put(&mut self, key: &str, value: Option<&str>) {
+        self.notes.put(key, value);
+    }
+
+    pub(super) fn list(&mut self, prefix: &str) -> Result<Vec<(String, String)>, ViewError> {
+        let stored = self.stored(prefix)?;
+        Ok(self.notes.list(prefix, stored))
+    }
+
+    /// The notes of the snapshot, which the commit does not rely on.
+    pub(super) fn stored(&self, prefix: &str) -> Result<Vec<(String, String)>, ViewError> {
+        self.stored_after(prefix, "", usize::MAX)
+    }
+
+    /// At most so many of them, after a key.
+    pub(super) fn stored_after(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, String)>, ViewError> {
+        let from = if after > prefix {
+            Bound::Excluded(after.as_bytes())
+        } else {
+            Bound::Included(prefix.as_bytes())
+        };
+        let (mut notes, mut failed) = (Vec::new(), None);
+        // No text has the byte FF, where rows begin.
+        let to = match after_prefix(prefix.as_bytes()) {
+            Bound::Unbounded => Bound::Excluded(vec![0xFF]),
+            end => end,
+        };
+        self.entries()?.scan(
+            from,
+            to.as_ref().map(Vec::as_slice),
+            Direction::Forward,
+            &mut |key, note| {
+                if notes.len() == limit {
+                    return ControlFlow::Break(());
+                }
+                let key = String::from_utf8_lossy(key);
+                match text(&key, note) {
+                    Ok(note) => notes.push((key.into_owned(), note)),
+                    Err(error) => {
+                        failed = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                }
+                ControlFlow::Continue(())
+            },
+        )?;
+        failed.map_or(Ok(notes), Err)
+    }
+
+    /// Puts what has changed and what was read together with other changes, and gives the snapshot back.
+    pub(super) fn into_write(self, changes: UnsortedChanges) -> EntryWrite {
+        self.notes.into_write(changes)
+    }
+}
+
+pub(super) fn text(key: &str, note: &[u8]) -> Result<String, ViewError> {
+    let text = str::from_utf8(note).map_err(|error| ViewError::DamagedNote {
+        note: key.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(text.to_owned())
+}

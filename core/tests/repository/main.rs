@@ -1,0 +1,10 @@
+//! Aggregates: load, decide, append; and deciders without a store.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod execute;
+mod given;
+mod metadata;
+mod reading;
+mod streams;
+mod unreadable;
