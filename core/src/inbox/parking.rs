@@ -4,10 +4,11 @@ use super::ParkedCause;
 use super::faults::{TOO_LARGE, is_of_limits, lacks_knowledge};
 use super::handling::{AttemptError, Desk, Dispatch, Outcome, Tries, is_command};
 use super::held;
-use super::notes::{self as inbox_notes, Parked, shortened};
+use super::notes::{self as inbox_notes, Parked};
 use crate::bus::Message;
 use crate::command::Refused;
 use crate::consumer::failure::Then;
+use crate::consumer::guard::cut;
 use crate::consumer::guard::text_of;
 use crate::consumer::notes;
 use crate::consumer::status::ConsumerState;
@@ -152,7 +153,7 @@ impl<D: Dispatch> Desk<D> {
             held::release(&self.work, &mut unit, &self.keys, number, &mut parked).await?;
         }
         parked.cause = failed.cause;
-        parked.error = shortened(failed.error);
+        parked.error = cut(failed.error);
         parked.failures += failed.failures;
         parked.tried = Timestamp::now().as_micros();
         notes::put(&self.work, &mut unit, &key, parked).await?;

@@ -13,6 +13,7 @@ pub(crate) mod query;
 mod read;
 pub mod rules;
 
+pub use crate::give_way::give_way;
 pub use crate::process_mark::ProcessMark;
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
 pub use clock::Clock;

@@ -12,7 +12,7 @@ use midgard::store::{
     Append, Appended, EntryError, EntryWrite, ExpectedVersion, ReadEntries, ReadLog, ReadStream,
     StreamState, Visit, VisitEntry,
 };
-use midgard::store::{AppendError, StoreError};
+use midgard::store::{AppendError, StoreError, give_way};
 use midgard::{
     Aggregate, Apply, Command, Event, Events, Handle, HandlerError, Inbox, LogId, MemoryStore,
     MessageContext, Midgard, MidgardHandle, Position, Refused, RemoteCommand, Store, StreamName,
@@ -169,19 +169,6 @@ impl Script {
             _ => Ok(()),
         }
     }
-}
-
-async fn give_way() {
-    let mut given = false;
-    std::future::poll_fn(|context| {
-        if given {
-            return std::task::Poll::Ready(());
-        }
-        given = true;
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
 }
 
 /// The service under test.

@@ -4,7 +4,7 @@ use midgard::event::NewEvent;
 use midgard::store::{
     Append, AppendError, Appended, ExpectedVersion, ReadLog, ReadStream, StoreError, StreamState,
 };
-use midgard::store::{EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
+use midgard::store::{EntryError, EntryWrite, ReadEntries, Visit, VisitEntry, give_way};
 use midgard::{LogId, MemoryStore, Position, Store, StreamName, Version};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,18 +46,6 @@ impl Slow {
         let other = Append::to(journal.stream.clone(), ExpectedVersion::Any, [other]);
         self.store.append(other).await.unwrap();
     }
-}
-
-async fn give_way() {
-    let mut given = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut given, true) {
-            return std::task::Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
 }
 
 async fn slowly<T>(step: impl Future<Output = T>) -> T {
