@@ -77,6 +77,7 @@
 //! | [`limits`] | how long and how large things may be |
 //! | [`testing`] | given, when, then |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -87,6 +88,7 @@ extern crate self as midgard;
 pub mod aggregate;
 pub mod bus;
 mod cause;
+pub mod clock;
 pub mod command;
 pub mod consumer;
 pub mod event;

@@ -1,6 +1,7 @@
 //! When an event was recorded.
 
 use std::fmt;
+use std::ops::Add;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -47,6 +48,35 @@ impl Timestamp {
     #[must_use]
     pub fn to_system_time(self) -> Option<SystemTime> {
         UNIX_EPOCH.checked_add(Duration::from_micros(self.0))
+    }
+}
+
+impl Timestamp {
+    /// Returns how much later this is than `earlier`; zero when it is not.
+    #[must_use]
+    pub const fn duration_since(self, earlier: Timestamp) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// What is later than the last time that there can be is that last time.
+///
+/// ```
+/// use midgard::Timestamp;
+/// use std::time::Duration;
+///
+/// let noon: Timestamp = "2026-11-25T12:00:00Z".parse()?;
+/// let later = noon + Duration::from_secs(90);
+/// assert_eq!(later.to_string(), "2026-11-25T12:01:30.000000Z");
+/// assert_eq!(later.duration_since(noon), Duration::from_secs(90));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+impl Add<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    fn add(self, later: Duration) -> Timestamp {
+        let later = u64::try_from(later.as_micros()).unwrap_or(u64::MAX);
+        Timestamp(self.0.saturating_add(later))
     }
 }
 

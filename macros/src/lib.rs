@@ -251,6 +251,7 @@ pub fn derive_inbox(input: TokenStream) -> TokenStream {
 /// |---|---|
 /// | `name = "placement"` | The first part of the names of its streams, as in `placement-42`, and the name of the queue of its answers, which no other service on the bus has. Required. 1 to 100 bytes of `a-z`, `0-9` and `_`, from a letter on. |
 /// | `id = OrderId` | What tells one process from another. Required. Anything that is `Display` and `FromStr`. |
+/// | `config = PlacementTerms` | The type of its configuration, which the program passes to `Processes::with_config` and reactions read by `reactions.config()`. None when left out. |
 /// | `events(A, B)` | The events that it reacts to, or sets of them. Required. |
 /// | `commands(C)` | The commands that it may send to other services. None when left out. |
 /// | `deadlines(D)` | The deadlines that it may set, which are events. None when left out. |

@@ -97,7 +97,7 @@ pub mod format {}
 
 /// The program in the README compiles.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
 
 #[doc(hidden)]

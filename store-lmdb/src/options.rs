@@ -2,6 +2,7 @@
 
 use crate::LmdbStore;
 use crate::files;
+use midgard::clock::Clock;
 use midgard::store::StoreError;
 use std::path::Path;
 
@@ -44,6 +45,7 @@ pub struct LmdbOptions {
     pub(crate) map_size: Option<usize>,
     pub(crate) file_mode: u32,
     pub(crate) read_only: bool,
+    pub(crate) clock: Clock,
 }
 
 impl Default for LmdbOptions {
@@ -54,6 +56,7 @@ impl Default for LmdbOptions {
             map_size: None,
             file_mode: files::OWNER,
             read_only: false,
+            clock: Clock::system(),
         }
     }
 }
@@ -122,6 +125,24 @@ impl LmdbOptions {
     #[must_use]
     pub const fn read_only(mut self) -> Self {
         self.read_only = true;
+        self
+    }
+
+    /// The clock that events get their times from, such as a [`ManualClock`](midgard::clock::ManualClock) in tests; the system's when not
+    /// set. In one process, a store that is open already keeps the clock that it was opened with.
+    ///
+    /// ```
+    /// use midgard::clock::ManualClock;
+    /// use midgard_store_lmdb::LmdbStore;
+    ///
+    /// # let directory = tempfile::tempdir()?;
+    /// let clock = ManualClock::at("2026-11-25T18:30:00Z".parse()?);
+    /// let store = LmdbStore::options().clock(&clock).open(directory.path())?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn clock(mut self, clock: impl Into<Clock>) -> Self {
+        self.clock = clock.into();
         self
     }
 

@@ -15,7 +15,7 @@ const EVENTS: usize = 100;
 
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core");
-    let midgard = format!("midgard = {{ path = '{}' }}\n", core.display());
+    let midgard = format!("midgard-es = {{ path = '{}' }}\n", core.display());
     let target = bench.path("check-target");
     let bare = Crate::new(bench, "bare", "", &bare(), &target)?;
     let ours = Crate::new(bench, "ours", &midgard, &ours(), &target)?;

@@ -1,5 +1,7 @@
 //! How the consumers of one program are told what to do.
 
+use crate::clock::Clock;
+use crate::time::Timestamp;
 use event_listener::{Event as Notify, Listener as _};
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
@@ -21,6 +23,7 @@ pub(crate) enum Mode {
 /// Shared by all consumers of a program and its handles.
 #[derive(Default)]
 pub(crate) struct Control {
+    pub(crate) clock: Clock,
     mode: AtomicU8,
     /// How often something was asked for: whoever has not seen the last number looks again.
     asked: AtomicU64,
@@ -49,6 +52,18 @@ impl Drop for Reader {
 }
 
 impl Control {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Control {
+            clock,
+            ..Control::default()
+        }
+    }
+
+    /// The time, by the clock of the program.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) fn mode(&self) -> Mode {
         match self.mode.load(Ordering::SeqCst) {
             0 => Mode::Run,

@@ -130,6 +130,18 @@
 //! The name of an outbox, of an inbox and of a process manager belongs to one service: no other on the bus has it. While the
 //! bus is down, or nobody has a queue for what is published, the outbox waits, and its [`Status`] says so.
 //! A message whose handler fails is tried again, and then parked with the later ones of its key.
+//!
+//! # What a reaction knows
+//!
+//! [`Reactions`] tells a reaction the [id](crate::Reactions::id) of its process, [when](crate::Reactions::time) and
+//! [where](crate::Reactions::event) the event was recorded, its [metadata](crate::Reactions::metadata), and the
+//! [configuration](crate::Reactions::config) that the program gave the process manager with [`Processes::with_config`]. All but the
+//! configuration is recorded with the reaction, so that a process is rebuilt to the same state.
+//!
+//! [`remind`](crate::Reactions::remind) counts from when the event was recorded: after an outage of an hour, nobody gets another
+//! minute. [`remind_from_now`](crate::Reactions::remind_from_now) counts from the handling, and [`remind_at`](crate::Reactions::remind_at)
+//! takes a time.
+//!
 //! [`testing::given_process`] tests a process manager without a store or a bus.
 //!
 //! [`CommandClient`]: crate::CommandClient
@@ -138,7 +150,9 @@
 //! [`Inbox`]: crate::Inbox
 //! [`Outbox`]: crate::Outbox
 //! [`ProcessManager`]: crate::ProcessManager
+//! [`Processes::with_config`]: crate::Processes::with_config
 //! [`React`]: crate::React
+//! [`Reactions`]: crate::Reactions
 //! [`RemoteCommand`]: crate::RemoteCommand
 //! [`Resolve`]: crate::Resolve
 //! [`Status`]: crate::consumer::Status

@@ -2,7 +2,7 @@
 
 use super::faults::{TOO_LARGE, is_of_limits, is_of_newer, lacks_knowledge};
 use super::held::{self, HeldBy};
-use super::notes::{self as inbox_notes, InboxKeys, Line, Parked, Seen};
+use super::notes::{InboxKeys, Line, Parked, Seen};
 use super::{Inbox, InboxError, InboxOptions, MessageContext, ParkedCause};
 use crate::bus::{ForeignMessage, Message, Purpose, Topic};
 use crate::command::{CommandAnswered, Refused};
@@ -129,7 +129,10 @@ impl<D: Dispatch> Desk<D> {
     pub(super) async fn take(&self, content: &Result<Message, ForeignMessage>) -> Outcome {
         match content {
             Ok(message) => self.handle(message).await,
-            Err(foreign) => self.park_untried(Parked::foreign(foreign), None).await,
+            Err(foreign) => {
+                self.park_untried(Parked::foreign(foreign, self.control.now()), None)
+                    .await
+            }
         }
     }
 
@@ -143,7 +146,7 @@ impl<D: Dispatch> Desk<D> {
                 }
                 Ok(Attempted::Aside) => return Outcome::SetAside(TOO_LARGE.to_owned()),
                 Err(AttemptError::Unreadable { error, is_newer }) => {
-                    let mut parked = Parked::of(message, ParkedCause::Unread, error, 0);
+                    let mut parked = self.parked(message, ParkedCause::Unread, error, 0);
                     if is_newer {
                         parked = parked.holding(self.dispatch.line(message));
                     }
@@ -154,7 +157,7 @@ impl<D: Dispatch> Desk<D> {
                 }
                 Err(AttemptError::Handler(error)) if is_of_limits(&error) => {
                     let (cause, error) = (ParkedCause::Failed, text_of(&error));
-                    let parked = Parked::of(message, cause, error, failures + 1);
+                    let parked = self.parked(message, cause, error, failures + 1);
                     return self.park_untried(parked, Some(message)).await;
                 }
                 Err(AttemptError::Handler(error)) if lacks_knowledge(&error) => {
@@ -254,7 +257,8 @@ impl<D: Dispatch> Desk<D> {
         let mut behind = None;
         if let Some(held) = held {
             let error = format!("an earlier message of key \"{}\" is parked", line.key);
-            let mut parked = Parked::of(message, ParkedCause::Follows, error, 0).holding(line);
+            let parked = self.parked(message, ParkedCause::Follows, error, 0);
+            let mut parked = parked.holding(line);
             if held == HeldBy::Key {
                 parked.source = None;
             }
@@ -265,7 +269,7 @@ impl<D: Dispatch> Desk<D> {
         } else {
             self.run_handler(message, &mut unit).await?;
         }
-        inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message, false).await?;
+        self.put_seen(&mut unit, message, false).await?;
         let is_parked = behind.is_some();
         match (unit.commit().await.map_err(AttemptError::from), behind) {
             (Err(AttemptError::Handler(_)), Some(parked)) => {
@@ -385,6 +389,7 @@ impl Default for Tries {
 
 /// What is told to who has sent a command that nobody waits for any more.
 fn too_late(message: &Message) -> Option<Refused> {
+    // Its sender waits in the time of the system, whatever clock this program has.
     let (expires, now) = (message.expires?, Timestamp::now());
     (is_command(message) && now > expires).then(|| {
         Refused::new(format!(

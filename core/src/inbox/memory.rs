@@ -6,9 +6,12 @@
 //! window. After a long pause it lags behind, and messages are remembered for longer than they need be.
 
 use super::handling::{Desk, Dispatch};
+use super::notes::Seen;
+use crate::bus::Message;
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::store::{EntryError, EntryWrite, ReadEntries, ReadLog, Store as _};
 use crate::time::Timestamp;
+use crate::unit_of_work::UnitOfWork;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -38,6 +41,23 @@ pub(super) struct Memory {
 }
 
 impl<D: Dispatch> Desk<D> {
+    /// Notes that a message was taken care of.
+    pub(super) async fn put_seen(
+        &self,
+        unit: &mut UnitOfWork,
+        message: &Message,
+        is_aside: bool,
+    ) -> Result<(), NoteError> {
+        let (seen, now) = (self.keys.seen(message), self.control.now());
+        let at = now.as_micros();
+        notes::put(&self.work, unit, &seen, Seen { at, is_aside }).await?;
+        let at = Seen {
+            at,
+            is_aside: false,
+        };
+        notes::put(&self.work, unit, &self.keys.seen_at(now, &seen), at).await
+    }
+
     /// Forgets messages that were taken care of before the window, a few at a time.
     pub(super) async fn forget(&self, memory: &mut Memory) -> Result<(), NoteError> {
         let before = match memory.forgetting {
@@ -58,7 +78,7 @@ impl<D: Dispatch> Desk<D> {
 
     /// Lets time pass, and gives the beginning of the window.
     async fn before_window(&self, is_first: bool) -> Result<Timestamp, NoteError> {
-        let now = Timestamp::now().as_micros();
+        let now = self.control.now().as_micros();
         let mut unit = self.work.unit();
         let key = self.keys.watched();
         let watched: Option<Watched> = notes::get(&self.work, &mut unit, &key).await?;

@@ -3,10 +3,8 @@
 use super::parked::{ParkedCause, ParkedMessage};
 use crate::bus::{ForeignMessage, Message};
 use crate::consumer::guard::cut;
-use crate::consumer::notes::{self, NoteError};
 use crate::limits::ENTRY_KEY_BYTES;
 use crate::time::Timestamp;
-use crate::unit_of_work::{UnitOfWork, Work};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -175,8 +173,9 @@ impl Parked {
         cause: ParkedCause,
         error: impl Into<String>,
         failures: u32,
+        now: Timestamp,
     ) -> Self {
-        let now = Timestamp::now().as_micros();
+        let now = now.as_micros();
         Parked {
             cause: Some(cause),
             message: Some(message.to_json()),
@@ -199,8 +198,8 @@ impl Parked {
         self
     }
 
-    pub(super) fn foreign(foreign: &ForeignMessage) -> Self {
-        let now = Timestamp::now().as_micros();
+    pub(super) fn foreign(foreign: &ForeignMessage, now: Timestamp) -> Self {
+        let now = now.as_micros();
         Parked {
             cause: Some(ParkedCause::Foreign),
             message: None,
@@ -278,22 +277,4 @@ impl Parked {
             tried_at: Timestamp::from_micros(self.tried),
         }
     }
-}
-
-/// Notes that a message was taken care of.
-pub(super) async fn put_seen(
-    work: &Work,
-    unit: &mut UnitOfWork,
-    keys: &InboxKeys,
-    message: &Message,
-    is_aside: bool,
-) -> Result<(), NoteError> {
-    let (seen, now) = (keys.seen(message), Timestamp::now());
-    let at = now.as_micros();
-    notes::put(work, unit, &seen, Seen { at, is_aside }).await?;
-    let at = Seen {
-        at,
-        is_aside: false,
-    };
-    notes::put(work, unit, &keys.seen_at(now, &seen), at).await
 }

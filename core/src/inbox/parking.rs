@@ -4,7 +4,7 @@ use super::ParkedCause;
 use super::faults::{TOO_LARGE, is_of_limits, lacks_knowledge};
 use super::handling::{AttemptError, Desk, Dispatch, Outcome, Tries, is_command};
 use super::held;
-use super::notes::{self as inbox_notes, Parked};
+use super::notes::Parked;
 use crate::bus::Message;
 use crate::command::Refused;
 use crate::consumer::failure::Then;
@@ -12,7 +12,6 @@ use crate::consumer::guard::cut;
 use crate::consumer::guard::text_of;
 use crate::consumer::notes;
 use crate::consumer::status::ConsumerState;
-use crate::time::Timestamp;
 use crate::unit_of_work::UnitOfWork;
 
 impl<D: Dispatch> Desk<D> {
@@ -36,11 +35,22 @@ impl<D: Dispatch> Desk<D> {
         // What another release can do is not skipped.
         let fate = if then == Then::Park || cause == ParkedCause::Unread {
             let line = self.dispatch.line(message);
-            Fate::Park(Parked::of(message, cause, error, failures).holding(line))
+            Fate::Park(self.parked(message, cause, error, failures).holding(line))
         } else {
             Fate::Skip { error }
         };
         self.write_down(fate, Some(message)).await
+    }
+
+    /// What is parked of a message, from now on.
+    pub(super) fn parked(
+        &self,
+        message: &Message,
+        cause: ParkedCause,
+        error: impl Into<String>,
+        failures: u32,
+    ) -> Parked {
+        Parked::of(message, cause, error, failures, self.control.now())
     }
 
     /// Parks what its handler is not tried on again.
@@ -90,7 +100,7 @@ impl<D: Dispatch> Desk<D> {
                 return Ok(());
             }
             let is_aside = matches!(fate, Fate::Aside(_));
-            inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message, is_aside).await?;
+            self.put_seen(&mut unit, message, is_aside).await?;
         }
         let command = message.filter(|message| is_command(message));
         match (fate, command) {
@@ -155,7 +165,7 @@ impl<D: Dispatch> Desk<D> {
         parked.cause = failed.cause;
         parked.error = cut(failed.error);
         parked.failures += failed.failures;
-        parked.tried = Timestamp::now().as_micros();
+        parked.tried = self.control.now().as_micros();
         notes::put(&self.work, &mut unit, &key, parked).await?;
         unit.commit().await?;
         Ok(!failed.is_in_the_way)
@@ -176,7 +186,7 @@ impl<D: Dispatch> Desk<D> {
             self.run_handler(message, &mut unit).await?;
         }
         if is_new {
-            inbox_notes::put_seen(&self.work, &mut unit, &self.keys, message, false).await?;
+            self.put_seen(&mut unit, message, false).await?;
         }
         held::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;
         Ok(unit.commit().await?)

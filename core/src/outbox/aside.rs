@@ -100,7 +100,7 @@ async fn ask<S: Store, P: Publisher>(
 ) -> Result<Duration, NoteError> {
     let letters = notebook.dead_letters(Position::ZERO, usize::MAX).await?;
     let heard = |topic: &str| notebook.handler.is_heard(topic);
-    let returning = returning(&letters, Timestamp::now(), heard);
+    let returning = returning(&letters, control.now(), heard);
     if !returning.first.is_empty() {
         notebook.ask(&returning.first, false).await?;
         control.wake();

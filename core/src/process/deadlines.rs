@@ -1,6 +1,7 @@
 //! The deadlines of a process manager: each fires once, also after a restart.
 
 use super::ProcessManager;
+use super::cause::Cause;
 use super::notes::Deadline;
 use super::record::Kind;
 use super::step::{EVENTS, Input, Steps};
@@ -11,14 +12,17 @@ use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerState, Progress};
+use crate::event::metadata::Metadata;
 use crate::give_way::give_way;
 use crate::place::Position;
 use crate::store::StoreError;
 use crate::store::{ReadEntries, Store as _};
 use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork};
+use futures_util::future::select;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,13 +48,14 @@ pub(crate) async fn watch<P: ProcessManager>(
     };
     loop {
         let asked = control.asked();
-        let is_set = steps.deadline_set.listen();
+        let moved = pin!(control.clock.moved());
+        let woken = select(steps.deadline_set.listen(), moved);
         if control.mode() == Mode::Stop {
             return;
         }
         if control.mode() == Mode::Drain {
             // What is set while those are fired is no part of what is there.
-            watch.last.get_or_insert_with(Timestamp::now);
+            watch.last.get_or_insert_with(|| control.now());
         }
         let wait = match guarded(watch.round()).await {
             Ok(Ok(wait)) => wait,
@@ -66,7 +71,7 @@ pub(crate) async fn watch<P: ProcessManager>(
         if watch.last.is_some() && !wait.is_zero() {
             return;
         }
-        control.wait(asked, wait, is_set).await;
+        control.wait(asked, wait, woken).await;
     }
 }
 
@@ -79,7 +84,7 @@ struct Due {
     wait: Duration,
 }
 
-struct Watch<'a, P> {
+struct Watch<'a, P: ProcessManager> {
     steps: &'a Steps<P>,
     control: &'a Control,
     progress: &'a Progress,
@@ -134,7 +139,7 @@ impl<P: ProcessManager> Watch<'_, P> {
 
     /// Looks for what has passed, but for what has failed and waits.
     async fn due(&mut self) -> Result<Due, NoteError> {
-        let (now, instant) = (Timestamp::now().as_micros(), Instant::now());
+        let (now, instant) = (self.control.now().as_micros(), Instant::now());
         let mut due = Due {
             keys: Vec::new(),
             is_cut: false,
@@ -242,14 +247,20 @@ impl<P: ProcessManager> Steps<P> {
         };
         // Removed in any case, also when the stream does not know of it.
         notes::remove(&self.work, unit, key).await?;
+        let correlation_id = deadline.correlation_id.and_then(|id| id.parse().ok());
+        let causation_id = deadline.causation_id.parse().ok();
         let input = Input {
             to: Kind::Deadline,
             name: deadline.name.as_deref().unwrap_or(name),
             version: deadline.version,
             data: deadline.data.as_bytes(),
             command: None,
-            correlation_id: deadline.correlation_id.and_then(|id| id.parse().ok()),
-            cause: deadline.causation_id.parse().ok(),
+            cause: Cause::at(
+                self.control.now(),
+                Metadata::of(correlation_id, causation_id),
+            ),
+            correlation_id,
+            causation_id,
         };
         self.take(unit, id, input).await
     }

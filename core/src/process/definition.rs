@@ -63,6 +63,8 @@ pub trait ProcessManager: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// What tells one process from another.
     type Id: Display + FromStr + Send + Sync;
+    /// What the program gives the process manager when it starts: `config = ..` of the derive, `()` without it.
+    type Config: Send + Sync + 'static;
     /// The events that it reacts to.
     const EVENTS: &'static [&'static EventDescriptor];
     /// Whether it sends commands to other services, and so waits for replies.
@@ -153,6 +155,21 @@ pub trait Sends<C>: ProcessManager {}
     note = "add it: `#[process_manager(.., deadlines({D}))]`"
 )]
 pub trait Schedules<D>: ProcessManager {}
+
+/// The configuration of a process manager that has none.
+#[diagnostic::on_unimplemented(
+    message = "the process manager needs its configuration, a `{Self}`",
+    label = "nothing gives it its `{Self}` here",
+    note = "pass it: `Processes::with_config({Self} {{ .. }})`, and in tests `given_process_with({Self} {{ .. }})`"
+)]
+pub trait Unconfigured: Sized {
+    /// Returns it.
+    fn none() -> Self;
+}
+
+impl Unconfigured for () {
+    fn none() -> Self {}
+}
 
 /// What a process manager reacts to, as it is recorded.
 #[derive(Debug, Clone, Copy)]

@@ -1,10 +1,11 @@
 //! A process manager as a consumer of the log.
 
+use super::ProcessManager;
+use super::cause::Cause;
 use super::notes::{Open, Process};
 use super::record::Kind;
 use super::replies::id_of;
 use super::step::{EVENTS, Input, Steps};
-use super::{ProcessManager, Processes};
 use crate::consumer::StartFrom;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The log's side of a process manager.
-pub(crate) struct Reacting<P> {
+pub(crate) struct Reacting<P: ProcessManager> {
     pub(super) steps: Arc<Steps<P>>,
     query: Query,
     start: StartFrom,
@@ -33,12 +34,12 @@ pub(crate) struct Reacting<P> {
 }
 
 impl<P: ProcessManager> Reacting<P> {
-    pub(crate) fn new(steps: Arc<Steps<P>>, processes: &Processes<P>) -> Self {
+    pub(crate) fn new(steps: Arc<Steps<P>>, start: StartFrom, options: ConsumerOptions) -> Self {
         Reacting {
             steps,
             query: Query::named(P::EVENTS.iter().map(|event| event.name)),
-            start: processes.start,
-            options: processes.options.clone(),
+            start,
+            options,
         }
     }
 }
@@ -88,8 +89,9 @@ impl<P: ProcessManager> Handler for Reacting<P> {
             version: event.schema_version,
             data: event.payload,
             command: None,
+            cause: Cause::event(event),
             correlation_id: event.correlation_id.or(Some(event.id)),
-            cause: Some(event.id),
+            causation_id: Some(event.id),
         };
         let id = id.to_string();
         let taken = self.steps.take(call.transaction, &id, input).await;

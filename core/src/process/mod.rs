@@ -1,5 +1,6 @@
 //! Process managers: what follows over several aggregates and services, and in time.
 
+mod cause;
 mod deadlines;
 pub(crate) mod definition;
 mod handler;
@@ -10,14 +11,16 @@ mod record;
 mod replies;
 mod step;
 
+pub(crate) use cause::Cause;
+pub use cause::ReactedEvent;
 pub(crate) use deadlines::watch;
 pub(crate) use definition::{Expire, ProcessManager, Resolve};
-pub use definition::{Payload, ProcessInput, ReactsTo, Schedules, Sends};
+pub use definition::{Payload, ProcessInput, ReactsTo, Schedules, Sends, Unconfigured};
 pub(crate) use handler::{ProcessBook, Reacting};
 pub use notes::Process;
 pub(crate) use options::Processes;
 pub use reactions::LocalStep;
-pub(crate) use reactions::{Outgoing, Reactions, Step};
+pub(crate) use reactions::{Due, Identity, Outgoing, Reactions, Step};
 pub(crate) use record::{Instance, Kind, ProcessReacted};
 pub(crate) use replies::Replies;
 pub(crate) use step::{Steps, sent_by};

@@ -1,6 +1,6 @@
 //! How a process manager is run.
 
-use super::{ProcessManager, Replies};
+use super::{ProcessManager, Replies, Unconfigured};
 use crate::bus::{Queue, Subscriber};
 use crate::consumer::StartFrom;
 use crate::consumer::ended::Running;
@@ -19,7 +19,8 @@ type Declaring = dyn FnOnce(Queue) -> Declaration + Send;
 
 /// The processes of one kind, and how they are run. The [guide](crate#between-services) shows it.
 #[must_use = "pass it to `Midgard::process_manager`"]
-pub struct Processes<P> {
+pub struct Processes<P: ProcessManager> {
+    pub(crate) config: P::Config,
     pub(crate) start: StartFrom,
     pub(crate) options: ConsumerOptions,
     pub(crate) inbox: InboxOptions,
@@ -31,9 +32,51 @@ pub struct Processes<P> {
 impl<P: ProcessManager> Processes<P> {
     /// Processes that begin with the first event of the log. A reaction that fails is tried again five times, and then
     /// the event is parked, with the later ones of its process; other processes go on.
-    pub fn new() -> Self {
+    ///
+    /// A process manager with a configuration gets it by [`with_config`](Self::with_config).
+    pub fn new() -> Self
+    where
+        P::Config: Unconfigured,
+    {
+        Processes::with_config(P::Config::none())
+    }
+
+    /// As [`new`](Self::new), of a process manager that has a configuration, `config = ..` of its derive: fees, limits, texts, what
+    /// the program has read from its settings. Reactions read it by [`Reactions::config`](super::Reactions::config).
+    ///
+    /// ```
+    /// # use midgard::event::RecordedEventRef;
+    /// # use midgard::{Event, Expire, ProcessManager, Processes, React, Reactions};
+    /// # use serde::{Deserialize, Serialize};
+    /// # use std::time::Duration;
+    /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    /// # #[event(name = "order.placed")]
+    /// # struct OrderPlaced { order: u64 }
+    /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    /// # #[event(name = "order.unpaid")]
+    /// # struct Unpaid {}
+    /// struct Terms { time_to_pay: Duration }
+    ///
+    /// #[derive(Default, ProcessManager)]
+    /// #[process_manager(name = "payment", id = u64, config = Terms, events(OrderPlaced), deadlines(Unpaid))]
+    /// struct Payment {}
+    ///
+    /// impl React<OrderPlaced> for Payment {
+    ///     fn process(event: &OrderPlaced, _: &RecordedEventRef<'_>) -> Option<u64> { Some(event.order) }
+    ///
+    ///     fn react(&mut self, _: OrderPlaced, reactions: &mut Reactions<Self>) {
+    ///         reactions.remind(reactions.config().time_to_pay, &Unpaid {});
+    ///     }
+    /// }
+    /// # impl Expire<Unpaid> for Payment { fn expired(&mut self, _: Unpaid, _: &mut Reactions<Self>) {} }
+    ///
+    /// let payments = Processes::<Payment>::with_config(Terms { time_to_pay: Duration::from_secs(900) });
+    /// # let _ = payments;
+    /// ```
+    pub fn with_config(config: P::Config) -> Self {
         let options = ConsumerOptions::new().on_failure(FailurePolicy::retry(5).then_park());
         Processes {
+            config,
             start: StartFrom::Start,
             options: by_process::<P>(options),
             inbox: InboxOptions::new(),
@@ -90,7 +133,10 @@ fn by_process<P: ProcessManager>(options: ConsumerOptions) -> ConsumerOptions {
     })
 }
 
-impl<P: ProcessManager> Default for Processes<P> {
+impl<P: ProcessManager> Default for Processes<P>
+where
+    P::Config: Unconfigured,
+{
     fn default() -> Self {
         Processes::new()
     }

@@ -1,5 +1,6 @@
 //! What follows from what a process manager reacts to.
 
+use super::cause::{Cause, ReactedEvent};
 use super::{ProcessManager, Schedules, Sends};
 use crate::aggregate::{Aggregate, Command};
 use crate::command::RemoteCommand;
@@ -8,27 +9,79 @@ use crate::event::Event;
 use crate::event::codec;
 use crate::event::codec::{EncodeError, ReadBack};
 use crate::event::metadata::Metadata;
+use crate::time::Timestamp;
 use crate::unit_of_work::UnitOfWork;
 use std::fmt::{self, Debug, Display};
-use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// What follows from what a process manager reacts to: commands, deadlines, the end. All of it is committed in one
-/// step, with the reaction itself.
-pub struct Reactions<P> {
+/// What a reaction has besides what it reacts to: the process's [id](Self::id), the [configuration](Self::config) of the process
+/// manager, and where and [when](Self::time) it was recorded; and what follows: commands, deadlines, the end. All of that is
+/// committed in one step, with the reaction itself.
+///
+/// The id, the time, the place and the metadata are recorded with the reaction: when the process is rebuilt, they are the same
+/// again, and so is a state that is made of them.
+pub struct Reactions<P: ProcessManager> {
     /// Whether the state is made anew: what follows did so long ago, and is passed over.
     is_replay: bool,
+    of: Arc<Identity<P>>,
+    cause: Cause,
     steps: Vec<Step>,
     failed: Option<EncodeError>,
-    process: PhantomData<fn() -> P>,
+}
+
+/// A process, and the configuration of its process manager.
+pub(crate) struct Identity<P: ProcessManager> {
+    pub(crate) id: P::Id,
+    pub(crate) config: Arc<P::Config>,
+}
+
+impl<P: ProcessManager> Identity<P> {
+    /// Reads the id of a process.
+    pub(crate) fn read(id: &str, config: &Arc<P::Config>) -> Result<Arc<Self>, HandlerError> {
+        let Ok(known) = id.parse() else {
+            return Err(format!(
+                "the id \"{id}\" of process manager \"{}\" cannot be read as a `{}`: make its `FromStr` read what its `Display` writes",
+                P::NAME,
+                std::any::type_name::<P::Id>()
+            )
+            .into());
+        };
+        Ok(Arc::new(Identity {
+            id: known,
+            config: config.clone(),
+        }))
+    }
+}
+
+/// When a deadline passes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Due {
+    /// So long after what is reacted to.
+    After(Duration),
+    /// So long after the reaction.
+    FromNow(Duration),
+    At(Timestamp),
+}
+
+impl Due {
+    /// The time at which it passes.
+    pub(crate) fn time(self, cause: Timestamp, now: Timestamp) -> Timestamp {
+        match self {
+            Due::After(after) => cause + after,
+            Due::FromNow(after) => now + after,
+            Due::At(time) => time,
+        }
+    }
 }
 
 /// One thing that follows.
+#[derive(Debug)]
 pub(crate) enum Step {
     Execute(Box<dyn LocalCommand>),
     Send(Outgoing),
-    Remind { deadline: Outgoing, after: Duration },
+    Remind { deadline: Outgoing, due: Due },
     Cancel(&'static str),
     Complete,
 }
@@ -45,13 +98,49 @@ pub(crate) struct Outgoing {
 }
 
 impl<P: ProcessManager> Reactions<P> {
-    pub(crate) const fn new(is_replay: bool) -> Self {
+    pub(crate) const fn new(of: Arc<Identity<P>>, cause: Cause, is_replay: bool) -> Self {
         Reactions {
             is_replay,
+            of,
+            cause,
             steps: Vec::new(),
             failed: None,
-            process: PhantomData,
         }
+    }
+
+    /// Returns the id of the process.
+    #[must_use]
+    pub fn id(&self) -> &P::Id {
+        &self.of.id
+    }
+
+    /// Returns the configuration that the process manager was [given](super::Processes::with_config).
+    ///
+    /// It is not recorded: a process is rebuilt with the configuration of the program that runs. Let it decide what follows, and
+    /// keep in the state what must stay as it was.
+    #[must_use]
+    pub fn config(&self) -> &P::Config {
+        &self.of.config
+    }
+
+    /// Returns when what is reacted to happened: when the event was recorded; when the answer was sent, by the clock of the
+    /// service that did, and no later than it came; when the deadline fired.
+    #[must_use]
+    pub const fn time(&self) -> Timestamp {
+        self.cause.time
+    }
+
+    /// Returns who and where the event is that is reacted to. `None` in a reaction to an answer or to a deadline, and for an
+    /// event whose reaction was recorded by a release of Midgard that did not record this.
+    #[must_use]
+    pub const fn event(&self) -> Option<&ReactedEvent> {
+        self.cause.event.as_ref()
+    }
+
+    /// Returns the metadata of the event, with its headers, or of the answer. That of a deadline is what led to it.
+    #[must_use]
+    pub const fn metadata(&self) -> &Metadata {
+        &self.cause.metadata
     }
 
     /// Lets a command decide on an aggregate of this service, in the same step: its events, and that the process has
@@ -59,7 +148,7 @@ impl<P: ProcessManager> Reactions<P> {
     ///
     /// A command that is rejected fails the reaction, and nothing of it is committed, unless there is
     /// [another way](LocalStep::or_execute).
-    pub fn execute<A, C>(&mut self, id: A::Id, command: C) -> LocalStep<'_, P>
+    pub fn execute<A, C>(&mut self, id: A::Id, command: C) -> LocalStep<'_>
     where
         A: Aggregate,
         A::Id: 'static,
@@ -70,7 +159,9 @@ impl<P: ProcessManager> Reactions<P> {
             let command = OnAggregate::<A, C>::new(id, command);
             self.steps.push(Step::Execute(Box::new(command)));
         }
-        LocalStep { reactions: self }
+        LocalStep {
+            steps: &mut self.steps,
+        }
     }
 
     /// Sends a command to another service. It has its effect once; the answer comes to [`Resolve`](super::Resolve).
@@ -93,8 +184,13 @@ impl<P: ProcessManager> Reactions<P> {
         }
     }
 
-    /// Sets a deadline: unless it is cancelled before, [`Expire`](super::Expire) is called once this time has passed, also
-    /// when the program was not running then. A deadline of the same name that was set before is replaced.
+    /// Sets a deadline this long after [what is reacted to](Self::time): unless it is cancelled before,
+    /// [`Expire`](super::Expire) is called once the deadline has passed, also when the program was not running then. A deadline
+    /// of the same name that was set before is replaced.
+    ///
+    /// It counts from when the event was recorded, not from when it is handled: after an outage of an hour, a deadline of 15
+    /// minutes has passed, and fires at once. [`remind_from_now`](Self::remind_from_now) counts from the handling, and
+    /// [`remind_at`](Self::remind_at) takes a time. In the reaction to a deadline it counts from when that one fired.
     ///
     /// The time passes by the wall clock of whoever runs the process manager. Where that is set ahead, a deadline fires earlier
     /// by as much, and all that it has passed fire at once; where it is set back, later.
@@ -102,12 +198,33 @@ impl<P: ProcessManager> Reactions<P> {
     where
         P: Schedules<D>,
     {
+        self.set_deadline(Due::After(after), deadline);
+    }
+
+    /// Sets a deadline this long after the reaction, however late that comes; otherwise as [`remind`](Self::remind). After an
+    /// outage of an hour, everybody gets the whole time once more.
+    pub fn remind_from_now<D: Event>(&mut self, after: Duration, deadline: &D)
+    where
+        P: Schedules<D>,
+    {
+        self.set_deadline(Due::FromNow(after), deadline);
+    }
+
+    /// Sets a deadline at a time; otherwise as [`remind`](Self::remind). One that has passed fires at once.
+    pub fn remind_at<D: Event>(&mut self, time: Timestamp, deadline: &D)
+    where
+        P: Schedules<D>,
+    {
+        self.set_deadline(Due::At(time), deadline);
+    }
+
+    fn set_deadline<D: Event>(&mut self, due: Due, deadline: &D) {
         if self.is_replay {
             return;
         }
         match codec::encode(deadline, ReadBack::Yes) {
             Ok(data) => self.steps.push(Step::Remind {
-                after,
+                due,
                 deadline: Outgoing {
                     name: D::NAME,
                     schema_version: D::VERSION,
@@ -137,9 +254,12 @@ impl<P: ProcessManager> Reactions<P> {
         self.steps.push(Step::Complete);
     }
 
-    /// What follows, in order.
-    pub(crate) fn into_steps(self) -> Result<Vec<Step>, EncodeError> {
-        self.failed.map_or(Ok(self.steps), Err)
+    /// What follows, in order, and from what.
+    pub(crate) fn into_steps(self) -> Result<(Vec<Step>, Cause), EncodeError> {
+        match self.failed {
+            Some(error) => Err(error),
+            None => Ok((self.steps, self.cause)),
+        }
     }
 }
 
@@ -147,6 +267,8 @@ impl<P: ProcessManager> Debug for Reactions<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactions")
             .field("process_manager", &P::NAME)
+            .field("id", &format_args!("{}", self.of.id))
+            .field("time", &self.cause.time)
             .field("steps", &self.steps.len())
             .finish_non_exhaustive()
     }
@@ -154,11 +276,11 @@ impl<P: ProcessManager> Debug for Reactions<P> {
 
 /// A command on an aggregate of this service, for which there may be another way.
 #[derive(Debug)]
-pub struct LocalStep<'r, P: ProcessManager> {
-    reactions: &'r mut Reactions<P>,
+pub struct LocalStep<'r> {
+    steps: &'r mut [Step],
 }
 
-impl<P: ProcessManager> LocalStep<'_, P> {
+impl LocalStep<'_> {
     /// What is executed instead when the command is rejected. It may be given several times: the first that is not
     /// rejected is taken.
     pub fn or_execute<A, C>(self, id: A::Id, command: C) -> Self
@@ -168,10 +290,16 @@ impl<P: ProcessManager> LocalStep<'_, P> {
         C: Command<A> + Debug + Send + 'static,
         C::Error: Display,
     {
-        if let Some(Step::Execute(first)) = self.reactions.steps.last_mut() {
+        if let Some(Step::Execute(first)) = self.steps.last_mut() {
             first.otherwise(Box::new(OnAggregate::<A, C>::new(id, command)));
         }
         self
+    }
+}
+
+impl Debug for dyn LocalCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text())
     }
 }
 

@@ -1,11 +1,13 @@
 //! What a process manager has reacted to, as its stream has it, and the state that this adds up to.
 
+use super::cause::{Cause, RecordedCause};
+use super::reactions::Identity;
 use super::{Payload, ProcessInput, ProcessManager, Reactions};
 use crate::command::{CommandSent, Refused, raw};
 use crate::consumer::HandlerError;
 use crate::event::Event;
 use crate::event::codec::{DecodeError, DecodeReason, JsonError};
-use crate::event::metadata::EventId;
+use crate::event::metadata::{EventId, Metadata};
 use crate::event::record::RecordedEventRef;
 use crate::place::Version;
 use crate::store::{DynStore, ReadStream, Store as _};
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// A process manager has reacted.
 #[derive(Debug, Clone, Serialize, Deserialize, crate::Event)]
@@ -35,6 +38,9 @@ pub(crate) struct ProcessReacted {
     pub(crate) cancelled: Vec<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_complete: bool,
+    /// What is known of it besides its payload. The first releases did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<RecordedCause>,
 }
 
 impl ProcessReacted {
@@ -49,6 +55,7 @@ impl ProcessReacted {
             deadlines: BTreeMap::new(),
             cancelled: Vec::new(),
             is_complete: false,
+            cause: None,
         })
     }
 
@@ -76,7 +83,8 @@ pub(crate) enum Kind {
 }
 
 /// A process as its stream tells it.
-pub(crate) struct Instance<P> {
+pub(crate) struct Instance<P: ProcessManager> {
+    pub(crate) of: Arc<Identity<P>>,
     pub(crate) state: P,
     pub(crate) version: Version,
     /// The commands that are not answered yet, by their ids.
@@ -90,8 +98,9 @@ pub(crate) struct Instance<P> {
 
 impl<P: ProcessManager> Instance<P> {
     /// A process before its first event.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(of: Arc<Identity<P>>) -> Self {
         Instance {
+            of,
             state: P::initial(),
             version: Version::ZERO,
             waiting: BTreeMap::new(),
@@ -102,8 +111,12 @@ impl<P: ProcessManager> Instance<P> {
     }
 
     /// Makes a process anew from its stream.
-    pub(crate) async fn load(store: &DynStore, stream: &StreamName) -> Result<Self, HandlerError> {
-        let mut instance = Instance::new();
+    pub(crate) async fn load(
+        store: &DynStore,
+        stream: &StreamName,
+        of: Arc<Identity<P>>,
+    ) -> Result<Self, HandlerError> {
+        let mut instance = Instance::new(of);
         let mut failed = None;
         let read = ReadStream::forward(stream.clone());
         let state = store
@@ -133,8 +146,12 @@ impl<P: ProcessManager> Instance<P> {
         match event.name {
             CommandSent::NAME => self.sent(event.id, event.decode()?),
             ProcessReacted::NAME => {
-                let reacted: ProcessReacted = event.decode()?;
-                self.react(&reacted, true)
+                let mut reacted: ProcessReacted = event.decode()?;
+                let cause = match reacted.cause.take() {
+                    Some(recorded) => recorded.into(),
+                    None => Cause::at(event.time, Metadata::of(event.correlation_id, None)),
+                };
+                self.react(&reacted, cause, true)
                     .map(drop)
                     .map_err(|reason| DecodeError::new(event, reason))?;
                 self.settle(&reacted);
@@ -156,6 +173,7 @@ impl<P: ProcessManager> Instance<P> {
     pub(crate) fn react(
         &mut self,
         reacted: &ProcessReacted,
+        cause: Cause,
         is_replay: bool,
     ) -> Result<Option<Reactions<P>>, DecodeReason> {
         let command = match &reacted.command {
@@ -194,7 +212,7 @@ impl<P: ProcessManager> Instance<P> {
             (Kind::Deadline, _) => ProcessInput::Deadline(payload),
             _ => ProcessInput::Event(payload),
         };
-        let mut reactions = Reactions::new(is_replay);
+        let mut reactions = Reactions::new(self.of.clone(), cause, is_replay);
         self.state.react_to(&input, &mut reactions)?;
         Ok(Some(reactions))
     }

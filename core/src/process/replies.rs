@@ -1,7 +1,8 @@
 //! The answers to the commands of a process manager, as they come over a bus.
 
 use super::ProcessManager;
-use super::record::{Instance, Kind};
+use super::cause::Cause;
+use super::record::Kind;
 use super::step::{Input, Steps};
 use crate::bus::{Message, Purpose, Topic};
 use crate::command::{Refused, raw};
@@ -20,7 +21,7 @@ pub(super) fn id_of<P: ProcessManager>(stream: &str) -> Option<&str> {
 }
 
 /// Hands answers to the processes that wait for them.
-pub(crate) struct Replies<P>(pub(crate) Arc<Steps<P>>);
+pub(crate) struct Replies<P: ProcessManager>(pub(crate) Arc<Steps<P>>);
 
 impl<P: ProcessManager> Dispatch for Replies<P> {
     fn queue(&self) -> &str {
@@ -73,7 +74,8 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
             data: &message.data,
             command: Some(command),
             correlation_id: message.correlation_id,
-            cause: message.id.parse().ok(),
+            cause: Cause::answer(message, self.0.control.now()),
+            causation_id: message.id.parse().ok(),
         };
         match self.0.take(unit, id, input).await {
             Ok(()) => Ok(None),
@@ -100,7 +102,7 @@ impl<P: ProcessManager> Steps<P> {
             // There can be no such process.
             return Ok(false);
         };
-        let loaded = Instance::<P>::load(self.work.store(), &stream).await;
+        let loaded = self.load(&stream, id).await;
         let instance = loaded.map_err(InboxError::Handler)?;
         let waits = instance.waiting.contains_key(command);
         unit.cache(stream, instance);

@@ -1,11 +1,13 @@
 //! One step of a process: it reacts, and what follows is taken into a unit of work.
 
 use super::ProcessManager;
+use super::cause::{Cause, RecordedCause};
 use super::notes::{Deadline, Open, ProcessKeys};
-use super::reactions::{Outgoing, Step};
+use super::reactions::{Identity, Outgoing, Step};
 use super::record::{Instance, Kind, ProcessReacted};
 use crate::command::{CommandSent, raw};
 use crate::consumer::HandlerError;
+use crate::consumer::control::Control;
 use crate::consumer::notes;
 use crate::event::metadata::{EventId, Metadata};
 use crate::event::record::NewEvent;
@@ -14,19 +16,19 @@ use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use crate::unit_of_work::{UnitOfWork, Work};
 use event_listener::Event as Notify;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// How many events a unit of work takes before it is committed: few enough that it seldom meets others.
 pub(super) const EVENTS: usize = 1000;
 
 /// What takes the steps of the processes of one kind.
-pub(crate) struct Steps<P> {
+pub(crate) struct Steps<P: ProcessManager> {
     pub(super) work: Work,
+    config: Arc<P::Config>,
+    pub(super) control: Arc<Control>,
     pub(super) keys: ProcessKeys,
     /// Told after a commit that sets a deadline.
     pub(super) deadline_set: Arc<Notify>,
-    process: PhantomData<fn() -> P>,
 }
 
 /// What a process is to react to, before it is recorded.
@@ -36,19 +38,31 @@ pub(super) struct Input<'a> {
     pub(super) version: u32,
     pub(super) data: &'a [u8],
     pub(super) command: Option<String>,
-    /// What led to it.
+    pub(super) cause: Cause,
+    /// What the metadata say of all that follows.
     pub(super) correlation_id: Option<EventId>,
-    pub(super) cause: Option<EventId>,
+    pub(super) causation_id: Option<EventId>,
 }
 
 impl<P: ProcessManager> Steps<P> {
-    pub(crate) fn new(work: Work) -> Self {
+    pub(crate) fn new(work: Work, config: P::Config, control: Arc<Control>) -> Self {
         Steps {
             work,
+            config: Arc::new(config),
+            control,
             keys: ProcessKeys::new(P::NAME),
             deadline_set: Arc::default(),
-            process: PhantomData,
         }
+    }
+
+    /// Makes a process anew from its stream.
+    pub(super) async fn load(
+        &self,
+        stream: &StreamName,
+        id: &str,
+    ) -> Result<Instance<P>, HandlerError> {
+        let of = Identity::read(id, &self.config)?;
+        Instance::load(self.work.store(), stream, of).await
     }
 
     /// Lets a process react, and takes into the unit of work what follows.
@@ -62,27 +76,27 @@ impl<P: ProcessManager> Steps<P> {
         let stream = StreamName::new(format!("{}-{id}", P::NAME))?;
         let mut instance: Instance<P> = match unit.take_cached(&stream) {
             Some(instance) => instance,
-            None => Instance::load(self.work.store(), &stream).await?,
+            None => self.load(&stream, id).await?,
         };
-        let now = Timestamp::now();
+        let now = self.control.now();
         let mut reacted = ProcessReacted {
             command: input.command,
             ..ProcessReacted::to(input.to, input.name, input.version, input.data)?
         };
-        let Some(reactions) = instance.react(&reacted, false)? else {
+        let Some(reactions) = instance.react(&reacted, input.cause, false)? else {
             // It was answered before.
             unit.cache(stream, instance);
             return Ok(());
         };
-        let metadata = Metadata::of(input.correlation_id, input.cause);
+        let metadata = Metadata::of(input.correlation_id, input.causation_id);
         let (mut sent, mut set) = (Vec::new(), Vec::new());
-        for step in reactions.into_steps()? {
+        let (steps, cause) = reactions.into_steps()?;
+        for step in steps {
             match step {
                 Step::Execute(command) => command.execute(unit, &metadata).await?,
                 Step::Send(command) => sent.push(sent_by::<P>(command)?),
-                Step::Remind { deadline, after } => {
-                    let after = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-                    let at = now.as_micros().saturating_add(after);
+                Step::Remind { deadline, due } => {
+                    let at = due.time(cause.time, now).as_micros();
                     let name = deadline.name;
                     set.retain(|(_, other): &(u64, Outgoing)| other.name != name);
                     set.push((at, deadline));
@@ -106,6 +120,7 @@ impl<P: ProcessManager> Steps<P> {
             .iter()
             .map(|(at, deadline)| (deadline.name.to_owned(), *at));
         reacted.deadlines = names.collect();
+        reacted.cause = Some(RecordedCause::from(&cause));
         let event = NewEvent::encode_without_read_back(&reacted)?.with_metadata(metadata.clone());
         for name in reacted.no_longer(&instance.deadlines) {
             let key = self.keys.deadline(instance.deadlines[name], id, name);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// A place for views, with transactions: rows and the projection's checkpoint are committed together.
 ///
 /// [`Views`](crate::Views) is one, embedded. Implement it for a database of your own, and handlers write through
-/// that database's transaction; `examples/src/sql_views/store.rs` does so for SQLite, with `sqlx`:
+/// that database's transaction; `examples/sql-views/src/store.rs` does so for SQLite, with `sqlx`:
 ///
 /// ```ignore
 /// impl ViewStore for SqliteViews {

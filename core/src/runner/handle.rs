@@ -13,7 +13,6 @@ use crate::process::Process;
 use crate::runner::notebook::Notebook;
 use crate::store::Store;
 use crate::store::StoreError;
-use crate::time::Timestamp;
 use futures_timer::Delay;
 use futures_util::future::{Either, pending, select};
 use std::fmt;
@@ -173,7 +172,7 @@ impl MidgardHandle {
         silence: Duration,
     ) -> Result<Vec<Process>, HandleError> {
         let mut processes = self.processes(name).await?;
-        let now = Timestamp::now();
+        let now = self.control.now();
         processes.retain(|process| process.is_stuck(now, silence));
         Ok(processes)
     }

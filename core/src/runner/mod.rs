@@ -9,6 +9,7 @@ mod projection;
 pub use handle::MidgardHandle;
 
 use crate::bus::{BusError, Publisher, Subscriber, Topic};
+use crate::clock::Clock;
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode, Reader};
 use crate::consumer::ended::Running;
@@ -90,9 +91,15 @@ fn is_name(text: &str) -> bool {
 impl<S: Store + Clone> Midgard<S> {
     /// Runs on this store, with nothing to run yet.
     pub fn new(store: S) -> Self {
+        Midgard::with_clock(store, Clock::system())
+    }
+
+    /// As [`new`](Self::new), with another clock than the system's, such as a [`ManualClock`](crate::clock::ManualClock) in tests.
+    /// Deadlines of process managers pass by it, and what is parked is dated by it. Give the store the same one.
+    pub fn with_clock(store: S, clock: impl Into<Clock>) -> Self {
         Midgard {
             store,
-            control: Arc::default(),
+            control: Arc::new(Control::new(clock.into())),
             consumers: Vec::new(),
             declarations: Vec::new(),
             senders: Vec::new(),
@@ -220,13 +227,13 @@ impl<S: Store + Clone> Midgard<S> {
     /// Adds a process manager. The commands that it sends leave by an [outbox](Self::outbox), which the program is to
     /// have, too, unless [another](Self::outbox_elsewhere) has it.
     pub fn process_manager<P: ProcessManager>(self, mut processes: Processes<P>) -> Self {
-        let steps = Arc::new(Steps::<P>::new(Work::new(DynStore::new(
-            self.store.clone(),
-        ))));
+        let work = Work::new(DynStore::new(self.store.clone()));
         let receiving = processes.receiving.take();
         let declaration = processes.declaration.take();
+        let (start, options) = (processes.start, processes.options);
+        let steps = Arc::new(Steps::new(work, processes.config, self.control.clone()));
         let notebook = Arc::new(NotebookOf {
-            handler: Reacting::new(steps.clone(), &processes),
+            handler: Reacting::<P>::new(steps.clone(), start, options),
             keys: Keys::new("process", P::NAME),
             seen: seen_of_subscription,
             is_projection: false,

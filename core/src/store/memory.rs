@@ -2,10 +2,11 @@
 
 use super::rules::{self, Decision, Holder, RECENT_EVENTS, View};
 use super::{
-    Append, Appended, Clock, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite,
+    Append, Appended, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, EventTimes,
     ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Visit,
     VisitEntry, range_of,
 };
+use crate::clock::Clock;
 use crate::event::metadata::EventId;
 use crate::event::record::{RecordedEvent, RecordedEventRef};
 use crate::give_way::give_way;
@@ -58,7 +59,7 @@ struct State {
     ids: HashMap<EventId, Vec<Position>>,
     last_position: Position,
     last_time: Timestamp,
-    clock: Clock,
+    times: EventTimes,
     /// Replaced when it is changed while a read or a snapshot holds it.
     entries: Arc<Entries>,
 }
@@ -78,6 +79,20 @@ impl MemoryStore {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store whose events get their times from this clock, such as a
+    /// [`ManualClock`](crate::clock::ManualClock) in tests.
+    #[must_use]
+    pub fn with_clock(clock: impl Into<Clock>) -> Self {
+        let state = State {
+            times: EventTimes::new(clock.into()),
+            ..State::default()
+        };
+        MemoryStore(Arc::new(Shared {
+            state: Mutex::new(state),
+            appended: Notify::new(),
+        }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -191,7 +206,7 @@ impl State {
         if let Some(entries) = append.entries() {
             self.change_entries(entries);
         }
-        let time = self.clock.after(self.last_time);
+        let time = self.times.after(self.last_time);
         let mut versions = before.to_vec();
         let mut position = None;
         for (part, version) in append.into_parts().into_iter().zip(&mut versions) {

@@ -1,13 +1,13 @@
 //! The contract of a store, and what every store shares.
 
 mod append;
-mod clock;
 pub(crate) mod definition;
 mod entries;
 pub(crate) mod entry_changes;
 pub(crate) mod erased;
 mod error;
 mod event_stream;
+mod event_times;
 pub(crate) mod memory;
 pub(crate) mod query;
 mod read;
@@ -16,7 +16,6 @@ pub mod rules;
 pub use crate::give_way::give_way;
 pub use crate::process_mark::ProcessMark;
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
-pub use clock::Clock;
 pub(crate) use definition::Store;
 pub use definition::Visit;
 pub use entries::{
@@ -27,6 +26,7 @@ pub use entry_changes::EntryChanges;
 pub(crate) use erased::DynStore;
 pub use error::{AppendError, EntryError, Full, IdDifference, StoreError};
 pub use event_stream::EventStream;
+pub use event_times::EventTimes;
 pub(crate) use memory::MemoryStore;
 pub use query::{AppendCondition, Query, QueryItem};
 pub use read::{Direction, ReadLog, ReadStream, StreamState};

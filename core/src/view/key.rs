@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 ///
 /// Texts, whole numbers of a fixed size (not `usize`), `bool`, `char`, bytes (`Vec<u8>`, `[u8; N]`), `Uuid`,
 /// `EventId`, `Position`, `Version`, `Timestamp`, `StreamName`, `Option`s and tuples of up to six of them are keys.
+/// With the features `jiff`, `chrono` and `rust_decimal`, so are the times, dates and durations of those crates, and `Decimal`.
 /// `#[derive(ViewKey)]` makes a key of a struct whose fields are keys, such as a newtype, and of an enum without
 /// fields:
 ///

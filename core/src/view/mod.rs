@@ -1,9 +1,11 @@
 //! Views: typed tables that projections keep, found by key and by index.
 
+mod contents;
 mod context;
 mod cursor;
 pub(crate) mod definition;
 mod error;
+mod foreign_keys;
 mod form;
 mod held;
 mod kept;

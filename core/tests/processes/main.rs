@@ -9,6 +9,7 @@ mod kit;
 mod notes;
 mod order;
 mod panics;
+mod reactions;
 mod releases;
 mod replay;
 mod saga;

@@ -92,7 +92,7 @@ fn what_a_process_has_reacted_to_is_these_texts() {
     let wanted = [
         (
             reacted,
-            r#"{"to":"event","name":"script.told","version":1,"data":{"process":"a","script":[{"Send":["k",[1,1000]]},{"Remind":[1000000000,[]]}]},"deadlines":{"script.due":TIME}}"#,
+            r#"{"to":"event","name":"script.told","version":1,"data":{"process":"a","script":[{"Send":["k",[1,1000]]},{"Remind":[1000000000,[]]}]},"deadlines":{"script.due":TIME},"cause":{"time":TIME,"event":{"id":"ID","position":1,"stream":"told","version":1}}}"#,
         ),
         (
             "midgard.command_sent",
@@ -104,23 +104,23 @@ fn what_a_process_has_reacted_to_is_these_texts() {
         ),
         (
             reacted,
-            r#"{"to":"event","name":"script.told","version":1,"data":{"process":"a","script":["Cancel"]},"cancelled":["script.due"]}"#,
+            r#"{"to":"event","name":"script.told","version":1,"data":{"process":"a","script":["Cancel"]},"cancelled":["script.due"],"cause":{"time":TIME,"event":{"id":"ID","position":2,"stream":"told","version":2}}}"#,
         ),
         (
             reacted,
-            r#"{"to":"reply","name":"clerk.noted","version":1,"data":{"sum":1},"command":"ID"}"#,
+            r#"{"to":"reply","name":"clerk.noted","version":1,"data":{"sum":1},"command":"ID","cause":{"time":TIME,"correlation_id":"ID","causation_id":"ID"}}"#,
         ),
         (
             reacted,
-            r#"{"to":"refusal","name":"midgard.refused","version":1,"data":{"reason":"too large"},"command":"ID"}"#,
+            r#"{"to":"refusal","name":"midgard.refused","version":1,"data":{"reason":"too large"},"command":"ID","cause":{"time":TIME,"correlation_id":"ID","causation_id":"ID"}}"#,
         ),
         (
             reacted,
-            r#"{"to":"event","name":"script.told","version":1,"data":{"process":"a","script":[{"Remind":[0,["Complete"]]}]},"deadlines":{"script.due":TIME}}"#,
+            r#"{"to":"event","name":"script.told","version":1,"data":{"process":"a","script":[{"Remind":[0,["Complete"]]}]},"deadlines":{"script.due":TIME},"cause":{"time":TIME,"event":{"id":"ID","position":11,"stream":"told","version":3}}}"#,
         ),
         (
             reacted,
-            r#"{"to":"deadline","name":"script.due","version":1,"data":{"script":["Complete"]},"is_complete":true}"#,
+            r#"{"to":"deadline","name":"script.due","version":1,"data":{"script":["Complete"]},"is_complete":true,"cause":{"time":TIME,"correlation_id":"ID","causation_id":"ID"}}"#,
         ),
     ];
     assert_same(&recorded(&store, "a"), &wanted);

@@ -202,7 +202,10 @@ release!(
     ))
 );
 
-fn tours<P: ProcessManager>(store: &MemoryStore, bus: &InProcessBus) -> Midgard<MemoryStore> {
+fn tours<P: ProcessManager<Config = ()>>(
+    store: &MemoryStore,
+    bus: &InProcessBus,
+) -> Midgard<MemoryStore> {
     let processes = Processes::<P>::new()
         .options(soon())
         .replies_from(bus.clone());
@@ -241,7 +244,7 @@ drivers!(
 drivers!(ThirdDrivers, Visit, Visited, Visited { seconds: 9 });
 
 /// Lets a release of the drivers handle what waits, and the tours take in what comes back.
-fn drive<P: ProcessManager>(
+fn drive<P: ProcessManager<Config = ()>>(
     (store, drivers_store): (&MemoryStore, &MemoryStore),
     bus: &InProcessBus,
     drivers: impl Inbox,

@@ -1,8 +1,8 @@
 //! Features of `serde_json` that some crate of a program turns on are on for all of it, midgard included. None of them
 //! makes a stored event unreadable.
 //!
-//! A program that turns them on is made and tested here, with its own `target`: within this workspace they would be on for
-//! everything.
+//! A program that turns them on is made and tested here: within this workspace they would be on for everything. It is built where
+//! the workspace is, as most of what it depends on is there already.
 
 use std::fs;
 use std::path::Path;
@@ -19,14 +19,14 @@ fn features_that_others_turn_on_do_no_harm() {
 /// Runs the tests of a program in which these features are on.
 fn test_program(name: &str, features: &[&str]) {
     let core = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("serde_json_features");
-    let program = target.join(name);
+    let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let program = temporary.join("serde_json_features").join(name);
     fs::create_dir_all(&program).unwrap();
     fs::copy(core.join("../Cargo.lock"), program.join("Cargo.lock")).unwrap();
     let manifest = format!(
         "[package]\nname = \"program-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
          [lib]\npath = {:?}\n\n\
-         [dependencies]\nmidgard = {{ path = {core:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
+         [dependencies]\nmidgard-es = {{ path = {core:?} }}\nserde = {{ version = \"1\", features = [\"derive\"] }}\n\
          serde_json = {{ version = \"1\", features = {features:?} }}\n\n\
          [profile.dev]\ndebug = false\n\n[workspace]\n",
         core.join("tests/serde_json_features/program.rs"),
@@ -35,7 +35,7 @@ fn test_program(name: &str, features: &[&str]) {
     let tested = Command::new(env!("CARGO"))
         .args(["test", "--offline", "--lib", "--manifest-path"])
         .arg(program.join("Cargo.toml"))
-        .env("CARGO_TARGET_DIR", target.join("target"))
+        .env("CARGO_TARGET_DIR", temporary.parent().unwrap())
         .env_remove("RUSTFLAGS")
         .output()
         .unwrap();

@@ -87,7 +87,7 @@ impl Handle<orders::Close> for Orders {
 
 /// One process manager reacts, and does no more.
 #[derive(Default, ProcessManager)]
-#[process_manager(name = "reminder", id = u64, events(orders::Placed))]
+#[process_manager(name = "reminder", id = u64, config = [&'static str; 2], events(orders::Placed))]
 enum Reminder {
     #[default]
     Idle,
@@ -99,7 +99,8 @@ impl React<orders::Placed> for Reminder {
         Some(event.0)
     }
 
-    fn react(&mut self, event: orders::Placed, _: &mut Reactions<Self>) {
+    fn react(&mut self, event: orders::Placed, reactions: &mut Reactions<Self>) {
+        assert_eq!(reactions.config()[0], "days");
         *self = Reminder::Placed(event.0);
     }
 }

@@ -112,4 +112,8 @@ macro_rules! reactions {
 reactions! { NoAttribute NoName NoId NoEvents EmptyEvents Name Dots EmptyName QuotedId }
 reactions! { EventTwice CommandTwice DeadlineTwice Misspelt QuotedDeadline EqualsCommands Unknown Inner }
 
+#[derive(Default, ProcessManager)]
+#[process_manager(name = "quoted_config", id = u64, config = "Terms", events(OrderPlaced))]
+struct QuotedConfig {}
+
 fn main() {}

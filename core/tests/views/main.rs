@@ -4,6 +4,7 @@
 
 mod damage;
 mod definitions;
+mod given;
 mod kept;
 mod keys;
 mod kit;

@@ -21,6 +21,9 @@ pub mod views;
 pub use date::{Date, Month};
 pub use money::{Cents, dollars};
 
+/// The listing that the programs read if they are given no other: 6,919 purchases of 2,357 customers.
+pub const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/CDNOW_sample.txt");
+
 /// A value that is not written as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found {found:?}")]
@@ -32,7 +35,8 @@ pub struct Malformed {
 }
 
 impl Malformed {
-    pub(crate) fn new(expected: &'static str, found: impl Into<String>) -> Self {
+    /// Says what should have stood there, and what stands there.
+    pub fn new(expected: &'static str, found: impl Into<String>) -> Self {
         Malformed {
             expected,
             found: found.into(),
@@ -40,8 +44,8 @@ impl Malformed {
     }
 }
 
-/// A number written in ASCII digits alone: the standard library's parsers also take a sign.
-pub(crate) fn digits(text: &str) -> Option<u64> {
+/// Reads a number that is written in ASCII digits alone: the standard library's parsers also take a sign.
+pub fn digits(text: &str) -> Option<u64> {
     let all = text.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| text.parse().ok()).flatten()
 }

@@ -8,7 +8,15 @@ use syn::{Attribute, LitStr, Path, Type};
 
 const PROCESS_MANAGER: Form = Form {
     attribute: "process_manager",
-    keys: &["name", "id", "events", "commands", "deadlines", "crate"],
+    keys: &[
+        "name",
+        "id",
+        "config",
+        "events",
+        "commands",
+        "deadlines",
+        "crate",
+    ],
     example: "#[process_manager(name = \"placement\", id = OrderId, events(OrderPlaced))]",
     elsewhere: &[],
 };
@@ -17,6 +25,7 @@ const PROCESS_MANAGER: Form = Form {
 pub(crate) struct ProcessManagerAttrs {
     pub(crate) name: Key<LitStr>,
     pub(crate) id: Key<Type>,
+    pub(crate) config: Key<Type>,
     pub(crate) events: Key<Vec<Type>>,
     pub(crate) commands: Key<Vec<Type>>,
     pub(crate) deadlines: Key<Vec<Type>>,
@@ -26,7 +35,8 @@ pub(crate) struct ProcessManagerAttrs {
 }
 
 pub(crate) fn process_manager(cx: &Ctxt, attrs: &[Attribute]) -> ProcessManagerAttrs {
-    let (mut name, mut id, mut krate) = (Key::new(), Key::new(), Key::new());
+    let (mut name, mut id, mut config, mut krate) =
+        (Key::new(), Key::new(), Key::new(), Key::new());
     let (mut events, mut commands, mut deadlines) = (Key::new(), Key::new(), Key::new());
     let complete = read(cx, attrs, &PROCESS_MANAGER, |key, meta| match key {
         "name" => {
@@ -36,6 +46,10 @@ pub(crate) fn process_manager(cx: &Ctxt, attrs: &[Attribute]) -> ProcessManagerA
         "id" => {
             let help = "`id` is a type: write `id = OrderId`";
             id.value(cx, meta, help, Type::parse)
+        }
+        "config" => {
+            let help = "`config` is a type: write `config = PlacementTerms`";
+            config.value(cx, meta, help, Type::parse)
         }
         "events" => {
             let help =
@@ -55,6 +69,7 @@ pub(crate) fn process_manager(cx: &Ctxt, attrs: &[Attribute]) -> ProcessManagerA
     ProcessManagerAttrs {
         name,
         id,
+        config,
         events,
         commands,
         deadlines,

@@ -25,12 +25,14 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
         input,
         krate,
         name,
+        config,
         events,
         commands,
         ..
     } = manager;
     let private = private(krate);
     let ident = &input.ident;
+    let config = config.as_ref().map_or_else(|| quote!(()), |ty| quote!(#ty));
     let listed: Vec<_> = events.iter().collect();
     let sets = listed::sets(&listed, krate);
     let processes = events.iter().zip(&sets).map(|(ty, set)| {
@@ -62,6 +64,7 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
         impl #krate::ProcessManager for #ident {
             const NAME: &'static #private::str = #name;
             type Id = #id;
+            type Config = #config;
             const EVENTS: &'static [&'static #krate::event::EventDescriptor] =
                 &#private::concat_descriptors::<__LEN>(&[#(#sets),*]);
             const SENDS: #private::bool = #sends;
@@ -102,9 +105,11 @@ fn fallback(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenStream {
         krate,
         name,
         id,
+        config,
         ..
     } = manager;
     let private = private(krate);
+    let config = config.as_ref().map_or_else(|| quote!(()), |ty| quote!(#ty));
     let id = match id {
         Checked::Good(id) => quote!(#id),
         Checked::Bad => error_type(cx, krate),
@@ -120,6 +125,7 @@ fn fallback(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenStream {
         #this {
             const NAME: &'static #private::str = #name;
             type Id = #id;
+            type Config = #config;
             const EVENTS: &'static [&'static #krate::event::EventDescriptor] = &[];
             const SENDS: #private::bool = false;
 

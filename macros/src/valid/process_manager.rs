@@ -14,6 +14,8 @@ pub(crate) struct ProcessManager<'a> {
     pub(crate) krate: Path,
     pub(crate) name: String,
     pub(crate) id: Checked<Type>,
+    /// The type of its configuration, if it has one.
+    pub(crate) config: Option<Type>,
     pub(crate) events: Vec<Type>,
     pub(crate) commands: Vec<Type>,
     pub(crate) deadlines: Vec<Type>,
@@ -50,6 +52,7 @@ pub(crate) fn process_manager<'a>(cx: &Ctxt, input: &'a DeriveInput) -> ProcessM
         krate: attrs.krate,
         name,
         id: attrs.id.value.map_or(Checked::Bad, Checked::Good),
+        config: attrs.config.value,
         events,
         commands,
         deadlines,

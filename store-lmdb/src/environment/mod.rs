@@ -21,6 +21,7 @@ use crate::open_at_once;
 use crate::options::{Durability, LmdbOptions};
 use crate::tail::Tail;
 use heed::{RoTxn, WithoutTls};
+use midgard::clock::Clock;
 use midgard::store::ProcessMark;
 use midgard::store::{Full, StoreError};
 use std::fs::File;
@@ -182,6 +183,11 @@ impl Environment {
     pub(crate) fn data(&self) -> Result<Arc<File>, StoreError> {
         let data = self.files.data();
         data.map_err(file_failure("write to its file", self.path()))
+    }
+
+    /// The clock that events get their times from.
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.options.clock
     }
 
     pub(crate) const fn durability(&self) -> Durability {

@@ -15,9 +15,10 @@ use crate::record::{self, Kind, Links, Place, SKIP};
 use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{Error, MdbError, RwTxn};
+use midgard::clock::Clock;
 use midgard::store::rules::{self, Decision};
 use midgard::store::{Append, AppendError, AppendPart, Appended, ExpectedVersion, StoreError};
-use midgard::store::{Clock, EntryWrite};
+use midgard::store::{EntryWrite, EventTimes};
 use midgard::{LogId, Position, StreamName, Timestamp, Version};
 
 /// A transaction that is being filled.
@@ -56,10 +57,18 @@ pub(super) struct Memory {
     merging: Merging,
     pending: Pending,
     scratch: Scratch,
-    clock: Clock,
+    times: EventTimes,
 }
 
 impl Memory {
+    /// Nothing is known; events get their times from this clock.
+    pub(super) fn new(clock: Clock) -> Self {
+        Memory {
+            times: EventTimes::new(clock),
+            ..Memory::default()
+        }
+    }
+
     /// Forgets what was noted, when it may not have been committed.
     pub(super) fn clear(&mut self) {
         self.heads.clear();
@@ -113,7 +122,7 @@ impl<'e> Batch<'e> {
             merging,
             pending,
             scratch,
-            clock,
+            times,
         } = memory;
         databases.log.check_end(&transaction)?;
         let before = databases.log.last_position(&transaction)?;
@@ -140,7 +149,7 @@ impl<'e> Batch<'e> {
             pending,
             added: Vec::new(),
             bytes: 0,
-            time: clock.after(recorded.unwrap_or_default()),
+            time: times.after(recorded.unwrap_or_default()),
             scratch,
         })
     }

@@ -88,9 +88,9 @@ impl Request {
 impl State {
     pub(super) fn new(environment: Arc<Environment>, signals: Arc<Signals>) -> Self {
         State {
+            memory: Memory::new(environment.clock().clone()),
             environment,
             signals,
-            memory: Memory::default(),
             linger: Linger::default(),
             prewrite: Prewrite::default(),
             repair: Repair::default(),

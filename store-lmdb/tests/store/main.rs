@@ -37,4 +37,5 @@ mod retries;
 mod room;
 mod sharing;
 mod snapshots;
+mod times;
 mod turns;

@@ -14,7 +14,6 @@ use crate::consumer::ProjectError;
 use crate::event::record::RecordedEventRef;
 use crate::place::{LogId, Position};
 use crate::store::{ReadLog, Store};
-use crate::time::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -119,7 +118,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     fn letter(&self, event: &RecordedEventRef<'_>, fault: Fault) -> Letter {
-        let now = Timestamp::now().as_micros();
+        let now = self.around.control.now().as_micros();
         let sequence = self.sequence_of(event);
         Letter {
             log: event.log.0,
@@ -423,7 +422,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let letter = Letter {
             error,
             failures: failures + 1,
-            tried: Timestamp::now().as_micros(),
+            tried: self.around.control.now().as_micros(),
             unknown,
             ..letter.clone()
         };

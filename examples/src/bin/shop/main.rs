@@ -9,7 +9,7 @@ use midgard_examples::open::StoreKind;
 use midgard_examples::shop::customer::CustomerId;
 use midgard_examples::shop::import::ImportError;
 use midgard_examples::shop::listing::ListingError;
-use midgard_examples::shop::{Cents, dollars};
+use midgard_examples::shop::{Cents, SAMPLE, dollars};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ enum Command {
 #[derive(Args)]
 struct ImportOptions {
     /// The listing: customer, [number in the sample], date, CDs, dollars.
-    #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/data/CDNOW_sample.txt"))]
+    #[arg(default_value = SAMPLE)]
     file: PathBuf,
     /// What a customer may owe for the orders of one calendar month, in dollars. Orders that an
     /// earlier run decided stay as they were decided.

@@ -1,0 +1,107 @@
+//! The shop in two services with a database each: orders and customers, over a bus.
+#![allow(clippy::print_stderr)]
+
+mod broker;
+mod drive;
+mod serve;
+
+use broker::BusKind;
+use clap::{Args, Parser, Subcommand};
+use midgard_example_credit::import::ImportError;
+use midgard_examples::shop::listing::ListingError;
+use midgard_examples::shop::{Cents, SAMPLE, dollars};
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Places every purchase of a listing as an order, in a service that keeps orders; another, with a database of its own,
+/// decides over each customer's credit. Prints what was approved.
+///
+/// It may be killed at any moment: run again on the same data, it goes on where it was.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    serve: Option<Serve>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Subcommand)]
+enum Serve {
+    /// Runs one of the services, until its standard input ends.
+    #[command(hide = true)]
+    Serve {
+        /// Which.
+        service: Service,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+/// Which services run in one process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Service {
+    Orders,
+    Customers,
+    Both,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Options {
+    /// The listing: customer, [number in the sample], date, CDs, dollars.
+    #[arg(default_value = SAMPLE)]
+    file: PathBuf,
+    /// What carries messages between the services. With a broker, each service is a process of its own.
+    #[arg(long, value_enum, default_value_t = BusKind::InProcess)]
+    bus: BusKind,
+    /// The address of the broker: amqp://.. or nats://... Without it, one is started on loopback, and ends with the program.
+    #[arg(long, value_name = "URL")]
+    broker: Option<String>,
+    /// Which broker it is: one that has lost what it had is given another id, and is published everything anew.
+    #[arg(long, hide = true, default_value = "the broker")]
+    bus_id: String,
+    /// The directory of the two databases.
+    #[arg(long, default_value = "credit-data")]
+    data: PathBuf,
+    /// What a customer may owe for the orders of one calendar month, in dollars.
+    #[arg(long, value_parser = dollars, default_value = "100.00")]
+    credit_limit: Cents,
+    /// After how many seconds an order that nobody has decided is cancelled.
+    #[arg(long, value_name = "SECONDS", default_value_t = 24 * 3600)]
+    answer_within: u64,
+    /// Kills the services and the broker at random while they work, and starts them again.
+    #[arg(long)]
+    chaos: bool,
+    /// Repeats the choices of an earlier run with --chaos, though not its moments.
+    #[arg(long, requires = "chaos")]
+    seed: Option<u64>,
+}
+
+impl Options {
+    const fn answer_within(&self) -> Duration {
+        Duration::from_secs(self.answer_within)
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = match arguments.serve {
+        Some(Serve::Serve { service, options }) => serve::run(service, &options),
+        None => drive::run(&arguments.options),
+    };
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(if is_malformed(&*error) { 2 } else { 1 })
+        }
+    }
+}
+
+fn is_malformed(error: &(dyn Error + 'static)) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(ImportError::Row(ListingError::Malformed { .. }))
+    )
+}

@@ -1,0 +1,137 @@
+//! The orders service: orders that are pending until their credit is decided.
+
+use crate::LEASE;
+use crate::messages::{OrderCancelled, OrderId};
+use crate::placement::Placement;
+use midgard::bus::{Publisher, Subscriber};
+use midgard::{
+    Aggregate, Apply, Command, Event, Events, Midgard, Outbox, Processes, Store, events,
+};
+use midgard_examples::shop::customer::Purchase;
+use serde::{Deserialize, Serialize};
+
+/// An order was placed, and is pending.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(name = "order.placed")]
+pub struct OrderPlaced {
+    /// Which order.
+    pub order: OrderId,
+    /// What was ordered.
+    pub purchase: Purchase,
+    /// How many seconds it may stay without an answer.
+    pub answer_within: u64,
+}
+
+/// The order has its credit.
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "order.credit_approved")]
+pub struct OrderApproved {}
+
+/// The order has no credit.
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "order.credit_refused")]
+pub struct OrderRejected {
+    /// Why.
+    pub reason: String,
+}
+
+/// An order, and what has become of it.
+#[derive(Debug, Default, Aggregate)]
+#[aggregate(
+    name = "order",
+    id = OrderId,
+    events(OrderPlaced, OrderApproved, OrderRejected, OrderCancelled)
+)]
+pub struct Order {
+    state: State,
+}
+
+/// What has become of an order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Unknown,
+    Pending,
+    Decided,
+}
+
+impl Apply<OrderPlaced> for Order {
+    fn apply(&mut self, _: OrderPlaced) {
+        self.state = State::Pending;
+    }
+}
+
+impl Apply<OrderApproved> for Order {
+    fn apply(&mut self, _: OrderApproved) {
+        self.state = State::Decided;
+    }
+}
+
+impl Apply<OrderRejected> for Order {
+    fn apply(&mut self, _: OrderRejected) {
+        self.state = State::Decided;
+    }
+}
+
+impl Apply<OrderCancelled> for Order {
+    fn apply(&mut self, _: OrderCancelled) {
+        self.state = State::Decided;
+    }
+}
+
+/// Decides a pending order, one way or another.
+#[derive(Debug, Clone)]
+pub enum Decide {
+    /// It has its credit.
+    Approve,
+    /// It has none.
+    Reject {
+        /// Why.
+        reason: String,
+    },
+    /// Nobody has said within the time.
+    Cancel(OrderId),
+}
+
+/// Why an order was not decided.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the order is not pending: it is not placed, or was decided before")]
+pub struct NotPending;
+
+impl Command<Order> for Decide {
+    type Error = NotPending;
+
+    fn decide(&self, order: &Order) -> Result<Events<Order>, NotPending> {
+        if order.state != State::Pending {
+            return Err(NotPending);
+        }
+        Ok(match self {
+            Decide::Approve => events![OrderApproved {}],
+            Decide::Reject { reason } => events![OrderRejected {
+                reason: reason.clone()
+            }],
+            Decide::Cancel(order) => events![OrderCancelled {
+                customer: order.customer,
+                order: *order
+            }],
+        })
+    }
+}
+
+/// The service, to be run. To a bus of another id, everything is published anew.
+pub fn service<S, B>(store: S, bus: B, bus_id: &str) -> Midgard<S>
+where
+    S: Store + Clone,
+    B: Publisher + Subscriber + Clone,
+{
+    let outbox = Outbox::new("orders")
+        .bus_id(bus_id)
+        .publish::<OrderCancelled>()
+        .lease(LEASE);
+    let placements = Processes::<Placement>::new()
+        .replies_from(bus.clone())
+        .lease(LEASE);
+    Midgard::new(store)
+        .process_manager(placements)
+        .outbox(outbox, bus)
+}
