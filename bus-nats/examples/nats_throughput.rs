@@ -116,7 +116,7 @@ fn encode(message: &Message) -> (HeaderMap, Vec<u8>) {
     }
     let id = format!("{}/{}/{}", message.source, message.id, EventId::new());
     headers.insert("Nats-Msg-Id", &id[..id.len() - 17]);
-    (headers, message.data.clone())
+    (headers, message.payload.clone())
 }
 
 async fn publish_bare(bare: &jetstream::Context, batch: Vec<(HeaderMap, Vec<u8>)>) -> Outcome<()> {

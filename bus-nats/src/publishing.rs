@@ -94,7 +94,7 @@ fn prepare<'m>(
     let messages = messages.iter().enumerate();
     let prepared = messages.map(|(index, message)| {
         let headers = header_size(message, largest);
-        let size = headers + message.data.len();
+        let size = headers + message.payload.len();
         if headers > LARGEST_HEADERS {
             return Err(refused(message, format!(
                 "its attributes and headers are {headers} bytes, and JetStream takes {LARGEST_HEADERS} at most; put what is long into the payload"
@@ -127,7 +127,7 @@ fn header_size(message: &Message, largest: usize) -> usize {
     // A byte may take three, and a name is shorter than this.
     let attributes: usize = attributes.map(|(_, value)| 3 * value.len() + 32).sum();
     let most = attributes + beside;
-    if most <= LARGEST_HEADERS && most + message.data.len() <= largest {
+    if most <= LARGEST_HEADERS && most + message.payload.len() <= largest {
         return most;
     }
     binding::size(&binding::headers(message), 0) + beside
@@ -211,7 +211,7 @@ async fn send(
         let publish = PublishMessage::build()
             .headers(binding::headers(message))
             .message_id(binding::encoded(&id))
-            .payload(message.data.clone().into());
+            .payload(message.payload.clone().into());
         let sent = session
             .jetstream
             .send_publish(out.subject.clone(), publish)

@@ -124,7 +124,7 @@ async fn publish_bare(channel: &Channel, topic: &Topic, batch: &[Message]) -> la
             "midgard".into(),
             key,
             options(),
-            &message.data,
+            &message.payload,
             properties(message),
         )
     });
@@ -142,7 +142,7 @@ async fn publish_awaited(channel: &Channel, topic: &Topic, batch: &[Message]) ->
             "midgard".into(),
             key,
             options(),
-            &message.data,
+            &message.payload,
             properties(message),
         );
         confirms.push(write.await?);

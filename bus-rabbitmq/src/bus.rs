@@ -88,7 +88,7 @@ impl Bus {
     /// A message, ready to be sent; or why it is refused.
     fn outgoing(&self, message: &Message) -> Result<Outgoing, BusError> {
         let refused = |reason| refused(message, reason);
-        let (size, largest) = (message.data.len(), self.options.largest_message);
+        let (size, largest) = (message.payload.len(), self.options.largest_message);
         if size > largest {
             return Err(refused(format!(
                 "its payload has {size} bytes and {largest} are allowed; store it elsewhere and send where it is, or raise `largest_message`, and `max_message_size` of the broker"
@@ -113,7 +113,7 @@ impl Bus {
             exchange: ShortString::try_new(&*self.options.exchange).unwrap_or_default(),
             key,
             properties,
-            body: message.data.clone(),
+            body: message.payload.clone(),
         })
     }
 

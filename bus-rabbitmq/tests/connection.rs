@@ -62,7 +62,7 @@ fn service_starts_while_the_broker_is_down() {
             }
         };
         let received = deliveries.next().await.unwrap();
-        assert_eq!(received.content.as_ref().unwrap().data, b"1");
+        assert_eq!(received.content.as_ref().unwrap().payload, b"1");
         received.acknowledge().await.unwrap();
     });
 }
@@ -80,7 +80,7 @@ fn encrypted_connection() {
         let mut deliveries = bus.subscribe(&queue("encrypted")).await.unwrap();
         assert!(bus.publish(&[message(1)]).await.unwrap().unheard.is_empty());
         let received = deliveries.next().await.unwrap();
-        assert_eq!(received.content.as_ref().unwrap().data, b"1");
+        assert_eq!(received.content.as_ref().unwrap().payload, b"1");
 
         // Nobody that this program trusts signed the certificate of the broker.
         let error = RabbitMqBus::connect(&address).await.unwrap_err();

@@ -42,9 +42,8 @@
 //!
 //! # midgard::block_on(async {
 //! let accounts = Repository::<Account, _>::new(MemoryStore::new()); // or `LmdbStore::open("data")?`
-//! let ann = "ann".to_owned();
-//! accounts.save(&ann, midgard::store::ExpectedVersion::NoStream, events![Credited { cents: 500 }]).await?;
-//! let account = accounts.execute(&ann, &Withdraw(120)).await?;
+//! accounts.save("ann", midgard::store::ExpectedVersion::NoStream, events![Credited { cents: 500 }]).await?;
+//! let account = accounts.execute("ann", &Withdraw(120)).await?;
 //! assert_eq!(account.state().balance, 380);
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # }).unwrap_or_else(|error| panic!("{error}"));
@@ -111,6 +110,7 @@ mod runner;
 pub mod store;
 mod stream_name;
 mod subscription;
+pub mod telemetry;
 pub mod testing;
 mod time;
 mod unit_of_work;
@@ -122,7 +122,8 @@ pub mod view;
 #[path = "private/mod.rs"]
 pub mod __private;
 
-pub use aggregate::definition::{Aggregate, Apply, Command, Events};
+pub use aggregate::definition::{Aggregate, AggregateId, Command};
+pub use aggregate::fold::{Apply, Events};
 pub use command::client::CommandClient;
 pub use command::definition::{Done, Refused, RemoteCommand};
 pub use consumer::handler::HandlerError;
@@ -150,6 +151,7 @@ pub use view::key::ViewKey;
 pub use view::views::Views;
 
 pub use midgard_macros::{
-    Aggregate, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,
+    Aggregate, AggregateId, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand,
+    View, ViewKey, event,
 };
 pub use pollster::block_on;

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The name of tombstones, which stores alone write.
+pub(crate) const TOMBSTONE: &str = "midgard.stream_tombstoned";
+
 /// The longest name of a stream, in bytes of UTF-8.
 pub const STREAM_NAME_BYTES: usize = 500;
 /// The longest name of an event, in bytes of UTF-8.
@@ -57,6 +60,14 @@ pub enum LimitError {
     /// It contains U+0000, which not every store can keep.
     #[error("{0} contains the character U+0000, which no store accepts; remove it")]
     NulCharacter(Limited),
+    /// A store alone writes events of this name.
+    #[error(
+        "the name \"{name}\" is that of the ends of streams, which a store writes itself; give the event another name"
+    )]
+    ReservedName {
+        /// The name.
+        name: String,
+    },
     /// A version of an event's payload is 0; they count from 1.
     #[error("event \"{name}\" has schema version 0; schema versions count from 1")]
     SchemaVersionZero {

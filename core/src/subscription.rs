@@ -8,8 +8,10 @@ use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::consumer::{HandlerError, ProjectError};
 use crate::event::codec;
 use crate::event::codec::DecodeError;
+use crate::event::reading::with_sources;
 use crate::event::record::{RecordedEvent, RecordedEventRef};
 use crate::event::registry::{Registry, RegistryError};
+use crate::event::upcast::Decoded;
 use crate::event::{AnyEvent, EventDescriptor, EventSet};
 use crate::notes::{NotesTransaction, StoreNotes};
 use crate::store::Store;
@@ -32,7 +34,7 @@ pub struct Delivery<E> {
 }
 
 type DecodeWith<E> =
-    dyn Fn(&RecordedEventRef<'_>) -> Result<E, DecodeError> + Send + Sync + 'static;
+    dyn Fn(&RecordedEventRef<'_>) -> Result<Decoded<E>, DecodeError> + Send + Sync + 'static;
 
 /// What a subscription reads, and how.
 ///
@@ -76,7 +78,7 @@ impl<E: EventSet> Subscription<E> {
         Subscription::new(
             name.into(),
             Query::events::<E>(),
-            E::DESCRIPTORS.iter().copied(),
+            with_sources(E::DESCRIPTORS),
             Arc::new(codec::decode::<E>),
         )
     }
@@ -102,7 +104,7 @@ impl Subscription<Box<dyn AnyEvent>> {
     /// All events, each as the type that a registry knows under its name.
     pub fn any_of(name: impl Into<String>, registry: Registry) -> Self {
         let readable: Vec<_> = registry.iter().collect();
-        let decode = move |event: &RecordedEventRef<'_>| registry.decode(event);
+        let decode = move |event: &RecordedEventRef<'_>| registry.decode_all(event);
         Subscription::new(name.into(), Query::all(), readable, Arc::new(decode))
     }
 }
@@ -265,13 +267,15 @@ where
         event: &RecordedEventRef<'_>,
         call: Call<'_, NotesTransaction>,
     ) -> Result<(), ProjectError> {
-        let delivery = Delivery {
-            event: (self.subscription.decode)(event)?,
-            recorded: event.to_owned(),
-            failures: call.failures,
-        };
-        (self.handler)(delivery)
-            .await
-            .map_err(ProjectError::Handler)
+        for decoded in (self.subscription.decode)(event)? {
+            let delivery = Delivery {
+                event: decoded,
+                recorded: event.to_owned(),
+                failures: call.failures,
+            };
+            let handled = (self.handler)(delivery).await;
+            handled.map_err(ProjectError::Handler)?;
+        }
+        Ok(())
     }
 }

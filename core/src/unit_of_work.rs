@@ -1,16 +1,16 @@
 //! Decisions on several aggregates, appended at once, and with notes.
 
-use crate::aggregate::{Aggregate, Command};
+use crate::aggregate::{Aggregate, AsId, Command};
 use crate::command::Refused;
 use crate::consumer::HandlerError;
+use crate::event::codec::ReadBack;
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
 use crate::notes::{NoteStore, NotesTransaction, StoreNotes};
-use crate::repository::LoadError;
-use crate::repository::{Loaded, Repository};
+use crate::repository::{self, ExecuteError, LoadError};
 use crate::store::entry_changes::UnsortedChanges;
-use crate::store::{Append, DynStore, EntryError, ExpectedVersion, Store as _};
 use crate::store::{AppendError, StoreError};
+use crate::store::{DynStore, EntryError, ExpectedVersion, Store as _};
 use crate::stream_name::StreamName;
 use event_listener::Event as Notify;
 use std::any::{Any, type_name};
@@ -24,10 +24,9 @@ use std::sync::Arc;
 pub(crate) struct UnitOfWork {
     store: DynStore,
     pub(crate) notes: NotesTransaction,
-    append: Append,
-    /// How many events there are to be appended.
-    events: usize,
-    loaded: HashMap<StreamName, Box<dyn Any + Send>>,
+    decided: repository::UnitOfWork<DynStore>,
+    /// What else is known of streams.
+    known: HashMap<StreamName, Box<dyn Any + Send>>,
     told: Vec<Arc<Notify>>,
     /// Whether the store has failed when it was asked for an aggregate.
     is_troubled: bool,
@@ -38,11 +37,10 @@ pub(crate) struct UnitOfWork {
 impl UnitOfWork {
     pub(crate) fn begin(store: DynStore) -> Self {
         UnitOfWork {
+            decided: nothing_decided(&store),
             store,
             notes: NotesTransaction::default(),
-            append: Append::default(),
-            events: 0,
-            loaded: HashMap::new(),
+            known: HashMap::new(),
             told: Vec::new(),
             is_troubled: false,
             refused: None,
@@ -52,63 +50,43 @@ impl UnitOfWork {
     /// The aggregate, with what was decided on it in here.
     pub(crate) async fn load<A: Aggregate>(
         &mut self,
-        id: &A::Id,
-    ) -> Result<&mut Loaded<A>, HandlerError> {
-        let stream = StreamName::of::<A>(id)?;
-        let is_there = self
-            .loaded
-            .get(&stream)
-            .is_some_and(|one| one.is::<Loaded<A>>());
-        if !is_there {
-            let repository = Repository::<A, _>::new(self.store.clone());
-            let loaded = repository.load(id).await;
-            self.is_troubled |= loaded.as_ref().is_err_and(is_trouble);
-            let loaded = loaded?;
-            self.loaded.insert(stream.clone(), Box::new(loaded));
-        }
-        let loaded = self
-            .loaded
-            .get_mut(&stream)
-            .and_then(|one| one.downcast_mut());
-        loaded.ok_or_else(|| format!("two aggregates use the stream \"{stream}\"").into())
+        id: &(impl AsId<A::Id> + ?Sized),
+    ) -> Result<&A, HandlerError> {
+        let loaded = self.decided.load::<A>(id).await;
+        self.is_troubled |= loaded.as_ref().is_err_and(is_trouble);
+        Ok(loaded?)
     }
 
     /// Lets a command decide, and takes its events in, to be appended at the commit.
     pub(crate) async fn execute<A: Aggregate, C: Command<A>>(
         &mut self,
-        id: &A::Id,
+        id: &(impl AsId<A::Id> + ?Sized),
         command: &C,
         metadata: &Metadata,
     ) -> Result<&A, HandlerError>
     where
         C::Error: Display,
     {
-        let loaded = self.load::<A>(id).await?;
-        let (before, stream) = (loaded.version(), loaded.stream().clone());
-        let decided = command.decide(loaded.state());
-        let events = match decided {
-            Ok(events) => events,
-            Err(error) => {
+        let mut metadata = metadata.clone();
+        let decided = self.decided.decide::<A, C>(id, command, &mut metadata);
+        match decided.await {
+            Ok(stream) => Ok(self.decided.loaded::<A>(&stream).await?.0.state()),
+            Err(ExecuteError::Rejected(error)) => {
                 let (refused, command) = (Refused::new(error.to_string()), type_name::<C>());
+                let stream = StreamName::of::<A>(id)?;
                 let by = format!("aggregate \"{stream}\" has refused command {command}");
                 self.refused = Some((refused.clone(), by));
-                return Err(refused.into());
+                Err(refused.into())
             }
-        };
-        let mut new = Vec::with_capacity(events.len());
-        for event in &events {
-            let event = NewEvent::encode(event).map_err(|error| error.for_stream(&stream))?;
-            new.push(event.with_metadata(metadata.clone()));
+            Err(ExecuteError::Load(error)) => {
+                self.is_troubled |= is_trouble(&error);
+                Err(error.into())
+            }
+            Err(ExecuteError::Append(AppendError::Encode(error))) => Err(error.into()),
+            Err(ExecuteError::Append(error) | ExecuteError::Conflict { last: error, .. }) => {
+                Err(error.into())
+            }
         }
-        // Not before: a handler may go on after an error, and decide on the state again.
-        loaded.take_in(events);
-        if !new.is_empty() {
-            self.append(stream.clone(), before, new);
-        }
-        let loaded = self.loaded.get(&stream).and_then(|one| one.downcast_ref());
-        loaded
-            .map(Loaded::<A>::state)
-            .ok_or_else(|| "the aggregate is gone".into())
     }
 
     /// Names the command and the aggregate of a refusal, for where nobody is there who has sent the command and knows.
@@ -126,23 +104,18 @@ impl UnitOfWork {
         expected: impl Into<ExpectedVersion>,
         events: impl IntoIterator<Item = NewEvent>,
     ) {
-        self.append = std::mem::take(&mut self.append).and(stream, expected, events);
-        self.events += self
-            .append
-            .parts()
-            .last()
-            .map_or(0, |part| part.events.len());
+        self.decided.append_events(stream, expected, events);
     }
 
     /// What was kept of a stream.
     pub(crate) fn take_cached<T: 'static>(&mut self, stream: &StreamName) -> Option<T> {
-        let kept = self.loaded.remove(stream)?.downcast().ok();
+        let kept = self.known.remove(stream)?.downcast().ok();
         kept.map(|kept| *kept)
     }
 
     /// Keeps what is known of a stream, until the unit of work is committed.
     pub(crate) fn cache<T: Send + 'static>(&mut self, stream: StreamName, known: T) {
-        self.loaded.insert(stream, Box::new(known));
+        self.known.insert(stream, Box::new(known));
     }
 
     /// Wakes who listens, once all is committed.
@@ -157,29 +130,33 @@ impl UnitOfWork {
 
     /// Takes back all events; notes stay.
     pub(crate) fn undo(&mut self) {
-        (self.append, self.events) = (Append::default(), 0);
-        self.loaded.clear();
+        self.decided = nothing_decided(&self.store);
+        self.known.clear();
     }
 
     /// How many events there are to be appended.
     pub(crate) const fn len(&self) -> usize {
-        self.events
+        self.decided.len()
     }
 
     /// Commits everything, or nothing.
     pub(crate) async fn commit(self) -> Result<(), CommitError> {
         let write = self.notes.into_write(UnsortedChanges::default());
-        if self.append.parts().is_empty() {
+        let append = self.decided.into_decided();
+        if append.parts().is_empty() {
             self.store.write_entries(write).await?;
         } else {
-            let append = self.append.with_entries(write);
-            self.store.append(append).await?;
+            self.store.append(append.with_entries(write)).await?;
         }
         for told in self.told {
             told.notify(usize::MAX);
         }
         Ok(())
     }
+}
+
+fn nothing_decided(store: &DynStore) -> repository::UnitOfWork<DynStore> {
+    repository::UnitOfWork::begin(store.clone(), Metadata::new(), ReadBack::Yes)
 }
 
 /// Whether an aggregate could not be loaded because of the store, which may be well a moment later.

@@ -48,6 +48,30 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
     expand::event::derive(&input).into()
 }
 
+/// Makes a struct an event in one line: derives `Debug`, `Clone`, serde's `Serialize` and `Deserialize`, and
+/// [`Event`](derive@Event), each unless it is derived below.
+///
+/// ```text
+/// #[midgard::event(name = "user.created")]
+/// pub struct UserCreated {
+///     pub name: String,
+/// }
+/// ```
+///
+/// It takes what `#[event(..)]` takes. Write it with its path: imported, its name would be that of the attribute of fields.
+/// A program that derives nothing else of serde needs no serde among its dependencies.
+#[proc_macro_attribute]
+pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let (arguments, item) = (arguments.into(), item.into());
+    match expand::event_attribute::expand(&arguments, &item) {
+        Ok(event) => event.into(),
+        Err(error) => {
+            let error = error.to_compile_error();
+            quote::quote!(#error #item).into()
+        }
+    }
+}
+
 /// Makes an enum a set of events: implements `midgard::EventSet`, `From` and `TryFrom` for each of its
 /// events, and `Serialize` and `Deserialize` under the events' stored names.
 ///
@@ -81,7 +105,8 @@ pub fn derive_event_set(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Each listed event needs an `impl Apply<TheEvent>` for the type; one that is forgotten does not
-/// compile, and neither does one for an event that is not listed. The type also gets a test, `user_events_are_consistent`, which fails when two event types of
+/// compile, and neither does one for an event that is not listed. With `apply = enum` a single `impl Apply<UserEvent>`
+/// takes the whole enum instead; its `match` does not compile either where it lacks an event. The type also gets a test, `user_events_are_consistent`, which fails when two event types of
 /// the program claim one name.
 ///
 /// | `#[aggregate(..)]` | |
@@ -90,11 +115,32 @@ pub fn derive_event_set(input: TokenStream) -> TokenStream {
 /// | `id = UserId` | What tells one from another. Required. Anything that is `Display` and `FromStr`. |
 /// | `events(A, Name = path::B)` | Its events. Required. The variants are called like the types, or as is written before `=`. |
 /// | `event_enum = Facts` | The name of the generated enum. `UserEvent` for a `User` when left out. |
+/// | `apply = enum` | One `impl Apply<UserEvent>` takes the whole enum, with a `match`, instead of an `Apply` for each event. |
 /// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
 pub fn derive_aggregate(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::aggregate::derive(&input).into()
+}
+
+/// Makes a newtype the id of an aggregate: implements `Display` and `FromStr`, `Serialize` and `Deserialize`, and
+/// `midgard::ViewKey`, each as what it holds has it.
+///
+/// ```text
+/// #[derive(Debug, Clone, PartialEq, Eq, Hash, AggregateId)]
+/// pub struct OrderId(u64);
+/// ```
+///
+/// What else an id is to have (`Clone`, `PartialEq`, `Hash`, `Ord`) is derived beside it. It is a key of views only if what
+/// it holds is one.
+///
+/// | `#[aggregate_id(..)]` | |
+/// |---|---|
+/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+#[proc_macro_derive(AggregateId, attributes(aggregate_id))]
+pub fn derive_aggregate_id(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::aggregate_id::derive(&input).into()
 }
 
 /// Makes a struct the rows of a view: implements `midgard::View`, with a function for each index.

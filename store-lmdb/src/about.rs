@@ -13,40 +13,43 @@ use std::path::Path;
 /// The format of stores that this release makes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 2;
 
-/// Facts, by their names.
-pub(crate) type Facts<'e> = Database<'e, Str, Bytes>;
+/// What is noted about the store, by name.
+pub(crate) type AboutTable<'e> = Database<'e, Str, Bytes>;
 
 /// What is said of the store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct About {
-    facts: Facts<'static>,
+    table: AboutTable<'static>,
     /// Up to where the log has records of format 1; zero in a store that began with a later one.
     pub(crate) format_1_until: Position,
 }
 
 impl About {
-    pub(crate) fn new(facts: Facts<'static>, transaction: &RoTxn<'_>) -> Result<Self, StoreError> {
-        let until = facts.get(transaction, "format 1 until");
+    pub(crate) fn new(
+        table: AboutTable<'static>,
+        transaction: &RoTxn<'_>,
+    ) -> Result<Self, StoreError> {
+        let until = table.get(transaction, "format 1 until");
         let until = until.map_err(backend("open its databases"))?;
         let until = until.and_then(|bytes| bytes.try_into().ok().map(u64::from_le_bytes));
         Ok(About {
-            facts,
+            table,
             format_1_until: Position(until.unwrap_or_default()),
         })
     }
 
-    pub(crate) const fn facts(&self) -> Facts<'static> {
-        self.facts
+    pub(crate) const fn table(&self) -> AboutTable<'static> {
+        self.table
     }
 
     /// Writes what is there already, so that a transaction that has nothing else to commit commits something.
     pub(crate) fn rewrite(&self, transaction: &mut RwTxn<'_>) -> heed::Result<()> {
-        self.facts.put(transaction, "format", &FORMAT.to_le_bytes())
+        self.table.put(transaction, "format", &FORMAT.to_le_bytes())
     }
 
     /// What makes the keys of its streams.
     pub(crate) fn stream_keys(&self, transaction: &RoTxn<'_>) -> Result<StreamKeys, StoreError> {
-        let id = self.facts.get(transaction, "id");
+        let id = self.table.get(transaction, "id");
         let id = id.map_err(backend("open its databases"))?;
         let id = id.and_then(|stored| {
             let (id, checksum) = stored.split_first_chunk::<16>()?;
@@ -64,7 +67,7 @@ impl About {
         &self,
         transaction: &'t RoTxn<'_>,
     ) -> Result<Manifest<'t>, StoreError> {
-        let bytes = self.facts.get(transaction, "index");
+        let bytes = self.table.get(transaction, "index");
         match bytes.map_err(backend("read the index"))? {
             Some(bytes) => Manifest::parse(bytes),
             None => Ok(Manifest::none(self.format_1_until)),
@@ -76,7 +79,7 @@ impl About {
         transaction: &mut RwTxn<'_>,
         manifest: &[u8],
     ) -> Result<(), StoreError> {
-        let put = self.facts.put(transaction, "index", manifest);
+        let put = self.table.put(transaction, "index", manifest);
         put.map_err(backend("write the index"))
     }
 }
@@ -108,19 +111,19 @@ pub(crate) fn open<'e>(
     path: &Path,
     opener: &DatabaseOpener<'e, WithoutTls>,
     transaction: &mut RwTxn<'e>,
-) -> Result<(Facts<'e>, Found), StoreError> {
+) -> Result<(AboutTable<'e>, Found), StoreError> {
     let failed = backend("open its databases");
-    if let Some((facts, format)) = find(path, opener, transaction)? {
+    if let Some((table, format)) = find(path, opener, transaction)? {
         if format == FORMAT {
-            return Ok((facts, Found::This));
+            return Ok((table, Found::This));
         }
         let until = end_of_format_1(opener, transaction)?;
-        let id = facts.get(transaction, "id").map_err(&failed)?;
+        let id = table.get(transaction, "id").map_err(&failed)?;
         let id = id.and_then(|id| id.try_into().ok());
         let id = id.ok_or_else(|| foreign(path, "it has no id of 16 bytes"))?;
         let id = with_checksum(id);
         let put =
-            |(name, value): (&str, &[u8])| facts.put(transaction, name, value).map_err(&failed);
+            |(name, value): (&str, &[u8])| table.put(transaction, name, value).map_err(&failed);
         [
             ("format 1 until", &until.get().to_le_bytes()[..]),
             ("format", &FORMAT.to_le_bytes()),
@@ -128,19 +131,19 @@ pub(crate) fn open<'e>(
         ]
         .into_iter()
         .try_for_each(put)?;
-        return Ok((facts, Found::NotThis));
+        return Ok((table, Found::NotThis));
     }
-    let facts = opener.create_database(transaction, Some("midgard"));
-    let facts: Facts<'_> = facts.map_err(&failed)?;
+    let table = opener.create_database(transaction, Some("midgard"));
+    let table: AboutTable<'_> = table.map_err(&failed)?;
     let created = Timestamp::now().as_micros().to_le_bytes();
     for (name, value) in [
         ("format", &FORMAT.to_le_bytes()[..]),
         ("created", &created),
         ("id", &with_checksum(&new_id()?)),
     ] {
-        facts.put(transaction, name, value).map_err(&failed)?;
+        table.put(transaction, name, value).map_err(&failed)?;
     }
-    Ok((facts, Found::NotThis))
+    Ok((table, Found::NotThis))
 }
 
 /// The id of a store that is made: it keys the hash that streams are found by, so that nobody can choose names that collide. All of
@@ -159,9 +162,9 @@ pub(crate) fn open_read_only<'e>(
     path: &Path,
     opener: &DatabaseOpener<'e, WithoutTls>,
     transaction: &RoTxn<'e>,
-) -> Result<Facts<'e>, StoreError> {
+) -> Result<AboutTable<'e>, StoreError> {
     let reason = match find(path, opener, transaction)? {
-        Some((facts, FORMAT)) => return Ok(facts),
+        Some((table, FORMAT)) => return Ok(table),
         Some((_, format)) => format!(
             "{} has format {format}, and has to become one of format {FORMAT} before it can be read; open it once without \
              read_only, or a copy of it",
@@ -180,14 +183,14 @@ fn find<'e>(
     path: &Path,
     opener: &DatabaseOpener<'e, WithoutTls>,
     transaction: &RoTxn<'e>,
-) -> Result<Option<(Facts<'e>, u32)>, StoreError> {
+) -> Result<Option<(AboutTable<'e>, u32)>, StoreError> {
     let failed = backend("open its databases");
-    let facts = opener.open_database::<Str, Bytes>(transaction, Some("midgard"));
-    if let Some(facts) = facts.map_err(&failed)? {
-        let format = facts.get(transaction, "format").map_err(&failed)?;
+    let table = opener.open_database::<Str, Bytes>(transaction, Some("midgard"));
+    if let Some(table) = table.map_err(&failed)? {
+        let format = table.get(transaction, "format").map_err(&failed)?;
         let format = format.and_then(|bytes| bytes.try_into().ok().map(u32::from_le_bytes));
         return match format {
-            Some(found @ 1..=FORMAT) => Ok(Some((facts, found))),
+            Some(found @ 1..=FORMAT) => Ok(Some((table, found))),
             Some(found) if found > FORMAT => Err(StoreError::NewerFormat {
                 path: path.to_owned(),
                 found,

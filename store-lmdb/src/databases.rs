@@ -1,6 +1,6 @@
 //! The databases in an environment.
 
-use crate::about::{self, About, Facts, Found};
+use crate::about::{self, About, AboutTable, Found};
 use crate::error::{backend, corrupt};
 use crate::format_1::{Format1, Streams, Versions};
 use crate::index::{Index, StreamKeys};
@@ -9,9 +9,9 @@ use crate::removed::{Ranges, Removed};
 use heed::types::Bytes;
 use heed::{Database, DatabaseOpener, DatabaseStat, RoTxn, RwTxn, WithoutTls};
 use midgard::Position;
-use midgard::store::StoreError;
+use midgard::store::{Direction, StoreError};
 use std::iter;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
 /// Small values beside the events, by key.
@@ -33,7 +33,7 @@ pub(crate) struct Databases {
 
 /// The databases within the transaction that opens them, and for good.
 pub(crate) type Opened<'e> = (
-    Facts<'e>,
+    AboutTable<'e>,
     Database<'e, Bytes, Bytes>,
     Ranges<'e>,
     Database<'e, Bytes, Bytes>,
@@ -71,14 +71,14 @@ impl Databases {
         opener: &DatabaseOpener<'e, WithoutTls>,
         transaction: &mut RwTxn<'e>,
     ) -> Result<Opened<'e>, StoreError> {
-        let (facts, found) = about::open(path, opener, transaction)?;
+        let (table, found) = about::open(path, opener, transaction)?;
         if found == Found::NotThis {
             for name in ["log", "index", "entries", "removed"] {
                 let made = opener.create_database::<Bytes, Bytes>(transaction, Some(name));
                 made.map_err(backend("open its databases"))?;
             }
         }
-        Self::open_beside(facts, opener, transaction)
+        Self::open_beside(table, opener, transaction)
     }
 
     /// As [`open`](Databases::open), where nothing may be made or changed.
@@ -87,13 +87,13 @@ impl Databases {
         opener: &DatabaseOpener<'e, WithoutTls>,
         transaction: &RoTxn<'e>,
     ) -> Result<Opened<'e>, StoreError> {
-        let facts = about::open_read_only(path, opener, transaction)?;
-        Self::open_beside(facts, opener, transaction)
+        let table = about::open_read_only(path, opener, transaction)?;
+        Self::open_beside(table, opener, transaction)
     }
 
     /// Opens the databases beside the first.
     fn open_beside<'e>(
-        facts: Facts<'e>,
+        table: AboutTable<'e>,
         opener: &DatabaseOpener<'e, WithoutTls>,
         transaction: &RoTxn<'e>,
     ) -> Result<Opened<'e>, StoreError> {
@@ -101,7 +101,7 @@ impl Databases {
         let streams = opener.open_database(transaction, Some("streams"));
         let versions = opener.open_database(transaction, Some("versions"));
         Ok((
-            facts,
+            table,
             database(opener, transaction, "log")?,
             database(opener, transaction, "removed")?,
             database(opener, transaction, "index")?,
@@ -156,11 +156,35 @@ impl Databases {
         transaction: &'t RoTxn<'_>,
         positions: RangeInclusive<Position>,
     ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
-        let (mut expected, last) = positions.into_inner();
-        let end = last.min(self.log.last_position(transaction)?).next();
-        let mut records = self.log.forward(transaction, expected..=last)?;
+        let (first, last) = positions.into_inner();
+        let ends = first.previous()..last.min(self.log.last_position(transaction)?).next();
+        let records = self.log.forward(transaction, first..=last)?;
+        Ok(self.without_gaps(transaction, records, Direction::Forward, ends))
+    }
+
+    /// The records up to this position, the last one first; an error where one is missing.
+    pub(crate) fn backward<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        last: Position,
+    ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
+        let ends = last.next()..Position::ZERO;
+        let records = self.log.backward(transaction, last)?;
+        Ok(self.without_gaps(transaction, records, Direction::Backward, ends))
+    }
+
+    /// Records, and an error where one is missing between two of them, or between them and the `ends`: the positions before
+    /// the first one and behind the last one, in the order in which they are read.
+    fn without_gaps<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        mut records: impl Iterator<Item = Item<'t>>,
+        direction: Direction,
+        ends: Range<Position>,
+    ) -> impl Iterator<Item = Item<'t>> {
+        let mut passed = ends.start;
         let mut none_removed = NONE_KNOWN;
-        Ok(iter::from_fn(move || {
+        iter::from_fn(move || {
             let (found, record) = match records.next() {
                 Some(Ok((position, bytes))) => {
                     if let Err(error) =
@@ -172,40 +196,15 @@ impl Databases {
                 }
                 Some(Err(error)) => return Some(Err(error)),
                 // There may be some missing at the end, too.
-                None => (end, None),
+                None => (ends.end, None),
             };
-            let nothing_missing = self.expect(transaction, expected, found);
-            expected = found.next();
-            nothing_missing.map(|()| record).transpose()
-        }))
-    }
-
-    /// The records up to this position, the last one first; an error where one is missing.
-    pub(crate) fn backward<'t>(
-        &self,
-        transaction: &'t RoTxn<'_>,
-        last: Position,
-    ) -> Result<impl Iterator<Item = Item<'t>> + use<'_, 't>, StoreError> {
-        let mut end = last.next();
-        let mut records = self.log.backward(transaction, last)?;
-        let mut none_removed = NONE_KNOWN;
-        Ok(iter::from_fn(move || {
-            let (found, record) = match records.next() {
-                Some(Ok((position, bytes))) => {
-                    if let Err(error) =
-                        self.refuse_removed(transaction, position, &mut none_removed)
-                    {
-                        return Some(Err(error));
-                    }
-                    (position, Some((position, bytes)))
-                }
-                Some(Err(error)) => return Some(Err(error)),
-                None => (Position::ZERO, None),
+            let nothing_missing = match direction {
+                Direction::Forward => self.expect(transaction, passed.next(), found),
+                Direction::Backward => self.expect(transaction, found.next(), passed),
             };
-            let nothing_missing = self.expect(transaction, found.next(), end);
-            end = found;
+            passed = found;
             nothing_missing.map(|()| record).transpose()
-        }))
+        })
     }
 
     /// An error where a record was removed, and is there again: a damaged page of LMDB may lead to an old one. Looks it up
@@ -246,7 +245,7 @@ impl Databases {
     /// How many pages they have.
     pub(crate) fn pages(&self, transaction: &RoTxn<'_>) -> Result<u64, StoreError> {
         let mut stats = vec![
-            self.about.facts().stat(transaction),
+            self.about.table().stat(transaction),
             self.log.0.stat(transaction),
             self.removed.0.stat(transaction),
             self.index.0.stat(transaction),
@@ -265,10 +264,10 @@ impl Databases {
     }
 
     pub(crate) fn new(
-        (facts, log, removed, index, entries, streams, versions): Opened<'static>,
+        (table, log, removed, index, entries, streams, versions): Opened<'static>,
         transaction: &RoTxn<'_>,
     ) -> Result<Self, StoreError> {
-        let about = About::new(facts, transaction)?;
+        let about = About::new(table, transaction)?;
         Ok(Databases {
             about,
             keys: about.stream_keys(transaction)?,

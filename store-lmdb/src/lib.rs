@@ -87,6 +87,7 @@ mod options;
 mod reader;
 mod recent;
 mod record;
+mod registration;
 mod removed;
 mod streams;
 mod tail;
@@ -120,7 +121,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use writer::{Work, Writer, entry_error};
+use writer::{Tombstone, Truncate, Work, Writer};
 
 /// Events in a directory of LMDB files. Clones share them.
 ///
@@ -184,7 +185,7 @@ impl LmdbStore {
         self.0.environment.path()
     }
 
-    async fn work(&self, work: Work) -> Result<Appended, AppendError> {
+    async fn work<W: Work>(&self, work: W) -> Result<W::Done, W::Error> {
         if self.1 {
             let path = self.directory().to_owned();
             return Err(StoreError::ReadOnly { path }.into());
@@ -204,7 +205,7 @@ impl fmt::Debug for LmdbStore {
 impl Store for LmdbStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         append.check_limits()?;
-        self.work(Work::Append(append)).await
+        self.work(append).await
     }
 
     async fn read_stream(
@@ -248,13 +249,12 @@ impl Store for LmdbStore {
         expected: ExpectedVersion,
     ) -> Result<(), AppendError> {
         let stream = stream.clone();
-        self.work(Work::Truncate {
+        self.work(Truncate {
             stream,
             before,
             expected,
         })
         .await
-        .map(drop)
     }
 
     /// The bytes of what is removed stay in `data.mdb` until their pages are used again: see [what to know](crate#what-to-know) for
@@ -265,9 +265,7 @@ impl Store for LmdbStore {
         expected: ExpectedVersion,
     ) -> Result<(), AppendError> {
         let stream = stream.clone();
-        self.work(Work::Tombstone { stream, expected })
-            .await
-            .map(drop)
+        self.work(Tombstone { stream, expected }).await
     }
 
     async fn read_entries(
@@ -281,8 +279,7 @@ impl Store for LmdbStore {
 
     async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
         write.check_limits()?;
-        let written = self.work(Work::Entries(write)).await;
-        written.map(drop).map_err(entry_error)
+        self.work(write).await
     }
 }
 

@@ -239,6 +239,7 @@ pub(crate) async fn read_log(
     };
     let mut left = read.limit;
     let mut end = None;
+    let with_tombstones = read.query.asks_for_tombstones();
     loop {
         let reached = environment.read(|databases, transaction| {
             let end = match end {
@@ -252,14 +253,20 @@ pub(crate) async fn read_log(
                 let (position, bytes) = record?;
                 let header = log::header(position, &bytes)?;
                 batch.add(bytes.len());
-                if header.kind == Kind::Event {
-                    let event = log::event(&header)?;
-                    if read.query.matches(&event) {
-                        left -= 1;
-                        if visit(event).is_break() || left == 0 {
-                            reached = Some(position);
-                            return Ok(ControlFlow::Break(true));
-                        }
+                let tombstone;
+                let event = match header.kind {
+                    Kind::Event => Some(log::event(&header)?).filter(|one| read.query.matches(one)),
+                    Kind::Tombstoned if with_tombstones => {
+                        tombstone = log::tombstone(&header)?;
+                        Some(tombstone.view())
+                    }
+                    Kind::Truncated | Kind::Tombstoned => None,
+                };
+                if let Some(event) = event {
+                    left -= 1;
+                    if visit(event).is_break() || left == 0 {
+                        reached = Some(position);
+                        return Ok(ControlFlow::Break(true));
                     }
                 }
                 match read.direction {

@@ -59,6 +59,7 @@ impl RecentEvents {
     pub(crate) fn holder(
         &mut self,
         stream: &Stream<'_, '_>,
+        key: StreamKey,
         head: Head,
         id: EventId,
     ) -> Result<Option<Holder>, StoreError> {
@@ -72,7 +73,6 @@ impl RecentEvents {
             self.check_damaged(stream, head)?;
             return Ok(None);
         };
-        let key = stream.databases.keys.of(stream.name.as_bytes());
         if let Some(held) = holders.all().find(|held| held.stream == key) {
             return Ok(Some(Holder::Here(held.first)));
         }

@@ -6,7 +6,7 @@
 
 use crate::databases::Databases;
 use crate::error::is_damaged_page;
-use crate::index::{Entry, StreamKey};
+use crate::index::{IndexEntry, StreamKey};
 use crate::log;
 use heed::RoTxn;
 use midgard::Position;
@@ -98,7 +98,7 @@ impl Tail {
     }
 
     /// Takes in what was committed: records up to `last`, behind all that there was `before`.
-    pub(crate) fn extend(&self, before: Position, last: Position, entries: &[Entry]) {
+    pub(crate) fn extend(&self, before: Position, last: Position, entries: &[IndexEntry]) {
         let mut state = self.change();
         // Otherwise a reader has met it already, or will.
         if state.seen == before {
@@ -107,7 +107,7 @@ impl Tail {
     }
 
     /// As [`extend`](Tail::extend), when all `before` was merged in the same commit.
-    pub(crate) fn replace(&self, before: Position, last: Position, entries: &[Entry]) {
+    pub(crate) fn replace(&self, before: Position, last: Position, entries: &[IndexEntry]) {
         let mut state = self.change();
         if state.seen == before {
             state.positions.clear();
@@ -124,12 +124,12 @@ impl Tail {
     }
 
     /// All of it, to be merged: when it has the log up to `until`, and knows whose all of that is.
-    pub(crate) fn entries(&self, until: Position) -> Option<Vec<Entry>> {
+    pub(crate) fn entries(&self, until: Position) -> Option<Vec<IndexEntry>> {
         let state = self.state();
         let complete = state.seen == until && state.damaged.is_empty();
         complete.then(|| {
             let positions = state.positions.iter();
-            let entry = |(key, position): (&StreamKey, &Position)| Entry {
+            let entry = |(key, position): (&StreamKey, &Position)| IndexEntry {
                 key: *key,
                 position: *position,
             };
@@ -201,7 +201,7 @@ impl State {
         answer.inspect_err(|error| self.is_removed_damaged = is_damaged_page(error))
     }
 
-    fn insert(&mut self, last: Position, entries: &[Entry]) {
+    fn insert(&mut self, last: Position, entries: &[IndexEntry]) {
         self.positions
             .extend(entries.iter().map(|entry| (entry.key, entry.position)));
         self.seen = last;

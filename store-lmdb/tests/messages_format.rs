@@ -11,7 +11,7 @@ use midgard::bus::{
     BusError, ForeignMessage, InProcessBus, Message, Published, Publisher, Purpose, Topic,
 };
 use midgard::consumer::FailurePolicy;
-use midgard::event::NewEvent;
+use midgard::event::{Encoded, NewEvent};
 use midgard::inbox::InboxOptions;
 use midgard::store::ReadEntries;
 use midgard::{
@@ -93,7 +93,7 @@ struct Keeps {
 impl Publisher for Keeps {
     async fn publish(&self, messages: &[Message]) -> Result<Published, BusError> {
         for message in messages {
-            if self.refuses && message.data == br#"{"number":13}"# {
+            if self.refuses && message.payload == br#"{"number":13}"# {
                 return Err(BusError::Refused {
                     id: message.id.clone(),
                     name: message.name.clone(),
@@ -110,7 +110,7 @@ impl Keeps {
     fn texts(&self) -> Vec<String> {
         let published = self.published.lock().unwrap();
         let text = |message: &Message| {
-            let data = String::from_utf8(message.data.clone()).unwrap();
+            let data = String::from_utf8(message.payload.clone()).unwrap();
             format!("{} {data} to {}", message.name, message.topic())
         };
         published.iter().map(text).collect()
@@ -129,7 +129,7 @@ fn double(id: &str, number: u64) -> Message {
     let purpose = Purpose::Command {
         service: "doubles".to_owned(),
     };
-    let mut message = Message::new(purpose, "asker", Double::NAME, 1, data)
+    let mut message = Message::new(purpose, "asker", Encoded::json(Double::NAME, 1, data))
         .with_id(id)
         .with_subject("asking-7")
         .with_key("asking-7");
@@ -145,7 +145,7 @@ const IDS: [&str; 2] = [
 /// All messages that the first release was given, but for the one of a stranger.
 fn messages() -> Vec<Message> {
     let mut shapeless = told("ann", 99);
-    shapeless.data = b"{}".to_vec();
+    shapeless.payload = b"{}".to_vec();
     vec![
         told("ann", 1),
         told("bob", 2),
@@ -275,7 +275,7 @@ fn what_was_handled_and_what_was_parked_is_known_again() {
     assert_eq!(parked[0].error, "13 brings bad luck");
     let foreign = parked[3].content.as_ref().unwrap_err();
     assert_eq!(
-        (&*foreign.reason, &*foreign.data),
+        (&*foreign.reason, &*foreign.payload),
         ("it has no id", &b"hello"[..])
     );
     assert_eq!(foreign.attributes, [("from".to_owned(), "afar".to_owned())]);

@@ -5,7 +5,8 @@ use crate::contest::{for_about, median, rounds};
 use crate::table::{Asked, Line, Short};
 use crate::workload::Random;
 use crate::{Bench, Outcome};
-use midgard::{Aggregate, Repository, block_on};
+use midgard::aggregate::Fold as _;
+use midgard::{Repository, block_on};
 use std::hint::black_box;
 use std::time::Duration;
 

@@ -95,12 +95,12 @@ impl BusFixture for Server {
             if let Some(whole) = found.last_mut()
                 && part.is_some_and(|part| !part.starts_with("1/"))
             {
-                whole.data.extend_from_slice(&message.payload);
+                whole.payload.extend_from_slice(&message.payload);
                 continue;
             }
             found.push(SetAside {
                 reason: reason.into_owned(),
-                data: message.payload.to_vec(),
+                payload: message.payload.to_vec(),
             });
         }
         found

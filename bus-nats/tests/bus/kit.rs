@@ -48,7 +48,7 @@ pub(crate) async fn next(deliveries: &mut NatsDeliveries) -> Received {
 /// The key and the number of a message.
 pub(crate) fn parts(received: &Received) -> (String, usize) {
     let message = received.content.as_ref().unwrap();
-    let number = str::from_utf8(&message.data).unwrap().parse().unwrap();
+    let number = str::from_utf8(&message.payload).unwrap().parse().unwrap();
     (message.key.clone(), number)
 }
 

@@ -97,7 +97,7 @@ fn stream_that_is_full_is_sent_each_message_once_as_it_is_drained() {
         for number in 0..EVENTS {
             let received = next(&mut deliveries).await;
             let filled: Filled =
-                serde_json::from_slice(&received.content.as_ref().unwrap().data).unwrap();
+                serde_json::from_slice(&received.content.as_ref().unwrap().payload).unwrap();
             assert_eq!(filled.number, number, "once, and in order");
             received.acknowledge().await.unwrap();
         }
@@ -241,7 +241,7 @@ fn headers_that_cannot_be_read_are_set_aside_beside_a_payload_as_large_as_can_be
         super::kit::publish(&bus, &[event("raw", "key", 1)]).await;
         loop {
             let received = within("it comes", deliveries.next()).await.unwrap();
-            assert_eq!(received.content.as_ref().unwrap().data, b"1");
+            assert_eq!(received.content.as_ref().unwrap().payload, b"1");
             if received.acknowledge().await.is_ok() {
                 break;
             }

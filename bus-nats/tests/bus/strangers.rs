@@ -56,9 +56,12 @@ fn headers_that_cannot_be_read_are_set_aside() {
         while settled.len() < 3 {
             let received = next(&mut deliveries).await;
             let (what, verdict) = match &received.content {
-                Ok(message) => (message.data.clone(), received.acknowledge().await),
+                Ok(message) => (message.payload.clone(), received.acknowledge().await),
                 // The third can be read, and is none of Midgard's.
-                Err(foreign) => (foreign.data.clone(), received.set_aside("not ours").await),
+                Err(foreign) => (
+                    foreign.payload.clone(),
+                    received.set_aside("not ours").await,
+                ),
             };
             if verdict.is_ok() {
                 settled.push(what);

@@ -15,7 +15,7 @@ async fn receive(deliveries: &mut RabbitMqDeliveries, many: usize) -> Vec<usize>
     for _ in 0..many {
         let received = deliveries.next().await.unwrap();
         let message = received.content.as_ref().unwrap();
-        numbers.push(str::from_utf8(&message.data).unwrap().parse().unwrap());
+        numbers.push(str::from_utf8(&message.payload).unwrap().parse().unwrap());
     }
     numbers
 }
@@ -47,7 +47,7 @@ fn order_is_kept_by_a_receiver_that_takes_fewer_at_once() {
         let mut deliveries = bus.subscribe(&few).await.unwrap();
         for number in 0..100 {
             let received = deliveries.next().await.unwrap();
-            let data = &received.content.as_ref().unwrap().data;
+            let data = &received.content.as_ref().unwrap().payload;
             assert_eq!(*data, number.to_string().into_bytes());
             received.acknowledge().await.unwrap();
         }

@@ -43,7 +43,7 @@ async fn receive(
                 continue;
             };
             let message = received.content.as_ref().unwrap();
-            let number: usize = str::from_utf8(&message.data).unwrap().parse().unwrap();
+            let number: usize = str::from_utf8(&message.payload).unwrap().parse().unwrap();
             {
                 let mut seen = seen.lock().unwrap();
                 let next = seen.entry(message.key.clone()).or_insert(number % KEYS);

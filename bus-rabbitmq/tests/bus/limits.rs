@@ -7,6 +7,7 @@ use midgard::Timestamp;
 use midgard::bus::{
     BusError, Deliveries, Message, Publisher, Purpose, Queue, Received, Subscriber, Topic,
 };
+use midgard::event::Encoded;
 use midgard_bus_rabbitmq::{RabbitMqBus, RabbitMqDeliveries};
 use midgard_test_servers::{self as servers, RabbitMq};
 use std::time::{Duration, Instant};
@@ -45,7 +46,7 @@ async fn next(deliveries: &mut RabbitMqDeliveries) -> Received {
 }
 
 fn number(received: &Received) -> usize {
-    let data = &received.content.as_ref().unwrap().data;
+    let data = &received.content.as_ref().unwrap().payload;
     str::from_utf8(data).unwrap().parse().unwrap()
 }
 
@@ -99,7 +100,7 @@ fn message_over_a_limit_of_the_broker_is_refused() {
         bus.publish(&[message("limited", 2)]).await.unwrap();
         loop {
             let received = next(&mut deliveries).await;
-            let data = received.content.as_ref().unwrap().data.clone();
+            let data = received.content.as_ref().unwrap().payload.clone();
             received.acknowledge().await.unwrap();
             assert!(data.len() <= 4000);
             if data == b"2" {
@@ -277,8 +278,8 @@ fn what_is_given_up_while_the_broker_takes_no_messages_is_not_published_later() 
         loop {
             let received = next(&mut deliveries).await;
             let message = received.content.as_ref().unwrap();
-            let is_last = message.data == b"3";
-            late += usize::from(message.data.len() > 1);
+            let is_last = message.payload == b"3";
+            late += usize::from(message.payload.len() > 1);
             received.acknowledge().await.unwrap();
             if is_last {
                 break;
@@ -302,7 +303,11 @@ fn command_that_nobody_waits_for_any_more_expires_at_the_broker() {
         let command = |number: usize, expires| {
             let service = "expiring".to_owned();
             let data = number.to_string().into_bytes();
-            let mut command = Message::new(Purpose::Command { service }, "tests", "count", 1, data);
+            let mut command = Message::new(
+                Purpose::Command { service },
+                "tests",
+                Encoded::json("count", 1, data),
+            );
             command.expires = expires;
             command
         };

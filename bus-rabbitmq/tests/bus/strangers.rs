@@ -110,14 +110,14 @@ fn what_no_client_can_read_is_in_nobodys_way() {
         for number in 0..3 {
             let received = deliveries.next().await.unwrap();
             let foreign = received.content.as_ref().unwrap_err();
-            assert_eq!(foreign.data, number.to_string().into_bytes());
+            assert_eq!(foreign.payload, number.to_string().into_bytes());
             received
                 .set_aside(&format!("strange {number}"))
                 .await
                 .unwrap();
         }
         let received = deliveries.next().await.unwrap();
-        assert_eq!(received.content.as_ref().unwrap().data, b"3");
+        assert_eq!(received.content.as_ref().unwrap().payload, b"3");
         received.acknowledge().await.unwrap();
 
         let client = Client::connect(&broker.address()).await;
@@ -166,6 +166,6 @@ fn instructions_of_strangers_are_not_followed_twice() {
             .await
             .unwrap();
         let received = deliveries.next().await.unwrap();
-        assert_eq!(received.content.as_ref().unwrap().data, b"next");
+        assert_eq!(received.content.as_ref().unwrap().payload, b"next");
     });
 }

@@ -105,7 +105,7 @@ pub(super) async fn payloads_of_any_bytes_survive<F: BusFixture>(fixture: &F) {
     ];
     let with_payload = |data: &[u8]| {
         let mut changed = scene.message("placed", "key", 0);
-        changed.data = data.to_vec();
+        changed.payload = data.to_vec();
         changed
     };
     let sent = payloads.into_iter().map(with_payload).collect();
@@ -118,7 +118,7 @@ pub(super) async fn large_messages_survive<F: BusFixture>(fixture: &F) {
         let pattern = (0..size).map(|at| b'a' + u8::try_from(at % 23).unwrap_or(0));
         {
             let mut changed = scene.message("placed", "key", 0);
-            changed.data = pattern.collect();
+            changed.payload = pattern.collect();
             changed
         }
     };
@@ -134,7 +134,7 @@ pub(super) async fn message_that_is_too_large_is_refused<F: BusFixture>(fixture:
     let scene = Scene::new(fixture).await;
     let mut deliveries = scene.subscribe(&scene.queue("one", &["placed"])).await;
     let mut sent = scene.messages("placed", 0..3);
-    sent[1].data = vec![b'x'; size];
+    sent[1].payload = vec![b'x'; size];
     match scene.bus.publish(&sent).await {
         Err(BusError::Refused { id, .. }) => assert_eq!(id, sent[1].id, "it is the large one"),
         other => panic!("a message of {size} bytes is refused, and not: {other:?}"),

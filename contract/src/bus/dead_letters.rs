@@ -13,10 +13,10 @@ async fn put_aside(deliveries: &mut impl Deliveries, reason: &str) -> usize {
     number
 }
 
-fn aside(reason: &str, data: &[u8]) -> SetAside {
+fn aside(reason: &str, payload: &[u8]) -> SetAside {
     SetAside {
         reason: reason.to_owned(),
-        data: data.to_vec(),
+        payload: payload.to_vec(),
     }
 }
 

@@ -3,6 +3,7 @@
 pub(super) use super::kit::shared as fixture;
 use super::kit::*;
 use futures_util::future::join;
+use midgard::event::Encoded;
 
 pub(super) async fn published_message_is_delivered<F: BusFixture>(fixture: &F) {
     let scene = Scene::new(fixture).await;
@@ -143,13 +144,15 @@ pub(super) async fn commands_and_replies_go_to_whom_they_are_for<F: BusFixture>(
     let mut command = Message::new(
         purpose(&service),
         "orders",
-        "credit.reserve",
-        1,
-        b"1".to_vec(),
+        Encoded::json("credit.reserve", 1, b"1".to_vec()),
     );
     command.reply_to = Some(asker.clone());
     let reply = Purpose::Reply { to: asker };
-    let reply = Message::new(reply, "customers", "credit.reserved", 1, b"2".to_vec());
+    let reply = Message::new(
+        reply,
+        "customers",
+        Encoded::json("credit.reserved", 1, b"2".to_vec()),
+    );
     scene.send(&[command.clone(), reply.clone()]).await;
 
     let received = next(&mut served).await;
@@ -164,7 +167,11 @@ pub(super) async fn commands_and_replies_go_to_whom_they_are_for<F: BusFixture>(
     acknowledge(received).await;
 
     let elsewhere = purpose(&scene.name("nobody"));
-    let elsewhere = Message::new(elsewhere, "orders", "credit.reserve", 1, b"3".to_vec());
+    let elsewhere = Message::new(
+        elsewhere,
+        "orders",
+        Encoded::json("credit.reserve", 1, b"3".to_vec()),
+    );
     let published = scene.bus.publish(&[elsewhere]).await;
     let published = published.unwrap_or_else(|error| panic!("messages can be published: {error}"));
     assert_eq!(

@@ -183,7 +183,7 @@ pub(super) fn message(received: &Received) -> &Message {
 
 /// The number that was received.
 pub(super) fn number(received: &Received) -> usize {
-    let data = &message(received).data;
+    let data = &message(received).payload;
     let number = str::from_utf8(data).ok().and_then(|text| text.parse().ok());
     number.unwrap_or_else(|| panic!("a payload is a number here, and not {data:?}"))
 }

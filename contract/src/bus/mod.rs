@@ -101,7 +101,7 @@ pub struct SetAside {
     /// Why.
     pub reason: String,
     /// Its payload.
-    pub data: Vec<u8>,
+    pub payload: Vec<u8>,
 }
 
 macro_rules! collect_cases {

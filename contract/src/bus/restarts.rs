@@ -186,7 +186,7 @@ pub(super) async fn set_aside_messages_survive_a_kill<F: BusFixture>(fixture: &F
     );
     let expected = SetAside {
         reason: "no such customer".to_owned(),
-        data: b"0".to_vec(),
+        payload: b"0".to_vec(),
     };
     assert_eq!(scene.set_aside(&queue, 1).await, [expected], "it is kept");
 }

@@ -34,7 +34,7 @@ async fn is_foreign<F: BusFixture>(fixture: &F, stranger: Stranger) -> ForeignMe
         Ok(message) => panic!("it is no message of Midgard's, but was received as {message:?}"),
     };
     assert_eq!(
-        foreign.data, stranger.body,
+        foreign.payload, stranger.body,
         "its payload is handed over as it is"
     );
     assert!(!foreign.reason.is_empty(), "it says what is wrong with it");
@@ -45,7 +45,7 @@ async fn is_foreign<F: BusFixture>(fixture: &F, stranger: Stranger) -> ForeignMe
     let aside = scene.set_aside(&scene.queue("one", &[]), 1).await;
     let expected = SetAside {
         reason: foreign.reason.clone(),
-        data: stranger.body,
+        payload: stranger.body,
     };
     assert_eq!(aside, [expected], "it is kept");
     foreign
@@ -226,7 +226,7 @@ pub(super) async fn event_in_headers_is_read<F: BusFixture>(fixture: &F) {
         (message.schema_version, message.purpose),
         (1, Purpose::Event)
     );
-    assert_eq!(message.data, b"{\"order\":7}");
+    assert_eq!(message.payload, b"{\"order\":7}");
 }
 
 pub(super) async fn many_strangers_are_in_nobodys_way<F: BusFixture>(fixture: &F) {

@@ -272,6 +272,8 @@ macro_rules! __store_contract_cases {
                 positions_are_never_used_again,
                 read_of_the_log_passes_over_what_was_removed,
                 tombstoned_stream_has_no_events,
+                tombstone_is_read_by_who_asks_for_it,
+                name_of_tombstones_is_no_events,
                 append_to_a_tombstoned_stream_says_so,
                 append_with_one_tombstoned_stream_fails_whole,
                 repeat_of_an_append_to_a_stream_tombstoned_since,

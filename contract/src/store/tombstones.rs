@@ -6,6 +6,8 @@
 
 use super::endings::*;
 use super::kit::*;
+use midgard::Event as _;
+use midgard::store::StreamTombstoned;
 
 pub(super) async fn positions_are_never_used_again<F: Fixture>(fixture: &F) {
     let store = fixture.open();
@@ -85,6 +87,101 @@ pub(super) async fn tombstoned_stream_has_no_events<F: Fixture>(fixture: &F) {
         state.last,
         Version(5),
         "a tombstoned stream remembers its last version"
+    );
+}
+
+pub(super) async fn tombstone_is_read_by_who_asks_for_it<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    put_any(&store, "account-2", 1).await;
+    put_any(&store, STREAM, 3).await;
+    truncate(&store, 2).await;
+    tombstone(&store, STREAM).await;
+    put_any(&store, "account-2", 1).await;
+    tombstone(&store, "account-never").await;
+
+    let asked = Query::events::<StreamTombstoned>();
+    let (found, reached) = scan(&store, &ReadLog::forward().matching(asked.clone())).await;
+    assert_eq!(
+        positions(&found),
+        [Position(6), Position(8)],
+        "each tombstone is read at its position, and no truncation"
+    );
+    assert_eq!(reached, Position(8), "a read looks at the whole log");
+    let ended: Vec<_> = found
+        .iter()
+        .map(RecordedEvent::decode::<StreamTombstoned>)
+        .collect();
+    let ended: Vec<_> = ended
+        .iter()
+        .map(|event| event.as_ref().expect("a tombstone can be read"))
+        .map(|event| (event.stream(), event.version()))
+        .collect();
+    assert_eq!(
+        ended,
+        [(STREAM, Version(3)), ("account-never", Version::ZERO)],
+        "a tombstone tells the stream and its last version"
+    );
+    assert!(
+        found[0].time <= found[1].time && found[0].id != found[1].id,
+        "a tombstone has a time and an id"
+    );
+
+    let backward = ReadLog::backward().matching(asked.clone()).limit(1);
+    let (found, _) = scan(&store, &backward).await;
+    assert_eq!(
+        positions(&found),
+        [Position(8)],
+        "a tombstone counts towards a limit"
+    );
+    let (all, _) = scan(
+        &store,
+        &ReadLog::forward().matching(Query::all_with_tombstones()),
+    )
+    .await;
+    assert_eq!(
+        positions(&all),
+        [1, 6, 7, 8].map(Position),
+        "tombstones are read in the order of the log"
+    );
+    let tagged = QueryItem::new().events::<StreamTombstoned>().tag("a:b");
+    let (none, _) = scan(&store, &ReadLog::forward().matching(tagged)).await;
+    assert!(none.is_empty(), "a tombstone has no tags");
+
+    let after = Position(6);
+    let condition = AppendCondition {
+        query: asked,
+        after,
+    };
+    let ruled_out = to("account-3", Any, events(1)).unless(condition.clone());
+    let error = refused(&store, ruled_out).await;
+    assert!(
+        matches!(
+            error,
+            AppendError::ConditionFailed {
+                position: Position(8),
+                ..
+            }
+        ),
+        "a condition that names tombstones is told of one, but: {error}"
+    );
+    let after = Position(8);
+    put(
+        &store,
+        to("account-3", Any, events(1)).unless(AppendCondition { after, ..condition }),
+    )
+    .await;
+}
+
+pub(super) async fn name_of_tombstones_is_no_events<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    let name = StreamTombstoned::NAME;
+    let error = refused(&store, to(STREAM, Any, [named(name)])).await;
+    assert!(
+        matches!(
+            error,
+            AppendError::Store(StoreError::Limit(limits::LimitError::ReservedName { .. }))
+        ),
+        "an event that is called as tombstones are is refused, but: {error}"
     );
 }
 

@@ -1,7 +1,7 @@
 //! Aggregates and the commands they decide.
 
-use crate::event::EventSet;
-use std::fmt::{self, Debug, Display};
+use super::fold::{Events, Fold};
+use std::fmt::Display;
 use std::str::FromStr;
 
 /// A state that is rebuilt from its own stream of events.
@@ -10,6 +10,7 @@ use std::str::FromStr;
 /// the dispatch to one [`Apply`] impl for each. `Default` is the state before the first event.
 ///
 /// ```
+/// use midgard::aggregate::Fold;
 /// use midgard::{Aggregate, Apply, Event};
 /// use serde::{Deserialize, Serialize};
 ///
@@ -40,37 +41,87 @@ use std::str::FromStr;
     label = "this type does not implement `Aggregate`",
     note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]` to `{Self}`"
 )]
-pub trait Aggregate: Default + Send + Sync + 'static {
+pub trait Aggregate: Fold {
     /// The first part of the names of its streams: `user` in `user-42`.
     const NAME: &'static str;
     /// What tells one instance from another; its text is the second part of the stream's name.
-    type Id: Display + FromStr + Send + Sync;
-    /// The generated enum of this aggregate's events.
-    type Event: EventSet + Debug + Clone;
-
-    /// Takes one event into the state: dispatches to the [`Apply`] impls.
-    fn apply_event(&mut self, event: Self::Event);
+    type Id: AggregateId;
 }
 
-/// How one event changes an aggregate. It cannot fail: the event already happened.
+/// What tells one aggregate of a type from another: anything that is text, and is read from it.
+///
+/// Every type with `Display` and `FromStr` is one. The derive of the same name gives a newtype both, serde, and
+/// [`ViewKey`](crate::ViewKey), so that it may stand in events and be the key of rows:
+///
+/// ```
+/// use midgard::AggregateId;
+///
+/// #[derive(Debug, Clone, PartialEq, AggregateId)]
+/// struct OrderId(u64);
+///
+/// assert_eq!((OrderId(7).to_string(), "7".parse()), ("7".to_owned(), Ok(OrderId(7))));
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "aggregate `{Self}` has no handler for event `{E}`",
-    label = "`{E}` is listed here but never applied",
-    note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: {E}) {{ .. }} }}`"
+    message = "`{Self}` cannot be the id of an aggregate",
+    label = "an id is text: it has `Display`, and `FromStr` to read it",
+    note = "add `#[derive(AggregateId)]` to `{Self}`, if it is a struct with one field"
 )]
-pub trait Apply<E>: Applies<E> {
-    /// Takes the event into the state.
-    fn apply(&mut self, event: E);
+pub trait AggregateId: Display + FromStr + Send + Sync {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display + FromStr + Send + Sync> AggregateId for T {}
+
+/// What an aggregate is asked for by: its id, or, where the id is a `String`, a `str` too.
+///
+/// ```standalone_crate
+/// # use midgard::{Aggregate, Apply, Event, MemoryStore, Repository};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// # #[event(name = "account.opened")]
+/// # struct Opened {}
+/// # #[derive(Debug, Default, Aggregate)]
+/// # #[aggregate(name = "account", id = String, events(Opened))]
+/// # struct Account;
+/// # impl Apply<Opened> for Account { fn apply(&mut self, _: Opened) {} }
+/// # midgard::block_on(async {
+/// let accounts = Repository::<Account, _>::new(MemoryStore::new());
+/// let id = String::from("a-1");
+/// assert_eq!(accounts.load(&id).await?.stream(), accounts.load("a-1").await?.stream());
+/// # Ok::<_, midgard::repository::LoadError>(())
+/// # }).unwrap();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an id of this aggregate: its ids are `{Id}`",
+    label = "expected a reference to a `{Id}`",
+    note = "the type of the ids is `id = ..` in the `#[aggregate(..)]` of the aggregate"
+)]
+// Asks nothing of `Id`: what an id lacks is said once, where the aggregate names it.
+pub trait AsId<Id>: Sync {
+    #[doc(hidden)]
+    fn __form(&self) -> IdForm<'_, Id>;
 }
 
-/// An event that an aggregate lists, and so applies. The derive implements it.
-#[diagnostic::on_unimplemented(
-    message = "aggregate `{Self}` does not list the event `{E}`",
-    label = "`{E}` is not one of its events: this would never be called",
-    note = "list it in the attribute of its derive: `#[aggregate(.., events({E}))]` above `{Self}`"
-)]
-// Asks nothing of either, so that what they lack is said once, elsewhere.
-pub trait Applies<E> {}
+/// In which form an id was given.
+#[doc(hidden)]
+#[derive(Debug)]
+#[allow(clippy::exhaustive_enums)]
+pub enum IdForm<'a, Id> {
+    Id(&'a Id),
+    Text(&'a str),
+}
+
+#[diagnostic::do_not_recommend]
+impl<Id: Sync> AsId<Id> for Id {
+    fn __form(&self) -> IdForm<'_, Id> {
+        IdForm::Id(self)
+    }
+}
+
+impl AsId<String> for str {
+    fn __form(&self) -> IdForm<'_, String> {
+        IdForm::Text(self)
+    }
+}
 
 /// What someone wants from an aggregate, and how that is decided.
 ///
@@ -107,11 +158,11 @@ pub trait Applies<E> {}
 // Implemented for the command, not for the aggregate: the compiler then knows `Self` from the
 // argument and can always say which command is not one.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a command of aggregate `{A}`",
-    label = "not a command of `{A}`",
-    note = "a command is a type of your own, not a closure: write `struct Deposit {{ .. }}` and `impl Command<{A}> for Deposit {{ type Error = ..; fn decide(&self, state: &{A}) -> Result<Events<{A}>, Self::Error> {{ .. }} }}`"
+    message = "`{Self}` is not a command of aggregate `{S}`",
+    label = "not a command of `{S}`",
+    note = "a command is a type of your own, not a closure: write `struct Deposit {{ .. }}` and `impl Command<{S}> for Deposit {{ type Error = ..; fn decide(&self, state: &{S}) -> Result<Events<{S}>, Self::Error> {{ .. }} }}`"
 )]
-pub trait Command<A: Aggregate>: Sync {
+pub trait Command<S: Fold>: Sync {
     /// Why the command was refused.
     type Error: Send;
 
@@ -119,118 +170,5 @@ pub trait Command<A: Aggregate>: Sync {
     ///
     /// # Errors
     /// Whatever the aggregate's rules refuse.
-    fn decide(&self, state: &A) -> Result<Events<A>, Self::Error>;
-}
-
-/// The events that a command produced, in order. Made with [`events!`](crate::events), or collected.
-pub struct Events<A: Aggregate>(Vec<A::Event>);
-
-impl<A: Aggregate> Events<A> {
-    /// No events: the command had nothing to do.
-    #[must_use]
-    pub const fn none() -> Self {
-        Events(Vec::new())
-    }
-
-    /// Adds one event at the end.
-    pub fn push(&mut self, event: impl Into<A::Event>) {
-        self.0.push(event.into());
-    }
-
-    /// The number of events.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The events, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, A::Event> {
-        self.0.iter()
-    }
-}
-
-impl<A: Aggregate> Default for Events<A> {
-    fn default() -> Self {
-        Events::none()
-    }
-}
-
-impl<A: Aggregate> Debug for Events<A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.0).finish()
-    }
-}
-
-impl<A: Aggregate> Clone for Events<A> {
-    fn clone(&self) -> Self {
-        Events(self.0.clone())
-    }
-}
-
-impl<A: Aggregate, E: Into<A::Event>> FromIterator<E> for Events<A> {
-    fn from_iter<I: IntoIterator<Item = E>>(events: I) -> Self {
-        Events(events.into_iter().map(Into::into).collect())
-    }
-}
-
-impl<A: Aggregate, E: Into<A::Event>> Extend<E> for Events<A> {
-    fn extend<I: IntoIterator<Item = E>>(&mut self, events: I) {
-        self.0.extend(events.into_iter().map(Into::into));
-    }
-}
-
-impl<A: Aggregate> IntoIterator for Events<A> {
-    type Item = A::Event;
-    type IntoIter = std::vec::IntoIter<A::Event>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-impl<'a, A: Aggregate> IntoIterator for &'a Events<A> {
-    type Item = &'a A::Event;
-    type IntoIter = std::slice::Iter<'a, A::Event>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-/// Of one event, or of the aggregate's enum. [`events!`](crate::events) also takes events of several types.
-impl<A: Aggregate, E: Into<A::Event>> From<Vec<E>> for Events<A> {
-    fn from(events: Vec<E>) -> Self {
-        // Where these are of the enum already, it is the same memory.
-        events.into_iter().collect()
-    }
-}
-
-impl<A: Aggregate> Events<A> {
-    #[doc(hidden)]
-    pub fn __of(events: Vec<A::Event>) -> Self {
-        Events(events)
-    }
-}
-
-/// `[first, second]`, of one type: of one event, or of the aggregate's enum.
-impl<A: Aggregate, E: Into<A::Event>, const N: usize> From<[E; N]> for Events<A> {
-    fn from(events: [E; N]) -> Self {
-        events.into_iter().collect()
-    }
-}
-
-/// The events of a decision: `events![]`, `events![UserRenamed { name }]`, `events![first, second]`.
-///
-/// Each is turned into the aggregate's enum, so the list may mix the types of its events.
-#[macro_export]
-macro_rules! events {
-    ($($event:expr),* $(,)?) => {
-        $crate::Events::__of($crate::__private::vec![$($crate::__private::IntoSet::into_set($event)),*])
-    };
+    fn decide(&self, state: &S) -> Result<Events<S>, Self::Error>;
 }

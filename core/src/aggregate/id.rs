@@ -1,6 +1,6 @@
 //! The ids of aggregates, in the names of their streams.
 
-use super::definition::Aggregate;
+use super::definition::{Aggregate, AsId, IdForm};
 use crate::event::{RecordedEvent, RecordedEventRef};
 use crate::limits::{self, LimitError, Limited};
 use crate::stream_name::StreamName;
@@ -10,8 +10,11 @@ impl StreamName {
     ///
     /// # Errors
     /// [`LimitError`] when the id prints as nothing, is too long, or contains U+0000.
-    pub fn of<A: Aggregate>(id: &A::Id) -> Result<Self, LimitError> {
-        let name = format!("{}-{id}", A::NAME);
+    pub fn of<A: Aggregate>(id: &(impl AsId<A::Id> + ?Sized)) -> Result<Self, LimitError> {
+        let name = match id.__form() {
+            IdForm::Id(id) => format!("{}-{id}", A::NAME),
+            IdForm::Text(id) => format!("{}-{id}", A::NAME),
+        };
         // The rules of the whole name, said of what the caller gave.
         let before = A::NAME.len() + 1;
         let limit = limits::STREAM_NAME_BYTES.saturating_sub(before);

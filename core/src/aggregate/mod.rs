@@ -1,8 +1,13 @@
 //! Aggregates: states that their own events add up to, and the commands they decide.
 
 pub(crate) mod definition;
+pub(crate) mod fold;
 mod id;
 
-pub use definition::Applies;
-pub(crate) use definition::{Aggregate, Command, Events};
+pub use definition::AsId;
+#[doc(hidden)]
+pub use definition::IdForm;
+pub(crate) use definition::{Aggregate, Command};
+pub(crate) use fold::Events;
+pub use fold::{Applies, Fold};
 pub use id::AggregateIdError;

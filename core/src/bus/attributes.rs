@@ -2,6 +2,7 @@
 
 use super::message::{Message, Purpose};
 use super::received::ForeignMessage;
+use crate::event::codec::Codec;
 use crate::event::metadata::Headers;
 use crate::limits::{
     HEADER_KEY_BYTES, HEADER_VALUE_BYTES, HEADERS, LimitError, Limited, check_size,
@@ -19,6 +20,8 @@ use std::str::FromStr;
 const SPECVERSION: &str = "1.0";
 /// What payloads are.
 const JSON: &str = "application/json";
+/// What the content types of other codecs begin with; the code of the codec follows.
+const OTHER_CODEC: &str = "application/vnd.midgard.codec-";
 
 impl Message {
     /// Its attributes, by their CloudEvents names, without the payload.
@@ -34,7 +37,7 @@ impl Message {
             ("id", Some(Cow::Borrowed(&*self.id))),
             ("source", Some(Cow::Borrowed(&*self.source))),
             ("type", Some(Cow::Borrowed(&*self.name))),
-            ("datacontenttype", text(JSON)),
+            ("datacontenttype", Some(content_type(self.codec))),
             ("time", self.time.map(|time| Cow::Owned(time.to_string()))),
             ("expirytime", shown(self.expires)),
             ("subject", self.subject.as_deref().map(Cow::Borrowed)),
@@ -62,15 +65,15 @@ impl Message {
     /// [`ForeignMessage`] when an attribute is missing or not as it should be, with all that was given.
     pub fn from_attributes<'a>(
         attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
-        data: Vec<u8>,
+        payload: Vec<u8>,
     ) -> Result<Self, ForeignMessage> {
         let given: BTreeMap<_, _> = attributes.into_iter().collect();
         match read(&given) {
-            Ok(message) => Ok(Message { data, ..message }),
+            Ok(message) => Ok(Message { payload, ..message }),
             Err(reason) => {
                 let owned = |(name, value): (&&str, &&str)| ((*name).into(), (*value).into());
                 let attributes = given.iter().map(owned).collect();
-                Err(ForeignMessage::new(reason, attributes, data))
+                Err(ForeignMessage::new(reason, attributes, payload))
             }
         }
     }
@@ -89,11 +92,7 @@ fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
             "it is of CloudEvents {version}, and this program reads {SPECVERSION}"
         ));
     }
-    if let Some(other) = get("datacontenttype").filter(|kind| !is_json(kind)) {
-        return Err(format!(
-            "its payload is {other}, and this program reads {JSON}"
-        ));
-    }
+    let codec = codec_of(get("datacontenttype"))?;
     // Midgard says it of each of its messages, and no other extension has this name.
     let schema_version: Option<u32> = parsed(given, "schemaversion").filter(|count| *count > 0);
     let is_own = schema_version.is_some();
@@ -116,7 +115,8 @@ fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
         // Any number looks like one.
         position: parsed(given, "position").filter(|_| is_own).map(Position),
         headers: get("headers").map_or(Ok(Headers::new()), headers_of)?,
-        data: Vec::new(),
+        codec,
+        payload: Vec::new(),
     })
 }
 
@@ -138,6 +138,29 @@ fn purpose_of(
         (Some(other), _) => Err(format!(
             "its purpose is \"{other}\", which is not known here; a newer release may know it"
         )),
+    }
+}
+
+/// The content type of a codec.
+fn content_type(codec: Codec) -> Cow<'static, str> {
+    match codec {
+        Codec::JSON => Cow::Borrowed(JSON),
+        other => Cow::Owned(format!("{OTHER_CODEC}{}", other.code())),
+    }
+}
+
+/// The codec of a content type; JSON where none is said. One that this release does not know is kept: a newer one may read it.
+fn codec_of(content_type: Option<&str>) -> Result<Codec, String> {
+    match content_type {
+        None => Ok(Codec::JSON),
+        Some(kind) if is_json(kind) => Ok(Codec::JSON),
+        Some(other) => {
+            let code = other.strip_prefix(OTHER_CODEC);
+            let code = code
+                .and_then(|code| code.parse().ok())
+                .map(Codec::from_code);
+            code.ok_or_else(|| format!("its payload is {other}, and this program reads {JSON}"))
+        }
     }
 }
 

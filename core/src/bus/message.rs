@@ -1,13 +1,15 @@
 //! The envelope.
 
 use super::Topic;
-use crate::command::RemoteCommand;
-use crate::event::EventSet;
-use crate::event::codec;
 use crate::event::codec::{Codec, DecodeReason};
-use crate::event::metadata::{EventId, Headers, Metadata};
+use crate::event::metadata::{EventId, Headers, HeadersRef, Metadata};
+use crate::event::reading;
+use crate::event::record::RecordedEventRef;
+use crate::event::upcast::{Decoded, Record};
+use crate::event::{Encoded, EncodedRef, EventSet};
 use crate::place::Position;
 use crate::time::Timestamp;
+use std::borrow::Cow;
 
 /// A message between services: an event that one of them tells, a command that it sends, or the reply to one.
 ///
@@ -30,7 +32,8 @@ use crate::time::Timestamp;
 /// | `causation_id` | `causationid` | The message that directly led to it. |
 /// | `position` | `position` | The position of the event in the log of its source. |
 /// | `headers` | `headers` | Free headers, as a JSON object of texts, within the [limits](crate::limits) of events. |
-/// | `data` | | The payload, as JSON (`datacontenttype` is `application/json`). |
+/// | `codec` | `datacontenttype` | How the payload is written: `application/json`, which it is when it is missing; or `application/vnd.midgard.codec-` and the code of another [codec](Codec). |
+/// | `payload` | `data` | The payload. |
 ///
 /// # Extensions of others
 ///
@@ -49,7 +52,7 @@ use crate::time::Timestamp;
 ///
 /// let attributes: Vec<_> = message.attributes().collect();
 /// let pairs = attributes.iter().map(|(name, value)| (*name, &**value));
-/// assert_eq!(Message::from_attributes(pairs, message.data.clone()).unwrap(), message);
+/// assert_eq!(Message::from_attributes(pairs, message.payload.clone()).unwrap(), message);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -82,8 +85,10 @@ pub struct Message {
     pub position: Option<Position>,
     /// Free headers.
     pub headers: Headers,
-    /// The payload, as JSON.
-    pub data: Vec<u8>,
+    /// How the payload is written.
+    pub codec: Codec,
+    /// The payload.
+    pub payload: Vec<u8>,
 }
 
 /// What a message is for.
@@ -105,32 +110,44 @@ pub enum Purpose {
 }
 
 impl Message {
-    /// An event, with a new id, and no more than a message needs. Its key is its id, until it is given another.
+    /// An event with a JSON payload and a new id, and no more than a message needs. Its key is its id, until it is given another.
     #[must_use]
     pub fn event(
         source: impl Into<String>,
-        name: impl Into<String>,
+        name: impl Into<Cow<'static, str>>,
         schema_version: u32,
-        data: Vec<u8>,
+        payload: Vec<u8>,
     ) -> Self {
-        Message::new(Purpose::Event, source, name, schema_version, data)
+        let encoded = Encoded::json(name, schema_version, payload);
+        Message::new(Purpose::Event, source, encoded)
     }
 
-    /// A message for whatever purpose, with a new id.
+    /// A message for whatever purpose, with a new id, which is its key, too.
     #[must_use]
-    pub fn new(
-        purpose: Purpose,
-        source: impl Into<String>,
-        name: impl Into<String>,
-        schema_version: u32,
-        data: Vec<u8>,
-    ) -> Self {
+    pub fn new(purpose: Purpose, source: impl Into<String>, encoded: Encoded) -> Self {
         let id = EventId::new().to_string();
+        Message::of(purpose, id.clone(), id, source, encoded)
+    }
+
+    /// A message with an id and a key.
+    pub(crate) fn of(
+        purpose: Purpose,
+        id: String,
+        key: String,
+        source: impl Into<String>,
+        encoded: Encoded,
+    ) -> Self {
+        let Encoded {
+            name,
+            schema_version,
+            codec,
+            payload,
+        } = encoded;
         Message {
-            key: id.clone(),
             id,
+            key,
             source: source.into(),
-            name: name.into(),
+            name: name.into_owned(),
             schema_version,
             time: None,
             expires: None,
@@ -141,7 +158,26 @@ impl Message {
             causation_id: None,
             position: None,
             headers: Headers::new(),
-            data,
+            codec,
+            payload,
+        }
+    }
+
+    /// The message of a recorded event, with all but its headers.
+    pub(crate) fn of_recorded(
+        purpose: Purpose,
+        event: &RecordedEventRef<'_>,
+        key: String,
+        source: &str,
+        encoded: Encoded,
+    ) -> Self {
+        Message {
+            time: Some(event.time),
+            subject: Some(event.stream.to_owned()),
+            correlation_id: event.correlation_id,
+            causation_id: event.causation_id,
+            position: Some(event.position),
+            ..Message::of(purpose, event.id.to_string(), key, source, encoded)
         }
     }
 
@@ -182,19 +218,34 @@ impl Message {
         Metadata::of(self.correlation_id.or(id), id)
     }
 
-    /// Reads the payload as one of the set `S`, upcasting old versions.
+    /// Returns its name, version, codec and payload.
+    #[must_use]
+    pub fn encoded(&self) -> EncodedRef<'_> {
+        EncodedRef {
+            name: &self.name,
+            schema_version: self.schema_version,
+            codec: self.codec,
+            payload: &self.payload,
+        }
+    }
+
+    /// Reads the payload as one event of the set `S`, upcasting old versions.
+    ///
+    /// # Errors
+    /// [`MessageError`] names the message, and what is wrong with it. Where upcasts make none or several events of it, use
+    /// [`decode_all`](Self::decode_all).
+    pub fn decode<S: EventSet>(&self) -> Result<S, MessageError> {
+        let decoded = self.decode_all()?;
+        decoded.one().map_err(|reason| self.unreadable(reason))
+    }
+
+    /// Reads the payload as the events of the set `S` that it stands for: one nearly always; none or several, where an
+    /// [upcast](crate::event::definition::Event#a-record-that-stands-for-several-events-or-for-none) says so.
     ///
     /// # Errors
     /// [`MessageError`] names the message, and what is wrong with it.
-    pub fn decode<S: EventSet>(&self) -> Result<S, MessageError> {
-        codec::read(&self.name, self.schema_version, Codec::JSON, &self.data)
-            .map_err(|reason| self.unreadable(reason))
-    }
-
-    /// Reads the payload as a command.
-    pub(crate) fn decode_command<C: RemoteCommand>(&self) -> Result<C, MessageError> {
-        codec::read_command(self.schema_version, &self.data)
-            .map_err(|reason| self.unreadable(reason))
+    pub fn decode_all<S: EventSet>(&self) -> Result<Decoded<S>, MessageError> {
+        reading::read(&self.encoded(), self).map_err(|reason| self.unreadable(reason))
     }
 
     pub(crate) fn unreadable(&self, reason: DecodeReason) -> MessageError {
@@ -205,6 +256,36 @@ impl Message {
             schema_version: self.schema_version,
             reason,
         }
+    }
+}
+
+impl Record for Message {
+    fn id(&self) -> Option<EventId> {
+        self.id.parse().ok()
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        self.time
+    }
+
+    fn stream(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    fn correlation_id(&self) -> Option<EventId> {
+        self.correlation_id
+    }
+
+    fn causation_id(&self) -> Option<EventId> {
+        self.causation_id
+    }
+
+    fn headers(&self) -> HeadersRef<'_> {
+        self.headers.view()
     }
 }
 

@@ -147,7 +147,7 @@ pub struct ForeignMessage {
     /// Its attributes, as far as there are any.
     pub attributes: Vec<(String, String)>,
     /// Its payload.
-    pub data: Vec<u8>,
+    pub payload: Vec<u8>,
 }
 
 impl ForeignMessage {
@@ -156,23 +156,23 @@ impl ForeignMessage {
     pub fn new(
         reason: impl Into<String>,
         attributes: Vec<(String, String)>,
-        data: Vec<u8>,
+        payload: Vec<u8>,
     ) -> Self {
         ForeignMessage {
             reason: reason.into(),
             attributes,
-            data,
+            payload,
         }
     }
     /// Reads it anew: what an earlier release could not read, this one may.
     pub(crate) fn read_again(self) -> Result<Message, Self> {
         let read = if self.attributes.is_empty() {
-            Message::from_json(&self.data)
+            Message::from_json(&self.payload)
         } else {
             // What a bus knows besides attributes follows those.
             let pairs = self.attributes.iter().rev();
             let pairs = pairs.map(|(name, value)| (&**name, &**value));
-            Message::from_attributes(pairs, self.data.clone())
+            Message::from_attributes(pairs, self.payload.clone())
         };
         read.map_err(|_| self)
     }

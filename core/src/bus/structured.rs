@@ -2,7 +2,7 @@
 
 use super::message::Message;
 use super::received::ForeignMessage;
-use crate::event::codec::from_json;
+use crate::event::codec::{Codec, from_json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
@@ -23,14 +23,16 @@ impl Message {
         let mut json = Value::from(attributes).to_string();
         // An object with attributes ends with a brace, before which there is always something.
         json.pop();
-        match str::from_utf8(&self.data).map(serde_json::from_str::<&RawValue>) {
-            Ok(Ok(data)) => {
+        let text = str::from_utf8(&self.payload).ok();
+        let text = text.filter(|_| self.codec == Codec::JSON);
+        match text.and_then(|text| serde_json::from_str::<&RawValue>(text).ok()) {
+            Some(data) => {
                 json.push_str(",\"data\":");
                 json.push_str(data.get());
             }
-            _ => {
+            None => {
                 json.push_str(",\"data_base64\":\"");
-                STANDARD.encode_string(&self.data, &mut json);
+                STANDARD.encode_string(&self.payload, &mut json);
                 json.push('"');
             }
         }
@@ -44,9 +46,9 @@ impl Message {
     /// [`ForeignMessage`], with the whole text as its payload.
     pub fn from_json(json: &[u8]) -> Result<Self, ForeignMessage> {
         let foreign = |reason| ForeignMessage::new(reason, Vec::new(), json.to_vec());
-        let (attributes, data) = parts(json).map_err(foreign)?;
+        let (attributes, payload) = parts(json).map_err(foreign)?;
         let pairs = attributes.iter().map(|(name, value)| (&**name, &**value));
-        Message::from_attributes(pairs, data).map_err(|error| foreign(error.reason))
+        Message::from_attributes(pairs, payload).map_err(|error| foreign(error.reason))
     }
 }
 
@@ -54,15 +56,15 @@ impl Message {
 fn parts(json: &[u8]) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
     let fields: BTreeMap<String, &RawValue> =
         from_json(json, PhantomData).map_err(|error| format!("it is no JSON object ({error})"))?;
-    let (mut attributes, mut data) = (BTreeMap::new(), Vec::new());
+    let (mut attributes, mut payload) = (BTreeMap::new(), Vec::new());
     for (name, value) in fields {
         let value = value.get();
         match &*name {
-            "data" => data = value.as_bytes().to_vec(),
+            "data" => payload = value.as_bytes().to_vec(),
             "data_base64" if value != "null" => {
                 let text: String = from_json(value.as_bytes(), PhantomData)
                     .map_err(|error| format!("its `data_base64` is no text ({error})"))?;
-                data = STANDARD
+                payload = STANDARD
                     .decode(text)
                     .map_err(|error| format!("its `data_base64` is no base64 ({error})"))?;
             }
@@ -75,5 +77,5 @@ fn parts(json: &[u8]) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
             }
         }
     }
-    Ok((attributes, data))
+    Ok((attributes, payload))
 }

@@ -1,17 +1,16 @@
 //! Commands from programs that are no process managers: one at a time, with the answer as a result.
 
+use super::payload::encode_command;
 use super::{Refused, RemoteCommand};
 use crate::bus::{
     BusError, Deliveries, Message, MessageError, Publisher, Purpose, Queue, Received, Subscriber,
     Topic,
 };
 use crate::event::Event as _;
-use crate::event::codec;
 use crate::event::codec::EncodeError;
 use crate::event::metadata::check_headers;
 use crate::event::metadata::{EventId, Metadata};
 use crate::limits::LimitError;
-use crate::process::Payload;
 use crate::time::Timestamp;
 use event_listener::Event as Notify;
 use futures_timer::Delay;
@@ -250,12 +249,7 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
                 reply.decode().map_err(AskError::Unreadable)?,
             ));
         }
-        let payload = Payload {
-            name: &reply.name,
-            schema_version: reply.schema_version,
-            data: &reply.data,
-        };
-        let read = C::__read_reply(&payload);
+        let read = C::__read_reply(&reply.encoded());
         read.map_err(|reason| AskError::Unreadable(reply.unreadable(reason)))
     }
 
@@ -269,12 +263,12 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         let purpose = Purpose::Command {
             service: C::SERVICE.to_owned(),
         };
-        let data = codec::encode_command(command)?;
-        let message = Message::new(purpose, &self.name, C::NAME, C::VERSION, data);
+        let id_text = id.to_string();
         let key = command.key();
+        let key = key.map_or_else(|| id_text.clone(), Into::into);
+        let encoded = encode_command(command)?;
+        let message = Message::of(purpose, id_text, key, &*self.name, encoded);
         Ok(Message {
-            key: key.map_or_else(|| id.to_string(), Into::into),
-            id: id.to_string(),
             time: Some(Timestamp::now()),
             correlation_id: metadata.correlation_id().or(Some(id)),
             causation_id: metadata.causation_id(),

@@ -1,8 +1,7 @@
 //! Commands to other services, as messages.
 
-use crate::event::Event;
 use crate::event::codec::DecodeReason;
-use crate::process::Payload;
+use crate::event::{EncodedRef, Event};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -95,7 +94,7 @@ pub trait RemoteCommand: Send + Sync + Sized + 'static {
     ) -> Result<Self, D::Error>;
     /// Reads what it is answered with.
     #[doc(hidden)]
-    fn __read_reply(reply: &Payload<'_>) -> Result<Self::Reply, DecodeReason> {
+    fn __read_reply(reply: &EncodedRef<'_>) -> Result<Self::Reply, DecodeReason> {
         if reply.name == Self::Reply::NAME {
             reply.read()
         } else {

@@ -1,8 +1,9 @@
 //! Commands and replies as the log has them, until the outbox has published them.
 
 use crate::bus::{Message, Purpose};
-use crate::event::codec::{JsonError, from_json};
-use crate::event::record::NewEvent;
+use crate::event::codec::{Codec, JsonError, from_json};
+use crate::event::record::RecordedEventRef;
+use crate::event::{Encoded, EncodedRef};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::marker::PhantomData;
@@ -12,12 +13,14 @@ use std::marker::PhantomData;
 #[event(name = "midgard.command_sent", crate = crate)]
 pub(crate) struct CommandSent {
     pub(crate) name: String,
-    pub(crate) version: u32,
+    #[serde(rename = "version")]
+    pub(crate) schema_version: u32,
     pub(crate) service: String,
     /// The stream of who sends it, when it has none of its own.
     pub(crate) key: Option<String>,
     pub(crate) reply_to: String,
-    pub(crate) data: Box<RawValue>,
+    #[serde(rename = "data")]
+    pub(crate) payload: Box<RawValue>,
 }
 
 /// A command that was answered.
@@ -31,29 +34,40 @@ pub(crate) struct CommandAnswered {
     /// Who waits for the reply.
     pub(crate) to: String,
     pub(crate) name: String,
-    pub(crate) version: u32,
-    pub(crate) data: Box<RawValue>,
+    #[serde(rename = "version")]
+    pub(crate) schema_version: u32,
+    #[serde(rename = "data")]
+    pub(crate) payload: Box<RawValue>,
 }
 
 impl CommandSent {
-    /// The message, but for what every message of an event has.
-    pub(crate) fn message(self, source: &str) -> Message {
+    /// The command, as it was sent.
+    pub(crate) fn encoded(&self) -> EncodedRef<'_> {
+        EncodedRef {
+            name: &self.name,
+            schema_version: self.schema_version,
+            codec: Codec::JSON,
+            payload: self.payload.get().as_bytes(),
+        }
+    }
+
+    /// The message that the recorded event becomes.
+    pub(crate) fn message(self, source: &str, event: &RecordedEventRef<'_>) -> Message {
         let purpose = Purpose::Command {
             service: self.service,
         };
-        let data = Box::<str>::from(self.data).into_string().into_bytes();
-        let message = Message::new(purpose, source, self.name, self.version, data);
+        let key = self.key.unwrap_or_else(|| event.stream.to_owned());
+        let encoded = encoded(self.name, self.schema_version, self.payload);
         Message {
-            key: self.key.unwrap_or_default(),
             reply_to: Some(self.reply_to),
-            ..message
+            ..Message::of_recorded(purpose, event, key, source, encoded)
         }
     }
 }
 
 impl CommandAnswered {
     /// The reply to a command, if someone waits for one.
-    pub(crate) fn to(command: &Message, reply: NewEvent) -> Result<Option<Self>, JsonError> {
+    pub(crate) fn to(command: &Message, reply: Encoded) -> Result<Option<Self>, JsonError> {
         let Some(to) = command.reply_to.clone() else {
             return Ok(None);
         };
@@ -62,22 +76,29 @@ impl CommandAnswered {
             subject: command.subject.clone(),
             to,
             name: reply.name.into_owned(),
-            version: reply.schema_version,
-            data: raw(&reply.payload)?,
+            schema_version: reply.schema_version,
+            payload: raw(&reply.payload)?,
         }))
     }
 
-    /// The message, but for what every message of an event has.
-    pub(crate) fn message(self, source: &str) -> Message {
+    /// The message that the recorded event becomes.
+    pub(crate) fn message(self, source: &str, event: &RecordedEventRef<'_>) -> Message {
         let purpose = Purpose::Reply { to: self.to };
-        let data = Box::<str>::from(self.data).into_string().into_bytes();
-        let message = Message::new(purpose, source, self.name, self.version, data);
+        let causation_id = self.command.parse().ok();
+        let key = self.subject.clone().unwrap_or(self.command);
+        let encoded = encoded(self.name, self.schema_version, self.payload);
+        let message = Message::of_recorded(purpose, event, key, source, encoded);
         Message {
-            key: self.subject.clone().unwrap_or(self.command),
-            subject: self.subject,
+            causation_id: causation_id.or(message.causation_id),
+            subject: self.subject.or(message.subject),
             ..message
         }
     }
+}
+
+fn encoded(name: String, schema_version: u32, payload: Box<RawValue>) -> Encoded {
+    let payload = Box::<str>::from(payload).into_string().into_bytes();
+    Encoded::json(name, schema_version, payload)
 }
 
 /// A JSON payload, to stand in another one as it is.

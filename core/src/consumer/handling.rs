@@ -55,11 +55,11 @@ impl fmt::Display for Handling {
 
 /// What the handlers of a consumer are at, each in a slot of its own.
 #[derive(Default)]
-pub(crate) struct AtWork(Mutex<Vec<Entry>>);
+pub(crate) struct AtWork(Mutex<Vec<Activity>>);
 
 /// A slot. Its text is used again, so that an event costs no allocation.
 #[derive(Default)]
-struct Entry {
+struct Activity {
     is_taken: bool,
     stage: HandlingStage,
     name: String,
@@ -70,19 +70,19 @@ struct Entry {
 }
 
 impl AtWork {
-    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Activity>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a slot for one who does one thing at a time.
     pub(crate) fn slot(&self) -> Slot<'_> {
-        let mut entries = self.lock();
-        let free = entries.iter().position(|entry| !entry.is_taken);
+        let mut activities = self.lock();
+        let free = activities.iter().position(|activity| !activity.is_taken);
         let index = free.unwrap_or_else(|| {
-            entries.push(Entry::default());
-            entries.len() - 1
+            activities.push(Activity::default());
+            activities.len() - 1
         });
-        entries[index].is_taken = true;
+        activities[index].is_taken = true;
         Slot {
             at_work: self,
             index,
@@ -91,16 +91,18 @@ impl AtWork {
 
     /// What is done for longest.
     pub(crate) fn longest(&self) -> Option<Handling> {
-        let entries = self.lock();
-        let at_work = entries.iter().filter(|entry| entry.since.is_some());
-        let entry = at_work.min_by_key(|entry| entry.since)?;
-        let elapsed = entry.since?.elapsed().as_micros();
+        let activities = self.lock();
+        let at_work = activities
+            .iter()
+            .filter(|activity| activity.since.is_some());
+        let activity = at_work.min_by_key(|activity| activity.since)?;
+        let elapsed = activity.since?.elapsed().as_micros();
         let since = u128::from(Timestamp::now().as_micros()).saturating_sub(elapsed);
         Some(Handling {
-            stage: entry.stage,
-            name: entry.name.clone(),
-            position: entry.position,
-            message: entry.message.clone(),
+            stage: activity.stage,
+            name: activity.name.clone(),
+            position: activity.position,
+            message: activity.message.clone(),
             since: Timestamp::from_micros(u64::try_from(since).unwrap_or_default()),
         })
     }
@@ -121,29 +123,29 @@ impl Slot<'_> {
         position: Option<Position>,
         now: Instant,
     ) {
-        let mut entries = self.at_work.lock();
-        let entry = &mut entries[self.index];
-        (entry.stage, entry.position, entry.since) = (stage, position, Some(now));
-        if entry.name != name {
-            name.clone_into(&mut entry.name);
+        let mut activities = self.at_work.lock();
+        let activity = &mut activities[self.index];
+        (activity.stage, activity.position, activity.since) = (stage, position, Some(now));
+        if activity.name != name {
+            name.clone_into(&mut activity.name);
         }
     }
 
     /// A message is handed to its handler.
     pub(crate) fn begin_message(&self, name: &str, id: &str) {
-        let mut entries = self.at_work.lock();
-        let entry = &mut entries[self.index];
-        name.clone_into(&mut entry.name);
-        entry.message = Some(id.to_owned());
-        entry.since = Some(Instant::now());
+        let mut activities = self.at_work.lock();
+        let activity = &mut activities[self.index];
+        name.clone_into(&mut activity.name);
+        activity.message = Some(id.to_owned());
+        activity.since = Some(Instant::now());
     }
 
     /// It goes on with the same in another way.
     pub(crate) fn turn_to(&self, stage: HandlingStage) {
-        let mut entries = self.at_work.lock();
-        let entry = &mut entries[self.index];
-        if entry.since.is_some() {
-            (entry.stage, entry.since) = (stage, Some(Instant::now()));
+        let mut activities = self.at_work.lock();
+        let activity = &mut activities[self.index];
+        if activity.since.is_some() {
+            (activity.stage, activity.since) = (stage, Some(Instant::now()));
         }
     }
 
@@ -155,8 +157,8 @@ impl Slot<'_> {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        let mut entries = self.at_work.lock();
-        let entry = &mut entries[self.index];
-        (entry.is_taken, entry.since, entry.message) = (false, None, None);
+        let mut activities = self.at_work.lock();
+        let activity = &mut activities[self.index];
+        (activity.is_taken, activity.since, activity.message) = (false, None, None);
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod control;
 pub(crate) mod coverage;
 mod dead_letter;
 pub(crate) mod ended;
+mod execute_and_wait_error;
 pub(crate) mod failure;
 pub(crate) mod guard;
 pub(crate) mod handle_error;
@@ -24,6 +25,7 @@ pub(crate) mod track;
 
 pub use dead_letter::DeadLetter;
 pub use ended::RunError;
+pub use execute_and_wait_error::ExecuteAndWaitError;
 pub use failure::FailurePolicy;
 pub use handle_error::HandleError;
 pub(crate) use handler::{Effect, HandlerError, ProjectError};

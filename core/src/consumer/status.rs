@@ -296,7 +296,7 @@ impl Progress {
                 self.is_ready.store(true, Ordering::SeqCst);
             }
             let status = self.lock();
-            tracing::info!(name = self.name, kind = %status.kind, from = %before, to = %after,
+            tracing::info!(consumer = self.name, kind = %status.kind, from = %before, to = %after,
                 position = status.position.0, end = status.end.0, "consumer changed state");
         }
         self.changed.notify(usize::MAX);
@@ -322,7 +322,7 @@ impl Progress {
         failures: u32,
         message: String,
     ) {
-        tracing::warn!(name = self.name, position = position.map(|at| at.0), failures,
+        tracing::warn!(consumer = self.name, position = position.map(|at| at.0), failures,
             state = %state, error = message, "consumer failed");
         self.update(|status| {
             status.state = state;

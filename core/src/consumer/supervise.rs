@@ -11,7 +11,7 @@ use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, backend};
 use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerKind, ConsumerState, Progress};
-use crate::consumer::track::{Ended, Surroundings, Track, Trouble};
+use crate::consumer::track::{ConsumerContext, Ended, Track, Trouble};
 use crate::event::metadata::EventId;
 use crate::notes::NoteStore as _;
 use crate::place::{LogId, Position};
@@ -28,7 +28,7 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
     progress: Arc<Progress>,
 ) -> Result<(), RunError> {
     let worker = EventId::new().to_string();
-    let around = Surroundings {
+    let around = ConsumerContext {
         store: &store,
         handler: &notebook.handler,
         keys: &notebook.keys,
@@ -97,7 +97,7 @@ where
 /// Runs a track. Handlers' panics are failures of theirs; what else panics (a place for views)
 /// ends the track, which is to be begun again after a while.
 pub(crate) async fn run_track<S: Store, H: Handler>(
-    around: Surroundings<'_, S, H>,
+    around: ConsumerContext<'_, S, H>,
     plan: Plan,
     panics: &mut Setbacks,
 ) -> Ended {
@@ -173,7 +173,7 @@ pub(crate) async fn wait_after(
 
 /// The plan of a consumer; `None` when it was stopped before there was one.
 async fn first_plan<S: Store, H: Continuous>(
-    around: Surroundings<'_, S, H>,
+    around: ConsumerContext<'_, S, H>,
     notebook: &NotebookOf<H>,
 ) -> Result<Option<Plan>, RunError> {
     let (name, partitions) = (around.handler.name(), around.handler.partitions());
@@ -248,7 +248,7 @@ fn plan(about: &AboutSubscription, text: Option<String>) -> Plan {
 }
 
 /// Stands by for others who cover more, and gives them what this worker still owns.
-async fn stand_back<S: Store, H: Continuous>(around: Surroundings<'_, S, H>, message: String) {
+async fn stand_back<S: Store, H: Continuous>(around: ConsumerContext<'_, S, H>, message: String) {
     let about = AboutSubscription {
         partitions: around.handler.partitions(),
         start: 0,
@@ -262,7 +262,7 @@ async fn stand_back<S: Store, H: Continuous>(around: Surroundings<'_, S, H>, mes
 
 /// Ends a program that is to handle what there is, and lacks what it would need: well where others have.
 async fn end_in_standby<S: Store, H: Continuous>(
-    around: Surroundings<'_, S, H>,
+    around: ConsumerContext<'_, S, H>,
     notebook: &NotebookOf<H>,
 ) -> Result<Option<Plan>, RunError> {
     let (control, progress) = (around.control, around.progress);
@@ -281,7 +281,7 @@ async fn end_in_standby<S: Store, H: Continuous>(
 /// Reads how the consumer was begun, or begins it; and writes down what this release covers, if that is more. Gives the
 /// note as it is written, too.
 async fn begin<S: Store, H: Continuous>(
-    around: Surroundings<'_, S, H>,
+    around: ConsumerContext<'_, S, H>,
 ) -> Result<(AboutSubscription, String), Trouble> {
     let notes = around.handler.notes();
     let key = around.keys.about();
@@ -314,7 +314,7 @@ async fn begin<S: Store, H: Continuous>(
 
 /// The position after which a consumer begins that was never run.
 async fn start<S: Store, H: Continuous>(
-    around: Surroundings<'_, S, H>,
+    around: ConsumerContext<'_, S, H>,
 ) -> Result<Position, Trouble> {
     if let Some(reason) = around.handler.refuses_to_begin().await? {
         return Err(Trouble::MayNotBegin(reason));

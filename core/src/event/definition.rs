@@ -1,9 +1,11 @@
 //! Events: single facts, and closed sets of them.
 
-use crate::event::codec;
-use crate::event::codec::DecodeError;
+use crate::event::codec::{DecodeError, DecodeReason};
+use crate::event::encoded::EncodedRef;
+use crate::event::reading;
 use crate::event::record::RecordedEventRef;
 use crate::event::tags::Tags;
+use crate::event::upcast::{Decoded, Record, SplitSource, UpcastContext};
 use serde::de::DeserializeOwned;
 use serde::{Deserializer, Serialize, Serializer};
 use std::any::{Any, TypeId};
@@ -79,6 +81,43 @@ use std::fmt::{self, Debug};
 ///     }
 /// }
 /// ```
+/// # A record that stands for several events, or for none
+///
+/// Where `From` is not enough, `upcast_with` names a function that also sees the [record](UpcastContext) of the old event: its
+/// time, its stream, its headers. It returns the new event, an `Option` of it, or a `Vec` of it.
+///
+/// ```
+/// # use midgard::Event;
+/// use midgard::event::{NewEvent, UpcastContext};
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "cart.items_added")]
+/// struct ItemsAddedV1 {
+///     items: Vec<u32>,
+/// }
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// #[event(name = "cart.items_added", version = 2, upcast_from = ItemsAddedV1, upcast_with = one_by_one)]
+/// struct ItemAdded {
+///     item: u32,
+///     by: Option<String>,
+/// }
+///
+/// fn one_by_one(old: ItemsAddedV1, context: &UpcastContext<'_>) -> Vec<ItemAdded> {
+///     let by = context.headers().get("user");
+///     old.items.into_iter().map(|item| ItemAdded { item, by: by.map(str::to_owned) }).collect()
+/// }
+/// ```
+///
+/// An event that became events of other names implements [`Split`](crate::event::Split), and those name it with
+/// `split_from(..)`.
+///
+/// All readers read in this way, and take in all events of a record or none: a record stays one version and one position, an
+/// aggregate applies each of its events, a projection that fails on one keeps none of their rows, and a subscription is handed all
+/// of them again. A process manager records what it has reacted to as the upcast has made it. An outbox sends a message for each;
+/// of those, the first of the record's own name has its id, and the others have ids that are made of it.
+///
+/// An upcast runs whenever a record is read. So its outcome depends on the old event and the context alone.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "this type does not implement `Event`",
@@ -95,8 +134,11 @@ pub trait Event: EventPayload {
     /// Reads any version from the first one up to [`Self::VERSION`], upcasting one step at a time.
     ///
     /// # Errors
-    /// The deserializer's error when the payload does not fit, or when this type does not know `version`.
-    fn deserialize_version<'de, D>(version: u32, deserializer: D) -> Result<Self, D::Error>
+    /// The deserializer's error when the payload does not fit, or when this type does not know the version.
+    fn deserialize_version<'de, D>(
+        context: &UpcastContext<'_>,
+        deserializer: D,
+    ) -> Result<Decoded<Self>, D::Error>
     where
         D: Deserializer<'de>;
 
@@ -148,8 +190,12 @@ pub struct EventDescriptor {
     pub previous: Option<&'static EventDescriptor>,
     /// What tells two types of one path from each other.
     type_id: TypeId,
-    decode: fn(&RecordedEventRef<'_>) -> Result<Box<dyn AnyEvent>, DecodeError>,
+    /// The events of other names in whose place this one is read.
+    pub(crate) split_from: &'static [SplitSource],
+    read: Read,
 }
+
+type Read = fn(&EncodedRef<'_>, &dyn Record) -> Result<Decoded<Box<dyn AnyEvent>>, DecodeReason>;
 
 impl EventDescriptor {
     #[doc(hidden)]
@@ -164,16 +210,42 @@ impl EventDescriptor {
             type_name,
             previous,
             type_id: TypeId::of::<E>(),
-            decode: |event| codec::decode::<E>(event).map(|event| Box::new(event) as _),
+            split_from: &[],
+            read: |encoded, record| {
+                let decoded = reading::read::<E>(encoded, record)?;
+                Ok(decoded.map(|event| Box::new(event) as _))
+            },
         }
     }
 
-    /// Reads a recorded event of this name, in this or an older version.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn split_from(self, sources: &'static [SplitSource]) -> Self {
+        EventDescriptor {
+            split_from: sources,
+            ..self
+        }
+    }
+
+    /// Reads a recorded event of this name, in this or an older version. It stands for one event nearly always; an upcast
+    /// may make none or several of it.
     ///
     /// # Errors
     /// [`DecodeError`] says which event could not be read and why.
-    pub fn decode(&self, event: &RecordedEventRef<'_>) -> Result<Box<dyn AnyEvent>, DecodeError> {
-        (self.decode)(event)
+    pub fn decode(
+        &self,
+        event: &RecordedEventRef<'_>,
+    ) -> Result<Decoded<Box<dyn AnyEvent>>, DecodeError> {
+        self.read(&event.encoded(), event)
+            .map_err(|reason| DecodeError::new(event, reason))
+    }
+
+    pub(crate) fn read(
+        &self,
+        encoded: &EncodedRef<'_>,
+        record: &dyn Record,
+    ) -> Result<Decoded<Box<dyn AnyEvent>>, DecodeReason> {
+        (self.read)(encoded, record)
     }
 }
 
@@ -254,15 +326,14 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     /// The serializer's error.
     fn serialize_payload<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 
-    /// Reads the fields of the event called `name`.
+    /// Reads the fields of the event that the context names, in the version that it says, and upcasts it.
     ///
     /// # Errors
     /// The deserializer's error when the payload does not fit, or when the set has no such event.
     fn deserialize_payload<'de, D: Deserializer<'de>>(
-        name: &str,
-        version: u32,
+        context: &UpcastContext<'_>,
         deserializer: D,
-    ) -> Result<Self, D::Error>;
+    ) -> Result<Decoded<Self>, D::Error>;
 
     /// Adds the tags of the event that this value holds.
     fn collect_tags(&self, tags: &mut Tags);
@@ -273,6 +344,9 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
     #[doc(hidden)]
     fn __clone(&self) -> Self;
+    // Takes an event that was read in the place of another, if it is one of the set.
+    #[doc(hidden)]
+    fn __from_any(event: Box<dyn AnyEvent>) -> Result<Self, Box<dyn AnyEvent>>;
 
     /// The stored name of this value.
     fn name(&self) -> &'static str {
@@ -293,11 +367,10 @@ impl<E: Event> EventSet for E {
     }
 
     fn deserialize_payload<'de, D: Deserializer<'de>>(
-        _name: &str,
-        version: u32,
+        context: &UpcastContext<'_>,
         deserializer: D,
-    ) -> Result<Self, D::Error> {
-        E::deserialize_version(version, deserializer)
+    ) -> Result<Decoded<Self>, D::Error> {
+        E::deserialize_version(context, deserializer)
     }
 
     fn collect_tags(&self, tags: &mut Tags) {
@@ -310,5 +383,12 @@ impl<E: Event> EventSet for E {
 
     fn __clone(&self) -> Self {
         self.clone()
+    }
+
+    fn __from_any(event: Box<dyn AnyEvent>) -> Result<Self, Box<dyn AnyEvent>> {
+        match (*event).as_any().downcast_ref::<E>() {
+            Some(own) => Ok(own.clone()),
+            None => Err(event),
+        }
     }
 }

@@ -15,7 +15,7 @@ type Names = [&'static str];
 ///
 /// # Errors
 /// The deserializer's error when the payload does not fit.
-pub fn by_name<'de, E: Event, D: Deserializer<'de>, const N: usize>(
+pub(crate) fn by_name<'de, E: Event, D: Deserializer<'de>, const N: usize>(
     needed: &'static [&'static Names; N],
     deserializer: D,
 ) -> Result<E, D::Error> {

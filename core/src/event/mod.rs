@@ -2,18 +2,25 @@
 
 pub(crate) mod codec;
 pub(crate) mod definition;
+pub(crate) mod encoded;
 pub(crate) mod fields;
 pub(crate) mod metadata;
 pub(crate) mod packed;
+pub(crate) mod reading;
 pub(crate) mod record;
 pub(crate) mod registry;
 pub(crate) mod tags;
+pub(crate) mod upcast;
 
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason, JsonError};
 pub use definition::{AnyEvent, EventDescriptor, EventPayload};
 pub(crate) use definition::{Event, EventSet};
+pub use encoded::{Encoded, EncodedRef};
 pub use metadata::{Headers, HeadersRef};
 pub use packed::PackedIter;
 pub use record::{NewEvent, RecordedEvent, RecordedEventRef};
 pub use registry::{Registry, RegistryError};
 pub use tags::{Tags, TagsRef};
+#[doc(hidden)]
+pub use upcast::SplitSource;
+pub use upcast::{Decoded, IntoIter, Split, SplitEvents, SplitFrom, UpcastContext};

@@ -4,8 +4,10 @@ use super::metadata::check_headers;
 use crate::event::EventSet;
 use crate::event::codec;
 use crate::event::codec::{Codec, DecodeError, EncodeError, ReadBack};
+use crate::event::encoded::{Encoded, EncodedRef};
 use crate::event::metadata::{EventId, HeadersRef, Metadata};
 use crate::event::tags::{Tags, TagsRef};
+use crate::event::upcast::{Decoded, Record};
 use crate::limits::{self, LimitError, Limited};
 use crate::place::{LogId, Position, Version};
 use crate::stream_name::StreamName;
@@ -46,15 +48,7 @@ impl NewEvent {
     /// An event with a new id and a JSON payload that is already written.
     #[must_use]
     pub fn json(name: impl Into<Cow<'static, str>>, schema_version: u32, payload: Vec<u8>) -> Self {
-        NewEvent {
-            id: EventId::new(),
-            name: name.into(),
-            schema_version,
-            codec: Codec::JSON,
-            payload,
-            tags: Tags::new(),
-            metadata: Metadata::new(),
-        }
+        Encoded::json(name, schema_version, payload).into()
     }
 
     /// Writes an event of a program's own types; its tags are collected.
@@ -80,9 +74,7 @@ impl NewEvent {
         event: &S,
         read_back: ReadBack,
     ) -> Result<Self, EncodeError> {
-        let descriptor = event.descriptor();
-        let payload = codec::encode(event, read_back)?;
-        let mut new = NewEvent::json(descriptor.name, descriptor.version, payload);
+        let mut new = NewEvent::from(codec::encode(event, read_back)?);
         event.collect_tags(&mut new.tags);
         Ok(new)
     }
@@ -106,6 +98,39 @@ impl NewEvent {
     pub fn with_tag(mut self, key: &str, value: &str) -> Self {
         self.tags.push(key, value);
         self
+    }
+}
+
+/// An event with a new id.
+impl From<Encoded> for NewEvent {
+    fn from(encoded: Encoded) -> Self {
+        let Encoded {
+            name,
+            schema_version,
+            codec,
+            payload,
+        } = encoded;
+        NewEvent {
+            id: EventId::new(),
+            name,
+            schema_version,
+            codec,
+            payload,
+            tags: Tags::new(),
+            metadata: Metadata::new(),
+        }
+    }
+}
+
+/// What a new event was written as.
+impl From<NewEvent> for Encoded {
+    fn from(event: NewEvent) -> Self {
+        Encoded {
+            name: event.name,
+            schema_version: event.schema_version,
+            codec: event.codec,
+            payload: event.payload,
+        }
     }
 }
 
@@ -163,11 +188,20 @@ impl RecordedEvent {
         }
     }
 
-    /// Reads it as one of the set `S`, upcasting old versions.
+    /// Reads it as one event of the set `S`, upcasting old versions.
+    ///
+    /// # Errors
+    /// [`DecodeError`] names the event, its place, and what is wrong with it. Where upcasts make none or several events
+    /// of it, use [`decode_all`](Self::decode_all).
+    pub fn decode<S: EventSet>(&self) -> Result<S, DecodeError> {
+        self.view().decode()
+    }
+
+    /// Reads it as the events of the set `S` that it stands for.
     ///
     /// # Errors
     /// [`DecodeError`] names the event, its place, and what is wrong with it.
-    pub fn decode<S: EventSet>(&self) -> Result<S, DecodeError> {
+    pub fn decode_all<S: EventSet>(&self) -> Result<Decoded<S>, DecodeError> {
         codec::decode(&self.view())
     }
 }
@@ -228,12 +262,69 @@ impl RecordedEventRef<'_> {
         }
     }
 
-    /// Reads it as one of the set `S`, upcasting old versions.
+    /// Returns its name, version, codec and payload.
+    #[must_use]
+    pub const fn encoded(&self) -> EncodedRef<'_> {
+        EncodedRef {
+            name: self.name,
+            schema_version: self.schema_version,
+            codec: self.codec,
+            payload: self.payload,
+        }
+    }
+
+    /// Reads it as one event of the set `S`, upcasting old versions.
+    ///
+    /// # Errors
+    /// As [`RecordedEvent::decode`].
+    pub fn decode<S: EventSet>(&self) -> Result<S, DecodeError> {
+        let decoded = codec::decode(self)?;
+        decoded
+            .one()
+            .map_err(|reason| DecodeError::new(self, reason))
+    }
+
+    /// Reads it as the events of the set `S` that it stands for: one nearly always; none or several, where an
+    /// [upcast](crate::event::definition::Event#a-record-that-stands-for-several-events-or-for-none) says so.
     ///
     /// # Errors
     /// [`DecodeError`] names the event, its place, and what is wrong with it.
-    pub fn decode<S: EventSet>(&self) -> Result<S, DecodeError> {
+    pub fn decode_all<S: EventSet>(&self) -> Result<Decoded<S>, DecodeError> {
         codec::decode(self)
+    }
+}
+
+impl Record for RecordedEventRef<'_> {
+    fn id(&self) -> Option<EventId> {
+        Some(self.id)
+    }
+
+    fn time(&self) -> Option<Timestamp> {
+        Some(self.time)
+    }
+
+    fn stream(&self) -> Option<&str> {
+        Some(self.stream)
+    }
+
+    fn version(&self) -> Option<Version> {
+        Some(self.version)
+    }
+
+    fn position(&self) -> Option<Position> {
+        Some(self.position)
+    }
+
+    fn correlation_id(&self) -> Option<EventId> {
+        self.correlation_id
+    }
+
+    fn causation_id(&self) -> Option<EventId> {
+        self.causation_id
+    }
+
+    fn headers(&self) -> HeadersRef<'_> {
+        self.headers
     }
 }
 
@@ -268,6 +359,11 @@ impl Metadata {
 /// Checks everything of an event that has a limit.
 pub(crate) fn check_event(event: &NewEvent) -> Result<(), LimitError> {
     limits::check_text(Limited::EventName, limits::EVENT_NAME_BYTES, &event.name)?;
+    if event.name == limits::TOMBSTONE {
+        return Err(LimitError::ReservedName {
+            name: event.name.to_string(),
+        });
+    }
     if event.schema_version == 0 {
         return Err(LimitError::SchemaVersionZero {
             name: event.name.to_string(),

@@ -1,9 +1,10 @@
 //! Event types by their stored names, over the whole program.
 
-use crate::__private::AggregateRegistration;
 use crate::event::codec::{DecodeError, DecodeReason};
 use crate::event::record::RecordedEventRef;
+use crate::event::upcast::Decoded;
 use crate::event::{AnyEvent, EventDescriptor, EventSet};
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::OnceLock;
@@ -30,6 +31,23 @@ use std::sync::OnceLock;
 pub struct Registry {
     by_name: BTreeMap<&'static str, &'static EventDescriptor>,
 }
+
+/// An event type that a derive has found. Not public API.
+#[doc(hidden)]
+#[allow(missing_debug_implementations, clippy::exhaustive_structs)]
+pub struct Registration(pub &'static EventDescriptor);
+inventory::collect!(Registration);
+
+/// An aggregate that a derive has found. Not public API.
+#[doc(hidden)]
+#[allow(missing_debug_implementations)]
+pub struct AggregateRegistration {
+    pub(crate) name: &'static str,
+    pub(crate) type_name: &'static str,
+    pub(crate) type_id: TypeId,
+    pub(crate) events: &'static [&'static EventDescriptor],
+}
+inventory::collect!(AggregateRegistration);
 
 /// Types of one program that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,9 +122,7 @@ impl Registry {
     pub fn linked() -> Result<&'static Self, RegistryError> {
         static LINKED: OnceLock<Result<Registry, RegistryError>> = OnceLock::new();
         let linked = LINKED.get_or_init(|| {
-            let mut all: Vec<_> = inventory::iter::<crate::__private::Registration>()
-                .map(|one| one.0)
-                .collect();
+            let mut all: Vec<_> = inventory::iter::<Registration>().map(|one| one.0).collect();
             // The order of registration is the linker's; errors should not depend on it.
             all.sort_by_key(|event| (event.name, event.version, event.type_name));
             let mut registry = Registry::new();
@@ -189,8 +205,23 @@ impl Registry {
     /// Reads a recorded event as whatever type claims its name, upcasting old versions.
     ///
     /// # Errors
-    /// [`DecodeError`] when no type claims the name, or its payload does not fit.
+    /// [`DecodeError`] when no type claims the name, or its payload does not fit, or upcasts make none or several events
+    /// of it.
     pub fn decode(&self, event: &RecordedEventRef<'_>) -> Result<Box<dyn AnyEvent>, DecodeError> {
+        let decoded = self.decode_all(event)?;
+        decoded
+            .one()
+            .map_err(|reason| DecodeError::new(event, reason))
+    }
+
+    /// Reads a recorded event as the events that upcasts make of it, each of whatever type claims its name.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when no type claims the name, or its payload does not fit.
+    pub fn decode_all(
+        &self,
+        event: &RecordedEventRef<'_>,
+    ) -> Result<Decoded<Box<dyn AnyEvent>>, DecodeError> {
         match self.get(event.name) {
             Some(known) => known.decode(event),
             None => Err(DecodeError::new(event, DecodeReason::UnknownEvent)),
@@ -200,7 +231,7 @@ impl Registry {
 
 /// The stored names of all event types of the program, whether or not they contradict each other.
 pub(crate) fn linked_names() -> impl Iterator<Item = &'static str> {
-    inventory::iter::<crate::__private::Registration>().map(|one| one.0.name)
+    inventory::iter::<Registration>().map(|one| one.0.name)
 }
 
 /// Whether `from` is `event` or one of its older versions.

@@ -18,6 +18,8 @@
 //! struct Debited { cents: u64 }
 //! ```
 //!
+//! `#[midgard::event(name = "account.credited")]` alone is the same as the derives and the attribute above.
+//!
 //! [`Event`] says how to make a new version of an event, and how to tag one.
 //!
 //! # Aggregates
@@ -46,6 +48,35 @@
 //!     fn apply(&mut self, event: Debited) { self.balance -= event.cents; }
 //! }
 //! ```
+//!
+//! One function may take all of them instead. With `apply = enum` in the attribute, there is one `Apply` of the enum that
+//! the derive generates, and its `match` does not compile where it lacks an event:
+//!
+//! ```
+//! # use midgard::{Aggregate, Apply, Event};
+//! # use serde::{Deserialize, Serialize};
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "account.credited")]
+//! # struct Credited { cents: u64 }
+//! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! # #[event(name = "account.debited")]
+//! # struct Debited { cents: u64 }
+//! #[derive(Debug, Default, Aggregate)]
+//! #[aggregate(name = "account", id = String, events(Credited, Debited), apply = enum)]
+//! struct Account { balance: u64 }
+//!
+//! impl Apply<AccountEvent> for Account {
+//!     fn apply(&mut self, event: AccountEvent) {
+//!         match event {
+//!             AccountEvent::Credited(event) => self.balance += event.cents,
+//!             AccountEvent::Debited(event) => self.balance -= event.cents,
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! The id is any type with `Display` and `FromStr`; `#[derive(AggregateId)]` gives a newtype both. Where it is a `String`,
+//! a `&str` asks for an aggregate.
 //!
 //! # Commands, and a repository to run them
 //!
@@ -93,12 +124,11 @@
 //!
 //! # midgard::block_on(async {
 //! let accounts = Repository::<Account, _>::new(MemoryStore::new());
-//! let ann = "ann".to_owned();
-//! accounts.execute(&ann, &Book::Deposit(500)).await.unwrap();
-//! let account = accounts.execute(&ann, &Book::Withdraw(120)).await.unwrap();
+//! accounts.execute("ann", &Book::Deposit(500)).await.unwrap();
+//! let account = accounts.execute("ann", &Book::Withdraw(120)).await.unwrap();
 //! assert_eq!((account.state().balance, account.version().get()), (380, 2));
 //!
-//! let refused = accounts.execute(&ann, &Book::Withdraw(1_000)).await;
+//! let refused = accounts.execute("ann", &Book::Withdraw(1_000)).await;
 //! assert!(matches!(refused, Err(ExecuteError::Rejected(Overdrawn))));
 //! # });
 //! ```

@@ -1,11 +1,11 @@
 //! What a handler of an inbox has beside the message.
 
-use crate::aggregate::{Aggregate, Command};
+use crate::aggregate::{Aggregate, AsId, Command};
 use crate::bus::Message;
 use crate::consumer::HandlerError;
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
-use crate::event::{Event, EventSet};
+use crate::event::{EncodeError, Encoded, Event, EventSet};
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use crate::unit_of_work::UnitOfWork;
@@ -20,7 +20,7 @@ pub struct MessageContext<'a> {
     message: &'a Message,
     metadata: Metadata,
     unit: &'a mut UnitOfWork,
-    reply: Option<NewEvent>,
+    reply: Option<Encoded>,
 }
 
 impl<'a> MessageContext<'a> {
@@ -43,8 +43,11 @@ impl<'a> MessageContext<'a> {
     ///
     /// # Errors
     /// When it cannot be loaded.
-    pub async fn load<A: Aggregate>(&mut self, id: &A::Id) -> Result<&A, HandlerError> {
-        Ok(self.unit.load::<A>(id).await?.state())
+    pub async fn load<A: Aggregate>(
+        &mut self,
+        id: &(impl AsId<A::Id> + ?Sized),
+    ) -> Result<&A, HandlerError> {
+        self.unit.load::<A>(id).await
     }
 
     /// Lets a command decide on an aggregate. Its events are appended together with the note that the message was
@@ -53,13 +56,17 @@ impl<'a> MessageContext<'a> {
     /// # Errors
     /// A command that is rejected is [`Refused`](crate::Refused), with the text of its error; else, when the aggregate
     /// cannot be loaded.
-    pub async fn execute<A, C>(&mut self, id: &A::Id, command: &C) -> Result<&A, HandlerError>
+    pub async fn execute<A, C>(
+        &mut self,
+        id: &(impl AsId<A::Id> + ?Sized),
+        command: &C,
+    ) -> Result<&A, HandlerError>
     where
         A: Aggregate,
         C: Command<A>,
         C::Error: Display,
     {
-        self.unit.execute(id, command, &self.metadata).await
+        self.unit.execute::<A, C>(id, command, &self.metadata).await
     }
 
     /// Records an event in a stream of this service: what happened elsewhere, as it is known here.
@@ -79,13 +86,13 @@ impl<'a> MessageContext<'a> {
     }
 
     #[doc(hidden)]
-    pub fn __reply<R: Event>(&mut self, reply: &R) -> Result<(), crate::event::codec::EncodeError> {
-        self.reply = Some(NewEvent::encode(reply)?);
+    pub fn __reply<R: Event>(&mut self, reply: &R) -> Result<(), EncodeError> {
+        self.reply = Some(Encoded::of(reply)?);
         Ok(())
     }
 
     /// What was answered.
-    pub(crate) fn take_reply(&mut self) -> Option<NewEvent> {
+    pub(crate) fn take_reply(&mut self) -> Option<Encoded> {
         self.reply.take()
     }
 }

@@ -47,8 +47,10 @@ pub(super) fn is_of_newer(message: &Message, error: &InboxError) -> bool {
         InboxError::Unreadable(error) => match error.reason {
             // There is no version 0.
             DecodeReason::UnknownVersion { .. } => message.schema_version > 0,
-            DecodeReason::UnknownEvent => true,
-            DecodeReason::UnknownCodec(_) | DecodeReason::Payload(_) => false,
+            DecodeReason::UnknownEvent | DecodeReason::UnknownCodec(_) => true,
+            DecodeReason::Payload(_) | DecodeReason::Rewritten(_) | DecodeReason::NotOne { .. } => {
+                false
+            }
         },
         InboxError::Handler(_) => false,
     }

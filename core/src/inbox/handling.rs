@@ -1,5 +1,6 @@
 //! The handling of one message: its effect, and the note that it was handled, in one unit of work.
 
+use super::attempts::{AttemptError, Tries};
 use super::faults::{TOO_LARGE, is_of_limits, is_of_newer, lacks_knowledge};
 use super::held::{self, HeldBy};
 use super::notes::{InboxKeys, Line, Parked, Seen};
@@ -7,17 +8,17 @@ use super::{Inbox, InboxError, InboxOptions, MessageContext, ParkedCause};
 use crate::bus::{ForeignMessage, Message, Purpose, Topic};
 use crate::command::{CommandAnswered, Refused};
 use crate::consumer::HandlerError;
-use crate::consumer::control::{Control, Mode};
+use crate::consumer::control::Control;
 use crate::consumer::guard::{guarded_within, text_of};
 use crate::consumer::notes::{self, NoteError};
-use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerState, Progress};
+use crate::event::Encoded;
+use crate::event::codec::{self, ReadBack};
 use crate::event::record::NewEvent;
-use crate::give_way::give_way;
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
-use crate::unit_of_work::{CommitError, UnitOfWork, Work};
+use crate::unit_of_work::{UnitOfWork, Work};
 use std::sync::Arc;
 
 /// What messages are handed to.
@@ -37,7 +38,7 @@ pub(crate) trait Dispatch: Send + Sync + 'static {
         &self,
         message: &Message,
         unit: &mut UnitOfWork,
-    ) -> impl Future<Output = Result<Option<NewEvent>, InboxError>> + Send;
+    ) -> impl Future<Output = Result<Option<Encoded>, InboxError>> + Send;
 }
 
 /// Hands messages to the handlers of an inbox.
@@ -56,7 +57,7 @@ impl<I: Inbox> Dispatch for ToHandlers<I> {
         &self,
         message: &Message,
         unit: &mut UnitOfWork,
-    ) -> Result<Option<NewEvent>, InboxError> {
+    ) -> Result<Option<Encoded>, InboxError> {
         let mut context = MessageContext::new(message, unit);
         self.0.handle_message(message, &mut context).await?;
         Ok(context.take_reply())
@@ -75,20 +76,6 @@ pub(super) enum Outcome {
     Failed { failures: u32, message: String },
 }
 
-/// Why an attempt at a message came to nothing.
-pub(super) enum AttemptError {
-    /// Others were faster.
-    Conflict(String),
-    /// The store has failed.
-    Store(String),
-    /// It is of no use to try again; but it may be of a newer release, which another one of this service knows.
-    Unreadable { error: String, is_newer: bool },
-    /// The handler has failed.
-    Handler(HandlerError),
-    /// It is to be parked behind another one, and is too large for that.
-    TooLarge(Box<Parked>),
-}
-
 /// What became of a message that was tried.
 enum Attempted {
     Done,
@@ -96,26 +83,8 @@ enum Attempted {
     Aside,
 }
 
-impl From<NoteError> for AttemptError {
-    fn from(error: NoteError) -> Self {
-        AttemptError::Store(error.to_string())
-    }
-}
-
-impl From<CommitError> for AttemptError {
-    fn from(error: CommitError) -> Self {
-        if error.is_conflict() {
-            AttemptError::Conflict(error.to_string())
-        } else if error.is_refusal() {
-            AttemptError::Handler(Box::new(error))
-        } else {
-            AttemptError::Store(error.to_string())
-        }
-    }
-}
-
 /// Everything that the handling of a message needs.
-pub(crate) struct Desk<D> {
+pub(crate) struct InboxWorker<D> {
     pub(crate) dispatch: D,
     pub(crate) keys: InboxKeys,
     pub(crate) work: Work,
@@ -124,7 +93,7 @@ pub(crate) struct Desk<D> {
     pub(crate) progress: Arc<Progress>,
 }
 
-impl<D: Dispatch> Desk<D> {
+impl<D: Dispatch> InboxWorker<D> {
     /// Takes care of what came out of the queue.
     pub(super) async fn take(&self, content: &Result<Message, ForeignMessage>) -> Outcome {
         match content {
@@ -187,65 +156,11 @@ impl<D: Dispatch> Desk<D> {
         }
     }
 
-    /// Whether the program wants to end, and the message is to be left as it is: it comes again.
-    pub(super) fn is_given_up(&self, tries: &Tries) -> bool {
-        match self.control.mode() {
-            Mode::Run => false,
-            mode @ Mode::Drain => tries.setbacks.are_too_many(mode),
-            Mode::Stop => true,
-        }
-    }
-
-    /// Waits before another try; says whether the program ends instead.
-    async fn wait(&self, wait: std::time::Duration) -> bool {
-        let since = std::time::Instant::now();
-        loop {
-            let asked = self.control.asked();
-            let left = wait.saturating_sub(since.elapsed());
-            if self.control.mode() == Mode::Stop {
-                return true;
-            }
-            if left.is_zero() {
-                return false;
-            }
-            self.control.pause(asked, left).await;
-        }
-    }
-
-    /// Waits for as long as what went wrong asks for; gives it back when it is to count as a failure.
-    pub(super) async fn meet(
-        &self,
-        error: AttemptError,
-        tries: &mut Tries,
-    ) -> Option<HandlerError> {
-        let asked = self.control.asked();
-        match error {
-            AttemptError::Conflict(error) => {
-                if tries.setbacks.conflict().is_none() {
-                    tries.setbacks.end_conflicts();
-                    return Some(error.into());
-                }
-                give_way().await;
-                None
-            }
-            AttemptError::Store(error) => {
-                let (state, troubles) = (ConsumerState::Retrying, tries.setbacks.trouble());
-                tries.last.clone_from(&error);
-                self.progress.failed(state, None, troubles, error);
-                self.control.back_off(asked, troubles).await;
-                None
-            }
-            AttemptError::Unreadable { error, .. } => Some(error.into()),
-            AttemptError::Handler(error) => Some(error),
-            AttemptError::TooLarge(parked) => Some(parked.error.into()),
-        }
-    }
-
     /// Handles a message that comes out of the queue, unless it was taken care of before.
     async fn attempt(&self, message: &Message) -> Result<Attempted, AttemptError> {
         let mut unit = self.work.unit();
         if let Some(seen) = self.seen(message, &mut unit).await? {
-            tracing::debug!(id = message.id, "message was handled before");
+            tracing::debug!(message_id = message.id, "message was handled before");
             return Ok(if seen.is_aside {
                 Attempted::Aside
             } else {
@@ -338,7 +253,7 @@ impl<D: Dispatch> Desk<D> {
         refused: &Refused,
         unit: &mut UnitOfWork,
     ) -> Result<(), AttemptError> {
-        let reply = NewEvent::encode_without_read_back(refused);
+        let reply = codec::encode(refused, ReadBack::No);
         let reply = reply.map_err(|error| AttemptError::Handler(error.into()))?;
         self.answer(message, reply, unit)
     }
@@ -347,7 +262,7 @@ impl<D: Dispatch> Desk<D> {
     fn answer(
         &self,
         message: &Message,
-        reply: NewEvent,
+        reply: Encoded,
         unit: &mut UnitOfWork,
     ) -> Result<(), AttemptError> {
         let append = || -> Result<(), HandlerError> {
@@ -361,29 +276,6 @@ impl<D: Dispatch> Desk<D> {
             Ok(())
         };
         append().map_err(AttemptError::Handler)
-    }
-
-    /// Shows that all is well after so many failures.
-    pub(super) fn recovered(&self, failures: u32) {
-        if failures > 0 {
-            self.progress.set_state(ConsumerState::Live);
-        }
-    }
-}
-
-/// What came in between while one thing was tried.
-pub(super) struct Tries {
-    pub(super) setbacks: Setbacks,
-    /// The last trouble.
-    pub(super) last: String,
-}
-
-impl Default for Tries {
-    fn default() -> Self {
-        Tries {
-            setbacks: Setbacks::quick(),
-            last: String::new(),
-        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What an inbox does within a key, one after the other: messages, and what is asked for about parked ones.
 
-use super::handling::{Desk, Dispatch, Outcome, Tries};
+use super::attempts::Tries;
+use super::handling::{Dispatch, InboxWorker, Outcome};
 use super::requests::Asked;
 use crate::bus::{Received, Settle, Verdict};
+use crate::consumer::guard::text_of;
 
 /// What is done within a key, in its turn.
 // Most are messages: a box around each would cost more than it saves.
@@ -34,11 +36,11 @@ pub(super) enum Settled {
 }
 
 impl Job {
-    pub(super) async fn work<D: Dispatch>(self, desk: &Desk<D>, key: String) -> Done {
+    pub(super) async fn work<D: Dispatch>(self, worker: &InboxWorker<D>, key: String) -> Done {
         let (request, settled) = match self {
-            Job::Message(received) => (None, settle(desk, received).await),
+            Job::Message(received) => (None, settle(worker, received).await),
             Job::Request(asked) => {
-                let is_done = answer(desk, &asked).await;
+                let is_done = answer(worker, &asked).await;
                 let settled = if is_done {
                     Settled::Done
                 } else {
@@ -56,9 +58,9 @@ impl Job {
 }
 
 /// Handles a message and settles it.
-async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Settled {
+async fn settle<D: Dispatch>(worker: &InboxWorker<D>, received: Received) -> Settled {
     let (content, settle): (_, Box<dyn Settle>) = received.into_parts();
-    let verdict = match desk.take(&content).await {
+    let verdict = match worker.take(&content).await {
         Outcome::Done => Verdict::Acknowledge,
         Outcome::SetAside(reason) => Verdict::SetAside { reason },
         Outcome::Abandoned(tries) => return Settled::Abandoned(tries),
@@ -73,17 +75,22 @@ async fn settle<D: Dispatch>(desk: &Desk<D>, received: Received) -> Settled {
 }
 
 /// Does what is asked for about parked messages; says whether it is done.
-async fn answer<D: Dispatch>(desk: &Desk<D>, asked: &Asked) -> bool {
+async fn answer<D: Dispatch>(worker: &InboxWorker<D>, asked: &Asked) -> bool {
     let mut tries = Tries::default();
     loop {
-        let error = match desk.answer_request(asked).await {
+        let error = match worker.answer_request(asked).await {
             Ok(is_done) => return is_done,
-            Err(error) => desk.meet(error, &mut tries).await,
+            Err(error) => worker.meet(error, &mut tries).await,
         };
-        if error.is_some() || desk.is_given_up(&tries) {
+        if error.is_some() || worker.is_given_up(&tries) {
             // It is asked for still, and tried again by the next who looks.
-            let number = asked.number.as_str();
-            tracing::warn!(number, ?error, "a request about a parked message waits");
+            let parked_message = asked.number.as_str();
+            let error = error.map(|error| text_of(&error));
+            tracing::warn!(
+                parked_message,
+                error,
+                "a request about a parked message waits"
+            );
             return false;
         }
     }

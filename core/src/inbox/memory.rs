@@ -5,7 +5,7 @@
 //! at most twice as fast as it runs; over a pause, at most up to the last event of the log, and by a part of the
 //! window. After a long pause it lags behind, and messages are remembered for longer than they need be.
 
-use super::handling::{Desk, Dispatch};
+use super::handling::{Dispatch, InboxWorker};
 use super::notes::Seen;
 use crate::bus::Message;
 use crate::consumer::notes::{self, NoteError, backend};
@@ -40,7 +40,7 @@ pub(super) struct Memory {
     forgetting: Option<Timestamp>,
 }
 
-impl<D: Dispatch> Desk<D> {
+impl<D: Dispatch> InboxWorker<D> {
     /// Notes that a message was taken care of.
     pub(super) async fn put_seen(
         &self,

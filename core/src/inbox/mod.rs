@@ -1,5 +1,6 @@
 //! Messages of other services, each handled once in effect.
 
+mod attempts;
 pub(crate) mod context;
 pub(crate) mod definition;
 mod faults;
@@ -18,7 +19,7 @@ mod unread;
 pub(crate) use context::MessageContext;
 pub(crate) use definition::Inbox;
 pub use definition::{Handles, InboxError, Receives};
-pub(crate) use handling::{Desk, Dispatch, ToHandlers};
+pub(crate) use handling::{Dispatch, InboxWorker, ToHandlers};
 pub(crate) use notes::{InboxKeys, Line};
 pub use options::InboxOptions;
 pub use parked::{ParkedCause, ParkedMessage};

@@ -204,7 +204,7 @@ impl Parked {
             cause: Some(ParkedCause::Foreign),
             message: None,
             attributes: foreign.attributes.clone(),
-            data: STANDARD.encode(&foreign.data),
+            data: STANDARD.encode(&foreign.payload),
             key: None,
             source: None,
             place: 0,

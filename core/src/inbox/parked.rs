@@ -77,7 +77,7 @@ impl fmt::Display for ParkedMessage {
                 f,
                 "{}: {} bytes of a stranger",
                 self.number,
-                foreign.data.len()
+                foreign.payload.len()
             ),
         }?;
         write!(f, ", parked {}: {}", self.parked_at, self.error)?;

@@ -1,8 +1,9 @@
 //! Messages that are not handled: parked or skipped, and later retried or given up.
 
 use super::ParkedCause;
+use super::attempts::{AttemptError, Tries};
 use super::faults::{TOO_LARGE, is_of_limits, lacks_knowledge};
-use super::handling::{AttemptError, Desk, Dispatch, Outcome, Tries, is_command};
+use super::handling::{Dispatch, InboxWorker, Outcome, is_command};
 use super::held;
 use super::notes::Parked;
 use crate::bus::Message;
@@ -14,7 +15,7 @@ use crate::consumer::notes;
 use crate::consumer::status::ConsumerState;
 use crate::unit_of_work::UnitOfWork;
 
-impl<D: Dispatch> Desk<D> {
+impl<D: Dispatch> InboxWorker<D> {
     /// The handler has failed often enough.
     pub(super) async fn give_up(
         &self,
@@ -55,8 +56,8 @@ impl<D: Dispatch> Desk<D> {
 
     /// Parks what its handler is not tried on again.
     pub(super) async fn park_untried(&self, parked: Parked, message: Option<&Message>) -> Outcome {
-        let (inbox, error) = (self.dispatch.queue(), parked.error.as_str());
-        tracing::warn!(inbox, error, "message parked");
+        let error = parked.error.as_str();
+        tracing::warn!(error, "message parked");
         self.write_down(Fate::Park(parked), message).await
     }
 
@@ -108,7 +109,7 @@ impl<D: Dispatch> Desk<D> {
                 held::park(&self.work, &mut unit, &self.keys, parked.clone()).await?;
             }
             (Fate::Skip { error }, Some(command)) => {
-                tracing::warn!(id = command.id, error, "command given up");
+                tracing::warn!(message_id = command.id, error, "command given up");
                 self.refuse(command, &self.given_up(command), &mut unit)?;
             }
             (Fate::Skip { .. }, None) => {}
@@ -204,7 +205,7 @@ impl<D: Dispatch> Desk<D> {
             && is_command(&message)
         {
             let error = parked.error.as_str();
-            tracing::warn!(id = message.id, error, "command given up");
+            tracing::warn!(message_id = message.id, error, "command given up");
             self.refuse(&message, &self.given_up(&message), &mut unit)?;
         }
         held::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;

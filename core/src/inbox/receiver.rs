@@ -1,7 +1,7 @@
 //! The loop of an inbox: messages come in, those of one key one after the other, and are settled.
 
 use super::InboxOptions;
-use super::handling::{Desk, Dispatch};
+use super::handling::{Dispatch, InboxWorker};
 use super::jobs::{Done, Job, Settled};
 use super::memory::Memory;
 use super::unread::{AT_ONCE, Search};
@@ -46,11 +46,11 @@ pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaratio
 
 /// Receives and handles, until the program ends.
 pub(crate) async fn receive<D: Dispatch, B: Subscriber>(
-    desk: Arc<Desk<D>>,
+    worker: Arc<InboxWorker<D>>,
     bus: B,
 ) -> Result<(), RunError> {
-    let control = desk.control.clone();
-    let received = receive_until_end(desk, bus).await;
+    let control = worker.control.clone();
+    let received = receive_until_end(worker, bus).await;
     if received.is_err() {
         // An outbox that waits until this one has handled something must not wait for ever.
         control.lose_receiver();
@@ -59,27 +59,27 @@ pub(crate) async fn receive<D: Dispatch, B: Subscriber>(
 }
 
 async fn receive_until_end<D: Dispatch, B: Subscriber>(
-    desk: Arc<Desk<D>>,
+    worker: Arc<InboxWorker<D>>,
     bus: B,
 ) -> Result<(), RunError> {
-    let queue = queue_of(&desk.dispatch, &desk.options);
-    let (mut failures, mut rounds) = (0, Rounds::default());
+    let queue = queue_of(&worker.dispatch, &worker.options);
+    let (mut failures, mut upkeep) = (0, Upkeep::default());
     loop {
-        let asked = desk.control.asked();
-        if desk.control.is_over_for_receivers() {
+        let asked = worker.control.asked();
+        if worker.control.is_over_for_receivers() {
             break;
         }
         let subscribing = pin!(bus.subscribe(&queue));
-        let error = match select(subscribing, pin!(until_end(&desk))).await {
+        let error = match select(subscribing, pin!(until_end(&worker))).await {
             Either::Right(_) => break,
             Either::Left((Err(error), _)) => error,
             Either::Left((Ok(deliveries), _)) => {
-                let shift = Shift::new(&desk, deliveries, &mut rounds);
-                match shift.work(&mut failures).await {
+                let session = Session::new(&worker, deliveries, &mut upkeep);
+                match session.work(&mut failures).await {
                     End::Stopped => break,
                     End::Lost(error) => error,
                     End::Failed(times, message) => {
-                        failed(&desk.control, &desk.progress, None, times, message).await?;
+                        failed(&worker.control, &worker.progress, None, times, message).await?;
                         continue;
                     }
                 }
@@ -88,36 +88,36 @@ async fn receive_until_end<D: Dispatch, B: Subscriber>(
         failures += 1;
         let message = error.to_string();
         if let BusError::Unusable { .. } = error {
-            failed(&desk.control, &desk.progress, None, failures, message).await?;
+            failed(&worker.control, &worker.progress, None, failures, message).await?;
             continue;
         }
         let state = ConsumerState::Retrying;
-        desk.progress.failed(state, None, failures, message);
-        desk.control.back_off(asked, failures).await;
+        worker.progress.failed(state, None, failures, message);
+        worker.control.back_off(asked, failures).await;
     }
-    desk.progress.set_state(ConsumerState::Stopped);
+    worker.progress.set_state(ConsumerState::Stopped);
     Ok(())
 }
 
 /// Waits until the program ends.
-async fn until_end<D>(desk: &Desk<D>) {
+async fn until_end<D>(worker: &InboxWorker<D>) {
     loop {
-        let asked = desk.control.asked();
-        if desk.control.is_over_for_receivers() {
+        let asked = worker.control.asked();
+        if worker.control.is_over_for_receivers() {
             return;
         }
-        desk.control.pause(asked, LOOK).await;
+        worker.control.pause(asked, LOOK).await;
     }
 }
 
-/// Why a shift has ended.
+/// Why a session has ended.
 enum End {
     Stopped,
     Lost(BusError),
     Failed(u32, String),
 }
 
-/// What a shift was waiting for.
+/// What a session was waiting for.
 #[allow(clippy::large_enum_variant)]
 enum Happened {
     Next(Result<Received, BusError>),
@@ -126,16 +126,16 @@ enum Happened {
 
 /// What is done now and then between messages, whichever subscription they come from.
 #[derive(Default)]
-struct Rounds {
+struct Upkeep {
     search: Search,
     memory: Memory,
 }
 
 /// The work on what comes out of one subscription.
-struct Shift<'a, D, R> {
-    desk: &'a Arc<Desk<D>>,
+struct Session<'a, D, R> {
+    worker: &'a Arc<InboxWorker<D>>,
     deliveries: R,
-    rounds: &'a mut Rounds,
+    upkeep: &'a mut Upkeep,
     /// How many messages are in hand, and how many may be: fewer where a connection was lost before they could be
     /// acknowledged, as those come again.
     in_hand: usize,
@@ -152,14 +152,14 @@ struct Shift<'a, D, R> {
     strangers: u64,
 }
 
-impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
-    fn new(desk: &'a Arc<Desk<D>>, deliveries: R, rounds: &'a mut Rounds) -> Self {
-        Shift {
-            desk,
+impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
+    fn new(worker: &'a Arc<InboxWorker<D>>, deliveries: R, upkeep: &'a mut Upkeep) -> Self {
+        Session {
+            worker,
             deliveries,
-            rounds,
+            upkeep,
             in_hand: 0,
-            most_in_hand: desk.options.in_flight.into(),
+            most_in_hand: worker.options.in_flight.into(),
             received: 0,
             keys: HashMap::new(),
             at_work: FuturesUnordered::new(),
@@ -171,10 +171,10 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
 
     async fn work(mut self, failures: &mut u32) -> End {
         let mut turns = 0;
-        show_parked(self.desk).await;
+        show_parked(self.worker).await;
         let end = loop {
-            let asked = self.desk.control.asked();
-            if self.desk.control.is_over_for_receivers() {
+            let asked = self.worker.control.asked();
+            if self.worker.control.is_over_for_receivers() {
                 break End::Stopped;
             }
             turns += 1;
@@ -183,25 +183,25 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
             }
             self.look_for_requests(asked).await;
             self.look_for_unread().await;
-            if let Err(error) = self.desk.forget(&mut self.rounds.memory).await {
+            if let Err(error) = self.worker.forget(&mut self.upkeep.memory).await {
                 tracing::warn!(%error, "messages that were handled long ago are not forgotten yet");
             }
             match self.happened(asked).await {
                 None => {}
                 Some(Happened::Next(Ok(received))) => {
                     *failures = 0;
-                    self.desk.progress.set_state(ConsumerState::Live);
+                    self.worker.progress.set_state(ConsumerState::Live);
                     self.enqueue_message(received);
                 }
                 Some(Happened::Next(Err(error @ BusError::Unavailable { .. }))) => {
                     *failures += 1;
                     let (state, message) = (ConsumerState::Retrying, error.to_string());
-                    self.desk.progress.failed(state, None, *failures, message);
+                    self.worker.progress.failed(state, None, *failures, message);
                     self.forget_waiting();
                 }
                 Some(Happened::Next(Err(error))) => break End::Lost(error),
                 Some(Happened::Done(done)) => {
-                    let goes_on = self.desk.control.mode() != Mode::Stop;
+                    let goes_on = self.worker.control.mode() != Mode::Stop;
                     if let Some(end) = self.finish(done, goes_on) {
                         break end;
                     }
@@ -210,7 +210,8 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
         };
         // What is half done is brought to its end. What waits behind it is delivered again, unless all is to be handled.
         while let Some(done) = self.at_work.next().await {
-            let is_drained = matches!(end, End::Stopped) && self.desk.control.mode() == Mode::Drain;
+            let is_drained =
+                matches!(end, End::Stopped) && self.worker.control.mode() == Mode::Drain;
             self.finish(done, is_drained);
         }
         end
@@ -222,7 +223,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
         let is_full = self.in_hand >= self.most_in_hand;
         let wait = match self.requests.len() {
             AT_ONCE.. => LOOK,
-            _ => LOOK.min(self.rounds.search.wait()),
+            _ => LOOK.min(self.upkeep.search.wait()),
         };
         let next = pin!(async {
             if is_full {
@@ -238,15 +239,17 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
             }
         });
         let happened = select(done, next);
-        Some(match self.desk.control.wait(asked, wait, happened).await? {
-            Either::Left((done, _)) => Happened::Done(done),
-            Either::Right((received, _)) => Happened::Next(received),
-        })
+        Some(
+            match self.worker.control.wait(asked, wait, happened).await? {
+                Either::Left((done, _)) => Happened::Done(done),
+                Either::Right((received, _)) => Happened::Next(received),
+            },
+        )
     }
 
     fn enqueue_message(&mut self, received: Received) {
         let key = match &received.content {
-            Ok(message) => self.desk.dispatch.line(message).key.to_owned(),
+            Ok(message) => self.worker.dispatch.line(message).key.to_owned(),
             Err(_) => {
                 self.strangers += 1;
                 // No message's key has this character first.
@@ -267,8 +270,8 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
     }
 
     fn begin(&self, key: String, job: Job) {
-        let desk = self.desk;
-        self.at_work.push(Box::pin(job.work(desk, key)));
+        let worker = self.worker;
+        self.at_work.push(Box::pin(job.work(worker, key)));
     }
 
     /// Takes in that a job is done, and begins the next of its key.
@@ -281,7 +284,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
         let goes_on = match done.settled {
             Settled::Done => {
                 if done.request.is_none() {
-                    let all = usize::from(self.desk.options.in_flight);
+                    let all = usize::from(self.worker.options.in_flight);
                     self.most_in_hand = all.min(self.most_in_hand + 1);
                 }
                 goes_on
@@ -289,10 +292,10 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
             Settled::Unacknowledged => goes_on,
             Settled::Waits => {
                 let number = done.request.unwrap_or_default();
-                self.rounds.search.forget(&number);
+                self.upkeep.search.forget(&number);
                 goes_on
             }
-            Settled::Abandoned(tries) if self.desk.control.mode() == Mode::Drain => {
+            Settled::Abandoned(tries) if self.worker.control.mode() == Mode::Drain => {
                 // It may not be overtaken, and who waits for it is to be told.
                 return Some(End::Failed(tries.setbacks.troubles(), tries.last));
             }
@@ -325,7 +328,7 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
             return;
         }
         self.looked = Some((Instant::now(), asked));
-        match self.desk.asked(&self.requests).await {
+        match self.worker.asked(&self.requests).await {
             Ok(requests) => {
                 for request in requests {
                     if self.requests.insert(request.number.clone()) {
@@ -340,10 +343,10 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
     }
 
     async fn look_for_unread(&mut self) {
-        if !self.rounds.search.wait().is_zero() || self.requests.len() >= AT_ONCE {
+        if !self.upkeep.search.wait().is_zero() || self.requests.len() >= AT_ONCE {
             return;
         }
-        match self.desk.search(&mut self.rounds.search).await {
+        match self.worker.search(&mut self.upkeep.search).await {
             Ok(unread) => {
                 for request in unread {
                     if self.requests.insert(request.number.clone()) {
@@ -352,16 +355,16 @@ impl<'a, D: Dispatch, R: Deliveries> Shift<'a, D, R> {
                 }
             }
             Err(error) => {
-                self.rounds.search.put_off(LOOK);
+                self.upkeep.search.put_off(LOOK);
                 tracing::warn!(%error, "parked messages could not be looked through");
             }
         }
     }
 }
 
-async fn show_parked<D: Dispatch>(desk: &Desk<D>) {
-    let parked = desk.count_parked().await.unwrap_or_default();
-    desk.progress.update(|status| {
+async fn show_parked<D: Dispatch>(worker: &InboxWorker<D>) {
+    let parked = worker.count_parked().await.unwrap_or_default();
+    worker.progress.update(|status| {
         status.state = ConsumerState::Live;
         status.parked = parked;
     });

@@ -1,6 +1,7 @@
 //! What is asked for about parked messages, and how they are listed.
 
-use super::handling::{AttemptError, Desk, Dispatch};
+use super::attempts::AttemptError;
+use super::handling::{Dispatch, InboxWorker};
 use super::held;
 use super::notes::{InboxKeys, MessageRequest, Parked};
 use super::parked::ParkedMessage;
@@ -37,7 +38,7 @@ struct KeyOfParked {
     place: u64,
 }
 
-impl<D: Dispatch> Desk<D> {
+impl<D: Dispatch> InboxWorker<D> {
     /// What is asked for, but for what is known already.
     pub(super) async fn asked(&self, known: &HashSet<String>) -> Result<Vec<Asked>, NoteError> {
         let prefix = self.keys.requests();

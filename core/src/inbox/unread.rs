@@ -4,7 +4,7 @@
 //! Looking through all that is parked is done in small steps, between messages.
 
 use super::ParkedCause;
-use super::handling::{Desk, Dispatch};
+use super::handling::{Dispatch, InboxWorker};
 use super::notes::Parked;
 use super::requests::Asked;
 use crate::consumer::notes::{self, NoteError, backend};
@@ -65,7 +65,7 @@ impl Search {
     }
 }
 
-impl<D: Dispatch> Desk<D> {
+impl<D: Dispatch> InboxWorker<D> {
     /// Takes one step of the search; gives what is to be tried.
     pub(super) async fn search(&self, search: &mut Search) -> Result<Vec<Asked>, NoteError> {
         let began = Instant::now();

@@ -4,14 +4,12 @@
 //! publishes what is to leave, so a bus that is down neither fails an append nor slows it, and no message
 //! is without its event, or an event without its message.
 
-use crate::consumer::HandlerError;
+use super::leaving::{Leaving, Public, Route, RouteError, events_of, public};
 use crate::consumer::StartFrom;
 use crate::consumer::notes::Keys;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
-use crate::event::Event;
-use crate::event::codec;
-use crate::event::codec::{Codec, DecodeError, ReadBack};
 use crate::event::record::RecordedEventRef;
+use crate::event::{Encoded, Event, EventDescriptor};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -105,8 +103,8 @@ pub struct Outbox {
     /// Where it begins, where that was said.
     pub(super) start: Option<StartFrom>,
     pub(super) routes: HashMap<&'static str, Box<Route>>,
-    /// The newest versions of the events that are published.
-    pub(super) versions: HashMap<&'static str, u32>,
+    /// The events that are published.
+    pub(super) events: Vec<&'static EventDescriptor>,
     pub(super) unheard: Unheard,
     /// Whether the commands and replies of the log leave with it, too.
     pub(crate) carries_commands: bool,
@@ -129,23 +127,6 @@ pub enum Unheard {
     Discard,
 }
 
-/// What an event is to others.
-pub(crate) struct Public {
-    pub(super) name: &'static str,
-    pub(super) schema_version: u32,
-    pub(super) key: Option<String>,
-    pub(super) data: Vec<u8>,
-}
-
-type Route =
-    dyn Fn(&RecordedEventRef<'_>) -> Result<Option<Public>, RouteError> + Send + Sync + 'static;
-
-/// Why an event has no message.
-pub(crate) enum RouteError {
-    Decode(DecodeError),
-    Other(HandlerError),
-}
-
 impl Outbox {
     /// What leaves the service of this name: the source of its messages.
     pub fn new(source: impl Into<String>) -> Self {
@@ -156,7 +137,7 @@ impl Outbox {
             bus: None,
             start: None,
             routes: HashMap::new(),
-            versions: HashMap::new(),
+            events: Vec::new(),
             unheard: Unheard::Wait,
             carries_commands: true,
             options: ConsumerOptions::new().on_failure(policy),
@@ -206,21 +187,28 @@ impl Outbox {
 
     /// Lets an event leave as it is.
     pub fn publish<E: Publish>(mut self) -> Self {
-        let route = |event: &RecordedEventRef<'_>| {
-            let is_as_written = event.schema_version == E::VERSION && event.codec == Codec::JSON;
-            if !E::HAS_KEY && is_as_written {
-                return Ok(Some(Public {
-                    name: E::NAME,
-                    schema_version: E::VERSION,
+        self.leaves::<E>(|leaving, event, to| {
+            let is_as_written =
+                matches!(leaving, Leaving::Recorded) && event.schema_version == E::VERSION;
+            if is_as_written && !E::HAS_KEY {
+                to(Public {
                     key: None,
-                    data: event.payload.to_vec(),
-                }));
+                    encoded: Encoded {
+                        name: Cow::Borrowed(E::NAME),
+                        schema_version: event.schema_version,
+                        codec: event.codec,
+                        payload: event.payload.to_vec(),
+                    },
+                    part: None,
+                });
+                return Ok(());
             }
-            let decoded = codec::decode::<E>(event).map_err(RouteError::Decode)?;
-            public(&decoded, is_as_written.then_some(event.payload)).map(Some)
-        };
-        self.routes.insert(E::NAME, Box::new(route));
-        self.versions.insert(E::NAME, E::VERSION);
+            for (decoded, part) in events_of::<E>(leaving, event)? {
+                let payload = is_as_written.then_some(event.payload);
+                to(public(&decoded, payload, part)?);
+            }
+            Ok(())
+        });
         self
     }
 
@@ -231,15 +219,31 @@ impl Outbox {
         P: Publish,
         F: Fn(E, &RecordedEventRef<'_>) -> Option<P> + Send + Sync + 'static,
     {
-        let route = move |event: &RecordedEventRef<'_>| {
-            let decoded = codec::decode::<E>(event).map_err(RouteError::Decode)?;
-            form(decoded, event)
-                .map(|form| public(&form, None))
-                .transpose()
-        };
-        self.routes.insert(E::NAME, Box::new(route));
-        self.versions.insert(E::NAME, E::VERSION);
+        self.leaves::<E>(move |leaving, event, to| {
+            for (decoded, part) in events_of::<E>(leaving, event)? {
+                if let Some(form) = form(decoded, event) {
+                    to(public(&form, None, part)?);
+                }
+            }
+            Ok(())
+        });
         self
+    }
+
+    fn leaves<E: Event>(
+        &mut self,
+        route: impl Fn(
+            Leaving<'_>,
+            &RecordedEventRef<'_>,
+            &mut dyn FnMut(Public),
+        ) -> Result<(), RouteError>
+        + Send
+        + Sync
+        + 'static,
+    ) {
+        if self.routes.insert(E::NAME, Box::new(route)).is_none() {
+            self.events.push(E::DESCRIPTOR);
+        }
     }
 
     /// What is done with a message that nobody has a queue for; without this, it [waits](Unheard::Wait).
@@ -291,22 +295,6 @@ impl Outbox {
             keys
         }
     }
-}
-
-/// The public form of an event; its payload is copied where it is known.
-fn public<P: Publish>(event: &P, payload: Option<&[u8]>) -> Result<Public, RouteError> {
-    let data = match payload {
-        Some(payload) => payload.to_vec(),
-        None => {
-            codec::encode(event, ReadBack::Yes).map_err(|error| RouteError::Other(error.into()))?
-        }
-    };
-    Ok(Public {
-        name: P::NAME,
-        schema_version: P::VERSION,
-        key: event.key().map(Cow::into_owned),
-        data,
-    })
 }
 
 impl fmt::Debug for Outbox {

@@ -7,10 +7,12 @@
 mod aside;
 mod carrier;
 pub(crate) mod definition;
+mod leaving;
+mod publishing;
 mod relay;
 
 pub(crate) use aside::come_back;
 pub(crate) use carrier::Outboxes;
-pub(crate) use definition::{Outbox, RouteError};
+pub(crate) use definition::Outbox;
 pub use definition::{Publish, Unheard};
 pub(crate) use relay::Relay;

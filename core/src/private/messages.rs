@@ -1,14 +1,15 @@
 //! What the derives of messages, inboxes and process managers call. Not public API.
 #![allow(missing_docs, missing_debug_implementations)]
 
-use crate::__private::{Maybe, One, has, str_eq};
+use crate::__private::{Maybe, One, Reader, str_eq};
 use crate::bus::{Message, MessageError, Purpose, Topic};
 use crate::command::RemoteCommand;
+use crate::command::payload;
 use crate::consumer::HandlerError;
 use crate::event::codec::DecodeReason;
-use crate::event::{Event, EventDescriptor};
+use crate::event::reading::{reads, with_sources};
+use crate::event::{EncodedRef, Event, EventDescriptor};
 use crate::inbox::{InboxError, MessageContext};
-use crate::process::Payload;
 use serde::de::DeserializeOwned;
 use serde::{Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -50,7 +51,7 @@ pub trait OneCommand: Sized {
     const SERVICE: &'static str;
     type Reply;
     fn read<'de, D: Deserializer<'de>>(version: u32, deserializer: D) -> Result<Self, D::Error>;
-    fn read_reply(reply: &Payload<'_>) -> Result<Self::Reply, DecodeReason>;
+    fn read_reply(reply: &EncodedRef<'_>) -> Result<Self::Reply, DecodeReason>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -64,7 +65,7 @@ impl<Old: RemoteCommand> OneCommand for Old {
         Old::__deserialize_version(version, deserializer)
     }
 
-    fn read_reply(reply: &Payload<'_>) -> Result<Old::Reply, DecodeReason> {
+    fn read_reply(reply: &EncodedRef<'_>) -> Result<Old::Reply, DecodeReason> {
         Old::__read_reply(reply)
     }
 }
@@ -169,16 +170,32 @@ pub fn topics(
     events: &[&[&'static EventDescriptor]],
     commands: &[&str],
 ) -> Vec<Topic> {
-    let events = events.iter().flat_map(|set| set.iter());
+    let events = with_sources(&events.concat()).into_iter();
     let events = events.map(|event| Topic::event(event.name));
     let commands = commands.iter().map(|name| Topic::command(service, name));
     events.chain(commands).collect()
 }
 
-/// Whether it is an event of the set.
+/// A reader of the events in a message; `None` where none of these is in it.
+///
+/// # Errors
+/// [`MessageError`], when the message cannot be read.
+pub fn read_message<'m>(
+    message: &'m Message,
+    events: &[&'static EventDescriptor],
+) -> Result<Option<Reader<'m>>, MessageError> {
+    if message.purpose != Purpose::Event || !reads(events, &message.name) {
+        return Ok(None);
+    }
+    let reader = Reader::new(events, message.encoded(), message);
+    reader
+        .map(Some)
+        .map_err(|reason| message.unreadable(reason))
+}
+
 #[must_use]
-pub fn is_event(message: &Message, set: &[&'static EventDescriptor]) -> bool {
-    message.purpose == Purpose::Event && has(set, &message.name)
+pub fn unreadable_message(message: &Message, reason: DecodeReason) -> InboxError {
+    message.unreadable(reason).into()
 }
 
 /// Whether it is the command of this name.
@@ -188,7 +205,7 @@ pub fn is_command(message: &Message, name: &str) -> bool {
 }
 
 pub fn read_command<C: RemoteCommand>(message: &Message) -> Result<C, MessageError> {
-    message.decode_command()
+    payload::command_in(message)
 }
 
 /// Answers with what the handler of a command has returned.
@@ -202,6 +219,6 @@ pub fn answer<R: Event>(
 }
 
 /// Reads the reply to a command. One of another name was not meant for it.
-pub fn read_reply<C: RemoteCommand>(reply: &Payload<'_>) -> Result<C::Reply, DecodeReason> {
+pub fn read_reply<C: RemoteCommand>(reply: &EncodedRef<'_>) -> Result<C::Reply, DecodeReason> {
     C::__read_reply(reply)
 }

@@ -12,6 +12,8 @@ use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerState, Progress};
+use crate::event::codec::Codec;
+use crate::event::encoded::EncodedRef;
 use crate::event::metadata::Metadata;
 use crate::give_way::give_way;
 use crate::place::Position;
@@ -224,7 +226,7 @@ impl<P: ProcessManager> Watch<'_, P> {
     }
 
     fn show(&self, failures: u32, message: String) {
-        tracing::warn!(process_manager = P::NAME, failures, message);
+        tracing::warn!(failures, error = message, "deadlines could not be fired");
         // The events of the log go on.
         let state = match self.progress.state() {
             ConsumerState::Retrying => ConsumerState::Live,
@@ -251,9 +253,12 @@ impl<P: ProcessManager> Steps<P> {
         let causation_id = deadline.causation_id.parse().ok();
         let input = Input {
             to: Kind::Deadline,
-            name: deadline.name.as_deref().unwrap_or(name),
-            version: deadline.version,
-            data: deadline.data.as_bytes(),
+            encoded: EncodedRef {
+                name: deadline.name.as_deref().unwrap_or(name),
+                schema_version: deadline.schema_version,
+                codec: Codec::JSON,
+                payload: deadline.payload.as_bytes(),
+            },
             command: None,
             cause: Cause::at(
                 self.control.now(),

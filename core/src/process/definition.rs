@@ -2,10 +2,9 @@
 
 use super::reactions::Reactions;
 use crate::command::RemoteCommand;
-use crate::event::codec;
-use crate::event::codec::{Codec, DecodeError, DecodeReason};
+use crate::event::codec::{DecodeError, DecodeReason};
 use crate::event::record::RecordedEventRef;
-use crate::event::{EventDescriptor, EventSet};
+use crate::event::{Encoded, EncodedRef, EventDescriptor};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -17,8 +16,12 @@ use std::str::FromStr;
 /// what is to happen when a command is refused.
 ///
 /// Its state is event-sourced like that of an aggregate: what it has reacted to is recorded in a stream of its
-/// own, `{name}-{id}`, and the state is made anew by reacting again. So reactions depend on the state and on what they
-/// react to, and on nothing else. `Default` is the state before the first event.
+/// own, `{name}-{id}`, and the state is made anew by reacting again. So the state depends on
+/// what was reacted to, and on what [`Reactions`] has of it, and on nothing else: not on the time now, on chance, or on the
+/// configuration, which decides what follows. `Default` is the state before the first event.
+///
+/// What the program has read from its settings, fees or limits say, is the configuration of the process manager:
+/// [`Processes::with_config`](super::Processes::with_config).
 ///
 /// That it has reacted, what it sends, and the deadlines that it sets are committed in one step. Commands leave the log by the
 /// [outbox](crate::Outbox), and have their effect once, as the [inbox](crate::Inbox) that handles them knows them again.
@@ -73,11 +76,11 @@ pub trait ProcessManager: Send + Sync + Sized + 'static {
     /// The state before the first event: its `Default`.
     fn initial() -> Self;
 
-    /// Which process an event of the log belongs to.
+    /// Returns which processes an event of the log belongs to, in the order in which they react: one nearly always.
     ///
     /// # Errors
     /// When the event cannot be read.
-    fn process_of(event: &RecordedEventRef<'_>) -> Result<Option<Self::Id>, DecodeError>;
+    fn processes_of(event: &RecordedEventRef<'_>) -> Result<Vec<Concerned<Self::Id>>, DecodeError>;
 
     /// Hands over what is to be reacted to.
     ///
@@ -88,6 +91,24 @@ pub trait ProcessManager: Send + Sync + Sized + 'static {
         input: &ProcessInput<'_>,
         reactions: &mut Reactions<Self>,
     ) -> Result<(), DecodeReason>;
+}
+
+/// A process that an event of the log belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Concerned<I> {
+    /// Its id.
+    pub id: I,
+    /// What it reacts to, where upcasts have rewritten what was recorded; else, that is what it reacts to.
+    pub rewritten: Option<Encoded>,
+}
+
+impl<I> Concerned<I> {
+    /// A process that reacts to an event; `rewritten` is that event as upcasts have made it.
+    #[must_use]
+    pub const fn new(id: I, rewritten: Option<Encoded>) -> Self {
+        Concerned { id, rewritten }
+    }
 }
 
 /// How a process manager reacts to one event of the log, or to any event of a set.
@@ -176,51 +197,21 @@ impl Unconfigured for () {
 #[allow(clippy::exhaustive_enums)]
 pub enum ProcessInput<'a> {
     /// An event of the log.
-    Event(Payload<'a>),
+    Event(EncodedRef<'a>),
     /// The reply to a command.
     Reply {
         /// The command.
-        command: Payload<'a>,
+        command: EncodedRef<'a>,
         /// The reply.
-        reply: Payload<'a>,
+        reply: EncodedRef<'a>,
     },
     /// That a command was refused.
     Refusal {
         /// The command.
-        command: Payload<'a>,
+        command: EncodedRef<'a>,
         /// Why.
         reason: &'a str,
     },
     /// A deadline that has passed.
-    Deadline(Payload<'a>),
-}
-
-/// A name, a version and a JSON payload.
-#[derive(Debug, Clone, Copy)]
-#[allow(clippy::exhaustive_structs)]
-pub struct Payload<'a> {
-    /// The name.
-    pub name: &'a str,
-    /// The version of the payload, from 1.
-    pub schema_version: u32,
-    /// The payload.
-    pub data: &'a [u8],
-}
-
-impl Payload<'_> {
-    /// Reads it as one of the set `S`, upcasting old versions.
-    ///
-    /// # Errors
-    /// [`DecodeReason`] says what is wrong with it.
-    pub fn read<S: EventSet>(&self) -> Result<S, DecodeReason> {
-        codec::read(self.name, self.schema_version, Codec::JSON, self.data)
-    }
-
-    /// Reads it as a command.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn read_command<C: RemoteCommand>(&self) -> Result<C, DecodeReason> {
-        codec::read_command(self.schema_version, self.data)
-    }
+    Deadline(EncodedRef<'a>),
 }

@@ -1,11 +1,11 @@
 //! A process manager as a consumer of the log.
 
-use super::ProcessManager;
 use super::cause::Cause;
 use super::notes::{Open, Process};
 use super::record::Kind;
 use super::replies::id_of;
 use super::step::{EVENTS, Input, Steps};
+use super::{Concerned, ProcessManager};
 use crate::consumer::StartFrom;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
@@ -13,6 +13,7 @@ use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::consumer::{HandlerError, ProjectError};
+use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::inbox::{InboxKeys, parked_messages};
 use crate::limits::LimitError;
@@ -37,7 +38,7 @@ impl<P: ProcessManager> Reacting<P> {
     pub(crate) fn new(steps: Arc<Steps<P>>, start: StartFrom, options: ConsumerOptions) -> Self {
         Reacting {
             steps,
-            query: Query::named(P::EVENTS.iter().map(|event| event.name)),
+            query: Query::named(with_sources(P::EVENTS).iter().map(|event| event.name)),
             start,
             options,
         }
@@ -71,7 +72,7 @@ impl<P: ProcessManager> Handler for Reacting<P> {
     }
 
     fn covers(&self) -> Covered {
-        let events = P::EVENTS.iter();
+        let events = with_sources(P::EVENTS).into_iter();
         covered(&self.query, events.map(|event| (event.name, event.version)))
     }
 
@@ -80,22 +81,23 @@ impl<P: ProcessManager> Handler for Reacting<P> {
         event: &RecordedEventRef<'_>,
         call: Call<'_, UnitOfWork>,
     ) -> Result<(), ProjectError> {
-        let Some(id) = P::process_of(event)? else {
-            return Ok(());
-        };
-        let input = Input {
-            to: Kind::Event,
-            name: event.name,
-            version: event.schema_version,
-            data: event.payload,
-            command: None,
-            cause: Cause::event(event),
-            correlation_id: event.correlation_id.or(Some(event.id)),
-            causation_id: Some(event.id),
-        };
-        let id = id.to_string();
-        let taken = self.steps.take(call.transaction, &id, input).await;
-        taken.map_err(ProjectError::Handler)
+        for Concerned { id, rewritten } in P::processes_of(event)? {
+            let input = Input {
+                to: Kind::Event,
+                encoded: match &rewritten {
+                    Some(rewritten) => rewritten.view(),
+                    None => event.encoded(),
+                },
+                command: None,
+                cause: Cause::event(event),
+                correlation_id: event.correlation_id.or(Some(event.id)),
+                causation_id: Some(event.id),
+            };
+            let id = id.to_string();
+            let taken = self.steps.take(call.transaction, &id, input).await;
+            taken.map_err(ProjectError::Handler)?;
+        }
+        Ok(())
     }
 
     fn wait_after(

@@ -67,9 +67,11 @@ pub(super) struct Deadline {
     /// Its name, where the key has a short form of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
-    pub(super) version: u32,
+    #[serde(rename = "version")]
+    pub(super) schema_version: u32,
     /// JSON.
-    pub(super) data: String,
+    #[serde(rename = "data")]
+    pub(super) payload: String,
     /// Of the reaction that has set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) correlation_id: Option<String>,

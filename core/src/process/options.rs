@@ -5,14 +5,14 @@ use crate::bus::{Queue, Subscriber};
 use crate::consumer::StartFrom;
 use crate::consumer::ended::Running;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
-use crate::inbox::{Declaration, Desk, InboxOptions, declaration, receive};
+use crate::inbox::{Declaration, InboxOptions, InboxWorker, declaration, receive};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Gives what receives the answers, once there is what takes them.
-type Receiving<P> = dyn Fn(Arc<Desk<Replies<P>>>) -> Running + Send;
+type Receiving<P> = dyn Fn(Arc<InboxWorker<Replies<P>>>) -> Running + Send;
 
 /// Gives what declares the queue of the replies.
 type Declaring = dyn FnOnce(Queue) -> Declaration + Send;
@@ -90,7 +90,9 @@ impl<P: ProcessManager> Processes<P> {
     pub fn replies_from(mut self, bus: impl Subscriber) -> Self {
         let bus = Arc::new(bus);
         let declared = bus.clone();
-        self.receiving = Some(Box::new(move |desk| Box::pin(receive(desk, bus.clone()))));
+        self.receiving = Some(Box::new(move |worker| {
+            Box::pin(receive(worker, bus.clone()))
+        }));
         self.declaration = Some(Box::new(|queue| declaration(declared, queue)));
         self
     }
@@ -128,8 +130,11 @@ impl<P: ProcessManager> Processes<P> {
 fn by_process<P: ProcessManager>(options: ConsumerOptions) -> ConsumerOptions {
     options.sequence_by(|event| {
         // What cannot be read belongs to no process, and is in nobody's way but its stream's.
-        let process = P::process_of(event).ok().flatten();
-        process.map_or(Cow::Borrowed(event.stream), |id| Cow::Owned(id.to_string()))
+        let processes = P::processes_of(event).unwrap_or_default();
+        let first = processes.first();
+        first.map_or(Cow::Borrowed(event.stream), |process| {
+            Cow::Owned(process.id.to_string())
+        })
     })
 }
 

@@ -4,11 +4,11 @@ use super::cause::{Cause, ReactedEvent};
 use super::{ProcessManager, Schedules, Sends};
 use crate::aggregate::{Aggregate, Command};
 use crate::command::RemoteCommand;
+use crate::command::payload::encode_command;
 use crate::consumer::HandlerError;
-use crate::event::Event;
-use crate::event::codec;
-use crate::event::codec::{EncodeError, ReadBack};
+use crate::event::codec::EncodeError;
 use crate::event::metadata::Metadata;
+use crate::event::{Encoded, Event};
 use crate::time::Timestamp;
 use crate::unit_of_work::UnitOfWork;
 use std::fmt::{self, Debug, Display};
@@ -89,12 +89,10 @@ pub(crate) enum Step {
 /// A command or a deadline, written down.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
-    pub(crate) name: &'static str,
-    pub(crate) schema_version: u32,
+    pub(crate) encoded: Encoded,
     /// Whom it is for; empty for a deadline.
     pub(crate) service: &'static str,
     pub(crate) key: Option<String>,
-    pub(crate) data: Vec<u8>,
 }
 
 impl<P: ProcessManager> Reactions<P> {
@@ -172,13 +170,11 @@ impl<P: ProcessManager> Reactions<P> {
         if self.is_replay {
             return;
         }
-        match codec::encode_command(command) {
-            Ok(data) => self.steps.push(Step::Send(Outgoing {
-                name: C::NAME,
-                schema_version: C::VERSION,
+        match encode_command(command) {
+            Ok(encoded) => self.steps.push(Step::Send(Outgoing {
+                encoded,
                 service: C::SERVICE,
                 key: command.key().map(Into::into),
-                data,
             })),
             Err(error) => self.failed = Some(error),
         }
@@ -222,15 +218,13 @@ impl<P: ProcessManager> Reactions<P> {
         if self.is_replay {
             return;
         }
-        match codec::encode(deadline, ReadBack::Yes) {
-            Ok(data) => self.steps.push(Step::Remind {
+        match Encoded::of(deadline) {
+            Ok(encoded) => self.steps.push(Step::Remind {
                 due,
                 deadline: Outgoing {
-                    name: D::NAME,
-                    schema_version: D::VERSION,
+                    encoded,
                     service: "",
                     key: None,
-                    data,
                 },
             }),
             Err(error) => self.failed = Some(error),

@@ -2,13 +2,13 @@
 
 use super::cause::{Cause, RecordedCause};
 use super::reactions::Identity;
-use super::{Payload, ProcessInput, ProcessManager, Reactions};
+use super::{ProcessInput, ProcessManager, Reactions};
 use crate::command::{CommandSent, Refused, raw};
 use crate::consumer::HandlerError;
-use crate::event::Event;
-use crate::event::codec::{DecodeError, DecodeReason, JsonError};
+use crate::event::codec::{Codec, DecodeError, DecodeReason, JsonError};
 use crate::event::metadata::{EventId, Metadata};
 use crate::event::record::RecordedEventRef;
+use crate::event::{EncodedRef, Event};
 use crate::place::Version;
 use crate::store::{DynStore, ReadStream, Store as _};
 use crate::stream_name::StreamName;
@@ -25,8 +25,10 @@ pub(crate) struct ProcessReacted {
     pub(crate) to: Kind,
     /// The name, version and payload of the event, the reply or the deadline.
     pub(crate) name: String,
-    pub(crate) version: u32,
-    pub(crate) data: Box<RawValue>,
+    #[serde(rename = "version")]
+    pub(crate) schema_version: u32,
+    #[serde(rename = "data")]
+    pub(crate) payload: Box<RawValue>,
     /// The id of the command that was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<String>,
@@ -45,18 +47,28 @@ pub(crate) struct ProcessReacted {
 
 impl ProcessReacted {
     /// That something came, of which nothing has followed yet.
-    pub(crate) fn to(kind: Kind, name: &str, version: u32, data: &[u8]) -> Result<Self, JsonError> {
+    pub(crate) fn to(kind: Kind, encoded: &EncodedRef<'_>) -> Result<Self, JsonError> {
         Ok(ProcessReacted {
             to: kind,
-            name: name.to_owned(),
-            version,
-            data: raw(data)?,
+            name: encoded.name.to_owned(),
+            schema_version: encoded.schema_version,
+            payload: raw(encoded.payload)?,
             command: None,
             deadlines: BTreeMap::new(),
             cancelled: Vec::new(),
             is_complete: false,
             cause: None,
         })
+    }
+
+    /// The event, the reply or the deadline.
+    fn encoded(&self) -> EncodedRef<'_> {
+        EncodedRef {
+            name: &self.name,
+            schema_version: self.schema_version,
+            codec: Codec::JSON,
+            payload: self.payload.get().as_bytes(),
+        }
     }
 
     /// Which of the deadlines that were set before are set no longer, or anew.
@@ -186,31 +198,23 @@ impl<P: ProcessManager> Instance<P> {
         if reacted.to == Kind::Deadline && !self.deadlines.contains_key(&reacted.name) {
             return Ok(None);
         }
-        let of_command = command.map(|command| Payload {
-            name: &command.name,
-            schema_version: command.version,
-            data: command.data.get().as_bytes(),
-        });
-        let payload = Payload {
-            name: &reacted.name,
-            schema_version: reacted.version,
-            data: reacted.data.get().as_bytes(),
-        };
+        let of_command = command.map(CommandSent::encoded);
+        let encoded = reacted.encoded();
         let refused: Refused;
         let input = match (reacted.to, of_command) {
             (Kind::Reply, Some(command)) => ProcessInput::Reply {
                 command,
-                reply: payload,
+                reply: encoded,
             },
             (Kind::Refusal, Some(command)) => {
-                refused = payload.read()?;
+                refused = encoded.read()?;
                 ProcessInput::Refusal {
                     command,
                     reason: &refused.reason,
                 }
             }
-            (Kind::Deadline, _) => ProcessInput::Deadline(payload),
-            _ => ProcessInput::Event(payload),
+            (Kind::Deadline, _) => ProcessInput::Deadline(encoded),
+            _ => ProcessInput::Event(encoded),
         };
         let mut reactions = Reactions::new(self.of.clone(), cause, is_replay);
         self.state.react_to(&input, &mut reactions)?;

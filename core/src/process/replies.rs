@@ -6,9 +6,8 @@ use super::record::Kind;
 use super::step::{Input, Steps};
 use crate::bus::{Message, Purpose, Topic};
 use crate::command::{Refused, raw};
-use crate::event::Event as _;
-use crate::event::codec::DecodeReason;
-use crate::event::record::NewEvent;
+use crate::event::codec::{Codec, DecodeReason};
+use crate::event::{Encoded, Event as _};
 use crate::inbox::{Dispatch, InboxError, Line};
 use crate::limits::{Limited, PROCESS_ID_BYTES, check_text};
 use crate::stream_name::StreamName;
@@ -42,7 +41,7 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         &self,
         message: &Message,
         unit: &mut UnitOfWork,
-    ) -> Result<Option<NewEvent>, InboxError> {
+    ) -> Result<Option<Encoded>, InboxError> {
         let subject = message.subject.as_deref().unwrap_or_default();
         let id = id_of::<P>(subject);
         let (Purpose::Reply { .. }, Some(id), Some(command)) =
@@ -54,13 +53,17 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         // Before anything of it can fail: a stranger's answers must not be in the way of a process that begins later.
         if !self.0.waits_for(unit, id, &command).await? {
             tracing::debug!(
-                id,
-                command,
+                process = id,
+                message_id = command,
                 "an answer that is not waited for was passed over"
             );
             return Ok(None);
         }
-        raw(&message.data).map_err(|error| message.unreadable(DecodeReason::Payload(error)))?;
+        if message.codec != Codec::JSON {
+            let reason = DecodeReason::UnknownCodec(message.codec);
+            return Err(message.unreadable(reason).into());
+        }
+        raw(&message.payload).map_err(|error| message.unreadable(DecodeReason::Payload(error)))?;
         let to = if message.name == Refused::NAME {
             message.decode::<Refused>()?;
             Kind::Refusal
@@ -69,9 +72,7 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         };
         let input = Input {
             to,
-            name: &message.name,
-            version: message.schema_version,
-            data: &message.data,
+            encoded: message.encoded(),
             command: Some(command),
             correlation_id: message.correlation_id,
             cause: Cause::answer(message, self.0.control.now()),

@@ -11,6 +11,7 @@ use crate::consumer::control::Control;
 use crate::consumer::notes;
 use crate::event::metadata::{EventId, Metadata};
 use crate::event::record::NewEvent;
+use crate::event::{Encoded, EncodedRef};
 use crate::limits::{Limited, PROCESS_ID_BYTES, check_text};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
@@ -34,9 +35,7 @@ pub(crate) struct Steps<P: ProcessManager> {
 /// What a process is to react to, before it is recorded.
 pub(super) struct Input<'a> {
     pub(super) to: Kind,
-    pub(super) name: &'a str,
-    pub(super) version: u32,
-    pub(super) data: &'a [u8],
+    pub(super) encoded: EncodedRef<'a>,
     pub(super) command: Option<String>,
     pub(super) cause: Cause,
     /// What the metadata say of all that follows.
@@ -81,7 +80,7 @@ impl<P: ProcessManager> Steps<P> {
         let now = self.control.now();
         let mut reacted = ProcessReacted {
             command: input.command,
-            ..ProcessReacted::to(input.to, input.name, input.version, input.data)?
+            ..ProcessReacted::to(input.to, &input.encoded)?
         };
         let Some(reactions) = instance.react(&reacted, input.cause, false)? else {
             // It was answered before.
@@ -97,12 +96,12 @@ impl<P: ProcessManager> Steps<P> {
                 Step::Send(command) => sent.push(sent_by::<P>(command)?),
                 Step::Remind { deadline, due } => {
                     let at = due.time(cause.time, now).as_micros();
-                    let name = deadline.name;
-                    set.retain(|(_, other): &(u64, Outgoing)| other.name != name);
+                    let name = deadline.encoded.name.clone();
+                    set.retain(|(_, other): &(u64, Outgoing)| other.encoded.name != name);
                     set.push((at, deadline));
                 }
                 Step::Cancel(name) => {
-                    set.retain(|(_, other)| other.name != name);
+                    set.retain(|(_, other)| other.encoded.name != name);
                     if instance.waits_for(name, &reacted) {
                         reacted.cancelled.push(name.to_owned());
                     }
@@ -118,7 +117,7 @@ impl<P: ProcessManager> Steps<P> {
         }
         let names = set
             .iter()
-            .map(|(at, deadline)| (deadline.name.to_owned(), *at));
+            .map(|(at, deadline)| (deadline.encoded.name.to_string(), *at));
         reacted.deadlines = names.collect();
         reacted.cause = Some(RecordedCause::from(&cause));
         let event = NewEvent::encode_without_read_back(&reacted)?.with_metadata(metadata.clone());
@@ -155,15 +154,15 @@ impl<P: ProcessManager> Steps<P> {
         if !set.is_empty() {
             unit.tell_after_commit(&self.deadline_set);
         }
-        for (at, deadline) in set {
+        for (at, Outgoing { encoded, .. }) in set {
             let correlation_id = event.metadata.correlation_id();
-            let key = self.keys.deadline(at, id, deadline.name);
+            let key = self.keys.deadline(at, id, &encoded.name);
             let parts = self.keys.parts_of_deadline(&key);
-            let is_whole = parts.is_some_and(|(_, name, _)| name == deadline.name);
+            let is_whole = parts.is_some_and(|(_, name, _)| name == encoded.name);
             let note = Deadline {
-                name: (!is_whole).then(|| deadline.name.to_owned()),
-                version: deadline.schema_version,
-                data: String::from_utf8(deadline.data)?,
+                name: (!is_whole).then(|| encoded.name.to_string()),
+                schema_version: encoded.schema_version,
+                payload: String::from_utf8(encoded.payload)?,
                 correlation_id: correlation_id.map(|id| id.to_string()),
                 causation_id: event.id.to_string(),
             };
@@ -199,12 +198,18 @@ impl<P: ProcessManager> Steps<P> {
 
 /// A command as the log has it.
 pub(crate) fn sent_by<P: ProcessManager>(command: Outgoing) -> Result<CommandSent, HandlerError> {
+    let Encoded {
+        name,
+        schema_version,
+        payload,
+        ..
+    } = command.encoded;
     Ok(CommandSent {
-        name: command.name.to_owned(),
-        version: command.schema_version,
+        name: name.into_owned(),
+        schema_version,
         service: command.service.to_owned(),
         key: command.key,
         reply_to: P::NAME.to_owned(),
-        data: raw(&command.data)?,
+        payload: raw(&payload)?,
     })
 }

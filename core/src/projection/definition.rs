@@ -4,6 +4,7 @@ use super::context::Context;
 use super::store::{ViewDefinition, ViewStore};
 use crate::consumer::{HandlerError, ProjectError};
 use crate::event::EventDescriptor;
+use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::store::query::Query;
 
@@ -103,7 +104,7 @@ pub trait Projection: Send + Sync + Sized + 'static {
 
 /// The events of a projection.
 pub(crate) fn query_of<P: Projection>() -> Query {
-    Query::named(P::EVENTS.iter().map(|event| event.name))
+    Query::named(with_sources(P::EVENTS).iter().map(|event| event.name))
 }
 
 /// What a projection does with one event, or with any event of a set. [`Projection`] shows it.

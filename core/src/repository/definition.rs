@@ -1,25 +1,20 @@
-//! Loads aggregates, runs commands on them, and appends what follows.
+//! The aggregates of one type.
 
-use super::end::End;
-use super::{Execution, Loaded};
-use crate::aggregate::{Aggregate, Command, Events};
-use crate::event::codec;
+use super::decision::{RETRIES, append_decision};
+use super::on_stream::OnStream;
+use super::once::{self, OnceKey};
+use super::{ExecuteError, Execution, LoadError, Loaded, encoding, replay};
+use crate::aggregate::{Aggregate, AsId, Command, Events};
 use crate::event::codec::{EncodeError, ReadBack};
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
-use crate::event::registry::Registry;
+use crate::limits::LimitError;
 use crate::place::Version;
-use crate::repository::{ExecuteError, LoadError};
-use crate::store::AppendError;
-use crate::store::{Append, Appended, ExpectedVersion, ReadStream, Store, StreamState};
+use crate::store::{Append, AppendError, Appended, ExpectedVersion, Store, StoreError};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::ControlFlow;
-
-/// How often a command that met a conflict is decided again.
-const RETRIES: u32 = 3;
 
 /// The aggregates of one type in a store.
 ///
@@ -67,10 +62,10 @@ const RETRIES: u32 = 3;
 /// 6 µs for a `HashMap` of ten. Half of that is `Debug`. [`without_read_back`](Repository::without_read_back) leaves it
 /// out; tests with [`given`](crate::testing::given) never do.
 pub struct Repository<A, S> {
-    store: S,
-    retries: u32,
-    read_back: ReadBack,
-    aggregate: PhantomData<fn() -> A>,
+    pub(super) store: S,
+    pub(super) retries: u32,
+    pub(super) read_back: ReadBack,
+    pub(super) aggregate: PhantomData<fn() -> A>,
 }
 
 impl<A: Aggregate, S: Store> Repository<A, S> {
@@ -112,10 +107,8 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     ///
     /// # Errors
     /// [`LoadError`]: an event that cannot be read fails the load, with its name, version and position.
-    pub async fn load(&self, id: &A::Id) -> Result<Loaded<A>, LoadError> {
-        let mut loaded = Loaded::new(StreamName::of::<A>(id)?);
-        self.catch_up(&mut loaded, |_, _| true).await?;
-        Ok(loaded)
+    pub async fn load(&self, id: &(impl AsId<A::Id> + ?Sized)) -> Result<Loaded<A>, LoadError> {
+        replay::load(&self.store, StreamName::of::<A>(id)?).await
     }
 
     /// Rebuilds an aggregate as it was at a version. Committing from there is a conflict, unless it is
@@ -123,18 +116,12 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     ///
     /// # Errors
     /// As [`load`](Repository::load), and [`LoadError::NoSuchVersion`].
-    pub async fn load_at(&self, id: &A::Id, version: Version) -> Result<Loaded<A>, LoadError> {
-        let mut loaded = Loaded::new(StreamName::of::<A>(id)?);
-        self.catch_up(&mut loaded, |at, _| at <= version).await?;
-        if loaded.version() < version {
-            let (stream, last) = (loaded.stream().clone(), loaded.version());
-            return Err(LoadError::NoSuchVersion {
-                stream,
-                asked: version,
-                last,
-            });
-        }
-        Ok(loaded)
+    pub async fn load_at(
+        &self,
+        id: &(impl AsId<A::Id> + ?Sized),
+        version: Version,
+    ) -> Result<Loaded<A>, LoadError> {
+        replay::load_at(&self.store, StreamName::of::<A>(id)?, version).await
     }
 
     /// Rebuilds an aggregate as it was at a time: from the events that the store had recorded by then.
@@ -144,10 +131,13 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     ///
     /// # Errors
     /// As [`load`](Repository::load).
-    pub async fn load_as_of(&self, id: &A::Id, time: Timestamp) -> Result<Loaded<A>, LoadError> {
+    pub async fn load_as_of(
+        &self,
+        id: &(impl AsId<A::Id> + ?Sized),
+        time: Timestamp,
+    ) -> Result<Loaded<A>, LoadError> {
         let mut loaded = Loaded::new(StreamName::of::<A>(id)?);
-        self.catch_up(&mut loaded, |_, recorded| recorded <= time)
-            .await?;
+        replay::catch_up(&self.store, &mut loaded, |_, recorded| recorded <= time).await?;
         Ok(loaded)
     }
 
@@ -155,17 +145,14 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     ///
     /// # Errors
     /// [`LoadError`] when the id is refused, or the store cannot be read.
-    pub async fn exists(&self, id: &A::Id) -> Result<bool, LoadError> {
-        Ok(self
-            .store
-            .stream_state(&StreamName::of::<A>(id)?)
-            .await?
-            .exists())
+    pub async fn exists(&self, id: &(impl AsId<A::Id> + ?Sized)) -> Result<bool, LoadError> {
+        let stream = StreamName::of::<A>(id)?;
+        Ok(self.store.stream_state(&stream).await?.exists())
     }
 
     /// Loads an aggregate, lets the command decide, and appends the events that follow.
     ///
-    /// When others appended meanwhile, the aggregate is loaded anew and the command decided again, a bounded
+    /// When others appended meanwhile, the aggregate is loaded again and the command decided again, a bounded
     /// number of times. A command without events appends nothing.
     ///
     /// The events are applied before they are appended: where an `apply` panics, nothing is appended.
@@ -174,11 +161,16 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     /// [`ExecuteError::Rejected`] with the command's own error; [`ExecuteError::Conflict`] when every
     /// try met one; or what loading and appending can say. The command had no effect then, but for
     /// [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown).
-    pub fn execute<'a, C, E>(&'a self, id: &'a A::Id, command: &'a C) -> Execution<'a, A, E>
+    pub fn execute<'a, C, E>(
+        &'a self,
+        id: &(impl AsId<A::Id> + ?Sized),
+        command: &'a C,
+    ) -> Execution<'a, A, E>
     where
         C: Command<A, Error = E>,
     {
-        Execution::new(async move { self.run(id, command, &Metadata::new()).await })
+        let stream = StreamName::of::<A>(id);
+        Execution::new(async move { self.run(stream, command, &Metadata::new(), None).await })
     }
 
     /// [`execute`](Repository::execute), with metadata for the events: what led to the command, and headers.
@@ -187,55 +179,122 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     /// As [`execute`](Repository::execute).
     pub fn execute_with<'a, C, E>(
         &'a self,
-        id: &'a A::Id,
+        id: &(impl AsId<A::Id> + ?Sized),
         command: &'a C,
         metadata: &'a Metadata,
     ) -> Execution<'a, A, E>
     where
         C: Command<A, Error = E>,
     {
-        Execution::new(self.run(id, command, metadata))
+        Execution::new(self.run(StreamName::of::<A>(id), command, metadata, None))
+    }
+
+    /// [`execute`](Repository::execute) with one effect for each key: when the command has been executed under the key
+    /// before, it is not decided again, and the aggregate is returned as it was right after the first time. So a request
+    /// can be repeated safely, also after [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown), by another
+    /// process, or after a restart.
+    ///
+    /// The key is any text that the caller repeats with a repeated request, such as an `Idempotency-Key` header. It
+    /// belongs to the type of the aggregate. So a request that creates an aggregate under a new id may be repeated with
+    /// another id: it is answered with the aggregate that the first one created. [`Loaded::stream`] names it.
+    ///
+    /// The store keeps the key as an [entry](crate::Store::write_entries), some 100 bytes, written in the same append as the
+    /// events. It is kept until [`forget_keys`](Repository::forget_keys) removes it. A command that was rejected leaves no
+    /// key behind, and is decided again; one without events leaves its key.
+    ///
+    /// ```standalone_crate
+    /// # use midgard::{Aggregate, Apply, Command, Event, Events, MemoryStore, Repository, events};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    /// # #[event(name = "counter.incremented")]
+    /// # struct Incremented { by: u64 }
+    /// # #[derive(Debug, Default, Aggregate)]
+    /// # #[aggregate(name = "counter", id = u64, events(Incremented))]
+    /// # struct Counter { total: u64 }
+    /// # impl Apply<Incremented> for Counter {
+    /// #     fn apply(&mut self, event: Incremented) { self.total += event.by; }
+    /// # }
+    /// # struct Add(u64);
+    /// # impl Command<Counter> for Add {
+    /// #     type Error = std::convert::Infallible;
+    /// #     fn decide(&self, _: &Counter) -> Result<Events<Counter>, Self::Error> {
+    /// #         Ok(events![Incremented { by: self.0 }])
+    /// #     }
+    /// # }
+    /// # midgard::block_on(async {
+    /// let counters = Repository::<Counter, _>::new(MemoryStore::new());
+    /// let first = counters.execute_once("request-1", &7, &Add(2)).await?;
+    /// counters.execute(&7, &Add(5)).await?;
+    /// let again = counters.execute_once("request-1", &7, &Add(2)).await?;
+    /// assert_eq!((first.state().total, again.state().total), (2, 2));
+    /// assert_eq!(counters.load(&7).await?.state().total, 7);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`execute`](Repository::execute). A key is 1 to some 390 bytes. Where the stream that the first one wrote to was
+    /// truncated or tombstoned since, it is [`ExecuteError::Load`].
+    pub fn execute_once<'a, C, E>(
+        &'a self,
+        key: &str,
+        id: &(impl AsId<A::Id> + ?Sized),
+        command: &'a C,
+    ) -> Execution<'a, A, E>
+    where
+        C: Command<A, Error = E>,
+    {
+        let (stream, key) = (StreamName::of::<A>(id), OnceKey::new(A::NAME, key));
+        Execution::new(async move { self.run(stream, command, &Metadata::new(), Some(key)).await })
+    }
+
+    /// [`execute_once`](Repository::execute_once), with metadata for the events.
+    ///
+    /// # Errors
+    /// As [`execute_once`](Repository::execute_once).
+    pub fn execute_once_with<'a, C, E>(
+        &'a self,
+        key: &str,
+        id: &(impl AsId<A::Id> + ?Sized),
+        command: &'a C,
+        metadata: &'a Metadata,
+    ) -> Execution<'a, A, E>
+    where
+        C: Command<A, Error = E>,
+    {
+        let key = OnceKey::new(A::NAME, key);
+        Execution::new(self.run(StreamName::of::<A>(id), command, metadata, Some(key)))
+    }
+
+    /// Forgets the keys of [`execute_once`](Repository::execute_once) under which a command was executed before a time.
+    /// Returns how many. The same key has an effect again afterwards, so let the time be longer ago than any request is
+    /// repeated.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn forget_keys(&self, before: Timestamp) -> Result<usize, AppendError> {
+        once::forget(&self.store, A::NAME, before).await
     }
 
     async fn run<C: Command<A>>(
         &self,
-        id: &A::Id,
+        stream: Result<StreamName, LimitError>,
         command: &C,
         metadata: &Metadata,
+        once: Option<Result<OnceKey, StoreError>>,
     ) -> Result<Loaded<A>, ExecuteError<C::Error>> {
-        let mut loaded = self.load(id).await?;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let events = command
-                .decide(loaded.state())
-                .map_err(ExecuteError::Rejected)?;
-            if events.is_empty() {
-                return Ok(loaded);
-            }
-            let append = self
-                .to_append(&loaded, events.iter(), metadata)
-                .map_err(|error| ExecuteError::Append(error.into()))?;
-            // A panic leaves nothing behind.
-            loaded.apply(events);
-            match self.store.append(append).await {
-                Ok(appended) => {
-                    loaded.committed(&appended);
-                    return Ok(loaded);
-                }
-                Err(last @ AppendError::Conflict { .. }) if tries <= self.retries => {
-                    tracing::debug!(%last, tries, "conflict, deciding again");
-                }
-                Err(last @ AppendError::Conflict { .. }) => {
-                    return Err(ExecuteError::Conflict { tries, last });
-                }
-                Err(error) => return Err(ExecuteError::Append(error)),
-            }
-            // The state has events that were not appended. A long stream takes its time, so what was appended
-            // while it was read is read before the command decides.
-            loaded = self.load(id).await?;
-            self.catch_up(&mut loaded, |_, _| true).await?;
+        let decision = OnStream {
+            repository: self,
+            stream: stream.map_err(LoadError::from)?,
+            command,
+            metadata,
+            once: once.transpose().map_err(LoadError::from)?,
+        };
+        let (mut loaded, appended) = append_decision(&self.store, self.retries, decision).await?;
+        if let Some(appended) = appended {
+            loaded.committed(&appended);
         }
+        Ok(loaded)
     }
 
     /// Appends events that the caller decided on, under an explicit expectation. Never tried again.
@@ -247,7 +306,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     /// [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown).
     pub async fn save(
         &self,
-        id: &A::Id,
+        id: &(impl AsId<A::Id> + ?Sized),
         expected: impl Into<ExpectedVersion>,
         events: impl Into<Events<A>>,
     ) -> Result<Appended, AppendError> {
@@ -260,13 +319,13 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     /// As [`save`](Repository::save).
     pub async fn save_with(
         &self,
-        id: &A::Id,
+        id: &(impl AsId<A::Id> + ?Sized),
         expected: impl Into<ExpectedVersion>,
         events: impl Into<Events<A>>,
         metadata: &Metadata,
     ) -> Result<Appended, AppendError> {
         let stream = StreamName::of::<A>(id)?;
-        let events = self.encode(&stream, events.into().iter(), metadata)?;
+        let events = self.encode(&stream, &events.into(), metadata)?;
         self.store
             .append(Append::to(stream, expected, events))
             .await
@@ -292,87 +351,54 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     ) -> Result<Loaded<A>, AppendError> {
         let pending = loaded.take_pending();
         if !pending.is_empty() {
-            let append = self.to_append(&loaded, pending.iter(), metadata)?;
+            let (stream, expected) = (loaded.stream().clone(), loaded.starting_version());
+            let events = self.encode(&stream, &pending, metadata)?;
+            let append = Append::to(stream, expected, events);
             let appended = self.store.append(append).await?;
             loaded.committed(&appended);
         }
         Ok(loaded)
     }
 
-    /// Events to be appended after the stored version of `loaded`.
-    fn to_append<'e>(
+    /// Ends an aggregate for good: its events are removed, and its stream takes no more. Loading it is
+    /// [`LoadError::Tombstoned`] from then on, and its versions never restart. Projections and subscriptions that list
+    /// [`StreamTombstoned`](crate::store::StreamTombstoned) are told of it.
+    ///
+    /// # Errors
+    /// [`AppendError::Conflict`] when the stream is not as expected, and [`AppendError::Tombstoned`] when it was ended
+    /// before.
+    pub async fn tombstone(
         &self,
-        loaded: &Loaded<A>,
-        events: impl Iterator<Item = &'e A::Event>,
-        metadata: &Metadata,
-    ) -> Result<Append, EncodeError>
-    where
-        A::Event: 'e,
-    {
-        let events = self.encode(loaded.stream(), events, metadata)?;
-        let (stream, expected) = (loaded.stream().clone(), loaded.starting_version());
-        Ok(Append::to(stream, expected, events))
+        id: &(impl AsId<A::Id> + ?Sized),
+        expected: impl Into<ExpectedVersion>,
+    ) -> Result<(), AppendError> {
+        let stream = StreamName::of::<A>(id)?;
+        self.store.tombstone(&stream, expected.into()).await
     }
 
-    /// The events of one decision. Those without a correlation share the id of the first as theirs.
-    fn encode<'e>(
+    /// Removes the events of an aggregate before a version, for good. Without them its state cannot be rebuilt: loading it
+    /// is [`LoadError::Truncated`] from then on. It is for aggregates whose stream is only read and appended to, with
+    /// [`save`](Repository::save).
+    ///
+    /// # Errors
+    /// As [`tombstone`](Repository::tombstone).
+    pub async fn truncate(
+        &self,
+        id: &(impl AsId<A::Id> + ?Sized),
+        before: Version,
+        expected: impl Into<ExpectedVersion>,
+    ) -> Result<(), AppendError> {
+        let stream = StreamName::of::<A>(id)?;
+        self.store.truncate(&stream, before, expected.into()).await
+    }
+
+    fn encode(
         &self,
         stream: &StreamName,
-        events: impl Iterator<Item = &'e A::Event>,
+        events: &Events<A>,
         metadata: &Metadata,
-    ) -> Result<Vec<NewEvent>, EncodeError>
-    where
-        A::Event: 'e,
-    {
-        let mut metadata = metadata.clone();
-        events
-            .map(|event| {
-                let mut event = NewEvent::written(event, self.read_back)
-                    .map_err(|error| error.for_stream(stream))?;
-                if metadata.correlation_id().is_none() {
-                    metadata = metadata.clone().with_correlation_id(event.id);
-                }
-                event.metadata = metadata.clone();
-                Ok(event)
-            })
-            .collect()
-    }
-
-    /// Folds the events that `loaded` does not have yet, as long as `wanted` says so of their version
-    /// and time.
-    async fn catch_up(
-        &self,
-        loaded: &mut Loaded<A>,
-        wanted: impl Fn(Version, Timestamp) -> bool + Send + Sync,
-    ) -> Result<(), LoadError> {
-        Registry::linked()?;
-        let mut end = End::OfStream;
-        let read = ReadStream::forward(loaded.stream().clone()).from(loaded.version().next());
-        let mut state = self
-            .store
-            .read_stream(&read, &mut |event| {
-                if !wanted(event.version, event.time) {
-                    end = End::Unwanted;
-                } else if event.version != loaded.version().next() {
-                    end = End::Jump(event.version);
-                } else {
-                    match codec::decode::<A::Event>(&event) {
-                        Ok(decoded) => {
-                            loaded.replay(decoded, event.version, event.position);
-                            return ControlFlow::Continue(());
-                        }
-                        Err(error) => end = End::Unreadable(error),
-                    }
-                }
-                ControlFlow::Break(())
-            })
-            .await?;
-        if end.lacks_events(loaded, state) {
-            // They may have been removed on purpose while they were read.
-            let (now, last) = (self.store.stream_state(loaded.stream()).await?, state.last);
-            state = StreamState { last, ..now };
-        }
-        end.check(loaded, state)
+    ) -> Result<Vec<NewEvent>, EncodeError> {
+        encoding::encode(stream, events.iter(), &mut metadata.clone(), self.read_back)
     }
 }
 

@@ -68,6 +68,14 @@ pub enum LoadError {
         /// Its last version.
         last: Version,
     },
+    /// One unit of work has asked for two types of aggregates in one stream.
+    #[error(
+        "two aggregates use the stream \"{stream}\"; give each a name of its own, with `#[aggregate(name = \"..\")]`"
+    )]
+    TwoAggregates {
+        /// The stream.
+        stream: StreamName,
+    },
     /// Two event types of the program claim one name.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -99,6 +107,18 @@ pub enum ExecuteError<E> {
     Load(LoadError),
     /// Its events could not be appended.
     Append(AppendError),
+}
+
+impl<E> ExecuteError<E> {
+    /// Turns the command's own error into another, as where commands of several aggregates are executed together.
+    pub fn map_rejected<O>(self, into: impl FnOnce(E) -> O) -> ExecuteError<O> {
+        match self {
+            ExecuteError::Rejected(error) => ExecuteError::Rejected(into(error)),
+            ExecuteError::Conflict { tries, last } => ExecuteError::Conflict { tries, last },
+            ExecuteError::Load(error) => ExecuteError::Load(error),
+            ExecuteError::Append(error) => ExecuteError::Append(error),
+        }
+    }
 }
 
 impl<E> From<LoadError> for ExecuteError<E> {

@@ -1,6 +1,8 @@
 //! An aggregate as it was loaded, and what was decided on it since.
 
-use crate::aggregate::{Aggregate, Command, Events};
+use crate::aggregate::Events;
+use crate::aggregate::{Aggregate, Command};
+use crate::event::Decoded;
 use crate::place::{Position, Version};
 use crate::store::Appended;
 use crate::stream_name::StreamName;
@@ -116,9 +118,16 @@ impl<A: Aggregate> Loaded<A> {
         self.pending.extend(events);
     }
 
-    /// Takes in a stored event.
-    pub(super) fn replay(&mut self, event: A::Event, version: Version, position: Position) {
-        self.state.apply_event(event);
+    /// Takes in a record, with all events that it stands for.
+    pub(super) fn replay(
+        &mut self,
+        events: Decoded<A::Event>,
+        version: Version,
+        position: Position,
+    ) {
+        for event in events {
+            self.state.apply_event(event);
+        }
         self.stored = version;
         self.position = Some(position);
     }

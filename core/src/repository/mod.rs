@@ -1,12 +1,21 @@
 //! Loads aggregates, runs commands on them, and appends what follows.
 
+mod decision;
 pub(crate) mod definition;
+mod encoding;
 mod end;
 mod error;
 mod execution;
 mod loaded;
+mod on_stream;
+mod once;
+mod replay;
+mod repositories;
+mod unit_of_work;
 
 pub(crate) use definition::Repository;
 pub use error::{ExecuteError, LoadError};
 pub use execution::Execution;
 pub use loaded::Loaded;
+pub use repositories::{Committed, DecideTogether, Repositories};
+pub use unit_of_work::UnitOfWork;

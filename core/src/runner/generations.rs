@@ -8,6 +8,7 @@ use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
 use crate::consumer::track::Trouble;
+use crate::event::reading::with_sources;
 use crate::give_way::give_way;
 use crate::notes::NoteStore;
 use crate::place::{LogId, Position};
@@ -74,7 +75,7 @@ pub(super) async fn next<S: Store, P: Projection>(
     } else {
         drop(transaction);
     }
-    log::<P>(&change, switched);
+    log(&change, switched);
     let about = &change.about;
     let seen = about.seen().unwrap_or_default();
     Ok(match &about.building {
@@ -96,7 +97,7 @@ pub(super) async fn next<S: Store, P: Projection>(
 /// What this program would build.
 fn own<P: Projection>(projected: &Projected<P>) -> Own<'_> {
     let views = P::views().into_iter();
-    let events = P::EVENTS.iter();
+    let events = with_sources(P::EVENTS).into_iter();
     Own {
         version: P::VERSION,
         views: views
@@ -144,20 +145,18 @@ async fn make<S: Store, P: Projection>(
 }
 
 /// Says what was begun, and what readers see.
-fn log<P: Projection>(change: &Change, switched: Option<u32>) {
-    let projection = P::NAME;
+fn log(change: &Change, switched: Option<u32>) {
     if let Some(reason) = change.begun {
         let generation = change.about.last;
-        tracing::info!(projection, generation, reason, "views are built");
+        tracing::info!(generation, reason, "views are built");
     }
     if change.adopted {
         tracing::info!(
-            projection,
             "the release that made the views did not note of which events: they are taken to be those of this program; if it lists more than that release did, rebuild them"
         );
     }
     if let Some(generation) = switched {
-        tracing::info!(projection, generation, "readers see this generation now");
+        tracing::info!(generation, "readers see this generation now");
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a program can ask of its consumers while they run.
 
+mod execution;
 mod parked;
 
 use crate::consumer::HandleError;

@@ -1,5 +1,6 @@
 //! One value that runs all consumers of a program.
 
+mod adding;
 mod generations;
 mod handle;
 mod notebook;
@@ -11,28 +12,21 @@ pub use handle::MidgardHandle;
 use crate::bus::{BusError, Publisher, Subscriber, Topic};
 use crate::clock::Clock;
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
-use crate::consumer::control::{Control, Mode, Reader};
-use crate::consumer::ended::Running;
-use crate::consumer::handler::Handler;
+use crate::consumer::control::{Control, Mode};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
-use crate::consumer::supervise;
-use crate::consumer::{ConsumerOptions, HandlerError, RunError};
-use crate::inbox::{
-    Declaration, Desk, Dispatch, Inbox, InboxKeys, InboxOptions, ToHandlers, declaration, queue_of,
-    receive,
-};
+use crate::consumer::{ConsumerOptions, HandlerError, RunError, supervise};
+use crate::inbox::{Declaration, Inbox, InboxOptions, ToHandlers, declaration, queue_of, receive};
 use crate::outbox::{Outbox, Outboxes, Relay, come_back};
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
 use crate::projection::Projection;
 use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
 use crate::unit_of_work::Work;
+use adding::is_name;
 use futures_util::future::{Either, join, select};
-use handle::Consumer;
-use notebook::Notebook;
-use program::{Added, Course, STOP_WITHIN, Spawner};
+use program::{Added, STOP_WITHIN, Spawner};
 use projection::Projected;
 use std::fmt;
 use std::pin::pin;
@@ -81,11 +75,6 @@ pub struct Midgard<S> {
     outboxes: Outboxes,
     /// Whether one of the outboxes carries commands and answers.
     has_carrier: bool,
-}
-
-/// Whether a text can be a name that is part of keys.
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 100 && !text.contains(['/', '\0'])
 }
 
 impl<S: Store + Clone> Midgard<S> {
@@ -218,9 +207,9 @@ impl<S: Store + Clone> Midgard<S> {
             self.senders.push((ConsumerKind::Inbox, I::NAME.to_owned()));
         }
         self.declarations.push(declaration(bus.clone(), queue));
-        let desk = self.desk(I::NAME, I::NAME, handlers, options);
-        self.add_with(desk.progress.clone(), desk, move |_, desk, _, _| {
-            receive(desk, bus.clone())
+        let worker = self.worker(I::NAME, I::NAME, handlers, options);
+        self.add_with(worker.progress.clone(), worker, move |_, worker, _, _| {
+            receive(worker, bus.clone())
         })
     }
 
@@ -257,117 +246,6 @@ impl<S: Store + Clone> Midgard<S> {
             added.senders.push(sender);
         }
         added.add_replies(steps, receiving, processes.inbox)
-    }
-
-    /// Adds what receives the answers to the commands of a process manager.
-    fn add_replies<P: ProcessManager>(
-        mut self,
-        steps: Arc<Steps<P>>,
-        receiving: Option<impl Fn(Arc<Desk<Replies<P>>>) -> Running + Send + 'static>,
-        options: InboxOptions,
-    ) -> Self {
-        match receiving {
-            Some(receiving) => {
-                let name = format!("{} replies", P::NAME);
-                let desk = self.desk(&name, P::NAME, Replies(steps), options);
-                self.add_with(desk.progress.clone(), desk, move |_, desk, _, _| {
-                    receiving(desk)
-                })
-            }
-            None if P::SENDS => {
-                // Said when it is run.
-                if let Some(Added {
-                    running: running @ Ok(_),
-                    ..
-                }) = self.consumers.last_mut()
-                {
-                    let name = P::NAME.to_owned();
-                    *running = Err(RunError::NoReplies { name });
-                }
-                self
-            }
-            None => self,
-        }
-    }
-
-    fn desk<D: Dispatch>(
-        &self,
-        name: &str,
-        queue: &str,
-        dispatch: D,
-        options: InboxOptions,
-    ) -> Desk<D> {
-        Desk {
-            keys: InboxKeys::new(queue),
-            work: Work::new(DynStore::new(self.store.clone())),
-            control: self.control.clone(),
-            progress: Arc::new(Progress::new(name, ConsumerKind::Inbox)),
-            dispatch,
-            options,
-        }
-    }
-
-    fn add<H, R>(
-        self,
-        kind: ConsumerKind,
-        name: &str,
-        notebook: NotebookOf<H>,
-        run: impl Fn(S, Arc<NotebookOf<H>>, Arc<Control>, Arc<Progress>) -> R + Send + 'static,
-    ) -> Self
-    where
-        H: Handler + 'static,
-        R: Future<Output = Result<(), RunError>> + Send + 'static,
-    {
-        self.add_with(Arc::new(Progress::new(name, kind)), notebook, run)
-    }
-
-    fn add_with<N, R>(
-        mut self,
-        progress: Arc<Progress>,
-        notebook: N,
-        run: impl Fn(S, Arc<N>, Arc<Control>, Arc<Progress>) -> R + Send + 'static,
-    ) -> Self
-    where
-        N: Notebook + 'static,
-        R: Future<Output = Result<(), RunError>> + Send + 'static,
-    {
-        let notebook = Arc::new(notebook);
-        let (name, kind) = (progress.name(), progress.status().kind);
-        let running = self.check_name(kind, name).map(|()| {
-            let (store, control) = (self.store.clone(), self.control.clone());
-            let reader = (kind != ConsumerKind::Inbox).then(|| Reader::new(&control));
-            let (notebook, progress) = (notebook.clone(), progress.clone());
-            let run =
-                move |control, progress| run(store.clone(), notebook.clone(), control, progress);
-            Box::pin(async move {
-                let ended = supervise::unless_it_panics(control, progress, run).await;
-                drop(reader);
-                ended
-            }) as Running
-        });
-        let course = Course::new(progress.clone());
-        self.consumers.push(Added {
-            consumer: Consumer { progress, notebook },
-            course,
-            running,
-        });
-        self
-    }
-
-    fn check_name(&self, kind: ConsumerKind, name: &str) -> Result<(), RunError> {
-        if !is_name(name) {
-            let name = name.to_owned();
-            return Err(RunError::Name { kind, name });
-        }
-        if self
-            .consumers
-            .iter()
-            .any(|other| other.consumer.progress.name() == name)
-        {
-            let name = name.to_owned();
-            return Err(RunError::DuplicateName { kind, name });
-        }
-        Ok(())
     }
 
     /// A handle to what was added so far: ask for it when all is added.

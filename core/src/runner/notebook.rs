@@ -4,7 +4,7 @@ use crate::consumer::DeadLetter;
 use crate::consumer::handler::Handler;
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::NoteError;
-use crate::inbox::{Desk, Dispatch, ParkedMessage, ask_messages, parked_messages};
+use crate::inbox::{Dispatch, InboxWorker, ParkedMessage, ask_messages, parked_messages};
 use crate::place::Position;
 use crate::process::{Process, ProcessBook, ProcessManager};
 use std::future::ready;
@@ -95,7 +95,7 @@ impl<P: ProcessManager> Notebook for ProcessBook<P> {
     }
 }
 
-impl<D: Dispatch> Notebook for Desk<D> {
+impl<D: Dispatch> Notebook for InboxWorker<D> {
     fn parked_messages<'a>(
         &'a self,
         after: &'a str,

@@ -13,8 +13,9 @@ use crate::consumer::notes::{NoteError, backend};
 use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::{ConsumerState, Progress};
 use crate::consumer::supervise::{NEVER, failed, run_track, wait_after};
-use crate::consumer::track::{Ended, Surroundings, Track};
+use crate::consumer::track::{ConsumerContext, Ended, Track};
 use crate::event::metadata::EventId;
+use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore;
 use crate::projection::ViewStore;
@@ -87,7 +88,7 @@ impl<P: Projection> Handler for Projected<P> {
     }
 
     fn covers(&self) -> Covered {
-        let events = P::EVENTS.iter();
+        let events = with_sources(P::EVENTS).into_iter();
         covered(&self.query, events.map(|event| (event.name, event.version)))
     }
 
@@ -126,7 +127,7 @@ pub(super) async fn run<S: Store, P: Projection>(
 ) -> Result<(), RunError> {
     let worker = EventId::new().to_string();
     let (projected, keys) = (&notebook.handler, &notebook.keys);
-    let around = Surroundings {
+    let around = ConsumerContext {
         store: &store,
         handler: projected,
         keys,
@@ -232,14 +233,14 @@ pub(super) async fn run<S: Store, P: Projection>(
 
 /// Keeps the views that readers see up to date, and meanwhile removes those that nobody sees any more.
 async fn active<S: Store, P: Projection>(
-    around: Surroundings<'_, S, Projected<P>>,
+    around: ConsumerContext<'_, S, Projected<P>>,
     plan: Plan,
     panics: &mut Setbacks,
 ) -> Ended {
     let discarded = async {
         let discarded = generations::discard(around.handler, around.keys, around.control).await;
         if let Err(trouble) = discarded {
-            tracing::warn!(projection = P::NAME, error = %trouble, "old views were not removed yet");
+            tracing::warn!(error = %trouble, "old views were not removed yet");
         }
     };
     match select(pin!(run_track(around, plan, panics)), pin!(discarded)).await {
@@ -255,7 +256,7 @@ async fn active<S: Store, P: Projection>(
 
 /// Keeps the views that readers see up to date while new ones are built.
 async fn beside<S: Store, P: Projection>(
-    around: Surroundings<'_, S, Projected<P>>,
+    around: ConsumerContext<'_, S, Projected<P>>,
     active: Plan,
     building: Plan,
     panics: &mut [Setbacks; 2],
@@ -263,7 +264,7 @@ async fn beside<S: Store, P: Projection>(
     let (retired, abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
     let [panics, panics_beside] = panics;
     let active = async {
-        let around = Surroundings {
+        let around = ConsumerContext {
             retired: &retired,
             ..around
         };
@@ -276,7 +277,7 @@ async fn beside<S: Store, P: Projection>(
         ended
     };
     let building = async {
-        let around = Surroundings {
+        let around = ConsumerContext {
             retired: &abandoned,
             ..around
         };
@@ -294,7 +295,7 @@ async fn beside<S: Store, P: Projection>(
                 around.progress.failed(state, *position, *failures, message);
                 if let Err(error) = generations::give_up_rebuild(around.handler, around.keys).await
                 {
-                    tracing::warn!(projection = P::NAME, %error, "the rebuild could not be given up");
+                    tracing::warn!(%error, "the rebuild could not be given up");
                 }
             }
             Ended::Stopped => {}

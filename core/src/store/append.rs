@@ -1,6 +1,6 @@
 //! What is appended, under which expectations, and what came of it.
 
-use super::EntryWrite;
+use super::{EntryWrite, Versions};
 use crate::event::record::NewEvent;
 use crate::event::record::check_event;
 use crate::limits::{self, LimitError, Limited};
@@ -234,17 +234,17 @@ pub struct Appended {
     /// stand together in the log.
     pub position: Option<Position>,
     /// For each part, the last version of its stream once its events were appended.
-    pub versions: Vec<Version>,
+    pub versions: Versions,
 }
 
 impl Appended {
     /// The answer of a store.
     #[must_use]
-    pub const fn new(log: LogId, position: Option<Position>, versions: Vec<Version>) -> Self {
+    pub fn new(log: LogId, position: Option<Position>, versions: impl Into<Versions>) -> Self {
         Appended {
             log,
             position,
-            versions,
+            versions: versions.into(),
         }
     }
 

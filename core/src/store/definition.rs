@@ -17,6 +17,8 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 
 /// Keeps streams of events. A store never sees domain types, only names, versions, tags and bytes.
 ///
+/// To change some of what another store does, write a [`Layer`](crate::store::Layer).
+///
 /// # What every store promises
 ///
 /// 1. An append is atomic: all its events or none, over all its streams, also when the process is killed.
@@ -42,7 +44,8 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 /// 7. Reads go forward or backward from anywhere, in constant memory, while appends go on.
 /// 8. [`Store::events`] with [`EventStream::follow`] catches up and goes on live, without a gap or a repeat.
 /// 9. A stream may be truncated or tombstoned; its versions never restart. Such an end takes a position
-///    of its own in the log, at which no event is read.
+///    of its own in the log, at which no event is read; but a read whose query names
+///    [`StreamTombstoned`](super::StreamTombstoned) reads each tombstone there.
 /// 10. [Limits](crate::limits) are checked, and named in the error.
 /// 11. A damaged record is [`StoreError::Corrupt`]; it is never skipped.
 /// 12. [Entries](Store::write_entries), small values beside the events, change all at once and only as

@@ -1,8 +1,10 @@
 //! Which events of a log a reader, or the condition of an append, asks for.
 
 use crate::event::EventSet;
+use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::event::tags::TagsRef;
+use crate::limits::TOMBSTONE;
 use crate::place::Position;
 
 /// Which events: any of the items. A query without items asks for all events.
@@ -29,6 +31,13 @@ impl Query {
         Query { items: Vec::new() }
     }
 
+    /// All events, and the tombstones of streams, which [`all`](Query::all) leaves out.
+    #[must_use]
+    pub fn all_with_tombstones() -> Self {
+        let tombstones = QueryItem::new().name(TOMBSTONE);
+        Query::all().or(QueryItem::new()).or(tombstones)
+    }
+
     /// The events of a set: those that it can read.
     #[must_use]
     pub fn events<S: EventSet>() -> Self {
@@ -52,6 +61,14 @@ impl Query {
     #[must_use]
     pub fn items(&self) -> &[QueryItem] {
         &self.items
+    }
+
+    /// Whether tombstones are read too: an item without tags names
+    /// [`StreamTombstoned`](crate::store::StreamTombstoned).
+    #[must_use]
+    pub fn asks_for_tombstones(&self) -> bool {
+        let mut items = self.items.iter().filter(|item| item.tags.is_empty());
+        items.any(|item| item.names.iter().any(|name| name == TOMBSTONE))
     }
 
     /// Whether an event is asked for.
@@ -98,11 +115,11 @@ impl QueryItem {
         self
     }
 
-    /// Adds the names of all events of a set.
+    /// Adds the names of all events of a set, and of those in whose place they are read.
     #[must_use]
     pub fn events<S: EventSet>(mut self) -> Self {
-        self.names
-            .extend(S::DESCRIPTORS.iter().map(|event| event.name.to_owned()));
+        let events = with_sources(S::DESCRIPTORS).into_iter();
+        self.names.extend(events.map(|event| event.name.to_owned()));
         self
     }
 

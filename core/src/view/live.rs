@@ -4,6 +4,7 @@ use crate::consumer::ProjectError;
 use crate::consumer::about::{AboutProjection, Built};
 use crate::consumer::batch::{EVENTS, EventBatch, next_events};
 use crate::consumer::notes::{self, Checkpoint, Keys};
+use crate::event::reading::reads;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore as _;
 use crate::place::{LogId, Position, Version};
@@ -237,7 +238,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
         event: &RecordedEventRef<'_>,
         context: &mut Context<'_, P>,
     ) -> Result<(), ProjectError> {
-        if P::EVENTS.iter().any(|known| known.name == event.name) {
+        if reads(P::EVENTS, event.name) {
             self.projection.project_event(event, context).await?;
             let checked = self.views.check(context.transaction).await;
             checked.map_err(|error| ProjectError::Handler(Box::new(error)))?;

@@ -17,14 +17,14 @@ pub(super) struct TableReader<'a, V> {
 
 /// Which entries of a table, and in which order.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct ScanPlan {
     pub(super) index: Option<usize>,
     pub(super) direction: Direction,
     from: Bound<Vec<u8>>,
     to: Bound<Vec<u8>>,
 }
 
-impl Plan {
+impl ScanPlan {
     pub(super) fn of<V: View>(select: &Select<V>, table: u32) -> Result<Self, ViewError> {
         if let Some(index) = select.index
             && index >= V::INDEXES.len()
@@ -39,7 +39,7 @@ impl Plan {
         layout::begin(&mut prefix, table, select.index);
         let entry = |value: &[u8]| [prefix.as_slice(), value].concat();
         // No value is the beginning of another: what begins with a value has that value.
-        let mut plan = Plan {
+        let mut plan = ScanPlan {
             index: select.index,
             direction: if select.is_reverse {
                 Direction::Backward
@@ -119,7 +119,7 @@ impl<V: View> TableReader<'_, V> {
     /// Calls `visit` with the planned entries: all of the key, and the value.
     pub(super) fn entries(
         &self,
-        plan: &Plan,
+        plan: &ScanPlan,
         visit: &mut VisitPlanned<'_>,
     ) -> Result<(), ViewError> {
         let (from, to) = (
@@ -141,7 +141,7 @@ impl<V: View> TableReader<'_, V> {
     }
 
     /// The key's bytes of the row that an entry is of.
-    pub(super) fn key<'e>(plan: &Plan, entry: &'e [u8], value: &'e [u8]) -> &'e [u8] {
+    pub(super) fn key<'e>(plan: &ScanPlan, entry: &'e [u8], value: &'e [u8]) -> &'e [u8] {
         match plan.index {
             None => entry.get(PREFIX_BYTES..).unwrap_or_default(),
             Some(_) => value,
@@ -151,7 +151,7 @@ impl<V: View> TableReader<'_, V> {
     /// The row that an entry is of. `scratch` is room for a key.
     pub(super) fn row(
         &self,
-        plan: &Plan,
+        plan: &ScanPlan,
         entry: &[u8],
         value: &[u8],
         scratch: &mut Vec<u8>,

@@ -7,7 +7,7 @@ use super::cursor::{Cursor, PAGE, Page};
 use super::key::KeyBytes;
 use super::layout::{self, PREFIX_BYTES};
 use super::lookup::KeyOf;
-use super::scan::{Plan, TableReader};
+use super::scan::{ScanPlan, TableReader};
 use super::select::Select;
 use super::snapshot_notes::text;
 use super::views::{Known, Views};
@@ -86,7 +86,7 @@ impl ViewSnapshot {
             return Ok(count);
         }
         let table = self.table::<V>()?;
-        let plan = Plan::of(&select, table.table)?;
+        let plan = ScanPlan::of(&select, table.table)?;
         let limit = select
             .limit
             .map_or(u64::MAX, |limit| u64::try_from(limit).unwrap_or(u64::MAX));
@@ -111,7 +111,7 @@ impl ViewSnapshot {
             next: None,
         };
         let table = self.table::<V>()?;
-        let plan = Plan::of(&select, table.table)?;
+        let plan = ScanPlan::of(&select, table.table)?;
         let (mut scratch, mut last, mut is_last) = (Vec::new(), Vec::new(), true);
         table.entries(&plan, &mut |entry, value| {
             let is_full = page.rows.len() >= size;
@@ -149,7 +149,7 @@ impl ViewSnapshot {
         mut visit: impl FnMut(V) -> ControlFlow<()>,
     ) -> Result<(), ViewError> {
         let table = self.table::<V>()?;
-        let plan = Plan::of(&select, table.table)?;
+        let plan = ScanPlan::of(&select, table.table)?;
         let mut left = select.limit.unwrap_or(usize::MAX);
         if left == 0 {
             return Ok(());

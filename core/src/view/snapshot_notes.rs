@@ -1,7 +1,7 @@
 //! The notes of a transaction on views: texts by key, read from a snapshot.
 
 use super::ViewError;
-use super::held::Entries;
+use super::entries::Entries;
 use crate::notes::{Held, NotesTransaction, Reading};
 use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{Direction, EntryWrite, after_prefix};

@@ -1,7 +1,7 @@
 //! Views as the place where projections keep what they make of events.
 
 use super::ViewError;
-use super::held::Entries;
+use super::entries::Entries;
 use super::layout::{self, CounterNote, FORMAT, TableNote, ViewNote};
 use super::transaction::ViewTransaction;
 use super::views::Views;

@@ -3,11 +3,11 @@
 // Selections and keys are passed by value, so that calls read as they should.
 #![allow(clippy::needless_pass_by_value)]
 
-use super::held::Entries;
+use super::entries::Entries;
 use super::key::KeyBytes;
 use super::layout;
 use super::lookup::KeyOf;
-use super::scan::{Plan, TableReader, decode};
+use super::scan::{ScanPlan, TableReader, decode};
 use super::select::Select;
 use super::snapshot_notes::SnapshotNotes;
 use super::table::{AnyTable, Table, encode};
@@ -128,7 +128,7 @@ impl ViewTransaction {
     /// As [`ViewTransaction::get`].
     pub fn select<V: View>(&mut self, select: Select<V>) -> Result<Vec<V>, ViewError> {
         let (table, entries, _) = self.table::<V>()?;
-        let plan = Plan::of(&select, table.number)?;
+        let plan = ScanPlan::of(&select, table.number)?;
         let limit = select.limit.unwrap_or(usize::MAX);
         let mut rows = Vec::new();
         if limit == 0 {
@@ -263,7 +263,7 @@ impl<V> Changed<'_, V> {
 /// The changed rows that are selected, in the order of the selection.
 fn changed_rows<'t, V: View>(
     table: &'t Table<V>,
-    plan: &Plan,
+    plan: &ScanPlan,
     select: &Select<V>,
 ) -> Vec<Changed<'t, V>> {
     let index = select.index.and_then(|index| V::INDEXES.get(index));

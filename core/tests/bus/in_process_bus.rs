@@ -26,7 +26,7 @@ fn order(key: &str, number: usize) -> Message {
 }
 
 fn number(received: &Received) -> usize {
-    let data = &received.content.as_ref().unwrap().data;
+    let data = &received.content.as_ref().unwrap().payload;
     str::from_utf8(data).unwrap().parse().unwrap()
 }
 

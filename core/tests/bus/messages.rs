@@ -1,7 +1,8 @@
 //! Messages as CloudEvents: every field survives, what others write is read, and what is no message says why.
 
 use midgard::bus::{ForeignMessage, Message, Purpose, Topic};
-use midgard::{EventId, Position, Timestamp};
+use midgard::event::{Codec, DecodeReason, Encoded};
+use midgard::{Done, EventId, Position, Timestamp};
 use serde_json::{Value, json};
 
 /// A message with every field set.
@@ -9,9 +10,7 @@ fn full(purpose: Purpose) -> Message {
     let mut message = Message::new(
         purpose,
         "orders",
-        "order.placed",
-        3,
-        br#"{"order":7}"#.to_vec(),
+        Encoded::json("order.placed", 3, br#"{"order":7}"#.to_vec()),
     );
     message = message
         .with_subject("order-7")
@@ -44,7 +43,7 @@ fn reply() -> Purpose {
 fn again(message: &Message) -> Message {
     let attributes = Vec::from_iter(message.attributes());
     let pairs = attributes.iter().map(|(name, value)| (*name, &**value));
-    Message::from_attributes(pairs, message.data.clone()).unwrap()
+    Message::from_attributes(pairs, message.payload.clone()).unwrap()
 }
 
 fn read(attributes: &[(&str, &str)]) -> Result<Message, ForeignMessage> {
@@ -70,6 +69,44 @@ fn without(name: &str) -> Result<Message, ForeignMessage> {
 
 fn value(message: &Message) -> Value {
     serde_json::from_str(&message.to_json()).unwrap()
+}
+
+#[test]
+fn a_message_names_its_codec_and_without_one_it_is_json() {
+    let mut message = Message::event("orders", "midgard.done", 1, b"7".to_vec());
+    let kind = |message: &Message| {
+        let attributes: Vec<_> = message.attributes().collect();
+        let kind = attributes
+            .into_iter()
+            .find(|(name, _)| *name == "datacontenttype");
+        kind.unwrap().1.into_owned()
+    };
+    assert_eq!(kind(&message), "application/json");
+    message.codec = Codec::from_code(200);
+    assert_eq!(kind(&message), "application/vnd.midgard.codec-200");
+    let (binary, structured) = (again(&message), message.to_json());
+    assert_eq!(binary, message);
+    assert!(
+        structured.contains("\"data_base64\":\"Nw==\""),
+        "{structured}"
+    );
+    assert_eq!(Message::from_json(structured.as_bytes()).unwrap(), message);
+    let error = binary.decode::<Done>().unwrap_err();
+    assert!(matches!(error.reason, DecodeReason::UnknownCodec(codec) if codec.code() == 200));
+
+    assert_eq!(with(&[]).unwrap().codec, Codec::JSON);
+    for json in ["application/json", "application/orders+json; charset=utf-8"] {
+        let message = with(&[("datacontenttype", json)]).unwrap();
+        assert_eq!(message.codec, Codec::JSON);
+    }
+    for other in [
+        "text/xml",
+        "application/vnd.midgard.codec-",
+        "application/vnd.midgard.codec-256",
+    ] {
+        let foreign = with(&[("datacontenttype", other)]).unwrap_err();
+        assert!(foreign.reason.contains(other), "{foreign}");
+    }
 }
 
 #[test]
@@ -205,7 +242,7 @@ fn example_of_the_specification_is_refused_for_its_payload() {
         foreign.reason,
         "its payload is text/xml, and this program reads application/json"
     );
-    assert_eq!(foreign.data, example, "the whole text is its payload");
+    assert_eq!(foreign.payload, example, "the whole text is its payload");
 }
 
 /// An example of the JSON format of CloudEvents 1.0.2 with a payload in JSON.
@@ -237,7 +274,7 @@ fn example_of_the_format_is_read() {
     );
     assert_eq!((message.subject, &*message.key), (None, "C234-1234-1234"));
     assert_eq!(message.schema_version, 1);
-    let data: Value = serde_json::from_slice(&message.data).unwrap();
+    let data: Value = serde_json::from_slice(&message.payload).unwrap();
     assert_eq!(
         data,
         json!({"appinfoA": "abc", "appinfoB": 123, "appinfoC": true})
@@ -247,16 +284,16 @@ fn example_of_the_format_is_read() {
 #[test]
 fn event_without_data_is_read() {
     let json = br#"{"specversion":"1.0","id":"1","source":"s","type":"t"}"#;
-    assert_eq!(Message::from_json(json).unwrap().data, b"");
+    assert_eq!(Message::from_json(json).unwrap().payload, b"");
 }
 
 #[test]
 fn event_with_data_in_base64_is_read() {
     let json = br#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"eyJvcmRlciI6N30="}"#;
-    assert_eq!(Message::from_json(json).unwrap().data, br#"{"order":7}"#);
+    assert_eq!(Message::from_json(json).unwrap().payload, br#"{"order":7}"#);
     let json =
         br#"{"specversion":"1.0","id":"1","source":"s","type":"t","data":7,"data_base64":null}"#;
-    assert_eq!(Message::from_json(json).unwrap().data, b"7");
+    assert_eq!(Message::from_json(json).unwrap().payload, b"7");
 }
 
 #[test]
@@ -498,7 +535,7 @@ fn json_that_is_no_message_says_why() {
             "{text}: {}",
             foreign.reason
         );
-        assert_eq!(foreign.data, json, "{text}");
+        assert_eq!(foreign.payload, json, "{text}");
         assert_eq!(
             foreign.to_string(),
             format!("it is no message: {}", foreign.reason)
@@ -514,7 +551,7 @@ fn foreign_message_has_all_that_was_given() {
         Vec::from_iter(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
     attributes.sort();
     assert_eq!(
-        (foreign.attributes, foreign.data),
+        (foreign.attributes, foreign.payload),
         (attributes, b"hello".to_vec())
     );
 }

@@ -153,10 +153,10 @@ fn altered(fault: u8, mut message: Message) -> Message {
             message.headers = short.collect();
         }
         fault::REWRITES_PAYLOADS => {
-            let read = serde_json::from_slice::<serde_json::Value>(&message.data);
-            message.data = read.map_or(message.data, |value| value.to_string().into_bytes());
+            let read = serde_json::from_slice::<serde_json::Value>(&message.payload);
+            message.payload = read.map_or(message.payload, |value| value.to_string().into_bytes());
         }
-        fault::CUTS_PAYLOADS => message.data.truncate(65_536),
+        fault::CUTS_PAYLOADS => message.payload.truncate(65_536),
         _ => {}
     }
     message
@@ -168,7 +168,7 @@ impl<const FAULT: u8> Publisher for Connection<FAULT> {
             return Err(unavailable("publish"));
         }
         let bus = self.0.connect("publish")?;
-        if let Some(large) = messages.iter().find(|one| one.data.len() >= TOO_LARGE)
+        if let Some(large) = messages.iter().find(|one| one.payload.len() >= TOO_LARGE)
             && FAULT != fault::DROPS_WHAT_IS_TOO_LARGE
         {
             return Err(BusError::Refused {
@@ -197,7 +197,8 @@ impl<const FAULT: u8> Publisher for Connection<FAULT> {
         }
         let mut unheard = Vec::new();
         for (index, message) in messages {
-            if FAULT == fault::LOSES_A_FEW && index % 90 == 89 || message.data.len() >= TOO_LARGE {
+            if FAULT == fault::LOSES_A_FEW && index % 90 == 89 || message.payload.len() >= TOO_LARGE
+            {
                 continue;
             }
             if FAULT == fault::DELIVERS_TWICE && self.0.inner.lock().unwrap().is_declared_often() {

@@ -83,12 +83,12 @@ impl<const FAULT: u8> Deliveries for Line<FAULT> {
                         let (location, reason) = ("a model".to_owned(), foreign.reason.clone());
                         return Err(BusError::Unusable { location, reason });
                     }
-                    fault::FORGETS_WHAT_STRANGERS_SAID => foreign.data.clear(),
+                    fault::FORGETS_WHAT_STRANGERS_SAID => foreign.payload.clear(),
                     _ => {}
                 }
             }
-            let (Ok(Message { data, .. }) | Err(ForeignMessage { data, .. })) = &content;
-            let is_large = data.len() >= 1 << 20;
+            let (Ok(Message { payload, .. }) | Err(ForeignMessage { payload, .. })) = &content;
+            let is_large = payload.len() >= 1 << 20;
             let mut settling = Settling::<FAULT> {
                 is_large,
                 server: self.server.clone(),

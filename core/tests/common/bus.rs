@@ -24,14 +24,14 @@ pub(crate) fn deliver(bus: &InProcessBus, topic: &Topic, stranger: Stranger) {
 
 /// What was set aside.
 pub(crate) fn letters(bus: &InProcessBus, queue: &str) -> Vec<SetAside> {
-    let data = |content| match content {
-        Ok(Message { data, .. }) | Err(ForeignMessage { data, .. }) => data,
+    let payload = |content| match content {
+        Ok(Message { payload, .. }) | Err(ForeignMessage { payload, .. }) => payload,
     };
     let aside = bus.set_aside(queue).into_iter();
     aside
         .map(|one| SetAside {
             reason: one.reason,
-            data: data(one.content),
+            payload: payload(one.content),
         })
         .collect()
 }

@@ -3,10 +3,10 @@
 use super::Deposited;
 use midgard::event::NewEvent;
 use midgard::store::{
-    Append, AppendError, Appended, ExpectedVersion, ReadLog, ReadStream, StoreError, StreamState,
+    Append, AppendError, Appended, ExpectedVersion, Layer, Layered, ReadStream, StoreError,
+    StreamState, Visit,
 };
-use midgard::store::{EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
-use midgard::{LogId, MemoryStore, Position, Store, StreamName, Version};
+use midgard::{LogId, MemoryStore, Position, Store, Version};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,6 +18,8 @@ pub struct Unruly {
     pub rivals: AtomicU32,
     /// The rivals deposit twice, and cut off everything but their last event.
     pub rivals_truncate: bool,
+    /// The answers to so many appends are lost, though they were made.
+    pub lost_answers: AtomicU32,
     /// How many appends were tried.
     pub appends: AtomicU32,
     /// The versions that reads of a stream leave out.
@@ -28,30 +30,30 @@ pub struct Unruly {
 
 impl Unruly {
     /// Somebody else is faster than the next so many appends.
-    pub fn with_rivals(inner: MemoryStore, rivals: u32) -> Self {
-        Unruly {
+    pub fn with_rivals(inner: MemoryStore, rivals: u32) -> Layered<Self> {
+        Layered::new(Unruly {
             inner,
             rivals: rivals.into(),
             ..Unruly::default()
-        }
+        })
     }
 
     /// Reads of a stream leave these versions out.
-    pub fn losing(inner: MemoryStore, lost: impl IntoIterator<Item = u64>) -> Self {
-        Unruly {
+    pub fn losing(inner: MemoryStore, lost: impl IntoIterator<Item = u64>) -> Layered<Self> {
+        Layered::new(Unruly {
             inner,
             lost: lost.into_iter().map(Version).collect(),
             ..Unruly::default()
-        }
+        })
     }
 
     /// Reads of a stream find a damaged record at this position.
-    pub fn damaged_at(inner: MemoryStore, position: Position) -> Self {
-        Unruly {
+    pub fn damaged_at(inner: MemoryStore, position: Position) -> Layered<Self> {
+        Layered::new(Unruly {
             inner,
             damaged: Some(position),
             ..Unruly::default()
-        }
+        })
     }
 
     pub fn appends(&self) -> u32 {
@@ -59,7 +61,13 @@ impl Unruly {
     }
 }
 
-impl Store for Unruly {
+impl Layer for Unruly {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
+    }
+
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         self.appends.fetch_add(1, Ordering::Relaxed);
         let fewer = |left: u32| left.checked_sub(1);
@@ -78,7 +86,14 @@ impl Store for Unruly {
                 self.inner.truncate(&stream, before, expected).await?;
             }
         }
-        self.inner.append(append).await
+        let appended = self.inner.append(append).await?;
+        let is_lost = self.lost_answers.fetch_update(relaxed, relaxed, fewer);
+        if is_lost.is_ok() {
+            return Err(AppendError::Store(StoreError::OutcomeUnknown {
+                reason: "the connection was lost".to_owned(),
+            }));
+        }
+        Ok(appended)
     }
 
     async fn read_stream(
@@ -102,54 +117,5 @@ impl Store for Unruly {
                 reason: "its checksum is wrong".to_owned(),
             }),
         }
-    }
-
-    async fn read_log(
-        &self,
-        read: &ReadLog,
-        visit: &mut Visit<'_>,
-    ) -> Result<Position, StoreError> {
-        self.inner.read_log(read, visit).await
-    }
-
-    async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
-        self.inner.stream_state(stream).await
-    }
-
-    async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
-        self.inner.last_position(log).await
-    }
-
-    async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
-        self.inner.wait_past(log, position).await
-    }
-
-    async fn truncate(
-        &self,
-        stream: &StreamName,
-        before: Version,
-        expected: ExpectedVersion,
-    ) -> Result<(), AppendError> {
-        self.inner.truncate(stream, before, expected).await
-    }
-
-    async fn tombstone(
-        &self,
-        stream: &StreamName,
-        expected: ExpectedVersion,
-    ) -> Result<(), AppendError> {
-        self.inner.tombstone(stream, expected).await
-    }
-
-    async fn read_entries(
-        &self,
-        read: &ReadEntries,
-        visit: &mut VisitEntry<'_>,
-    ) -> Result<(), StoreError> {
-        self.inner.read_entries(read, visit).await
-    }
-
-    async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
-        self.inner.write_entries(write).await
     }
 }

@@ -274,7 +274,7 @@ append_fault! {
             let part = Append::to(part.stream, part.expected, part.events);
             let appended = store.append(with(part, entries.take())).await?;
             answer.position = appended.position.or(answer.position);
-            answer.versions.extend(appended.versions);
+            answer.versions.extend(appended.versions.iter().copied());
         }
         Ok(answer)
     }

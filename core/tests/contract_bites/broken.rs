@@ -3,11 +3,13 @@
 use crate::faults::NoFault;
 use midgard::event::RecordedEvent;
 use midgard::store::{
-    Append, AppendError, Appended, ExpectedVersion, ReadLog, ReadStream, StoreError, StreamState,
+    Append, AppendError, AppendPart, Appended, EntryError, EntryWrite, ExpectedVersion, Layer,
+    Layered, Operation, ReadEntries, ReadLog, ReadStream, StoreError, StreamState, Visit,
+    VisitEntry,
 };
-use midgard::store::{AppendPart, EntryError, EntryWrite, ReadEntries, Visit, VisitEntry};
 use midgard::{DynStore, LogId, MemoryStore, Position, Store, StreamName, Version};
 use midgard_contract::Fixture;
+use std::error::Error;
 use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -139,14 +141,6 @@ pub(crate) struct Broken<B> {
     uses: Arc<AtomicU64>,
 }
 
-impl<B> Broken<B> {
-    /// A case that never ends on a broken store is given up on, but its threads would run on.
-    fn count_use(&self) {
-        let uses = self.uses.fetch_add(1, Ordering::Relaxed);
-        assert!(uses < 500_000, "the case goes on for ever");
-    }
-}
-
 /// Waits for nothing, once in a thousand events.
 async fn give_way<B: Fault>(index: usize) {
     let mut is_given = !B::GIVES_WAY || index % 1000 != 999;
@@ -160,9 +154,25 @@ async fn give_way<B: Fault>(index: usize) {
     .await;
 }
 
-impl<B: Fault> Store for Broken<B> {
+impl<B: Fault> Layer for Broken<B> {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    async fn around<T: Send, E: Error + From<StoreError> + Send>(
+        &self,
+        _: Operation,
+        call: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, E> {
+        let uses = self.uses.fetch_add(1, Ordering::Relaxed);
+        // A case that never ends on a broken store is given up on, but its threads would run on.
+        assert!(uses < 500_000, "the case goes on for ever");
+        call.await
+    }
+
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
-        self.count_use();
         self.fault.append(&self.store, append).await
     }
 
@@ -171,7 +181,6 @@ impl<B: Fault> Store for Broken<B> {
         read: &ReadStream,
         visit: &mut Visit<'_>,
     ) -> Result<StreamState, StoreError> {
-        self.count_use();
         let mut events = Vec::new();
         let state = self
             .store
@@ -194,7 +203,6 @@ impl<B: Fault> Store for Broken<B> {
         read: &ReadLog,
         visit: &mut Visit<'_>,
     ) -> Result<Position, StoreError> {
-        self.count_use();
         let mut events = Vec::new();
         let read = self.fault.read_log(read.clone());
         let end = self.store.last_position(read.log).await?;
@@ -216,18 +224,15 @@ impl<B: Fault> Store for Broken<B> {
     }
 
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
-        self.count_use();
         let state = self.store.stream_state(stream).await?;
         Ok(self.fault.state(stream, state))
     }
 
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
-        self.count_use();
         self.fault.last_position(&self.store, log).await
     }
 
     async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
-        self.count_use();
         self.fault.wait_past(&self.store, log, position).await
     }
 
@@ -255,7 +260,6 @@ impl<B: Fault> Store for Broken<B> {
         read: &ReadEntries,
         visit: &mut VisitEntry<'_>,
     ) -> Result<(), StoreError> {
-        self.count_use();
         let mut entries = Vec::new();
         self.store
             .read_entries(&self.fault.read_entries(read.clone()), &mut |key, value| {
@@ -272,7 +276,6 @@ impl<B: Fault> Store for Broken<B> {
     }
 
     async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
-        self.count_use();
         self.fault.write_entries(&self.store, write).await
     }
 }
@@ -301,11 +304,11 @@ fn place<B: Fault>() -> Place {
             true => MemoryStore::new(),
             false => store.clone(),
         };
-        DynStore::new(Broken {
+        DynStore::new(Layered::new(Broken {
             store,
             fault: fault.clone(),
             uses: Arc::clone(&uses),
-        })
+        }))
     }))
 }
 

@@ -4,10 +4,11 @@ use crate::broken::{Fault, change};
 use midgard::event::{RecordedEvent, Tags};
 use midgard::store::{
     Append, AppendError, Appended, Direction, ExpectedVersion, Query, QueryItem, ReadLog,
-    ReadStream, StoreError, StreamState,
+    ReadStream, StoreError, StreamState, StreamTombstoned,
 };
 use midgard::{
-    EventId, LogId, MemoryStore, Metadata, Position, Store, StreamName, Timestamp, Version, limits,
+    Event as _, EventId, LogId, MemoryStore, Metadata, Position, Store, StreamName, Timestamp,
+    Version, limits,
 };
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
@@ -214,7 +215,7 @@ fault! {
                 }
                 let appended = store.append(append).await?;
                 answer.position = appended.position.or(answer.position);
-                answer.versions.extend(appended.versions);
+                answer.versions.extend(appended.versions.iter().copied());
             }
             Ok(answer)
         }
@@ -570,6 +571,16 @@ fault! {
             expected: ExpectedVersion,
         ) -> Result<(), AppendError> {
             store.truncate(stream, Version::MAX, expected).await
+        }
+    }
+}
+
+fault! {
+    /// Passes over tombstones, whoever asks for them.
+    TellsOfNoTombstones {
+        fn events(&self, events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
+            let is_event = |event: &RecordedEvent| event.name != StreamTombstoned::NAME;
+            events.into_iter().filter(is_event).collect()
         }
     }
 }

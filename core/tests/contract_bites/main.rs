@@ -149,6 +149,7 @@ caught! {
     restarts_versions_after_a_truncation: RestartsVersions, by versions_never_restart_after_all_was_truncated;
     ignores_truncations: IgnoresTruncations, by truncated_stream_begins_later;
     ignores_tombstones: IgnoresTombstones, by append_to_a_tombstoned_stream_says_so;
+    tells_of_no_tombstones: TellsOfNoTombstones, by tombstone_is_read_by_who_asks_for_it;
     takes_back_positions: TakesBackPositions, by positions_are_never_used_again;
     lets_time_go_back: LetsTimeGoBack, by time_never_goes_back;
     shows_an_event_late: ShowsLate, by nothing_appears_behind_a_reader;

@@ -1,6 +1,7 @@
 //! What the derives generate, at run time. What they refuse is in `compile.rs`.
 
-use midgard::event::{Registry, Tags};
+use midgard::aggregate::Fold as _;
+use midgard::event::{Registry, Tags, UpcastContext};
 use midgard::{Aggregate, Apply, Event, EventSet};
 use midgard_test_events::OrderPlaced;
 use serde::{Deserialize, Serialize};
@@ -85,7 +86,9 @@ fn created() -> Created {
 }
 
 fn from_json<S: EventSet>(name: &str, version: u32, data: serde_json::Value) -> Result<S, String> {
-    S::deserialize_payload(name, version, data).map_err(|error| error.to_string())
+    let context = UpcastContext::without_record(name, version);
+    let decoded = S::deserialize_payload(&context, data).map_err(|error| error.to_string())?;
+    decoded.one().map_err(|error| error.to_string())
 }
 
 #[test]

@@ -4,9 +4,10 @@
 use crate::common::{AccountEvent, Audited, Deposited, DepositedV1, Opened};
 use futures_util::TryStreamExt;
 use midgard::bus::Topic;
+use midgard::event::{Codec, EncodedRef};
 use midgard::event::{NewEvent, RecordedEvent, RecordedEventRef};
 use midgard::outbox::Publish;
-use midgard::process::Payload;
+use midgard::process::Concerned;
 use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{
     Done, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, ProcessManager,
@@ -165,13 +166,14 @@ impl From<ReserveCreditV2> for ReserveCredit {
 
 #[test]
 fn a_command_is_read_in_each_of_its_versions() {
-    let read = |schema_version, data: &str| {
-        let payload = Payload {
+    let read = |schema_version, payload: &str| {
+        let encoded = EncodedRef {
             name: ReserveCredit::NAME,
             schema_version,
-            data: data.as_bytes(),
+            codec: Codec::JSON,
+            payload: payload.as_bytes(),
         };
-        let read = payload.read_command::<ReserveCredit>();
+        let read = midgard::command::read_command::<ReserveCredit>(&encoded);
         read.map(|command| (command.customer.0, command.cents))
             .map_err(|error| error.to_string())
     };
@@ -383,11 +385,12 @@ fn each_event_says_which_process_it_belongs_to() {
     ]);
     let processes: Vec<_> = events
         .iter()
-        .map(|event| Placement::process_of(&event.view()).unwrap())
+        .map(|event| Placement::processes_of(&event.view()).unwrap())
+        .map(|processes| processes.first().map(|process| process.id))
         .collect();
     assert_eq!(processes, [Some(7), None, Some(203), Some(9), None]);
-    let watched = Watch::process_of(&events[0].view()).unwrap();
-    assert_eq!(watched.as_deref(), Some("order-7"));
+    let watched = Watch::processes_of(&events[0].view()).unwrap();
+    assert_eq!(watched, [Concerned::new("order-7".to_owned(), None)]);
 }
 
 #[test]
@@ -398,6 +401,6 @@ fn an_event_that_cannot_be_read_belongs_to_no_process() {
     });
     let mut events = recorded([placed.unwrap()]);
     events[0].payload = b"{}".to_vec();
-    let error = Placement::process_of(&events[0].view()).unwrap_err();
+    let error = Placement::processes_of(&events[0].view()).unwrap_err();
     assert!(error.to_string().contains("\"order.placed\""), "{error}");
 }

@@ -5,7 +5,7 @@ use midgard::bus::{
     Deliveries, InProcessBus, Message, Publisher, Purpose, Queue, Subscriber, Topic,
 };
 use midgard::consumer::FailurePolicy;
-use midgard::event::{NewEvent, RecordedEventRef};
+use midgard::event::{Encoded, NewEvent, RecordedEventRef};
 use midgard::inbox::InboxOptions;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::{
@@ -136,7 +136,11 @@ fn command<C: RemoteCommand + Serialize>(command: &C) -> Message {
         service: C::SERVICE.to_owned(),
     };
     let payload = serde_json::to_vec(command).unwrap();
-    let mut message = Message::new(purpose, "orders", C::NAME, C::VERSION, payload);
+    let mut message = Message::new(
+        purpose,
+        "orders",
+        Encoded::json(C::NAME, C::VERSION, payload),
+    );
     message.reply_to = Some("orders".to_owned());
     message
 }
@@ -316,7 +320,7 @@ fn a_name_is_that_of_an_event_or_of_a_command() {
 #[test]
 fn what_cannot_be_read_is_said_with_its_version() {
     let mut placed = event(&OrderPlaced { order: 7, cents: 1 });
-    placed.data = b"{}".to_vec();
+    placed.payload = b"{}".to_vec();
     let mut newer = event(&InvoiceSent { cents: 5 });
     newer.schema_version = 3;
     let mut older = command(&ReserveCredit { order: 7, cents: 1 });
@@ -471,7 +475,11 @@ impl<D: Deliveries> Played<D> {
             to: command.reply_to.clone().unwrap(),
         };
         let payload = NewEvent::encode(reply).unwrap().payload;
-        let mut message = Message::new(purpose, "customers", E::NAME, E::VERSION, payload);
+        let mut message = Message::new(
+            purpose,
+            "customers",
+            Encoded::json(E::NAME, E::VERSION, payload),
+        );
         message.subject = command.subject.clone();
         message.causation_id = command.id.parse().ok();
         self.bus.publish(&[message]).await.unwrap();
@@ -479,7 +487,7 @@ impl<D: Deliveries> Played<D> {
 
     async fn noted(&mut self) -> String {
         let note: serde_json::Value =
-            serde_json::from_slice(&next(&mut self.notes).await.data).unwrap();
+            serde_json::from_slice(&next(&mut self.notes).await.payload).unwrap();
         note["line"].as_str().unwrap().to_owned()
     }
 }

@@ -125,7 +125,7 @@ fn what_catches_up_ends_though_an_inbox_of_it_fails_on_what_its_outbox_publishes
 #[test]
 fn what_catches_up_ends_though_its_store_takes_nothing_of_an_inbox() {
     let scene = Scene::<FaultyStore>::new();
-    scene.store.fail_commits([Fault::Fail; 1000]);
+    scene.store.layer().fail_commits([Fault::Fail; 1000]);
     tell(&scene.store, "orders-1", "ann", 1);
     tell(&scene.store, "orders-1", "ann", 2);
     let outbox = Outbox::new("orders").publish::<Told>();

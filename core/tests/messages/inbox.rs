@@ -17,7 +17,7 @@ use std::time::Duration;
 fn a_commit_that_fails_or_is_not_known_leads_to_one_effect() {
     for fault in [Fault::Fail, Fault::Forget] {
         let scene = Scene::<FaultyStore>::new();
-        scene.store.fail_commits([fault, fault]);
+        scene.store.layer().fail_commits([fault, fault]);
         let running = scene.start(parking());
         publish(&scene.bus, &[told("ann", 1), told("ann", 2)]);
         assert_eq!(noted(&scene.store, "ann"), [1, 2], "{fault:?}");
@@ -31,7 +31,7 @@ fn a_commit_that_fails_or_is_not_known_leads_to_one_effect() {
 #[test]
 fn a_store_that_cannot_be_read_is_no_failure_of_the_handler() {
     let scene = Scene::<FaultyStore>::new();
-    scene.store.fail_loads(3);
+    scene.store.layer().fail_loads(3);
     let running = scene.start(parking());
     publish(&scene.bus, &[told("ann", 1)]);
     assert_eq!(noted(&scene.store, "ann"), [1]);

@@ -9,14 +9,14 @@ use midgard::consumer::{FailurePolicy, RunError};
 use midgard::event::NewEvent;
 use midgard::inbox::InboxOptions;
 use midgard::store::{
-    Append, Appended, EntryError, EntryWrite, ExpectedVersion, ReadEntries, ReadLog, ReadStream,
-    StreamState, Visit, VisitEntry,
+    Append, Appended, EntryError, EntryWrite, ExpectedVersion, Layer, Layered, ReadEntries,
+    ReadStream, StreamState, Visit,
 };
 use midgard::store::{AppendError, StoreError, give_way};
 use midgard::{
-    Aggregate, Apply, Command, Event, Events, Handle, HandlerError, Inbox, LogId, MemoryStore,
+    Aggregate, Apply, Command, Event, Events, Handle, HandlerError, Inbox, MemoryStore,
     MessageContext, Midgard, MidgardHandle, Position, Refused, RemoteCommand, Store, StreamName,
-    Subscribe, Version, block_on, events,
+    Subscribe, block_on, events,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
@@ -348,14 +348,16 @@ pub(crate) enum Fault {
 }
 
 /// A store whose commits and loads fail as they are told.
+pub(crate) type FaultyStore = Layered<Faults>;
+
 #[derive(Clone, Default)]
-pub(crate) struct FaultyStore {
-    pub(crate) inner: MemoryStore,
+pub(crate) struct Faults {
+    inner: MemoryStore,
     commits: Arc<Mutex<VecDeque<Fault>>>,
     loads: Arc<Mutex<u32>>,
 }
 
-impl FaultyStore {
+impl Faults {
     /// What the next commits do that write a note that begins so.
     pub(crate) fn fail_commits(&self, faults: impl IntoIterator<Item = Fault>) {
         self.commits.lock().unwrap().extend(faults);
@@ -387,7 +389,13 @@ fn unknown() -> StoreError {
     }
 }
 
-impl Store for FaultyStore {
+impl Layer for Faults {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
+    }
+
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         match self.fault(append.entries()) {
             Some(Fault::Fail) => Err(broken().into()),
@@ -414,51 +422,6 @@ impl Store for FaultyStore {
             return Err(broken());
         }
         self.inner.read_stream(read, visit).await
-    }
-
-    async fn read_log(
-        &self,
-        read: &ReadLog,
-        visit: &mut Visit<'_>,
-    ) -> Result<Position, StoreError> {
-        self.inner.read_log(read, visit).await
-    }
-
-    async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
-        self.inner.stream_state(stream).await
-    }
-
-    async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
-        self.inner.last_position(log).await
-    }
-
-    async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
-        self.inner.wait_past(log, position).await
-    }
-
-    async fn truncate(
-        &self,
-        stream: &StreamName,
-        before: Version,
-        expected: ExpectedVersion,
-    ) -> Result<(), AppendError> {
-        self.inner.truncate(stream, before, expected).await
-    }
-
-    async fn tombstone(
-        &self,
-        stream: &StreamName,
-        expected: ExpectedVersion,
-    ) -> Result<(), AppendError> {
-        self.inner.tombstone(stream, expected).await
-    }
-
-    async fn read_entries(
-        &self,
-        read: &ReadEntries,
-        visit: &mut VisitEntry<'_>,
-    ) -> Result<(), StoreError> {
-        self.inner.read_entries(read, visit).await
     }
 
     async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
@@ -557,12 +520,12 @@ impl Outlet {
 }
 
 pub(crate) fn number(message: &Message) -> u64 {
-    let value: serde_json::Value = serde_json::from_slice(&message.data).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
     value["number"].as_u64().unwrap_or_default()
 }
 
 fn has(message: &Message, texts: &Mutex<Vec<String>>) -> bool {
-    let payload = String::from_utf8_lossy(&message.data).into_owned();
+    let payload = String::from_utf8_lossy(&message.payload).into_owned();
     texts
         .lock()
         .unwrap()

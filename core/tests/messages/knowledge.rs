@@ -5,7 +5,7 @@ use super::kit::{
 };
 use midgard::bus::{Message, Purpose};
 use midgard::consumer::{ConsumerState, FailurePolicy};
-use midgard::event::NewEvent;
+use midgard::event::{Codec, Encoded, NewEvent};
 use midgard::inbox::{InboxOptions, ParkedCause};
 use midgard::store::EntryWrite;
 use midgard::store::ExpectedVersion;
@@ -132,7 +132,7 @@ fn recount(key: &str, number: u64) -> Message {
         service: "service".to_owned(),
     };
     let data = serde_json::to_vec(&recount).unwrap();
-    Message::new(purpose, "orders", Count::NAME, 2, data).with_key(key)
+    Message::new(purpose, "orders", Encoded::json(Count::NAME, 2, data)).with_key(key)
 }
 
 /// Records what the aggregate of the old release cannot read.
@@ -160,6 +160,22 @@ fn causes(running: &Running) -> Vec<(ParkedCause, bool)> {
     let parked = block_on(running.handle.parked_messages("service")).unwrap();
     let parked = parked.iter();
     parked.map(|one| (one.cause, one.holds_key)).collect()
+}
+
+#[test]
+fn what_is_written_with_a_codec_that_only_a_newer_release_may_know_is_not_overtaken() {
+    let scene = Scene::<MemoryStore>::new();
+    let running = start(old(&scene));
+    let mut packed = told("ann", 1);
+    packed.codec = Codec::from_code(200);
+    publish(&scene.bus, &[packed, told("ann", 2), told("bob", 3)]);
+    let expected = [(ParkedCause::Unread, true), (ParkedCause::Follows, true)];
+    assert_eq!(causes(&running), expected);
+    let parked = block_on(running.handle.parked_messages("service")).unwrap();
+    let content = parked[0].content.as_ref().unwrap();
+    assert_eq!(content.codec.code(), 200, "it is kept as it came");
+    running.stop().unwrap();
+    assert_eq!(written(&scene, "bob"), [3]);
 }
 
 #[test]
@@ -345,7 +361,7 @@ fn an_event_that_the_old_release_has_no_handler_for_is_not_overtaken_by_its_key(
 fn of_what_cannot_be_read_a_newer_version_alone_holds_up_its_key_and_that_of_its_source_alone() {
     let scene = Scene::<MemoryStore>::new();
     let mut broken = told("ann", 1);
-    broken.data = b"{".to_vec();
+    broken.payload = b"{".to_vec();
     let mut unversioned = told("ann", 2);
     unversioned.schema_version = 0;
     let mut forged = retold("ann", 3);

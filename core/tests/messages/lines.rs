@@ -2,6 +2,7 @@
 
 use super::kit::{Count, Outlet, Scene, Told, noted, notes, parking, publish, start, told};
 use midgard::bus::{Message, Purpose};
+use midgard::event::Encoded;
 use midgard::inbox::ParkedCause;
 use midgard::store::EntryWrite;
 use midgard::{
@@ -18,7 +19,7 @@ fn count(key: &str, number: u64) -> Message {
         service: Count::SERVICE.to_owned(),
     };
     let data = serde_json::to_vec(&command).unwrap();
-    let mut message = Message::new(purpose, "orders", Count::NAME, 1, data);
+    let mut message = Message::new(purpose, "orders", Encoded::json(Count::NAME, 1, data));
     message.reply_to = Some("placement".to_owned());
     message.with_id(format!("count-{number}")).with_key(key)
 }
@@ -174,9 +175,9 @@ fn one_that_is_too_large_to_be_parked_is_not_overtaken_and_is_set_aside_each_tim
     // As JSON in JSON, each quote of it takes four bytes.
     let filling = "\\\"".repeat(5 << 20);
     let huge = |mut message: Message| {
-        message.data.pop();
+        message.payload.pop();
         let filling = format!(",\"filling\":\"{filling}\"}}");
-        message.data.extend(filling.into_bytes());
+        message.payload.extend(filling.into_bytes());
         message
     };
     let command = huge(count("ann", 1));

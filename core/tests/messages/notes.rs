@@ -4,7 +4,7 @@
 use super::kit::{Count, Outlet, Scene, Told, notes, parking, publish, start, told};
 use midgard::bus::{ForeignMessage, Message, Purpose, Topic};
 use midgard::consumer::ConsumerOptions;
-use midgard::event::{RecordedEventRef, Registry};
+use midgard::event::{Encoded, RecordedEventRef, Registry};
 use midgard::store::ReadLog;
 use midgard::{MemoryStore, Outbox, RemoteCommand, Store, block_on};
 use std::ops::ControlFlow;
@@ -41,7 +41,7 @@ fn the_notes_of_an_inbox_are_these_texts() {
     scene.script.fail(2, 1);
     let running = scene.start(parking());
     let mut shapeless = told("ann", 4).with_id("message-4");
-    shapeless.data = b"{}".to_vec();
+    shapeless.payload = b"{}".to_vec();
     let foreign = ForeignMessage::new(
         "it has no id",
         vec![("a".into(), "b".into())],
@@ -134,7 +134,7 @@ fn an_answer_stands_in_the_log_in_these_words_and_the_outbox_writes_down_these()
     };
     let data = br#"{"key":"ann","number":1}"#.to_vec();
     let id = "0190163d-8694-739b-aea5-966c26f8ad91";
-    let mut command = Message::new(purpose, "orders", Count::NAME, 1, data)
+    let mut command = Message::new(purpose, "orders", Encoded::json(Count::NAME, 1, data))
         .with_id(id)
         .with_subject("placement-7")
         .with_key("ann");

@@ -148,9 +148,9 @@ fn an_old_version_leaves_in_the_newest() {
     within(midgard(&store, &bus, outbox).catch_up()).unwrap();
     let [old, new] = bus.published().try_into().unwrap();
     assert_eq!((old.schema_version, new.schema_version), (2, 2));
-    assert_eq!(old.data, br#"{"number":1,"currency":"EUR"}"#);
+    assert_eq!(old.payload, br#"{"number":1,"currency":"EUR"}"#);
     assert_eq!(
-        new.data, br#"{ "number":2,"currency":"SEK"}"#,
+        new.payload, br#"{ "number":2,"currency":"SEK"}"#,
         "as it was written"
     );
 }

@@ -6,6 +6,7 @@ use super::kit::{
 };
 use midgard::bus::{ForeignMessage, InProcessBus, Message, Purpose, Topic};
 use midgard::consumer::{ConsumerState, FailurePolicy, HandleError, RunError};
+use midgard::event::Encoded;
 use midgard::inbox::InboxOptions;
 use midgard::store::EntryWrite;
 use midgard::{
@@ -218,7 +219,7 @@ fn what_cannot_be_read_is_parked_with_the_reason_and_is_in_nobodys_way() {
     let scene = Scene::<MemoryStore>::new();
     let running = scene.start(parking());
     let mut shapeless = told("ann", 1);
-    shapeless.data = b"{}".to_vec();
+    shapeless.payload = b"{}".to_vec();
     // What one of a newer version holds up, `knowledge` shows.
     let mut unknown = told("bob", 2);
     unknown.schema_version = 7;
@@ -237,7 +238,7 @@ fn what_cannot_be_read_is_parked_with_the_reason_and_is_in_nobodys_way() {
     assert_eq!(parked[2].error, "it has no id");
     let foreign = parked[2].content.as_ref().unwrap_err();
     assert_eq!(
-        (&*foreign.reason, &*foreign.data),
+        (&*foreign.reason, &*foreign.payload),
         ("it has no id", &b"hello"[..])
     );
     // Retried in vain, the reason is as it was.
@@ -259,7 +260,7 @@ fn what_cannot_be_read_and_was_parked_behind_another_lets_the_rest_pass() {
     scene.script.fail(1, 1);
     let running = scene.start(parking());
     let mut shapeless = told("ann", 2);
-    shapeless.data = b"{}".to_vec();
+    shapeless.payload = b"{}".to_vec();
     publish(&scene.bus, &[told("ann", 1), shapeless, told("ann", 3)]);
     let first = running.parked()[0].0.clone();
     block_on(running.handle.retry_message("service", &first)).unwrap();
@@ -329,12 +330,12 @@ fn what_is_skipped_is_passed_over_for_good() {
 fn what_is_parked_and_nobody_knows_it_is_parked_once() {
     let scene = Scene::<FaultyStore>::new();
     scene.script.fail(1, 1);
-    scene.store.fail_commits([Fault::Forget]);
+    scene.store.layer().fail_commits([Fault::Forget]);
     let running = scene.start(parking());
     publish(&scene.bus, &[told("ann", 1), told("ann", 2)]);
     assert_eq!(running.parked_ids(), ["message-1", "message-2"]);
     let first = running.parked()[0].0.clone();
-    scene.store.fail_commits([Fault::Forget]);
+    scene.store.layer().fail_commits([Fault::Forget]);
     block_on(running.handle.retry_message("service", &first)).unwrap();
     super::kit::within(async {
         while !running
@@ -478,7 +479,11 @@ fn what_an_old_version_is_given_and_only_the_new_one_knows_is_handled_by_the_new
     let data = serde_json::to_vec(&command).unwrap();
     publish(
         &scene.bus,
-        &[Message::new(purpose, "orders", Count::NAME, 1, data)],
+        &[Message::new(
+            purpose,
+            "orders",
+            Encoded::json(Count::NAME, 1, data),
+        )],
     );
     assert_eq!(old.handle.status_of("service").unwrap().parked, 1);
     scene.script.wait_for_calls(1);

@@ -5,6 +5,7 @@ use super::kit::{
 };
 use midgard::bus::{Message, Purpose};
 use midgard::consumer::FailurePolicy;
+use midgard::event::Encoded;
 use midgard::inbox::InboxOptions;
 use midgard::{Event, EventId, MemoryStore, Outbox, Refused, RemoteCommand, Store, block_on};
 
@@ -18,7 +19,8 @@ fn count(key: &str, number: u64) -> Message {
         service: Count::SERVICE.to_owned(),
     };
     let data = serde_json::to_vec(&command).unwrap();
-    let mut message = Message::new(purpose, "orders", Count::NAME, 1, data).with_key(key);
+    let mut message =
+        Message::new(purpose, "orders", Encoded::json(Count::NAME, 1, data)).with_key(key);
     message.reply_to = Some("placement".to_owned());
     message.with_subject(format!("placement-{number}"))
 }
@@ -90,7 +92,10 @@ fn a_command_that_is_refused_has_no_effect_and_the_reason_is_told() {
 #[test]
 fn a_command_that_comes_again_is_answered_once() {
     let scene = Scene::<FaultyStore>::new();
-    scene.store.fail_commits([super::kit::Fault::Forget]);
+    scene
+        .store
+        .layer()
+        .fail_commits([super::kit::Fault::Forget]);
     let (running, replies) = start_answering(&scene, parking());
     let (command, other) = (count("ann", 1), count("ann", 2));
     publish(&scene.bus, &[vec![command; 20], vec![other; 20]].concat());

@@ -3,6 +3,7 @@
 use crate::kit::Random;
 use crate::values::Kept;
 use midgard::bus::{Message, Purpose};
+use midgard::event::Encoded;
 use midgard::notes::NoteStore as _;
 use midgard::projection::ViewDefinition;
 use midgard::projection::{Generation, ViewStore as _};
@@ -62,7 +63,11 @@ fn commands_come_back() {
             service: "rows".to_owned(),
         };
         let data = serde_json::to_vec(&take).unwrap();
-        let message = Message::new(purpose, "tests", Take::NAME, Take::VERSION, data);
+        let message = Message::new(
+            purpose,
+            "tests",
+            Encoded::json(Take::NAME, Take::VERSION, data),
+        );
         let message = Message::from_json(message.to_json().as_bytes()).unwrap();
         assert_eq!(
             midgard::__private::read_command::<Take>(&message).unwrap(),

@@ -2,7 +2,7 @@
 
 use midgard::bus::{InProcessBus, Message, Publisher as _};
 use midgard::consumer::{FailurePolicy, Status};
-use midgard::event::{NewEvent, RecordedEventRef};
+use midgard::event::{Encoded, NewEvent, RecordedEventRef};
 use midgard::inbox::InboxOptions;
 use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{
@@ -343,7 +343,7 @@ fn parked_messages_and_commands_hold_none_but_in_their_content() {
     let purpose = midgard::bus::Purpose::Command {
         service: "things".to_owned(),
     };
-    let command = Message::new(purpose, "others", Do::NAME, 1, data());
+    let command = Message::new(purpose, "others", Encoded::json(Do::NAME, 1, data()));
     run(midgard, async |handle| {
         bus.publish(&[event.with_id("1"), command.with_id("2")])
             .await

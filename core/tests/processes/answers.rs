@@ -4,7 +4,7 @@ use crate::kit::{Running, soon, start, until};
 use crate::shop::log;
 use midgard::bus::{InProcessBus, Message, Publisher as _, Purpose};
 use midgard::consumer::ConsumerState;
-use midgard::event::{NewEvent, RecordedEventRef, Registry};
+use midgard::event::{Encoded, NewEvent, RecordedEventRef, Registry};
 use midgard::inbox::ParkedCause;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::{
@@ -130,7 +130,11 @@ fn answer(store: &MemoryStore, bus: &InProcessBus, index: usize, version: u32) {
     };
     let number = index as u64 + 1;
     let data = format!(r#"{{"number":{number},"by":"bob"}}"#).into_bytes();
-    let mut reply = Message::new(purpose, "checks", Checked::NAME, version, data);
+    let mut reply = Message::new(
+        purpose,
+        "checks",
+        Encoded::json(Checked::NAME, version, data),
+    );
     reply.causation_id = Some(command);
     block_on(bus.publish(&[reply.with_subject(DESK)])).unwrap();
 }

@@ -8,7 +8,7 @@ use crate::shop::{append, log};
 use midgard::bus::{
     Deliveries, InProcessBus, Message, Publisher, Purpose, Queue, Subscriber, Topic,
 };
-use midgard::event::NewEvent;
+use midgard::event::{Encoded, NewEvent};
 use midgard::store::{Append, ExpectedVersion};
 use midgard::{MemoryStore, Midgard, MidgardHandle, Store, StreamName, Version, block_on};
 use std::sync::atomic::Ordering;
@@ -288,7 +288,7 @@ fn answers_that_nobody_waits_for_are_passed_over() {
             to: "script".to_owned(),
         };
         let data = br#"{"sum":9}"#.to_vec();
-        let mut message = Message::new(purpose, "clerk", "clerk.noted", 1, data);
+        let mut message = Message::new(purpose, "clerk", Encoded::json("clerk.noted", 1, data));
         message.id = format!("answer-{number}");
         message.key = process.to_owned();
         message.subject = Some(format!("script-{process}"));
@@ -334,7 +334,11 @@ fn answers_of_strangers_are_in_the_way_of_no_process_that_begins_later() {
         let purpose = Purpose::Reply {
             to: "script".to_owned(),
         };
-        let mut message = Message::new(purpose, "clerk", name, 1, data.into());
+        let mut message = Message::new(
+            purpose,
+            "clerk",
+            Encoded::json(name.to_owned(), 1, data.into()),
+        );
         message.id = format!("answer-{number}");
         message.key = "script-a".to_owned();
         message.subject = Some(subject.to_owned());
@@ -390,7 +394,11 @@ fn an_answer_that_this_release_cannot_read_is_kept_for_one_that_can_and_holds_up
             to: "script".to_owned(),
         };
         let data = br#"{"sum":9}"#.to_vec();
-        let message = Message::new(purpose, "clerk", "clerk.noted", version, data);
+        let message = Message::new(
+            purpose,
+            "clerk",
+            Encoded::json("clerk.noted", version, data),
+        );
         let mut message = message.with_subject(process).with_key(process);
         message.causation_id = Some(commands[index].parse().unwrap());
         message

@@ -4,7 +4,7 @@ use crate::kit::{
     Do, Script, clerk, lines, scripts, start, tell, until, until_none_goes_on, write,
 };
 use crate::shop::{Fate, fates, open, place};
-use crate::stores::Slow;
+use crate::stores::meeting;
 use midgard::bus::InProcessBus;
 use midgard::consumer::ConsumerState;
 use midgard::{MemoryStore, Midgard, Processes, block_on};
@@ -56,7 +56,7 @@ fn thousands_of_events_to_one_process_are_taken_in_order() {
 #[test]
 fn others_who_are_always_faster_keep_it_from_nothing_and_nothing_is_parked() {
     // Of eight appends seven come too late.
-    let store = Slow::meeting(8);
+    let store = meeting(8);
     for number in 0..120 {
         tell(
             &store,
@@ -77,7 +77,7 @@ fn others_who_are_always_faster_keep_it_from_nothing_and_nothing_is_parked() {
 
 #[test]
 fn a_retry_of_what_is_parked_meets_others_too() {
-    let store = Slow::meeting(5);
+    let store = meeting(5);
     block_on(crate::shop::append(
         &store,
         "journal-book",

@@ -400,7 +400,7 @@ fn an_id_that_cannot_be_read_is_said_to_be_so() {
     let shop = Shop::at("2026-11-25T12:00:00Z");
     shop.fill(7, Then::Nothing);
     let carts = Processes::<OneWayCart>::new();
-    let midgard = Midgard::new(shop.store.clone()).process_manager(
+    let midgard = Midgard::new(shop.store).process_manager(
         carts.options(
             midgard::consumer::ConsumerOptions::new()
                 .on_failure(midgard::consumer::FailurePolicy::retry(0)),

@@ -1,31 +1,35 @@
 //! Stores that behave as they may at their worst: each step gives way to others, and appends meet others.
 
 use midgard::event::NewEvent;
+use midgard::store::give_way;
 use midgard::store::{
-    Append, AppendError, Appended, ExpectedVersion, ReadLog, ReadStream, StoreError, StreamState,
+    Append, AppendError, Appended, ExpectedVersion, Layer, Layered, Operation, StoreError,
 };
-use midgard::store::{EntryError, EntryWrite, ReadEntries, Visit, VisitEntry, give_way};
-use midgard::{LogId, MemoryStore, Position, Store, StreamName, Version};
+use midgard::{MemoryStore, Store};
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A store in memory each of whose calls can be dropped before it has begun and after it has ended.
+pub(crate) type Slow = Layered<Slowness>;
+
 #[derive(Clone, Default)]
-pub(crate) struct Slow {
-    pub(crate) store: MemoryStore,
+pub(crate) struct Slowness {
+    store: MemoryStore,
     /// Of how many appends to a journal only the last is not too late, as another was faster; none is when it is zero.
-    pub(crate) one_of: u64,
+    one_of: u64,
     appends: Arc<AtomicU64>,
 }
 
-impl Slow {
-    pub(crate) fn meeting(one_of: u64) -> Self {
-        Slow {
-            one_of,
-            ..Slow::default()
-        }
-    }
+/// A slow store that lets only one of so many appends to a journal through, as another was faster.
+pub(crate) fn meeting(one_of: u64) -> Slow {
+    Layered::new(Slowness {
+        one_of,
+        ..Slowness::default()
+    })
+}
 
+impl Slowness {
     /// Lets another append to the stream of an aggregate that is about to be appended to.
     async fn meet(&self, append: &Append) {
         if self.one_of == 0 {
@@ -48,73 +52,26 @@ impl Slow {
     }
 }
 
-async fn slowly<T>(step: impl Future<Output = T>) -> T {
-    give_way().await;
-    let outcome = step.await;
-    give_way().await;
-    outcome
-}
+impl Layer for Slowness {
+    type Inner = MemoryStore;
 
-impl Store for Slow {
+    fn inner(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    async fn around<T: Send, E: Error + From<StoreError> + Send>(
+        &self,
+        _: Operation,
+        call: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, E> {
+        give_way().await;
+        let outcome = call.await;
+        give_way().await;
+        outcome
+    }
+
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         self.meet(&append).await;
-        slowly(self.store.append(append)).await
-    }
-
-    async fn read_stream(
-        &self,
-        read: &ReadStream,
-        visit: &mut Visit<'_>,
-    ) -> Result<StreamState, StoreError> {
-        slowly(self.store.read_stream(read, visit)).await
-    }
-
-    async fn read_log(
-        &self,
-        read: &ReadLog,
-        visit: &mut Visit<'_>,
-    ) -> Result<Position, StoreError> {
-        slowly(self.store.read_log(read, visit)).await
-    }
-
-    async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
-        slowly(self.store.stream_state(stream)).await
-    }
-
-    async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
-        slowly(self.store.last_position(log)).await
-    }
-
-    async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
-        slowly(self.store.wait_past(log, position)).await
-    }
-
-    async fn truncate(
-        &self,
-        stream: &StreamName,
-        before: Version,
-        expected: ExpectedVersion,
-    ) -> Result<(), AppendError> {
-        slowly(self.store.truncate(stream, before, expected)).await
-    }
-
-    async fn tombstone(
-        &self,
-        stream: &StreamName,
-        expected: ExpectedVersion,
-    ) -> Result<(), AppendError> {
-        slowly(self.store.tombstone(stream, expected)).await
-    }
-
-    async fn read_entries(
-        &self,
-        read: &ReadEntries,
-        visit: &mut VisitEntry<'_>,
-    ) -> Result<(), StoreError> {
-        slowly(self.store.read_entries(read, visit)).await
-    }
-
-    async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
-        slowly(self.store.write_entries(write)).await
+        self.store.append(append).await
     }
 }

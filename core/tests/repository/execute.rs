@@ -7,7 +7,7 @@ use crate::common::{
     Account, Deposit, Deposited, Open, Opened, Refused, accounts, ann, anns_account, log,
 };
 use midgard::repository::{ExecuteError, LoadError};
-use midgard::store::{AppendError, ExpectedVersion};
+use midgard::store::{AppendError, ExpectedVersion, Layered};
 use midgard::{Command, Events, MemoryStore, Position, Repository, Version, block_on, events};
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ fn a_command_without_events_appends_nothing() {
             (account.version(), account.position()),
             (Version(4), Some(Position(4)))
         );
-        assert_eq!(store.appends(), 0);
+        assert_eq!(store.layer().appends(), 0);
     });
 }
 
@@ -70,7 +70,7 @@ fn a_command_that_met_conflicts_is_decided_again_on_the_newer_state() {
             (account.version(), account.state().balance),
             (Version(8), 138)
         );
-        assert_eq!(store.appends(), 4);
+        assert_eq!(store.layer().appends(), 4);
         assert_eq!(
             accounts.load(&ann()).await.unwrap().into_state(),
             account.into_state()
@@ -103,7 +103,7 @@ fn a_command_that_the_newer_state_refuses_is_rejected() {
             refused,
             Err(ExecuteError::Rejected(Refused::NotOpen))
         ));
-        assert_eq!(accounts.store().appends(), 1);
+        assert_eq!(accounts.store().layer().appends(), 1);
     });
 }
 
@@ -111,10 +111,12 @@ fn a_command_that_the_newer_state_refuses_is_rejected() {
 fn a_stream_that_was_truncated_meanwhile_is_not_called_damaged() {
     block_on(async {
         // Version 4 is loaded; after the conflict 6 is the first that is left.
-        let store = Unruly {
+        let store = Layered::new(Unruly {
+            inner: anns_account().await.store().clone(),
+            rivals: 1.into(),
             rivals_truncate: true,
-            ..Unruly::with_rivals(anns_account().await.store().clone(), 1)
-        };
+            ..Unruly::default()
+        });
         let accounts = Repository::<Account, _>::new(store);
         let refused = accounts.execute(&ann(), &Deposit(1)).await;
         assert!(matches!(
@@ -147,9 +149,9 @@ fn retries_are_bounded() {
                 )
                 .await
                 .unwrap();
-            let before = store.appends();
+            let before = store.layer().appends();
             let error = accounts.execute(&ann(), &Deposit(1)).await.unwrap_err();
-            assert_eq!(store.appends() - before, tries);
+            assert_eq!(store.layer().appends() - before, tries);
             assert!(matches!(
                 error,
                 ExecuteError::Conflict { tries: met, last: AppendError::Conflict { .. } } if met == tries
@@ -180,13 +182,13 @@ fn saves_and_commits_are_never_tried_again() {
             .save(&ann(), Version(4), [Deposited { cents: 2 }])
             .await;
         assert!(matches!(saved, Err(AppendError::Conflict { .. })));
-        assert_eq!(store.appends(), 1);
+        assert_eq!(store.layer().appends(), 1);
 
         let mut account = accounts.load(&ann()).await.unwrap();
         account.decide(&Deposit(2)).unwrap();
         let committed = accounts.commit(account).await;
         assert!(matches!(committed, Err(AppendError::Conflict { .. })));
-        assert_eq!(store.appends(), 2);
+        assert_eq!(store.layer().appends(), 2);
     });
 }
 

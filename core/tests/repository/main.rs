@@ -5,6 +5,8 @@ mod common;
 mod execute;
 mod given;
 mod metadata;
+mod once;
 mod reading;
 mod streams;
+mod together;
 mod unreadable;

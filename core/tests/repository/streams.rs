@@ -208,7 +208,10 @@ fn a_load_agrees_with_a_fold_by_hand() {
         let accounts = anns_account().await;
         let mut folded = Account::default();
         for event in log(accounts.store()) {
-            midgard::Aggregate::apply_event(&mut folded, event.decode::<AccountEvent>().unwrap());
+            midgard::aggregate::Fold::apply_event(
+                &mut folded,
+                event.decode::<AccountEvent>().unwrap(),
+            );
         }
         assert_eq!(accounts.load(&ann()).await.unwrap().into_state(), folded);
     });

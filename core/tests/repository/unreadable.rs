@@ -167,7 +167,7 @@ fn a_gap_in_a_stream_is_never_passed_over() {
             );
             assert!(error.to_string().starts_with(&message), "{error}");
             assert!(accounts.execute(&ann(), &Deposit(1)).await.is_err());
-            assert_eq!(accounts.store().appends(), 0);
+            assert_eq!(accounts.store().layer().appends(), 0);
         }
     });
 }

@@ -1,4 +1,4 @@
-use midgard::{Aggregate, Apply, Event};
+use midgard::{Aggregate, Apply, Event, aggregate::Fold};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]

@@ -4,15 +4,12 @@ use crate::LEASE;
 use crate::messages::{OrderCancelled, OrderId};
 use crate::placement::Placement;
 use midgard::bus::{Publisher, Subscriber};
-use midgard::{
-    Aggregate, Apply, Command, Event, Events, Midgard, Outbox, Processes, Store, events,
-};
+use midgard::{Aggregate, Apply, Command, Events, Midgard, Outbox, Processes, Store, events};
 use midgard_examples::shop::customer::Purchase;
-use serde::{Deserialize, Serialize};
 
 /// An order was placed, and is pending.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(name = "order.placed")]
+#[midgard::event(name = "order.placed")]
+#[derive(PartialEq, Eq)]
 pub struct OrderPlaced {
     /// Which order.
     pub order: OrderId,
@@ -23,13 +20,11 @@ pub struct OrderPlaced {
 }
 
 /// The order has its credit.
-#[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "order.credit_approved")]
+#[midgard::event(name = "order.credit_approved")]
 pub struct OrderApproved {}
 
 /// The order has no credit.
-#[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "order.credit_refused")]
+#[midgard::event(name = "order.credit_refused")]
 pub struct OrderRejected {
     /// Why.
     pub reason: String,
@@ -40,7 +35,8 @@ pub struct OrderRejected {
 #[aggregate(
     name = "order",
     id = OrderId,
-    events(OrderPlaced, OrderApproved, OrderRejected, OrderCancelled)
+    events(OrderPlaced, OrderApproved, OrderRejected, OrderCancelled),
+    apply = enum
 )]
 pub struct Order {
     state: State,
@@ -55,27 +51,14 @@ enum State {
     Decided,
 }
 
-impl Apply<OrderPlaced> for Order {
-    fn apply(&mut self, _: OrderPlaced) {
-        self.state = State::Pending;
-    }
-}
-
-impl Apply<OrderApproved> for Order {
-    fn apply(&mut self, _: OrderApproved) {
-        self.state = State::Decided;
-    }
-}
-
-impl Apply<OrderRejected> for Order {
-    fn apply(&mut self, _: OrderRejected) {
-        self.state = State::Decided;
-    }
-}
-
-impl Apply<OrderCancelled> for Order {
-    fn apply(&mut self, _: OrderCancelled) {
-        self.state = State::Decided;
+impl Apply<OrderEvent> for Order {
+    fn apply(&mut self, event: OrderEvent) {
+        self.state = match event {
+            OrderEvent::OrderPlaced(_) => State::Pending,
+            OrderEvent::OrderApproved(_)
+            | OrderEvent::OrderRejected(_)
+            | OrderEvent::OrderCancelled(_) => State::Decided,
+        };
     }
 }
 

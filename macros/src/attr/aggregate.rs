@@ -11,7 +11,7 @@ use syn::{Attribute, LitStr, Path, Result, Token, Type};
 
 const AGGREGATE: Form = Form {
     attribute: "aggregate",
-    keys: &["name", "id", "events", "event_enum", "crate"],
+    keys: &["name", "id", "events", "event_enum", "apply", "crate"],
     example: "#[aggregate(name = \"user\", id = UserId, events(UserCreated))]",
     elsewhere: &[],
 };
@@ -22,6 +22,8 @@ pub(crate) struct AggregateAttrs {
     pub(crate) id: Key<Type>,
     pub(crate) events: Key<Vec<Variant>>,
     pub(crate) event_enum: Key<Ident>,
+    /// `apply = enum`: one function takes the whole enum.
+    pub(crate) apply: Key<Token![enum]>,
     pub(crate) krate: Path,
     /// Whether all of it could be read, as of an event.
     pub(crate) complete: bool,
@@ -65,7 +67,7 @@ fn last_ident(ty: &Type) -> Option<Ident> {
 
 pub(crate) fn aggregate(cx: &Ctxt, attrs: &[Attribute]) -> AggregateAttrs {
     let (mut name, mut id, mut events) = (Key::new(), Key::new(), Key::new());
-    let (mut event_enum, mut krate) = (Key::new(), Key::new());
+    let (mut event_enum, mut apply, mut krate) = (Key::new(), Key::new(), Key::new());
     let complete = read(cx, attrs, &AGGREGATE, |key, meta| match key {
         "name" => {
             let help = "`name` is a string: write `name = \"user\"`";
@@ -88,6 +90,11 @@ pub(crate) fn aggregate(cx: &Ctxt, attrs: &[Attribute]) -> AggregateAttrs {
                 "`event_enum` is the name of the enum to generate: write `event_enum = UserEvent`";
             event_enum.value(cx, meta, help, Ident::parse)
         }
+        "apply" => {
+            let help = "write `apply = enum` for one `Apply` of the whole enum, with a `match`; \
+                leave it out for an `Apply` of each event";
+            apply.value(cx, meta, help, <Token![enum] as Parse>::parse)
+        }
         _ => krate.value(cx, meta, CRATE, |input| path_of_crate(cx, input)),
     });
     AggregateAttrs {
@@ -95,6 +102,7 @@ pub(crate) fn aggregate(cx: &Ctxt, attrs: &[Attribute]) -> AggregateAttrs {
         id,
         events,
         event_enum,
+        apply,
         krate: krate.value.unwrap_or_else(default_crate),
         complete,
     }

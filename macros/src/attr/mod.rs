@@ -3,6 +3,7 @@
 //! Only the shape is looked at here; what the values may be is the subject of `valid`.
 
 mod aggregate;
+mod aggregate_id;
 mod event;
 mod event_set;
 mod inbox;
@@ -16,6 +17,7 @@ mod serde;
 mod view;
 
 pub(crate) use aggregate::{AggregateAttrs, Variant, aggregate};
+pub(crate) use aggregate_id::aggregate_id;
 pub(crate) use event::{EventAttrs, event, field};
 pub(crate) use event_set::event_set;
 pub(crate) use inbox::{InboxAttrs, inbox};
@@ -28,8 +30,8 @@ pub(crate) use serde::{SerdeField, renamed, serde_field, serde_struct};
 pub(crate) use view::{Index, ViewAttrs, view, view_key};
 
 use crate::ctxt::Ctxt;
-use proc_macro2::{Ident, Span, TokenTree};
-use syn::parse::ParseStream;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use syn::parse::{ParseStream, Parser as _};
 use syn::{Attribute, Lit, LitStr, Path, Result, Token, Type};
 
 const CRATE: &str = "`crate` is the path of midgard: write `crate = path::to::midgard`";
@@ -80,6 +82,21 @@ fn path_of_crate(cx: &Ctxt, input: ParseStream<'_>) -> Result<Path> {
         return Ok(path);
     }
     Path::parse_mod_style(input)
+}
+
+/// The path of midgard that the arguments of an attribute give; what is wrong with them is said elsewhere.
+pub(crate) fn crate_of(arguments: &TokenStream) -> Path {
+    let mut krate = None;
+    let parser = syn::meta::parser(|meta| {
+        if meta.path.is_ident("crate") {
+            krate = Some(meta.value()?.call(Path::parse_mod_style)?);
+        } else {
+            skip_value(meta.input)?;
+        }
+        Ok(())
+    });
+    let _ = parser.parse2(arguments.clone());
+    krate.unwrap_or_else(default_crate)
 }
 
 /// Takes everything up to the next comma.

@@ -5,11 +5,11 @@ use super::{anonymous, event_set, listed, private};
 use crate::attr::Variant;
 use crate::ctxt::Ctxt;
 use crate::valid::{self, Aggregate, Checked};
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Data, DeriveInput, Token};
+use syn::{Data, DeriveInput, Path, Token};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
@@ -96,19 +96,30 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
     } = aggregate;
     let private = private(krate);
     let ident = &input.ident;
-    let arms = variants.iter().map(|Variant { ident: variant, ty }| {
-        // Two tokens carry the event's span, not the whole line: rustc blames `Self` for a missing
-        // `Apply`, and go-to-definition on the event also finds `apply`, its handler.
-        let (this, apply) = (Token![Self](ty.span()), Ident::new("apply", ty.span()));
-        quote!(#event_enum::#variant(__event) => <#this as #krate::Apply<#ty>>::#apply(self, __event),)
-    });
-    let body = (!variants.is_empty()).then(|| quote!(match __event { #(#arms)* }));
-    // Where a part of the list is missing, what is handled is nobody's question.
-    let applies = if aggregate.is_whole {
+    let body = match (&aggregate.apply_enum, variants) {
+        (_, []) => TokenStream::new(),
+        (Some(span), _) => call_of_apply(krate, &quote!(#event_enum), *span),
+        (None, _) => {
+            let arms = variants.iter().map(|Variant { ident: variant, ty }| {
+                let apply = call_of_apply(krate, &quote!(#ty), ty.span());
+                quote!(#event_enum::#variant(__event) => #apply,)
+            });
+            quote!(match __event { #(#arms)* })
+        }
+    };
+    let applies = if !aggregate.is_whole {
+        // Where a part of the list is missing, what is handled is nobody's question.
+        applies(aggregate)
+    } else if aggregate.apply_enum.is_some() {
+        let event_enum = syn::parse_quote!(#event_enum);
+        listed::listings(
+            ident,
+            &quote!(#krate::aggregate::Applies),
+            [&event_enum].into_iter(),
+        )
+    } else {
         let types = variants.iter().map(|variant| &variant.ty);
         listed::listings(ident, &quote!(#krate::aggregate::Applies), types)
-    } else {
-        applies(aggregate)
     };
     let type_name = ident.to_string();
     let registration = (!variants.is_empty()).then(|| {
@@ -122,9 +133,7 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
     });
     anonymous(&quote! {
         #[automatically_derived]
-        impl #krate::Aggregate for #ident {
-            const NAME: &'static #private::str = #name;
-            type Id = #id;
+        impl #krate::aggregate::Fold for #ident {
             type Event = #event_enum;
 
             fn apply_event(&mut self, __event: #event_enum) {
@@ -132,10 +141,25 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
             }
         }
 
+        #[automatically_derived]
+        impl #krate::Aggregate for #ident {
+            const NAME: &'static #private::str = #name;
+            type Id = #id;
+        }
+
         #applies
 
         #registration
     })
+}
+
+/// The call of the handler of an event, or of all of them.
+///
+/// Two tokens carry the span of what is handled, not the whole call: rustc blames `Self` for a missing `Apply`, and
+/// go-to-definition on the event also finds `apply`, its handler.
+fn call_of_apply(krate: &Path, event: &TokenStream, span: Span) -> TokenStream {
+    let (this, apply) = (Token![Self](span), Ident::new("apply", span));
+    quote!(<#this as #krate::Apply<#event>>::#apply(self, __event))
 }
 
 /// Lets an aggregate handle whatever it does, where the list of its events could not be read.
@@ -158,20 +182,30 @@ fn applies(aggregate: &Aggregate<'_>) -> TokenStream {
 fn generic_fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
     let (krate, event_enum) = (&aggregate.krate, &aggregate.event_enum);
     let private = private(krate);
-    let header = header(
-        &quote!(#krate::Aggregate),
-        &quote!(#private::Default + #private::Send + #private::Sync + 'static),
-        &aggregate.input.ident,
-        &aggregate.input.generics,
+    let header = |implemented| {
+        header(
+            &implemented,
+            &quote!(#private::Default + #private::Send + #private::Sync + 'static),
+            &aggregate.input.ident,
+            &aggregate.input.generics,
+        )
+    };
+    let (fold, this) = (
+        header(quote!(#krate::aggregate::Fold)),
+        header(quote!(#krate::Aggregate)),
     );
     quote! {
         #[automatically_derived]
-        #header {
-            const NAME: &'static #private::str = "";
-            type Id = #id;
+        #fold {
             type Event = #event_enum;
 
             fn apply_event(&mut self, _: #event_enum) {}
+        }
+
+        #[automatically_derived]
+        #this {
+            const NAME: &'static #private::str = "";
+            type Id = #id;
         }
     }
 }

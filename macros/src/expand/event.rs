@@ -2,7 +2,7 @@
 
 use super::fallback::{header, name_or_stand_in};
 use super::versions::Versions;
-use super::{anonymous, message_key, private};
+use super::{anonymous, message_key, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::valid::{self, Checked, Event, Payload, Tag};
 use proc_macro2::TokenStream;
@@ -49,7 +49,12 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
         }
         Payload::Other => quote!(#private::current::<Self, __D>(__deserializer)),
     };
-    let read = versions.read(&current);
+    let read = read(event, version, name, &current);
+    let split = split(event, name);
+    let sources = (!event.split_from.is_empty()).then(|| {
+        let sources = &event.split_from;
+        quote!(.split_from(const { &[#(#krate::event::SplitSource::of::<#sources>()),*] }))
+    });
     let tags = tags(&event.tags, krate);
     let publish = publish(event);
     anonymous(&quote! {
@@ -61,12 +66,13 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
                 &#krate::event::EventDescriptor::new::<Self>(
                     #private::concat!(#private::module_path!(), #type_name),
                     #previous,
-                );
+                )
+                #sources;
 
             fn deserialize_version<'__de, __D>(
-                __version: #private::u32,
+                __context: &#krate::event::UpcastContext<'_>,
                 __deserializer: __D,
-            ) -> #private::Result<Self, __D::Error>
+            ) -> #private::Result<#krate::event::Decoded<Self>, __D::Error>
             where
                 __D: #private::Deserializer<'__de>,
             {
@@ -80,10 +86,72 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
 
         #checks
 
+        #split
+
         #private::inventory::submit! {
             #private::Registration(<#ident as #private::OneEvent>::DESCRIPTOR)
         }
     })
+}
+
+/// Reads `__deserializer` in the version of `__context`: its own by `current`, and an older one by way of the version before.
+fn read(event: &Event<'_>, version: u32, name: &str, current: &TokenStream) -> TokenStream {
+    let private = private(&event.krate);
+    let version_of = quote!(__context.schema_version());
+    let older = match &event.upcast_from {
+        None => {
+            quote!(#private::Err(#private::unknown_version::<__D>(#name, #version_of)))
+        }
+        Some(previous) => {
+            let upcast = match &event.upcast_with {
+                None => quote!(__old.map(<#previous as #private::UpcastTo<Self>>::upcast)),
+                Some(function) => {
+                    let call = respanned(&quote!(#private::upcast_with), function.span());
+                    quote!(#call::<#previous, Self, _, _>(__old, __context, #function))
+                }
+            };
+            quote! {
+                match <#previous as #private::OneEvent>::read(__context, __deserializer) {
+                    #private::Ok(__old) => #private::Ok(#upcast),
+                    #private::Err(__error) => #private::Err(__error),
+                }
+            }
+        }
+    };
+    quote! {
+        if #version_of == #version {
+            #current
+        } else {
+            #older
+        }
+    }
+}
+
+/// That it is read in the place of others, which have other names. An earlier version is not.
+fn split(event: &Event<'_>, name: &str) -> TokenStream {
+    let (ident, krate) = (&event.input.ident, &event.krate);
+    let private = private(krate);
+    let sources = &event.split_from;
+    let moved = event.upcast_from.as_ref().map(|previous| {
+        quote! {
+            const _: () = <#previous as #private::SplitsNothing<
+                #ident,
+                { !#private::is_split(<#previous as #private::OneEvent>::DESCRIPTOR) },
+            >>::HOLDS;
+        }
+    });
+    quote! {
+        #(
+            #[automatically_derived]
+            impl #krate::event::SplitFrom<#sources> for #ident {}
+
+            const _: () = <#sources as #private::OtherName<
+                #ident,
+                { !#private::str_eq(<#sources as #private::OneEvent>::NAME, #name) },
+            >>::HOLDS;
+        )*
+        #moved
+    }
 }
 
 /// What stands in for the impls after a mistake.
@@ -116,8 +184,15 @@ fn fallback(event: &Event<'_>) -> TokenStream {
         }
     });
     let header = header(&quote!(#krate::Event), &bound, ident, generics);
+    // Whether it is read in the place of others is nobody's question then.
+    let split_from = event.input.generics.params.is_empty().then(|| {
+        let sources = &event.split_from;
+        quote!(#(impl #krate::event::SplitFrom<#sources> for #ident {})*)
+    });
     quote! {
         #publish
+
+        #split_from
 
         #[automatically_derived]
         #header {
@@ -127,9 +202,9 @@ fn fallback(event: &Event<'_>) -> TokenStream {
                 &#krate::event::EventDescriptor::new::<Self>("", #private::None);
 
             fn deserialize_version<'__de, __D>(
-                _: #private::u32,
+                _: &#krate::event::UpcastContext<'_>,
                 _: __D,
-            ) -> #private::Result<Self, __D::Error>
+            ) -> #private::Result<#krate::event::Decoded<Self>, __D::Error>
             where
                 __D: #private::Deserializer<'__de>,
             {

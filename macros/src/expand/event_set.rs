@@ -100,11 +100,14 @@ fn fallback(set: &EventSet<'_>) -> TokenStream {
                 #private::refused()
             }
 
+            fn __from_any(_: #private::AnyBox) -> #private::Result<Self, #private::AnyBox> {
+                #private::refused()
+            }
+
             fn deserialize_payload<'__de, __D>(
-                _: &#private::str,
-                _: #private::u32,
+                _: &#krate::event::UpcastContext<'_>,
                 _: __D,
-            ) -> #private::Result<Self, __D::Error>
+            ) -> #private::Result<#krate::event::Decoded<Self>, __D::Error>
             where
                 __D: #private::Deserializer<'__de>,
             {
@@ -159,20 +162,21 @@ fn set(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
             }
 
             fn deserialize_payload<'__de, __D>(
-                __name: &#private::str,
-                __version: #private::u32,
+                __context: &#krate::event::UpcastContext<'_>,
                 __deserializer: __D,
-            ) -> #private::Result<Self, __D::Error>
+            ) -> #private::Result<#krate::event::Decoded<Self>, __D::Error>
             where
                 __D: #private::Deserializer<'__de>,
             {
                 #(
-                    if #private::has(#sets::DESCRIPTORS, __name) {
-                        return #sets::deserialize_payload(__name, __version, __deserializer)
-                            .map(#ident::#idents);
+                    if #private::has(#sets::DESCRIPTORS, __context.name()) {
+                        return match #sets::deserialize_payload(__context, __deserializer) {
+                            #private::Ok(__events) => #private::Ok(__events.map(#ident::#idents)),
+                            #private::Err(__error) => #private::Err(__error),
+                        };
                     }
                 )*
-                #private::Err(#private::unknown_event::<__D>(__name))
+                #private::Err(#private::unknown_event::<__D>(__context.name()))
             }
 
             fn collect_tags(&self, __tags: &mut #krate::event::Tags) {
@@ -185,6 +189,16 @@ fn set(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
                 match self {
                     #(#ident::#idents(__event) => #sets::__fmt(__event, __f),)*
                 }
+            }
+
+            fn __from_any(__event: #private::AnyBox) -> #private::Result<Self, #private::AnyBox> {
+                #(
+                    let __event = match #sets::__from_any(__event) {
+                        #private::Ok(__event) => return #private::Ok(#ident::#idents(__event)),
+                        #private::Err(__event) => __event,
+                    };
+                )*
+                #private::Err(__event)
             }
 
             fn __clone(&self) -> Self {

@@ -31,7 +31,7 @@ fn impls(inbox: &Inbox<'_>, name: &str) -> TokenStream {
     let ident = &input.ident;
     let listed: Vec<_> = events.iter().collect();
     let sets = listed::sets(&listed, krate);
-    let events = events.iter().zip(&sets).map(|(ty, set)| {
+    let receivers = events.iter().map(|ty| {
         let handled = handled(
             &quote!(#krate::Subscribe),
             ty,
@@ -39,9 +39,25 @@ fn impls(inbox: &Inbox<'_>, name: &str) -> TokenStream {
             quote!(self, __event, __context),
         );
         quote! {
-            if #private::is_event(__message, #set) {
-                let __event = __message.decode::<#ty>()?;
-                return #handled.await.map_err(#krate::inbox::InboxError::Handler);
+            for __event in __reader
+                .take::<#ty>()
+                .map_err(|__reason| #private::unreadable_message(__message, __reason))?
+            {
+                #handled.await.map_err(#krate::inbox::InboxError::Handler)?;
+            }
+        }
+    });
+    let receive = (!events.is_empty()).then(|| {
+        quote! {
+            const __EVENTS: &[&#krate::event::EventDescriptor] =
+                &#private::concat_descriptors::<{ 0 #(+ #sets.len())* }>(&[#(#sets),*]);
+            if let #private::Some(mut __reader) = #private::read_message(__message, __EVENTS)? {
+                loop {
+                    #(#receivers)*
+                    if !__reader.goes_on() {
+                        return #private::Ok(());
+                    }
+                }
             }
         }
     });
@@ -80,7 +96,7 @@ fn impls(inbox: &Inbox<'_>, name: &str) -> TokenStream {
                 __message: &#krate::bus::Message,
                 __context: &mut #krate::MessageContext<'_>,
             ) -> #private::Result<(), #krate::inbox::InboxError> {
-                #(#events)*
+                #receive
                 #(#handlers)*
                 #private::Err(#krate::inbox::InboxError::unknown(#name, __message))
             }

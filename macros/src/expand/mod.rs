@@ -4,7 +4,9 @@
 //! two underscores, so that nothing that a program calls `Option` or `event` can get in its way.
 
 pub(crate) mod aggregate;
+pub(crate) mod aggregate_id;
 pub(crate) mod event;
+pub(crate) mod event_attribute;
 pub(crate) mod event_set;
 mod fallback;
 pub(crate) mod inbox;

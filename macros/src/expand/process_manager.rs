@@ -35,18 +35,18 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
     let config = config.as_ref().map_or_else(|| quote!(()), |ty| quote!(#ty));
     let listed: Vec<_> = events.iter().collect();
     let sets = listed::sets(&listed, krate);
-    let processes = events.iter().zip(&sets).map(|(ty, set)| {
+    let processes = events.iter().map(|ty| {
         let process = handled(
             &quote!(#krate::React),
             ty,
             "process",
-            quote!(&__event, __recorded),
+            quote!(__event, __recorded),
         );
         quote! {
-            if #private::has(#set, __recorded.name) {
-                let __event = __recorded.decode::<#ty>()?;
-                return #private::Ok(#process);
-            }
+            let __events = __reader
+                .take::<#ty>()
+                .map_err(|__reason| #private::unreadable(__recorded, __reason))?;
+            #private::add_processes(__events, __recorded, |__event| #process, &mut __processes)?;
         }
     });
     let reactions = reactions(manager, &sets);
@@ -73,11 +73,21 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
                 #initial
             }
 
-            fn process_of(
+            fn processes_of(
                 __recorded: &#krate::event::RecordedEventRef<'_>,
-            ) -> #private::Result<#private::Option<Self::Id>, #krate::event::DecodeError> {
-                #(#processes)*
-                #private::Ok(#private::None)
+            ) -> #private::Result<
+                #private::Vec<#krate::process::Concerned<Self::Id>>,
+                #krate::event::DecodeError,
+            > {
+                let mut __reader =
+                    #private::read_recorded(__recorded, <Self as #krate::ProcessManager>::EVENTS)?;
+                let mut __processes = #private::Vec::new();
+                loop {
+                    #(#processes)*
+                    if !__reader.goes_on() {
+                        return #private::Ok(__processes);
+                    }
+                }
             }
 
             fn react_to(
@@ -133,9 +143,12 @@ fn fallback(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenStream {
                 #private::refused()
             }
 
-            fn process_of(
+            fn processes_of(
                 _: &#krate::event::RecordedEventRef<'_>,
-            ) -> #private::Result<#private::Option<Self::Id>, #krate::event::DecodeError> {
+            ) -> #private::Result<
+                #private::Vec<#krate::process::Concerned<Self::Id>>,
+                #krate::event::DecodeError,
+            > {
                 #private::refused()
             }
 
@@ -193,7 +206,7 @@ fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream 
         let replied = handled(&resolve, ty, "replied", arguments);
         quote! {
             if __command.name == <#ty as #private::OneCommand>::NAME {
-                let __sent = #krate::process::Payload::read_command::<#ty>(__command)?;
+                let __sent = #krate::command::read_command::<#ty>(__command)?;
                 #replied;
                 #done
             }
@@ -204,7 +217,7 @@ fn reactions(manager: &ProcessManager<'_>, sets: &[TokenStream]) -> TokenStream 
         let refused = handled(&resolve, ty, "refused", arguments);
         quote! {
             if __command.name == <#ty as #private::OneCommand>::NAME {
-                let __sent = #krate::process::Payload::read_command::<#ty>(__command)?;
+                let __sent = #krate::command::read_command::<#ty>(__command)?;
                 #refused;
                 #done
             }

@@ -36,7 +36,7 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
         .iter()
         .map(|ty| quote!(<#ty as #krate::EventSet>::DESCRIPTORS))
         .collect();
-    let handlers = events.iter().zip(&sets).map(|(ty, set)| {
+    let handlers = events.iter().map(|ty| {
         let handled = handled(
             &quote!(#krate::Project),
             ty,
@@ -44,15 +44,10 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
             quote!(self, __decoded, __context),
         );
         quote! {
-            if #private::has(#set, __event.name) {
-                return match __event.decode::<#ty>() {
-                    #private::Ok(__decoded) => {
-                        #handled.await.map_err(#krate::projection::ProjectError::Handler)
-                    }
-                    #private::Err(__error) => {
-                        #private::Err(#krate::projection::ProjectError::Decode(__error))
-                    }
-                };
+            for __decoded in __reader.take::<#ty>().map_err(|__reason| {
+                #krate::projection::ProjectError::Decode(#private::unreadable(__event, __reason))
+            })? {
+                #handled.await.map_err(#krate::projection::ProjectError::Handler)?;
             }
         }
     });
@@ -100,8 +95,14 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
                 __event: &#krate::event::RecordedEventRef<'_>,
                 __context: &mut #krate::Context<'_, Self>,
             ) -> #private::Result<(), #krate::projection::ProjectError> {
-                #(#handlers)*
-                #private::Ok(())
+                let mut __reader =
+                    #private::read_recorded(__event, <Self as #krate::Projection>::EVENTS)?;
+                loop {
+                    #(#handlers)*
+                    if !__reader.goes_on() {
+                        return #private::Ok(());
+                    }
+                }
             }
         }
 

@@ -59,7 +59,7 @@ fn impls(command: &RemoteCommand<'_>, name: &str, service: &str, version: u32) -
         let upcast = respanned(&upcast, previous.span());
         quote! {
             fn __read_reply(
-                __reply: &#krate::process::Payload<'_>,
+                __reply: &#krate::event::EncodedRef<'_>,
             ) -> #private::Result<Self::Reply, #krate::event::DecodeReason> {
                 if __reply.name == <Self::Reply as #private::OneEvent>::NAME {
                     return __reply.read();

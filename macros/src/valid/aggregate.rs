@@ -4,7 +4,7 @@ use super::name::{self, Kind};
 use super::{Checked, Needed, distinct, needed, refuse_generics};
 use crate::attr::{self, AggregateAttrs, Variant};
 use crate::ctxt::Ctxt;
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use syn::ext::IdentExt as _;
 use syn::{Data, DeriveInput, Path, Type};
@@ -16,6 +16,8 @@ pub(crate) struct Aggregate<'a> {
     pub(crate) name: String,
     pub(crate) id: Checked<Type>,
     pub(crate) event_enum: Ident,
+    /// Where it says that one function takes the whole enum.
+    pub(crate) apply_enum: Option<Span>,
     pub(crate) events: Checked<Vec<Variant>>,
     /// Whether these are all that were listed.
     pub(crate) is_whole: bool,
@@ -59,6 +61,7 @@ pub(crate) fn aggregate<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Aggregate<'a> 
         name,
         id,
         event_enum,
+        apply_enum: attrs.apply.value.map(|word| word.span),
         events,
         is_whole,
     }

@@ -17,6 +17,8 @@ pub(crate) struct Event<'a> {
     pub(crate) name: Checked<String>,
     pub(crate) version: Checked<u32>,
     pub(crate) upcast_from: Option<Path>,
+    pub(crate) upcast_with: Option<Path>,
+    pub(crate) split_from: Vec<Type>,
     pub(crate) tags: Vec<Tag<'a>>,
     pub(crate) payload: Payload,
     /// Whether it may leave the service, and under which key.
@@ -67,12 +69,24 @@ pub(crate) fn event<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Event<'a> {
         (&attrs.version, &attrs.upcast_from),
         attrs.complete,
     );
+    if let (Some(function), None, false) = (
+        &attrs.upcast_with.value,
+        &attrs.upcast_from.value,
+        attrs.upcast_from.seen,
+    ) {
+        cx.error(
+            function,
+            "this function upcasts the version before, and none is named: write `upcast_from = ..`, too",
+        );
+    }
     Event {
         input,
         krate: attrs.krate,
         name,
         version,
         upcast_from: attrs.upcast_from.value,
+        upcast_with: attrs.upcast_with.value,
+        split_from: attrs.split_from.value.unwrap_or_default(),
         tags,
         payload,
         publish: published,

@@ -2,6 +2,7 @@
 //! mistake has been reported and a stand-in is in its place, so that code can still be generated.
 
 mod aggregate;
+mod aggregate_id;
 mod event;
 mod event_set;
 mod inbox;
@@ -16,6 +17,7 @@ mod view;
 mod view_key;
 
 pub(crate) use aggregate::{Aggregate, aggregate};
+pub(crate) use aggregate_id::{AggregateId, aggregate_id};
 pub(crate) use event::{Event, Tag, event};
 pub(crate) use event_set::{EventSet, event_set};
 pub(crate) use inbox::{Inbox, inbox};

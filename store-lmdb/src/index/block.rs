@@ -1,6 +1,6 @@
 //! Blocks of entries: as many as are read at once to find one, with a checksum over them.
 
-use super::{Entry, StreamKey, damaged};
+use super::{IndexEntry, StreamKey, damaged};
 use crate::checksum;
 use crate::fields::Fields;
 use midgard::Position;
@@ -16,7 +16,7 @@ const BLOCK: usize = CHECKSUM + ENTRIES * ENTRY;
 
 /// Where a block is: one that is elsewhere is damaged.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct BlockAddress {
     pub(super) run: u64,
     pub(super) part: u32,
     pub(super) block: usize,
@@ -32,7 +32,7 @@ pub(super) const fn count(part: &[u8]) -> usize {
 }
 
 /// Writes entries as the blocks of a part.
-pub(super) fn encode(run: u64, part: u32, entries: &[Entry]) -> Vec<u8> {
+pub(super) fn encode(run: u64, part: u32, entries: &[IndexEntry]) -> Vec<u8> {
     let blocks = entries.chunks(ENTRIES);
     let mut out = Vec::with_capacity(blocks.len() * CHECKSUM + entries.len() * ENTRY);
     for (block, entries) in blocks.enumerate() {
@@ -42,44 +42,44 @@ pub(super) fn encode(run: u64, part: u32, entries: &[Entry]) -> Vec<u8> {
             out.extend_from_slice(&entry.key.0.to_be_bytes());
             out.extend_from_slice(&entry.position.get().to_be_bytes());
         }
-        let sum = checksum(Place { run, part, block }, &out[start + CHECKSUM..]);
+        let sum = checksum(BlockAddress { run, part, block }, &out[start + CHECKSUM..]);
         out[start..start + CHECKSUM].copy_from_slice(&sum.to_le_bytes());
     }
     out
 }
 
-fn checksum(place: Place, entries: &[u8]) -> u32 {
-    let Place { run, part, block } = place;
-    let place = run.rotate_left(32) ^ u64::from(part) << 16 ^ block as u64;
-    checksum::at(place, entries)
+fn checksum(address: BlockAddress, entries: &[u8]) -> u32 {
+    let BlockAddress { run, part, block } = address;
+    let seed = run.rotate_left(32) ^ u64::from(part) << 16 ^ block as u64;
+    checksum::at(seed, entries)
 }
 
 impl<'a> Block<'a> {
-    /// A block of a part that has one at this place, checked.
-    pub(super) fn of(part: &'a [u8], place: Place) -> Result<Self, StoreError> {
-        let start = place.block * BLOCK;
+    /// A block of a part that has one at this address, checked.
+    pub(super) fn of(part: &'a [u8], address: BlockAddress) -> Result<Self, StoreError> {
+        let start = address.block * BLOCK;
         let bytes = part.get(start..part.len().min(start + BLOCK));
         let checked = bytes
             .and_then(|bytes| bytes.split_first_chunk::<CHECKSUM>())
             .filter(|(stored, entries)| {
                 let whole = !entries.is_empty() && entries.len().is_multiple_of(ENTRY);
-                whole && u32::from_le_bytes(**stored) == checksum(place, entries)
+                whole && u32::from_le_bytes(**stored) == checksum(address, entries)
             });
         checked.map(|(_, entries)| Block(entries)).ok_or_else(|| {
             damaged(&format!(
                 "block {} of part {} of run {}",
-                place.block, place.part, place.run
+                address.block, address.part, address.run
             ))
         })
     }
 
-    pub(super) fn entries(self) -> impl DoubleEndedIterator<Item = Entry> + use<'a> {
+    pub(super) fn entries(self) -> impl DoubleEndedIterator<Item = IndexEntry> + use<'a> {
         let (entries, _) = self.0.as_chunks::<ENTRY>();
         entries.iter().map(|bytes| {
             let mut fields = Fields(bytes);
             let key = fields.chunk().map_or(0, |key| u128::from_be_bytes(*key));
             let position = fields.chunk().map_or(0, |at| u64::from_be_bytes(*at));
-            Entry {
+            IndexEntry {
                 key: StreamKey(key),
                 position: Position(position),
             }

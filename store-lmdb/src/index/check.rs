@@ -1,8 +1,8 @@
 //! Whether the parts of runs are what was written.
 
-use super::block::{self, Block, Place};
+use super::block::{self, Block, BlockAddress};
 use super::manifest::Run;
-use super::{Entry, Index, Manifest, damaged, part_key};
+use super::{Index, IndexEntry, Manifest, damaged, part_key};
 use crate::error::backend;
 use heed::RoTxn;
 use midgard::store::StoreError;
@@ -10,7 +10,7 @@ use midgard::store::StoreError;
 /// Which part of which run, in the order in which they are checked: runs that others are merged into have higher numbers
 /// than those, so whatever is merged in the meantime is met later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PartPlace {
+pub(crate) struct PartAddress {
     run: u64,
     part: u32,
 }
@@ -19,11 +19,11 @@ pub(crate) struct PartPlace {
 #[derive(Debug)]
 pub(crate) struct Checked {
     /// The last of them.
-    pub(crate) place: PartPlace,
+    pub(crate) address: PartAddress,
     /// How many there are.
     pub(crate) parts: u64,
     /// What can be read of it.
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<IndexEntry>,
     /// What is wrong with it.
     pub(crate) faults: Vec<String>,
 }
@@ -34,7 +34,7 @@ impl Index {
         &self,
         transaction: &RoTxn<'_>,
         manifest: &Manifest<'_>,
-        after: Option<PartPlace>,
+        after: Option<PartAddress>,
     ) -> Result<Option<Checked>, StoreError> {
         let next_of = |run: Run| {
             let from = match after {
@@ -67,7 +67,7 @@ impl Index {
             }
         };
         Ok(Some(Checked {
-            place: PartPlace {
+            address: PartAddress {
                 run: run.number,
                 part: end - 1,
             },
@@ -114,15 +114,15 @@ fn fault(run: Run, part: u32, what: &str) -> String {
     damaged(&format!("part {part} of run {} {what}", run.number)).to_string()
 }
 
-fn check(run: Run, part: u32, bytes: &[u8]) -> (Vec<Entry>, Vec<String>) {
-    let (mut entries, mut faults) = (Vec::<Entry>::new(), Vec::new());
+fn check(run: Run, part: u32, bytes: &[u8]) -> (Vec<IndexEntry>, Vec<String>) {
+    let (mut entries, mut faults) = (Vec::<IndexEntry>::new(), Vec::new());
     for block in 0..block::count(bytes) {
-        let place = Place {
+        let address = BlockAddress {
             run: run.number,
             part,
             block,
         };
-        match Block::of(bytes, place) {
+        match Block::of(bytes, address) {
             Ok(block) => entries.extend(block.entries()),
             Err(error) => faults.push(error.to_string()),
         }
@@ -130,7 +130,7 @@ fn check(run: Run, part: u32, bytes: &[u8]) -> (Vec<Entry>, Vec<String>) {
     if !entries.is_sorted_by(|one, next| one.key < next.key) {
         faults.push(fault(run, part, "is not in the order of its keys"));
     }
-    let in_range = |entry: &Entry| entry.key.part(run.parts_log2) == part;
+    let in_range = |entry: &IndexEntry| entry.key.part(run.parts_log2) == part;
     if !entries.iter().all(in_range) {
         faults.push(fault(run, part, "has keys of another part"));
     }

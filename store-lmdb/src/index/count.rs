@@ -1,7 +1,7 @@
 //! What is in the index, range by range of the keys.
 
 use super::manifest::Run;
-use super::{Entry, Index, Manifest, StreamKey, part};
+use super::{Index, IndexEntry, Manifest, StreamKey, part};
 use heed::RoTxn;
 use midgard::store::StoreError;
 
@@ -52,7 +52,7 @@ impl Index {
         transaction: &RoTxn<'_>,
         manifest: &Manifest<'_>,
         ranges: &KeyRanges,
-        entries: &mut Vec<Entry>,
+        entries: &mut Vec<IndexEntry>,
     ) -> Result<(), StoreError> {
         for run in manifest.runs() {
             let (from, to) = parts_in(&run, ranges);

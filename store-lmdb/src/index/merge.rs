@@ -1,7 +1,7 @@
 //! How runs are made: of the tail of the log, and of other runs.
 
 use super::manifest::{Draft, MOST_PARTS_LOG2, RUNS, Run};
-use super::{Entry, Index, block, part, part_key};
+use super::{Index, IndexEntry, block, part, part_key};
 use crate::about::About;
 use crate::error::backend;
 use heed::RwTxn;
@@ -22,7 +22,7 @@ pub(crate) fn flush(
     index: Index,
     about: About,
     transaction: &mut RwTxn<'_>,
-    mut entries: Vec<Entry>,
+    mut entries: Vec<IndexEntry>,
     merged: Position,
 ) -> Result<(), StoreError> {
     let mut draft = read(about, transaction)?;
@@ -157,7 +157,7 @@ fn write_part(
     transaction: &mut RwTxn<'_>,
     run: u64,
     part: u32,
-    entries: &[Entry],
+    entries: &[IndexEntry],
 ) -> Result<(), StoreError> {
     let bytes = block::encode(run, part, entries);
     let put = index.0.put(transaction, &part_key(run, part), &bytes);

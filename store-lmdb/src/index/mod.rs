@@ -15,7 +15,7 @@ mod part;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use check::PartPlace;
+pub(crate) use check::PartAddress;
 pub(crate) use count::KeyRanges;
 pub(crate) use manifest::Manifest;
 pub(crate) use merge::{flush, step};
@@ -74,7 +74,7 @@ impl StreamKey {
 
 /// Where the last record of a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct IndexEntry {
     pub(crate) key: StreamKey,
     pub(crate) position: Position,
 }

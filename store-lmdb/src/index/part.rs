@@ -1,7 +1,7 @@
 //! Parts of a run: the entries of one range of keys, in blocks.
 
-use super::block::{self, Block, Place};
-use super::{Entry, StreamKey};
+use super::block::{self, Block, BlockAddress};
+use super::{IndexEntry, StreamKey};
 use midgard::Position;
 use midgard::store::StoreError;
 
@@ -25,7 +25,7 @@ pub(super) fn find(
     loop {
         let block = Block::of(
             bytes,
-            Place {
+            BlockAddress {
                 run,
                 part,
                 block: number,
@@ -58,17 +58,17 @@ pub(super) fn collect(
     part: u32,
     range: u32,
     ranges_log2: u8,
-    entries: &mut Vec<Entry>,
+    entries: &mut Vec<IndexEntry>,
 ) -> Result<(), StoreError> {
     for block in 0..block::count(bytes) {
-        let block = Block::of(bytes, Place { run, part, block })?;
+        let block = Block::of(bytes, BlockAddress { run, part, block })?;
         if block.last_key().part(ranges_log2) < range {
             continue;
         }
         if block.first_key().part(ranges_log2) > range {
             break;
         }
-        let inside = |entry: &Entry| entry.key.part(ranges_log2) == range;
+        let inside = |entry: &IndexEntry| entry.key.part(ranges_log2) == range;
         entries.extend(block.entries().filter(inside));
     }
     Ok(())

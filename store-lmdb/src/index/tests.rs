@@ -62,7 +62,7 @@ impl Scene {
         }
         self.expected.extend(&tail);
         let entries = tail.into_iter();
-        let entries = entries.map(|(key, position)| Entry { key, position });
+        let entries = entries.map(|(key, position)| IndexEntry { key, position });
         let entries = entries.collect();
         let last = Position(self.last);
         self.write(|databases, transaction| {
@@ -248,7 +248,7 @@ fn a_part_that_is_not_in_order_or_of_another_range_is_found_to_be_so() {
     };
     let sound = check();
     assert_eq!(sound.faults, [""; 0]);
-    let put = |entries: &[Entry]| {
+    let put = |entries: &[IndexEntry]| {
         let bytes = block::encode(run.number, 0, entries);
         scene.write(|databases, transaction| {
             let key = part_key(run.number, 0);
@@ -262,7 +262,7 @@ fn a_part_that_is_not_in_order_or_of_another_range_is_found_to_be_so() {
     assert_eq!(faults.len(), 1);
     assert!(faults[0].contains("part 0 of run 1 is not in the order of its keys"));
     let mut entries = sound.entries;
-    entries.push(Entry {
+    entries.push(IndexEntry {
         key: StreamKey(u128::MAX),
         position: Position(1),
     });

@@ -1,7 +1,7 @@
 //! Where the log ends: what is appended has a position that no record has had.
 
 use super::block::{self, Block};
-use super::{Log, Place, place_of};
+use super::{Log, LogKey, log_key};
 use crate::error::{backend, corrupt};
 use heed::RoTxn;
 use midgard::Position;
@@ -23,9 +23,9 @@ impl Log {
         let Some((key, bytes)) = last.map_err(backend("read the end of the log"))? else {
             return Ok(Position::ZERO);
         };
-        Ok(match place_of(key)? {
-            Place::Record(position) | Place::Piece(position, _) => position,
-            Place::Block(first) => match Block::parse(bytes) {
+        Ok(match log_key(key)? {
+            LogKey::Record(position) | LogKey::Piece(position, _) => position,
+            LogKey::Block(first) => match Block::parse(bytes) {
                 Some(block) => block.last(first),
                 None => last_of_damaged(first),
             },
@@ -39,8 +39,8 @@ impl Log {
     ) -> Result<Position, StoreError> {
         let last = self.0.last(transaction);
         match last.map_err(backend("read the end of the log"))? {
-            Some((key, bytes)) => match place_of(key)? {
-                Place::Block(first) if Block::parse(bytes).is_none() => Err(block::damaged(first)),
+            Some((key, bytes)) => match log_key(key)? {
+                LogKey::Block(first) if Block::parse(bytes).is_none() => Err(block::damaged(first)),
                 _ => self.last_position(transaction),
             },
             None => Ok(Position::ZERO),
@@ -55,11 +55,11 @@ impl Log {
         let Some((key, _)) = last.next().transpose().map_err(&failed)? else {
             return Ok(());
         };
-        let position = place_of(key)?.position();
+        let position = log_key(key)?.position();
         let is_behind = match last.next().transpose().map_err(&failed)? {
             None => true,
-            Some((before, bytes)) => match place_of(before)? {
-                Place::Block(first) => {
+            Some((before, bytes)) => match log_key(before)? {
+                LogKey::Block(first) => {
                     let end = Block::parse(bytes).map_or(first, |block| block.last(first));
                     position > end
                 }

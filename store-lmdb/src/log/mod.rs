@@ -19,9 +19,9 @@ use end::last_of_damaged;
 use heed::types::Bytes;
 use heed::{Database, PutFlags, RoTxn, RwTxn};
 use layout::PIECE;
-use midgard::Position;
-use midgard::event::RecordedEventRef;
-use midgard::store::StoreError;
+use midgard::event::{RecordedEvent, RecordedEventRef};
+use midgard::store::{StoreError, StreamTombstoned};
+use midgard::{Position, StreamName};
 use scan::Scan;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -81,7 +81,7 @@ impl<'t> Found<'t> {
 
 /// What is under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum LogKey {
     /// A record, or the beginning of one.
     Record(Position),
     /// Records from this position on.
@@ -90,10 +90,10 @@ enum Place {
     Piece(Position, u8),
 }
 
-impl Place {
+impl LogKey {
     const fn position(self) -> Position {
         match self {
-            Place::Record(position) | Place::Block(position) | Place::Piece(position, _) => {
+            LogKey::Record(position) | LogKey::Block(position) | LogKey::Piece(position, _) => {
                 position
             }
         }
@@ -114,17 +114,17 @@ fn key_and(position: Position, number: u8) -> [u8; 9] {
 }
 
 #[inline]
-fn place_of(key: &[u8]) -> Result<Place, StoreError> {
-    let place = key.split_first_chunk().and_then(|(position, rest)| {
+fn log_key(key: &[u8]) -> Result<LogKey, StoreError> {
+    let parsed = key.split_first_chunk().and_then(|(position, rest)| {
         let position = Position(u64::from_be_bytes(*position));
         match rest {
-            [] => Some(Place::Record(position)),
-            [0] => Some(Place::Block(position)),
-            [piece] => Some(Place::Piece(position, *piece)),
+            [] => Some(LogKey::Record(position)),
+            [0] => Some(LogKey::Block(position)),
+            [piece] => Some(LogKey::Piece(position, *piece)),
             _ => None,
         }
     });
-    place.ok_or_else(|| StoreError::Backend {
+    parsed.ok_or_else(|| StoreError::Backend {
         action: "read the log",
         cause: format!("a key in it has {} bytes", key.len()).into(),
     })
@@ -145,18 +145,35 @@ pub(crate) fn event<'r>(header: &Header<'r>) -> Result<RecordedEventRef<'r>, Sto
     })
 }
 
+/// The mark that a stream was tombstoned, as those read it who ask for it.
+pub(crate) fn tombstone(header: &Header<'_>) -> Result<RecordedEvent, StoreError> {
+    let stream = String::from_utf8_lossy(header.stream);
+    let stream = StreamName::new(&*stream)
+        .map_err(|error| corrupt(header.position, Some(&stream), error.to_string()))?;
+    let Header {
+        version,
+        position,
+        id,
+        time,
+        ..
+    } = *header;
+    Ok(StreamTombstoned::recorded(
+        stream, version, position, id, time,
+    ))
+}
+
 impl Log {
     /// What is under the last key that may have the record at a position.
     fn around<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
         position: Position,
-    ) -> Result<Option<(Place, &'t [u8])>, StoreError> {
+    ) -> Result<Option<(LogKey, &'t [u8])>, StoreError> {
         let after = key_and(position, u8::MAX);
         let found = self.0.get_lower_than_or_equal_to(transaction, &after);
         let found = found.map_err(backend("read the log"))?;
         found
-            .map(|(key, bytes)| Ok((place_of(key)?, bytes)))
+            .map(|(key, bytes)| Ok((log_key(key)?, bytes)))
             .transpose()
     }
 
@@ -173,9 +190,9 @@ impl Log {
         }
         let found = match self.around(transaction, position)? {
             None => Found::Nothing,
-            Some((Place::Record(at), bytes)) => Found::Record(at, bytes),
-            Some((Place::Piece(at, _), _)) => Found::Split(at),
-            Some((Place::Block(first), bytes)) => {
+            Some((LogKey::Record(at), bytes)) => Found::Record(at, bytes),
+            Some((LogKey::Piece(at, _), _)) => Found::Split(at),
+            Some((LogKey::Block(first), bytes)) => {
                 let index = position.get().saturating_sub(first.get()) as usize;
                 touch::place(bytes, index, length);
                 match Block::parse(bytes) {
@@ -300,7 +317,7 @@ impl Log {
         let mut left = Vec::new();
         while let [position, ..] = rest {
             let in_block = match self.around(transaction, *position)? {
-                Some((Place::Block(first), bytes)) => {
+                Some((LogKey::Block(first), bytes)) => {
                     let block = Block::parse(bytes).filter(|block| block.is_in_order());
                     let block = block.ok_or_else(|| block::damaged(first))?;
                     let last = block.last(first);
@@ -374,7 +391,7 @@ impl Log {
         // The first of them may be in a block that begins before it.
         let start = *positions.start();
         let from = match self.around(transaction, start)? {
-            Some((Place::Block(first), bytes))
+            Some((LogKey::Block(first), bytes))
                 if Block::parse(bytes).is_some_and(|block| block.last(first) >= start) =>
             {
                 first

@@ -1,7 +1,7 @@
 //! Records in order.
 
 use super::block::{self, Block};
-use super::{Place, Record, place_of};
+use super::{LogKey, Record, log_key};
 use crate::error::{backend, corrupt};
 use crate::record;
 use heed::types::Bytes;
@@ -15,14 +15,14 @@ use std::ops::{Range, RangeInclusive};
 pub(crate) type Item<'t> = Result<(Position, Record<'t>), StoreError>;
 
 /// What a scan of keys gives.
-type Entry<'t> = Option<(Place, &'t [u8])>;
+type Keyed<'t> = Option<(LogKey, &'t [u8])>;
 
-fn entry<'t>(next: Option<heed::Result<(&'t [u8], &'t [u8])>>) -> Result<Entry<'t>, StoreError> {
+fn keyed<'t>(next: Option<heed::Result<(&'t [u8], &'t [u8])>>) -> Result<Keyed<'t>, StoreError> {
     let Some(entry) = next else {
         return Ok(None);
     };
     let (key, bytes) = entry.map_err(backend("read the log"))?;
-    Ok(Some((place_of(key)?, bytes)))
+    Ok(Some((log_key(key)?, bytes)))
 }
 
 /// A block, as far as it was not read.
@@ -63,7 +63,7 @@ pub(super) struct Scan<'t> {
     end: Position,
     block: Option<Opened<'t>>,
     /// What was found behind a record.
-    next: Entry<'t>,
+    next: Keyed<'t>,
 }
 
 impl<'t> Scan<'t> {
@@ -95,16 +95,16 @@ impl<'t> Scan<'t> {
     }
 
     /// What is under the next key.
-    pub(super) fn entry(&mut self) -> Result<Entry<'t>, StoreError> {
+    pub(super) fn keyed(&mut self) -> Result<Keyed<'t>, StoreError> {
         match self.next.take() {
             Some(found) => Ok(Some(found)),
-            None => entry(self.range.next()),
+            None => keyed(self.range.next()),
         }
     }
 
     /// Finds it once more: it belongs to what comes next.
-    pub(super) const fn put_back(&mut self, place: Place, bytes: &'t [u8]) {
-        self.next = Some((place, bytes));
+    pub(super) const fn put_back(&mut self, key: LogKey, bytes: &'t [u8]) {
+        self.next = Some((key, bytes));
     }
 
     /// Takes what stands at this position for the next.
@@ -136,17 +136,17 @@ impl<'t> Forward<'t> {
             if let Some(item) = self.0.in_block() {
                 return Ok(Some(item));
             }
-            match self.0.entry()? {
+            match self.0.keyed()? {
                 None => return Ok(None),
-                Some((Place::Block(first), bytes)) => match Opened::new(first, bytes) {
+                Some((LogKey::Block(first), bytes)) => match Opened::new(first, bytes) {
                     Some(block) => self.0.open(block)?,
                     None => {
                         self.0.expect(first)?;
                         return Err(block::damaged(first));
                     }
                 },
-                Some((Place::Piece(position, _), _)) => return Err(lost_piece(position)),
-                Some((Place::Record(position), bytes)) => {
+                Some((LogKey::Piece(position, _), _)) => return Err(lost_piece(position)),
+                Some((LogKey::Record(position), bytes)) => {
                     self.0.expect(position)?;
                     return match record::is_split(bytes) {
                         true => self.put_together(position, bytes).map(Some),
@@ -163,9 +163,9 @@ impl<'t> Forward<'t> {
         bytes: &[u8],
     ) -> Result<(Position, Record<'t>), StoreError> {
         let mut whole = bytes.to_vec();
-        while let Some((place, bytes)) = self.0.entry()? {
-            if !matches!(place, Place::Piece(of, _) if of == position) {
-                self.0.put_back(place, bytes);
+        while let Some((key, bytes)) = self.0.keyed()? {
+            if !matches!(key, LogKey::Piece(of, _) if of == position) {
+                self.0.put_back(key, bytes);
                 break;
             }
             whole.extend_from_slice(bytes);
@@ -210,19 +210,19 @@ impl<'t> Backward<'t> {
                     None => self.block = None,
                 }
             }
-            let found = entry(self.range.next())?;
-            if let Some((place, _)) = found
-                && place.position() > self.most
+            let found = keyed(self.range.next())?;
+            if let Some((key, _)) = found
+                && key.position() > self.most
             {
-                return Err(out_of_order(self.most, place.position()));
+                return Err(out_of_order(self.most, key.position()));
             }
             // The pieces of a record come before it, and nothing comes in between.
             let of = pieces.last().map(|(position, _)| *position);
             match found {
-                Some((Place::Piece(position, _), bytes)) if of.is_none_or(|of| of == position) => {
+                Some((LogKey::Piece(position, _), bytes)) if of.is_none_or(|of| of == position) => {
                     pieces.push((position, bytes));
                 }
-                Some((Place::Record(position), bytes)) if of.is_none_or(|of| of == position) => {
+                Some((LogKey::Record(position), bytes)) if of.is_none_or(|of| of == position) => {
                     self.most = position.previous();
                     if pieces.is_empty() {
                         return Ok(Some((position, Cow::Borrowed(bytes))));
@@ -232,7 +232,7 @@ impl<'t> Backward<'t> {
                     pieces.for_each(|(_, bytes)| whole.extend_from_slice(bytes));
                     return Ok(Some((position, Cow::Owned(whole))));
                 }
-                Some((Place::Block(first), bytes)) if of.is_none() => {
+                Some((LogKey::Block(first), bytes)) if of.is_none() => {
                     let Some(mut block) = Opened::new(first, bytes) else {
                         return Err(block::damaged(first));
                     };

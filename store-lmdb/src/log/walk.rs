@@ -1,7 +1,7 @@
 //! What lies in the log, in its order, whole or not: for those who look for what is wrong with it.
 
 use super::scan::{Opened, Scan};
-use super::{Place, Record, block};
+use super::{LogKey, Record, block};
 use crate::record;
 use midgard::Position;
 use midgard::store::StoreError;
@@ -20,13 +20,13 @@ impl<'t> Walk<'t> {
             if let Some((position, record)) = self.0.in_block() {
                 return Ok(Some((position, Ok(record))));
             }
-            let Some((place, bytes)) = self.0.entry()? else {
+            let Some((key, bytes)) = self.0.keyed()? else {
                 return Ok(None);
             };
-            let first = place.position();
-            let Place::Block(_) = place else {
+            let first = key.position();
+            let LogKey::Block(_) = key else {
                 self.0.expect(first)?;
-                return self.put_together(place, bytes).map(Some);
+                return self.put_together(key, bytes).map(Some);
             };
             let Some(block) = Opened::new(first, bytes) else {
                 self.0.expect(first)?;
@@ -37,19 +37,19 @@ impl<'t> Walk<'t> {
     }
 
     /// A record, with the pieces that are behind it.
-    fn put_together(&mut self, place: Place, bytes: &'t [u8]) -> Result<Found<'t>, StoreError> {
-        let position = place.position();
+    fn put_together(&mut self, key: LogKey, bytes: &'t [u8]) -> Result<Found<'t>, StoreError> {
+        let position = key.position();
         let is_split = record::is_split(bytes);
-        let mut record = match place {
-            Place::Record(_) => Ok(Cow::Borrowed(bytes)),
+        let mut record = match key {
+            LogKey::Record(_) => Ok(Cow::Borrowed(bytes)),
             _ => Err("there is a piece of it without its beginning".to_owned()),
         };
         let mut expected = 1;
-        while let Some((place, bytes)) = self.0.entry()? {
-            let piece = match place {
-                Place::Piece(at, piece) if at == position => piece,
+        while let Some((key, bytes)) = self.0.keyed()? {
+            let piece = match key {
+                LogKey::Piece(at, piece) if at == position => piece,
                 _ => {
-                    self.0.put_back(place, bytes);
+                    self.0.put_back(key, bytes);
                     break;
                 }
             };

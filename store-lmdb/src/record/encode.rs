@@ -8,7 +8,7 @@ use midgard::{EventId, Position, Timestamp, Version};
 
 /// Where and when an event is recorded.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct Recording<'a> {
     pub(crate) position: Position,
     pub(crate) stream: &'a str,
     pub(crate) version: Version,
@@ -28,23 +28,23 @@ pub(crate) struct Links<'a> {
 }
 
 /// Writes an event to `out`, which is emptied first.
-pub(crate) fn encode(out: &mut Vec<u8>, place: Place<'_>, event: &NewEvent) {
-    encode_as(out, Kind::Event, place, event);
+pub(crate) fn encode(out: &mut Vec<u8>, recording: Recording<'_>, event: &NewEvent) {
+    encode_as(out, Kind::Event, recording, event);
 }
 
 /// Writes the mark that ends a stream, or its beginning.
-pub(crate) fn encode_mark(out: &mut Vec<u8>, kind: Kind, place: Place<'_>) {
+pub(crate) fn encode_mark(out: &mut Vec<u8>, kind: Kind, recording: Recording<'_>) {
     let mut mark = NewEvent::json("", 1, Vec::new());
     mark.codec = Codec::from_code(0);
-    encode_as(out, kind, place, &mark);
+    encode_as(out, kind, recording, &mark);
 }
 
-fn encode_as(out: &mut Vec<u8>, kind: Kind, place: Place<'_>, event: &NewEvent) {
+fn encode_as(out: &mut Vec<u8>, kind: Kind, recording: Recording<'_>, event: &NewEvent) {
     let correlation_id = event.metadata.correlation_id();
     let causation_id = event.metadata.causation_id();
     let tags = event.tags.view().as_bytes();
     let headers = event.metadata.headers().as_bytes();
-    let links = place.links;
+    let links = recording.links;
     let other_id = correlation_id.filter(|id| *id != event.id);
     let mut flags = 0;
     for (bit, on) in [
@@ -65,15 +65,15 @@ fn encode_as(out: &mut Vec<u8>, kind: Kind, place: Place<'_>, event: &NewEvent) 
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&[FORMAT << 4 | kind as u8, flags, event.codec.code()]);
     out.extend_from_slice(event.id.as_bytes());
-    varint::push(out, distance_of(event.id, place.time));
+    varint::push(out, distance_of(event.id, recording.time));
     for id in [other_id, causation_id].iter().flatten() {
         out.extend_from_slice(EventId::as_bytes(id));
     }
     let distance = |to: Position| match to {
         Position::ZERO => 0,
-        to => place.position.get() - to.get(),
+        to => recording.position.get() - to.get(),
     };
-    varint::push(out, place.version.get());
+    varint::push(out, recording.version.get());
     varint::push(out, distance(links.back));
     for skip in links.skips {
         varint::push(out, distance(*skip));
@@ -82,7 +82,7 @@ fn encode_as(out: &mut Vec<u8>, kind: Kind, place: Place<'_>, event: &NewEvent) 
         varint::push(out, links.first.get());
     }
     varint::push(out, u64::from(event.schema_version));
-    push_run(out, place.stream.as_bytes());
+    push_run(out, recording.stream.as_bytes());
     push_run(out, event.name.as_bytes());
     for run in [tags, headers] {
         if !run.is_empty() {
@@ -91,7 +91,7 @@ fn encode_as(out: &mut Vec<u8>, kind: Kind, place: Place<'_>, event: &NewEvent) 
     }
     varint::push(out, event.payload.len() as u64);
     out.extend_from_slice(&checksum::of(&event.payload).to_le_bytes());
-    let checksum = header_checksum(place.position, &out[4..]);
+    let checksum = header_checksum(recording.position, &out[4..]);
     out[..4].copy_from_slice(&checksum.to_le_bytes());
     out.extend_from_slice(&event.payload);
 }

@@ -115,7 +115,7 @@ impl Written {
             event: event(random),
             bytes: bytes(random, 3),
         };
-        let place = Place {
+        let recording = Recording {
             position,
             stream: &written.stream,
             version,
@@ -126,7 +126,7 @@ impl Written {
                 first: written.first,
             },
         };
-        encode(&mut written.bytes, place, &written.event);
+        encode(&mut written.bytes, recording, &written.event);
         written
     }
 

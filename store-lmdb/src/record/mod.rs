@@ -10,7 +10,7 @@ mod fuzz;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use encode::{Links, Place, encode, encode_mark};
+pub(crate) use encode::{Links, Recording, encode, encode_mark};
 
 use crate::checksum;
 use crate::fields::Fields;

@@ -8,8 +8,8 @@ const NO_LINKS: Links<'_> = Links {
     first: Version::FIRST,
 };
 
-fn place() -> Place<'static> {
-    Place {
+fn recording() -> Recording<'static> {
+    Recording {
         position: Position(7),
         stream: "user-ann",
         version: Version(300),
@@ -36,7 +36,7 @@ fn parse(position: Position, bytes: &[u8]) -> Result<RecordedEventRef<'_>, Strin
 #[test]
 fn a_record_comes_back_as_it_was() {
     let (mut bytes, event) = (Vec::new(), full());
-    encode(&mut bytes, place(), &event);
+    encode(&mut bytes, recording(), &event);
     let header = Header::parse(Position(7), &bytes).unwrap();
     assert_eq!((header.kind, header.first), (Kind::Event, Version::FIRST));
     let owned = header.event().unwrap().to_owned();
@@ -51,7 +51,7 @@ fn a_record_comes_back_as_it_was() {
     );
     assert_eq!((owned.payload, owned.tags), (event.payload, event.tags));
     assert_eq!(owned.metadata, event.metadata);
-    assert_eq!(owned.time, place().time);
+    assert_eq!(owned.time, recording().time);
 }
 
 #[test]
@@ -62,7 +62,14 @@ fn any_time_comes_back_next_to_any_id() {
             let mut event = full();
             event.id = EventId::from_bytes(id);
             let time = Timestamp::from_micros(micros);
-            encode(&mut bytes, Place { time, ..place() }, &event);
+            encode(
+                &mut bytes,
+                Recording {
+                    time,
+                    ..recording()
+                },
+                &event,
+            );
             assert_eq!(parse(Position(7), &bytes).unwrap().time, time);
         }
     }
@@ -73,8 +80,15 @@ fn a_time_near_its_id_takes_few_bytes() {
     let (mut near, mut far) = (Vec::new(), Vec::new());
     let event = full();
     let time = Timestamp::now();
-    encode(&mut near, Place { time, ..place() }, &event);
-    encode(&mut far, place(), &event);
+    encode(
+        &mut near,
+        Recording {
+            time,
+            ..recording()
+        },
+        &event,
+    );
+    encode(&mut far, recording(), &event);
     assert!(near.len() + 4 <= far.len());
 }
 
@@ -85,8 +99,8 @@ fn an_event_that_starts_a_correlation_does_not_store_its_id_twice() {
         .clone()
         .with_metadata(Metadata::new().with_correlation_id(event.id));
     let (mut plain, mut correlated) = (Vec::new(), Vec::new());
-    encode(&mut plain, place(), &event);
-    encode(&mut correlated, place(), &itself);
+    encode(&mut plain, recording(), &event);
+    encode(&mut correlated, recording(), &itself);
     assert_eq!(plain.len(), correlated.len());
     let read = parse(Position(7), &correlated).unwrap();
     assert_eq!(read.correlation_id, Some(event.id));
@@ -95,7 +109,7 @@ fn an_event_that_starts_a_correlation_does_not_store_its_id_twice() {
 #[test]
 fn links_lead_where_they_should() {
     let mut bytes = Vec::new();
-    let place = Place {
+    let recording = Recording {
         position: Position(10_000),
         version: Version(512),
         links: Links {
@@ -103,9 +117,9 @@ fn links_lead_where_they_should() {
             skips: &[Position(5_000), Position(700)],
             first: Version(200),
         },
-        ..place()
+        ..recording()
     };
-    encode(&mut bytes, place, &full());
+    encode(&mut bytes, recording, &full());
     let header = Header::parse(Position(10_000), &bytes).unwrap();
     assert_eq!(
         (header.back(), header.first),
@@ -134,10 +148,10 @@ fn a_mark_says_how_far_its_stream_goes() {
     encode_mark(
         &mut bytes,
         Kind::Truncated,
-        Place {
+        Recording {
             version,
             links,
-            ..place()
+            ..recording()
         },
     );
     let header = Header::parse(Position(7), &bytes).unwrap();
@@ -150,7 +164,7 @@ fn a_mark_says_how_far_its_stream_goes() {
 #[test]
 fn any_changed_or_missing_byte_is_found() {
     let mut bytes = Vec::new();
-    encode(&mut bytes, place(), &full());
+    encode(&mut bytes, recording(), &full());
     for index in 0..bytes.len() {
         let mut damaged = bytes.clone();
         damaged[index] ^= 0x20;
@@ -168,7 +182,7 @@ fn any_changed_or_missing_byte_is_found() {
 #[test]
 fn a_payload_that_is_damaged_leaves_its_header_readable() {
     let mut bytes = Vec::new();
-    encode(&mut bytes, place(), &full());
+    encode(&mut bytes, recording(), &full());
     *bytes.last_mut().unwrap() ^= 1;
     let header = Header::parse(Position(7), &bytes).unwrap();
     assert_eq!(
@@ -184,7 +198,7 @@ fn a_payload_that_is_damaged_leaves_its_header_readable() {
 #[test]
 fn a_record_in_a_wrong_place_is_damaged() {
     let mut bytes = Vec::new();
-    encode(&mut bytes, place(), &full());
+    encode(&mut bytes, recording(), &full());
     assert_eq!(
         parse(Position(8), &bytes).unwrap_err(),
         "the checksum of its header does not match"
@@ -199,7 +213,7 @@ fn a_record_of_another_format_or_with_nonsense_in_it_is_refused_not_guessed() {
     );
     // Every cut of an intact header, with a checksum that fits.
     let mut whole = Vec::new();
-    encode(&mut whole, place(), &full());
+    encode(&mut whole, recording(), &full());
     for end in 5..whole.len() {
         let mut cut = whole[..end].to_vec();
         let checksum = header_checksum(Position(7), &cut[4..]);

@@ -1,4 +1,4 @@
-//! Why a batch was not committed.
+//! Why a group was not committed.
 
 use super::room;
 use crate::error::{backend, is_disk_full};
@@ -6,9 +6,9 @@ use crate::files::Files;
 use heed::{Error, MdbError};
 use midgard::store::{Full, StoreError};
 
-/// Why a batch was not committed, as far as is known.
+/// Why a group was not committed, as far as is known.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The map is full, or smaller than another process made it. Nothing was written.
     Grow,
     /// LMDB wants to be opened anew before it writes again. Nothing was written.
@@ -25,7 +25,7 @@ pub(super) enum Failure {
 
 /// What is known of a commit that failed.
 #[derive(Debug)]
-pub(super) struct FailedCommit {
+pub(crate) struct FailedCommit {
     pub(super) error: Error,
     /// The number of its transaction.
     pub(super) transaction: usize,
@@ -73,7 +73,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// The same error once more, for another append of the batch. What lies underneath becomes its text.
+/// The same error once more, for another append of the group. What lies underneath becomes its text.
 pub(super) fn again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Full(full) => StoreError::Full(*full),

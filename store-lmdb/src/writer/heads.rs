@@ -14,7 +14,7 @@ use std::mem;
 /// How many streams a generation has; there are two of them, of some 12 MB each.
 const GENERATION: usize = 131_072;
 
-/// Streams as they are at the end of the log, with what the batch that is being filled has added.
+/// Streams as they are at the end of the log, with what the group that is being filled has added.
 #[derive(Default)]
 pub(super) struct Heads {
     /// Up to where they know of the log.
@@ -32,7 +32,7 @@ impl Heads {
         self.old.clear();
     }
 
-    /// To be called before a batch is filled. Nothing is forgotten while one is.
+    /// To be called before a group is filled. Nothing is forgotten while one is.
     pub(super) fn begin(&mut self, last: Position) {
         if self.seen != last {
             // Another process has appended.
@@ -45,7 +45,7 @@ impl Heads {
         }
     }
 
-    /// To be called when the batch is committed.
+    /// To be called when the group is committed.
     pub(super) const fn committed(&mut self, last: Position) {
         self.seen = last;
     }

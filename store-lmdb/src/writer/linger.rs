@@ -5,8 +5,8 @@
 //! but never long, and not at all for a producer that is alone. What comes is written while the next
 //! is on its way; only the commit waits.
 
-use super::thread::Request;
-use super::{Message, Work};
+use super::Message;
+use super::work::Request;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const MOST_BYTES: usize = 16 << 20;
 /// How long a gap between two appends ends the wait.
 const GAP: Duration = Duration::from_micros(100);
 
-/// A batch that is being filled.
+/// A group that is being filled.
 pub(super) struct Filling<'m> {
     messages: &'m Receiver<Message>,
     /// The requests that were counted.
@@ -42,7 +42,7 @@ impl<'m> Filling<'m> {
         }
     }
 
-    /// Whether it is time to stop, once the batch is committed.
+    /// Whether it is time to stop, once the group is committed.
     pub(super) const fn stopped(&self) -> bool {
         self.stopped
     }
@@ -51,21 +51,9 @@ impl<'m> Filling<'m> {
         for request in requests.iter().skip(self.requests) {
             // What only checks, or ends a stream, costs about as much as an event.
             self.events += 1;
-            match &request.work {
-                Work::Append(append) => {
-                    for event in append.events() {
-                        self.events += 1;
-                        self.bytes += event.payload.len();
-                    }
-                }
-                Work::Entries(write) => {
-                    for (_, value) in write.changes().iter() {
-                        self.events += 1;
-                        self.bytes += value.map_or(0, <[u8]>::len);
-                    }
-                }
-                Work::Truncate { .. } | Work::Tombstone { .. } => {}
-            }
+            let (count, bytes) = request.written();
+            self.events += count;
+            self.bytes += bytes;
         }
         self.requests = requests.len();
         self.events >= MOST_EVENTS || self.bytes >= MOST_BYTES
@@ -97,7 +85,7 @@ pub(super) struct Linger {
 }
 
 impl Linger {
-    /// What else belongs into the batch: what is queued, and up to as much as usual, what comes soon.
+    /// What else belongs into the group: what is queued, and up to as much as usual, what comes soon.
     pub(super) fn next(&self, filling: &mut Filling<'_>, requests: &[Request]) -> Option<Request> {
         while !filling.stopped && !filling.is_full(requests) {
             let message = match filling.messages.try_recv() {

@@ -133,7 +133,7 @@ fn is_lost(databases: &Databases, transaction: &RwTxn<'_>) -> Result<bool, Store
 mod tests {
     use super::*;
     use crate::environment::Environment;
-    use crate::index::Entry;
+    use crate::index::IndexEntry;
     use crate::options::{Durability, LmdbOptions};
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         let (index, about) = (open.databases.index, open.databases.about);
         let mut transaction = open.env.write_txn().unwrap();
         for last in 1..=4 {
-            let entry = |number| Entry {
+            let entry = |number| IndexEntry {
                 key: environment.key(&format!("stream-{number}")),
                 position: Position(last),
             };
@@ -211,7 +211,7 @@ mod tests {
             let options = LmdbOptions::default().durability(Durability::NoSync);
             let environment = Environment::open(directory.path(), options).unwrap();
             let (tail, before) = (environment.tail(), Position(MERGED_AT));
-            let entry = Entry {
+            let entry = IndexEntry {
                 key: environment.key("stream"),
                 position: before,
             };
@@ -248,7 +248,7 @@ mod tests {
                 most = most.max(manifest.run_count());
                 let merged = merged.unwrap();
                 transaction.commit().unwrap();
-                let entry = |position| Entry {
+                let entry = |position| IndexEntry {
                     key: environment.key(&format!("stream-{position}")),
                     position: Position(position),
                 };

@@ -1,70 +1,37 @@
 //! The writer: one thread for each environment that is written to, which commits many appends in one transaction.
 
-mod batch;
 mod capacity;
-mod desk;
+mod committer;
+mod facts;
 mod failure;
+mod group_commit;
 mod heads;
 mod holes;
 mod linger;
 mod merging;
 mod prewrite;
+mod refused;
 mod repair;
 mod room;
-mod thread;
-mod view;
+mod work;
+mod worker;
+
+pub(crate) use work::{Tombstone, Truncate, Work};
 
 use self::capacity::Capacity;
-use self::desk::Desk;
-use self::thread::{Request, State};
+use self::committer::Committer;
+use self::work::{Job, Request};
+use self::worker::Worker;
 use crate::environment::Environment;
 use crate::reader;
 use event_listener::Event as Notify;
 use failure::Failure;
 use futures_channel::oneshot;
-use midgard::event::NewEvent;
-use midgard::store::{Append, AppendError, Appended, ExpectedVersion, StoreError};
-use midgard::store::{EntryError, EntryWrite};
-use midgard::{LogId, Position, StreamName, Version};
+use midgard::store::StoreError;
+use midgard::{LogId, Position};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-
-/// What the writer is asked to do.
-pub(crate) enum Work {
-    Append(Append),
-    Truncate {
-        stream: StreamName,
-        before: Version,
-        expected: ExpectedVersion,
-    },
-    Tombstone {
-        stream: StreamName,
-        expected: ExpectedVersion,
-    },
-    Entries(EntryWrite),
-}
-
-impl Work {
-    /// How many bytes of memory it has, about.
-    fn bytes(&self) -> usize {
-        let others = match self {
-            Work::Append(append) => {
-                let events = append.events().count() * size_of::<NewEvent>();
-                append.bytes() + events + append.entries().map_or(0, EntryWrite::bytes)
-            }
-            Work::Truncate { stream, .. } | Work::Tombstone { stream, .. } => stream.as_str().len(),
-            Work::Entries(write) => write.bytes(),
-        };
-        others + size_of::<Request>()
-    }
-}
-
-type Outcome = Result<Appended, AppendError>;
-
-/// The work comes back with its outcome: what one thread allocated and another frees makes both wait
-/// for the allocator.
-type Answer = (Outcome, Work);
 
 enum Message {
     Work(Request),
@@ -79,7 +46,7 @@ pub(crate) struct Writer {
     queue: Sender<Message>,
     capacity: Arc<Capacity>,
     signals: Arc<Signals>,
-    desk: Arc<Desk>,
+    worker: Arc<Worker>,
 }
 
 /// How the writer tells others that the log has grown.
@@ -93,24 +60,24 @@ impl Writer {
     pub(crate) fn new(environment: Arc<Environment>) -> Self {
         let (queue, messages) = channel();
         let signals = Arc::new(Signals::default());
-        let state = State::new(environment.clone(), signals.clone());
+        let committer = Committer::new(environment.clone(), signals.clone());
         Writer {
             environment,
             queue,
             capacity: Arc::default(),
             signals,
-            desk: Arc::new(Desk::new(state, messages)),
+            worker: Arc::new(Worker::new(committer, messages)),
         }
     }
 
     /// Sends a message to the thread, and sees that there is one.
     fn send(&self, message: Message) -> Result<(), StoreError> {
         self.environment.refuse_child()?;
-        self.desk.start(&self.signals)?;
+        self.worker.start(&self.signals)?;
         let sent = self.queue.send(message);
         sent.map_err(|_| self.environment.closed())?;
         // It may have come to its end meanwhile.
-        let restarted = self.desk.start(&self.signals);
+        let restarted = self.worker.start(&self.signals);
         restarted.map_err(|error| StoreError::OutcomeUnknown {
             reason: error.to_string(),
         })
@@ -118,12 +85,15 @@ impl Writer {
 
     /// Queues work, once there is room for it; the outcome comes when it is committed. Where the future is dropped, it is done
     /// only if the writer has begun with it.
-    pub(crate) async fn work(&self, work: Work) -> Outcome {
-        let share = self.capacity.take(work.bytes()).await;
-        let (reply, outcome) = oneshot::channel();
-        self.send(Message::Work(Request::new(work, reply, share)))?;
-        match outcome.await {
-            Ok((outcome, _work)) => outcome,
+    pub(crate) async fn work<W: Work>(&self, work: W) -> Result<W::Done, W::Error> {
+        let share = self
+            .capacity
+            .take(work.bytes() + size_of::<Request>())
+            .await;
+        let (reply, answer) = oneshot::channel();
+        self.send(Message::Work(W::request(Job::new(work, reply, share))))?;
+        match answer.await {
+            Ok(answer) => answer.outcome,
             // It was taken, and never answered.
             Err(_) => {
                 let reason = "the writer ended before it answered".to_owned();
@@ -152,7 +122,7 @@ impl Drop for Writer {
     /// Lets the thread finish what is queued, and waits for it: the environment may be opened again then.
     fn drop(&mut self) {
         let _ = self.queue.send(Message::Stop);
-        self.desk.close(self.environment.refuse_child().is_err());
+        self.worker.close(self.environment.refuse_child().is_err());
     }
 }
 
@@ -169,18 +139,5 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Why a change of entries alone was not made.
-pub(crate) fn entry_error(error: AppendError) -> EntryError {
-    match error {
-        AppendError::EntryChanged { key } => EntryError::Changed { key },
-        AppendError::Store(error) => error.into(),
-        // No change of entries expects anything of streams.
-        error => EntryError::Store(StoreError::Backend {
-            action: "write entries",
-            cause: error.into(),
-        }),
     }
 }

@@ -8,7 +8,9 @@ use crate::common::{
     append, child_directory, event, payloads, read_entries, read_log, read_stream, stream,
 };
 use midgard::event::NewEvent;
-use midgard::store::{Append, AppendError, ExpectedVersion, ReadStream, StreamState};
+use midgard::store::{
+    Append, AppendError, ExpectedVersion, Query, ReadLog, ReadStream, StreamState, StreamTombstoned,
+};
 use midgard::store::{EmbeddedStore, EntryWrite, ReadEntries};
 use midgard::{EventId, Metadata, Position, Store, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
@@ -218,6 +220,27 @@ fn check_what_all_formats_have(store: &LmdbStore, last: u64) {
 }
 
 /// Streams that began with format 1 and go on with format 2.
+#[test]
+fn tombstones_of_every_format_are_read_by_who_asks_for_them() {
+    for format in ["format-1", "format-2"] {
+        let directory = fixture(format);
+        let store = LmdbStore::open(directory.path()).unwrap();
+        let mut ended = Vec::new();
+        let asked = ReadLog::forward().matching(Query::events::<StreamTombstoned>());
+        block_on(store.read_log(&asked, &mut |event| {
+            let tombstone = event.decode::<StreamTombstoned>().unwrap();
+            ended.push((event.position.get(), tombstone));
+            ControlFlow::Continue(())
+        }))
+        .unwrap();
+        let [(position, tombstone)] = ended.as_slice() else {
+            panic!("{format}: {ended:?}");
+        };
+        let told = (*position, tombstone.stream(), tombstone.version().get());
+        assert_eq!(told, (10, "tombstoned", 1), "{format}");
+    }
+}
+
 #[test]
 fn a_stream_goes_on_from_one_format_to_the_next() {
     let directory = fixture("format-1");

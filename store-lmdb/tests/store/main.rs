@@ -23,6 +23,7 @@ mod merging;
 mod meta_pages;
 mod moved_files;
 mod name_spaces;
+mod once;
 mod opening;
 mod operations_backup;
 mod operations_statistics;

@@ -108,7 +108,7 @@ impl Place<'_> {
         let publish = PublishMessage::build()
             .headers(headers)
             .message_id(id)
-            .payload(message.data.clone().into());
+            .payload(message.payload.clone().into());
         (format!("{}.{}", self.name, message.topic()), publish)
     }
 

@@ -79,7 +79,7 @@ impl Client {
         let began = Instant::now();
         stream::iter(made.into_iter().zip(messages))
             .map(async |((key, properties), message)| {
-                let (exchange, data) = (EXCHANGE.into(), &message.data);
+                let (exchange, data) = (EXCHANGE.into(), &message.payload);
                 let publish = self
                     .channel
                     .basic_publish(exchange, key, options, data, properties);

@@ -4,10 +4,13 @@ mod ahead;
 mod calling;
 mod checkpoints;
 mod claims;
+mod commit;
 mod handling;
 mod handover;
 mod letters;
 mod ownership;
+mod retrying;
+mod showing;
 mod trouble;
 mod window;
 
@@ -22,14 +25,15 @@ use super::handler::{Handler, Plan, TransactionOf};
 use super::lease::Leases;
 use super::notes::{self, Checkpoint, Keys, NoteError, backend};
 use super::setbacks::Setbacks;
-use super::status::{ConsumerState, Progress, Rebuild};
+use super::status::{ConsumerState, Progress};
 use crate::give_way::give_way;
 use crate::notes::NoteStore as _;
 use crate::place::{LogId, Position};
 use crate::store::Store;
 use ahead::Ahead;
+use commit::Saving;
 use futures_util::future::{Either, select};
-use ownership::{Owned, Saving};
+use ownership::Owned;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -56,7 +60,7 @@ pub(crate) enum Ended {
 }
 
 /// What is shared by all tracks of a consumer.
-pub(crate) struct Surroundings<'a, S, H> {
+pub(crate) struct ConsumerContext<'a, S, H> {
     pub(crate) store: &'a S,
     pub(crate) handler: &'a H,
     pub(crate) keys: &'a Keys,
@@ -67,16 +71,16 @@ pub(crate) struct Surroundings<'a, S, H> {
     pub(crate) retired: &'a AtomicBool,
 }
 
-impl<S, H> Clone for Surroundings<'_, S, H> {
+impl<S, H> Clone for ConsumerContext<'_, S, H> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<S, H> Copy for Surroundings<'_, S, H> {}
+impl<S, H> Copy for ConsumerContext<'_, S, H> {}
 
 pub(crate) struct Track<'a, S, H: Handler> {
-    around: Surroundings<'a, S, H>,
+    around: ConsumerContext<'a, S, H>,
     plan: Plan,
     leases: Leases,
     /// When the leases were last looked at, if only to answer.
@@ -104,7 +108,7 @@ pub(crate) struct Track<'a, S, H: Handler> {
 }
 
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
-    pub(crate) fn new(around: Surroundings<'a, S, H>, plan: Plan) -> Self {
+    pub(crate) fn new(around: ConsumerContext<'a, S, H>, plan: Plan) -> Self {
         let silence = around.handler.options().lease_time();
         let leases = Leases::new(around.worker.to_owned(), plan.partitions, silence);
         let is_unclear = plan.partitions > 1 && !around.handler.tells_sequence();
@@ -283,24 +287,6 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.around.retired.load(Ordering::SeqCst)
     }
 
-    /// Waits until others give something up.
-    async fn stand_by(&self, asked: u64) {
-        // Beside views that are kept up to date here, those are what the status tells of.
-        if !self.plan.is_beside {
-            let progress = self.around.progress;
-            let is_new = progress.status().state != ConsumerState::Standby;
-            progress.update(|status| {
-                status.state = ConsumerState::Standby;
-                status.partitions = 0;
-            });
-            if is_new && let Some(why) = self.around.handler.why_standby().await {
-                progress.failed(ConsumerState::Standby, None, 0, why);
-            }
-        }
-        let time = self.between_looks();
-        self.around.control.pause(asked, time).await;
-    }
-
     /// Waits for more, and meanwhile writes down what is not yet.
     async fn rest(&mut self, asked: u64, reached: Position) -> Result<(), Trouble> {
         let mut time = self.between_looks();
@@ -331,33 +317,6 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
     }
 
-    /// Says how it is doing: where it is, too, as that goes back when a partition is taken over.
-    fn report(&self, position: Position, end: Position, bound: Option<Position>, is_full: bool) {
-        let (owned, parked) = (self.owned.len(), self.parked.len());
-        let state = if is_full {
-            ConsumerState::CatchingUp
-        } else {
-            ConsumerState::Live
-        };
-        self.around.progress.update(|status| {
-            status.end = end;
-            if let Some(target) = bound {
-                status.rebuild = Some(Rebuild { position, target });
-                if !self.plan.is_beside {
-                    // Nobody here keeps the old views up to date: they stay where they are.
-                    status.state = ConsumerState::Rebuilding;
-                    status.position = target;
-                }
-                return;
-            }
-            status.state = state;
-            status.position = position;
-            status.parked = parked;
-            status.partitions = u32::try_from(owned).unwrap_or(u32::MAX);
-            status.all_partitions = self.plan.partitions;
-        });
-    }
-
     /// Everything up to here was looked at by this worker, and so many events of it were handled.
     fn pass(&mut self, reached: Position, handled: u64) {
         let mut moved = handled > 0;
@@ -372,19 +331,6 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             self.unsaved = Some((since, before || handled > 0));
         }
         self.handled += handled;
-    }
-
-    /// Shows how far it is.
-    fn show(&mut self) {
-        let (position, parked) = (self.position(), self.parked.len());
-        let handled = std::mem::take(&mut self.handled);
-        self.around.progress.update(|status| {
-            status.handled += handled;
-            if self.plan.replaces.is_none() {
-                status.position = position;
-                status.parked = parked;
-            }
-        });
     }
 
     /// Where the generation is that readers see, which this one is to replace.

@@ -2,14 +2,11 @@
 
 use super::super::handler::{Handler, TransactionOf};
 use super::super::lease::Claim;
-use super::super::notes::{self, Checkpoint, Lease, NoteError, backend};
+use super::super::notes::{self, Checkpoint, Lease, backend};
 use super::{Track, Trouble};
 use crate::notes::NoteStore as _;
 use crate::place::Position;
 use crate::store::Store;
-use futures_util::future::join;
-use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a worker that is not alone looks for what others have given back.
@@ -31,24 +28,6 @@ impl Owned {
     }
 }
 
-/// Checkpoints that are being written.
-pub(super) struct Saving<'a> {
-    /// Never locked: it lets the track be shared, though a future need not be `Sync`.
-    commit: Mutex<Commit<'a>>,
-    /// What is written, of the partitions as they are owned.
-    checkpoints: Vec<Checkpoint>,
-}
-
-type Commit<'a> = Pin<Box<dyn Future<Output = Result<(), NoteError>> + Send + 'a>>;
-
-impl<'a> Saving<'a> {
-    pub(super) fn commit(&mut self) -> &mut Commit<'a> {
-        self.commit
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     /// How long not to look at the leases while no handler runs. Where others own something, it is looked soon
     /// whether they have given it back.
@@ -62,8 +41,8 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
     }
 
-    /// Looks at the leases when it is time to, or when something was asked for; says whether it did.
-    /// While it is `busy` with an event, nothing is taken or given away.
+    /// Reads the leases when it is time to, or when something was asked for; answers, takes and gives away as they call for; and returns
+    /// whether it was time. While it is `busy` with an event, nothing is taken or given away.
     pub(super) async fn update_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
         let now = Instant::now();
         let is_known = if busy {
@@ -195,88 +174,5 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             }
         }
         Ok(())
-    }
-
-    /// Commits a transaction with everything up to `reached`, in which so many events were handled.
-    pub(super) async fn commit(
-        &mut self,
-        mut transaction: TransactionOf<H>,
-        reached: Position,
-        handled: u64,
-    ) -> Result<(), Trouble> {
-        let around = self.around;
-        self.finish_saving().await?;
-        let checkpoints = self.put_checkpoints(&mut transaction, reached).await?;
-        // The commit begins first, and is waited for with the next events at hand.
-        let ahead = self
-            .ahead
-            .read(around.store, around.handler.query(), reached);
-        let (committed, ()) = join(write(around.handler, transaction), ahead).await;
-        committed?;
-        self.pass(reached, handled);
-        self.take_saved(checkpoints);
-        self.unsaved = None;
-        self.show();
-        Ok(())
-    }
-
-    pub(super) async fn save(&mut self) -> Result<(), Trouble> {
-        if self.owned.is_empty() || self.unsaved.is_none() {
-            return Ok(());
-        }
-        let mut transaction = self.begin().await?;
-        self.check_leases(&mut transaction).await?;
-        self.commit(transaction, Position::ZERO, 0).await
-    }
-
-    /// Begins to write the checkpoints. A subscription goes on meanwhile, so that no event waits for a
-    /// commit that has nothing to do with it; a projection's transactions come one after the other.
-    pub(super) async fn begin_saving(&mut self) -> Result<(), Trouble> {
-        if H::ATOMIC {
-            return self.save().await;
-        }
-        let mut transaction = self.begin().await?;
-        self.check_leases(&mut transaction).await?;
-        let checkpoints = self
-            .put_checkpoints(&mut transaction, Position::ZERO)
-            .await?;
-        let notes = self.around.handler.notes();
-        self.saving = Some(Saving {
-            commit: Mutex::new(Box::pin(
-                async move { notes::commit(notes, transaction).await },
-            )),
-            checkpoints,
-        });
-        self.unsaved = None;
-        Ok(())
-    }
-
-    /// Takes in what became of the checkpoints.
-    pub(super) fn saved(&mut self, committed: Result<(), NoteError>) -> Result<(), Trouble> {
-        let saving = self.saving.take();
-        committed?;
-        let checkpoints = saving.map(|saving| saving.checkpoints);
-        self.take_saved(checkpoints.unwrap_or_default());
-        Ok(())
-    }
-
-    pub(super) async fn finish_saving(&mut self) -> Result<(), Trouble> {
-        let Some(saving) = &mut self.saving else {
-            return Ok(());
-        };
-        let committed = saving.commit().await;
-        self.saved(committed)
-    }
-}
-
-/// Commits a transaction, and tells whether an error is the fault of what handlers wrote.
-pub(super) async fn write<H: Handler>(
-    handler: &H,
-    transaction: TransactionOf<H>,
-) -> Result<(), Trouble> {
-    let notes = handler.notes();
-    match notes.commit(transaction).await {
-        Err(error) if notes.is_refusal(&error) => Err(Trouble::Refused(Box::new(error))),
-        committed => Ok(notes::committed(notes, committed)?),
     }
 }

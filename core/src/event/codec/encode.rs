@@ -1,9 +1,10 @@
 //! Writes payloads, and makes sure that what is written can be read.
 
-use super::json::{CommandSeed, EventSeed, JsonError, from_json, to_json};
+use super::json::{EventSeed, JsonError, from_json, to_json};
 use super::{Codec, read_back};
-use crate::command::RemoteCommand;
 use crate::event::EventSet;
+use crate::event::encoded::Encoded;
+use crate::event::upcast::UpcastContext;
 use crate::stream_name::StreamName;
 use serde::{Serialize, Serializer};
 use std::error::Error;
@@ -107,7 +108,7 @@ impl fmt::Debug for EncodeReason {
 }
 
 /// How something becomes bytes and comes back.
-pub(super) trait Form<T> {
+pub(crate) trait Form<T> {
     const KIND: &'static str;
 
     fn name(value: &T) -> &'static str;
@@ -143,7 +144,10 @@ impl<S: EventSet> Form<S> for AsEvent {
 
     fn read(event: &S, json: &[u8]) -> Result<S, JsonError> {
         let descriptor = event.descriptor();
-        from_json(json, EventSeed::new(descriptor.name, descriptor.version))
+        let context = UpcastContext::without_record(descriptor.name, descriptor.version);
+        let decoded = from_json(json, EventSeed::new(&context))?;
+        // In its newest version, it is one event.
+        decoded.one().map_err(|_| JsonError::refused())
     }
 
     fn fmt(event: &S, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,55 +155,22 @@ impl<S: EventSet> Form<S> for AsEvent {
     }
 }
 
-struct AsCommand;
-
-impl<C: RemoteCommand> Form<C> for AsCommand {
-    const KIND: &'static str = "command";
-
-    fn name(_: &C) -> &'static str {
-        C::NAME
-    }
-
-    fn schema_version(_: &C) -> u32 {
-        C::VERSION
-    }
-
-    fn write(command: &C, json: &mut Vec<u8>) -> Result<(), JsonError> {
-        struct Payload<'a, C>(&'a C);
-        impl<C: RemoteCommand> Serialize for Payload<'_, C> {
-            fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-                self.0.__serialize(serializer)
-            }
-        }
-        to_json(json, &Payload(command))
-    }
-
-    fn read(_: &C, json: &[u8]) -> Result<C, JsonError> {
-        from_json(json, CommandSeed::new(C::VERSION))
-    }
-
-    fn fmt(command: &C, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        command.__fmt(f)
-    }
-}
-
-/// The payload of an event, as JSON.
+/// Writes an event, as JSON.
 ///
 /// # Errors
 /// [`EncodeError`] when it cannot be written, or, if it is read back, does not come back as it is.
-pub(crate) fn encode<S: EventSet>(event: &S, read_back: ReadBack) -> Result<Vec<u8>, EncodeError> {
-    payload::<AsEvent, S>(event, read_back)
+pub(crate) fn encode<S: EventSet>(event: &S, read_back: ReadBack) -> Result<Encoded, EncodeError> {
+    encode_as::<AsEvent, S>(event, read_back)
 }
 
-/// The payload of a command, as JSON, which is read back.
+/// Writes an event or a command, as JSON.
 ///
 /// # Errors
 /// As [`encode`].
-pub(crate) fn encode_command<C: RemoteCommand>(command: &C) -> Result<Vec<u8>, EncodeError> {
-    payload::<AsCommand, C>(command, ReadBack::Yes)
-}
-
-fn payload<F: Form<T>, T>(value: &T, read_back: ReadBack) -> Result<Vec<u8>, EncodeError> {
+pub(crate) fn encode_as<F: Form<T>, T>(
+    value: &T,
+    read_back: ReadBack,
+) -> Result<Encoded, EncodeError> {
     // As much as `serde_json` begins with.
     let mut json = Vec::with_capacity(128);
     F::write(value, &mut json)
@@ -216,5 +187,9 @@ fn payload<F: Form<T>, T>(value: &T, read_back: ReadBack) -> Result<Vec<u8>, Enc
             reason,
             kind: F::KIND,
         })?;
-    Ok(json)
+    Ok(Encoded::json(
+        F::name(value),
+        F::schema_version(value),
+        json,
+    ))
 }

@@ -6,8 +6,8 @@ mod numbers;
 
 pub use error::JsonError;
 
-use crate::command::RemoteCommand;
 use crate::event::EventSet;
+use crate::event::upcast::{Decoded, UpcastContext};
 use located::{Located, Slot};
 use numbers::{ARE_TEXTS, Numbers};
 use serde::de::DeserializeSeed;
@@ -61,10 +61,9 @@ fn located<'de, T: DeserializeSeed<'de>>(
     read.err().unwrap_or(otherwise)
 }
 
-/// Reads one event of a set.
+/// Reads what a payload stands for in a set.
 pub(crate) struct EventSeed<'a, S> {
-    name: &'a str,
-    schema_version: u32,
+    context: &'a UpcastContext<'a>,
     set: PhantomData<S>,
 }
 
@@ -77,50 +76,18 @@ impl<S> Clone for EventSeed<'_, S> {
 }
 
 impl<'a, S> EventSeed<'a, S> {
-    pub(crate) const fn new(name: &'a str, schema_version: u32) -> Self {
+    pub(crate) const fn new(context: &'a UpcastContext<'a>) -> Self {
         EventSeed {
-            name,
-            schema_version,
+            context,
             set: PhantomData,
         }
     }
 }
 
 impl<'de, S: EventSet> DeserializeSeed<'de> for EventSeed<'_, S> {
-    type Value = S;
+    type Value = Decoded<S>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S, D::Error> {
-        S::deserialize_payload(self.name, self.schema_version, deserializer)
-    }
-}
-
-/// Reads a command.
-pub(super) struct CommandSeed<C> {
-    schema_version: u32,
-    command: PhantomData<C>,
-}
-
-impl<C> CommandSeed<C> {
-    pub(super) const fn new(schema_version: u32) -> Self {
-        CommandSeed {
-            schema_version,
-            command: PhantomData,
-        }
-    }
-}
-
-impl<C> Copy for CommandSeed<C> {}
-
-impl<C> Clone for CommandSeed<C> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<'de, C: RemoteCommand> DeserializeSeed<'de> for CommandSeed<C> {
-    type Value = C;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<C, D::Error> {
-        C::__deserialize_version(self.schema_version, deserializer)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Decoded<S>, D::Error> {
+        S::deserialize_payload(self.context, deserializer)
     }
 }

@@ -7,14 +7,16 @@ mod read_back;
 mod unordered;
 
 pub use encode::{EncodeError, EncodeReason};
-pub(crate) use encode::{ReadBack, encode, encode_command};
-use json::CommandSeed;
+pub(crate) use encode::{Form, ReadBack, encode, encode_as};
+use json::EventSeed;
 pub use json::JsonError;
-pub(crate) use json::{EventSeed, from_json, to_json};
+pub(crate) use json::{from_json, to_json};
 pub(crate) use unordered::is_same_json;
 
-use crate::command::RemoteCommand;
+use super::reading;
+use super::upcast::{Decoded, Record, UpcastContext};
 use crate::event::EventSet;
+use crate::event::encoded::EncodedRef;
 use crate::event::record::RecordedEventRef;
 use crate::place::{Position, Version};
 use std::error::Error;
@@ -149,63 +151,58 @@ pub enum DecodeReason {
          the change a new `version` and `upcast_from`; if not, let the struct read what it has written"
     )]
     Payload(JsonError),
+    /// An upcast has made an event of it that cannot be written down.
+    #[error("what an upcast makes of it cannot be written: {0}")]
+    Rewritten(Box<EncodeReason>),
+    /// It was recorded as one event, and upcasts make none or several of it now.
+    #[error(
+        "upcasts make {events} events of it, and one is asked for here; read it with `decode_all`"
+    )]
+    NotOne {
+        /// How many.
+        events: usize,
+    },
 }
 
-/// Reads the payload of a command, upcasting old versions.
-///
-/// # Errors
-/// [`DecodeReason`] says what is wrong with it.
-pub(crate) fn read_command<C: RemoteCommand>(
-    schema_version: u32,
-    payload: &[u8],
-) -> Result<C, DecodeReason> {
-    if !(1..=C::VERSION).contains(&schema_version) {
-        return Err(DecodeReason::UnknownVersion { newest: C::VERSION });
-    }
-    from_json(payload, CommandSeed::new(schema_version)).map_err(DecodeReason::Payload)
-}
-
-/// Reads a recorded event as one of the set `S`, upcasting old versions.
+/// Reads a recorded event as those of the set `S` that it stands for, upcasting old versions.
 ///
 /// # Errors
 /// [`DecodeError`] names the event, its place, and what is wrong with it.
-pub(crate) fn decode<S: EventSet>(event: &RecordedEventRef<'_>) -> Result<S, DecodeError> {
-    read(event.name, event.schema_version, event.codec, event.payload)
-        .map_err(|reason| DecodeError::new(event, reason))
+pub(crate) fn decode<S: EventSet>(event: &RecordedEventRef<'_>) -> Result<Decoded<S>, DecodeError> {
+    reading::read(&event.encoded(), event).map_err(|reason| DecodeError::new(event, reason))
 }
 
-/// Reads a payload as one of the set `S`, upcasting old versions.
+/// Reads the payload of an event that is in the set `S`, upcasting old versions.
 ///
 /// # Errors
 /// [`DecodeReason`] says what is wrong with it.
-pub(crate) fn read<S: EventSet>(
-    name: &str,
-    schema_version: u32,
-    codec: Codec,
-    payload: &[u8],
-) -> Result<S, DecodeReason> {
-    if codec != Codec::JSON {
+pub(super) fn decode_payload<S: EventSet>(
+    encoded: &EncodedRef<'_>,
+    record: &dyn Record,
+) -> Result<Decoded<S>, DecodeReason> {
+    if encoded.codec != Codec::JSON {
         return Err(failed::<S>(
-            name,
-            schema_version,
-            DecodeReason::UnknownCodec(codec),
+            encoded,
+            DecodeReason::UnknownCodec(encoded.codec),
         ));
     }
-    let seed = EventSeed::new(name, schema_version);
-    from_json(payload, seed)
-        .map_err(|error| failed::<S>(name, schema_version, DecodeReason::Payload(error)))
+    let context = UpcastContext::new(encoded.name, encoded.schema_version, record);
+    from_json(encoded.payload, EventSeed::new(&context))
+        .map_err(|error| failed::<S>(encoded, DecodeReason::Payload(error)))
 }
 
 /// The slow path: finds out what to say of an event that could not be read.
 #[cold]
-fn failed<S: EventSet>(name: &str, schema_version: u32, otherwise: DecodeReason) -> DecodeReason {
-    match S::DESCRIPTORS.iter().find(|known| known.name == name) {
+fn failed<S: EventSet>(encoded: &EncodedRef<'_>, otherwise: DecodeReason) -> DecodeReason {
+    let mut known = S::DESCRIPTORS.iter();
+    match known.find(|known| known.name == encoded.name) {
         None => DecodeReason::UnknownEvent,
-        Some(known) if schema_version > known.version || schema_version == 0 => {
-            DecodeReason::UnknownVersion {
-                newest: known.version,
-            }
-        }
-        Some(_) => otherwise,
+        Some(known) => unknown_version(known.version, encoded).unwrap_or(otherwise),
     }
+}
+
+/// Why a payload cannot be read where versions up to this one are known.
+pub(crate) fn unknown_version(newest: u32, encoded: &EncodedRef<'_>) -> Option<DecodeReason> {
+    let is_known = (1..=newest).contains(&encoded.schema_version);
+    (!is_known).then_some(DecodeReason::UnknownVersion { newest })
 }

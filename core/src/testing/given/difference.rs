@@ -32,7 +32,7 @@ impl Listing {
 impl Entry {
     fn of<E: EventSet>(event: &E) -> Self {
         let json = codec::encode(event, ReadBack::No).unwrap_or_else(|error| panic!("{error}"));
-        let payload = serde_json::from_slice(&json)
+        let payload = serde_json::from_slice(&json.payload)
             .unwrap_or_else(|error| panic!("event \"{}\" is no JSON: {error}", event.name()));
         Entry {
             name: event.name(),

@@ -1,11 +1,11 @@
-//! `given(..).when(..).then(..)`: what an aggregate decides, without a store.
+//! `given(..).when(..).then(..)`: what is decided on an aggregate, without a store.
 
 // A test kit reports by panicking, at the line of the test.
 #![allow(clippy::panic)]
 
 pub(in crate::testing) mod difference;
 
-use crate::aggregate::{Aggregate, Command, Events};
+use crate::aggregate::{Command, Events, Fold};
 use crate::event::codec;
 use crate::event::codec::ReadBack;
 use difference::{Difference, Listing};
@@ -83,15 +83,15 @@ use std::fmt::{Debug, Display};
 /// # Panics
 /// When an event would not come back from a store as it is.
 #[track_caller]
-pub fn given<A: Aggregate>(events: impl Into<Events<A>>) -> Given<A> {
-    let mut state = A::default();
+pub fn given<S: Fold>(events: impl Into<Events<S>>) -> Given<S> {
+    let mut state = S::default();
     apply(&mut state, events.into());
     Given { state }
 }
 
 /// Applies events, each of which must come back as it is when it is stored.
 #[track_caller]
-fn apply<A: Aggregate>(state: &mut A, events: Events<A>) {
+fn apply<S: Fold>(state: &mut S, events: Events<S>) {
     for event in events {
         if let Err(error) = codec::encode(&event, ReadBack::Yes) {
             panic!("{error}");
@@ -103,14 +103,14 @@ fn apply<A: Aggregate>(state: &mut A, events: Events<A>) {
 /// An aggregate to which something happened; made by [`given`].
 #[derive(Debug)]
 #[must_use = "nothing is tested before `when` and `then`"]
-pub struct Given<A> {
-    state: A,
+pub struct Given<S> {
+    state: S,
 }
 
-impl<A: Aggregate> Given<A> {
+impl<S: Fold> Given<S> {
     /// Lets a command decide.
     #[allow(clippy::needless_pass_by_value)] // `.when(Deposit(3))` reads as it should.
-    pub fn when<C: Command<A>>(self, command: C) -> Outcome<A, C::Error> {
+    pub fn when<C: Command<S>>(self, command: C) -> Outcome<S, C::Error> {
         Outcome {
             decided: command.decide(&self.state),
             state: self.state,
@@ -122,18 +122,18 @@ impl<A: Aggregate> Given<A> {
 /// was decided would not come back from a store as it is.
 #[derive(Debug)]
 #[must_use = "nothing is tested before `then`"]
-pub struct Outcome<A: Aggregate, E> {
-    state: A,
-    decided: Result<Events<A>, E>,
+pub struct Outcome<S: Fold, E> {
+    state: S,
+    decided: Result<Events<S>, E>,
 }
 
-impl<A: Aggregate, E: Debug> Outcome<A, E> {
+impl<S: Fold, E: Debug> Outcome<S, E> {
     /// The command decided exactly these events, in this order.
     ///
     /// # Panics
     /// With the difference, line by line, when it decided others, or was refused.
     #[track_caller]
-    pub fn then(self, expected: impl Into<Events<A>>) -> Checked<A> {
+    pub fn then(self, expected: impl Into<Events<S>>) -> Checked<S> {
         let expected = Listing::of(expected.into().iter());
         let events = match self.decided {
             Ok(events) => events,
@@ -150,7 +150,7 @@ impl<A: Aggregate, E: Debug> Outcome<A, E> {
     /// # Panics
     /// When it decided some, or was refused.
     #[track_caller]
-    pub fn then_nothing(self) -> Checked<A> {
+    pub fn then_nothing(self) -> Checked<S> {
         self.then(Events::none())
     }
 
@@ -159,7 +159,7 @@ impl<A: Aggregate, E: Debug> Outcome<A, E> {
     /// # Panics
     /// When the command was refused, and whenever `check` does.
     #[track_caller]
-    pub fn then_state(self, check: impl FnOnce(&A)) -> Checked<A> {
+    pub fn then_state(self, check: impl FnOnce(&S)) -> Checked<S> {
         match self.decided {
             Ok(events) => Checked::new(self.state, events).then_state(check),
             Err(error) => panic!("the command was refused: {error:?}"),
@@ -209,13 +209,13 @@ impl<A: Aggregate, E: Debug> Outcome<A, E> {
 
 /// A decision that was as expected; made by [`Outcome::then`].
 #[derive(Debug)]
-pub struct Checked<A> {
-    state: A,
+pub struct Checked<S> {
+    state: S,
 }
 
-impl<A: Aggregate> Checked<A> {
+impl<S: Fold> Checked<S> {
     #[track_caller]
-    fn new(mut state: A, decided: Events<A>) -> Self {
+    fn new(mut state: S, decided: Events<S>) -> Self {
         apply(&mut state, decided);
         Checked { state }
     }
@@ -225,7 +225,7 @@ impl<A: Aggregate> Checked<A> {
     /// # Panics
     /// Whenever `check` does.
     #[track_caller]
-    pub fn then_state(self, check: impl FnOnce(&A)) -> Self {
+    pub fn then_state(self, check: impl FnOnce(&S)) -> Self {
         check(&self.state);
         self
     }

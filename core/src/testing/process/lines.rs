@@ -12,8 +12,11 @@ pub(super) fn lines(steps: &[Step]) -> Vec<String> {
         Step::Send(command) => {
             let key = command.key.as_ref();
             let key = key.map_or_else(String::new, |key| format!(" under key \"{key}\""));
-            let (name, service) = (command.name, command.service);
-            format!("send {name} to {service}{key}: {}", json(&command.data))
+            let (name, service) = (&command.encoded.name, command.service);
+            format!(
+                "send {name} to {service}{key}: {}",
+                json(&command.encoded.payload)
+            )
         }
         Step::Remind { deadline, due } => {
             let due = match due {
@@ -23,8 +26,8 @@ pub(super) fn lines(steps: &[Step]) -> Vec<String> {
             };
             format!(
                 "remind {due} of {}: {}",
-                deadline.name,
-                json(&deadline.data)
+                deadline.encoded.name,
+                json(&deadline.encoded.payload)
             )
         }
         Step::Cancel(name) => format!("cancel {name}"),

@@ -9,11 +9,9 @@ mod reacted;
 
 use super::sound;
 use crate::command::{Refused, RemoteCommand};
-use crate::event::Event;
-use crate::event::codec;
-use crate::event::codec::ReadBack;
 use crate::event::metadata::{EventId, Metadata};
 use crate::event::record::{NewEvent, RecordedEvent};
+use crate::event::{Encoded, Event};
 use crate::place::{LogId, Position, Version};
 use crate::process::{
     Cause, Expire, Identity, Instance, Kind, Outgoing, ProcessManager, ProcessReacted, Reactions,
@@ -124,7 +122,7 @@ pub struct GivenProcess<P: ProcessManager> {
     /// `None` before the first event, which says whose process it is.
     instance: Option<Instance<P>>,
     /// The deadlines that are set, by name.
-    deadlines: BTreeMap<&'static str, (Timestamp, Outgoing)>,
+    deadlines: BTreeMap<String, (Timestamp, Outgoing)>,
     /// How many events there are of each stream.
     versions: BTreeMap<String, u64>,
     history: Vec<Past>,
@@ -170,8 +168,8 @@ impl<P: ProcessManager> GivenProcess<P> {
     ) -> Reacted<P> {
         let event = sound(NewEvent::encode(&event)).with_metadata(metadata);
         let recorded = self.recorded(stream, event);
-        let id = sound(P::process_of(&recorded.view()));
-        let Some(id) = id.map(|id| id.to_string()) else {
+        let processes = sound(P::processes_of(&recorded.view()));
+        let Some(id) = processes.first().map(|process| process.id.to_string()) else {
             panic!("event \"{}\" belongs to no process", E::NAME);
         };
         match &self.instance {
@@ -189,7 +187,7 @@ impl<P: ProcessManager> GivenProcess<P> {
                 }
             }
         }
-        let reacted = ProcessReacted::to(Kind::Event, E::NAME, E::VERSION, &recorded.payload);
+        let reacted = ProcessReacted::to(Kind::Event, &recorded.view().encoded());
         self.react(sound(reacted), Cause::event(&recorded.view()))
     }
 
@@ -226,9 +224,8 @@ impl<P: ProcessManager> GivenProcess<P> {
         P: Resolve<C>,
     {
         let command = self.waiting::<C>();
-        let data = sound(codec::encode(&reply, ReadBack::Yes));
-        let (name, version) = (C::Reply::NAME, C::Reply::VERSION);
-        let reacted = sound(ProcessReacted::to(Kind::Reply, name, version, &data));
+        let reply = sound(Encoded::of(&reply));
+        let reacted = sound(ProcessReacted::to(Kind::Reply, &reply.view()));
         self.answered(command, reacted)
     }
 
@@ -242,9 +239,8 @@ impl<P: ProcessManager> GivenProcess<P> {
         P: Resolve<C>,
     {
         let command = self.waiting::<C>();
-        let data = sound(codec::encode(&Refused::new(reason), ReadBack::Yes));
-        let (name, version) = (Refused::NAME, Refused::VERSION);
-        let reacted = sound(ProcessReacted::to(Kind::Refusal, name, version, &data));
+        let refused = sound(Encoded::of(&Refused::new(reason)));
+        let reacted = sound(ProcessReacted::to(Kind::Refusal, &refused.view()));
         self.answered(command, reacted)
     }
 
@@ -268,8 +264,7 @@ impl<P: ProcessManager> GivenProcess<P> {
             let set: Vec<_> = self.deadlines.keys().collect();
             panic!("deadline \"{}\" is not set; set are {set:?}", D::NAME);
         };
-        let (version, data) = (deadline.schema_version, &deadline.data);
-        let reacted = ProcessReacted::to(Kind::Deadline, D::NAME, version, data);
+        let reacted = ProcessReacted::to(Kind::Deadline, &deadline.encoded.view());
         self.time = self.time.max(due);
         let cause = Cause::at(self.time, Metadata::new());
         self.react(sound(reacted), cause)
@@ -327,9 +322,9 @@ impl<P: ProcessManager> GivenProcess<P> {
                 Step::Send(command) => sent.push((EventId::new(), sound(sent_by::<P>(command)))),
                 Step::Remind { deadline, due } => {
                     let due = due.time(cause.time, self.time);
-                    let name = deadline.name.to_owned();
-                    reacted.deadlines.insert(name, due.as_micros());
-                    self.deadlines.insert(deadline.name, (due, deadline));
+                    let name = deadline.encoded.name.to_string();
+                    reacted.deadlines.insert(name.clone(), due.as_micros());
+                    self.deadlines.insert(name, (due, deadline));
                 }
                 Step::Cancel(name) => {
                     reacted.cancelled.push(name.to_owned());

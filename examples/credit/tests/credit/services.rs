@@ -4,6 +4,7 @@ use crate::expected::expected_report;
 use crate::unruly::Unruly;
 use futures_util::future::{join, join3, ready};
 use midgard::bus::{ForeignMessage, InProcessBus, Message, Publisher, Purpose, Subscriber, Topic};
+use midgard::event::Encoded;
 use midgard::inbox::ParkedMessage;
 use midgard::{MemoryStore, block_on};
 use midgard_example_credit::books::Books;
@@ -85,9 +86,7 @@ fn what_strangers_send_is_parked_and_changes_nothing() {
         Message::new(
             Purpose::Command { service },
             "a stranger",
-            name,
-            version,
-            data,
+            Encoded::json(name, version, data),
         )
         .with_key("00001")
     };

@@ -3,7 +3,7 @@
 use super::findings::Findings;
 use super::{Stage, Verifying};
 use crate::databases::Databases;
-use crate::index::{Entry, Manifest, PartPlace};
+use crate::index::{IndexEntry, Manifest, PartAddress};
 use crate::record::Header;
 use heed::RoTxn;
 use midgard::Position;
@@ -48,7 +48,7 @@ impl Verifying {
         &mut self,
         databases: &Databases,
         snapshot: &RoTxn<'_>,
-        after: Option<PartPlace>,
+        after: Option<PartAddress>,
     ) -> Result<Stage, StoreError> {
         let manifest = databases.about.manifest(snapshot)?;
         let knows_streams = self.catch_up(databases, snapshot);
@@ -64,7 +64,7 @@ impl Verifying {
             }
             self.done = self.done.saturating_add(part.parts);
             looked_at += part.entries.len().max(1);
-            after = Some(part.place);
+            after = Some(part.address);
             if looked_at >= BATCH {
                 return Ok(Stage::Index(after));
             }
@@ -77,7 +77,7 @@ impl Verifying {
         databases: &Databases,
         snapshot: &RoTxn<'_>,
         manifest: &Manifest<'_>,
-        Entry { key, position }: Entry,
+        IndexEntry { key, position }: IndexEntry,
     ) -> Result<(), StoreError> {
         self.findings.verification.index_entries += 1;
         if position > manifest.merged {

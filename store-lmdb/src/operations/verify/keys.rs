@@ -20,7 +20,7 @@ impl Databases {
     /// All of them, with their names.
     fn keys(&self) -> Vec<(&'static str, Keys)> {
         let mut all = vec![
-            ("midgard", self.about.facts().remap_types()),
+            ("midgard", self.about.table().remap_types()),
             ("log", self.log.0.remap_types()),
             ("removed", self.removed.0.remap_types()),
             ("index", self.index.0.remap_types()),

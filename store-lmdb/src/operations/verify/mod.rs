@@ -19,7 +19,7 @@ pub use findings::Problem;
 use super::Progress;
 use crate::databases::Databases;
 use crate::environment::Environment;
-use crate::index::PartPlace;
+use crate::index::PartAddress;
 use crate::tail::Tail;
 use findings::Findings;
 use heed::RoTxn;
@@ -115,7 +115,7 @@ enum Stage {
     /// Streams of format 1, behind a name.
     Format1(String),
     /// Parts of the index, behind one.
-    Index(Option<PartPlace>),
+    Index(Option<PartAddress>),
     /// How many keys there are.
     Keys,
 }

@@ -61,6 +61,11 @@ impl JsonError {
         })
     }
 
+    /// That something is refused, for reasons that are not said.
+    pub(crate) fn refused() -> Self {
+        JsonError::new(What::Refused)
+    }
+
     /// That a text cannot be read, where no more is to be found out.
     pub(super) fn of_reading(error: &serde_json::Error) -> Self {
         JsonError::new(What::Text(match error.classify() {

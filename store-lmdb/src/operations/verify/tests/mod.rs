@@ -6,10 +6,10 @@ mod links;
 mod log;
 
 use super::*;
-use crate::index::{Entry, flush};
+use crate::index::{IndexEntry, flush};
 use crate::log::Pending;
 use crate::options::{Durability, LmdbOptions};
-use crate::record::{self, Kind, Place};
+use crate::record::{self, Kind, Recording};
 use heed::RwTxn;
 use midgard::event::NewEvent;
 use midgard::{Timestamp, Version};
@@ -92,7 +92,7 @@ impl Scene {
 
     /// Merges entries into the index, for streams by name.
     fn merge(&self, merged: u64, entries: &[(&str, u64)]) {
-        let entry = |(name, position): &(&str, u64)| Entry {
+        let entry = |(name, position): &(&str, u64)| IndexEntry {
             key: self.environment.key(name),
             position: Position(*position),
         };
@@ -183,7 +183,7 @@ impl Record {
 
     fn encode(&self, position: Position) -> Vec<u8> {
         let skips: Vec<_> = self.skips.iter().map(|skip| Position(*skip)).collect();
-        let place = Place {
+        let recording = Recording {
             position,
             stream: self.stream,
             version: Version(self.version),
@@ -199,9 +199,9 @@ impl Record {
             Kind::Event => {
                 let payload = vec![b'1'; self.payload];
                 let event = NewEvent::json("thing.happened", 1, payload);
-                record::encode(&mut bytes, place, &event);
+                record::encode(&mut bytes, recording, &event);
             }
-            kind => record::encode_mark(&mut bytes, kind, place),
+            kind => record::encode_mark(&mut bytes, kind, recording),
         }
         bytes
     }

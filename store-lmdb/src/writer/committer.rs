@@ -1,18 +1,17 @@
-//! The thread: fills batches with what is queued, commits them, and answers.
+//! What the thread does: commits what is queued in groups, and answers.
 
-use super::batch::{self, Batch, Memory};
-use super::capacity::Share;
-use super::failure::{FailedCommit, Failure, again};
+use super::failure::{FailedCommit, Failure};
+use super::group_commit::{GroupCommit, Memory};
 use super::linger::{Filling, Linger};
 use super::prewrite::{self, Prewrite};
 use super::repair::{Repair, Repaired};
-use super::{Answer, Message, Outcome, Signals, Work};
+use super::work::Request;
+use super::{Message, Signals};
 use crate::environment::{Environment, Open};
 use crate::error::{backend, is_damaged_page};
 use crate::length;
 use crate::options::Durability;
 use crate::reader;
-use futures_channel::oneshot;
 use heed::RwTxn;
 use midgard::store::StoreError;
 use midgard::{LogId, Position};
@@ -44,8 +43,8 @@ type LeftOut = BTreeMap<usize, StoreError>;
 /// How many of them are left out before all the others fail too: each time everything is written anew.
 const MOST_LEFT_OUT: usize = 16;
 
-/// What the thread has.
-pub(super) struct State {
+/// Commits what is queued.
+pub(super) struct Committer {
     environment: Arc<Environment>,
     signals: Arc<Signals>,
     memory: Memory,
@@ -62,32 +61,9 @@ pub(super) struct State {
     cleared: Instant,
 }
 
-/// Work, and where its outcome goes.
-pub(super) struct Request {
-    pub(super) work: Work,
-    reply: oneshot::Sender<Answer>,
-    /// Given back with the answer.
-    _share: Share,
-}
-
-impl Request {
-    pub(super) const fn new(work: Work, reply: oneshot::Sender<Answer>, share: Share) -> Self {
-        Request {
-            work,
-            reply,
-            _share: share,
-        }
-    }
-
-    /// Whether nobody waits for the outcome any more: nothing was begun, so nothing needs to be.
-    pub(super) fn is_abandoned(&self) -> bool {
-        self.reply.is_canceled()
-    }
-}
-
-impl State {
+impl Committer {
     pub(super) fn new(environment: Arc<Environment>, signals: Arc<Signals>) -> Self {
-        State {
+        Committer {
             memory: Memory::new(environment.clock().clone()),
             environment,
             signals,
@@ -100,9 +76,7 @@ impl State {
             cleared: Instant::now(),
         }
     }
-}
 
-impl State {
     /// Does what is asked for. Tells whether that was all there will ever be; otherwise nothing came for a while.
     pub(super) fn run(&mut self, messages: &Receiver<Message>, first: Option<Message>) -> bool {
         let mut requests = Vec::new();
@@ -192,31 +166,26 @@ impl State {
     /// time to stop.
     fn commit(&mut self, messages: &Receiver<Message>, requests: &mut Vec<Request>) -> bool {
         let mut filling = Filling::new(messages);
-        let outcomes = self.write(&mut filling, requests);
-        let last = outcomes
-            .iter()
-            .flatten()
-            .filter_map(|appended| appended.position)
-            .max();
-        if let Some(last) = last {
+        if let Some(last) = self.write(&mut filling, requests) {
             self.announce(last);
         }
-        for (request, outcome) in requests.drain(..).zip(outcomes) {
-            // Nobody waits for the outcome any more when its future was dropped.
-            let _ = request.reply.send((outcome, request.work));
-        }
+        requests.drain(..).for_each(Request::answer);
         filling.stopped()
     }
 
-    /// Writes all requests in one transaction; once more when the map was full, and has grown, and without what has met a
-    /// damaged page.
-    fn write(&mut self, filling: &mut Filling<'_>, requests: &mut Vec<Request>) -> Vec<Outcome> {
+    /// Writes all requests in one transaction, and notes their outcomes; once more when the map was full, and has grown, and
+    /// without what has met a damaged page. Returns where the log ends if it has grown.
+    fn write(
+        &mut self,
+        filling: &mut Filling<'_>,
+        requests: &mut Vec<Request>,
+    ) -> Option<Position> {
         let mut again_with = Again::default();
         let mut left_out = LeftOut::new();
         let error = loop {
             let map_size = &mut again_with.map_size;
             let failure = match self.try_write(filling, requests, &left_out, map_size) {
-                Ok(outcomes) => return outcomes,
+                Ok(grown) => return grown,
                 Err(failure) => failure,
             };
             // What it took in from the transaction is not there.
@@ -234,7 +203,8 @@ impl State {
             }
         };
         tracing::warn!(%error, appends = requests.len(), "appends failed");
-        requests.iter().map(|_| Err(again(&error).into())).collect()
+        requests.iter_mut().for_each(|request| request.fail(&error));
+        None
     }
 
     /// Undoes what a commit that failed has left, and finds out what that was.
@@ -290,14 +260,14 @@ impl State {
     }
 
     /// Writes each request when it comes, while the next ones are on their way. Notes the size of the map
-    /// that it finds.
+    /// that it finds. Returns where the log ends if it has grown.
     fn try_write(
         &mut self,
         filling: &mut Filling<'_>,
         requests: &mut Vec<Request>,
         left_out: &LeftOut,
         map_size: &mut usize,
-    ) -> Result<Vec<Outcome>, Failure> {
+    ) -> Result<Option<Position>, Failure> {
         let environment = self.environment.clone();
         let guard = environment.access()?;
         let open = guard.get()?;
@@ -321,26 +291,23 @@ impl State {
             }
         }
         let tail = environment.tail();
-        let mut batch = Batch::new(&open.databases, tail, transaction, &mut self.memory)?;
-        let mut outcomes = Vec::with_capacity(requests.len());
+        let mut group = GroupCommit::new(&open.databases, tail, transaction, &mut self.memory)?;
+        let mut applied = 0;
         loop {
-            for request in &requests[outcomes.len()..] {
-                if let Some(error) = left_out.get(&outcomes.len()) {
-                    outcomes.push(Err(again(error).into()));
-                    continue;
-                }
-                match batch.apply(&request.work) {
-                    Ok(outcome) => outcomes.push(Ok(outcome)),
-                    // One that conflicts fails alone: it wrote nothing.
-                    Err(batch::Refused::Append(error)) => outcomes.push(Err(error)),
-                    Err(batch::Refused::Batch(Failure::Store(error)))
-                        if is_damaged_page(&error) =>
-                    {
-                        let index = outcomes.len();
-                        return Err(Failure::Request { index, error });
+            for request in &mut requests[applied..] {
+                if let Some(error) = left_out.get(&applied) {
+                    request.fail(error);
+                } else {
+                    match request.apply(&mut group) {
+                        Ok(()) => {}
+                        Err(Failure::Store(error)) if is_damaged_page(&error) => {
+                            let index = applied;
+                            return Err(Failure::Request { index, error });
+                        }
+                        Err(failure) => return Err(failure),
                     }
-                    Err(batch::Refused::Batch(failure)) => return Err(failure),
                 }
+                applied += 1;
             }
             match self.linger.next(filling, requests) {
                 Some(request) => requests.push(request),
@@ -349,7 +316,7 @@ impl State {
         }
         let began = Instant::now();
         // What others, or a commit that failed, may have left in memory alone is acknowledged as well, where a request finds it there.
-        batch.commit(!self.is_certain)?;
+        let grown = group.commit(!self.is_certain)?;
         self.is_certain = true;
         self.repair.flushed();
         self.linger.committed(requests.len(), began.elapsed());
@@ -359,7 +326,7 @@ impl State {
         {
             tracing::debug!(%error, "the file is not as long as it should be; it will be when it is opened again");
         }
-        Ok(outcomes)
+        Ok(grown)
     }
 }
 

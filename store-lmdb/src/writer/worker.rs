@@ -1,9 +1,9 @@
 //! The thread of the writer: there while there is something to do.
 //!
 //! A process may have thousands of stores open, and write to few of them at a time. So the thread is started with the first message,
-//! and ends when none came for a while; what it works with lies on its desk until the next one takes it up.
+//! and ends when none came for a while; what it works with is kept until the next one needs it.
 
-use super::thread::State;
+use super::committer::Committer;
 use super::{Message, Signals};
 use midgard::store::StoreError;
 use std::mem;
@@ -12,8 +12,8 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// Where the thread works.
-pub(super) struct Desk {
+/// Starts the thread when there is work, and keeps what it works with meanwhile.
+pub(super) struct Worker {
     /// Whether there is a thread that will look at the queue once more.
     is_busy: AtomicBool,
     inner: Mutex<Inner>,
@@ -28,20 +28,20 @@ struct Inner {
 
 /// What the thread works with.
 struct Tools {
-    state: State,
+    committer: Committer,
     messages: Receiver<Message>,
     /// What the last thread took from the queue at the very end.
     taken: Option<Message>,
 }
 
-impl Desk {
-    pub(super) fn new(state: State, messages: Receiver<Message>) -> Self {
+impl Worker {
+    pub(super) fn new(committer: Committer, messages: Receiver<Message>) -> Self {
         let tools = Tools {
-            state,
+            committer,
             messages,
             taken: None,
         };
-        Desk {
+        Worker {
             is_busy: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 tools: Some(tools),
@@ -61,14 +61,14 @@ impl Desk {
         if self.is_busy.load(Ordering::SeqCst) || self.is_busy.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
-        let (desk, ended) = (self.clone(), Ended(signals.clone()));
+        let (worker, ended) = (self.clone(), Ended(signals.clone()));
         let mut inner = self.inner();
         let thread = thread::Builder::new()
             .name("midgard-lmdb-writer".to_owned())
             .spawn(move || {
                 // After the queue is gone, also in a panic: who waits asks again then, and is told.
                 let _ended = ended;
-                desk.work();
+                worker.work();
             });
         match thread {
             Ok(thread) => {
@@ -89,27 +89,27 @@ impl Desk {
         // Nobody has them when it is being closed.
         let mut tools = self.inner().tools.take();
         while let Some(Tools {
-            mut state,
+            mut committer,
             messages,
             taken,
         }) = tools
         {
-            if state.run(&messages, taken) {
+            if committer.run(&messages, taken) {
                 return;
             }
-            tools = self.leave(state, messages);
+            tools = self.leave(committer, messages);
         }
     }
 
     /// Leaves the tools to the next thread; gives them back when there is something to do.
-    fn leave(&self, state: State, messages: Receiver<Message>) -> Option<Tools> {
+    fn leave(&self, committer: Committer, messages: Receiver<Message>) -> Option<Tools> {
         let mut inner = self.inner();
         self.is_busy.store(false, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         let taken = messages.try_recv().ok();
         let goes_on = taken.is_some() && !self.is_busy.swap(true, Ordering::SeqCst);
         let tools = Some(Tools {
-            state,
+            committer,
             messages,
             taken,
         });

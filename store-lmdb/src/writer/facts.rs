@@ -11,16 +11,18 @@ use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{RoTxn, RwTxn};
 use midgard::event::RecordedEventRef;
-use midgard::store::rules::{Holder, View};
+use midgard::store::rules::{Facts, Holder};
 use midgard::store::{Query, StoreError, StreamState};
 use midgard::{EventId, Position, StreamName, Version};
 
-/// What is read while a batch is filled.
+/// What is read while a group is filled.
 pub(super) struct Tables<'e> {
     pub(super) databases: &'e Databases,
     pub(super) tail: &'e Tail,
     pub(super) heads: &'e mut Heads,
     pub(super) recent: &'e mut RecentEvents,
+    /// The streams whose states the rules have asked for, one after the other, as they were then.
+    pub(super) asked: &'e mut Vec<(StreamKey, Head)>,
 }
 
 impl Tables<'_> {
@@ -42,22 +44,17 @@ impl Tables<'_> {
     }
 }
 
-pub(super) struct BatchView<'b, 'e> {
+pub(super) struct GroupFacts<'b, 'e> {
     pub(super) tables: &'b mut Tables<'e>,
     pub(super) transaction: &'b RwTxn<'e>,
     pub(super) pending: &'b Pending,
 }
 
-impl BatchView<'_, '_> {
-    fn head(&mut self, stream: &StreamName) -> Result<Head, StoreError> {
-        let (_, head) = self.tables.head(self.transaction, stream.as_str())?;
-        Ok(head)
-    }
-}
-
-impl View for BatchView<'_, '_> {
+impl Facts for GroupFacts<'_, '_> {
     fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError> {
-        Ok(self.head(stream)?.state)
+        let known = self.tables.head(self.transaction, stream.as_str())?;
+        self.tables.asked.push(known);
+        Ok(known.1.state)
     }
 
     fn event_at(
@@ -65,7 +62,8 @@ impl View for BatchView<'_, '_> {
         stream: &StreamName,
         version: Version,
     ) -> Result<Option<(EventId, Position)>, StoreError> {
-        let Head { state, event } = self.head(stream)?;
+        let (_, head) = self.tables.head(self.transaction, stream.as_str())?;
+        let Head { state, event } = head;
         if state.tombstoned || version < state.first || version > state.last {
             return Ok(None);
         }
@@ -90,11 +88,11 @@ impl View for BatchView<'_, '_> {
         Ok(())
     }
 
-    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError> {
-        let head = self.head(stream)?;
+    fn holder(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError> {
+        let (key, head) = self.tables.head(self.transaction, stream.as_str())?;
         let stream = Stream::new(self.tables.databases, self.transaction, stream.as_str())
             .with(self.pending);
-        self.tables.recent.holder(&stream, head, id)
+        self.tables.recent.holder(&stream, key, head, id)
     }
 
     fn first_match(
@@ -106,10 +104,16 @@ impl View for BatchView<'_, '_> {
         let pending = pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
         let later = after.next()..=Position::MAX;
         let records = self.tables.databases.forward(self.transaction, later)?;
+        let with_tombstones = query.asks_for_tombstones();
         for record in records.chain(pending) {
             let (position, bytes) = record?;
             let header = log::header(position, &bytes)?;
-            if header.kind == Kind::Event && query.matches(&log::event(&header)?) {
+            let is_match = match header.kind {
+                Kind::Event => query.matches(&log::event(&header)?),
+                Kind::Tombstoned => with_tombstones,
+                Kind::Truncated => false,
+            };
+            if is_match {
                 return Ok(Some(position));
             }
         }

@@ -1,22 +1,20 @@
 //! A store in memory.
 
-use super::rules::{self, Decision, Holder, RECENT_EVENTS, View};
+mod state;
+
+use super::rules::{self, Facts, Ruling};
 use super::{
     Append, Appended, Direction, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, EventTimes,
     ExpectedVersion, ReadEntries, ReadLog, ReadStream, ScanEntry, Store, StreamState, Visit,
     VisitEntry, range_of,
 };
 use crate::clock::Clock;
-use crate::event::metadata::EventId;
-use crate::event::record::{RecordedEvent, RecordedEventRef};
 use crate::give_way::give_way;
 use crate::place::{LogId, Position, Version};
-use crate::store::query::Query;
 use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
-use crate::time::Timestamp;
 use event_listener::Event as Notify;
-use std::collections::{BTreeMap, HashMap};
+use state::{BATCH, Entries, State, StreamEvents, is_asked_for};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,32 +46,6 @@ struct Shared {
     appended: Notify,
 }
 
-type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
-
-#[derive(Default)]
-struct State {
-    /// Events by position. Shared, so that a read can go on without the lock.
-    log: BTreeMap<Position, Arc<RecordedEvent>>,
-    streams: HashMap<StreamName, StreamEvents>,
-    /// Where the events are that have an id, in the order of the log.
-    ids: HashMap<EventId, Vec<Position>>,
-    last_position: Position,
-    last_time: Timestamp,
-    times: EventTimes,
-    /// Replaced when it is changed while a read or a snapshot holds it.
-    entries: Arc<Entries>,
-}
-
-#[derive(Default)]
-struct StreamEvents {
-    state: StreamState,
-    /// The positions of versions `state.first..=state.last`.
-    positions: Vec<Position>,
-}
-
-/// How many events are taken from the lock at once.
-const BATCH: usize = 256;
-
 impl MemoryStore {
     /// An empty store.
     #[must_use]
@@ -85,10 +57,7 @@ impl MemoryStore {
     /// [`ManualClock`](crate::clock::ManualClock) in tests.
     #[must_use]
     pub fn with_clock(clock: impl Into<Clock>) -> Self {
-        let state = State {
-            times: EventTimes::new(clock.into()),
-            ..State::default()
-        };
+        let state = State::new(EventTimes::new(clock.into()));
         MemoryStore(Arc::new(Shared {
             state: Mutex::new(state),
             appended: Notify::new(),
@@ -122,6 +91,7 @@ impl MemoryStore {
         }
         // The end of a stream takes a position of its own, in every store.
         state.last_position = state.last_position.next();
+        state.note_tombstone(stream);
         drop(state);
         self.0.appended.notify(usize::MAX);
         Ok(())
@@ -138,204 +108,13 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-impl View for State {
-    fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError> {
-        Ok(self
-            .streams
-            .get(stream)
-            .map_or(StreamState::NONE, |events| events.state))
-    }
-
-    fn event_at(
-        &mut self,
-        stream: &StreamName,
-        version: Version,
-    ) -> Result<Option<(EventId, Position)>, StoreError> {
-        let position = self
-            .streams
-            .get(stream)
-            .and_then(|events| events.position(version));
-        let event = position.and_then(|position| self.log.get(&position));
-        Ok(event.map(|event| (event.id, event.position)))
-    }
-
-    fn read_event(
-        &mut self,
-        _stream: &StreamName,
-        position: Position,
-        visit: &mut dyn FnMut(RecordedEventRef<'_>),
-    ) -> Result<(), StoreError> {
-        if let Some(event) = self.log.get(&position) {
-            visit(event.view());
-        }
-        Ok(())
-    }
-
-    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError> {
-        let Some(positions) = self.ids.get(&id) else {
-            return Ok(None);
-        };
-        let oldest = Position(self.last_position.0.saturating_sub(RECENT_EVENTS as u64)).next();
-        let recent = positions.iter().filter(|position| **position >= oldest);
-        let mut holders = recent.filter_map(|position| self.log.get(position));
-        let elsewhere = holders.clone().next();
-        Ok(match holders.find(|event| event.stream == *stream) {
-            Some(event) => Some(Holder::Here(event.version)),
-            None => elsewhere.map(|event| Holder::Elsewhere(event.stream.clone(), event.version)),
-        })
-    }
-
-    fn first_match(
-        &mut self,
-        query: &Query,
-        after: Position,
-    ) -> Result<Option<Position>, StoreError> {
-        let mut later = self.log.range(after.next()..);
-        Ok(later
-            .find(|(_, event)| query.matches(&event.view()))
-            .map(|(position, _)| *position))
-    }
-
-    fn entry_is(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError> {
-        Ok(self.entries.get(key).map(Vec::as_slice) == value)
-    }
-}
-
-impl State {
-    fn write(&mut self, append: Append, before: &[Version]) -> Appended {
-        if let Some(entries) = append.entries() {
-            self.change_entries(entries);
-        }
-        let time = self.times.after(self.last_time);
-        let mut versions = before.to_vec();
-        let mut position = None;
-        for (part, version) in append.into_parts().into_iter().zip(&mut versions) {
-            for event in part.events {
-                *version = version.next();
-                self.last_position = self.last_position.next();
-                position = Some(self.last_position);
-                self.last_time = time;
-                let stream = self.streams.entry(part.stream.clone()).or_default();
-                stream.state.last = *version;
-                stream.positions.push(self.last_position);
-                self.ids
-                    .entry(event.id)
-                    .or_default()
-                    .push(self.last_position);
-                let recorded = RecordedEvent {
-                    log: LogId::MAIN,
-                    position: self.last_position,
-                    stream: part.stream.clone(),
-                    version: *version,
-                    id: event.id,
-                    time,
-                    name: event.name.into_owned(),
-                    schema_version: event.schema_version,
-                    codec: event.codec,
-                    payload: event.payload,
-                    tags: event.tags,
-                    metadata: event.metadata,
-                };
-                self.log.insert(self.last_position, Arc::new(recorded));
-            }
-        }
-        Appended::new(LogId::MAIN, position, versions)
-    }
-
-    fn remove(&mut self, position: Position) {
-        let Some(event) = self.log.remove(&position) else {
-            return;
-        };
-        if let Some(positions) = self.ids.get_mut(&event.id) {
-            positions.retain(|other| *other != position);
-            if positions.is_empty() {
-                self.ids.remove(&event.id);
-            }
-        }
-    }
-
-    fn change_entries(&mut self, write: &EntryWrite) {
-        let entries = Arc::make_mut(&mut self.entries);
-        for (key, value) in write.changes().iter() {
-            match value {
-                Some(value) => entries.insert(key.to_vec(), value.to_vec()),
-                None => entries.remove(key),
-            };
-        }
-    }
-
-    /// The next events of a stream, and the version after them.
-    fn stream_batch(
-        &self,
-        read: &ReadStream,
-        from: Version,
-        wanted: usize,
-    ) -> Vec<Arc<RecordedEvent>> {
-        let Some(events) = self.streams.get(&read.stream) else {
-            return Vec::new();
-        };
-        let get = |position: &Position| self.log.get(position).cloned();
-        let first = events.state.first;
-        match read.direction {
-            Direction::Forward => {
-                let skip = usize::try_from(from.0.saturating_sub(first.0)).unwrap_or(usize::MAX);
-                events
-                    .positions
-                    .iter()
-                    .skip(skip)
-                    .take(wanted)
-                    .filter_map(get)
-                    .collect()
-            }
-            Direction::Backward => {
-                let skip = usize::try_from(events.state.last.0.saturating_sub(from.0))
-                    .unwrap_or(usize::MAX);
-                events
-                    .positions
-                    .iter()
-                    .rev()
-                    .skip(skip)
-                    .take(wanted)
-                    .filter_map(get)
-                    .collect()
-            }
-        }
-    }
-
-    /// The next events of the log, matching or not.
-    fn log_batch(&self, direction: Direction, from: Position) -> Vec<Arc<RecordedEvent>> {
-        match direction {
-            Direction::Forward => self
-                .log
-                .range(from..)
-                .take(BATCH)
-                .map(|(_, event)| event.clone())
-                .collect(),
-            Direction::Backward => self
-                .log
-                .range(..=from)
-                .rev()
-                .take(BATCH)
-                .map(|(_, event)| event.clone())
-                .collect(),
-        }
-    }
-}
-
-impl StreamEvents {
-    fn position(&self, version: Version) -> Option<Position> {
-        let index = usize::try_from(version.0.checked_sub(self.state.first.0)?).ok()?;
-        self.positions.get(index).copied()
-    }
-}
-
 impl Store for MemoryStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         append.check_limits()?;
         let mut state = self.state();
         let appended = match rules::decide(&append, &mut *state)? {
-            Decision::Repeat(first) => return Ok(first),
-            Decision::Write(before) => state.write(append, &before),
+            Ruling::Repeat(first) => return Ok(first),
+            Ruling::Write(before) => state.write(append, before),
         };
         drop(state);
         self.0.appended.notify(usize::MAX);
@@ -403,7 +182,7 @@ impl Store for MemoryStore {
                 if event.position > end {
                     return Ok(complete);
                 }
-                if read.query.matches(&event) {
+                if is_asked_for(&read.query, &event) {
                     left -= 1;
                     if visit(event).is_break() || left == 0 {
                         return Ok(event.position);

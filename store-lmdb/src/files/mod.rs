@@ -3,37 +3,30 @@
 //! LMDB opens files by their paths, and a path may lead elsewhere a moment later: a directory is renamed, a backup is put
 //! in its place. So what a store has opened is remembered by device and inode, and looked at again before it is relied on.
 
-use crate::error::{file_failure, is_out_of_room};
+mod id;
+mod make;
+
+pub(crate) use id::FileId;
+pub(crate) use make::{OWNER, flush_directory, reserve, with_mode};
+
+use id::{id_at, id_of, is_removed, mode};
+use make::{open_file, reserve_slots};
+
+use crate::error::file_failure;
 use crate::locks::{self, NameSpace};
 use crate::options::LmdbOptions;
 use midgard::store::StoreError;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-#[cfg(unix)]
-use std::time::SystemTime;
 
 /// The file that has everything.
 pub(crate) const DATA: &str = "data.mdb";
 /// The file by which processes that have the store open keep out of each other's way.
 const LOCK: &str = "lock.mdb";
-
-/// The right of the owner of a file to read and write it.
-pub(crate) const OWNER: u32 = 0o600;
-
-/// Which file it is: as long as somebody has it open, no other is the same.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct FileId(Number);
-
-/// Its device, its inode there, and when that was made, where the file system notes it: inodes are used again.
-#[cfg(unix)]
-type Number = (u64, u64, Option<SystemTime>);
-/// Its path: what is open on other systems cannot be removed or renamed.
-#[cfg(not(unix))]
-type Number = PathBuf;
 
 /// Which files a store has. One that is only read may be without a lock file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -365,110 +358,4 @@ fn refuse_other_name_spaces(directory: &Path, data: &File) -> Result<(), StoreEr
 /// The files at the paths of a store, as far as they are there.
 pub(crate) fn ids_at(directory: &Path) -> [Option<FileId>; 2] {
     [DATA, LOCK].map(|name| id_at(&directory.join(name)))
-}
-
-/// Flushes a directory, so that files that were made in it are found after a power cut.
-pub(crate) fn flush_directory(directory: &Path) -> io::Result<()> {
-    // Windows has no such thing.
-    if cfg!(unix) {
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(())
-}
-
-/// Opens a file; makes it where there is none, if it is said for whom.
-fn open_file(path: &Path, mode: Option<u32>) -> Result<File, StoreError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(mode.is_some());
-    with_mode(&mut options, mode.unwrap_or(OWNER))
-        .open(path)
-        .map_err(file_failure("open its files", path))
-}
-
-/// Sees that there is room for the slots of readers: where there is none, LMDB's first touch of one ends the process. A lock file
-/// that was there before has to do as it is, so that a store on a full disk can be opened.
-fn reserve_slots(lock: &File, max_readers: u32) -> io::Result<()> {
-    /// What LMDB has for each, at most, and in all beside them.
-    const SLOT: u64 = 64;
-    const HEADER: u64 = 4096;
-    let is_new = lock.metadata()?.len() == 0;
-    let reserved = reserve(lock, HEADER + u64::from(max_readers) * SLOT);
-    if is_new { reserved } else { Ok(()) }
-}
-
-/// Takes room on the disk for the first bytes of a file, which keeps its length. An error where there is none.
-#[cfg(target_os = "linux")]
-pub(crate) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
-    use nix::fcntl::{FallocateFlags, fallocate};
-    let bytes = i64::try_from(bytes).map_err(io::Error::other)?;
-    let reserved = fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, bytes);
-    match reserved.map_err(io::Error::from) {
-        Err(error) if is_out_of_room(&error) => Err(error),
-        // Not all file systems can.
-        _ => Ok(()),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn reserve(_: &File, _: u64) -> io::Result<()> {
-    Ok(())
-}
-
-/// Says who may read and write a file, should it be made.
-#[cfg(unix)]
-pub(crate) fn with_mode(options: &mut OpenOptions, mode: u32) -> &OpenOptions {
-    std::os::unix::fs::OpenOptionsExt::mode(options, mode)
-}
-
-#[cfg(not(unix))]
-pub(crate) fn with_mode(options: &mut OpenOptions, _: u32) -> &OpenOptions {
-    options
-}
-
-#[cfg(unix)]
-fn id(metadata: &fs::Metadata) -> FileId {
-    use std::os::unix::fs::MetadataExt;
-    FileId((metadata.dev(), metadata.ino(), metadata.created().ok()))
-}
-
-#[cfg(unix)]
-fn mode(metadata: &fs::Metadata) -> u32 {
-    use std::os::unix::fs::MetadataExt;
-    metadata.mode() & 0o777
-}
-
-#[cfg(unix)]
-fn id_at(path: &Path) -> Option<FileId> {
-    fs::metadata(path).ok().as_ref().map(id)
-}
-
-#[cfg(unix)]
-fn id_of(file: &File, _: &Path, _: &str) -> io::Result<FileId> {
-    Ok(id(&file.metadata()?))
-}
-
-#[cfg(unix)]
-fn is_removed(file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
-}
-
-#[cfg(not(unix))]
-fn mode(_: &fs::Metadata) -> u32 {
-    0
-}
-
-#[cfg(not(unix))]
-fn id_at(path: &Path) -> Option<FileId> {
-    fs::canonicalize(path).ok().map(FileId)
-}
-
-#[cfg(not(unix))]
-fn id_of(_: &File, directory: &Path, name: &str) -> io::Result<FileId> {
-    fs::canonicalize(directory.join(name)).map(FileId)
-}
-
-#[cfg(not(unix))]
-fn is_removed(_: &File) -> bool {
-    false
 }

@@ -1,28 +1,32 @@
-//! One transaction: appends, ends of streams and changes of entries, each decided on what those before
+//! One transaction of many requests: appends, ends of streams and changes of entries, each decided on what those before
 //! it left.
 
+use super::Failure;
+use super::facts::{GroupFacts, Tables};
 use super::failure::FailedCommit;
 use super::heads::Heads;
 use super::merging::Merging;
-use super::view::{BatchView, Tables};
-use super::{Failure, Work};
+use super::refused::Refused;
 use crate::databases::Databases;
 use crate::entries;
-use crate::index::{Entry, StreamKey};
+use crate::index::{IndexEntry, StreamKey};
 use crate::log::Pending;
 use crate::recent::RecentEvents;
-use crate::record::{self, Kind, Links, Place, SKIP};
+use crate::record::{self, Kind, Links, Recording, SKIP};
 use crate::streams::{Head, Stream};
 use crate::tail::Tail;
 use heed::{Error, MdbError, RwTxn};
 use midgard::clock::Clock;
-use midgard::store::rules::{self, Decision};
-use midgard::store::{Append, AppendError, AppendPart, Appended, ExpectedVersion, StoreError};
-use midgard::store::{EntryWrite, EventTimes};
+use midgard::store::rules::{self, Ruling};
+use midgard::store::{
+    Append, AppendError, AppendPart, Appended, EntryError, EntryWrite, EventTimes, ExpectedVersion,
+    StoreError, Versions,
+};
 use midgard::{LogId, Position, StreamName, Timestamp, Version};
+use std::mem;
 
 /// A transaction that is being filled.
-pub(super) struct Batch<'e> {
+pub(crate) struct GroupCommit<'e> {
     transaction: RwTxn<'e>,
     tables: Tables<'e>,
     merging: &'e mut Merging,
@@ -31,10 +35,10 @@ pub(super) struct Batch<'e> {
     /// What is not in the log of the transaction yet.
     pending: &'e mut Pending,
     /// What is new in the log.
-    added: Vec<Entry>,
-    /// The bytes of records and entries in the batch.
+    added: Vec<IndexEntry>,
+    /// The bytes of records and entries in the group.
     bytes: usize,
-    /// When the batch is recorded: never before what is there already.
+    /// When the group is recorded: never before what is there already.
     time: Timestamp,
     /// Where records are put together.
     scratch: &'e mut Scratch,
@@ -43,17 +47,19 @@ pub(super) struct Batch<'e> {
 /// The most bytes of records that are gathered before they go to the log.
 const MOST_PENDING: usize = 1 << 20;
 
+/// Room that is used again for each request.
 #[derive(Default)]
 struct Scratch {
     record: Vec<u8>,
     skips: Vec<Position>,
 }
 
-/// What the writer keeps from one batch to the next.
+/// What the writer keeps from one group to the next.
 #[derive(Default)]
 pub(super) struct Memory {
     heads: Heads,
     recent: RecentEvents,
+    asked: Vec<(StreamKey, Head)>,
     merging: Merging,
     pending: Pending,
     scratch: Scratch,
@@ -76,40 +82,11 @@ impl Memory {
     }
 }
 
-/// Why work was not done.
-pub(super) enum Refused {
-    /// It alone: nothing of it was written.
-    Append(AppendError),
-    /// The transaction failed, with all that is in it.
-    Batch(Failure),
+fn failed(action: &'static str) -> impl Fn(Error) -> Failure {
+    move |error| Failure::of(action, error)
 }
 
-impl From<AppendError> for Refused {
-    fn from(error: AppendError) -> Self {
-        match error {
-            // What LMDB cannot read now it cannot read for the others either. A stream that is damaged is no
-            // concern of theirs.
-            AppendError::Store(StoreError::Backend { action, cause }) if cause.is::<Error>() => {
-                Refused::Batch(StoreError::Backend { action, cause }.into())
-            }
-            AppendError::Store(error @ StoreError::Full(_)) => Refused::Batch(error.into()),
-            error => Refused::Append(error),
-        }
-    }
-}
-
-/// Where something may have been written already.
-impl From<StoreError> for Refused {
-    fn from(error: StoreError) -> Self {
-        Refused::Batch(error.into())
-    }
-}
-
-fn failed(action: &'static str) -> impl Fn(Error) -> Refused {
-    move |error| Refused::Batch(Failure::of(action, error))
-}
-
-impl<'e> Batch<'e> {
+impl<'e> GroupCommit<'e> {
     pub(super) fn new(
         databases: &'e Databases,
         tail: &'e Tail,
@@ -119,6 +96,7 @@ impl<'e> Batch<'e> {
         let Memory {
             heads,
             recent,
+            asked,
             merging,
             pending,
             scratch,
@@ -140,8 +118,9 @@ impl<'e> Batch<'e> {
             tail,
             heads,
             recent,
+            asked,
         };
-        Ok(Batch {
+        Ok(GroupCommit {
             transaction,
             tables,
             merging,
@@ -154,22 +133,9 @@ impl<'e> Batch<'e> {
         })
     }
 
-    pub(super) fn apply(&mut self, work: &Work) -> Result<Appended, Refused> {
-        match work {
-            Work::Append(append) => self.append(append),
-            Work::Truncate {
-                stream,
-                before,
-                expected,
-            } => self.truncate(stream, *before, *expected),
-            Work::Tombstone { stream, expected } => self.tombstone(stream, *expected),
-            Work::Entries(write) => self.write_entries(write),
-        }
-    }
-
     /// Commits it. Where it changes nothing, LMDB flushes nothing either, unless `for_certain`: then what others have committed is
-    /// on the disk as well.
-    pub(super) fn commit(mut self, for_certain: bool) -> Result<(), Failure> {
+    /// on the disk as well. Returns where the log ends if it has grown.
+    pub(super) fn commit(mut self, for_certain: bool) -> Result<Option<Position>, Failure> {
         let Tables {
             databases, tail, ..
         } = self.tables;
@@ -198,11 +164,12 @@ impl<'e> Batch<'e> {
         } else {
             tail.extend(self.before, last, &self.added);
         }
-        Ok(())
+        Ok((records > 0).then_some(last))
     }
 
-    fn view(&mut self) -> BatchView<'_, 'e> {
-        BatchView {
+    fn facts(&mut self) -> GroupFacts<'_, 'e> {
+        self.tables.asked.clear();
+        GroupFacts {
             tables: &mut self.tables,
             transaction: &self.transaction,
             pending: self.pending,
@@ -218,30 +185,27 @@ impl<'e> Batch<'e> {
         Ok(())
     }
 
-    fn append(&mut self, append: &Append) -> Result<Appended, Refused> {
+    pub(super) fn append(&mut self, append: &Append) -> Result<Appended, Refused<AppendError>> {
         if self.pending.bytes() > MOST_PENDING {
-            self.write_pending().map_err(Refused::Batch)?;
+            self.write_pending()?;
         }
-        let mut versions = match rules::decide(append, &mut self.view())? {
-            Decision::Repeat(first) => return Ok(first),
-            Decision::Write(before) => before,
+        let mut versions = match rules::decide(append, &mut self.facts())? {
+            Ruling::Repeat(first) => return Ok(first),
+            Ruling::Write(before) => before,
         };
         let (before, added) = (self.pending.last(), self.added.len());
-        let mut heads = Vec::with_capacity(append.parts().len());
-        for (part, version) in append.parts().iter().zip(&mut versions) {
-            match self.append_part(part, &mut heads) {
-                Ok(last) => *version = last,
-                Err(error) => {
-                    // What was noted of it is taken back: the others go on.
-                    for (key, head) in heads.into_iter().rev() {
-                        self.tables.heads.set(key, head);
-                    }
-                    self.added.truncate(added);
-                    self.pending.truncate(before);
-                    return Err(AppendError::Store(error).into());
-                }
+        let asked = mem::take(self.tables.asked);
+        let written = self.append_parts(append, &asked, &mut versions);
+        if written.is_err() {
+            // What was noted of it is taken back: the others go on.
+            for (key, head) in &asked {
+                self.tables.heads.set(*key, *head);
             }
+            self.added.truncate(added);
+            self.pending.truncate(before);
         }
+        *self.tables.asked = asked;
+        written.map_err(AppendError::Store)?;
         // From here on what fails fails the transaction, so that nothing of it stays.
         if let Some(entries) = append.entries() {
             self.change_entries(entries)?;
@@ -251,22 +215,40 @@ impl<'e> Batch<'e> {
         Ok(Appended::new(LogId::MAIN, position, versions))
     }
 
-    /// Adds the events of a part, and gives the last version of its stream. Notes the stream as it was.
+    /// Adds the events of all parts, whose streams the rules have asked for, and notes the last versions of those.
+    fn append_parts(
+        &mut self,
+        append: &Append,
+        asked: &[(StreamKey, Head)],
+        versions: &mut Versions,
+    ) -> Result<(), StoreError> {
+        let parts = append.parts().iter().zip(asked);
+        for (index, ((part, (key, head)), version)) in parts.zip(versions.iter_mut()).enumerate() {
+            let mut head = *head;
+            if index > 0 {
+                // A part before it may be of the same stream.
+                head = self.tables.heads.get(*key).unwrap_or(head);
+            }
+            *version = self.append_part(part, *key, head)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the events of a part, and returns the last version of its stream.
     fn append_part(
         &mut self,
         part: &AppendPart,
-        heads: &mut Vec<(StreamKey, Head)>,
+        key: StreamKey,
+        mut head: Head,
     ) -> Result<Version, StoreError> {
         let name = part.stream.as_str();
-        let (key, mut head) = self.tables.head(&self.transaction, name)?;
         if part.events.is_empty() {
             return Ok(head.state.last);
         }
-        heads.push((key, head));
         for event in &part.events {
             let next = head.state.last.next();
             self.find_skips(name, head, next)?;
-            let place = Place {
+            let recording = Recording {
                 position: self.pending.last().next(),
                 stream: name,
                 version: next,
@@ -277,7 +259,7 @@ impl<'e> Batch<'e> {
                     first: head.state.first,
                 },
             };
-            record::encode(&mut self.scratch.record, place, event);
+            record::encode(&mut self.scratch.record, recording, event);
             head.event = self.put_record();
             head.state.last = next;
         }
@@ -306,16 +288,16 @@ impl<'e> Batch<'e> {
         Ok(())
     }
 
-    fn truncate(
+    pub(super) fn truncate(
         &mut self,
         name: &StreamName,
         before: Version,
         expected: ExpectedVersion,
-    ) -> Result<Appended, Refused> {
-        let state = rules::decide_end(name, expected, &mut self.view())?;
+    ) -> Result<(), Refused<AppendError>> {
+        let state = rules::decide_end(name, expected, &mut self.facts())?;
         let first = before.min(state.last.next());
         if first <= state.first {
-            return Ok(nothing());
+            return Ok(());
         }
         let name = name.as_str();
         let (key, mut head) = self.head(name)?;
@@ -324,30 +306,32 @@ impl<'e> Batch<'e> {
         if first > state.last {
             head.event = Position::ZERO;
         }
-        self.mark(Kind::Truncated, name, key, head)
+        self.mark(Kind::Truncated, name, key, head);
+        Ok(())
     }
 
-    fn tombstone(
+    pub(super) fn tombstone(
         &mut self,
         name: &StreamName,
         expected: ExpectedVersion,
-    ) -> Result<Appended, Refused> {
-        let state = rules::decide_end(name, expected, &mut self.view())?;
+    ) -> Result<(), Refused<AppendError>> {
+        let state = rules::decide_end(name, expected, &mut self.facts())?;
         let name = name.as_str();
         let (key, mut head) = self.head(name)?;
         self.remove(name, head, state.last)?;
         head.state.tombstoned = true;
         head.event = Position::ZERO;
-        self.mark(Kind::Tombstoned, name, key, head)
+        self.mark(Kind::Tombstoned, name, key, head);
+        Ok(())
     }
 
-    fn write_entries(&mut self, write: &EntryWrite) -> Result<Appended, Refused> {
-        rules::decide_entries(write, &mut self.view()).map_err(AppendError::from)?;
+    pub(super) fn write_entries(&mut self, write: &EntryWrite) -> Result<(), Refused<EntryError>> {
+        rules::decide_entries(write, &mut self.facts())?;
         self.change_entries(write)?;
-        Ok(nothing())
+        Ok(())
     }
 
-    fn change_entries(&mut self, write: &EntryWrite) -> Result<(), Refused> {
+    fn change_entries(&mut self, write: &EntryWrite) -> Result<(), Failure> {
         let entries = &self.tables.databases.entries;
         self.bytes += entries::change(entries, &mut self.transaction, write)
             .map_err(failed("write entries"))?;
@@ -355,18 +339,24 @@ impl<'e> Batch<'e> {
     }
 
     /// Removes the events of a stream up to a version from the log.
-    fn remove(&mut self, name: &str, head: Head, until: Version) -> Result<(), Refused> {
+    fn remove(
+        &mut self,
+        name: &str,
+        head: Head,
+        until: Version,
+    ) -> Result<(), Refused<AppendError>> {
         let Head { state, event } = head;
         if event == Position::ZERO || until < state.first {
             return Ok(());
         }
-        self.write_pending().map_err(Refused::Batch)?;
+        self.write_pending()?;
         let databases = self.tables.databases;
         let stream = Stream::new(databases, &self.transaction, name);
         let positions = stream
             .positions(state.first..=until, state.last, event)
             .map_err(AppendError::Store)?;
-        databases.log.remove(&mut self.transaction, &positions)?;
+        let removed = databases.log.remove(&mut self.transaction, &positions);
+        removed.map_err(Failure::from)?;
         for position in positions {
             databases
                 .removed
@@ -377,14 +367,8 @@ impl<'e> Batch<'e> {
     }
 
     /// Records that a stream was ended, or its beginning.
-    fn mark(
-        &mut self,
-        kind: Kind,
-        name: &str,
-        key: StreamKey,
-        head: Head,
-    ) -> Result<Appended, Refused> {
-        let place = Place {
+    fn mark(&mut self, kind: Kind, name: &str, key: StreamKey, head: Head) {
+        let recording = Recording {
             position: self.pending.last().next(),
             stream: name,
             version: head.state.last,
@@ -395,10 +379,9 @@ impl<'e> Batch<'e> {
                 first: head.state.first,
             },
         };
-        record::encode_mark(&mut self.scratch.record, kind, place);
+        record::encode_mark(&mut self.scratch.record, kind, recording);
         self.put_record();
         self.set_head(key, head);
-        Ok(nothing())
     }
 
     /// Adds what is in the scratch space, and gives its position.
@@ -408,22 +391,17 @@ impl<'e> Batch<'e> {
         self.pending.last()
     }
 
-    fn head(&mut self, name: &str) -> Result<(StreamKey, Head), Refused> {
+    fn head(&mut self, name: &str) -> Result<(StreamKey, Head), AppendError> {
         let head = self.tables.head(&self.transaction, name);
-        Ok(head.map_err(AppendError::Store)?)
+        Ok(head?)
     }
 
     /// Notes a stream, of which the last record was just added.
     fn set_head(&mut self, key: StreamKey, head: Head) {
         self.tables.heads.set(key, head);
-        self.added.push(Entry {
+        self.added.push(IndexEntry {
             key,
             position: self.pending.last(),
         });
     }
-}
-
-/// The outcome of what gives no positions away.
-const fn nothing() -> Appended {
-    Appended::new(LogId::MAIN, None, Vec::new())
 }

@@ -1,9 +1,16 @@
 //! For authors of stores: the decision whether an append or a change of entries goes through, written once.
 //!
-//! A store gives a [`View`] of its state inside its own transaction, asks [`decide`], and does what
-//! the [`Decision`] says.
+//! A store gives the [`Facts`] of its state inside its own transaction, asks [`decide`], and does what
+//! the [`Ruling`] says. What will be asked is known beforehand: [`questions`] lists it, so that a store which is reached over
+//! a network answers everything about a group of appends in one round trip.
 
-use super::{Append, AppendPart, Appended, EntryError, EntryWrite, ExpectedVersion, StreamState};
+mod questions;
+
+pub use questions::{FirstEvent, Question, end_questions, entry_questions, questions};
+
+use super::{
+    Append, AppendPart, Appended, EntryError, EntryWrite, ExpectedVersion, StreamState, Versions,
+};
 use crate::event::metadata::EventId;
 use crate::event::record::{NewEvent, RecordedEventRef};
 use crate::place::{LogId, Position, Version};
@@ -27,15 +34,18 @@ pub enum Holder {
     Elsewhere(StreamName, Version),
 }
 
-/// What a store knows, as [`decide`] needs it; read inside the transaction that will write.
-pub trait View {
-    /// The state of a stream.
+/// What a store knows, as decisions need it; read inside the transaction that will write. No question is asked that
+/// [`questions`] does not list.
+pub trait Facts {
+    /// Returns the state of a stream. When [`decide`] answers [`Ruling::Write`], it has asked this exactly once for each
+    /// part, in their order: what a store found out about the streams can be kept for the write.
     ///
     /// # Errors
     /// When the store cannot be read; so for all methods.
     fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError>;
 
-    /// The event at a version of a stream: its id and position.
+    /// Returns the id and the position of the event at a version of a stream. Only a retry, or a conflict, leads to
+    /// this question.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -45,7 +55,8 @@ pub trait View {
         version: Version,
     ) -> Result<Option<(EventId, Position)>, StoreError>;
 
-    /// Calls `visit` once, with the event at a position that [`View::event_at`] gave. Only retries ask for it.
+    /// Calls `visit` once, with the event at a position that [`Facts::event_at`] returned. Only a retry leads to
+    /// this question.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -56,13 +67,14 @@ pub trait View {
         visit: &mut dyn FnMut(RecordedEventRef<'_>),
     ) -> Result<(), StoreError>;
 
-    /// Where an event with the id `id` is, as far back as the store remembers; rather in `stream` than in another.
+    /// Returns where an event with the id `id` is, as far back as the store remembers. When several streams have one,
+    /// the answer is the one of `stream`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn recent(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError>;
+    fn holder(&mut self, stream: &StreamName, id: EventId) -> Result<Option<Holder>, StoreError>;
 
-    /// The first event after a position that matches.
+    /// Returns the position of the first event after a position that matches.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -72,7 +84,7 @@ pub trait View {
         after: Position,
     ) -> Result<Option<Position>, StoreError>;
 
-    /// Whether an entry has this value, or (`None`) is not there.
+    /// Returns whether an entry has this value, or (`None`) is not there.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -82,11 +94,11 @@ pub trait View {
 /// What a store is to do with an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
-pub enum Decision {
+pub enum Ruling {
     /// Write its events, and make its changes of entries. For each part, the version of its stream
     /// before the part's first event.
-    Write(Vec<Version>),
-    /// Write nothing, also no entry, and give this answer: the append was made before.
+    Write(Versions),
+    /// Write nothing, also no entry, and return this answer: the append was made before.
     Repeat(Appended),
 }
 
@@ -94,44 +106,42 @@ pub enum Decision {
 ///
 /// # Errors
 /// [`AppendError::Conflict`], [`AppendError::Tombstoned`], [`AppendError::ConditionFailed`],
-/// [`AppendError::EntryChanged`], [`AppendError::IdTaken`], [`AppendError::IdRepeated`], or the view's own error.
-pub fn decide(append: &Append, view: &mut impl View) -> Result<Decision, AppendError> {
+/// [`AppendError::EntryChanged`], [`AppendError::IdTaken`], [`AppendError::IdRepeated`], or an error of the facts.
+pub fn decide(append: &Append, facts: &mut impl Facts) -> Result<Ruling, AppendError> {
     if let Some(id) = repeated_id(append) {
         return Err(AppendError::IdRepeated { id });
     }
-    let mut before = Vec::with_capacity(append.parts().len());
-    // How many events earlier parts append to each stream; nothing to look up for a single part.
-    let mut earlier: HashMap<&StreamName, u64> = HashMap::new();
-    for part in append.parts() {
-        let state = view.state(&part.stream)?;
+    let parts = append.parts();
+    let mut before = Versions::with_capacity(parts.len());
+    // How many events earlier parts append to each stream; a single part has none before it.
+    let mut earlier: Option<HashMap<&StreamName, u64>> = (parts.len() > 1).then(HashMap::new);
+    for part in parts {
+        let state = facts.state(&part.stream)?;
         if state.tombstoned {
             return Err(AppendError::Tombstoned {
                 stream: part.stream.clone(),
                 version: state.last,
             });
         }
-        let appended = earlier.get(&part.stream).copied().unwrap_or_default();
-        let last = Version(state.last.0 + appended);
-        let expected = part.expected.accepts(last);
-        if !expected || is_partly_known(part, view)? {
-            return find_repeat(append, view)?
-                .map(Decision::Repeat)
-                .ok_or_else(|| {
-                    let (stream, expected) = (part.stream.clone(), part.expected);
-                    AppendError::Conflict {
-                        stream,
-                        expected,
-                        actual: last,
-                    }
+        let mut last = state.last;
+        if let Some(earlier) = &mut earlier {
+            let appended = earlier.entry(&part.stream).or_default();
+            last.0 += *appended;
+            *appended += part.events.len() as u64;
+        }
+        if !part.expected.accepts(last) || is_partly_known(part, facts)? {
+            return find_repeat(append, facts)?
+                .map(Ruling::Repeat)
+                .ok_or_else(|| AppendError::Conflict {
+                    stream: part.stream.clone(),
+                    expected: part.expected,
+                    actual: last,
                 });
         }
         before.push(last);
-        if append.parts().len() > 1 {
-            earlier.insert(&part.stream, appended + part.events.len() as u64);
-        }
     }
     if let Some(condition) = append.condition()
-        && let Some(position) = view.first_match(&condition.query, condition.after)?
+        && let Some(position) = facts.first_match(&condition.query, condition.after)?
     {
         return Err(AppendError::ConditionFailed {
             after: condition.after,
@@ -140,34 +150,34 @@ pub fn decide(append: &Append, view: &mut impl View) -> Result<Decision, AppendE
     }
     // Last: what a retry expects of entries was met the first time, and no longer is.
     if let Some(entries) = append.entries() {
-        decide_entries(entries, view)?;
+        decide_entries(entries, facts)?;
     }
-    Ok(Decision::Write(before))
+    Ok(Ruling::Write(before))
 }
 
 /// Decides whether entries may be changed. The limits of the change must have been checked.
 ///
 /// # Errors
-/// [`EntryError::Changed`] names the first entry that is not as expected; or the view's own error.
-pub fn decide_entries(write: &EntryWrite, view: &mut impl View) -> Result<(), EntryError> {
+/// [`EntryError::Changed`] names the first entry that is not as expected; or an error of the facts.
+pub fn decide_entries(write: &EntryWrite, facts: &mut impl Facts) -> Result<(), EntryError> {
     for (key, expected) in write.expected() {
-        if !view.entry_is(key, expected.as_deref())? {
+        if !facts.entry_is(key, expected.as_deref())? {
             return Err(EntryError::Changed { key: key.clone() });
         }
     }
     Ok(())
 }
 
-/// Decides whether a stream may be truncated or tombstoned, and gives its state.
+/// Decides whether a stream may be truncated or tombstoned, and returns its state.
 ///
 /// # Errors
-/// [`AppendError::Conflict`], [`AppendError::Tombstoned`], or the view's own error.
+/// [`AppendError::Conflict`], [`AppendError::Tombstoned`], or an error of the facts.
 pub fn decide_end(
     stream: &StreamName,
     expected: ExpectedVersion,
-    view: &mut impl View,
+    facts: &mut impl Facts,
 ) -> Result<StreamState, AppendError> {
-    let state = view.state(stream)?;
+    let state = facts.state(stream)?;
     if state.tombstoned {
         return Err(AppendError::Tombstoned {
             stream: stream.clone(),
@@ -202,16 +212,12 @@ fn repeated_id(append: &Append) -> Option<EventId> {
 
 /// Whether a part that accepts many states has an event that its stream already holds. One that another stream holds
 /// is an error.
-fn is_partly_known(part: &AppendPart, view: &mut impl View) -> Result<bool, AppendError> {
-    let open = matches!(
-        part.expected,
-        ExpectedVersion::Any | ExpectedVersion::Exists
-    );
-    if !open {
+fn is_partly_known(part: &AppendPart, facts: &mut impl Facts) -> Result<bool, AppendError> {
+    let Some(FirstEvent::Holding(_)) = questions::first_event(part) else {
         return Ok(false);
-    }
+    };
     for event in &part.events {
-        match view.recent(&part.stream, event.id)? {
+        match facts.holder(&part.stream, event.id)? {
             None => {}
             Some(Holder::Here(_)) => return Ok(true),
             Some(Holder::Elsewhere(stream, version)) => {
@@ -233,7 +239,7 @@ fn checked_version(
     append: &Append,
     index: usize,
     versions: &[Version],
-    view: &mut impl View,
+    facts: &mut impl Facts,
 ) -> Result<Version, StoreError> {
     let (earlier, rest) = append.parts().split_at(index);
     let Some(part) = rest.first() else {
@@ -246,7 +252,7 @@ fn checked_version(
             let same = |one: &AppendPart| one.stream == part.stream;
             match earlier.iter().rposition(same) {
                 Some(before) => Ok(versions[before]),
-                None => Ok(view.state(&part.stream)?.last),
+                None => Ok(facts.state(&part.stream)?.last),
             }
         }
     }
@@ -254,32 +260,27 @@ fn checked_version(
 
 /// The first answer to this very append, when all of its events are there as it would have put them.
 /// Parts without events only check, and do not count.
-fn find_repeat(append: &Append, view: &mut impl View) -> Result<Option<Appended>, AppendError> {
+fn find_repeat(append: &Append, facts: &mut impl Facts) -> Result<Option<Appended>, AppendError> {
     let mut position = None;
-    let mut versions = Vec::with_capacity(append.parts().len());
+    let mut versions = Versions::with_capacity(append.parts().len());
     for (index, part) in append.parts().iter().enumerate() {
-        let Some(first) = part.events.first() else {
-            versions.push(checked_version(append, index, &versions, view)?);
+        let Some(first) = questions::first_event(part) else {
+            versions.push(checked_version(append, index, &versions, facts)?);
             continue;
         };
-        let before = match part.expected {
-            ExpectedVersion::NoStream => Some(Version::ZERO),
-            ExpectedVersion::Exact(version) => Some(version),
-            ExpectedVersion::Any | ExpectedVersion::Exists => {
-                match view.recent(&part.stream, first.id)? {
-                    Some(Holder::Here(version)) => Some(version.previous()),
-                    Some(Holder::Elsewhere(..)) | None => None,
-                }
-            }
+        let first = match first {
+            FirstEvent::At(version) => version,
+            FirstEvent::Holding(id) => match facts.holder(&part.stream, id)? {
+                Some(Holder::Here(version)) => version,
+                Some(Holder::Elsewhere(..)) | None => return Ok(None),
+            },
         };
-        let Some(mut version) = before else {
-            return Ok(None);
-        };
+        let mut version = first.previous();
         for event in &part.events {
             version = version.next();
-            match view.event_at(&part.stream, version)? {
+            match facts.event_at(&part.stream, version)? {
                 Some((id, at)) if id == event.id => {
-                    check_same(event, &part.stream, version, at, view)?;
+                    check_same(event, &part.stream, version, at, facts)?;
                     position = Some(at);
                 }
                 _ => return Ok(None),
@@ -296,10 +297,10 @@ fn check_same(
     stream: &StreamName,
     version: Version,
     position: Position,
-    view: &mut impl View,
+    facts: &mut impl Facts,
 ) -> Result<(), AppendError> {
     let mut difference = None;
-    view.read_event(stream, position, &mut |stored| {
+    facts.read_event(stream, position, &mut |stored| {
         difference = difference_of(event, &stored);
     })?;
     difference.map_or(Ok(()), |difference| {

@@ -1,0 +1,327 @@
+//! Dead letters that are handled again: as someone asked for it, or as they were parked by a release that did not know them.
+
+use super::super::batch::EventBatch;
+use super::super::control::Mode;
+use super::super::coverage;
+use super::super::guard::text_of;
+use super::super::handler::Handler;
+use super::super::handling::HandlingStage;
+use super::super::notes::{self, Letter, NoteError, Request};
+use super::commit::write;
+use super::{Track, Trouble};
+use crate::place::{LogId, Position};
+use crate::store::{Query, ReadLog, Store};
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// For how long dead letters are retried before new events have a turn.
+const TURN: Duration = Duration::from_millis(100);
+
+impl<S: Store, H: Handler> Track<'_, S, H> {
+    /// Does what was asked for about dead letters of partitions that this worker owns.
+    pub(super) async fn answer_requests(&mut self) -> Result<(), Trouble> {
+        if self.owned.is_empty() {
+            return Ok(());
+        }
+        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let number = self.plan.generation;
+        let mut transaction = self.begin_read().await?;
+        let prefix = keys.requests(number);
+        let requests: Vec<(String, Request)> =
+            notes::list(notes, &mut transaction, &prefix).await?;
+        drop(transaction);
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let mut turn = Turn::begin(self.around.control.mode());
+        for (request_key, request) in requests {
+            if turn.is_over() {
+                break;
+            }
+            let position = Position(request.position);
+            let key = keys.letter(number, LogId(request.log), position);
+            let mut transaction = self.begin_read().await?;
+            let letter: Option<Letter> = notes::get(notes, &mut transaction, &key).await?;
+            drop(transaction);
+            if let Some(letter) = letter {
+                if !self.owns(letter.partition) {
+                    continue;
+                }
+                if request.is_eviction {
+                    tracing::warn!(
+                        position = position.0,
+                        sequence = letter.sequence,
+                        "dead letter evicted"
+                    );
+                    self.remove_letter(&key).await?;
+                } else if !self.retry(&mut turn, position, &letter.sequence).await? {
+                    // It was told to stop, or others have a turn: the request stays.
+                    continue;
+                }
+            }
+            let mut transaction = self.begin().await?;
+            self.check_leases(&mut transaction).await?;
+            notes::remove(notes, &mut transaction, &request_key).await?;
+            notes::commit(notes, transaction).await?;
+        }
+        if turn.is_over() {
+            // What is left goes on after the next events.
+            self.around.control.wake();
+        }
+        self.load_parked().await?;
+        self.show();
+        Ok(())
+    }
+
+    /// Hands over what is parked, or was passed over, only because whoever had its partition did not know it.
+    pub(super) async fn take_up(&mut self) -> Result<(), Trouble> {
+        if self.is_taken_up {
+            return Ok(());
+        }
+        let covered = self.around.handler.covers();
+        let mut transaction = self.begin_read().await?;
+        let letters = self.letters(&mut transaction).await?;
+        drop(transaction);
+        let (mut seen, mut is_any) = (HashSet::new(), false);
+        for (key, letter) in &letters {
+            if !letter.is_passed {
+                // What only follows another says nothing, though what was passed may be before that.
+                let is_cause = letter.failures > 0 || letter.unknown.is_some();
+                if !is_cause || !seen.insert(letter.sequence.as_str()) {
+                    continue;
+                }
+            }
+            let is_known = |version| coverage::can_read(&covered, &letter.name, version);
+            if !letter.unknown.is_some_and(is_known) || !self.owns(letter.partition) {
+                continue;
+            }
+            is_any = true;
+            let of_sequence = |one: &Letter| !one.is_passed && one.sequence == letter.sequence;
+            let own: Vec<_> = if letter.is_passed {
+                vec![(key, letter)]
+            } else {
+                let all = letters.iter().filter(|(_, one)| of_sequence(one));
+                all.map(|(key, letter)| (key, letter)).collect()
+            };
+            for (key, letter) in own {
+                match self.take_up_letter(key, letter).await? {
+                    None => return Ok(()),
+                    Some(true) => {}
+                    Some(false) => break,
+                }
+            }
+        }
+        if is_any {
+            self.load_parked().await?;
+            self.show();
+        }
+        self.is_taken_up = true;
+        Ok(())
+    }
+
+    /// Handles a parked event as often as its policy says; says whether its letter is gone. `None` when it was told to stop.
+    async fn take_up_letter(
+        &mut self,
+        key: &str,
+        letter: &Letter,
+    ) -> Result<Option<bool>, Trouble> {
+        let mut failures = 0;
+        while !self.retry_letter(key, letter).await? {
+            failures += 1;
+            let options = self.around.handler.options();
+            let Some(wait) = options.policy_of(&letter.name).wait_after(failures) else {
+                if letter.is_passed {
+                    // Its policy is to pass over what fails.
+                    self.remove_letter(key).await?;
+                }
+                return Ok(Some(letter.is_passed));
+            };
+            let since = Instant::now();
+            loop {
+                let control = self.around.control;
+                let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
+                if control.mode() == Mode::Stop || self.is_retired() {
+                    return Ok(None);
+                }
+                if left.is_zero() {
+                    break;
+                }
+                control.pause(asked, left.min(self.leases.interval())).await;
+                self.update_leases(control.asked(), true).await?;
+            }
+        }
+        Ok(Some(true))
+    }
+
+    /// Handles the parked events of a sequence, in order, until one fails. `false` when it was told to stop, or its turn is
+    /// over, before the one that was asked about.
+    async fn retry(
+        &mut self,
+        turn: &mut Turn,
+        asked: Position,
+        sequence: &str,
+    ) -> Result<bool, Trouble> {
+        let letters = match &mut turn.letters {
+            Some(letters) => letters,
+            letters => {
+                let began = Instant::now();
+                let mut transaction = self.begin_read().await?;
+                let all = self.letters(&mut transaction).await?;
+                // At least twice as long as they take to read: else little would come of it.
+                let length = TURN.max(began.elapsed() * 2);
+                turn.end = turn.end.map(|_| Instant::now() + length);
+                letters.insert(by_sequence(all))
+            }
+        };
+        // Asked for more than once, it is done once.
+        let letters = letters.remove(sequence).unwrap_or_default();
+        for (key, letter) in letters {
+            if self.around.control.mode() == Mode::Stop || turn.is_over() {
+                if asked.0 >= letter.position {
+                    return Ok(false);
+                }
+                // What was asked about is gone.
+                self.ask_again(&letter).await?;
+                break;
+            }
+            if !self.retry_letter(&key, &letter).await? {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Asks for what is left of a sequence.
+    async fn ask_again(&self, letter: &Letter) -> Result<(), Trouble> {
+        let (number, notes) = (self.plan.generation, self.around.handler.notes());
+        let (log, position) = (letter.log, letter.position);
+        let key = self
+            .around
+            .keys
+            .request(number, LogId(log), Position(position));
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        let request = Request {
+            log,
+            position,
+            is_eviction: false,
+        };
+        notes::put(notes, &mut transaction, &key, request).await?;
+        Ok(notes::commit(notes, transaction).await?)
+    }
+
+    /// Handles one parked event; says whether its letter is gone.
+    async fn retry_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
+        let is_gone = self.try_letter(key, letter).await;
+        self.slot.end();
+        is_gone
+    }
+
+    async fn try_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
+        let notes = self.around.handler.notes();
+        // Another request may have dealt with it.
+        let mut transaction = self.begin_read().await?;
+        let known: Option<Letter> = notes::get(notes, &mut transaction, key).await?;
+        drop(transaction);
+        if known.is_none() {
+            return Ok(true);
+        }
+        let place = Position(letter.position);
+        let mut batch = EventBatch::default();
+        let read = ReadLog::forward().after(place.previous()).limit(1);
+        let read = read.matching(Query::all_with_tombstones());
+        batch.fill(self.around.store, &read).await?;
+        if batch.len() == 0 || batch.position(0) != place {
+            tracing::warn!(position = place.0, "a parked event is no longer in the log");
+            return self.remove_letter(key).await.map(|()| true);
+        }
+        let event = batch.get(0);
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        let mut effects = Vec::new();
+        let failures = letter.failures;
+        let stage = HandlingStage::Handler;
+        self.slot
+            .begin(stage, event.name, Some(event.position), Instant::now());
+        let outcome = self
+            .handle(&event, &mut transaction, &mut effects, failures)
+            .await;
+        self.slot.turn_to(HandlingStage::Commit);
+        // Another worker may have taken over meanwhile, and dealt with it.
+        if !self.owns(letter.partition) {
+            return Err(Trouble::Lost(letter.partition));
+        }
+        let mut unknown = None;
+        let error = match outcome {
+            Ok(()) => {
+                if !H::ATOMIC {
+                    drop(transaction);
+                    transaction = self.begin().await?;
+                    self.check_leases(&mut transaction).await?;
+                }
+                notes::remove(notes, &mut transaction, key).await?;
+                match write(self.around.handler, transaction).await {
+                    Ok(()) => {
+                        self.follow_up(effects, &batch).await;
+                        self.handled += 1;
+                        return Ok(true);
+                    }
+                    // It is asked for still, and done anew.
+                    Err(Trouble::Refused(error)) if self.around.handler.is_conflict(&error) => {
+                        return Err(Trouble::Note(NoteError::Conflict(error)));
+                    }
+                    Err(Trouble::Refused(error)) => text_of(&error),
+                    Err(trouble) => return Err(trouble),
+                }
+            }
+            Err(error) => {
+                self.refuse_overtaken(&transaction, &error)?;
+                drop(transaction);
+                unknown = coverage::is_unknown(&error).then_some(event.schema_version);
+                text_of(&error)
+            }
+        };
+        let mut transaction = self.begin().await?;
+        self.check_leases(&mut transaction).await?;
+        let letter = Letter {
+            error,
+            failures: failures + 1,
+            tried: self.around.control.now().as_micros(),
+            unknown,
+            ..letter.clone()
+        };
+        notes::put(notes, &mut transaction, key, letter).await?;
+        notes::commit(notes, transaction).await?;
+        Ok(false)
+    }
+}
+
+/// What is done about dead letters before new events have a turn.
+struct Turn {
+    /// None when all is to be done that is there.
+    end: Option<Instant>,
+    /// The letters by their sequences, once one is to be retried: they are read once, however many are asked for.
+    letters: Option<HashMap<String, Vec<(String, Letter)>>>,
+}
+
+impl Turn {
+    fn begin(mode: Mode) -> Self {
+        Turn {
+            end: (mode != Mode::Drain).then(|| Instant::now() + TURN),
+            letters: None,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| Instant::now() >= end)
+    }
+}
+
+fn by_sequence(letters: Vec<(String, Letter)>) -> HashMap<String, Vec<(String, Letter)>> {
+    let mut sequences: HashMap<String, Vec<(String, Letter)>> = HashMap::new();
+    for (key, letter) in letters {
+        let sequence = sequences.entry(letter.sequence.clone()).or_default();
+        sequence.push((key, letter));
+    }
+    sequences
+}

@@ -1,0 +1,73 @@
+//! What a track shows of itself in the status of its consumer.
+
+use super::super::handler::Handler;
+use super::super::status::{ConsumerState, Rebuild};
+use super::Track;
+use crate::place::Position;
+use crate::store::Store;
+
+impl<S: Store, H: Handler> Track<'_, S, H> {
+    /// Says how it is doing: where it is, too, as that goes back when a partition is taken over.
+    pub(super) fn report(
+        &self,
+        position: Position,
+        end: Position,
+        bound: Option<Position>,
+        is_full: bool,
+    ) {
+        let (owned, parked) = (self.owned.len(), self.parked.len());
+        let state = if is_full {
+            ConsumerState::CatchingUp
+        } else {
+            ConsumerState::Live
+        };
+        self.around.progress.update(|status| {
+            status.end = end;
+            if let Some(target) = bound {
+                status.rebuild = Some(Rebuild { position, target });
+                if !self.plan.is_beside {
+                    // Nobody here keeps the old views up to date: they stay where they are.
+                    status.state = ConsumerState::Rebuilding;
+                    status.position = target;
+                }
+                return;
+            }
+            status.state = state;
+            status.position = position;
+            status.parked = parked;
+            status.partitions = u32::try_from(owned).unwrap_or(u32::MAX);
+            status.all_partitions = self.plan.partitions;
+        });
+    }
+
+    /// Shows how far it is.
+    pub(super) fn show(&mut self) {
+        let (position, parked) = (self.position(), self.parked.len());
+        let handled = std::mem::take(&mut self.handled);
+        self.around.progress.update(|status| {
+            status.handled += handled;
+            if self.plan.replaces.is_none() {
+                status.position = position;
+                status.parked = parked;
+            }
+        });
+    }
+
+    /// Waits until others give something up.
+    pub(super) async fn stand_by(&self, asked: u64) {
+        // Beside views that are kept up to date here, those are what the status tells of.
+        if !self.plan.is_beside {
+            let progress = self.around.progress;
+            let is_new = progress.status().state != ConsumerState::Standby;
+            progress.update(|status| {
+                status.state = ConsumerState::Standby;
+                status.partitions = 0;
+            });
+            if is_new && let Some(why) = self.around.handler.why_standby().await {
+                progress.failed(ConsumerState::Standby, None, 0, why);
+            }
+        }
+        let time = self.between_looks();
+        self.around.control.pause(asked, time).await;
+    }
+}

@@ -1,0 +1,28 @@
+//! The events of a decision, as they are appended.
+
+use crate::event::EventSet;
+use crate::event::codec::{EncodeError, ReadBack};
+use crate::event::metadata::Metadata;
+use crate::event::record::NewEvent;
+use crate::stream_name::StreamName;
+
+/// Writes the events of one decision. Without a correlation in `metadata`, the id of the first becomes that of all, also of
+/// those that are written with the same metadata later.
+pub(super) fn encode<'e, E: EventSet>(
+    stream: &StreamName,
+    events: impl Iterator<Item = &'e E>,
+    metadata: &mut Metadata,
+    read_back: ReadBack,
+) -> Result<Vec<NewEvent>, EncodeError> {
+    events
+        .map(|event| {
+            let mut event =
+                NewEvent::written(event, read_back).map_err(|error| error.for_stream(stream))?;
+            if metadata.correlation_id().is_none() {
+                *metadata = std::mem::take(metadata).with_correlation_id(event.id);
+            }
+            event.metadata = metadata.clone();
+            Ok(event)
+        })
+        .collect()
+}

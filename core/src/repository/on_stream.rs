@@ -1,0 +1,59 @@
+//! A command on one stream.
+
+use super::decision::{Decided, Decision};
+use super::once::{DoneOnce, OnceKey};
+use super::{Loaded, Repository, encoding, replay};
+use crate::aggregate::{Aggregate, Command};
+use crate::event::metadata::Metadata;
+use crate::place::Version;
+use crate::repository::{ExecuteError, LoadError};
+use crate::store::{Append, Store};
+use crate::stream_name::StreamName;
+
+/// A command that is decided on one aggregate.
+pub(super) struct OnStream<'a, A, S, C> {
+    pub(super) repository: &'a Repository<A, S>,
+    pub(super) stream: StreamName,
+    pub(super) command: &'a C,
+    pub(super) metadata: &'a Metadata,
+    /// The key under which it has one effect.
+    pub(super) once: Option<OnceKey>,
+}
+
+impl<A: Aggregate, S: Store, C: Command<A>> Decision for OnStream<'_, A, S, C> {
+    type Outcome = Loaded<A>;
+    type Error = C::Error;
+
+    async fn decide(&mut self, tries: u32) -> Result<Decided<Loaded<A>>, ExecuteError<C::Error>> {
+        let (store, read_back) = (&self.repository.store, self.repository.read_back);
+        if let Some(once) = &self.once
+            && let Some(done) = once.find(store).await.map_err(LoadError::from)?
+            && let Some((stream, version)) = done.place()
+        {
+            return Ok((replay::load_at(store, stream, version).await?, None));
+        }
+        let mut loaded = replay::load(store, self.stream.clone()).await?;
+        if tries > 1 {
+            // A long stream takes its time, so what was appended while it was read is read before the command decides.
+            replay::catch_up(store, &mut loaded, |_, _| true).await?;
+        }
+        let decided = self.command.decide(loaded.state());
+        let events = decided.map_err(ExecuteError::Rejected)?;
+        if events.is_empty() && self.once.is_none() {
+            return Ok((loaded, None));
+        }
+        let (stream, expected) = (&self.stream, loaded.starting_version());
+        let mut metadata = self.metadata.clone();
+        let encoded = encoding::encode(stream, events.iter(), &mut metadata, read_back)
+            .map_err(|error| ExecuteError::Append(error.into()))?;
+        let after = Version(expected.get() + encoded.len() as u64);
+        let mut append = Append::to(stream.clone(), expected, encoded);
+        // A panic leaves nothing behind.
+        loaded.apply(events);
+        if let Some(once) = &self.once {
+            let done = DoneOnce::new(Some((stream, after)), None);
+            append = once.note(append, &done).map_err(ExecuteError::Append)?;
+        }
+        Ok((loaded, Some(append)))
+    }
+}

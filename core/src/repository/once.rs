@@ -1,0 +1,196 @@
+//! What was done under a key, so that the same key has one effect.
+//!
+//! It is an entry of the store, written together with the events: both are there, or neither. Its key is
+//! `once/{scope}/{key}`, where the scope is the name of an aggregate, and empty for a unit of work; its value is JSON
+//! with a `format`.
+
+use crate::event::codec::{from_json, to_json};
+use crate::limits;
+use crate::place::{Position, Version};
+use crate::store::{Append, EntryWrite, ReadEntries, ReadStream, Store};
+use crate::store::{AppendError, StoreError};
+use crate::stream_name::StreamName;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::{Bound, ControlFlow};
+
+/// The format of what this release writes.
+const FORMAT: u32 = 1;
+/// How many entries are removed at once.
+const AT_ONCE: usize = 1000;
+
+/// What was done under a key.
+#[derive(Serialize, Deserialize)]
+pub(super) struct DoneOnce {
+    format: u32,
+    /// When it was done, in microseconds since 1970.
+    at: u64,
+    /// The stream that it was done to last; `None` when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stream: Option<String>,
+    /// The version of that stream afterwards.
+    version: u64,
+    /// What was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<Box<RawValue>>,
+}
+
+impl DoneOnce {
+    pub(super) fn new(place: Option<(&StreamName, Version)>, value: Option<Box<RawValue>>) -> Self {
+        DoneOnce {
+            format: FORMAT,
+            at: Timestamp::now().as_micros(),
+            stream: place.map(|(stream, _)| stream.as_str().to_owned()),
+            version: place.map_or(0, |(_, version)| version.get()),
+            value,
+        }
+    }
+
+    /// The stream, and its version afterwards.
+    pub(super) fn place(&self) -> Option<(StreamName, Version)> {
+        let stream = StreamName::from_store(self.stream.as_deref()?);
+        Some((stream, Version(self.version)))
+    }
+
+    /// What was answered, as JSON.
+    pub(super) fn value(&self) -> &str {
+        self.value.as_ref().map_or("null", |value| value.get())
+    }
+
+    /// The position of the last event; `None` when there was none, or when it is no longer there.
+    pub(super) async fn position<S: Store>(
+        &self,
+        store: &S,
+    ) -> Result<Option<Position>, StoreError> {
+        let Some((stream, version)) = self.place().filter(|(_, version)| *version > Version::ZERO)
+        else {
+            return Ok(None);
+        };
+        let mut position = None;
+        let read = ReadStream::forward(stream).from(version).limit(1);
+        store
+            .read_stream(&read, &mut |event| {
+                position = (event.version == version).then_some(event.position);
+                ControlFlow::Break(())
+            })
+            .await?;
+        Ok(position)
+    }
+}
+
+/// The entry of a key.
+pub(super) struct OnceKey(pub(super) Vec<u8>);
+
+impl OnceKey {
+    /// The key of a request, within a scope.
+    ///
+    /// # Errors
+    /// When the key is empty or too long.
+    pub(super) fn new(scope: &str, key: &str) -> Result<Self, StoreError> {
+        let prefix = prefix(scope);
+        let most = limits::ENTRY_KEY_BYTES.saturating_sub(prefix.len());
+        limits::check_text(limits::Limited::EntryKey, most, key)?;
+        Ok(OnceKey((prefix + key).into_bytes()))
+    }
+
+    /// What was done under it.
+    pub(super) async fn find<S: Store>(&self, store: &S) -> Result<Option<DoneOnce>, StoreError> {
+        let mut found = None;
+        store
+            .read_entries(&ReadEntries::key(&self.0), &mut |_, value| {
+                found = Some(parse(&self.0, value));
+                ControlFlow::Break(())
+            })
+            .await?;
+        found.transpose()
+    }
+
+    /// Adds to an append that this is done under the key, and was not before.
+    pub(super) fn note(&self, append: Append, done: &DoneOnce) -> Result<Append, AppendError> {
+        let mut value = Vec::new();
+        to_json(&mut value, done).map_err(|error| not_written(&self.0, error))?;
+        let write = EntryWrite::new().expect(&self.0, None).put(&self.0, &value);
+        Ok(append.with_entries(write))
+    }
+}
+
+/// Forgets the keys of a scope under which something was done before a time; returns how many.
+pub(super) async fn forget<S: Store>(
+    store: &S,
+    scope: &str,
+    before: Timestamp,
+) -> Result<usize, AppendError> {
+    let prefix = prefix(scope).into_bytes();
+    let (mut read, mut forgotten) = (ReadEntries::prefix(&prefix).limit(AT_ONCE), 0);
+    loop {
+        let (mut last, mut count, mut unread) = (Vec::new(), 0, None);
+        let (mut write, mut found) = (EntryWrite::new(), 0);
+        store
+            .read_entries(&read, &mut |key, value| {
+                match parse(key, value) {
+                    Ok(done) if done.at < before.as_micros() => {
+                        // Another may forget it at the same time: that it is gone is no conflict.
+                        write.set(key.to_vec(), None);
+                        found += 1;
+                    }
+                    Ok(_) => {}
+                    Err(error) => unread = Some(error),
+                }
+                count += 1;
+                last = key.to_vec();
+                ControlFlow::Continue(())
+            })
+            .await?;
+        if let Some(error) = unread {
+            return Err(error.into());
+        }
+        if found > 0 {
+            store.write_entries(write).await?;
+            forgotten += found;
+        }
+        if count < AT_ONCE {
+            return Ok(forgotten);
+        }
+        read.from = Bound::Excluded(last);
+    }
+}
+
+fn prefix(scope: &str) -> String {
+    format!("once/{scope}/")
+}
+
+fn parse(key: &[u8], value: &[u8]) -> Result<DoneOnce, StoreError> {
+    let done = from_json(value, PhantomData::<DoneOnce>).map_err(|error| unreadable(key, error))?;
+    if done.format > FORMAT {
+        let reason = format!(
+            "it has format {}, and this release reads {FORMAT}",
+            done.format
+        );
+        return Err(unreadable(key, reason));
+    }
+    Ok(done)
+}
+
+/// That what is written down under a key cannot be read.
+pub(super) fn unreadable(key: &[u8], reason: impl fmt::Display) -> StoreError {
+    let key = key.escape_ascii();
+    StoreError::Backend {
+        action: "read what was done under a key",
+        cause: format!(
+            "the entry \"{key}\" cannot be read ({reason}); it was damaged, or written by a newer release: run the newer release, or restore the store from a backup"
+        )
+        .into(),
+    }
+}
+
+/// That what is to be written down under a key cannot be written.
+pub(super) fn not_written(key: &[u8], reason: impl fmt::Display) -> StoreError {
+    let key = key.escape_ascii();
+    StoreError::Backend {
+        action: "write down what is done under a key",
+        cause: format!("the entry \"{key}\" cannot be written: {reason}").into(),
+    }
+}

@@ -1,0 +1,334 @@
+//! All aggregates of a store, and commands on several of them at once.
+
+use super::decision::{Decided, Decision, RETRIES, append_decision};
+use super::once::{self, DoneOnce, OnceKey};
+use super::{Repository, UnitOfWork};
+use crate::aggregate::Aggregate;
+use crate::event::codec::{JsonError, ReadBack, from_json};
+use crate::event::metadata::Metadata;
+use crate::place::{Position, Version};
+use crate::repository::{ExecuteError, LoadError};
+use crate::store::{Append, ExpectedVersion, Store};
+use crate::store::{AppendError, StoreError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use std::marker::PhantomData;
+
+/// All aggregates of a store: the [`Repository`] of each type, and commands on several of them in one append.
+///
+/// ```standalone_crate
+/// use midgard::repository::{ExecuteError, Repositories};
+/// use midgard::{Aggregate, Apply, Command, Event, Events, MemoryStore, events};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// # #[event(name = "account.credited")]
+/// # struct Credited { cents: u64 }
+/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// # #[event(name = "account.debited")]
+/// # struct Debited { cents: u64 }
+/// # #[derive(Debug, Default, Aggregate)]
+/// # #[aggregate(name = "account", id = String, events(Credited, Debited), apply = enum)]
+/// # struct Account { cents: u64 }
+/// # impl Apply<AccountEvent> for Account {
+/// #     fn apply(&mut self, event: AccountEvent) {
+/// #         match event {
+/// #             AccountEvent::Credited(event) => self.cents += event.cents,
+/// #             AccountEvent::Debited(event) => self.cents -= event.cents,
+/// #         }
+/// #     }
+/// # }
+/// # #[derive(Debug, PartialEq)]
+/// # struct Overdrawn;
+/// # struct Credit(u64);
+/// # impl Command<Account> for Credit {
+/// #     type Error = Overdrawn;
+/// #     fn decide(&self, _: &Account) -> Result<Events<Account>, Overdrawn> {
+/// #         Ok(events![Credited { cents: self.0 }])
+/// #     }
+/// # }
+/// # struct Debit(u64);
+/// # impl Command<Account> for Debit {
+/// #     type Error = Overdrawn;
+/// #     fn decide(&self, account: &Account) -> Result<Events<Account>, Overdrawn> {
+/// #         account.cents.checked_sub(self.0).ok_or(Overdrawn)?;
+/// #         Ok(events![Debited { cents: self.0 }])
+/// #     }
+/// # }
+/// # midgard::block_on(async {
+/// let bank = Repositories::new(MemoryStore::new());
+/// bank.of::<Account>().execute("a-1", &Credit(70)).await.unwrap();
+///
+/// let left = bank
+///     .execute_together(async |unit| -> Result<u64, ExecuteError<Overdrawn>> {
+///         let left = unit.execute::<Account, _>("a-1", &Debit(50)).await?.cents;
+///         unit.execute::<Account, _>("a-2", &Credit(50)).await?;
+///         Ok(left)
+///     })
+///     .await
+///     .unwrap();
+/// assert_eq!(left.value, 20);
+/// # });
+/// ```
+#[derive(Debug, Clone)]
+pub struct Repositories<S> {
+    store: S,
+    retries: u32,
+    read_back: ReadBack,
+}
+
+impl<S: Store + Clone> Repositories<S> {
+    /// The aggregates in this store.
+    #[must_use]
+    pub const fn new(store: S) -> Self {
+        Repositories {
+            store,
+            retries: RETRIES,
+            read_back: ReadBack::Yes,
+        }
+    }
+
+    /// Sets how often is decided again after a conflict; 3 when not set. The repositories that are made of it have it too.
+    #[must_use]
+    pub const fn with_retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// Leaves out [reading back what is written](Repository#what-is-written-is-read-back). The repositories that are made of
+    /// it leave it out too.
+    #[must_use]
+    pub const fn without_read_back(mut self) -> Self {
+        self.read_back = ReadBack::No;
+        self
+    }
+
+    /// The store underneath.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The aggregates of one type.
+    #[must_use]
+    pub fn of<A: Aggregate>(&self) -> Repository<A, S> {
+        Repository {
+            retries: self.retries,
+            read_back: self.read_back,
+            ..Repository::new(self.store.clone())
+        }
+    }
+
+    /// Executes commands on several aggregates, and appends what follows at once: all of their events, or none.
+    ///
+    /// `decide` gets a [`UnitOfWork`], loads aggregates and executes commands. When others appended meanwhile to a stream
+    /// that it loaded, all of it is decided again, a bounded number of times: let it have no effects of its own. Where
+    /// it fails, or when it decides no events, nothing is appended.
+    ///
+    /// Commands of several aggregates often have errors of several types:
+    /// [`map_rejected`](ExecuteError::map_rejected) turns them into one.
+    ///
+    /// # Errors
+    /// The error of `decide`; [`ExecuteError::Conflict`] when every try met one; or what appending can say. Nothing was
+    /// appended then, but for [`StoreError::OutcomeUnknown`].
+    pub async fn execute_together<T, E, F>(
+        &self,
+        decide: F,
+    ) -> Result<Committed<T>, ExecuteError<E>>
+    where
+        T: Send,
+        E: Send,
+        F: AsyncFnMut(&mut UnitOfWork<S>) -> Result<T, ExecuteError<E>>
+            + for<'u> DecideTogether<'u, S, T, E>,
+    {
+        self.execute_together_with(&Metadata::new(), decide).await
+    }
+
+    /// [`execute_together`](Self::execute_together), with metadata for the events.
+    ///
+    /// # Errors
+    /// As [`execute_together`](Self::execute_together).
+    pub async fn execute_together_with<T, E, F>(
+        &self,
+        metadata: &Metadata,
+        decide: F,
+    ) -> Result<Committed<T>, ExecuteError<E>>
+    where
+        T: Send,
+        E: Send,
+        F: AsyncFnMut(&mut UnitOfWork<S>) -> Result<T, ExecuteError<E>>
+            + for<'u> DecideTogether<'u, S, T, E>,
+    {
+        self.decide_together(metadata, decide, None).await
+    }
+
+    /// [`execute_together`](Self::execute_together) with one effect for each key: when it was done under the key before, it
+    /// is not done again, and the value of the first time is returned. The keys are those of the store, apart from
+    /// those of a single aggregate, [`Repository::execute_once`], which says how they are kept. The value is kept with
+    /// its key, as JSON.
+    ///
+    /// # Errors
+    /// As [`execute_together`](Self::execute_together).
+    pub async fn execute_together_once<T, E, F>(
+        &self,
+        key: &str,
+        metadata: &Metadata,
+        decide: F,
+    ) -> Result<Committed<T>, ExecuteError<E>>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        E: Send,
+        F: AsyncFnMut(&mut UnitOfWork<S>) -> Result<T, ExecuteError<E>>
+            + for<'u> DecideTogether<'u, S, T, E>,
+    {
+        let kept = Kept {
+            key: OnceKey::new("", key).map_err(LoadError::from)?,
+            write: |value| serde_json::value::to_raw_value(value),
+            read: |text| from_json(text.as_bytes(), PhantomData),
+        };
+        self.decide_together(metadata, decide, Some(kept)).await
+    }
+
+    async fn decide_together<T, E, F>(
+        &self,
+        metadata: &Metadata,
+        decide: F,
+        kept: Option<Kept<T>>,
+    ) -> Result<Committed<T>, ExecuteError<E>>
+    where
+        T: Send,
+        E: Send,
+        F: for<'u> DecideTogether<'u, S, T, E>,
+    {
+        let together = Together {
+            repositories: self,
+            metadata,
+            decide,
+            kept,
+            error: PhantomData,
+        };
+        let (mut committed, appended) =
+            append_decision(&self.store, self.retries, together).await?;
+        if let Some(appended) = appended {
+            committed.position = appended.position;
+        }
+        Ok(committed)
+    }
+}
+
+/// What a unit of work came to, once it is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Committed<T> {
+    /// What was returned from it.
+    pub value: T,
+    /// The position of its last event, to wait for what projections make of it; `None` when there was no event.
+    pub position: Option<Position>,
+}
+
+/// What decides in a unit of work: an async closure, `async |unit| { .. }`, whose future may be sent to other threads.
+///
+/// The closure is called again after a conflict.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot decide in a unit of work",
+    label = "expected `async |unit| -> Result<_, ExecuteError<_>> {{ .. }}`, whose future is `Send`",
+    note = "what it holds over an `.await` must be `Send`; what it needs of outside, it borrows: it may be called again after a conflict"
+)]
+pub trait DecideTogether<'u, S: 'u, T, E>:
+    Send + FnMut(&'u mut UnitOfWork<S>) -> Self::Deciding
+{
+    /// The future of the closure.
+    type Deciding: Future<Output = Result<T, ExecuteError<E>>> + Send;
+}
+
+impl<'u, S: 'u, T, E, F, D> DecideTogether<'u, S, T, E> for F
+where
+    F: Send + FnMut(&'u mut UnitOfWork<S>) -> D,
+    D: Future<Output = Result<T, ExecuteError<E>>> + Send,
+{
+    type Deciding = D;
+}
+
+/// Commands on several streams.
+struct Together<'a, S, T, E, F> {
+    repositories: &'a Repositories<S>,
+    metadata: &'a Metadata,
+    decide: F,
+    kept: Option<Kept<T>>,
+    error: PhantomData<fn() -> E>,
+}
+
+/// How the value is kept with a key.
+struct Kept<T> {
+    key: OnceKey,
+    write: fn(&T) -> Result<Box<RawValue>, serde_json::Error>,
+    read: fn(&str) -> Result<T, JsonError>,
+}
+
+impl<S, T, E, F> Decision for Together<'_, S, T, E, F>
+where
+    S: Store + Clone,
+    T: Send,
+    E: Send,
+    F: for<'u> DecideTogether<'u, S, T, E>,
+{
+    type Outcome = Committed<T>;
+    type Error = E;
+
+    async fn decide(&mut self, _: u32) -> Result<Decided<Committed<T>>, ExecuteError<E>> {
+        let Repositories {
+            store, read_back, ..
+        } = self.repositories;
+        if let Some(kept) = &self.kept
+            && let Some(committed) = kept.find(store).await.map_err(LoadError::from)?
+        {
+            return Ok((committed, None));
+        }
+        let mut unit = UnitOfWork::begin(store.clone(), self.metadata.clone(), *read_back);
+        let value = call(&mut self.decide, &mut unit).await?;
+        let mut append = unit.into_append();
+        if let Some(kept) = &self.kept {
+            append = kept.note(append, &value).map_err(ExecuteError::Append)?;
+        }
+        let is_any = !append.parts().is_empty() || append.entries().is_some();
+        let position = None;
+        Ok((Committed { value, position }, is_any.then_some(append)))
+    }
+}
+
+/// Calls a closure with a unit of work for as long as its future lives.
+fn call<'u, S: 'u, T, E, F: DecideTogether<'u, S, T, E>>(
+    decide: &mut F,
+    unit: &'u mut UnitOfWork<S>,
+) -> F::Deciding {
+    decide(unit)
+}
+
+impl<T> Kept<T> {
+    /// What was done under the key before.
+    async fn find<S: Store>(&self, store: &S) -> Result<Option<Committed<T>>, StoreError> {
+        let Some(done) = self.key.find(store).await? else {
+            return Ok(None);
+        };
+        let value = (self.read)(done.value());
+        Ok(Some(Committed {
+            value: value.map_err(|error| once::unreadable(&self.key.0, error))?,
+            position: done.position(store).await?,
+        }))
+    }
+
+    fn note(&self, append: Append, value: &T) -> Result<Append, AppendError> {
+        let value = (self.write)(value).map_err(|error| once::not_written(&self.key.0, error))?;
+        let mut parts = append.parts().iter().rev();
+        let last = parts.find(|part| !part.events.is_empty());
+        let place = last.and_then(|part| match part.expected {
+            ExpectedVersion::Exact(before) => {
+                let after = Version(before.get() + part.events.len() as u64);
+                Some((&part.stream, after))
+            }
+            // Where it ends is known to the store alone.
+            _ => None,
+        });
+        let done = DoneOnce::new(place, Some(value));
+        self.key.note(append, &done)
+    }
+}

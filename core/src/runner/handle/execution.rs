@@ -1,0 +1,66 @@
+//! Commands that are executed, and then waited for until a projection shows them.
+
+use super::MidgardHandle;
+use crate::aggregate::Aggregate;
+use crate::consumer::{ExecuteAndWaitError, HandleError};
+use crate::place::Position;
+use crate::projection::Projection;
+use crate::repository::{Execution, Loaded};
+use std::time::Duration;
+
+impl MidgardHandle {
+    /// Waits until a projection, named by its type, has handled everything up to a position:
+    /// [`wait_for`](MidgardHandle::wait_for) with [`Projection::NAME`].
+    ///
+    /// # Errors
+    /// As [`wait_for`](MidgardHandle::wait_for).
+    pub async fn wait_for_projection<P: Projection>(
+        &self,
+        position: impl Into<Option<Position>> + Send,
+        timeout: Duration,
+    ) -> Result<(), HandleError> {
+        self.wait_for(P::NAME, position, timeout).await
+    }
+}
+
+impl<A: Aggregate, E> Execution<'_, A, E> {
+    /// Executes the command, and waits until the projection `P` of a running program shows what it changed: the next
+    /// read of its views sees it.
+    ///
+    /// ```
+    /// # use midgard::consumer::ExecuteAndWaitError;
+    /// # use midgard::{Aggregate, Command, MidgardHandle, Projection, Repository, Store};
+    /// # use std::time::Duration;
+    /// # async fn example<A: Aggregate<Id = String>, P: Projection, C: Command<A>>(
+    /// #     accounts: Repository<A, impl Store>, handle: MidgardHandle, command: C,
+    /// # ) -> Result<(), ExecuteAndWaitError<C::Error>> {
+    /// # type Balances<P> = P;
+    /// let wait = Duration::from_secs(5);
+    /// let account = accounts.execute("a-1", &command).and_wait_for::<Balances<P>>(&handle, wait).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ExecuteAndWaitError`] says whether the command was executed: where it was, but the projection has not come as far
+    /// in time, it is [`ExecuteAndWaitError::NotShown`].
+    pub async fn and_wait_for<P: Projection>(
+        self,
+        handle: &MidgardHandle,
+        timeout: Duration,
+    ) -> Result<Loaded<A>, ExecuteAndWaitError<E>> {
+        // Not after the command: it would be done, and nobody told.
+        handle
+            .find(P::NAME)
+            .map_err(ExecuteAndWaitError::NotExecuted)?;
+        let loaded = self.await.map_err(ExecuteAndWaitError::Execute)?;
+        match handle.wait_for(P::NAME, loaded.position(), timeout).await {
+            Ok(()) => Ok(loaded),
+            Err(error) => Err(ExecuteAndWaitError::NotShown {
+                stream: loaded.stream().clone(),
+                version: loaded.version(),
+                error,
+            }),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Commands that take effect once for each key.
+
+use super::common::stores::Unruly;
+use super::common::{Account, Deposit, Open, ann, anns_account, log};
+use super::together::Withdraw;
+use midgard::repository::{ExecuteError, LoadError};
+use midgard::store::{AppendError, StoreError};
+use midgard::{Repository, Timestamp, Version, block_on};
+
+#[test]
+fn a_command_takes_effect_once_for_each_key() {
+    block_on(async {
+        let accounts = anns_account().await;
+        let first = accounts
+            .execute_once("request-1", &ann(), &Deposit(1))
+            .await;
+        let first = first.unwrap();
+        accounts.execute(&ann(), &Deposit(50)).await.unwrap();
+        let again = accounts
+            .execute_once("request-1", &ann(), &Deposit(1))
+            .await;
+        let again = again.unwrap();
+        assert_eq!(
+            (again.version(), again.position(), again.state()),
+            (first.version(), first.position(), first.state())
+        );
+        accounts
+            .execute_once("request-2", &ann(), &Deposit(1))
+            .await
+            .unwrap();
+        let balance = accounts.load(&ann()).await.unwrap().state().balance;
+        assert_eq!(balance, 35 + 1 + 50 + 1);
+    });
+}
+
+#[test]
+fn a_repeated_request_under_another_id_is_answered_with_what_the_first_created() {
+    block_on(async {
+        let accounts = anns_account().await;
+        let open = Open {
+            owner: "bob",
+            cents: 5,
+        };
+        accounts
+            .execute_once("sign-up", "b-1", &open)
+            .await
+            .unwrap();
+        let again = accounts
+            .execute_once("sign-up", "b-2", &open)
+            .await
+            .unwrap();
+        assert_eq!(again.stream().as_str(), "account-b-1");
+        assert!(!accounts.exists("b-2").await.unwrap());
+    });
+}
+
+#[test]
+fn a_rejected_command_leaves_no_key_and_one_without_events_does() {
+    block_on(async {
+        let accounts = anns_account().await;
+        let refused = accounts.execute_once("k", "bob", &Withdraw(1)).await;
+        assert!(matches!(refused, Err(ExecuteError::Rejected(_))));
+        let open = Open {
+            owner: "bob",
+            cents: 5,
+        };
+        accounts.execute_once("k", "bob", &open).await.unwrap();
+
+        let nothing = accounts
+            .execute_once("k-2", "bob", &Deposit(0))
+            .await
+            .unwrap();
+        assert_eq!(nothing.version(), Version(2));
+        let again = accounts
+            .execute_once("k-2", "bob", &Deposit(9))
+            .await
+            .unwrap();
+        assert_eq!(again.version(), Version(2));
+        assert_eq!(accounts.load("bob").await.unwrap().state().balance, 5);
+    });
+}
+
+#[test]
+fn of_two_that_use_one_key_at_once_one_takes_effect_and_both_get_its_answer() {
+    let store = block_on(anns_account()).store().clone();
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let accounts = Repository::<Account, _>::new(store.clone()).with_retries(20);
+            std::thread::spawn(move || {
+                let done = block_on(accounts.execute_once("k", &ann(), &Deposit(1)));
+                done.unwrap().version()
+            })
+        })
+        .collect();
+    for thread in threads {
+        assert_eq!(thread.join().unwrap(), Version(5));
+    }
+}
+
+#[test]
+fn a_request_after_an_unknown_outcome_takes_effect_once() {
+    block_on(async {
+        let accounts = Repository::<Account, _>::new(Unruly {
+            lost_answers: 1.into(),
+            ..Unruly::with_rivals(anns_account().await.store().clone(), 0)
+        });
+        let lost = accounts.execute_once("k", &ann(), &Deposit(1)).await;
+        let Err(ExecuteError::Append(AppendError::Store(StoreError::OutcomeUnknown { .. }))) = lost
+        else {
+            panic!("the answer was not lost: {lost:?}");
+        };
+        let again = accounts
+            .execute_once("k", &ann(), &Deposit(1))
+            .await
+            .unwrap();
+        assert_eq!((again.version(), again.state().balance), (Version(5), 36));
+    });
+}
+
+#[test]
+fn keys_are_forgotten_that_are_older_than_a_time() {
+    block_on(async {
+        let accounts = anns_account().await;
+        for key in ["k-1", "k-2"] {
+            accounts
+                .execute_once(key, &ann(), &Deposit(1))
+                .await
+                .unwrap();
+        }
+        let forgotten = accounts.forget_keys(Timestamp::from_micros(1)).await;
+        assert_eq!(forgotten.unwrap(), 0);
+        let later = Timestamp::from_micros(Timestamp::now().as_micros() + 1_000_000);
+        assert_eq!(accounts.forget_keys(later).await.unwrap(), 2);
+        accounts
+            .execute_once("k-1", &ann(), &Deposit(1))
+            .await
+            .unwrap();
+        assert_eq!(accounts.load(&ann()).await.unwrap().state().balance, 38);
+    });
+}
+
+#[test]
+fn a_key_that_is_empty_or_too_long_is_refused_with_the_limit() {
+    block_on(async {
+        let accounts = anns_account().await;
+        for key in ["", &"k".repeat(600)] {
+            let refused = accounts.execute_once(key, &ann(), &Deposit(1)).await;
+            let refused = refused.unwrap_err();
+            assert!(matches!(
+                refused,
+                ExecuteError::Load(LoadError::Store(StoreError::Limit(_)))
+            ));
+        }
+        assert_eq!(log(accounts.store()).len(), 4);
+    });
+}

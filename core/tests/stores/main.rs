@@ -1,0 +1,4 @@
+//! What authors of stores build on: the rules that decide, and layers.
+
+mod layers;
+mod rules;
