@@ -4,7 +4,7 @@ use super::common::stores::Unruly;
 use super::common::{Account, Deposit, Open, ann, anns_account, log};
 use super::together::Withdraw;
 use midgard::repository::{ExecuteError, LoadError};
-use midgard::store::{AppendError, StoreError};
+use midgard::store::{AppendError, Layered, StoreError};
 use midgard::{Repository, Timestamp, Version, block_on};
 
 #[test]
@@ -100,10 +100,11 @@ fn of_two_that_use_one_key_at_once_one_takes_effect_and_both_get_its_answer() {
 #[test]
 fn a_request_after_an_unknown_outcome_takes_effect_once() {
     block_on(async {
-        let accounts = Repository::<Account, _>::new(Unruly {
+        let accounts = Repository::<Account, _>::new(Layered::new(Unruly {
+            inner: anns_account().await.store().clone(),
             lost_answers: 1.into(),
-            ..Unruly::with_rivals(anns_account().await.store().clone(), 0)
-        });
+            ..Unruly::default()
+        }));
         let lost = accounts.execute_once("k", &ann(), &Deposit(1)).await;
         let Err(ExecuteError::Append(AppendError::Store(StoreError::OutcomeUnknown { .. }))) = lost
         else {

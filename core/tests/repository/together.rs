@@ -115,7 +115,7 @@ fn all_is_decided_again_when_others_were_faster_on_one_of_the_streams() {
             .unwrap();
         assert_eq!((tries.into_inner(), done.value), (3, 27));
 
-        let store = Arc::new(Unruly::with_rivals(store.inner.clone(), 2));
+        let store = Arc::new(Unruly::with_rivals(store.layer().inner.clone(), 2));
         let bank = Repositories::new(store).with_retries(1);
         let error = bank
             .execute_together(async |unit| -> Result<(), ExecuteError<Refused>> {
@@ -169,7 +169,7 @@ fn a_unit_of_work_that_decides_nothing_appends_nothing() {
             .await
             .unwrap();
         assert_eq!((done.value, done.position), (5, None));
-        assert_eq!(store.appends(), 0);
+        assert_eq!(store.layer().appends(), 0);
     });
 }
 
