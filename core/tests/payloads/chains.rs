@@ -166,7 +166,7 @@ fn errors() -> Vec<(Box<dyn Error>, String)> {
         Box::new(LiveError::Project {
             projection: "weather",
             name: "reading.taken".to_owned(),
-            position: Position::from(1),
+            place: midgard::Place::main(Position::from(1)),
             cause: ProjectError::Handler(no_answer()),
         }),
         NO_ANSWER,
