@@ -161,7 +161,7 @@ impl LmdbStore {
         if read_only && cfg!(windows) {
             return Err(StoreError::Backend {
                 action: "open it read-only",
-                source: "LMDB cannot do that on Windows while others write; open it for writing, and only read".into(),
+                cause: "LMDB cannot do that on Windows while others write; open it for writing, and only read".into(),
             });
         }
         if !read_only {
@@ -229,6 +229,11 @@ impl Store for LmdbStore {
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
         self.0.environment.be_large_enough().await?;
         reader::stream_state(&self.0.environment, stream.as_str())
+    }
+
+    async fn logs(&self) -> Result<Vec<LogId>, StoreError> {
+        self.last_position(LogId::MAIN).await?;
+        Ok(vec![LogId::MAIN])
     }
 
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
