@@ -1,4 +1,4 @@
-//! The contracts of Midgard's [stores](midgard::Store), [places for views](midgard::projection::ViewStore) and
+//! The contracts of Midgard's [stores](midgard::Store), [stores for views](midgard::projection::ViewStore) and
 //! [buses](midgard::bus), as suites of cases.
 //!
 //! A contract lives once, and every implementation runs all of it: name a fixture that makes a place of its own for each

@@ -13,6 +13,7 @@ const ORDER: &[&[&str]] = &[
         "limits",
         "place",
         "process_mark",
+        "serde_as_text",
         "stream_name",
         "time",
         "uuid_v7",

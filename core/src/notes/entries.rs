@@ -5,7 +5,7 @@ use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{EntryError, ReadEntries, Store, StoreError};
 use std::ops::ControlFlow;
 
-/// The entries of a store as a place for notes: where subscriptions, process managers, inboxes and outboxes keep theirs.
+/// The entries of a store as a store for notes: where subscriptions, process managers, inboxes and outboxes keep theirs.
 ///
 /// ```
 /// use midgard::MemoryStore;

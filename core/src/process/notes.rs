@@ -80,7 +80,7 @@ pub(super) struct Deadline {
 }
 
 /// A process that goes on, as it is listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Process {
     /// Its id, as text. Where events are parked that cannot be read, so that nobody knows whose they are, it is the name

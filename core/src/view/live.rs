@@ -7,7 +7,7 @@ use crate::consumer::notes::{self, Checkpoint, Keys};
 use crate::event::reading::reads;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Position, Version};
+use crate::place::{LogId, Place, Position, Version};
 use crate::projection::{Context, Generation, Projection, ViewStore as _, query_of};
 use crate::store::StoreError;
 use crate::store::query::Query;
@@ -90,15 +90,15 @@ struct Folded {
 pub enum LiveError {
     /// An event could not be projected.
     #[error(
-        "live projection \"{projection}\" failed on event \"{name}\" at position {position}: {source}"
+        "live projection \"{projection}\" failed on event \"{name}\" at position {place}: {source}"
     )]
     Project {
         /// The projection.
         projection: &'static str,
         /// The stored name of the event.
         name: String,
-        /// Its position.
-        position: Position,
+        /// Its place in the log.
+        place: Place,
         /// What went wrong.
         source: ProjectError,
     },
@@ -165,7 +165,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
     async fn fold(&self, generation: &Generation, folded: &mut Folded) -> Result<bool, LiveError> {
         let reached = match &self.of {
             Of::Log(query) => {
-                let read = next_events(query, folded.position);
+                let read = next_events(query, Place::main(folded.position));
                 folded.batch.fill(&self.store, &read).await?
             }
             Of::Stream(stream) => {
@@ -213,7 +213,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
         Err(LiveError::Project {
             projection: P::NAME,
             name: event.name.to_owned(),
-            position: event.position,
+            place: event.place(),
             source,
         })
     }

@@ -1,4 +1,4 @@
-//! Views as the place where projections keep what they make of events.
+//! Views as the store in which projections keep what they make of events.
 
 use super::ViewError;
 use super::entries::Entries;

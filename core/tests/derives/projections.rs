@@ -290,7 +290,7 @@ fn without_views_it_keeps_a_checkpoint_all_the_same() {
     assert_eq!(cents.load(Ordering::SeqCst), 205);
 }
 
-/// A place for views that somebody else has written: a sum, and the notes.
+/// A store for views that somebody else has written: a sum, and the notes.
 #[derive(Default, Clone)]
 struct Sum(Arc<Mutex<Numbers>>);
 

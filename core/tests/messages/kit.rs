@@ -15,8 +15,8 @@ use midgard::store::{
 use midgard::store::{AppendError, StoreError};
 use midgard::{
     Aggregate, Apply, Command, Event, Events, Handle, HandlerError, Inbox, MemoryStore,
-    MessageContext, Midgard, MidgardHandle, Position, Refused, RemoteCommand, Store, StreamName,
-    Subscribe, block_on, events,
+    MessageContext, Midgard, MidgardHandle, Place, Position, Refused, RemoteCommand, Store,
+    StreamName, Subscribe, block_on, events,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
@@ -309,7 +309,7 @@ pub(crate) fn start_undeclared<S: Store + Clone>(midgard: Midgard<S>) -> Running
 
 impl Running {
     pub(crate) fn wait(&self, name: &str, position: Position) {
-        block_on(self.handle.wait_for(name, position, LONG)).unwrap();
+        block_on(self.handle.wait_for(name, Place::main(position), LONG)).unwrap();
     }
 
     pub(crate) fn wait_until(

@@ -136,7 +136,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         error: &ProjectError,
         failures: u32,
     ) -> Result<Settled, Trouble> {
-        let (progress, position) = (self.around.progress, Some(event.position));
+        let (progress, place) = (self.around.progress, Some(event.place()));
         let is_unknown = coverage::is_unknown(error);
         let is_unread = is_unknown && matches!(error, ProjectError::Decode(_));
         let is_left = is_unread && !self.around.handler.tells_sequence();
@@ -146,7 +146,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
         let message = text_of(error);
         if let Some(wait) = self.retry_after(event, error, failures) {
-            progress.failed(ConsumerState::Retrying, position, failures, message);
+            progress.failed(ConsumerState::Retrying, place, failures, message);
             self.wait_for_retry(event, wait).await?;
             return Ok(if self.around.control.mode() == Mode::Stop {
                 Settled::Ended(Ended::Stopped)
@@ -165,12 +165,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
         if then == Then::Stop {
             return Ok(Settled::Ended(Ended::Failed {
-                position,
+                place,
                 failures,
                 message,
             }));
         }
-        progress.failed(progress.state(), position, failures, message.clone());
+        progress.failed(progress.state(), place, failures, message.clone());
         let fault = Fault {
             error: message,
             failures,
@@ -243,8 +243,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     continue;
                 }
                 Ok(Turn::Due) => {
-                    let (stage, position) = (HandlingStage::Handler, Some(event.position));
-                    self.slot.begin(stage, event.name, position, now);
+                    let (stage, place) = (HandlingStage::Handler, Some(event.place()));
+                    self.slot.begin(stage, event.name, place, now);
                     self.handle(&event, &mut transaction, &mut effects, failures)
                         .await
                 }
