@@ -1,7 +1,7 @@
 //! The streams that messages lie in.
 
 use crate::options::NatsOptions;
-use crate::session::Session;
+use crate::session::{Session, Sizes};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
@@ -10,22 +10,6 @@ use midgard::bus::BusError;
 /// The name of the stream for what is set aside.
 pub(crate) fn dead_letters(stream: &str) -> String {
     format!("{stream}_DEAD")
-}
-
-/// The largest messages that streams take, in bytes.
-pub(crate) struct Sizes {
-    pub(crate) messages: usize,
-    pub(crate) dead: usize,
-}
-
-impl Default for Sizes {
-    /// As large as the server takes them.
-    fn default() -> Self {
-        Sizes {
-            messages: usize::MAX,
-            dead: usize::MAX,
-        }
-    }
 }
 
 /// Makes the streams that are not there, and looks at those that are.

@@ -1,12 +1,15 @@
 //! How to reach the broker, and what the bus makes there.
 
 use crate::RabbitMqBus;
-use crate::topology::SETTLES;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use midgard::bus::BusError;
 use std::fmt;
 use std::time::Duration;
+
+/// After which a quorum queue that was just made survives a crash of the broker. RabbitMQ 3 keeps it in memory for up to
+/// 3 seconds under which name on disk the queue lies, and after a crash in that time the queue never works again.
+const SETTLES: Duration = Duration::from_millis(3500);
 
 /// How to reach a RabbitMQ broker, and what the bus makes there: `RabbitMqBus::options("amqp://..")`.
 ///

@@ -15,10 +15,6 @@ const EXPIRES: Duration = Duration::from_secs(60);
 /// What nobody reaches. RabbitMQ 4 would drop messages that come back more than 20 times if nothing were said.
 const NEVER: u32 = 1_000_000_000;
 
-/// After which a quorum queue that was just made survives a crash of the broker. RabbitMQ 3 keeps it in memory for up to
-/// 3 seconds under which name on disk the queue lies, and after a crash in that time the queue never works again.
-pub(crate) const SETTLES: Duration = Duration::from_millis(3500);
-
 /// What a queue and its companions are called.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {

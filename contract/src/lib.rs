@@ -40,17 +40,3 @@ pub use store::{Case, Fixture, cases};
 #[doc(hidden)]
 pub use views::run_view_case;
 pub use views::{ViewFixture, view_cases};
-
-/// Lets other tasks of the thread run once.
-async fn give_way() {
-    let mut given = false;
-    std::future::poll_fn(|context| {
-        if given {
-            return std::task::Poll::Ready(());
-        }
-        given = true;
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
-}

@@ -86,10 +86,12 @@ extern crate self as midgard;
 
 pub mod aggregate;
 pub mod bus;
+mod cause;
 pub mod clock;
 pub mod command;
 pub mod consumer;
 pub mod event;
+mod fnv;
 mod give_way;
 #[cfg(any(doc, doctest))]
 pub mod guide;

@@ -42,7 +42,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("event", "private"),
     ("bus", "command"),
     ("command", "process"),
-    ("process", "private"),
 ];
 
 /// A room, and the room that a file of it names.

@@ -32,7 +32,7 @@ pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Sto
     if let Some(difference) = difference {
         return Err(StoreError::Backend {
             action: "open its directory once more",
-            source: format!("{} is open in this process {difference}", path.display()).into(),
+            cause: format!("{} is open in this process {difference}", path.display()).into(),
         });
     }
     // The path by which it was opened may not lead to it any more.

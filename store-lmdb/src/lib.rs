@@ -161,7 +161,7 @@ impl LmdbStore {
         if read_only && cfg!(windows) {
             return Err(StoreError::Backend {
                 action: "open it read-only",
-                source: "LMDB cannot do that on Windows while others write; open it for writing, and only read".into(),
+                cause: "LMDB cannot do that on Windows while others write; open it for writing, and only read".into(),
             });
         }
         if !read_only {

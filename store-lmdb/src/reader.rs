@@ -4,13 +4,11 @@ use crate::environment::Environment;
 use crate::log::{self, Record};
 use crate::record::{Header, Kind};
 use crate::streams::{self, Head, Stream};
-use midgard::store::Visit;
 use midgard::store::{Direction, ReadLog, ReadStream, StoreError, StreamState};
+use midgard::store::{Visit, give_way};
 use midgard::{LogId, Position, Version};
 use std::borrow::Cow;
-use std::future::poll_fn;
 use std::ops::{ControlFlow, RangeInclusive};
-use std::task::Poll;
 
 /// How many records one transaction reads.
 const BATCH_RECORDS: usize = 1024;
@@ -317,20 +315,6 @@ fn until_break<T>(
         }
     }
     Ok(None)
-}
-
-/// Lets other futures of the same thread have a turn: a stream may be long, and a read of rare events looks at the whole log.
-async fn give_way() {
-    let mut given = false;
-    poll_fn(|context| {
-        if given {
-            return Poll::Ready(());
-        }
-        given = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// The state of a stream.

@@ -5,6 +5,7 @@ use super::failure::{FailurePolicy, Then};
 use super::notes::{Checkpoint, Lease, NoteError, backend};
 use super::options::ConsumerOptions;
 use super::start::StartFrom;
+use crate::cause::Whole;
 use crate::event::codec::DecodeError;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore;
@@ -26,7 +27,7 @@ pub enum ProjectError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The handler failed.
-    #[error("{0}")]
+    #[error("{}", Whole(&**.0))]
     Handler(HandlerError),
 }
 

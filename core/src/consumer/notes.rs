@@ -2,6 +2,7 @@
 //!
 //! All are JSON with a `format`, so that later releases can tell what they read.
 
+use crate::cause::Whole;
 use crate::event::codec::from_json;
 use crate::notes::NoteStore;
 use crate::place::{LogId, Place, Position};
@@ -18,10 +19,10 @@ const FORMAT: u32 = 1;
 /// Why a consumer could not go on for now.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoteError {
-    #[error("{0}")]
+    #[error("{}", Whole(&**.0))]
     Backend(Box<dyn Error + Send + Sync>),
     /// Another has changed what a commit relied on.
-    #[error("{0}")]
+    #[error("{}", Whole(&**.0))]
     Conflict(Box<dyn Error + Send + Sync>),
     #[error(
         "the note \"{key}\" cannot be read ({reason}); it was damaged, or written by a newer release; run the newer release, or restore the store from a backup"

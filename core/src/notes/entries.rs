@@ -56,7 +56,7 @@ fn text(key: &str, bytes: Vec<u8>) -> Result<String, EntryError> {
     String::from_utf8(bytes).map_err(|error| {
         EntryError::Store(StoreError::Backend {
             action: "read an entry",
-            source: format!("the entry \"{key}\" is not text ({error})").into(),
+            cause: format!("the entry \"{key}\" is not text ({error})").into(),
         })
     })
 }

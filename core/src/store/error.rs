@@ -1,5 +1,6 @@
 //! What can go wrong, matched on by kind. Every message is a sentence with names and numbers.
 
+use crate::cause::Whole;
 use crate::event::codec::EncodeError;
 use crate::event::metadata::EventId;
 use crate::limits::LimitError;
@@ -64,9 +65,6 @@ pub enum StoreError {
     OutcomeUnknown {
         /// What failed.
         reason: String,
-        /// The failure underneath.
-        #[source]
-        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// The store was closed, or its writer ended.
     #[error("the store at {location} is closed; open it again")]
@@ -114,12 +112,12 @@ pub enum StoreError {
         last: LogId,
     },
     /// The system underneath failed.
-    #[error("the store could not {action}: {source}")]
+    #[error("the store could not {action}: {}", Whole(&**cause))]
     Backend {
         /// What it was doing.
         action: &'static str,
-        /// The failure underneath.
-        source: Box<dyn Error + Send + Sync>,
+        /// The failure underneath, which the message has.
+        cause: Box<dyn Error + Send + Sync>,
     },
 }
 

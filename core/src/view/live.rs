@@ -90,7 +90,7 @@ struct Folded {
 pub enum LiveError {
     /// An event could not be projected.
     #[error(
-        "live projection \"{projection}\" failed on event \"{name}\" at position {place}: {source}"
+        "live projection \"{projection}\" failed on event \"{name}\" at position {place}: {cause}"
     )]
     Project {
         /// The projection.
@@ -100,7 +100,7 @@ pub enum LiveError {
         /// Its place in the log.
         place: Place,
         /// What went wrong.
-        source: ProjectError,
+        cause: ProjectError,
     },
     /// The views could not be read or written.
     #[error(transparent)]
@@ -193,13 +193,13 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
                 generation: generation.number,
                 is_replay: true,
             };
-            if let Err(source) = self.project(&event, &mut context).await {
-                failed = Some((index, source));
+            if let Err(cause) = self.project(&event, &mut context).await {
+                failed = Some((index, cause));
                 break;
             }
             done = (event.position, event.version);
         }
-        let Some((index, source)) = failed else {
+        let Some((index, cause)) = failed else {
             let position = reached.max(done.0);
             let key = self.keys.checkpoint(generation.number, LogId::MAIN, 0);
             let checkpoint = Checkpoint::at(position);
@@ -214,7 +214,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
             projection: P::NAME,
             name: event.name.to_owned(),
             place: event.place(),
-            source,
+            cause,
         })
     }
 

@@ -317,7 +317,6 @@ mod tests {
         assert!(views.is_refusal(&ViewError::Store(limit)));
         let unknown = StoreError::OutcomeUnknown {
             reason: "the disk is gone".to_owned(),
-            source: None,
         };
         assert!(!views.is_refusal(&ViewError::Store(unknown)));
     }

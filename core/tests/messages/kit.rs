@@ -12,7 +12,7 @@ use midgard::store::{
     Append, Appended, EntryError, EntryWrite, ExpectedVersion, Layer, Layered, ReadEntries,
     ReadStream, StreamState, Visit,
 };
-use midgard::store::{AppendError, StoreError};
+use midgard::store::{AppendError, StoreError, give_way};
 use midgard::{
     Aggregate, Apply, Command, Event, Events, Handle, HandlerError, Inbox, MemoryStore,
     MessageContext, Midgard, MidgardHandle, Place, Position, Refused, RemoteCommand, Store,
@@ -169,19 +169,6 @@ impl Script {
             _ => Ok(()),
         }
     }
-}
-
-async fn give_way() {
-    let mut given = false;
-    std::future::poll_fn(|context| {
-        if given {
-            return std::task::Poll::Ready(());
-        }
-        given = true;
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
 }
 
 /// The service under test.
@@ -392,14 +379,13 @@ impl Faults {
 fn broken() -> StoreError {
     StoreError::Backend {
         action: "write",
-        source: "the disk is on fire".into(),
+        cause: "the disk is on fire".into(),
     }
 }
 
 fn unknown() -> StoreError {
     StoreError::OutcomeUnknown {
         reason: "the power went".to_owned(),
-        source: None,
     }
 }
 
@@ -454,7 +440,7 @@ pub(crate) fn unavailable() -> BusError {
     BusError::Unavailable {
         location: "nowhere".to_owned(),
         action: "be reached",
-        source: "no route".into(),
+        cause: "no route".into(),
     }
 }
 

@@ -138,7 +138,7 @@ impl Publisher for Rough {
         let down = || BusError::Unavailable {
             location: "nowhere".to_owned(),
             action: "publish",
-            source: "it is down".into(),
+            cause: "it is down".into(),
         };
         if self.is_down.load(Ordering::SeqCst) {
             return Err(down());

@@ -109,7 +109,7 @@ impl Environment {
         };
         StoreError::Backend {
             action,
-            source: format!(
+            cause: format!(
                 "{who}, and the map of {} stays where it is so long; let them end, and do it again: nothing was done",
                 self.path().display()
             )

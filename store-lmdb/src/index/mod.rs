@@ -127,13 +127,13 @@ const READ: &str = "read the index of streams";
 
 /// Whether an error says that what was written of the index is [damaged].
 pub(crate) fn is_damage(error: &StoreError) -> bool {
-    matches!(error, StoreError::Backend { action, source } if *action == READ && !source.is::<heed::Error>())
+    matches!(error, StoreError::Backend { action, cause } if *action == READ && !cause.is::<heed::Error>())
 }
 
 /// What is said of an index that cannot be what was written.
 fn damaged(what: &str) -> StoreError {
     StoreError::Backend {
         action: READ,
-        source: format!("it is damaged ({what}); restore the store from a backup").into(),
+        cause: format!("it is damaged ({what}); restore the store from a backup").into(),
     }
 }

@@ -35,7 +35,7 @@ fn refused<E: From<StoreError>>(error: StoreError) -> Refused<E> {
     match error {
         // What LMDB cannot read now it cannot read for the others either. A stream that is damaged is no
         // concern of theirs.
-        StoreError::Backend { ref source, .. } if source.is::<Error>() => {
+        StoreError::Backend { ref cause, .. } if cause.is::<Error>() => {
             Refused::Group(error.into())
         }
         StoreError::Full(_) => Refused::Group(error.into()),

@@ -14,6 +14,7 @@ use super::window::{Failed, Refused, Window};
 use super::{Ended, Track, Trouble};
 use crate::consumer::{Effect, HandlerError, ProjectError};
 use crate::event::record::RecordedEventRef;
+use crate::fnv::fnv_1a;
 use crate::place::Position;
 use crate::store::Store;
 use std::ops::Range;
@@ -358,13 +359,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 }
 
-/// FNV-1a: which partition a sequence belongs to is stored, so it must never change.
+/// Which partition a sequence belongs to is stored, so that its hash must never change.
 pub(super) fn partition_of(sequence: &str, partitions: u32) -> u32 {
-    let hash = sequence
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    let partition = hash % u64::from(partitions.max(1));
+    let partition = fnv_1a(sequence.as_bytes()) % u64::from(partitions.max(1));
     u32::try_from(partition).unwrap_or_default()
 }
