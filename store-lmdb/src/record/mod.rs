@@ -258,7 +258,7 @@ impl<'a> Header<'a> {
         if !self.is_of_format_1() && checksum::of(self.payload) != self.payload_checksum {
             return Err("the checksum of its payload does not match".to_owned());
         }
-        // Intact, so whatever is wrong from here on was written so.
+        // The record is intact, so any fault from here on was written.
         self.event_unchecked()
             .ok_or_else(|| "its names, tags or headers are not what they can be".to_owned())
     }
