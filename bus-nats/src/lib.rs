@@ -135,6 +135,8 @@ impl Shared {
         }
         *current = None;
         let session = Session::open(&self.options).await?;
+        let sizes = streams::make(&session, &self.options).await?;
+        let session = Arc::new(session.with_sizes(sizes));
         *current = Some(Arc::clone(&session));
         Ok(session)
     }

@@ -6,7 +6,6 @@
 
 use crate::login;
 use crate::options::NatsOptions;
-use crate::streams;
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use midgard::EventId;
@@ -24,20 +23,35 @@ const OLDEST: (i64, i64) = (2, 12);
 /// How many messages are on their way to the stream at once.
 pub(crate) const WINDOW: usize = 2048;
 
+/// The sizes of the largest messages that the streams accept, in bytes.
+pub(crate) struct Sizes {
+    pub(crate) messages: usize,
+    pub(crate) dead: usize,
+}
+
+impl Default for Sizes {
+    /// As large as the server accepts.
+    fn default() -> Self {
+        Sizes {
+            messages: usize::MAX,
+            dead: usize::MAX,
+        }
+    }
+}
+
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) jetstream: jetstream::Context,
     location: String,
     lost: Arc<watch::Sender<bool>>,
-    /// The sizes of the largest messages that the streams accept, in bytes.
-    sizes: streams::Sizes,
+    sizes: Sizes,
     /// How many messages are still to be sent one by one because the stream has refused one.
     pub(crate) one_by_one: AtomicUsize,
 }
 
 impl Session {
-    /// Connects, checks that the server can be used, and creates missing streams.
-    pub(crate) async fn open(options: &NatsOptions) -> Result<Arc<Session>, BusError> {
+    /// Connects, and checks that the server can be used.
+    pub(crate) async fn open(options: &NatsOptions) -> Result<Session, BusError> {
         let location = options.location();
         let unusable = |reason: String| BusError::Unusable {
             location: location.clone(),
@@ -79,12 +93,12 @@ impl Session {
             .timeout(PATIENCE)
             .max_ack_inflight(1 << 30)
             .build(client.clone());
-        let mut session = Session {
+        let session = Session {
             client,
             jetstream,
             location,
             lost,
-            sizes: streams::Sizes::default(),
+            sizes: Sizes::default(),
             one_by_one: AtomicUsize::new(0),
         };
         let version = session.client.server_info().version;
@@ -94,9 +108,13 @@ impl Session {
                 "the server is NATS {version}, and {major}.{minor} or newer is needed; upgrade the server"
             )));
         }
-        session.sizes = streams::make(&session, options).await?;
         tracing::debug!(location = session.location, version, "the bus is connected");
-        Ok(Arc::new(session))
+        Ok(session)
+    }
+
+    /// Returns the same session, for streams that accept messages of these sizes.
+    pub(crate) fn with_sizes(self, sizes: Sizes) -> Self {
+        Session { sizes, ..self }
     }
 
     /// Returns the size of the largest message that can be published, in bytes, with its headers.
@@ -143,9 +161,9 @@ impl Session {
     pub(crate) fn unavailable(
         &self,
         action: &'static str,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> BusError {
-        unavailable(&self.location, action, source)
+        unavailable(&self.location, action, cause)
     }
 
     pub(crate) fn full(&self, confirmed: usize, unheard: Vec<usize>, reason: String) -> BusError {
@@ -181,12 +199,12 @@ pub(crate) fn check_runtime(location: impl FnOnce() -> String) -> Result<(), Bus
 pub(crate) fn unavailable(
     location: &str,
     action: &'static str,
-    source: impl Into<Box<dyn Error + Send + Sync>>,
+    cause: impl Into<Box<dyn Error + Send + Sync>>,
 ) -> BusError {
     BusError::Unavailable {
         location: location.to_owned(),
         action,
-        source: source.into(),
+        cause: cause.into(),
     }
 }
 

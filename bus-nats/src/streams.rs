@@ -1,7 +1,7 @@
 //! The streams of messages.
 
 use crate::options::NatsOptions;
-use crate::session::Session;
+use crate::session::{Session, Sizes};
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
@@ -10,22 +10,6 @@ use midgard::bus::BusError;
 /// Returns the name of the stream for messages that were set aside.
 pub(crate) fn dead_letters(stream: &str) -> String {
     format!("{stream}_DEAD")
-}
-
-/// The sizes of the largest messages that the streams accept, in bytes.
-pub(crate) struct Sizes {
-    pub(crate) messages: usize,
-    pub(crate) dead: usize,
-}
-
-impl Default for Sizes {
-    /// As large as the server accepts.
-    fn default() -> Self {
-        Sizes {
-            messages: usize::MAX,
-            dead: usize::MAX,
-        }
-    }
 }
 
 /// Creates missing streams, and checks existing ones.

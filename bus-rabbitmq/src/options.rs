@@ -1,12 +1,15 @@
 //! How to reach the broker, and what the bus creates there.
 
 use crate::RabbitMqBus;
-use crate::topology::SETTLES;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use midgard::bus::BusError;
 use std::fmt;
 use std::time::Duration;
+
+/// The time after which a new quorum queue survives a crash of the broker. RabbitMQ 3 keeps the name of the queue on
+/// disk in memory for up to 3 seconds, and after a crash in that time the queue never works again.
+const SETTLES: Duration = Duration::from_millis(3500);
 
 /// The options of a bus, `RabbitMqBus::options("amqp://..")`: how to reach a RabbitMQ broker, and what to create
 /// there.

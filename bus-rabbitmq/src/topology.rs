@@ -15,10 +15,6 @@ const EXPIRES: Duration = Duration::from_secs(60);
 /// A limit that is never reached. By default, RabbitMQ 4 would drop messages that come back more than 20 times.
 const NEVER: u32 = 1_000_000_000;
 
-/// The time after which a new quorum queue survives a crash of the broker. RabbitMQ 3 keeps the name of the queue on
-/// disk in memory for up to 3 seconds, and after a crash in that time the queue never works again.
-pub(crate) const SETTLES: Duration = Duration::from_millis(3500);
-
 /// The names of a queue and its companions.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {

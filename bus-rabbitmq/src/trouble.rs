@@ -68,7 +68,7 @@ impl Trouble {
             Trouble::Unavailable { action, cause } => BusError::Unavailable {
                 location,
                 action,
-                source: match cause {
+                cause: match cause {
                     Cause::Client(error) => Box::new(error),
                     Cause::Other(_) => Box::new(cause),
                 },

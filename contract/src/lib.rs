@@ -1,4 +1,4 @@
-//! The contracts of Midgard's [stores](midgard::Store), [places for views](midgard::projection::ViewStore) and
+//! The contracts of Midgard's [stores](midgard::Store), [stores for views](midgard::projection::ViewStore) and
 //! [buses](midgard::bus), as suites of cases.
 //!
 //! Each contract is defined once, and every implementation runs all of it: pass a fixture that creates a separate
@@ -41,17 +41,3 @@ pub use store::{Case, Fixture, cases};
 #[doc(hidden)]
 pub use views::run_view_case;
 pub use views::{ViewFixture, view_cases};
-
-/// Lets other tasks of the thread run once.
-async fn give_way() {
-    let mut given = false;
-    std::future::poll_fn(|context| {
-        if given {
-            return std::task::Poll::Ready(());
-        }
-        given = true;
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
-}

@@ -13,6 +13,7 @@ const ORDER: &[&[&str]] = &[
         "limits",
         "place",
         "process_mark",
+        "serde_as_text",
         "stream_name",
         "time",
         "uuid_v7",
@@ -41,7 +42,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("event", "private"),
     ("bus", "command"),
     ("command", "process"),
-    ("process", "private"),
 ];
 
 /// A room, and the room that a file of it names.

@@ -1,11 +1,14 @@
 //! Where an event is: a log and a position in it, a stream and a version in it.
 
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::fmt;
 
 macro_rules! counter {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
         pub struct $name(pub u64);
 
         impl $name {
@@ -48,28 +51,32 @@ macro_rules! counter {
         }
 
         impl From<$name> for u64 {
-            fn from(place: $name) -> u64 {
-                place.0
+            fn from(counter: $name) -> u64 {
+                counter.0
             }
         }
     };
 }
 
 counter! {
-    /// The place of an event in a log, from 1, in commit order. Zero is before the first event.
+    /// The number of an event in a log, from 1, in commit order. Zero is before the first event.
     ///
-    /// Positions grow but may have gaps: a stream that was truncated leaves some.
+    /// Positions grow but may have gaps: a stream that was truncated leaves some. With serde it is a number. To remember a
+    /// position, remember its [`Place`].
     Position
 }
 
 counter! {
-    /// The place of an event in its stream, from 1, without gaps. Zero is a stream without events.
+    /// The number of an event in its stream, from 1, without gaps. Zero is a stream without events. With serde it is a number.
     Version
 }
 
-/// Which log of a store. Nearly every store has one, [`LogId::MAIN`]; positions of different logs
-/// are not comparable, so whatever remembers a position remembers its log too.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Which log of a store. Nearly every store has one, [`LogId::MAIN`]; positions of different logs are not comparable, so
+/// whatever remembers a position remembers a [`Place`]. With serde it is a number.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct LogId(pub u32);
 
 impl LogId {
@@ -80,5 +87,63 @@ impl LogId {
 impl fmt::Display for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// The place of an event: a log, and a position in it.
+///
+/// Places of one log are ordered; those of different logs are not comparable. In the main log a place prints as its position
+/// alone. With serde it is a struct of both numbers.
+///
+/// ```
+/// use midgard::{LogId, Place, Position};
+///
+/// let place = Place::main(Position(17));
+/// assert_eq!(place.to_string(), "17");
+/// assert_eq!(Place::new(LogId(2), Position(17)).to_string(), "17 of log 2");
+/// assert!(place > Place::START);
+/// assert_eq!(serde_json::to_string(&place)?, r#"{"log":0,"position":17}"#);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Place {
+    /// The log.
+    pub log: LogId,
+    /// The position in the log.
+    pub position: Position,
+}
+
+impl Place {
+    /// Before the first event of the main log.
+    pub const START: Place = Place::main(Position::ZERO);
+
+    /// Returns a place in a log.
+    #[must_use]
+    pub const fn new(log: LogId, position: Position) -> Self {
+        Place { log, position }
+    }
+
+    /// Returns a place in the [main log](LogId::MAIN).
+    #[must_use]
+    pub const fn main(position: Position) -> Self {
+        Place::new(LogId::MAIN, position)
+    }
+}
+
+impl PartialOrd for Place {
+    /// Compares places of one log; `None` for places of different logs.
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (self.log == other.log).then(|| self.position.cmp(&other.position))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.position, f)?;
+        if self.log == LogId::MAIN {
+            return Ok(());
+        }
+        write!(f, " of log {}", self.log)
     }
 }

@@ -1,11 +1,12 @@
 //! The names of streams.
 
 use crate::limits::{self, LimitError, Limited};
+use crate::serde_as_text::serde_as_text;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The name of a stream: any text of 1 to 500 bytes without U+0000. Cheap to clone.
+/// The name of a stream: any text of 1 to 500 bytes without U+0000. Cheap to clone. Serde writes it as a text.
 ///
 /// The stream of an aggregate is `{aggregate}-{id}`.
 ///
@@ -58,6 +59,8 @@ impl FromStr for StreamName {
         StreamName::new(name)
     }
 }
+
+serde_as_text!(StreamName, "the name of a stream");
 
 impl AsRef<str> for StreamName {
     fn as_ref(&self) -> &str {

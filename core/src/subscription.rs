@@ -1,9 +1,9 @@
 //! Subscriptions: a handler that is called with every event, in order, at least once.
 
 use crate::aggregate::Aggregate;
-use crate::consumer::StartFrom;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
+use crate::consumer::start::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::consumer::{HandlerError, ProjectError};
 use crate::event::codec;
@@ -39,7 +39,7 @@ type DecodeWith<E> =
 /// What a subscription reads, and how.
 ///
 /// Its checkpoint is kept in the store under its name: a subscription goes on where it was, also in
-/// another process. Its handler is called at least once for every event: one that was handled shortly before
+/// another process. Where it [begins](StartFrom) without one is to be said. Its handler is called at least once for every event: one that was handled shortly before
 /// the process was killed may come again.
 ///
 /// Beside the checkpoint stands which events it handles, by name and newest version. A release that handles more of them
@@ -47,16 +47,16 @@ type DecodeWith<E> =
 /// at once, or one after the other. See [`ConsumerOptions::drops`] for a release that handles fewer on purpose.
 ///
 /// ```
-/// use midgard::consumer::{ConsumerOptions, FailurePolicy, StartFrom};
-/// use midgard::Subscription;
+/// use midgard::consumer::FailurePolicy;
+/// use midgard::{StartFrom, Subscription};
 /// # use midgard::Event;
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// # #[event(name = "order.placed")]
 /// # struct OrderPlaced {}
 ///
-/// let subscription = Subscription::<OrderPlaced>::events("mailer")
-///     .from(StartFrom::End)
+/// // It mails what is placed from now on. With `StartFrom::Start` it would mail all that was ever placed.
+/// let subscription = Subscription::<OrderPlaced>::events("mailer", StartFrom::End)
 ///     .on_failure(FailurePolicy::retry(3).then_park());
 /// ```
 #[must_use = "pass it to `Midgard::subscribe`"]
@@ -73,45 +73,49 @@ pub struct Subscription<E> {
 }
 
 impl<E: EventSet> Subscription<E> {
-    /// The events of a set: one event, or an enum of them.
-    pub fn events(name: impl Into<String>) -> Self {
+    /// Reads the events of a set: one event, or an enum of them. `start` is where it begins when it has no checkpoint yet.
+    pub fn events(name: impl Into<String>, start: StartFrom) -> Self {
         Subscription::new(
             name.into(),
+            start,
             Query::events::<E>(),
             with_sources(E::DESCRIPTORS),
             Arc::new(codec::decode::<E>),
         )
     }
 
-    /// The events of one aggregate type, from its own streams.
-    pub fn aggregate<A: Aggregate<Event = E>>(name: impl Into<String>) -> Self {
-        let mut subscription = Self::events(name);
+    /// Reads the events of one aggregate type, from its own streams. `start` is where it begins when it has no checkpoint yet.
+    pub fn aggregate<A: Aggregate<Event = E>>(name: impl Into<String>, start: StartFrom) -> Self {
+        let mut subscription = Self::events(name, start);
         subscription.stream_prefix = Some(format!("{}-", A::NAME));
         subscription
     }
 }
 
 impl Subscription<Box<dyn AnyEvent>> {
-    /// All events, each as whatever type of the program claims its name.
+    /// Reads all events, each as whatever type of the program claims its name. `start` is where it begins when it has no
+    /// checkpoint yet.
     ///
     /// # Errors
     /// [`RegistryError`] when two types of the program claim one name.
-    pub fn any(name: impl Into<String>) -> Result<Self, RegistryError> {
+    pub fn any(name: impl Into<String>, start: StartFrom) -> Result<Self, RegistryError> {
         let registry = Registry::linked()?;
-        Ok(Self::any_of(name, registry.clone()))
+        Ok(Self::any_of(name, start, registry.clone()))
     }
 
-    /// All events, each as the type that a registry knows under its name.
-    pub fn any_of(name: impl Into<String>, registry: Registry) -> Self {
+    /// Reads all events, each as the type that a registry knows under its name. `start` is where it begins when it has no
+    /// checkpoint yet.
+    pub fn any_of(name: impl Into<String>, start: StartFrom, registry: Registry) -> Self {
         let readable: Vec<_> = registry.iter().collect();
         let decode = move |event: &RecordedEventRef<'_>| registry.decode_all(event);
-        Subscription::new(name.into(), Query::all(), readable, Arc::new(decode))
+        Subscription::new(name.into(), start, Query::all(), readable, Arc::new(decode))
     }
 }
 
 impl<E> Subscription<E> {
     fn new(
         name: String,
+        start: StartFrom,
         query: Query,
         readable: impl IntoIterator<Item = &'static EventDescriptor>,
         decode: Arc<DecodeWith<E>>,
@@ -119,7 +123,7 @@ impl<E> Subscription<E> {
         let readable = readable.into_iter();
         Subscription {
             name,
-            start: StartFrom::Start,
+            start,
             partitions: 1,
             query,
             readable: readable.map(|event| (event.name, event.version)).collect(),
@@ -133,12 +137,6 @@ impl<E> Subscription<E> {
     /// that is not in the set fails, as it cannot be read.
     pub fn matching(mut self, query: impl Into<Query>) -> Self {
         self.query = query.into();
-        self
-    }
-
-    /// Where it begins when it has no checkpoint yet; with the first event, when nothing is said.
-    pub const fn from(mut self, start: StartFrom) -> Self {
-        self.start = start;
         self
     }
 
@@ -221,8 +219,8 @@ where
         &self.subscription.name
     }
 
-    fn start(&self) -> StartFrom {
-        self.subscription.start
+    fn start(&self) -> Option<StartFrom> {
+        Some(self.subscription.start)
     }
 
     fn partitions(&self) -> u32 {

@@ -1,16 +1,22 @@
 //! When an event was recorded.
 
+use crate::serde_as_text::serde_as_text;
 use std::fmt;
 use std::ops::Add;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A point in time: microseconds since 1970-01-01T00:00:00Z. Printed as RFC 3339.
+/// A point in time: microseconds since 1970-01-01T00:00:00Z. It prints as RFC 3339 in UTC, with six digits of a second, and
+/// serde writes it as that text.
 ///
 /// ```
 /// use midgard::Timestamp;
 ///
-/// assert_eq!(Timestamp::from_micros(1_000_000).to_string(), "1970-01-01T00:00:01.000000Z");
+/// let time = Timestamp::from_micros(1_000_000);
+/// assert_eq!(time.to_string(), "1970-01-01T00:00:01.000000Z");
+/// assert_eq!(serde_json::to_string(&time)?, r#""1970-01-01T00:00:01.000000Z""#);
+/// assert_eq!("1970-01-01T01:00:01+01:00".parse(), Ok(time));
+/// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
@@ -83,8 +89,15 @@ impl Add<Duration> for Timestamp {
 impl FromStr for Timestamp {
     type Err = TimestampError;
 
-    /// Reads RFC 3339, with any offset from UTC, and any number of digits of a second, of which six count.
+    /// Reads RFC 3339, with any offset from UTC, and any number of digits of a second, of which six count; and what a time
+    /// after the year 9999 prints as.
     fn from_str(text: &str) -> Result<Self, TimestampError> {
+        if let Some(micros) = text.strip_suffix(AFTER_1970) {
+            let micros = micros.parse().ok().filter(|micros| *micros > LAST);
+            return micros
+                .map(Timestamp)
+                .ok_or_else(|| TimestampError(text.to_owned()));
+        }
         let refused = || TimestampError(text.to_owned());
         let (local, offset) = split_offset(text).ok_or_else(refused)?;
         let local = in_full(local).ok_or_else(refused)?;
@@ -132,20 +145,25 @@ fn in_full(local: &str) -> Option<String> {
     })
 }
 
+serde_as_text!(Timestamp, "a time as RFC 3339 writes it");
+
 /// A text that is no time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no time as RFC 3339 writes it, such as 2026-11-25T18:30:00Z, from 1970 on")]
 pub struct TimestampError(String);
 
+/// The last time that RFC 3339 can write: the end of the year 9999.
+const LAST: u64 = 253_402_300_799_999_999;
+/// What stands after the number of a later time.
+const AFTER_1970: &str = " microseconds after 1970";
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // RFC 3339 ends with the year 9999.
-        const LAST: u64 = 253_402_300_799_999_999;
         match self.to_system_time() {
             Some(time) if self.0 <= LAST => {
                 fmt::Display::fmt(&humantime::format_rfc3339_micros(time), f)
             }
-            _ => write!(f, "{} microseconds after 1970", self.0),
+            _ => write!(f, "{}{AFTER_1970}", self.0),
         }
     }
 }

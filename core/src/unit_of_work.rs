@@ -211,7 +211,7 @@ impl CommitError {
     }
 }
 
-/// The place of units of work: the notes of a store, and its streams.
+/// What units of work are on: the notes of a store, and its streams.
 pub(crate) struct Work(StoreNotes<DynStore>);
 
 impl Work {

@@ -3,7 +3,6 @@
 mod attr;
 mod ctxt;
 mod expand;
-mod fallback;
 mod source;
 mod valid;
 
@@ -29,7 +28,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `name = "user.created"` | The name in the store. Required. 1 to 255 bytes of `a-z`, `0-9`, `.`, `-` and `_`, from a letter on. |
 /// | `version = 2` | The version that this struct is. 1 when left out. |
 /// | `upcast_from = Path` | The struct of the version before, of which this one is made with `From`. Required above version 1. |
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 ///
 /// On a field:
 ///
@@ -88,7 +87,7 @@ pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | `#[event_set(..)]` | |
 /// |---|---|
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(EventSet, attributes(event_set))]
 pub fn derive_event_set(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -117,7 +116,7 @@ pub fn derive_event_set(input: TokenStream) -> TokenStream {
 /// | `events(A, Name = path::B)` | Its events. Required. The variants are called like the types, or as is written before `=`. |
 /// | `event_enum = Facts` | The name of the generated enum. `UserEvent` for a `User` when left out. |
 /// | `apply = enum` | One `impl Apply<UserEvent>` takes the whole enum, with a `match`, instead of an `Apply` for each event. |
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
 pub fn derive_aggregate(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -165,7 +164,7 @@ pub fn derive_aggregate_id(input: TokenStream) -> TokenStream {
 /// | `index(email, unique)` | No two rows have one value. Any number may have none, which is `None`. |
 /// | `index(place = (country, city))` | An index of several fields, with a name for its functions. Takes `unique` and `ordered` too. |
 /// | `name = "customer"` | The name of the table. The struct's when left out, as in `order_line` for an `OrderLine`: a renamed struct is another view then, and is built anew. 1 to 100 bytes of `a-z`, `0-9`, `.`, `-` and `_`, from a letter on. |
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 ///
 /// The types of the named fields are keys, which is `midgard::ViewKey`. The functions are as visible as the
 /// struct.
@@ -190,7 +189,7 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 ///
 /// | `#[view_key(..)]` | |
 /// |---|---|
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(ViewKey, attributes(view_key))]
 pub fn derive_view_key(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -218,7 +217,7 @@ pub fn derive_view_key(input: TokenStream) -> TokenStream {
 /// | `covers(OrderEvent)` | Sets of which each event must be in `events(..)`, in its newest version, or in `ignore(..)`. |
 /// | `tables = order_tables` | Instead of views, in a store of your own: a function that gives the `Vec<midgard::projection::ViewDefinition>` of its tables. |
 /// | `store = SqlViews` | The place where its views are: a `midgard::projection::ViewStore`. `midgard::Views` when left out. |
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(Projection, attributes(projection))]
 pub fn derive_projection(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -244,7 +243,7 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
 /// | `upcast_from = Path` | The struct of the version before, of which this one is made with `From`; so is its `reply`, when the two are answered with different types. Required above version 1. |
 /// | `key = customer` | The field within whose value it stays in order. The field is anything that is `Display`, or an `Option` of it: `None` gives no key. The key of who sends it when left out. |
 /// | `reply = CreditReserved` | The event that it is answered with. `midgard::Done` when left out. |
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(RemoteCommand, attributes(remote_command))]
 pub fn derive_remote_command(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -267,7 +266,7 @@ pub fn derive_remote_command(input: TokenStream) -> TokenStream {
 /// | `name = "customers"` | The name of its queue: that of the service, which commands are sent to. No other service on the bus has it. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, from a letter on. |
 /// | `events(A, B)` | The events of other services that it receives, or sets of them. |
 /// | `commands(C, D)` | The commands that it handles: those whose `service` is its name. One of the two lists is required. |
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(Inbox, attributes(inbox))]
 pub fn derive_inbox(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -302,7 +301,7 @@ pub fn derive_inbox(input: TokenStream) -> TokenStream {
 /// | `events(A, B)` | The events that it reacts to, or sets of them. Required. |
 /// | `commands(C)` | The commands that it may send to other services. None when left out. |
 /// | `deadlines(D)` | The deadlines that it may set, which are events. None when left out. |
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(ProcessManager, attributes(process_manager))]
 pub fn derive_process_manager(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

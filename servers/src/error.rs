@@ -18,23 +18,23 @@ pub enum ServerError {
     },
 
     /// Something that must be done before the server can run failed.
-    #[error("{what} cannot run: {action} failed")]
+    #[error("{what} cannot run: {action} failed: {cause}")]
     Prepare {
         /// The server.
         what: &'static str,
         /// What failed.
         action: &'static str,
         /// The reason.
-        source: io::Error,
+        cause: io::Error,
     },
 
     /// The certificates of a server with TLS could not be made.
-    #[error("no certificate could be made for {what}")]
+    #[error("no certificate could be made for {what}: {cause}")]
     Certificate {
         /// The server.
         what: &'static str,
         /// The reason.
-        source: rcgen::Error,
+        cause: rcgen::Error,
     },
 
     /// The server ended while it started.
@@ -74,10 +74,10 @@ pub enum ServerError {
 impl ServerError {
     /// A failure of `action`, before `what` can run.
     pub(crate) fn prepare(what: &'static str, action: &'static str) -> impl Fn(io::Error) -> Self {
-        move |source| Self::Prepare {
+        move |cause| Self::Prepare {
             what,
             action,
-            source,
+            cause,
         }
     }
 }

@@ -49,8 +49,8 @@ impl Nats {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with_tls() -> Result<Self, ServerError> {
-        let certificates = Certificates::make()
-            .map_err(|source| ServerError::Certificate { what: NAME, source })?;
+        let certificates =
+            Certificates::make().map_err(|cause| ServerError::Certificate { what: NAME, cause })?;
         Self::start_program(CURRENT, true, Some(certificates))
     }
 

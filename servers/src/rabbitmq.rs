@@ -52,8 +52,8 @@ impl RabbitMq {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with_tls() -> Result<Self, ServerError> {
-        let certificates = Certificates::make()
-            .map_err(|source| ServerError::Certificate { what: NAME, source })?;
+        let certificates =
+            Certificates::make().map_err(|cause| ServerError::Certificate { what: NAME, cause })?;
         Self::start_node(Some(certificates))
     }
 

@@ -57,7 +57,7 @@ impl About {
         });
         let id = id.ok_or_else(|| StoreError::Backend {
             action: "open its databases",
-            source: "the id of the store is damaged; restore it from a backup".into(),
+            cause: "the id of the store is damaged; restore it from a backup".into(),
         })?;
         Ok(StreamKeys::new(id))
     }
@@ -152,7 +152,7 @@ fn new_id() -> Result<[u8; 16], StoreError> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| StoreError::Backend {
         action: "make an id that nobody can guess",
-        source: error.to_string().into(),
+        cause: error.to_string().into(),
     })?;
     Ok(id)
 }
@@ -174,7 +174,7 @@ pub(crate) fn open_read_only<'e>(
     };
     Err(StoreError::Backend {
         action: "open it read-only",
-        source: reason.into(),
+        cause: reason.into(),
     })
 }
 

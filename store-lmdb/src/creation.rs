@@ -86,7 +86,7 @@ pub(crate) fn expect_made(files: &Files) -> Result<(), StoreError> {
 pub(crate) fn unfinished(directory: &Path) -> StoreError {
     StoreError::Backend {
         action: "open it read-only",
-        source: format!(
+        cause: format!(
             "{} is being created, or its creation was interrupted; open it once without read_only",
             directory.display()
         )

@@ -53,7 +53,7 @@ fn database<'e, K: 'static, V: 'static>(
         .map_err(backend("open its databases"))?
         .ok_or_else(|| StoreError::Backend {
             action: "open its databases",
-            source: format!("the database \"{name}\" is missing; restore the store from a backup")
+            cause: format!("the database \"{name}\" is missing; restore the store from a backup")
                 .into(),
         })
 }

@@ -32,7 +32,7 @@ pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Sto
     if let Some(difference) = difference {
         return Err(StoreError::Backend {
             action: "open its directory again",
-            source: format!("{} is open in this process {difference}", path.display()).into(),
+            cause: format!("{} is open in this process {difference}", path.display()).into(),
         });
     }
     // The path by which the store was opened may no longer lead to it.

@@ -183,7 +183,7 @@ fn check_order(last: Option<&[u8]>, key: &[u8], direction: Direction) -> Result<
     let last = last.unwrap_or_default().escape_ascii().to_string();
     Err(StoreError::Backend {
         action: "read entries",
-        source: format!(
+        cause: format!(
             "what comes next to the entry \"{last}\" is damaged; restore the store from a backup"
         )
         .into(),

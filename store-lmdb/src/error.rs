@@ -13,7 +13,7 @@ pub(crate) fn backend(action: &'static str) -> impl Fn(Error) -> StoreError {
         _ if is_disk_full(&error) => StoreError::Full(Full::Disk),
         _ => StoreError::Backend {
             action,
-            source: Box::new(error),
+            cause: Box::new(error),
         },
     }
 }
@@ -26,11 +26,11 @@ pub(crate) fn backend_at(action: &'static str, path: &Path) -> impl Fn(Error) ->
             _ => "",
         };
         match backend(action)(error) {
-            StoreError::Backend { action, source } => StoreError::Backend {
+            StoreError::Backend { action, cause } => StoreError::Backend {
                 action,
-                source: Box::new(AtPath {
+                cause: Box::new(AtPath {
                     path: path.to_owned(),
-                    source,
+                    cause,
                     next_step,
                 }),
             },
@@ -46,10 +46,10 @@ pub(crate) fn file_failure(action: &'static str, path: &Path) -> impl Fn(io::Err
 
 /// A failure with its path.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}{next_step}", path.display())]
+#[error("{}: {cause}{next_step}", path.display())]
 struct AtPath {
     path: PathBuf,
-    source: Box<dyn std::error::Error + Send + Sync>,
+    cause: Box<dyn std::error::Error + Send + Sync>,
     next_step: &'static str,
 }
 
@@ -93,11 +93,11 @@ fn is_out_of_files(_: &io::Error) -> bool {
 
 /// Returns whether LMDB has met a damaged page. It accepts nothing more in such a transaction.
 pub(crate) fn is_damaged_page(error: &StoreError) -> bool {
-    let StoreError::Backend { source, .. } = error else {
+    let StoreError::Backend { cause, .. } = error else {
         return false;
     };
     matches!(
-        source.downcast_ref::<Error>(),
+        cause.downcast_ref::<Error>(),
         Some(
             Error::Mdb(
                 MdbError::Corrupted

@@ -94,7 +94,7 @@ impl Format1 {
 fn stream(name: &str, bytes: &[u8]) -> Result<Stream, StoreError> {
     parse(bytes).ok_or_else(|| StoreError::Backend {
         action: "read a stream's state",
-        source: format!("the state of stream \"{name}\" is damaged").into(),
+        cause: format!("the state of stream \"{name}\" is damaged").into(),
     })
 }
 

@@ -83,7 +83,7 @@ impl Gap {
         let Gap { length, used } = self;
         StoreError::Backend {
             action: "open its LMDB environment",
-            source: format!(
+            cause: format!(
                 "{} has {length} bytes, and should have {used}; {next_step}",
                 files.directory().join(DATA).display()
             )

@@ -168,7 +168,7 @@ impl LmdbStore {
         if read_only && cfg!(windows) {
             return Err(StoreError::Backend {
                 action: "open it read-only",
-                source: "LMDB cannot do that on Windows while others write; open it without read_only, and only read".into(),
+                cause: "LMDB cannot do that on Windows while others write; open it without read_only, and only read".into(),
             });
         }
         if !read_only {
@@ -236,6 +236,11 @@ impl Store for LmdbStore {
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
         self.0.environment.be_large_enough().await?;
         reader::stream_state(&self.0.environment, stream.as_str())
+    }
+
+    async fn logs(&self) -> Result<Vec<LogId>, StoreError> {
+        self.last_position(LogId::MAIN).await?;
+        Ok(vec![LogId::MAIN])
     }
 
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {

@@ -48,7 +48,7 @@ pub(crate) fn check(directory: &Path) -> Result<(), StoreError> {
         if before.replace(pages) == Some(pages) {
             return Err(StoreError::Backend {
                 action: "open its LMDB environment",
-                source: format!(
+                cause: format!(
                     "{}: the page that data.mdb begins with is damaged: {reason}; restore the store from a backup",
                     directory.display()
                 )

@@ -4,13 +4,11 @@ use crate::environment::Environment;
 use crate::log::{self, Record};
 use crate::record::{Header, Kind};
 use crate::streams::{self, Head, Stream};
-use midgard::store::Visit;
 use midgard::store::{Direction, ReadLog, ReadStream, StoreError, StreamState};
+use midgard::store::{Visit, give_way};
 use midgard::{LogId, Position, Version};
 use std::borrow::Cow;
-use std::future::poll_fn;
 use std::ops::{ControlFlow, RangeInclusive};
-use std::task::Poll;
 
 /// How many records one transaction reads.
 const BATCH_RECORDS: usize = 1024;
@@ -317,21 +315,6 @@ fn until_break<T>(
         }
     }
     Ok(None)
-}
-
-/// Yields to other futures of the same thread: a stream may be long, and a read of rare events goes through the whole
-/// log.
-async fn give_way() {
-    let mut given = false;
-    poll_fn(|context| {
-        if given {
-            return Poll::Ready(());
-        }
-        given = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Returns the state of a stream.

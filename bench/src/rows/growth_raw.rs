@@ -1,6 +1,6 @@
 //! What a load of a stream costs raw LMDB in stores of two sizes, where the positions of its events are known.
 
-use super::growth::{EVENTS, Grown, TURN, name};
+use super::grown::{EVENTS, Grown, TURN, name};
 use crate::Outcome;
 use crate::contest::for_about;
 use crate::raw::{Entry, Raw};

@@ -6,6 +6,7 @@ mod check_time;
 mod delivery;
 mod disk;
 mod filled;
+mod grown;
 mod growth;
 mod growth_raw;
 mod import;

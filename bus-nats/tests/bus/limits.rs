@@ -5,7 +5,7 @@ use async_nats::jetstream::stream::Stream;
 use midgard::bus::{BusError, Deliveries as _, Message, Publisher as _, Subscriber as _};
 use midgard::event::NewEvent;
 use midgard::store::{Append, ExpectedVersion};
-use midgard::{Event, MemoryStore, Midgard, Outbox, Store as _, StreamName};
+use midgard::{Event, MemoryStore, Midgard, Outbox, Place, Store as _, StreamName};
 use midgard_bus_nats::{NatsBus, NatsOptions};
 use midgard_test_servers as servers;
 use serde::{Deserialize, Serialize};
@@ -101,7 +101,7 @@ fn stream_that_is_full_is_sent_each_message_once_as_it_is_drained() {
             assert_eq!(filled.number, number, "once, and in order");
             received.acknowledge().await.unwrap();
         }
-        let done = handle.wait_for("outbox", all, Duration::from_secs(60));
+        let done = handle.wait_for("outbox", Place::main(all), Duration::from_secs(60));
         done.await.unwrap();
         let mut stream = stream(&address, "MIDGARD").await;
         let state = &stream.info().await.unwrap().state;

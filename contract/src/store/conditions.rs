@@ -9,7 +9,7 @@ use std::thread;
 fn unless(query: impl Into<Query>, after: Position) -> AppendCondition {
     AppendCondition {
         query: query.into(),
-        after,
+        after: Place::main(after),
     }
 }
 
@@ -25,6 +25,21 @@ fn taken(email: &str) -> NewEvent {
 fn claim(name: &str, email: &str) -> Append {
     to(name, NoStream, [taken(email)])
         .unless(unless(tag(&format!("email:{email}")), Position::ZERO))
+}
+
+pub(super) async fn condition_on_an_unknown_log_is_an_error<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    let unknown = LogId(u32::MAX);
+    let condition = AppendCondition {
+        query: tag("email:ann@x.org").into(),
+        after: Place::new(unknown, Position::ZERO),
+    };
+    let append = to("user-1", NoStream, [taken("ann@x.org")]).unless(condition);
+    let error = refused(&store, append).await;
+    assert!(
+        matches!(&error, AppendError::Store(StoreError::UnknownLog { log, .. }) if *log == unknown),
+        "a condition on a log that does not exist is an error that names it, and not: {error}"
+    );
 }
 
 pub(super) async fn condition_holds_when_nothing_matches<F: Fixture>(fixture: &F) {

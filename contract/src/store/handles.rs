@@ -259,7 +259,7 @@ pub(super) async fn reopened_store_finds_by_query<F: Fixture>(fixture: &F) {
     assert_eq!(found.len(), 603, "names can be asked for");
     let condition = AppendCondition {
         query: QueryItem::new().tag("owner:ann").into(),
-        after: Position::ZERO,
+        after: Place::START,
     };
     condition_fails(
         &store,

@@ -79,7 +79,7 @@ async fn append(random: &mut Random, made: &mut Vec<Append>, model: &MemoryStore
         let end = last_position(model).await;
         append = append.unless(AppendCondition {
             query: random.query(),
-            after: random.position(end),
+            after: Place::main(random.position(end)),
         });
     }
     made.push(append.clone());

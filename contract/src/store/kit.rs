@@ -17,7 +17,7 @@ pub(super) use midgard::store::{
 pub(super) use midgard::store::{AppendCondition, Query, QueryItem};
 pub(super) use midgard::store::{AppendError, StoreError};
 pub(super) use midgard::{EventId, Metadata};
-pub(super) use midgard::{LogId, Position, Version};
+pub(super) use midgard::{LogId, Place, Position, Version};
 pub(super) use std::ops::ControlFlow;
 
 use futures_core::Stream;
@@ -167,14 +167,15 @@ pub(super) async fn conflicts(store: &impl Store, append: Append, name: &str, at
 pub(super) async fn condition_fails(store: &impl Store, append: Append, at: Position) {
     let given = append.condition().map(|condition| condition.after);
     match refused(store, append).await {
-        AppendError::ConditionFailed { after, position } => {
+        AppendError::ConditionFailed { after, place } => {
             assert_eq!(
                 Some(after),
                 given,
-                "a failed condition names the position it was given"
+                "a failed condition names the place it was given"
             );
             assert_eq!(
-                position, at,
+                place,
+                Place::main(at),
                 "a failed condition names the first event that matches it"
             );
         }

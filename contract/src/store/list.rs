@@ -101,6 +101,7 @@ macro_rules! __store_contract_cases {
             }
             conditions {
                 condition_holds_when_nothing_matches,
+                condition_on_an_unknown_log_is_an_error,
                 condition_holds_in_an_empty_store,
                 condition_fails_when_an_event_matches,
                 condition_fails_when_any_event_is_there_and_none_was_expected,
@@ -165,6 +166,7 @@ macro_rules! __store_contract_cases {
                 break_ends_a_read_of_the_log,
                 long_log_is_read_whole,
                 unknown_log_is_an_error,
+                logs_that_are_listed_can_be_read,
                 events_are_the_same_as_a_read,
                 stream_of_events_sees_what_is_appended_as_it_goes,
             }

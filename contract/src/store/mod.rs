@@ -81,7 +81,7 @@ pub trait Fixture: Send + Sync + 'static {
     }
 }
 
-/// One case of a contract, for one kind of store, place for views or bus.
+/// One case of a contract, for one kind of store, store for views or bus.
 #[derive(Clone, Copy)]
 pub struct Case {
     subject: &'static str,

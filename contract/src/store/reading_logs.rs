@@ -309,3 +309,24 @@ pub(super) async fn stream_of_events_sees_what_is_appended_as_it_goes<F: Fixture
     seen.extend(rest(stream).await);
     assert_same(&seen, &all);
 }
+
+pub(super) async fn logs_that_are_listed_can_be_read<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    let all = nine(&store).await;
+    let logs = store.logs().await.expect("the logs are listed");
+    assert!(
+        logs.contains(&LogId::MAIN) && logs.is_sorted_by(|one, next| one < next),
+        "every store has the main log, and lists each of its logs once, in their order, and not {logs:?}"
+    );
+    let mut found = 0;
+    for log in logs {
+        let last = store.last_position(log).await;
+        last.unwrap_or_else(|error| panic!("log {log} is listed, and has an end: {error}"));
+        found += scan(&store, &ReadLog::forward().log(log)).await.0.len();
+    }
+    assert_eq!(
+        found,
+        all.len(),
+        "every event is in one of the logs that are listed"
+    );
+}

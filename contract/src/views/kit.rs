@@ -1,8 +1,8 @@
 //! Shared code of the cases: transactions that must succeed, and what readers see.
 
 pub(super) use super::ViewFixture;
-pub(super) use crate::give_way;
 pub(super) use midgard::projection::{Generation, ViewStore};
+pub(super) use midgard::store::give_way;
 
 /// The projection of the cases that need only one.
 const PROJECTION: &str = "contract";

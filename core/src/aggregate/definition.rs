@@ -160,7 +160,7 @@ impl AsId<String> for str {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command of aggregate `{S}`",
     label = "not a command of `{S}`",
-    note = "write `impl Command<{S}> for {Self}`"
+    note = "a command is a type of your own, not a closure: write `struct Deposit {{ .. }}` and `impl Command<{S}> for Deposit {{ type Error = ..; fn decide(&self, state: &{S}) -> Result<Events<{S}>, Self::Error> {{ .. }} }}`"
 )]
 pub trait Command<S: Fold>: Sync {
     /// Why the command was refused.

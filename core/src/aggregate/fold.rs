@@ -122,8 +122,17 @@ impl<'a, S: Fold> IntoIterator for &'a Events<S> {
     }
 }
 
-impl<S: Fold> From<Vec<S::Event>> for Events<S> {
-    fn from(events: Vec<S::Event>) -> Self {
+/// Of one event, or of the aggregate's enum. [`events!`](crate::events) also takes events of several types.
+impl<S: Fold, E: Into<S::Event>> From<Vec<E>> for Events<S> {
+    fn from(events: Vec<E>) -> Self {
+        // Where these are of the enum already, it is the same memory.
+        events.into_iter().collect()
+    }
+}
+
+impl<S: Fold> Events<S> {
+    #[doc(hidden)]
+    pub fn __of(events: Vec<S::Event>) -> Self {
         Events(events)
     }
 }
@@ -141,6 +150,6 @@ impl<S: Fold, E: Into<S::Event>, const N: usize> From<[E; N]> for Events<S> {
 #[macro_export]
 macro_rules! events {
     ($($event:expr),* $(,)?) => {
-        $crate::Events::from($crate::__private::vec![$($crate::__private::IntoSet::into_set($event)),*])
+        $crate::Events::__of($crate::__private::vec![$($crate::__private::IntoSet::into_set($event)),*])
     };
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with a bus.
 
+use crate::cause::Whole;
 use std::error::Error;
 
 /// Why a bus could not do what it was asked.
@@ -8,14 +9,14 @@ use std::error::Error;
 pub enum BusError {
     /// It cannot be reached now, or went away in the middle. Try again: what was published may be there, and may be
     /// published once more.
-    #[error("the bus at {location} could not {action}: {source}; it is tried again")]
+    #[error("the bus at {location} could not {action}: {}; it is tried again", Whole(&**cause))]
     Unavailable {
         /// Which bus, without what is secret of its address.
         location: String,
         /// What it was doing.
         action: &'static str,
-        /// The failure underneath.
-        source: Box<dyn Error + Send + Sync>,
+        /// The failure underneath, which the message has.
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// A message is refused for what it is: it would be refused again, however often.
     #[error("the bus refuses message {id} ({name}): {reason}")]

@@ -1,6 +1,8 @@
 //! Who receives messages.
 
+use super::structured::base64_text;
 use super::{BusError, Message, Queue};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -138,7 +140,9 @@ pub trait Settle: Send {
 }
 
 /// What came out of a queue and is no message of Midgard's: from a stranger.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+///
+/// Serde writes its payload in base64, as `data_base64`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("it is no message: {reason}")]
 #[non_exhaustive]
 pub struct ForeignMessage {
@@ -147,6 +151,7 @@ pub struct ForeignMessage {
     /// Its attributes, as far as there are any.
     pub attributes: Vec<(String, String)>,
     /// Its payload.
+    #[serde(rename = "data_base64", with = "base64_text")]
     pub payload: Vec<u8>,
 }
 

@@ -5,6 +5,8 @@ use super::received::ForeignMessage;
 use crate::event::codec::{Codec, from_json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -49,6 +51,43 @@ impl Message {
         let (attributes, payload) = parts(json).map_err(foreign)?;
         let pairs = attributes.iter().map(|(name, value)| (&**name, &**value));
         Message::from_attributes(pairs, payload).map_err(|error| foreign(error.reason))
+    }
+}
+
+/// Serde writes a message as [`to_json`](Message::to_json) does, byte by byte; so only with `serde_json`.
+impl Serialize for Message {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let json = RawValue::from_string(self.to_json());
+        json.map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Message {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        Message::from_json(json.get().as_bytes()).map_err(D::Error::custom)
+    }
+}
+
+/// A payload as base64.
+pub(super) mod base64_text {
+    use super::STANDARD;
+    use base64::Engine as _;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(in crate::bus) fn serialize<S: Serializer>(
+        data: &[u8],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(data))
+    }
+
+    pub(in crate::bus) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(D::Error::custom)
     }
 }
 

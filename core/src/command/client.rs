@@ -154,7 +154,7 @@ pub enum AskError {
     },
     /// The answer is not what the command is answered with here. The command has been handled.
     #[error("the command was handled, but its answer cannot be read: {0}")]
-    Unreadable(#[from] MessageError),
+    Unreadable(MessageError),
     /// It was not sent.
     #[error(transparent)]
     Send(#[from] SendError),
@@ -245,10 +245,12 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
             }
         };
         if reply.name == Refused::NAME {
-            return Err(AskError::Refused(reply.decode()?));
+            return Err(AskError::Refused(
+                reply.decode().map_err(AskError::Unreadable)?,
+            ));
         }
         let read = C::__read_reply(&reply.encoded());
-        read.map_err(|reason| reply.unreadable(reason).into())
+        read.map_err(|reason| AskError::Unreadable(reply.unreadable(reason)))
     }
 
     fn message<C: RemoteCommand>(

@@ -4,7 +4,7 @@ use crate::event::codec::Codec;
 use crate::event::metadata::{EventId, HeadersRef};
 use crate::event::record::RecordedEventRef;
 use crate::event::tags::TagsRef;
-use crate::place::{LogId, Position, Version};
+use crate::place::{LogId, Place, Position, Version};
 use crate::store::StoreError;
 use crate::store::query::Query;
 use crate::store::{ReadLog, ReadStream, Store, StreamState};
@@ -17,8 +17,8 @@ pub(crate) const EVENTS: u64 = 4096;
 const BYTES: usize = 4 << 20;
 
 /// What is read at once of the log.
-pub(crate) fn next_events(query: &Query, after: Position) -> ReadLog {
-    let read = ReadLog::forward().after(after);
+pub(crate) fn next_events(query: &Query, after: Place) -> ReadLog {
+    let read = ReadLog::forward().log(after.log).after(after.position);
     read.matching(query.clone()).limit(EVENTS)
 }
 

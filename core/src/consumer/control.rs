@@ -99,6 +99,17 @@ impl Control {
         self.wake();
     }
 
+    /// Waits until consumers are not to run any more.
+    pub(crate) async fn told_to_end(&self) {
+        loop {
+            let changed = self.changed.listen();
+            if self.mode() != Mode::Run {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Lets every consumer look again at what it is to do.
     pub(crate) fn wake(&self) {
         self.asked.fetch_add(1, Ordering::SeqCst);

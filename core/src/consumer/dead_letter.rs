@@ -1,8 +1,9 @@
 //! Events that were parked, as they are shown.
 
 use super::notes::Letter;
-use crate::place::{LogId, Position};
+use crate::place::Place;
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An event that was parked: by its own failure, or as it follows one that failed in its sequence.
@@ -10,13 +11,11 @@ use std::fmt;
 /// It stays in the log; what is parked is that it waits. Its handler gets it when its sequence is
 /// [retried](crate::MidgardHandle::retry), in the newest version that the program knows by then. One that is here only
 /// because the program did not know it, by its name or its version, is handed over by itself once a release runs that does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeadLetter {
-    /// The log it is in.
-    pub log: LogId,
-    /// Its position there.
-    pub position: Position,
+    /// Its place in the log.
+    pub place: Place,
     /// The stored name of the event.
     pub name: String,
     /// The sequence that is parked with it: its stream, unless the options say otherwise.
@@ -34,8 +33,7 @@ pub struct DeadLetter {
 impl From<Letter> for DeadLetter {
     fn from(letter: Letter) -> Self {
         DeadLetter {
-            log: LogId(letter.log),
-            position: Position(letter.position),
+            place: letter.place(),
             name: letter.name,
             sequence: letter.sequence,
             error: letter.error,
@@ -52,7 +50,7 @@ impl fmt::Display for DeadLetter {
         write!(
             f,
             "{} at {} of sequence \"{}\", parked {}: {}",
-            self.name, self.position, self.sequence, self.parked_at, self.error
+            self.name, self.place, self.sequence, self.parked_at, self.error
         )?;
         match self.failures {
             0 => Ok(()),

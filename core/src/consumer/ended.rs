@@ -1,7 +1,7 @@
 //! How a consumer of a program runs, and why it ended.
 
 use crate::consumer::status::{ConsumerKind, Status};
-use crate::place::Position;
+use crate::place::Place;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -106,16 +106,16 @@ pub enum RunError {
     /// A handler failed for good, and the policy is to stop there; or all of it failed.
     #[error(
         "{kind} \"{name}\" stopped{}: {message}{}",
-        position.map_or_else(String::new, |position| format!(" before position {position}")),
-        position.map_or("", |_| "; mend the handler and start it again, or let its policy skip or park")
+        place.map_or_else(String::new, |place| format!(" before position {place}")),
+        place.map_or("", |_| "; mend the handler and start it again, or let its policy skip or park")
     )]
     Failed {
         /// What it is.
         kind: ConsumerKind,
         /// Its name.
         name: String,
-        /// The position of the event, if it failed on one.
-        position: Option<Position>,
+        /// The place of the event, if it failed on one.
+        place: Option<Place>,
         /// What went wrong.
         message: String,
     },

@@ -67,8 +67,11 @@ pub(crate) fn text_of(error: &impl Display) -> String {
     }
 }
 
-fn cut(text: String) -> String {
-    if text.len() <= LONGEST {
+/// The beginning of a text that is longer than what a note should keep. What was cut stays as it is.
+pub(crate) fn cut(text: String) -> String {
+    /// How long the words are that say how much there was.
+    const WORDS: usize = 40;
+    if text.len() <= LONGEST + WORDS {
         return text;
     }
     let kept = &text[..text.floor_char_boundary(LONGEST)];
@@ -93,6 +96,7 @@ mod tests {
         let long = text_of(&"ä".repeat(LONGEST));
         assert!(long.len() < LONGEST + 40, "{}", long.len());
         assert!(long.ends_with("ä.. (32768 bytes in all)"), "{long}");
+        assert_eq!(text_of(&long), long, "it is cut once");
         assert_eq!(text_of(&"short"), "short");
     }
 

@@ -65,12 +65,12 @@ pub enum HandleError {
         name: String,
     },
     /// What is written down about a consumer could not be read or changed.
-    #[error("the notes of \"{name}\" could not be used: {source}")]
+    #[error("the notes of \"{name}\" could not be used: {cause}")]
     Notes {
         /// The name.
         name: String,
         /// Why.
-        source: Box<dyn Error + Send + Sync>,
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// The log could not be read.
     #[error(transparent)]
@@ -80,7 +80,7 @@ pub enum HandleError {
 pub(crate) fn notes(name: &str, error: NoteError) -> HandleError {
     HandleError::Notes {
         name: name.to_owned(),
-        source: Box::new(error),
+        cause: Box::new(error),
     }
 }
 

@@ -5,10 +5,11 @@ use super::failure::{FailurePolicy, Then};
 use super::notes::{Checkpoint, Lease, NoteError, backend};
 use super::options::ConsumerOptions;
 use super::start::StartFrom;
+use crate::cause::Whole;
 use crate::event::codec::DecodeError;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore;
-use crate::place::Position;
+use crate::place::{LogId, Place, Position};
 use crate::store::query::Query;
 use std::error::Error;
 use std::future::ready;
@@ -26,7 +27,7 @@ pub enum ProjectError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// The handler failed.
-    #[error("{0}")]
+    #[error("{}", Whole(&**.0))]
     Handler(HandlerError),
 }
 
@@ -148,10 +149,8 @@ pub(crate) trait Handler: Send + Sync {
 pub(crate) trait Continuous: Handler {
     fn name(&self) -> &str;
 
-    /// Where it begins without a checkpoint.
-    fn start(&self) -> StartFrom {
-        StartFrom::Start
-    }
+    /// Where it begins without a checkpoint; with the first event, where nobody said so.
+    fn start(&self) -> Option<StartFrom>;
 
     fn partitions(&self) -> u32 {
         1
@@ -174,10 +173,12 @@ pub(crate) struct Call<'a, T> {
     pub(crate) failures: u32,
 }
 
-/// What is run at once: one generation, with as many partitions.
+/// What is run at once: one generation on one log, with as many partitions.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) generation: u32,
+    /// The log whose partitions are handled.
+    pub(crate) log: LogId,
     pub(crate) partitions: u32,
     /// The generation that readers see meanwhile.
     pub(crate) replaces: Option<u32>,
@@ -188,4 +189,11 @@ pub(crate) struct Plan {
     /// What was written down about the consumer when this was planned: once it is not so, there is another
     /// plan.
     pub(crate) about: Option<String>,
+}
+
+impl Plan {
+    /// A place in its log.
+    pub(crate) const fn place(&self, position: Position) -> Place {
+        Place::new(self.log, position)
+    }
 }

@@ -1,21 +1,22 @@
 //! What a consumer is at, and since when: what tells a handler that never ends from one that has nothing to do.
 
-use crate::place::Position;
+use crate::place::Place;
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// What a consumer is at: the event or message that its handler has, and since when.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Handling {
     /// How far it is with it.
     pub stage: HandlingStage,
     /// The stored name of the event, message or deadline.
     pub name: String,
-    /// The position of the event in the log; `None` of a message that came to an inbox, and of a deadline.
-    pub position: Option<Position>,
+    /// The place of the event in the log; `None` for a message of an inbox, and for a deadline.
+    pub place: Option<Place>,
     /// The id of the message that came to an inbox.
     pub message: Option<String>,
     /// Since when.
@@ -23,7 +24,8 @@ pub struct Handling {
 }
 
 /// How far a consumer is with what it is at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HandlingStage {
     /// Its handler was called.
@@ -43,8 +45,8 @@ impl fmt::Display for Handling {
             HandlingStage::AfterCommit => "doing what follows the commit of",
         })?;
         write!(f, " \"{}\"", self.name)?;
-        if let Some(position) = self.position {
-            write!(f, " at position {position}")?;
+        if let Some(place) = self.place {
+            write!(f, " at position {place}")?;
         }
         if let Some(message) = &self.message {
             write!(f, " of message {message}")?;
@@ -63,7 +65,7 @@ struct Activity {
     is_taken: bool,
     stage: HandlingStage,
     name: String,
-    position: Option<Position>,
+    place: Option<Place>,
     message: Option<String>,
     /// `None` while nothing is done.
     since: Option<Instant>,
@@ -101,14 +103,14 @@ impl AtWork {
         Some(Handling {
             stage: activity.stage,
             name: activity.name.clone(),
-            position: activity.position,
+            place: activity.place,
             message: activity.message.clone(),
             since: Timestamp::from_micros(u64::try_from(since).unwrap_or_default()),
         })
     }
 }
 
-/// The place of one who does one thing at a time.
+/// The slot of one who does one thing at a time.
 pub(crate) struct Slot<'a> {
     at_work: &'a AtWork,
     index: usize,
@@ -120,12 +122,12 @@ impl Slot<'_> {
         &self,
         stage: HandlingStage,
         name: &str,
-        position: Option<Position>,
+        place: Option<Place>,
         now: Instant,
     ) {
         let mut activities = self.at_work.lock();
         let activity = &mut activities[self.index];
-        (activity.stage, activity.position, activity.since) = (stage, position, Some(now));
+        (activity.stage, activity.place, activity.since) = (stage, place, Some(now));
         if activity.name != name {
             name.clone_into(&mut activity.name);
         }

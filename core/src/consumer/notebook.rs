@@ -6,7 +6,7 @@ use super::handler::{Handler, TransactionOf};
 use super::noted::Noted;
 use super::notes::{self, Keys, Letter, NoteError, Request, backend};
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 
 /// The notes of a consumer, by its handler.
 pub(crate) struct NotebookOf<H> {
@@ -30,25 +30,25 @@ impl<H: Handler> NotebookOf<H> {
         }
     }
 
-    /// Lists what is parked after a position, in the order of the log, and at most `limit`.
+    /// Lists what is parked after a place, in the order of the log, and at most `limit`.
     pub(crate) async fn dead_letters(
         &self,
-        after: Position,
+        after: Place,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, NoteError> {
         self.noted().dead_letters(after, limit).await
     }
 
-    /// Reads up to where all of it was written down as handled; `None` when it has not begun.
-    pub(crate) async fn checkpoint(&self) -> Result<Option<Position>, NoteError> {
-        self.noted().checkpoint().await
+    /// Reads up to where all of a log was written down as handled; `None` when it has not begun.
+    pub(crate) async fn checkpoint(&self, log: LogId) -> Result<Option<Position>, NoteError> {
+        self.noted().checkpoint(log).await
     }
 
-    /// Leaves requests about what is parked at these positions: to give it up, or to retry its sequence. Returns how many of
+    /// Leaves requests about what is parked at these places: to give it up, or to retry its sequence. Returns how many of
     /// them there are.
     pub(crate) async fn ask(
         &self,
-        positions: &[Position],
+        places: &[Place],
         is_eviction: bool,
     ) -> Result<usize, NoteError> {
         let (mut transaction, notes) = (self.begin().await?, self.handler.notes());
@@ -56,14 +56,13 @@ impl<H: Handler> NotebookOf<H> {
             return Ok(0);
         };
         let mut asked = 0;
-        for position in positions {
-            let key = self.keys.letter(seen.generation, LogId::MAIN, *position);
+        for place in places {
+            let key = self.keys.letter(seen.generation, *place);
             let letter: Option<Letter> = notes::get(notes, &mut transaction, &key).await?;
             let Some(Letter { log, position, .. }) = letter else {
                 continue;
             };
-            let place = (LogId(log), Position(position));
-            let key = self.keys.request(seen.generation, place.0, place.1);
+            let key = self.keys.request(seen.generation, *place);
             let request = Request {
                 log,
                 position,

@@ -6,7 +6,7 @@ use super::handle_error::{self, HandleError};
 use super::notes::{self, Checkpoint, Keys, Letter, NoteError, backend};
 use super::status::ConsumerKind;
 use crate::notes::NoteStore;
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 use std::fmt;
 
 /// The notes of one consumer, which can be read by its kind and name alone, wherever the consumer runs.
@@ -17,14 +17,14 @@ use std::fmt;
 /// ```
 /// use midgard::consumer::{ConsumerKind, ConsumerNotes};
 /// use midgard::notes::StoreNotes;
-/// # use midgard::{MemoryStore, Midgard, Subscription, Event};
+/// # use midgard::{Event, MemoryStore, Midgard, StartFrom, Subscription};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// # #[event(name = "order.placed")]
 /// # struct OrderPlaced { number: u64 }
 /// # midgard::block_on(async {
 /// # let store = MemoryStore::new();
-/// # let orders = Subscription::<OrderPlaced>::events("mailer");
+/// # let orders = Subscription::<OrderPlaced>::events("mailer", StartFrom::Start);
 /// # Midgard::new(store.clone()).subscribe(orders, |_| async { Ok(()) }).catch_up().await?;
 ///
 /// let notes = StoreNotes::of(store);
@@ -94,23 +94,24 @@ impl<'a, N: NoteStore> ConsumerNotes<'a, N> {
         &self.name
     }
 
-    /// Reads the position up to which the consumer has handled everything; `None` when it has not begun. Of a projection, that of the
-    /// views that readers see.
+    /// Reads the place in the main log up to which the consumer has handled everything; `None` when it has not begun. Of a
+    /// projection, that of the views that readers see.
     ///
     /// # Errors
     /// [`HandleError::Notes`] when a note cannot be read.
-    pub async fn checkpoint(&self) -> Result<Option<Position>, HandleError> {
-        let checkpoint = self.noted().checkpoint().await;
-        checkpoint.map_err(|error| handle_error::notes(&self.name, error))
+    pub async fn checkpoint(&self) -> Result<Option<Place>, HandleError> {
+        let checkpoint = self.noted().checkpoint(LogId::MAIN).await;
+        let checkpoint = checkpoint.map_err(|error| handle_error::notes(&self.name, error))?;
+        Ok(checkpoint.map(Place::main))
     }
 
-    /// Lists the dead letters after a position, in the order of the log, and at most `limit`.
+    /// Lists the dead letters after a place, in the order of the log, and at most `limit`.
     ///
     /// # Errors
     /// [`HandleError::Notes`] when a note cannot be read.
     pub async fn dead_letters_after(
         &self,
-        after: Option<Position>,
+        after: Option<Place>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, HandleError> {
         let after = after.unwrap_or_default();
@@ -200,10 +201,10 @@ impl<N: NoteStore> Noted<'_, N> {
         }
     }
 
-    /// Lists what is parked after a position, in the order of the log, and at most `limit`.
+    /// Lists what is parked after a place, in the order of the log, and at most `limit`.
     pub(crate) async fn dead_letters(
         &self,
-        after: Position,
+        after: Place,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, NoteError> {
         let mut transaction = self.notes.begin_read().await.map_err(backend)?;
@@ -211,7 +212,7 @@ impl<N: NoteStore> Noted<'_, N> {
             return Ok(Vec::new());
         };
         let prefix = self.keys.letters(seen.generation);
-        let after = self.keys.letter(seen.generation, LogId::MAIN, after);
+        let after = self.keys.letter(seen.generation, after);
         let page = self
             .notes
             .list_page(&mut transaction, &prefix, &after, limit);
@@ -223,17 +224,15 @@ impl<N: NoteStore> Noted<'_, N> {
         letters.collect()
     }
 
-    /// Reads up to where all of it was written down as handled; `None` when it has not begun.
-    pub(crate) async fn checkpoint(&self) -> Result<Option<Position>, NoteError> {
+    /// Reads up to where all of a log was written down as handled; `None` when it has not begun.
+    pub(crate) async fn checkpoint(&self, log: LogId) -> Result<Option<Position>, NoteError> {
         let mut transaction = self.notes.begin_read().await.map_err(backend)?;
         let Some(seen) = self.seen(&mut transaction).await? else {
             return Ok(None);
         };
         let mut lowest = Position::MAX;
         for partition in 0..seen.partitions {
-            let key = self
-                .keys
-                .checkpoint(seen.generation, LogId::MAIN, partition);
+            let key = self.keys.checkpoint(seen.generation, log, partition);
             let checkpoint = notes::get(self.notes, &mut transaction, &key).await?;
             let position = checkpoint.map_or(Position(seen.start), |at: Checkpoint| at.handled());
             lowest = lowest.min(position);

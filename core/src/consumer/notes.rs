@@ -2,13 +2,15 @@
 //!
 //! All are JSON with a `format`, so that later releases can tell what they read.
 
+use crate::cause::Whole;
 use crate::event::codec::from_json;
 use crate::notes::NoteStore;
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::fmt;
 use std::marker::PhantomData;
 
 /// The format of notes that this release writes.
@@ -17,10 +19,10 @@ const FORMAT: u32 = 1;
 /// Why a consumer could not go on for now.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoteError {
-    #[error("{0}")]
+    #[error("{}", Whole(&**.0))]
     Backend(Box<dyn Error + Send + Sync>),
     /// Another has changed what a commit relied on.
-    #[error("{0}")]
+    #[error("{}", Whole(&**.0))]
     Conflict(Box<dyn Error + Send + Sync>),
     #[error(
         "the note \"{key}\" cannot be read ({reason}); it was damaged, or written by a newer release; run the newer release, or restore the store from a backup"
@@ -105,12 +107,20 @@ impl Keys {
         )
     }
 
-    pub(crate) fn lease(&self, generation: u32, partition: u32) -> String {
-        format!("{}{generation:010}/lease/{partition:05}", self.leases)
+    pub(crate) fn lease(&self, generation: u32, log: LogId, partition: u32) -> String {
+        let of_log = OfLog(log);
+        format!(
+            "{}{generation:010}/lease/{of_log}{partition:05}",
+            self.leases
+        )
     }
 
-    pub(crate) fn challenge(&self, generation: u32, partition: u32) -> String {
-        format!("{}{generation:010}/challenge/{partition:05}", self.leases)
+    pub(crate) fn challenge(&self, generation: u32, log: LogId, partition: u32) -> String {
+        let of_log = OfLog(log);
+        format!(
+            "{}{generation:010}/challenge/{of_log}{partition:05}",
+            self.leases
+        )
     }
 
     /// All dead letters of a generation.
@@ -118,10 +128,10 @@ impl Keys {
         format!("{}{generation:010}/letter/", self.own)
     }
 
-    pub(crate) fn letter(&self, generation: u32, log: LogId, position: Position) -> String {
+    pub(crate) fn letter(&self, generation: u32, place: Place) -> String {
         format!(
-            "{}{generation:010}/letter/{log}/{:020}",
-            self.own, position.0
+            "{}{generation:010}/letter/{}/{:020}",
+            self.own, place.log, place.position.0
         )
     }
 
@@ -130,11 +140,23 @@ impl Keys {
         format!("{}{generation:010}/request/", self.own)
     }
 
-    pub(crate) fn request(&self, generation: u32, log: LogId, position: Position) -> String {
+    pub(crate) fn request(&self, generation: u32, place: Place) -> String {
         format!(
-            "{}{generation:010}/request/{log}/{:020}",
-            self.own, position.0
+            "{}{generation:010}/request/{}/{:020}",
+            self.own, place.log, place.position.0
         )
+    }
+}
+
+/// The part of the key of a lease that names its log. The main log has none: the first stores had one log, and no part for it.
+struct OfLog(LogId);
+
+impl fmt::Display for OfLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            LogId::MAIN => Ok(()),
+            log => write!(f, "{log}/"),
+        }
     }
 }
 
@@ -321,13 +343,25 @@ pub(crate) struct Letter {
     pub(crate) is_passed: bool,
 }
 
-/// What is asked for about the event that was parked at a position.
+impl Letter {
+    pub(crate) const fn place(&self) -> Place {
+        Place::new(LogId(self.log), Position(self.position))
+    }
+}
+
+/// What is asked for about the event that was parked at a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     pub(crate) log: u32,
     pub(crate) position: u64,
     /// Give it up, rather than retry it with all that is parked of its sequence.
     pub(crate) is_eviction: bool,
+}
+
+impl Request {
+    pub(crate) const fn place(&self) -> Place {
+        Place::new(LogId(self.log), Position(self.position))
+    }
 }
 
 #[cfg(test)]

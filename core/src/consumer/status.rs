@@ -1,15 +1,16 @@
 //! How a subscription or a projection is doing.
 
 use super::{AtWork, Handling, Slot};
-use crate::place::Position;
+use crate::place::Place;
 use crate::time::Timestamp;
 use event_listener::{Event as Notify, EventListener};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How a subscription or a projection is doing, at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Status {
     /// Its name.
@@ -20,9 +21,9 @@ pub struct Status {
     pub state: ConsumerState,
     /// Up to where this worker has seen the log. A worker that stands by does not look: this, `end` and the
     /// lag stay as they were, zero at first; those of an inbox stay zero.
-    pub position: Position,
-    /// The end of the log, when it last looked.
-    pub end: Position,
+    pub place: Place,
+    /// The end of that log, when it last looked.
+    pub end: Place,
     /// The events, or the messages of an inbox, that were handled since it was started here.
     pub handled: u64,
     /// The events, or messages, that were skipped since it was started here, as their policy says.
@@ -50,7 +51,8 @@ impl Status {
     /// By how many positions it is behind the end of the log.
     #[must_use]
     pub const fn lag(&self) -> u64 {
-        self.end.0.saturating_sub(self.position.0)
+        let (end, position) = (self.end.position, self.place.position);
+        end.0.saturating_sub(position.0)
     }
 }
 
@@ -68,7 +70,7 @@ impl fmt::Display for Status {
             write!(f, ", {} handled", counted(self.handled, "message"))?;
             ("message", "message")
         } else {
-            write!(f, ", at {} of {}", self.position, self.end)?;
+            write!(f, ", at {} of {}", self.place, self.end)?;
             ("event", "sequence")
         };
         if self.skipped > 0 {
@@ -78,11 +80,7 @@ impl fmt::Display for Status {
             write!(f, ", {} parked", counted(self.parked as u64, held))?;
         }
         if let Some(rebuild) = &self.rebuild {
-            write!(
-                f,
-                ", rebuilt up to {} of {}",
-                rebuild.position, rebuild.target
-            )?;
+            write!(f, ", rebuilt up to {} of {}", rebuild.place, rebuild.target)?;
         }
         if self.unowned_partitions > 0 {
             let unowned = counted(self.unowned_partitions.into(), "partition");
@@ -99,7 +97,8 @@ impl fmt::Display for Status {
 }
 
 /// What has a status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ConsumerKind {
     /// A subscription.
@@ -127,7 +126,8 @@ impl fmt::Display for ConsumerKind {
 }
 
 /// What a subscription or a projection does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ConsumerState {
     /// It was not started here yet.
@@ -196,23 +196,23 @@ impl fmt::Display for ConsumerState {
 }
 
 /// A rebuild that goes on beside what readers see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rebuild {
     /// Up to where the new views are built.
-    pub position: Position,
+    pub place: Place,
     /// Where it was when readers switch to them: how far the old ones are.
-    pub target: Position,
+    pub target: Place,
 }
 
 /// Something that went wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LastError {
     /// What, in a sentence.
     pub message: String,
-    /// The event it went wrong at, if at one.
-    pub position: Option<Position>,
+    /// The place of the event it went wrong at, if at one.
+    pub place: Option<Place>,
     /// When.
     pub time: Timestamp,
     /// How often it has failed in a row.
@@ -240,8 +240,8 @@ impl Progress {
                 name: name.to_owned(),
                 kind,
                 state: ConsumerState::Waiting,
-                position: Position::ZERO,
-                end: Position::ZERO,
+                place: Place::START,
+                end: Place::START,
                 handled: 0,
                 skipped: 0,
                 parked: 0,
@@ -278,7 +278,7 @@ impl Progress {
         self.lock().state
     }
 
-    /// A place to show what is handled, for one who does one thing at a time.
+    /// A slot to show what is handled, for one who does one thing at a time.
     pub(crate) fn slot(&self) -> Slot<'_> {
         self.at_work.slot()
     }
@@ -297,7 +297,7 @@ impl Progress {
             }
             let status = self.lock();
             tracing::info!(consumer = self.name, kind = %status.kind, from = %before, to = %after,
-                position = status.position.0, end = status.end.0, "consumer changed state");
+                position = status.place.position.0, end = status.end.position.0, "consumer changed state");
         }
         self.changed.notify(usize::MAX);
     }
@@ -318,17 +318,17 @@ impl Progress {
     pub(crate) fn failed(
         &self,
         state: ConsumerState,
-        position: Option<Position>,
+        place: Option<Place>,
         failures: u32,
         message: String,
     ) {
-        tracing::warn!(consumer = self.name, position = position.map(|at| at.0), failures,
+        tracing::warn!(consumer = self.name, position = place.map(|at| at.position.0), failures,
             state = %state, error = message, "consumer failed");
         self.update(|status| {
             status.state = state;
             status.last_error = Some(LastError {
                 message,
-                position,
+                place,
                 time: Timestamp::now(),
                 failures,
             });

@@ -1,7 +1,6 @@
 //! Runs one consumer for as long as the program wants it.
 
 use super::ended::RunError;
-use crate::consumer::StartFrom;
 use crate::consumer::about::AboutSubscription;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::coverage;
@@ -10,11 +9,12 @@ use crate::consumer::handler::{Continuous, Handler, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, backend};
 use crate::consumer::setbacks::Setbacks;
+use crate::consumer::start::StartFrom;
 use crate::consumer::status::{ConsumerKind, ConsumerState, Progress};
 use crate::consumer::track::{ConsumerContext, Ended, Track, Trouble};
 use crate::event::metadata::EventId;
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 use crate::store::Store;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -46,10 +46,10 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
             Ended::Stopped => break,
             Ended::Replan | Ended::Reached => {}
             Ended::Failed {
-                position,
+                place,
                 failures,
                 message,
-            } => failed(&control, &progress, position, failures, message).await?,
+            } => failed(&control, &progress, place, failures, message).await?,
         }
     }
     progress.set_state(ConsumerState::Stopped);
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// Runs a track. Handlers' panics are failures of theirs; what else panics (a place for views)
+/// Runs a track. Handlers' panics are failures of theirs; what else panics (a store for views)
 /// ends the track, which is to be begun again after a while.
 pub(crate) async fn run_track<S: Store, H: Handler>(
     around: ConsumerContext<'_, S, H>,
@@ -113,7 +113,7 @@ pub(crate) async fn run_track<S: Store, H: Handler>(
     let (control, progress) = (around.control, around.progress);
     if panics.are_too_many(control.mode()) {
         return Ended::Failed {
-            position: None,
+            place: None,
             failures,
             message,
         };
@@ -127,11 +127,11 @@ pub(crate) async fn run_track<S: Store, H: Handler>(
 pub(crate) async fn failed(
     control: &Control,
     progress: &Progress,
-    position: Option<Position>,
+    place: Option<Place>,
     failures: u32,
     message: String,
 ) -> Result<(), RunError> {
-    progress.failed(ConsumerState::Failed, position, failures, message.clone());
+    progress.failed(ConsumerState::Failed, place, failures, message.clone());
     loop {
         let asked = control.asked();
         if progress.take_restart() {
@@ -142,7 +142,7 @@ pub(crate) async fn failed(
             return Err(RunError::Failed {
                 kind: status.kind,
                 name: status.name,
-                position,
+                place,
                 message,
             });
         }
@@ -239,6 +239,7 @@ async fn first_plan<S: Store, H: Continuous>(
 fn plan(about: &AboutSubscription, text: Option<String>) -> Plan {
     Plan {
         generation: 0,
+        log: LogId::MAIN,
         partitions: about.partitions,
         replaces: None,
         is_beside: false,
@@ -267,7 +268,7 @@ async fn end_in_standby<S: Store, H: Continuous>(
 ) -> Result<Option<Plan>, RunError> {
     let (control, progress) = (around.control, around.progress);
     let end = around.store.last_position(LogId::MAIN).await;
-    let reached = notebook.checkpoint().await;
+    let reached = notebook.checkpoint(LogId::MAIN).await;
     if let (Ok(end), Ok(Some(reached))) = (end, reached)
         && reached >= end
     {
@@ -319,9 +320,17 @@ async fn start<S: Store, H: Continuous>(
     if let Some(reason) = around.handler.refuses_to_begin().await? {
         return Err(Trouble::MayNotBegin(reason));
     }
-    Ok(match around.handler.start() {
-        StartFrom::Start => Position::ZERO,
-        StartFrom::After(position) => position,
-        StartFrom::End => around.store.last_position(LogId::MAIN).await?,
-    })
+    let (store, log) = (around.store, LogId::MAIN);
+    let said = around.handler.start();
+    let start = said.unwrap_or(StartFrom::Start);
+    let start = start.position(store, log).await?;
+    let end = store.last_position(log).await?;
+    let (name, kind) = (around.handler.name(), around.progress.status().kind);
+    let (from, ahead) = (start.next().0, end.0.saturating_sub(start.0));
+    if said.is_none() && ahead > 0 {
+        tracing::warn!(name, %kind, from, ahead, "consumer begins with the first event of a log that has events, as nothing else was said; say with `from` where a new one begins");
+    } else {
+        tracing::info!(name, %kind, from, ahead, "consumer begins");
+    }
+    Ok(start)
 }

@@ -3,6 +3,7 @@
 use crate::event::packed;
 use crate::event::packed::PackedIter;
 use crate::limits::{self, LimitError, Limited};
+use crate::serde_as_text::serde_as_text;
 use crate::uuid_v7;
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 /// The identity of an event, and of whatever else can lead to one: a UUID, version 7 when made here
 /// (RFC 9562), so that ids sort roughly by time.
 ///
-/// Two processes never make the same id, also when one is a fork of the other.
+/// Two processes never make the same id, also when one is a fork of the other. Serde writes it as a text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(Uuid);
 
@@ -59,6 +60,8 @@ impl FromStr for EventId {
         text.parse().map(EventId)
     }
 }
+
+serde_as_text!(EventId, "the id of an event, a UUID");
 
 impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -274,6 +277,17 @@ impl fmt::Debug for HeadersRef<'_> {
     }
 }
 
+/// Checks the headers of an event, or of a message that is to be read elsewhere.
+pub(crate) fn check_headers(headers: HeadersRef<'_>) -> Result<(), LimitError> {
+    let mut count = 0;
+    for (key, value) in headers.iter() {
+        count += 1;
+        limits::check_text(Limited::HeaderKey, limits::HEADER_KEY_BYTES, key)?;
+        limits::check_text(Limited::HeaderValue, limits::HEADER_VALUE_BYTES, value)?;
+    }
+    limits::check_size(Limited::Headers, limits::HEADERS, count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,15 +323,4 @@ mod tests {
         assert_eq!(headers.view().iter().count(), 100_001);
         assert_eq!(headers.view().iter().last(), Some(("one", "last")));
     }
-}
-
-/// Checks the headers of an event, or of a message that is to be read elsewhere.
-pub(crate) fn check_headers(headers: HeadersRef<'_>) -> Result<(), LimitError> {
-    let mut count = 0;
-    for (key, value) in headers.iter() {
-        count += 1;
-        limits::check_text(Limited::HeaderKey, limits::HEADER_KEY_BYTES, key)?;
-        limits::check_text(Limited::HeaderValue, limits::HEADER_VALUE_BYTES, value)?;
-    }
-    limits::check_size(Limited::Headers, limits::HEADERS, count)
 }

@@ -9,7 +9,7 @@ use crate::event::metadata::{EventId, HeadersRef, Metadata};
 use crate::event::tags::{Tags, TagsRef};
 use crate::event::upcast::{Decoded, Record};
 use crate::limits::{self, LimitError, Limited};
-use crate::place::{LogId, Position, Version};
+use crate::place::{LogId, Place, Position, Version};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use std::borrow::Cow;
@@ -140,11 +140,11 @@ impl From<NewEvent> for Encoded {
 pub struct RecordedEvent {
     /// The log it is in.
     pub log: LogId,
-    /// Its place in the log, from 1.
+    /// Its position in the log, from 1.
     pub position: Position,
     /// The stream it is in.
     pub stream: StreamName,
-    /// Its place in the stream, from 1.
+    /// Its version in the stream, from 1.
     pub version: Version,
     /// Who it is.
     pub id: EventId,
@@ -167,6 +167,12 @@ pub struct RecordedEvent {
 }
 
 impl RecordedEvent {
+    /// Returns its place: the log and the position in it.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        Place::new(self.log, self.position)
+    }
+
     /// A view of this event.
     #[must_use]
     pub fn view(&self) -> RecordedEventRef<'_> {
@@ -212,11 +218,11 @@ impl RecordedEvent {
 pub struct RecordedEventRef<'a> {
     /// The log it is in.
     pub log: LogId,
-    /// Its place in the log, from 1.
+    /// Its position in the log, from 1.
     pub position: Position,
     /// The name of the stream it is in.
     pub stream: &'a str,
-    /// Its place in the stream, from 1.
+    /// Its version in the stream, from 1.
     pub version: Version,
     /// Who it is.
     pub id: EventId,
@@ -241,6 +247,12 @@ pub struct RecordedEventRef<'a> {
 }
 
 impl RecordedEventRef<'_> {
+    /// Returns its place: the log and the position in it.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        Place::new(self.log, self.position)
+    }
+
     /// A copy that owns its bytes.
     #[must_use]
     pub fn to_owned(&self) -> RecordedEvent {

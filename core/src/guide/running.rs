@@ -7,7 +7,7 @@
 //!
 //! ```
 //! # use midgard::store::{Append, ExpectedVersion};
-//! # use midgard::{Event, MemoryStore, Midgard, Store, StreamName, Subscription};
+//! # use midgard::{Event, MemoryStore, Midgard, StartFrom, Store, StreamName, Subscription};
 //! # use midgard::event::NewEvent;
 //! # use serde::{Deserialize, Serialize};
 //! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -17,7 +17,7 @@
 //!
 //! # midgard::block_on(async {
 //! # let store = MemoryStore::new();
-//! # let orders = Subscription::<OrderPlaced>::events("mailer");
+//! # let orders = Subscription::<OrderPlaced>::events("mailer", StartFrom::Start);
 //! # let midgard = Midgard::new(store.clone()).subscribe(orders, |_| async { Ok(()) });
 //! let handle = midgard.handle();
 //! let running = std::thread::spawn(|| midgard::block_on(midgard.run()));
@@ -26,7 +26,7 @@
 //! # let append = Append::to(StreamName::new("order-1")?, ExpectedVersion::NoStream, [order]);
 //! let appended = store.append(append).await?;
 //! // Read your own writes: after this, the order is handled, wherever the consumer runs.
-//! handle.wait_for("mailer", appended.position, Duration::from_secs(5)).await?;
+//! handle.wait_for("mailer", appended.place(), Duration::from_secs(5)).await?;
 //! println!("{}", handle.status_of("mailer")?); // subscription mailer: live, at 1 of 1
 //!
 //! handle.stop(); // or `drain`, which handles first what the log has now
@@ -35,7 +35,8 @@
 //! # }).unwrap();
 //! ```
 //!
-//! [`MidgardHandle::ready`] and [`ended`](crate::MidgardHandle::ended) wait for the beginning and the end of all of it. When `run` fails
+//! [`MidgardHandle::ready`] and [`ended`](crate::MidgardHandle::ended) wait for the beginning and the end of all of it, and
+//! [`stopped`](crate::MidgardHandle::stopped) ends with it whatever else the program serves. When `run` fails
 //! at once, is dropped or aborted, each [status](crate::consumer::ConsumerState) says so, and who waits for a consumer is told.
 //!
 //! One future runs all consumers, by turns: a handler that blocks its thread holds up the others.

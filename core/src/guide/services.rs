@@ -19,7 +19,7 @@
 //!
 //! ```standalone_crate
 //! use midgard::bus::InProcessBus;
-//! use midgard::{CommandClient, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve, Subscribe};
+//! use midgard::{CommandClient, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve, StartFrom, Subscribe};
 //! use midgard::event::RecordedEventRef;
 //! # use futures_util::future::{Either, select};
 //! # use midgard::store::{Append, ExpectedVersion};
@@ -97,7 +97,7 @@
 //! # shipping_store.append(Append::to(StreamName::new("parcel-7")?, ExpectedVersion::NoStream, [event])).await?;
 //! let bus = InProcessBus::new(); // or `NatsBus::connect("nats://..").await?`
 //! let shipping = Midgard::new(shipping_store)
-//!     .process_manager(Processes::<Picking>::new().replies_from(bus.clone()))
+//!     .process_manager(Processes::<Picking>::new(StartFrom::Start).replies_from(bus.clone()))
 //!     .outbox(Outbox::new("shipping").publish::<ParcelRegistered>(), bus.clone());
 //! let warehouse = Midgard::new(warehouse_store)
 //!     .inbox(Warehouse, bus.clone())
@@ -113,7 +113,7 @@
 //! let picked = console.ask(&Pick { parcel: 8, items: 1 }, Duration::from_secs(5)).await?;
 //! assert_eq!(picked.shelf, "A3");
 //!
-//! # of_shipping.wait_for("picking", Some(midgard::Position::FIRST), Duration::from_secs(5)).await?;
+//! # of_shipping.wait_for("picking", midgard::Place::main(midgard::Position::FIRST), Duration::from_secs(5)).await?;
 //! for process in of_shipping.stuck_processes("picking", Duration::from_secs(3600)).await? {
 //!     println!("{process}"); // 7: since .., last .., waits for stock.pick
 //! }

@@ -38,6 +38,10 @@
 //! # }).unwrap();
 //! ```
 //!
+//! [`Store::into_events`] gives a stream that owns its store, for responses such as server-sent events; with
+//! [`until(handle.stopped())`](crate::store::EventStream::until) it ends with the program. An embedded store that is picked at run
+//! time can keep views, too, when it is wrapped with [`DynStore::embedded`](crate::DynStore::embedded).
+//!
 //! [`DynStore`]: crate::DynStore
 //! [`EventSet`]: crate::EventSet
 //! [`EventStream::follow`]: crate::store::EventStream::follow

@@ -3,8 +3,12 @@
 //!
 //! A [`Subscription`] hands every event to a handler: in order within a stream, and at least once. Its
 //! checkpoint is kept in the store, under its name; so it goes on where it was, and does not care in which
-//! process. It begins at the start of the log, after a position or at the end, and reads one event type, a set,
-//! one aggregate type, a query, or everything that the program knows.
+//! process. It reads one event type, a set, one aggregate type, a query, or everything that the program knows.
+//!
+//! Where it [begins](crate::StartFrom) the first time is to be said: with the first event, after a place, at a time, or with what
+//! is appended from now on. A mailer that is added to a service and begins with the first event mails all of its history. The same
+//! holds for [process managers](crate::Processes::new), which send commands. A projection has no effects elsewhere, and begins with the
+//! first event; so does the first [outbox](crate::Outbox::from) of a store, if it does not say otherwise.
 //!
 //! ```
 //! # use midgard::store::{Append, ExpectedVersion};
@@ -15,7 +19,7 @@
 //! # #[event(name = "user.created")]
 //! # struct UserCreated { email: String }
 //! use midgard::consumer::FailurePolicy;
-//! use midgard::{Midgard, Subscription};
+//! use midgard::{Midgard, StartFrom, Subscription};
 //!
 //! async fn welcome(email: &str) -> Result<(), std::io::Error> {
 //!     println!("a mail to {email}");
@@ -26,7 +30,7 @@
 //! # let store = MemoryStore::new();
 //! # let event = NewEvent::encode(&UserCreated { email: "ann@x.org".to_owned() })?;
 //! # store.append(Append::to(StreamName::new("user-1")?, ExpectedVersion::NoStream, [event])).await?;
-//! let created = Subscription::<UserCreated>::events("welcome")
+//! let created = Subscription::<UserCreated>::events("welcome", StartFrom::End)
 //!     .on_failure(FailurePolicy::retry(3).then_park());
 //! let midgard = Midgard::new(store.clone()).subscribe(created, |delivery| async move {
 //!     welcome(&delivery.event.email).await?;

@@ -18,7 +18,7 @@
 //! # use midgard::{Event, Expire, ProcessManager, Processes, React, Reactions, Store, StreamName};
 //! # use serde::{Deserialize, Serialize};
 //! use midgard::clock::ManualClock;
-//! use midgard::{MemoryStore, Midgard};
+//! use midgard::{MemoryStore, Midgard, StartFrom};
 //! use std::time::Duration;
 //! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 //! # #[event(name = "order.placed")]
@@ -42,7 +42,7 @@
 //! # midgard::block_on(async {
 //! let clock = ManualClock::at("2026-11-25T18:30:00Z".parse()?);
 //! let store = MemoryStore::with_clock(&clock);
-//! let payments = || Midgard::with_clock(store.clone(), &clock).process_manager(Processes::<Payment>::new());
+//! let payments = || Midgard::with_clock(store.clone(), &clock).process_manager(Processes::<Payment>::new(StartFrom::Start));
 //! # let placed = NewEvent::encode(&OrderPlaced { order: 7 })?;
 //! # store.append(Append::to(StreamName::new("order-7")?, ExpectedVersion::NoStream, [placed])).await?;
 //! // .. an order is placed, which is to be paid within 15 minutes

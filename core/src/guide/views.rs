@@ -55,7 +55,7 @@
 //! of a text or a tuple.
 //!
 //! A [snapshot](crate::Views::snapshot) shows several views as they were at one moment, and tells
-//! [up to where](crate::view::ViewSnapshot::position_of) the log shows in them. [`Select`] has filters, limits,
+//! [up to where](crate::view::ViewSnapshot::place_of) the log shows in them. [`Select`] has filters, limits,
 //! and pages that go on from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, tells the
 //! event's stream and metadata, and does things [after the commit](crate::Context::after_commit).
 //!

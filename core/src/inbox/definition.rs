@@ -2,6 +2,7 @@
 
 use super::context::MessageContext;
 use crate::bus::{Message, MessageError, Topic};
+use crate::cause::Whole;
 use crate::command::RemoteCommand;
 use crate::consumer::HandlerError;
 
@@ -51,7 +52,7 @@ use crate::consumer::HandlerError;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an inbox",
     label = "this type does not implement `Inbox`",
-    note = "add `#[derive(Inbox)]` and `#[inbox(name = \"..\", events(..), commands(..))]` to `{Self}`"
+    note = "an inbox is a type of your own, not a closure: write `#[derive(Inbox)] #[inbox(name = \"..\", events(..), commands(..))] struct Orders;`, with `impl Subscribe<E> for Orders` for each event `E` and `impl Handle<C> for Orders` for each command `C`"
 )]
 pub trait Inbox: Send + Sync + Sized + 'static {
     /// The name of its queue: that of the service, which commands are sent to. No other service on the bus has it.
@@ -141,7 +142,7 @@ pub enum InboxError {
         name: String,
     },
     /// The handler failed.
-    #[error("{0}")]
+    #[error("{}", Whole(&**.0))]
     Handler(HandlerError),
 }
 

@@ -6,6 +6,7 @@ use crate::consumer::notes::{self, NoteError, backend};
 use crate::event::metadata::EventId;
 use crate::store::{ReadEntries, Store as _};
 use crate::unit_of_work::{UnitOfWork, Work};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
@@ -171,7 +172,7 @@ pub(super) async fn numbers_of(
     failed.map_or(Ok(numbers), Err)
 }
 
-/// Gives the place that was the next one.
+/// Counts a message of a line, and returns the place that was the next one.
 async fn change_line(
     work: &Work,
     unit: &mut UnitOfWork,
@@ -179,20 +180,12 @@ async fn change_line(
     line: Line<'_>,
     by: i64,
 ) -> Result<u64, NoteError> {
-    let note = keys.held(line);
-    let before: Option<Held> = notes::get(work, unit, &note).await?;
-    let Held { messages, next, .. } = before.unwrap_or_default();
-    let after = Held {
-        source: line.source.to_owned(),
-        key: line.key.to_owned(),
-        messages: messages.saturating_add_signed(by),
-        next: next + u64::from(by > 0),
-    };
-    match after.messages {
-        0 => notes::remove(work, unit, &note).await?,
-        _ => notes::put(work, unit, &note, after).await?,
-    }
-    Ok(next)
+    change(work, unit, &keys.held(line), by, |held: &mut Held| {
+        line.source.clone_into(&mut held.source);
+        line.key.clone_into(&mut held.key);
+        (&mut held.messages, &mut held.next)
+    })
+    .await
 }
 
 /// As [`change_line`], of a key that is held in the way of earlier releases.
@@ -206,15 +199,29 @@ async fn change_key(
     let Some(note) = keys.key(key) else {
         return Ok(0);
     };
-    let before: Option<KeyParked> = notes::get(work, unit, &note).await?;
-    let KeyParked { messages, next } = before.unwrap_or_default();
-    let after = KeyParked {
-        messages: messages.saturating_add_signed(by),
-        next: next + u64::from(by > 0),
-    };
-    match after.messages {
-        0 => notes::remove(work, unit, &note).await?,
-        _ => notes::put(work, unit, &note, after).await?,
+    change(work, unit, &note, by, |parked: &mut KeyParked| {
+        (&mut parked.messages, &mut parked.next)
+    })
+    .await
+}
+
+/// Changes a note of how many messages there are, and which place is the next one.
+async fn change<N: Default + Serialize + DeserializeOwned>(
+    work: &Work,
+    unit: &mut UnitOfWork,
+    note: &str,
+    by: i64,
+    counts: impl FnOnce(&mut N) -> (&mut u64, &mut u64),
+) -> Result<u64, NoteError> {
+    let before: Option<N> = notes::get(work, unit, note).await?;
+    let mut counted = before.unwrap_or_default();
+    let (messages, next) = counts(&mut counted);
+    let place = *next;
+    *messages = messages.saturating_add_signed(by);
+    *next += u64::from(by > 0);
+    match *messages {
+        0 => notes::remove(work, unit, note).await?,
+        _ => notes::put(work, unit, note, counted).await?,
     }
-    Ok(next)
+    Ok(place)
 }

@@ -2,6 +2,7 @@
 
 use super::parked::{ParkedCause, ParkedMessage};
 use crate::bus::{ForeignMessage, Message};
+use crate::consumer::guard::cut;
 use crate::limits::ENTRY_KEY_BYTES;
 use crate::time::Timestamp;
 use base64::Engine as _;
@@ -11,8 +12,6 @@ use uuid::Uuid;
 
 /// The most bytes that the keys of notes have beside the name of the inbox and what is of the message.
 const AROUND: usize = 40;
-/// The most bytes of an error that are kept. Handlers put whole payloads into them.
-const ERROR_BYTES: usize = 16 << 10;
 
 /// Whose messages stay in order behind one that is parked: what one service sends under one key. A stranger who uses the
 /// key of others holds up nothing of theirs.
@@ -185,7 +184,7 @@ impl Parked {
             key: None,
             source: None,
             place: 0,
-            error: shortened(error.into()),
+            error: cut(error.into()),
             failures,
             parked: now,
             tried: now,
@@ -209,7 +208,7 @@ impl Parked {
             key: None,
             source: None,
             place: 0,
-            error: shortened(foreign.reason.clone()),
+            error: cut(foreign.reason.clone()),
             failures: 0,
             parked: now,
             tried: now,
@@ -224,8 +223,7 @@ impl Parked {
             ("type", &message.name),
             ("partitionkey", &message.key),
         ];
-        let attributes =
-            attributes.map(|(name, value)| (name.to_owned(), shortened(value.clone())));
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), cut(value.clone())));
         Parked {
             cause: Some(ParkedCause::TooLarge),
             message: None,
@@ -279,14 +277,4 @@ impl Parked {
             tried_at: Timestamp::from_micros(self.tried),
         }
     }
-}
-
-/// The beginning of a text that may be longer than what a note can keep.
-pub(super) fn shortened(mut text: String) -> String {
-    if text.len() > ERROR_BYTES {
-        let left_out = text.len() - ERROR_BYTES;
-        text.truncate(text.floor_char_boundary(ERROR_BYTES));
-        text.push_str(&format!("\u{2026} ({left_out} bytes more)"));
-    }
-    text
 }

@@ -41,12 +41,15 @@ impl fmt::Display for ParkedCause {
 ///
 /// It is kept in the store of the service until someone [retries](crate::MidgardHandle::retry_message) or
 /// [evicts](crate::MidgardHandle::evict_message) it, or, if it could not be read, until a release handles it that can.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Serde writes its content as `message`, a CloudEvent, or as `foreign`; so only with `serde_json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParkedMessage {
     /// Which one it is, here. Not the id of the message.
     pub number: String,
     /// The message; or what came instead of one.
+    #[serde(with = "content")]
     pub content: Result<Message, ForeignMessage>,
     /// Why it is parked, in one word.
     pub cause: ParkedCause,
@@ -62,6 +65,47 @@ pub struct ParkedMessage {
     pub parked_at: Timestamp,
     /// When it was last tried.
     pub tried_at: Timestamp,
+}
+
+/// What came, by what it is.
+mod content {
+    use super::{Deserialize, ForeignMessage, Message, Serialize};
+    use serde::{Deserializer, Serializer};
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "snake_case")]
+    enum ContentRef<'a> {
+        Message(&'a Message),
+        Foreign(&'a ForeignMessage),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    #[allow(clippy::large_enum_variant)] // It is unpacked at once.
+    enum Content {
+        Message(Message),
+        Foreign(ForeignMessage),
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        content: &Result<Message, ForeignMessage>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match content {
+            Ok(message) => ContentRef::Message(message),
+            Err(foreign) => ContentRef::Foreign(foreign),
+        }
+        .serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Result<Message, ForeignMessage>, D::Error> {
+        Ok(match Content::deserialize(deserializer)? {
+            Content::Message(message) => Ok(message),
+            Content::Foreign(foreign) => Err(foreign),
+        })
+    }
 }
 
 /// One line, for people.

@@ -5,10 +5,11 @@ use super::attempts::{AttemptError, Tries};
 use super::faults::{TOO_LARGE, is_of_limits, lacks_knowledge};
 use super::handling::{Dispatch, InboxWorker, Outcome, is_command};
 use super::held;
-use super::notes::{Parked, shortened};
+use super::notes::Parked;
 use crate::bus::Message;
 use crate::command::Refused;
 use crate::consumer::failure::Then;
+use crate::consumer::guard::cut;
 use crate::consumer::guard::text_of;
 use crate::consumer::notes;
 use crate::consumer::status::ConsumerState;
@@ -163,7 +164,7 @@ impl<D: Dispatch> InboxWorker<D> {
             held::release(&self.work, &mut unit, &self.keys, number, &mut parked).await?;
         }
         parked.cause = failed.cause;
-        parked.error = shortened(failed.error);
+        parked.error = cut(failed.error);
         parked.failures += failed.failures;
         parked.tried = self.control.now().as_micros();
         notes::put(&self.work, &mut unit, &key, parked).await?;

@@ -5,7 +5,7 @@ use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{EntryError, ReadEntries, Store, StoreError};
 use std::ops::ControlFlow;
 
-/// The entries of a store as a place for notes: where subscriptions, process managers, inboxes and outboxes keep theirs.
+/// The entries of a store as a store for notes: where subscriptions, process managers, inboxes and outboxes keep theirs.
 ///
 /// ```
 /// use midgard::MemoryStore;
@@ -56,7 +56,7 @@ fn text(key: &str, bytes: Vec<u8>) -> Result<String, EntryError> {
     String::from_utf8(bytes).map_err(|error| {
         EntryError::Store(StoreError::Backend {
             action: "read an entry",
-            source: format!("the entry \"{key}\" is not text ({error})").into(),
+            cause: format!("the entry \"{key}\" is not text ({error})").into(),
         })
     })
 }

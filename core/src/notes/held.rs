@@ -99,7 +99,7 @@ impl GivenBack {
     fn error() -> StoreError {
         StoreError::Backend {
             action: "read entries",
-            source: "the snapshot was given back; begin the transaction anew".into(),
+            cause: "the snapshot was given back; begin the transaction anew".into(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Held;
 use std::error::Error;
 
-/// A place for the notes of Midgard's consumers: texts by key, read and written in transactions.
+/// A store for the notes of Midgard's consumers: texts by key, read and written in transactions.
 ///
 /// Notes are checkpoints, leases, dead letters and the like. The entries of a [store](crate::Store) keep those of subscriptions,
 /// process managers, inboxes and outboxes. A projection's are kept alongside its views, by its
@@ -42,9 +42,9 @@ use std::error::Error;
 ///
 /// Transactions may wait for each other: a consumer that holds one begins no other.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a place for notes",
+    message = "`{Self}` is not a store for notes",
     label = "this type does not implement `NoteStore`",
-    note = "write `impl NoteStore for {Self} {{ .. }}`: a place for views keeps Midgard's notes, too"
+    note = "write `impl NoteStore for {Self} {{ .. }}`: a store for views keeps Midgard's notes, too"
 )]
 pub trait NoteStore: Send + Sync + 'static {
     /// What is read and written through. Dropped without a commit, it has changed nothing.

@@ -9,7 +9,7 @@ use crate::consumer::notes::NoteError;
 use crate::consumer::status::Progress;
 use crate::consumer::{DeadLetter, FailurePolicy};
 use crate::event::Event as _;
-use crate::place::Position;
+use crate::place::Place;
 use crate::store::Store;
 use crate::time::Timestamp;
 use std::collections::HashSet;
@@ -98,7 +98,7 @@ async fn ask<S: Store, P: Publisher>(
     notebook: &NotebookOf<Relay<S, P>>,
     control: &Control,
 ) -> Result<Duration, NoteError> {
-    let letters = notebook.dead_letters(Position::ZERO, usize::MAX).await?;
+    let letters = notebook.dead_letters(Place::START, usize::MAX).await?;
     let heard = |topic: &str| notebook.handler.is_heard(topic);
     let returning = returning(&letters, control.now(), heard);
     if !returning.first.is_empty() {
@@ -111,7 +111,7 @@ async fn ask<S: Store, P: Publisher>(
 /// What is to be tried.
 struct Returning {
     /// The first letters of sequences.
-    first: Vec<Position>,
+    first: Vec<Place>,
     /// When to look again.
     next: Duration,
 }
@@ -154,7 +154,7 @@ fn returning(letters: &[DeadLetter], now: Timestamp, is_heard: impl Fn(&str) -> 
             }
             answers += usize::from(is_answer);
         }
-        first.push(letter.position);
+        first.push(letter.place);
     }
     Returning { first, next }
 }

@@ -10,7 +10,7 @@ use crate::event::Event as _;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore as _;
 use crate::notes::{NotesTransaction, StoreNotes};
-use crate::place::{LogId, Position};
+use crate::place::LogId;
 use crate::store::Store;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -297,7 +297,7 @@ impl<S: Store> Fleet<'_, S> {
         for (key, letter) in letters {
             if is_command(&letter.name) {
                 let own = self.keys(self.name);
-                let own = own.letter(0, LogId(letter.log), Position(letter.position));
+                let own = own.letter(0, letter.place());
                 notes::remove(self.notes, transaction, &key).await?;
                 notes::put(self.notes, transaction, &own, letter).await?;
             }

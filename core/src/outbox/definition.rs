@@ -5,8 +5,8 @@
 //! is without its event, or an event without its message.
 
 use super::leaving::{Leaving, Public, Route, RouteError, events_of, public};
-use crate::consumer::StartFrom;
 use crate::consumer::notes::Keys;
+use crate::consumer::start::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::event::record::RecordedEventRef;
 use crate::event::{Encoded, Event, EventDescriptor};
@@ -158,8 +158,11 @@ impl Outbox {
         self
     }
 
-    /// Where it begins to publish events when it was never run; with the first event, when nothing is said. Later it is of no
-    /// matter. Commands and replies go on where they are in any case.
+    /// Sets where it begins to publish events when it was never run. Later it is of no matter. Commands and replies go on where
+    /// they are in any case.
+    ///
+    /// Without it, the first outbox of a store begins with the first event, so that others can build what they keep from all
+    /// of history, and says so as a warning where the log has events.
     ///
     /// On a store that another program's outbox was run on, a new one is to say it: it may well be the same under another
     /// name, and would publish all of history once more. It [fails](crate::consumer::RunError::NewOutbox) else.

@@ -7,12 +7,12 @@ use super::leaving::RouteError;
 use super::publishing::{RelayError, RelayNotes, RelayTransaction};
 use crate::bus::{BusError, Message, Publisher};
 use crate::command::{CommandAnswered, CommandSent};
-use crate::consumer::StartFrom;
 use crate::consumer::control::Control;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::failure::Then;
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::notes::{Checkpoint, Lease, NoteError};
+use crate::consumer::start::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::consumer::{HandlerError, ProjectError};
 use crate::event::Event;
@@ -136,8 +136,8 @@ impl<S: Store, P: Publisher> Continuous for Relay<S, P> {
         self.outbox.name()
     }
 
-    fn start(&self) -> StartFrom {
-        self.outbox.start.unwrap_or_default()
+    fn start(&self) -> Option<StartFrom> {
+        self.outbox.start
     }
 
     async fn refuses_to_begin(&self) -> Result<Option<String>, NoteError> {

@@ -9,6 +9,7 @@ use crate::event::{
     DecodeError, DecodeReason, Decoded, Encoded, Event, EventDescriptor, EventSet,
     RecordedEventRef, UpcastContext,
 };
+use crate::fnv::fnv_1a;
 use crate::process::Concerned;
 use core::any::TypeId;
 use serde::Deserializer;
@@ -334,6 +335,16 @@ impl<E: Into<Set>, Set> IntoSet<Set> for E {
     }
 }
 
+/// What holds for no execution: its future is to be awaited first.
+#[diagnostic::on_unimplemented(
+    message = "the command has not been executed yet, so it has no state, version or position",
+    label = "await it before this call",
+    note = "`execute` returns a future of a `Result`: write `repository.execute(..).await?` before `.state()`, `.version()` or `.position()`"
+)]
+pub trait Executed {
+    fn never<T>(&self) -> T;
+}
+
 /// For every part, whether it shares no name with an earlier one. `LEN` is the number of all members.
 ///
 /// The compiler's own interpreter runs this for every pair of members, so a pair costs it no more than
@@ -349,7 +360,7 @@ pub const fn distinct_names<const N: usize, const LEN: usize>(
         let mut i = 0;
         while i < parts[part].len() {
             let name = parts[part][i].name;
-            let hash = hash(name);
+            let hash = fnv_1a(name.as_bytes());
             let mut j = 0;
             while j < start {
                 if seen[j].0 == hash && str_eq(seen[j].1, name) {
@@ -364,16 +375,4 @@ pub const fn distinct_names<const N: usize, const LEN: usize>(
         part += 1;
     }
     ok
-}
-
-/// FNV-1a.
-pub(crate) const fn hash(text: &str) -> u64 {
-    let bytes = text.as_bytes();
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut i = 0;
-    while i < bytes.len() {
-        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0100_0000_01b3);
-        i += 1;
-    }
-    hash
 }

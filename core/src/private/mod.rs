@@ -33,12 +33,11 @@ mod views;
 pub use crate::event::reading::Reader;
 pub use crate::event::registry::{AggregateRegistration, Registration};
 pub use covers::assert_covered;
-pub(crate) use event::hash;
 pub use event::{
-    Distinct, IntoSet, ListedOnce, OneEvent, OtherName, Outcome, Precedes, SameName, SplitsNothing,
-    UpcastTo, add_processes, assert_linked_events_are_consistent, by_name, concat_descriptors,
-    current, distinct_names, has, is_name, is_split, is_version, read_recorded, refused, str_eq,
-    unknown_event, unknown_version, unreadable, upcast_with,
+    Distinct, Executed, IntoSet, ListedOnce, OneEvent, OtherName, Outcome, Precedes, SameName,
+    SplitsNothing, UpcastTo, add_processes, assert_linked_events_are_consistent, by_name,
+    concat_descriptors, current, distinct_names, has, is_name, is_split, is_version, read_recorded,
+    refused, str_eq, unknown_event, unknown_version, unreadable, upcast_with,
 };
 pub use messages::{
     CommandFor, CommandPayload, KeyValue, NamedOnce, NoCommand, NoDeadline, NoOtherCommand,
@@ -47,4 +46,4 @@ pub use messages::{
 };
 pub use tagged::{deserialize_tagged, serialize_tagged};
 pub use tags::{Many, Maybe, One, TagValue};
-pub use views::{NoOtherView, NoView, OneTable, OneView, assert_in_order};
+pub use views::{NoView, OneTable, OneView, assert_in_order};

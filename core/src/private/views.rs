@@ -46,8 +46,5 @@ pub trait OneTable<P, const OK: bool> {
 }
 impl<V, P> OneTable<P, true> for V {}
 
-/// What stands beside the views that a projection keeps.
+/// What a projection without views keeps.
 pub struct NoView;
-
-/// Another of these.
-pub struct NoOtherView;

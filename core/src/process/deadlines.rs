@@ -16,7 +16,6 @@ use crate::event::codec::Codec;
 use crate::event::encoded::EncodedRef;
 use crate::event::metadata::Metadata;
 use crate::give_way::give_way;
-use crate::place::Position;
 use crate::store::StoreError;
 use crate::store::{ReadEntries, Store as _};
 use crate::time::Timestamp;
@@ -232,8 +231,7 @@ impl<P: ProcessManager> Watch<'_, P> {
             ConsumerState::Retrying => ConsumerState::Live,
             state => state,
         };
-        self.progress
-            .failed(state, None::<Position>, failures, message);
+        self.progress.failed(state, None, failures, message);
     }
 }
 

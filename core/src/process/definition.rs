@@ -181,7 +181,7 @@ pub trait Schedules<D>: ProcessManager {}
 #[diagnostic::on_unimplemented(
     message = "the process manager needs its configuration, a `{Self}`",
     label = "nothing gives it its `{Self}` here",
-    note = "pass it: `Processes::with_config({Self} {{ .. }})`, and in tests `given_process_with({Self} {{ .. }})`"
+    note = "pass it: `Processes::with_config(StartFrom::Start, {Self} {{ .. }})`, and in tests `given_process_with({Self} {{ .. }})`"
 )]
 pub trait Unconfigured: Sized {
     /// Returns it.

@@ -6,11 +6,11 @@ use super::record::Kind;
 use super::replies::id_of;
 use super::step::{EVENTS, Input, Steps};
 use super::{Concerned, ProcessManager};
-use crate::consumer::StartFrom;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, NoteError, backend};
+use crate::consumer::start::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::consumer::{HandlerError, ProjectError};
 use crate::event::reading::with_sources;
@@ -18,7 +18,7 @@ use crate::event::record::RecordedEventRef;
 use crate::inbox::{InboxKeys, parked_messages};
 use crate::limits::LimitError;
 use crate::notes::NoteStore as _;
-use crate::place::Position;
+use crate::place::Place;
 use crate::store::query::Query;
 use crate::time::Timestamp;
 use crate::unit_of_work::{CommitError, UnitOfWork, Work};
@@ -50,8 +50,8 @@ impl<P: ProcessManager> Continuous for Reacting<P> {
         P::NAME
     }
 
-    fn start(&self) -> StartFrom {
-        self.start
+    fn start(&self) -> Option<StartFrom> {
+        Some(self.start)
     }
 }
 
@@ -148,7 +148,7 @@ impl<P: ProcessManager> ProcessBook<P> {
                 process.deadline.get_or_insert(Timestamp::from_micros(at));
             }
         }
-        let letters = self.0.dead_letters(Position::ZERO, usize::MAX).await?;
+        let letters = self.0.dead_letters(Place::START, usize::MAX).await?;
         let letters = letters.into_iter();
         let letters = letters.map(|letter| (letter.sequence, letter.parked_at));
         let answers = parked_messages(work, &InboxKeys::new(P::NAME), "", usize::MAX).await?;

@@ -1,6 +1,6 @@
 //! What a process manager writes down beside its streams: the processes that go on, and their deadlines.
 
-use crate::__private::hash;
+use crate::fnv::fnv_1a;
 use crate::limits::ENTRY_KEY_BYTES;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,7 @@ impl ProcessKeys {
         if whole.len() <= ENTRY_KEY_BYTES && !name.contains('/') {
             return whole;
         }
-        key(&format!("{SHORT}{:016x}", hash(name)))
+        key(&format!("{SHORT}{:016x}", fnv_1a(name.as_bytes())))
     }
 
     /// The time, the name (or its short form) and the process of a deadline, from its key.
@@ -80,7 +80,7 @@ pub(super) struct Deadline {
 }
 
 /// A process that goes on, as it is listed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Process {
     /// Its id, as text. Where events are parked that cannot be read, so that nobody knows whose they are, it is the name

@@ -2,8 +2,8 @@
 
 use super::{ProcessManager, Replies, Unconfigured};
 use crate::bus::{Queue, Subscriber};
-use crate::consumer::StartFrom;
 use crate::consumer::ended::Running;
+use crate::consumer::start::StartFrom;
 use crate::consumer::{ConsumerOptions, FailurePolicy};
 use crate::inbox::{Declaration, InboxOptions, InboxWorker, declaration, receive};
 use std::borrow::Cow;
@@ -30,15 +30,20 @@ pub struct Processes<P: ProcessManager> {
 }
 
 impl<P: ProcessManager> Processes<P> {
-    /// Processes that begin with the first event of the log. A reaction that fails is tried again five times, and then
-    /// the event is parked, with the later ones of its process; other processes go on.
+    /// Runs the processes of one kind. `start` is where they begin when they were never run; later it is of no matter. A
+    /// reaction that fails is tried again five times, and then the event is parked, with the later ones of its process; other
+    /// processes go on.
+    ///
+    /// Events before the start are not known to them. When later events of what began before belong to a process, as
+    /// [`React::process`](crate::React::process) has it, that process begins in the middle. With [`StartFrom::Start`] a
+    /// process manager that is added to a service reacts to all of its history, and sends the commands that follow from it.
     ///
     /// A process manager with a configuration gets it by [`with_config`](Self::with_config).
-    pub fn new() -> Self
+    pub fn new(start: StartFrom) -> Self
     where
         P::Config: Unconfigured,
     {
-        Processes::with_config(P::Config::none())
+        Processes::with_config(start, P::Config::none())
     }
 
     /// As [`new`](Self::new), of a process manager that has a configuration, `config = ..` of its derive: fees, limits, texts, what
@@ -46,7 +51,7 @@ impl<P: ProcessManager> Processes<P> {
     ///
     /// ```
     /// # use midgard::event::RecordedEventRef;
-    /// # use midgard::{Event, Expire, ProcessManager, Processes, React, Reactions};
+    /// # use midgard::{Event, Expire, ProcessManager, Processes, React, Reactions, StartFrom};
     /// # use serde::{Deserialize, Serialize};
     /// # use std::time::Duration;
     /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -70,14 +75,14 @@ impl<P: ProcessManager> Processes<P> {
     /// }
     /// # impl Expire<Unpaid> for Payment { fn expired(&mut self, _: Unpaid, _: &mut Reactions<Self>) {} }
     ///
-    /// let payments = Processes::<Payment>::with_config(Terms { time_to_pay: Duration::from_secs(900) });
+    /// let payments = Processes::<Payment>::with_config(StartFrom::Start, Terms { time_to_pay: Duration::from_secs(900) });
     /// # let _ = payments;
     /// ```
-    pub fn with_config(config: P::Config) -> Self {
+    pub fn with_config(start: StartFrom, config: P::Config) -> Self {
         let options = ConsumerOptions::new().on_failure(FailurePolicy::retry(5).then_park());
         Processes {
             config,
-            start: StartFrom::Start,
+            start,
             options: by_process::<P>(options),
             inbox: InboxOptions::new(),
             receiving: None,
@@ -94,16 +99,6 @@ impl<P: ProcessManager> Processes<P> {
             Box::pin(receive(worker, bus.clone()))
         }));
         self.declaration = Some(Box::new(|queue| declaration(declared, queue)));
-        self
-    }
-
-    /// Where they begin when they were never run; with the first event, when nothing is said. Later it is of no
-    /// matter.
-    ///
-    /// Events before are not known to them. When later events of what began before belong to a process, as
-    /// [`React::process`](crate::React::process) has it, that process begins in the middle.
-    pub const fn from(mut self, start: StartFrom) -> Self {
-        self.start = start;
         self
     }
 
@@ -136,15 +131,6 @@ fn by_process<P: ProcessManager>(options: ConsumerOptions) -> ConsumerOptions {
             Cow::Owned(process.id.to_string())
         })
     })
-}
-
-impl<P: ProcessManager> Default for Processes<P>
-where
-    P::Config: Unconfigured,
-{
-    fn default() -> Self {
-        Processes::new()
-    }
 }
 
 impl<P: ProcessManager> fmt::Debug for Processes<P> {

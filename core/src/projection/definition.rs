@@ -77,7 +77,8 @@ use crate::store::query::Query;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a projection",
     label = "this type does not implement `Projection`",
-    note = "add `#[derive(Projection)]` and `#[projection(name = \"..\", events(..), views(..))]` to `{Self}`"
+    note = "a projection is a type of your own, not a closure: write `#[derive(Projection)] #[projection(name = \"..\", events(..), views(..))] struct Orders;`, and `impl Project<E> for Orders` for each event `E`",
+    note = "a closure can handle events that become no rows: pass it to `Midgard::subscribe`"
 )]
 pub trait Projection: Send + Sync + Sized + 'static {
     /// The name under which its checkpoint is kept.

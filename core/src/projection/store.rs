@@ -3,7 +3,7 @@
 use crate::notes::NoteStore;
 use std::sync::Arc;
 
-/// A place for views, with transactions: rows and the projection's checkpoint are committed together.
+/// A store for views, with transactions: rows and the projection's checkpoint are committed together.
 ///
 /// [`Views`](crate::Views) is one, embedded. Implement it for a database of your own, and handlers write through
 /// that database's transaction; `examples/sql-views/src/store.rs` does so for SQLite, with `sqlx`:
@@ -62,7 +62,7 @@ use std::sync::Arc;
 /// An error of any of these is shown in the [status](crate::consumer::Status), and tried again after a while, so let it
 /// say what to do.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a place for views",
+    message = "`{Self}` is not a store for views",
     label = "this type does not implement `ViewStore`",
     note = "write `impl ViewStore for {Self} {{ .. }}`, or leave `store` out of `#[projection(..)]`: the views are in `Views` then"
 )]

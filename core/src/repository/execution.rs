@@ -1,7 +1,9 @@
 //! A command on its way.
 
 use super::Loaded;
+use crate::__private::Executed;
 use crate::aggregate::Aggregate;
+use crate::place::{Position, Version};
 use crate::repository::ExecuteError;
 use std::fmt;
 use std::pin::Pin;
@@ -38,5 +40,38 @@ impl<A: Aggregate, E> fmt::Debug for Execution<'_, A, E> {
         f.debug_struct("Execution")
             .field("aggregate", &A::NAME)
             .finish_non_exhaustive()
+    }
+}
+
+// For a call before `.await`, rustc would only say that there is no such method. With these it says what to write.
+#[doc(hidden)]
+#[allow(missing_docs)]
+impl<A: Aggregate, E> Execution<'_, A, E> {
+    pub fn state(&self) -> &A
+    where
+        Self: Executed,
+    {
+        self.never()
+    }
+
+    pub fn into_state(self) -> A
+    where
+        Self: Executed,
+    {
+        self.never()
+    }
+
+    pub fn version(&self) -> Version
+    where
+        Self: Executed,
+    {
+        self.never()
+    }
+
+    pub fn position(&self) -> Option<Position>
+    where
+        Self: Executed,
+    {
+        self.never()
     }
 }

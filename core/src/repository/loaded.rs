@@ -3,7 +3,7 @@
 use crate::aggregate::Events;
 use crate::aggregate::{Aggregate, Command};
 use crate::event::Decoded;
-use crate::place::{Position, Version};
+use crate::place::{Place, Version};
 use crate::store::Appended;
 use crate::stream_name::StreamName;
 use std::fmt;
@@ -47,7 +47,7 @@ pub struct Loaded<A: Aggregate> {
     stream: StreamName,
     state: A,
     stored: Version,
-    position: Option<Position>,
+    place: Option<Place>,
     pending: Events<A>,
 }
 
@@ -57,7 +57,7 @@ impl<A: Aggregate> Loaded<A> {
             stream,
             state: A::default(),
             stored: Version::ZERO,
-            position: None,
+            place: None,
             pending: Events::none(),
         }
     }
@@ -90,10 +90,11 @@ impl<A: Aggregate> Loaded<A> {
         self.stored
     }
 
-    /// The position in the log of its last stored event; `None` when it has none.
+    /// Returns the place of its last stored event; `None` when it has none. Wait for it with
+    /// [`MidgardHandle::wait_for`](crate::MidgardHandle::wait_for).
     #[must_use]
-    pub const fn position(&self) -> Option<Position> {
-        self.position
+    pub const fn place(&self) -> Option<Place> {
+        self.place
     }
 
     /// The events that were decided but not committed.
@@ -119,17 +120,12 @@ impl<A: Aggregate> Loaded<A> {
     }
 
     /// Takes in a record, with all events that it stands for.
-    pub(super) fn replay(
-        &mut self,
-        events: Decoded<A::Event>,
-        version: Version,
-        position: Position,
-    ) {
+    pub(super) fn replay(&mut self, events: Decoded<A::Event>, version: Version, place: Place) {
         for event in events {
             self.state.apply_event(event);
         }
         self.stored = version;
-        self.position = Some(position);
+        self.place = Some(place);
     }
 
     /// Applies events that are about to be appended.
@@ -142,7 +138,7 @@ impl<A: Aggregate> Loaded<A> {
     /// Takes in where events that the state already has were appended.
     pub(super) fn committed(&mut self, appended: &Appended) {
         self.stored = appended.version();
-        self.position = appended.position.or(self.position);
+        self.place = appended.place().or(self.place);
     }
 
     pub(super) fn take_pending(&mut self) -> Events<A> {
@@ -156,7 +152,7 @@ impl<A: Aggregate + fmt::Debug> fmt::Debug for Loaded<A> {
             .field("stream", &self.stream)
             .field("state", &self.state)
             .field("version", &self.version())
-            .field("position", &self.position)
+            .field("place", &self.place)
             .field("pending", &self.pending)
             .finish()
     }

@@ -179,7 +179,7 @@ pub(super) fn unreadable(key: &[u8], reason: impl fmt::Display) -> StoreError {
     let key = key.escape_ascii();
     StoreError::Backend {
         action: "read what was done under a key",
-        source: format!(
+        cause: format!(
             "the entry \"{key}\" cannot be read ({reason}); it was damaged, or written by a newer release: run the newer release, or restore the store from a backup"
         )
         .into(),
@@ -191,6 +191,6 @@ pub(super) fn not_written(key: &[u8], reason: impl fmt::Display) -> StoreError {
     let key = key.escape_ascii();
     StoreError::Backend {
         action: "write down what is done under a key",
-        source: format!("the entry \"{key}\" cannot be written: {reason}").into(),
+        cause: format!("the entry \"{key}\" cannot be written: {reason}").into(),
     }
 }

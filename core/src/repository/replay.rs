@@ -59,7 +59,7 @@ pub(super) async fn catch_up<A: Aggregate, S: Store>(
             } else {
                 match codec::decode::<A::Event>(&event) {
                     Ok(decoded) => {
-                        loaded.replay(decoded, event.version, event.position);
+                        loaded.replay(decoded, event.version, event.place());
                         return ControlFlow::Continue(());
                     }
                     Err(error) => end = End::Unreadable(error),

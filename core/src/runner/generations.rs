@@ -164,6 +164,7 @@ fn log(change: &Change, switched: Option<u32>) {
 const fn to_run(number: u32, about: Option<String>) -> Plan {
     Plan {
         generation: number,
+        log: LogId::MAIN,
         partitions: 1,
         replaces: None,
         is_beside: false,

@@ -9,7 +9,7 @@ use crate::consumer::control::{Control, Mode};
 use crate::consumer::handle_error::{ended, notes, timed_out};
 use crate::consumer::notes::NoteError;
 use crate::consumer::status::{ConsumerKind, ConsumerState, Progress, Status};
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 use crate::process::Process;
 use crate::runner::notebook::Notebook;
 use crate::store::Store;
@@ -17,7 +17,7 @@ use crate::store::StoreError;
 use futures_timer::Delay;
 use futures_util::future::{Either, pending, select};
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,12 +42,18 @@ pub struct MidgardHandle {
 
 /// A store of which only the end of the log is asked.
 pub(super) trait Log: Send + Sync {
-    fn end(&self) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>>;
+    fn end(
+        &self,
+        log: LogId,
+    ) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>>;
 }
 
 impl<S: Store> Log for S {
-    fn end(&self) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>> {
-        Box::pin(self.last_position(LogId::MAIN))
+    fn end(
+        &self,
+        log: LogId,
+    ) -> Pin<Box<dyn Future<Output = Result<Position, StoreError>> + Send + '_>> {
+        Box::pin(self.last_position(log))
     }
 }
 
@@ -128,8 +134,21 @@ impl MidgardHandle {
     /// Waits until nothing of this program runs any more, however it has come to that: [`status`](Self::status) says how each
     /// consumer has ended. One that has failed and may be [restarted](Self::restart) has not ended.
     pub async fn ended(&self) {
-        for Consumer { progress, .. } in &*self.consumers {
-            progress.until(|| progress.is_over()).await;
+        all_ended(self.consumers.iter().map(|one| &one.progress)).await;
+    }
+
+    /// Returns a future that is done once the program is told to [stop](Self::stop) or to [drain](Self::drain), or nothing of it
+    /// runs any more. It keeps no store open, and may outlive the handle: it ends what else serves the program, such as an
+    /// [`EventStream`](crate::store::EventStream) that follows the log.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let control = self.control.clone();
+        let consumers = self.consumers.iter();
+        // Not their notebooks, which hold the store.
+        let consumers: Vec<_> = consumers.map(|one| one.progress.clone()).collect();
+        async move {
+            let told = pin!(control.told_to_end());
+            let ended = pin!(all_ended(consumers.iter()));
+            select(told, ended).await;
         }
     }
 
@@ -194,8 +213,8 @@ impl MidgardHandle {
         }
     }
 
-    /// Waits until a consumer has handled everything up to a position: what was appended there shows in
-    /// what it keeps. Workers in other processes count too. Without a position, as that of a command that
+    /// Waits until a consumer has handled everything up to a place: what was appended there shows in
+    /// what it keeps. Workers in other processes count too. Without a place, as that of a command that
     /// changed nothing, there is nothing to wait for. In this program, one that has failed or ended is not waited
     /// for.
     ///
@@ -204,7 +223,7 @@ impl MidgardHandle {
     pub async fn wait_for(
         &self,
         name: &str,
-        position: impl Into<Option<Position>> + Send,
+        place: impl Into<Option<Place>> + Send,
         timeout: Duration,
     ) -> Result<(), HandleError> {
         let consumer = self.find(name)?;
@@ -212,24 +231,28 @@ impl MidgardHandle {
             let name = name.to_owned();
             return Err(HandleError::NotOfTheLog { name });
         }
-        let Some(position) = position.into() else {
+        let Some(place) = place.into() else {
             return Ok(());
         };
+        if place.log != consumer.progress.status().place.log {
+            // A log that does not exist is not waited for.
+            self.log.end(place.log).await?;
+        }
         let mut alarm = Delay::new(timeout);
         loop {
             let changed = consumer.progress.listen();
             let status = consumer.progress.status();
             let is_all_here =
                 status.all_partitions > 0 && status.partitions == status.all_partitions;
-            if is_all_here && status.position >= position {
+            if is_all_here && status.place >= place {
                 return Ok(());
             }
             if !is_all_here {
-                let written = consumer.notebook.checkpoint().await;
+                let written = consumer.notebook.checkpoint(place.log).await;
                 let written = written.map_err(|error| notes(name, error))?;
                 // What is ahead of the log was made of another one.
-                if let Some(written) = written.filter(|written| *written >= position)
-                    && written <= self.log.end().await?
+                if let Some(written) = written.filter(|written| *written >= place.position)
+                    && written <= self.log.end(place.log).await?
                 {
                     return Ok(());
                 }
@@ -245,7 +268,7 @@ impl MidgardHandle {
             };
             let poll = std::pin::pin!(poll);
             if let Either::Right(_) = select(select(changed, poll), &mut alarm).await {
-                let wanted = format!("reach position {position}");
+                let wanted = format!("reach position {place}");
                 return Err(timed_out(name, wanted, timeout, &consumer.progress));
             }
         }
@@ -287,6 +310,12 @@ impl MidgardHandle {
             .ok_or_else(|| HandleError::Unknown {
                 name: name.to_owned(),
             })
+    }
+}
+
+async fn all_ended(consumers: impl Iterator<Item = &Arc<Progress>>) {
+    for progress in consumers {
+        progress.until(|| progress.is_over()).await;
     }
 }
 

@@ -39,7 +39,7 @@ use std::time::Duration;
 /// [handle](Self::handle) tells how all is doing, and stops it.
 ///
 /// ```
-/// use midgard::{Midgard, MemoryStore, Subscription};
+/// use midgard::{MemoryStore, Midgard, StartFrom, Subscription};
 /// # use midgard::store::{Append, ExpectedVersion};
 /// # use midgard::{Event, Store, StreamName};
 /// # use midgard::event::NewEvent;
@@ -52,7 +52,7 @@ use std::time::Duration;
 /// let store = MemoryStore::new();
 /// # let placed = NewEvent::encode(&OrderPlaced { number: 7 })?;
 /// # store.append(Append::to(StreamName::new("order-7")?, ExpectedVersion::NoStream, [placed])).await?;
-/// let orders = Subscription::<OrderPlaced>::events("mailer");
+/// let orders = Subscription::<OrderPlaced>::events("mailer", StartFrom::Start);
 /// let midgard = Midgard::new(store.clone()).subscribe(orders, |order| async move {
 ///     println!("a mail about order {}", order.event.number);
 ///     Ok(())
@@ -120,12 +120,12 @@ impl<S: Store + Clone> Midgard<S> {
         self.add(kind, &name, notebook, supervise::continuous)
     }
 
-    /// Adds a projection, with the place of its views.
+    /// Adds a projection, with the store of its views.
     pub fn project<P: Projection>(self, projection: P, views: P::Store) -> Self {
         self.project_with(projection, views, ConsumerOptions::new())
     }
 
-    /// Adds a projection, with the place of its views, and says how it is run.
+    /// Adds a projection, with the store of its views, and says how it is run.
     pub fn project_with<P: Projection>(
         self,
         projection: P,

@@ -5,7 +5,7 @@ use crate::consumer::handler::Handler;
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::NoteError;
 use crate::inbox::{Dispatch, InboxWorker, ParkedMessage, ask_messages, parked_messages};
-use crate::place::Position;
+use crate::place::{LogId, Place, Position};
 use crate::process::{Process, ProcessBook, ProcessManager};
 use std::future::ready;
 use std::pin::Pin;
@@ -14,21 +14,22 @@ pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, NoteError>
 
 /// The notes of any consumer. What one does not have, it has none of.
 pub(crate) trait Notebook: Send + Sync {
-    /// Up to where all of it was written down as handled; `None` when it has not begun.
-    fn checkpoint(&self) -> Answer<'_, Option<Position>> {
+    /// Up to where all of a log was written down as handled; `None` when it has not begun.
+    fn checkpoint(&self, log: LogId) -> Answer<'_, Option<Position>> {
+        let _ = log;
         Box::pin(ready(Ok(None)))
     }
 
-    /// What is parked after a position, in the order of the log, and at most so many.
-    fn dead_letters(&self, after: Position, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
+    /// What is parked after a place, in the order of the log, and at most so many.
+    fn dead_letters(&self, after: Place, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
         let _ = (after, limit);
         Box::pin(ready(Ok(Vec::new())))
     }
 
-    /// Leaves requests about what is parked at these positions: to give it up, or to retry its sequence. Says how many of
+    /// Leaves requests about what is parked at these places: to give it up, or to retry its sequence. Says how many of
     /// them there are.
-    fn ask<'a>(&'a self, positions: &'a [Position], is_eviction: bool) -> Answer<'a, usize> {
-        let _ = (positions, is_eviction);
+    fn ask<'a>(&'a self, places: &'a [Place], is_eviction: bool) -> Answer<'a, usize> {
+        let _ = (places, is_eviction);
         Box::pin(ready(Ok(0)))
     }
 
@@ -60,16 +61,16 @@ pub(crate) trait Notebook: Send + Sync {
 }
 
 impl<H: Handler> Notebook for NotebookOf<H> {
-    fn checkpoint(&self) -> Answer<'_, Option<Position>> {
-        Box::pin(self.checkpoint())
+    fn checkpoint(&self, log: LogId) -> Answer<'_, Option<Position>> {
+        Box::pin(self.checkpoint(log))
     }
 
-    fn dead_letters(&self, after: Position, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
+    fn dead_letters(&self, after: Place, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
         Box::pin(self.dead_letters(after, limit))
     }
 
-    fn ask<'a>(&'a self, positions: &'a [Position], is_eviction: bool) -> Answer<'a, usize> {
-        Box::pin(self.ask(positions, is_eviction))
+    fn ask<'a>(&'a self, places: &'a [Place], is_eviction: bool) -> Answer<'a, usize> {
+        Box::pin(self.ask(places, is_eviction))
     }
 
     fn rebuild(&self) -> Answer<'_, bool> {
@@ -78,16 +79,16 @@ impl<H: Handler> Notebook for NotebookOf<H> {
 }
 
 impl<P: ProcessManager> Notebook for ProcessBook<P> {
-    fn checkpoint(&self) -> Answer<'_, Option<Position>> {
-        Box::pin(self.0.checkpoint())
+    fn checkpoint(&self, log: LogId) -> Answer<'_, Option<Position>> {
+        Box::pin(self.0.checkpoint(log))
     }
 
-    fn dead_letters(&self, after: Position, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
+    fn dead_letters(&self, after: Place, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
         Box::pin(self.0.dead_letters(after, limit))
     }
 
-    fn ask<'a>(&'a self, positions: &'a [Position], is_eviction: bool) -> Answer<'a, usize> {
-        Box::pin(self.0.ask(positions, is_eviction))
+    fn ask<'a>(&'a self, places: &'a [Place], is_eviction: bool) -> Answer<'a, usize> {
+        Box::pin(self.0.ask(places, is_eviction))
     }
 
     fn processes(&self) -> Answer<'_, Vec<Process>> {

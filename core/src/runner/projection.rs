@@ -188,7 +188,7 @@ pub(super) async fn run<S: Store, P: Projection>(
                 continue;
             }
             Next::Outdated { newer } => Ended::Failed {
-                position: None,
+                place: None,
                 failures: 1,
                 message: format!(
                     "its views were made with version {newer}, and this program has version {}; run the newer release",
@@ -196,7 +196,7 @@ pub(super) async fn run<S: Store, P: Projection>(
                 ),
             },
             Next::KnowsLess { events } => Ended::Failed {
-                position: None,
+                place: None,
                 failures: 1,
                 message: format!(
                     "its views are made of events that this program does not list ({}), with the same version {}; run the release that lists them, or give this one a higher version if it is to do without",
@@ -205,7 +205,7 @@ pub(super) async fn run<S: Store, P: Projection>(
                 ),
             },
             Next::Replaced => Ended::Failed {
-                position: None,
+                place: None,
                 failures: 1,
                 message: format!(
                     "its views were made anew with another definition or more events, and the same version {}; run only the newer release, and give it a higher version",
@@ -217,11 +217,11 @@ pub(super) async fn run<S: Store, P: Projection>(
             Ended::Stopped => break,
             Ended::Replan | Ended::Reached => {}
             Ended::Failed {
-                position,
+                place,
                 failures,
                 message,
             } => {
-                failed(&control, &progress, position, failures, message).await?;
+                failed(&control, &progress, place, failures, message).await?;
                 // Started again, it is to do as if it came first.
                 (near, was_active) = (None, false);
             }
@@ -286,13 +286,13 @@ async fn beside<S: Store, P: Projection>(
             // After a panic, both are begun again.
             Ended::Reached | Ended::Replan => retired.store(true, Ordering::SeqCst),
             Ended::Failed {
-                position,
+                place,
                 failures,
                 message,
             } => {
                 let message = format!("the rebuild was given up: {message}");
                 let state = around.progress.status().state;
-                around.progress.failed(state, *position, *failures, message);
+                around.progress.failed(state, *place, *failures, message);
                 if let Err(error) = generations::give_up_rebuild(around.handler, around.keys).await
                 {
                     tracing::warn!(%error, "the rebuild could not be given up");

@@ -4,7 +4,7 @@ use super::{EntryWrite, Versions};
 use crate::event::record::NewEvent;
 use crate::event::record::check_event;
 use crate::limits::{self, LimitError, Limited};
-use crate::place::{LogId, Position, Version};
+use crate::place::{LogId, Place, Position, Version};
 use crate::store::query::AppendCondition;
 use crate::stream_name::StreamName;
 use std::fmt;
@@ -245,6 +245,15 @@ impl Appended {
             log,
             position,
             versions: versions.into(),
+        }
+    }
+
+    /// The place of the last event; `None` when there were no events.
+    #[must_use]
+    pub const fn place(&self) -> Option<Place> {
+        match self.position {
+            Some(position) => Some(Place::new(self.log, position)),
+            None => None,
         }
     }
 

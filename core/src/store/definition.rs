@@ -110,6 +110,12 @@ pub trait Store: Send + Sync + 'static {
         stream: &StreamName,
     ) -> impl Future<Output = Result<StreamState, StoreError>> + Send;
 
+    /// Returns the ids of the logs that the store has, in their order. Nearly every store has one, [`LogId::MAIN`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn logs(&self) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send;
+
     /// The position of the last event of a log; zero when it never had one. It never goes down, also
     /// when that event was truncated since.
     ///
@@ -192,6 +198,23 @@ pub trait Store: Send + Sync + 'static {
     {
         EventStream::of_stream(self, read)
     }
+
+    /// As [`events`](Self::events), in a stream that owns the store: for responses, tasks and whatever else outlives the
+    /// caller. Pass `store.clone()` to keep one.
+    fn into_events(self, read: ReadLog) -> EventStream<'static, Self>
+    where
+        Self: Sized,
+    {
+        EventStream::owned_of_log(self, read)
+    }
+
+    /// As [`stream_events`](Self::stream_events), in a stream that owns the store.
+    fn into_stream_events(self, read: ReadStream) -> EventStream<'static, Self>
+    where
+        Self: Sized,
+    {
+        EventStream::owned_of_stream(self, read)
+    }
 }
 
 /// A shared store is a store.
@@ -221,6 +244,10 @@ impl<S: Store> Store for Arc<S> {
         stream: &StreamName,
     ) -> impl Future<Output = Result<StreamState, StoreError>> + Send {
         S::stream_state(self, stream)
+    }
+
+    fn logs(&self) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send {
+        S::logs(self)
     }
 
     fn last_position(

@@ -1,8 +1,8 @@
 //! A store that is picked at run time.
 
 use super::{
-    Append, Appended, EntryError, EntryWrite, ExpectedVersion, ReadEntries, ReadLog, ReadStream,
-    Store, StreamState, Visit, VisitEntry,
+    Append, Appended, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, ExpectedVersion,
+    ReadEntries, ReadLog, ReadStream, Store, StreamState, Visit, VisitEntry,
 };
 use crate::place::{LogId, Position, Version};
 use crate::store::{AppendError, StoreError};
@@ -21,14 +21,68 @@ use std::sync::Arc;
 ///     _ => DynStore::new(MemoryStore::new()),
 /// };
 /// ```
+///
+/// [`Views`](crate::view::Views) need a store that is [embedded](EmbeddedStore); what is wrapped as one can keep them.
+///
+/// ```
+/// use midgard::{DynStore, MemoryStore, Views};
+///
+/// let store = DynStore::embedded(MemoryStore::new());
+/// assert!(store.is_embedded());
+/// let views = Views::new(store.clone());
+/// views.snapshot()?;
+///
+/// let error = Views::new(DynStore::new(MemoryStore::new())).snapshot().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "views cannot be kept in this store, as it was wrapped with `DynStore::new`; wrap an embedded store with `DynStore::embedded`"
+/// );
+/// # Ok::<_, midgard::view::ViewError>(())
+/// ```
 #[derive(Clone)]
-pub struct DynStore(Arc<dyn ErasedStore>);
+pub struct DynStore {
+    store: Arc<dyn ErasedStore>,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+/// Takes a snapshot of the entries of an embedded store.
+type Snapshot = dyn Fn() -> Result<Box<dyn EntrySnapshot>, StoreError> + Send + Sync;
 
 impl DynStore {
     /// Wraps a store.
     #[must_use]
     pub fn new(store: impl Store) -> Self {
-        DynStore(Arc::new(store))
+        DynStore {
+            store: Arc::new(store),
+            snapshot: None,
+        }
+    }
+
+    /// Wraps an embedded store: one that can keep views.
+    #[must_use]
+    pub fn embedded(store: impl EmbeddedStore) -> Self {
+        let store = Arc::new(store);
+        let embedded = store.clone();
+        DynStore {
+            store,
+            snapshot: Some(Arc::new(move || embedded.snapshot())),
+        }
+    }
+
+    /// Whether it was wrapped as an [embedded](Self::embedded) store, and can keep views.
+    #[must_use]
+    pub const fn is_embedded(&self) -> bool {
+        self.snapshot.is_some()
+    }
+}
+
+/// Of a store that was wrapped with [`DynStore::embedded`].
+impl EmbeddedStore for DynStore {
+    /// # Errors
+    /// [`StoreError::NotEmbedded`] where the store was wrapped with [`DynStore::new`].
+    fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError> {
+        let snapshot = self.snapshot.as_ref();
+        snapshot.ok_or(StoreError::NotEmbedded)?()
     }
 }
 
@@ -57,6 +111,7 @@ trait ErasedStore: Send + Sync + 'static {
         &'a self,
         stream: &'a StreamName,
     ) -> Boxed<'a, Result<StreamState, StoreError>>;
+    fn logs(&self) -> Boxed<'_, Result<Vec<LogId>, StoreError>>;
     fn last_position(&self, log: LogId) -> Boxed<'_, Result<Position, StoreError>>;
     fn wait_past(&self, log: LogId, position: Position) -> Boxed<'_, Result<(), StoreError>>;
     fn truncate<'a>(
@@ -106,6 +161,10 @@ impl<S: Store> ErasedStore for S {
         Box::pin(Store::stream_state(self, stream))
     }
 
+    fn logs(&self) -> Boxed<'_, Result<Vec<LogId>, StoreError>> {
+        Box::pin(Store::logs(self))
+    }
+
     fn last_position(&self, log: LogId) -> Boxed<'_, Result<Position, StoreError>> {
         Box::pin(Store::last_position(self, log))
     }
@@ -146,7 +205,7 @@ impl<S: Store> ErasedStore for S {
 
 impl Store for DynStore {
     fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send {
-        self.0.append(append)
+        self.store.append(append)
     }
 
     async fn read_stream(
@@ -154,7 +213,7 @@ impl Store for DynStore {
         read: &ReadStream,
         visit: &mut Visit<'_>,
     ) -> Result<StreamState, StoreError> {
-        self.0.read_stream(read, visit).await
+        self.store.read_stream(read, visit).await
     }
 
     async fn read_log(
@@ -162,18 +221,22 @@ impl Store for DynStore {
         read: &ReadLog,
         visit: &mut Visit<'_>,
     ) -> Result<Position, StoreError> {
-        self.0.read_log(read, visit).await
+        self.store.read_log(read, visit).await
     }
 
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
-        self.0.stream_state(stream).await
+        self.store.stream_state(stream).await
+    }
+
+    fn logs(&self) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send {
+        self.store.logs()
     }
 
     fn last_position(
         &self,
         log: LogId,
     ) -> impl Future<Output = Result<Position, StoreError>> + Send {
-        self.0.last_position(log)
+        self.store.last_position(log)
     }
 
     fn wait_past(
@@ -181,7 +244,7 @@ impl Store for DynStore {
         log: LogId,
         position: Position,
     ) -> impl Future<Output = Result<(), StoreError>> + Send {
-        self.0.wait_past(log, position)
+        self.store.wait_past(log, position)
     }
 
     async fn truncate(
@@ -190,7 +253,7 @@ impl Store for DynStore {
         before: Version,
         expected: ExpectedVersion,
     ) -> Result<(), AppendError> {
-        self.0.truncate(stream, before, expected).await
+        self.store.truncate(stream, before, expected).await
     }
 
     async fn tombstone(
@@ -198,7 +261,7 @@ impl Store for DynStore {
         stream: &StreamName,
         expected: ExpectedVersion,
     ) -> Result<(), AppendError> {
-        self.0.tombstone(stream, expected).await
+        self.store.tombstone(stream, expected).await
     }
 
     async fn read_entries(
@@ -206,13 +269,13 @@ impl Store for DynStore {
         read: &ReadEntries,
         visit: &mut VisitEntry<'_>,
     ) -> Result<(), StoreError> {
-        self.0.read_entries(read, visit).await
+        self.store.read_entries(read, visit).await
     }
 
     fn write_entries(
         &self,
         write: EntryWrite,
     ) -> impl Future<Output = Result<(), EntryError>> + Send {
-        self.0.write_entries(write)
+        self.store.write_entries(write)
     }
 }

@@ -1,9 +1,10 @@
 //! What can go wrong, matched on by kind. Every message is a sentence with names and numbers.
 
+use crate::cause::Whole;
 use crate::event::codec::EncodeError;
 use crate::event::metadata::EventId;
 use crate::limits::LimitError;
-use crate::place::{LogId, Position, Version};
+use crate::place::{LogId, Place, Position, Version};
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use std::error::Error;
@@ -64,9 +65,6 @@ pub enum StoreError {
     OutcomeUnknown {
         /// What failed.
         reason: String,
-        /// The failure underneath.
-        #[source]
-        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// The store was closed, or its writer ended.
     #[error("the store at {location} is closed; open it again")]
@@ -100,6 +98,11 @@ pub enum StoreError {
         /// Where the store is.
         path: PathBuf,
     },
+    /// Views are to be kept in a store that cannot keep them.
+    #[error(
+        "views cannot be kept in this store, as it was wrapped with `DynStore::new`; wrap an embedded store with `DynStore::embedded`"
+    )]
+    NotEmbedded,
     /// The log asked for does not exist in this store.
     #[error("the store has no log {log}; its logs are 0 to {last}")]
     UnknownLog {
@@ -109,12 +112,12 @@ pub enum StoreError {
         last: LogId,
     },
     /// The system underneath failed.
-    #[error("the store could not {action}: {source}")]
+    #[error("the store could not {action}: {}", Whole(&**cause))]
     Backend {
         /// What it was doing.
         action: &'static str,
-        /// The failure underneath.
-        source: Box<dyn Error + Send + Sync>,
+        /// The failure underneath, which the message has.
+        cause: Box<dyn Error + Send + Sync>,
     },
 }
 
@@ -174,13 +177,13 @@ pub enum AppendError {
     },
     /// An event that the append's condition rules out is there.
     #[error(
-        "the append's condition failed: the event at position {position} matches its query after position {after}; read again and decide anew"
+        "the append's condition failed: the event at position {place} matches its query after position {after}; read again and decide anew"
     )]
     ConditionFailed {
-        /// After which position none was expected.
-        after: Position,
+        /// After which place none was expected.
+        after: Place,
         /// The first event that matches.
-        position: Position,
+        place: Place,
     },
     /// The stream was ended for good.
     #[error(

@@ -8,8 +8,9 @@ use crate::store::StoreError;
 use futures_core::Stream;
 use std::collections::VecDeque;
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// How many events one batch holds.
@@ -18,11 +19,53 @@ const BATCH: u64 = 256;
 /// The events of a log or of a stream, in order. Memory does not grow with their number.
 ///
 /// A store error ends it; the events before were delivered.
+///
+/// One that is to be returned from a function owns its store, and one that follows the log ends with the program: a web server
+/// that waits for its responses would never stop otherwise.
+///
+/// ```
+/// use midgard::store::{EventStream, ReadLog};
+/// use midgard::{LogId, MidgardHandle, Position, Store};
+///
+/// /// What is recorded after a position, for server-sent events.
+/// fn live<S: Store>(store: S, handle: &MidgardHandle, after: Position) -> EventStream<'static, S> {
+///     let read = ReadLog::forward().log(LogId::MAIN).after(after);
+///     store.into_events(read).follow().until(handle.stopped())
+/// }
+/// ```
 pub struct EventStream<'a, S> {
-    store: &'a S,
+    store: Held<'a, S>,
     buffer: VecDeque<RecordedEvent>,
     state: State<'a>,
     follow: bool,
+    /// What ends it.
+    end: Option<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
+}
+
+/// A store that is borrowed, or owned.
+enum Held<'a, S> {
+    Borrowed(&'a S),
+    Owned(Arc<S>),
+}
+
+impl<S> Clone for Held<'_, S> {
+    fn clone(&self) -> Self {
+        match self {
+            Held::Borrowed(store) => Held::Borrowed(store),
+            Held::Owned(store) => Held::Owned(store.clone()),
+        }
+    }
+}
+
+impl<S> Deref for Held<'_, S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        match self {
+            Held::Borrowed(store) => store,
+            Held::Owned(store) => store,
+        }
+    }
 }
 
 enum State<'a> {
@@ -43,22 +86,32 @@ struct Batch {
     next: Option<Cursor>,
 }
 
+impl<S: Store> EventStream<'static, S> {
+    pub(super) fn owned_of_log(store: S, read: ReadLog) -> Self {
+        EventStream::new(Held::Owned(Arc::new(store)), Cursor::Log(read))
+    }
+
+    pub(super) fn owned_of_stream(store: S, read: ReadStream) -> Self {
+        EventStream::new(Held::Owned(Arc::new(store)), Cursor::Stream(read))
+    }
+}
+
 impl<'a, S: Store> EventStream<'a, S> {
     pub(super) fn of_log(store: &'a S, read: ReadLog) -> Self {
-        EventStream {
-            store,
-            buffer: VecDeque::new(),
-            state: State::Next(Cursor::Log(read)),
-            follow: false,
-        }
+        EventStream::new(Held::Borrowed(store), Cursor::Log(read))
     }
 
     pub(super) fn of_stream(store: &'a S, read: ReadStream) -> Self {
+        EventStream::new(Held::Borrowed(store), Cursor::Stream(read))
+    }
+
+    fn new(store: Held<'a, S>, cursor: Cursor) -> Self {
         EventStream {
             store,
             buffer: VecDeque::new(),
-            state: State::Next(Cursor::Stream(read)),
+            state: State::Next(cursor),
             follow: false,
+            end: None,
         }
     }
 
@@ -72,12 +125,34 @@ impl<'a, S: Store> EventStream<'a, S> {
         );
         self
     }
+
+    /// Ends it once a future is done, such as [`MidgardHandle::stopped`](crate::MidgardHandle::stopped): also while it
+    /// waits for what is appended next. Events that it has read by then are delivered before.
+    #[must_use]
+    pub fn until(mut self, end: impl Future<Output = ()> + Send + 'a) -> Self {
+        self.end = Some(Box::pin(end));
+        self
+    }
+
+    /// Whether it is to end now.
+    fn is_ended(&mut self, context: &mut Context<'_>) -> bool {
+        let end = self.end.as_mut();
+        let is_ended = end.is_some_and(|end| end.as_mut().poll(context).is_ready());
+        if is_ended {
+            (self.state, self.end) = (State::Ended, None);
+        }
+        is_ended
+    }
 }
 
-async fn batch<S: Store>(store: &S, cursor: Cursor, follow: bool) -> Result<Batch, StoreError> {
+async fn batch<S: Store>(
+    store: Held<'_, S>,
+    cursor: Cursor,
+    follow: bool,
+) -> Result<Batch, StoreError> {
     match cursor {
-        Cursor::Log(read) => log_batch(store, read, follow).await,
-        Cursor::Stream(read) => stream_batch(store, read).await,
+        Cursor::Log(read) => log_batch(&*store, read, follow).await,
+        Cursor::Stream(read) => stream_batch(&*store, read).await,
     }
 }
 
@@ -147,10 +222,13 @@ impl<S: Store> Stream for EventStream<'_, S> {
             if let Some(event) = this.buffer.pop_front() {
                 return Poll::Ready(Some(Ok(event)));
             }
+            if this.is_ended(context) {
+                return Poll::Ready(None);
+            }
             this.state = match std::mem::replace(&mut this.state, State::Ended) {
                 State::Ended => return Poll::Ready(None),
                 State::Next(cursor) => {
-                    State::Reading(Box::pin(batch(this.store, cursor, this.follow)))
+                    State::Reading(Box::pin(batch(this.store.clone(), cursor, this.follow)))
                 }
                 State::Reading(mut reading) => {
                     let Poll::Ready(read) = reading.as_mut().poll(context) else {

@@ -123,6 +123,11 @@ pub trait Layer: Send + Sync + 'static {
         self.inner().stream_state(stream)
     }
 
+    /// Does [`Store::logs`].
+    fn logs(&self) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send {
+        self.inner().logs()
+    }
+
     /// Does [`Store::last_position`].
     fn last_position(
         &self,
@@ -200,6 +205,8 @@ pub enum Operation {
     ReadLog,
     /// [`Store::stream_state`].
     StreamState,
+    /// [`Store::logs`].
+    Logs,
     /// [`Store::last_position`].
     LastPosition,
     /// [`Store::wait_past`].
@@ -223,6 +230,7 @@ impl Operation {
             Operation::ReadStream => "read_stream",
             Operation::ReadLog => "read_log",
             Operation::StreamState => "stream_state",
+            Operation::Logs => "logs",
             Operation::LastPosition => "last_position",
             Operation::WaitPast => "wait_past",
             Operation::Truncate => "truncate",
@@ -290,6 +298,11 @@ impl<L: Layer> Store for Layered<L> {
     ) -> impl Future<Output = Result<StreamState, StoreError>> + Send {
         let call = self.0.stream_state(stream);
         self.0.around(Operation::StreamState, call)
+    }
+
+    fn logs(&self) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send {
+        let call = self.0.logs();
+        self.0.around(Operation::Logs, call)
     }
 
     fn last_position(

@@ -16,6 +16,7 @@ pub mod rules;
 mod tombstone;
 mod versions;
 
+pub use crate::give_way::give_way;
 pub use crate::process_mark::ProcessMark;
 pub use append::{Append, AppendPart, Appended, ExpectedVersion};
 pub(crate) use definition::Store;

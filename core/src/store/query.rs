@@ -5,7 +5,7 @@ use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
 use crate::event::tags::TagsRef;
 use crate::limits::TOMBSTONE;
-use crate::place::Position;
+use crate::place::Place;
 
 /// Which events: any of the items. A query without items asks for all events.
 ///
@@ -148,13 +148,13 @@ impl QueryItem {
     }
 }
 
-/// What must not have happened for an append to go through: no event that matches `query` at a
-/// position after `after`.
+/// What must not have happened for an append to go through: no event that matches `query` after the place `after`, in
+/// its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)]
 pub struct AppendCondition {
     /// The events that must not be there.
     pub query: Query,
-    /// Up to which position the caller has seen them. Zero: none may be there at all.
-    pub after: Position,
+    /// Up to which place the caller has seen them. [`Place::START`]: none may be there at all.
+    pub after: Place,
 }

@@ -59,18 +59,18 @@ pub enum ViewError {
         found: u32,
     },
     /// A row cannot be written as JSON.
-    #[error("the row {key} of view \"{view}\" cannot be written as JSON: {source}")]
+    #[error("the row {key} of view \"{view}\" cannot be written as JSON: {cause}")]
     Encode {
         /// The view.
         view: &'static str,
         /// The row's key.
         key: String,
         /// Why.
-        source: JsonError,
+        cause: JsonError,
     },
     /// What is written of a row cannot be read: it would have been stored, and be damaged for whoever reads it.
     #[error(
-        "what is written of the row {key} of view \"{view}\" cannot be read back: {source}; give it values that JSON has, such as floats that are finite, and let its `Deserialize` read all that its `Serialize` writes"
+        "what is written of the row {key} of view \"{view}\" cannot be read back: {cause}; give it values that JSON has, such as floats that are finite, and let its `Deserialize` read all that its `Serialize` writes"
     )]
     Unreadable {
         /// The view.
@@ -78,7 +78,7 @@ pub enum ViewError {
         /// The row's key.
         key: String,
         /// What is wrong with it.
-        source: JsonError,
+        cause: JsonError,
     },
     /// A row would be read as another than was put, again and again.
     #[error(

@@ -8,7 +8,7 @@ use crate::consumer::about::AboutProjection;
 use crate::consumer::notes::{self, Checkpoint, Keys};
 use crate::consumer::setbacks::Setbacks;
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct KeptProjection {
     /// The views of it that readers see.
     pub views: Vec<String>,
     /// Up to where the log is in them.
-    pub position: Position,
+    pub place: Place,
 }
 
 impl Views {
@@ -39,7 +39,7 @@ impl Views {
             let one = || KeptProjection {
                 name: name.to_owned(),
                 views: Vec::new(),
-                position: Position::ZERO,
+                place: Place::START,
             };
             kept.entry(name.to_owned()).or_insert_with(one);
         }
@@ -58,7 +58,7 @@ impl Views {
             };
             let key = keys.checkpoint(seen, LogId::MAIN, 0);
             let checkpoint: Option<Checkpoint> = transaction.note(&key)?;
-            one.position = checkpoint.map_or(Position::ZERO, |at| Position(at.position));
+            one.place = checkpoint.map_or(Place::START, |at| Place::main(Position(at.position)));
         }
         Ok(kept.into_values().collect())
     }

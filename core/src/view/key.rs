@@ -57,7 +57,8 @@ use std::cmp::Ordering;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a view or of an index",
     label = "this type does not implement `ViewKey`",
-    note = "add `#[derive(ViewKey)]` to a type of your own; texts, whole numbers, `bool`, `Option`s and tuples of them are keys already; keep a fraction as a whole number of its smallest unit, such as cents; a `usize` is kept as a `u64`"
+    note = "a type of your own becomes a key with `#[derive(ViewKey)]`; texts, whole numbers of a fixed size, `bool`, and `Option`s and tuples of keys are keys already",
+    note = "for a type of another crate, turn on the feature of `midgard` that is named like the crate, if there is one (`chrono`, `jiff`, `rust_decimal`); otherwise give the row another field that is a key, such as `at_micros: u64` for a time or `cents: u64` for a price, and index that one"
 )]
 pub trait ViewKey: Send + Sync + 'static {
     /// Describes the form of the bytes, such as `u32` or `(text, u64)`: where it changes, views are rebuilt.

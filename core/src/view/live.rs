@@ -7,7 +7,7 @@ use crate::consumer::notes::{self, Checkpoint, Keys};
 use crate::event::reading::reads;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Position, Version};
+use crate::place::{LogId, Place, Position, Version};
 use crate::projection::{Context, Generation, Projection, ViewStore as _, query_of};
 use crate::store::StoreError;
 use crate::store::query::Query;
@@ -90,17 +90,17 @@ struct Folded {
 pub enum LiveError {
     /// An event could not be projected.
     #[error(
-        "live projection \"{projection}\" failed on event \"{name}\" at position {position}: {source}"
+        "live projection \"{projection}\" failed on event \"{name}\" at position {place}: {cause}"
     )]
     Project {
         /// The projection.
         projection: &'static str,
         /// The stored name of the event.
         name: String,
-        /// Its position.
-        position: Position,
+        /// Its place in the log.
+        place: Place,
         /// What went wrong.
-        source: ProjectError,
+        cause: ProjectError,
     },
     /// The views could not be read or written.
     #[error(transparent)]
@@ -165,7 +165,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
     async fn fold(&self, generation: &Generation, folded: &mut Folded) -> Result<bool, LiveError> {
         let reached = match &self.of {
             Of::Log(query) => {
-                let read = next_events(query, folded.position);
+                let read = next_events(query, Place::main(folded.position));
                 folded.batch.fill(&self.store, &read).await?
             }
             Of::Stream(stream) => {
@@ -193,13 +193,13 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
                 generation: generation.number,
                 is_replay: true,
             };
-            if let Err(source) = self.project(&event, &mut context).await {
-                failed = Some((index, source));
+            if let Err(cause) = self.project(&event, &mut context).await {
+                failed = Some((index, cause));
                 break;
             }
             done = (event.position, event.version);
         }
-        let Some((index, source)) = failed else {
+        let Some((index, cause)) = failed else {
             let position = reached.max(done.0);
             let key = self.keys.checkpoint(generation.number, LogId::MAIN, 0);
             let checkpoint = Checkpoint::at(position);
@@ -213,8 +213,8 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
         Err(LiveError::Project {
             projection: P::NAME,
             name: event.name.to_owned(),
-            position: event.position,
-            source,
+            place: event.place(),
+            cause,
         })
     }
 

@@ -22,10 +22,10 @@ impl ReadBack {
     pub(super) fn read<V: View>(&mut self, row: &V, key: &[u8]) -> Result<V, ViewError> {
         self.written.clear();
         encode(&mut self.written, row)?;
-        let read = V::__from_json(&self.written).map_err(|source| ViewError::Unreadable {
+        let read = V::__from_json(&self.written).map_err(|cause| ViewError::Unreadable {
             view: V::NAME,
             key: show::key::<V>(key),
-            source,
+            cause,
         })?;
         self.again.clear();
         encode(&mut self.again, &read)?;

@@ -14,7 +14,7 @@ use super::views::{Known, Views};
 use super::{View, ViewError};
 use crate::consumer::about::AboutProjection;
 use crate::consumer::notes::{self as consumer_notes, Checkpoint, Keys};
-use crate::place::{LogId, Position};
+use crate::place::{LogId, Place, Position};
 use crate::projection::Projection;
 use crate::store::EntrySnapshot;
 use serde::de::DeserializeOwned;
@@ -168,19 +168,21 @@ impl ViewSnapshot {
         })
     }
 
-    /// Up to where the log shows in the views of a projection, as they are in this snapshot. Zero until they are
-    /// built.
+    /// Returns up to where the log shows in the views of a projection, as they are in this snapshot. [`Place::START`] until they
+    /// are built.
     ///
     /// # Errors
     /// When what the projection noted, or the store, cannot be read.
-    pub fn position_of<P: Projection<Store = Views>>(&self) -> Result<Position, ViewError> {
+    pub fn place_of<P: Projection<Store = Views>>(&self) -> Result<Place, ViewError> {
         let keys = Keys::new("projection", P::NAME);
         let about: Option<AboutProjection> = self.note(&keys.about())?;
         let Some(generation) = about.and_then(|about| about.seen()) else {
-            return Ok(Position::ZERO);
+            return Ok(Place::START);
         };
         let checkpoint = self.note(&keys.checkpoint(generation, LogId::MAIN, 0))?;
-        Ok(checkpoint.map_or(Position::ZERO, |at: Checkpoint| Position(at.position)))
+        Ok(checkpoint.map_or(Place::START, |at: Checkpoint| {
+            Place::main(Position(at.position))
+        }))
     }
 
     fn note<N: DeserializeOwned>(&self, key: &str) -> Result<Option<N>, ViewError> {

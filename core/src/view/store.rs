@@ -1,4 +1,4 @@
-//! Views as the place where projections keep what they make of events.
+//! Views as the store in which projections keep what they make of events.
 
 use super::ViewError;
 use super::entries::Entries;
@@ -317,7 +317,6 @@ mod tests {
         assert!(views.is_refusal(&ViewError::Store(limit)));
         let unknown = StoreError::OutcomeUnknown {
             reason: "the disk is gone".to_owned(),
-            source: None,
         };
         assert!(!views.is_refusal(&ViewError::Store(unknown)));
     }

@@ -376,10 +376,10 @@ impl<V: View> AnyTable for Table<V> {
 /// Adds a row to bytes, as JSON.
 pub(super) fn encode<V: View>(json: &mut Vec<u8>, row: &V) -> Result<(), ViewError> {
     let before = json.len();
-    row.__to_json(json).map_err(|source| ViewError::Encode {
+    row.__to_json(json).map_err(|cause| ViewError::Encode {
         view: V::NAME,
         key: show::key_of(row),
-        source,
+        cause,
     })?;
     let actual = json.len() - before;
     if actual > ENTRY_VALUE_BYTES {

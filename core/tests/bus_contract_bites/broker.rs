@@ -106,7 +106,7 @@ pub(crate) fn unavailable(action: &'static str) -> BusError {
     BusError::Unavailable {
         location: "a model".to_owned(),
         action,
-        source: "it was killed".into(),
+        cause: "it was killed".into(),
     }
 }
 

@@ -91,7 +91,6 @@ impl Layer for Unruly {
         if is_lost.is_ok() {
             return Err(AppendError::Store(StoreError::OutcomeUnknown {
                 reason: "the connection was lost".to_owned(),
-                source: None,
             }));
         }
         Ok(appended)

@@ -62,6 +62,13 @@ pub(crate) trait Fault: Default + Send + Sync + 'static {
         state
     }
 
+    fn logs(
+        &self,
+        store: &MemoryStore,
+    ) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send {
+        store.logs()
+    }
+
     fn last_position(
         &self,
         store: &MemoryStore,
@@ -226,6 +233,10 @@ impl<B: Fault> Layer for Broken<B> {
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {
         let state = self.store.stream_state(stream).await?;
         Ok(self.fault.state(stream, state))
+    }
+
+    async fn logs(&self) -> Result<Vec<LogId>, StoreError> {
+        self.fault.logs(&self.store).await
     }
 
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {

@@ -3,12 +3,12 @@
 use crate::broken::{Fault, change};
 use midgard::event::{RecordedEvent, Tags};
 use midgard::store::{
-    Append, AppendError, Appended, Direction, ExpectedVersion, Query, QueryItem, ReadLog,
-    ReadStream, StoreError, StreamState, StreamTombstoned,
+    Append, AppendCondition, AppendError, Appended, Direction, ExpectedVersion, Query, QueryItem,
+    ReadLog, ReadStream, StoreError, StreamState, StreamTombstoned,
 };
 use midgard::{
-    Event as _, EventId, LogId, MemoryStore, Metadata, Position, Store, StreamName, Timestamp,
-    Version, limits,
+    Event as _, EventId, LogId, MemoryStore, Metadata, Place, Position, Store, StreamName,
+    Timestamp, Version, limits,
 };
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
@@ -99,6 +99,16 @@ append_fault! {
         part.expected = ExpectedVersion::Any;
         part
     })
+}
+
+append_fault! {
+    IgnoresLogsOfConditions: |append| match append.condition().cloned() {
+        Some(condition) => append.unless(AppendCondition {
+            after: Place::main(condition.after.position),
+            ..condition
+        }),
+        None => append,
+    }
 }
 
 append_fault! {
@@ -465,6 +475,24 @@ fault! {
     ReadsAnyLog {
         fn read_log(&self, read: ReadLog) -> ReadLog {
             read.log(LogId::MAIN)
+        }
+    }
+}
+
+fault! {
+    ListsAnotherLog {
+        async fn logs(&self, store: &MemoryStore) -> Result<Vec<LogId>, StoreError> {
+            let mut logs = store.logs().await?;
+            logs.push(LogId(7));
+            Ok(logs)
+        }
+    }
+}
+
+fault! {
+    ListsNoLogs {
+        async fn logs(&self, _: &MemoryStore) -> Result<Vec<LogId>, StoreError> {
+            Ok(Vec::new())
         }
     }
 }

@@ -138,6 +138,9 @@ caught! {
     goes_on_after_a_break: IgnoresBreak, by break_ends_a_read_of_a_stream;
     holds_the_thread_while_it_reads: HoldsTheThread, by long_reads_give_way;
     reads_any_log: ReadsAnyLog, by unknown_log_is_an_error;
+    lists_a_log_that_it_has_not: ListsAnotherLog, by logs_that_are_listed_can_be_read;
+    lists_no_logs: ListsNoLogs, by logs_that_are_listed_can_be_read;
+    ignores_the_logs_of_conditions: IgnoresLogsOfConditions, by condition_on_an_unknown_log_is_an_error;
     ignores_conditions: IgnoresConditions, by condition_fails_when_an_event_matches;
     asks_for_any_tag_of_an_item: AnyTag, by query_by_all_of_several_tags;
     asks_for_one_item_only: OneItem, by query_by_any_of_several_tags;

@@ -170,13 +170,13 @@ fn an_event_that_cannot_be_read_is_named() {
         )],
     );
     let error = block_on(Live::new(SingleEvents, store).views()).unwrap_err();
-    let LiveError::Project { name, source, .. } = &error else {
+    let LiveError::Project { name, cause, .. } = &error else {
         panic!("{error}");
     };
     assert_eq!(name, "account.deposited");
     assert!(
-        source.to_string().contains("expected u64"),
-        "the reason is there: {source}"
+        cause.to_string().contains("expected u64"),
+        "the reason is there: {cause}"
     );
 }
 
@@ -290,7 +290,7 @@ fn without_views_it_keeps_a_checkpoint_all_the_same() {
     assert_eq!(cents.load(Ordering::SeqCst), 205);
 }
 
-/// A place for views that somebody else has written: a sum, and the notes.
+/// A store for views that somebody else has written: a sum, and the notes.
 #[derive(Default, Clone)]
 struct Sum(Arc<Mutex<Numbers>>);
 

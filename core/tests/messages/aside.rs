@@ -4,7 +4,7 @@ use super::kit::{Outlet, Running, Told, append, number, start, tell, within};
 use midgard::bus::Purpose;
 use midgard::consumer::{ConsumerOptions, ConsumerState, FailurePolicy, RunError};
 use midgard::event::NewEvent;
-use midgard::{MemoryStore, Midgard, Outbox, Position, block_on};
+use midgard::{MemoryStore, Midgard, Outbox, Place, Position, block_on};
 use serde_json::json;
 
 fn midgard(store: &MemoryStore, bus: &Outlet) -> Midgard<MemoryStore> {
@@ -168,7 +168,7 @@ fn a_command_that_is_given_up_does_not_leave_and_what_followed_it_does() {
     send(&store, "placement-2", "gone", Some("ann"), 2);
     let running = start(midgard(&store, &bus));
     running.wait_until("outbox", |_| errors(&running).len() == 2);
-    block_on(running.handle.evict("outbox", first)).unwrap();
+    block_on(running.handle.evict("outbox", Place::main(first))).unwrap();
     running.wait_until("outbox", |_| errors(&running).len() == 1);
     bus.unhear(&[]);
     running.wait_until("outbox", |status| status.parked == 0);

@@ -1,9 +1,9 @@
 //! One checkpoint for the commands and answers of a store, whatever outbox carries them; a new outbox says where it begins.
 
 use super::kit::{Noted, Outlet, Running, Told, append, notes, start, tell, within};
-use midgard::consumer::{ConsumerOptions, ConsumerState, FailurePolicy, RunError, StartFrom};
+use midgard::consumer::{ConsumerOptions, ConsumerState, FailurePolicy, RunError};
 use midgard::event::NewEvent;
-use midgard::{MemoryStore, Midgard, Outbox, Position, Store, block_on};
+use midgard::{MemoryStore, Midgard, Outbox, Place, Position, StartFrom, Store, block_on};
 use serde_json::json;
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ fn an_outbox_that_is_ahead_sends_the_commands_that_the_one_before_it_has_left() 
     answer(&store, 7);
     let end = tell(&store, "orders-1", "ann", 8);
     let events = outbox("b")
-        .from(StartFrom::After(Position(4)))
+        .from(StartFrom::After(Place::main(Position(4))))
         .events_only();
     assert_eq!(published(&store, "b", events, end), [6, 8]);
     // Killed after the first: the bus has it, and takes no more.
@@ -176,7 +176,7 @@ fn a_new_outbox_on_a_store_that_had_another_says_where_it_begins() {
     );
     let next = tell(&store, "orders-1", "ann", 5);
     assert_eq!(published(&store, "end", outbox("end"), next), [5]);
-    let after = outbox("after").from(StartFrom::After(Position(3)));
+    let after = outbox("after").from(StartFrom::After(Place::main(Position(3))));
     assert_eq!(published(&store, "after", after, next), [4, 5]);
 }
 

@@ -11,7 +11,7 @@ use midgard::store::{Append, ExpectedVersion};
 use midgard::{
     Done, Event, EventSet, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext,
     Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve,
-    Store, StreamName, Subscribe, block_on,
+    StartFrom, Store, StreamName, Subscribe, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::pin::pin;
@@ -498,7 +498,7 @@ fn play<F: Future<Output = ()>>(
 ) {
     let (bus, store) = (InProcessBus::new(), MemoryStore::new());
     let at_once = InboxOptions::new().on_failure(FailurePolicy::retry(0).then_park());
-    let placements = Processes::<Placement>::new()
+    let placements = Processes::<Placement>::new(StartFrom::Start)
         .replies_from(bus.clone())
         .inbox_options(at_once);
     let midgard = Midgard::new(store.clone())

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use midgard::bus::{InProcessBus, Publisher};
 use midgard::consumer::{ConsumerState, FailurePolicy, HandleError};
 use midgard::inbox::InboxOptions;
-use midgard::{MemoryStore, Midgard, Position, block_on};
+use midgard::{MemoryStore, Midgard, Place, Position, block_on};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -243,7 +243,11 @@ fn it_is_remembered_within_the_window_that_a_message_was_handled_and_forgotten_a
 fn no_position_of_the_log_is_waited_for_at_an_inbox() {
     let scene = Scene::<MemoryStore>::new();
     let running = scene.start(InboxOptions::new());
-    let waited = block_on(running.handle.wait_for("service", Position(1), LONG));
+    let waited = block_on(
+        running
+            .handle
+            .wait_for("service", Place::main(Position(1)), LONG),
+    );
     assert!(
         matches!(waited, Err(HandleError::NotOfTheLog { .. })),
         "{waited:?}"

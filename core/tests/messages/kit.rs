@@ -12,11 +12,11 @@ use midgard::store::{
     Append, Appended, EntryError, EntryWrite, ExpectedVersion, Layer, Layered, ReadEntries,
     ReadStream, StreamState, Visit,
 };
-use midgard::store::{AppendError, StoreError};
+use midgard::store::{AppendError, StoreError, give_way};
 use midgard::{
     Aggregate, Apply, Command, Event, Events, Handle, HandlerError, Inbox, MemoryStore,
-    MessageContext, Midgard, MidgardHandle, Position, Refused, RemoteCommand, Store, StreamName,
-    Subscribe, block_on, events,
+    MessageContext, Midgard, MidgardHandle, Place, Position, Refused, RemoteCommand, Store,
+    StreamName, Subscribe, block_on, events,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, VecDeque};
@@ -171,19 +171,6 @@ impl Script {
     }
 }
 
-async fn give_way() {
-    let mut given = false;
-    std::future::poll_fn(|context| {
-        if given {
-            return std::task::Poll::Ready(());
-        }
-        given = true;
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
-}
-
 /// The service under test.
 #[derive(Inbox)]
 #[inbox(name = "service", events(Told), commands(Count))]
@@ -309,7 +296,7 @@ pub(crate) fn start_undeclared<S: Store + Clone>(midgard: Midgard<S>) -> Running
 
 impl Running {
     pub(crate) fn wait(&self, name: &str, position: Position) {
-        block_on(self.handle.wait_for(name, position, LONG)).unwrap();
+        block_on(self.handle.wait_for(name, Place::main(position), LONG)).unwrap();
     }
 
     pub(crate) fn wait_until(
@@ -392,14 +379,13 @@ impl Faults {
 fn broken() -> StoreError {
     StoreError::Backend {
         action: "write",
-        source: "the disk is on fire".into(),
+        cause: "the disk is on fire".into(),
     }
 }
 
 fn unknown() -> StoreError {
     StoreError::OutcomeUnknown {
         reason: "the power went".to_owned(),
-        source: None,
     }
 }
 
@@ -454,7 +440,7 @@ pub(crate) fn unavailable() -> BusError {
     BusError::Unavailable {
         location: "nowhere".to_owned(),
         action: "be reached",
-        source: "no route".into(),
+        cause: "no route".into(),
     }
 }
 

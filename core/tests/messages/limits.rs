@@ -81,7 +81,7 @@ fn the_status_names_the_message_that_a_handler_is_at() {
     };
     assert_eq!(handling.stage, HandlingStage::Handler);
     assert_eq!(
-        (&*handling.name, handling.message, handling.position),
+        (&*handling.name, handling.message, handling.place),
         ("told", Some(id.clone()), None)
     );
     let error = running.stop().unwrap_err();

@@ -232,7 +232,7 @@ fn an_error_of_any_length_is_parked_with_its_beginning() {
     assert!(parked[0].content.is_ok() && parked[0].holds_key);
     let error = &parked[0].error;
     assert!(
-        error.len() < 20_000 && error.ends_with("bytes more)"),
+        error.len() < 20_000 && error.ends_with("bytes in all)"),
         "{}",
         error.len()
     );

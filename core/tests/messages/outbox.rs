@@ -4,7 +4,7 @@ use super::kit::{LONG, Noted, Outlet, Told, append, start, tell, within};
 use midgard::consumer::{ConsumerOptions, ConsumerState, FailurePolicy};
 use midgard::event::NewEvent;
 use midgard::outbox::Unheard;
-use midgard::{Event, EventId, MemoryStore, Metadata, Midgard, Outbox, Position, block_on};
+use midgard::{Event, EventId, MemoryStore, Metadata, Midgard, Outbox, Place, Position, block_on};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -260,7 +260,7 @@ fn what_nobody_has_a_queue_for_waits_and_what_came_before_leaves_once() {
         error.message.contains("nobody has a queue for event.told"),
         "{error:?}"
     );
-    assert_eq!(error.position, Some(Position(71)));
+    assert_eq!(error.place, Some(Place::main(Position(71))));
     let waiting = counts(&bus);
     for number in 0..70 {
         assert_eq!(waiting[&number], 1, "of {number}");
@@ -319,7 +319,10 @@ fn what_the_bus_refuses_parks_its_stream_and_others_go_on() {
     let running = start(midgard(&store, &bus, outbox()));
     running.wait("outbox", end);
     let letters = block_on(running.handle.dead_letters("outbox")).unwrap();
-    let positions: Vec<_> = letters.iter().map(|letter| letter.position.get()).collect();
+    let positions: Vec<_> = letters
+        .iter()
+        .map(|letter| letter.place.position.get())
+        .collect();
     assert_eq!(
         positions,
         [5, 8, 11],
@@ -358,7 +361,9 @@ fn a_bus_that_is_full_is_sent_each_message_once_as_it_makes_room() {
         running.wait_until("outbox", |status| {
             status.last_error.as_ref().is_some_and(|error| {
                 error.message.contains("there is no room")
-                    && error.position.is_some_and(|at| at.get() == number + 1)
+                    && error
+                        .place
+                        .is_some_and(|at| at.position.get() == number + 1)
             })
         });
         assert_eq!(bus.numbers(), Vec::from_iter(0..number));
@@ -426,7 +431,7 @@ fn two_outboxes_of_one_program_have_checkpoints_of_their_own() {
     let end = note(&store, "notes-1", 2);
     let running = start(midgard(&store, &bus, outbox()).outbox(notes, other.clone()));
     running.wait("outbox", end);
-    block_on(running.handle.wait_for("notes", end, LONG)).unwrap();
+    block_on(running.handle.wait_for("notes", Place::main(end), LONG)).unwrap();
     assert_eq!((bus.numbers(), other.numbers()), (vec![1], vec![2]));
     running.stop().unwrap();
 }

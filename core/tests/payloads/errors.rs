@@ -7,8 +7,8 @@ use midgard::inbox::InboxOptions;
 use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{
     Context, Done, Event, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard,
-    MidgardHandle, Position, Project, Projection, RemoteCommand, Store, StreamName, Subscribe,
-    Subscription, Views, block_on,
+    MidgardHandle, Position, Project, Projection, RemoteCommand, StartFrom, Store, StreamName,
+    Subscribe, Subscription, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -314,7 +314,8 @@ fn holds_no_secret(what: &impl Debug) {
 fn dead_letters_and_status_hold_none() {
     let store = MemoryStore::new();
     let policy = || FailurePolicy::retry(0).then_park();
-    let subscription = Subscription::<ThingDone>::events("subscription").on_failure(policy());
+    let subscription =
+        Subscription::<ThingDone>::events("subscription", StartFrom::Start).on_failure(policy());
     let options = midgard::consumer::ConsumerOptions::new().on_failure(policy());
     let views = Views::new(MemoryStore::new());
     let midgard = Midgard::new(store.clone())

@@ -1,5 +1,6 @@
 //! What is loaded is what was stored, whatever type a payload has; or it is refused before it is stored.
 
+mod chains;
 mod changed;
 mod elsewhere;
 mod errors;

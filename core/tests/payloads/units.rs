@@ -11,7 +11,7 @@ use midgard::testing::given_process;
 use midgard::{
     Aggregate, Apply, Command, CommandClient, Event, Events, Expire, Handle, HandlerError, Inbox,
     MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions,
-    RemoteCommand, Repository, Resolve, Store, StreamName, Version, block_on, events,
+    RemoteCommand, Repository, Resolve, StartFrom, Store, StreamName, Version, block_on, events,
 };
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -366,7 +366,7 @@ fn a_process_does_not_send_what_cannot_be_read() {
         );
         block_on(store.append(append)).unwrap();
         let options = ConsumerOptions::new().on_failure(FailurePolicy::retry(0).then_park());
-        let processes = Processes::<Weighing>::new()
+        let processes = Processes::<Weighing>::new(StartFrom::Start)
             .options(options)
             .replies_from(InProcessBus::new());
         let weighing = Midgard::new(store.clone())

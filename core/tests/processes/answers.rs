@@ -9,7 +9,7 @@ use midgard::inbox::ParkedCause;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::{
     Event, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions, RemoteCommand,
-    Resolve, Store as _, StreamName, block_on,
+    Resolve, StartFrom, Store as _, StreamName, block_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +84,7 @@ macro_rules! release {
             pub(super) fn program(store: &MemoryStore, bus: &InProcessBus) -> Midgard<MemoryStore> {
                 let known = Registry::new();
                 $(let known = known.with::<$event>().unwrap();)*
-                let desks = Processes::<Desk>::new()
+                let desks = Processes::<Desk>::new(StartFrom::Start)
                     .options(soon().knows(&known))
                     .replies_from(bus.clone());
                 Midgard::new(store.clone())

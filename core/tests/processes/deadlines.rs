@@ -10,8 +10,8 @@ use midgard::consumer::ConsumerState;
 use midgard::event::{NewEvent, RecordedEventRef};
 use midgard::store::{Append, ExpectedVersion};
 use midgard::{
-    Event, Expire, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions, Store as _,
-    StreamName, block_on,
+    Event, Expire, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions, StartFrom,
+    Store as _, StreamName, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -293,7 +293,8 @@ fn a_deadline_of_the_longest_names_and_id_fires_and_is_cancelled() {
     use long_names::{Asked, Long};
 
     let store = MemoryStore::new();
-    let midgard = || Midgard::new(store.clone()).process_manager(Processes::<Long>::new());
+    let midgard =
+        || Midgard::new(store.clone()).process_manager(Processes::<Long>::new(StartFrom::Start));
     let ask = |process: &str, cancel| {
         let process = process.repeat(200);
         let asked = Asked { process, cancel };
@@ -348,7 +349,8 @@ impl Expire<Tick> for Clock {
 fn what_catches_up_ends_beside_a_deadline_that_sets_itself_again() {
     let store = MemoryStore::new();
     tell(&store, "a", []);
-    let program = || Midgard::new(store.clone()).process_manager(Processes::<Clock>::new());
+    let program =
+        || Midgard::new(store.clone()).process_manager(Processes::<Clock>::new(StartFrom::Start));
     let ticks = || {
         let all = block_on(log(&store)).into_iter();
         all.filter(|event| event.stream.as_str() == "clock-a")

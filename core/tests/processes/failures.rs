@@ -10,7 +10,9 @@ use midgard::bus::{
 };
 use midgard::event::{Encoded, NewEvent};
 use midgard::store::{Append, ExpectedVersion};
-use midgard::{MemoryStore, Midgard, MidgardHandle, Store, StreamName, Version, block_on};
+use midgard::{
+    MemoryStore, Midgard, MidgardHandle, Place, StartFrom, Store, StreamName, Version, block_on,
+};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -146,7 +148,12 @@ fn an_event_of_no_process_leaves_no_trace_but_the_checkpoint() {
     block_on(midgard.catch_up()).unwrap();
     assert_eq!(block_on(log(&store)).len(), 1);
     assert_eq!(processes(&handle, "script"), []);
-    block_on(handle.wait_for("script", midgard::Position(1), Duration::from_secs(5))).unwrap();
+    block_on(handle.wait_for(
+        "script",
+        Place::main(midgard::Position(1)),
+        Duration::from_secs(5),
+    ))
+    .unwrap();
 }
 
 #[test]
@@ -493,7 +500,7 @@ fn a_policy_that_stops_stops_the_events_and_neither_answers_nor_deadlines() {
     tell(&store, "a", [Do::Remind(1, vec![write("due")])]);
     tell(&store, "a", [Do::Write("shut".into(), "1".into())]);
     let bus = InProcessBus::new();
-    let scripts = midgard::Processes::<crate::kit::Script>::new()
+    let scripts = midgard::Processes::<crate::kit::Script>::new(StartFrom::Start)
         .options(soon().on_failure(crate::kit::at_once()))
         .replies_from(bus);
     let running = start(

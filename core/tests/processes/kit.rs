@@ -11,7 +11,7 @@ use midgard::process::Process;
 use midgard::{
     Aggregate, Apply, Command, Event, Events, Expire, Handle, HandlerError, Inbox, MessageContext,
     Midgard, MidgardHandle, Outbox, ProcessManager, Processes, React, Reactions, Refused,
-    RemoteCommand, Resolve, Store, block_on, events,
+    RemoteCommand, Resolve, StartFrom, Store, block_on, events,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -47,7 +47,7 @@ pub(crate) fn orders<S: Store + Clone>(
     store: &S,
     bus: impl Publisher + Subscriber + Clone,
 ) -> Midgard<S> {
-    let placements = Processes::<Placement>::new()
+    let placements = Processes::<Placement>::new(StartFrom::Start)
         .options(soon())
         .replies_from(bus.clone());
     Midgard::new(store.clone())
@@ -138,7 +138,7 @@ impl Publisher for Rough {
         let down = || BusError::Unavailable {
             location: "nowhere".to_owned(),
             action: "publish",
-            source: "it is down".into(),
+            cause: "it is down".into(),
         };
         if self.is_down.load(Ordering::SeqCst) {
             return Err(down());
@@ -392,7 +392,7 @@ pub(crate) fn scripts<S: Store + Clone>(
     bus: impl Publisher + Subscriber + Clone,
 ) -> Midgard<S> {
     let policy = at_once().then_park();
-    let scripts = Processes::<Script>::new()
+    let scripts = Processes::<Script>::new(StartFrom::Start)
         .options(soon())
         .inbox_options(InboxOptions::new().on_failure(policy))
         .replies_from(bus.clone());

@@ -5,7 +5,7 @@ use crate::shop::log;
 use midgard::bus::InProcessBus;
 use midgard::event::RecordedEvent;
 use midgard::store::ReadEntries;
-use midgard::{MemoryStore, Store, block_on};
+use midgard::{MemoryStore, StartFrom, Store, block_on};
 use std::ops::ControlFlow;
 
 /// The payloads of a process's own events, by their names. What is of the moment has a word instead.
@@ -141,7 +141,7 @@ fn the_notes_of_a_process_manager_are_these_texts() {
     let broken = Do::Remind(NEVER, vec![]);
     tell(&store, "", [broken]);
     // The outbox would wait for the clerk.
-    let scripts = midgard::Processes::<crate::kit::Script>::new();
+    let scripts = midgard::Processes::<crate::kit::Script>::new(StartFrom::Start);
     let scripts = scripts
         .options(crate::kit::soon().knows(&midgard::event::Registry::new()))
         .replies_from(InProcessBus::new());

@@ -7,7 +7,7 @@ use crate::shop::{Fate, fates, open, place};
 use crate::stores::meeting;
 use midgard::bus::InProcessBus;
 use midgard::consumer::ConsumerState;
-use midgard::{MemoryStore, Midgard, Processes, block_on};
+use midgard::{MemoryStore, Midgard, Processes, StartFrom, block_on};
 
 #[test]
 fn commands_with_one_key_leave_in_the_order_of_the_events_whichever_process_sends_them() {
@@ -39,7 +39,7 @@ fn thousands_of_events_to_one_process_are_taken_in_order() {
         tell(&store, "a", [write(&number.to_string())]);
     }
     let program = || {
-        let scripts = Processes::<Script>::new().replies_from(InProcessBus::new());
+        let scripts = Processes::<Script>::new(StartFrom::Start).replies_from(InProcessBus::new());
         Midgard::new(store.clone())
             .outbox_elsewhere()
             .process_manager(scripts)
@@ -146,7 +146,7 @@ fn four_thousand_events_of_a_thousand_processes() {
         script.extend(last.then_some(Do::Complete));
         tell(&store, &process, script);
     }
-    let scripts = Processes::<Script>::new().replies_from(InProcessBus::new());
+    let scripts = Processes::<Script>::new(StartFrom::Start).replies_from(InProcessBus::new());
     let midgard = Midgard::new(store.clone())
         .outbox_elsewhere()
         .process_manager(scripts);

@@ -4,7 +4,8 @@ use crate::kit::{Told, at_once, soon, tell};
 use midgard::consumer::{ConsumerState, RunError};
 use midgard::event::RecordedEventRef;
 use midgard::{
-    MemoryStore, Midgard, Position, ProcessManager, Processes, React, Reactions, block_on,
+    MemoryStore, Midgard, Place, Position, ProcessManager, Processes, React, Reactions, StartFrom,
+    block_on,
 };
 use std::sync::Mutex;
 
@@ -41,16 +42,16 @@ fn an_event_whose_process_cannot_be_named_follows_the_policy() {
         tell(&store, process, []);
     }
     let program = |options| {
-        let nervous = Processes::<Nervous>::new().options(options);
+        let nervous = Processes::<Nervous>::new(StartFrom::Start).options(options);
         Midgard::new(store.clone()).process_manager(nervous)
     };
     let stopping = program(soon().on_failure(at_once()));
     let handle = stopping.handle();
     let ended = block_on(stopping.catch_up());
-    let Err(RunError::Failed { position, .. }) = ended else {
+    let Err(RunError::Failed { place, .. }) = ended else {
         panic!("{ended:?}")
     };
-    assert_eq!(position, Some(Position(2)));
+    assert_eq!(place, Some(Place::main(Position(2))));
     assert_eq!(handle.status()[0].state, ConsumerState::Failed);
     assert_eq!(reacted(), ["a"]);
 
@@ -60,8 +61,8 @@ fn an_event_whose_process_cannot_be_named_follows_the_policy() {
     let letters = block_on(handle.dead_letters("nervous")).unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!(
-        (letters[0].position, &*letters[0].sequence),
-        (Position(2), "told")
+        (letters[0].place, &*letters[0].sequence),
+        (Place::main(Position(2)), "told")
     );
     assert!(
         letters[0].error.contains("on purpose"),

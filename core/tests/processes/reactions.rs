@@ -9,7 +9,7 @@ use midgard::store::{Append, Appended, ExpectedVersion};
 use midgard::{
     Event, EventId, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Metadata,
     Midgard, Outbox, Position, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand,
-    Resolve, Store as _, StreamName, Timestamp, Version, block_on,
+    Resolve, StartFrom, Store as _, StreamName, Timestamp, Version, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -191,7 +191,7 @@ impl Shop {
     }
 
     fn program(&self) -> Midgard<MemoryStore> {
-        let carts = Processes::<Cart>::with_config(self.settings.clone());
+        let carts = Processes::<Cart>::with_config(StartFrom::Start, self.settings.clone());
         Midgard::with_clock(self.store.clone(), &self.clock)
             .process_manager(carts.replies_from(self.bus.clone()))
             .outbox(Outbox::new("shop"), self.bus.clone())
@@ -399,7 +399,7 @@ impl React<Filled> for OneWayCart {
 fn an_id_that_cannot_be_read_is_said_to_be_so() {
     let shop = Shop::at("2026-11-25T12:00:00Z");
     shop.fill(7, Then::Nothing);
-    let carts = Processes::<OneWayCart>::new();
+    let carts = Processes::<OneWayCart>::new(StartFrom::Start);
     let midgard = Midgard::new(shop.store).process_manager(
         carts.options(
             midgard::consumer::ConsumerOptions::new()

@@ -7,8 +7,8 @@ use midgard::event::NewEvent;
 use midgard::event::{RecordedEventRef, Registry};
 use midgard::store::{Append, ExpectedVersion};
 use midgard::{
-    Event, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions, Store, StreamName,
-    block_on,
+    Event, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions, StartFrom, Store,
+    StreamName, block_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -75,12 +75,12 @@ impl React<Voided> for Ledger {
 
 fn old(store: &MemoryStore) -> Midgard<MemoryStore> {
     let known = Registry::new().with::<DrawnV1>().unwrap();
-    let processes = Processes::<OldLedger>::new().options(soon().knows(&known));
+    let processes = Processes::<OldLedger>::new(StartFrom::Start).options(soon().knows(&known));
     Midgard::new(store.clone()).process_manager(processes)
 }
 
 fn new(store: &MemoryStore) -> Midgard<MemoryStore> {
-    let processes = Processes::<Ledger>::new().options(soon());
+    let processes = Processes::<Ledger>::new(StartFrom::Start).options(soon());
     Midgard::new(store.clone()).process_manager(processes)
 }
 

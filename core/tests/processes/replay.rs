@@ -4,7 +4,7 @@ use crate::shop::append;
 use midgard::event::RecordedEventRef;
 use midgard::{
     Event, EventSet, Expire, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions,
-    block_on,
+    StartFrom, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
@@ -117,7 +117,7 @@ fn a_process_is_made_anew_from_old_versions_sets_and_null_and_by_the_next_releas
     block_on(append(&store, "m", &ReadV1 { units: 2 }));
     block_on(append(&store, "m", &Broken));
     let first = || {
-        let meters = Processes::<Meter>::new();
+        let meters = Processes::<Meter>::new(StartFrom::Start);
         Midgard::new(store.clone()).process_manager(meters)
     };
     block_on(first().catch_up()).unwrap();
@@ -129,7 +129,7 @@ fn a_process_is_made_anew_from_old_versions_sets_and_null_and_by_the_next_releas
     block_on(first().catch_up()).unwrap();
     assert_eq!(seen().pop(), Some(("first".to_owned(), 2005, 1)));
     block_on(append(&store, "m", &Read { milliunits: 7 }));
-    let meters = Processes::<NextMeter>::new();
+    let meters = Processes::<NextMeter>::new(StartFrom::Start);
     let next = Midgard::new(store.clone()).process_manager(meters);
     let handle = next.handle();
     block_on(next.catch_up()).unwrap();

@@ -7,7 +7,7 @@ use crate::shop::{
 };
 use midgard::bus::InProcessBus;
 use midgard::consumer::RunError;
-use midgard::{MemoryStore, Midgard, Processes, RemoteCommand, Repository, block_on};
+use midgard::{MemoryStore, Midgard, Processes, RemoteCommand, Repository, StartFrom, block_on};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -149,7 +149,8 @@ fn an_order_that_is_cancelled_by_others_gives_its_credit_back() {
 
 #[test]
 fn a_process_manager_that_sends_commands_is_refused_without_a_bus_for_the_answers() {
-    let midgard = Midgard::new(MemoryStore::new()).process_manager(Processes::<Placement>::new());
+    let midgard = Midgard::new(MemoryStore::new())
+        .process_manager(Processes::<Placement>::new(StartFrom::Start));
     let error = block_on(midgard.run()).unwrap_err();
     let name = "placement".to_owned();
     assert_eq!(error, RunError::NoReplies { name });
@@ -207,13 +208,12 @@ fn where_it_begins_is_said_once() {
     block_on(place(&store, 1, 1, 60, NEVER));
     let bus = InProcessBus::new();
     let from = |start| {
-        let placements = Processes::<Placement>::new();
-        let placements = placements.from(start).replies_from(bus.clone());
+        let placements = Processes::<Placement>::new(start).replies_from(bus.clone());
         Midgard::new(store.clone())
             .outbox_elsewhere()
             .process_manager(placements)
     };
-    block_on(from(midgard::consumer::StartFrom::End).catch_up()).unwrap();
+    block_on(from(StartFrom::End).catch_up()).unwrap();
     let placed = OrderPlaced {
         order: 2,
         customer: 1,
@@ -221,7 +221,7 @@ fn where_it_begins_is_said_once() {
         patience: NEVER,
     };
     block_on(append(&store, "order-2", &placed));
-    let midgard = from(midgard::consumer::StartFrom::Start);
+    let midgard = from(StartFrom::Start);
     let handle = midgard.handle();
     block_on(midgard.catch_up()).unwrap();
     let ids: Vec<_> = processes(&handle, "placement")
@@ -233,7 +233,8 @@ fn where_it_begins_is_said_once() {
 
 #[test]
 fn a_process_manager_that_sends_commands_is_not_run_without_an_outbox() {
-    let placements = Processes::<Placement>::new().replies_from(InProcessBus::new());
+    let placements =
+        Processes::<Placement>::new(StartFrom::Start).replies_from(InProcessBus::new());
     let midgard = Midgard::new(MemoryStore::new()).process_manager(placements);
     let error = block_on(midgard.run()).unwrap_err();
     assert!(matches!(error, RunError::NoOutbox { .. }), "{error}");

@@ -1,6 +1,7 @@
 //! Stores that behave as they may at their worst: each step gives way to others, and appends meet others.
 
 use midgard::event::NewEvent;
+use midgard::store::give_way;
 use midgard::store::{
     Append, AppendError, Appended, ExpectedVersion, Layer, Layered, Operation, StoreError,
 };
@@ -49,18 +50,6 @@ impl Slowness {
         let other = Append::to(journal.stream.clone(), ExpectedVersion::Any, [other]);
         self.store.append(other).await.unwrap();
     }
-}
-
-async fn give_way() {
-    let mut given = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut given, true) {
-            return std::task::Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
 }
 
 impl Layer for Slowness {

@@ -6,7 +6,7 @@ use midgard::bus::InProcessBus;
 use midgard::event::RecordedEventRef;
 use midgard::{
     Done, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard,
-    ProcessManager, Processes, React, Reactions, RemoteCommand, Resolve, block_on,
+    ProcessManager, Processes, React, Reactions, RemoteCommand, Resolve, StartFrom, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -206,7 +206,7 @@ fn tours<P: ProcessManager<Config = ()>>(
     store: &MemoryStore,
     bus: &InProcessBus,
 ) -> Midgard<MemoryStore> {
-    let processes = Processes::<P>::new()
+    let processes = Processes::<P>::new(StartFrom::Start)
         .options(soon())
         .replies_from(bus.clone());
     Midgard::new(store.clone())

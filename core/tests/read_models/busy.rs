@@ -6,7 +6,9 @@ use super::kit::{
 };
 use futures_timer::Delay;
 use midgard::consumer::{ConsumerOptions, FailurePolicy, Status};
-use midgard::{Delivery, MemoryStore, Midgard, Position, Subscription, Views, block_on};
+use midgard::{
+    Delivery, MemoryStore, Midgard, Place, Position, StartFrom, Subscription, Views, block_on,
+};
 use std::future::ready;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -18,7 +20,7 @@ const LEASE: Duration = Duration::from_millis(120);
 /// A subscription that appends an event for each event: it never comes to the end of the log. It fails on the
 /// first as often as it is told.
 fn endless(store: &MemoryStore, refusals: &Arc<AtomicU64>) -> Midgard<MemoryStore> {
-    let subscription = Subscription::<Counted>::events("endless").lease(LEASE);
+    let subscription = Subscription::<Counted>::events("endless", StartFrom::Start).lease(LEASE);
     let subscription = subscription.on_failure(FailurePolicy::retry(0).then_park());
     let (appended, refusals) = (store.clone(), refusals.clone());
     let handler = move |delivery: Delivery<Counted>| {
@@ -44,7 +46,7 @@ fn a_busy_subscription_writes_down_how_far_it_is_and_answers_requests() {
     let running = start(endless(&store, &refusals));
     // Who does not run it knows how far it is by what it wrote down.
     let elsewhere = endless(&store, &refusals).handle();
-    block_on(elsewhere.wait_for("endless", Position(500), LONG)).unwrap();
+    block_on(elsewhere.wait_for("endless", Place::main(Position(500)), LONG)).unwrap();
     block_on(elsewhere.retry("endless", "first")).unwrap();
     let began = Instant::now();
     while !block_on(elsewhere.dead_letters("endless"))
@@ -72,7 +74,7 @@ fn a_drain_ends_at_a_worker_that_stands_by_when_there_is_nothing_to_do() {
     let store = MemoryStore::new();
     let worker = || {
         let seen = Seen::default();
-        let idle = Subscription::events("idle").lease(LEASE);
+        let idle = Subscription::events("idle", StartFrom::Start).lease(LEASE);
         Midgard::new(store.clone()).subscribe(idle, seen.collect())
     };
     let first = start(worker());
@@ -96,13 +98,16 @@ fn a_wait_before_a_retry_is_as_long_as_the_policy_says_whatever_else_is_asked_fo
     let called = calls.clone();
     let first_wait = Duration::from_millis(150);
     let policy = FailurePolicy::retry(2).first_after(first_wait).then_skip();
-    let failing = Subscription::<Counted>::events("failing").on_failure(policy);
+    let failing = Subscription::<Counted>::events("failing", StartFrom::Start).on_failure(policy);
     let midgard = Midgard::new(store)
         .subscribe(failing, move |_: Delivery<Counted>| {
             called.fetch_add(1, Ordering::SeqCst);
             ready(Err("never".into()))
         })
-        .subscribe(Subscription::events("other"), seen.collect());
+        .subscribe(
+            Subscription::events("other", StartFrom::Start),
+            seen.collect(),
+        );
     let began = Instant::now();
     let running = start(midgard);
     let is_skipped = |status: &Status| status.skipped == 1;
@@ -125,7 +130,7 @@ fn a_wait_that_is_longer_than_the_lease_does_not_hand_the_event_from_worker_to_w
     let workers: Vec<_> = (0..2)
         .map(|_| {
             let called = calls.clone();
-            let failing = Subscription::<Counted>::events("failing").lease(LEASE);
+            let failing = Subscription::<Counted>::events("failing", StartFrom::Start).lease(LEASE);
             let failing = failing.on_failure(policy.clone().then_park());
             let midgard = Midgard::new(store.clone());
             start(midgard.subscribe(failing, move |_: Delivery<Counted>| {

@@ -3,7 +3,10 @@
 use super::kit::{Counted, LONG, Seen, at_once, count, start};
 use futures_util::poll;
 use midgard::consumer::{ConsumerState, HandleError, RunError};
-use midgard::{Delivery, MemoryStore, Midgard, MidgardHandle, Position, Subscription, block_on};
+use midgard::{
+    Delivery, MemoryStore, Midgard, MidgardHandle, Place, Position, StartFrom, Subscription,
+    block_on,
+};
 use std::future::ready;
 use std::pin::pin;
 use std::task::Poll;
@@ -18,7 +21,7 @@ fn states(handle: &MidgardHandle) -> Vec<ConsumerState> {
 fn told_at_once(handle: &MidgardHandle, name: &str) -> String {
     let began = Instant::now();
     let hour = Duration::from_secs(3600);
-    let error = block_on(handle.wait_for(name, Position(1), hour)).unwrap_err();
+    let error = block_on(handle.wait_for(name, Place::main(Position(1)), hour)).unwrap_err();
     assert!(matches!(error, HandleError::Ended { .. }), "{error}");
     assert!(began.elapsed() < LONG);
     error.to_string()
@@ -28,9 +31,18 @@ fn told_at_once(handle: &MidgardHandle, name: &str) -> String {
 fn a_program_that_is_refused_says_so_of_all_its_consumers() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     let midgard = Midgard::new(store)
-        .subscribe(Subscription::events("one"), seen.collect())
-        .subscribe(Subscription::events("twice"), seen.collect())
-        .subscribe(Subscription::events("twice"), seen.collect());
+        .subscribe(
+            Subscription::events("one", StartFrom::Start),
+            seen.collect(),
+        )
+        .subscribe(
+            Subscription::events("twice", StartFrom::Start),
+            seen.collect(),
+        )
+        .subscribe(
+            Subscription::events("twice", StartFrom::Start),
+            seen.collect(),
+        );
     let handle = midgard.handle();
     let error = block_on(midgard.run()).unwrap_err();
     assert!(matches!(error, RunError::DuplicateName { .. }), "{error}");
@@ -55,7 +67,7 @@ fn a_run_that_is_dropped_says_so() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     count(&store, "a", [0]);
     let program = || {
-        let subscription = Subscription::events("all");
+        let subscription = Subscription::events("all", StartFrom::Start);
         Midgard::new(store.clone()).subscribe(subscription, seen.collect())
     };
     let midgard = program();
@@ -73,7 +85,7 @@ fn a_run_that_is_dropped_says_so() {
         }
     });
     assert_eq!(states(&handle), [ConsumerState::Dropped]);
-    let error = block_on(handle.wait_for("all", Position(9), LONG)).unwrap_err();
+    let error = block_on(handle.wait_for("all", Place::main(Position(9)), LONG)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "\"all\" does not run any more, as the future of `run` was dropped or its task aborted: subscription all: \
@@ -88,7 +100,7 @@ fn a_run_that_is_dropped_says_so() {
 fn a_consumer_that_nobody_runs_any_more_is_not_restarted() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     count(&store, "a", [0]);
-    let subscription = Subscription::events("broken").on_failure(at_once());
+    let subscription = Subscription::events("broken", StartFrom::Start).on_failure(at_once());
     let midgard = Midgard::new(store).subscribe(subscription, seen.refuse(|_| true));
     let handle = midgard.handle();
     block_on(midgard.catch_up()).unwrap_err();
@@ -107,8 +119,14 @@ fn a_consumer_that_nobody_runs_any_more_is_not_restarted() {
 fn a_program_is_awaited_until_it_is_at_work_and_until_it_has_ended() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     let midgard = Midgard::new(store)
-        .subscribe(Subscription::events("one"), seen.collect())
-        .subscribe(Subscription::events("two"), seen.collect());
+        .subscribe(
+            Subscription::events("one", StartFrom::Start),
+            seen.collect(),
+        )
+        .subscribe(
+            Subscription::events("two", StartFrom::Start),
+            seen.collect(),
+        );
     let handle = midgard.handle();
     let mut ready = Box::pin({
         let handle = handle.clone();
@@ -133,7 +151,7 @@ fn who_waits_for_a_program_to_begin_is_told_when_it_fails_or_is_dropped_before()
     let (store, seen) = (MemoryStore::new(), Seen::default());
     count(&store, "a", [0]);
     let midgard = Midgard::new(store.clone()).subscribe(
-        Subscription::events("partitions").partitions(0),
+        Subscription::events("partitions", StartFrom::Start).partitions(0),
         |_: Delivery<Counted>| ready(Ok(())),
     );
     let handle = midgard.handle();
@@ -142,7 +160,10 @@ fn who_waits_for_a_program_to_begin_is_told_when_it_fails_or_is_dropped_before()
     assert!(error.contains("has failed"), "{error}");
     running.stop().unwrap_err();
 
-    let midgard = Midgard::new(store).subscribe(Subscription::events("all"), seen.collect());
+    let midgard = Midgard::new(store).subscribe(
+        Subscription::events("all", StartFrom::Start),
+        seen.collect(),
+    );
     let handle = midgard.handle();
     drop(midgard);
     let error = block_on(handle.ready()).unwrap_err().to_string();

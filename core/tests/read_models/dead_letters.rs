@@ -7,8 +7,8 @@ use super::kit::{
 use midgard::Views;
 use midgard::consumer::{ConsumerOptions, HandleError};
 use midgard::{
-    Delivery, Event, HandlerError, MemoryStore, Midgard, MidgardHandle, Position, Subscription,
-    block_on,
+    Delivery, Event, HandlerError, MemoryStore, Midgard, MidgardHandle, Place, Position, StartFrom,
+    Subscription, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::ready;
@@ -31,7 +31,8 @@ impl Refusing {
 
     fn midgard(&self, store: &MemoryStore) -> Midgard<MemoryStore> {
         let bad = self.bad.clone();
-        let subscription = Subscription::events("mailer").on_failure(at_once().then_park());
+        let subscription =
+            Subscription::events("mailer", StartFrom::Start).on_failure(at_once().then_park());
         Midgard::new(store.clone()).subscribe(
             subscription,
             self.seen
@@ -48,7 +49,13 @@ fn letters(handle: &MidgardHandle, name: &str) -> Vec<(u64, String, u32)> {
     let letters = block_on(handle.dead_letters(name)).unwrap();
     letters
         .into_iter()
-        .map(|letter| (letter.position.get(), letter.sequence, letter.failures))
+        .map(|letter| {
+            (
+                letter.place.position.get(),
+                letter.sequence,
+                letter.failures,
+            )
+        })
         .collect()
 }
 
@@ -84,7 +91,7 @@ fn the_dead_letter_row_identifies_the_projection_and_the_failure() {
     block_on(midgard.catch_up()).unwrap();
     let letters = block_on(handle.dead_letters("balances")).unwrap();
     assert_eq!(letters.len(), 2);
-    assert_eq!(letters[0].position, Position(3));
+    assert_eq!(letters[0].place, Place::main(Position(3)));
     assert_eq!(letters[0].name, "paid");
     assert_eq!(letters[0].sequence, "account-ann");
     assert_eq!(letters[0].error, "13 brings bad luck");
@@ -161,7 +168,7 @@ fn a_retry_that_fails_leaves_the_event_and_those_behind_it_parked() {
 fn an_evicted_event_is_never_handled_and_those_behind_it_can_be() {
     let (store, refusing) = (MemoryStore::new(), Refusing::new(1));
     let (running, _) = parked(&store, &refusing);
-    block_on(running.handle.evict("mailer", Position(3))).unwrap();
+    block_on(running.handle.evict("mailer", Place::main(Position(3)))).unwrap();
     while letters(&running.handle, "mailer").len() != 1 {
         std::thread::yield_now();
     }
@@ -171,7 +178,7 @@ fn an_evicted_event_is_never_handled_and_those_behind_it_can_be() {
     assert_eq!(refusing.seen.all(), [0, 10, 11, 2]);
     // Nothing is there any more.
     for error in [
-        block_on(running.handle.evict("mailer", Position(3))).unwrap_err(),
+        block_on(running.handle.evict("mailer", Place::main(Position(3)))).unwrap_err(),
         block_on(running.handle.retry("mailer", "a")).unwrap_err(),
     ] {
         assert!(matches!(error, HandleError::NotParked { .. }), "{error}");
@@ -191,7 +198,7 @@ fn what_is_asked_for_while_nobody_runs_is_done_by_the_next_who_does() {
         2,
         "what is parked stays so"
     );
-    block_on(handle.wait_for("mailer", last, LONG)).unwrap();
+    block_on(handle.wait_for("mailer", Place::main(last), LONG)).unwrap();
     block_on(handle.retry("mailer", "a")).unwrap();
     refusing.refuse(u64::MAX);
     block_on(idle.catch_up()).unwrap();
@@ -245,14 +252,17 @@ fn parked_events_are_upcast_when_they_are_retried() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     append_event(&store, "a", &WeighedV1 { kilograms: 3 });
     // The release that parked it knew version 1 only.
-    let park = || Subscription::<WeighedV1>::events("scale").on_failure(at_once().then_park());
+    let park = || {
+        Subscription::<WeighedV1>::events("scale", StartFrom::Start)
+            .on_failure(at_once().then_park())
+    };
     let refuse = |_| ready(Err::<(), HandlerError>("not today".into()));
     let first = Midgard::new(store.clone()).subscribe(park(), refuse);
     block_on(first.catch_up()).unwrap();
     // The next one knows version 2.
     let noted = seen.clone();
     let next = Midgard::new(store).subscribe(
-        Subscription::<Weighed>::events("scale"),
+        Subscription::<Weighed>::events("scale", StartFrom::Start),
         move |delivery: Delivery<Weighed>| {
             assert_eq!(delivery.failures, 1);
             noted.note(delivery.event.grams);
@@ -287,7 +297,7 @@ fn workers_do_what_is_asked_about_the_sequences_that_are_theirs() {
     let bad = Arc::new(AtomicU64::new(0));
     let worker = || {
         let bad = bad.clone();
-        let subscription = Subscription::<Counted>::events("mailer")
+        let subscription = Subscription::<Counted>::events("mailer", StartFrom::Start)
             .partitions(4)
             .lease(std::time::Duration::from_millis(90))
             .on_failure(at_once().then_park());
@@ -332,7 +342,8 @@ fn dead_letters_come_in_pages_and_are_retried_by_what_they_failed_for() {
     // All are refused that are no more than this.
     let least = Arc::new(AtomicU64::new(5000));
     let bound = least.clone();
-    let subscription = Subscription::events("mailer").on_failure(at_once().then_park());
+    let subscription =
+        Subscription::events("mailer", StartFrom::Start).on_failure(at_once().then_park());
     let midgard = Midgard::new(store).subscribe(
         subscription,
         refusing
@@ -345,18 +356,18 @@ fn dead_letters_come_in_pages_and_are_retried_by_what_they_failed_for() {
     let handle = &running.handle;
     let all = block_on(handle.dead_letters("mailer")).unwrap();
     assert_eq!(all.len(), 2400);
-    let (mut paged, mut after) = (Vec::new(), Position::ZERO);
+    let (mut paged, mut after) = (Vec::new(), Place::START);
     loop {
         let page = block_on(handle.dead_letters_page("mailer", after, 1000)).unwrap();
         let is_last = page.len() < 1000;
         paged.extend(page);
-        after = paged.last().map_or(after, |letter| letter.position);
+        after = paged.last().map_or(after, |letter| letter.place);
         if is_last {
             break;
         }
     }
     assert_eq!(paged, all);
-    let page = block_on(handle.dead_letters_page("mailer", last, 1000)).unwrap();
+    let page = block_on(handle.dead_letters_page("mailer", Place::main(last), 1000)).unwrap();
     assert_eq!(page, []);
 
     least.store(0, Ordering::SeqCst);

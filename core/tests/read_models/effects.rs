@@ -4,7 +4,7 @@ use super::kit::{Counted, Seen, at_once, count};
 use midgard::Views;
 use midgard::consumer::{ConsumerOptions, Status};
 use midgard::{
-    Context, HandlerError, MemoryStore, Midgard, Position, Project, Projection, block_on,
+    Context, HandlerError, MemoryStore, Midgard, Place, Position, Project, Projection, block_on,
 };
 use std::future::pending;
 use std::time::Duration;
@@ -60,7 +60,7 @@ fn an_effect_that_panics_takes_none_of_the_others_of_its_commit_along() {
     assert_eq!(done.all(), [0, 2, 3, 4]);
     assert_eq!(status.handled, 5);
     let error = status.last_error.unwrap();
-    assert_eq!(error.position, Some(Position(2)));
+    assert_eq!(error.place, Some(Place::main(Position(2))));
     assert_eq!(
         error.message,
         "what was to follow the commit of event \"counted\" at position 2 panicked: assertion `left != right` failed: \

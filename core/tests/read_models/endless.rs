@@ -4,8 +4,8 @@ use super::kit::{Counted, LONG, Seen, at_once, count, start};
 use midgard::Views;
 use midgard::consumer::{ConsumerOptions, ConsumerState, HandlingStage, RunError, Status};
 use midgard::{
-    Context, Delivery, HandlerError, MemoryStore, Midgard, Position, Project, Projection,
-    Subscription, Timestamp, block_on,
+    Context, Delivery, HandlerError, MemoryStore, Midgard, Place, Position, Project, Projection,
+    StartFrom, Subscription, Timestamp, block_on,
 };
 use std::future::pending;
 use std::sync::mpsc;
@@ -45,17 +45,20 @@ fn the_status_names_the_event_that_a_handler_is_at_and_stopping_has_a_limit() {
     let endless = move |delivery| endless(delivery, noted.clone());
     let midgard = Midgard::new(store)
         .stop_within(SOON)
-        .subscribe(Subscription::events("endless"), endless)
-        .subscribe(Subscription::events("well"), Seen::default().collect());
+        .subscribe(Subscription::events("endless", StartFrom::Start), endless)
+        .subscribe(
+            Subscription::events("well", StartFrom::Start),
+            Seen::default().collect(),
+        );
     let running = start(midgard);
-    let is_at = |status: &Status| status.position == Position(1);
+    let is_at = |status: &Status| status.place == Place::main(Position(1));
     block_on(running.handle.wait_until("endless", LONG, is_at)).unwrap();
     let status = at_work(&running.handle, "endless");
     let handling = status.handling.clone().unwrap();
     assert_eq!(handling.stage, HandlingStage::Handler);
     assert_eq!(
-        (&*handling.name, handling.position),
-        ("counted", Some(Position(2)))
+        (&*handling.name, handling.place),
+        ("counted", Some(Place::main(Position(2))))
     );
     assert!(handling.since >= before && handling.since <= Timestamp::now());
     let shown = format!(
@@ -95,7 +98,7 @@ fn a_handler_that_takes_too_long_has_failed_and_its_policy_decides() {
         .handler_timeout(SOON)
         .on_failure(at_once().then_park());
     let endless = move |delivery| endless(delivery, noted.clone());
-    let subscription = Subscription::events("endless").options(options);
+    let subscription = Subscription::events("endless", StartFrom::Start).options(options);
     let midgard = Midgard::new(store).subscribe(subscription, endless);
     let handle = midgard.handle();
     block_on(midgard.catch_up()).unwrap();
@@ -186,9 +189,11 @@ fn the_status_names_the_event_of_a_handler_that_blocks_its_thread() {
         let opened = opened.clone();
         async move { Ok(opened.lock().unwrap().recv()?) }
     };
-    let running = start(Midgard::new(store).subscribe(Subscription::events("blocking"), blocking));
+    let running = start(
+        Midgard::new(store).subscribe(Subscription::events("blocking", StartFrom::Start), blocking),
+    );
     let handling = at_work(&running.handle, "blocking").handling.unwrap();
-    assert_eq!(handling.position, Some(Position(1)));
+    assert_eq!(handling.place, Some(Place::main(Position(1))));
     open.send(()).unwrap();
     running.wait("blocking", Position(1));
     running.stop().unwrap();

@@ -6,7 +6,7 @@ use super::kit::{
 use midgard::Views;
 use midgard::consumer::{ConsumerKind, ConsumerOptions, ConsumerState, FailurePolicy, RunError};
 use midgard::event::NewEvent;
-use midgard::{Delivery, MemoryStore, Midgard, Position, Subscription, block_on};
+use midgard::{Delivery, MemoryStore, Midgard, Place, Position, StartFrom, Subscription, block_on};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use std::time::Duration;
 fn a_failed_event_is_tried_again_and_then_all_stops_before_it() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     count(&store, "a", 0..5);
-    let subscription = || Subscription::events("stops").on_failure(quick());
+    let subscription = || Subscription::events("stops", StartFrom::Start).on_failure(quick());
     let tries = Arc::new(Mutex::new(Vec::new()));
     let noted = tries.clone();
     let failing = seen.refuse(move |delivery| {
@@ -34,14 +34,17 @@ fn a_failed_event_is_tried_again_and_then_all_stops_before_it() {
         RunError::Failed {
             kind: ConsumerKind::Subscription,
             name: "stops".to_owned(),
-            position: Some(Position(4)),
+            place: Some(Place::main(Position(4))),
             message: "no 3 today".to_owned(),
         }
     );
     assert_eq!(*tries.lock().unwrap(), [0, 1, 2]);
     let status = handle.status_of("stops").unwrap();
     assert_eq!(status.state, ConsumerState::Failed);
-    assert_eq!(status.last_error.unwrap().position, Some(Position(4)));
+    assert_eq!(
+        status.last_error.unwrap().place,
+        Some(Place::main(Position(4)))
+    );
     let midgard = Midgard::new(store).subscribe(subscription(), seen.collect());
     block_on(midgard.catch_up()).unwrap();
     assert_eq!(seen.all(), [0, 1, 2, 3, 4]);
@@ -56,14 +59,22 @@ fn one_that_has_failed_can_be_started_again_while_others_go_on() {
     let running = start(
         Midgard::new(store.clone())
             .subscribe(
-                Subscription::events("broken").on_failure(at_once()),
+                Subscription::events("broken", StartFrom::Start).on_failure(at_once()),
                 failing,
             )
-            .subscribe(Subscription::events("well"), others.collect()),
+            .subscribe(
+                Subscription::events("well", StartFrom::Start),
+                others.collect(),
+            ),
     );
     let last = count(&store, "a", 0..5);
     running.wait("well", last);
-    let error = block_on(running.handle.wait_for("broken", last, super::kit::LONG)).unwrap_err();
+    let error = block_on(
+        running
+            .handle
+            .wait_for("broken", Place::main(last), super::kit::LONG),
+    )
+    .unwrap_err();
     let message = error.to_string();
     assert!(
         message.starts_with(
@@ -77,7 +88,7 @@ fn one_that_has_failed_can_be_started_again_while_others_go_on() {
     );
     broken.store(0, Ordering::SeqCst);
     running.handle.restart("broken").unwrap();
-    let handled = |status: &midgard::consumer::Status| status.position >= last;
+    let handled = |status: &midgard::consumer::Status| status.place >= Place::main(last);
     block_on(
         running
             .handle
@@ -92,7 +103,8 @@ fn one_that_has_failed_can_be_started_again_while_others_go_on() {
 fn a_panic_is_a_failure_like_any_other() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     count(&store, "a", 0..3);
-    let subscription = Subscription::<Counted>::events("panics").on_failure(quick());
+    let subscription =
+        Subscription::<Counted>::events("panics", StartFrom::Start).on_failure(quick());
     let panicking = seen.refuse(|delivery: &Delivery<Counted>| {
         assert!(
             delivery.event.number != 1 || delivery.failures == 2,
@@ -113,7 +125,7 @@ fn a_panic_outside_of_the_handler_ends_nothing_else() {
     let (store, seen, others) = (MemoryStore::new(), Seen::default(), Seen::default());
     count(&store, "a", 0..3);
     let panics = AtomicU64::new(0);
-    let odd = Subscription::events("odd")
+    let odd = Subscription::events("odd", StartFrom::Start)
         .partitions(2)
         .sequence_by(move |event| {
             assert_ne!(panics.fetch_add(1, Ordering::SeqCst), 1, "on purpose");
@@ -121,7 +133,10 @@ fn a_panic_outside_of_the_handler_ends_nothing_else() {
         });
     let midgard = Midgard::new(store)
         .subscribe(odd, seen.collect())
-        .subscribe(Subscription::events("well"), others.collect());
+        .subscribe(
+            Subscription::events("well", StartFrom::Start),
+            others.collect(),
+        );
     let handle = midgard.handle();
     block_on(midgard.catch_up()).unwrap();
     assert_eq!(others.all(), [0, 1, 2]);
@@ -150,7 +165,8 @@ fn a_skipped_event_is_passed_over_and_a_parked_one_takes_its_stream_along() {
         for (stream, number) in [("a", 0), ("b", 10), ("a", 1), ("a", 2), ("b", 11)] {
             count(&store, stream, [number]);
         }
-        let subscription = Subscription::events("poison").on_failure(policy.clone());
+        let subscription =
+            Subscription::events("poison", StartFrom::Start).on_failure(policy.clone());
         let poisoned = seen.refuse(|delivery| delivery.event.number == 1);
         let midgard = Midgard::new(store).subscribe(subscription, poisoned);
         let handle = midgard.handle();
@@ -171,7 +187,7 @@ fn what_a_policy_says_last_is_what_is_done() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     count(&store, "a", 0..3);
     let policy = at_once().then_park().then_stop();
-    let subscription = Subscription::events("last").on_failure(policy);
+    let subscription = Subscription::events("last", StartFrom::Start).on_failure(policy);
     let failing = seen.refuse(|delivery| delivery.event.number == 1);
     let midgard = Midgard::new(store).subscribe(subscription, failing);
     let handle = midgard.handle();
@@ -188,7 +204,7 @@ fn an_event_may_have_a_policy_of_its_own() {
     let options = ConsumerOptions::new()
         .on_failure(FailurePolicy::retry(1_000))
         .on_failure_of::<Counted>(at_once().then_skip());
-    let subscription = Subscription::events("own").options(options);
+    let subscription = Subscription::events("own", StartFrom::Start).options(options);
     let midgard =
         Midgard::new(store).subscribe(subscription, seen.refuse(|one| one.event.number == 1));
     block_on(midgard.catch_up()).unwrap();
@@ -204,7 +220,7 @@ fn what_cannot_be_read_is_not_tried_again_but_follows_the_policy() {
     count(&store, "b", [1]);
     let patient = FailurePolicy::retry(1_000).first_after(Duration::from_secs(3_600));
     let run = |policy: FailurePolicy| {
-        let subscription = Subscription::events("damaged").on_failure(policy);
+        let subscription = Subscription::events("damaged", StartFrom::Start).on_failure(policy);
         let midgard = Midgard::new(store.clone()).subscribe(subscription, seen.collect());
         block_on(midgard.catch_up())
     };
@@ -251,7 +267,10 @@ fn a_skipped_event_and_why_it_was_are_in_the_status() {
     let status = handle.status_of("balances").unwrap();
     assert_eq!(status.skipped, 1);
     let error = status.last_error.unwrap();
-    assert_eq!((error.position, error.failures), (Some(Position(3)), 1));
+    assert_eq!(
+        (error.place, error.failures),
+        (Some(Place::main(Position(3))), 1)
+    );
     assert_eq!(error.message, "13 brings bad luck");
 }
 
@@ -260,11 +279,11 @@ fn a_projection_stops_before_an_event_that_fails_for_good() {
     let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
     accounts(&store);
     let error = project(&store, &views, &Balances::<1>::refusing(100), quick()).unwrap_err();
-    let RunError::Failed { kind, position, .. } = &error else {
+    let RunError::Failed { kind, place, .. } = &error else {
         panic!("{error}")
     };
-    let expected = (ConsumerKind::Projection, Some(Position(3)));
-    assert_eq!((*kind, *position), expected);
+    let expected = (ConsumerKind::Projection, Some(Place::main(Position(3))));
+    assert_eq!((*kind, *place), expected);
     assert_eq!(balances(&views), ann_and_bob(5, 7));
     project(&store, &views, &Balances::<1>::default(), quick()).unwrap();
     assert_eq!(balances(&views), ann_and_bob(20, 8));

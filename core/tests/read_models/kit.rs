@@ -9,8 +9,8 @@ use midgard::projection::{Keeps, Projects};
 use midgard::store::{Append, ExpectedVersion};
 use midgard::view::Select;
 use midgard::{
-    Context, Delivery, Event, HandlerError, MemoryStore, Midgard, MidgardHandle, Position, Project,
-    Projection, Store, StreamName, View, block_on,
+    Context, Delivery, Event, HandlerError, MemoryStore, Midgard, MidgardHandle, Place, Position,
+    Project, Projection, Store, StreamName, View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};
@@ -245,7 +245,7 @@ pub(crate) fn start(midgard: Midgard<MemoryStore>) -> Running {
 
 impl Running {
     pub(crate) fn wait(&self, name: &str, position: Position) {
-        block_on(self.handle.wait_for(name, position, LONG)).unwrap();
+        block_on(self.handle.wait_for(name, Place::main(position), LONG)).unwrap();
     }
 
     pub(crate) fn end(self) -> Result<(), RunError> {

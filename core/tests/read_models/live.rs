@@ -4,7 +4,7 @@ use super::kit::{Balance, Balances, accounts, ann_and_bob, balances, count, pay}
 use midgard::Views;
 use midgard::view::Select;
 use midgard::view::{Live, LiveError};
-use midgard::{MemoryStore, Midgard, Position, StreamName, block_on};
+use midgard::{MemoryStore, Midgard, Place, Position, StreamName, block_on};
 
 fn folded(live: &Live<Balances<1>, MemoryStore>) -> Vec<(String, u64)> {
     let views = block_on(live.views()).unwrap();
@@ -38,8 +38,8 @@ fn it_is_as_new_as_the_log_and_does_nothing_beside() {
     for cents in 1..=100 {
         let last = pay(&store, "ann", 1);
         assert_eq!(folded(&live), [("ann".to_owned(), cents)]);
-        let position = block_on(live.views()).unwrap().position_of::<Balances<1>>();
-        assert_eq!(position.unwrap(), last);
+        let place = block_on(live.views()).unwrap().place_of::<Balances<1>>();
+        assert_eq!(place.unwrap(), Place::main(last));
     }
     assert_eq!(projection.replays(), 100, "every event is folded once");
     assert_eq!(projection.effects(), 0);
@@ -65,13 +65,7 @@ fn an_event_that_fails_is_an_error_and_is_tried_again() {
     let live = Live::new(Balances::<1>::refusing(1), store);
     let error = block_on(live.views()).unwrap_err();
     assert!(
-        matches!(
-            &error,
-            LiveError::Project {
-                position: Position(3),
-                ..
-            }
-        ),
+        matches!(&error, LiveError::Project { place, .. } if *place == Place::main(Position(3))),
         "{error}"
     );
     assert_eq!(

@@ -5,7 +5,7 @@ use midgard::Views;
 use midgard::consumer::ConsumerOptions;
 use midgard::event::Registry;
 use midgard::store::ReadEntries;
-use midgard::{MemoryStore, Midgard, Store as _, Subscription, block_on};
+use midgard::{MemoryStore, Midgard, StartFrom, Store as _, Subscription, block_on};
 use std::ops::ControlFlow;
 
 /// All notes whose keys begin with a prefix, without it. Times are written as `TIME`, and ids of events as `ID`.
@@ -96,7 +96,7 @@ fn the_notes_of_a_subscription_are_these_texts_and_each_stream_stays_in_its_part
     let options = ConsumerOptions::new()
         .knows(&Registry::new().with::<Paid>().unwrap())
         .on_failure(at_once().then_park());
-    let subscription = Subscription::<Counted>::events("mailer")
+    let subscription = Subscription::<Counted>::events("mailer", StartFrom::Start)
         .partitions(4)
         .options(options);
     let handler = Seen::default().refuse(|_| true);

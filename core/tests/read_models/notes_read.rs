@@ -1,19 +1,22 @@
 //! Notes that are read by kind and name, without the handlers of the consumers.
 
 use super::kit::{Balances, Counted, Seen, accounts, at_once, count};
-use midgard::consumer::{ConsumerKind, ConsumerNotes, ConsumerOptions, DeadLetter, StartFrom};
+use midgard::consumer::{ConsumerKind, ConsumerNotes, ConsumerOptions, DeadLetter};
 use midgard::notes::StoreNotes;
-use midgard::{MemoryStore, Midgard, Position, Subscription, Views, block_on};
+use midgard::{MemoryStore, Midgard, Place, Position, StartFrom, Subscription, Views, block_on};
 
 /// A subscription of this name that has handled all there is.
 fn handled(store: &MemoryStore, name: &str, start: StartFrom) {
-    let subscription = Subscription::<Counted>::events(name).from(start);
+    let subscription = Subscription::<Counted>::events(name, start);
     let midgard = Midgard::new(store.clone()).subscribe(subscription, Seen::default().collect());
     block_on(midgard.catch_up()).unwrap();
 }
 
 fn positions(letters: &[DeadLetter]) -> Vec<u64> {
-    letters.iter().map(|letter| letter.position.0).collect()
+    letters
+        .iter()
+        .map(|letter| letter.place.position.0)
+        .collect()
 }
 
 #[test]
@@ -24,7 +27,10 @@ fn checkpoints_are_read_by_kind_and_name() {
     count(&store, "a", 4..=5);
     let notes = StoreNotes::of(store);
     let of = |kind, name| block_on(ConsumerNotes::of(&notes, kind, name).checkpoint()).unwrap();
-    assert_eq!(of(ConsumerKind::Subscription, "mailer"), Some(last));
+    assert_eq!(
+        of(ConsumerKind::Subscription, "mailer"),
+        Some(Place::main(last))
+    );
     assert_eq!(of(ConsumerKind::Subscription, "mail"), None);
     assert_eq!(of(ConsumerKind::ProcessManager, "mailer"), None);
     assert_eq!(of(ConsumerKind::Inbox, "mailer"), None);
@@ -70,8 +76,11 @@ fn dead_letters_are_read_where_views_are() {
     };
     assert_eq!(after(None, 10), [3, 5]);
     assert_eq!(after(None, 1), [3]);
-    assert_eq!(after(Some(Position(3)), 10), [5]);
-    assert_eq!(block_on(notes.checkpoint()).unwrap(), Some(Position(5)));
+    assert_eq!(after(Some(Place::main(Position(3))), 10), [5]);
+    assert_eq!(
+        block_on(notes.checkpoint()).unwrap(),
+        Some(Place::main(Position(5)))
+    );
     let elsewhere = StoreNotes::of(store);
     let all = block_on(ConsumerNotes::all(&elsewhere)).unwrap();
     assert!(all.is_empty(), "its notes are where its views are: {all:?}");

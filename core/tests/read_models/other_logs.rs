@@ -4,7 +4,7 @@ use super::kit::{Balances, Counted, LONG, Seen, accounts, balances, count, pay, 
 use midgard::Views;
 use midgard::consumer::{ConsumerState, Status};
 use midgard::store::{EntryWrite, ReadEntries};
-use midgard::{MemoryStore, Midgard, Position, Store, Subscription, block_on};
+use midgard::{MemoryStore, Midgard, Position, StartFrom, Store, Subscription, block_on};
 use std::ops::ControlFlow;
 
 fn project(log: &MemoryStore, views: &Views) -> Midgard<MemoryStore> {
@@ -92,7 +92,7 @@ fn a_checkpoint_whose_event_was_removed_since_holds_nothing_up() {
     count(&store, "kept", [3]);
     let seen = Seen::default();
     let midgard = || {
-        let subscription = Subscription::<Counted>::events("teller");
+        let subscription = Subscription::<Counted>::events("teller", StartFrom::Start);
         Midgard::new(store.clone()).subscribe(subscription, seen.collect())
     };
     block_on(midgard().catch_up()).unwrap();
@@ -126,7 +126,7 @@ fn notes_of_before_checkpoints_told_their_log_are_read_and_added_to() {
         );
     block_on(store.write_entries(write)).unwrap();
     let seen = Seen::default();
-    let subscription = Subscription::<Counted>::events("teller");
+    let subscription = Subscription::<Counted>::events("teller", StartFrom::Start);
     let midgard = Midgard::new(store.clone()).subscribe(subscription, seen.collect());
     let handle = midgard.handle();
     assert_eq!(block_on(handle.dead_letters("teller")).unwrap().len(), 1);

@@ -2,7 +2,7 @@
 
 use super::kit::{Counted, Seen, at_once, count};
 use midgard::consumer::{ConsumerKind, ConsumerState, FailurePolicy, RunError, Status};
-use midgard::{MemoryStore, Midgard, Position, Subscription, block_on};
+use midgard::{MemoryStore, Midgard, Place, Position, StartFrom, Subscription, block_on};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -12,7 +12,7 @@ fn run(partitions: u32, policy: FailurePolicy) -> (Seen, Status, Result<(), RunE
     for (stream, number) in [("a", 0), ("b", 1), ("a", 2), ("b", 3), ("a", 4)] {
         count(&store, stream, [number]);
     }
-    let odd = Subscription::events("odd")
+    let odd = Subscription::events("odd", StartFrom::Start)
         .partitions(partitions)
         .on_failure(policy)
         .sequence_by(|event| {
@@ -54,10 +54,10 @@ fn an_event_whose_sequence_cannot_be_named_is_skipped_or_stopped_at() {
     );
     let (_, status, ended) = run(2, at_once());
     assert_eq!(status.state, ConsumerState::Failed);
-    let Err(RunError::Failed { position, .. }) = ended else {
+    let Err(RunError::Failed { place, .. }) = ended else {
         panic!("{ended:?}")
     };
-    assert_eq!(position, Some(Position(3)));
+    assert_eq!(place, Some(Place::main(Position(3))));
 }
 
 /// An error without words.
@@ -78,7 +78,7 @@ fn an_error_whose_text_panics_or_is_endless_follows_the_policy() {
     count(&store, "a", 0..3);
     let noted = seen.clone();
     let midgard = Midgard::new(store).subscribe(
-        Subscription::<Counted>::events("odd").on_failure(at_once().then_park()),
+        Subscription::<Counted>::events("odd", StartFrom::Start).on_failure(at_once().then_park()),
         move |delivery| {
             let noted = noted.clone();
             async move {
@@ -108,7 +108,8 @@ fn an_error_whose_text_panics_or_is_endless_follows_the_policy() {
     );
     let (store, long) = (MemoryStore::new(), "x".repeat(17 << 20));
     count(&store, "a", [0]);
-    let subscription = Subscription::<Counted>::events("long").on_failure(at_once().then_park());
+    let subscription =
+        Subscription::<Counted>::events("long", StartFrom::Start).on_failure(at_once().then_park());
     let midgard = Midgard::new(store).subscribe(subscription, move |_| {
         let error = long.clone();
         async { Err(error.into()) }

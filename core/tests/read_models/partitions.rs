@@ -5,7 +5,7 @@ use event_listener::Event as Notify;
 use futures_timer::Delay;
 use futures_util::future::{AbortHandle, abortable};
 use midgard::consumer::{ConsumerState, FailurePolicy, RunError, Status};
-use midgard::{MemoryStore, Midgard, MidgardHandle, Subscription, block_on};
+use midgard::{MemoryStore, Midgard, MidgardHandle, Place, StartFrom, Subscription, block_on};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::ready;
@@ -22,7 +22,7 @@ const SAFE_LEASE: Duration = Duration::from_millis(900);
 type SeenByStream = Arc<Mutex<HashMap<String, Vec<u64>>>>;
 
 fn shared(partitions: u32, lease: Duration) -> Subscription<Counted> {
-    let shared = Subscription::events("shared");
+    let shared = Subscription::events("shared", StartFrom::Start);
     shared.partitions(partitions).lease(lease)
 }
 
@@ -293,7 +293,7 @@ fn workers_that_are_stopped_together_leave_nothing_to_be_done_again() {
         }
         let last = count(&store, "last", [20]);
         for one in &workers {
-            until(&one.handle, |status| status.position >= last);
+            until(&one.handle, |status| status.place >= Place::main(last));
         }
         for one in &workers {
             one.handle.stop();

@@ -5,7 +5,7 @@ use super::kit::{
 };
 use midgard::Views;
 use midgard::consumer::{ConsumerOptions, RunError};
-use midgard::{MemoryStore, Midgard, block_on};
+use midgard::{MemoryStore, Midgard, StartFrom, block_on};
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -181,8 +181,8 @@ fn readers_see_whole_transactions() {
             row.map(|row| row.map_or(0, |row| row.cents))
         };
         if let (Ok(ann), Ok(bob)) = (of("ann"), of("bob")) {
-            let position = snapshot.position_of::<Balances<1>>().unwrap();
-            assert_eq!((ann, ann + bob), (bob, position.get()));
+            let place = snapshot.place_of::<Balances<1>>().unwrap();
+            assert_eq!((ann, ann + bob), (bob, place.position.get()));
         }
     }
     running.wait("balances", writer.join().unwrap());
@@ -200,7 +200,7 @@ fn a_consumer_that_stops_on_a_failure_does_not_keep_others_from_their_events() {
     let midgard = Midgard::new(store)
         .project_with(Balances::<1>::refusing(9), views, options)
         .subscribe(
-            midgard::Subscription::<super::kit::Paid>::events("all"),
+            midgard::Subscription::<super::kit::Paid>::events("all", StartFrom::Start),
             move |delivery| {
                 noted.note(delivery.event.cents);
                 std::future::ready(Ok(()))

@@ -8,8 +8,8 @@ use midgard::Views;
 use midgard::consumer::{ConsumerOptions, ConsumerState, HandleError, RunError};
 use midgard::store::ExpectedVersion;
 use midgard::{
-    Context, HandlerError, MemoryStore, Midgard, Position, Project, Projection, Store, StreamName,
-    Subscription, View, block_on,
+    Context, HandlerError, MemoryStore, Midgard, Place, Position, Project, Projection, StartFrom,
+    Store, StreamName, Subscription, View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::ready;
@@ -155,7 +155,7 @@ fn rebuilding_one_projection_leaves_another_alone() {
 
 #[test]
 fn a_subscription_has_nothing_to_rebuild() {
-    let subscription = Subscription::<super::kit::Counted>::events("mailer");
+    let subscription = Subscription::<super::kit::Counted>::events("mailer", StartFrom::Start);
     let midgard = Midgard::new(MemoryStore::new()).subscribe(subscription, |_| ready(Ok(())));
     let error = block_on(midgard.handle().rebuild("mailer")).unwrap_err();
     assert!(
@@ -237,10 +237,10 @@ fn a_rebuild_says_how_far_it_is() {
         let Some(rebuild) = status.rebuild else {
             return false;
         };
-        let _ = noted.send(rebuild.position);
-        assert_eq!(rebuild.target, last);
+        let _ = noted.send(rebuild.place.position);
+        assert_eq!(rebuild.target, Place::main(last));
         assert!(status.to_string().contains("rebuilt up to"), "{status}");
-        rebuild.position > Position::ZERO
+        rebuild.place > Place::START
     };
     block_on(handle.wait_until("balances", LONG, is_half_way)).unwrap();
     let is_done = |status: &midgard::consumer::Status| status.rebuild.is_none();

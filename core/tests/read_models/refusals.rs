@@ -4,8 +4,8 @@ use super::kit::{append_event, start};
 use midgard::consumer::{ConsumerOptions, DeadLetter, FailurePolicy};
 use midgard::view::Select;
 use midgard::{
-    Context, Event, HandlerError, MemoryStore, Midgard, Position, Project, Projection, View, Views,
-    block_on,
+    Context, Event, HandlerError, MemoryStore, Midgard, Place, Position, Project, Projection, View,
+    Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 
@@ -132,7 +132,7 @@ fn a_value_that_is_there_twice_is_the_fault_of_the_later_event_also_when_the_fir
         let [letter] = &letters[..] else {
             panic!("{letters:?}")
         };
-        assert_eq!(letter.position, Position(2));
+        assert_eq!(letter.place, Place::main(Position(2)));
         let reason = "both have \"a@x.org\" in the unique index \"email\"";
         assert!(letter.error.contains(reason), "{}", letter.error);
     }
@@ -149,7 +149,10 @@ fn a_row_that_is_too_large_is_the_fault_of_its_event_alone() {
     wrote(&store, "dan", TOO_MANY);
     wrote(&store, "bob", 1);
     let letters = parked(&store, &views);
-    let at: Vec<_> = letters.iter().map(|letter| letter.position.get()).collect();
+    let at: Vec<_> = letters
+        .iter()
+        .map(|letter| letter.place.position.get())
+        .collect();
     assert_eq!(at, [6, 8, 9], "the last of bob's follows a parked one");
     assert!(letters[0].error.contains("bytes"), "{}", letters[0].error);
     let text = |name| views.get::<Member>(name).unwrap().unwrap().text;

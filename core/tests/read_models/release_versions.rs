@@ -6,7 +6,7 @@ use midgard::Views;
 use midgard::consumer::{ConsumerOptions, FailurePolicy};
 use midgard::{
     Context, Event, EventSet, HandlerError, MemoryStore, Midgard, Position, Project, Projection,
-    Subscription, View, block_on,
+    StartFrom, Subscription, View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -66,7 +66,7 @@ fn ratings<E: EventSet + Text>(
     options: ConsumerOptions,
     partitions: u32,
 ) -> Midgard<MemoryStore> {
-    let subscription = Subscription::<E>::events("teller").options(options);
+    let subscription = Subscription::<E>::events("teller", StartFrom::Start).options(options);
     Midgard::new(store.clone()).subscribe(subscription.partitions(partitions), told.tell(release))
 }
 

@@ -4,7 +4,8 @@ use super::kit::{Counted, LONG, Paid, Running, append_all, at_once, count, pay, 
 use midgard::consumer::{ConsumerOptions, ConsumerState, Status};
 use midgard::event::Registry;
 use midgard::{
-    Delivery, EventSet, HandlerError, MemoryStore, Midgard, Position, Subscription, block_on,
+    Delivery, EventSet, HandlerError, MemoryStore, Midgard, Place, Position, StartFrom,
+    Subscription, block_on,
 };
 use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,12 +84,12 @@ fn ignorant() -> ConsumerOptions {
 }
 
 fn old(store: &MemoryStore, told: &Told, options: ConsumerOptions) -> Midgard<MemoryStore> {
-    let subscription = Subscription::<Counted>::events("teller").options(options);
+    let subscription = Subscription::<Counted>::events("teller", StartFrom::Start).options(options);
     Midgard::new(store.clone()).subscribe(subscription, told.tell("old"))
 }
 
 fn new(store: &MemoryStore, told: &Told, options: ConsumerOptions) -> Midgard<MemoryStore> {
-    let subscription = Subscription::<Both>::events("teller").options(options);
+    let subscription = Subscription::<Both>::events("teller", StartFrom::Start).options(options);
     Midgard::new(store.clone()).subscribe(subscription, told.tell("new"))
 }
 
@@ -103,7 +104,12 @@ pub(crate) fn wait_until(
 /// Whether everything up to a position is handled, as it is written down.
 pub(crate) fn has_reached(midgard: &Midgard<MemoryStore>, position: Position) -> bool {
     let wait = Duration::from_millis(30);
-    block_on(midgard.handle().wait_for("teller", position, wait)).is_ok()
+    block_on(
+        midgard
+            .handle()
+            .wait_for("teller", Place::main(position), wait),
+    )
+    .is_ok()
 }
 
 pub(crate) fn stands_by(status: &Status) -> bool {
@@ -197,13 +203,15 @@ fn what_was_passed_by_who_did_not_know_it_is_handed_over_first_and_once() {
         }
         count(&store, "told", [5]);
         spread(|store, told, partitions| {
-            let subscription = Subscription::<Counted>::events("teller").partitions(partitions);
+            let subscription =
+                Subscription::<Counted>::events("teller", StartFrom::Start).partitions(partitions);
             Midgard::new(store.clone())
                 .subscribe(subscription.options(ignorant()), told.tell("old"))
         });
         pay(&store, "ann", 6);
         let newer = |store: &MemoryStore, told: &Told, partitions| {
-            let subscription = Subscription::<Both>::events("teller").partitions(partitions);
+            let subscription =
+                Subscription::<Both>::events("teller", StartFrom::Start).partitions(partitions);
             Midgard::new(store.clone()).subscribe(subscription.options(options()), told.tell("new"))
         };
         spread(newer);
@@ -266,7 +274,8 @@ fn who_reads_all_events_covers_those_that_the_program_knows() {
     let (store, told) = (MemoryStore::new(), Told::default());
     let any = |registry: Registry| {
         let told = told.clone();
-        let subscription = Subscription::any_of("teller", registry).options(options());
+        let subscription =
+            Subscription::any_of("teller", StartFrom::Start, registry).options(options());
         Midgard::new(store.clone()).subscribe(subscription, move |delivery| {
             let name = delivery.recorded.name;
             told.all.lock().unwrap().push(name);
@@ -299,8 +308,8 @@ fn what_an_owner_had_done_when_it_gave_way_is_not_done_again_up_to_what_it_would
     let hour = Duration::from_secs(3600);
     let (gate, entered) = (Arc::new(Mutex::new(())), Arc::new(AtomicU64::new(0)));
     let older = {
-        let subscription =
-            Subscription::<Counted>::events("teller").options(ignorant().lease(hour));
+        let subscription = Subscription::<Counted>::events("teller", StartFrom::Start)
+            .options(ignorant().lease(hour));
         let (told, gate, entered) = (told.clone(), gate.clone(), entered.clone());
         Midgard::new(store.clone()).subscribe(subscription, move |delivery| {
             if delivery.event.number == 6 {

@@ -2,12 +2,12 @@
 
 use super::kit::{Counted, Ignored, Seen, append_all, append_event, count, start};
 use futures_util::FutureExt as _;
-use midgard::consumer::{ConsumerState, RunError, StartFrom};
+use midgard::consumer::{ConsumerState, RunError};
 use midgard::event::{NewEvent, Registry};
 use midgard::store::{Query, QueryItem, ReadLog};
 use midgard::{
     Aggregate, Apply, Delivery, Event, EventSet, HandlerError, MemoryStore, Metadata, Midgard,
-    Position, Store, Subscription, Timestamp, block_on,
+    Place, Position, StartFrom, Store, Subscription, Timestamp, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::ready;
@@ -25,7 +25,7 @@ fn catch_up(store: &MemoryStore, subscription: Subscription<Counted>, seen: &See
 fn each_event_is_delivered_once_in_sequence_order_from_every_stream_before_and_after_the_start() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     count(&store, "a", 0..500);
-    let all = Subscription::events("all");
+    let all = Subscription::events("all", StartFrom::Start);
     let running = start(Midgard::new(store.clone()).subscribe(all, seen.collect()));
     let mut last = Position::ZERO;
     for number in 500..700 {
@@ -51,7 +51,7 @@ fn there_is_no_gap_and_no_repeat_where_catching_up_ends_while_others_append() {
                 count(&store, "a", [999])
             }
         });
-        let all = Subscription::events("all");
+        let all = Subscription::events("all", StartFrom::Start);
         let running = start(Midgard::new(store).subscribe(all, seen.collect()));
         let last = writer.join().unwrap();
         running.wait("all", last);
@@ -68,7 +68,7 @@ fn the_events_arrive_with_their_data_intact() {
     append_all(&store, "a", [event.with_metadata(metadata)]);
     let recorded = Arc::new(Mutex::new(Vec::new()));
     let taken = recorded.clone();
-    let all = Subscription::<Counted>::events("all");
+    let all = Subscription::<Counted>::events("all", StartFrom::Start);
     let midgard = Midgard::new(store.clone()).subscribe(all, move |delivery| {
         assert_eq!(delivery.event, Counted { number: 7 });
         taken.lock().unwrap().push(delivery.recorded);
@@ -91,9 +91,17 @@ fn it_goes_on_where_it_was_when_it_is_run_again() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     for round in 0..3 {
         count(&store, "a", round * 10..(round + 1) * 10);
-        catch_up(&store, Subscription::events("again"), &seen);
+        catch_up(
+            &store,
+            Subscription::events("again", StartFrom::Start),
+            &seen,
+        );
     }
-    catch_up(&store, Subscription::events("again"), &seen);
+    catch_up(
+        &store,
+        Subscription::events("again", StartFrom::Start),
+        &seen,
+    );
     assert_eq!(seen.all(), (0..30).collect::<Vec<_>>());
 }
 
@@ -106,13 +114,16 @@ fn a_stop_in_the_middle_loses_nothing_and_repeats_nothing() {
         let midgard = Midgard::new(store.clone());
         let handle = midgard.handle();
         let (noted, until) = (seen.clone(), seen.all().len() + 7);
-        let midgard = midgard.subscribe(Subscription::<Counted>::events("all"), move |delivery| {
-            noted.note(delivery.event.number);
-            if noted.all().len() == until {
-                handle.stop();
-            }
-            ready(Ok(()))
-        });
+        let midgard = midgard.subscribe(
+            Subscription::<Counted>::events("all", StartFrom::Start),
+            move |delivery| {
+                noted.note(delivery.event.number);
+                if noted.all().len() == until {
+                    handle.stop();
+                }
+                ready(Ok(()))
+            },
+        );
         if until > 100 {
             block_on(midgard.catch_up()).unwrap();
         } else {
@@ -133,14 +144,14 @@ fn a_stop_in_the_middle_loses_nothing_and_repeats_nothing() {
 fn it_begins_where_it_is_told_to_the_first_time_only() {
     for (start, expected) in [
         (StartFrom::Start, 0..12),
-        (StartFrom::After(Position(4)), 4..12),
+        (StartFrom::After(Place::main(Position(4))), 4..12),
         (StartFrom::End, 10..12),
     ] {
         let (store, seen) = (MemoryStore::new(), Seen::default());
         count(&store, "a", 0..10);
-        catch_up(&store, Subscription::events("one").from(start), &seen);
+        catch_up(&store, Subscription::events("one", start), &seen);
         count(&store, "a", 10..12);
-        catch_up(&store, Subscription::events("one").from(start), &seen);
+        catch_up(&store, Subscription::events("one", start), &seen);
         assert_eq!(seen.all(), expected.collect::<Vec<_>>(), "{start:?}");
     }
 }
@@ -148,7 +159,7 @@ fn it_begins_where_it_is_told_to_the_first_time_only() {
 #[test]
 fn events_of_no_concern_move_it_on_too() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
-    let filtered = Subscription::events("filtered");
+    let filtered = Subscription::events("filtered", StartFrom::Start);
     let running = start(Midgard::new(store.clone()).subscribe(filtered, seen.collect()));
     let position = append_event(&store, "a", &Ignored {});
     running.wait("filtered", position);
@@ -186,15 +197,18 @@ fn it_may_be_of_a_set_of_events_or_of_a_query() {
     let (set, query) = (of_set.clone(), of_query.clone());
     let of_ann = Query::from(QueryItem::new().tag("customer:ann"));
     let midgard = Midgard::new(store)
-        .subscribe(Subscription::<Both>::events("set"), move |delivery| {
-            set.note(match delivery.event {
-                Both::Counted(event) => event.number,
-                Both::Tagged(event) => event.number,
-            });
-            ready(Ok(()))
-        })
         .subscribe(
-            Subscription::<Tagged>::events("query").matching(of_ann),
+            Subscription::<Both>::events("set", StartFrom::Start),
+            move |delivery| {
+                set.note(match delivery.event {
+                    Both::Counted(event) => event.number,
+                    Both::Tagged(event) => event.number,
+                });
+                ready(Ok(()))
+            },
+        )
+        .subscribe(
+            Subscription::<Tagged>::events("query", StartFrom::Start).matching(of_ann),
             move |delivery| {
                 query.note(delivery.event.number);
                 ready(Ok(()))
@@ -226,7 +240,7 @@ fn it_may_be_of_one_aggregate_type() {
     }
     let seen = Seen::default();
     let noted = seen.clone();
-    let of_counters = Subscription::aggregate::<Counter>("counters");
+    let of_counters = Subscription::aggregate::<Counter>("counters", StartFrom::Start);
     let midgard = Midgard::new(store).subscribe(of_counters, move |delivery| {
         let CounterEvent::Counted(event) = delivery.event;
         noted.note(event.number);
@@ -243,10 +257,17 @@ fn it_may_be_of_everything_that_the_program_knows() {
     append_event(&store, "b", &Ignored {});
     let names = Arc::new(Mutex::new(Vec::new()));
     for (name, subscription) in [
-        ("linked", Subscription::any("linked").unwrap()),
+        (
+            "linked",
+            Subscription::any("linked", StartFrom::Start).unwrap(),
+        ),
         (
             "named",
-            Subscription::any_of("named", Registry::new().with::<Both>().unwrap()),
+            Subscription::any_of(
+                "named",
+                StartFrom::Start,
+                Registry::new().with::<Both>().unwrap(),
+            ),
         ),
     ] {
         let noted = names.clone();
@@ -260,13 +281,7 @@ fn it_may_be_of_everything_that_the_program_knows() {
         assert_eq!(ended.is_err(), name == "named");
         if let Err(error) = ended {
             assert!(
-                matches!(
-                    error,
-                    RunError::Failed {
-                        position: Some(Position(2)),
-                        ..
-                    }
-                ),
+                matches!(error, RunError::Failed { place, .. } if place == Some(Place::main(Position(2)))),
                 "{error}"
             );
         }
@@ -308,7 +323,7 @@ fn an_event_arrives_in_the_newest_version() {
     append_event(&store, "a", &Measured { millimetres: 5 });
     let noted = seen.clone();
     let midgard = Midgard::new(store).subscribe(
-        Subscription::<Measured>::events("measured"),
+        Subscription::<Measured>::events("measured", StartFrom::Start),
         move |delivery: Delivery<Measured>| {
             noted.note(delivery.event.millimetres);
             ready(Ok(()))
@@ -333,14 +348,15 @@ fn a_handler_that_waits_holds_back_what_is_read() {
         noted.note(delivery.event.number);
         ready(Ok::<_, HandlerError>(()))
     };
-    let running = start(Midgard::new(store).subscribe(Subscription::events("slow"), slow));
+    let running =
+        start(Midgard::new(store).subscribe(Subscription::events("slow", StartFrom::Start), slow));
     for number in 0..10 {
         assert!(
             called.load(Ordering::SeqCst) <= number + 1,
             "one after the other"
         );
         go.send(()).unwrap();
-        let handled = |status: &midgard::consumer::Status| status.position.get() > number;
+        let handled = |status: &midgard::consumer::Status| status.place.position.get() > number;
         block_on(running.handle.wait_until("slow", super::kit::LONG, handled)).unwrap();
     }
     running.stop().unwrap();
@@ -353,7 +369,10 @@ fn names_that_cannot_be_are_refused() {
     let run = |names: &[&str]| {
         let mut midgard = Midgard::new(store.clone());
         for name in names {
-            midgard = midgard.subscribe(Subscription::<Counted>::events(*name), |_| ready(Ok(())));
+            midgard = midgard.subscribe(
+                Subscription::<Counted>::events(*name, StartFrom::Start),
+                |_| ready(Ok(())),
+            );
         }
         block_on(midgard.catch_up())
     };
@@ -369,7 +388,10 @@ fn names_that_cannot_be_are_refused() {
 fn nothing_happens_until_it_is_run() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     count(&store, "a", [1]);
-    let midgard = Midgard::new(store).subscribe(Subscription::events("lazy"), seen.collect());
+    let midgard = Midgard::new(store).subscribe(
+        Subscription::events("lazy", StartFrom::Start),
+        seen.collect(),
+    );
     let run = midgard.run();
     assert!(seen.all().is_empty());
     assert!(

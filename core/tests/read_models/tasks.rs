@@ -2,7 +2,9 @@
 
 use super::kit::{Counted, LONG, Seen, count, start};
 use midgard::consumer::{ConsumerState, RunError};
-use midgard::{Delivery, HandlerError, MemoryStore, Midgard, Position, Subscription, block_on};
+use midgard::{
+    Delivery, HandlerError, MemoryStore, Midgard, Place, StartFrom, Subscription, block_on,
+};
 use std::future::{Ready, ready};
 use std::sync::{Mutex, mpsc};
 use std::thread;
@@ -37,15 +39,18 @@ fn blocked(run: impl FnOnce(Midgard<MemoryStore>) -> thread::JoinHandle<Result<(
     count(&store, "a", [0]);
     let (gate, blocking) = Gate::new();
     let midgard = Midgard::new(store.clone())
-        .subscribe(Subscription::events("blocking"), blocking)
-        .subscribe(Subscription::events("other"), seen.collect());
+        .subscribe(Subscription::events("blocking", StartFrom::Start), blocking)
+        .subscribe(
+            Subscription::events("other", StartFrom::Start),
+            seen.collect(),
+        );
     let handle = midgard.handle();
     let running = run(midgard);
     gate.begun.recv_timeout(LONG).unwrap();
     let last = count(&store, "a", 1..100);
-    block_on(handle.wait_for("other", last, LONG)).unwrap();
+    block_on(handle.wait_for("other", Place::main(last), LONG)).unwrap();
     let blocked = handle.status_of("blocking").unwrap();
-    assert_eq!(blocked.position, Position::ZERO);
+    assert_eq!(blocked.place, Place::START);
     assert!(blocked.handling.is_some(), "{blocked}");
     handle.stop();
     gate.open.send(()).unwrap();
@@ -76,8 +81,14 @@ fn tasks_end_when_the_future_that_waits_for_them_is_dropped() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     let midgard = Midgard::new(store)
         .thread_per_consumer()
-        .subscribe(Subscription::events("one"), seen.collect())
-        .subscribe(Subscription::events("two"), seen.collect());
+        .subscribe(
+            Subscription::events("one", StartFrom::Start),
+            seen.collect(),
+        )
+        .subscribe(
+            Subscription::events("two", StartFrom::Start),
+            seen.collect(),
+        );
     let handle = midgard.handle();
     block_on(async {
         let running = std::pin::pin!(midgard.run());
@@ -93,7 +104,7 @@ fn tasks_end_when_the_future_that_waits_for_them_is_dropped() {
 fn a_spawner_that_drops_tasks_or_panics_is_told_of() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     let program = || {
-        let subscription = Subscription::events("all");
+        let subscription = Subscription::events("all", StartFrom::Start);
         Midgard::new(store.clone()).subscribe(subscription, seen.collect())
     };
     let dropped = block_on(program().spawner(drop).run()).unwrap_err();
@@ -118,7 +129,7 @@ fn what_blocks_its_thread_does_not_keep_a_program_of_tasks_from_ending_in_time()
     let midgard = Midgard::new(store)
         .thread_per_consumer()
         .stop_within(Duration::from_millis(30))
-        .subscribe(Subscription::events("blocking"), blocking);
+        .subscribe(Subscription::events("blocking", StartFrom::Start), blocking);
     let running = start(midgard);
     gate.begun.recv_timeout(LONG).unwrap();
     let error = running.stop().unwrap_err();

@@ -6,8 +6,8 @@ use midgard::store::{ExpectedVersion, StreamTombstoned};
 use midgard::view::Select;
 use midgard::{
     Aggregate, Apply, Command, Context, Delivery, Event as _, EventSet, Events, HandlerError,
-    MemoryStore, Midgard, Position, Project, Projection, Repository, Store, StreamName,
-    Subscription, View, Views, block_on, events,
+    MemoryStore, Midgard, Place, Position, Project, Projection, Repository, StartFrom, Store,
+    StreamName, Subscription, View, Views, block_on, events,
 };
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -176,7 +176,7 @@ fn a_tombstone_that_its_handler_fails_on_is_tried_again_and_parked_and_retried_a
     let running = start(midgard.project_with(projection.clone(), views.clone(), options));
     let end = block_on(store.last_position(midgard::LogId::MAIN)).unwrap();
     let handle = running.handle.clone();
-    block_on(handle.wait_for_projection::<OpenAccounts>(end, LONG)).unwrap();
+    block_on(handle.wait_for_projection::<OpenAccounts>(Place::main(end), LONG)).unwrap();
     let letters = block_on(handle.dead_letters("open accounts")).unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].name, StreamTombstoned::NAME);
@@ -210,8 +210,11 @@ fn a_subscription_is_told_of_tombstones_where_its_set_names_them() {
         std::future::ready(Ok(()))
     };
     let midgard = Midgard::new(store)
-        .subscribe(Subscription::events("told"), handler)
-        .subscribe(Subscription::events("not told"), all.collect());
+        .subscribe(Subscription::events("told", StartFrom::Start), handler)
+        .subscribe(
+            Subscription::events("not told", StartFrom::Start),
+            all.collect(),
+        );
     block_on(midgard.catch_up()).unwrap();
     assert_eq!(seen.all(), [102, 3]);
     assert_eq!(all.all(), [3]);

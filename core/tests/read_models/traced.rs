@@ -1,7 +1,7 @@
 //! What is traced, as a subscriber sees it.
 
 use super::kit::{Seen, at_once, count};
-use midgard::{MemoryStore, Midgard, Subscription, block_on};
+use midgard::{MemoryStore, Midgard, StartFrom, Subscription, block_on};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -82,7 +82,8 @@ impl Subscriber for Traced {
 fn what_a_consumer_traces_is_in_its_span_and_a_parked_event_says_where_it_is() {
     let store = MemoryStore::new();
     count(&store, "a", 7..=7);
-    let subscription = Subscription::events("mailer").on_failure(at_once().then_park());
+    let subscription =
+        Subscription::events("mailer", StartFrom::Start).on_failure(at_once().then_park());
     let refuse = Seen::default().refuse(|one| one.event.number == 7);
     let midgard = Midgard::new(store).subscribe(subscription, refuse);
     let traced = Traced::default();

@@ -3,7 +3,7 @@
 use super::kit::{Balances, LONG, Seen, accounts, ann_and_bob, balances, count, pay, start};
 use midgard::Views;
 use midgard::consumer::{ConsumerKind, ConsumerState, HandleError, Status};
-use midgard::{MemoryStore, Midgard, Position, Subscription, block_on};
+use midgard::{MemoryStore, Midgard, Place, Position, StartFrom, Subscription, block_on};
 use std::time::Duration;
 
 #[test]
@@ -25,7 +25,7 @@ fn a_program_that_does_not_run_it_can_wait_for_it_too() {
     let program = || Midgard::new(store.clone()).project(Balances::<1>::default(), views.clone());
     let (running, elsewhere) = (start(program()), program().handle());
     let position = pay(&store, "ann", 1);
-    block_on(elsewhere.wait_for("balances", position, LONG)).unwrap();
+    block_on(elsewhere.wait_for("balances", Place::main(position), LONG)).unwrap();
     assert_eq!(balances(&views), [("ann".to_owned(), 1)]);
     running.stop().unwrap();
 }
@@ -33,7 +33,7 @@ fn a_program_that_does_not_run_it_can_wait_for_it_too() {
 #[test]
 fn a_wait_ends_when_it_takes_too_long_or_leads_nowhere() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
-    let all = Subscription::events("all");
+    let all = Subscription::events("all", StartFrom::Start);
     let running = start(Midgard::new(store.clone()).subscribe(all, seen.collect()));
     let last = count(&store, "a", [1]);
     running.wait("all", last);
@@ -41,7 +41,7 @@ fn a_wait_ends_when_it_takes_too_long_or_leads_nowhere() {
         block_on(
             running
                 .handle
-                .wait_for(name, position, Duration::from_millis(20)),
+                .wait_for(name, Place::main(position), Duration::from_millis(20)),
         )
     };
     let error = wait("all", Position(9)).unwrap_err();
@@ -55,8 +55,8 @@ fn a_wait_ends_when_it_takes_too_long_or_leads_nowhere() {
     assert!(matches!(error, HandleError::Unknown { .. }), "{error}");
     let handle = running.handle.clone();
     running.stop().unwrap();
-    block_on(handle.wait_for("all", last, LONG)).unwrap();
-    let error = block_on(handle.wait_for("all", Position(9), LONG)).unwrap_err();
+    block_on(handle.wait_for("all", Place::main(last), LONG)).unwrap();
+    let error = block_on(handle.wait_for("all", Place::main(Position(9)), LONG)).unwrap_err();
     assert!(matches!(error, HandleError::Ended { .. }), "{error}");
     assert_eq!(
         error.to_string(),
@@ -90,7 +90,7 @@ fn views_that_are_ahead_of_their_log_are_not_taken_for_up_to_date() {
     );
     let wait = running
         .handle
-        .wait_for("balances", last, Duration::from_millis(50));
+        .wait_for("balances", Place::main(last), Duration::from_millis(50));
     block_on(wait).unwrap_err();
     running.stop().unwrap();
     assert_eq!(balances(&views), ann_and_bob(20, 8));
@@ -117,7 +117,10 @@ fn the_status_says_how_everything_is_doing() {
     );
     let midgard = Midgard::new(store.clone())
         .project(Balances::<1>::default(), views.clone())
-        .subscribe(Subscription::events("numbers"), seen.collect());
+        .subscribe(
+            Subscription::events("numbers", StartFrom::Start),
+            seen.collect(),
+        );
     let handle = midgard.handle();
     let waiting: Vec<_> = handle.status().into_iter().map(|one| one.state).collect();
     assert_eq!(waiting, [ConsumerState::Waiting; 2]);
@@ -134,7 +137,7 @@ fn the_status_says_how_everything_is_doing() {
     assert_eq!((projection.handled, subscription.handled), (5, 3));
     for status in [projection, subscription] {
         assert_eq!(status.lag(), 0, "{status}");
-        assert_eq!(status.end, last);
+        assert_eq!(status.end, Place::main(last));
         assert_eq!((status.partitions, status.all_partitions), (1, 1));
         assert_eq!(status.last_error, None);
     }

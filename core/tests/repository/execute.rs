@@ -8,7 +8,9 @@ use crate::common::{
 };
 use midgard::repository::{ExecuteError, LoadError};
 use midgard::store::{AppendError, ExpectedVersion, Layered};
-use midgard::{Command, Events, MemoryStore, Position, Repository, Version, block_on, events};
+use midgard::{
+    Command, Events, MemoryStore, Place, Position, Repository, Version, block_on, events,
+};
 use std::sync::Arc;
 
 const OPEN: Open = Open {
@@ -53,8 +55,8 @@ fn a_command_without_events_appends_nothing() {
         let accounts = Repository::<Account, _>::new(Arc::clone(&store));
         let account = accounts.execute(&ann(), &Deposit(0)).await.unwrap();
         assert_eq!(
-            (account.version(), account.position()),
-            (Version(4), Some(Position(4)))
+            (account.version(), account.place()),
+            (Version(4), Some(Place::main(Position(4))))
         );
         assert_eq!(store.layer().appends(), 0);
     });

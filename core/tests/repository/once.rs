@@ -21,8 +21,8 @@ fn a_command_takes_effect_once_for_each_key() {
             .await;
         let again = again.unwrap();
         assert_eq!(
-            (again.version(), again.position(), again.state()),
-            (first.version(), first.position(), first.state())
+            (again.version(), again.place(), again.state()),
+            (first.version(), first.place(), first.state())
         );
         accounts
             .execute_once("request-2", &ann(), &Deposit(1))

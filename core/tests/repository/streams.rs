@@ -10,7 +10,8 @@ use midgard::limits::{LimitError, Limited};
 use midgard::repository::LoadError;
 use midgard::store::{AppendError, ExpectedVersion, StoreError};
 use midgard::{
-    DynStore, Event, Events, MemoryStore, Position, Repository, Store, Version, block_on, events,
+    DynStore, Event, Events, MemoryStore, Place, Position, Repository, Store, Version, block_on,
+    events,
 };
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ fn an_aggregate_without_events_is_its_default_at_version_zero() {
         assert_eq!(*account.state(), Account::default());
         assert_eq!(account.version(), Version::ZERO);
         assert_eq!(
-            (account.position(), account.stream().as_str()),
+            (account.place(), account.stream().as_str()),
             (None, "account-1")
         );
     });
@@ -41,7 +42,7 @@ fn a_handle_of_nothing_is_committed_as_a_new_stream() {
         account.decide(&OPEN).unwrap();
         let account = accounts.commit(account).await.unwrap();
         assert_eq!(account.starting_version(), Version(2));
-        assert_eq!(account.position(), Some(Position(2)));
+        assert_eq!(account.place(), Some(Place::main(Position(2))));
         assert!(accounts.exists(&ann()).await.unwrap());
     });
 }
@@ -55,7 +56,7 @@ fn a_handle_has_the_state_and_version_of_its_stream() {
             (account.version(), account.starting_version()),
             (Version(4), Version(4))
         );
-        assert_eq!(account.position(), Some(Position(4)));
+        assert_eq!(account.place(), Some(Place::main(Position(4))));
     });
 }
 
@@ -191,7 +192,7 @@ fn a_load_sees_every_append_before_it() {
         let done = accounts.execute(&ann(), &Deposit(1)).await.unwrap();
         let loaded = accounts.load(&ann()).await.unwrap();
         assert_eq!(done.version(), loaded.version());
-        assert_eq!(done.position(), loaded.position());
+        assert_eq!(done.place(), loaded.place());
         assert_eq!(done.into_state(), loaded.into_state());
 
         accounts

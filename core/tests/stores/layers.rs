@@ -198,7 +198,7 @@ fn views_are_kept_in_a_layered_store_if_they_can_be_kept_in_the_one_below() {
     let handle = midgard.handle();
     std::thread::scope(|scope| {
         scope.spawn(|| block_on(midgard.run()).unwrap());
-        block_on(handle.wait_for("households", last.position.unwrap(), LONG)).unwrap();
+        block_on(handle.wait_for("households", last.place(), LONG)).unwrap();
         handle.stop();
     });
     let household = views.snapshot().unwrap().get::<Household>("Oslo").unwrap();

@@ -6,7 +6,7 @@ use midgard::store::{
     Append, AppendCondition, AppendError, EntryWrite, ExpectedVersion, Query, QueryItem,
     ReadEntries, ReadLog, StoreError, StreamState,
 };
-use midgard::{EventId, MemoryStore, Position, Store, StreamName, Version, block_on};
+use midgard::{EventId, MemoryStore, Place, Position, Store, StreamName, Version, block_on};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
@@ -65,11 +65,13 @@ impl Answers {
                 }
             }
             Question::FirstMatch(condition) => {
-                let mut later = log.iter().filter(|event| event.position > condition.after);
+                let mut later = log
+                    .iter()
+                    .filter(|event| event.position > condition.after.position);
                 let first = later.find(|event| condition.query.matches(&event.view()));
                 let first = first.map(|event| event.position);
                 self.matches
-                    .push((condition.query.clone(), condition.after, first));
+                    .push((condition.query.clone(), condition.after.position, first));
             }
             Question::Entry { key, .. } => {
                 let value = entry(store, key);
@@ -243,7 +245,9 @@ impl Scene {
             append = append.and(stream, expected, events);
         }
         if self.random.below(4) == 0 {
-            let after = Position(self.random.below(log(&self.store).len() as u64 + 2));
+            let after = Place::main(Position(
+                self.random.below(log(&self.store).len() as u64 + 2),
+            ));
             let query = QueryItem::new().name("closed").into();
             append = append.unless(AppendCondition { query, after });
         }

@@ -1,6 +1,6 @@
 use midgard::event::RecordedEventRef;
 use midgard::testing::given_process;
-use midgard::{Event, ProcessManager, Processes, React, Reactions};
+use midgard::{Event, ProcessManager, Processes, React, Reactions, StartFrom};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -28,7 +28,7 @@ impl React<OrderPlaced> for Placement {
 }
 
 fn main() {
-    let _ = Processes::<Placement>::new();
+    let _ = Processes::<Placement>::new(StartFrom::Start);
     let _ = given_process::<Placement>();
-    let _ = Processes::<Placement>::with_config(Terms { fee: 3 });
+    let _ = Processes::<Placement>::with_config(StartFrom::Start, Terms { fee: 3 });
 }

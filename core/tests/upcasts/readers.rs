@@ -11,8 +11,8 @@ use midgard::store::ReadLog;
 use midgard::view::{Live, Select};
 use midgard::{
     Context, Delivery, Event, EventSet, Expire, HandlerError, Inbox, MemoryStore, MessageContext,
-    Midgard, MidgardHandle, Outbox, Position, ProcessManager, Processes, Project, Projection,
-    React, Reactions, Store, Subscribe, Subscription, View, Views, block_on,
+    Midgard, MidgardHandle, Outbox, Place, Position, ProcessManager, Processes, Project,
+    Projection, React, Reactions, StartFrom, Store, Subscribe, Subscription, View, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -50,7 +50,7 @@ fn while_running(midgard: Midgard<MemoryStore>, check: impl FnOnce(&MidgardHandl
 }
 
 fn reached(handle: &MidgardHandle, name: &str, position: u64) {
-    block_on(handle.wait_for(name, Position(position), LONG)).unwrap();
+    block_on(handle.wait_for(name, Place::main(Position(position)), LONG)).unwrap();
 }
 
 #[derive(Debug, Clone, EventSet)]
@@ -80,7 +80,7 @@ fn a_subscription_is_handed_all_of_a_record_and_all_again_when_one_fails() {
     let handed = Arc::new(Mutex::new(Vec::new()));
     let has_failed = AtomicBool::new(false);
     let policy = FailurePolicy::retry(1).first_after(Duration::ZERO);
-    let subscription = Subscription::<Told>::events("told").on_failure(policy);
+    let subscription = Subscription::<Told>::events("told", StartFrom::Start).on_failure(policy);
     let seen = handed.clone();
     let midgard = Midgard::new(store).subscribe(subscription, move |delivery: Delivery<Told>| {
         let told = text(&delivery.event);
@@ -190,7 +190,10 @@ fn a_projection_takes_in_all_of_a_record_or_nothing() {
             "in the order of the split"
         );
         let letters = block_on(handle.dead_letters("lines")).unwrap();
-        let parked: Vec<_> = letters.iter().map(|letter| letter.position.get()).collect();
+        let parked: Vec<_> = letters
+            .iter()
+            .map(|letter| letter.place.position.get())
+            .collect();
         assert_eq!(parked, [1, 2], "a record is one letter");
         projection.refuses.store(false, Ordering::SeqCst);
         block_on(handle.retry_all("lines", |_| true)).unwrap();
@@ -284,7 +287,8 @@ fn processes_react_to_what_upcasts_have_made_and_are_made_of_it_again() {
             items(&[4, 0, 5]).with_metadata(by_ann),
         ],
     );
-    let program = || Midgard::new(store.clone()).process_manager(Processes::<Greeter>::new());
+    let program =
+        || Midgard::new(store.clone()).process_manager(Processes::<Greeter>::new(StartFrom::Start));
     while_running(program(), |handle| reached(handle, "greeter", 2));
     let reacted = |stream: &str| {
         let mut reacted = Vec::new();
@@ -322,7 +326,7 @@ fn processes_react_to_what_upcasts_have_made_and_are_made_of_it_again() {
     append_raw(&store, "cart-7", vec![email]);
     let last = block_on(store.last_position(midgard::LogId::MAIN)).unwrap();
     while_running(program(), |handle| {
-        block_on(handle.wait_for("greeter", last, LONG)).unwrap();
+        block_on(handle.wait_for("greeter", Place::main(last), LONG)).unwrap();
         assert_eq!(block_on(handle.dead_letters("greeter")).unwrap(), []);
     });
     assert_eq!(reacted("greeter-cart-7").len(), 2);

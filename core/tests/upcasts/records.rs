@@ -259,7 +259,7 @@ fn a_record_is_one_version_and_one_position_whatever_it_stands_for() {
     let (store, carts) = cart(vec![items(&[1, 2, 3]), items(&[])]);
     let cart = block_on(carts.load(&7)).unwrap();
     assert_eq!(cart.version().get(), 2);
-    assert_eq!(cart.position().unwrap().get(), 2);
+    assert_eq!(cart.place().unwrap().position.get(), 2);
     let executed = block_on(carts.execute(&7, &Add(4))).unwrap();
     assert_eq!(executed.version().get(), 3);
     let earlier = block_on(carts.load_at(&7, midgard::Version(1))).unwrap();

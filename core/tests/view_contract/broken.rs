@@ -6,11 +6,10 @@ use midgard::notes::NoteStore;
 use midgard::projection::Generation;
 use midgard::projection::ViewDefinition;
 use midgard::projection::ViewStore;
+use midgard::store::give_way;
 use midgard::view::{ViewError, ViewTransaction};
 use midgard_contract::ViewFixture;
-use std::future::poll_fn;
 use std::sync::Mutex;
-use std::task::Poll;
 
 /// In which way views are broken. One that is new gets the next number.
 pub(crate) mod fault {
@@ -107,20 +106,6 @@ async fn write(views: &Views, notes: &[(String, Option<String>)]) -> Result<(), 
         put.await?;
     }
     views.commit(transaction).await
-}
-
-async fn give_way() {
-    let mut given = false;
-    poll_fn(|context| {
-        context.waker().wake_by_ref();
-        let is_ready = std::mem::replace(&mut given, true);
-        if is_ready {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
 }
 
 impl BrokenViews {

@@ -1,4 +1,4 @@
-//! The contract of a place for views: embedded views hold it, and it catches those that break it.
+//! The contract of a store for views: embedded views hold it, and it catches those that break it.
 
 mod bites;
 mod broken;

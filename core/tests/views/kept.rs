@@ -6,8 +6,8 @@ use midgard::store::ReadEntries;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::view::{Select, ViewError};
 use midgard::{
-    Context, Event, HandlerError, MemoryStore, Midgard, Position, Project, Projection, Store,
-    StreamName, View, Views, block_on,
+    Context, Event, HandlerError, MemoryStore, Midgard, Place, Position, Project, Projection,
+    Store, StreamName, View, Views, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -73,10 +73,9 @@ fn rows(views: &Views) -> Result<u64, ViewError> {
     views.count(Select::<Number>::all())
 }
 
-fn kept(views: &Views) -> Vec<(String, Vec<String>, Position)> {
+fn kept(views: &Views) -> Vec<(String, Vec<String>, Place)> {
     let kept = block_on(views.projections()).unwrap().into_iter();
-    kept.map(|one| (one.name, one.views, one.position))
-        .collect()
+    kept.map(|one| (one.name, one.views, one.place)).collect()
 }
 
 fn entries(store: &MemoryStore) -> Vec<String> {
@@ -96,7 +95,13 @@ fn a_projection_with_another_name_takes_over_what_the_old_one_has_kept() {
     let (store, views) = (MemoryStore::new(), Views::new(MemoryStore::new()));
     count(&store, 0..10);
     catch_up(&store, &views, old::Numbers::default()).unwrap();
-    let of = |name: &str, last| vec![(name.to_owned(), vec!["number".to_owned()], Position(last))];
+    let of = |name: &str, last| {
+        vec![(
+            name.to_owned(),
+            vec!["number".to_owned()],
+            Place::main(Position(last)),
+        )]
+    };
     assert_eq!(kept(&views), of("numbers", 10));
 
     // Without, the views are another's.

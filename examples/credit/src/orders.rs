@@ -4,7 +4,9 @@ use crate::LEASE;
 use crate::messages::{OrderCancelled, OrderId};
 use crate::placement::Placement;
 use midgard::bus::{Publisher, Subscriber};
-use midgard::{Aggregate, Apply, Command, Events, Midgard, Outbox, Processes, Store, events};
+use midgard::{
+    Aggregate, Apply, Command, Events, Midgard, Outbox, Processes, StartFrom, Store, events,
+};
 use midgard_examples::shop::customer::Purchase;
 
 /// An order was placed, and is pending.
@@ -111,7 +113,7 @@ where
         .bus_id(bus_id)
         .publish::<OrderCancelled>()
         .lease(LEASE);
-    let placements = Processes::<Placement>::new()
+    let placements = Processes::<Placement>::new(StartFrom::Start)
         .replies_from(bus.clone())
         .lease(LEASE);
     Midgard::new(store)

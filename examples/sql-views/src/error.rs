@@ -19,12 +19,12 @@ pub enum SqlError {
         patience: Duration,
     },
     /// The database refused something.
-    #[error("{} could not be used: {source}", file.display())]
+    #[error("{} could not be used: {cause}", file.display())]
     Database {
         /// The database.
         file: PathBuf,
         /// Why.
-        source: sqlx::Error,
+        cause: sqlx::Error,
     },
 }
 

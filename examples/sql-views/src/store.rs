@@ -91,13 +91,13 @@ impl SqliteViews {
         &self.readers
     }
 
-    fn error(&self, source: sqlx::Error) -> SqlError {
+    fn error(&self, cause: sqlx::Error) -> SqlError {
         let file = self.file.clone();
-        if is_busy(&source) {
+        if is_busy(&cause) {
             let patience = self.patience;
             return SqlError::Busy { file, patience };
         }
-        SqlError::Database { file, source }
+        SqlError::Database { file, cause }
     }
 
     /// Runs statements that are made of the program's own words: names of views, and their columns.

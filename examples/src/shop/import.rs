@@ -23,14 +23,14 @@ pub enum ImportError<E> {
     #[error(transparent)]
     Row(E),
     /// An order could not be decided.
-    #[error("order {number} of customer {customer}: {source}")]
+    #[error("order {number} of customer {customer}: {cause}")]
     Order {
         /// Who ordered.
         customer: CustomerId,
         /// The number among the customer's orders.
         number: u64,
         /// Why.
-        source: Box<ExecuteError<Misplaced>>,
+        cause: Box<ExecuteError<Misplaced>>,
     },
 }
 
@@ -90,10 +90,10 @@ async fn place<S: Store, E>(
     };
     match placed {
         Ok(loaded) => Ok((customer, loaded)),
-        Err(source) => Err(ImportError::Order {
+        Err(cause) => Err(ImportError::Order {
             customer,
             number: order.number,
-            source: Box::new(source),
+            cause: Box::new(cause),
         }),
     }
 }

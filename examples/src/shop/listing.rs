@@ -51,24 +51,24 @@ impl FromStr for Row {
 #[derive(Debug, thiserror::Error)]
 pub enum ListingError {
     /// A line is no row.
-    #[error("{file}:{line}: {source}")]
+    #[error("{file}:{line}: {cause}")]
     Malformed {
         /// The name of the file.
         file: String,
         /// The number of the line, from 1.
         line: u64,
         /// What is wrong with it.
-        source: Malformed,
+        cause: Malformed,
     },
     /// The file could not be read.
-    #[error("{file}:{line}: the line could not be read: {source}")]
+    #[error("{file}:{line}: the line could not be read: {cause}")]
     Read {
         /// The name of the file.
         file: String,
         /// The number of the line, from 1.
         line: u64,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -123,7 +123,7 @@ impl<R: BufRead> Rows<R> {
             }
             let row = line.parse();
             self.begun = true;
-            return row.map(Some).map_err(|source| self.malformed(source));
+            return row.map(Some).map_err(|cause| self.malformed(cause));
         }
         Ok(None)
     }
@@ -133,12 +133,12 @@ impl<R: BufRead> Rows<R> {
         self.line += 1;
         self.bytes.clear();
         let mut bounded = self.source.by_ref().take(LINE_BYTES as u64 + 1);
-        if let Err(source) = bounded.read_until(b'\n', &mut self.bytes) {
+        if let Err(cause) = bounded.read_until(b'\n', &mut self.bytes) {
             let file = self.file.clone();
             return Err(ListingError::Read {
                 file,
                 line: self.line,
-                source,
+                cause,
             });
         }
         if self.bytes.is_empty() {
@@ -158,11 +158,11 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    fn malformed(&self, source: Malformed) -> ListingError {
+    fn malformed(&self, cause: Malformed) -> ListingError {
         ListingError::Malformed {
             file: self.file.clone(),
             line: self.line,
-            source,
+            cause,
         }
     }
 }

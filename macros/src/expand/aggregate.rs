@@ -1,9 +1,9 @@
 //! `#[derive(Aggregate)]`.
 
+use super::fallback::{blanket_header, error_type, header};
 use super::{anonymous, event_set, listed, private};
 use crate::attr::Variant;
 use crate::ctxt::Ctxt;
-use crate::fallback;
 use crate::valid::{self, Aggregate, Checked};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
@@ -18,27 +18,24 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let (events, variants) = match &aggregate.events {
         Checked::Good(variants) => (event_enum_of(&aggregate, variants), variants.as_slice()),
         Checked::Bad => {
-            let (vis, error) = (&input.vis, fallback::error_type(&cx, &aggregate.krate));
+            let (vis, error) = (&input.vis, error_type(&cx, &aggregate.krate));
             (quote!(#vis type #event_enum = #error;), [].as_slice())
         }
     };
     let id = match (&aggregate.id, &aggregate.events) {
         (Checked::Good(id), _) => id.to_token_stream(),
-        (Checked::Bad, Checked::Good(_)) => fallback::error_type(&cx, &aggregate.krate),
+        (Checked::Bad, Checked::Good(_)) => error_type(&cx, &aggregate.krate),
         // The enum is an error already.
         (Checked::Bad, Checked::Bad) => quote!(#event_enum),
     };
     let code = if matches!(input.data, Data::Union(_)) {
         // It has no `Default` that could be derived: an impl would be the next error.
-        fallback::applies(&aggregate)
+        applies(&aggregate)
     } else if input.generics.params.is_empty() {
         let (this, test) = (impls(&aggregate, &id, variants), free_test(&aggregate));
         quote!(#this #test)
     } else {
-        let (this, applies) = (
-            fallback::generic_aggregate(&aggregate, &id),
-            fallback::applies(&aggregate),
-        );
+        let (this, applies) = (generic_fallback(&aggregate, &id), applies(&aggregate));
         quote!(#this #applies)
     };
     let errors = cx.into_tokens();
@@ -112,7 +109,7 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
     };
     let applies = if !aggregate.is_whole {
         // Where a part of the list is missing, what is handled is nobody's question.
-        fallback::applies(aggregate)
+        applies(aggregate)
     } else if aggregate.apply_enum.is_some() {
         let event_enum = syn::parse_quote!(#event_enum);
         listed::listings(
@@ -163,6 +160,54 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
 fn call_of_apply(krate: &Path, event: &TokenStream, span: Span) -> TokenStream {
     let (this, apply) = (Token![Self](span), Ident::new("apply", span));
     quote!(<#this as #krate::Apply<#event>>::#apply(self, __event))
+}
+
+/// Lets an aggregate handle whatever it does, where the list of its events could not be read.
+fn applies(aggregate: &Aggregate<'_>) -> TokenStream {
+    let Aggregate { input, krate, .. } = aggregate;
+    let private = private(krate);
+    let header = blanket_header(
+        &quote!(#krate::aggregate::Applies),
+        &quote!(#private::Sized),
+        &input.ident,
+        &input.generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #header {}
+    }
+}
+
+/// The impl for an aggregate that was refused for being generic.
+fn generic_fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
+    let (krate, event_enum) = (&aggregate.krate, &aggregate.event_enum);
+    let private = private(krate);
+    let header = |implemented| {
+        header(
+            &implemented,
+            &quote!(#private::Default + #private::Send + #private::Sync + 'static),
+            &aggregate.input.ident,
+            &aggregate.input.generics,
+        )
+    };
+    let (fold, this) = (
+        header(quote!(#krate::aggregate::Fold)),
+        header(quote!(#krate::Aggregate)),
+    );
+    quote! {
+        #[automatically_derived]
+        #fold {
+            type Event = #event_enum;
+
+            fn apply_event(&mut self, _: #event_enum) {}
+        }
+
+        #[automatically_derived]
+        #this {
+            const NAME: &'static #private::str = "";
+            type Id = #id;
+        }
+    }
 }
 
 /// The test that users get for free: no types of the program contradict each other.

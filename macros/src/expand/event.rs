@@ -1,14 +1,14 @@
 //! `#[derive(Event)]`.
 
+use super::fallback::{header, name_or_stand_in};
 use super::versions::Versions;
 use super::{anonymous, message_key, private, respanned};
 use crate::ctxt::Ctxt;
-use crate::fallback;
 use crate::valid::{self, Checked, Event, Payload, Tag};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{DeriveInput, Path};
+use syn::{Data, DeriveInput, Path};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
@@ -17,7 +17,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         (Checked::Good(name), Checked::Good(version)) if event.sound => {
             impls(&event, name, *version)
         }
-        _ => fallback::event(&event),
+        _ => fallback(&event),
     };
     let errors = cx.into_tokens();
     quote!(#errors #code)
@@ -151,6 +151,66 @@ fn split(event: &Event<'_>, name: &str) -> TokenStream {
             >>::HOLDS;
         )*
         #moved
+    }
+}
+
+/// What stands in for the impls after a mistake.
+fn fallback(event: &Event<'_>) -> TokenStream {
+    let (ident, krate) = (&event.input.ident, &event.krate);
+    let private = private(krate);
+    if matches!(event.input.data, Data::Union(_)) {
+        // Serde has no derive for it, so that an impl of `Event` would be the next error.
+        return TokenStream::new();
+    }
+    // The checks of later versions know these stand-ins, and are content with them.
+    let name = name_or_stand_in(&event.name, ident, &private);
+    let version = match event.version {
+        Checked::Good(version) => version,
+        Checked::Bad => 0,
+    };
+    let bound = quote!(#krate::event::EventPayload);
+    let generics = &event.input.generics;
+    let publish = event.publish.as_ref().map(|_| {
+        let header = header(&quote!(#krate::outbox::Publish), &bound, ident, generics);
+        quote! {
+            #[automatically_derived]
+            #header {
+                const HAS_KEY: #private::bool = false;
+
+                fn key(&self) -> #private::Option<#private::Cow<'_, #private::str>> {
+                    #private::refused()
+                }
+            }
+        }
+    });
+    let header = header(&quote!(#krate::Event), &bound, ident, generics);
+    // Whether it is read in the place of others is nobody's question then.
+    let split_from = event.input.generics.params.is_empty().then(|| {
+        let sources = &event.split_from;
+        quote!(#(impl #krate::event::SplitFrom<#sources> for #ident {})*)
+    });
+    quote! {
+        #publish
+
+        #split_from
+
+        #[automatically_derived]
+        #header {
+            const NAME: &'static #private::str = #name;
+            const VERSION: #private::u32 = #version;
+            const DESCRIPTOR: &'static #krate::event::EventDescriptor =
+                &#krate::event::EventDescriptor::new::<Self>("", #private::None);
+
+            fn deserialize_version<'__de, __D>(
+                _: &#krate::event::UpcastContext<'_>,
+                _: __D,
+            ) -> #private::Result<#krate::event::Decoded<Self>, __D::Error>
+            where
+                __D: #private::Deserializer<'__de>,
+            {
+                #private::refused()
+            }
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! `#[derive(EventSet)]`, and the same for the enum that `#[derive(Aggregate)]` generates.
 
+use super::fallback::header;
 use super::{anonymous, private};
 use crate::attr::Variant;
 use crate::ctxt::Ctxt;
-use crate::fallback;
-use crate::valid;
+use crate::valid::{self, EventSet};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::{DeriveInput, Path};
@@ -15,7 +15,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let code = if set.sound {
         impls(&input.ident, &set.variants, &set.krate)
     } else {
-        fallback::event_set(&set)
+        fallback(&set)
     };
     let errors = cx.into_tokens();
     quote!(#errors #code)
@@ -65,6 +65,67 @@ pub(crate) fn impls(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenS
             #private::distinct_names::<#len, __LEN>(&[#(<#types as #krate::EventSet>::DESCRIPTORS),*]);
         const _: () = { #(#distinct)* };
     })
+}
+
+/// What stands in for the impls after a mistake.
+fn fallback(set: &EventSet<'_>) -> TokenStream {
+    let krate = &set.krate;
+    let private = private(krate);
+    let ident = &set.input.ident;
+    let conversions = set
+        .input
+        .generics
+        .params
+        .is_empty()
+        .then(|| conversions(ident, &set.variants, false, &private));
+    let header = header(
+        &quote!(#krate::EventSet),
+        &quote!(#private::Send + #private::Sync + 'static),
+        ident,
+        &set.input.generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #header {
+            const DESCRIPTORS: &'static [&'static #krate::event::EventDescriptor] = &[];
+
+            fn descriptor(&self) -> &'static #krate::event::EventDescriptor {
+                #private::refused()
+            }
+
+            fn serialize_payload<__S>(&self, _: __S) -> #private::Result<__S::Ok, __S::Error>
+            where
+                __S: #private::Serializer,
+            {
+                #private::refused()
+            }
+
+            fn __from_any(_: #private::AnyBox) -> #private::Result<Self, #private::AnyBox> {
+                #private::refused()
+            }
+
+            fn deserialize_payload<'__de, __D>(
+                _: &#krate::event::UpcastContext<'_>,
+                _: __D,
+            ) -> #private::Result<#krate::event::Decoded<Self>, __D::Error>
+            where
+                __D: #private::Deserializer<'__de>,
+            {
+                #private::refused()
+            }
+
+            fn collect_tags(&self, _: &mut #krate::event::Tags) {}
+
+            fn __fmt(&self, _: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                #private::refused()
+            }
+
+            fn __clone(&self) -> Self {
+                #private::refused()
+            }
+        }
+        #conversions
+    }
 }
 
 fn set(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
@@ -152,7 +213,7 @@ fn set(ident: &Ident, variants: &[Variant], krate: &Path) -> TokenStream {
 /// `From` each member, and `TryFrom` back.
 ///
 /// The only variant of an enum is always the right one, and a second arm would be unreachable.
-pub(crate) fn conversions(
+fn conversions(
     ident: &Ident,
     variants: &[Variant],
     only_one: bool,

@@ -1,8 +1,8 @@
 //! `#[derive(Inbox)]`.
 
+use super::fallback::{blanket_header, header, name_or_stand_in};
 use super::{anonymous, handled, listed, private};
 use crate::ctxt::Ctxt;
-use crate::fallback;
 use crate::valid::{self, Checked, Inbox};
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -13,7 +13,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let inbox = valid::inbox(&cx, input);
     let code = match &inbox.name {
         Checked::Good(name) if inbox.sound => impls(&inbox, name),
-        _ => fallback::inbox(&inbox),
+        _ => fallback(&inbox),
     };
     let errors = cx.into_tokens();
     quote!(#errors #code)
@@ -108,6 +108,44 @@ fn impls(inbox: &Inbox<'_>, name: &str) -> TokenStream {
 
         #checks
     })
+}
+
+/// What stands in for the impls after a mistake.
+fn fallback(inbox: &Inbox<'_>) -> TokenStream {
+    let Inbox {
+        input, krate, name, ..
+    } = inbox;
+    let private = private(krate);
+    let name = name_or_stand_in(name, &input.ident, &private);
+    let (ident, generics) = (&input.ident, &input.generics);
+    let bound = quote!(#private::Send + #private::Sync + 'static);
+    let header = header(&quote!(#krate::Inbox), &bound, ident, generics);
+    let receives = blanket_header(&quote!(#krate::inbox::Receives), &bound, ident, generics);
+    let handles = blanket_header(&quote!(#krate::inbox::Handles), &bound, ident, generics);
+    quote! {
+        #[automatically_derived]
+        #receives {}
+
+        #[automatically_derived]
+        #handles {}
+
+        #[automatically_derived]
+        #header {
+            const NAME: &'static #private::str = #name;
+
+            fn topics() -> #private::Vec<#krate::bus::Topic> {
+                #private::refused()
+            }
+
+            async fn handle_message(
+                &self,
+                _: &#krate::bus::Message,
+                _: &mut #krate::MessageContext<'_>,
+            ) -> #private::Result<(), #krate::inbox::InboxError> {
+                #private::refused()
+            }
+        }
+    }
 }
 
 /// That nothing is listed twice, and that the commands are for this service.

@@ -8,6 +8,7 @@ pub(crate) mod aggregate_id;
 pub(crate) mod event;
 pub(crate) mod event_attribute;
 pub(crate) mod event_set;
+mod fallback;
 pub(crate) mod inbox;
 mod listed;
 pub(crate) mod process_manager;

@@ -1,8 +1,8 @@
 //! `#[derive(ProcessManager)]`.
 
+use super::fallback::{blanket_header, error_type, header};
 use super::{anonymous, handled, listed, private, respanned};
 use crate::ctxt::Ctxt;
-use crate::fallback;
 use crate::valid::{self, Checked, ProcessManager};
 use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::quote;
@@ -14,7 +14,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let manager = valid::process_manager(&cx, input);
     let code = match &manager.id {
         Checked::Good(id) if manager.sound => impls(&manager, id),
-        _ => fallback::process_manager(&cx, &manager),
+        _ => fallback(&cx, &manager),
     };
     let errors = cx.into_tokens();
     quote!(#errors #code)
@@ -106,6 +106,70 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
 
         #checks
     })
+}
+
+/// What stands in for the impls after a mistake.
+fn fallback(cx: &Ctxt, manager: &ProcessManager<'_>) -> TokenStream {
+    let ProcessManager {
+        input,
+        krate,
+        name,
+        id,
+        config,
+        ..
+    } = manager;
+    let private = private(krate);
+    let config = config.as_ref().map_or_else(|| quote!(()), |ty| quote!(#ty));
+    let id = match id {
+        Checked::Good(id) => quote!(#id),
+        Checked::Bad => error_type(cx, krate),
+    };
+    let (ident, generics) = (&input.ident, &input.generics);
+    let bound = quote!(#private::Send + #private::Sync + 'static);
+    let this = header(&quote!(#krate::ProcessManager), &bound, ident, generics);
+    let reacts = blanket_header(&quote!(#krate::process::ReactsTo), &bound, ident, generics);
+    let sends = blanket_header(&quote!(#krate::process::Sends), &bound, ident, generics);
+    let schedules = blanket_header(&quote!(#krate::process::Schedules), &bound, ident, generics);
+    quote! {
+        #[automatically_derived]
+        #this {
+            const NAME: &'static #private::str = #name;
+            type Id = #id;
+            type Config = #config;
+            const EVENTS: &'static [&'static #krate::event::EventDescriptor] = &[];
+            const SENDS: #private::bool = false;
+
+            fn initial() -> Self {
+                #private::refused()
+            }
+
+            fn processes_of(
+                _: &#krate::event::RecordedEventRef<'_>,
+            ) -> #private::Result<
+                #private::Vec<#krate::process::Concerned<Self::Id>>,
+                #krate::event::DecodeError,
+            > {
+                #private::refused()
+            }
+
+            fn react_to(
+                &mut self,
+                _: &#krate::process::ProcessInput<'_>,
+                _: &mut #krate::Reactions<Self>,
+            ) -> #private::Result<(), #krate::event::DecodeReason> {
+                #private::refused()
+            }
+        }
+
+        #[automatically_derived]
+        #reacts {}
+
+        #[automatically_derived]
+        #sends {}
+
+        #[automatically_derived]
+        #schedules {}
+    }
 }
 
 /// What is handed to whom. What is in no list falls through.

@@ -1,8 +1,8 @@
 //! `#[derive(Projection)]`.
 
+use super::fallback::{blanket_header, header};
 use super::{anonymous, handled, listed, private, respanned};
 use crate::ctxt::Ctxt;
-use crate::fallback;
 use crate::valid::{self, Checked, Projection};
 use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{ToTokens as _, quote};
@@ -14,7 +14,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let projection = valid::projection(&cx, input);
     let code = match &projection.views {
         Checked::Good(views) if projection.sound => impls(&projection, views),
-        _ => fallback::projection(&projection),
+        _ => fallback(&projection),
     };
     let errors = cx.into_tokens();
     quote!(#errors #code)
@@ -57,11 +57,10 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
     };
     let checks = checks(projection, views);
     // With no impl or a single one, rustc would not name the view that is meant where another one is used.
-    let no_view = quote!(#private::NoView);
-    let no_views = match views {
-        [] => vec![no_view, quote!(#private::NoOtherView)],
-        _ => vec![no_view],
-    };
+    let no_view = views
+        .is_empty()
+        .then(|| quote!(#private::NoView))
+        .into_iter();
     let keeps = quote! {
         #(
             #[automatically_derived]
@@ -69,8 +68,11 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
         )*
         #(
             #[automatically_derived]
-            impl #krate::projection::Keeps<#no_views> for #ident {}
+            impl #krate::projection::Keeps<#no_view> for #ident {}
         )*
+        // That a reference is no view is said by `View` alone.
+        #[automatically_derived]
+        impl<__V> #krate::projection::Keeps<&__V> for #ident {}
     };
     let projects = listed::listings(ident, &quote!(#krate::projection::Projects), events.iter());
     anonymous(&quote! {
@@ -110,6 +112,52 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
 
         #checks
     })
+}
+
+/// What stands in for the impls after a mistake.
+fn fallback(projection: &Projection<'_>) -> TokenStream {
+    let Projection {
+        input, krate, name, ..
+    } = projection;
+    let private = private(krate);
+    let store = store(projection);
+    let (ident, generics) = (&input.ident, &input.generics);
+    let bound = quote!(#private::Send + #private::Sync + 'static);
+    let this = header(&quote!(#krate::Projection), &bound, ident, generics);
+    let keeps = blanket_header(&quote!(#krate::projection::Keeps), &bound, ident, generics);
+    let projects = blanket_header(
+        &quote!(#krate::projection::Projects),
+        &bound,
+        ident,
+        generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #this {
+            const NAME: &'static #private::str = #name;
+            const VERSION: #private::u32 = 1;
+            const EVENTS: &'static [&'static #krate::event::EventDescriptor] = &[];
+            type Store = #store;
+
+            fn views() -> #private::Vec<#krate::projection::ViewDefinition> {
+                #private::refused()
+            }
+
+            async fn project_event(
+                &self,
+                _: &#krate::event::RecordedEventRef<'_>,
+                _: &mut #krate::Context<'_, Self>,
+            ) -> #private::Result<(), #krate::projection::ProjectError> {
+                #private::refused()
+            }
+        }
+
+        #[automatically_derived]
+        #projects {}
+
+        #[automatically_derived]
+        #keeps {}
+    }
 }
 
 /// That no event is listed twice, also by way of a set, that nothing is missing of what is covered, and that each view has
@@ -153,7 +201,7 @@ fn checks(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
 }
 
 /// The place of the views.
-pub(crate) fn store(projection: &Projection<'_>) -> TokenStream {
+fn store(projection: &Projection<'_>) -> TokenStream {
     match &projection.store {
         Some(store) => store.to_token_stream(),
         None => {

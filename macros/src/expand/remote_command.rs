@@ -1,9 +1,9 @@
 //! `#[derive(RemoteCommand)]`.
 
+use super::fallback::{error_type, header, name_or_stand_in};
 use super::versions::Versions;
 use super::{anonymous, message_key, private, respanned};
 use crate::ctxt::Ctxt;
-use crate::fallback;
 use crate::valid::{self, Checked, RemoteCommand};
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote};
@@ -17,7 +17,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         (Checked::Good(name), Checked::Good(service), Checked::Good(version)) if command.sound => {
             impls(&command, name, service, *version)
         }
-        _ => fallback::remote_command(&cx, &command),
+        _ => fallback(&cx, &command),
     };
     let errors = cx.into_tokens();
     quote!(#errors #code)
@@ -111,8 +111,73 @@ fn impls(command: &RemoteCommand<'_>, name: &str, service: &str, version: u32) -
     })
 }
 
+/// What stands in for the impls after a mistake.
+fn fallback(cx: &Ctxt, command: &RemoteCommand<'_>) -> TokenStream {
+    let RemoteCommand {
+        input,
+        krate,
+        name,
+        service,
+        version,
+        reply,
+        ..
+    } = command;
+    let private = private(krate);
+    let [name, service] =
+        [name, service].map(|name| name_or_stand_in(name, &input.ident, &private));
+    // As of an event.
+    let version = match version {
+        Checked::Good(version) => *version,
+        Checked::Bad => 0,
+    };
+    let reply = match reply {
+        Checked::Good(reply) => self::reply(reply.as_ref(), krate),
+        Checked::Bad => error_type(cx, krate),
+    };
+    let header = header(
+        &quote!(#krate::RemoteCommand),
+        &quote!(#private::Send + #private::Sync + 'static),
+        &input.ident,
+        &input.generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #header {
+            const NAME: &'static #private::str = #name;
+            const VERSION: #private::u32 = #version;
+            const SERVICE: &'static #private::str = #service;
+            type Reply = #reply;
+
+            fn key(&self) -> #private::Option<#private::Cow<'_, #private::str>> {
+                #private::refused()
+            }
+
+            fn __serialize<__S>(&self, _: __S) -> #private::Result<__S::Ok, __S::Error>
+            where
+                __S: #private::Serializer,
+            {
+                #private::refused()
+            }
+
+            fn __deserialize_version<'__de, __D>(
+                _: #private::u32,
+                _: __D,
+            ) -> #private::Result<Self, __D::Error>
+            where
+                __D: #private::Deserializer<'__de>,
+            {
+                #private::refused()
+            }
+
+            fn __fmt(&self, _: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                #private::refused()
+            }
+        }
+    }
+}
+
 /// What it is answered with.
-pub(crate) fn reply(reply: Option<&Type>, krate: &Path) -> TokenStream {
+fn reply(reply: Option<&Type>, krate: &Path) -> TokenStream {
     match reply {
         Some(reply) => reply.to_token_stream(),
         None => quote!(#krate::Done),

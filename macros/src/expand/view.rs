@@ -1,9 +1,9 @@
 //! `#[derive(View)]`.
 
+use super::fallback::{error_type, header};
 use super::{anonymous, private, view_key};
 use crate::attr;
 use crate::ctxt::Ctxt;
-use crate::fallback;
 use crate::source;
 use crate::valid::{self, Checked, Index, View};
 use proc_macro2::TokenStream;
@@ -21,7 +21,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
             quote!(#row #selections)
         }
         _ => {
-            let (row, selections) = (fallback::view(&cx, &view), selections(&view));
+            let (row, selections) = (fallback(&cx, &view), selections(&view));
             quote!(#row #selections)
         }
     };
@@ -82,6 +82,33 @@ fn row(view: &View<'_>, key: &[&Field]) -> TokenStream {
             }
         }
     })
+}
+
+/// What stands in for the impl of a view without a key, or of one that is generic.
+fn fallback(cx: &Ctxt, view: &View<'_>) -> TokenStream {
+    let View { krate, name, .. } = view;
+    let private = private(krate);
+    let key = error_type(cx, krate);
+    let header = header(
+        &quote!(#krate::View),
+        &quote!(#krate::view::ViewRow),
+        &view.input.ident,
+        &view.input.generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #header {
+            const NAME: &'static #private::str = #name;
+            const INDEXES: &'static [#krate::view::ViewIndex<Self>] = &[];
+            type Key = #key;
+            const KEY: #krate::view::KeyForm<Self::Key> =
+                #krate::view::KeyForm::__new(|_| {}, |_, _| {});
+
+            fn encode_key(&self, _: &mut #krate::view::KeyBytes) {}
+
+            fn describe(_: &mut #private::String) {}
+        }
+    }
 }
 
 // A field's type is only ever named as `<Type as ViewKey>::..`, even where it is a part of a tuple: all
@@ -172,7 +199,7 @@ fn selections(view: &View<'_>) -> TokenStream {
             Checked::Good(fields) if view.input.generics.params.is_empty() => {
                 selections_of(view, number, index, fields)
             }
-            _ => fallback::selections_of(view, index),
+            _ => selections_after_a_mistake(view, index),
         });
     // Not in a const without a name, as people read and follow these.
     quote! {
@@ -235,4 +262,31 @@ fn selections_of(
         }
     });
     quote!(#equal #ordered)
+}
+
+/// The functions of an index whose type is not known.
+fn selections_after_a_mistake(view: &View<'_>, index: &Index<'_>) -> TokenStream {
+    let View { input, krate, .. } = view;
+    let private = private(krate);
+    let (vis, name) = (&input.vis, &index.name);
+    let names = [format_ident!("by_{name}"), format_ident!("by_{name}_range")];
+    let names = names.iter().take(if index.ordered { 2 } else { 1 });
+    let ordered = index.ordered.then(|| {
+        let name = format_ident!("ordered_by_{name}");
+        quote! {
+            #[allow(missing_docs)]
+            #vis fn #name() -> #krate::view::Select<Self> {
+                #private::refused()
+            }
+        }
+    });
+    quote! {
+        #(
+            #[allow(missing_docs)]
+            #vis fn #names<__T>(_: __T) -> #krate::view::Select<Self> {
+                #private::refused()
+            }
+        )*
+        #ordered
+    }
 }

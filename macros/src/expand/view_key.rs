@@ -1,8 +1,8 @@
 //! `#[derive(ViewKey)]`.
 
+use super::fallback::header;
 use super::{anonymous, private, respanned};
 use crate::ctxt::Ctxt;
-use crate::fallback;
 use crate::valid::{self, Form, ViewKey};
 use proc_macro2::{Delimiter, Group, Literal, TokenStream};
 use quote::quote;
@@ -15,7 +15,7 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let code = if key.sound {
         impls(&key)
     } else {
-        fallback::view_key(&key)
+        fallback(&key)
     };
     let errors = cx.into_tokens();
     quote!(#errors #code)
@@ -64,6 +64,26 @@ fn impls(key: &ViewKey<'_>) -> TokenStream {
 
         #check
     })
+}
+
+/// What stands in for the impls after a mistake.
+fn fallback(key: &ViewKey<'_>) -> TokenStream {
+    let krate = &key.krate;
+    let private = private(krate);
+    let header = header(
+        &quote!(#krate::ViewKey),
+        &quote!(#private::Send + #private::Sync + 'static),
+        &key.input.ident,
+        &key.input.generics,
+    );
+    quote! {
+        #[automatically_derived]
+        #header {
+            fn describe(_: &mut #private::String) {}
+
+            fn encode(&self, _: &mut #krate::view::KeyBytes) {}
+        }
+    }
 }
 
 /// A newtype is described as what it holds, and several fields as a tuple.

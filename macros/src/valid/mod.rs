@@ -35,7 +35,7 @@ use proc_macro2::Ident;
 use quote::ToTokens as _;
 use std::collections::HashSet;
 use syn::ext::IdentExt as _;
-use syn::{Data, Generics, LitInt, Type};
+use syn::{Data, Generics, Type};
 
 /// A value, or what stands in for one that was missing or wrong.
 pub(crate) enum Checked<T> {
@@ -99,25 +99,6 @@ fn needed(cx: &Ctxt, ident: &Ident, kind: &str, attribute: &str, keys: &[Needed]
         ident,
         format_args!("this {kind} has {what}: write `#[{attribute}({missing}{more})]`"),
     );
-}
-
-/// A version that stands alone; 1 when there is none, or it is refused.
-fn version(cx: &Ctxt, version: Option<&LitInt>) -> u32 {
-    let Some(literal) = version else {
-        return 1;
-    };
-    match literal.base10_parse::<u32>() {
-        Ok(0) => cx.error(
-            literal,
-            "versions count from 1: write `version = 1`, or leave it out",
-        ),
-        Ok(version) => return version,
-        Err(_) => cx.error(
-            literal,
-            format_args!("a version is a whole number from 1 to {}", u32::MAX),
-        ),
-    }
-    1
 }
 
 /// The types that are there once; what repeats an earlier one is reported.

@@ -1,7 +1,7 @@
 //! The rules on a projection.
 
 use super::name::{self, Kind};
-use super::{Checked, distinct_types, refuse_generics, refuse_inner, text, version};
+use super::{Checked, distinct_types, refuse_generics, refuse_inner, text, versions};
 use crate::attr::{self, ProjectionAttrs};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
@@ -43,7 +43,8 @@ pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a
         );
     }
     let name = projection_name(cx, ident, &attrs);
-    let version = version(cx, attrs.version.value.as_ref());
+    let version = attrs.version.value.as_ref();
+    let version = version.and_then(|version| versions::number(cx, version));
     let [events, ignore, covers] = [&attrs.events, &attrs.ignore, &attrs.covers]
         .map(|key| key.value.clone().unwrap_or_default());
     let (events, ignore) = distinct_events(cx, events, ignore);
@@ -57,7 +58,7 @@ pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a
         input,
         krate: attrs.krate,
         name,
-        version,
+        version: version.unwrap_or(1),
         events,
         ignore,
         covers,

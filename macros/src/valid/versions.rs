@@ -47,22 +47,8 @@ pub(super) fn version(
         }
         return Checked::Good(1);
     };
-    let version = match literal.base10_parse::<u32>() {
-        Ok(0) => {
-            cx.error(
-                literal,
-                "versions count from 1: write `version = 1`, or leave it out",
-            );
-            return Checked::Bad;
-        }
-        Ok(version) => version,
-        Err(_) => {
-            cx.error(
-                literal,
-                format_args!("a version is a whole number from 1 to {}", u32::MAX),
-            );
-            return Checked::Bad;
-        }
+    let Some(version) = number(cx, literal) else {
+        return Checked::Bad;
     };
     match &upcast_from.value {
         Some(previous) if previous.is_ident(ident) || previous.is_ident("Self") => {
@@ -96,4 +82,20 @@ pub(super) fn version(
         }
         _ => Checked::Good(version),
     }
+}
+
+/// A version as it is written; `None` when it is refused.
+pub(super) fn number(cx: &Ctxt, literal: &LitInt) -> Option<u32> {
+    match literal.base10_parse::<u32>() {
+        Ok(0) => cx.error(
+            literal,
+            "versions count from 1: write `version = 1`, or leave it out",
+        ),
+        Ok(version) => return Some(version),
+        Err(_) => cx.error(
+            literal,
+            format_args!("a version is a whole number from 1 to {}", u32::MAX),
+        ),
+    }
+    None
 }

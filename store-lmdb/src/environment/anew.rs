@@ -110,7 +110,7 @@ impl Environment {
         };
         StoreError::Backend {
             action,
-            source: format!(
+            cause: format!(
                 "{who}, and the map of {} cannot change until then; wait for them to end, and try again: nothing was done",
                 self.path().display()
             )

@@ -90,7 +90,7 @@ impl Open {
         }
         Err(StoreError::Backend {
             action: "begin a read",
-            source: "lock.mdb knows less of the last commits than data.mdb; drop the store's handles in all processes, and open it again".into(),
+            cause: "lock.mdb knows less of the last commits than data.mdb; drop the store's handles in all processes, and open it again".into(),
         })
     }
 

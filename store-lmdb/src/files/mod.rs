@@ -111,7 +111,7 @@ impl Files {
                 match files.wait_for_others() {
                     Err(StoreError::Lost { .. }) => Err(StoreError::Backend {
                         action: READ_ONLY,
-                        source: format!("{}: {OTHERS}", directory.display()).into(),
+                        cause: format!("{}: {OTHERS}", directory.display()).into(),
                     }),
                     refused => refused.map(|()| files),
                 }
@@ -347,7 +347,7 @@ fn refuse_other_name_spaces(directory: &Path, data: &File) -> Result<(), StoreEr
     }
     Err(StoreError::Backend {
         action: "open its files",
-        source: format!(
+        cause: format!(
             "{} is open in another name space of process ids, as that of another container, and LMDB's locks do not work \
              across; run all that use it in one (docker run --pid, shareProcessNamespace), or let one serve the others",
             directory.display()

@@ -126,13 +126,13 @@ const READ: &str = "read the index of streams";
 
 /// Returns whether an error reports a [damaged] index.
 pub(crate) fn is_damage(error: &StoreError) -> bool {
-    matches!(error, StoreError::Backend { action, source } if *action == READ && !source.is::<heed::Error>())
+    matches!(error, StoreError::Backend { action, cause } if *action == READ && !cause.is::<heed::Error>())
 }
 
 /// The error of an index that cannot be as it was written.
 fn damaged(what: &str) -> StoreError {
     StoreError::Backend {
         action: READ,
-        source: format!("it is damaged ({what}); restore the store from a backup").into(),
+        cause: format!("it is damaged ({what}); restore the store from a backup").into(),
     }
 }

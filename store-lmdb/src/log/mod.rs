@@ -126,7 +126,7 @@ fn log_key(key: &[u8]) -> Result<LogKey, StoreError> {
     });
     parsed.ok_or_else(|| StoreError::Backend {
         action: "read the log",
-        source: format!("a key in it has {} bytes", key.len()).into(),
+        cause: format!("a key in it has {} bytes", key.len()).into(),
     })
 }
 

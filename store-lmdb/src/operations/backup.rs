@@ -63,7 +63,7 @@ pub enum BackupError {
     },
     /// The disk of the backup, or a quota on it, is used up.
     #[error(
-        "there is no room for the backup at {}: it takes about {expected} bytes, of which {done} were written ({source}); make room, or name another directory",
+        "there is no room for the backup at {}: it takes about {expected} bytes, of which {done} were written ({cause}); make room, or name another directory",
         path.display()
     )]
     NoRoom {
@@ -74,7 +74,7 @@ pub enum BackupError {
         /// About how many bytes the backup would have had.
         expected: u64,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The `progress` function stopped the backup.
     #[error("the backup at {} was stopped after {done} of about {expected} bytes", path.display())]
@@ -87,14 +87,14 @@ pub enum BackupError {
         expected: u64,
     },
     /// The files of the backup cannot be created.
-    #[error("could not {action} {}: {source}", path.display())]
+    #[error("could not {action} {}: {cause}", path.display())]
     Files {
         /// The operation that failed.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
         /// The system's error.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The store cannot be read.
     #[error(transparent)]
@@ -212,14 +212,14 @@ impl Target {
 
     fn write(&mut self, bytes: &[u8], done: u64, expected: u64) -> Result<(), BackupError> {
         let written = self.file.write_all(bytes);
-        written.map_err(|source| self.failed_write(source, done, expected))
+        written.map_err(|cause| self.failed_write(cause, done, expected))
     }
 
     /// Renames the file once it is on the disk.
     fn finish(&mut self, bytes: u64) -> Result<(), BackupError> {
         // Some file systems only now look for room.
         let synced = self.file.sync_all();
-        synced.map_err(|source| self.failed_write(source, bytes, bytes))?;
+        synced.map_err(|cause| self.failed_write(cause, bytes, bytes))?;
         expect_alone(&self.directory, Some(PARTIAL))?;
         let (from, to) = (self.directory.join(PARTIAL), self.directory.join(DATA));
         fs::rename(&from, &to).map_err(failed("rename the file", &from))?;
@@ -239,16 +239,16 @@ impl Target {
         Ok(())
     }
 
-    fn failed_write(&self, source: io::Error, done: u64, expected: u64) -> BackupError {
-        if is_out_of_room(&source) {
+    fn failed_write(&self, cause: io::Error, done: u64, expected: u64) -> BackupError {
+        if is_out_of_room(&cause) {
             return BackupError::NoRoom {
                 path: self.directory.clone(),
                 done,
                 expected,
-                source,
+                cause,
             };
         }
-        failed("write the file", &self.directory.join(PARTIAL))(source)
+        failed("write the file", &self.directory.join(PARTIAL))(cause)
     }
 }
 
@@ -300,9 +300,9 @@ fn sync_directory(_: &Path) -> Result<(), BackupError> {
 }
 
 fn failed<'p>(action: &'static str, path: &'p Path) -> impl Fn(io::Error) -> BackupError + use<'p> {
-    move |source| BackupError::Files {
+    move |cause| BackupError::Files {
         action,
         path: path.to_owned(),
-        source,
+        cause,
     }
 }

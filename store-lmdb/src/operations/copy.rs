@@ -37,9 +37,9 @@ fn try_copy(
     option: CompactionOption,
     write: &mut impl FnMut(&[u8]) -> Result<(), BackupError>,
 ) -> Result<Copied, BackupError> {
-    let failed = |source: io::Error| StoreError::Backend {
+    let failed = |cause: io::Error| StoreError::Backend {
         action: "copy its pages",
-        source: source.into(),
+        cause: cause.into(),
     };
     let guard = environment.access()?;
     let open = guard.get()?;
@@ -78,7 +78,7 @@ fn try_copy(
         }
         Ok(Err(Error::Mdb(MdbError::Incompatible))) => Err(StoreError::Backend {
             action: "compact its pages",
-            source: "some are neither used nor free; make a backup that does not compact".into(),
+            cause: "some are neither used nor free; make a backup that does not compact".into(),
         }
         .into()),
         Ok(Err(error)) => Err(backend("copy its pages")(error).into()),
@@ -110,9 +110,9 @@ impl Pages<'_> {
         while let Some(reader) = &mut self.reader {
             chunk.clear();
             let read = reader.by_ref().take(CHUNK).read_to_end(&mut chunk);
-            read.map_err(|source| StoreError::Backend {
+            read.map_err(|cause| StoreError::Backend {
                 action: "copy its pages",
-                source: source.into(),
+                cause: cause.into(),
             })?;
             match chunk.len() {
                 0 => self.reader = None,

@@ -50,10 +50,7 @@ impl FailedCommit {
             Some(because) => format!("{}; then {because}", self.error),
             None => self.error.to_string(),
         };
-        StoreError::OutcomeUnknown {
-            reason,
-            source: Some(Box::new(self.error)),
-        }
+        StoreError::OutcomeUnknown { reason }
     }
 }
 
@@ -82,7 +79,6 @@ pub(super) fn again(error: &StoreError) -> StoreError {
         StoreError::Full(full) => StoreError::Full(*full),
         StoreError::OutcomeUnknown { reason, .. } => StoreError::OutcomeUnknown {
             reason: reason.clone(),
-            source: None,
         },
         StoreError::Closed { location } => StoreError::Closed {
             location: location.clone(),
@@ -104,13 +100,13 @@ pub(super) fn again(error: &StoreError) -> StoreError {
             stream: stream.clone(),
             reason: reason.clone(),
         },
-        StoreError::Backend { action, source } => StoreError::Backend {
+        StoreError::Backend { action, cause } => StoreError::Backend {
             action,
-            source: source.to_string().into(),
+            cause: cause.to_string().into(),
         },
         error => StoreError::Backend {
             action: "append",
-            source: error.to_string().into(),
+            cause: error.to_string().into(),
         },
     }
 }

@@ -80,7 +80,6 @@ impl Writer {
         let restarted = self.worker.start(&self.signals);
         restarted.map_err(|error| StoreError::OutcomeUnknown {
             reason: error.to_string(),
-            source: None,
         })
     }
 
@@ -98,11 +97,7 @@ impl Writer {
             // The request was taken, and never answered.
             Err(_) => {
                 let reason = "the writer ended before it answered".to_owned();
-                Err(StoreError::OutcomeUnknown {
-                    reason,
-                    source: None,
-                }
-                .into())
+                Err(StoreError::OutcomeUnknown { reason }.into())
             }
         }
     }

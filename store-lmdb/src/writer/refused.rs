@@ -35,7 +35,7 @@ fn refused<E: From<StoreError>>(error: StoreError) -> Refused<E> {
     match error {
         // A page that LMDB cannot read for one is unreadable for the others too. A damaged stream does not concern
         // them.
-        StoreError::Backend { ref source, .. } if source.is::<Error>() => {
+        StoreError::Backend { ref cause, .. } if cause.is::<Error>() => {
             Refused::Group(error.into())
         }
         StoreError::Full(_) => Refused::Group(error.into()),

@@ -84,7 +84,7 @@ impl Repair {
         match &self.state {
             State::Impossible(reason) => Err(StoreError::Backend {
                 action: "write",
-                source: reason.clone().into(),
+                cause: reason.clone().into(),
             }),
             _ => Ok(()),
         }

@@ -75,11 +75,11 @@ impl Worker {
                 inner.thread = Some(thread);
                 Ok(())
             }
-            Err(source) => {
+            Err(cause) => {
                 self.is_busy.store(false, Ordering::SeqCst);
                 Err(StoreError::Backend {
                     action: "start its writer thread",
-                    source: source.into(),
+                    cause: cause.into(),
                 })
             }
         }

@@ -15,7 +15,7 @@ use midgard::store::ReadEntries;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::view::Select;
 use midgard::view::ViewSnapshot;
-use midgard::{Midgard, MidgardHandle, Position, Store, Views, block_on};
+use midgard::{Midgard, MidgardHandle, Place, Position, Store, Views, block_on};
 use midgard_store_lmdb::LmdbStore;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -308,7 +308,7 @@ impl World {
         self.writer.kill();
         // What it had committed when it was killed, and nobody knew of yet, is seen with the next append.
         let last = append_moved(&self.store, 0, 1);
-        block_on(self.handle.wait_for("ledger", last, LONG)).unwrap();
+        block_on(self.handle.wait_for("ledger", Place::main(last), LONG)).unwrap();
         self.check();
         assert_eq!(self.last.position, last.get());
         for worker in 0..2 {

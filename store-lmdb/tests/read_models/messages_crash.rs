@@ -251,7 +251,7 @@ impl Publisher for Says {
             return Err(BusError::Unavailable {
                 location: "nowhere".to_owned(),
                 action: "publish",
-                source: "bad luck".into(),
+                cause: "bad luck".into(),
             });
         }
         Ok(Published::all())

@@ -11,7 +11,7 @@ use crate::kit::{LONG, Process, end_when_left_alone, open, told};
 use futures_util::StreamExt;
 use midgard::event::NewEvent;
 use midgard::store::{Append, ExpectedVersion, ReadLog};
-use midgard::{Event, LogId, Midgard, Position, Store, Subscription, Version, block_on};
+use midgard::{Event, LogId, Midgard, Position, StartFrom, Store, Subscription, Version, block_on};
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
 use std::future::ready;
@@ -306,7 +306,7 @@ type Seen = Arc<Mutex<Vec<u64>>>;
 fn catch_up(store: &LmdbStore) -> Vec<u64> {
     let seen = Seen::default();
     let positions = seen.clone();
-    let all = Subscription::<Happened>::events("all");
+    let all = Subscription::<Happened>::events("all", StartFrom::Start);
     let midgard = Midgard::new(store.clone()).subscribe(all, move |delivery| {
         positions.lock().unwrap().push(delivery.recorded.position.0);
         ready(Ok(()))

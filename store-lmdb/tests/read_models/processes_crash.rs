@@ -9,7 +9,7 @@ use crate::kit::{Process, Random, end_when_left_alone, open};
 use crate::shop::{CancelOrder, Customers, Fate, Order, Placement, fates, place};
 use midgard::bus::InProcessBus;
 use midgard::consumer::{ConsumerOptions, FailurePolicy};
-use midgard::{Midgard, MidgardHandle, Outbox, Processes, Repository, block_on};
+use midgard::{Midgard, MidgardHandle, Outbox, Processes, Repository, StartFrom, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::path::Path;
 use std::thread;
@@ -34,7 +34,7 @@ fn outbox(source: &str) -> Outbox {
 
 fn orders(store: LmdbStore, bus: InProcessBus) -> Midgard<LmdbStore> {
     let options = ConsumerOptions::new().lease(LEASE);
-    let placements = Processes::<Placement>::new()
+    let placements = Processes::<Placement>::new(StartFrom::Start)
         .options(options.on_failure(FailurePolicy::retry(5).then_park()))
         .replies_from(bus.clone());
     Midgard::new(store)

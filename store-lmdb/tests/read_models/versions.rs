@@ -10,7 +10,7 @@ use midgard::store::{Append, ExpectedVersion};
 use midgard::view::ViewSnapshot;
 use midgard::view::{Select, ViewError};
 use midgard::{
-    Context, HandlerError, Midgard, MidgardHandle, Position, Project, Projection, Store,
+    Context, HandlerError, Midgard, MidgardHandle, Place, Position, Project, Projection, Store,
     StreamName, View, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
@@ -156,7 +156,7 @@ fn append_many(store: &LmdbStore) -> Position {
 }
 
 fn wait(handle: &MidgardHandle, position: Position) {
-    block_on(handle.wait_for("ledger", position, LONG)).unwrap();
+    block_on(handle.wait_for("ledger", Place::main(position), LONG)).unwrap();
 }
 
 #[test]

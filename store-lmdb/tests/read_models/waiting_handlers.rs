@@ -12,7 +12,8 @@ use midgard::Views;
 use midgard::event::NewEvent;
 use midgard::store::{Append, AppendError, Appended, ExpectedVersion, Full, StoreError};
 use midgard::{
-    Context, Event, HandlerError, Midgard, Position, Project, Projection, Store, View, block_on,
+    Context, Event, HandlerError, Midgard, Place, Position, Project, Projection, Store, View,
+    block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
 use serde::{Deserialize, Serialize};
@@ -92,7 +93,10 @@ fn run(store: &LmdbStore, meanwhile: impl AsyncFnOnce(&LmdbStore)) {
         is_waiting.await.unwrap();
         meanwhile(store).await;
         go.send(()).unwrap();
-        handle.wait_for("notes", last, LONG).await.unwrap();
+        handle
+            .wait_for("notes", Place::main(last), LONG)
+            .await
+            .unwrap();
         handle.stop();
     };
     let running = pin!(midgard.run());

@@ -7,8 +7,8 @@ use midgard::event::NewEvent;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::view::Select;
 use midgard::{
-    Context, Event, HandlerError, Midgard, Position, Project, Projection, Store, Subscription,
-    View, Views, block_on,
+    Context, Event, HandlerError, Midgard, Place, Position, Project, Projection, StartFrom, Store,
+    Subscription, View, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ fn child_subscribes() {
     let Some(directory) = child_directory() else {
         return;
     };
-    let all = Subscription::<Moved>::events("all");
+    let all = Subscription::<Moved>::events("all", StartFrom::Start);
     let midgard = Midgard::new(open(directory)).subscribe(all, async |delivery| {
         println!("got {}", delivery.recorded.position);
         Ok(())
@@ -73,13 +73,13 @@ fn a_process_that_does_not_run_the_projection_can_wait_for_it_and_reads_what_it_
     let program = Midgard::new(store.clone()).project(Ledger::<1>, views.clone());
     let handle = program.handle();
     let first = append_moved(&store, 0, 1);
-    let nobody = block_on(handle.wait_for("ledger", first, Duration::from_millis(50)));
+    let nobody = block_on(handle.wait_for("ledger", Place::main(first), Duration::from_millis(50)));
     assert!(matches!(nobody, Err(HandleError::TimedOut { .. })));
     let lease = [("LEASE", "5000")];
     let mut worker = Process::start("workers::child_projects", directory.path(), &lease);
     for _ in 0..100 {
         let position = append_moved(&store, 0, 1);
-        block_on(handle.wait_for("ledger", position, LONG)).unwrap();
+        block_on(handle.wait_for("ledger", Place::main(position), LONG)).unwrap();
         let row = views.get::<Applied>(position.get()).unwrap();
         assert_eq!(row.map(|row| row.times), Some(1));
     }
@@ -210,13 +210,13 @@ fn a_reader_in_another_process_never_sees_half_of_a_transaction() {
     let handle = Midgard::new(store.clone()).project(Purses, Views::new(store.clone()));
     let handle = handle.handle();
     let mut worker = Process::start("wake::child_keeps_purses", directory.path(), &[]);
-    block_on(handle.wait_for("purses", transfer(&store, 0), LONG)).unwrap();
+    block_on(handle.wait_for("purses", Place::main(transfer(&store, 0)), LONG)).unwrap();
     let mut readers = [(); 2].map(|()| reader(directory.path()));
     let mut last = Position::ZERO;
     for number in 1..400 {
         last = transfer(&store, number);
     }
-    block_on(handle.wait_for("purses", last, LONG)).unwrap();
+    block_on(handle.wait_for("purses", Place::main(last), LONG)).unwrap();
     for reader in &mut readers {
         reader.say("end");
         assert!(reader.end().success(), "{:?}", reader.said(""));

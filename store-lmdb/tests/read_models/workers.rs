@@ -10,7 +10,8 @@ use midgard::consumer::ConsumerOptions;
 use midgard::store::{EntryWrite, ReadEntries};
 use midgard::view::Select;
 use midgard::{
-    Delivery, LogId, Midgard, MidgardHandle, Position, Store, Subscription, Views, block_on,
+    Delivery, LogId, Midgard, MidgardHandle, Place, Position, StartFrom, Store, Subscription,
+    Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::Deserialize;
@@ -74,7 +75,7 @@ fn by_stream(handled: &[Handled]) -> BTreeMap<&str, Vec<u64>> {
 }
 
 fn subscription(partitions: u32, lease: Duration) -> Subscription<Moved> {
-    let shared = Subscription::events("shared");
+    let shared = Subscription::events("shared", StartFrom::Start);
     shared.partitions(partitions).lease(lease)
 }
 
@@ -147,7 +148,7 @@ fn onlooker(store: &LmdbStore, partitions: u32) -> MidgardHandle {
 }
 
 fn wait(handle: &MidgardHandle, name: &str, position: Position) {
-    block_on(handle.wait_for(name, position, LONG)).unwrap();
+    block_on(handle.wait_for(name, Place::main(position), LONG)).unwrap();
 }
 
 /// One more event in each of twenty streams.

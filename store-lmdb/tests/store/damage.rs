@@ -6,7 +6,7 @@ use midgard::event::{NewEvent, RecordedEventRef};
 use midgard::store::{
     Append, AppendCondition, AppendError, ExpectedVersion, Query, ReadLog, ReadStream, StoreError,
 };
-use midgard::{Position, Store, Version, block_on};
+use midgard::{Place, Position, Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
 use std::ops::ControlFlow;
@@ -283,7 +283,7 @@ fn a_block_that_seems_to_begin_before_the_log_is_an_error() {
     let store = LmdbStore::open(directory.path()).unwrap();
     let unless = AppendCondition {
         query: Query::all(),
-        after: Position::ZERO,
+        after: Place::START,
     };
     let append = Append::to(stream("b"), Version(1), [event("2")]).unless(unless);
     let error = block_on(store.append(append)).unwrap_err();

@@ -11,8 +11,8 @@ use midgard::event::NewEvent;
 use midgard::store::ReadEntries;
 use midgard::view::{Cursor, Select};
 use midgard::{
-    Context, Delivery, Event, HandlerError, Midgard, Position, Project, Projection, Subscription,
-    View, ViewKey, Views, block_on,
+    Context, Delivery, Event, HandlerError, Midgard, Place, Position, Project, Projection,
+    StartFrom, Subscription, View, ViewKey, Views, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -226,7 +226,7 @@ fn mailer(
     is_held: &Arc<AtomicBool>,
     lease: Duration,
 ) -> Midgard<LmdbStore> {
-    let subscription = Subscription::<Told>::events("mailer")
+    let subscription = Subscription::<Told>::events("mailer", StartFrom::Start)
         .partitions(4)
         .lease(lease)
         .on_failure(parking());
@@ -324,7 +324,7 @@ fn write_mailer(store: &LmdbStore) {
     }
     for (held, (handle, ..)) in held.iter().zip(&workers) {
         if !held.load(Ordering::SeqCst) {
-            let is_there = |status: &midgard::consumer::Status| status.position >= last;
+            let is_there = |status: &midgard::consumer::Status| status.place >= Place::main(last);
             block_on(handle.wait_until("mailer", LONG, is_there)).unwrap();
             handle.stop();
         }
@@ -467,7 +467,13 @@ fn the_projection_of_the_fixture_goes_on_from_its_checkpoint_and_its_dead_letter
     let letters = block_on(handle.dead_letters("accounts")).unwrap();
     let parked: Vec<_> = letters
         .iter()
-        .map(|letter| (letter.position.get(), letter.failures, &*letter.sequence))
+        .map(|letter| {
+            (
+                letter.place.position.get(),
+                letter.failures,
+                &*letter.sequence,
+            )
+        })
         .collect();
     assert_eq!(parked[..2], [(8, 1, "account-3"), (9, 0, "account-3")]);
     assert_eq!(letters[0].error, "13 brings bad luck");
@@ -530,7 +536,7 @@ fn each_partition_of_the_fixtures_subscription_goes_on_where_it_was() {
     );
     assert_eq!(take_over(&store), []);
 
-    block_on(handle.evict("mailer", Position(15))).unwrap();
+    block_on(handle.evict("mailer", Place::main(Position(15)))).unwrap();
     take_over(&store);
     block_on(handle.retry("mailer", "told-3")).unwrap();
     assert_eq!(

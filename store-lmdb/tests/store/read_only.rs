@@ -14,7 +14,7 @@ use midgard::store::{AppendError, ExpectedVersion, StoreError};
 use midgard::store::{EmbeddedStore, EntryError, EntryWrite, ReadEntries};
 use midgard::view::Live;
 use midgard::{
-    Context, Event, HandlerError, LogId, Midgard, Position, Project, Projection, Store,
+    Context, Event, HandlerError, LogId, Midgard, Position, Project, Projection, StartFrom, Store,
     Subscription, Version, View, Views, block_on,
 };
 use midgard_store_lmdb::{Durability, LmdbStore};
@@ -366,7 +366,7 @@ fn live_projections_work_and_what_would_note_how_far_it_is_ends_with_a_sentence(
     let views = block_on(live.views()).unwrap();
     let row = views.get::<Times>(7).unwrap().unwrap();
     assert_eq!(row.times, 20);
-    let happened = Subscription::<Happened>::events("all");
+    let happened = Subscription::<Happened>::events("all", StartFrom::Start);
     let subscribed = Midgard::new(store.clone()).subscribe(happened, |_| async { Ok(()) });
     let views = Views::new(store.clone());
     let projected = Midgard::new(store).project(TimesOfNumbers, views);

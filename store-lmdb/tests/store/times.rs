@@ -6,8 +6,8 @@ use midgard::clock::ManualClock;
 use midgard::event::{NewEvent, RecordedEventRef};
 use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{
-    Event, Expire, Midgard, ProcessManager, Processes, React, Reactions, Store, StreamName,
-    Timestamp, block_on,
+    Event, Expire, Midgard, ProcessManager, Processes, React, Reactions, StartFrom, Store,
+    StreamName, Timestamp, block_on,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ fn a_deadline_passes_by_the_clock_of_the_program_also_when_the_store_is_opened_a
         let store = LmdbStore::options();
         let store = store.clock(&clock).open(directory.path()).unwrap();
         let payments = || {
-            let payments = Processes::<Payment>::new();
+            let payments = Processes::<Payment>::new(StartFrom::Start);
             Midgard::with_clock(store.clone(), &clock).process_manager(payments)
         };
         block_on(payments().catch_up()).unwrap();

@@ -10,7 +10,9 @@ use crate::contest::{Samples, quantile, rounds};
 use crate::table::{Asked, Line, Short};
 use crate::{Bench, Outcome};
 use midgard::consumer::{ConsumerState, RunError};
-use midgard::{Midgard, MidgardHandle, Projection, Subscription, Views, block_on};
+use midgard::{
+    Midgard, MidgardHandle, Place, Projection, StartFrom, Subscription, Views, block_on,
+};
 use midgard_store_lmdb::LmdbStore;
 use pings::{EVENTS, append_elsewhere};
 use pongs::{Pong, Pongs};
@@ -90,7 +92,11 @@ fn to_a_view(bench: &Bench) -> Outcome<Samples> {
     running.wait_until_live(Pongs::NAME)?;
     let waits = append_all(&store, EVENTS, |number, position| {
         let committed = Instant::now();
-        block_on(running.handle.wait_for(Pongs::NAME, position, LONG))?;
+        block_on(
+            running
+                .handle
+                .wait_for(Pongs::NAME, Place::main(position), LONG),
+        )?;
         let wait = committed.elapsed();
         let row = views.get::<Pong>(number)?;
         row.map(|_| milliseconds(wait))
@@ -128,7 +134,7 @@ fn subscribe<T: Send + 'static>(
     now: impl Fn() -> Outcome<T> + Send + Sync + 'static,
 ) -> Outcome<(Handled<T>, Running)> {
     let (noted, handled) = channel();
-    let subscription = Subscription::<Pinged>::events("pings");
+    let subscription = Subscription::<Pinged>::events("pings", StartFrom::Start);
     let running = Running::start(Midgard::new(store.clone()).subscribe(
         subscription,
         move |delivery| {

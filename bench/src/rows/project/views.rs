@@ -4,7 +4,7 @@ use super::sales::{EVENTS, Order, Sales, Sold, Total};
 use crate::contest::per_second;
 use crate::raw::Raw;
 use crate::{Bench, Outcome};
-use midgard::{Context, HandlerError, Midgard, Project, Projection, Views, block_on};
+use midgard::{Context, HandlerError, Midgard, Place, Project, Projection, Views, block_on};
 use midgard_store_lmdb::LmdbStore;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ where
     let handle = midgard.handle();
     let began = Instant::now();
     let running = thread::spawn(|| block_on(midgard.run()));
-    block_on(handle.wait_for(P::NAME, sales.last, Duration::from_secs(600)))?;
+    block_on(handle.wait_for(P::NAME, Place::main(sales.last), Duration::from_secs(600)))?;
     let took = began.elapsed();
 
     handle.stop();

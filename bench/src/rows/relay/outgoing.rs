@@ -3,10 +3,9 @@
 use super::per_second;
 use crate::{Bench, Outcome};
 use midgard::bus::{BusError, Message, Published, Publisher};
-use midgard::consumer::StartFrom;
 use midgard::event::NewEvent;
 use midgard::store::{Append, ExpectedVersion};
-use midgard::{Event, Midgard, Outbox, Position, StreamName};
+use midgard::{Event, Midgard, Outbox, Place, Position, StartFrom, StreamName};
 use midgard::{Store, block_on};
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -74,7 +73,7 @@ impl Outgoing {
         let handle = midgard.handle();
         let began = Instant::now();
         let running = runtime.spawn(midgard.run());
-        runtime.block_on(handle.wait_for(name, self.last, LONG))?;
+        runtime.block_on(handle.wait_for(name, Place::main(self.last), LONG))?;
         let took = began.elapsed();
         handle.stop();
         runtime.block_on(running)??;

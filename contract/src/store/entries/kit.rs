@@ -1,6 +1,7 @@
 //! Shared code of the cases of entries.
 
 use super::super::kit::*;
+use midgard::Place;
 use midgard::limits::LimitError;
 use midgard::store::{EntryError, EntryWrite, ReadEntries};
 
@@ -156,7 +157,7 @@ pub(super) async fn entry_changed(store: &impl Store, append: Append, wanted: &[
 pub(super) fn unless_any_event(append: Append) -> Append {
     append.unless(AppendCondition {
         query: Query::all(),
-        after: Position::ZERO,
+        after: Place::START,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The next events of a track, read while those before them are committed.
 
 use super::super::batch::{EventBatch, next_events};
-use crate::place::Position;
+use crate::place::{Place, Position};
 use crate::store::Store;
 use crate::store::query::Query;
 use std::mem;
@@ -24,11 +24,15 @@ impl Ahead {
     }
 
     /// Reads the events after a position, if they are wanted.
-    pub(super) async fn read<S: Store>(&mut self, store: &S, query: &Query, after: Position) {
-        if self.wanted.take_if(|wanted| *wanted == after).is_some() {
+    pub(super) async fn read<S: Store>(&mut self, store: &S, query: &Query, after: Place) {
+        if self
+            .wanted
+            .take_if(|wanted| *wanted == after.position)
+            .is_some()
+        {
             // A read that fails is done again, and reported, when it is its turn.
             let read = self.batch.fill(store, &next_events(query, after)).await;
-            self.read = read.ok().map(|reached| (after, reached));
+            self.read = read.ok().map(|reached| (after.position, reached));
         }
     }
 

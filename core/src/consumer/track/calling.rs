@@ -78,16 +78,17 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         for Effect { position, work } in effects {
             let index = batch.up_to(position).end.saturating_sub(1);
             let event = batch.get(index);
+            let place = self.plan.place(position);
             let stage = HandlingStage::AfterCommit;
             self.slot
-                .begin(stage, event.name, Some(position), Instant::now());
+                .begin(stage, event.name, Some(place), Instant::now());
             if let Err(failure) = guarded_within(limit, work).await {
                 let message = format!(
                     "what was to follow the commit of event \"{}\" at position {position} {failure}; it is not done again",
                     event.name
                 );
                 let progress = self.around.progress;
-                progress.failed(progress.state(), Some(position), 1, message);
+                progress.failed(progress.state(), Some(place), 1, message);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::ownership::Owned;
 use super::{Track, Trouble};
 use crate::event::metadata::EventId;
 use crate::event::record::RecordedEventRef;
-use crate::place::{LogId, Position};
+use crate::place::Position;
 use crate::store::{ReadLog, Store};
 use std::ops::ControlFlow;
 
@@ -18,7 +18,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         partition: u32,
     ) -> Result<Checkpoint, NoteError> {
         let number = self.plan.generation;
-        let key = self.around.keys.checkpoint(number, LogId::MAIN, partition);
+        let key = self
+            .around
+            .keys
+            .checkpoint(number, self.plan.log, partition);
         let checkpoint = notes::get(self.around.handler.notes(), transaction, &key).await?;
         Ok(checkpoint.unwrap_or_else(|| Checkpoint::at(self.plan.start)))
     }
@@ -26,7 +29,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     /// The id of the event at a position, if there is one.
     async fn event_at(&self, position: Position) -> Result<Option<EventId>, Trouble> {
         let mut id = None;
-        let read = ReadLog::forward().after(position.previous()).limit(1);
+        let read = ReadLog::forward()
+            .log(self.plan.log)
+            .after(position.previous())
+            .limit(1);
         let visit = &mut |event: RecordedEventRef<'_>| {
             id = (event.position == position).then_some(event.id);
             ControlFlow::Break(())
@@ -80,7 +86,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     };
                 }
                 let partition = owned.partition;
-                let key = self.around.keys.checkpoint(number, LogId::MAIN, partition);
+                let key = self
+                    .around
+                    .keys
+                    .checkpoint(number, self.plan.log, partition);
                 notes::put(notes, transaction, &key, &checkpoint).await?;
             }
             checkpoints.push(checkpoint);
@@ -138,7 +147,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     async fn check_log_up_to(&self, from: Position) -> Result<Position, Trouble> {
-        let end = self.around.store.last_position(LogId::MAIN).await?;
+        let end = self.around.store.last_position(self.plan.log).await?;
         if from > end && from > self.plan.start {
             return Err(Trouble::OtherLog { from, end });
         }

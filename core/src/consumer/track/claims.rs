@@ -26,9 +26,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     ) -> Result<Claim, NoteError> {
         let (notes, keys) = (self.around.handler.notes(), self.around.keys);
         let number = self.plan.generation;
-        let key = keys.lease(number, partition);
+        let key = keys.lease(number, self.plan.log, partition);
         let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
-        let key = keys.challenge(number, partition);
+        let key = keys.challenge(number, self.plan.log, partition);
         let challenge: Option<Challenge> = notes::get(notes, transaction, &key).await?;
         Ok(Claim {
             lease: lease.unwrap_or_default(),
@@ -48,11 +48,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let number = self.plan.generation;
         let partition = u32::try_from(index).unwrap_or(u32::MAX);
         if claim.lease != before.lease {
-            let key = keys.lease(number, partition);
+            let key = keys.lease(number, self.plan.log, partition);
             notes::put(notes, transaction, &key, &claim.lease).await?;
         }
         if claim.challenge != before.challenge {
-            let key = keys.challenge(number, partition);
+            let key = keys.challenge(number, self.plan.log, partition);
             notes::put(notes, transaction, &key, &claim.challenge).await?;
         }
         Ok(())

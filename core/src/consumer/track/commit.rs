@@ -40,9 +40,11 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.finish_saving().await?;
         let checkpoints = self.put_checkpoints(&mut transaction, reached).await?;
         // The commit begins first, and is waited for with the next events at hand.
-        let ahead = self
-            .ahead
-            .read(around.store, around.handler.query(), reached);
+        let ahead = self.ahead.read(
+            around.store,
+            around.handler.query(),
+            self.plan.place(reached),
+        );
         let (committed, ()) = join(write(around.handler, transaction), ahead).await;
         committed?;
         self.pass(reached, handled);

@@ -14,6 +14,7 @@ use super::window::{Failed, Refused, Window};
 use super::{Ended, Track, Trouble};
 use crate::consumer::{Effect, HandlerError, ProjectError};
 use crate::event::record::RecordedEventRef;
+use crate::fnv::fnv_1a;
 use crate::place::Position;
 use crate::store::Store;
 use std::ops::Range;
@@ -136,7 +137,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         error: &ProjectError,
         failures: u32,
     ) -> Result<Settled, Trouble> {
-        let (progress, position) = (self.around.progress, Some(event.position));
+        let (progress, place) = (self.around.progress, Some(event.place()));
         let is_unknown = coverage::is_unknown(error);
         let is_unread = is_unknown && matches!(error, ProjectError::Decode(_));
         let is_left = is_unread && !self.around.handler.tells_sequence();
@@ -146,7 +147,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
         let message = text_of(error);
         if let Some(wait) = self.retry_after(event, error, failures) {
-            progress.failed(ConsumerState::Retrying, position, failures, message);
+            progress.failed(ConsumerState::Retrying, place, failures, message);
             self.wait_for_retry(event, wait).await?;
             return Ok(if self.around.control.mode() == Mode::Stop {
                 Settled::Ended(Ended::Stopped)
@@ -165,12 +166,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
         if then == Then::Stop {
             return Ok(Settled::Ended(Ended::Failed {
-                position,
+                place,
                 failures,
                 message,
             }));
         }
-        progress.failed(progress.state(), position, failures, message.clone());
+        progress.failed(progress.state(), place, failures, message.clone());
         let fault = Fault {
             error: message,
             failures,
@@ -243,8 +244,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     continue;
                 }
                 Ok(Turn::Due) => {
-                    let (stage, position) = (HandlingStage::Handler, Some(event.position));
-                    self.slot.begin(stage, event.name, position, now);
+                    let (stage, place) = (HandlingStage::Handler, Some(event.place()));
+                    self.slot.begin(stage, event.name, place, now);
                     self.handle(&event, &mut transaction, &mut effects, failures)
                         .await
                 }
@@ -358,13 +359,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 }
 
-/// FNV-1a: which partition a sequence belongs to is stored, so it must never change.
+/// Which partition a sequence belongs to is stored, so that its hash must never change.
 pub(super) fn partition_of(sequence: &str, partitions: u32) -> u32 {
-    let hash = sequence
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    let partition = hash % u64::from(partitions.max(1));
+    let partition = fnv_1a(sequence.as_bytes()) % u64::from(partitions.max(1));
     u32::try_from(partition).unwrap_or_default()
 }

@@ -53,7 +53,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             Position(from.unwrap_or_default()),
             Position(end.unwrap_or_default()),
         );
-        let read = next_events(&Query::named(names), from);
+        let read = next_events(&Query::named(names), self.plan.place(from));
         let mut batch = EventBatch::default();
         let reached = batch.fill(self.around.store, &read).await?.min(end);
         let last = self.check_log().await?;
@@ -114,7 +114,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         } else {
             Query::named(lacks.iter().map(String::as_str))
         };
-        let read = next_events(&query, Position(from.unwrap_or_default())).limit(1);
+        let read =
+            next_events(&query, self.plan.place(Position(from.unwrap_or_default()))).limit(1);
         let mut batch = EventBatch::default();
         batch.fill(self.around.store, &read).await?;
         let first = (batch.len() > 0).then(|| batch.position(0).previous().0);

@@ -131,7 +131,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         letter: Letter,
     ) -> Result<(), Trouble> {
         let number = self.plan.generation;
-        let key = self.around.keys.letter(number, event.log, event.position);
+        let key = self.around.keys.letter(number, event.place());
         Ok(notes::put(self.around.handler.notes(), transaction, &key, letter).await?)
     }
 

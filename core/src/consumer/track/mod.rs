@@ -28,7 +28,7 @@ use super::setbacks::Setbacks;
 use super::status::{ConsumerState, Progress};
 use crate::give_way::give_way;
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Position};
+use crate::place::{Place, Position};
 use crate::store::Store;
 use ahead::Ahead;
 use commit::Saving;
@@ -53,7 +53,7 @@ pub(crate) enum Ended {
     Reached,
     /// It failed for good, so many times: on an event whose policy is to stop there, or altogether.
     Failed {
-        position: Option<Position>,
+        place: Option<Place>,
         failures: u32,
         message: String,
     },
@@ -164,7 +164,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     if setbacks.are_too_many(control.mode()) {
                         self.end().await;
                         return Ended::Failed {
-                            position: None,
+                            place: None,
                             failures,
                             message,
                         };
@@ -217,7 +217,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 return Ok(Ended::Replan);
             }
             if around.control.mode() == Mode::Drain && target.is_none() {
-                target = Some(around.store.last_position(LogId::MAIN).await?);
+                target = Some(around.store.last_position(self.plan.log).await?);
             }
             if self.update_leases(asked, false).await? {
                 self.answer_requests().await?;
@@ -252,7 +252,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let mut reached = match self.ahead.take(from, &mut batch) {
                 Some(reached) => reached,
                 None => {
-                    let read = next_events(around.handler.query(), from);
+                    let read = next_events(around.handler.query(), self.plan.place(from));
                     batch.fill(around.store, &read).await?
                 }
             };
@@ -300,7 +300,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             }
         }
         let control = self.around.control;
-        let more = std::pin::pin!(self.around.store.wait_past(LogId::MAIN, reached));
+        let more = std::pin::pin!(self.around.store.wait_past(self.plan.log, reached));
         let Some(saving) = &mut self.saving else {
             return match control.wait(asked, time, more).await {
                 Some(outcome) => Ok(outcome?),
@@ -340,12 +340,12 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         };
         let notes = self.around.handler.notes();
         let mut transaction = self.begin_read().await?;
-        let key = self.around.keys.checkpoint(replaced, LogId::MAIN, 0);
+        let key = self.around.keys.checkpoint(replaced, self.plan.log, 0);
         let checkpoint: Option<Checkpoint> = notes::get(notes, &mut transaction, &key).await?;
         drop(transaction);
         let bound = Position(checkpoint.map_or(0, |at| at.position));
         // Views may be ahead of a log that was restored: new ones can only come as far as that is.
-        let end = self.around.store.last_position(LogId::MAIN).await?;
+        let end = self.around.store.last_position(self.plan.log).await?;
         Ok(Some(bound.min(end)))
     }
 

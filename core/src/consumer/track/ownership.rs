@@ -118,7 +118,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     drop(transaction);
                     self.check_event_at(&checkpoint).await?;
                     let number = self.plan.generation;
-                    let key = self.around.keys.lease(number, partition);
+                    let key = self.around.keys.lease(number, self.plan.log, partition);
                     let handler = self.around.handler;
                     let checkpoint = handler.resume((&key, lease), checkpoint).await?;
                     (checkpoint.clone(), checkpoint)
@@ -159,7 +159,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let notes = self.around.handler.notes();
         for owned in &self.owned {
             let number = self.plan.generation;
-            let key = self.around.keys.lease(number, owned.partition);
+            let key = self
+                .around
+                .keys
+                .lease(number, self.plan.log, owned.partition);
             let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
             if lease.is_none_or(|lease| !self.leases.is_mine(&lease) || lease.epoch != owned.epoch)
             {

@@ -9,7 +9,7 @@ use super::super::handling::HandlingStage;
 use super::super::notes::{self, Letter, NoteError, Request};
 use super::commit::write;
 use super::{Track, Trouble};
-use crate::place::{LogId, Position};
+use crate::place::Place;
 use crate::store::{Query, ReadLog, Store};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -38,8 +38,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             if turn.is_over() {
                 break;
             }
-            let position = Position(request.position);
-            let key = keys.letter(number, LogId(request.log), position);
+            let place = request.place();
+            let key = keys.letter(number, place);
             let mut transaction = self.begin_read().await?;
             let letter: Option<Letter> = notes::get(notes, &mut transaction, &key).await?;
             drop(transaction);
@@ -49,12 +49,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
                 if request.is_eviction {
                     tracing::warn!(
-                        position = position.0,
+                        position = place.position.0,
                         sequence = letter.sequence,
                         "dead letter evicted"
                     );
                     self.remove_letter(&key).await?;
-                } else if !self.retry(&mut turn, position, &letter.sequence).await? {
+                } else if !self.retry(&mut turn, place, &letter.sequence).await? {
                     // It was told to stop, or others have a turn: the request stays.
                     continue;
                 }
@@ -158,7 +158,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     async fn retry(
         &mut self,
         turn: &mut Turn,
-        asked: Position,
+        asked: Place,
         sequence: &str,
     ) -> Result<bool, Trouble> {
         let letters = match &mut turn.letters {
@@ -177,7 +177,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let letters = letters.remove(sequence).unwrap_or_default();
         for (key, letter) in letters {
             if self.around.control.mode() == Mode::Stop || turn.is_over() {
-                if asked.0 >= letter.position {
+                if asked >= letter.place() {
                     return Ok(false);
                 }
                 // What was asked about is gone.
@@ -195,10 +195,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     async fn ask_again(&self, letter: &Letter) -> Result<(), Trouble> {
         let (number, notes) = (self.plan.generation, self.around.handler.notes());
         let (log, position) = (letter.log, letter.position);
-        let key = self
-            .around
-            .keys
-            .request(number, LogId(log), Position(position));
+        let key = self.around.keys.request(number, letter.place());
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         let request = Request {
@@ -226,13 +223,19 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if known.is_none() {
             return Ok(true);
         }
-        let place = Position(letter.position);
+        let place = letter.place();
         let mut batch = EventBatch::default();
-        let read = ReadLog::forward().after(place.previous()).limit(1);
+        let read = ReadLog::forward()
+            .log(place.log)
+            .after(place.position.previous())
+            .limit(1);
         let read = read.matching(Query::all_with_tombstones());
         batch.fill(self.around.store, &read).await?;
-        if batch.len() == 0 || batch.position(0) != place {
-            tracing::warn!(position = place.0, "a parked event is no longer in the log");
+        if batch.len() == 0 || batch.get(0).place() != place {
+            tracing::warn!(
+                position = place.position.0,
+                "a parked event is no longer in the log"
+            );
             return self.remove_letter(key).await.map(|()| true);
         }
         let event = batch.get(0);
@@ -242,7 +245,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let failures = letter.failures;
         let stage = HandlingStage::Handler;
         self.slot
-            .begin(stage, event.name, Some(event.position), Instant::now());
+            .begin(stage, event.name, Some(event.place()), Instant::now());
         let outcome = self
             .handle(&event, &mut transaction, &mut effects, failures)
             .await;

@@ -15,6 +15,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         bound: Option<Position>,
         is_full: bool,
     ) {
+        let place = self.plan.place(position);
         let (owned, parked) = (self.owned.len(), self.parked.len());
         let state = if is_full {
             ConsumerState::CatchingUp
@@ -22,18 +23,19 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             ConsumerState::Live
         };
         self.around.progress.update(|status| {
-            status.end = end;
+            status.end = self.plan.place(end);
             if let Some(target) = bound {
-                status.rebuild = Some(Rebuild { position, target });
+                let target = self.plan.place(target);
+                status.rebuild = Some(Rebuild { place, target });
                 if !self.plan.is_beside {
                     // Nobody here keeps the old views up to date: they stay where they are.
                     status.state = ConsumerState::Rebuilding;
-                    status.position = target;
+                    status.place = target;
                 }
                 return;
             }
             status.state = state;
-            status.position = position;
+            status.place = place;
             status.parked = parked;
             status.partitions = u32::try_from(owned).unwrap_or(u32::MAX);
             status.all_partitions = self.plan.partitions;
@@ -42,12 +44,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     /// Shows how far it is.
     pub(super) fn show(&mut self) {
-        let (position, parked) = (self.position(), self.parked.len());
+        let (place, parked) = (self.plan.place(self.position()), self.parked.len());
         let handled = std::mem::take(&mut self.handled);
         self.around.progress.update(|status| {
             status.handled += handled;
             if self.plan.replaces.is_none() {
-                status.position = position;
+                status.place = place;
                 status.parked = parked;
             }
         });

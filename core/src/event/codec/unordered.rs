@@ -3,6 +3,8 @@
 //! A list that comes back in another order is not told from a set: JSON has one form for both. What stands in any order
 //! has a sum of hashes, so that nothing is sorted and nothing is allocated.
 
+use crate::fnv::fnv_1a;
+
 /// How deep JSON is looked into; what is deeper is compared letter by letter.
 const DEEPEST: usize = 128;
 
@@ -22,10 +24,9 @@ fn words(text: &str) -> u64 {
     words.fold(0, |sum, word| sum.wrapping_add(hash(word.as_bytes())))
 }
 
-/// FNV-1a, and then mixed, as such hashes are added up.
+/// A hash that is mixed, as such hashes are added up.
 fn hash(text: &[u8]) -> u64 {
-    let add = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    mix(text.iter().fold(0xcbf2_9ce4_8422_2325, add))
+    mix(fnv_1a(text))
 }
 
 /// The end of SplitMix64.

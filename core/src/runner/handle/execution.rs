@@ -3,23 +3,23 @@
 use super::MidgardHandle;
 use crate::aggregate::Aggregate;
 use crate::consumer::{ExecuteAndWaitError, HandleError};
-use crate::place::Position;
+use crate::place::Place;
 use crate::projection::Projection;
 use crate::repository::{Execution, Loaded};
 use std::time::Duration;
 
 impl MidgardHandle {
-    /// Waits until a projection, named by its type, has handled everything up to a position:
+    /// Waits until a projection, named by its type, has handled everything up to a place:
     /// [`wait_for`](MidgardHandle::wait_for) with [`Projection::NAME`].
     ///
     /// # Errors
     /// As [`wait_for`](MidgardHandle::wait_for).
     pub async fn wait_for_projection<P: Projection>(
         &self,
-        position: impl Into<Option<Position>> + Send,
+        place: impl Into<Option<Place>> + Send,
         timeout: Duration,
     ) -> Result<(), HandleError> {
-        self.wait_for(P::NAME, position, timeout).await
+        self.wait_for(P::NAME, place, timeout).await
     }
 }
 
@@ -54,7 +54,7 @@ impl<A: Aggregate, E> Execution<'_, A, E> {
             .find(P::NAME)
             .map_err(ExecuteAndWaitError::NotExecuted)?;
         let loaded = self.await.map_err(ExecuteAndWaitError::Execute)?;
-        match handle.wait_for(P::NAME, loaded.position(), timeout).await {
+        match handle.wait_for(P::NAME, loaded.place(), timeout).await {
             Ok(()) => Ok(loaded),
             Err(error) => Err(ExecuteAndWaitError::NotShown {
                 stream: loaded.stream().clone(),

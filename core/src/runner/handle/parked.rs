@@ -5,7 +5,7 @@ use crate::consumer::DeadLetter;
 use crate::consumer::HandleError;
 use crate::consumer::handle_error::notes;
 use crate::inbox::ParkedMessage;
-use crate::place::Position;
+use crate::place::Place;
 use std::collections::HashMap;
 
 /// Where to look for the events that are parked.
@@ -22,19 +22,18 @@ impl MidgardHandle {
     /// # Errors
     /// When they cannot be read.
     pub async fn dead_letters(&self, name: &str) -> Result<Vec<DeadLetter>, HandleError> {
-        self.dead_letters_page(name, Position::ZERO, usize::MAX)
-            .await
+        self.dead_letters_page(name, Place::START, usize::MAX).await
     }
 
-    /// At most so many of the events that a consumer has parked, in the order of the log, after a position: that of the last
-    /// letter of the page before; [`Position::ZERO`] begins. A page that is not full is the last.
+    /// Returns at most `limit` of the events that a consumer has parked, in the order of the log, after a place: that of the
+    /// last letter of the page before. [`Place::START`] begins. A page that is not full is the last.
     ///
     /// # Errors
     /// When they cannot be read.
     pub async fn dead_letters_page(
         &self,
         name: &str,
-        after: Position,
+        after: Place,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, HandleError> {
         let letters = self.find(name)?.notebook.dead_letters(after, limit).await;
@@ -79,18 +78,18 @@ impl MidgardHandle {
         name: &str,
         is_wanted: impl Fn(&DeadLetter) -> bool + Send,
     ) -> Result<usize, HandleError> {
-        let (mut after, mut sequences) = (Position::ZERO, HashMap::new());
+        let (mut after, mut sequences) = (Place::START, HashMap::new());
         loop {
             let page = self.dead_letters_page(name, after, PAGE).await?;
             let is_last = page.len() < PAGE;
-            after = page.last().map_or(after, |letter| letter.position);
+            after = page.last().map_or(after, |letter| letter.place);
             for letter in page {
                 let is_wanted = is_wanted(&letter);
                 // It is asked about the last of a sequence, which is there until all before it were handled.
                 if let Some((last, wanted)) = sequences.get_mut(&letter.sequence) {
-                    (*last, *wanted) = (letter.position, *wanted || is_wanted);
+                    (*last, *wanted) = (letter.place, *wanted || is_wanted);
                 } else {
-                    sequences.insert(letter.sequence, (letter.position, is_wanted));
+                    sequences.insert(letter.sequence, (letter.place, is_wanted));
                 }
             }
             if is_last {
@@ -98,11 +97,11 @@ impl MidgardHandle {
             }
         }
         let wanted = sequences.into_values().filter(|(_, is_wanted)| *is_wanted);
-        let mut positions: Vec<_> = wanted.map(|(last, _)| last).collect();
-        positions.sort_unstable();
+        let mut places: Vec<_> = wanted.map(|(last, _)| last).collect();
+        places.sort_unstable_by_key(|place| (place.log, place.position));
         let mut asked = 0;
-        for positions in positions.chunks(PAGE) {
-            asked += self.ask(name, positions, false).await?;
+        for places in places.chunks(PAGE) {
+            asked += self.ask(name, places, false).await?;
         }
         Ok(asked)
     }
@@ -112,11 +111,11 @@ impl MidgardHandle {
     ///
     /// # Errors
     /// [`HandleError::NotParked`], or when it cannot be asked for.
-    pub async fn evict(&self, name: &str, position: Position) -> Result<(), HandleError> {
-        if self.ask(name, &[position], true).await? == 0 {
+    pub async fn evict(&self, name: &str, place: Place) -> Result<(), HandleError> {
+        if self.ask(name, &[place], true).await? == 0 {
             return Err(HandleError::NotParked {
                 name: name.to_owned(),
-                which: format!("at position {position}; {LISTED}"),
+                which: format!("at position {place}; {LISTED}"),
             });
         }
         Ok(())
@@ -228,11 +227,11 @@ impl MidgardHandle {
     async fn ask(
         &self,
         name: &str,
-        positions: &[Position],
+        places: &[Place],
         is_eviction: bool,
     ) -> Result<usize, HandleError> {
         let notebook = &self.find(name)?.notebook;
-        let ask = async || notebook.ask(positions, is_eviction).await;
+        let ask = async || notebook.ask(places, is_eviction).await;
         let asked = self.tried(name, ask).await?;
         self.control.wake();
         Ok(asked)

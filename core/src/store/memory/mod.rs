@@ -206,6 +206,10 @@ impl Store for MemoryStore {
         self.state().state(stream)
     }
 
+    async fn logs(&self) -> Result<Vec<LogId>, StoreError> {
+        Ok(vec![LogId::MAIN])
+    }
+
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
         if log != LogId::MAIN {
             return Err(StoreError::UnknownLog {

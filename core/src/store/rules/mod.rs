@@ -13,8 +13,8 @@ use super::{
 };
 use crate::event::metadata::EventId;
 use crate::event::record::{NewEvent, RecordedEventRef};
-use crate::place::{LogId, Position, Version};
-use crate::store::query::Query;
+use crate::place::{LogId, Place, Position, Version};
+use crate::store::query::{AppendCondition, Query};
 use crate::store::{AppendError, IdDifference, StoreError};
 use crate::stream_name::StreamName;
 use std::collections::HashMap;
@@ -140,13 +140,19 @@ pub fn decide(append: &Append, facts: &mut impl Facts) -> Result<Ruling, AppendE
         }
         before.push(last);
     }
-    if let Some(condition) = append.condition()
-        && let Some(position) = facts.first_match(&condition.query, condition.after)?
-    {
-        return Err(AppendError::ConditionFailed {
-            after: condition.after,
-            position,
-        });
+    if let Some(AppendCondition { query, after }) = append.condition() {
+        if after.log != LogId::MAIN {
+            return Err(AppendError::Store(StoreError::UnknownLog {
+                log: after.log,
+                last: LogId::MAIN,
+            }));
+        }
+        if let Some(position) = facts.first_match(query, after.position)? {
+            return Err(AppendError::ConditionFailed {
+                after: *after,
+                place: Place::new(after.log, position),
+            });
+        }
     }
     // Last: what a retry expects of entries was met the first time, and no longer is.
     if let Some(entries) = append.entries() {

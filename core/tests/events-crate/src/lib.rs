@@ -1,6 +1,6 @@
-//! Events that live in another crate than their aggregate.
+//! Events that live in another crate than their aggregate, and call midgard by another name.
 
-use midgard::Event;
+use es::Event;
 use serde::{Deserialize, Serialize};
 
 /// An event of another crate.

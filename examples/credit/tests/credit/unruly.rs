@@ -70,7 +70,7 @@ impl<B: Publisher> Publisher for Unruly<B> {
             return Err(BusError::Unavailable {
                 location: "the unruly bus".to_owned(),
                 action: "confirm what it has",
-                source: "it was only slow".into(),
+                cause: "it was only slow".into(),
             });
         }
         published

@@ -9,7 +9,7 @@ use midgard::inbox::InboxOptions;
 use midgard::{
     Context, Delivery, Event, EventSet, Handle, HandlerError, Inbox, MessageContext, Midgard,
     Outbox, ProcessManager, Processes, Project, Projection, React, Reactions, RemoteCommand,
-    Resolve, Subscribe, Subscription, View, Views,
+    Resolve, StartFrom, Subscribe, Subscription, View, Views,
 };
 use midgard_store_lmdb::LmdbStore;
 use serde::{Deserialize, Serialize};
@@ -259,8 +259,8 @@ macro_rules! release {
                 $(registry = registry.with::<$of>().unwrap();)*
                 let outbox = Outbox::new("orders").options(options(&registry));
                 $(let outbox = outbox.publish::<$of>();)*
-                let mailer = Subscription::<Orders>::events("mailer").options(options(&registry));
-                let processes = Processes::<Picking>::new()
+                let mailer = Subscription::<Orders>::events("mailer", StartFrom::Start).options(options(&registry));
+                let processes = Processes::<Picking>::new(StartFrom::Start)
                     .options(options(&registry))
                     .replies_from(bus.clone());
                 Midgard::new(store.clone())

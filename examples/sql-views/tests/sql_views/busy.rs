@@ -5,7 +5,7 @@ use super::kit::{
     start,
 };
 use midgard::consumer::{ConsumerState, HandleError};
-use midgard::{MemoryStore, Midgard, Position};
+use midgard::{MemoryStore, Midgard, Place, Position};
 use midgard_example_sql_views::SqliteViews;
 use sqlx::sqlite::SqliteConnection;
 use std::time::Duration;
@@ -34,7 +34,11 @@ fn a_worker_waits_for_another_program_that_writes_and_loses_nothing() {
     lock(&mut other);
     let last = pay(&store, "bob", 10);
     let while_locked = Duration::from_millis(300);
-    let waited = block_on(running.handle.wait_for("balances", last, while_locked));
+    let waited = block_on(
+        running
+            .handle
+            .wait_for("balances", Place::main(last), while_locked),
+    );
     assert!(matches!(waited, Err(HandleError::TimedOut { .. })));
     assert_eq!(
         database.balances(),

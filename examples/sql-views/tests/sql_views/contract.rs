@@ -1,4 +1,4 @@
-//! The contract of a place for views, run on SQLite.
+//! The contract of a store for views, run on SQLite.
 
 use super::kit::{self, Database, LONG};
 use midgard::projection::Generation;

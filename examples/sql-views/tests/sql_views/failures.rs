@@ -75,7 +75,10 @@ fn a_parked_sequence_is_retried_in_order_and_counted_once() {
     running.wait(Position(5));
     assert_eq!(database.balances(), ann_and_bob(5, 8));
     let letters = block_on(running.handle.dead_letters("balances")).unwrap();
-    let positions: Vec<_> = letters.iter().map(|letter| letter.position.get()).collect();
+    let positions: Vec<_> = letters
+        .iter()
+        .map(|letter| letter.place.position.get())
+        .collect();
     assert_eq!(positions, [3, 5], "the later payment of its account waits");
     assert_eq!(letters[0].error, "13 brings bad luck");
 

@@ -6,7 +6,8 @@ use midgard::projection::ProjectError;
 use midgard::projection::ViewDefinition;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::{
-    Context, Event, HandlerError, Midgard, MidgardHandle, Position, Projection, Store, StreamName,
+    Context, Event, HandlerError, Midgard, MidgardHandle, Place, Position, Projection, Store,
+    StreamName,
 };
 use midgard_example_sql_views::{SqliteViews, table};
 use serde::{Deserialize, Serialize};
@@ -270,7 +271,11 @@ pub(crate) fn start<S: Store + Clone>(midgard: Midgard<S>) -> Running {
 
 impl Running {
     pub(crate) fn wait(&self, position: Position) {
-        block_on(self.handle.wait_for("balances", position, LONG)).unwrap();
+        block_on(
+            self.handle
+                .wait_for("balances", Place::main(position), LONG),
+        )
+        .unwrap();
     }
 
     pub(crate) fn wait_until(&self, is_wanted: impl Fn(&midgard::consumer::Status) -> bool + Send) {

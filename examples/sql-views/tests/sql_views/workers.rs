@@ -5,7 +5,7 @@ use super::kit::{
 };
 use midgard::consumer::ConsumerState;
 use midgard::store::{Query, ReadLog};
-use midgard::{Midgard, Position, Store};
+use midgard::{Midgard, Place, Position, Store};
 use midgard_example_sql_views::SqliteViews;
 use midgard_store_lmdb::LmdbStore;
 use std::collections::{BTreeMap, BTreeSet};
@@ -166,7 +166,7 @@ fn one_of_two_workers_writes_and_the_other_takes_over_when_it_is_killed() {
     let store = LmdbStore::open(events.path()).unwrap();
     // Asks the notes: nothing is run here.
     let idle = midgard(&store, &database, &Balances::<1>::default(), at_once()).handle();
-    let wait = |position| block_on(idle.wait_for("balances", position, LONG)).unwrap();
+    let wait = |position| block_on(idle.wait_for("balances", Place::main(position), LONG)).unwrap();
     let mut last = pay(&store, "ann", 1);
     let mut first = Worker::start("first", events.path(), &database);
     assert_eq!(first.effect(), Some(last.get()));

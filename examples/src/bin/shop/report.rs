@@ -4,7 +4,7 @@ use crate::ReportOptions;
 use futures_util::future::{Either, select};
 use indicatif::{ProgressBar, ProgressStyle};
 use midgard::consumer::{HandleError, Status};
-use midgard::{Midgard, MidgardHandle, Position, Views};
+use midgard::{Midgard, MidgardHandle, Place, Views};
 use midgard_examples::shop::plot;
 use midgard_examples::shop::tables;
 use midgard_examples::shop::views::ShopViews;
@@ -75,8 +75,8 @@ async fn show_progress(handle: &MidgardHandle) -> Result<(), HandleError> {
         shown = percent(&status);
         let (what, position, end) = progress(&status);
         bar.set_message(what);
-        bar.set_length(end.get());
-        bar.set_position(position.get());
+        bar.set_length(end.position.get());
+        bar.set_position(position.position.get());
         let was_there = is_first && position == end;
         if !is_terminal && !was_there {
             eprintln!("{what}: at position {position} of {end}");
@@ -85,15 +85,15 @@ async fn show_progress(handle: &MidgardHandle) -> Result<(), HandleError> {
 }
 
 /// What is done, how far it is, and of how much.
-fn progress(status: &Status) -> (&'static str, Position, Position) {
+fn progress(status: &Status) -> (&'static str, Place, Place) {
     match &status.rebuild {
-        Some(rebuild) => ("rebuilding the views", rebuild.position, rebuild.target),
-        None => ("updating the views", status.position, status.end),
+        Some(rebuild) => ("rebuilding the views", rebuild.place, rebuild.target),
+        None => ("updating the views", status.place, status.end),
     }
 }
 
 /// `None` as long as nothing is known, or when it was never behind.
 fn percent(status: &Status) -> Option<u64> {
-    let (_, position, end) = progress(status);
-    (position.get() * 100).checked_div(end.get())
+    let (_, place, end) = progress(status);
+    (place.position.get() * 100).checked_div(end.position.get())
 }

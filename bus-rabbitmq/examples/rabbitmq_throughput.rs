@@ -1,5 +1,5 @@
 //! Publishes through the bus and with a bare client, the same bytes to the same kind of queue, in turns:
-//! `cargo run --release -p midgard-bus-rabbitmq --example throughput -- amqp://guest:guest@127.0.0.1:5672/%2f`.
+//! `cargo run --release -p midgard-bus-rabbitmq --example rabbitmq_throughput -- amqp://guest:guest@127.0.0.1:5672/%2f`.
 
 use futures_util::future::try_join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueuePurgeOptions};

@@ -1,7 +1,7 @@
 //! How fast the bus publishes, against a bare client that sends the same bytes: batches of 1,000 messages of
 //! 300 bytes, rounds of both in turn, and the medians.
 //!
-//! `cargo run --release -p midgard-bus-nats --example throughput -- nats://127.0.0.1:4222`; without an address it
+//! `cargo run --release -p midgard-bus-nats --example nats_throughput -- nats://127.0.0.1:4222`; without an address it
 //! starts a server.
 
 use async_nats::HeaderMap;
