@@ -136,7 +136,7 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 ///
 /// | `#[aggregate_id(..)]` | |
 /// |---|---|
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(AggregateId, attributes(aggregate_id))]
 pub fn derive_aggregate_id(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -94,7 +94,7 @@ fn an_append_in_the_middle_of_a_read_is_told_that_the_map_is_full() {
             ControlFlow::Break(())
         }))
         .unwrap();
-        assert_says(&error.unwrap(), "a read takes very long");
+        assert_says(&error.unwrap(), "a read is taking very long");
         append(&store, "large", vec![event("x".repeat(500_000))]).unwrap();
     });
 }
