@@ -59,6 +59,8 @@
 //! | run all of it | [`Midgard`], [`MidgardHandle`] | [running](guide::running), [failures](guide::failures) |
 //! | tell and ask other services | [`Outbox`], [`Inbox`](macro@Inbox), [`CommandClient`], a [bus] | [between services](guide::services) |
 //! | see a business process through | [`ProcessManager`](macro@ProcessManager) | [between services](guide::services) |
+//! | serve requests | [`Repository`], [`Views`], [`MidgardHandle`] | [a web service](guide::web_service), [threads](guide::threads), [unknown outcomes](guide::outcomes) |
+//! | keep a value unique, forget a person | [`repository::Repositories`], [`Repository::tombstone`] | [uniqueness](guide::uniqueness), [erasing](guide::erasing) |
 //! | test | [`testing`] | [testing](guide::tests) |
 //!
 //! What every program names is here at the root. Everything else is in the module of its subject:
