@@ -57,8 +57,7 @@
 //! | list and search | [`View`](macro@View), [`Projection`](macro@Projection), [`Views`] | [views](guide::views) |
 //! | act on each event | [`Subscription`] | [subscriptions](guide::subscriptions) |
 //! | run all of it | [`Midgard`], [`MidgardHandle`] | [running](guide::running), [failures](guide::failures) |
-//! | talk to other services | [`Outbox`], [`Inbox`](macro@Inbox), [`CommandClient`], a [bus] |
-//! [between services](guide::services) |
+//! | talk to other services | [`Outbox`], [`Inbox`](macro@Inbox), [`CommandClient`], a [bus] | [between services](guide::services) |
 //! | coordinate a business process | [`ProcessManager`](macro@ProcessManager) | [between services](guide::services) |
 //! | test | [`testing`] | [testing](guide::tests) |
 //!
