@@ -114,9 +114,9 @@ use std::fmt::{self, Debug};
 ///
 /// All readers see the upcast events, all of a record or none. A record remains one version and one position; an
 /// aggregate applies each of its events; a projection that fails on one keeps none of their rows; a subscription
-/// that fails on one receives all of them again. A process manager records the upcast form of the events it reacted to. An outbox sends
-/// a message for each: the first of the record's own name has the record's id, and the others have ids derived from
-/// it.
+/// that fails on one receives all of them again. A process manager records the upcast form of the events it reacted
+/// to. An outbox sends a message for each: the first of the record's own name has the record's id, and the others
+/// have ids derived from it.
 ///
 /// An upcast runs whenever a record is read, so its result must depend only on the old event and the context.
 #[diagnostic::on_unimplemented(
