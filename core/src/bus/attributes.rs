@@ -84,7 +84,7 @@ fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
     let get = |name| given.get(name).copied().filter(|value| !value.is_empty());
     let must = |name| {
         get(name)
-            .ok_or_else(|| format!("it has no attribute `{name}`, as CloudEvents 1.0 asks for"))
+            .ok_or_else(|| format!("it has no attribute `{name}`, which CloudEvents 1.0 requires"))
     };
     let version = must("specversion")?;
     if version != SPECVERSION {
@@ -229,7 +229,7 @@ impl<'de> Visitor<'de> for &mut Texts {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of texts")
+        f.write_str("an object of strings")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {

@@ -23,7 +23,7 @@ use std::borrow::Cow;
 /// | `name` | `type` | The public name of the event or the command. |
 /// | `schema_version` | `schemaversion` | The version of its payload, from 1; 1 when it is missing. |
 /// | `time` | `time` | When the event was recorded (RFC 3339); none when it is before 1970. |
-/// | `expires` | `expirytime` | When nobody waits for its outcome any more (RFC 3339). |
+/// | `expires` | `expirytime` | The time from which nobody waits for its outcome (RFC 3339). |
 /// | `subject` | `subject` | What it is about: the stream. |
 /// | `key` | `partitionkey` | Messages of one key stay in order. The subject when it is missing, or else the id. |
 /// | `purpose` | `purpose`, `destination` | `event`, `command` or `reply`, and its recipient; an event when it is missing. |
@@ -68,9 +68,9 @@ pub struct Message {
     pub schema_version: u32,
     /// When the event was recorded.
     pub time: Option<Timestamp>,
-    /// When nobody waits for its outcome any more: a command that arrives later is refused.
+    /// The time from which nobody waits for its outcome: a command that arrives later is refused.
     pub expires: Option<Timestamp>,
-    /// What it is about: the stream.
+    /// The subject: the stream.
     pub subject: Option<String>,
     /// Messages of one key stay in order.
     pub key: String,

@@ -114,7 +114,7 @@ impl Queue {
         tracing::warn!(
             queue,
             removed,
-            "the queue no longer asks for these topics, and what is published of them no longer comes to it; if a new version of its service has left them out, all is well; if another service has an inbox or a process manager of this name, they take topics away from each other: give one of them another name, and start the other again"
+            "the queue no longer subscribes to these topics, and their messages no longer reach it; this is right if a new version of its service has left them out; if another service has an inbox or a process manager of this name, the two remove each other's topics: give one of them another name, and restart the other"
         );
     }
 

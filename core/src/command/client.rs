@@ -140,7 +140,7 @@ pub enum AskError {
     Refused(Refused),
     /// There was no answer in time. Whether the command was handled, or will be, is unknown.
     #[error(
-        "no answer to command {id} ({command}) from \"{service}\" within {timeout:?}; it may be handled all the same, or be refused as it comes too late: look whether that service runs, and what it has parked"
+        "no answer to command {id} ({command}) from \"{service}\" within {timeout:?}; it may be handled all the same, or be refused as it comes too late: check whether that service runs, and what it has parked"
     )]
     TimedOut {
         /// The id of the command.

@@ -88,8 +88,8 @@ pub trait Subscribe<E>: Receives<E> {
 /// Handles one command.
 ///
 /// The reply, or a [`Refused`](crate::Refused), goes to the sender of the command: it leaves through the
-/// [outbox](crate::Outbox) of this service, without being listed there. Any other error is a failure: it is retried, and
-/// the message is finally parked.
+/// [outbox](crate::Outbox) of this service, which needs no entry for it. Any other error is a failure: the command is
+/// retried, and finally parked.
 #[diagnostic::on_unimplemented(
     message = "inbox `{Self}` has no handler for command `{C}`",
     label = "`{C}` is listed here but never handled",

@@ -128,7 +128,7 @@ async fn call_next(
         return Ok(());
     };
     next.cause = Some(ParkedCause::Unread);
-    next.error = "what it followed is out of its way, and it is tried next".to_owned();
+    next.error = "the message before it no longer blocks it, and it is tried next".to_owned();
     notes::put(work, unit, &key, next).await
 }
 

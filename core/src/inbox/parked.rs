@@ -120,7 +120,7 @@ impl fmt::Display for ParkedMessage {
             ),
             Err(foreign) => write!(
                 f,
-                "{}: {} bytes of a stranger",
+                "{}: {} bytes that are not a message",
                 self.number,
                 foreign.payload.len()
             ),

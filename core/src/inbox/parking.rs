@@ -220,7 +220,7 @@ impl<D: Dispatch> InboxWorker<D> {
     fn given_up(&self, message: &Message) -> Refused {
         let (inbox, Message { id, name, .. }) = (self.dispatch.queue(), message);
         Refused::new(format!(
-            "\"{inbox}\" could not handle command {id} ({name}), and has given it up; why is known to those who run \"{inbox}\""
+            "\"{inbox}\" could not handle command {id} ({name}), and has given it up; the reason is known to those who run \"{inbox}\""
         ))
     }
 }

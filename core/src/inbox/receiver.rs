@@ -356,7 +356,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
             }
             Err(error) => {
                 self.upkeep.search.put_off(LOOK);
-                tracing::warn!(%error, "parked messages could not be looked through");
+                tracing::warn!(%error, "parked messages could not be searched");
             }
         }
     }

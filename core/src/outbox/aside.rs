@@ -87,7 +87,7 @@ pub(crate) async fn come_back<S: Store, P: Publisher>(
         }
         let began = Instant::now();
         let wait = ask(&notebook, &control).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what waits aside could not be looked at");
+            tracing::warn!(%error, "parked commands and answers could not be checked");
             LONGEST
         });
         due = Instant::now() + wait.max(began.elapsed() * PART);

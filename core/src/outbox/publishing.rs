@@ -69,7 +69,7 @@ pub(crate) enum RelayError {
     #[error("the outbox was stopped before the bus confirmed what was published")]
     Stopped,
     #[error(
-        "an inbox of this program has failed, and the bus has not confirmed what was published; what it failed on is in its status"
+        "an inbox of this program has failed, and the bus has not confirmed what was published; the status of the inbox shows why"
     )]
     Unsettled,
     #[error(transparent)]

@@ -201,8 +201,8 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         // If the store fails, the next check of the leases reports it.
         let carrier = self.fleet().other_carrier().await.ok().flatten()?;
         Some(format!(
-            "outbox \"{}\" waits until outbox \"{carrier}\" is stopped, which carries the commands and answers of this store; where both \
-             are to run, let one carry only events, with `Outbox::events_only`",
+            "outbox \"{}\" waits until outbox \"{carrier}\" is stopped, as that one carries the commands and answers of this store; \
+             to run both, let one carry only events, with `Outbox::events_only`",
             self.outbox.name()
         ))
     }

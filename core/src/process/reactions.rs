@@ -23,7 +23,7 @@ use std::time::Duration;
 /// The id, the time, the position and the metadata are recorded with the reaction: they are the same when the process is
 /// rebuilt, and so is a state that is built from them.
 pub struct Reactions<P: ProcessManager> {
-    /// Whether the state is being rebuilt: what follows did so long ago, and is ignored.
+    /// Whether the state is being rebuilt: its consequences were committed long ago, and are ignored.
     is_replay: bool,
     of: Arc<Identity<P>>,
     cause: Cause,

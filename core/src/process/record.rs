@@ -144,7 +144,7 @@ impl<P: ProcessManager> Instance<P> {
         match failed {
             Some(error) => Err(error),
             None if lacks_events => Err(format!(
-                "stream \"{stream}\" lacks some of its events up to version {}: a process cannot be made anew when its events were removed",
+                "stream \"{stream}\" lacks some of its events up to version {}: a process cannot be rebuilt when its events were removed",
                 state.last
             )
             .into()),

@@ -55,7 +55,7 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
             tracing::debug!(
                 process = id,
                 message_id = command,
-                "an answer that is not waited for was passed over"
+                "an answer that no process waits for was discarded"
             );
             return Ok(None);
         }

@@ -254,12 +254,12 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
     pub fn then_fails(self, text: &str) {
         match self.project(&self.views, false) {
             Ok(()) => panic!(
-                "projection \"{}\" has handled all events; expected was an error with {text:?}",
+                "projection \"{}\" has handled all events; expected an error with {text:?}",
                 P::NAME
             ),
             Err(error) if error.contains(text) => {}
             Err(error) => panic!(
-                "the projection fails with another error: {error}\nexpected was one with {text:?}"
+                "the projection fails with another error: {error}\nexpected one with {text:?}"
             ),
         }
     }

@@ -86,11 +86,17 @@ impl State {
             ..Place::default()
         });
         if place.is_temporary != queue.is_temporary() {
-            let kind = |is_temporary| if is_temporary { "temporary" } else { "to stay" };
+            let kind = |is_temporary| {
+                if is_temporary {
+                    "temporary"
+                } else {
+                    "permanent"
+                }
+            };
             return Err(BusError::Unusable {
                 location: LOCATION.to_owned(),
                 reason: format!(
-                    "queue \"{name}\" was made {} and is now declared {}; use another name",
+                    "queue \"{name}\" was declared {} and is now declared {}; use another name",
                     kind(place.is_temporary),
                     kind(queue.is_temporary())
                 ),

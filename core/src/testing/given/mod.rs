@@ -136,7 +136,7 @@ impl<S: Fold, E: Debug> Outcome<S, E> {
         let expected = Listing::of(expected.into().iter());
         let events = match self.decided {
             Ok(events) => events,
-            Err(error) => panic!("the command was refused: {error:?}\nexpected were {expected}"),
+            Err(error) => panic!("the command was refused: {error:?}\nexpected {expected}"),
         };
         if let Some(difference) = Difference::between(&expected, &Listing::of(events.iter())) {
             panic!("{difference}");
@@ -199,7 +199,7 @@ impl<S: Fold, E: Debug> Outcome<S, E> {
         match self.decided {
             Err(error) => error,
             Ok(events) => panic!(
-                "the command was accepted, expected was {expected}; decided were {}",
+                "the command was accepted, expected {expected}; it decided {}",
                 Listing::of(events.iter())
             ),
         }

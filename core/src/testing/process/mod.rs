@@ -262,7 +262,10 @@ impl<P: ProcessManager> GivenProcess<P> {
     {
         let Some((due, deadline)) = self.deadlines.remove(D::NAME) else {
             let set: Vec<_> = self.deadlines.keys().collect();
-            panic!("deadline \"{}\" is not set; set are {set:?}", D::NAME);
+            panic!(
+                "deadline \"{}\" is not set; those that are set: {set:?}",
+                D::NAME
+            );
         };
         let reacted = ProcessReacted::to(Kind::Deadline, &deadline.encoded.view());
         self.time = self.time.max(due);
@@ -293,7 +296,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         let Some((id, _)) = of_type.next() else {
             let all: Vec<_> = waiting.map(|(_, command)| &*command.name).collect();
             panic!(
-                "no answer to command \"{}\" is waited for; waited for are those to {all:?}",
+                "the process waits for no answer to command \"{}\"; it waits for those to {all:?}",
                 C::NAME
             );
         };
@@ -303,7 +306,7 @@ impl<P: ProcessManager> GivenProcess<P> {
     #[track_caller]
     fn react(mut self, mut reacted: ProcessReacted, cause: Cause) -> Reacted<P> {
         let Some(instance) = &mut self.instance else {
-            panic!("nothing comes to a process before its first event");
+            panic!("the first input of a process must be an event");
         };
         let of = instance.of.clone();
         let steps = steps_of(instance, &reacted, &cause);
@@ -311,7 +314,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         let again = lines_made_anew(&of, &self.history, &reacted, &cause);
         if lines != again {
             panic!(
-                "something else follows when the process is made anew, as if it depended on the time or on chance: first (-), then (+){}",
+                "something else follows when the process is rebuilt, as if it depended on the time or on chance: first (-), then (+){}",
                 difference(&lines, &again)
             );
         }
