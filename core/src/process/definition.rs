@@ -30,7 +30,7 @@ use std::str::FromStr;
 /// # The order of events
 ///
 /// Events arrive in the order of the log, answers and deadlines at any time: before or after an event that was appended at
-/// the same time. So let the state decide what follows from an answer that comes late, such as from a cancelled order. Each
+/// the same time. So let the state decide what follows from an answer that comes late, such as one for a cancelled order. Each
 /// answer reaches the process once; an answer that it does not wait for is discarded.
 ///
 /// Conflicts with other decisions on the same aggregates are no failures: the process reacts again and sees those
