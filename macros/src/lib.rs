@@ -28,6 +28,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `name = "user.created"` | The name in the store. Required. 1 to 255 bytes of `a-z`, `0-9`, `.`, `-` and `_`, from a letter on. |
 /// | `version = 2` | The version that this struct is. 1 when left out. |
 /// | `upcast_from = Path` | The struct of the version before, of which this one is made with `From`. Required above version 1. |
+/// | `upcast_with = function` | Upcasts in place of `From`: a function of the struct of the version before and of `&UpcastContext`. It returns this event, an `Option` or a `Vec` of it. |
+/// | `split_from(A, B)` | The events of other names in whose place this one is read, too, as their `Split` says. |
 /// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 ///
 /// On a field:
