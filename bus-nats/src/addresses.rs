@@ -1,16 +1,16 @@
-//! What the addresses of servers say: where those are, and as whom the bus logs in.
+//! Parsing the addresses of servers: where they are, and the login in them.
 //!
-//! Where an address is written in another way than it should be, any part of it may be the password. So an error has no word of
-//! it, and only what is plainly a host and a port is shown.
+//! In a malformed address, any part may be the password. So an error quotes nothing of the address, and only what is
+//! plainly a host and a port is shown.
 
 use crate::options::Login;
 
-const NONE: &str = "one of its addresses is none; write nats://host:4222, or tls://host:4222 to insist on TLS, with a comma between several, and a user and password as in nats://user:password@host, with what is no letter or digit in the password percent-encoded";
+const NONE: &str = "one of its addresses is malformed; write nats://host:4222, or tls://host:4222 to insist on TLS, with a comma between several, and a user and password as in nats://user:password@host, with everything but letters and digits percent-encoded in the password";
 const COMMA: &str = "there is a user behind a comma in its address; a comma in a password is written %2C, and where there are several addresses, the user stands in the first";
 const EMPTY: &str = "it has no address; write nats://host:4222";
 const SCHEMES: [&str; 4] = ["nats", "tls", "ws", "wss"];
 
-/// Addresses without users and passwords, or what is wrong with them; and the first login among them.
+/// Returns the addresses without users and passwords, or what is wrong with them; and the first login among them.
 pub(crate) fn parse(text: &str) -> (Result<Vec<String>, &'static str>, Login) {
     let mut login = Login::Nobody;
     let pieces = text.split(',').map(str::trim);
@@ -33,14 +33,14 @@ pub(crate) fn parse(text: &str) -> (Result<Vec<String>, &'static str>, Login) {
         .collect();
     let addresses = match addresses {
         Ok(addresses) if addresses.is_empty() => Err(EMPTY),
-        // The second half of a password is the plainer sign.
+        // The second half of a password is the more likely cause.
         Err(NONE) if has_user_behind_a_comma(text) => Err(COMMA),
         addresses => addresses,
     };
     (addresses, login)
 }
 
-/// The scheme, if it has one, and the rest.
+/// Returns the scheme, if there is one, and the rest.
 fn scheme(address: &str) -> (Option<&str>, &str) {
     match address.split_once("://") {
         Some((scheme, rest)) if SCHEMES.contains(&scheme) => (Some(scheme), rest),
@@ -58,17 +58,17 @@ fn login(user: &str) -> Login {
     }
 }
 
-/// What a part of an address says.
+/// Decodes a part of an address.
 fn decoded(part: &str) -> String {
     percent_encoding::percent_decode_str(part)
         .decode_utf8_lossy()
         .into_owned()
 }
 
-/// Whether this is a host, and perhaps a port, and no more.
+/// Returns whether this is just a host, perhaps with a port.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
-        // An address of IPv6 has colons within brackets.
+        // An IPv6 address has colons within brackets.
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (text, None),
     };

@@ -1,4 +1,4 @@
-//! Messages as NATS carries them: the binary mode of the CloudEvents binding for NATS, and the structured mode too.
+//! Messages in NATS: the binary mode of the CloudEvents binding for NATS, and for reading the structured mode too.
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue};
 use midgard::bus::{ForeignMessage, Message};
@@ -6,34 +6,34 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 use std::borrow::Cow;
 use std::str::FromStr;
 
-/// What is encoded in values of attributes, besides all that is not ASCII.
+/// Characters to encode in values of attributes, in addition to everything that is not ASCII.
 const IN_ATTRIBUTES: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
-/// What attributes begin with, as headers.
+/// The prefix of headers that hold attributes.
 const ATTRIBUTE: &str = "ce-";
-/// The most bytes that JetStream takes as headers of a message.
+/// The most bytes that JetStream accepts as headers of a message.
 pub(crate) const LARGEST_HEADERS: usize = 65_535;
 const CONTENT_TYPE: &str = "content-type";
 const STRUCTURED: &str = "application/cloudevents";
 const STRUCTURED_JSON: &str = "application/cloudevents+json";
 
-/// The headers of a message.
+/// Returns the headers of a message.
 pub(crate) fn headers(message: &Message) -> HeaderMap {
     let attributes = message.attributes();
     attributes
         .filter_map(|(name, value)| {
-            // Names of attributes are lower-case letters and digits, which headers can have.
+            // Names of attributes are lower-case letters and digits, which are valid in headers.
             let name = HeaderName::from_str(&format!("{ATTRIBUTE}{name}")).ok()?;
             Some((name, HeaderValue::from(encoded(&value))))
         })
         .collect()
 }
 
-/// A value of an attribute as a header.
+/// Encodes the value of an attribute as a header.
 pub(crate) fn encoded(value: &str) -> String {
     Cow::from(utf8_percent_encode(value, IN_ATTRIBUTES)).into_owned()
 }
 
-/// A text that people read as a header: what would end the line is encoded, and what would be trimmed.
+/// Encodes a header for people to read: only characters that would end the line, or be trimmed.
 pub(crate) fn encoded_lines(text: &str) -> String {
     const LINES: &AsciiSet = &CONTROLS.add(b'%');
     let inner = text.trim();
@@ -53,7 +53,7 @@ pub(crate) fn encoded_lines(text: &str) -> String {
     line
 }
 
-/// What came, as a message.
+/// Reads a received message.
 pub(crate) fn read(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Message, ForeignMessage> {
     let headers = headers.into_iter().flat_map(HeaderMap::iter);
     let headers: Vec<(String, &str)> = headers
@@ -91,7 +91,7 @@ pub(crate) fn read(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Messag
         pairs.push(("datacontenttype", content_type));
     }
     Message::from_attributes(pairs, payload.to_vec()).map_err(|mut foreign| {
-        // What a stranger sent besides attributes helps to find out who it is.
+        // Other headers of a stranger's message help to identify the sender.
         let others = headers
             .iter()
             .filter(|(name, _)| !name.starts_with(ATTRIBUTE));
@@ -101,7 +101,7 @@ pub(crate) fn read(headers: Option<&HeaderMap>, payload: &[u8]) -> Result<Messag
     })
 }
 
-/// A value without its percent-encoding; as it is, when that is not text.
+/// Decodes a percent-encoded value; returns it as it is when the result is not text.
 fn decoded(value: &str) -> Cow<'_, str> {
     percent_decode_str(value)
         .decode_utf8()
@@ -115,7 +115,7 @@ fn owned(headers: &[(String, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// How many bytes headers and payload are for the server.
+/// Returns how many bytes headers and payload are for the server.
 pub(crate) fn size(headers: &HeaderMap, payload: usize) -> usize {
     let lines = headers.iter().flat_map(|(name, values)| {
         let name: &str = name.as_ref();

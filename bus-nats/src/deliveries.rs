@@ -1,4 +1,4 @@
-//! What comes out of a queue.
+//! Receiving from a queue.
 
 use crate::binding;
 use crate::hand::{Claimed, Hand, Next};
@@ -8,14 +8,14 @@ use midgard::bus::{BusError, Deliveries, Received};
 use std::fmt;
 use std::sync::Arc;
 
-/// What comes out of a queue of a [`NatsBus`](crate::NatsBus).
+/// The deliveries of a queue of a [`NatsBus`](crate::NatsBus).
 ///
-/// [`next`](Deliveries::next) waits through outages, which `tracing` tells of, and gives an error only when it is of
-/// no use to go on. Messages that are handed out stay so over a lost connection, and can be settled when there is
-/// another.
+/// [`next`](Deliveries::next) waits through outages, which it reports to `tracing`, and returns an error only when
+/// continuing is of no use. Messages that are handed out remain so over a lost connection, and can be settled over
+/// the next one.
 ///
-/// Dropped, it makes room for another receiver at once, and gives back what was not settled, which cannot be
-/// settled any more.
+/// Dropping it makes room for another receiver at once, and returns unsettled messages to the queue; they can no
+/// longer be settled.
 pub struct NatsDeliveries {
     pub(crate) hand: Arc<Hand>,
     pub(crate) options: Arc<NatsOptions>,
@@ -25,7 +25,7 @@ pub struct NatsDeliveries {
 impl Deliveries for NatsDeliveries {
     async fn next(&mut self) -> Result<Received, BusError> {
         loop {
-            // A notice that comes before the wait is kept.
+            // A notification that comes before the wait is kept.
             match self.hand.take() {
                 Next::Message(claimed) => return Ok(self.received(&claimed)),
                 Next::Trouble(error) => return Err(error),

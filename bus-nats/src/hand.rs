@@ -1,13 +1,13 @@
-//! What a receiver has in its hand: messages that it was given and that are not settled.
+//! The messages that a receiver holds: delivered to it, and not settled.
 //!
 //! # Order
 //!
-//! Messages are handed out in the order of the stream. A server that delivers some of them again gives newer ones
-//! at once, and those only when it is sure that nobody works on them. So at times messages are kept back: whenever
-//! a message may have been delivered that did not come here, to a receiver that was killed or over a connection that
-//! broke. That is so when the connection is new, when the server has pinned this receiver anew, and when the numbers
-//! of deliveries, which the server counts for each consumer, are not without a gap. Then everything is asked for
-//! again, and nothing is handed out until as many messages have come as the server says are not acknowledged.
+//! Messages are handed out in the order of the stream. When the server delivers some messages again, it sends newer
+//! ones at once, and the old ones only when it is sure that nobody works on them. So messages are sometimes kept
+//! back: whenever a message may have been delivered elsewhere, to a receiver that was killed or over a connection
+//! that broke. That is the case when the connection is new, when the server has pinned this receiver again, and when
+//! there is a gap in the numbers of deliveries, which the server counts for each consumer. Then all messages are
+//! requested again, and nothing is handed out until as many have come as the server reports as unacknowledged.
 
 use async_nats::Message;
 use async_nats::subject::Subject;
@@ -20,36 +20,36 @@ use tokio::time::Instant;
 
 use crate::session::Session;
 
-/// How many of those that were settled are remembered at least.
+/// At least this many settled messages are remembered.
 const REMEMBERED: usize = 1024;
 
-/// The hand, shared by the receiver's task, its `Deliveries`, and what settles messages.
+/// The held messages, shared by the receiver's task, its `Deliveries`, and the settlers of messages.
 pub(crate) struct Hand {
     state: Mutex<State>,
-    /// Something can be handed out now, or went wrong.
+    /// A message can be handed out now, or receiving has failed.
     pub(crate) changed: Notify,
     /// It was closed.
     pub(crate) closed: Notify,
 }
 
 pub(crate) struct State {
-    /// By their place in the stream.
+    /// By their sequence numbers in the stream.
     held: BTreeMap<u64, Held>,
-    /// Those that can be handed out.
+    /// Messages that can be handed out.
     ready: BTreeSet<u64>,
-    /// How many are handed out.
+    /// The number of messages that are handed out.
     out: usize,
     in_flight: usize,
-    /// Counts the times at which everything was asked for again.
+    /// Counts the times at which all messages were requested again.
     epoch: u64,
     /// Whether messages are kept back.
     keeps_back: bool,
     /// The number of the last delivery in this epoch.
     last_delivery: Option<u64>,
-    /// When the server heard last of this receiver, for sure.
+    /// When the server last heard of this receiver, for certain.
     heard: Instant,
     takeover_after: Duration,
-    /// Counts those that were handed out.
+    /// Counts the messages that were handed out.
     claims: u64,
     settled: Settled,
     session: Option<Arc<Session>>,
@@ -60,18 +60,18 @@ pub(crate) struct State {
 
 struct Held {
     message: Arc<Message>,
-    /// The last number of its delivery, and the epoch of that.
+    /// The number of its last delivery, and that delivery's epoch.
     delivery: u64,
     epoch: u64,
     published: i128,
     is_redelivered: bool,
-    /// When the server was told last that it is worked on.
+    /// When the server was last told that the message is worked on.
     touched: Instant,
-    /// Under which claim it is handed out.
+    /// The claim under which it is handed out.
     claim: Option<u64>,
 }
 
-/// What was settled a short while ago: its acknowledgement may be lost.
+/// Recently settled messages, whose acknowledgements may have been lost.
 #[derive(Default)]
 struct Settled {
     order: VecDeque<u64>,
@@ -88,7 +88,7 @@ pub(crate) struct Delivery {
     pub(crate) is_redelivered: bool,
 }
 
-/// What is to be done about a delivery.
+/// What to do about a delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Arrived {
     /// Nothing.
@@ -114,13 +114,13 @@ pub(crate) enum Next {
     Nothing,
 }
 
-/// Why a message cannot be settled any more.
+/// The reason why a message can no longer be settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Gone {
-    #[error("the subscription is closed, and the message is given back")]
+    #[error("the subscription is closed, and the message was returned to the queue")]
     Closed,
     #[error(
-        "the server did not hear of this receiver for too long, and gives the message to another"
+        "the server did not hear from this receiver for too long, and delivers the message to another"
     )]
     GivenAway,
 }
@@ -154,7 +154,7 @@ impl Hand {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first message that may be handed out.
+    /// Returns the first message that may be handed out.
     pub(crate) fn take(&self) -> Next {
         let mut state = self.state();
         if let Some(trouble) = state.trouble.take() {
@@ -185,8 +185,8 @@ impl Hand {
         })
     }
 
-    /// Begins a new epoch: gives where to say that what is held is to be delivered again, and where to say once
-    /// more that it was handled.
+    /// Begins a new epoch. Returns the subjects for requesting redelivery of held messages, and for repeating
+    /// acknowledgements.
     pub(crate) fn begin(&self, session: &Arc<Session>) -> (Vec<Subject>, Vec<Subject>) {
         let mut state = self.state();
         state.session = Some(Arc::clone(session));
@@ -199,7 +199,7 @@ impl Hand {
         (again, settled.map(|(_, reply)| reply.clone()).collect())
     }
 
-    /// Takes a delivery into the hand; but not one that is for other queues only.
+    /// Holds a delivered message, unless it is for other queues only.
     pub(crate) fn arrive(&self, delivery: Delivery, is_for_others: bool) -> Arrived {
         let mut guard = self.state();
         let state = &mut *guard;
@@ -232,7 +232,7 @@ impl Hand {
         Arrived::Held
     }
 
-    /// Whether a delivery of this number may show that another did not come.
+    /// Returns whether this delivery number may show that another delivery was lost.
     pub(crate) fn is_gap(&self, number: u64) -> bool {
         let state = self.state();
         match state.last_delivery {
@@ -242,14 +242,14 @@ impl Hand {
         }
     }
 
-    /// Whether messages are kept back, and there are some.
+    /// Returns whether messages are being kept back.
     pub(crate) fn is_waiting(&self) -> bool {
         let state = self.state();
         state.keeps_back && !state.held.is_empty()
     }
 
-    /// The server says how many messages are not acknowledged, after so many deliveries. When all of them are here,
-    /// they may be handed out.
+    /// Takes in the server's number of unacknowledged messages, after this many deliveries. When all of them are
+    /// here, they may be handed out.
     pub(crate) fn compare(&self, unacknowledged: usize, deliveries: u64) {
         let mut state = self.state();
         let epoch = state.epoch;
@@ -261,7 +261,8 @@ impl Hand {
             return;
         }
         state.keeps_back = false;
-        // What did not come again is not ours any more; what is handed out may still be settled.
+        // A message that did not come again no longer belongs to this receiver; one that is handed out may still be
+        // settled.
         state
             .held
             .retain(|_, held| held.epoch == epoch || held.claim.is_some());
@@ -271,7 +272,7 @@ impl Hand {
         self.changed.notify_one();
     }
 
-    /// The server has heard of a request that was made at this time.
+    /// Notes that the server has received a request that was made at this time.
     pub(crate) fn heard(&self, at: Instant) {
         let mut state = self.state();
         state.heard = state.heard.max(at);
@@ -279,7 +280,7 @@ impl Hand {
         self.changed.notify_one();
     }
 
-    /// Where to say that messages are worked on, which nobody said for so long.
+    /// Returns the subjects for reporting messages as worked on, if that was not done for this long.
     pub(crate) fn touch(&self, after: Duration) -> Vec<Subject> {
         let mut guard = self.state();
         let state = &mut *guard;
@@ -294,7 +295,7 @@ impl Hand {
         .collect()
     }
 
-    /// What a message that is handed out needs to be settled.
+    /// Returns what is needed to settle a message that is handed out.
     pub(crate) fn claimed(
         &self,
         sequence: u64,
@@ -314,7 +315,7 @@ impl Hand {
         Ok((Arc::clone(&held.message), Arc::clone(session)))
     }
 
-    /// A message is settled: it leaves the hand, and is remembered.
+    /// Settles a message: it is no longer held, and is remembered.
     pub(crate) fn settle(&self, sequence: u64, claim: u64, published: i128) {
         let mut guard = self.state();
         let state = &mut *guard;
@@ -333,7 +334,7 @@ impl Hand {
         self.changed.notify_one();
     }
 
-    /// A message that was handed out is not settled, and is handed out again.
+    /// Returns an unsettled message, to be handed out again.
     pub(crate) fn give_back(&self, sequence: u64, claim: u64) {
         let mut guard = self.state();
         let state = &mut *guard;
@@ -347,14 +348,14 @@ impl Hand {
         if held.epoch == state.epoch || state.keeps_back {
             state.ready.insert(sequence);
         } else {
-            // It did not come again when everything was asked for: it is not ours any more.
+            // It did not come again when all messages were requested: it no longer belongs to this receiver.
             state.held.remove(&sequence);
         }
         drop(guard);
         self.changed.notify_one();
     }
 
-    /// It is of no use to go on; the next call of `next` says so.
+    /// Ends receiving; the next call of `next` returns the error.
     pub(crate) fn end(&self, error: BusError) {
         let mut state = self.state();
         state.trouble = Some(error);
@@ -363,7 +364,7 @@ impl Hand {
         self.changed.notify_one();
     }
 
-    /// Nothing is handed out any more.
+    /// Hands out no more messages.
     pub(crate) fn close(&self) {
         self.state().is_closed = true;
         self.closed.notify_one();
@@ -373,7 +374,7 @@ impl Hand {
         self.state().is_closed
     }
 
-    /// Takes everything out of a closed hand: gives where to say that it is to be delivered again.
+    /// Empties a closed hand: returns the subjects for requesting redelivery.
     pub(crate) fn empty(&self) -> Vec<Subject> {
         let mut state = self.state();
         state.ready.clear();
@@ -386,7 +387,7 @@ impl Hand {
 }
 
 impl State {
-    /// Whether the server has heard of this receiver a short while ago, and cannot have given its place away.
+    /// Returns whether the server has heard of this receiver recently, and cannot have given its place away.
     fn is_heard(&self) -> bool {
         self.heard.elapsed() < self.takeover_after
     }

@@ -1,11 +1,11 @@
-//! Which queues ask for what: the server drops a message that nobody asks for, and confirms it all the same.
+//! Which queues want which topics: the server drops a message that no queue wants, and confirms it all the same.
 //!
-//! So before a message is sent there must be a witness: a consumer that asks for its subject. After the message is
-//! confirmed it must still be there, the same one, and still ask: then it was there in between, and the message is in
-//! the stream. What is known from before is only used to save the first of these looks, never the second.
+//! So before a message is sent there must be a witness: a consumer that wants its subject. After the confirmation the
+//! same consumer must still be there, and still want the subject: then it was there in between, and the message is in
+//! the stream. Cached knowledge only saves the first of these lookups, never the second.
 //!
-//! The server recognises messages that are published again by an id that has the witness in it: when a queue is
-//! deleted and made again, what was published for nobody in between is not taken for something it had.
+//! The server recognises messages that are published again by an id that contains the witness: when a queue is
+//! deleted and created again, messages published for nobody in between are not taken for ones that it had.
 
 use crate::session::Session;
 use crate::subjects;
@@ -17,20 +17,20 @@ use midgard::bus::BusError;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What entries of a consumer's metadata begin with, and a subject follows: since when it asks for a subject that it
-/// did not ask for when it was made.
+/// The prefix, before a subject, of a metadata entry of a consumer: since when it wants a subject that it did not
+/// want when it was created.
 pub(crate) const SINCE: &str = "midgard-since/";
-/// As [`SINCE`]: it does not ask for a subject any more, and has what came up to this place in the stream.
+/// As [`SINCE`]: it no longer wants the subject, and has its messages up to this place in the stream.
 pub(crate) const UNTIL: &str = "midgard-until/";
 
-/// How many subjects are remembered.
+/// How many subjects are cached.
 const MOST: usize = 10_000;
 
-/// A consumer that asks for a subject.
+/// A consumer that wants a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Witness {
     pub(crate) consumer: Arc<str>,
-    /// Tells it from one of the same name that was there before, or asked for something else.
+    /// Distinguishes it from an earlier consumer of the same name, or from an earlier state of itself.
     pub(crate) since: Arc<str>,
 }
 
@@ -46,14 +46,14 @@ impl Witness {
     }
 }
 
-/// What is known of who asks for what.
+/// The known witnesses.
 #[derive(Default)]
 pub(crate) struct Interest {
     known: Mutex<HashMap<String, Witness>>,
 }
 
 impl Interest {
-    /// A witness for each of these subjects that somebody asks for.
+    /// Returns a witness for each of these subjects that some queue wants.
     pub(crate) async fn witnesses(
         &self,
         session: &Session,
@@ -95,7 +95,7 @@ impl Interest {
         Ok(found)
     }
 
-    /// The subjects whose witness is not there any more, or does not ask for them.
+    /// Returns the subjects whose witness no longer exists, or no longer wants them.
     pub(crate) async fn gone(
         &self,
         session: &Session,
@@ -132,7 +132,7 @@ impl Interest {
     }
 }
 
-/// Whether a consumer asks for a subject. One without filters asks for all.
+/// Returns whether a consumer wants a subject. One without filters wants all.
 fn asks(config: &Config, subject: &str) -> bool {
     if config.metadata.contains_key(&format!("{UNTIL}{subject}")) {
         return false;
@@ -148,7 +148,7 @@ fn asks(config: &Config, subject: &str) -> bool {
 }
 
 async fn consumers(session: &Session, stream: &str) -> Result<Vec<Info>, BusError> {
-    let action = "look which queues there are";
+    let action = "list the queues";
     let list = async {
         let stream = session
             .jetstream
@@ -161,13 +161,13 @@ async fn consumers(session: &Session, stream: &str) -> Result<Vec<Info>, BusErro
     session.answer(action, list).await
 }
 
-/// What the server says of a consumer; `None` when it is not there.
+/// Returns the server's description of a consumer; `None` when there is none.
 pub(crate) async fn consumer(
     session: &Session,
     stream: &str,
     name: &str,
 ) -> Result<Option<Info>, BusError> {
-    let action = "look at a queue";
+    let action = "read a queue's settings";
     let info = async {
         let stream = session
             .jetstream
@@ -179,7 +179,7 @@ pub(crate) async fn consumer(
             Err(error) => match error.kind() {
                 ConsumerInfoErrorKind::NotFound => Ok(None),
                 ConsumerInfoErrorKind::StreamNotFound => {
-                    // It is made again with the next session.
+                    // It is created again with the next session.
                     session.give_up();
                     Ok(None)
                 }

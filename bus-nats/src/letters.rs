@@ -1,7 +1,7 @@
-//! How messages are kept that were set aside, whatever their size.
+//! Storing messages that were set aside, whatever their size.
 //!
-//! A message may be as large as the server takes, and has no room for the reason then; or the stream of those that were set
-//! aside takes less. It is kept in parts, so that it can be kept at all: else it would be handed out for ever.
+//! A message may be as large as the server accepts, without room for the reason; or the stream for such messages
+//! accepts less. Then it is stored in parts: if it could not be stored, it would be handed out for ever.
 
 use crate::binding::{self, LARGEST_HEADERS};
 use crate::session::Session;
@@ -9,21 +9,21 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::message::PublishMessage;
 use midgard::bus::BusError;
 
-/// The header that says why a message was set aside.
+/// The header with the reason why a message was set aside.
 pub(crate) const REASON: &str = "Midgard-Reason";
-/// The header that says which part of how many it is, where there are several: `1/2`.
+/// The header with the number of the part, if there are several: `1/2`.
 const PART: &str = "Midgard-Part";
 pub(crate) const SET_ASIDE: &str = "set a message aside";
-/// The longest reason that is kept, in bytes.
+/// The longest reason that is stored, in bytes.
 const LONGEST_REASON: usize = 8192;
-/// What a part takes beside its headers, its reason and its payload, but for its id.
+/// What a part takes in addition to its headers, its reason, its payload and its id.
 const BESIDE: usize = 128;
 
 /// A message that is set aside.
 pub(crate) struct Letter<'m> {
-    /// Where it is kept.
+    /// The subject to store it under.
     pub(crate) subject: String,
-    /// What tells it from others.
+    /// Distinguishes it from others.
     pub(crate) id: String,
     /// Its own headers.
     pub(crate) headers: HeaderMap,
@@ -32,7 +32,7 @@ pub(crate) struct Letter<'m> {
 }
 
 impl Letter<'_> {
-    /// Keeps it, and waits until it is safe.
+    /// Stores it, and waits until it is safe.
     pub(crate) async fn keep(self, session: &Session) -> Result<(), BusError> {
         let largest = session.largest_letter();
         let mut reason = binding::encoded_lines(self.reason);
@@ -45,7 +45,7 @@ impl Letter<'_> {
         if room == 0 {
             return Err(session.unavailable(
                 SET_ASIDE,
-                format!("the stream of those takes {largest} bytes at most; raise its `max_msg_size`, or `max_payload` in the server's configuration"),
+                format!("the stream for them takes {largest} bytes at most; raise its `max_msg_size`, or `max_payload` in the server's configuration"),
             ));
         }
         let parts = self.payload.len().div_ceil(room).max(1);
@@ -73,7 +73,7 @@ impl Letter<'_> {
     }
 }
 
-/// Headers without the longest, until they have room.
+/// Removes the longest headers until the rest has room.
 fn shortened(headers: HeaderMap, room: usize) -> HeaderMap {
     if binding::size(&headers, 0) <= room {
         return headers;

@@ -16,46 +16,48 @@
 //! # }
 //! ```
 //!
-//! It needs a tokio runtime, and a server of version 2.12 or newer, whose version is looked at for every connection.
+//! It needs a tokio runtime, and a server of version 2.12 or newer; the version is checked for every connection.
 //!
-//! # What lies at the server
+//! # What it creates on the server
 //!
-//! One stream, `MIDGARD`, with the subjects `midgard.>`: the subject of a message is its topic. It keeps each
-//! message until every queue that asks for it has handled it (the retention `interest`), on disk, without limits.
-//! A queue is a durable consumer of its name. What is set aside lies in the stream `MIDGARD_DEAD`, as
-//! `midgard_dead.customers`, with its own headers and the reason in `Midgard-Reason`, until someone removes it. What is too
-//! large to have room for the reason lies there in parts, numbered in `Midgard-Part` (`1/2`), and headers that have no room are
-//! left out. The bus makes all of these; streams that exist may have other limits and replicas, but not ones that drop messages.
+//! One stream, `MIDGARD`, with the subjects `midgard.>`: the subject of a message is its topic. It keeps each message
+//! until every queue that wants it has handled it (the retention `interest`), on disk, without limits. A queue is a
+//! durable consumer with the queue's name. Messages that were set aside are kept in the stream `MIDGARD_DEAD`, as
+//! `midgard_dead.customers`, with their own headers and the reason in `Midgard-Reason`, until someone removes them. A
+//! message that is too large to have room for the reason is kept there in parts, numbered in `Midgard-Part` (`1/2`),
+//! and headers without room are left out. The bus creates all of these; existing streams may have other limits and
+//! replicas, but not limits that drop messages.
 //!
-//! Messages are [CloudEvents](https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md)
-//! in binary mode: each attribute is a header `ce-..`, percent-encoded. The structured mode is read, too.
+//! Messages are
+//! [CloudEvents](https://github.com/cloudevents/spec/blob/main/cloudevents/bindings/nats-protocol-binding.md) in
+//! binary mode: each attribute is a header `ce-..`, percent-encoded. Messages in structured mode are read, too.
 //!
-//! # How it keeps the promises
+//! # How it keeps its promises
 //!
-//! **Order of what is published.** A batch is sent without a wait between its messages, over a connection that is
-//! never made anew: what had not been sent when it broke is gone, and cannot come before what is sent again. A stream
-//! of several replicas that gets another leader in the middle of a batch may still take the end of it without the
-//! beginning, and the beginning later. So may one with a limit, the first time that it is full; from then on messages are sent
-//! one by one for a while, none before the one before it is confirmed. The bus sets no limit.
+//! **Order of published messages.** A batch is sent without a wait between its messages, over a connection that never
+//! reconnects: whatever had not been sent when it broke is gone, and cannot arrive before the retry. A stream of
+//! several replicas that changes its leader in the middle of a batch may still take the end of the batch without the
+//! beginning, and the beginning later. So may one with a limit, the first time that it is full; from then on messages
+//! are sent one by one for a while, each only after the previous one is confirmed. The bus sets no limit.
 //!
-//! **Nothing is dropped.** The server confirms also what nobody asks for. So the bus looks which queue asks for a
-//! topic before it sends, and after the confirmation whether that queue is still there, at the cost of one more
-//! question for each call of `publish`. Messages that are published again within two minutes are recognised by the
-//! server, by source and id and the queue that asked.
+//! **Nothing is dropped.** The server also confirms messages that no queue wants. So the bus looks up which queue
+//! wants a topic before it sends, and checks after the confirmation that the queue is still there, at the cost of one
+//! more request for each call of `publish`. The server recognises messages that are published again within two
+//! minutes, by source, id and the queue that wants them.
 //!
-//! **One at work.** The server pins one of the clients that ask for messages (the priority policy `pinned_client`),
-//! until it is silent for [`takeover_after`](NatsOptions::with_takeover_after), or leaves. A receiver that was silent
-//! for so long hands out nothing more, and what it was given cannot be settled by it.
+//! **One at work.** The server pins one of the clients that request messages (the priority policy `pinned_client`),
+//! until it leaves, or is silent for [`takeover_after`](NatsOptions::with_takeover_after). A receiver that was silent
+//! for that long hands out no more messages, and can no longer settle the ones it has.
 //!
-//! **Order across takeovers.** What a receiver had not acknowledged, the server delivers again only after a while,
-//! and newer messages at once. So a receiver that begins keeps back what it is given until it has as many
-//! messages as the server says are not acknowledged, and hands them out in the order of the stream. It does the same
-//! whenever a delivery may have been lost. While it works on messages it says so; handlers may take as long as they
-//! like. A new consumer from the first message that is not acknowledged would do without waiting, but would deliver again what was
-//! acknowledged or set aside behind it.
+//! **Order across takeovers.** The server redelivers the messages that a receiver had not acknowledged only after a
+//! while, and newer messages at once. So a new receiver keeps messages back until it has as many as the server
+//! reports as unacknowledged, and hands them out in the order of the stream. It does the same whenever a delivery may
+//! have been lost. It reports messages as in progress while they are handled, so handlers may take as long as they
+//! like. Creating a new consumer from the first unacknowledged message would avoid the wait, but would redeliver
+//! later messages that were already acknowledged or set aside.
 //!
-//! **Strangers.** What is no message is handed over as foreign. Headers that not even the client can read, at which it ends
-//! the connection, are found when connections break one after the other, and set aside.
+//! **Strangers.** Anything that is not a message is handed over as foreign. Headers that even the client cannot read
+//! make it end the connection; they are found when connections break one after the other, and set aside.
 
 mod addresses;
 mod binding;
@@ -99,7 +101,7 @@ struct Shared {
 }
 
 impl NatsBus {
-    /// A bus that connects when it is used first, and anew whenever the connection was lost.
+    /// Returns a bus that connects at first use, and reconnects whenever the connection was lost.
     #[must_use]
     pub fn new(options: NatsOptions) -> Self {
         let shared = Shared {
@@ -112,7 +114,7 @@ impl NatsBus {
         }
     }
 
-    /// A bus at this [address](NatsOptions::new), which is connected.
+    /// Connects to the servers at an [address](NatsOptions::new).
     ///
     /// # Errors
     /// [`BusError::Unavailable`] when it cannot be reached, [`BusError::Unusable`] when it cannot be used.
@@ -124,7 +126,7 @@ impl NatsBus {
 }
 
 impl Shared {
-    /// The connection, made anew when it was lost.
+    /// Returns the connection, replacing a lost one.
     async fn session(&self) -> Result<Arc<Session>, BusError> {
         session::check_runtime(|| self.options.location())?;
         let mut current = self.session.lock().await;
@@ -178,7 +180,7 @@ impl Subscriber for NatsBus {
         let (begun, has_begun) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
         tokio::spawn(receiving::receive(shared, queue.clone(), hand, begun));
-        // An error means that the connection was lost; it is made anew.
+        // An error means that the connection was lost; it will be replaced.
         let _ = has_begun.await;
         Ok(deliveries)
     }

@@ -1,10 +1,10 @@
-//! How the bus says who it is.
+//! Logging in.
 
 use crate::options::Login;
 use async_nats::Auth;
 use std::error::Error;
 
-/// What the server is told; `nonce` is what it wants signed.
+/// Returns the login for the server, which wants `nonce` signed.
 pub(crate) async fn auth(
     login: &Login,
     nonce: &[u8],
@@ -26,7 +26,7 @@ pub(crate) async fn auth(
                     .ok_or_else(|| format!("{} has no section `{what}`", path.display()))
             };
             let key = nkeys::KeyPair::from_seed(part("USER NKEY SEED")?)
-                .map_err(|_| format!("the key in {} is not one of a user", path.display()))?;
+                .map_err(|_| format!("the key in {} is not a user's key", path.display()))?;
             auth.signature = Some(
                 key.sign(nonce)
                     .map_err(|_| format!("the key in {} cannot sign", path.display()))?,
@@ -37,7 +37,7 @@ pub(crate) async fn auth(
     Ok(auth)
 }
 
-/// What stands between `-----BEGIN what-----` and the next line of dashes.
+/// Returns the lines between `-----BEGIN what-----` and the next line of dashes.
 fn section<'a>(text: &'a str, what: &str) -> Option<&'a str> {
     let begin = format!("BEGIN {what}");
     let mut lines = text.lines().skip_while(|line| !line.contains(&begin));

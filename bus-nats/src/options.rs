@@ -1,11 +1,11 @@
-//! How the servers are reached, and what the bus keeps there.
+//! How to reach the servers, and what the bus keeps there.
 
 use crate::addresses;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How NATS is reached, and what the bus keeps there.
+/// How to reach NATS, and what the bus keeps there.
 ///
 /// ```
 /// use midgard_bus_nats::NatsOptions;
@@ -18,11 +18,11 @@ use std::time::Duration;
 ///     .with_takeover_after(Duration::from_secs(10));
 /// ```
 ///
-/// All programs that use one bus give the same stream, prefix and times.
+/// All programs that use one bus must use the same stream, prefix and times.
 #[derive(Clone)]
 #[must_use]
 pub struct NatsOptions {
-    /// Without users and passwords; or what is wrong with them, without a word of them.
+    /// Without users and passwords; or what is wrong with the addresses, without quoting them.
     pub(crate) addresses: Result<Vec<String>, &'static str>,
     pub(crate) login: Login,
     pub(crate) certificate_authority: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub struct NatsOptions {
     pub(crate) duplicate_window: Duration,
 }
 
-/// As whom the bus logs in.
+/// The login of the bus.
 #[derive(Clone)]
 pub(crate) enum Login {
     Nobody,
@@ -44,10 +44,10 @@ pub(crate) enum Login {
 }
 
 impl NatsOptions {
-    /// A server, or several of one cluster with commas in between: `nats://host:4222`, or `tls://host:4222` to
-    /// insist on TLS. A user and password may stand in the first, as in `nats://user:password@host`; what is no letter or
-    /// digit in them is percent-encoded. With `nats://` the server decides whether TLS is used, unless there is a
-    /// [certificate](Self::with_certificate_authority) to look at or to show.
+    /// Sets the address of a server, or of several in one cluster with commas in between: `nats://host:4222`, or
+    /// `tls://host:4222` to insist on TLS. The first may contain a user and password, as in
+    /// `nats://user:password@host`; everything but letters and digits in them is percent-encoded. With `nats://` the
+    /// server decides whether TLS is used, unless a [certificate](Self::with_certificate_authority) is set.
     pub fn new(addresses: impl AsRef<str>) -> Self {
         let (addresses, login) = addresses::parse(addresses.as_ref());
         NatsOptions {
@@ -78,23 +78,23 @@ impl NatsOptions {
         self
     }
 
-    /// Logs in with a credentials file, as `nsc` writes them. It is read at each connection.
+    /// Logs in with a credentials file, as written by `nsc`. The file is read for each connection.
     pub fn with_credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.login = Login::CredentialsFile(path.into());
         self
     }
 
-    /// Trusts servers whose certificates this authority has signed, beside those that the system trusts: a file
-    /// with one or more certificates as PEM.
+    /// Trusts servers with a certificate signed by this authority, in addition to those that the system trusts: a
+    /// file with one or more certificates as PEM.
     ///
-    /// With it, no connection is made without TLS, to `nats://` addresses neither.
+    /// With it, all connections use TLS, even to `nats://` addresses.
     pub fn with_certificate_authority(mut self, path: impl Into<PathBuf>) -> Self {
         self.certificate_authority = Some(path.into());
         self
     }
 
-    /// Shows servers that ask for one a certificate: files with it and its key, as PEM. As with an authority, no connection
-    /// is made without TLS then.
+    /// Sets the certificate for servers that require one from clients: files with it and its key, as PEM. With it,
+    /// all connections use TLS.
     pub fn with_client_certificate(
         mut self,
         certificate: impl Into<PathBuf>,
@@ -104,42 +104,42 @@ impl NatsOptions {
         self
     }
 
-    /// The name of the stream; `MIDGARD` when nothing is said. What is set aside is kept in a second one, whose name
-    /// ends in `_DEAD`.
+    /// Sets the name of the stream; the default is `MIDGARD`. Messages that are set aside are kept in a second
+    /// stream, whose name ends in `_DEAD`.
     pub fn with_stream(mut self, name: impl Into<String>) -> Self {
         self.stream = name.into();
         self
     }
 
-    /// What the subjects of messages begin with; `midgard` when nothing is said: `midgard.event.order.placed`.
-    /// What is set aside has subjects with `_dead` after it: `midgard_dead.customers`.
+    /// Sets the prefix of the subjects of messages; the default is `midgard`: `midgard.event.order.placed`. The
+    /// subjects of messages that are set aside have `_dead` after it: `midgard_dead.customers`.
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How many servers of a cluster keep each message, when the streams are made; 1 when nothing is said.
+    /// Sets how many servers of a cluster keep each message, for streams that the bus creates; the default is 1.
     pub const fn with_replicas(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
         self
     }
 
-    /// How long a receiver may be silent before another takes over, and is given what it had not settled; 5 s when
-    /// nothing is said, 1 s at least. A receiver that is at work is never silent, however long its handlers take;
-    /// one whose process is stopped for so long loses its place.
+    /// Sets how long a receiver may be silent before another takes over and gets its unsettled messages; the default
+    /// is 5 s, the minimum 1 s. A working receiver is never silent, however long its handlers take; one whose process
+    /// is stopped for that long loses its place.
     pub fn with_takeover_after(mut self, silence: Duration) -> Self {
         self.takeover_after = silence.max(Duration::from_secs(1));
         self
     }
 
-    /// For how long the server recognises a message that is published again, when the stream is made; 2 minutes
-    /// when nothing is said. Its ids are kept in memory.
+    /// Sets for how long the server recognises a message that is published again, for a stream that the bus creates;
+    /// the default is 2 minutes. The server keeps the ids in memory.
     pub const fn with_duplicate_window(mut self, window: Duration) -> Self {
         self.duplicate_window = window;
         self
     }
 
-    /// The addresses, as errors show them.
+    /// Returns the addresses for errors.
     pub(crate) fn location(&self) -> String {
         match &self.addresses {
             Ok(addresses) => addresses.join(","),
@@ -147,7 +147,7 @@ impl NatsOptions {
         }
     }
 
-    /// Whether no connection is made without TLS, whatever the address says.
+    /// Returns whether all connections use TLS, whatever the address says.
     pub(crate) const fn insists_on_tls(&self) -> bool {
         self.certificate_authority.is_some() || self.client_certificate.is_some()
     }
@@ -168,7 +168,7 @@ impl fmt::Debug for NatsOptions {
     }
 }
 
-/// Without what is secret.
+/// Without secrets.
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

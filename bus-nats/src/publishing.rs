@@ -1,4 +1,4 @@
-//! How messages get into the stream.
+//! Publishing messages to the stream.
 
 use crate::binding::{self, LARGEST_HEADERS};
 use crate::interest::{Interest, Witness};
@@ -13,11 +13,11 @@ use std::error::Error as _;
 use std::sync::atomic::Ordering;
 
 const ACTION: &str = "take messages";
-/// How often messages are sent again whose queues went away in the middle.
+/// How often messages are sent again when their queues were deleted meanwhile.
 const ROUNDS: usize = 5;
-/// How many messages are sent one by one after the stream has not taken one.
+/// How many messages are sent one by one after the stream has refused one.
 const ONE_BY_ONE: usize = 1000;
-/// What the server says when it, the account or the stream has no room for a message.
+/// The server's errors when it, the account or the stream has no room for a message.
 const FULL: [ErrorCode; 6] = [
     ErrorCode::STREAM_STORE_FAILED,
     ErrorCode::STREAM_MAX_STREAM_BYTES_EXCEEDED,
@@ -27,10 +27,10 @@ const FULL: [ErrorCode; 6] = [
     ErrorCode::ACCOUNT_RESOURCES_EXCEEDED,
 ];
 
-/// A message that is to be sent.
+/// A message to send.
 struct Outgoing<'m> {
     message: &'m Message,
-    /// Its place in what was given.
+    /// Its index among the given messages.
     index: usize,
     subject: String,
 }
@@ -77,14 +77,14 @@ pub(crate) async fn publish(
         }
     }
     if !waiting.is_empty() {
-        let reason = "the queues that ask for them are made and removed all the time";
+        let reason = "the queues that want them are created and deleted all the time";
         return Err(session.unavailable(ACTION, reason));
     }
     unheard.sort_unstable();
     Ok(Published::but(unheard))
 }
 
-/// Looks at all messages before one is sent.
+/// Checks all messages before any is sent.
 fn prepare<'m>(
     session: &Session,
     prefix: &str,
@@ -97,7 +97,7 @@ fn prepare<'m>(
         let size = headers + message.payload.len();
         if headers > LARGEST_HEADERS {
             return Err(refused(message, format!(
-                "its attributes and headers are {headers} bytes, and JetStream takes {LARGEST_HEADERS} at most; put what is long into the payload"
+                "its attributes and headers are {headers} bytes, and JetStream takes {LARGEST_HEADERS} at most; move long values into the payload"
             )));
         }
         if size > largest {
@@ -119,8 +119,9 @@ fn refused(message: &Message, reason: String) -> BusError {
     }
 }
 
-/// How many bytes the headers of a message are for the server, with the id that is still to be added, and with what it may be
-/// set aside for; no less than that, when they are far from too many.
+/// Returns how many bytes the headers of a message are for the server, with the id that is added later, and with the
+/// reason if it is set aside. The result is never too small, and may be too large if the headers are far from the
+/// limit.
 fn header_size(message: &Message, largest: usize) -> usize {
     let beside = 3 * (message.id.len() + message.source.len()) + 1024;
     let attributes = message.attributes();
@@ -133,16 +134,16 @@ fn header_size(message: &Message, largest: usize) -> usize {
     binding::size(&binding::headers(message), 0) + beside
 }
 
-/// Why the server is there, and does not take a message.
+/// Why an available server refuses a message.
 enum NotTaken {
-    /// Not now.
+    /// It has no room now.
     Full(jetstream::Error),
-    /// It would never take it.
+    /// It would never accept the message.
     Refused(String),
 }
 
 impl NotTaken {
-    /// What the server says of a message; `None` when it says nothing of that kind.
+    /// Classifies the server's error; `None` when it is not about the message.
     fn of_error(error: &PublishError) -> Option<Self> {
         if error.kind() == PublishErrorKind::MaxPayloadExceeded {
             let reason = "it is larger than the server takes; make it smaller, or set `max_payload` in the server's configuration";
@@ -153,7 +154,7 @@ impl NotTaken {
             ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => {
                 "make it smaller, or set `max_msg_size` of the stream"
             }
-            ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM => "put what is long into the payload",
+            ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM => "move long values into the payload",
             code if FULL.contains(&code) => return Some(NotTaken::Full(said.clone())),
             _ => return None,
         };
@@ -182,11 +183,11 @@ impl NotTaken {
     }
 }
 
-/// Sends messages without waiting for each, and waits until all are confirmed; gives the first that the server has not taken, by its
-/// index, and why.
+/// Sends messages without waiting for each, and waits until all are confirmed. Returns the first message that the
+/// server has not taken, by its index, with the reason.
 ///
-/// Behind that nothing more is sent. What is on its way by then may be taken all the same: so once the server has not taken
-/// one, the next ones are sent one by one for a while.
+/// No message after that is sent. Messages already on their way may still be taken: so after a refusal, the next
+/// messages are sent one by one for a while.
 async fn send(
     session: &Session,
     outgoing: &[Outgoing<'_>],
@@ -245,7 +246,7 @@ async fn confirmed(
         && let Err(error) = next.await
     {
         let why = NotTaken::of_error(&error).ok_or_else(|| failed(session, error))?;
-        // One that was sent before the first that could not be sent comes before it.
+        // A message that was sent before the first that could not be sent comes before it.
         if not_taken.as_ref().is_none_or(|(first, _)| index < *first) {
             *not_taken = Some((index, why));
         }
@@ -254,7 +255,7 @@ async fn confirmed(
 }
 
 fn failed(session: &Session, error: PublishError) -> BusError {
-    // What is on its way in this connection shall not come after what is sent again.
+    // Messages on their way in this connection must not arrive after the retry.
     session.give_up();
     match error.kind() {
         PublishErrorKind::StreamNotFound => {

@@ -15,12 +15,12 @@ use std::time::Duration;
 
 /// The group in which one receiver is pinned.
 pub(crate) const GROUP: &str = "receiver";
-/// The longest name that the server takes for a consumer and a directory.
+/// The longest name that the server accepts for a consumer and its directory.
 const LONGEST_NAME: usize = 200;
-/// How often others may declare the same queue at the same time.
+/// How many concurrent declarations of the same queue are tolerated.
 const ROUNDS: usize = 10;
 
-/// Makes the queue if it is not there, and lets it ask for its topics.
+/// Creates the queue unless it exists, and subscribes it to its topics.
 pub(crate) async fn declare(
     session: &Session,
     options: &NatsOptions,
@@ -49,12 +49,12 @@ pub(crate) async fn declare(
     }
     Err(session.unavailable(
         "declare a queue",
-        format!("others make and remove the queue {name} all the time"),
+        format!("others create and delete the queue {name} all the time"),
     ))
 }
 
-/// What the queue asks for. A consumer without a filter would ask for everything, so one of a queue without topics
-/// asks for what nobody sends.
+/// Returns the filters of the queue. A consumer without filters would get all messages, so a queue without topics
+/// gets a filter that matches nothing.
 fn filters(options: &NatsOptions, queue: &Queue) -> Vec<String> {
     let topics = queue.topics().iter();
     let filters: BTreeSet<String> = topics
@@ -66,7 +66,7 @@ fn filters(options: &NatsOptions, queue: &Queue) -> Vec<String> {
     filters.into_iter().collect()
 }
 
-/// Makes it; false when someone else has.
+/// Creates the consumer; returns `false` when another program has.
 async fn create(session: &Session, options: &NatsOptions, queue: &Queue) -> Result<bool, BusError> {
     let name = queue.name();
     let mut config = pull::Config {
@@ -80,7 +80,7 @@ async fn create(session: &Session, options: &NatsOptions, queue: &Queue) -> Resu
         ..pull::Config::default()
     };
     set(&mut config, options, queue);
-    let action = "make a queue";
+    let action = "create a queue";
     let create = session
         .jetstream
         .create_consumer_strict_on_stream(config, &options.stream);
@@ -89,7 +89,7 @@ async fn create(session: &Session, options: &NatsOptions, queue: &Queue) -> Resu
         .await?
     {
         Ok(_) => {
-            tracing::info!(queue = name, "the queue is made");
+            tracing::info!(queue = name, "created the queue");
             Ok(true)
         }
         Err(error) => match error.kind() {
@@ -104,14 +104,14 @@ async fn create(session: &Session, options: &NatsOptions, queue: &Queue) -> Resu
                 Ok(false)
             }
             ConsumerCreateStrictErrorKind::JetStream(error) if error.code() == 400 => {
-                Err(session.unusable(format!("the queue {name} cannot be made: {error}")))
+                Err(session.unusable(format!("the queue {name} cannot be created: {error}")))
             }
             _ => Err(session.unavailable(action, error)),
         },
     }
 }
 
-/// Changes what is to be changed; false when it went away.
+/// Changes what differs; returns `false` when the consumer is gone.
 async fn update(
     session: &Session,
     options: &NatsOptions,
@@ -126,7 +126,7 @@ async fn update(
         ))
     })?;
     let mut found = to_pull(&info.config);
-    // The order in which the server gives them does not matter.
+    // The order in which the server lists them does not matter.
     found.filter_subjects.sort_unstable();
     let mut wanted = found.clone();
     set(&mut wanted, options, queue);
@@ -139,7 +139,7 @@ async fn update(
     if wanted != found && !change(session, options, name, &wanted).await? {
         return Ok(false);
     }
-    // Nobody asks for these from now on: what was confirmed to who published it is in the stream.
+    // Nobody counts on these from now on: messages that were confirmed to their publishers are in the stream.
     if !topics::has_open_end(&wanted) {
         return Ok(true);
     }
@@ -148,7 +148,7 @@ async fn update(
     change(session, options, name, &wanted).await
 }
 
-/// Changes a consumer; false when it went away.
+/// Changes a consumer; returns `false` when it is gone.
 async fn change(
     session: &Session,
     options: &NatsOptions,
@@ -164,7 +164,7 @@ async fn change(
         .await?
     {
         Ok(_) => {
-            tracing::info!(queue = name, "the queue is changed");
+            tracing::info!(queue = name, "changed the queue");
             Ok(true)
         }
         Err(error) => match error.kind() {
@@ -177,7 +177,7 @@ async fn change(
     }
 }
 
-/// What the queue says of a consumer, and what can be changed.
+/// Sets the changeable settings of a consumer as the queue requires.
 fn set(config: &mut pull::Config, options: &NatsOptions, queue: &Queue) {
     config.filter_subject = String::new();
     config.filter_subjects = filters(options, queue);
@@ -191,7 +191,7 @@ fn set(config: &mut pull::Config, options: &NatsOptions, queue: &Queue) {
     };
 }
 
-/// Whether a consumer can be a queue; what is wrong with it.
+/// Returns an error if a consumer cannot be a queue.
 fn check(config: &Config) -> Result<(), String> {
     if config.deliver_subject.is_some() {
         return Err("pushes its messages".to_owned());
@@ -216,7 +216,7 @@ fn check(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// The configuration of a consumer that was checked.
+/// Returns the configuration of a checked consumer.
 fn to_pull(config: &Config) -> pull::Config {
     use async_nats::jetstream::consumer::FromConsumer as _;
     pull::Config::try_from_consumer_config(config.clone()).unwrap_or_default()

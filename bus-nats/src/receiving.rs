@@ -1,4 +1,4 @@
-//! The task that receives for a queue: it asks the server for messages, and tells it what is still worked on.
+//! The task that receives for a queue: it requests messages from the server, and reports which are still worked on.
 
 use crate::Shared;
 use crate::hand::{Arrived, Delivery, Hand};
@@ -18,19 +18,19 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 const ACTION: &str = "deliver messages";
-/// How many messages are asked for at once. The server delivers no more than may be unacknowledged.
+/// How many messages are requested at once. The server delivers no more than may be unacknowledged.
 const BATCH: usize = 10_000;
-/// How long to wait before it is asked once more whether all is here.
+/// The wait between two checks that all unacknowledged messages are here.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// How long the server keeps the request of a receiver that stands by.
 const STANDING_BY: Duration = Duration::from_secs(30);
-/// How many connections are lost one after the other before someone looks for a reason.
+/// After this many consecutive lost connections, a cause is searched for.
 const SUSPICIOUS: u32 = 2;
 /// The waits after failures.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// How long a receiver takes at most to hand over, and for how long it waits for what is on its way.
+/// The longest time for handing over, and for waiting for messages on their way.
 const LEAVING: Duration = Duration::from_secs(2);
 const QUIET: Duration = Duration::from_millis(20);
 
@@ -43,7 +43,8 @@ enum Ended {
 
 /// Receives until the hand is closed, over one connection after another.
 ///
-/// It says when the server knows of it, or that it cannot be reached: so the first who subscribes is the one at work.
+/// Signals when the server knows of it, or when the server cannot be reached: so the first subscriber is the one at
+/// work.
 pub(crate) async fn receive(
     shared: Arc<Shared>,
     queue: Queue,
@@ -66,14 +67,14 @@ pub(crate) async fn receive(
             Ok(Ended::Closed) => return,
             Err(error) => error,
         };
-        // Who waits for it waits no more.
+        // The waiting subscriber stops waiting.
         receiver.begun = None;
         let name = receiver.queue.name();
         if !matches!(error, BusError::Unavailable { .. }) {
             tracing::error!(queue = name, %error, "the queue cannot be received from");
             return receiver.hand.end(error);
         }
-        tracing::warn!(queue = name, %error, "the queue cannot be received from now");
+        tracing::warn!(queue = name, %error, "the queue cannot be received from at the moment");
         if std::mem::take(&mut receiver.has_received) {
             wait = SHORTEST_WAIT;
         }
@@ -92,17 +93,17 @@ struct Receiver {
     shared: Arc<Shared>,
     queue: Queue,
     hand: Arc<Hand>,
-    /// What the server calls this receiver, while it is the one at work.
+    /// The server's id for this receiver, while it is the one at work.
     pin: Option<String>,
-    /// Who waits until the server knows of this receiver.
+    /// The subscriber that waits until the server knows of this receiver.
     begun: Option<oneshot::Sender<()>>,
-    /// Whether something came over the connection.
+    /// Whether any message came over the connection.
     has_received: bool,
-    /// How many connections were lost one after the other, soon after they were made.
+    /// How many consecutive connections were lost soon after they were made.
     lost: u32,
 }
 
-/// What receives over one connection.
+/// Receiving over one connection.
 struct Connection<'r> {
     receiver: &'r mut Receiver,
     session: Arc<Session>,
@@ -110,7 +111,7 @@ struct Connection<'r> {
     inbox: String,
     next_request: String,
     takeover_after: Duration,
-    /// The subjects that are not asked for any more, and up to where in the stream they are still for this queue.
+    /// The subjects that the queue no longer wants, and up to where in the stream their messages are still for it.
     removed: HashMap<String, u64>,
     /// The number of the last request, when it was made, and how many messages may still come of it.
     request: u64,
@@ -119,7 +120,7 @@ struct Connection<'r> {
 }
 
 impl Receiver {
-    /// Receives over one connection, for as long as it lasts.
+    /// Receives over one connection, as long as it lasts.
     async fn connect(&mut self) -> Result<Ended, BusError> {
         if self.hand.is_closed() {
             return Ok(Ended::Closed);
@@ -134,7 +135,7 @@ impl Receiver {
         let takeover_after = match info {
             Some(info) => info.config.ack_wait,
             None => {
-                tracing::warn!(queue = name, "the queue was removed, and is made again");
+                tracing::warn!(queue = name, "the queue was deleted, and is created again");
                 queues::declare(&session, options, &self.queue).await?;
                 options.takeover_after
             }
@@ -169,9 +170,9 @@ impl Connection<'_> {
         self.begin().await?;
         self.ask_for_messages().await?;
         if let Some(begun) = self.receiver.begun.take() {
-            // The server answers one after the other what comes over one connection.
+            // The server answers the requests of one connection in order.
             self.look(Duration::ZERO).await?;
-            // Whoever subscribed may have given up.
+            // The subscriber may have given up.
             let _ = begun.send(());
         }
         let hand = Arc::clone(&self.receiver.hand);
@@ -179,7 +180,7 @@ impl Connection<'_> {
         let mut lost = pin!(session.lost());
         let mut tick = interval(self.takeover_after / 6);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // What the server says is asked for while messages are kept back, one time after the other.
+        // While messages are kept back, the queue's state is requested from the server repeatedly.
         let mut comparison: Pin<Box<Fuse<_>>> = Box::pin(Fuse::terminated());
         loop {
             tokio::select! {
@@ -207,7 +208,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Asks for everything again that may not have come, and keeps messages back until it is here.
+    /// Requests all messages again that may have been lost, and keeps messages back until they are here.
     async fn begin(&self) -> Result<(), BusError> {
         let (again, settled) = self.receiver.hand.begin(&self.session);
         for reply in settled {
@@ -224,7 +225,7 @@ impl Connection<'_> {
         self.session.answer(ACTION, tell).await
     }
 
-    /// What the server says of the queue, after a while, and when it was asked.
+    /// Returns the server's state of the queue, after a while, and when it was requested.
     fn look(
         &self,
         after: Duration,
@@ -240,7 +241,8 @@ impl Connection<'_> {
         }
     }
 
-    /// Whether all is here that the server says is not acknowledged; and whether this is the receiver at work.
+    /// Checks whether all messages that the server reports as unacknowledged are here, and whether this is the
+    /// receiver at work.
     fn compare(&self, asked: Instant, info: &Info) {
         let pin = self.receiver.pin.as_deref();
         let mut groups = info.priority_groups.iter();
@@ -251,8 +253,8 @@ impl Connection<'_> {
         hand.compare(info.num_ack_pending, info.delivered.consumer_sequence);
     }
 
-    /// How long the server keeps a request for messages: while this receiver stands by, so long that the one that
-    /// came first stays the first; while it is at work, so short that the server hears of it.
+    /// Returns how long the server keeps a request for messages: while this receiver stands by, long enough that the
+    /// first in line stays first; while it is at work, short enough that the server hears from it.
     fn patience(&self) -> Duration {
         match &self.receiver.pin {
             Some(_) => self.takeover_after / 6,
@@ -260,7 +262,7 @@ impl Connection<'_> {
         }
     }
 
-    /// Asks for messages. These requests also tell the server that this receiver is still there.
+    /// Requests messages. These requests also show the server that this receiver is still there.
     async fn ask_for_messages(&mut self) -> Result<(), BusError> {
         self.request += 1;
         self.requested = Instant::now();
@@ -280,7 +282,7 @@ impl Connection<'_> {
         self.session.answer(ACTION, ask).await
     }
 
-    /// Says that messages are worked on, and asks for more when the last request came to nothing.
+    /// Reports that messages are worked on, and requests more when the last request has expired.
     async fn tick(&mut self) -> Result<(), BusError> {
         for reply in self.receiver.hand.touch(self.takeover_after / 3) {
             self.tell(reply, "+WPI").await?;
@@ -292,16 +294,16 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// A message, or what the server says about a request.
+    /// Handles a message, or the server's status for a request.
     async fn receive(&mut self, message: Message) -> Result<(), BusError> {
         self.receiver.has_received = true;
-        // A message has its own subject. A stranger can give it a status, too.
+        // A message has its own subject; a stranger can set a status on it, too.
         let is_answer = message.subject.starts_with(&*self.inbox);
         let (true, Some(status)) = (is_answer, message.status) else {
             return self.arrive(message).await;
         };
         let description = message.description.as_deref().unwrap_or_default();
-        tracing::trace!(%status, description, "NATS says of a request for messages");
+        tracing::trace!(%status, description, "NATS answered a request for messages");
         match status {
             StatusCode::IDLE_HEARTBEAT => Ok(()),
             StatusCode::NOT_FOUND | StatusCode::TIMEOUT => {
@@ -321,13 +323,14 @@ impl Connection<'_> {
                 self.ask_for_messages().await
             }
             StatusCode::REQUEST_TERMINATED if description != "Consumer Deleted" => {
-                // The next tick asks again.
+                // The next tick requests again.
                 self.expected = 0;
                 Ok(())
             }
-            _ => Err(self
-                .session
-                .unavailable(ACTION, format!("the server says {status} {description}"))),
+            _ => Err(self.session.unavailable(
+                ACTION,
+                format!("the server answered {status} {description}"),
+            )),
         }
     }
 
@@ -339,7 +342,7 @@ impl Connection<'_> {
         {
             self.receiver.pin = Some(pin.to_owned());
             self.begin().await?;
-            // From now on the server waits to hear of it.
+            // From now on the server expects to hear from it.
             self.ask_for_messages().await?;
         }
         if let Some(delivery) = delivery(&self.session, message) {
@@ -360,12 +363,12 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Makes room for another receiver, and gives back what is not settled.
+    /// Makes room for another receiver, and returns unsettled messages.
     async fn leave(&mut self) -> Result<Ended, BusError> {
-        // When this fails, the server finds out by itself, after a while.
+        // If this fails, the server notices by itself after a while.
         let leave = self.hand_over();
         if !matches!(timeout(LEAVING, leave).await, Ok(Ok(()))) {
-            tracing::debug!("a receiver left without a word");
+            tracing::debug!("a receiver left without notifying the server");
         }
         Ok(Ended::Closed)
     }
@@ -386,12 +389,12 @@ impl Connection<'_> {
                 .map_err(|error| self.session.unavailable(ACTION, error));
         }
         if self.receiver.pin.is_some() {
-            // The server delivers to somebody else from here on, but not what this one has.
+            // From here on the server delivers to another receiver, but not the messages that this one has.
             let unpin = stream.unpin_consumer(name, GROUP).await;
             unpin.map_err(|error| self.session.unavailable(ACTION, error))?;
         }
         let mut replies = self.receiver.hand.empty();
-        // What was on its way in the meantime.
+        // Messages that were on their way meanwhile.
         while let Ok(Some(message)) = timeout(QUIET, self.subscriber.next()).await {
             if !message.subject.starts_with(&*self.inbox) {
                 replies.extend(message.reply);
@@ -407,15 +410,15 @@ impl Connection<'_> {
     }
 }
 
-/// What the server calls the receiver that it gives this message.
+/// Returns the server's id for the receiver of this message.
 fn pinned(message: &Message) -> Option<&str> {
     let headers = message.headers.as_ref()?;
-    // The last one is of the server; one before may be of a stranger.
+    // The last header is the server's; an earlier one may be a stranger's.
     let pin = headers.get_last(async_nats::header::NATS_PIN_ID)?;
     Some(pin.as_str())
 }
 
-/// What the server says of a delivery, in the subject for the answer to it.
+/// Returns the delivery, as described in the subject for its acknowledgement.
 fn delivery(session: &Session, message: Message) -> Option<Delivery> {
     let message = jetstream::Message {
         message,

@@ -1,8 +1,8 @@
-//! One connection, which is never made anew.
+//! One connection, which never reconnects.
 //!
-//! A client that reconnects by itself sends what it had not sent before: messages of a batch of which the ones
-//! before them are lost. They would be in the stream before those, and so out of order. So a session ends with its
-//! connection, what it had not sent is gone, and who needs one opens another.
+//! A client that reconnects by itself sends what it had not sent before: the rest of a batch whose earlier messages
+//! are lost. They would be in the stream before those, and so out of order. So a session ends with its connection,
+//! and its unsent messages are dropped; the next use opens another session.
 
 use crate::login;
 use crate::options::NatsOptions;
@@ -16,21 +16,21 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long it takes at most to connect, and how long a server may take to answer.
+/// The longest time to connect, and for an answer of the server.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// The oldest version of the server that can be used.
 const OLDEST: (i64, i64) = (2, 12);
 /// How many messages are on their way to the stream at once.
 pub(crate) const WINDOW: usize = 2048;
 
-/// The largest messages that streams take, in bytes.
+/// The sizes of the largest messages that the streams accept, in bytes.
 pub(crate) struct Sizes {
     pub(crate) messages: usize,
     pub(crate) dead: usize,
 }
 
 impl Default for Sizes {
-    /// As large as the server takes them.
+    /// As large as the server accepts.
     fn default() -> Self {
         Sizes {
             messages: usize::MAX,
@@ -45,7 +45,7 @@ pub(crate) struct Session {
     location: String,
     lost: Arc<watch::Sender<bool>>,
     sizes: Sizes,
-    /// How many messages are still to be sent one by one, as the stream has not taken one.
+    /// How many messages are still to be sent one by one because the stream has refused one.
     pub(crate) one_by_one: AtomicUsize,
 }
 
@@ -61,7 +61,7 @@ impl Session {
         let mut addresses = Vec::new();
         for address in given.map_err(|reason| unusable((*reason).to_owned()))? {
             let address: ServerAddr = address.parse().map_err(|error| {
-                unusable(format!("{address} is no address of a server ({error})"))
+                unusable(format!("{address} is not an address of a server ({error})"))
             })?;
             addresses.push(address);
         }
@@ -112,22 +112,22 @@ impl Session {
         Ok(session)
     }
 
-    /// The same session, for streams that take messages of these sizes.
+    /// Returns the same session, for streams that accept messages of these sizes.
     pub(crate) fn with_sizes(self, sizes: Sizes) -> Self {
         Session { sizes, ..self }
     }
 
-    /// The largest message that can be published, in bytes, with its headers.
+    /// Returns the size of the largest message that can be published, in bytes, with its headers.
     pub(crate) fn largest_message(&self) -> usize {
         self.client.max_payload().min(self.sizes.messages)
     }
 
-    /// The largest message that can be set aside.
+    /// Returns the size of the largest message that can be set aside.
     pub(crate) fn largest_letter(&self) -> usize {
         self.client.max_payload().min(self.sizes.dead)
     }
 
-    /// Whether it is of no use any more.
+    /// Returns whether it can no longer be used.
     pub(crate) fn is_lost(&self) -> bool {
         *self.lost.borrow()
             || self.client.connection_state() == async_nats::connection::State::Disconnected
@@ -138,7 +138,7 @@ impl Session {
         self.lost.send_replace(true);
     }
 
-    /// Waits for an answer, but not longer than the connection lasts.
+    /// Waits for an answer, as long as the connection lasts.
     pub(crate) async fn answer<T, E: Into<Box<dyn Error + Send + Sync>>>(
         &self,
         action: &'static str,
@@ -154,7 +154,7 @@ impl Session {
 
     /// Waits until it is lost.
     pub(crate) async fn lost(&self) {
-        // An error means that the sender is gone, and it lives as long as this.
+        // An error means that the sender is gone, and the sender lives as long as this.
         let _ = self.lost.subscribe().wait_for(|lost| *lost).await;
     }
 
@@ -183,7 +183,7 @@ impl Session {
     }
 }
 
-/// Looks whether there is the runtime that the client needs, which would panic without it.
+/// Checks that the tokio runtime is there: the client would panic without it.
 pub(crate) fn check_runtime(location: impl FnOnce() -> String) -> Result<(), BusError> {
     if tokio::runtime::Handle::try_current().is_ok() {
         return Ok(());
@@ -208,7 +208,7 @@ pub(crate) fn unavailable(
     }
 }
 
-/// A failure and what is underneath, as one text.
+/// Returns an error and its causes, as one text.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -222,7 +222,7 @@ fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Whether what came cannot be read: it is no TLS.
+/// Returns whether the received bytes are not TLS.
 fn is_invalid(error: &dyn Error) -> bool {
     let mut source = error.source();
     while let Some(error) = source {
@@ -241,18 +241,20 @@ fn connect_options(
     is_made: Arc<AtomicBool>,
 ) -> ConnectOptions {
     let login = Arc::new(options.login.clone());
-    // The client asks for this before it says anything to a server, at each connection that it makes.
+    // The client calls this before it talks to a server, for each connection that it makes.
     let mut connect = ConnectOptions::with_auth_callback(move |nonce| {
         let (login, is_made) = (Arc::clone(&login), Arc::clone(&is_made));
         async move {
             if is_made.load(Ordering::SeqCst) {
-                return Err(AuthError::new("a lost connection is made by a new client"));
+                return Err(AuthError::new(
+                    "a lost connection is replaced by a new client",
+                ));
             }
             login::auth(&login, &nonce).await.map_err(AuthError::new)
         }
     })
     .name("midgard")
-    // The client's own generator of names is copied by a fork: two children would get each other's answers.
+    // A fork copies the client's own generator of names: two children would get each other's answers.
     .custom_inbox_prefix(format!("_INBOX.{}", EventId::new()))
     .connection_timeout(PATIENCE)
     .ping_interval(Duration::from_secs(10))

@@ -1,4 +1,4 @@
-//! How a message that was received is settled.
+//! Settling a received message.
 
 use crate::hand::{Gone, Hand};
 use crate::letters::{Letter, REASON, SET_ASIDE};
@@ -12,10 +12,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 const ACKNOWLEDGE: &str = "acknowledge a message";
-/// When a message is handed out again that could not be set aside.
+/// When a message that could not be set aside is handed out again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Settles one message. Dropped without that, the message is handed out again.
+/// Settles one message. If it is dropped first, the message is handed out again.
 pub(crate) struct Settler {
     pub(crate) hand: Arc<Hand>,
     pub(crate) options: Arc<NatsOptions>,
@@ -52,7 +52,7 @@ impl Settle for Settler {
                 let acknowledge = session.client.publish(reply, "+ACK".into());
                 session.answer(action, acknowledge).await?;
             }
-            // From here on it is remembered: when the acknowledgement is lost on its way, it is said again.
+            // From here on it is remembered: if the acknowledgement is lost, it is repeated.
             self.hand.settle(self.sequence, self.claim, self.published);
             Ok(())
         })
@@ -68,7 +68,7 @@ impl Settler {
         }
     }
 
-    /// Keeps a message in the stream of those that were set aside.
+    /// Stores a message in the stream of messages that were set aside.
     async fn keep(
         &self,
         session: &Session,
@@ -92,7 +92,7 @@ impl Drop for Settler {
     }
 }
 
-/// The headers of a message without what the server means by some of them.
+/// Returns the headers of a message without those that have a meaning for the server.
 fn headers(message: &Message) -> HeaderMap {
     let headers = message.headers.iter().flat_map(HeaderMap::iter);
     let mut kept = HeaderMap::new();

@@ -1,4 +1,4 @@
-//! The streams that messages lie in.
+//! The streams of messages.
 
 use crate::options::NatsOptions;
 use crate::session::{Session, Sizes};
@@ -7,12 +7,12 @@ use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use midgard::bus::BusError;
 
-/// The name of the stream for what is set aside.
+/// Returns the name of the stream for messages that were set aside.
 pub(crate) fn dead_letters(stream: &str) -> String {
     format!("{stream}_DEAD")
 }
 
-/// Makes the streams that are not there, and looks at those that are.
+/// Creates missing streams, and checks existing ones.
 pub(crate) async fn make(session: &Session, options: &NatsOptions) -> Result<Sizes, BusError> {
     let mut sizes = Sizes::default();
     let messages = Config {
@@ -41,7 +41,7 @@ pub(crate) async fn make(session: &Session, options: &NatsOptions) -> Result<Siz
                 config.name
             ))
         })?;
-        // No limit is written as 0 or -1.
+        // "No limit" is written as 0 or -1.
         if let Ok(most @ 1..) = usize::try_from(found.max_message_size) {
             *size = most;
         }
@@ -49,9 +49,9 @@ pub(crate) async fn make(session: &Session, options: &NatsOptions) -> Result<Siz
     Ok(sizes)
 }
 
-/// The stream as it is, made if it was not there.
+/// Returns the stream as it is, creating it if it is missing.
 async fn found(session: &Session, config: &Config) -> Result<Config, BusError> {
-    let action = "look at its streams";
+    let action = "read its streams";
     let get = session.jetstream.get_stream(&config.name);
     let error = match session
         .answer(action, async { Ok::<_, BusError>(get.await) })
@@ -82,8 +82,8 @@ async fn found(session: &Session, config: &Config) -> Result<Config, BusError> {
         }
         _ => return Err(session.unavailable(action, error)),
     }
-    tracing::info!(stream = config.name, "the stream is made");
-    let action = "make its streams";
+    tracing::info!(stream = config.name, "created the stream");
+    let action = "create its streams";
     let create = session.jetstream.create_stream(config.clone());
     match session
         .answer(action, async { Ok::<_, BusError>(create.await) })
@@ -92,14 +92,14 @@ async fn found(session: &Session, config: &Config) -> Result<Config, BusError> {
         Ok(stream) => Ok(stream.cached_info().config.clone()),
         Err(error) => Err(match error.kind() {
             CreateStreamErrorKind::JetStream(error) if error.code() == 400 => session.unusable(
-                format!("the stream {} cannot be made: {error}", config.name),
+                format!("the stream {} cannot be created: {error}", config.name),
             ),
             _ => session.unavailable(action, error),
         }),
     }
 }
 
-/// Whether a stream keeps what it is given; what is wrong with it.
+/// Returns an error if a stream may lose messages.
 fn check(found: &Config, wanted: &Config) -> Result<(), String> {
     if found.retention != wanted.retention {
         return Err(format!(
@@ -126,9 +126,9 @@ fn check(found: &Config, wanted: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// The place of the last message.
+/// Returns the place of the last message.
 pub(crate) async fn last_sequence(session: &Session, stream: &str) -> Result<u64, BusError> {
     let info = session.jetstream.get_stream(stream);
-    let stream = session.answer("look at its streams", info).await?;
+    let stream = session.answer("read its streams", info).await?;
     Ok(stream.cached_info().state.last_sequence)
 }

@@ -3,8 +3,8 @@
 use midgard::bus::Topic;
 use std::fmt::Write as _;
 
-/// `event.order.placed` is `midgard.event.order.placed`. What a subject cannot have is percent-encoded, and a part
-/// between dots that is empty is a percent sign.
+/// Returns the subject of a topic: `event.order.placed` becomes `midgard.event.order.placed`. Invalid characters are
+/// percent-encoded, and an empty part between dots becomes a percent sign.
 pub(crate) fn subject(prefix: &str, topic: &Topic) -> String {
     let topic = topic.as_str();
     let mut subject = String::with_capacity(prefix.len() + 1 + topic.len());
@@ -29,7 +29,7 @@ pub(crate) fn subject(prefix: &str, topic: &Topic) -> String {
     subject
 }
 
-/// Whether a filter, which may have `*` for one part and `>` for the rest, lets a subject through.
+/// Returns whether a filter, which may have `*` for one part and `>` for the rest, matches a subject.
 pub(crate) fn matches(filter: &str, subject: &str) -> bool {
     let mut parts = subject.split('.');
     for wanted in filter.split('.') {

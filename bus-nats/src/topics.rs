@@ -1,18 +1,18 @@
-//! Topics that are added to a queue and removed from it.
+//! Adding topics to a queue, and removing them.
 //!
-//! What is in a queue stays in it when its topic is removed. A consumer would forget it, so its filter lets the
-//! topic through for as long as there may be some, and its metadata says that it is not asked for any more:
-//! publishers do not count on it, and a receiver passes over what came later for other queues.
+//! Messages in a queue stay in it when their topic is removed. A consumer would forget them, so its filter lets the
+//! topic through as long as there may be some, and its metadata says that the topic is no longer wanted: publishers
+//! do not count on it, and a receiver passes over later messages, which are for other queues.
 
 use crate::interest::{SINCE, UNTIL};
 use async_nats::jetstream::consumer::{Info, pull};
 use midgard::EventId;
 use std::collections::{BTreeSet, HashMap};
 
-/// The end of what a queue has of a topic while it is not known yet.
+/// Marks the end of a queue's messages of a topic while it is not known yet.
 const OPEN: &str = "open";
 
-/// Changes the filter and the metadata of a consumer to what it is to ask for; `wanted` has that as its filter.
+/// Changes the filter and the metadata of a consumer to the wanted topics, which `wanted` has as its filter.
 pub(crate) fn change(wanted: &mut pull::Config, found: &pull::Config, info: &Info) {
     let asked: BTreeSet<&String> = wanted.filter_subjects.iter().collect();
     let before: BTreeSet<&String> = found.filter_subjects.iter().collect();
@@ -44,7 +44,7 @@ pub(crate) fn change(wanted: &mut pull::Config, found: &pull::Config, info: &Inf
     wanted.metadata = metadata;
 }
 
-/// Whether the end of some topic is not known yet.
+/// Returns whether the end of some topic is not known yet.
 pub(crate) fn has_open_end(config: &pull::Config) -> bool {
     config
         .metadata
@@ -61,7 +61,7 @@ pub(crate) fn end(config: &mut pull::Config, last: u64) {
     }
 }
 
-/// The subjects that a queue does not ask for any more, and up to where it has them.
+/// Returns the subjects that a queue no longer wants, and the place of its last message of each.
 pub(crate) fn removed(metadata: &HashMap<String, String>) -> HashMap<String, u64> {
     let removed = metadata.iter().filter_map(|(name, until)| {
         let subject = name.strip_prefix(UNTIL)?;

@@ -1,8 +1,8 @@
-//! Messages that the client cannot read: it ends the connection at headers that are no text, or no headers.
+//! Messages that the client cannot read: it ends the connection at headers that are not text, or not headers.
 //!
 //! A stranger can put such a message into the stream, and the server would deliver it again and again. When
-//! connections are lost one after the other, the messages of a queue are looked at in another way, in which the
-//! headers come as data, and those of this kind are set aside.
+//! connections are lost one after the other, the messages of a queue are read by another request, in which the
+//! headers come as data, and messages of this kind are set aside.
 
 use crate::interest;
 use crate::letters::Letter;
@@ -18,11 +18,11 @@ use midgard::bus::{BusError, Queue};
 use serde_json::{Value, json};
 use std::str::FromStr as _;
 
-/// The header that keeps headers that cannot be read, in base64.
+/// The header that keeps unreadable headers, in base64.
 const HEADERS: &str = "Midgard-Headers";
-const ACTION: &str = "look for messages that cannot be read";
+const ACTION: &str = "search for unreadable messages";
 
-/// Sets aside what cannot be read of the messages that are delivered to a queue now.
+/// Sets aside the unreadable messages among those that are delivered to a queue now.
 pub(crate) async fn set_aside(
     session: &Session,
     options: &NatsOptions,
@@ -64,7 +64,7 @@ fn asks(info: &Info, subject: &str) -> bool {
         .any(|filter| subjects::matches(filter, subject))
 }
 
-/// The message at this place in the stream, or the next one after it.
+/// Returns the message at this place in the stream, or the next one after it.
 async fn get(
     session: &Session,
     options: &NatsOptions,
@@ -83,13 +83,13 @@ async fn get(
     }
 }
 
-/// Whether the client can read these headers; what is wrong with them.
+/// Returns an error if the client cannot read these headers.
 fn check(headers: &[u8]) -> Result<(), String> {
     if headers.is_empty() {
         return Ok(());
     }
-    let text = str::from_utf8(headers)
-        .map_err(|error| format!("its headers are no text in UTF-8 ({error})"))?;
+    let text =
+        str::from_utf8(headers).map_err(|error| format!("its headers are not UTF-8 ({error})"))?;
     let mut lines = text.lines();
     let version = lines.next().and_then(|line| line.strip_prefix("NATS/1.0"));
     let status = version
@@ -98,12 +98,12 @@ fn check(headers: &[u8]) -> Result<(), String> {
     let (status, _) = status.split_once(' ').unwrap_or((status, ""));
     if !status.is_empty() && StatusCode::from_str(status).is_err() {
         return Err(format!(
-            "its headers begin with a status that is none: {status:?}"
+            "its headers begin with a malformed status: {status:?}"
         ));
     }
     let mut is_first = true;
     for line in lines.filter(|line| !line.is_empty()) {
-        // A line that begins with a space goes on with the one before.
+        // A line that begins with a space continues the previous one.
         if !is_first && line.starts_with(char::is_whitespace) {
             continue;
         }
@@ -118,7 +118,7 @@ fn check(headers: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Keeps a message aside, and acknowledges it for the queue.
+/// Sets a message aside, and acknowledges it for the queue.
 async fn keep(
     session: &Session,
     options: &NatsOptions,
@@ -143,10 +143,10 @@ async fn keep(
         queue = name,
         sequence,
         reason,
-        "a message that cannot be read was set aside"
+        "an unreadable message was set aside"
     );
-    // The subject for the answer to its delivery, which did not come through: of it all, the server looks at the place
-    // in the stream.
+    // The subject for acknowledging the delivery, which did not come through: the server uses only the place in the
+    // stream from it.
     let delivery = info.delivered.consumer_sequence;
     let reply = format!(
         "$JS.ACK.{}.{name}.1.{sequence}.{delivery}.0.0",

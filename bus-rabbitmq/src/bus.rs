@@ -16,28 +16,28 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// For how long a declaration may take.
+/// The longest time for a declaration.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// How often a queue is declared when the broker fails itself, and how long it is left alone after the first failure.
+/// How often a queue is declared when the broker itself fails, and how long to wait after the first failure.
 const TRIES: u32 = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
-/// A bus over RabbitMQ. Clones are the same bus.
+/// A bus over RabbitMQ. Clones share its connections.
 ///
-/// See the [crate](crate) for what it makes at the broker, and for what it promises.
+/// See the [crate](crate) for what it creates on the broker, and for its promises.
 #[derive(Clone)]
 pub struct RabbitMqBus {
     bus: Arc<Bus>,
 }
 
-/// What all clones share.
+/// The state that all clones share.
 pub(crate) struct Bus {
     pub(crate) options: Arc<RabbitMqOptions>,
     pub(crate) location: String,
     pub(crate) publishing: Arc<Publishing>,
-    /// Apart from publishing: a broker that runs out of memory stops connections that publish, and must not stop those that
-    /// take messages out of it.
+    /// Separate from publishing: a broker that runs out of memory stops connections that publish, and must not stop
+    /// those that take messages out of it.
     pub(crate) receiving: Link,
 }
 
@@ -45,22 +45,22 @@ impl RabbitMqBus {
     /// Connects to the broker at an address: `amqp://user:password@host:5672/vhost`, or `amqps://..` with TLS.
     ///
     /// # Errors
-    /// [`BusError::Unavailable`] when it cannot be reached now, [`BusError::Unusable`] when trying again does not help: a
-    /// wrong address, password or certificate.
+    /// [`BusError::Unavailable`] when the broker cannot be reached now, [`BusError::Unusable`] when retrying does not
+    /// help: a wrong address, password or certificate.
     pub async fn connect(url: &str) -> Result<Self, BusError> {
         Self::options(url).connect().await
     }
 
-    /// Says more than an address.
+    /// Returns options for a bus at an address.
     pub fn options(url: &str) -> RabbitMqOptions {
         RabbitMqOptions::new(url)
     }
 
-    /// The bus, without connecting yet: it connects when it is used first. With this a service starts while the broker
-    /// is down.
+    /// Returns a bus that is not connected yet: it connects at first use, so a service can start while the broker is
+    /// down.
     ///
     /// # Errors
-    /// [`BusError::Unusable`] when the address is none, or certificates are given for one without TLS.
+    /// [`BusError::Unusable`] when the address is malformed, or certificates are given for an address without TLS.
     pub fn new(options: RabbitMqOptions) -> Result<Self, BusError> {
         let location = options.location();
         if let Err(reason) = options.check() {
@@ -77,7 +77,7 @@ impl RabbitMqBus {
         })
     }
 
-    /// Connects, if it is not connected.
+    /// Connects, unless it is connected.
     pub(crate) async fn reach(&self) -> Result<(), BusError> {
         let reached = self.bus.publishing.reach().await;
         reached.map_err(|trouble| trouble.at(&self.bus.location))
@@ -85,7 +85,7 @@ impl RabbitMqBus {
 }
 
 impl Bus {
-    /// A message, ready to be sent; or why it is refused.
+    /// Returns a message that is ready to be sent, or the reason why it is refused.
     fn outgoing(&self, message: &Message) -> Result<Outgoing, BusError> {
         let refused = |reason| refused(message, reason);
         let (size, largest) = (message.payload.len(), self.options.largest_message);
@@ -98,18 +98,18 @@ impl Bus {
         let (size, largest) = (envelope::size(&properties), envelope::LARGEST);
         if size > largest {
             return Err(refused(format!(
-                "its attributes and headers have {size} bytes and RabbitMQ takes {largest}; put what is long into the payload"
+                "its attributes and headers have {size} bytes and RabbitMQ takes {largest}; move long values into the payload"
             )));
         }
         let topic = message.topic();
         let Ok(key) = ShortString::try_new(topic.as_str()) else {
             let size = topic.as_str().len();
             return Err(refused(format!(
-                "its topic {topic} has {size} bytes and RabbitMQ takes 255; give it a shorter name"
+                "its topic {topic} has {size} bytes and RabbitMQ allows 255; give it a shorter name"
             )));
         };
         Ok(Outgoing {
-            // It was checked when the channel was opened.
+            // The name was checked when the channel was opened.
             exchange: ShortString::try_new(&*self.options.exchange).unwrap_or_default(),
             key,
             properties,
@@ -139,8 +139,8 @@ impl Bus {
 }
 
 impl Bus {
-    /// Tries again when the broker fails itself: RabbitMQ ends the connection with an internal error when a quorum queue
-    /// is made by several at the same moment.
+    /// Retries when the broker itself fails: RabbitMQ ends the connection with an internal error when several clients
+    /// create a quorum queue at the same moment.
     async fn declare_patiently(&self, queue: &Queue, names: &Names) -> Result<u16, Trouble> {
         let mut tries = 1;
         loop {
@@ -170,7 +170,7 @@ impl Bus {
     }
 }
 
-/// The broker would never take a message.
+/// The error of a message that the broker would never accept.
 fn refused(message: &Message, reason: String) -> BusError {
     BusError::Refused {
         id: message.id.clone(),
@@ -180,11 +180,12 @@ fn refused(message: &Message, reason: String) -> BusError {
 }
 
 impl Publisher for RabbitMqBus {
-    /// Publishes all of the messages at once, and waits until the broker has them on disk. When one of them is refused,
-    /// none is published, but for the first time that the broker says that one is too large for it.
+    /// Publishes all of the messages at once, and waits until the broker has them on disk. When one of them is
+    /// refused, none is published; the only exception is the first time that the broker reports a message as too
+    /// large.
     ///
-    /// Dropped while the broker takes no messages, it publishes nothing. Dropped later, it adds nothing to what is on
-    /// its way.
+    /// If it is dropped while the broker accepts no messages, nothing is published. If it is dropped later, no
+    /// messages are added to those already on their way.
     async fn publish(&self, messages: &[Message]) -> Result<Published, BusError> {
         if messages.is_empty() {
             return Ok(Published::all());

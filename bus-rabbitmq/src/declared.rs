@@ -1,18 +1,18 @@
-//! Remembers at the broker what was declared of a queue.
+//! Records the declarations of a queue on the broker.
 //!
-//! AMQP can bind and unbind, and cannot say what is bound. So that a topic that is no longer asked for can be
-//! unbound, by a program that was not there when it was bound, what was declared is written down: as messages in a
-//! queue beside the queue, `<queue>.declared`. One receiver at a time reads them, which makes it a lock as well.
+//! AMQP can bind and unbind, but cannot list bindings. So that a topic that is no longer wanted can be unbound by a
+//! program that did not see it bound, declarations are recorded: as messages in a queue alongside the queue,
+//! `<queue>.declared`. One receiver at a time reads them, which makes it a lock as well.
 //!
-//! A declaration (1) writes down its topics as an intent, (2) binds them, (3) reads until its intent, when it holds the lock,
-//! (4) writes down that it is done, and reads until that, so that it has seen everything written before, (5) unbinds
-//! the topics that others wrote and it did not, and (6) acknowledges its intent and what others are done with. A crash
-//! in between leaves at most too much written down, and nothing unbound that should be bound. Topics that stay
-//! are never touched, so no message of theirs is lost.
+//! A declaration (1) records its topics as an intent, (2) binds them, (3) reads up to its intent, and then holds the
+//! lock, (4) records that it is done, and reads up to that record, so that it has seen everything recorded before,
+//! (5) unbinds the topics that others recorded and it did not, and (6) acknowledges its intent and the obsolete
+//! records of others. A crash in between leaves at most too many records, and nothing unbound that should be bound.
+//! Topics that stay are never touched, so none of their messages is lost.
 //!
-//! The greatest number of messages in flight is written down too. Quorum queues take back the messages of a receiver that
-//! is gone at the end of those that came back already, so order is kept only if the next receiver takes all of them at once.
-//! It does: it prefetches as many as any receiver before it, until the queue is seen empty.
+//! The greatest number of messages in flight is recorded too. Quorum queues put the messages of a dead receiver
+//! behind those that already came back, so order is kept only if the next receiver takes all of them at once. It
+//! does: it prefetches as many as any receiver before it, until the queue is seen empty.
 
 use crate::link;
 use crate::options::RabbitMqOptions;
@@ -33,26 +33,26 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// For how long a declaration waits for another one of the same queue.
+/// How long a declaration waits for another one of the same queue.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// For how long it waits until what it writes down is confirmed. It may not be when the broker runs out of memory; then it is
-/// better to receive than to remember.
+/// How long it waits for the confirmation of its record. There may be none when the broker runs out of memory; then
+/// receiving is more important than recording.
 const WRITING: Duration = Duration::from_secs(5);
 
-/// How old the intent of another is when its writer counts as gone.
+/// After this time, the writer of another intent counts as dead.
 const STALE: Duration = Duration::from_secs(3600);
 
-/// What was written down.
+/// A record of a declaration.
 #[derive(Debug, Default)]
 struct Record {
     topics: BTreeSet<String>,
     prefetch: u16,
     is_done: bool,
-    /// When, in microseconds since 1970.
+    /// Its time, in microseconds since 1970.
     at: u64,
 }
 
-/// Declares a queue and exactly its topics. Gives how many messages its receivers must prefetch.
+/// Declares a queue with exactly its topics. Returns how many messages its receivers must prefetch.
 pub(crate) async fn declare(
     channel: &Channel,
     publishing: &Arc<Publishing>,
@@ -74,7 +74,7 @@ pub(crate) async fn declare(
     );
     let mut written = consumer.await.map_err(failed)?;
 
-    // After the consumer, so that it is dropped before it.
+    // Declared after the consumer, so that it is dropped first.
     let _closing = Closing(channel);
     let topics: BTreeSet<_> = queue.topics().iter().map(ToString::to_string).collect();
     let in_flight = queue.in_flight();
@@ -125,17 +125,17 @@ impl Drop for Closing<'_> {
     }
 }
 
-/// What was written before.
+/// The earlier records.
 #[derive(Default)]
 struct Before {
     topics: BTreeSet<String>,
     prefetch: u16,
-    /// What need not be kept.
+    /// Records that need not be kept.
     over: Vec<Delivery>,
 }
 
 impl Before {
-    /// Reads until what this declaration wrote itself, under this id.
+    /// Reads up to the record that this declaration wrote under this id.
     async fn read_until(&mut self, written: &mut Consumer, id: &str) -> Result<(), Trouble> {
         let reading = async {
             while let Some(delivery) = written.next().await {
@@ -148,7 +148,7 @@ impl Before {
                     self.topics.extend(record.topics);
                     self.prefetch = self.prefetch.max(record.prefetch);
                 }
-                // An intent is for its writer to take away, and what is done stands for what is bound.
+                // An intent is removed by its writer; a record that is done describes what is bound.
                 if is_own != record.is_done || (!record.is_done && is_stale) {
                     self.over.push(delivery);
                 }
@@ -167,7 +167,7 @@ impl Before {
     }
 }
 
-/// Writes down what is declared; gives its id.
+/// Records a declaration; returns the record's id.
 async fn write(
     publishing: &Arc<Publishing>,
     names: &Names,
@@ -194,7 +194,7 @@ async fn write(
     if unheard.is_empty() {
         Ok(id)
     } else {
-        let why = format!("the queue \"{}\" went away", names.declared);
+        let why = format!("the queue \"{}\" was deleted", names.declared);
         Err(Trouble::unavailable("declare a queue", why))
     }
 }
@@ -204,7 +204,7 @@ fn is(delivery: &Delivery, id: &str) -> bool {
     own.is_some_and(|own| own.as_str() == id)
 }
 
-/// What someone wrote; nothing, where it is not understood.
+/// Reads a record; an unknown format gives an empty one.
 fn read(body: &[u8]) -> Record {
     let record: Value = serde_json::from_slice(body).unwrap_or_default();
     let topics = record["topics"].as_array().into_iter().flatten();
@@ -219,7 +219,7 @@ fn read(body: &[u8]) -> Record {
     }
 }
 
-/// Whether nothing waits in the queue, and nobody has anything of it.
+/// Returns whether the queue is empty, with no message of it at a receiver.
 async fn is_idle(channel: &Channel, names: &Names) -> Result<bool, Trouble> {
     let look = QueueDeclareOptions {
         passive: true,

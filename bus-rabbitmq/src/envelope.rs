@@ -1,4 +1,4 @@
-//! Messages as RabbitMQ carries them: the binding of CloudEvents to AMQP, in its binary mode.
+//! Messages in RabbitMQ: the binding of CloudEvents to AMQP, in its binary mode.
 
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
@@ -6,20 +6,20 @@ use midgard::Timestamp;
 use midgard::bus::{ForeignMessage, Message, Purpose};
 use std::collections::BTreeMap;
 
-/// What the headers of attributes begin with; the second is what some AMQP clients write instead.
+/// The prefixes of headers that hold attributes; some AMQP clients write the second one.
 const PREFIXES: [&str; 2] = ["cloudEvents:", "cloudEvents_"];
 const STRUCTURED: &str = "application/cloudevents+json";
-/// Without these there is no message.
+/// A message must have these.
 const NECESSARY: [&str; 4] = ["specversion", "id", "source", "type"];
-/// It is the content type of the message, and not among the headers.
+/// This attribute is the content type of the message, and not among the headers.
 const CONTENT_TYPE: &str = "datacontenttype";
-/// The most that properties may take: they are sent in one frame, of 128 KiB where brokers are set up as usual, and the broker
-/// adds to them when it delivers again and when it puts a message with the dead letters.
+/// The largest size of properties: they are sent in one frame, of 128 KiB on brokers with default settings, and the
+/// broker adds to them when it redelivers, and when it moves a message to the dead letters.
 pub(crate) const LARGEST: usize = 112 << 10;
-/// A message that is kept on disk.
+/// The delivery mode of a message that is kept on disk.
 const PERSISTENT: u8 = 2;
 
-/// The properties that a message is sent with.
+/// Returns the properties to send a message with.
 pub(crate) fn properties(message: &Message) -> BasicProperties {
     let mut headers = FieldTable::default();
     let mut properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
@@ -36,7 +36,7 @@ pub(crate) fn properties(message: &Message) -> BasicProperties {
             headers.insert(name, AMQPValue::LongString(value));
         }
     }
-    // What the broker's tools show; what is too long for it is only among the headers.
+    // For the broker's tools; what is too long for them is only among the headers.
     if let Ok(id) = ShortString::try_new(&*message.id) {
         properties = properties.with_message_id(id);
     }
@@ -59,8 +59,8 @@ pub(crate) fn properties(message: &Message) -> BasicProperties {
     properties.with_headers(headers)
 }
 
-/// For how many milliseconds somebody still waits for what comes of a command, if that is known. The broker takes no more than
-/// some weeks, and what lasts longer need not be told.
+/// Returns for how many milliseconds the sender of a command still waits for the outcome, if that is known. The
+/// broker's limit is some weeks; a longer time need not be passed on.
 fn time_left(message: &Message) -> Option<u64> {
     const LONGEST: u64 = 24 * 3600 * 1000;
     let expires = message.expires?.as_micros();
@@ -69,7 +69,7 @@ fn time_left(message: &Message) -> Option<u64> {
     (is_command && left <= LONGEST).then_some(left)
 }
 
-/// Reads what came: in the binary mode of CloudEvents, or in the structured one.
+/// Reads a received message in the binary mode of CloudEvents, or in the structured one.
 pub(crate) fn read(properties: &BasicProperties, body: &[u8]) -> Result<Message, ForeignMessage> {
     let kind = properties.content_type().as_ref().map(ShortString::as_str);
     let is_structured = kind.is_some_and(|kind| {
@@ -97,14 +97,14 @@ pub(crate) fn read(properties: &BasicProperties, body: &[u8]) -> Result<Message,
         attributes.push((CONTENT_TYPE.to_owned(), kind.to_owned()));
     }
     if let Some(name) = unreadable {
-        let reason = format!("its attribute `{name}` is no text");
+        let reason = format!("its attribute `{name}` is not text");
         return Err(ForeignMessage::new(reason, attributes, body.to_vec()));
     }
     let pairs = attributes.iter().map(|(name, value)| (&**name, &**value));
     Message::from_attributes(pairs, body.to_vec())
 }
 
-/// The value of an attribute as a text; `None` when it cannot be one.
+/// Returns the value of an attribute as a text; `None` when it cannot be one.
 fn text(value: &AMQPValue) -> Option<String> {
     Some(match value {
         AMQPValue::LongString(text) => str::from_utf8(text.as_bytes()).ok()?.to_owned(),
@@ -124,7 +124,7 @@ fn text(value: &AMQPValue) -> Option<String> {
     })
 }
 
-/// About how many bytes properties take on the wire; no fewer than they do.
+/// Returns about how many bytes properties take on the wire; never too few.
 pub(crate) fn size(properties: &BasicProperties) -> usize {
     let short =
         |text: &Option<ShortString>| text.as_ref().map_or(0, |text| text.as_str().len() + 1);
@@ -162,13 +162,13 @@ fn value_size(value: &AMQPValue) -> usize {
     }
 }
 
-/// The id among the headers.
+/// Returns the id among the headers.
 pub(crate) fn id(properties: &BasicProperties) -> Option<String> {
     let headers = properties.headers().as_ref()?.inner();
     text(headers.get(&*[PREFIXES[0], "id"].concat())?)
 }
 
-/// Drops the largest headers, until the properties fit into a frame, with what the broker may add.
+/// Drops the largest headers until the properties fit into a frame, together with the broker's additions.
 pub(crate) fn shorten(properties: &mut BasicProperties) {
     while size(properties) > LARGEST
         && let Some(headers) = properties.headers()

@@ -1,4 +1,4 @@
-//! A connection that is made when it is needed, and made anew when it is lost.
+//! A connection that is opened when it is needed, and replaced when it is lost.
 
 use crate::options::RabbitMqOptions;
 use crate::transport;
@@ -16,16 +16,17 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// For how long one attempt to connect, or to open a channel, may take.
+/// The longest time for one attempt to connect, or to open a channel.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The first wait after a failure, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-/// How often it is looked whether a channel that is to answer is still there.
+/// How often to check that a channel that should answer is still open.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often it is looked whether a broker takes messages again, and how often that is told.
+/// How often to check whether a broker accepts messages again, and how often to report that.
 const BLOCKED: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// A connection to the broker. Whoever needs it makes it, one attempt at a time, with growing waits after failures.
+/// A connection to the broker. The first use opens it; there is one attempt at a time, with growing waits after
+/// failures.
 pub(crate) struct Link {
     options: Arc<RabbitMqOptions>,
     name: String,
@@ -33,12 +34,12 @@ pub(crate) struct Link {
     seen: Arc<Seen>,
 }
 
-/// What is known without waiting for the state.
+/// Facts that are available without waiting for the state.
 #[derive(Default)]
 struct Seen {
-    /// How many attempts there were.
+    /// The number of attempts.
     attempts: AtomicU64,
-    /// The largest frame of the last connection, in bytes; 0 when there is no limit, or was no connection.
+    /// The largest frame of the last connection, in bytes; 0 if it has no limit, or there was no connection.
     largest_frame: AtomicU32,
 }
 
@@ -47,15 +48,15 @@ struct State {
     connection: Option<Connection>,
     /// How often it failed since it last worked.
     failures: u32,
-    /// Before then nothing is tried.
+    /// No attempt is made before then.
     not_before: Option<Instant>,
-    /// How many attempts there were, and what the last came to.
+    /// The number of attempts, and the result of the last.
     attempts: u64,
     trouble: Option<Trouble>,
 }
 
 impl Link {
-    /// A link of this name, which is not connected yet.
+    /// Returns a link with this name, which is not connected yet.
     pub(crate) fn new(options: Arc<RabbitMqOptions>, purpose: &str) -> Self {
         Link {
             name: format!("{} ({purpose})", options.connection_name),
@@ -65,7 +66,7 @@ impl Link {
         }
     }
 
-    /// Opens a channel; makes the connection if there is none.
+    /// Opens a channel; connects if necessary.
     pub(crate) async fn channel(&self) -> Result<Channel, Trouble> {
         let seen = self.seen.attempts.load(Ordering::Acquire);
         let handle = runtime()?;
@@ -74,7 +75,7 @@ impl Link {
             if state.attempts > seen
                 && let Some(trouble) = &state.trouble
             {
-                // Another one waited and tried, while this one waited for it.
+                // Another caller tried while this one waited.
                 return Err(trouble.clone());
             }
             if let Some(then) = state.not_before {
@@ -82,7 +83,7 @@ impl Link {
             }
             let (options, seen) = (Arc::clone(&self.options), Arc::clone(&self.seen));
             let attempt = attempt(options, self.name.clone(), state, seen);
-            // In a task, so that a caller that gives up in the middle leaves nothing half made.
+            // In a task, so that a caller that gives up midway leaves nothing half done.
             state = handle.spawn(attempt).await.map_err(|error| {
                 Trouble::unavailable("connect", format!("the attempt ended early: {error}"))
             })?;
@@ -99,7 +100,7 @@ impl Link {
             Ok(Err(error)) => Trouble::new("open a channel", error),
             Err(_) if connection.status().blocked() => {
                 // It answers again when it takes messages again. Another connection would let more of them through.
-                Trouble::unavailable("open a channel", "the broker takes no messages now")
+                Trouble::unavailable("open a channel", "the broker accepts no messages now")
             }
             Err(_) => {
                 state.connection = None;
@@ -113,17 +114,17 @@ impl Link {
         Err(trouble)
     }
 
-    /// What was done over it worked: the next failure is the first.
+    /// Notes a success: the next failure is the first.
     pub(crate) async fn worked(&self) {
         self.state.lock().await.failures = 0;
     }
 
-    /// What was done over it failed: whoever tries next waits.
+    /// Notes a failure: the next attempt waits.
     pub(crate) async fn failed(&self) {
         self.state.lock().await.failed();
     }
 
-    /// Waits while the broker takes no messages, and tells of it.
+    /// Waits while the broker accepts no messages, and reports that.
     pub(crate) async fn until_unblocked(&self) {
         let (started, (look, tell)) = (Instant::now(), BLOCKED);
         let mut told = started;
@@ -136,16 +137,16 @@ impl Link {
         }
     }
 
-    /// Tells that publishing has waited for so long.
+    /// Reports that publishing has waited for this long.
     pub(crate) fn tell_blocked(&self, waited: Duration) {
         tracing::warn!(
             location = self.options.location(),
             seconds = waited.as_secs(),
-            "RabbitMQ takes no messages, because it runs out of memory or disk; publishing waits for it"
+            "RabbitMQ accepts no messages, because it is running out of memory or disk; publishing waits for it"
         );
     }
 
-    /// The largest frame that the broker takes, in bytes, as far as one knows.
+    /// Returns the largest frame that the broker accepts, in bytes, as far as it is known.
     pub(crate) fn largest_frame(&self) -> Option<usize> {
         match self.seen.largest_frame.load(Ordering::Acquire) {
             0 => None,
@@ -153,7 +154,7 @@ impl Link {
         }
     }
 
-    /// Whether the broker has stopped to take messages, because it runs out of memory or disk.
+    /// Returns whether the broker accepts no messages because it is running out of memory or disk.
     pub(crate) async fn is_blocked(&self) -> bool {
         let state = self.state.lock().await;
         let connection = state.connection.as_ref();
@@ -161,7 +162,7 @@ impl Link {
     }
 }
 
-/// The runtime that all of this is to run in.
+/// Returns the runtime that all of this runs in.
 pub(crate) fn runtime() -> Result<Handle, Trouble> {
     Handle::try_current().map_err(|_| {
         Trouble::unusable(
@@ -170,9 +171,9 @@ pub(crate) fn runtime() -> Result<Handle, Trouble> {
     })
 }
 
-/// Waits for what a channel is to answer, for as long as it can.
+/// Waits for the answer of a channel, as long as the channel can answer.
 ///
-/// The client forgets what it is given in the moment in which its connection ends: such a future would never be ready.
+/// When a connection ends, the client may drop a request made at that moment: its future would never be ready.
 pub(crate) async fn while_open<T>(
     channel: &Channel,
     action: &'static str,
@@ -188,10 +189,10 @@ pub(crate) async fn while_open<T>(
     }
 }
 
-/// Closes a channel before its consumer is dropped. A consumer that is dropped first is cancelled: then the broker goes on with
-/// the next one while it still waits for what the first has not settled, and the order is lost.
+/// Closes a channel before its consumer is dropped. A consumer that is dropped first is cancelled: then the broker
+/// continues with the next one while it still waits for the first one's unsettled messages, and the order is lost.
 pub(crate) fn close(channel: &Channel) {
-    // Polled once, it is on its way.
+    // One poll sends it.
     let _ = channel
         .close(REPLY_SUCCESS, ShortString::default())
         .now_or_never();
@@ -209,7 +210,7 @@ impl State {
     }
 }
 
-/// Connects once, and gives the state back.
+/// Connects once, and returns the state.
 async fn attempt(
     options: Arc<RabbitMqOptions>,
     name: String,
@@ -248,7 +249,7 @@ async fn connect(options: &RabbitMqOptions, name: String) -> Result<Connection, 
     }
 }
 
-/// How long to wait after this many failures, from 0: between half of a time that doubles, and all of it.
+/// Returns how long to wait after this many failures, from 0: between half of a time that doubles, and all of it.
 pub(crate) fn wait(failures: u32) -> Duration {
     let (first, longest) = WAITS;
     let most = first.saturating_mul(1 << failures.min(10)).min(longest);

@@ -1,4 +1,4 @@
-//! How to reach the broker, and what the bus makes there.
+//! How to reach the broker, and what the bus creates there.
 
 use crate::RabbitMqBus;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
@@ -7,18 +7,19 @@ use midgard::bus::BusError;
 use std::fmt;
 use std::time::Duration;
 
-/// After which a quorum queue that was just made survives a crash of the broker. RabbitMQ 3 keeps it in memory for up to
-/// 3 seconds under which name on disk the queue lies, and after a crash in that time the queue never works again.
+/// The time after which a new quorum queue survives a crash of the broker. RabbitMQ 3 keeps the name of the queue on
+/// disk in memory for up to 3 seconds, and after a crash in that time the queue never works again.
 const SETTLES: Duration = Duration::from_millis(3500);
 
-/// How to reach a RabbitMQ broker, and what the bus makes there: `RabbitMqBus::options("amqp://..")`.
+/// The options of a bus, `RabbitMqBus::options("amqp://..")`: how to reach a RabbitMQ broker, and what to create
+/// there.
 ///
-/// All programs that share a queue must be given the same [exchange](Self::exchange), the same
+/// All programs that share a queue must use the same [exchange](Self::exchange), the same
 /// [prefix](Self::queue_prefix) and the same [delivery limit](Self::delivery_limit).
 #[derive(Clone)]
-#[must_use = "options do nothing until the bus is made of them"]
+#[must_use = "options do nothing until a bus is created with them"]
 pub struct RabbitMqOptions {
-    /// Or what is wrong with the address, without a word of it.
+    /// Or what is wrong with the address, without quoting it.
     pub(crate) uri: Result<AMQPUri, &'static str>,
     pub(crate) exchange: String,
     pub(crate) queue_prefix: String,
@@ -47,27 +48,27 @@ impl RabbitMqOptions {
         }
     }
 
-    /// The topic exchange that messages are published to; `midgard` when nothing is said.
+    /// Sets the topic exchange that messages are published to; the default is `midgard`.
     pub fn exchange(mut self, name: impl Into<String>) -> Self {
         self.exchange = name.into();
         self
     }
 
-    /// What the names of all queues begin with; nothing, when nothing is said. Several systems can share a broker
-    /// when each has its own exchange and prefix.
+    /// Sets a prefix for the names of all queues; the default is none. Several systems can share a broker if each has
+    /// its own exchange and prefix.
     pub fn queue_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.queue_prefix = prefix.into();
         self
     }
 
-    /// The name that the broker's management shows for the connections; that of the program when nothing is said.
+    /// Sets the name that the broker's management shows for the connections; the default is the program's name.
     pub fn connection_name(mut self, name: impl Into<String>) -> Self {
         self.connection_name = name.into();
         self
     }
 
-    /// After how long without a sign of life the other end counts as gone (twice this, at the latest); 10 seconds
-    /// when nothing is said, whole seconds, 1 at least. As `?heartbeat=10` in the address.
+    /// Sets after how long without a sign of life the other end counts as dead (after twice this time at the latest);
+    /// the default is 10 seconds. Whole seconds, at least 1. The same as `?heartbeat=10` in the address.
     pub fn heartbeat(mut self, every: Duration) -> Self {
         let seconds = u16::try_from(every.as_secs()).unwrap_or(u16::MAX).max(1);
         if let Ok(uri) = &mut self.uri {
@@ -76,43 +77,44 @@ impl RabbitMqOptions {
         self
     }
 
-    /// How often a message may come back to its queue without having been settled, before the broker puts it with the
-    /// dead letters by itself; 1000 when nothing is said. It stops a message that kills each receiver it meets.
+    /// Sets how often a message may return to its queue unsettled before the broker itself moves it to the dead
+    /// letters; the default is 1000. The limit stops a message that kills every receiver.
     ///
-    /// Every message that a receiver held counts when the receiver or the broker dies, not only the one that is to blame,
-    /// so that a low limit puts innocent messages aside when a service crashes over and over.
+    /// When the receiver or the broker dies, the count goes up for every message that the receiver held, not only for
+    /// the one to blame: with a low limit, a service that crashes repeatedly moves innocent messages to the dead
+    /// letters.
     ///
-    /// A queue keeps the limit that it was made with: another one for an existing queue is refused as
+    /// A queue keeps the limit that it was created with: a different one for an existing queue is refused as
     /// [`BusError::Unusable`].
     pub fn delivery_limit(mut self, times: u32) -> Self {
         self.delivery_limit = times;
         self
     }
 
-    /// For how long the first declaration of a queue waits, until the queue would survive a crash of the broker: 3.5 s when
-    /// nothing is said, which is what a broker of RabbitMQ 3 may take. Where no broker is killed, as in most tests, it can be
-    /// zero.
+    /// Sets how long the first declaration of a queue waits until the queue would survive a crash of the broker; the
+    /// default is 3.5 s, which a broker of RabbitMQ 3 may take. It can be zero where no broker is killed, as in most
+    /// tests.
     pub fn settle_time(mut self, wait: Duration) -> Self {
         self.settle_time = wait;
         self
     }
 
-    /// The largest payload that is published, in bytes; 16 MiB when nothing is said, which is what RabbitMQ 4 allows
-    /// by default. Larger ones are refused. The broker's own `max_message_size` must be at least this.
+    /// Sets the largest payload to publish, in bytes; the default is 16 MiB, the default limit of RabbitMQ 4. Larger
+    /// ones are refused. The broker's own `max_message_size` must be at least this.
     pub fn largest_message(mut self, bytes: usize) -> Self {
         self.largest_message = bytes;
         self
     }
 
-    /// Trusts certificates of this authority too, for `amqps://` addresses: one or several, as PEM. With `amqp://`, which
-    /// encrypts nothing, the bus is not made.
+    /// Trusts certificates of this authority too, for `amqps://` addresses: one or several, as PEM. With `amqp://`,
+    /// which encrypts nothing, creating the bus fails.
     pub fn certificate_authority(mut self, pem: impl Into<String>) -> Self {
         self.tls.cert_chain = Some(pem.into());
         self
     }
 
-    /// Shows this certificate to the broker: the certificate, with those that lead to its authority, and its key,
-    /// both as PEM. For `amqps://` addresses only, too.
+    /// Sets the client certificate: the certificate, with its chain, and its key, both as PEM. Only for `amqps://`
+    /// addresses, too.
     pub fn client_identity(
         mut self,
         certificate: impl Into<Vec<u8>>,
@@ -128,14 +130,14 @@ impl RabbitMqOptions {
     /// Connects to the broker.
     ///
     /// # Errors
-    /// As [`RabbitMqBus::connect`].
+    /// Those of [`RabbitMqBus::connect`].
     pub async fn connect(self) -> Result<RabbitMqBus, BusError> {
         let bus = RabbitMqBus::new(self)?;
         bus.reach().await?;
         Ok(bus)
     }
 
-    /// Why the bus cannot be made of these.
+    /// Returns an error if no bus can be created with these options.
     pub(crate) fn check(&self) -> Result<(), String> {
         let uri = self.uri.as_ref().map_err(|reason| (*reason).to_owned())?;
         let has_tls = self.tls.cert_chain.is_some() || self.tls.identity.is_some();
@@ -145,7 +147,7 @@ impl RabbitMqOptions {
         Ok(())
     }
 
-    /// Where the broker is, without the password.
+    /// Returns where the broker is, without the password.
     pub(crate) fn location(&self) -> String {
         let Ok(uri) = &self.uri else {
             return "the address that was given".to_owned();
@@ -164,11 +166,10 @@ impl RabbitMqOptions {
     }
 }
 
-/// What an address says. An error has no word of it: where it is written in another way than it should be, any part of it may be
-/// the password.
+/// Parses an address. The error quotes nothing of it: in a malformed address, any part may be the password.
 fn parse(url: &str) -> Result<AMQPUri, &'static str> {
-    const NONE: &str = "it is no address of a RabbitMQ broker; one is amqp://user:password@host:5672/vhost, or amqps://.. with TLS, and what is no letter or digit in the password is percent-encoded";
-    const AT: &str = "its address has an `@` behind the host; percent-encode what is no letter or digit in the user, the password and the virtual host: `/` is %2F, and `@` is %40";
+    const NONE: &str = "it is not an address of a RabbitMQ broker; write amqp://user:password@host:5672/vhost, or amqps://.. with TLS, and percent-encode everything but letters and digits in the password";
+    const AT: &str = "its address has an `@` behind the host; percent-encode everything but letters and digits in the user, the password and the virtual host: `/` is %2F, and `@` is %40";
     let (_, rest) = url.split_once("://").ok_or(NONE)?;
     let host_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     if rest[host_ends..].contains('@') {
@@ -177,7 +178,7 @@ fn parse(url: &str) -> Result<AMQPUri, &'static str> {
     url.parse().map_err(|_| NONE)
 }
 
-/// Without what is secret.
+/// Without secrets.
 impl fmt::Debug for RabbitMqOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RabbitMqOptions")
@@ -191,7 +192,7 @@ impl fmt::Debug for RabbitMqOptions {
     }
 }
 
-/// The name of this program.
+/// Returns the name of this program.
 fn program() -> String {
     let path = std::env::current_exe().unwrap_or_default();
     let name = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -20,23 +20,23 @@ use tokio::time::{Instant, timeout};
 
 /// How many batches are published at the same time.
 const AT_ONCE: usize = 16;
-/// How many bytes of a batch wait to be written, before more are added.
+/// How many bytes of a batch may wait to be written before more are added.
 const WINDOW: usize = 4 << 20;
-/// How often it is looked whether waiting for confirmations is still of use.
+/// How often to check whether waiting for confirmations is still of use.
 const LOOK: Duration = Duration::from_secs(5);
-/// For how long they are waited for, while the broker takes messages.
+/// How long to wait for them while the broker accepts messages.
 const LONGEST: Duration = Duration::from_secs(60);
-/// How many messages are sent one by one after the broker has not taken one.
+/// How many messages are sent one by one after the broker has refused one.
 const ONE_BY_ONE: usize = 1000;
 
-/// Who publishes.
+/// The publishing side of the bus.
 pub(crate) struct Publishing {
     options: Arc<RabbitMqOptions>,
     link: Link,
-    /// Channels that nobody uses now. Each carries one batch at a time, so that what is returned belongs to it.
+    /// Unused channels. Each carries one batch at a time, so that returned messages belong to that batch.
     idle: Mutex<Vec<Channel>>,
     slots: Arc<Semaphore>,
-    /// The largest payload that the broker takes, as far as it has said so.
+    /// The largest payload that the broker accepts, as far as it has reported one.
     largest: AtomicUsize,
     /// How many messages are still to be sent one by one.
     one_by_one: AtomicUsize,
@@ -62,10 +62,11 @@ impl Publishing {
         })
     }
 
-    /// Publishes, in order; gives those that no queue takes, by their index.
+    /// Publishes messages in order; returns the indexes of those that no queue wants.
     ///
-    /// Dropped before there is a slot, or while the broker takes no messages, it sends nothing. Dropped later, it adds
-    /// nothing to what the client has: that goes its way, in a task that keeps the slot until the channel is empty.
+    /// If it is dropped before it has a slot, or while the broker accepts no messages, nothing is sent. If it is
+    /// dropped later, no messages are added to those that the client has; these are sent by a task that keeps the
+    /// slot until the channel is empty.
     pub(crate) async fn publish(
         self: &Arc<Self>,
         batch: Vec<Outgoing>,
@@ -89,14 +90,14 @@ impl Publishing {
             .unwrap_or_else(|_| Err(Trouble::unavailable("publish", "publishing ended early")))
     }
 
-    /// Makes the connection, if there is none.
+    /// Connects, unless it is connected.
     pub(crate) async fn reach(&self) -> Result<(), Trouble> {
         let channel = self.take().await?;
         self.put_back(channel);
         Ok(())
     }
 
-    /// Publishes over a channel, for as long as somebody waits for what comes of it.
+    /// Publishes over a channel, as long as somebody waits for the result.
     async fn publish_over(
         &self,
         channel: Channel,
@@ -111,7 +112,7 @@ impl Publishing {
                     let confirmed = channel.wait_for_confirms().await;
                     confirmed.map_err(|error| Trouble::new("publish", error))
                 };
-                // Over this channel something could be confirmed that nobody knows of, so it is closed then.
+                // A message could be confirmed over this channel without anybody knowing, so it is closed.
                 let _ = self.watch(&channel, written).await;
                 return;
             }
@@ -124,16 +125,16 @@ impl Publishing {
             // The broker closes the channel, and is well.
             Err(Trouble::Refused { .. }) => {}
             Err(_) => {
-                // A broker that was started again may take more.
+                // A restarted broker may accept more.
                 self.largest.store(usize::MAX, Ordering::Release);
                 self.link.failed().await;
             }
         }
-        // Whoever asked may be gone.
+        // The caller may be gone.
         let _ = tell.send(sent);
     }
 
-    /// A channel that nobody uses.
+    /// Returns an unused channel.
     async fn take(&self) -> Result<Channel, Trouble> {
         while let Some(channel) = self.idle().pop() {
             if channel.status().connected() {
@@ -163,31 +164,31 @@ impl Publishing {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks whether the broker would refuse a message, before one is sent.
+    /// Checks whether the broker would refuse a message, before any is sent.
     fn check(&self, batch: &[Outgoing]) -> Result<(), Trouble> {
         let largest = self.largest.load(Ordering::Acquire);
         let frame = self.link.largest_frame().unwrap_or(usize::MAX);
-        // The broker adds to what it delivers again.
+        // The broker adds to the properties when it redelivers.
         let room = envelope::LARGEST.min(frame - frame / 8);
         for (index, message) in batch.iter().enumerate() {
             let refused = |reason| Err(Trouble::Refused { index, reason });
             let size = message.body.len();
             if size > largest {
                 return refused(format!(
-                    "its payload has {size} bytes and the broker takes {largest}; store it elsewhere and send where it is, or raise `max_message_size` of the broker"
+                    "its payload has {size} bytes and the broker accepts {largest}; store it elsewhere and send where it is, or raise `max_message_size` of the broker"
                 ));
             }
             let size = envelope::size(&message.properties);
             if size > room {
                 return refused(format!(
-                    "its attributes and headers have {size} bytes and the broker takes {room}; put what is long into the payload, or raise `frame_max` of the broker, which is {frame}"
+                    "its attributes and headers have {size} bytes and the broker accepts {room}; move long values into the payload, or raise `frame_max` of the broker, which is {frame}"
                 ));
             }
         }
         Ok(())
     }
 
-    /// Waits for what is sent over a channel, as long as there is something to wait for.
+    /// Waits for messages sent over a channel, as long as waiting is of use.
     async fn watch<T>(
         &self,
         channel: &Channel,
@@ -217,8 +218,8 @@ impl Publishing {
 
     /// Sends all messages, and waits until all are confirmed.
     ///
-    /// All at once: but once the broker has not taken one, the next ones are sent one by one for a while, so that those
-    /// behind one that it does not take are not there before it.
+    /// All are sent at once. But after the broker has refused a message, the next ones are sent one by one for a
+    /// while, so that no message is accepted before an earlier one that is refused.
     async fn send(&self, channel: &Channel, batch: &[Outgoing]) -> Result<Vec<usize>, Trouble> {
         let (mut unheard, mut from) = (Vec::new(), 0);
         while from < batch.len() {
@@ -234,7 +235,7 @@ impl Publishing {
             if is_one {
                 let less = |left: usize| left.checked_sub(1);
                 let (set, get) = (Ordering::AcqRel, Ordering::Acquire);
-                // It is none already when others have sent as many.
+                // Others may have used up the count already.
                 let _ = self.one_by_one.fetch_update(set, get, less);
             }
             from = to;
@@ -242,7 +243,7 @@ impl Publishing {
         Ok(unheard)
     }
 
-    /// What the client says, with the message that is to blame, if the broker names a size that it does not take.
+    /// Returns the client's error, with the message to blame, if the broker names a size that it does not accept.
     fn refused(&self, from: usize, batch: &[Outgoing], error: lapin::Error) -> Trouble {
         let Some(largest) = trouble::largest_message(&error) else {
             return Trouble::new("publish", error);
@@ -259,21 +260,21 @@ impl Publishing {
     }
 }
 
-/// The broker has not taken the message of this index.
+/// The error when the broker has refused the message of this index.
 fn full(confirmed: usize, mut unheard: Vec<usize>) -> Trouble {
     unheard.retain(|index| *index < confirmed);
     Trouble::Full {
         confirmed,
         unheard,
-        reason: "a queue that asks for it takes no more (a policy with `max-length` and `reject-publish`), or has no majority of its nodes; look at the queues, and make room".to_owned(),
+        reason: "a queue that wants it accepts no more (a policy with `max-length` and `reject-publish`), or has no majority of its nodes; check the queues, and make room".to_owned(),
     }
 }
 
-/// What came of messages.
+/// The result of sending messages.
 struct Sent {
-    /// Those that no queue takes, by their index.
+    /// The indexes of those that no queue wants.
     unheard: Vec<usize>,
-    /// The first that the broker has not taken.
+    /// The first that the broker has refused.
     not_taken: Option<usize>,
 }
 
@@ -292,7 +293,7 @@ async fn send_at_once(channel: &Channel, batch: &[Outgoing]) -> lapin::Result<Se
             }
         }
     }
-    // What is returned comes with some confirmation, not always with its own: it is known by what it is.
+    // A returned message comes with some confirmation, not always with its own, so it is recognised by its id.
     let mut returned: HashMap<_, usize> = HashMap::new();
     for message in &unheard {
         let which = (message.routing_key.clone(), id(&message.properties));
@@ -312,7 +313,7 @@ async fn send_at_once(channel: &Channel, batch: &[Outgoing]) -> lapin::Result<Se
     })
 }
 
-/// What tells a message from others of its batch.
+/// Returns what distinguishes a message from others of its batch.
 fn id(properties: &BasicProperties) -> Option<String> {
     let id = properties.message_id().as_ref();
     id.map(ToString::to_string)
@@ -332,7 +333,7 @@ async fn write(channel: &Channel, batch: &[Outgoing]) -> lapin::Result<Vec<Publi
         let properties = message.properties.clone();
         let mut writing =
             Box::pin(channel.basic_publish(exchange, key, options, &message.body, properties));
-        // Polled once, it is in line to be written.
+        // One poll puts it in line to be written.
         match poll!(&mut writing) {
             Poll::Ready(confirm) => confirms.push(confirm?),
             Poll::Pending => {

@@ -1,29 +1,29 @@
-//! Makes frames readable that a stranger caused.
+//! Makes frames readable that contain a stranger's data.
 //!
-//! AMQP does not say what its short texts are encoded in, and tables may hold tables without end. RabbitMQ hands such
-//! properties on as they are; the client gives the connection up at a short text that is no UTF-8, and runs out of
-//! stack in a table of thousands of tables. Either way the message would come again over the next connection, and again.
-//! So what comes from the broker is looked through before the client sees it, and changed in place: bytes that are
-//! no text become `?`, and tables that are too deep become plain bytes.
+//! AMQP does not define the encoding of its short texts, and tables may contain tables without limit. RabbitMQ passes
+//! such properties on as they are; the client gives the connection up at a short text that is not UTF-8, and
+//! overflows its stack at a table of thousands of tables. Either way the message would come again over the next
+//! connection, and so on. So everything from the broker is scanned before the client sees it, and changed in place:
+//! bytes that are not text become `?`, and tables that are too deep become plain bytes.
 
-/// How deep tables may be.
+/// The deepest nesting of tables.
 const DEEPEST: usize = 32;
 
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
-/// What comes before the payload of a frame: its kind, its channel and its size.
+/// The bytes before the payload of a frame: its kind, its channel and its size.
 const BEFORE: usize = 7;
-/// What comes after it.
+/// The byte after it.
 const AFTER: usize = 1;
 
-/// The size of the frame that begins here, once enough of it is there to say.
+/// Returns the size of the frame that begins here, once enough of it has arrived.
 pub(crate) fn frame_size(bytes: &[u8]) -> Option<usize> {
     let size = bytes.get(3..BEFORE)?;
     let size = u32::from_be_bytes(size.try_into().ok()?);
     usize::try_from(size).ok()?.checked_add(BEFORE + AFTER)
 }
 
-/// Makes a whole frame readable. What is not understood stays as it is.
+/// Makes a whole frame readable. Unknown parts stay as they are.
 pub(crate) fn make_readable(frame: &mut [u8]) {
     let (Some(&kind), Some(end)) = (frame.first(), frame.len().checked_sub(AFTER)) else {
         return;
@@ -38,7 +38,7 @@ pub(crate) fn make_readable(frame: &mut [u8]) {
     }
 }
 
-/// What is left to look at. Each step gives `None` at what it does not understand.
+/// The rest of a frame. Each step returns `None` at an unknown part.
 struct Cursor<'f> {
     left: &'f mut [u8],
 }
@@ -59,7 +59,7 @@ impl<'f> Cursor<'f> {
         usize::try_from(u32::from_be_bytes(self.number()?)).ok()
     }
 
-    /// Those methods that carry what a stranger wrote: how a message was addressed.
+    /// Scans the methods with a stranger's data: how a message was addressed.
     fn method(&mut self) -> Option<()> {
         match (
             u16::from_be_bytes(self.number()?),
@@ -70,7 +70,7 @@ impl<'f> Cursor<'f> {
                 self.text()?;
                 self.take(9)?;
             }
-            // A message that is returned: why, as a number and a text.
+            // A returned message: the reason, as a number and a text.
             (60, 50) => {
                 self.take(2)?;
                 self.text()?;
@@ -90,7 +90,7 @@ impl<'f> Cursor<'f> {
         // The class, the weight, and the size of the body.
         self.take(12)?;
         let flags = u16::from_be_bytes(self.number()?);
-        // From the content type on, in the order of their flags: texts, but for some.
+        // From the content type on, in the order of their flags: texts, with some exceptions.
         for flag in (2..16).rev() {
             if flags & (1 << flag) == 0 {
                 continue;
@@ -170,7 +170,7 @@ impl<'f> Cursor<'f> {
 mod tests {
     use super::*;
 
-    /// A frame with the headers of a message, whose table is this.
+    /// Returns a frame with the headers of a message, with this table.
     fn header_frame(table: &[u8]) -> Vec<u8> {
         let mut payload = vec![0; 12];
         payload.extend((1_u16 << 15 | 1 << 13 | 1 << 11 | 1 << 5).to_be_bytes());

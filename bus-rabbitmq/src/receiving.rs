@@ -21,44 +21,44 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-/// For how long the broker may take to let a receiver begin.
+/// How long the broker may take to admit a receiver.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How often it is looked whether the channel is still there.
+/// How often to check that the channel is still open.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What comes out of a queue of a [`RabbitMqBus`](crate::RabbitMqBus).
+/// The deliveries of a queue of a [`RabbitMqBus`](crate::RabbitMqBus).
 pub struct RabbitMqDeliveries {
     source: Arc<Source>,
     state: State,
 }
 
-/// Where messages come from.
+/// The queue that messages come from.
 pub(crate) struct Source {
     pub(crate) bus: Arc<Bus>,
     pub(crate) queue: Queue,
     pub(crate) names: Names,
-    /// How many messages the broker sends ahead; what the receiver may have at once is no more than the queue says.
+    /// How many messages the broker sends ahead; the receiver is handed no more than the queue allows.
     pub(crate) prefetch: u16,
-    /// How often in a row a message could not be set aside.
+    /// How many times in a row a message could not be set aside.
     pub(crate) not_aside: AtomicU32,
 }
 
 enum State {
-    /// Kept here, so that dropping the future of `next` does not begin it again.
+    /// Kept here, so that dropping the future of `next` does not start it again.
     Opening(Pin<Box<dyn Future<Output = Result<Box<Consuming>, Trouble>> + Send>>),
     Consuming(Box<Consuming>),
 }
 
-/// The channel over which messages come, as those share it that are not settled yet.
+/// The channel that messages come over, shared with unsettled messages.
 pub(crate) struct Line {
     pub(crate) channel: Channel,
-    /// Why it was given up here.
+    /// The reason why it was given up here.
     trouble: Mutex<Option<Trouble>>,
 }
 
 impl Line {
-    /// Gives it up, so that all that is not settled comes again: over another one, and after a while.
+    /// Gives it up, so that all unsettled messages come again, over another channel, and after a wait.
     pub(crate) fn give_up(&self, trouble: Trouble) {
         let mut why = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         why.get_or_insert(trouble);
@@ -71,11 +71,11 @@ impl Line {
     }
 }
 
-/// One channel, until it is lost.
+/// Receiving over one channel, until it is lost.
 struct Consuming {
     line: Arc<Line>,
     consumer: Consumer,
-    /// What was sent ahead.
+    /// The messages that were sent ahead.
     waiting: VecDeque<Delivery>,
     /// How many more the receiver may have.
     room: Arc<Semaphore>,
@@ -97,7 +97,7 @@ impl RabbitMqDeliveries {
 }
 
 impl Source {
-    /// Begins to receive, with everything that it needs made again should it be gone.
+    /// Begins to receive, and creates everything again that is missing.
     async fn open(source: Arc<Source>) -> Result<Box<Consuming>, Trouble> {
         let link = &source.bus.receiving;
         let channel = link.channel().await?;
@@ -138,16 +138,16 @@ impl Source {
 }
 
 impl Consuming {
-    /// The next message, once the receiver has room for it. May be dropped without losing one.
+    /// Returns the next message, once the receiver has room for it. Dropping the future loses no message.
     async fn next(&mut self) -> Result<(Delivery, OwnedSemaphorePermit), Trouble> {
         let lost = |why: &str| Trouble::unavailable("receive", why);
         loop {
-            // What was sent ahead over a channel that is gone now belongs to another receiver.
+            // Messages sent ahead over a closed channel belong to another receiver now.
             if !self.line.channel.status().connected() {
                 if let Some(trouble) = self.line.trouble() {
                     return Err(trouble);
                 }
-                // The client may not say why.
+                // The client may not report the cause.
                 return match timeout(LOOK, self.consumer.next()).await {
                     Ok(Some(Err(error))) => Err(Trouble::new("receive", error)),
                     _ => Err(lost("the connection was lost")),
@@ -164,10 +164,10 @@ impl Consuming {
                 delivery = self.consumer.next() => match delivery {
                     Some(Ok(delivery)) => self.waiting.push_back(delivery),
                     Some(Err(error)) => return Err(Trouble::new("receive", error)),
-                    None => return Err(lost("the broker ended it: the queue was removed or has moved")),
+                    None => return Err(lost("the broker ended it: the queue was deleted or has moved")),
                 },
                 _ = self.room.acquire(), if !self.waiting.is_empty() => {}
-                // Nor does it always say that it is gone.
+                // Nor does it always report that the channel is closed.
                 () = sleep(LOOK) => {}
             }
         }
@@ -239,7 +239,7 @@ impl Drop for RabbitMqDeliveries {
                 if_unused: true,
                 ..QueueDeleteOptions::default()
             };
-            // The broker may still be taking the receiver away.
+            // The broker may still be removing the receiver.
             for wait in [50, 200, 1000, 5000] {
                 let Ok(channel) = source.bus.receiving.channel().await else {
                     return;

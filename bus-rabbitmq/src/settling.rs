@@ -1,4 +1,4 @@
-//! What becomes of messages that were received.
+//! Settling received messages.
 
 use crate::envelope;
 use crate::link;
@@ -19,12 +19,12 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{sleep, timeout};
 
-/// The longest reason that is kept, in bytes.
+/// The longest reason that is stored, in bytes.
 const REASON: usize = 4096;
 /// Headers that are instructions to the broker, and must not be followed again.
 const INSTRUCTIONS: [&str; 2] = ["CC", "BCC"];
 
-/// For how long a message is tried to be set aside, before it comes again: a program that stops waits for it.
+/// How long to try to set a message aside before it comes again: a program that stops waits for this.
 const PATIENCE: Duration = Duration::from_secs(30);
 const SET_ASIDE: &str = "set a message aside";
 const ACKNOWLEDGE: &str = "acknowledge a message";
@@ -34,12 +34,12 @@ pub(crate) struct Settling {
     source: Arc<Source>,
     line: Arc<Line>,
     acker: Acker,
-    /// Room for another message, once this one is settled; `None` when it was given back.
+    /// Room for another message, once this one is settled; `None` when it was released.
     room: Option<OwnedSemaphorePermit>,
     original: Original,
 }
 
-/// What is kept aside.
+/// The stored part of a message.
 #[derive(Default)]
 struct Original {
     exchange: ShortString,
@@ -75,7 +75,7 @@ impl Settling {
             acknowledged.map_err(|error| Trouble::new(ACKNOWLEDGE, error))
         };
         if link::while_open(&self.line.channel, ACKNOWLEDGE, acknowledged).await? {
-            // Gives the room back.
+            // Releases the room.
             drop(self.room.take());
             return Ok(());
         }
@@ -83,13 +83,13 @@ impl Settling {
         Err(Trouble::unavailable(ACKNOWLEDGE, why))
     }
 
-    /// Puts it with the dead letters, and only then takes it out of its queue.
+    /// Moves it to the dead letters, and only then removes it from its queue.
     ///
-    /// Where that fails, it stays with this receiver, as far as the broker knows, and its room is gone. So the receiver begins
-    /// anew, after a wait, and is given it again.
+    /// If that fails, the broker still considers it with this receiver, and its room is gone. So the receiver
+    /// reconnects, after a wait, and gets it again.
     async fn set_aside(&mut self, reason: &str) -> Result<(), Trouble> {
         let giving_up = GivingUp(Some(Arc::clone(&self.line)));
-        let late = |_| Trouble::unavailable(SET_ASIDE, "the broker takes no messages now");
+        let late = |_| Trouble::unavailable(SET_ASIDE, "the broker accepts no messages now");
         let put = timeout(PATIENCE, self.put_aside(reason)).await;
         match put.map_err(late).flatten() {
             Ok(()) => {
@@ -99,7 +99,7 @@ impl Settling {
             }
             Err(trouble) => {
                 let failures = self.source.not_aside.fetch_add(1, Ordering::AcqRel);
-                // Whatever comes again counts towards the delivery limit.
+                // Each redelivery counts towards the delivery limit.
                 sleep(link::wait(failures.saturating_add(3))).await;
                 self.line.give_up(trouble.clone());
                 Err(trouble)
@@ -117,11 +117,11 @@ impl Settling {
         match bus.publishing.publish(vec![letter]).await {
             Ok(unheard) if unheard.is_empty() => Ok(()),
             Ok(_) => {
-                let why = format!("the queue \"{}\" went away", names.dead);
+                let why = format!("the queue \"{}\" was deleted", names.dead);
                 Err(Trouble::unavailable(SET_ASIDE, why))
             }
             Err(Trouble::Refused { reason, .. } | Trouble::Full { reason, .. }) => {
-                let why = format!("the queue \"{}\" does not take it: {reason}", names.dead);
+                let why = format!("the queue \"{}\" does not accept it: {reason}", names.dead);
                 Err(Trouble::unavailable(SET_ASIDE, why))
             }
             Err(trouble) => Err(trouble),
@@ -129,7 +129,7 @@ impl Settling {
     }
 }
 
-/// Gives the receiver's channel up when it is dropped: a message was not set aside.
+/// Closes the receiver's channel when it is dropped: a message was not set aside.
 struct GivingUp(Option<Arc<Line>>);
 
 impl GivingUp {
@@ -177,7 +177,7 @@ impl Original {
     }
 }
 
-/// What was said about a message, without what the broker would act upon: how long it is kept, and whose it is.
+/// Returns the properties of a message without those that the broker would act upon: its expiration, and its owner.
 fn plain(given: &BasicProperties) -> BasicProperties {
     let mut properties = BasicProperties::default().with_delivery_mode(2);
     if let Some(kind) = given.content_type() {
@@ -225,7 +225,7 @@ impl Settle for Settling {
 }
 
 impl Drop for Settling {
-    /// Without a verdict it is still the receiver's, as far as the broker knows.
+    /// If it was not settled, the broker still considers it with the receiver.
     fn drop(&mut self) {
         if let Some(room) = self.room.take() {
             room.forget();

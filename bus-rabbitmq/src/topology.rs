@@ -1,5 +1,5 @@
-//! What the bus makes at the broker: an exchange, and for each queue the queue itself, its dead letters, and what
-//! was declared of it.
+//! What the bus creates on the broker: an exchange, and for each queue the queue itself, its dead letters, and the
+//! record of its declarations.
 
 use crate::options::RabbitMqOptions;
 use crate::trouble::{Trouble, declared_differently, is_not_found};
@@ -10,19 +10,19 @@ use lapin::{Channel, ExchangeKind};
 use midgard::bus::{Queue, Topic};
 use std::time::Duration;
 
-/// What a temporary queue outlives the last connection of its receiver: long enough to connect anew.
+/// How long a temporary queue outlives the last connection of its receiver: long enough to reconnect.
 const EXPIRES: Duration = Duration::from_secs(60);
-/// What nobody reaches. RabbitMQ 4 would drop messages that come back more than 20 times if nothing were said.
+/// A limit that is never reached. By default, RabbitMQ 4 would drop messages that come back more than 20 times.
 const NEVER: u32 = 1_000_000_000;
 
-/// What a queue and its companions are called.
+/// The names of a queue and its companions.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     pub(crate) exchange: ShortString,
     pub(crate) queue: ShortString,
-    /// Where what is set aside lies.
+    /// The queue of messages that were set aside.
     pub(crate) dead: ShortString,
-    /// Where it is written which topics the queue asks for.
+    /// The queue with the record of the topics that the queue wants.
     pub(crate) declared: ShortString,
 }
 
@@ -38,13 +38,13 @@ impl Names {
     }
 }
 
-/// A name for the broker.
+/// Returns a name for the broker.
 fn name(text: impl Into<String>) -> Result<ShortString, Trouble> {
     let text = text.into();
     ShortString::try_new(&*text).map_err(|_| {
         let bytes = text.len();
         Trouble::unusable(format!(
-            "the name \"{text}\" has {bytes} bytes and RabbitMQ takes 255; use a shorter one"
+            "the name \"{text}\" has {bytes} bytes and RabbitMQ allows 255; use a shorter one"
         ))
     })
 }
@@ -64,7 +64,7 @@ pub(crate) async fn declare_exchange(
         .map_err(|error| declared_differently("exchange", &options.exchange, error))
 }
 
-/// Makes what is missing of a queue, without its bindings.
+/// Creates what is missing of a queue, without its bindings.
 pub(crate) async fn declare(
     channel: &Channel,
     queue: &Queue,
@@ -78,14 +78,14 @@ pub(crate) async fn declare(
     declare_dead(channel, names).await?;
     declare_queue(channel, &names.declared, single(quorum(NEVER))).await?;
     let mut arguments = single(quorum(options.delivery_limit));
-    // To the default exchange, which takes what it is given to the queue of that name.
+    // The default exchange, which routes a message to the queue that its routing key names.
     set(&mut arguments, "x-dead-letter-exchange", text(""));
     set(
         &mut arguments,
         "x-dead-letter-routing-key",
         text(names.dead.as_str()),
     );
-    // A dead letter stays until its new queue has it, which the broker offers only with this way to overflow.
+    // A dead letter stays until its new queue has it, which the broker offers only with this overflow policy.
     set(
         &mut arguments,
         "x-dead-letter-strategy",
@@ -95,7 +95,7 @@ pub(crate) async fn declare(
     declare_queue(channel, &names.queue, arguments).await
 }
 
-/// Whether the queue is there already. The channel is closed when it is not, so it is used up.
+/// Returns whether the queue exists. If it does not, the channel is closed, so this consumes the channel.
 pub(crate) async fn is_there(channel: Channel, names: &Names) -> Result<bool, Trouble> {
     let look = QueueDeclareOptions {
         passive: true,
@@ -109,7 +109,7 @@ pub(crate) async fn is_there(channel: Channel, names: &Names) -> Result<bool, Tr
     }
 }
 
-/// Makes the queue for what is set aside, if it is missing.
+/// Creates the queue for messages that are set aside, if it is missing.
 pub(crate) async fn declare_dead(channel: &Channel, names: &Names) -> Result<(), Trouble> {
     declare_queue(channel, &names.dead, quorum(NEVER)).await
 }
@@ -130,7 +130,7 @@ async fn declare_queue(
     }
 }
 
-/// Lets the queue ask for topics.
+/// Binds the queue to topics.
 pub(crate) async fn bind<'t>(
     channel: &Channel,
     names: &Names,
@@ -147,17 +147,17 @@ pub(crate) async fn bind<'t>(
     try_join_all(bound).await.map(|_| ())
 }
 
-/// The routing key of a topic.
+/// Returns the routing key of a topic.
 fn key(topic: &Topic) -> Result<ShortString, Trouble> {
     ShortString::try_new(topic.as_str()).map_err(|_| {
         let bytes = topic.as_str().len();
         Trouble::unusable(format!(
-            "the topic {topic} has {bytes} bytes and RabbitMQ takes 255; use a shorter name"
+            "the topic {topic} has {bytes} bytes and RabbitMQ allows 255; use a shorter name"
         ))
     })
 }
 
-/// The settings of a queue that is kept on disk by a majority of the nodes.
+/// Returns the settings of a queue that is kept on disk by a majority of the nodes.
 fn quorum(delivery_limit: u32) -> FieldTable {
     let mut arguments = FieldTable::default();
     set(&mut arguments, "x-queue-type", text("quorum"));
@@ -166,7 +166,7 @@ fn quorum(delivery_limit: u32) -> FieldTable {
     arguments
 }
 
-/// Quorum queues can be neither exclusive nor removed by themselves, so this is a classic one.
+/// Quorum queues can be neither exclusive nor deleted automatically, so this is a classic one.
 fn temporary() -> FieldTable {
     let mut arguments = FieldTable::default();
     set(&mut arguments, "x-queue-type", text("classic"));
@@ -175,7 +175,7 @@ fn temporary() -> FieldTable {
     single(arguments)
 }
 
-/// One receiver at a time.
+/// Restricts a queue to one receiver at a time.
 fn single(mut arguments: FieldTable) -> FieldTable {
     let single = AMQPValue::Boolean(true);
     set(&mut arguments, "x-single-active-consumer", single);
@@ -183,7 +183,7 @@ fn single(mut arguments: FieldTable) -> FieldTable {
 }
 
 fn set(arguments: &mut FieldTable, name: &'static str, value: AMQPValue) {
-    // Short, all of them.
+    // All names are short.
     arguments.insert(ShortString::from(name), value);
 }
 

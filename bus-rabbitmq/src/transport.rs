@@ -1,4 +1,4 @@
-//! What carries the connection: TCP, or TLS over it, with what comes in made readable.
+//! The transport of the connection: TCP, or TLS over it, with incoming frames made readable.
 
 use crate::readable::{frame_size, make_readable};
 use async_rs::traits::Reactor;
@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 /// How much is read at once.
 const CHUNK: usize = 64 << 10;
 
-/// What no frame is larger than, whatever the broker is set up with.
+/// No frame is larger than this, whatever the broker's settings.
 const LARGEST: usize = 64 << 20;
 
 /// Connects to a broker, in the tokio runtime of this handle.
@@ -44,7 +44,7 @@ pub(crate) async fn connect(
 
 type Tcp = <Tokio as Reactor>::TcpStream;
 
-/// That of tokio, with streams that are readable.
+/// The tokio runtime, with readable streams.
 #[derive(Debug, Clone)]
 struct Network(Tokio);
 
@@ -77,10 +77,11 @@ impl Reactor for Network {
     }
 }
 
-/// A stream whose frames come out readable.
+/// A stream whose frames are made readable.
 struct Readable {
     stream: AsyncTcpStream<Tcp>,
-    /// What came in: `ready` bytes of whole frames that were looked through, of which `given` were read, and then what is not whole yet.
+    /// The received bytes: `ready` bytes of scanned whole frames, of which `given` were read, and then an incomplete
+    /// frame.
     bytes: Vec<u8>,
     given: usize,
     ready: usize,
@@ -96,13 +97,13 @@ impl Readable {
         }
     }
 
-    /// Looks through all frames that are whole.
+    /// Scans all whole frames.
     fn look(&mut self) {
         while let Some(rest) = self.bytes.get_mut(self.ready..)
             && let Some(size) = frame_size(rest)
         {
             if size > LARGEST {
-                // No frame begins here. The client says so.
+                // No frame begins here. The client will report it.
                 self.ready = self.bytes.len();
             } else if let Some(frame) = rest.get_mut(..size) {
                 make_readable(frame);
@@ -113,7 +114,7 @@ impl Readable {
         }
     }
 
-    /// Reads more from the network; gives how much, which is 0 at the end.
+    /// Reads more from the network; returns how much, which is 0 at the end.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.bytes.drain(..self.given);
         self.ready -= self.given;

@@ -1,19 +1,19 @@
-//! What went wrong, before it is known to whom it is told.
+//! A failure, before it becomes the error of a caller.
 
 use lapin::ErrorKind;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use midgard::bus::BusError;
 
-/// What went wrong. It can be told to several who wait for the same.
+/// A failure. Several callers may wait for the same operation and get it.
 #[derive(Debug, Clone)]
 pub(crate) enum Trouble {
-    /// Trying again may help.
+    /// Retrying may help.
     Unavailable { action: &'static str, cause: Cause },
-    /// Trying again does not help.
+    /// Retrying does not help.
     Unusable { reason: String },
-    /// The broker would never take the message of this index.
+    /// The broker would never accept the message of this index.
     Refused { index: usize, reason: String },
-    /// The broker took only so many of the first messages. Of those, these are in no queue.
+    /// The broker accepted only this many of the first messages. Of those, these are in no queue.
     Full {
         confirmed: usize,
         unheard: Vec<usize>,
@@ -30,7 +30,7 @@ pub(crate) enum Cause {
 }
 
 impl Trouble {
-    /// The client says that something failed.
+    /// Wraps an error of the client.
     pub(crate) fn new(action: &'static str, error: lapin::Error) -> Self {
         match reason(&error) {
             Some(reason) => Trouble::Unusable { reason },
@@ -51,7 +51,7 @@ impl Trouble {
         Trouble::Unusable { reason }
     }
 
-    /// Whether the broker says that it failed itself.
+    /// Returns whether the broker reports a failure of its own.
     pub(crate) fn is_of_the_broker(&self) -> bool {
         let Trouble::Unavailable { cause, .. } = self else {
             return false;
@@ -61,7 +61,7 @@ impl Trouble {
             if matches!(error.kind(), ErrorKind::ProtocolError(said) if *said.kind() == internal))
     }
 
-    /// As users are told.
+    /// Returns the error for users.
     pub(crate) fn at(self, location: &str) -> BusError {
         let location = location.to_owned();
         match self {
@@ -73,7 +73,7 @@ impl Trouble {
                     Cause::Other(_) => Box::new(cause),
                 },
             },
-            // Only who publishes messages of others knows them by their index.
+            // Only a publisher of messages knows them by their index.
             Trouble::Unusable { reason } | Trouble::Refused { reason, .. } => {
                 BusError::Unusable { location, reason }
             }
@@ -91,7 +91,7 @@ impl Trouble {
     }
 }
 
-/// Why trying again would not help, and what to do; `None` when it may help.
+/// Returns why retrying would not help, and the next step; `None` when it may help.
 fn reason(error: &lapin::Error) -> Option<String> {
     match error.kind() {
         ErrorKind::ProtocolError(error) => {
@@ -107,7 +107,7 @@ fn reason(error: &lapin::Error) -> Option<String> {
             }
         }
         ErrorKind::InvalidProtocolVersion(_) => Some(format!(
-            "what answers is no RabbitMQ broker ({error}); check the address"
+            "the server is not a RabbitMQ broker ({error}); check the address"
         )),
         ErrorKind::IOError(io) if io.kind() == std::io::ErrorKind::InvalidData => Some(format!(
             "no encrypted connection can be made ({io}); check the certificate authority and the name in the address"
@@ -116,8 +116,8 @@ fn reason(error: &lapin::Error) -> Option<String> {
     }
 }
 
-/// The largest payload that the broker takes, when it says that one is larger: "message size 17 larger than configured max
-/// size 16".
+/// Returns the largest payload that the broker accepts, when it reports one as too large: "message size 17 larger
+/// than configured max size 16".
 pub(crate) fn largest_message(error: &lapin::Error) -> Option<usize> {
     let ErrorKind::ProtocolError(said) = error.kind() else {
         return None;
@@ -131,20 +131,20 @@ pub(crate) fn largest_message(error: &lapin::Error) -> Option<usize> {
     largest[..digits.unwrap_or(largest.len())].parse().ok()
 }
 
-/// Something was declared that is there already, and is different.
+/// The error of a declaration that differs from what exists.
 pub(crate) fn declared_differently(what: &str, name: &str, error: lapin::Error) -> Trouble {
     if let ErrorKind::ProtocolError(said) = error.kind()
         && is(&error, AMQPSoftError::PRECONDITIONFAILED)
     {
         let said = said.get_message();
         return Trouble::unusable(format!(
-            "the {what} \"{name}\" is there with other settings ({said}); delete it when it is empty, or use another name or prefix, or say the same settings as those that made it"
+            "the {what} \"{name}\" exists with other settings ({said}); delete it when it is empty, or use another name or prefix, or use the settings that it was created with"
         ));
     }
     Trouble::new("declare a queue", error)
 }
 
-/// What was asked for is not there.
+/// Returns whether the error is that something does not exist.
 pub(crate) fn is_not_found(error: &lapin::Error) -> bool {
     is(error, AMQPSoftError::NOTFOUND)
 }

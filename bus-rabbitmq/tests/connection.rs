@@ -153,7 +153,7 @@ fn what_cannot_be_used_says_what_to_do() {
         assert!(matches!(error, BusError::Unusable { .. }), "{error:?}");
         let said = error.to_string();
         assert!(
-            said.contains("\"made-before\" is there with other settings"),
+            said.contains("\"made-before\" exists with other settings"),
             "{said}"
         );
 

@@ -1,8 +1,9 @@
 //! The contracts of Midgard's [stores](midgard::Store), [stores for views](midgard::projection::ViewStore) and
 //! [buses](midgard::bus), as suites of cases.
 //!
-//! A contract lives once, and every implementation runs all of it: name a fixture that makes a place of its own for each
-//! case, and [`store_contract!`], [`view_store_contract!`] or [`bus_contract!`] writes one test for each case.
+//! Each contract is defined once, and every implementation runs all of it: pass a fixture that creates a separate
+//! place for each case, and [`store_contract!`], [`view_store_contract!`] or [`bus_contract!`] generates one test for
+//! each case.
 //!
 //! ```
 //! use midgard::MemoryStore;

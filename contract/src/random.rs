@@ -1,6 +1,6 @@
-//! Chance that can be repeated.
+//! Random numbers that can be repeated.
 
-/// A small generator (SplitMix64), so that what it led to can be repeated from its seed.
+/// A small generator (SplitMix64), whose results can be repeated from its seed.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {

@@ -25,25 +25,25 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// | `#[event(..)]` | |
 /// |---|---|
-/// | `name = "user.created"` | The name in the store. Required. 1 to 255 bytes of `a-z`, `0-9`, `.`, `-` and `_`, from a letter on. |
-/// | `version = 2` | The version that this struct is. 1 when left out. |
-/// | `upcast_from = Path` | The struct of the version before, of which this one is made with `From`. Required above version 1. |
-/// | `upcast_with = function` | Upcasts in place of `From`: a function of the struct of the version before and of `&UpcastContext`. It returns this event, an `Option` or a `Vec` of it. |
-/// | `split_from(A, B)` | The events of other names in whose place this one is read, too, as their `Split` says. |
-/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
+/// | `name = "user.created"` | The name in the store. Required. 1 to 255 bytes of `a-z`, `0-9`, `.`, `-` and `_`, beginning with a letter. |
+/// | `version = 2` | The version of this struct. The default is 1. |
+/// | `upcast_from = Path` | The struct of the previous version, which this one is converted from with `From`. Required above version 1. |
+/// | `upcast_with = function` | A function that upcasts instead of `From`: it takes the struct of the previous version and `&UpcastContext`, and returns this event, or an `Option` or a `Vec` of it. |
+/// | `split_from(A, B)` | The events of other names in whose place this one is read, as their `Split` implementations define. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 ///
 /// On a field:
 ///
 /// | `#[event(..)]` | |
 /// |---|---|
-/// | `tag = "email"` | Makes the value a tag, `email:{value}`, that queries can ask for. The field is anything that is `Display`, or an `Option` or a `Vec` of it: `None` gives no tag, and a `Vec` one for each element. 1 to 100 bytes of the same letters. |
+/// | `tag = "email"` | Makes the value a tag, `email:{value}`, for queries. The field's type is anything that is `Display`, or an `Option` or a `Vec` of it: `None` makes no tag, and a `Vec` one for each element. 1 to 100 bytes of the same letters. |
 ///
-/// With `#[publish]` on the struct, other services may be told of it: implements `midgard::outbox::Publish` too. Only
+/// With `#[publish]` on the struct, it may be published to other services: implements `midgard::outbox::Publish` too. Only
 /// its newest version needs it.
 ///
 /// | `#[publish]`, `#[publish(..)]` | |
 /// |---|---|
-/// | `key = customer` | The field within whose value its messages stay in order. The field is anything that is `Display`, or an `Option` of it: `None` gives no key. Its stream is the key when left out. |
+/// | `key = customer` | The field that is the key of its messages: those with the same value stay in order. Its type is anything that is `Display`, or an `Option` of it: `None` means no key. The default is the event's stream. |
 #[proc_macro_derive(Event, attributes(event, publish))]
 pub fn derive_event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -51,7 +51,7 @@ pub fn derive_event(input: TokenStream) -> TokenStream {
 }
 
 /// Makes a struct an event in one line: derives `Debug`, `Clone`, serde's `Serialize` and `Deserialize`, and
-/// [`Event`](derive@Event), each unless it is derived below.
+/// [`Event`](derive@Event), each unless it is also derived explicitly below.
 ///
 /// ```text
 /// #[midgard::event(name = "user.created")]
@@ -89,7 +89,7 @@ pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | `#[event_set(..)]` | |
 /// |---|---|
-/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(EventSet, attributes(event_set))]
 pub fn derive_event_set(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -106,19 +106,19 @@ pub fn derive_event_set(input: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// Each listed event needs an `impl Apply<TheEvent>` for the type; one that is forgotten does not
-/// compile, and neither does one for an event that is not listed. With `apply = enum` a single `impl Apply<UserEvent>`
-/// takes the whole enum instead; its `match` does not compile either where it lacks an event. The type also gets a test, `user_events_are_consistent`, which fails when two event types of
-/// the program claim one name.
+/// Each listed event needs an `impl Apply<TheEvent>` for the type; a missing one is a compile error,
+/// and so is one for an event that is not listed. With `apply = enum` a single `impl Apply<UserEvent>`
+/// takes the whole enum instead; a missing event in its `match` is a compile error, too. The type also gets a test, `user_events_are_consistent`, which fails when two event types of
+/// the program have the same name.
 ///
 /// | `#[aggregate(..)]` | |
 /// |---|---|
-/// | `name = "user"` | The first part of the names of its streams, as in `user-42`. Required. 1 to 100 bytes of `a-z`, `0-9`, `.` and `_`, from a letter on. |
-/// | `id = UserId` | What tells one from another. Required. Anything that is `Display` and `FromStr`. |
-/// | `events(A, Name = path::B)` | Its events. Required. The variants are called like the types, or as is written before `=`. |
-/// | `event_enum = Facts` | The name of the generated enum. `UserEvent` for a `User` when left out. |
+/// | `name = "user"` | The prefix of the names of its streams, as in `user-42`. Required. 1 to 100 bytes of `a-z`, `0-9`, `.` and `_`, beginning with a letter. |
+/// | `id = UserId` | The type of its id. Required. Anything that is `Display` and `FromStr`. |
+/// | `events(A, Name = path::B)` | Its events. Required. The variants have the names of the types, or the name before `=`. |
+/// | `event_enum = Facts` | The name of the generated enum. The default for a `User` is `UserEvent`. |
 /// | `apply = enum` | One `impl Apply<UserEvent>` takes the whole enum, with a `match`, instead of an `Apply` for each event. |
-/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(Aggregate, attributes(aggregate))]
 pub fn derive_aggregate(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -126,19 +126,19 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 }
 
 /// Makes a newtype the id of an aggregate: implements `Display` and `FromStr`, `Serialize` and `Deserialize`, and
-/// `midgard::ViewKey`, each as what it holds has it.
+/// `midgard::ViewKey`, each by the implementation of its field.
 ///
 /// ```text
 /// #[derive(Debug, Clone, PartialEq, Eq, Hash, AggregateId)]
 /// pub struct OrderId(u64);
 /// ```
 ///
-/// What else an id is to have (`Clone`, `PartialEq`, `Hash`, `Ord`) is derived beside it. It is a key of views only if what
-/// it holds is one.
+/// Derive the other traits of an id (`Clone`, `PartialEq`, `Hash`, `Ord`) alongside it. The id is a key of views only if its
+/// field is one.
 ///
 /// | `#[aggregate_id(..)]` | |
 /// |---|---|
-/// | `crate = path` | Where midgard is, when it is not `::midgard`. |
+/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(AggregateId, attributes(aggregate_id))]
 pub fn derive_aggregate_id(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -160,18 +160,18 @@ pub fn derive_aggregate_id(input: TokenStream) -> TokenStream {
 ///
 /// | `#[view(..)]` | |
 /// |---|---|
-/// | `key = id`, `key = (order, line)` | The field that tells one row from another, or several. Required. |
-/// | `index(city)` | Rows are found by the field: makes `by_city(value)`. |
-/// | `index(total, ordered)` | Makes `by_total_range(range)` and `ordered_by_total()` too. |
-/// | `index(email, unique)` | No two rows have one value. Any number may have none, which is `None`. |
+/// | `key = id`, `key = (order, line)` | The field, or fields, that identify a row. Required. |
+/// | `index(city)` | Finds rows by the field: generates `by_city(value)`. |
+/// | `index(total, ordered)` | Generates `by_total_range(range)` and `ordered_by_total()` too. |
+/// | `index(email, unique)` | The index is unique. Rows without a value (`None`) are exempt. |
 /// | `index(place = (country, city))` | An index of several fields, with a name for its functions. Takes `unique` and `ordered` too. |
-/// | `name = "customer"` | The name of the table. The struct's when left out, as in `order_line` for an `OrderLine`: a renamed struct is another view then, and is built anew. 1 to 100 bytes of `a-z`, `0-9`, `.`, `-` and `_`, from a letter on. |
-/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
+/// | `name = "customer"` | The name of the table. The default is the struct's name, as in `order_line` for an `OrderLine`: renaming the struct then makes it another view, which is rebuilt. 1 to 100 bytes of `a-z`, `0-9`, `.`, `-` and `_`, beginning with a letter. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 ///
-/// The types of the named fields are keys, which is `midgard::ViewKey`. The functions are as visible as the
+/// The types of the named fields must be keys (`midgard::ViewKey`). The functions have the visibility of the
 /// struct.
 ///
-/// Fields that would not be read as they were put are refused: what serde skips, an `Option<Option<T>>`, a flattened
+/// Fields that would not be read back as they were written are refused: fields that serde skips, an `Option<Option<T>>`, a flattened
 /// `Option`.
 #[proc_macro_derive(View, attributes(view))]
 pub fn derive_view(input: TokenStream) -> TokenStream {
@@ -186,12 +186,12 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// pub struct CustomerId(u64);
 /// ```
 ///
-/// The type is a struct whose fields are keys, or an enum without fields, whose variants sort as they are
-/// declared.
+/// The type is a struct whose fields are keys, or an enum without fields, whose variants sort in the order of
+/// their declaration.
 ///
 /// | `#[view_key(..)]` | |
 /// |---|---|
-/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(ViewKey, attributes(view_key))]
 pub fn derive_view_key(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -206,20 +206,20 @@ pub fn derive_view_key(input: TokenStream) -> TokenStream {
 /// pub struct OrdersByCustomer;
 /// ```
 ///
-/// Each listed event needs an `impl Project<TheEvent>` for the type; one that is forgotten does not compile, and neither
-/// does one for an event that is not listed.
+/// Each listed event needs an `impl Project<TheEvent>` for the type; a missing one is a compile error, and so
+/// is one for an event that is not listed.
 ///
 /// | `#[projection(..)]` | |
 /// |---|---|
-/// | `name = "orders"` | The name under which its checkpoint is kept. Required. 1 to 100 bytes, without slashes. |
+/// | `name = "orders"` | The name of its checkpoint. Required. 1 to 100 bytes, without slashes. |
 /// | `events(A, B)` | The events that it handles, or sets of them. Required. |
-/// | `version = 2` | Which version of its code. A higher one is a rebuild of its views. 1 when left out. |
-/// | `views(X, Y)` | The views that it keeps. None when left out. |
-/// | `ignore(C)` | Events, or sets of them, that it leaves out on purpose. |
+/// | `version = 2` | The version of its code. A higher one rebuilds its views. The default is 1. |
+/// | `views(X, Y)` | The views that it keeps. The default is none. |
+/// | `ignore(C)` | Events, or sets of them, that it ignores on purpose. |
 /// | `covers(OrderEvent)` | Sets of which each event must be in `events(..)`, in its newest version, or in `ignore(..)`. |
-/// | `tables = order_tables` | Instead of views, in a store of your own: a function that gives the `Vec<midgard::projection::ViewDefinition>` of its tables. |
-/// | `store = SqlViews` | The place where its views are: a `midgard::projection::ViewStore`. `midgard::Views` when left out. |
-/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
+/// | `tables = order_tables` | Instead of views, for a store of your own: a function that returns the `Vec<midgard::projection::ViewDefinition>` of its tables. |
+/// | `store = SqlViews` | The store of its views: a `midgard::projection::ViewStore`. The default is `midgard::Views`. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(Projection, attributes(projection))]
 pub fn derive_projection(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -239,13 +239,13 @@ pub fn derive_projection(input: TokenStream) -> TokenStream {
 ///
 /// | `#[remote_command(..)]` | |
 /// |---|---|
-/// | `name = "credit.reserve"` | The name in messages. Required. 1 to 255 bytes of `a-z`, `0-9`, `.`, `-` and `_`, from a letter on. |
-/// | `service = "customers"` | The service that it is for: the name of its inbox. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, from a letter on. |
-/// | `version = 2` | The version that this struct is. 1 when left out. |
-/// | `upcast_from = Path` | The struct of the version before, of which this one is made with `From`; so is its `reply`, when the two are answered with different types. Required above version 1. |
-/// | `key = customer` | The field within whose value it stays in order. The field is anything that is `Display`, or an `Option` of it: `None` gives no key. The key of who sends it when left out. |
-/// | `reply = CreditReserved` | The event that it is answered with. `midgard::Done` when left out. |
-/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
+/// | `name = "credit.reserve"` | The name in messages. Required. 1 to 255 bytes of `a-z`, `0-9`, `.`, `-` and `_`, beginning with a letter. |
+/// | `service = "customers"` | The receiving service: the name of its inbox. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, beginning with a letter. |
+/// | `version = 2` | The version of this struct. The default is 1. |
+/// | `upcast_from = Path` | The struct of the previous version, which this one is converted from with `From`; so is its `reply`, when the two have different reply types. Required above version 1. |
+/// | `key = customer` | The field that is its key: commands with the same value stay in order. Its type is anything that is `Display`, or an `Option` of it: `None` means no key. The default is the sender's key. |
+/// | `reply = CreditReserved` | The event of its reply. The default is `midgard::Done`. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(RemoteCommand, attributes(remote_command))]
 pub fn derive_remote_command(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -261,14 +261,14 @@ pub fn derive_remote_command(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Each listed event needs an `impl Subscribe<TheEvent>` for the type, and each command an
-/// `impl Handle<TheCommand>`; one that is forgotten does not compile, and neither does one for what is not listed.
+/// `impl Handle<TheCommand>`; a missing one is a compile error, and so is one for a type that is not listed.
 ///
 /// | `#[inbox(..)]` | |
 /// |---|---|
-/// | `name = "customers"` | The name of its queue: that of the service, which commands are sent to. No other service on the bus has it. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, from a letter on. |
+/// | `name = "customers"` | The name of its queue, which is the name of the service that commands are sent to. It must be unique on the bus. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, beginning with a letter. |
 /// | `events(A, B)` | The events of other services that it receives, or sets of them. |
 /// | `commands(C, D)` | The commands that it handles: those whose `service` is its name. One of the two lists is required. |
-/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(Inbox, attributes(inbox))]
 pub fn derive_inbox(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -292,18 +292,18 @@ pub fn derive_inbox(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// Each listed event needs an `impl React<TheEvent>` for the type, each command an `impl Resolve<TheCommand>`, and
-/// each deadline an `impl Expire<TheDeadline>`; one that is forgotten does not compile, and neither does one for what is
+/// each deadline an `impl Expire<TheDeadline>`; a missing one is a compile error, and so is one for a type that is
 /// not listed.
 ///
 /// | `#[process_manager(..)]` | |
 /// |---|---|
-/// | `name = "placement"` | The first part of the names of its streams, as in `placement-42`, and the name of the queue of its answers, which no other service on the bus has. Required. 1 to 100 bytes of `a-z`, `0-9` and `_`, from a letter on. |
-/// | `id = OrderId` | What tells one process from another. Required. Anything that is `Display` and `FromStr`. |
-/// | `config = PlacementTerms` | The type of its configuration, which the program passes to `Processes::with_config` and reactions read by `reactions.config()`. None when left out. |
+/// | `name = "placement"` | The prefix of the names of its streams, as in `placement-42`, and the name of the queue of its answers, which must be unique on the bus. Required. 1 to 100 bytes of `a-z`, `0-9` and `_`, beginning with a letter. |
+/// | `id = OrderId` | The type of a process's id. Required. Anything that is `Display` and `FromStr`. |
+/// | `config = PlacementTerms` | The type of its configuration, which the program passes to `Processes::with_config` and reactions read by `reactions.config()`. The default is none. |
 /// | `events(A, B)` | The events that it reacts to, or sets of them. Required. |
-/// | `commands(C)` | The commands that it may send to other services. None when left out. |
-/// | `deadlines(D)` | The deadlines that it may set, which are events. None when left out. |
-/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
+/// | `commands(C)` | The commands that it may send to other services. The default is none. |
+/// | `deadlines(D)` | The deadlines that it may set, which are events. The default is none. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(ProcessManager, attributes(process_manager))]
 pub fn derive_process_manager(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

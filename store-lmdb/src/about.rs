@@ -1,4 +1,4 @@
-//! The first database: what is said of the store as a whole.
+//! The first database: facts about the store as a whole.
 
 use crate::checksum;
 use crate::creation;
@@ -13,14 +13,14 @@ use std::path::Path;
 /// The format of stores that this release makes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 2;
 
-/// What is noted about the store, by name.
+/// Facts about the store, by name.
 pub(crate) type AboutTable<'e> = Database<'e, Str, Bytes>;
 
-/// What is said of the store.
+/// The facts about the store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct About {
     table: AboutTable<'static>,
-    /// Up to where the log has records of format 1; zero in a store that began with a later one.
+    /// The end of the records of format 1 in the log; zero in a store that began with a later format.
     pub(crate) format_1_until: Position,
 }
 
@@ -42,12 +42,12 @@ impl About {
         self.table
     }
 
-    /// Writes what is there already, so that a transaction that has nothing else to commit commits something.
+    /// Writes what is already there, so that a transaction with nothing else to commit commits something.
     pub(crate) fn rewrite(&self, transaction: &mut RwTxn<'_>) -> heed::Result<()> {
         self.table.put(transaction, "format", &FORMAT.to_le_bytes())
     }
 
-    /// What makes the keys of its streams.
+    /// Returns the hash that makes the keys of its streams.
     pub(crate) fn stream_keys(&self, transaction: &RoTxn<'_>) -> Result<StreamKeys, StoreError> {
         let id = self.table.get(transaction, "id");
         let id = id.map_err(backend("open its databases"))?;
@@ -62,7 +62,7 @@ impl About {
         Ok(StreamKeys::new(id))
     }
 
-    /// What there is of the index.
+    /// Returns the manifest of the index.
     pub(crate) fn manifest<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -96,17 +96,17 @@ fn with_checksum(id: &[u8; 16]) -> [u8; 20] {
     stored
 }
 
-/// What was found of a store.
+/// What opening found of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// Nothing, or one of an older format: databases may have to be made.
+    /// Nothing, or a store of an older format: databases may have to be made.
     NotThis,
     /// One of this format, which has all its databases.
     This,
 }
 
-/// Opens the database, and checks the format; makes both in an empty environment. A store of an older format becomes one
-/// of this: what is in it stays as it is.
+/// Opens the database and checks the format; creates both in an empty environment. A store of an older format becomes
+/// one of this format; its contents stay as they are.
 pub(crate) fn open<'e>(
     path: &Path,
     opener: &DatabaseOpener<'e, WithoutTls>,
@@ -146,8 +146,8 @@ pub(crate) fn open<'e>(
     Ok((table, Found::NotThis))
 }
 
-/// The id of a store that is made: it keys the hash that streams are found by, so that nobody can choose names that collide. All of
-/// its bits are the system's random ones; a UUID would have the time in it.
+/// Makes the id of a new store. It keys the hash by which streams are found, so that nobody can choose names that
+/// collide. All of its bits come from the system's random source; a UUID would contain the time.
 fn new_id() -> Result<[u8; 16], StoreError> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| StoreError::Backend {
@@ -157,7 +157,7 @@ fn new_id() -> Result<[u8; 16], StoreError> {
     Ok(id)
 }
 
-/// As [`open`], where nothing may be made or changed.
+/// Opens the database as [`open`] does, but creates and changes nothing.
 pub(crate) fn open_read_only<'e>(
     path: &Path,
     opener: &DatabaseOpener<'e, WithoutTls>,
@@ -178,7 +178,7 @@ pub(crate) fn open_read_only<'e>(
     })
 }
 
-/// The database, and the format: one that this release reads. `None` in an empty environment.
+/// Finds the database and a format that this release can read. Returns `None` in an empty environment.
 fn find<'e>(
     path: &Path,
     opener: &DatabaseOpener<'e, WithoutTls>,
@@ -221,7 +221,7 @@ fn foreign(path: &Path, reason: &str) -> StoreError {
     }
 }
 
-/// The last position of a store of format 1.
+/// Returns the last position of a store of format 1.
 fn end_of_format_1<'e>(
     opener: &DatabaseOpener<'e, WithoutTls>,
     transaction: &RwTxn<'e>,
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn ids_have_no_bit_that_is_known_beforehand() {
         let ids: Vec<_> = (0..64).map(|_| new_id().unwrap()).collect();
-        // A bit that is the same in all of them is so by chance once in 2 to the 63.
+        // The probability that a bit is the same in all of them by chance is 1 in 2 to the 63.
         let always = |of: fn(u8) -> u8| {
             let all = ids.iter().map(|id| id.map(of));
             let all = all.reduce(|one, other| std::array::from_fn(|at| one[at] & other[at]));

@@ -1,28 +1,28 @@
 //! How much of the address space of the process the maps of stores take.
 //!
-//! A map takes address space, not memory, and must not be outgrown often, as growing waits for snapshots. So a store that is alone
-//! gets a map that it never outgrows. A process has 128 TiB on most systems, and what the last map leaves of it is all that
-//! anything else can be allocated from: so all stores together get half of that, or a quarter of what the process is limited to;
-//! each gets a part of what is left, and at least a little.
+//! A map takes address space, not memory, and should rarely be outgrown, as growing waits for snapshots. So a lone
+//! store gets a map that it never outgrows. A process has 128 TiB on most systems, and everything else is allocated
+//! from what the maps leave. So all stores together get half of that, or a quarter of the process's limit; each store
+//! gets a part of what is left, and a minimum in any case.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What all maps together take, about, where the system sets no limit.
+/// About how much all maps together take where the system sets no limit.
 const ALL: usize = 64 << 40;
 /// The largest map that a store begins with.
 const MOST: usize = 1 << 40;
-/// Which part of what is left a store gets.
+/// A store gets this fraction of what is left.
 const PART: usize = 64;
-/// Which part of all a store gets at least: 1 GiB, of which there is room for tens of thousands beyond all.
+/// A store gets at least this fraction of the total: 1 GiB, with room for tens of thousands more beyond it.
 const LEAST_PART: usize = 1 << 16;
 
-/// What sizes of maps are rounded up to: a multiple of every system's page size.
+/// Sizes of maps are rounded up to this: a multiple of every system's page size.
 pub(crate) const GRAIN: usize = 64 << 10;
 
-/// What the maps of this process take.
+/// The address space that the maps of this process take.
 static TAKEN: AtomicUsize = AtomicUsize::new(0);
 
-/// The size of the map of one more store.
+/// Returns the size of the map of one more store.
 pub(crate) fn share() -> usize {
     let all = granted().map_or(ALL, |granted| ALL.min(granted / 4));
     let left = all.saturating_sub(TAKEN.load(Ordering::Relaxed));
@@ -30,7 +30,7 @@ pub(crate) fn share() -> usize {
     share.next_multiple_of(GRAIN)
 }
 
-/// What the system grants the process, where it says so.
+/// Returns the limit that the system sets for the process, if it reports one.
 #[cfg(unix)]
 fn granted() -> Option<usize> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::As).current?;
@@ -42,7 +42,7 @@ fn granted() -> Option<usize> {
     None
 }
 
-/// The address space of a map, counted for as long as it lives.
+/// The address space of a map, counted as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Taken(usize);
 

@@ -1,4 +1,4 @@
-//! Stores that are being made, and those whose making did not come to its end.
+//! Stores that are being created, and those whose creation did not finish.
 
 use crate::error::file_failure;
 use crate::files::{self, Files};
@@ -10,27 +10,27 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// More than what there is of a store before its first append.
+/// More than a store takes before its first append.
 const LARGEST: u64 = 64 << 10;
-/// Where a meta page says what it is.
+/// Where a meta page holds its magic number.
 const MAGIC: Range<usize> = 16..20;
 const LMDB: [u8; 4] = 0xBEEF_C0DE_u32.to_ne_bytes();
-/// Where it has the number of its last transaction, on systems of 64 bits.
+/// Where it holds the number of its last transaction, on 64-bit systems.
 pub(crate) const TRANSACTION: usize = 144;
-/// Where that ends, and with it what a meta page has.
+/// Where that number ends, and with it the contents of a meta page.
 pub(crate) const META: usize = TRANSACTION + 8;
-/// Where it says how large pages are.
+/// Where it holds the size of pages.
 const PAGE_SIZE: usize = 40;
 
-/// The right to make a store, which one process has at a time.
+/// The right to create a store, which one process has at a time.
 pub(crate) struct Making<'f> {
     directory: &'f Path,
     data: Arc<File>,
 }
 
 impl<'f> Making<'f> {
-    /// Waits for others that make it. `None` when it is made; whatever was left of a store that was never made is removed: LMDB
-    /// would take it for damage.
+    /// Waits for other processes that create the store. Returns `None` when it exists by then. The remains of an
+    /// unfinished creation are removed: LMDB would take them for damage.
     pub(crate) fn begin(files: &'f Files) -> Result<Option<Self>, StoreError> {
         let failed = file_failure("make its files", files.directory());
         let data = files.data().map_err(&failed)?;
@@ -47,12 +47,12 @@ impl<'f> Making<'f> {
             return Ok(None);
         }
         data.set_len(0).map_err(&failed)?;
-        // LMDB calls a write that was cut short, as there was no room, a failure of the disk.
+        // LMDB reports a write that was cut short for lack of room as a failure of the disk.
         files::reserve(data, LARGEST).map_err(&failed)?;
         Ok(Some(making))
     }
 
-    /// To be called when it is made: it is there after a power cut, too.
+    /// To be called when the store has been created: from then on it survives a power cut too.
     pub(crate) fn finish(self, durability: Durability) -> Result<(), StoreError> {
         if durability == Durability::NoSync {
             return Ok(());
@@ -67,12 +67,12 @@ impl<'f> Making<'f> {
 impl Drop for Making<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.data.unlock() {
-            tracing::warn!(%error, "the lock of a store that was made is given up when it is closed");
+            tracing::warn!(%error, "the lock of a new store is released when the store is closed");
         }
     }
 }
 
-/// An error where a store is to be read that was not made to its end.
+/// Returns an error if a store that is to be read was never created to its end.
 pub(crate) fn expect_made(files: &Files) -> Result<(), StoreError> {
     let data = files.data();
     let unfinished_data = data.and_then(|data| is_unfinished(&data));
@@ -82,19 +82,19 @@ pub(crate) fn expect_made(files: &Files) -> Result<(), StoreError> {
     }
 }
 
-/// There is nothing to be read yet.
+/// The error of a store that has nothing to read yet.
 pub(crate) fn unfinished(directory: &Path) -> StoreError {
     StoreError::Backend {
         action: "open it read-only",
         cause: format!(
-            "{} is being made, or its making was cut off; open it once without read_only",
+            "{} is being created, or its creation was interrupted; open it once without read_only",
             directory.display()
         )
         .into(),
     }
 }
 
-/// Whether nothing was ever committed in a file, as its two meta pages are not there yet.
+/// Returns whether nothing was ever committed to a file: its two meta pages are missing then.
 fn is_unfinished(mut file: &File) -> io::Result<bool> {
     if file.metadata()?.len() > LARGEST {
         return Ok(false);
@@ -119,7 +119,7 @@ fn is_unfinished(mut file: &File) -> io::Result<bool> {
         && (length < 2 * page || metas.iter().any(|meta| is_zero(meta))))
 }
 
-/// How large LMDB makes pages here.
+/// Returns the size of LMDB's pages on this system.
 fn page_size() -> usize {
     const LARGEST: usize = 32 << 10;
     #[cfg(unix)]
@@ -129,10 +129,10 @@ fn page_size() -> usize {
     system.min(LARGEST)
 }
 
-/// Makes a directory, and flushes what leads to it, where appends are flushed.
+/// Creates a directory; where appends are flushed, also flushes the directories that lead to it.
 pub(crate) fn make_directory(directory: &Path, durability: Durability) -> io::Result<()> {
     let missing = directory.ancestors().take_while(|path| {
-        // The current directory, of a path that does not begin at the root.
+        // A relative path of one part has an empty parent: the current directory.
         !path.as_os_str().is_empty() && !path.exists()
     });
     let missing = missing.count();

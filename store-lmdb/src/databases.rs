@@ -14,14 +14,14 @@ use std::iter;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
-/// Small values beside the events, by key.
+/// Small values alongside the events, by key.
 pub(crate) type Entries = Database<'static, Bytes, Bytes>;
 
-/// The databases of a store. The log is the truth; what finds events in it is derived from it.
+/// The databases of a store. The log is the truth; whatever finds events in it is derived from it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Databases {
     pub(crate) about: About,
-    /// What makes the keys of streams.
+    /// Makes the keys of streams.
     pub(crate) keys: StreamKeys,
     pub(crate) log: Log,
     pub(crate) removed: Removed,
@@ -31,7 +31,7 @@ pub(crate) struct Databases {
     pub(crate) format_1: Option<Format1>,
 }
 
-/// The databases within the transaction that opens them, and for good.
+/// The databases, once for the transaction that opens them and once for good.
 pub(crate) type Opened<'e> = (
     AboutTable<'e>,
     Database<'e, Bytes, Bytes>,
@@ -42,7 +42,7 @@ pub(crate) type Opened<'e> = (
     Option<Versions<'e>>,
 );
 
-/// Opens a database. One that a store lost is not made again, empty.
+/// Opens a database. A database that a store has lost is not created again, empty.
 fn database<'e, K: 'static, V: 'static>(
     opener: &DatabaseOpener<'e, WithoutTls>,
     transaction: &RoTxn<'e>,
@@ -58,14 +58,14 @@ fn database<'e, K: 'static, V: 'static>(
         })
 }
 
-/// Where it is not known yet that no record was removed.
+/// For the case that no range without removed records is known yet.
 const NONE_KNOWN: RangeInclusive<Position> = Position::FIRST..=Position::ZERO;
 
 impl Databases {
-    /// How many there are at most.
+    /// The largest number of databases.
     pub(crate) const COUNT: u32 = 7;
 
-    /// Checks the format, and opens the databases; makes them in an empty environment.
+    /// Checks the format and opens the databases; creates them in an empty environment.
     pub(crate) fn open<'e>(
         path: &Path,
         opener: &DatabaseOpener<'e, WithoutTls>,
@@ -81,7 +81,7 @@ impl Databases {
         Self::open_beside(table, opener, transaction)
     }
 
-    /// As [`open`](Databases::open), where nothing may be made or changed.
+    /// Opens them as [`open`](Databases::open) does, but creates and changes nothing.
     pub(crate) fn open_read_only<'e>(
         path: &Path,
         opener: &DatabaseOpener<'e, WithoutTls>,
@@ -91,7 +91,7 @@ impl Databases {
         Self::open_beside(table, opener, transaction)
     }
 
-    /// Opens the databases beside the first.
+    /// Opens the databases other than the first.
     fn open_beside<'e>(
         table: AboutTable<'e>,
         opener: &DatabaseOpener<'e, WithoutTls>,
@@ -111,8 +111,8 @@ impl Databases {
         ))
     }
 
-    /// Whether no record is missing between where one was expected and where one was found: what was removed, is noted.
-    /// It was not in stores of format 1.
+    /// Returns whether no record is missing between an expected position and the one that was found: what was removed
+    /// is noted. Stores of format 1 did not note it.
     pub(crate) fn nothing_missing(
         &self,
         transaction: &RoTxn<'_>,
@@ -125,18 +125,18 @@ impl Databases {
                 .covers(transaction, &(self.noted(expected)..=found.previous()))?)
     }
 
-    /// Whether no record can be missing, whatever was removed.
+    /// Returns whether no record can be missing, whatever was removed.
     pub(crate) fn adjoins(&self, expected: Position, found: Position) -> bool {
         found <= self.noted(expected)
     }
 
-    /// The first position from one on of which is noted whether it was removed.
+    /// Returns the first position, from one on, of which the store notes whether it was removed.
     fn noted(&self, from: Position) -> Position {
         from.max(self.about.format_1_until.next())
     }
 
-    /// The first positions that are missing between where a record was expected and where one was found, one after the other;
-    /// `None` when [nothing is](Databases::nothing_missing).
+    /// Returns the first run of missing positions between an expected position and the one that was found; `None`
+    /// when [nothing is missing](Databases::nothing_missing).
     pub(crate) fn first_missing(
         &self,
         transaction: &RoTxn<'_>,
@@ -150,7 +150,7 @@ impl Databases {
             .first_not_removed(transaction, self.noted(expected)..=found.previous())
     }
 
-    /// The records at these positions; an error where one is missing.
+    /// Returns the records at these positions; an error where one is missing.
     pub(crate) fn forward<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -162,7 +162,7 @@ impl Databases {
         Ok(self.without_gaps(transaction, records, Direction::Forward, ends))
     }
 
-    /// The records up to this position, the last one first; an error where one is missing.
+    /// Returns the records up to this position, the last one first; an error where one is missing.
     pub(crate) fn backward<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -173,8 +173,8 @@ impl Databases {
         Ok(self.without_gaps(transaction, records, Direction::Backward, ends))
     }
 
-    /// Records, and an error where one is missing between two of them, or between them and the `ends`: the positions before
-    /// the first one and behind the last one, in the order in which they are read.
+    /// Records, with an error where one is missing between two of them, or between them and the `ends`: the positions
+    /// before the first record and behind the last one, in reading order.
     fn without_gaps<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -195,7 +195,7 @@ impl Databases {
                     (position, Some((position, bytes)))
                 }
                 Some(Err(error)) => return Some(Err(error)),
-                // There may be some missing at the end, too.
+                // Some may be missing at the end, too.
                 None => (ends.end, None),
             };
             let nothing_missing = match direction {
@@ -207,8 +207,8 @@ impl Databases {
         })
     }
 
-    /// An error where a record was removed, and is there again: a damaged page of LMDB may lead to an old one. Looks it up
-    /// only where the last one is not near.
+    /// Returns an error for a record that was removed and is there again: a damaged page of LMDB may lead to an old
+    /// one. Does a lookup only where the last one is not near.
     fn refuse_removed(
         &self,
         transaction: &RoTxn<'_>,
@@ -242,7 +242,7 @@ impl Databases {
         Err(corrupt(expected, None, "it is missing".to_owned()))
     }
 
-    /// How many pages they have.
+    /// Returns the number of their pages.
     pub(crate) fn pages(&self, transaction: &RoTxn<'_>) -> Result<u64, StoreError> {
         let mut stats = vec![
             self.about.table().stat(transaction),
@@ -283,7 +283,7 @@ impl Databases {
     }
 }
 
-/// How many pages a database has. What is damaged may say any number.
+/// Returns the number of pages of a database. A damaged page may report any number.
 pub(crate) const fn pages(stat: &DatabaseStat) -> u64 {
     let tree = stat.branch_pages.saturating_add(stat.leaf_pages);
     tree.saturating_add(stat.overflow_pages) as u64

@@ -1,7 +1,7 @@
-//! Which stores are open in this process: LMDB must not open one twice, so it is shared.
+//! The stores that are open in this process: LMDB must not open one twice, so its environment is shared.
 //!
-//! A store is known by its files, not by its path alone: a directory has many paths, and a path leads to one directory today and to
-//! another tomorrow.
+//! A store is identified by its files, not by its path alone: a directory has many paths, and a path may lead to
+//! another directory tomorrow.
 
 use crate::Shared;
 use crate::environment::Environment;
@@ -15,11 +15,11 @@ use midgard::store::StoreError;
 use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
-/// The store in a directory: the one that is open already, or a new one.
+/// Returns the store in a directory: the one that is open already, or a new one.
 pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, StoreError> {
     let (durability, read_only) = (options.durability, options.read_only);
     let shared = open_or_share(path, options)?;
-    // Not under the lock: what is dropped here may be the last handle, which takes it.
+    // Not under the lock: the value dropped here may be the last handle, whose drop takes the lock.
     let existing = shared.environment.durability();
     let difference = match (read_only, shared.environment.files().access()) {
         (true, _) => None,
@@ -31,11 +31,11 @@ pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Sto
     };
     if let Some(difference) = difference {
         return Err(StoreError::Backend {
-            action: "open its directory once more",
+            action: "open its directory again",
             cause: format!("{} is open in this process {difference}", path.display()).into(),
         });
     }
-    // The path by which it was opened may not lead to it any more.
+    // The path by which the store was opened may no longer lead to it.
     shared.environment.access()?;
     shared.environment.look()?;
     Ok(shared)
@@ -46,7 +46,7 @@ fn open_or_share(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Store
         Found::Open(shared) => return Ok(shared),
         Found::Files(files, registration) => (files, registration),
     };
-    // Without the lock: this may wait for other processes, which is no concern of other stores.
+    // Without the lock: this may wait for other processes, and other stores must not wait with it.
     let store = registration.0.clone();
     let environment = Arc::new(Environment::of(Some(registration), files, options)?);
     open_at_once::add(&environment);
@@ -61,7 +61,7 @@ fn open_or_share(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Store
 
 enum Found {
     Open(Arc<Shared>),
-    /// It is not open. Nobody else opens it before the registration is dropped.
+    /// The store is not open. Nobody else opens it before the registration is dropped.
     Files(Files, Registration),
 }
 
@@ -77,7 +77,7 @@ fn find_or_register(path: &Path, options: &LmdbOptions) -> Result<Found, StoreEr
             let files = Files::open(path, options)?;
             let mut keys = files.identity().keys();
             if let Some(other) = keys.find_map(|key| stores.get(&key).cloned()) {
-                // They came there at this moment. To close them would give up the other's locks.
+                // They appeared there at this moment. Closing them would release the other store's locks.
                 std::mem::forget(files);
                 return Err(other.is_elsewhere(path));
             }
@@ -100,12 +100,12 @@ fn find_or_register(path: &Path, options: &LmdbOptions) -> Result<Found, StoreEr
         let shared = store.shared.get().map(Weak::upgrade);
         match shared {
             Some(Some(shared)) => {
-                // What is dropped on an error may be the last handle, which takes the lock.
+                // An error may drop the last handle here, which takes the lock.
                 drop(open);
                 store.is_at(path, &ids)?;
                 return Ok(Found::Open(shared));
             }
-            // It is being opened, or its last handle is gone, and it is being closed.
+            // It is being opened, or its last handle is gone and it is being closed.
             _ => open = CHANGED.wait(open).unwrap_or_else(PoisonError::into_inner),
         }
     }

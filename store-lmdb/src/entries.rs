@@ -1,4 +1,4 @@
-//! Entries: small values beside the events, in a database of their own.
+//! Entries: small values alongside the events, in a database of their own.
 
 use crate::Shared;
 use crate::databases::Entries;
@@ -14,8 +14,8 @@ use midgard::store::{
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// A range that LMDB can look for; `None` when nothing can be in it. There is no empty key, and LMDB
-/// refuses to look for one.
+/// Returns a range that LMDB can search; `None` when it is empty. There is no empty key, and LMDB refuses to search
+/// for one.
 fn range_to_look_for<'a>(from: Bound<&'a [u8]>, to: Bound<&'a [u8]>) -> Option<KeyRange<'a>> {
     let (from, to) = range_of(from, to)?;
     let from = match from {
@@ -69,7 +69,7 @@ pub(crate) fn read(
     Ok(())
 }
 
-/// Makes the changes, whatever is expected, and gives about how many bytes were written.
+/// Makes the changes, whatever was expected of the entries, and returns about how many bytes were written.
 pub(crate) fn change(
     entries: &Entries,
     transaction: &mut RwTxn<'_>,
@@ -90,9 +90,9 @@ pub(crate) fn change(
     Ok(bytes)
 }
 
-/// Entries as they were when it was made.
+/// Entries as they were when the snapshot was taken.
 pub(crate) struct Snapshot {
-    // Ends before the store may be closed.
+    // Dropped before the store may be closed.
     snapshot: environment::Snapshot,
     store: Arc<Shared>,
 }
@@ -108,7 +108,7 @@ impl Snapshot {
 
 impl EntrySnapshot for Snapshot {
     fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, StoreError> {
-        // No entry has such a key, and LMDB would rather fail.
+        // No entry has such a key, and LMDB would return an error.
         if key.is_empty() || key.len() > ENTRY_KEY_BYTES {
             return Ok(None);
         }
@@ -170,8 +170,8 @@ fn visit_all<'t>(
     Ok(())
 }
 
-/// An error where an entry does not come behind the last one: a damaged page of LMDB may lead anywhere, and one of zeros is
-/// thousands of millions of entries without keys.
+/// Returns an error where an entry does not come behind the last one: a damaged page of LMDB may lead anywhere, and a
+/// page of zeros reads as thousands of millions of entries without keys.
 fn check_order(last: Option<&[u8]>, key: &[u8], direction: Direction) -> Result<(), StoreError> {
     let is_in_order = last.is_none_or(|last| match direction {
         Direction::Forward => last < key,

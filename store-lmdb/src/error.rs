@@ -1,4 +1,4 @@
-//! What LMDB says, in the words of `midgard`.
+//! LMDB's errors, as errors of `midgard`.
 
 use heed::{Error, MdbError};
 use midgard::store::{Full, StoreError};
@@ -18,7 +18,7 @@ pub(crate) fn backend(action: &'static str) -> impl Fn(Error) -> StoreError {
     }
 }
 
-/// A failure of LMDB to open a store, which says where it is.
+/// A failure of LMDB to open a store, with the store's path.
 pub(crate) fn backend_at(action: &'static str, path: &Path) -> impl Fn(Error) -> StoreError {
     move |error| {
         let next_step = match &error {
@@ -39,12 +39,12 @@ pub(crate) fn backend_at(action: &'static str, path: &Path) -> impl Fn(Error) ->
     }
 }
 
-/// A failure of the system with a file or a directory, while doing `action`.
+/// A failure of the system with a file or directory, while doing `action`.
 pub(crate) fn file_failure(action: &'static str, path: &Path) -> impl Fn(io::Error) -> StoreError {
     move |error| backend_at(action, path)(error.into())
 }
 
-/// What failed where.
+/// A failure with its path.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {cause}{next_step}", path.display())]
 struct AtPath {
@@ -53,28 +53,28 @@ struct AtPath {
     next_step: &'static str,
 }
 
-/// What to do where a store cannot be opened.
+/// Returns the next step for a store that cannot be opened.
 fn next_step(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            "; let the user of this process read and write it, or read it and open it with read_only"
+            "; give this process's user permission to read and write it, or permission to read it and open the store with read_only"
         }
         io::ErrorKind::ReadOnlyFilesystem => {
             "; open it with read_only, or mount its file system for writing"
         }
         io::ErrorKind::NotFound => {
-            "; see whether the path is right, or open it without read_only to make a store there"
+            "; check the path, or open it without read_only to create a store there"
         }
         io::ErrorKind::NotADirectory
         | io::ErrorKind::IsADirectory
         | io::ErrorKind::AlreadyExists => {
-            "; a store is a directory with two files in it, so give it the path of one"
+            "; a store is a directory with two files in it, so pass the path of one"
         }
         io::ErrorKind::OutOfMemory => {
-            "; let the process have more address space (ulimit -v), or open fewer stores"
+            "; allow the process more address space (ulimit -v), or open fewer stores"
         }
         _ if is_out_of_files(error) => {
-            "; let the process open more files (ulimit -n), or open fewer stores"
+            "; allow the process more open files (ulimit -n), or open fewer stores"
         }
         _ => "",
     }
@@ -91,7 +91,7 @@ fn is_out_of_files(_: &io::Error) -> bool {
     false
 }
 
-/// Whether LMDB has met a page that is not what it should be. It takes no more of a transaction that has.
+/// Returns whether LMDB has met a damaged page. It accepts nothing more in such a transaction.
 pub(crate) fn is_damaged_page(error: &StoreError) -> bool {
     let StoreError::Backend { cause, .. } = error else {
         return false;
@@ -113,12 +113,12 @@ pub(crate) fn is_damaged_page(error: &StoreError) -> bool {
     )
 }
 
-/// Whether the disk, or a quota or file size limit on it, is used up.
+/// Returns whether the disk, or a quota or file size limit on it, is used up.
 pub(crate) fn is_disk_full(error: &Error) -> bool {
     matches!(error, Error::Io(error) if is_out_of_room(error))
 }
 
-/// As [`is_disk_full`], of what the system says.
+/// As [`is_disk_full`], for an error of the system.
 pub(crate) fn is_out_of_room(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -126,7 +126,7 @@ pub(crate) fn is_out_of_room(error: &io::Error) -> bool {
     )
 }
 
-/// A record that cannot be what was written.
+/// The error of a record that cannot be as it was written.
 pub(crate) fn corrupt(position: Position, stream: Option<&str>, reason: String) -> StoreError {
     StoreError::Corrupt {
         log: LogId::MAIN,

@@ -1,8 +1,8 @@
-//! Fields of what is stored, taken one after the other.
+//! Fields of stored data, taken one after the other.
 
 use midgard::varint;
 
-/// The fields that are not read yet.
+/// The fields that have not been read yet.
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -18,7 +18,7 @@ impl<'a> Fields<'a> {
         varint::take(&mut self.0)
     }
 
-    /// The bytes of so many numbers.
+    /// Takes the bytes of this many numbers.
     #[inline]
     pub(crate) fn numbers(&mut self, count: u32) -> Option<&'a [u8]> {
         let before = self.0;
@@ -28,7 +28,7 @@ impl<'a> Fields<'a> {
         before.get(..before.len() - self.0.len())
     }
 
-    /// So many bytes as a number before them says.
+    /// Takes as many bytes as the number before them gives.
     #[inline]
     pub(crate) fn run(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.number()?).ok()?;

@@ -1,6 +1,7 @@
-//! What stores of format 1 have beside their log: they kept the state of each stream, and an index of all versions.
+//! The databases that stores of format 1 have in addition to the log: the state of each stream, and an index of all
+//! versions.
 //!
-//! Both are only read, for the streams and events that were there when the store became one of format 2.
+//! Both are read only for the streams and events from before the store was upgraded to format 2.
 
 use crate::error::{backend, corrupt};
 use crate::fields::Fields;
@@ -23,7 +24,7 @@ pub(crate) struct Format1 {
     pub(crate) versions: Versions<'static>,
 }
 
-/// What is kept of a stream.
+/// The stored state of a stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stream {
     number: u64,
@@ -31,7 +32,7 @@ pub(crate) struct Stream {
 }
 
 impl Format1 {
-    /// A stream as it was; `None` when it had no event then.
+    /// Returns the stored state of a stream; `None` if it had no event then.
     pub(crate) fn stream(
         &self,
         transaction: &RoTxn<'_>,
@@ -42,7 +43,7 @@ impl Format1 {
         bytes.map(|bytes| stream(name, bytes)).transpose()
     }
 
-    /// Where the event at a version of a stream is, that was there then.
+    /// Returns the position of the event at a version that the stream had then.
     pub(crate) fn position(
         &self,
         transaction: &RoTxn<'_>,
@@ -59,7 +60,7 @@ impl Format1 {
         })
     }
 
-    /// As [`position`](Format1::position), of a stream that is known; `None` when the event is not there.
+    /// As [`position`](Format1::position), for a known stream; `None` when the event is not there.
     pub(crate) fn position_in(
         &self,
         transaction: &RoTxn<'_>,
@@ -71,7 +72,7 @@ impl Format1 {
         Ok(position.map_err(backend("read the index"))?.map(Position))
     }
 
-    /// The names of the streams behind one, in their order; of all behind an empty one.
+    /// Returns the names of the streams after one, in order; all of them after an empty name.
     pub(crate) fn names<'t>(
         &self,
         transaction: &'t RoTxn<'_>,

@@ -1,33 +1,34 @@
-//! Who is let in to the open environment, and when nobody is.
+//! The gate to the open environment: it admits reads, and finds a moment without any.
 //!
-//! An environment can be opened anew only while nobody reads in it. Who reads may hold what it reads for long, and may wait
-//! for the very write that wants it opened anew: so the one who waits for reads to end never keeps others from reading meanwhile, but for
-//! a moment, and does not wait for ever.
+//! An environment can be reopened only while nobody reads in it. A read may last long, and may wait for the very
+//! write that needs the reopening. So waiting for reads to end never blocks other reads for more than a moment, and
+//! has a limit.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-/// How long reads that are under way are waited for, and by the writer and by who waits without a thread what is held, too.
+/// How long to wait for reads that are under way; also how long the writer, and reads that wait without a thread,
+/// wait for held snapshots.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
-/// How long who reads keeps its thread waiting for what is held: what is held may itself wait for that thread.
+/// How long a read blocks its thread waiting for a held snapshot, whose holder may itself need that thread.
 pub(crate) const SHORT: Duration = Duration::from_millis(50);
-/// How long those who want to read are held up at most, so that reads come to an end. One who is in there already, and wants to
-/// read once more, is held up as well.
+/// The longest that new reads are held up so that current reads end. A thread that already reads, and begins another
+/// read, is held up as well.
 const MOMENT: Duration = Duration::from_millis(20);
-/// How often it is looked whether all have gone: a read does not tell.
+/// How often to check whether all reads have ended: they do not notify.
 const LOOK: Duration = Duration::from_micros(500);
 
-/// Lets those in who read.
+/// Admits reads.
 pub(crate) struct Gate {
     held: Arc<AtomicUsize>,
-    /// How many wait until nobody is in there.
+    /// How many wait for the environment to be empty.
     closing: AtomicUsize,
     lock: Mutex<()>,
     opened: Condvar,
 }
 
-/// One who reads for longer than a call, as long as it lives.
+/// A read that lasts longer than a call; counted as long as it lives.
 pub(crate) struct Hold(Arc<AtomicUsize>);
 
 impl Drop for Hold {
@@ -46,29 +47,29 @@ impl Gate {
         }
     }
 
-    /// Lets one in who is going to read. Waits a moment where somebody waits for reads to end.
+    /// Admits a read. Waits a moment if somebody waits for reads to end.
     pub(crate) fn pass(&self) {
         if self.closing.load(Ordering::Relaxed) > 0 {
             let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
             let is_closing = |_: &mut ()| self.closing.load(Ordering::SeqCst) > 0;
-            // Whoever comes by afterwards is let in, whatever happened.
+            // After the moment the read is admitted, whatever happened.
             drop(self.opened.wait_timeout_while(lock, MOMENT, is_closing));
         }
     }
 
-    /// Counts one who reads for longer than a call. To be called while `open` is locked for reading.
+    /// Counts a read that lasts longer than a call. To be called while `open` is locked for reading.
     pub(crate) fn hold(&self) -> Hold {
         self.held.fetch_add(1, Ordering::SeqCst);
         Hold(self.held.clone())
     }
 
-    /// How many there are who read for longer than a call.
+    /// Returns the number of reads that last longer than a call.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::SeqCst)
     }
 
-    /// What is open, when nobody reads in it. `None` when those who read are not through in time, or those who read for longer are
-    /// not within `for_holds`.
+    /// Returns the open environment when nobody reads in it; `None` when reads do not end in time, or long ones not
+    /// within `for_holds`.
     pub(crate) fn empty<'o, T>(
         &self,
         open: &'o RwLock<T>,
@@ -80,7 +81,7 @@ impl Gate {
             is_closed: AtomicBool::new(false),
         };
         loop {
-            // Those who only read for the duration of a call come to an end while no others are let in.
+            // Reads that last only for a call end while no others are admitted.
             closing.set(self.held() == 0);
             if let Some(empty) = self.empty_now(open) {
                 return Some(empty);
@@ -93,19 +94,19 @@ impl Gate {
         }
     }
 
-    /// As [`empty`](Gate::empty), where nobody is waited for.
+    /// As [`empty`](Gate::empty), without waiting.
     pub(crate) fn empty_now<'o, T>(&self, open: &'o RwLock<T>) -> Option<RwLockWriteGuard<'o, T>> {
         let empty = match open.try_write() {
             Ok(empty) => empty,
             Err(TryLockError::Poisoned(empty)) => empty.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
-        // Nobody begins to hold it while it is locked.
+        // No hold can begin while it is locked.
         (self.held() == 0).then_some(empty)
     }
 }
 
-/// Keeps others out while it is closed.
+/// Keeps others out as long as it is closed.
 struct Closing<'g> {
     gate: &'g Gate,
     is_closed: AtomicBool,

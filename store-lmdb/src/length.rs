@@ -1,8 +1,8 @@
-//! How long the data file must be.
+//! The required length of the data file.
 //!
-//! LMDB does not write pages at the end that a transaction took and gave back, so that a sound file may be shorter than what LMDB
-//! uses. Whoever opens it could not tell that from one that was cut off, and to read behind the end of a file that is mapped
-//! ends the process: so it is made longer after such a commit.
+//! LMDB does not write pages at the end that a transaction took and gave back, so a sound file may be shorter than
+//! what LMDB uses. Opening could not distinguish that from a file that was cut off, and reading behind the end of a
+//! mapped file ends the process. So the file is extended after such a commit.
 
 use crate::error::backend;
 use crate::files::{Access, DATA, Files};
@@ -11,10 +11,11 @@ use midgard::store::StoreError;
 use std::thread;
 use std::time::Duration;
 
-/// The most bytes that a sound file can be shorter than what LMDB uses.
+/// The most bytes by which a sound file can be shorter than what LMDB uses.
 const LARGEST_GAP: u64 = 1 << 30;
 
-/// Makes a file that was cut off as long as it should be: zeros are no page, and an error. To be called under LMDB's lock.
+/// Extends a file that was cut off to the required length: zeros are no valid page, so reading them is an error. To
+/// be called under LMDB's lock.
 pub(crate) fn correct(files: &Files, env: &Env<WithoutTls>) -> Result<(), StoreError> {
     let Some(gap) = Gap::of(env)? else {
         return Ok(());
@@ -30,15 +31,15 @@ pub(crate) fn correct(files: &Files, env: &Env<WithoutTls>) -> Result<(), StoreE
     corrected.map_err(|error| backend("make its file longer")(error.into()))
 }
 
-/// As [`correct`], of a file that is only read: an error.
+/// As [`correct`], for a file that is only read: returns an error.
 pub(crate) fn expect(files: &Files, env: &Env<WithoutTls>) -> Result<(), StoreError> {
-    /// How often it is looked at whether another process makes it longer, as it does right after a commit.
+    /// How many times to check whether another process extends it, as it does right after a commit.
     const TRIES: usize = 50;
     let mut tries = 0;
     while let Some(gap) = Gap::of(env)? {
         tries += 1;
         if files.access() == Access::ReadWithoutLocks || tries == TRIES {
-            let next_step = "open it once without read_only, which makes it as long, and verify it";
+            let next_step = "open it once without read_only, which extends it, and verify it";
             return Err(gap.error(files, next_step));
         }
         thread::sleep(Duration::from_millis(1));
@@ -46,9 +47,9 @@ pub(crate) fn expect(files: &Files, env: &Env<WithoutTls>) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Makes the file longer after a commit, where LMDB has left out its last pages.
+/// Extends the file after a commit in which LMDB has left out its last pages.
 pub(crate) fn lengthen(files: &Files, env: &Env<WithoutTls>) -> Result<(), StoreError> {
-    // Another may be making it longer.
+    // Another process may be extending it.
     let lock = env.write_txn().map_err(backend("begin a write"))?;
     if let Some(Gap { used, .. }) = Gap::of(env)? {
         let data = files.data();
@@ -59,13 +60,13 @@ pub(crate) fn lengthen(files: &Files, env: &Env<WithoutTls>) -> Result<(), Store
     Ok(())
 }
 
-/// How many bytes of its file LMDB uses.
+/// Returns how many bytes of its file LMDB uses.
 pub(crate) fn used(env: &Env<WithoutTls>) -> u64 {
     let page = u64::from(env.unnamed_database_stat().page_size);
     (env.info().last_page_number as u64 + 1).saturating_mul(page)
 }
 
-/// What a file lacks.
+/// The bytes that a file lacks.
 struct Gap {
     length: u64,
     used: u64,

@@ -21,44 +21,51 @@
 //!
 //! - Several processes may use one directory at once, and one process may open it several times: it
 //!   then shares one environment.
-//! - A store is the files that were opened, and not their path. Where those are removed, moved or replaced while it is open, it
-//!   says [`StoreError::Lost`]: at once when they were removed, else ten milliseconds later to who writes, and a second later to
-//!   who only reads. Nothing is ever written into files that came in their place.
-//! - Nothing in a process that has a store open may open its `lock.mdb`, not even to copy it: when that is closed, the system gives up the
-//!   process's locks. The store notices that in the same way, and goes on when it is opened again.
-//! - A store that was opened before a fork cannot be used in the child, which is told so by [`StoreError::Forked`]: open
-//!   stores after forking, or start a program of its own.
-//! - All processes that have a store open must know each other by their ids: those of two containers do so only if the containers share
-//!   the name space of processes. Others are refused.
-//! - A process may have thousands of stores open. As many of them are open in LMDB as half of the files that it may have allow, five each;
-//!   those that were used longest ago are closed until they are used again, which takes about a millisecond. A thread is there
-//!   for a second after the last write. Their maps share half of the address space: the first has 1 TiB, and each of ten thousand
-//!   1 GiB at least.
-//! - One thread writes, and commits many appends at once; readers never wait for it.
-//! - [Snapshots](LmdbStore#impl-EmbeddedStore-for-LmdbStore) of entries are for the moment: a larger map waits for
-//!   them, some seconds, and is refused then. A projection holds none while its handler waits for something else.
-//! - Writes wait for each other in a queue of 64 MiB, and for room in it, without a thread. One whose future is dropped leaves it, and
-//!   is done only if the writer has begun with it.
-//! - After a commit that failed, the store undoes what is left of it on the disk before it writes anything else. Where it cannot, it says
-//!   [`StoreError::OutcomeUnknown`], and takes no more writes before it is opened again. Not covered are a process that is killed between
-//!   the failure and that, as others that go on may write to pages that ext4 does not keep before it is mounted again; and ext4 with
-//!   `data=journal`, which may end a process with `SIGBUS` when the disk fails.
-//! - A process that is stopped (`SIGSTOP`, a debugger) in the middle of a commit holds LMDB's lock: nobody else
-//!   writes, opens or closes the store before it goes on or is killed.
-//! - The map never has to be sized. `data.mdb` grows with what is in it, and does not shrink.
-//! - Files are not to be copied while the store is in use: [`LmdbStore::backup`] does that. [`LmdbStore::verify`] finds
-//!   what is damaged, and [`LmdbStore::statistics`] tells what is there.
-//! - Events that are truncated or tombstoned are gone for all who read the store, and their bytes stay in `data.mdb` until
-//!   their pages are used again, which may be never; a plain backup copies them. A [compacting](Backup::compacting) backup has none of them: to
-//!   be rid of them on this disk, make one, close the store everywhere, and put the backup in its place. What the disk itself and
-//!   other backups keep, and what views and other readers have made of events, is not the store's.
-//! - A store that must not be changed, or belongs to another user, is opened [read-only](LmdbOptions::read_only). Beside others that
-//!   write, this needs the right to write to `lock.mdb`.
-//! - Never on a network file system: LMDB's locks and its map do not work there.
-//! - A payload of 128 bytes or more takes at most 1.3 times its bytes and 64 more, whatever its size. The largest has 16 MiB; the
-//!   largest append, 64 MiB with its tags and headers. Those that fill less than a whole page, and most others, are read in place; the rest is put together.
-//! - The files have a documented [format](https://docs.rs/midgard-store-lmdb/latest/midgard_store_lmdb/format/)
-//!   with a version; a store of a newer release is refused with a sentence.
+//! - A store is the files that were opened, not their path. If they are removed, moved or replaced while it is open,
+//!   it returns [`StoreError::Lost`]: at once when they were removed, otherwise within ten milliseconds for writes
+//!   and within a second for reads. Nothing is ever written into files that took their place.
+//! - Nothing in a process that has a store open may open its `lock.mdb`, not even to copy it: closing that file makes
+//!   the system release the process's locks. The store notices this in the same way, and works again after it is
+//!   reopened.
+//! - A store that was opened before a fork cannot be used in the child, where it returns [`StoreError::Forked`]. Open
+//!   stores after forking, or start a separate program.
+//! - All processes that have a store open must know each other by their ids. Processes in two containers do so only
+//!   if the containers share a process id namespace; others are refused.
+//! - A process may have thousands of stores open. Only some of them are open in LMDB at a time: each takes five
+//!   files, and together they take at most half of the files that the process may open. The least recently used ones
+//!   are closed until they are used again, which takes about a millisecond. A store's writer thread ends a second
+//!   after the last write. The maps share half of the address space: the first takes 1 TiB, and each of ten thousand
+//!   at least 1 GiB.
+//! - One thread writes, and commits many appends at once; reads never wait for it.
+//! - [Snapshots](LmdbStore#impl-EmbeddedStore-for-LmdbStore) of entries should be short-lived: a map that has to grow
+//!   waits some seconds for them, and then the write fails. A projection holds no snapshot while its handler waits
+//!   for something else.
+//! - Writes wait in a queue of 64 MiB, and for room in it, without blocking a thread. A write whose future is dropped
+//!   leaves the queue; it is done only if the writer has already begun it.
+//! - After a failed commit, the store undoes its remains on the disk before it writes anything else. If that fails,
+//!   it returns [`StoreError::OutcomeUnknown`], and accepts no more writes until it is reopened. Two cases are not
+//!   covered: a process that is killed between the failed commit and the repair, because other processes may then
+//!   write to pages that ext4 does not keep until it is mounted again; and ext4 with `data=journal`, which may end a
+//!   process with `SIGBUS` when the disk fails.
+//! - A process that is stopped (`SIGSTOP`, a debugger) in the middle of a commit holds LMDB's lock: nobody else can
+//!   write, open or close the store until it continues or is killed.
+//! - The map never has to be sized. `data.mdb` grows with its contents, and does not shrink.
+//! - Do not copy the files while the store is in use: [`LmdbStore::backup`] does that. [`LmdbStore::verify`] finds
+//!   damage, and [`LmdbStore::statistics`] counts the contents.
+//! - Truncated or tombstoned events are gone for every reader of the store, but their bytes stay in `data.mdb` until
+//!   their pages are reused, which may never happen; a plain backup copies them. A [compacting](Backup::compacting)
+//!   backup contains none of them: to erase them from this disk, make one, close the store everywhere, and put the
+//!   backup in its place. The store cannot erase copies held by the disk itself, by other backups, or in views and by
+//!   other readers of the events.
+//! - A store that must not be changed, or that belongs to another user, is opened
+//!   [read-only](LmdbOptions::read_only). Alongside processes that write, this needs the right to write to
+//!   `lock.mdb`.
+//! - Do not use it on a network file system: LMDB's locks and its map do not work there.
+//! - A payload of 128 bytes or more takes at most 1.3 times its size plus 64 bytes. The limit of a payload is 16 MiB;
+//!   the limit of an append is 64 MiB, with its tags and headers. Payloads that fill less than a whole page, and most
+//!   others, are read in place; the rest are put together in memory.
+//! - The files have a documented [format](https://docs.rs/midgard-store-lmdb/latest/midgard_store_lmdb/format/) with
+//!   a version; a store of a newer release is refused with an explanatory error.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -123,34 +130,34 @@ use std::path::Path;
 use std::sync::Arc;
 use writer::{Tombstone, Truncate, Work, Writer};
 
-/// Events in a directory of LMDB files. Clones share them.
+/// Events in a directory of LMDB files. Clones share the open store.
 ///
-/// See [`Store`] for what it promises, and the [crate] for what to know.
+/// See [`Store`] for its promises, and the [crate] for what to know.
 #[derive(Clone)]
 pub struct LmdbStore(Arc<Shared>, IsReadOnly);
 
-/// Whether a handle refuses to write, though others to the same store may do so.
+/// Whether a handle refuses to write, although other handles of the same store may write.
 type IsReadOnly = bool;
 
-/// An open environment and its writer. The order of the fields is the order in which they end.
+/// An open environment and its writer. The fields are dropped in their order.
 struct Shared {
     writer: Writer,
     environment: Arc<Environment>,
 }
 
 impl LmdbStore {
-    /// Opens the store in a directory, or makes one there. Durable as [`Durability::Sync`].
+    /// Opens the store in a directory, or creates one there, with [`Durability::Sync`].
     ///
     /// # Errors
-    /// [`StoreError::NewerFormat`] when a newer release wrote it, [`StoreError::Foreign`] when it is no
-    /// store of midgard, [`StoreError::Full`] when there is no room for its files, [`StoreError::Lost`] when they were moved or
-    /// replaced while this process had them open, [`StoreError::Backend`] when they cannot be used for other reasons: it names
-    /// the path, and says what to do.
+    /// [`StoreError::NewerFormat`] when a newer release wrote it, [`StoreError::Foreign`] when it is not a store of
+    /// midgard, [`StoreError::Full`] when there is no room for its files, [`StoreError::Lost`] when the files were
+    /// moved or replaced while this process had them open, and [`StoreError::Backend`] when they cannot be used for
+    /// other reasons; it names the path and the next step.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
         LmdbOptions::default().open(directory)
     }
 
-    /// How a store is opened, to be changed.
+    /// Returns the options for opening a store, with their defaults.
     #[must_use]
     pub fn options() -> LmdbOptions {
         LmdbOptions::default()
@@ -161,7 +168,7 @@ impl LmdbStore {
         if read_only && cfg!(windows) {
             return Err(StoreError::Backend {
                 action: "open it read-only",
-                cause: "LMDB cannot do that on Windows while others write; open it for writing, and only read".into(),
+                cause: "LMDB cannot do that on Windows while others write; open it without read_only, and only read".into(),
             });
         }
         if !read_only {
@@ -169,7 +176,7 @@ impl LmdbStore {
             creation::make_directory(directory, options.durability).map_err(failed)?;
         }
         let failed = error::file_failure("open its directory", directory);
-        // One directory has many paths.
+        // A directory may have many paths.
         let path = fs::canonicalize(directory).map_err(failed)?;
         if operations::is_unfinished(&path) {
             let reason = "it has nothing but a backup that was not finished".to_owned();
@@ -179,7 +186,7 @@ impl LmdbStore {
         Ok(LmdbStore(shared, read_only))
     }
 
-    /// The directory that the store is in.
+    /// Returns the directory of the store.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.0.environment.path()
@@ -245,8 +252,8 @@ impl Store for LmdbStore {
         self.0.writer.wait_past(log, position).await
     }
 
-    /// The bytes of what is removed stay in `data.mdb` until their pages are used again: see [what to know](crate#what-to-know) for
-    /// how to be rid of them.
+    /// The bytes of removed events stay in `data.mdb` until their pages are reused: see [what to
+    /// know](crate#what-to-know) for how to erase them.
     async fn truncate(
         &self,
         stream: &StreamName,
@@ -262,8 +269,8 @@ impl Store for LmdbStore {
         .await
     }
 
-    /// The bytes of what is removed stay in `data.mdb` until their pages are used again: see [what to know](crate#what-to-know) for
-    /// how to be rid of them.
+    /// The bytes of removed events stay in `data.mdb` until their pages are reused: see [what to
+    /// know](crate#what-to-know) for how to erase them.
     async fn tombstone(
         &self,
         stream: &StreamName,
@@ -290,17 +297,19 @@ impl Store for LmdbStore {
 
 /// A snapshot takes one of the slots for [readers](LmdbOptions::max_readers), and keeps the store open.
 ///
-/// While it is held, `data.mdb` grows with what is written, as no page that it may read is used again.
+/// While it is held, `data.mdb` grows with each write, because no page that the snapshot may read is reused.
 ///
-/// A map that is full is not made larger before it is dropped: writes wait for that up to three seconds, and then fail with
-/// [`StoreError::Backend`], which says so; nothing was written, and they can be done again. Reads go on meanwhile; only where another process
-/// has outgrown the map they wait as long and fail in the same way, without keeping their thread: whoever holds a snapshot in it can let
-/// go. A snapshot, which is taken without an await, keeps it for 50 milliseconds at most. A [backup](LmdbStore::backup), and a function that a read is given and
-/// that takes long, hold the map as a snapshot does.
+/// A full map cannot grow until the snapshot is dropped; writes wait until then, for up to three seconds, and then
+/// fail with [`StoreError::Backend`], which says so. Nothing was written, and they can be retried. Reads continue
+/// meanwhile; only if another process has outgrown the map do they wait as long and fail in the same way, without
+/// blocking their thread, so that a snapshot held on it can be dropped. Taking a snapshot is not async, so there the
+/// wait blocks the thread, for 50 milliseconds at most. A [backup](LmdbStore::backup) holds the map as a snapshot
+/// does, and so does a slow function that was passed to a read.
 ///
-/// After a commit whose last step failed, LMDB neither reads nor writes before it is opened anew, which is done at the next use,
-/// as soon as no snapshot and no backup is held; until then reads and writes fail at once, and say so. What a snapshot has can still be
-/// read. After other failures the store goes on beside snapshots.
+/// After a commit whose last step failed, LMDB neither reads nor writes until it is reopened. That happens at the
+/// next use, as soon as no snapshot and no backup is held; until then reads and writes fail at once, with an error
+/// that says so. A snapshot that is already held can still be read. After other failures the store continues while
+/// snapshots are held.
 impl EmbeddedStore for LmdbStore {
     fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError> {
         Ok(Box::new(entries::Snapshot::new(self.0.clone())?))

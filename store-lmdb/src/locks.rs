@@ -1,9 +1,9 @@
-//! Locks on the files of a store, as LMDB takes them, and beside those.
+//! Locks on the files of a store: LMDB's own, and additional ones.
 //!
-//! LMDB has locks on `lock.mdb` that belong to the process: the first byte is locked for as long as the store is open, and the
-//! byte whose number is the process's id from the first read on. The system gives up both when the process closes *any* file
-//! that it opened there. Locks of open files (`F_OFD_SETLK`) do not have that fault; LMDB takes none, so that they are free to be used
-//! for what it cannot do.
+//! LMDB has locks on `lock.mdb` that belong to the process: the first byte is locked as long as the store is open,
+//! and from the first read on also the byte whose number is the process id. The system releases both when the process
+//! closes *any* file that it opened there. Locks of open files (`F_OFD_SETLK`) do not have that flaw. LMDB takes
+//! none, so they are free for what LMDB's locks cannot do.
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{NameSpace, is_held, is_held_by_this_process, is_open_elsewhere};
@@ -18,19 +18,19 @@ mod linux {
     use std::fs::{self, File};
     use std::io;
 
-    /// Whether any process has a file of the store open, as LMDB tells others.
+    /// Returns whether any process has a file of the store open, as shown by LMDB's locks.
     pub(crate) fn is_held(lock_file: &File) -> bool {
-        // A system that does not answer tells nothing of what it did.
+        // If the system does not answer, assume that it is.
         is_locked(lock_file, 0, 1).unwrap_or(true)
     }
 
-    /// Whether this process has the lock that LMDB takes with the first read.
+    /// Returns whether this process has the lock that LMDB takes with the first read.
     pub(crate) fn is_held_by_this_process(lock_file: &File) -> bool {
         is_locked(lock_file, i64::from(std::process::id()), 1).unwrap_or(true)
     }
 
-    /// Whether others have a store open that is read without locks here. Its lock file is of use where it can be read: not all have
-    /// a lock on the data file.
+    /// Returns whether other processes have a store open that is read without locks here. Its lock file helps where
+    /// it can be read: not all processes have a lock on the data file.
     pub(crate) fn is_open_elsewhere(
         data_file: &File,
         lock_file: Option<&File>,
@@ -42,7 +42,8 @@ mod linux {
             })
     }
 
-    /// Whether others than this open file have a lock on some bytes. The process itself is another.
+    /// Returns whether someone other than this open file has a lock on some bytes; the process itself counts as
+    /// another.
     fn is_locked(file: &File, start: i64, length: i64) -> io::Result<bool> {
         let mut lock = lock(F_WRLCK, start, length);
         fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock))?;
@@ -59,20 +60,21 @@ mod linux {
         }
     }
 
-    /// A place where processes have ids of their own, as containers do.
+    /// A namespace of process ids, such as that of a container.
     ///
-    /// LMDB knows other processes by their ids, and takes two of different name spaces for one, or a live one for dead: so the
-    /// processes that have a store open must be of one. Each locks a byte of `data.mdb`, far behind its end, whose number is that
-    /// of its name space, and looks whether another one is locked. The system gives up the lock with the process.
+    /// LMDB identifies other processes by their ids; across namespaces it would take two processes for one, or a live
+    /// one for dead. So all processes that have a store open must share a namespace. Each locks a byte of `data.mdb`,
+    /// far behind its end, whose number is that of its namespace, and checks whether another such byte is locked. The
+    /// system releases the lock with the process.
     pub(crate) struct NameSpace(i64);
 
     /// Behind the end of any file.
     const FIRST: i64 = 1 << 62;
-    /// More than any number of a name space.
+    /// More than any number of a namespace.
     const BYTES: i64 = 1 << 33;
 
     impl NameSpace {
-        /// That of this process; `None` where the system does not tell.
+        /// Returns the namespace of this process; `None` where the system does not report it.
         pub(crate) fn here() -> Option<Self> {
             use std::os::unix::fs::MetadataExt;
             let number = fs::metadata("/proc/self/ns/pid").ok()?.ino();
@@ -82,8 +84,8 @@ mod linux {
                 .map(NameSpace)
         }
 
-        /// Locks it for as long as the file is open; tells whether a process of another one has done so, as far as the file system
-        /// knows such locks.
+        /// Locks its byte as long as the file is open. Returns whether no other namespace has done so, as far as the
+        /// file system supports such locks.
         pub(crate) fn is_the_only_one(&self, data_file: &File) -> io::Result<bool> {
             let NameSpace(number) = self;
             let own = lock(F_RDLCK, FIRST + number, 1);
@@ -120,7 +122,7 @@ mod linux {
     }
 }
 
-/// Systems whose files have no locks of their own, or no name spaces of processes.
+/// Systems whose files have no locks of their own, or that have no namespaces of processes.
 #[cfg(not(target_os = "linux"))]
 mod others {
     use std::fs::File;
@@ -137,7 +139,7 @@ mod others {
     pub(crate) fn is_open_elsewhere(_: &File, _: Option<&File>) -> io::Result<bool> {
         Err(io::Error::new(
             io::ErrorKind::Unsupported,
-            "this system does not tell whether others have it open",
+            "this system cannot report whether others have it open",
         ))
     }
 

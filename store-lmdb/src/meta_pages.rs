@@ -1,8 +1,8 @@
-//! The pages that a data file begins with, looked at before LMDB does: it believes what they say, and one that is damaged
-//! may end the process.
+//! Checks the pages at the beginning of a data file before LMDB reads them: it trusts their contents, and a damaged
+//! one may end the process.
 //!
-//! There are two, of which transactions write one in turn. LMDB goes by the newer one. The other may be anything: it is
-//! what a write that was cut short has left, and is written anew by the next transaction.
+//! There are two, which transactions write in turn. LMDB uses the newer one. The other may hold anything, such as the
+//! remains of a write that was cut short, and the next transaction overwrites it.
 
 use crate::fields::Fields;
 use midgard::store::StoreError;
@@ -11,30 +11,31 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// What LMDB reads of a page to find out how large pages are.
+/// What LMDB reads of a page to find out the size of pages.
 const BEGINNING: usize = 152;
-/// How large LMDB makes pages; where those of the system are larger, it takes the largest.
+/// The sizes of pages that LMDB makes; where those of the system are larger, it takes the largest.
 const PAGE_SIZES: RangeInclusive<u32> = 512..=0x8000;
 const MAGIC: u32 = 0xbeef_c0de;
-/// What the two lowest flags of a page say of this kind of page.
+/// The two lowest flags of this kind of page.
 const META: u16 = 8;
-/// Where there is no tree.
+/// The root where there is no tree.
 const NO_PAGE: u64 = u64::MAX;
 /// The most levels that a cursor can go down.
 const DEEPEST: u16 = 32;
-/// The least that an entry takes of a page: its head, and where it is.
+/// The least space that an entry takes on a page: its header, and its place.
 const SMALLEST_NODE: u64 = 8 + 2;
-/// How the numbers of the two transactions may differ at most: far more than transactions that a system has not flushed yet.
+/// The largest sound difference between the numbers of the two transactions: far more transactions than a system
+/// leaves unflushed.
 const LARGEST_STEP: u64 = 1 << 40;
-/// That keys are numbers, as those of the list of free pages are.
+/// The flag for keys that are numbers, as in the list of free pages.
 const INTEGER_KEYS: u16 = 8;
-/// What says that the file has no directory of its own. LMDB keeps it among the flags of the list of free pages.
+/// The flag of a file without a directory of its own. LMDB keeps it among the flags of the list of free pages.
 const NO_DIRECTORY: u16 = 0x4000;
 
-/// Makes sure that LMDB can open the data file in a directory, as far as its meta pages tell. What LMDB refuses by itself is
-/// left to it: a file that is too short, or none of its own.
+/// Checks that LMDB can open the data file in a directory, as far as its meta pages show. What LMDB itself refuses is
+/// left to LMDB: a file that is too short, or that is not its own.
 pub(crate) fn check(directory: &Path) -> Result<(), StoreError> {
-    // What stands in the way of reading it stands in LMDB's way, too.
+    // Whatever prevents reading it prevents LMDB from reading it, too.
     let Ok(mut file) = File::open(directory.join("data.mdb")) else {
         return Ok(());
     };
@@ -43,7 +44,7 @@ pub(crate) fn check(directory: &Path) -> Result<(), StoreError> {
         let Err(reason) = pages.check() else {
             return Ok(());
         };
-        // Somebody may have been writing them at this moment; then they are others now.
+        // Another process may have been writing them at this moment; then they have changed by now.
         if before.replace(pages) == Some(pages) {
             return Err(StoreError::Backend {
                 action: "open its LMDB environment",
@@ -58,11 +59,11 @@ pub(crate) fn check(directory: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Both of them.
+/// Both meta pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct MetaPages([Meta; 2]);
 
-/// What stands in a meta page.
+/// The contents of a meta page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Meta {
     page_size: u32,
@@ -72,24 +73,24 @@ struct Meta {
     transaction: u64,
 }
 
-/// What stands there of a tree of pages.
+/// The description of a tree of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Tree {
     flags: u16,
     depth: u16,
-    /// Inner pages, leaves, and those of long values.
+    /// The numbers of inner pages, leaves, and pages of long values.
     pages: [u64; 3],
     entries: u64,
     root: u64,
 }
 
 impl MetaPages {
-    /// As LMDB finds them; `None` where it refuses the file.
+    /// Reads them as LMDB does; `None` where LMDB refuses the file.
     fn read(file: &mut File) -> io::Result<Option<Self>> {
         let Some(first) = Meta::read(file, 0)? else {
             return Ok(None);
         };
-        // The other one is behind it. Of no size at all, LMDB takes the first one twice.
+        // The second one is behind the first. If the size of pages is zero, LMDB reads the first one twice.
         let second = Meta::read(file, u64::from(first.page_size))?;
         Ok(second.map(|second| MetaPages([first, second])))
     }
@@ -129,7 +130,7 @@ impl Meta {
         }
     }
 
-    /// What stands in the page; `None` when it is none of this kind.
+    /// Returns the contents of the page; `None` when it is not a meta page.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let mut rest = Fields(bytes);
         let _number_and_padding = rest.chunk::<10>()?;
@@ -162,7 +163,7 @@ impl Meta {
             let last = self.last_page;
             return Err(format!("it says that page {last} is the last one"));
         }
-        // LMDB does not read what is not there, and ends the process where it meets keys of another kind than its own.
+        // LMDB does not read what is not there, and ends the process when it meets keys of another kind than its own.
         let trees = [
             ("list of free pages", self.free, INTEGER_KEYS, NO_DIRECTORY),
             ("list of databases", self.main, 0, 0),
@@ -224,7 +225,7 @@ impl Tree {
                 "{inner} inner pages, {leaves} leaves and {long} pages of long values"
             ));
         }
-        // No overflow: the pages of the file were multiplied already.
+        // This does not overflow: the pages of the file were multiplied already.
         if entries > of.last_page * u64::from(of.page_size) / SMALLEST_NODE {
             return Err(format!("{entries} entries"));
         }

@@ -1,24 +1,25 @@
-//! How many environments are open at once.
+//! The number of environments that are open at once.
 //!
-//! An open environment takes five of the files that a process may have open, and some address space. A process may have a store for each
-//! of its thousands of tenants, and use few of them at a time: so no more are open than half of its files allow, and those that were
-//! used longest ago are closed, until they are used again.
+//! An open environment takes five of the files that a process may open, and some address space. A process may have a
+//! store for each of thousands of tenants, and use few of them at a time. So open environments take at most half of
+//! its files, and the least recently used ones are closed until they are used again.
 
 use crate::environment::Environment;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// How many files an environment has open: LMDB three, and `Files` two.
+/// The files of an open environment: three of LMDB, and two of `Files`.
 const FILES: usize = 5;
-/// However many files there may be: each environment takes some of the pieces that the system divides a process's memory into.
+/// The limit however many files are allowed: each environment takes some of the pieces into which the system divides
+/// a process's memory.
 const MOST: usize = 4096;
 
 /// All stores of the process, open or not.
 static ALL: Mutex<Vec<Weak<Environment>>> = Mutex::new(Vec::new());
-/// How many are open.
+/// The number of open environments.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
-/// Counts an open environment for as long as it lives.
+/// Counts an open environment as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Counted(());
 
@@ -35,15 +36,15 @@ impl Drop for Counted {
     }
 }
 
-/// Takes in a store, which may be closed from now on while it is not used.
+/// Registers a store, which may be closed from now on while it is not used.
 pub(crate) fn add(environment: &Arc<Environment>) {
     let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
     all.retain(|environment| environment.strong_count() > 0);
     all.push(Arc::downgrade(environment));
 }
 
-/// Closes some of the environments that were used longest ago, when there is no room for one more. To be called by whoever has none of
-/// them locked.
+/// Closes some of the least recently used environments if there is no room for one more. The caller must hold none of
+/// their locks.
 pub(crate) fn make_room() {
     if OPEN.load(Ordering::Relaxed) < most() {
         return;
@@ -54,18 +55,18 @@ pub(crate) fn make_room() {
     };
     open.retain(|environment| environment.is_open());
     open.sort_by_cached_key(|environment| environment.last_used());
-    // Several at once, so that few look through all of them.
+    // Several at once, so that the list is searched rarely.
     for environment in open.iter().take(open.len() / 8 + 1) {
         environment.rest();
     }
 }
 
-/// How many may be open at once.
+/// Returns how many may be open at once.
 fn most() -> usize {
     (files().unwrap_or(usize::MAX) / 2 / FILES).clamp(1, MOST)
 }
 
-/// How many files the process may have open, where the system sets a limit.
+/// Returns how many files the process may open, where the system sets a limit.
 #[cfg(unix)]
 fn files() -> Option<usize> {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current?;

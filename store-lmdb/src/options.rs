@@ -1,4 +1,4 @@
-//! How a store is opened.
+//! The options for opening a store.
 
 use crate::LmdbStore;
 use crate::files;
@@ -6,28 +6,29 @@ use midgard::clock::Clock;
 use midgard::store::StoreError;
 use std::path::Path;
 
-/// What an append that has returned survives. All processes that write to a store should use the same.
+/// What an append survives once it has returned. All processes that write to a store should use the same level.
 ///
 /// | | the process is killed | the system crashes, or the power is cut |
 /// |---|---|---|
 /// | [`Sync`](Durability::Sync) | nothing is lost | nothing is lost |
 /// | [`NoMetaSync`](Durability::NoMetaSync) | nothing is lost | the last commits may be undone, as if they had never been made; the store is whole |
-/// | [`NoSync`](Durability::NoSync) | nothing is lost | anything may be lost: pages that were not written yet may leave a store that cannot be opened, or has damaged records |
+/// | [`NoSync`](Durability::NoSync) | nothing is lost | anything may be lost: because of pages that were not written yet, the store may be impossible to open, or have damaged records |
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// Each commit flushes its data to the device, and then the page that makes it the last one. This is what a ledger wants.
+    /// Each commit flushes its data to the device, and then the page that makes it the last one. The right level for
+    /// a ledger.
     #[default]
     Sync,
-    /// Each commit flushes its data, and leaves it to the system when the page that makes it the last one is written: at the
-    /// latest with the data of the next commit. A power cut may undo an append that has returned, and those after it; readers in
-    /// other services may have seen it. For events that can be made again from elsewhere.
+    /// Each commit flushes its data, but leaves it to the system when to write the page that makes it the last one:
+    /// at the latest with the data of the next commit. A power cut may undo an append that has returned, and those
+    /// after it, although readers in other services may have seen it. For events that can be rebuilt from elsewhere.
     NoMetaSync,
-    /// Nothing is flushed: the system writes when it likes, in any order. For tests, and for data that can be thrown away.
+    /// Nothing is flushed: the system writes whenever it likes, in any order. For tests, and for disposable data.
     NoSync,
 }
 
-/// How a store is opened. [`LmdbStore::open`] is the same with the defaults.
+/// The options for opening a store. [`LmdbStore::open`] uses the defaults.
 ///
 /// ```
 /// use midgard_store_lmdb::{Durability, LmdbStore};
@@ -62,57 +63,58 @@ impl Default for LmdbOptions {
 }
 
 impl LmdbOptions {
-    /// What an append that returned has survived; [`Durability::Sync`] when not set.
+    /// Sets what an append survives once it has returned. The default is [`Durability::Sync`].
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// How many reads may go on at once, over all processes; 1,022 when not set. The first process to
-    /// open a store decides. A read takes a slot for microseconds, not for as long as a stream is open; a
-    /// snapshot of entries for as long as it is held.
+    /// Sets how many reads may run at once, over all processes. The default is 1,022. The first process to open a
+    /// store decides. A read takes a slot for microseconds, not as long as a stream is open; a snapshot of entries
+    /// takes one as long as it is held.
     #[must_use]
     pub const fn max_readers(mut self, readers: u32) -> Self {
         self.max_readers = if readers == 0 { 1 } else { readers };
         self
     }
 
-    /// The address space to begin with, in bytes; when not set, 1 TiB or less, as the [crate] says. It is
-    /// no limit: the map grows by itself. Rounded up to what the system can map.
+    /// Sets the initial size of the map, in bytes of address space. The default is 1 TiB or less, as the [crate]
+    /// says. It is not a limit: the map grows by itself. The size is rounded up to one that the system can map.
     #[must_use]
     pub const fn initial_map_size(mut self, bytes: usize) -> Self {
         self.map_size = Some(bytes);
         self
     }
 
-    /// Who may read and write the files of a store that is made, as `chmod` has it: `0o640` lets the group read them. Less what
-    /// the process's umask takes away. When not set, `0o600`: what is in a store is not for everyone to read. Files that are there
-    /// stay as they are. [Backups](LmdbStore::backup) get the mode that `data.mdb` has. Without effect on Windows.
+    /// Sets the mode of the files of a new store, as for `chmod`: `0o640` lets the group read them. The process's
+    /// umask is subtracted. The default is `0o600`, because not everyone should be able to read a store. Existing
+    /// files keep their modes. [Backups](LmdbStore::backup) get the mode of `data.mdb`. No effect on Windows.
     ///
-    /// Whoever reads while others write has to write to `lock.mdb`, also where the store is opened
-    /// [read-only](LmdbOptions::read_only): `chmod g+w lock.mdb`, once it is there, lets the group do so.
+    /// A process that reads while others write has to write to `lock.mdb`, even if it opens the store
+    /// [read-only](LmdbOptions::read_only): once that file exists, `chmod g+w lock.mdb` lets the group do so.
     #[must_use]
     pub const fn file_mode(mut self, mode: u32) -> Self {
         self.file_mode = mode;
         self
     }
 
-    /// Opens the store to be read only: no directory and no file is made, `data.mdb` is never written to, and a store of an older
-    /// format is refused rather than upgraded. It may be on a file system that is mounted read-only, and belong to another user.
-    /// Whatever would write fails with [`StoreError::ReadOnly`]: appends, entries, and so all consumers, as they note how far they
-    /// are: it is in their status, and [`catch_up`](midgard::Midgard::catch_up) ends with it. Reads, [`Live`](midgard::view::Live)
-    /// projections, backups, and checks work.
+    /// Opens the store for reading only: no directory and no file is created, `data.mdb` is never written to, and a
+    /// store of an older format is refused rather than upgraded. The store may be on a file system that is mounted
+    /// read-only, and belong to another user. Every write fails with [`StoreError::ReadOnly`]: appends, entries, and
+    /// therefore all consumers, because they note their progress. Their status shows the error, and
+    /// [`catch_up`](midgard::Midgard::catch_up) returns it. Reads, [`Live`](midgard::view::Live) projections,
+    /// backups, and checks work.
     ///
-    /// - Where `lock.mdb` can be written to, others know of what is read here, and may write meanwhile. What they append is seen as
-    ///   ever.
-    /// - Where it cannot, or is not there, nobody may have the store open but readers of this kind. Opening it is an error while
-    ///   others have it open. When one comes later, it is not kept out: all reads fail with [`StoreError::Lost`] until it is gone,
-    ///   and so does a read during which it wrote. Linux only.
+    /// - If `lock.mdb` can be written to, other processes know of the reads here, and may write meanwhile. Their
+    ///   appends are seen as usual.
+    /// - If it is missing or cannot be written to, only readers of this kind may have the store open. Opening it
+    ///   while others have it open is an error. A process that opens it later is not kept out: until it is gone, all
+    ///   reads fail with [`StoreError::Lost`], as does a read during which it wrote. Linux only.
     ///
-    /// In one process, a store that is open for writing is shared: what is opened read-only still refuses to write, and any
-    /// [durability](LmdbOptions::durability) will do. The other way round is an error. Not on Windows, where LMDB
-    /// would not see what others append.
+    /// Within one process, a store that is open for writing is shared: a handle opened read-only still refuses to
+    /// write, and any [durability](LmdbOptions::durability) is accepted. Opening for writing a store that the process
+    /// has open read-only is an error. Not available on Windows, where LMDB would not see what others append.
     ///
     /// ```
     /// use midgard_store_lmdb::LmdbStore;
@@ -128,8 +130,9 @@ impl LmdbOptions {
         self
     }
 
-    /// The clock that events get their times from, such as a [`ManualClock`](midgard::clock::ManualClock) in tests; the system's when not
-    /// set. In one process, a store that is open already keeps the clock that it was opened with.
+    /// Sets the clock for the times of events, such as a [`ManualClock`](midgard::clock::ManualClock) in tests. The
+    /// default is the system's clock. A store that is already open in this process keeps the clock that it was opened
+    /// with.
     ///
     /// ```
     /// use midgard::clock::ManualClock;
@@ -146,10 +149,11 @@ impl LmdbOptions {
         self
     }
 
-    /// Opens the store in a directory, or makes one there, unless it is [read-only](LmdbOptions::read_only).
+    /// Opens the store in a directory; creates one there, unless the store is opened
+    /// [read-only](LmdbOptions::read_only).
     ///
     /// # Errors
-    /// As [`LmdbStore::open`].
+    /// Those of [`LmdbStore::open`].
     pub fn open(self, directory: impl AsRef<Path>) -> Result<LmdbStore, StoreError> {
         LmdbStore::open_with(directory.as_ref(), self)
     }

@@ -1,4 +1,4 @@
-//! Reads: bounded batches, each in a transaction of its own, so that an open reader pins no old pages.
+//! Reads: bounded batches, each in a transaction of its own, so that a long read pins no old pages.
 
 use crate::environment::Environment;
 use crate::log::{self, Record};
@@ -12,10 +12,10 @@ use std::ops::{ControlFlow, RangeInclusive};
 
 /// How many records one transaction reads.
 const BATCH_RECORDS: usize = 1024;
-/// How many bytes one transaction reads, about.
+/// About how many bytes one transaction reads.
 const BATCH_BYTES: usize = 4 << 20;
 
-/// Whether a transaction has read enough.
+/// Counts how much a transaction has read, to end it in time.
 pub(crate) struct Batch {
     records: usize,
     bytes: usize,
@@ -52,7 +52,7 @@ pub(crate) async fn read_stream(
         at: None,
         window: FIRST_WINDOW,
     };
-    // What was appended after the read began is not part of it; what was removed since is gone.
+    // Events appended after the read began are not part of it; events removed since are gone.
     let mut begun = None;
     loop {
         let (state, done) = streams::read_with_head(environment, name, |stream, head| {
@@ -77,30 +77,30 @@ pub(crate) async fn read_stream(
     }
 }
 
-/// How many events a forward read looks for at first, and at most, before it visits them: it finds them from the last one
+/// How many events a forward read finds at first, and at most, before it visits them: it finds them from the last one
 /// back.
 const FIRST_WINDOW: u64 = 128;
 const LARGEST_WINDOW: u64 = BATCH_RECORDS as u64;
 
-/// How far a read of a stream has come.
+/// The progress of reading a stream.
 struct Reading {
     from: Version,
     left: u64,
-    /// Where the event of `from` is, as far as it is known.
+    /// The position of the event of `from`, as far as it is known.
     at: Option<Position>,
-    /// How many events are looked for at once.
+    /// How many events are found at once.
     window: u64,
 }
 
 /// An event that was found on the way back.
 enum Found<'t> {
     Header(Header<'t>),
-    /// Put together, it would be large: it is put together again when it is visited.
+    /// A large event, which is put together only when it is visited.
     Split(Version, Position),
 }
 
 impl Reading {
-    /// Visits some more versions; tells whether that was all.
+    /// Visits some more versions; returns whether those were the last.
     fn forward(
         &mut self,
         stream: &Stream<'_, '_>,
@@ -133,7 +133,7 @@ impl Reading {
                     return Ok(true);
                 }
                 if batch.is_full() {
-                    // Of events that are this large, no more are looked for than are visited.
+                    // Of large events, no more are found at once than are visited.
                     self.window = batch.records as u64;
                     break;
                 }
@@ -142,7 +142,7 @@ impl Reading {
         Ok(self.from > last)
     }
 
-    /// The events from the next one on until a version, the last one first: each says where the one before it is.
+    /// Finds the events from the next one up to a version, the last one first: each links to the one before it.
     fn look_for<'t>(
         &self,
         stream: &Stream<'_, 't>,
@@ -220,7 +220,7 @@ impl Reading {
     }
 }
 
-/// Reads the log up to where it ends when the read begins.
+/// Reads the log up to its end at the beginning of the read.
 pub(crate) async fn read_log(
     environment: &Environment,
     read: &ReadLog,
@@ -304,7 +304,7 @@ pub(crate) async fn read_log(
     }
 }
 
-/// Calls `one` until it breaks, and gives what it broke with.
+/// Calls `one` until it breaks, and returns its result.
 fn until_break<T>(
     records: impl Iterator<Item = T>,
     one: &mut impl FnMut(T) -> Result<ControlFlow<bool>, StoreError>,
@@ -317,7 +317,7 @@ fn until_break<T>(
     Ok(None)
 }
 
-/// The state of a stream.
+/// Returns the state of a stream.
 pub(crate) fn stream_state(
     environment: &Environment,
     stream: &str,
@@ -327,7 +327,7 @@ pub(crate) fn stream_state(
     })
 }
 
-/// The last position that was given away.
+/// Returns the last position that was given away.
 pub(crate) fn last_position(environment: &Environment, log: LogId) -> Result<Position, StoreError> {
     check_log(log)?;
     environment.read(|databases, transaction| databases.log.certain_last_position(transaction))

@@ -10,11 +10,11 @@ use midgard::{EventId, Position, StreamName, Version};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-/// The last [`RECENT_EVENTS`] events of the log. Filled from the log when it is first asked, so that
-/// appends with an exact version pay nothing for it.
+/// The last [`RECENT_EVENTS`] events of the log. Read from the log at the first lookup, so that appends with an exact
+/// version pay nothing for it.
 #[derive(Default)]
 pub(crate) struct RecentEvents {
-    /// Up to where the log was taken in.
+    /// How far the log was read.
     seen: Position,
     held: HashMap<EventId, Holders>,
     /// The events in the order of the log.
@@ -23,10 +23,10 @@ pub(crate) struct RecentEvents {
     damaged: BTreeSet<Position>,
 }
 
-/// An id, and its stream: an append with an exact version does not look whether another holds the same id.
+/// An id, and its stream: an append with an exact version does not check whether another stream has the same id.
 type Key = (EventId, StreamKey);
 
-/// The streams that hold an id: nearly always one.
+/// The streams that have an id: nearly always one.
 struct Holders {
     one: Held,
     others: Vec<Held>,
@@ -38,24 +38,24 @@ impl Holders {
     }
 }
 
-/// Where in a stream an id is.
+/// The place of an id in a stream.
 #[derive(Clone, Copy)]
 struct Held {
     stream: StreamKey,
     first: Version,
     /// Of the first version.
     position: Position,
-    /// In how many events.
+    /// The number of events with the id.
     times: usize,
 }
 
 impl RecentEvents {
-    /// Forgets everything, when what was taken in may not have been committed.
+    /// Forgets everything, when some of it may not have been committed.
     pub(crate) fn clear(&mut self) {
         *self = RecentEvents::default();
     }
 
-    /// Where the event `id` is: rather in a stream than in another.
+    /// Returns the place of the event `id`, preferably in a given stream.
     pub(crate) fn holder(
         &mut self,
         stream: &Stream<'_, '_>,
@@ -65,7 +65,7 @@ impl RecentEvents {
     ) -> Result<Option<Holder>, StoreError> {
         let caught_up = self.catch_up(stream);
         if caught_up.is_err() {
-            // Half of it was taken in.
+            // Only half of it was taken in.
             self.clear();
         }
         caught_up?;
@@ -85,7 +85,8 @@ impl RecentEvents {
         Ok(Some(Holder::Elsewhere(StreamName::new(name)?, first)))
     }
 
-    /// A damaged record may hold any id, but only in its own stream: the way back tells whether that is this one.
+    /// A damaged record may have any id, but only in its own stream: following the stream's links shows whether it is
+    /// this one.
     fn check_damaged(&self, stream: &Stream<'_, '_>, head: Head) -> Result<(), StoreError> {
         let Some(oldest) = self.damaged.first() else {
             return Ok(());
@@ -143,7 +144,7 @@ impl RecentEvents {
                     }
                     continue;
                 }
-                // It may have been a mark: something that was taken in may be removed.
+                // It may have been a mark: events that were taken in may have been removed.
                 Err(_) if self.seen > Position::ZERO => {
                     self.clear();
                     return self.catch_up(stream);
@@ -206,7 +207,7 @@ impl RecentEvents {
         }
     }
 
-    /// Forgets an event that is no more in the order.
+    /// Forgets an event that is no longer in the order.
     fn forget(&mut self, key: Key, version: Version) {
         let (id, stream) = key;
         let Some(holders) = self.held.get_mut(&id) else {

@@ -1,4 +1,4 @@
-//! The stores that are open in this process, by all that they are known by, and the registration of each.
+//! The stores that are open in this process, by all of their identities, and the registration of each.
 
 use crate::Shared;
 use crate::files::{FileId, Identity};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 static OPEN: Mutex<Option<OpenStores>> = Mutex::new(None);
 pub(crate) static CHANGED: Condvar = Condvar::new();
 
-/// The stores that are open, or being opened or closed, by all that they are known by.
+/// The stores that are open, or being opened or closed, by all of their identities.
 pub(crate) type OpenStores = HashMap<Key, Arc<OpenStore>>;
 
 #[derive(PartialEq, Eq, Hash)]
@@ -41,18 +41,18 @@ impl OpenStore {
         files.chain([Key::Path(self.path.clone())])
     }
 
-    /// Whether a directory has its files. An error when it has some of them, or when they should be there and are not: they
-    /// were moved or replaced.
+    /// Returns whether a directory has its files. Returns an error when it has some of them, or when they should be
+    /// there and are not: then they were moved or replaced.
     pub(crate) fn is_at(&self, path: &Path, ids: &[Option<FileId>; 2]) -> Result<(), StoreError> {
         let Identity { data, lock } = &self.identity;
-        // One that is read without a lock file has it as little when others have made one.
+        // A store that is read without a lock file still has none after others have created one.
         if Some(data) == ids[0].as_ref() && (lock.is_none() || *lock == ids[1]) {
             return Ok(());
         }
         Err(self.is_elsewhere(path))
     }
 
-    /// Why a directory is not opened that should have its files, or must not.
+    /// The error of a directory that should have its files and does not, or that has them and should not.
     pub(crate) fn is_elsewhere(&self, path: &Path) -> StoreError {
         let reason = if self.path == path {
             "a store that was opened there is still open in this process, and its files were removed, moved away or \
@@ -76,7 +76,7 @@ pub(crate) fn lock() -> MutexGuard<'static, Option<OpenStores>> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The registration of a store among those that are open; given up when it is dropped.
+/// The registration of a store among the open ones; given up when it is dropped.
 pub(crate) struct Registration(pub(crate) Arc<OpenStore>);
 
 impl Drop for Registration {

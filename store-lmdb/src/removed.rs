@@ -1,4 +1,4 @@
-//! Which positions of the log are empty on purpose. A gap that is not among them is damage.
+//! The positions of the log that are empty on purpose. A gap anywhere else is damage.
 
 use crate::error::backend;
 use heed::byteorder::{BigEndian, LittleEndian};
@@ -16,7 +16,7 @@ pub(crate) type Ranges<'e> = Database<'e, U64<BigEndian>, U64<LittleEndian>>;
 pub(crate) struct Removed(pub(crate) Ranges<'static>);
 
 impl Removed {
-    /// Whether all of these positions were removed.
+    /// Returns whether all of these positions were removed.
     pub(crate) fn covers(
         &self,
         transaction: &RoTxn<'_>,
@@ -27,7 +27,7 @@ impl Removed {
         Ok(range.is_some_and(|(_, last)| last >= positions.end().get()))
     }
 
-    /// The positions around one of which none was removed; `None` when it was removed itself.
+    /// Returns the range of positions around one in which none was removed; `None` when it was removed itself.
     pub(crate) fn none_around(
         &self,
         transaction: &RoTxn<'_>,
@@ -42,8 +42,8 @@ impl Removed {
         Ok((before < position.get()).then_some(around))
     }
 
-    /// The first of these positions that were not removed, up to the next that was; `None` when all were. However many there
-    /// are, it looks at two ranges.
+    /// Returns the first of these positions that were not removed, up to the next that was; `None` when all were.
+    /// Reads two ranges at most.
     pub(crate) fn first_not_removed(
         &self,
         transaction: &RoTxn<'_>,
@@ -63,7 +63,7 @@ impl Removed {
         Ok((from <= last).then_some(from..=last))
     }
 
-    /// The range that a position is in, or the one before it.
+    /// Returns the range that a position is in, or the one before it.
     fn range_of(
         &self,
         transaction: &RoTxn<'_>,

@@ -1,7 +1,7 @@
-//! Streams in a snapshot: where the last event of each is, and the way from there to earlier ones.
+//! Streams in a snapshot: the position of the last event of each, and the way from there to earlier ones.
 //!
-//! Each event says where the one before it is. The event of a version that [`SKIP`](crate::record::SKIP) divides also says
-//! where the one is that many versions back, and so on for its powers: so any version is a few dozen steps away.
+//! Each event links to the one before it. The event of a version that [`SKIP`](crate::record::SKIP) divides also
+//! links to the one that many versions back, and so on for powers of `SKIP`: any version is a few dozen steps away.
 
 use crate::databases::Databases;
 use crate::environment::Environment;
@@ -20,19 +20,19 @@ use std::ops::RangeInclusive;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Head {
     pub(crate) state: StreamState,
-    /// Where its last event is; zero when it has none (any more).
+    /// The position of its last event; zero when it has none (any more).
     pub(crate) event: Position,
 }
 
 impl Head {
-    /// Of a stream that never had an event.
+    /// The head of a stream that never had an event.
     pub(crate) const NONE: Head = Head {
         state: StreamState::NONE,
         event: Position::ZERO,
     };
 }
 
-/// Calls `read` with a snapshot, and the head of the stream in it; `None` when it never had an event.
+/// Calls `read` with a snapshot and the stream's head in it; `None` when the stream never had an event.
 pub(crate) fn read_with_head<T>(
     environment: &Environment,
     name: &str,
@@ -40,7 +40,7 @@ pub(crate) fn read_with_head<T>(
 ) -> Result<T, StoreError> {
     let (key, tail) = (environment.key(name), environment.tail());
     loop {
-        // Before the snapshot: see `Tail`.
+        // Before the snapshot is taken: see `Tail`.
         let mut known = tail.look_up(key);
         let answer = environment.read(|databases, transaction| {
             if databases.log.last_position(transaction)? > known.seen {
@@ -64,9 +64,9 @@ pub(crate) struct Stream<'s, 't> {
     pub(crate) databases: &'s Databases,
     pub(crate) transaction: &'t RoTxn<'s>,
     pub(crate) name: &'s str,
-    /// What the transaction has not put into the log yet.
+    /// Records that the transaction has not put into the log yet.
     pub(crate) pending: Option<&'t Pending>,
-    /// Where the last record was found: the next one is often near it.
+    /// The place of the last record: the next one is often near it.
     near: Cell<Near<'t>>,
 }
 
@@ -81,7 +81,7 @@ impl<'s, 't> Stream<'s, 't> {
         }
     }
 
-    /// The same in a transaction that has records which are not in its log.
+    /// Returns the same stream, in a transaction with records that are not in its log yet.
     pub(crate) fn with(self, pending: &'t Pending) -> Self {
         Stream {
             pending: Some(pending),
@@ -89,7 +89,7 @@ impl<'s, 't> Stream<'s, 't> {
         }
     }
 
-    /// What is known of it, by what the tail of the log knows; `None` when it never had an event.
+    /// Returns its head, given what the tail of the log knows; `None` when it never had an event.
     pub(crate) fn head(&self, key: StreamKey, known: Known) -> Result<Option<Head>, StoreError> {
         if let Some(position) = known.damaged {
             let reason = "its header is damaged, and it may be an event of this stream";
@@ -101,7 +101,7 @@ impl<'s, 't> Stream<'s, 't> {
         }
     }
 
-    /// Where its last record is; `None` when it has none that is newer than format 1.
+    /// Returns the position of its last record; `None` when it has none that is newer than format 1.
     pub(crate) fn last_record(
         &self,
         key: StreamKey,
@@ -114,7 +114,7 @@ impl<'s, 't> Stream<'s, 't> {
         self.databases.index.find(self.transaction, &manifest, key)
     }
 
-    /// What is known of it by its last record.
+    /// Returns its head, as its last record gives it.
     pub(crate) fn head_at(&self, position: Position) -> Result<Head, StoreError> {
         let record = self.record(position)?;
         let header = self.header(position, &record)?;
@@ -131,7 +131,7 @@ impl<'s, 't> Stream<'s, 't> {
         })
     }
 
-    /// What is known of it by what stores of format 1 kept of streams.
+    /// Returns its head, as stores of format 1 kept it.
     pub(crate) fn head_of_format_1(&self) -> Result<Option<Head>, StoreError> {
         let Some(format_1) = &self.databases.format_1 else {
             return Ok(None);
@@ -140,7 +140,7 @@ impl<'s, 't> Stream<'s, 't> {
             return Ok(None);
         };
         let state = stream.state;
-        // The last event may have been removed, like all before it.
+        // The last event may have been removed, with all before it.
         let event = format_1.position_in(self.transaction, stream, state.last)?;
         Ok(Some(Head {
             state,
@@ -148,7 +148,7 @@ impl<'s, 't> Stream<'s, 't> {
         }))
     }
 
-    /// Where the event of a version is, from the place of a later one (or of itself).
+    /// Returns the position of a version's event, starting at the position of the same or a later event.
     pub(crate) fn find(
         &self,
         mut version: Version,
@@ -171,9 +171,9 @@ impl<'s, 't> Stream<'s, 't> {
         Ok(position)
     }
 
-    /// A place at least half of the way back to a version, if it can be guessed: where a stream was written without others in
-    /// between, as by an import, its positions are as far apart as its versions. They are never nearer to each other, so what is
-    /// found in that place is not before the target.
+    /// Returns a position at least half of the way back to a version, if it can be guessed: in a stretch that only
+    /// this stream was written to, as by an import, positions are as far apart as versions. They are never closer
+    /// together, so the guessed position is never before the target.
     fn nearer(
         &self,
         version: Version,
@@ -198,7 +198,8 @@ impl<'s, 't> Stream<'s, 't> {
         Some((header.version, guess))
     }
 
-    /// Where the events of these versions are, from the place of a later one (or of the last of them).
+    /// Returns the positions of the events of these versions, starting at the position of the last of them, or of a
+    /// later one.
     pub(crate) fn positions(
         &self,
         versions: RangeInclusive<Version>,
@@ -218,12 +219,12 @@ impl<'s, 't> Stream<'s, 't> {
         Ok(positions)
     }
 
-    /// Where the event before one is.
+    /// Returns the position of the previous event.
     pub(crate) fn before(&self, header: &Header<'_>) -> Result<Position, StoreError> {
         self.earlier(header, header.version.previous())
     }
 
-    /// Where the event of an earlier version is: the one before, or any when the record is of format 1.
+    /// Returns the position of an earlier version's event: the previous one, or any when the record is of format 1.
     fn earlier(&self, header: &Header<'_>, version: Version) -> Result<Position, StoreError> {
         let position = match &self.databases.format_1 {
             Some(format_1) if header.is_of_format_1() => {
@@ -237,7 +238,7 @@ impl<'s, 't> Stream<'s, 't> {
         Ok(position)
     }
 
-    /// The record at a position where this stream has one.
+    /// Returns the record at a position where this stream has one.
     pub(crate) fn record(&self, position: Position) -> Result<Record<'t>, StoreError> {
         if let Some(record) = self.pending.and_then(|pending| pending.record(position)) {
             return Ok(Record::Borrowed(record));
@@ -247,7 +248,7 @@ impl<'s, 't> Stream<'s, 't> {
         record.ok_or_else(|| corrupt(position, Some(self.name), "it is missing".to_owned()))
     }
 
-    /// The header of a record of this stream.
+    /// Returns the header of a record of this stream.
     fn header<'r>(&self, position: Position, record: &'r [u8]) -> Result<Header<'r>, StoreError> {
         let header = Header::parse(position, record)
             .map_err(|reason| corrupt(position, Some(self.name), reason))?;
@@ -260,7 +261,7 @@ impl<'s, 't> Stream<'s, 't> {
         Ok(header)
     }
 
-    /// The header of the event of a version.
+    /// Returns the header of the event of a version.
     pub(crate) fn event_header<'r>(
         &self,
         position: Position,

@@ -1,8 +1,9 @@
 //! The tail of the log: the streams of its newest records, which are not in the index yet.
 //!
-//! It is kept in memory, by each process for itself, and can be made again from the log at any time. A stream is looked
-//! up here *before* a snapshot is taken: what is here was committed before, so the snapshot has it, and what has left here for the
-//! index since is in the snapshot's index. What the snapshot has beyond the tail is taken in when it is met.
+//! It is kept in memory, by each process for itself, and can be rebuilt from the log at any time. A stream is looked
+//! up here *before* a snapshot is taken: everything here was committed before, so the snapshot has it, and everything
+//! that has since moved from here to the index is in the snapshot's index. Records of the snapshot beyond the tail
+//! are taken in when they are met.
 
 use crate::databases::Databases;
 use crate::error::is_damaged_page;
@@ -15,7 +16,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// How many records the tail has when it is merged into the index.
+/// The number of records at which the tail is merged into the index.
 pub(crate) const MERGED_AT: u64 = 32_768;
 
 /// A map by keys of streams, which are hashes already.
@@ -25,14 +26,14 @@ pub(crate) type ByStream<T> = HashMap<StreamKey, T, BuildHasherDefault<KeyHasher
 pub(crate) struct Tail(RwLock<State>);
 
 struct State {
-    /// Up to where the log was taken in.
+    /// How far the log was read.
     seen: Position,
-    /// What is not after it is in the index, and may be missing here.
+    /// Records up to here are in the index, and may be missing here.
     dropped: Position,
     positions: ByStream<Position>,
-    /// Records of which cannot be told whose they are.
+    /// Records whose streams are unknown.
     damaged: Vec<Position>,
-    /// Whether it cannot be read what was removed.
+    /// Whether the note of removed records cannot be read.
     is_removed_damaged: bool,
 }
 
@@ -41,9 +42,9 @@ struct State {
 pub(crate) struct Known {
     /// Its last record, if that is in the tail.
     pub(crate) position: Option<Position>,
-    /// A damaged record after that, which may be one of the stream's.
+    /// A damaged record after that, which may belong to the stream.
     pub(crate) damaged: Option<Position>,
-    /// Up to where the log was taken in.
+    /// How far the log was read.
     pub(crate) seen: Position,
 }
 
@@ -66,13 +67,13 @@ impl Tail {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a stream. To be asked before the snapshot is taken in which the stream is read.
+    /// Returns what is known of a stream. To be called before the snapshot in which the stream is read is taken.
     pub(crate) fn look_up(&self, key: StreamKey) -> Known {
         self.state().known(key)
     }
 
-    /// As [`look_up`](Tail::look_up), within a snapshot that may have more of the log: that is taken in first. `None` when the
-    /// tail is beyond the snapshot, which is too old then.
+    /// As [`look_up`](Tail::look_up), within a snapshot that may have more of the log: that part is taken in first.
+    /// Returns `None` when the tail is beyond the snapshot, which is too old then.
     pub(crate) fn look_up_in(
         &self,
         databases: &Databases,
@@ -84,7 +85,7 @@ impl Tail {
         Ok(caught_up.then(|| state.known(key)))
     }
 
-    /// Takes in what a snapshot has beyond the tail, if any. `last` is where its log ends.
+    /// Takes in the snapshot's records beyond the tail, if any. `last` is where its log ends.
     pub(crate) fn catch_up(
         &self,
         last: Position,
@@ -97,16 +98,16 @@ impl Tail {
         self.change().catch_up(databases, snapshot).map(drop)
     }
 
-    /// Takes in what was committed: records up to `last`, behind all that there was `before`.
+    /// Takes in committed records: those up to `last`, behind everything up to `before`.
     pub(crate) fn extend(&self, before: Position, last: Position, entries: &[IndexEntry]) {
         let mut state = self.change();
-        // Otherwise a reader has met it already, or will.
+        // Otherwise a read has taken it in already, or will.
         if state.seen == before {
             state.insert(last, entries);
         }
     }
 
-    /// As [`extend`](Tail::extend), when all `before` was merged in the same commit.
+    /// As [`extend`](Tail::extend), when everything up to `before` was merged in the same commit.
     pub(crate) fn replace(&self, before: Position, last: Position, entries: &[IndexEntry]) {
         let mut state = self.change();
         if state.seen == before {
@@ -116,14 +117,14 @@ impl Tail {
         }
     }
 
-    /// All streams that it knows of, in the order of their keys.
+    /// Returns all streams that it knows of, in the order of their keys.
     pub(crate) fn streams(&self) -> Vec<StreamKey> {
         let mut keys: Vec<_> = self.state().positions.keys().copied().collect();
         keys.sort_unstable();
         keys
     }
 
-    /// All of it, to be merged: when it has the log up to `until`, and knows whose all of that is.
+    /// Returns all of it, to be merged, when it has the log up to `until` and knows the streams of all of that.
     pub(crate) fn entries(&self, until: Position) -> Option<Vec<IndexEntry>> {
         let state = self.state();
         let complete = state.seen == until && state.damaged.is_empty();
@@ -149,7 +150,7 @@ impl State {
         }
     }
 
-    /// Tells whether it has just what the snapshot has.
+    /// Returns whether it has just what the snapshot has.
     fn catch_up(
         &mut self,
         databases: &Databases,
@@ -177,7 +178,7 @@ impl State {
                 Err(_) => self.damaged.push(position),
             }
         }
-        // Where keys are damaged, a read may end too early.
+        // If keys are damaged, a read may end too early.
         if !self.nothing_missing(databases, snapshot, expected, last.next())? {
             self.damaged.push(last);
         }
@@ -185,8 +186,8 @@ impl State {
         Ok(true)
     }
 
-    /// As [`Databases::nothing_missing`]. Where a damaged page keeps it from being told what was removed, what is not there may be
-    /// missing: that is an error once, as LMDB reads no more in a transaction that has met one.
+    /// As [`Databases::nothing_missing`]. If a damaged page hides which records were removed, a gap may be a loss:
+    /// that is an error once, as LMDB reads no more in a transaction that has met a damaged page.
     fn nothing_missing(
         &mut self,
         databases: &Databases,
@@ -207,7 +208,7 @@ impl State {
         self.seen = last;
     }
 
-    /// Forgets what is in the index, when that pays.
+    /// Forgets records that are in the index, when that pays.
     fn drop_until(&mut self, merged: Position) {
         if self.seen < merged {
             self.positions.clear();
@@ -222,7 +223,7 @@ impl State {
     }
 }
 
-/// Takes keys of streams for the hashes they are.
+/// Uses keys of streams as the hashes that they are.
 #[derive(Debug, Default)]
 pub(crate) struct KeyHasher(u64);
 

@@ -1,11 +1,11 @@
-//! A bus that keeps nothing beyond its process confirms what is handled.
+//! A bus that keeps nothing beyond its process confirms handled messages.
 
 use super::kit::*;
 use futures_util::poll;
 use std::pin::pin;
 use std::task::Poll;
 
-/// Reaches a bus that confirms what is handled; leaves others out.
+/// Connects to a bus that confirms handled messages; skips other buses.
 pub(super) fn fixture<F: BusFixture>(case: &str) -> Option<F> {
     if F::CONFIRMS_WHEN_HANDLED {
         return F::new(case);

@@ -7,7 +7,7 @@ use midgard::Position;
 use midgard::Timestamp;
 use midgard::event::Headers;
 
-/// Texts that formats of headers have trouble with.
+/// Texts that are difficult for formats of headers.
 const TEXTS: [&str; 24] = [
     "ann",
     "Grüße aus Köln",
@@ -35,7 +35,7 @@ const TEXTS: [&str; 24] = [
     "*.>#/?&<",
 ];
 
-/// Sends messages and receives them; each is as it was.
+/// Sends messages and receives them; each must be unchanged.
 async fn survive<F: BusFixture>(scene: &Scene<'_, F>, sent: Vec<Message>) {
     let mut deliveries = scene.subscribe(&scene.queue("one", &["placed"])).await;
     scene.send(&sent).await;

@@ -1,9 +1,9 @@
-//! What is set aside is kept, with its reason, and is in nobody's way.
+//! A message that is set aside is kept, with its reason, and blocks nobody.
 
 pub(super) use super::kit::shared as fixture;
 use super::kit::*;
 
-/// Receives a message and sets it aside; gives its number.
+/// Receives a message and sets it aside; returns its number.
 async fn put_aside(deliveries: &mut impl Deliveries, reason: &str) -> usize {
     let received = next(deliveries).await;
     let number = number(&received);

@@ -1,4 +1,4 @@
-//! What is published reaches the queues that ask for it, and no other.
+//! Published messages reach the queues that want them, and no other.
 
 pub(super) use super::kit::shared as fixture;
 use super::kit::*;

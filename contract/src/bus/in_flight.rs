@@ -1,4 +1,4 @@
-//! A receiver is given no more than it may have unsettled, and what is slow slows nobody else.
+//! A receiver gets no more messages than it may have unsettled, and a slow one slows nobody else.
 
 pub(super) use super::kit::shared as fixture;
 use super::kit::*;
@@ -54,7 +54,7 @@ pub(super) async fn receiver_that_waits_already_is_given_more<F: BusFixture>(fix
     let mut deliveries = scene.subscribe(&queue).await;
     scene.send(&scene.messages("placed", 0..2)).await;
     let held = next(&mut deliveries).await;
-    // It waits first, and is settled then.
+    // The future waits first; it is settled then.
     let (taken, ()) = join(take(&mut deliveries), acknowledge(held)).await;
     assert_eq!(taken, 1, "who waits is woken when there is room");
 }
@@ -105,7 +105,7 @@ pub(super) async fn slow_receiver_slows_no_other_queue<F: BusFixture>(fixture: &
         Vec::from_iter(0..100),
         "the other queue is not held up"
     );
-    // Publishing goes on, too.
+    // Publishing continues, too.
     scene.send(&scene.messages("placed", 100..1_100)).await;
     assert_eq!(
         take_all(&mut fast, 1_000).await,

@@ -1,4 +1,4 @@
-//! What the cases share: names of their own, messages that are numbered, and waits that come to an end.
+//! Shared code of the cases: unique names, numbered messages, and waits with an end.
 
 pub(super) use super::{BusFixture, SetAside, Stranger};
 use futures_timer::Delay;
@@ -12,15 +12,15 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-/// How long a case waits for what must come.
+/// How long a case waits for an expected message.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Reaches a bus that all cases may share.
+/// Connects to a bus that all cases may share.
 pub(super) fn shared<F: BusFixture>(case: &str) -> Option<F> {
     F::new(case)
 }
 
-/// Says that a case does not apply to a bus.
+/// Reports that a case does not apply to a bus.
 #[allow(clippy::print_stderr)]
 pub(super) fn leave_out(case: &str, why: &str) {
     eprintln!("left out: {case}: {why}");
@@ -44,7 +44,7 @@ impl<'f, F: BusFixture> Scene<'f, F> {
         }
     }
 
-    /// A name of this run.
+    /// Returns a name of this run.
     pub(super) fn name(&self, name: &str) -> String {
         format!("{}-{name}", self.run)
     }
@@ -53,19 +53,19 @@ impl<'f, F: BusFixture> Scene<'f, F> {
         Topic::event(&self.name(event))
     }
 
-    /// A queue for events of these names.
+    /// Returns a queue for events of these names.
     pub(super) fn queue(&self, name: &str, events: &[&str]) -> Queue {
         let topics = events.iter().map(|event| self.topic(event));
         Queue::new(self.name(name), topics)
     }
 
-    /// An event of this name, whose payload is a number.
+    /// Returns an event of this name, whose payload is a number.
     pub(super) fn message(&self, event: &str, key: &str, number: usize) -> Message {
         let data = number.to_string().into_bytes();
         Message::event("contract", self.name(event), 1, data).with_key(key)
     }
 
-    /// Events of this name and one key, with these numbers.
+    /// Returns events of this name with one key and these numbers.
     pub(super) fn messages(
         &self,
         event: &str,
@@ -87,12 +87,12 @@ impl<'f, F: BusFixture> Scene<'f, F> {
         subscribe(&self.bus, queue).await
     }
 
-    /// Publishes messages, all of which some queue asks for.
+    /// Publishes messages, each of which some queue wants.
     pub(super) async fn send(&self, messages: &[Message]) {
         send::<F>(&self.bus, messages).await;
     }
 
-    /// What was set aside, once it is this many.
+    /// Waits until this many messages were set aside, and returns them.
     pub(super) async fn set_aside(&self, queue: &Queue, many: usize) -> Vec<SetAside> {
         let wait = async {
             loop {
@@ -117,14 +117,14 @@ pub(super) async fn subscribe<B: Subscriber>(bus: &B, queue: &Queue) -> B::Deliv
     }
 }
 
-/// Publishes messages, all of which some queue asks for, and waits until they are in their queues.
+/// Publishes messages, each of which some queue wants, and waits until they are in their queues.
 pub(super) async fn send<F: BusFixture>(bus: &F::Bus, messages: &[Message]) {
     let outcome = {
         let mut publish = pin!(bus.publish(messages));
         if F::CONFIRMS_WHEN_HANDLED {
             match futures_util::poll!(publish.as_mut()) {
                 Poll::Ready(outcome) => outcome,
-                // It waits until they are handled; they are in their queues already.
+                // The future waits until they are handled; they are in their queues already.
                 Poll::Pending => Ok(Published::all()),
             }
         } else {
@@ -141,7 +141,7 @@ pub(super) async fn send<F: BusFixture>(bus: &F::Bus, messages: &[Message]) {
     }
 }
 
-/// What must happen within the patience of the cases.
+/// Waits for an event that must happen within the patience of the cases.
 pub(super) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match select(pin!(future), Delay::new(PATIENCE)).await {
         Either::Left((outcome, _)) => outcome,
@@ -149,7 +149,7 @@ pub(super) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     }
 }
 
-/// What comes within a few milliseconds.
+/// Returns the messages that come within a few milliseconds.
 pub(super) async fn briefly<T>(future: impl Future<Output = T>) -> Option<T> {
     match select(pin!(future), Delay::new(Duration::from_millis(2))).await {
         Either::Left((outcome, _)) => Some(outcome),
@@ -157,7 +157,7 @@ pub(super) async fn briefly<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// The next that comes.
+/// Returns the next message.
 pub(super) async fn next(deliveries: &mut impl Deliveries) -> Received {
     match within("there is a message to be received", deliveries.next()).await {
         Ok(received) => received,
@@ -165,7 +165,7 @@ pub(super) async fn next(deliveries: &mut impl Deliveries) -> Received {
     }
 }
 
-/// Nothing comes, for as long as one cares to wait.
+/// Asserts that no message comes, for as long as the bus allows.
 pub(super) async fn nothing<F: BusFixture>(deliveries: &mut impl Deliveries) {
     let next = pin!(deliveries.next());
     if let Either::Left((outcome, _)) = select(next, Delay::new(F::QUIET)).await {
@@ -173,7 +173,7 @@ pub(super) async fn nothing<F: BusFixture>(deliveries: &mut impl Deliveries) {
     }
 }
 
-/// The message that was received.
+/// Returns the received message.
 pub(super) fn message(received: &Received) -> &Message {
     match &received.content {
         Ok(message) => message,
@@ -181,7 +181,7 @@ pub(super) fn message(received: &Received) -> &Message {
     }
 }
 
-/// The number that was received.
+/// Returns the received number.
 pub(super) fn number(received: &Received) -> usize {
     let data = &message(received).payload;
     let number = str::from_utf8(data).ok().and_then(|text| text.parse().ok());
@@ -194,7 +194,7 @@ pub(super) async fn acknowledge(received: Received) {
     }
 }
 
-/// Receives a message and acknowledges it; gives its number.
+/// Receives a message and acknowledges it; returns its number.
 pub(super) async fn take(deliveries: &mut impl Deliveries) -> usize {
     let received = next(deliveries).await;
     let number = number(&received);
@@ -202,7 +202,7 @@ pub(super) async fn take(deliveries: &mut impl Deliveries) -> usize {
     number
 }
 
-/// Receives and acknowledges this many messages; gives their numbers.
+/// Receives and acknowledges this many messages; returns their numbers.
 pub(super) async fn take_all(deliveries: &mut impl Deliveries, many: usize) -> Vec<usize> {
     let mut numbers = Vec::with_capacity(many);
     for _ in 0..many {

@@ -1,4 +1,4 @@
-//! The one list of all cases. `bus_cases` and `bus_contract!` are made from it; a case that is missing here is
+//! The only list of all cases. `bus_cases` and `bus_contract!` are generated from it; a case that is missing here is
 //! an unused function, which the compiler reports.
 
 /// Calls a macro with `argument` and all cases, by subject.
@@ -104,8 +104,8 @@ macro_rules! __bus_contract_cases {
     };
 }
 
-/// Makes a `#[test]` of every case, named after it, that runs it on the bus of
-/// a [`BusFixture`](crate::BusFixture).
+/// Generates a `#[test]` for every case, with the case's name, that runs it on the bus of a
+/// [`BusFixture`](crate::BusFixture).
 ///
 /// ```ignore
 /// struct Broker(..);

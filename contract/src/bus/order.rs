@@ -7,7 +7,7 @@ use crate::random::Random;
 use futures_util::future::{join, join3};
 use std::collections::HashMap;
 
-/// Messages of many keys, that of each counted from 0.
+/// Messages of many keys, numbered from 0 for each key.
 fn mixed<F: BusFixture>(scene: &Scene<'_, F>, many: usize, random: &mut Random) -> Vec<Message> {
     let mut last = HashMap::new();
     let one = |_| {
@@ -127,7 +127,7 @@ pub(super) async fn order_across_receivers_that_are_dropped<F: BusFixture>(fixtu
         let mut deliveries = scene.subscribe(&queue).await;
         witness.new_receiver();
         let mut held = Vec::new();
-        // Rounds without end would say nothing more.
+        // Endless rounds would prove nothing more.
         let turns = if round < 15 {
             random.below(120)
         } else {

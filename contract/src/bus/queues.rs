@@ -1,4 +1,4 @@
-//! Queues are made, change what they ask for, and go.
+//! Queues are created, change their topics, and are deleted.
 
 pub(super) use super::kit::shared as fixture;
 use super::kit::*;
@@ -156,7 +156,7 @@ pub(super) async fn temporary_queue_is_gone_after_its_receiver<F: BusFixture>(fi
         }
     };
     within("a temporary queue is gone after its receiver", gone).await;
-    // It can be made anew, and is empty.
+    // It can be created again, and is empty.
     let mut deliveries = scene.subscribe(&queue).await;
     scene.send(&scene.messages("placed", [7])).await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What was not settled comes again; what was settled does not.
+//! Unsettled messages come again; settled ones do not.
 
 pub(super) use super::kit::shared as fixture;
 use super::kit::*;
@@ -52,7 +52,7 @@ pub(super) async fn received_message_that_is_dropped_comes_again<F: BusFixture>(
     let dropped = next(&mut first).await;
     assert_eq!(number(&dropped), 0, "in order");
     drop(dropped);
-    // With its receiver at the latest.
+    // At the latest when its receiver is gone.
     drop(first);
     let mut second = scene.subscribe(&queue).await;
     assert_eq!(take_all(&mut second, 3).await, [0, 1, 2], "it is not lost");
@@ -108,7 +108,7 @@ pub(super) async fn acknowledging_in_another_order<F: BusFixture>(fixture: &F) {
     scene.send(&scene.messages("placed", [5])).await;
     let mut second = scene.subscribe(&queue).await;
     let mut again = Vec::new();
-    // A bus may give again what was acknowledged after something that was not.
+    // A bus may redeliver an acknowledged message that came after an unsettled one.
     while again.last() != Some(&5) {
         again.push(take(&mut second).await);
     }
@@ -133,7 +133,7 @@ pub(super) async fn acknowledging_after_the_receiver_is_gone<F: BusFixture>(fixt
     let (late, aside) = (next(&mut first).await, next(&mut first).await);
     drop(first);
     let mut second = scene.subscribe(&queue).await;
-    // It is too late. Whatever comes of it, it does not panic, and the last one is not lost.
+    // It is too late. Whatever the outcome, it does not panic, and the last message is not lost.
     let _ = within("a late verdict comes to an end", late.acknowledge()).await;
     let _ = within("a late verdict comes to an end", aside.set_aside("late")).await;
     while take(&mut second).await != 2 {}

@@ -1,4 +1,4 @@
-//! What was confirmed survives a kill of the broker, and everyone goes on when it is back.
+//! Confirmed messages survive a kill of the broker, and everyone continues when it is back.
 
 use super::kit::*;
 use super::witness::Witness;
@@ -6,7 +6,7 @@ use futures_timer::Delay;
 use futures_util::future::join;
 use std::time::Duration;
 
-/// Reaches a broker that no other case uses.
+/// Connects to a broker that no other case uses.
 pub(super) fn fixture<F: BusFixture>(case: &str) -> Option<F> {
     let fixture = F::alone(case);
     if fixture.is_none() {
@@ -20,7 +20,7 @@ async fn restart<F: BusFixture>(fixture: &F) {
     fixture.start_again().await;
 }
 
-/// Publishes a batch, again and again, until it is confirmed.
+/// Publishes a batch repeatedly until it is confirmed.
 async fn publish<B: Publisher>(bus: &B, batch: &[Message]) {
     let attempts = async {
         loop {
@@ -43,7 +43,7 @@ async fn publish<B: Publisher>(bus: &B, batch: &[Message]) {
     );
 }
 
-/// Receives the next, however often the broker is not there; says whether a connection was lost.
+/// Receives the next message, however often the broker is unavailable; returns whether a connection was lost.
 async fn receive(deliveries: &mut impl Deliveries) -> (Received, bool) {
     let mut was_lost = false;
     let attempts = async {
@@ -115,7 +115,7 @@ pub(super) async fn publishing_goes_on_after_an_outage<F: BusFixture>(fixture: &
     scene.send(&sent[..50]).await;
     fixture.kill().await;
     let back = async {
-        // Long enough that someone tries in vain.
+        // Long enough for a failed attempt.
         Delay::new(Duration::from_millis(300)).await;
         fixture.start_again().await;
     };
@@ -137,7 +137,7 @@ pub(super) async fn what_was_not_settled_comes_again_after_a_kill<F: BusFixture>
         held.push(received);
     }
     restart(fixture).await;
-    // What was received over the connection that is lost: no verdict on it panics, or hits another message.
+    // A message received over a connection that is lost: no verdict on it panics, or hits another message.
     for (index, received) in held.into_iter().enumerate() {
         let verdict = async {
             match index % 3 {

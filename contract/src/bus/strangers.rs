@@ -1,4 +1,4 @@
-//! What strangers send is handed over as what it is, and is in nobody's way.
+//! Messages of strangers are handed over as what they are, and block nobody.
 
 pub(super) use super::kit::shared as fixture;
 use super::kit::*;
@@ -6,7 +6,7 @@ use midgard::bus::ForeignMessage;
 
 const STRUCTURED: &str = "application/cloudevents+json";
 
-/// Sends what a stranger sends, between two messages of Midgard's; gives what is received in between.
+/// Sends a stranger's message between two messages of Midgard's; returns the messages received in between.
 async fn between<F: BusFixture>(
     scene: &Scene<'_, F>,
     stranger: &Stranger,
@@ -25,7 +25,7 @@ async fn between<F: BusFixture>(
     (between, deliveries)
 }
 
-/// It is handed over as foreign, with its payload.
+/// Asserts that the message is handed over as foreign, with its payload.
 async fn is_foreign<F: BusFixture>(fixture: &F, stranger: Stranger) -> ForeignMessage {
     let scene = Scene::new(fixture).await;
     let (received, _deliveries) = between(&scene, &stranger).await;
@@ -38,7 +38,7 @@ async fn is_foreign<F: BusFixture>(fixture: &F, stranger: Stranger) -> ForeignMe
         "its payload is handed over as it is"
     );
     assert!(!foreign.reason.is_empty(), "it says what is wrong with it");
-    // It can be kept, for someone to look at.
+    // It can be kept, for someone to inspect.
     if let Err(error) = received.set_aside(&foreign.reason).await {
         panic!("what a stranger sent can be set aside, but: {error}");
     }
@@ -51,7 +51,7 @@ async fn is_foreign<F: BusFixture>(fixture: &F, stranger: Stranger) -> ForeignMe
     foreign
 }
 
-/// It is handed over as a message.
+/// Asserts that the message is handed over as a message of Midgard's.
 async fn is_message<F: BusFixture>(scene: &Scene<'_, F>, stranger: &Stranger) -> Message {
     let (received, _deliveries) = between(scene, stranger).await;
     let message = message(&received).clone();

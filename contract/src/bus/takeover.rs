@@ -1,4 +1,4 @@
-//! Of all who receive from one queue, one is at work; another takes over when it is gone.
+//! Among all receivers of one queue, one is at work; another takes over when it is gone.
 
 pub(super) use super::kit::shared as fixture;
 use super::kit::*;
@@ -77,7 +77,7 @@ pub(super) async fn takeovers_again_and_again<F: BusFixture>(fixture: &F) {
     let mut takeovers = 0;
     while !witness.has_seen(&sent) {
         if takeovers < 15 && random.one_in(12) {
-            // Whoever is at work is gone, with all that it holds; another joins.
+            // The working receiver is gone, with everything that it holds; another joins.
             takeovers += 1;
             let at_work = standing.pop_front();
             held.clear();
@@ -93,7 +93,7 @@ pub(super) async fn takeovers_again_and_again<F: BusFixture>(fixture: &F) {
             let (received, at_work, _) = select_all(all).await;
             witness.received(&received);
             if at_work > 0 {
-                // Which of those that stand by is next is up to the bus.
+                // The bus decides which of the waiting receivers is next.
                 assert!(held.is_empty(), "only one of them is at work");
                 standing.swap(0, at_work);
             }

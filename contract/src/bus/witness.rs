@@ -1,10 +1,10 @@
-//! Watches what comes out of a queue, across receivers.
+//! Watches the messages that come out of a queue, across receivers.
 
 use super::kit::{message, number};
 use midgard::bus::{Message, Received};
 use std::collections::{BTreeSet, HashMap};
 
-/// Who sees all that is received, and objects when a key is out of order.
+/// Sees all received messages, and objects when a key is out of order.
 ///
 /// The messages of each key are numbered from 0, in the order in which they were published.
 #[derive(Default)]
@@ -14,16 +14,16 @@ pub(super) struct Witness {
 
 #[derive(Default)]
 struct Seen {
-    /// All below were received at least once.
+    /// All smaller numbers were received at least once.
     below: usize,
     /// Received, and not acknowledged.
     open: BTreeSet<usize>,
-    /// Those of them that the receiver of now was given.
+    /// Those of them that the current receiver was given.
     given: BTreeSet<usize>,
 }
 
 impl Witness {
-    /// Another receiver is at work from now on.
+    /// Notes that another receiver is at work from now on.
     pub(super) fn new_receiver(&mut self) {
         for seen in self.keys.values_mut() {
             seen.given.clear();
@@ -50,7 +50,7 @@ impl Witness {
         seen.given.insert(number);
     }
 
-    /// Acknowledges it. When that fails, it is still to come again.
+    /// Acknowledges a message. If that fails, the message is still expected again.
     pub(super) async fn acknowledge(&mut self, received: Received) {
         let (key, number) = (message(&received).key.clone(), number(&received));
         if received.acknowledge().await.is_ok()
@@ -60,13 +60,13 @@ impl Witness {
         }
     }
 
-    /// All of these were received at least once.
+    /// Returns whether all of these were received at least once.
     pub(super) fn has_seen(&self, sent: &[Message]) -> bool {
         let seen: usize = self.keys.values().map(|seen| seen.below).sum();
         seen >= sent.len()
     }
 
-    /// All of these were received and acknowledged.
+    /// Returns whether all of these were received and acknowledged.
     pub(super) fn is_done_with(&self, sent: &[Message]) -> bool {
         self.has_seen(sent) && self.keys.values().all(|seen| seen.open.is_empty())
     }

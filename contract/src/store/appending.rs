@@ -1,8 +1,7 @@
 //! Appending to one stream: expected versions, numbering, atomicity.
 //!
-//! KurrentDB's chunk sizes have no counterpart (no limit of ours depends on a file's layout), nor have
-//! its metadata streams and soft deletion: what a stream has besides events is its first version and
-//! whether it was tombstoned.
+//! KurrentDB's chunk sizes have no counterpart (no limit here depends on a file's layout), nor have its metadata
+//! streams and soft deletion: besides events, a stream has its first version and whether it was tombstoned.
 
 use super::kit::*;
 

@@ -11,7 +11,7 @@ pub(super) async fn one_winner_for_each_version<F: Fixture>(fixture: &F) {
     let wins = at_once(|_| {
         (0..ROUNDS)
             .filter(|version| {
-                // Nobody tries a version before someone has won the one before it.
+                // Nobody tries a version before someone has won the previous one.
                 fixture.block_on(async {
                     if let Some(before) = version.checked_sub(1) {
                         let won = store.wait_past(LogId::MAIN, Position(before)).await;

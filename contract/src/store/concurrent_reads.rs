@@ -1,4 +1,4 @@
-//! Readers while many threads write: they see whole appends, and nothing goes back.
+//! Reads while many threads write: they see whole appends, and nothing goes back.
 
 use super::kit::*;
 use super::threads::{THREADS, at_once, while_writing};

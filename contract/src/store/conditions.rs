@@ -1,7 +1,7 @@
 //! Appends with a condition: no event that matches a query after a position.
 //!
-//! UmaDB's tracking of positions of other systems has no counterpart in a store; its "batches" are
-//! appends that a store commits together, which the threads here provoke.
+//! UmaDB's tracking of positions of other systems has no counterpart in a store; its "batches" are appends that a
+//! store commits together, which the threads here provoke.
 
 use super::kit::*;
 use std::thread;
@@ -21,7 +21,7 @@ fn taken(email: &str) -> NewEvent {
     tagged("user.created", &[&format!("email:{email}")])
 }
 
-/// A new stream for whoever owns an address, if nobody has it yet.
+/// Returns an append of a new stream for the owner of an address, if nobody has it yet.
 fn claim(name: &str, email: &str) -> Append {
     to(name, NoStream, [taken(email)])
         .unless(unless(tag(&format!("email:{email}")), Position::ZERO))
@@ -237,7 +237,7 @@ pub(super) async fn condition_with_a_position_read_before<F: Fixture>(fixture: &
             to(STREAM, Any, [subscribe()]).unless(unless(query(), seen)),
         )
         .await;
-        // Whoever decided on the same reading comes too late.
+        // Every decision on the same reading comes too late.
         let late = to("account-2", Any, [subscribe()]).unless(unless(query(), seen));
         condition_fails(&store, late, seen.next()).await;
     }

@@ -1,4 +1,4 @@
-//! What the cases of truncation and of tombstones share.
+//! Shared code of the cases of truncation and of tombstones.
 
 use super::kit::*;
 use midgard::store::ExpectedVersion;
@@ -27,7 +27,7 @@ pub(super) async fn five(store: &impl Store) -> Vec<NewEvent> {
     all
 }
 
-/// The error of an ending that is refused; nothing changes.
+/// Returns the error of an ending that is refused; nothing may change.
 pub(super) async fn end_refused(
     store: &impl Store,
     expected: ExpectedVersion,

@@ -1,4 +1,4 @@
-//! Subscriptions: catching up and going on live, and waiting for what comes.
+//! Subscriptions: catching up, continuing live, and waiting for new events.
 
 use super::kit::*;
 use std::pin::pin;

@@ -111,7 +111,7 @@ pub(super) async fn store_picked_at_run_time_is_the_same_store<F: Fixture>(fixtu
     says_tombstoned(error, STREAM, 7);
 }
 
-/// Appends this and that, and gives the log.
+/// Makes several appends, and returns the log.
 async fn fill<F: Fixture>(fixture: &F) -> Vec<RecordedEvent> {
     let store = fixture.open();
     let full = tagged("account.opened", &["owner:ann", "branch:north"])

@@ -1,6 +1,6 @@
 //! Random histories: a store answers everything as the memory store does.
 //!
-//! The other cases say what is right one by one; these find what nobody thought of.
+//! The other cases check known rules one by one; these find problems that nobody thought of.
 
 use super::kit::*;
 use crate::random::Random;
@@ -55,7 +55,7 @@ impl Random {
     }
 }
 
-/// Events without their times, on which two stores never agree.
+/// Events without their times, which differ between any two stores.
 fn timeless(mut events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
     for event in &mut events {
         event.time = Timestamp::default();
@@ -63,7 +63,7 @@ fn timeless(mut events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
     events
 }
 
-/// One append of some parts, now and then one that was made before.
+/// Makes one append of some parts, now and then one that was made before.
 async fn append(random: &mut Random, made: &mut Vec<Append>, model: &MemoryStore) -> Append {
     if !made.is_empty() && random.one_in(4) {
         return made[random.below(made.len() as u64) as usize].clone();
@@ -86,7 +86,7 @@ async fn append(random: &mut Random, made: &mut Vec<Append>, model: &MemoryStore
     append
 }
 
-/// Both did the same, or failed in the same words.
+/// Asserts that both did the same, or failed with the same text.
 fn agree<T: PartialEq + std::fmt::Debug>(
     what: &str,
     (found, wanted): (Result<T, AppendError>, Result<T, AppendError>),
@@ -150,7 +150,7 @@ async fn history<F: Fixture>(fixture: &F, seed: u64, endings: bool) {
                     &format!("truncation {step} of seed {seed}"),
                     (found, wanted),
                 );
-                // What was truncated may or may not be recognised any more.
+                // A truncated event may or may not be recognised any more.
                 made.clear();
             }
             1 if endings && random.one_in(4) => {

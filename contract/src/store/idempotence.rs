@@ -1,4 +1,4 @@
-//! Appending again what was appended before: a retry gets the first answer.
+//! Repeated appends: a retry gets the first answer.
 //!
 //! The names follow KurrentDB's sequences: what was appended, then what is repeated, and how.
 
@@ -6,7 +6,8 @@ use super::kit::*;
 use midgard::store::ExpectedVersion;
 use midgard::store::IdDifference;
 
-/// Appends, appends other events after it, repeats the first append: the first answer, nothing more.
+/// Appends, appends other events after it, and repeats the first append: it gets the first answer, and nothing more
+/// is appended.
 async fn repeats(store: &impl Store, append: Append, later: usize) {
     let first = put(store, append.clone()).await;
     if later > 0 {
@@ -141,7 +142,7 @@ pub(super) async fn idempotent_repeat_many_times<F: Fixture>(fixture: &F) {
 pub(super) async fn idempotent_repeat_of_a_stale_append_is_recognised<F: Fixture>(fixture: &F) {
     let store = fixture.open();
     let (events, answers) = three_appended(&store).await;
-    // As a retry it is known; as a new append it would be a conflict.
+    // As a retry it is recognised; as a new append it would be a conflict.
     answers_again(
         &store,
         to(STREAM, Version(1), [events[1].clone()]),
@@ -151,7 +152,7 @@ pub(super) async fn idempotent_repeat_of_a_stale_append_is_recognised<F: Fixture
     conflicts(&store, to(STREAM, Version(1), [event()]), STREAM, 3).await;
 }
 
-/// Of `[0, 1]`, only 0 is there.
+/// Of `[0, 1]`, only 0 exists.
 async fn beginning_known(store: &impl Store, expected: ExpectedVersion) {
     let events = events(2);
     put(store, to(STREAM, Any, [events[0].clone()])).await;
@@ -241,7 +242,8 @@ pub(super) async fn known_id_at_the_next_version_is_a_new_append<F: Fixture>(fix
     answers_again(&store, to(STREAM, Version(1), [one]), &second).await;
 }
 
-/// Refused because the first event has an id that belongs to version `at` of stream `name`, and another `what`.
+/// Asserts a refusal because the first event has an id that belongs to version `at` of stream `name`, and another
+/// `what`.
 async fn id_is_taken(store: &impl Store, append: Append, name: &str, at: u64, what: IdDifference) {
     let ids: Vec<_> = append.events().map(|event| event.id).collect();
     match refused(store, append).await {
@@ -263,7 +265,7 @@ async fn id_is_taken(store: &impl Store, append: Append, name: &str, at: u64, wh
     }
 }
 
-/// Refuses the second event of two under all expectations when `change` made another of it.
+/// Asserts that the second event of two is refused under all expectations when `change` altered it.
 async fn another_event_is_refused(
     store: &impl Store,
     what: IdDifference,
@@ -388,7 +390,7 @@ pub(super) async fn known_ids_in_another_stream_are_not_looked_for_with_exact<F:
         holds(&store, name, &events).await;
         answers_again(&store, to(name, NoStream, events.clone()), &first).await;
     }
-    // There it is a retry, whoever else has the ids.
+    // There it is a retry, whichever other streams have the ids.
     for name in [STREAM, "account-2"] {
         let again = put(&store, to(name, Any, events.clone())).await;
         assert_eq!(

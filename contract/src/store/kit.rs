@@ -1,5 +1,5 @@
-//! What the cases share: events to append, appends that must or must not go through, reads that check
-//! what is true of every read, and assertions that say what a store owes.
+//! Shared code of the cases: events to append, appends that must or must not succeed, reads that check invariants of
+//! every read, and assertions about what a store must have kept.
 
 pub(super) use super::Fixture;
 pub(super) use super::reads::*;
@@ -33,7 +33,7 @@ pub(super) fn stream(name: &str) -> StreamName {
     StreamName::new(name).expect("the name is within its limits")
 }
 
-/// An event that differs from every other.
+/// Returns an event that differs from every other.
 pub(super) fn event() -> NewEvent {
     named("account.changed")
 }
@@ -60,7 +60,7 @@ pub(super) fn events(count: usize) -> Vec<NewEvent> {
     (0..count).map(|_| event()).collect()
 }
 
-/// An append to one stream.
+/// Returns an append to one stream.
 pub(super) fn to(
     name: &str,
     expected: impl Into<ExpectedVersion>,
@@ -69,7 +69,7 @@ pub(super) fn to(
     Append::to(stream(name), expected, events)
 }
 
-/// An append that the store must make.
+/// Makes an append that the store must accept.
 pub(super) async fn put(store: &impl Store, append: Append) -> Appended {
     let parts: Vec<_> = append
         .parts()
@@ -98,14 +98,14 @@ pub(super) async fn put(store: &impl Store, append: Append) -> Appended {
     appended
 }
 
-/// New events at the end of a stream, in whatever state it is.
+/// Appends new events to the end of a stream, whatever its state.
 pub(super) async fn put_any(store: &impl Store, name: &str, count: usize) -> Vec<NewEvent> {
     let events = events(count);
     put(store, to(name, Any, events.clone())).await;
     events
 }
 
-/// An append that the store must refuse, and that must leave nothing behind.
+/// Makes an append that the store must refuse, leaving nothing behind.
 pub(super) async fn refused(store: &impl Store, append: Append) -> AppendError {
     let streams: Vec<_> = append
         .parts()
@@ -132,7 +132,7 @@ async fn snapshot(store: &impl Store, streams: &[StreamName]) -> (Position, Vec<
     (last_position(store).await, states)
 }
 
-/// Refused because stream `name` is at version `at` and not as its part expected.
+/// Asserts a refusal because stream `name` is at version `at` and not as its part expected.
 pub(super) async fn conflicts(store: &impl Store, append: Append, name: &str, at: u64) {
     let wanted = append.clone();
     match refused(store, append).await {
@@ -163,7 +163,7 @@ pub(super) async fn conflicts(store: &impl Store, append: Append, name: &str, at
     }
 }
 
-/// Refused because the event at position `at` matches the append's condition.
+/// Asserts a refusal because the event at position `at` matches the append's condition.
 pub(super) async fn condition_fails(store: &impl Store, append: Append, at: Position) {
     let given = append.condition().map(|condition| condition.after);
     match refused(store, append).await {
@@ -183,7 +183,7 @@ pub(super) async fn condition_fails(store: &impl Store, append: Append, at: Posi
     }
 }
 
-/// Refused because stream `name` was tombstoned at version `at`.
+/// Asserts a refusal because stream `name` was tombstoned at version `at`.
 pub(super) fn says_tombstoned(error: AppendError, name: &str, at: u64) {
     match error {
         AppendError::Tombstoned { stream, version } => {
@@ -212,14 +212,14 @@ pub(super) async fn state_of(store: &impl Store, name: &str) -> StreamState {
         .expect("a store knows the state of each stream")
 }
 
-/// The next event of a [`Stream`], if it does not fail.
+/// Returns the next event of a [`Stream`], if it does not fail.
 pub(super) async fn next<S: Store>(stream: &mut EventStream<'_, S>) -> Option<RecordedEvent> {
     poll_fn(|context| Pin::new(&mut *stream).poll_next(context))
         .await
         .map(|event| event.expect("a store streams its events"))
 }
 
-/// The next `count` events of a [`Stream`].
+/// Returns the next `count` events of a [`Stream`].
 pub(super) async fn take<S: Store>(
     stream: &mut EventStream<'_, S>,
     count: usize,
@@ -234,7 +234,7 @@ pub(super) async fn take<S: Store>(
     events
 }
 
-/// The rest of a [`Stream`] that ends.
+/// Returns the rest of a [`Stream`] that ends.
 pub(super) async fn rest<S: Store>(mut stream: EventStream<'_, S>) -> Vec<RecordedEvent> {
     let mut events = Vec::new();
     while let Some(event) = next(&mut stream).await {
@@ -243,7 +243,7 @@ pub(super) async fn rest<S: Store>(mut stream: EventStream<'_, S>) -> Vec<Record
     events
 }
 
-/// Whether a future is still waiting, polled once.
+/// Returns whether a future is still waiting, polled once.
 pub(super) async fn is_waiting<T>(future: impl Future<Output = T>) -> bool {
     let mut future = pin!(future);
     poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await

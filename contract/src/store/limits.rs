@@ -1,12 +1,12 @@
-//! What is empty, too long or forbidden is refused with an error that names the limit; what is just
-//! within its limit is kept.
+//! Empty, too long or forbidden values are refused with an error that names the limit; values just within their limit
+//! are kept.
 
 use super::kit::*;
 use midgard::EventId;
 use midgard::event::Headers;
 use midgard::limits::{LimitError, Limited};
 
-/// Refused because `what` breaks its limit; nothing of the append is kept.
+/// Asserts a refusal because `what` breaks its limit; nothing of the append may be kept.
 async fn refuses<F: Fixture>(fixture: &F, append: Append, wanted: LimitError) {
     let store = fixture.open();
     match refused(&store, append).await {
@@ -17,7 +17,7 @@ async fn refuses<F: Fixture>(fixture: &F, append: Append, wanted: LimitError) {
     }
 }
 
-/// Refuses an event between others that are fine.
+/// Asserts that an event between valid ones is refused.
 async fn refuses_event<F: Fixture>(fixture: &F, bad: NewEvent, wanted: LimitError) {
     let append = to(STREAM, Any, [event(), bad, event()]).and(stream("account-2"), Any, events(1));
     refuses(fixture, append, wanted).await;
@@ -254,7 +254,7 @@ pub(super) async fn append_too_large<F: Fixture>(fixture: &F) {
     refuses(fixture, to(STREAM, Any, all), wanted).await;
 }
 
-/// An append of as many events as make it too large by what else they have than payloads.
+/// Returns an append of enough events to make it too large by everything except their payloads.
 async fn refuses_many<F: Fixture>(fixture: &F, event: &NewEvent) {
     let one = to(STREAM, Any, [event.clone()]).bytes();
     let many = limits::APPEND_BYTES / one + 1;

@@ -1,5 +1,5 @@
-//! The one list of all cases. `cases` and `store_contract!` are made from it; a case that is missing
-//! here is an unused function, which the compiler reports.
+//! The only list of all cases. `cases` and `store_contract!` are generated from it; a case that is missing here is an
+//! unused function, which the compiler reports.
 
 /// Calls a macro with `argument` and all cases, by subject.
 #[doc(hidden)]
@@ -435,7 +435,7 @@ macro_rules! __store_contract_cases {
     };
 }
 
-/// Makes a `#[test]` of every case, named after it, that runs it on stores of a
+/// Generates a `#[test]` for every case, with the case's name, that runs it on stores of a
 /// [`Fixture`](crate::Fixture).
 ///
 /// ```

@@ -1,12 +1,12 @@
-//! What is recorded with an event: ids, times, correlation, causation, headers, tags, codec.
+//! The metadata recorded with an event: ids, times, correlation, causation, headers, tags, codec.
 //!
-//! JasperFx's tenants and typed wrappers have no counterpart in a store, and neither has taking
-//! correlation from the current activity: a store records what it is given, and `Repository` and
-//! `Metadata::following` decide what that is.
+//! JasperFx's tenants and typed wrappers have no counterpart in a store, and neither has taking correlation from the
+//! current activity: a store records what it is given, and `Repository` and `Metadata::following` decide what that
+//! is.
 
 use super::kit::*;
 
-/// Appends events and gives them as they were recorded.
+/// Appends events and returns them as recorded.
 async fn recorded<F: Fixture>(fixture: &F, events: Vec<NewEvent>) -> Vec<RecordedEvent> {
     let store = fixture.open();
     put(&store, to(STREAM, Any, events.clone())).await;
@@ -147,7 +147,7 @@ pub(super) async fn any_sixteen_bytes_are_an_id<F: Fixture>(fixture: &F) {
 
 pub(super) async fn time_of_an_event_is_when_it_was_recorded<F: Fixture>(fixture: &F) {
     let store = fixture.open();
-    // A store on another machine has a clock of its own: only what is absurd fails.
+    // A store on another machine has a clock of its own: the check only fails for absurd times.
     const HOUR: u64 = 3_600_000_000;
     let before = Timestamp::now().as_micros() - HOUR;
     put_any(&store, STREAM, 1).await;

@@ -1,8 +1,8 @@
 //! The contract of a store as a suite of cases: every store runs all of them.
 //!
-//! Cases are generic over a [`Fixture`] and know nothing of the store behind it. Many are behaviour
-//! that the suites of Commanded, KurrentDB, JasperFx, dcb-eventstore, UmaDB, Emmett and Marten name;
-//! where one of theirs has no counterpart here, the module it would belong to says why.
+//! Cases are generic over a [`Fixture`] and know nothing of the store behind it. Many test behaviour that the suites
+//! of Commanded, KurrentDB, JasperFx, dcb-eventstore, UmaDB, Emmett and Marten name; where one of theirs has no
+//! counterpart here, the module it would belong to gives the reason.
 
 // A test fails by panicking, and these modules are tests that happen to live in a library.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -41,7 +41,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// Where the stores of one case live. Each case makes its own.
+/// The place of one case's stores. Each case creates its own.
 ///
 /// ```
 /// use midgard::MemoryStore;
@@ -68,15 +68,14 @@ pub trait Fixture: Send + Sync + 'static {
     /// The store.
     type Store: Store;
 
-    /// A new, empty place, such as a temporary directory.
+    /// Creates a new, empty place, such as a temporary directory.
     fn new() -> Self;
 
-    /// Opens the store that is there, in the same state as before: while other handles are open, and
-    /// again after all of them were dropped. A store that keeps nothing beyond its last handle keeps
-    /// one in its fixture.
+    /// Opens the existing store, in the same state as before: while other handles are open, and again after all of
+    /// them were dropped. For a store that keeps nothing beyond its last handle, the fixture keeps one.
     fn open(&self) -> Self::Store;
 
-    /// Runs a future, from any thread. A store that needs a runtime enters it here.
+    /// Runs a future, from any thread. A store that needs a runtime enters the runtime here.
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         midgard::block_on(future)
     }
@@ -95,16 +94,16 @@ impl Case {
         Case { subject, name, run }
     }
 
-    /// How long [`Case::run`] lets a case go on. What loses a wake-up would hang otherwise.
+    /// How long [`Case::run`] lets a case continue. A lost wake-up would hang otherwise.
     pub const PATIENCE: Duration = Duration::from_secs(300);
 
-    /// What the case is about: the name of its module.
+    /// Returns the subject of the case: the name of its module.
     #[must_use]
     pub const fn subject(&self) -> &'static str {
         self.subject
     }
 
-    /// The name of the case, unique over all subjects.
+    /// Returns the name of the case, unique over all subjects.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
@@ -113,7 +112,7 @@ impl Case {
     /// Runs the case.
     ///
     /// # Panics
-    /// When a promise is broken, or does not get done within [`Case::PATIENCE`].
+    /// When a promise is broken, or the case does not finish within [`Case::PATIENCE`].
     pub fn run(&self) {
         self.run_within(Case::PATIENCE);
     }
@@ -121,14 +120,14 @@ impl Case {
     /// Runs the case on a thread of its own (named `contract case`), and gives up on it after a while.
     ///
     /// # Panics
-    /// When a promise is broken, or does not get done in time.
+    /// When a promise is broken, or the case does not finish in time.
     pub fn run_within(&self, patience: Duration) {
         let (done, outcome) = mpsc::channel::<Result<(), Box<dyn Any + Send>>>();
         let run = self.run;
         thread::Builder::new()
             .name("contract case".into())
             .spawn(move || {
-                // Nobody listens any more when the case was given up on.
+                // If the case was given up, nobody receives its result.
                 let _ = done.send(catch_unwind(AssertUnwindSafe(run)));
             })
             .expect("the system gives a thread");
@@ -163,14 +162,14 @@ macro_rules! collect_cases {
     };
 }
 
-/// All cases of the contract, to be run one by one. [`store_contract!`](crate::store_contract)
-/// makes them tests.
+/// Returns all cases of the contract, to be run one by one. [`store_contract!`](crate::store_contract) turns them
+/// into tests.
 #[must_use]
 pub fn cases<F: Fixture>() -> Vec<Case> {
     crate::__store_contract_cases! { [collect_cases] (F) }
 }
 
-/// Runs the case of this name; what the tests of `store_contract!` call.
+/// Runs the case of this name; called by the tests of `store_contract!`.
 #[doc(hidden)]
 pub fn run_case<F: Fixture>(name: &str) {
     cases::<F>()

@@ -1,13 +1,13 @@
 //! The log promise: once a reader has passed a position, nothing at or below it ever appears.
 //!
-//! Emmett and Marten test readers that detect gaps of transactions that commit out of order, wait for
-//! them, and give up after a while. Here the promise is the store's, so there is no such state to
-//! test: a reader takes what it is given and never looks back.
+//! Emmett and Marten test readers that detect gaps of transactions that commit out of order, wait for them, and give
+//! up after a while. Here the store makes the promise, so there is no such state to test: a reader takes what it is
+//! given and never goes back.
 
 use super::kit::*;
 use std::thread;
 
-/// Reads on after what was seen until `count` events were.
+/// Continues reading after the seen events until there are `count`.
 async fn tail(store: &impl Store, count: usize, limit: u64, query: Query) -> Vec<RecordedEvent> {
     let mut seen = Vec::new();
     let mut after = Position::ZERO;
@@ -29,7 +29,7 @@ async fn tail(store: &impl Store, count: usize, limit: u64, query: Query) -> Vec
     seen
 }
 
-/// Lets threads append, each what it says, while others tail the log; all must see all.
+/// Lets threads append, each its own events, while others follow the log; all must see all.
 async fn nothing_is_skipped<F: Fixture>(fixture: &F, writers: &[&[usize]]) {
     let store = fixture.open();
     let all = writers.iter().flat_map(|sizes| sizes.iter()).sum();

@@ -2,7 +2,7 @@
 
 use super::kit::*;
 
-/// Bytes that differ from place to place and from event to event.
+/// Returns bytes that differ from place to place and from event to event.
 fn payload(bytes: usize, seed: usize) -> NewEvent {
     let mut event = event();
     event.payload = (0..bytes)

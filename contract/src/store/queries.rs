@@ -1,5 +1,4 @@
-//! Reading by query, as dynamic consistency boundaries have it: items OR, names in an item OR, tags in
-//! an item AND.
+//! Reading by query, as in dynamic consistency boundaries: items OR, names in an item OR, tags in an item AND.
 
 use super::kit::*;
 
@@ -7,7 +6,7 @@ fn item() -> QueryItem {
     QueryItem::new()
 }
 
-/// Events of three names with tags of two kinds; positions 1 to 8.
+/// Appends events of three names with tags of two kinds; positions 1 to 8.
 async fn examples(store: &impl Store) {
     let all = [
         tagged("course.defined", &["course:c1"]),

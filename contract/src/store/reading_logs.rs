@@ -1,7 +1,7 @@
-//! Reading the log: from any position, in both directions, up to a limit, and how far a read came.
+//! Reading the log: from any position, in both directions, up to a limit, and the position that a read reached.
 //!
-//! dcb-eventstore's cases of reading twice from one iterator have no counterpart: a read calls its
-//! visitor once for each event, and a Rust stream is consumed as it is read.
+//! dcb-eventstore's cases of reading twice from one iterator have no counterpart: a read calls its visitor once for
+//! each event, and a Rust stream is consumed as it is read.
 
 use super::kit::*;
 
@@ -155,7 +155,7 @@ pub(super) async fn log_backward_from_zero_is_empty<F: Fixture>(fixture: &F) {
     assert!(events.is_empty(), "nothing is at or before position 0");
 }
 
-/// Reads pages of `limit` until one is empty, going on where the one before ended.
+/// Reads pages of `limit` until one is empty, each from where the previous one ended.
 async fn pages(store: &impl Store, mut what: ReadLog) -> Vec<RecordedEvent> {
     let mut all = Vec::new();
     loop {
@@ -208,7 +208,7 @@ pub(super) async fn read_goes_on_past_events_that_do_not_match<F: Fixture>(fixtu
     let store = fixture.open();
     nine(&store).await;
     let nothing = QueryItem::new().name("of.no.event");
-    // So that a subscription to rare events does not look at the others again and again.
+    // So that a subscription to rare events does not read the others again and again.
     gives(&store, ReadLog::forward().matching(nothing), [], 9).await;
 }
 

@@ -1,7 +1,7 @@
 //! Reading one stream: from any version, in both directions, up to a limit, and its state.
 //!
-//! Reading as of a time is the repository's (`load_as_of`), as is a stream's type: a store knows only
-//! the names of streams. One event is read as a stream from its version with a limit of one.
+//! Reading as of a time belongs to the repository (`load_as_of`), as does a stream's type: a store knows only the
+//! names of streams. One event is read as a stream from its version with a limit of one.
 
 use super::kit::*;
 use midgard::event::RecordedEventRef;
@@ -18,7 +18,7 @@ fn backward() -> ReadStream {
     ReadStream::backward(stream(STREAM))
 }
 
-/// Ten events, and some of another stream between them.
+/// Appends ten events, and some of another stream between them.
 async fn ten(store: &impl Store) -> Vec<NewEvent> {
     let mut all = Vec::new();
     for _ in 0..5 {
@@ -228,7 +228,7 @@ pub(super) async fn break_ends_a_read_of_a_stream<F: Fixture>(fixture: &F) {
 
 pub(super) async fn long_stream_is_read_whole<F: Fixture>(fixture: &F) {
     let store = fixture.open();
-    // Above and below the sizes of batches that stores like.
+    // Above and below the usual sizes of batches in stores.
     for count in [255, 256, 257, 512, 1025, 3000] {
         let name = format!("account-{count}");
         let mut all = put_any(&store, &name, count).await;
@@ -322,7 +322,7 @@ pub(super) async fn long_reads_give_way<F: Fixture>(fixture: &F) {
 /// How many events a read may visit before others on its thread have a turn.
 const AT_ONCE: usize = 2_000;
 
-/// Polls a read by hand, and looks what each poll has visited.
+/// Polls a read by hand, and checks how many events each poll has visited.
 async fn gives_way(read: impl AsyncFnOnce(&mut Visit<'_>)) {
     let visited = AtomicUsize::new(0);
     let mut visit = |_: RecordedEventRef<'_>| {

@@ -1,8 +1,8 @@
-//! Reads that check what is true of every read, and what a store must have kept.
+//! Reads that check invariants of every read, and what a store must have kept.
 
 use super::kit::*;
 
-/// Reads a stream; checks what is true of every such read.
+/// Reads a stream; checks invariants of every such read.
 pub(super) async fn read(
     store: &impl Store,
     read: &ReadStream,
@@ -52,7 +52,7 @@ pub(super) async fn read(
     (events, state)
 }
 
-/// Reads the log; checks what is true of every such read.
+/// Reads the log; checks invariants of every such read.
 pub(super) async fn scan(store: &impl Store, read: &ReadLog) -> (Vec<RecordedEvent>, Position) {
     let mut events = Vec::new();
     let reached = store
@@ -83,7 +83,7 @@ pub(super) async fn scan(store: &impl Store, read: &ReadLog) -> (Vec<RecordedEve
     (events, reached)
 }
 
-/// Ends a read that goes on past its limit, or for ever.
+/// Ends a read that continues past its limit, or for ever.
 fn stop_beyond(count: usize, limit: u64) -> ControlFlow<()> {
     const FAR_TOO_MANY: usize = 1_000_000;
     if count as u64 > limit || count > FAR_TOO_MANY {
@@ -99,7 +99,7 @@ fn assert_within(limit: u64, events: &[RecordedEvent]) {
     );
 }
 
-/// Positions, and with them times, go one way.
+/// Asserts that positions, and with them times, go one way.
 fn assert_ordered(direction: Direction, events: &[RecordedEvent]) {
     for pair in events.windows(2) {
         let (earlier, later) = match direction {
@@ -121,17 +121,17 @@ fn assert_ordered(direction: Direction, events: &[RecordedEvent]) {
     }
 }
 
-/// All events of a stream.
+/// Returns all events of a stream.
 pub(super) async fn history(store: &impl Store, name: &str) -> Vec<RecordedEvent> {
     read(store, &ReadStream::forward(stream(name))).await.0
 }
 
-/// All events of the log.
+/// Returns all events of the log.
 pub(super) async fn log(store: &impl Store) -> Vec<RecordedEvent> {
     scan(store, &ReadLog::forward()).await.0
 }
 
-/// The events of the log that match, as a forward read gives them; a backward one must agree.
+/// Returns the events of the log that match, as a forward read reports them; a backward one must agree.
 pub(super) async fn matching(store: &impl Store, query: impl Into<Query>) -> Vec<RecordedEvent> {
     let query = query.into();
     let (found, _) = scan(store, &ReadLog::forward().matching(query.clone())).await;
@@ -145,7 +145,7 @@ pub(super) async fn matching(store: &impl Store, query: impl Into<Query>) -> Vec
     found
 }
 
-/// A stream has these events, from its first version on, and the log has them too.
+/// Asserts that a stream has these events, from its first version on, and that the log has them too.
 pub(super) async fn holds(store: &impl Store, name: &str, events: &[NewEvent]) {
     let recorded = history(store, name).await;
     assert_same(&recorded, events);
@@ -169,7 +169,7 @@ pub(super) async fn holds(store: &impl Store, name: &str, events: &[NewEvent]) {
     );
 }
 
-/// What was recorded is what was appended, in every part.
+/// Asserts that an event was recorded as it was appended, in every part.
 pub(super) fn assert_same(recorded: &[RecordedEvent], appended: &[NewEvent]) {
     assert_list(
         &ids(recorded),
@@ -209,7 +209,7 @@ pub(super) fn positions(events: &[RecordedEvent]) -> Vec<Position> {
     events.iter().map(|event| event.position).collect()
 }
 
-/// Two lists are equal; if not, only the first difference is printed, as lists may be long.
+/// Asserts that two lists are equal; prints only the first difference, as lists may be long.
 pub(super) fn assert_list<T: PartialEq + std::fmt::Debug>(found: &[T], wanted: &[T], why: &str) {
     let differs = found
         .iter()

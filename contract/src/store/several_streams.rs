@@ -1,7 +1,7 @@
 //! One append over several streams: all of it, or nothing.
 //!
-//! KurrentDB's cases of soft deletion and undeletion have no counterpart: a stream that was ended stays
-//! so (see `endings`). Its stream indexes are the parts of an [`Append`] here.
+//! KurrentDB's cases of soft deletion and undeletion have no counterpart: an ended stream stays ended (see
+//! `endings`). Its stream indexes are the parts of an [`Append`] here.
 
 use super::kit::*;
 
@@ -136,7 +136,7 @@ pub(super) async fn exact_versions_of_several_streams<F: Fixture>(fixture: &F) {
     );
 }
 
-/// Whichever part is not as expected, no part is appended.
+/// Asserts that no part is appended, whichever part is not as expected.
 async fn one_wrong_part(store: &impl Store, wrong: (&str, midgard::store::ExpectedVersion, u64)) {
     let (name, expected, actual) = wrong;
     let good = [

@@ -3,7 +3,7 @@
 
 use super::kit::*;
 
-/// Texts that something on the way to a disk has been known to change.
+/// Texts that some layer on the way to a disk is known to have changed.
 const TEXTS: [&str; 22] = [
     "плоский",
     "日本語",
@@ -99,7 +99,7 @@ pub(super) async fn name_of_one_character<F: Fixture>(fixture: &F) {
 }
 
 pub(super) async fn text_that_looks_like_several<F: Fixture>(fixture: &F) {
-    // A store that joins texts with a separator would take one for the other.
+    // A store that joins texts with a separator would confuse the two.
     let store = fixture.open();
     let pairs = [
         ["a:b,c", "d"],

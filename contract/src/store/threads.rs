@@ -5,7 +5,7 @@ use std::thread;
 
 pub(super) const THREADS: usize = 8;
 
-/// Runs `work` on several threads at once, each with its number, and gives what they return.
+/// Runs `work` on several threads at once, each with its number, and returns their results.
 pub(super) fn at_once<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     thread::scope(|threads| {
         let work = &work;
@@ -21,7 +21,7 @@ pub(super) fn at_once<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     })
 }
 
-/// Runs `read` again and again while several threads write, and once more when they are done.
+/// Runs `read` repeatedly while several threads write, and once more when they are done.
 pub(super) fn while_writing(write: impl Fn(usize) + Sync, mut read: impl FnMut() + Send) {
     let written = AtomicBool::new(false);
     thread::scope(|threads| {
@@ -32,7 +32,7 @@ pub(super) fn while_writing(write: impl Fn(usize) + Sync, mut read: impl FnMut()
             }
             read();
         });
-        // Also when a writer fails, or the reader would go on for ever.
+        // Also set when a writer fails; otherwise the reader would continue for ever.
         let _done = Done(written);
         at_once(&write);
     });

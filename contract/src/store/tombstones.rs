@@ -1,8 +1,8 @@
 //! Tombstones: a stream is ended for good.
 //!
-//! Neither soft deletion nor writing to a deleted stream "as if it had never existed" is offered:
-//! versions never restart, so that what someone remembers of a stream stays true. The log of all
-//! events cannot be named as a stream, so nothing needs to guard it.
+//! Neither soft deletion nor writing to a deleted stream "as if it had never existed" is offered: versions never
+//! restart, so that remembered facts about a stream stay true. The log of all events cannot be named as a stream, so
+//! nothing needs to guard it.
 
 use super::endings::*;
 use super::kit::*;

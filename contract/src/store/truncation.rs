@@ -5,7 +5,7 @@
 use super::endings::*;
 use super::kit::*;
 
-/// The stream has the versions from `first` to `last`, in every kind of read.
+/// Asserts that the stream has the versions from `first` to `last`, in every kind of read.
 async fn begins_at(store: &impl Store, first: u64, last: u64) {
     let wanted: Vec<_> = (first..=last).collect();
     let (events, state) = read(store, &ReadStream::forward(stream(STREAM))).await;

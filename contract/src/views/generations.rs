@@ -1,4 +1,4 @@
-//! Generations: built beside each other, seen one at a time, and removed.
+//! Generations: built alongside each other, seen one at a time, and removed.
 
 use super::kit::*;
 
@@ -68,7 +68,7 @@ pub(super) async fn dropped_switch_leaves_the_old_generation<F: ViewFixture>(fix
     activate(&views, &mut transaction, &new).await;
     drop(transaction);
     shows::<F>(&views, F::NUMBERS, &[("row", 1)]).await;
-    // Nothing of it is left that would stand in the way.
+    // Nothing of it is left that would block a new one.
     prepared(&views, &new).await;
     activated(&views, &new).await;
     shows::<F>(&views, F::NUMBERS, &[]).await;
@@ -139,7 +139,7 @@ pub(super) async fn discard_of_a_generation_that_is_not_there_is_done<F: ViewFix
     discarded(&views, &old).await;
     prepared(&views, &old).await;
     discarded(&views, &old).await;
-    // A worker that was killed after it has done so does it again.
+    // A worker that was killed after this step repeats it.
     discarded(&views, &old).await;
 }
 

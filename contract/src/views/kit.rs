@@ -1,4 +1,4 @@
-//! What the cases share: transactions that must go through, and what readers see.
+//! Shared code of the cases: transactions that must succeed, and what readers see.
 
 pub(super) use super::ViewFixture;
 pub(super) use midgard::projection::{Generation, ViewStore};
@@ -64,7 +64,7 @@ pub(super) async fn put<V: ViewStore>(
     }
 }
 
-/// The keys of the notes with a prefix, each of which must be its own text.
+/// Returns the keys of the notes with a prefix; each key must be its own text.
 pub(super) async fn list<V: ViewStore>(
     views: &V,
     transaction: &mut V::Transaction,
@@ -139,7 +139,7 @@ pub(super) async fn prepared<V: ViewStore>(views: &V, generation: &Generation) {
     commit(views, transaction).await;
 }
 
-/// Lets readers see a generation.
+/// Makes a generation visible to readers.
 pub(super) async fn activated<V: ViewStore>(views: &V, generation: &Generation) {
     let mut transaction = begin(views).await;
     activate(views, &mut transaction, generation).await;
@@ -175,7 +175,7 @@ pub(super) async fn discarded<V: ViewStore>(views: &V, generation: &Generation) 
     panic!("a thousand transactions are not enough to discard {generation:?}");
 }
 
-/// Readers see these rows of a view.
+/// Asserts that readers see these rows of a view.
 pub(super) async fn shows<F: ViewFixture>(
     views: &F::Views,
     view: &'static str,
@@ -195,7 +195,7 @@ pub(super) async fn shows<F: ViewFixture>(
     );
 }
 
-/// Readers see no such view.
+/// Asserts that readers see no such view.
 pub(super) async fn hides<F: ViewFixture>(views: &F::Views, view: &'static str) {
     let rows = F::rows(views, view).await;
     assert_eq!(rows, None, "readers see no view {view}");

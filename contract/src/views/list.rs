@@ -1,5 +1,5 @@
-//! The one list of all cases. `view_cases` and `view_store_contract!` are made from it; a case that is
-//! missing here is an unused function, which the compiler reports.
+//! The only list of all cases. `view_cases` and `view_store_contract!` are generated from it; a case that is missing
+//! here is an unused function, which the compiler reports.
 
 /// Calls a macro with `argument` and all cases, by subject.
 #[doc(hidden)]
@@ -53,8 +53,8 @@ macro_rules! __view_store_contract_cases {
     };
 }
 
-/// Makes a `#[test]` of every case, named after it, that runs it on the [`ViewStore`](midgard::projection::ViewStore) of
-/// a [`ViewFixture`](crate::ViewFixture).
+/// Generates a `#[test]` for every case, with the case's name, that runs it on the
+/// [`ViewStore`](midgard::projection::ViewStore) of a [`ViewFixture`](crate::ViewFixture).
 ///
 /// ```ignore
 /// struct Fixture(TempDir);

@@ -1,5 +1,5 @@
-//! Transactions: all or nothing, and what was read still holds at the commit. Some stores let transactions
-//! wait for each other, others let one of them fail: either will do.
+//! Transactions: all or nothing, and everything that was read still holds at the commit. Some stores let transactions
+//! wait for each other, others let one of them fail: both are allowed.
 
 use super::kit::*;
 use futures_util::future::{join, join_all};
@@ -111,7 +111,7 @@ pub(super) async fn reading_transaction_sees_what_was_committed<F: ViewFixture>(
     }
 }
 
-/// Runs a transaction until it is committed. What it depends on may be changed by others meanwhile.
+/// Runs a transaction until it is committed. Others may change what it depends on meanwhile.
 async fn until_committed<V: ViewStore>(
     views: &V,
     work: impl AsyncFn(&mut V::Transaction) -> Result<(), V::Error>,
@@ -185,7 +185,7 @@ pub(super) async fn transactions_that_read_what_the_other_writes<F: ViewFixture>
     let (one, other) = (fixture.open().await, fixture.open().await);
     for _ in 0..20 {
         write_keys(&one, ["a", "b"]).await;
-        // Each removes one of them, unless the other one is gone already.
+        // Each removes one of them, unless it is already gone.
         let remove = async |views: &F::Views, mine: &str| {
             until_committed(views, async |transaction| {
                 let a = views.get(transaction, "a").await?;

@@ -1,11 +1,11 @@
-//! Loads aggregates, runs commands on them, and appends what follows.
+//! Loads aggregates, executes commands on them, and appends the events that follow.
 
 mod decision;
 pub(crate) mod definition;
 mod encoding;
 mod end;
 mod error;
-mod execution;
+pub(crate) mod execution;
 mod loaded;
 mod on_stream;
 mod once;

@@ -1,4 +1,4 @@
-//! The LMDB environment: who has access to it, and when it is closed.
+//! The LMDB environment: access to it, and when it is closed.
 
 mod anew;
 mod open;
@@ -30,17 +30,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
-/// How often it is looked at whether the files are still there, in milliseconds, while the store is read.
+/// How often a store that is read checks that its files are still there, in milliseconds.
 const LOOK: u64 = 1000;
-/// The same while it is written to. To look takes some calls of the system, and before each of many small commits a fifth of their time.
+/// The same for a store that is written to. The check takes a few system calls; before each of many small commits it
+/// would take a fifth of their time.
 const LOOK_OF_WRITER: u64 = 10;
-/// The pages that say where the databases are.
+/// The pages that lead to the databases.
 const META_PAGES: u64 = 2;
 
-/// An LMDB environment that can be closed and opened anew with a larger map.
+/// An LMDB environment that can be closed and reopened with a larger map.
 ///
-/// LMDB can also resize a map in place, but only where nothing reads; the gate here keeps readers out
-/// either way, and opening anew needs no second promise to the compiler.
+/// LMDB can also resize a map in place, but only where nothing reads; the gate keeps reads out either way, and
+/// reopening needs no second promise to the compiler.
 pub(crate) struct Environment {
     options: LmdbOptions,
     open: RwLock<Option<Open>>,
@@ -48,25 +49,25 @@ pub(crate) struct Environment {
     keys: StreamKeys,
     tail: Tail,
     opened_in: ProcessMark,
-    /// When it was used last; this and the next in milliseconds, as [`now`] gives them.
+    /// When it was last used; this and the next in milliseconds, as returned by [`now`].
     last_used: AtomicU64,
-    /// When the files were looked at last.
+    /// When its files were last checked.
     last_look: AtomicU64,
-    /// Whether the files were not there when they were looked at last.
+    /// Whether the last check found the files missing.
     is_lost: AtomicBool,
-    /// Behind what is open: its lock file is closed last.
+    /// Declared behind the open environment: its lock file is closed last.
     files: Files,
-    /// Behind the files: nobody else opens them before.
+    /// Declared behind the files: nobody else opens them before.
     _registration: Option<Registration>,
 }
 
-/// A time to compare with others, in milliseconds.
+/// Returns a time to compare with others, in milliseconds.
 fn now() -> u64 {
     static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
     FIRST.elapsed().as_millis() as u64
 }
 
-/// The size of the map to begin with.
+/// Returns the size of the map to begin with.
 fn first_map_size(options: &LmdbOptions) -> usize {
     options.map_size.unwrap_or_else(address_space::share)
 }
@@ -75,34 +76,34 @@ fn first_map_size(options: &LmdbOptions) -> usize {
 pub(crate) struct Snapshot {
     pub(crate) transaction: RoTxn<'static, WithoutTls>,
     pub(crate) databases: Databases,
-    /// What is open stays so for it: dropped last.
+    /// Keeps the environment open; dropped last.
     _hold: Hold,
 }
 
-/// How many bytes of the file are in use.
+/// The part of the file that is in use, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
-    /// Up to the last page that ever was.
+    /// Up to the last page that was ever used.
     pub(crate) used: u64,
     /// Pages that are not free.
     pub(crate) live: u64,
 }
 
-/// Access to the open environment: while it is held, the map stays where it is.
+/// Access to the open environment: as long as it is held, the map stays where it is.
 pub(crate) struct Guard<'a> {
     open: RwLockReadGuard<'a, Option<Open>>,
     environment: &'a Environment,
 }
 
 impl Environment {
-    /// Opens the store in a directory, which nobody else opens.
+    /// Opens the store in a directory that nobody else opens.
     #[cfg(test)]
     pub(crate) fn open(directory: &Path, options: LmdbOptions) -> Result<Self, StoreError> {
         Self::of(None, Files::open(directory, &options)?, options)
     }
 
-    /// Opens the store that has these files, or makes one. Where that fails, they are closed before the registration is given up, as the
-    /// parameters are dropped from the last to the first.
+    /// Opens the store that has these files, or creates one. If that fails, the files are closed before the
+    /// registration is given up, as parameters are dropped from the last to the first.
     pub(crate) fn of(
         registration: Option<Registration>,
         files: Files,
@@ -142,19 +143,19 @@ impl Environment {
                 environment.tail.catch_up(last, databases, snapshot)
             })
         };
-        // It knows more of what is damaged then.
+        // By then more of the damage is known.
         let caught_up = match catch_up() {
             Err(error) if is_damaged_page(&error) => catch_up(),
             caught_up => caught_up,
         };
         match caught_up {
-            // Whoever needs it does it. Who only writes needs no slot.
+            // The next read or write that needs it does it. Writes alone need no slot.
             Ok(()) | Err(StoreError::Full(Full::Readers { .. })) => Ok(environment),
-            // Who asks for what is damaged is told of it, and the rest can be read, verified and copied.
+            // A read of the damaged part gets the error; the rest can be read, verified and copied.
             Err(error)
                 if matches!(error, StoreError::Corrupt { .. }) || is_damaged_page(&error) =>
             {
-                tracing::warn!(%error, "the newest records of the log cannot all be read");
+                tracing::warn!(%error, "some of the newest records of the log cannot be read");
                 Ok(environment)
             }
             Err(error) => Err(error),
@@ -166,7 +167,7 @@ impl Environment {
         &self.tail
     }
 
-    /// What a stream is found by.
+    /// Returns the key by which a stream is found.
     pub(crate) fn key(&self, stream: &str) -> StreamKey {
         self.keys.of(stream.as_bytes())
     }
@@ -179,13 +180,13 @@ impl Environment {
         &self.files
     }
 
-    /// The file that has everything, which is open while there is access to the environment.
+    /// Returns the data file, which is open as long as there is access to the environment.
     pub(crate) fn data(&self) -> Result<Arc<File>, StoreError> {
         let data = self.files.data();
         data.map_err(file_failure("write to its file", self.path()))
     }
 
-    /// The clock that events get their times from.
+    /// The clock that sets the times of events.
     pub(crate) const fn clock(&self) -> &Clock {
         &self.options.clock
     }
@@ -200,7 +201,7 @@ impl Environment {
         }
     }
 
-    /// An error when the files of the store are not there any more, or its locks.
+    /// Returns an error if the files of the store, or its locks, are gone.
     pub(crate) fn look(&self) -> Result<(), StoreError> {
         let looked = self.files.look();
         self.last_look.store(now(), Ordering::Relaxed);
@@ -208,7 +209,7 @@ impl Environment {
         looked
     }
 
-    /// An error in a child of the process that opened the store.
+    /// Returns an error in a child of the process that opened the store.
     pub(crate) fn refuse_child(&self) -> Result<(), StoreError> {
         match self.opened_in.is_here() {
             true => Ok(()),
@@ -218,9 +219,9 @@ impl Environment {
         }
     }
 
-    /// As [`look`](Environment::look), once in a while. To be called before each commit.
+    /// As [`look`](Environment::look), but only once in a while. To be called before each commit.
     pub(crate) fn look_before_commit(&self) -> Result<(), StoreError> {
-        // What is appended to a file that was removed is gone. One call tells.
+        // Anything appended to a removed file is lost. One system call finds out.
         match self.files.is_removed() {
             true => self.look(),
             false => self.look_at_times(now(), LOOK_OF_WRITER),
@@ -232,17 +233,17 @@ impl Environment {
         if now < last + interval && !self.is_lost.load(Ordering::Relaxed) {
             return Ok(());
         }
-        // Others need not look, too.
+        // Other threads need not check, too.
         self.last_look.store(now, Ordering::Relaxed);
         self.look()
     }
 
-    /// Opens the environment first where it is not: it was closed to make room for others, or could not be opened anew
-    /// before, and what stood in the way then may be gone.
+    /// Returns access to the environment, opening it first if necessary: it may have been closed to make room for
+    /// others, or reopening it may have failed for a reason that is gone by now.
     pub(crate) fn access(&self) -> Result<Guard<'_>, StoreError> {
         self.refuse_child()?;
         let now = now();
-        // Many read at once: what all of them write to is slow.
+        // Many read at once, and a value that all of them write is slow.
         if self.last_used.load(Ordering::Relaxed) != now {
             self.last_used.store(now, Ordering::Relaxed);
         }
@@ -264,7 +265,7 @@ impl Environment {
                 self.files.open_again()?;
                 let opened =
                     Open::with_map(&self.files, &self.options, first_map_size(&self.options))?;
-                // Another store has another id, which makes other keys.
+                // Another store has another id, and so other keys.
                 if opened.databases.keys.of(b"") != self.keys.of(b"") {
                     return Err(self.files.is_another());
                 }
@@ -273,17 +274,17 @@ impl Environment {
         }
     }
 
-    /// When it was used last, as a number that only grows.
+    /// Returns when it was last used, as a number that only grows.
     pub(crate) fn last_used(&self) -> u64 {
         self.last_used.load(Ordering::Relaxed)
     }
 
-    /// Whether it is open, and not just being opened or closed.
+    /// Returns whether it is open, and not just being opened or closed.
     pub(crate) fn is_open(&self) -> bool {
         self.open.try_read().is_ok_and(|open| open.is_some())
     }
 
-    /// Closes the environment, unless somebody is at it. The next one who needs it opens it again.
+    /// Closes the environment unless it is in use. The next use opens it again.
     pub(crate) fn rest(&self) {
         if let Some(mut open) = self.gate.empty_now(&self.open)
             && let Some(open) = open.take()
@@ -293,12 +294,13 @@ impl Environment {
         }
     }
 
-    /// Counts one who reads for longer than a call: the environment is not closed so long. To be called while access is held.
+    /// Counts a read that lasts longer than a call; the environment is not closed meanwhile. To be called while
+    /// access is held.
     pub(crate) fn hold(&self) -> Hold {
         self.gate.hold()
     }
 
-    /// Does a read; once more when another process grew the map meanwhile.
+    /// Does a read; repeats it if another process has grown the map meanwhile.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Databases, &RoTxn<'_>) -> Result<T, StoreError>,
@@ -321,7 +323,7 @@ impl Environment {
         }
     }
 
-    /// A read transaction that outlives the access to the environment.
+    /// Returns a read transaction that outlives the access to the environment.
     pub(crate) fn snapshot(&self) -> Result<Snapshot, StoreError> {
         loop {
             let outgrown = {
@@ -343,7 +345,7 @@ impl Environment {
         }
     }
 
-    /// How much of the file is in use.
+    /// Returns how much of the file is in use.
     pub(crate) fn usage(&self) -> Result<Usage, StoreError> {
         let live = self.read(Databases::pages)?;
         let guard = self.access()?;
@@ -354,7 +356,7 @@ impl Environment {
         let live = live.saturating_add(META_PAGES + databases::pages(&unnamed));
         Ok(Usage {
             used,
-            // A database that is damaged may say that it has any number of pages.
+            // A damaged database may report any number of pages.
             live: live.saturating_mul(page).min(used),
         })
     }

@@ -13,21 +13,21 @@ use midgard::store::{Full, StoreError};
 pub(crate) struct Open {
     pub(crate) env: Env<WithoutTls>,
     pub(crate) databases: Databases,
-    /// As it is, which may be less than was asked for, or more: LMDB maps the whole file.
+    /// The actual size, which may be less or more than requested: LMDB maps the whole file.
     pub(crate) map_size: usize,
     pub(super) _taken: Taken,
     pub(super) _counted: Counted,
 }
 
 impl Open {
-    /// Closes it, and gives the size of its map.
+    /// Closes it and returns the size of its map.
     pub(super) fn close(self) -> usize {
         self.env.prepare_for_closing().wait();
         self.map_size
     }
 
-    /// An error when somebody wrote to a store that is read without locks, after a transaction: what was read may be of pages that
-    /// were used again.
+    /// Returns an error if somebody wrote to a store that is read without locks. Called after a transaction, which
+    /// may have read pages that were reused.
     pub(crate) fn expect_unwritten(
         &self,
         files: &Files,
@@ -41,7 +41,7 @@ impl Open {
         }
     }
 
-    /// Whether the last commit, by another process, has used more than the map has.
+    /// Returns whether the last commit, by another process, has outgrown the map.
     pub(super) fn is_outgrown(&self) -> bool {
         length::used(&self.env) > self.map_size as u64
     }
@@ -50,7 +50,7 @@ impl Open {
         self.begin_read(|| self.env.read_txn())
     }
 
-    /// How many bytes of the data file are used, seen under the lock of a write that has changed nothing yet.
+    /// Returns how many bytes of the data file are used, seen under the lock of a write that has changed nothing yet.
     pub(crate) fn used(&self, transaction: &RwTxn<'_>) -> Result<u64, StoreError> {
         Ok((self.env.info().last_page_number as u64 + 1) * self.page_size(transaction)?)
     }
@@ -66,7 +66,7 @@ impl Open {
         &self,
         begin: impl Fn() -> heed::Result<RoTxn<'t, WithoutTls>>,
     ) -> Result<Begun<RoTxn<'t, WithoutTls>>, StoreError> {
-        // Each is a commit that was faster than the few instructions between.
+        // Each try fails only if a commit was faster than the few instructions between.
         const TRIES: usize = 1000;
         for _ in 0..TRIES {
             let mut begun = begin();
@@ -94,21 +94,21 @@ impl Open {
         })
     }
 
-    /// Whether a read may have begun with what is being committed, and not with what was.
+    /// Returns whether a read may have begun with the state that is being committed, and not with the last one.
     ///
-    /// LMDB looks up which transaction was the last, and then reads its meta page. While a thread is held up between the two, others may
-    /// commit that very transaction's successor and begin to write the meta page of the next one over it: the read sees what is not on
-    /// the disk yet, and what the next read does not see.
+    /// LMDB looks up the number of the last transaction, and then reads its meta page. While a thread is held up
+    /// between the two, others may commit the next transaction and begin to write the meta page of the one after it
+    /// over the page: the read then sees a state that is not on the disk yet, and that the next read does not see.
     fn is_overtaken(&self, transaction: &RoTxn<'_, WithoutTls>) -> bool {
         self.env.info().last_txn_id > transaction.id() + 1
     }
 }
 
-/// What came of beginning a read.
+/// The result of beginning a read.
 pub(super) enum Begun<T> {
     Read(T),
-    /// Another process made the map larger than it is here.
+    /// Another process has outgrown the map.
     Outgrown,
-    /// LMDB wants to be opened anew, as a write failed.
+    /// LMDB has to be reopened, as a write failed.
     Unusable,
 }

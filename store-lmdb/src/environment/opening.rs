@@ -13,14 +13,14 @@ use heed::{CommitOrAbort, Env, EnvFlags, EnvOpenOptions, Error, MdbError, Withou
 use midgard::store::{Full, StoreError};
 use std::path::Path;
 
-/// The smallest map that is tried where the system grants less.
+/// The smallest map to try where the system grants less.
 const SMALLEST_MAP: usize = 64 << 20;
-/// The smallest map that a store can be made in.
+/// The smallest map in which a store can be created.
 const LEAST_MAP: usize = 256 << 10;
 
 impl Open {
-    /// Opens with the largest map that the system grants, up to `wanted`; with a larger one when another
-    /// process makes the file larger than that at the same time.
+    /// Opens with the largest map that the system grants, up to `wanted`; with a larger one if another process makes
+    /// the file larger at the same time.
     pub(super) fn with_map(
         files: &Files,
         options: &LmdbOptions,
@@ -28,7 +28,7 @@ impl Open {
     ) -> Result<Self, StoreError> {
         let mut map_size = wanted.clamp(LEAST_MAP, isize::MAX as usize / 2);
         map_size = map_size.next_multiple_of(GRAIN);
-        // LMDB makes files that it does not find.
+        // LMDB creates files that it does not find.
         files.look_at_paths()?;
         loop {
             let env = environment_with_map(files, options, map_size)?;
@@ -48,7 +48,8 @@ impl Open {
                     let outgrown = env.info().map_size;
                     env.prepare_for_closing().wait();
                     let larger = twice(outgrown);
-                    // The system grants no more, or there is no more: as where a damaged file says that it has very large pages.
+                    // The system grants no more, or there is no more, as when a damaged file claims to have very large
+                    // pages.
                     if outgrown < map_size || larger <= outgrown {
                         return Err(StoreError::Full(Full::Map));
                     }
@@ -78,7 +79,7 @@ fn environment_with_map(
             Err(Error::Io(error))
                 if error.kind() == std::io::ErrorKind::OutOfMemory && map_size > SMALLEST_MAP =>
             {
-                // Some is left for everything else.
+                // Leaves some address space for everything else.
                 map_size = (map_size / 16).max(SMALLEST_MAP).next_multiple_of(GRAIN);
             }
             Err(Error::Mdb(error @ (MdbError::Invalid | MdbError::VersionMismatch))) => {
@@ -90,7 +91,7 @@ fn environment_with_map(
             Err(error) => return Err(backend_at("open its LMDB environment", path)(error)),
         }
     };
-    // Left behind by processes that were killed while they read.
+    // Slots left behind by processes that were killed while they read.
     env.clear_stale_readers()
         .map_err(backend("clear stale readers"))?;
     Ok(env)
@@ -114,12 +115,12 @@ fn open_databases(files: &Files, env: &Env<WithoutTls>) -> Result<Databases, Ope
             .map_err(OpenError::from)
     })?;
     let CommitOrAbort::Commit(databases) = databases;
-    // One that writes nothing; a read needs a slot, and all may be taken.
+    // A write transaction that writes nothing: a read needs a slot, and all may be taken.
     let transaction = begin()?;
     Ok(Databases::new(databases, &transaction)?)
 }
 
-/// As [`open_databases`]. It needs slots for readers.
+/// As [`open_databases`], but needs slots for readers.
 fn open_databases_read_only(files: &Files, env: &Env<WithoutTls>) -> Result<Databases, OpenError> {
     let begin = || {
         env.read_txn().map_err(|error| match error {
@@ -149,7 +150,7 @@ pub(super) fn twice(map_size: usize) -> usize {
 
 /// Why databases could not be opened.
 enum OpenError {
-    /// Another process made the file larger than the map, after it was mapped.
+    /// Another process made the file larger than the map after it was mapped.
     Outgrown,
     Store(StoreError),
     Lmdb(Error),
@@ -206,10 +207,10 @@ fn open_with_flags(
     unsafe { environment.flags(flags).open(path) }
 }
 
-/// An LMDB environment as the store opens one, for measurements next to it.
+/// Opens an LMDB environment as the store does, for measurements next to it.
 ///
 /// # Errors
-/// As LMDB.
+/// Those of LMDB.
 pub fn open_raw(path: &Path) -> heed::Result<Env<WithoutTls>> {
     let options = LmdbOptions::default();
     let flags = flags(Access::Write, options.durability);

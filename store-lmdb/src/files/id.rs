@@ -1,4 +1,4 @@
-//! Which file is which, whatever its path.
+//! The identity of a file, whatever its path.
 
 #[cfg(unix)]
 use std::fs;
@@ -8,14 +8,14 @@ use std::path::Path;
 #[cfg(unix)]
 use std::time::SystemTime;
 
-/// Which file it is: as long as somebody has it open, no other is the same.
+/// The identity of a file: as long as somebody has it open, no other file has the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FileId(Number);
 
-/// Its device, its inode there, and when that was made, where the file system notes it: inodes are used again.
+/// Its device, its inode, and its creation time where the file system notes it: inodes are reused.
 #[cfg(unix)]
 type Number = (u64, u64, Option<SystemTime>);
-/// Its path: what is open on other systems cannot be removed or renamed.
+/// Its path: on other systems an open file cannot be removed or renamed.
 #[cfg(not(unix))]
 type Number = PathBuf;
 

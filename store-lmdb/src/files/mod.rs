@@ -1,7 +1,7 @@
-//! The files of a store: which ones were opened, whatever lies at their paths later.
+//! The files of a store: the ones that were opened, whatever lies at their paths later.
 //!
-//! LMDB opens files by their paths, and a path may lead elsewhere a moment later: a directory is renamed, a backup is put
-//! in its place. So what a store has opened is remembered by device and inode, and looked at again before it is relied on.
+//! LMDB opens files by their paths, and a path may lead elsewhere a moment later: a directory is renamed, or a backup
+//! is put in its place. So a store remembers its files by device and inode, and checks them before it relies on them.
 
 mod id;
 mod make;
@@ -23,12 +23,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The file that has everything.
+/// The data file, which holds everything.
 pub(crate) const DATA: &str = "data.mdb";
-/// The file by which processes that have the store open keep out of each other's way.
+/// The lock file, by which processes that have the store open coordinate.
 const LOCK: &str = "lock.mdb";
 
-/// Which files a store has. One that is only read may be without a lock file.
+/// The identity of a store's files. A store that is only read may have no lock file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) data: FileId,
@@ -39,9 +39,9 @@ pub(crate) struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     Write,
-    /// Nothing is written but to the lock file: others know what is read here, and may write.
+    /// Only the lock file is written to: other processes know of the reads here, and may write.
     Read,
-    /// The lock file cannot be written to, or is not there: nobody may write.
+    /// The lock file is missing or cannot be written to: nobody may write.
     ReadWithoutLocks,
 }
 
@@ -55,10 +55,10 @@ pub(crate) struct Files {
     saw_lock: AtomicBool,
 }
 
-/// The files, while they are open.
+/// The open files.
 struct Handles {
     data: Arc<File>,
-    /// To be closed after LMDB has closed its own: closing one gives up all locks that the process has on the file.
+    /// To be closed after LMDB has closed its own: closing one releases all locks that the process has on the file.
     lock: Option<File>,
 }
 
@@ -72,7 +72,7 @@ impl Handles {
 }
 
 impl Files {
-    /// Opens the files of a store, and makes those that are not there, unless it is only to be read. Not to be called while this
+    /// Opens the files of a store, and creates missing ones unless it is only to be read. Not to be called while this
     /// process has the same lock file open.
     pub(crate) fn open(directory: &Path, options: &LmdbOptions) -> Result<Self, StoreError> {
         if options.read_only {
@@ -105,7 +105,7 @@ impl Files {
                         | ErrorKind::ReadOnlyFilesystem
                 ) =>
             {
-                // By its locks it is seen whether others have the store open.
+                // Its locks show whether others have the store open.
                 let lock = File::open(lock).ok();
                 let files = Self::of(directory, Access::ReadWithoutLocks, data, lock)?;
                 match files.wait_for_others() {
@@ -131,7 +131,7 @@ impl Files {
             data: id_of(&data, directory, DATA).map_err(&failed)?,
             lock: match &lock {
                 Some(lock) => Some(id_of(lock, directory, LOCK).map_err(&failed)?),
-                // It may be there, and not be readable.
+                // It may be there and not readable.
                 None => id_at(&directory.join(LOCK)),
             },
         };
@@ -144,12 +144,12 @@ impl Files {
         })
     }
 
-    /// Closes them. To be called when LMDB has closed its own.
+    /// Closes them. To be called after LMDB has closed its own.
     pub(crate) fn close(&self) {
         *self.handles() = None;
     }
 
-    /// Opens them again if they were closed, and are what they were.
+    /// Reopens them if they were closed and are still the same.
     pub(crate) fn open_again(&self) -> Result<(), StoreError> {
         let mut open = self.handles();
         if open.is_some() {
@@ -190,27 +190,27 @@ impl Files {
         self.access
     }
 
-    /// The file that has everything, while it is open. It is written to under LMDB's lock alone.
+    /// Returns the data file, which is open. It is written to under LMDB's lock alone.
     pub(crate) fn data(&self) -> io::Result<Arc<File>> {
         let open = self.handles();
         let open = open.as_ref().map(|open| open.data.clone());
         open.ok_or_else(|| io::Error::other("the store's files are closed"))
     }
 
-    /// Who may read and write a copy of the data file: those who may do so with this one, and its owner.
+    /// Returns the mode for a copy of the data file: the same as this one's, and readable and writable for its owner.
     pub(crate) fn mode(&self) -> u32 {
         let metadata = self.data().and_then(|data| data.metadata());
         OWNER | metadata.map_or(0, |metadata| mode(&metadata))
     }
 
-    /// To be called when LMDB has opened its files: tells whether they are these.
+    /// To be called when LMDB has opened its files: checks that they are these.
     pub(crate) fn opened(&self, data: &File) -> Result<(), StoreError> {
         self.saw_lock.store(false, Ordering::Relaxed);
         self.expect(data)?;
         self.look()
     }
 
-    /// An error when a file is not the one that has everything.
+    /// Returns an error if a file is not the data file.
     fn expect(&self, data: &File) -> Result<(), StoreError> {
         let id = id_of(data, &self.directory, DATA);
         match id.map_err(file_failure("look at its files", &self.directory))? == self.identity.data
@@ -220,7 +220,7 @@ impl Files {
         }
     }
 
-    /// Looks whether the paths still lead to these files, and whether the process still has its locks on them.
+    /// Checks that the paths still lead to these files, and that the process still has its locks on them.
     pub(crate) fn look(&self) -> Result<(), StoreError> {
         let open = self.handles();
         self.look_for(open.as_ref())?;
@@ -234,7 +234,7 @@ impl Files {
         }
     }
 
-    /// An error when others have the store open, and do not know of what is read here.
+    /// Returns an error if others have the store open and cannot know of the reads here.
     pub(crate) fn refuse_others(&self) -> Result<(), StoreError> {
         if self.access != Access::ReadWithoutLocks {
             return Ok(());
@@ -244,8 +244,8 @@ impl Files {
             .map_or(Ok(()), |open| self.refuse_others_than(open))
     }
 
-    /// As [`refuse_others`](Files::refuse_others), but waits a little: a process that closes the store while it starts another program has it
-    /// open until that has begun.
+    /// As [`refuse_others`](Files::refuse_others), but waits a little: while a process starts another program, that
+    /// program has the store open for a moment even if the process closes it.
     fn wait_for_others(&self) -> Result<(), StoreError> {
         const TRIES: usize = 20;
         for _ in 1..TRIES {
@@ -268,13 +268,13 @@ impl Files {
         }
     }
 
-    /// Whether the file that has everything has no name any more.
+    /// Returns whether the data file no longer has a name.
     pub(crate) fn is_removed(&self) -> bool {
         let open = self.handles();
         open.as_ref().is_some_and(|open| is_removed(&open.data))
     }
 
-    /// Looks whether the paths still lead to these files.
+    /// Checks that the paths still lead to these files.
     pub(crate) fn look_at_paths(&self) -> Result<(), StoreError> {
         self.look_for(self.handles().as_ref())
     }
@@ -295,7 +295,7 @@ impl Files {
         Ok(())
     }
 
-    /// Whether LMDB still has its locks on the lock file.
+    /// Returns whether LMDB still has its locks on the lock file.
     fn has_locks(&self, open: &Handles) -> bool {
         let (Access::Write | Access::Read, Some(lock)) = (self.access, &open.lock) else {
             return true;
@@ -304,11 +304,11 @@ impl Files {
             self.saw_lock.store(true, Ordering::Relaxed);
             return true;
         }
-        // LMDB takes it with the first read only.
+        // LMDB takes it only with the first read.
         !self.saw_lock.load(Ordering::Relaxed) && locks::is_held(lock)
     }
 
-    /// What lies at the paths is another store.
+    /// The error of paths that now lead to another store.
     pub(crate) fn is_another(&self) -> StoreError {
         self.lost(OTHER)
     }
@@ -335,10 +335,11 @@ const NO_LOCKS: &str = "the locks on its lock.mdb were given up, as something in
 pub(crate) const OTHERS: &str = "another process has it open, and cannot know of what is read here, as this one cannot write to its \
     lock.mdb; let the user of this process write to that, or read a backup";
 
-/// What cannot be done.
+/// The operation that fails.
 const READ_ONLY: &str = "open it read-only";
 
-/// An error when a process has the store open to which this one has another id than it has for itself, or none.
+/// Returns an error if a process has the store open whose id here differs from its own id there, or that has none
+/// here.
 fn refuse_other_name_spaces(directory: &Path, data: &File) -> Result<(), StoreError> {
     let is_alone = NameSpace::here().map_or(Ok(true), |here| here.is_the_only_one(data));
     if is_alone.map_err(file_failure("lock its files", directory))? {
@@ -355,7 +356,7 @@ fn refuse_other_name_spaces(directory: &Path, data: &File) -> Result<(), StoreEr
     })
 }
 
-/// The files at the paths of a store, as far as they are there.
+/// The identities of the files at the paths of a store; `None` for missing ones.
 pub(crate) fn ids_at(directory: &Path) -> [Option<FileId>; 2] {
     [DATA, LOCK].map(|name| id_at(&directory.join(name)))
 }

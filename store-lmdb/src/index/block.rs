@@ -1,4 +1,4 @@
-//! Blocks of entries: as many as are read at once to find one, with a checksum over them.
+//! Blocks of entries: each is read at once to find one entry, and has a checksum.
 
 use super::{IndexEntry, StreamKey, damaged};
 use crate::checksum;
@@ -6,7 +6,7 @@ use crate::fields::Fields;
 use midgard::Position;
 use midgard::store::StoreError;
 
-/// The most entries of a block. All blocks of a part but the last have so many.
+/// The most entries of a block. All blocks of a part except the last are full.
 const ENTRIES: usize = 10;
 /// The bytes of an entry: 16 of the key, in the order of keys, and 8 of the position.
 const ENTRY: usize = 24;
@@ -14,7 +14,7 @@ const CHECKSUM: usize = 4;
 /// The bytes of a full block.
 const BLOCK: usize = CHECKSUM + ENTRIES * ENTRY;
 
-/// Where a block is: one that is elsewhere is damaged.
+/// The place of a block: a block found elsewhere is damaged.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BlockAddress {
     pub(super) run: u64,
@@ -26,7 +26,7 @@ pub(super) struct BlockAddress {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block<'a>(&'a [u8]);
 
-/// How many blocks a part has.
+/// Returns the number of blocks of a part.
 pub(super) const fn count(part: &[u8]) -> usize {
     part.len().div_ceil(BLOCK)
 }

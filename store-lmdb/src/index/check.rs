@@ -1,4 +1,4 @@
-//! Whether the parts of runs are what was written.
+//! Checks that the parts of runs are as they were written.
 
 use super::block::{self, Block, BlockAddress};
 use super::manifest::Run;
@@ -7,24 +7,24 @@ use crate::error::backend;
 use heed::RoTxn;
 use midgard::store::StoreError;
 
-/// Which part of which run, in the order in which they are checked: runs that others are merged into have higher numbers
-/// than those, so whatever is merged in the meantime is met later.
+/// A part of a run, in checking order: a run made by a merge has a higher number than its source runs, so anything
+/// merged meanwhile is met later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PartAddress {
     run: u64,
     part: u32,
 }
 
-/// A part that was looked at, or several that are missing.
+/// A checked part, or several missing ones.
 #[derive(Debug)]
 pub(crate) struct Checked {
     /// The last of them.
     pub(crate) address: PartAddress,
-    /// How many there are.
+    /// The number of parts.
     pub(crate) parts: u64,
-    /// What can be read of it.
+    /// The entries that can be read.
     pub(crate) entries: Vec<IndexEntry>,
-    /// What is wrong with it.
+    /// The faults found.
     pub(crate) faults: Vec<String>,
 }
 
@@ -77,7 +77,7 @@ impl Index {
         }))
     }
 
-    /// The first part of a run that is there, from one on; the end of the run when there is none.
+    /// Returns the first existing part of a run, from one on; the end of the run if there is none.
     fn next_part(&self, transaction: &RoTxn<'_>, run: Run, from: u32) -> Result<u32, StoreError> {
         let key = part_key(run.number, from);
         let next = self.0.get_greater_than_or_equal_to(transaction, &key);
@@ -90,7 +90,7 @@ impl Index {
         Ok(part.map_or(run.to, |part| part.clamp(from, run.to)))
     }
 
-    /// How many parts there are, beside those that are in a run.
+    /// Returns the number of parts that belong to no run.
     pub(crate) fn parts_of_no_run(
         &self,
         transaction: &RoTxn<'_>,
@@ -102,14 +102,14 @@ impl Index {
 }
 
 impl Manifest<'_> {
-    /// How many parts its runs have.
+    /// Returns the number of parts of its runs.
     pub(crate) fn parts(&self) -> u64 {
         let parts = self.runs().map(|run| run.to.saturating_sub(run.from));
         parts.map(u64::from).sum()
     }
 }
 
-/// What is said of a part, as when it is read.
+/// Describes a faulty part, in the words of the error of reading it.
 fn fault(run: Run, part: u32, what: &str) -> String {
     damaged(&format!("part {part} of run {} {what}", run.number)).to_string()
 }

@@ -1,11 +1,11 @@
-//! What is in the index, range by range of the keys.
+//! Counting the index, range by range of the keys.
 
 use super::manifest::Run;
 use super::{Index, IndexEntry, Manifest, StreamKey, part};
 use heed::RoTxn;
 use midgard::store::StoreError;
 
-/// Equal ranges of keys, as many as the largest run has parts: in each there are a few thousand entries.
+/// Equal ranges of keys, as many as the largest run has parts: each has a few thousand entries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyRanges {
     log2: u8,
@@ -22,17 +22,17 @@ impl KeyRanges {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of ranges.
     pub(crate) const fn count(&self) -> u32 {
         1 << self.log2
     }
 
-    /// How many are behind.
+    /// Returns the number of ranges that are done.
     pub(crate) const fn done(&self) -> u32 {
         self.next
     }
 
-    /// Those of sorted keys that are in the next range.
+    /// Returns those of the sorted keys that are in the next range.
     pub(crate) fn next_of<'k>(&self, keys: &'k [StreamKey]) -> &'k [StreamKey] {
         let part = |key: &StreamKey| key.part(self.log2);
         let start = keys.partition_point(|key| part(key) < self.next);
@@ -65,11 +65,11 @@ impl Index {
     }
 }
 
-/// The parts of a run that have keys of the next range: from the first to before the last.
+/// Returns the parts of a run that have keys of the next range: from the first up to, but not including, the last.
 fn parts_in(run: &Run, ranges: &KeyRanges) -> (u32, u32) {
     match ranges.log2.checked_sub(run.parts_log2) {
         Some(finer) => (ranges.next >> finer, (ranges.next >> finer) + 1),
-        // A run that has come since, and is larger than all there were.
+        // A newer run, larger than all that existed at the beginning.
         None => {
             let coarser = run.parts_log2 - ranges.log2;
             (ranges.next << coarser, (ranges.next + 1) << coarser)
@@ -78,7 +78,7 @@ fn parts_in(run: &Run, ranges: &KeyRanges) -> (u32, u32) {
 }
 
 impl Manifest<'_> {
-    /// How many runs there are.
+    /// Returns the number of runs.
     pub(crate) fn run_count(&self) -> u64 {
         self.runs().count() as u64
     }

@@ -1,4 +1,4 @@
-//! What there is of the index, as one value: up to where the log was merged, and which runs there are.
+//! The contents of the index, as one value: how far the log was merged, and the runs.
 
 use super::{StreamKey, damaged};
 use crate::checksum;
@@ -6,37 +6,37 @@ use crate::fields::Fields;
 use midgard::Position;
 use midgard::store::StoreError;
 
-/// How many runs of one level become one of the next.
+/// This many runs of one level become one of the next.
 pub(super) const RUNS: usize = 4;
 
 /// The manifest, read in place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manifest<'a> {
-    /// Up to where the log was merged.
+    /// How far the log was merged.
     pub(crate) merged: Position,
     runs: &'a [u8],
 }
 
-/// A run, or what there is of it.
+/// A run, or the finished part of one.
 ///
-/// Runs are listed from the newest to the oldest, and so by level. One that is being made of others stands behind those:
-/// what it has already is found in it, and not in them.
+/// Runs are listed from the newest to the oldest, and so by level. A run that is being merged stands behind its
+/// source runs: entries that it already has are found in it, and not in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) number: u64,
     /// How often its entries were merged with those of other runs.
     pub(super) level: u8,
-    /// How many parts it has when it is done, as a power of two.
+    /// The number of its parts when it is done, as a power of two.
     pub(super) parts_log2: u8,
-    /// How many entries were written to it.
+    /// The number of entries written to it.
     pub(super) entries: u64,
-    /// The first of its parts that is still there: those before it are in the run that is made of it and others.
+    /// The first of its parts that still exists: the earlier ones were merged into another run.
     pub(super) from: u32,
-    /// How many parts were written.
+    /// The number of parts written.
     pub(super) to: u32,
 }
 
-/// The manifest in memory, to be changed.
+/// The manifest in memory, while it is changed.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     pub(super) merged: Position,
@@ -48,7 +48,7 @@ pub(super) struct Draft {
 pub(super) const MOST_PARTS_LOG2: u8 = 31;
 
 const CHECKSUM: usize = 4;
-/// No manifest comes near this. A length that is damaged may lead behind the end of the file.
+/// No manifest comes near this. A damaged length may lead behind the end of the file.
 const LONGEST: usize = 64 << 10;
 const RUN: usize = 8 + 1 + 1 + 8 + 4 + 4;
 
@@ -61,7 +61,7 @@ impl Run {
         self.to == self.parts()
     }
 
-    /// Whether the key is in the range of a part that is (still) there.
+    /// Returns whether the key is in the range of a part that (still) exists.
     pub(super) const fn is_asked_for(&self, key: StreamKey) -> bool {
         let part = key.part(self.parts_log2);
         self.from <= part && part < self.to
@@ -91,7 +91,7 @@ impl Run {
 }
 
 impl<'a> Manifest<'a> {
-    /// Of a store that never merged anything: what is needed of its log begins after `merged`.
+    /// The manifest of a store that never merged anything: its log is needed from after `merged`.
     pub(crate) const fn none(merged: Position) -> Self {
         Manifest { merged, runs: &[] }
     }
@@ -113,13 +113,13 @@ impl<'a> Manifest<'a> {
             .then_some(Manifest { merged, runs })
     }
 
-    /// The runs, the newest first.
+    /// Returns the runs, the newest first.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run> + use<'a> {
         self.runs.chunks_exact(RUN).filter_map(Run::decode)
     }
 
-    /// The runs that may have a key, the newest first. What was merged already is no more asked for in any of the runs that it was
-    /// taken from: an old one, of fewer parts, still has what is too old.
+    /// Returns the runs that may have a key, the newest first. Keys already merged are no longer looked up in the
+    /// source runs: an old source run, with fewer parts, still has outdated entries.
     pub(super) fn runs_asked_for(&self, key: StreamKey) -> impl Iterator<Item = Run> + use<'a> {
         let asked_for = move |run: &Run| run.is_asked_for(key);
         let all = *self;
@@ -152,7 +152,7 @@ impl Draft {
         out
     }
 
-    /// A number that no run has had.
+    /// Returns a number that no run has had.
     pub(super) fn next_number(&self) -> u64 {
         self.runs
             .iter()

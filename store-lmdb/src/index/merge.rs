@@ -1,4 +1,4 @@
-//! How runs are made: of the tail of the log, and of other runs.
+//! Making runs: from the tail of the log, and from other runs.
 
 use super::manifest::{Draft, MOST_PARTS_LOG2, RUNS, Run};
 use super::{Index, IndexEntry, block, part, part_key};
@@ -8,16 +8,16 @@ use heed::RwTxn;
 use midgard::Position;
 use midgard::store::StoreError;
 
-/// About how many entries a part has, at most: as many as are merged at once, in one commit.
+/// About the most entries of a part: this many are merged at once, in one commit.
 const PART_ENTRIES: u64 = 2048;
 
-/// The least number of parts, as a power of two, so that none has too many entries.
+/// The smallest number of parts, as a power of two, that keeps each below its limit.
 fn parts_log2(entries: u64) -> u8 {
     let parts = entries.div_ceil(PART_ENTRIES).next_power_of_two();
     (parts.trailing_zeros() as u8).min(MOST_PARTS_LOG2)
 }
 
-/// Makes a run of the entries up to a position. Each key is there once.
+/// Makes a run of the entries up to a position. Each key occurs once.
 pub(crate) fn flush(
     index: Index,
     about: About,
@@ -48,7 +48,7 @@ pub(crate) fn flush(
     write(about, transaction, &draft)
 }
 
-/// Merges one part of the runs that are due, and gives how many entries it had; `None` when nothing is due.
+/// Merges one part of the runs that are due, and returns its number of entries; `None` when nothing is due.
 pub(crate) fn step(
     index: Index,
     about: About,
@@ -73,7 +73,7 @@ pub(crate) fn step(
         part::collect(bytes, run.number, part, range, parts_log2, &mut entries)?;
     }
     let merged = entries.len();
-    // Stable: of the entries of a stream the newest comes first, and stays.
+    // A stable sort: of the entries of a stream the newest comes first, and is kept.
     entries.sort_by_key(|entry| entry.key);
     entries.dedup_by_key(|entry| entry.key);
     write_part(index, transaction, number, range, &entries)?;
@@ -94,7 +94,7 @@ pub(crate) fn step(
             .iter()
             .map(|run| run.entries)
             .sum();
-        // Where the same streams were in all of them, it is no larger than they were: it stays among its like.
+        // If all of them had the same streams, the new run is no larger than each was: it keeps their level.
         if run.entries * 2 < before {
             draft.runs[output].level -= 1;
         }
@@ -104,13 +104,13 @@ pub(crate) fn step(
     Ok(Some(merged))
 }
 
-/// The run that is to be made next, which is begun if need be: of the lowest level that has enough runs, so that a large
-/// one is never waited for.
+/// Returns the run to make next, and begins it if necessary: it is of the lowest level with enough runs, so that
+/// nothing waits for a large run.
 fn due(draft: &mut Draft) -> Option<usize> {
     let mut start = 0;
     while let Some(first) = draft.runs.get(start) {
         let level = first.level;
-        // The first may itself be made of the level below, and has to be done first.
+        // The first may itself be a merge of the level below, which has to finish first.
         let begun = usize::from(!first.is_done());
         let same = draft.runs[start..]
             .iter()
@@ -128,7 +128,7 @@ fn due(draft: &mut Draft) -> Option<usize> {
     None
 }
 
-/// Begins a run, of the ones before it.
+/// Begins a run that merges the ones before it.
 fn begin(draft: &mut Draft, output: usize) {
     let inputs = &draft.runs[output - RUNS..output];
     let entries = inputs.iter().map(|run| run.entries).sum();

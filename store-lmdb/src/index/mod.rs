@@ -1,10 +1,10 @@
-//! The index of streams: where the last record of each is, as far as that was merged.
+//! The index of streams: where the last record of each stream is, as far as the log was merged.
 //!
-//! What was merged up to is written in the [`Manifest`]; what is newer is in the [tail](crate::tail) of the log. The
-//! index is a tree of sorted runs (a log-structured merge tree with tiers: O'Neil and others, 1996; Jagadish and others,
-//! 1997): each merge of the tail writes a run, and [as many as `RUNS`](manifest::RUNS) runs of one level become one of the next. A run
-//! is written once, in parts, and never changed. Both happen inside commits of the writer, the second in slices, and what
-//! is half done is written down: any process can go on with it at any time.
+//! The [`Manifest`] notes how far the log was merged; newer records are in the [tail](crate::tail) of the log. The
+//! index is a tree of sorted runs (a log-structured merge tree with tiers: O'Neil and others, 1996; Jagadish and
+//! others, 1997): each merge of the tail writes a run, and [`RUNS`](manifest::RUNS) runs of one level become one run
+//! of the next. A run is written once, in parts, and never changed. Both merges happen inside commits of the writer,
+//! the second in slices, and the progress is written down: any process can continue it at any time.
 
 mod block;
 mod check;
@@ -29,15 +29,15 @@ use midgard::store::StoreError;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
 
-/// Parts of runs, by the number of the run and of the part.
+/// Parts of runs, by the numbers of the run and of the part.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Index(pub(crate) Database<'static, Bytes, Bytes>);
 
-/// What a stream is found by: a hash of its name, so long that no two streams of a store have the same.
+/// The key of a stream: a hash of its name, long enough that no two streams of a store share it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct StreamKey(u128);
 
-/// Makes the keys of streams, with a secret of the store: nobody can choose names that collide.
+/// Makes the keys of streams with a secret of the store, so that nobody can choose names that collide.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamKeys {
     hasher: SipHasher13,
@@ -58,12 +58,12 @@ impl StreamKeys {
 }
 
 impl StreamKey {
-    /// The most significant bits, which are as good as any others.
+    /// Returns the most significant bits, which are as good as any others.
     pub(crate) const fn high(self) -> u64 {
         (self.0 >> 64) as u64
     }
 
-    /// Which of so many equal ranges of keys it is in; their number as a power of two.
+    /// Returns which of the equal ranges of keys it is in; their number is given as a power of two.
     const fn part(self, parts_log2: u8) -> u32 {
         match parts_log2 {
             0 => 0,
@@ -72,19 +72,18 @@ impl StreamKey {
     }
 }
 
-/// Where the last record of a stream is.
+/// The position of a stream's last record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct IndexEntry {
     pub(crate) key: StreamKey,
     pub(crate) position: Position,
 }
 
-/// No part comes near this. A length that is damaged may lead behind the end of the file, and reading there ends the
-/// process.
+/// No part comes near this. A damaged length may lead behind the end of the file, and reading there ends the process.
 const LONGEST_PART: usize = 1 << 20;
 
 impl Index {
-    /// Where the last record of a stream was when its newest events were merged; `None` when it is in no run.
+    /// Returns the position of a stream's last record as of its last merge; `None` when it is in no run.
     pub(crate) fn find(
         &self,
         transaction: &RoTxn<'_>,
@@ -101,7 +100,7 @@ impl Index {
         Ok(None)
     }
 
-    /// A part of a run.
+    /// Returns a part of a run.
     fn part<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -122,15 +121,15 @@ fn part_key(run: u64, part: u32) -> [u8; 12] {
     key
 }
 
-/// What is being done where something is found that cannot be what was written.
+/// The action of errors about impossible contents.
 const READ: &str = "read the index of streams";
 
-/// Whether an error says that what was written of the index is [damaged].
+/// Returns whether an error reports a [damaged] index.
 pub(crate) fn is_damage(error: &StoreError) -> bool {
     matches!(error, StoreError::Backend { action, cause } if *action == READ && !cause.is::<heed::Error>())
 }
 
-/// What is said of an index that cannot be what was written.
+/// The error of an index that cannot be as it was written.
 fn damaged(what: &str) -> StoreError {
     StoreError::Backend {
         action: READ,

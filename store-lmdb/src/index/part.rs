@@ -5,9 +5,9 @@ use super::{IndexEntry, StreamKey};
 use midgard::Position;
 use midgard::store::StoreError;
 
-/// Looks for a key in the part of a run that has its range.
+/// Searches for a key in the part of a run that has its range.
 ///
-/// Keys are hashes, evenly spread: where one must be can be told from the key, and is missed by a block or two.
+/// Keys are evenly spread hashes: the place of a key can be computed from it, to within a block or two.
 pub(super) fn find(
     bytes: &[u8],
     run: u64,
@@ -36,7 +36,7 @@ pub(super) fn find(
             let found = block.entries().find(|entry| entry.key == key);
             return Ok(found.map(|entry| entry.position));
         }
-        // Between this block and the one that was looked at before there is nothing.
+        // There is nothing between this block and the previous one.
         if came_from_before == Some(before) || came_from_before.is_none() {
             came_from_before = Some(before);
         } else {
@@ -51,7 +51,7 @@ pub(super) fn find(
     }
 }
 
-/// Adds the entries of a part whose keys are in one of so many equal ranges, in the order of keys.
+/// Adds the entries of a part whose keys are in one of a number of equal ranges, in the order of keys.
 pub(super) fn collect(
     bytes: &[u8],
     run: u64,

@@ -1,32 +1,32 @@
-//! Blocks: values that have several records, of positions one after the other.
+//! Blocks: values with several records, of consecutive positions.
 //!
-//! How many there are, where each ends, and the records. One that was removed ends where it begins.
+//! A block has the number of records, the end of each, and the records. A removed record ends where it begins.
 
 use super::layout::LARGEST_BLOCK;
 use crate::error::corrupt;
 use midgard::Position;
 use midgard::store::StoreError;
 
-/// What each number takes.
+/// The bytes of each number.
 const NUMBER: usize = 2;
-/// No record has fewer bytes: its checksums and its id take most of them.
+/// No record is shorter: its checksums and its id take most of this.
 const SMALLEST_RECORD: usize = 32;
-/// No block has had more records.
+/// No block has more records.
 pub(super) const MOST_RECORDS: u64 = (LARGEST_BLOCK / (NUMBER + SMALLEST_RECORD)) as u64;
 
-/// What is said of a block of which it cannot be told which records it has.
+/// The fault of a block whose records cannot be told apart.
 pub(super) const DAMAGED: &str = "the block of records that begins with it is damaged";
 
 pub(super) fn damaged(first: Position) -> StoreError {
     corrupt(first, None, DAMAGED.to_owned())
 }
 
-/// The bytes of a block of so many records, of so many bytes.
+/// Returns the size of a block with this many records and bytes.
 pub(super) const fn size_of(records: usize, bytes: usize) -> usize {
     NUMBER * (1 + records) + bytes
 }
 
-/// Writes a block to `out`, which is emptied first. Its bytes are few enough for two bytes a number.
+/// Writes a block to `out`, which is emptied first. Blocks are short enough for numbers of two bytes.
 pub(super) fn encode<'r>(out: &mut Vec<u8>, records: impl Iterator<Item = &'r [u8]> + Clone) {
     out.clear();
     let count = records.clone().count() as u16;
@@ -47,7 +47,8 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// `None` when it is damaged, as zeros are: it has at least one record, and ends where the last one does.
+    /// Returns `None` when it is damaged, as a block of zeros is: a block has at least one record, and ends where its
+    /// last record does.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (count, rest) = bytes.split_first_chunk()?;
         let count = usize::from(u16::from_le_bytes(*count));
@@ -57,7 +58,7 @@ impl<'a> Block<'a> {
         (end == records.len()).then_some(Block { ends, records })
     }
 
-    /// Whether each record ends where it begins, or behind that.
+    /// Returns whether each record ends where it begins, or later.
     pub(super) fn is_in_order(self) -> bool {
         self.ends.is_sorted_by_key(|end| u16::from_le_bytes(*end))
     }
@@ -66,7 +67,7 @@ impl<'a> Block<'a> {
         self.ends.len()
     }
 
-    /// The position of its last record, when it begins at `first`.
+    /// Returns the position of its last record, when it begins at `first`.
     pub(super) const fn last(self, first: Position) -> Position {
         Position(first.previous().get().saturating_add(self.len() as u64))
     }
@@ -76,18 +77,19 @@ impl<'a> Block<'a> {
         end.map_or(0, |end| usize::from(u16::from_le_bytes(*end)))
     }
 
-    /// A record; empty when it was removed.
+    /// Returns a record; empty when it was removed.
     pub(super) fn record(self, index: usize) -> &'a [u8] {
         let start = match index {
             0 => 0,
             index => self.end(index - 1),
         };
-        // What is not there is damaged, and so are these bytes.
+        // A missing record is damaged, and so are these bytes.
         let damaged = &b"\0"[..];
         self.records.get(start..self.end(index)).unwrap_or(damaged)
     }
 
-    /// Writes the block without the records at some positions, in their order; nothing when no record is left.
+    /// Writes the block without the records at some positions, which are in order; writes nothing when no record is
+    /// left.
     pub(super) fn encode_without(self, first: Position, removed: &[Position], out: &mut Vec<u8>) {
         let left = (0..self.len()).map(|index| {
             match removed.binary_search(&Position(first.get() + index as u64)) {

@@ -1,4 +1,4 @@
-//! Where the log ends: what is appended has a position that no record has had.
+//! The end of the log: an appended record gets a position that no record has had.
 
 use super::block::{self, Block};
 use super::{Log, LogKey, log_key};
@@ -7,17 +7,17 @@ use heed::RoTxn;
 use midgard::Position;
 use midgard::store::StoreError;
 
-/// Nobody has so many records. A position that is damaged may be any number.
+/// No log has this many records. A damaged position may be any number.
 const LAST: Position = Position(1 << 62);
 
-/// The last position that can have been in a block that is damaged.
+/// Returns the last position that a damaged block can have.
 pub(super) const fn last_of_damaged(first: Position) -> Position {
     Position(first.get().saturating_add(block::MOST_RECORDS - 1))
 }
 
 impl Log {
-    /// The last position that can have been given away; zero in an empty log. It is what was, but where the last block is
-    /// damaged: see [`certain_last_position`](Log::certain_last_position).
+    /// Returns the last position that can have been given away; zero in an empty log. It is exact unless the last
+    /// block is damaged: see [`certain_last_position`](Log::certain_last_position).
     pub(crate) fn last_position(&self, transaction: &RoTxn<'_>) -> Result<Position, StoreError> {
         let last = self.0.last(transaction);
         let Some((key, bytes)) = last.map_err(backend("read the end of the log"))? else {
@@ -32,7 +32,7 @@ impl Log {
         })
     }
 
-    /// As [`last_position`](Log::last_position); an error where that cannot be told for certain.
+    /// As [`last_position`](Log::last_position); an error if it is not certain.
     pub(crate) fn certain_last_position(
         &self,
         transaction: &RoTxn<'_>,
@@ -47,8 +47,8 @@ impl Log {
         }
     }
 
-    /// Makes sure that what comes behind the last key has a position that none has had: a key that is damaged may be less than
-    /// those before it.
+    /// Checks that the position behind the last key was never given away: a damaged key may be less than those before
+    /// it.
     pub(crate) fn check_end(&self, transaction: &RoTxn<'_>) -> Result<(), StoreError> {
         let failed = backend("read the end of the log");
         let mut last = self.0.rev_iter(transaction).map_err(&failed)?;

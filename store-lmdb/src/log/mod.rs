@@ -34,7 +34,7 @@ pub(crate) struct Log(pub(crate) Database<'static, Bytes, Bytes>);
 /// The bytes of a record: in place, unless it had to be put together.
 pub(crate) type Record<'t> = Cow<'t, [u8]>;
 
-/// What was found last: the next record may be beside it, or the same, and it is about as long.
+/// The last finding: the next record may be next to it or the same, and is about as long.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Near<'t> {
     found: Found<'t>,
@@ -48,14 +48,14 @@ enum Found<'t> {
     Nothing,
     Record(Position, &'t [u8]),
     Block(Position, Block<'t>),
-    /// Records from this position on, of which cannot be told how many they are.
+    /// Records from this position on, of an unknown number.
     Damaged(Position),
-    /// Its beginning, and pieces of it.
+    /// The beginning of a record, and its pieces.
     Split(Position),
 }
 
 impl<'t> Found<'t> {
-    /// Whether it has what there is at a position, if only that it was removed.
+    /// Returns whether it covers a position, if only to show that the record was removed.
     fn has(self, position: Position) -> bool {
         match self {
             Found::Nothing => false,
@@ -65,7 +65,7 @@ impl<'t> Found<'t> {
         }
     }
 
-    /// The record at a position that it has, in place; `None` when it was removed, or is split.
+    /// Returns the record at a position that it covers, in place; `None` when it was removed, or is split.
     fn record(self, position: Position) -> Option<&'t [u8]> {
         if !self.has(position) {
             return None;
@@ -79,14 +79,14 @@ impl<'t> Found<'t> {
     }
 }
 
-/// What is under a key.
+/// The kind of value under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LogKey {
     /// A record, or the beginning of one.
     Record(Position),
     /// Records from this position on.
     Block(Position),
-    /// What follows of the record at this position, and the number of this piece, from 1.
+    /// A piece of the record at this position, and the number of the piece, from 1.
     Piece(Position, u8),
 }
 
@@ -100,7 +100,7 @@ impl LogKey {
     }
 }
 
-/// The key of a record. Those of blocks have a zero behind it, those of pieces their number, from 1.
+/// The key of a record. The key of a block has a zero behind it, the key of a piece its number, from 1.
 type Key = [u8; 8];
 
 const fn key(position: Position) -> Key {
@@ -145,7 +145,7 @@ pub(crate) fn event<'r>(header: &Header<'r>) -> Result<RecordedEventRef<'r>, Sto
     })
 }
 
-/// The mark that a stream was tombstoned, as those read it who ask for it.
+/// The mark that a stream was tombstoned, as shown to readers that request it.
 pub(crate) fn tombstone(header: &Header<'_>) -> Result<RecordedEvent, StoreError> {
     let stream = String::from_utf8_lossy(header.stream);
     let stream = StreamName::new(&*stream)
@@ -163,7 +163,7 @@ pub(crate) fn tombstone(header: &Header<'_>) -> Result<RecordedEvent, StoreError
 }
 
 impl Log {
-    /// What is under the last key that may have the record at a position.
+    /// Returns the value under the last key that may have the record at a position.
     fn around<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -177,7 +177,7 @@ impl Log {
             .transpose()
     }
 
-    /// Finds the record at a position, which may be where the last one was found.
+    /// Finds the record at a position, which may be near the last one.
     fn find<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -209,7 +209,7 @@ impl Log {
         Ok(found)
     }
 
-    /// As [`record`](Log::record), which may be where the last one was found.
+    /// As [`record`](Log::record), for a record that may be near the last one.
     pub(crate) fn record_near<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -218,7 +218,7 @@ impl Log {
     ) -> Result<Option<Record<'t>>, StoreError> {
         let found = self.find(transaction, position, near)?;
         match found {
-            // There may be much of it: it is put together each time.
+            // It may be large, so it is put together each time.
             Found::Split(at) if at == position => {
                 let mut records = self.forward(transaction, position..=position)?;
                 let record = records.next().transpose()?;
@@ -232,7 +232,7 @@ impl Log {
         }
     }
 
-    /// As [`record_near`](Log::record_near), unless it has to be put together.
+    /// As [`record_near`](Log::record_near), unless the record has to be put together.
     pub(crate) fn in_place_near<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -242,7 +242,7 @@ impl Log {
         Ok(self.find(transaction, position, near)?.record(position))
     }
 
-    /// The record at a position; `None` where there is none (any more).
+    /// Returns the record at a position; `None` where there is none (any more).
     pub(crate) fn record<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -257,7 +257,8 @@ impl Log {
         transaction: &mut RwTxn<'_>,
         records: &Pending,
     ) -> heed::Result<()> {
-        /// What is left of a commit may take so much more room than it needs: few records stand alone then, and the tree stays small.
+        /// The rest of a commit may take this much more room than it needs: then few records stand alone, and the
+        /// tree stays small.
         const WASTE: usize = 32;
         let waste = records.bytes() / WASTE;
         let (mut next, mut value) = (records.first(), Vec::new());
@@ -307,7 +308,7 @@ impl Log {
             .put_with_flags(transaction, PutFlags::APPEND, key, value)
     }
 
-    /// Removes the records at these positions, which are in their order.
+    /// Removes the records at these positions, which are in order.
     pub(crate) fn remove(
         &self,
         transaction: &mut RwTxn<'_>,
@@ -358,7 +359,7 @@ impl Log {
         Ok(())
     }
 
-    /// The records at these positions, as far as they are there.
+    /// Returns the records at these positions, as far as they exist.
     pub(crate) fn forward<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -370,7 +371,7 @@ impl Log {
         Ok(Forward(Scan::new(range, positions)))
     }
 
-    /// What lies at these positions, whole or not.
+    /// Returns what lies at these positions, whole or not.
     pub(crate) fn walk<'t>(
         &self,
         transaction: &'t RoTxn<'_>,
@@ -382,13 +383,13 @@ impl Log {
         Ok(Walk(Scan::new(range, positions)))
     }
 
-    /// The first key that may have a record at these positions, and the one behind the last.
+    /// Returns the first key that may have a record at these positions, and the one behind the last.
     fn keys(
         &self,
         transaction: &RoTxn<'_>,
         positions: &RangeInclusive<Position>,
     ) -> Result<(Key, Key), StoreError> {
-        // The first of them may be in a block that begins before it.
+        // The first of them may be in a block that begins earlier.
         let start = *positions.start();
         let from = match self.around(transaction, start)? {
             Some((LogKey::Block(first), bytes))
@@ -401,7 +402,7 @@ impl Log {
         Ok((key(from), key(positions.end().next())))
     }
 
-    /// The records up to this position, the last one first.
+    /// Returns the records up to this position, the last one first.
     pub(crate) fn backward<'t>(
         &self,
         transaction: &'t RoTxn<'_>,

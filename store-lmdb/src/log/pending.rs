@@ -2,7 +2,7 @@
 
 use midgard::Position;
 
-/// The most bytes that are kept for the next transaction, after one that was very large.
+/// The most bytes of memory that are kept for the next transaction, after a very large one.
 const KEPT: usize = 4 << 20;
 
 /// Records behind the end of the log.
@@ -23,7 +23,7 @@ impl Pending {
         self.ends.clear();
     }
 
-    /// The position of the last one, or of the last record in the log.
+    /// Returns the position of the last one, or of the last record in the log.
     pub(crate) const fn last(&self) -> Position {
         Position(self.before.get() + self.ends.len() as u64)
     }
@@ -37,7 +37,7 @@ impl Pending {
         self.ends.push(self.bytes.len());
     }
 
-    /// Takes back what came after this position.
+    /// Drops the records after this position.
     pub(crate) fn truncate(&mut self, last: Position) {
         self.ends
             .truncate(last.get().saturating_sub(self.before.get()) as usize);
@@ -45,12 +45,12 @@ impl Pending {
             .truncate(self.ends.last().copied().unwrap_or_default());
     }
 
-    /// The position of the first one, if there is any.
+    /// Returns the position of the first one, if there is any.
     pub(crate) const fn first(&self) -> Position {
         self.before.next()
     }
 
-    /// The record at a position, if it is one of these.
+    /// Returns the record at a position, if it is one of these.
     pub(crate) fn record(&self, position: Position) -> Option<&[u8]> {
         let index = position.get().checked_sub(self.first().get())? as usize;
         let end = *self.ends.get(index)?;
@@ -61,7 +61,7 @@ impl Pending {
         self.bytes.get(start..end)
     }
 
-    /// All from a position on.
+    /// Returns all records from a position on.
     pub(crate) fn records_from(
         &self,
         position: Position,

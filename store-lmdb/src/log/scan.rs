@@ -14,7 +14,7 @@ use std::ops::{Range, RangeInclusive};
 /// A record at its position.
 pub(crate) type Item<'t> = Result<(Position, Record<'t>), StoreError>;
 
-/// What a scan of keys gives.
+/// The item of a scan of keys.
 type Keyed<'t> = Option<(LogKey, &'t [u8])>;
 
 fn keyed<'t>(next: Option<heed::Result<(&'t [u8], &'t [u8])>>) -> Result<Keyed<'t>, StoreError> {
@@ -25,7 +25,7 @@ fn keyed<'t>(next: Option<heed::Result<(&'t [u8], &'t [u8])>>) -> Result<Keyed<'
     Ok(Some((log_key(key)?, bytes)))
 }
 
-/// A block, as far as it was not read.
+/// A block, as far as it was not read yet.
 pub(super) struct Opened<'t> {
     block: Block<'t>,
     first: u64,
@@ -33,7 +33,7 @@ pub(super) struct Opened<'t> {
 }
 
 impl<'t> Opened<'t> {
-    /// `None` when it is damaged.
+    /// Returns `None` when it is damaged.
     pub(super) fn new(first: Position, bytes: &'t [u8]) -> Option<Self> {
         let block = Block::parse(bytes)?;
         Some(Opened {
@@ -47,7 +47,7 @@ impl<'t> Opened<'t> {
         self.block.last(Position(self.first))
     }
 
-    /// A record; `None` when it was removed.
+    /// Returns a record; `None` when it was removed.
     fn item(&self, index: usize) -> Option<(Position, Record<'t>)> {
         let record = self.block.record(index);
         let position = Position(self.first.saturating_add(index as u64));
@@ -55,14 +55,14 @@ impl<'t> Opened<'t> {
     }
 }
 
-/// What is under the keys, in their order, and what is in blocks.
+/// The values under the keys, in order, and the records in blocks.
 pub(super) struct Scan<'t> {
     range: RoRange<'t, Bytes, Bytes>,
-    /// What comes has this position or a later one. Pages of LMDB that are damaged may lead anywhere, and in a circle.
+    /// The next record has this position or a later one. Damaged pages of LMDB may lead anywhere, and in a circle.
     least: Position,
     end: Position,
     block: Option<Opened<'t>>,
-    /// What was found behind a record.
+    /// The value found behind a record.
     next: Keyed<'t>,
 }
 
@@ -81,12 +81,12 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// The next record of the open block.
+    /// Returns the next record of the open block.
     pub(super) fn in_block(&mut self) -> Option<(Position, Record<'t>)> {
         while let Some(block) = &mut self.block {
             match block.left.next().map(|index| block.item(index)) {
                 Some(Some(item)) => return Some(item),
-                // It was removed.
+                // The record was removed.
                 Some(None) => {}
                 None => self.block = None,
             }
@@ -94,7 +94,7 @@ impl<'t> Scan<'t> {
         None
     }
 
-    /// What is under the next key.
+    /// Returns the value under the next key.
     pub(super) fn keyed(&mut self) -> Result<Keyed<'t>, StoreError> {
         match self.next.take() {
             Some(found) => Ok(Some(found)),
@@ -102,12 +102,12 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// Finds it once more: it belongs to what comes next.
+    /// Returns it to the scan: it belongs to the next record.
     pub(super) const fn put_back(&mut self, key: LogKey, bytes: &'t [u8]) {
         self.next = Some((key, bytes));
     }
 
-    /// Takes what stands at this position for the next.
+    /// Sets the position of the next record.
     pub(super) fn expect(&mut self, position: Position) -> Result<(), StoreError> {
         if position < self.least {
             return Err(out_of_order(self.least, position));
@@ -116,7 +116,7 @@ impl<'t> Scan<'t> {
         Ok(())
     }
 
-    /// Goes on with the records of a block, as far as they are asked for.
+    /// Continues with the records of a block, as far as they were requested.
     pub(super) fn open(&mut self, mut block: Opened<'t>) -> Result<(), StoreError> {
         let (first, least) = (block.first, self.least);
         self.expect(block.last())?;
@@ -185,7 +185,7 @@ impl<'t> Iterator for Forward<'t> {
 /// Records from the end of the log.
 pub(crate) struct Backward<'t> {
     range: RoRevRange<'t, Bytes, Bytes>,
-    /// What comes has this position or an earlier one.
+    /// The next record has this position or an earlier one.
     most: Position,
     block: Option<Opened<'t>>,
 }
@@ -205,7 +205,7 @@ impl<'t> Backward<'t> {
             while let Some(block) = &mut self.block {
                 match block.left.next_back().map(|index| block.item(index)) {
                     Some(Some(item)) => return Ok(Some(item)),
-                    // It was removed.
+                    // The record was removed.
                     Some(None) => {}
                     None => self.block = None,
                 }
@@ -216,7 +216,7 @@ impl<'t> Backward<'t> {
             {
                 return Err(out_of_order(self.most, key.position()));
             }
-            // The pieces of a record come before it, and nothing comes in between.
+            // The pieces of a record come before it here, with nothing in between.
             let of = pieces.last().map(|(position, _)| *position);
             match found {
                 Some((LogKey::Piece(position, _), bytes)) if of.is_none_or(|of| of == position) => {

@@ -1,4 +1,4 @@
-//! What lies in the log, in its order, whole or not: for those who look for what is wrong with it.
+//! The contents of the log, in order, whole or not: for checks.
 
 use super::scan::{Opened, Scan};
 use super::{LogKey, Record, block};
@@ -7,11 +7,11 @@ use midgard::Position;
 use midgard::store::StoreError;
 use std::borrow::Cow;
 
-/// What lies at a position: a record, or what is wrong with it.
+/// The record at a position, or its fault.
 type Found<'t> = (Position, Result<Record<'t>, String>);
 
-/// As [`Forward`](super::Forward), but goes on behind records that are not whole. An error is of the keys: what follows
-/// cannot be told from it.
+/// As [`Forward`](super::Forward), but continues behind records that are not whole. An error is one of the keys: what
+/// follows cannot be told from it.
 pub(crate) struct Walk<'t>(pub(super) Scan<'t>);
 
 impl<'t> Walk<'t> {

@@ -13,34 +13,35 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// The name of a backup for as long as it is not done.
+/// The name of a backup's file until the backup is complete.
 const PARTIAL: &str = "backup.partial";
 
 /// A backup to be made: [`LmdbStore::backup`].
 #[derive(Debug)]
-#[must_use = "nothing is copied before it is told where to"]
+#[must_use = "nothing is copied until `to` names a directory"]
 pub struct Backup<'s> {
     store: &'s LmdbStore,
     option: CompactionOption,
 }
 
-/// A backup that was made.
+/// A finished backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackedUp {
-    /// The directory that it is in.
+    /// The directory of the backup.
     pub path: PathBuf,
     /// The size of its file, in bytes.
     pub bytes: u64,
-    /// All events up to this position are in it, which is where the log ended when the backup began. There may be some more.
+    /// The backup contains all events up to this position, which is where the log ended when it began, and perhaps
+    /// some more.
     pub position: Position,
 }
 
-/// Why a backup was not made. Nothing of it was left behind.
+/// Why a backup was not made. Nothing of it is left behind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackupError {
-    /// There is something in the directory, which is never overwritten.
+    /// The directory is not empty; a backup never overwrites anything.
     #[error(
         "{} is not empty (there is {found} in it), and nothing is overwritten; name another directory for the backup",
         path.display()
@@ -48,10 +49,10 @@ pub enum BackupError {
     NotEmpty {
         /// The directory.
         path: PathBuf,
-        /// One of the things that are in it.
+        /// One of the things in the directory.
         found: String,
     },
-    /// In the directory is a backup that another has begun, and may be at.
+    /// The directory contains a backup that another process has begun, and may still be making.
     #[error(
         "{} has a backup that was not finished; name another directory, or remove {PARTIAL} from it when nobody is at it any more",
         path.display()
@@ -68,34 +69,34 @@ pub enum BackupError {
     NoRoom {
         /// The directory.
         path: PathBuf,
-        /// How many bytes were written.
+        /// The number of bytes written.
         done: u64,
-        /// How many bytes it would have had, about.
+        /// About how many bytes the backup would have had.
         expected: u64,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// The function that was told of its progress ended it.
+    /// The `progress` function stopped the backup.
     #[error("the backup at {} was stopped after {done} of about {expected} bytes", path.display())]
     Stopped {
         /// The directory.
         path: PathBuf,
-        /// How many bytes were written.
+        /// The number of bytes written.
         done: u64,
-        /// How many bytes it would have had, about.
+        /// About how many bytes the backup would have had.
         expected: u64,
     },
-    /// The files of the backup cannot be made.
+    /// The files of the backup cannot be created.
     #[error("could not {action} {}: {cause}", path.display())]
     Files {
-        /// What was being done.
+        /// The operation that failed.
         action: &'static str,
-        /// With which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         cause: io::Error,
     },
-    /// The store that was to be copied cannot be read.
+    /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -108,27 +109,27 @@ impl<'s> Backup<'s> {
         }
     }
 
-    /// Leaves free pages out, and writes the others in order. This takes longer; how much smaller the copy is depends on how much was
-    /// removed. Of events that were truncated or tombstoned it has no bytes; a backup that does not compact has those that
-    /// `data.mdb` still has.
+    /// Leaves out free pages, and writes the others in order. This takes longer; how much smaller the copy is depends
+    /// on how much was removed. A compacting backup contains no bytes of events that were truncated or tombstoned;
+    /// any other backup contains those that `data.mdb` still has.
     pub const fn compacting(mut self) -> Self {
         self.option = CompactionOption::Enabled;
         self
     }
 
-    /// Makes the backup in a directory, which is made, or is there and empty. It is a store like any other: to restore it, copy
-    /// it to where the store was.
+    /// Makes the backup in a directory, which is created unless it exists and is empty. The backup is a store like
+    /// any other: to restore it, copy it to the place of the store.
     ///
-    /// It has another name for as long as it is not done, and under the right one it is safely on the disk. `progress` is called with
-    /// each MiB, and may stop it; it must not wait for the store.
+    /// Its file has another name until the backup is complete; under the right name it is safely on the disk.
+    /// `progress` is called for each MiB, and may stop the backup; it must not wait for the store.
     ///
-    /// The store can be used meanwhile. No page that is to be copied is used again before the end, so that `data.mdb` grows with
-    /// what is written; and a map that is full is not made larger, so that where maps
-    /// [begin small](crate::LmdbOptions::initial_map_size) reads and writes may have to wait for the end.
+    /// The store can be used meanwhile. No page that is still to be copied is reused before the end, so `data.mdb`
+    /// grows with each write. A full map cannot grow either: where maps [begin
+    /// small](crate::LmdbOptions::initial_map_size), reads and writes may have to wait for the end.
     ///
     /// # Errors
     /// [`BackupError::NotEmpty`] when something is in the directory, [`BackupError::NoRoom`] when the disk is full,
-    /// [`BackupError::Stopped`] when `progress` breaks. Nothing is left behind then.
+    /// [`BackupError::Stopped`] when `progress` breaks. In all cases nothing is left behind.
     pub fn to(
         self,
         directory: impl AsRef<Path>,
@@ -166,18 +167,18 @@ impl<'s> Backup<'s> {
     }
 }
 
-/// Whether all that a directory has is a backup that was not finished. It is no store.
+/// Returns whether a directory contains only an unfinished backup, which is not a store.
 pub(crate) fn is_unfinished(directory: &Path) -> bool {
     !directory.join(DATA).exists() && directory.join(PARTIAL).exists()
 }
 
-/// The directory of a backup, and the file in it. What is not finished is removed when it is dropped.
+/// The directory of a backup, and its file. An unfinished backup is removed when this is dropped.
 struct Target {
     directory: PathBuf,
-    /// Whether it was not there before.
+    /// Whether the directory was created for the backup.
     is_new: bool,
     file: File,
-    /// The name of the file, until the backup is done.
+    /// The path of the file, until the backup is complete.
     unfinished: Option<PathBuf>,
 }
 
@@ -187,7 +188,7 @@ impl Target {
         fs::create_dir_all(directory).map_err(failed("make the directory", directory))?;
         Self::in_directory(directory, is_new, mode).inspect_err(|_| {
             if is_new {
-                // Not when another backup has begun there.
+                // This fails if another backup has begun there, as it should.
                 let _ = fs::remove_dir(directory);
             }
         })
@@ -214,9 +215,9 @@ impl Target {
         written.map_err(|cause| self.failed_write(cause, done, expected))
     }
 
-    /// Gives the file its name, once it is on the disk.
+    /// Renames the file once it is on the disk.
     fn finish(&mut self, bytes: u64) -> Result<(), BackupError> {
-        // Some file systems look for room only now.
+        // Some file systems only now look for room.
         let synced = self.file.sync_all();
         synced.map_err(|cause| self.failed_write(cause, bytes, bytes))?;
         expect_alone(&self.directory, Some(PARTIAL))?;
@@ -261,12 +262,12 @@ impl Drop for Target {
             false => Ok(()),
         });
         if let Err(error) = removed {
-            tracing::warn!(%error, path = %path.display(), "what a backup has left could not be removed");
+            tracing::warn!(%error, path = %path.display(), "the remains of a backup could not be removed");
         }
     }
 }
 
-/// Makes sure that nothing but the file of a name is in a directory.
+/// Returns an error if a directory contains more than the file with this name.
 fn expect_alone(directory: &Path, name: Option<&str>) -> Result<(), BackupError> {
     let failed = failed("look into", directory);
     for file in fs::read_dir(directory).map_err(&failed)? {
@@ -285,14 +286,14 @@ fn expect_alone(directory: &Path, name: Option<&str>) -> Result<(), BackupError>
     Ok(())
 }
 
-/// Makes what was done to the names in a directory safe.
+/// Makes changed names in a directory durable.
 #[cfg(unix)]
 fn sync_directory(directory: &Path) -> Result<(), BackupError> {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(failed("sync the directory", directory))
 }
 
-/// Where directories are no files, the system does it.
+/// Where directories are not files, the system does this.
 #[cfg(not(unix))]
 fn sync_directory(_: &Path) -> Result<(), BackupError> {
     Ok(())

@@ -1,4 +1,5 @@
-//! LMDB's own copy of its pages, through a pipe: what comes out of it is written, counted, and can be stopped at any time.
+//! LMDB's own copy of its pages, through a pipe: the bytes that come out of it are counted, and the copy can be
+//! stopped at any time.
 
 use super::BackupError;
 use crate::environment::Environment;
@@ -13,7 +14,7 @@ use std::thread;
 /// How many bytes are written at once.
 const CHUNK: u64 = 1 << 20;
 
-/// Gives the pages of the store as they are now, chunk by chunk, to `write`. An error of `write` ends it.
+/// Passes the current pages of the store to `write`, chunk by chunk. An error of `write` ends the copy.
 pub(super) fn copy(
     environment: &Environment,
     option: CompactionOption,
@@ -53,7 +54,7 @@ fn try_copy(
                 let mut pages = file_of(writer);
                 let copied = open.env.copy_to_file(&mut pages, option);
                 drop(pages);
-                // Now that nobody can write to it any more, the pipe ends.
+                // Now that nobody can write to the pipe any more, it ends.
                 valve.take();
                 copied
             });
@@ -85,7 +86,7 @@ fn try_copy(
     }
 }
 
-/// The end of the pipe that LMDB writes to, once more: so that writing can be made to fail.
+/// A second handle to the end of the pipe that LMDB writes to: with it, writing can be made to fail.
 struct Valve(Mutex<Option<PipeWriter>>);
 
 impl Valve {
@@ -94,7 +95,7 @@ impl Valve {
     }
 }
 
-/// The end of the pipe that pages come out of. LMDB is made to end when it is dropped before they all have.
+/// The end of the pipe that pages come out of. Dropping it early makes LMDB's copy end.
 struct Pages<'v> {
     reader: Option<PipeReader>,
     valve: &'v Valve,
@@ -130,22 +131,22 @@ impl Drop for Pages<'_> {
     }
 }
 
-/// Makes what LMDB writes to a pipe fail. A pipe that nobody reads from would do so too, but with a signal, which ends programs
-/// that do not ignore it.
+/// Makes LMDB's writes to a pipe fail. A pipe without a reader would do so too, but with a signal, which ends
+/// programs that do not ignore it.
 #[cfg(unix)]
 fn stop(reader: &mut PipeReader, writer: PipeWriter) {
     if let Err(error) = rustix::io::ioctl_fionbio(&writer, true) {
-        tracing::warn!(%error, "a copy that was stopped goes on to its end");
+        tracing::warn!(%error, "a copy that was stopped continues to its end");
         drop(writer);
         let _ = io::copy(reader, &mut io::sink());
         return;
     }
     drop(writer);
-    // It may be waiting for room. What it fills then stays full.
+    // LMDB may be waiting for room. A pipe that it fills now stays full.
     let _ = reader.read(&mut [0; 1 << 16]);
 }
 
-/// Makes what LMDB writes to a pipe fail, as nobody reads from it: it is dropped after this.
+/// Makes LMDB's writes to a pipe fail, because nobody reads from it: the reader is dropped after this.
 #[cfg(not(unix))]
 fn stop(_: &mut PipeReader, writer: PipeWriter) {
     drop(writer);

@@ -1,7 +1,8 @@
-//! Work on a store as a whole, while it is in use: backups, checks, statistics.
+//! Operations on a whole store while it is in use: backups, checks, statistics.
 //!
-//! What looks at all records does so in bounded batches, as readers do, and has a tail of the log of its own: it is where the
-//! snapshot of each batch is, so that nothing that is written meanwhile is ever taken for damage.
+//! An operation that reads all records does so in bounded batches, as other reads do. It has a tail of the log of its
+//! own, which is exactly where the snapshot of each batch is, so that nothing written meanwhile is ever taken for
+//! damage.
 
 mod backup;
 mod copy;
@@ -17,21 +18,22 @@ use crate::LmdbStore;
 use midgard::store::StoreError;
 use std::ops::ControlFlow;
 
-/// How far an operation is.
+/// The progress of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// How much is done: bytes of a backup; positions of the log, and smaller parts of the store, in the others.
+    /// The completed amount: bytes for a backup; positions of the log, and smaller parts of the store, for the
+    /// others.
     pub done: u64,
-    /// How much of that there is, about. What is written meanwhile may be counted, or not.
+    /// About the total amount. It may or may not include what is written meanwhile.
     pub expected: u64,
 }
 
-/// These operations block the thread that calls them until they are done, which takes as long as reading the whole store. Each
-/// calls a function with its [`Progress`] from time to time, which can end it early. The store can be used meanwhile, by this
-/// process and by others.
+/// These operations block the calling thread until they are done, which takes as long as reading the whole store.
+/// Each calls a function with its [`Progress`] from time to time, which can end the operation early. The store can be
+/// used meanwhile, by this process and by others.
 impl LmdbStore {
-    /// A copy of the store to be made while it is in use.
+    /// Returns a backup to be made of the store while it is in use.
     ///
     /// ```
     /// use midgard_store_lmdb::LmdbStore;
@@ -52,15 +54,15 @@ impl LmdbStore {
         Backup::new(self)
     }
 
-    /// Checks that everything is there that was written, as it was written: each record with its checksums, gaps in the log,
-    /// the links between the events of each stream, the index by which streams are found, and that LMDB has as many keys of
-    /// everything as it has noted. Of the [entries](midgard::store::EntryWrite), which are what readers of the log have made of it,
-    /// nothing but their number is checked.
+    /// Checks that everything that was written is there, and as it was written: each record with its checksums, gaps
+    /// in the log, the links between the events of each stream, the index by which streams are found, and that LMDB
+    /// has as many keys of everything as it has noted. Of the [entries](midgard::store::EntryWrite), which readers of
+    /// the log derive from it, only the number is checked.
     ///
-    /// It looks at the log up to where it ends now. Memory does not grow with the store. What is appended, truncated or
-    /// tombstoned meanwhile is never taken for damage. Keys are counted last, and all in one snapshot: so long, `data.mdb`
-    /// grows with what is written, and a map that is full is not made larger, so that `progress` must not wait for the store
-    /// where maps [begin small](crate::LmdbOptions::initial_map_size).
+    /// Checks the log up to its current end. Memory does not grow with the store. Appends, truncations and tombstones
+    /// that happen meanwhile are never taken for damage. Keys are counted last, all in one snapshot. During that time
+    /// `data.mdb` grows with each write, and a full map cannot grow, so `progress` must not wait for the store where
+    /// maps [begin small](crate::LmdbOptions::initial_map_size).
     ///
     /// ```
     /// use midgard_store_lmdb::LmdbStore;
@@ -78,7 +80,7 @@ impl LmdbStore {
     /// ```
     ///
     /// # Errors
-    /// When the store cannot be read at all. What is damaged is a [`Problem`], not an error.
+    /// When the store cannot be read at all. Damage is reported as a [`Problem`], not as an error.
     pub fn verify(
         &self,
         progress: impl FnMut(Progress) -> ControlFlow<()>,
@@ -86,10 +88,11 @@ impl LmdbStore {
         verify::verify(&self.0.environment, progress)
     }
 
-    /// Counts what is in the store: events by name, streams, bytes.
+    /// Counts the contents of the store: events by name, streams, bytes.
     ///
-    /// It counts the records up to where the log ends now, as far as they are still there when it comes to them, and the streams
-    /// that there are when it comes to those. Memory does not grow with the store, but for one row for each name of events.
+    /// Counts the records up to the current end of the log, except those removed before the count reaches them, and
+    /// the streams that exist when the count reaches them. Memory does not grow with the store, except for one row
+    /// for each name of events.
     ///
     /// ```
     /// use midgard_store_lmdb::LmdbStore;
@@ -107,7 +110,7 @@ impl LmdbStore {
     /// ```
     ///
     /// # Errors
-    /// When the store, or its index of streams, cannot be read. Damaged records are counted by themselves.
+    /// When the store, or its index of streams, cannot be read. Damaged records are counted separately.
     pub fn statistics(
         &self,
         progress: impl FnMut(Progress) -> ControlFlow<()>,

@@ -1,4 +1,4 @@
-//! What is in a store, counted.
+//! Counting the contents of a store.
 
 use super::Progress;
 use crate::databases::Databases;
@@ -14,29 +14,29 @@ use midgard::{Position, Timestamp};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// How many streams are counted in one snapshot, about.
+/// About how many streams are counted in one snapshot.
 const BATCH_STREAMS: usize = 65_536;
 
-/// What is in a store: [`LmdbStore::statistics`](crate::LmdbStore::statistics).
+/// The contents of a store: [`LmdbStore::statistics`](crate::LmdbStore::statistics).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// The position up to which events were counted: where the log ended at the beginning.
+    /// The position up to which events were counted: the end of the log at the beginning.
     pub until: Position,
-    /// How many events are there. Those that were removed are not.
+    /// The number of events, without removed ones.
     pub events: u64,
     /// The bytes of their payloads.
     pub payload_bytes: u64,
-    /// The bytes of the records in the log: of events with their payloads, and of the marks of streams that were truncated or
-    /// tombstoned.
+    /// The bytes of the records in the log: of events with their payloads, and of the marks of streams that were
+    /// truncated or tombstoned.
     pub record_bytes: u64,
-    /// How many records could not be read. [`verify`](crate::LmdbStore::verify) tells which.
+    /// The number of records that could not be read. [`verify`](crate::LmdbStore::verify) lists them.
     pub damaged: u64,
-    /// How many streams have, or once had, events.
+    /// The number of streams that have, or once had, events.
     pub streams: u64,
-    /// How many of those were tombstoned.
+    /// The number of tombstoned streams.
     pub tombstoned: u64,
-    /// When the first and the last event that are there were recorded.
+    /// When the first and the last of the events were recorded.
     pub times: Option<(Timestamp, Timestamp)>,
     /// The events of each name.
     pub names: BTreeMap<String, EventStatistics>,
@@ -44,31 +44,31 @@ pub struct Statistics {
     pub index: IndexStatistics,
     /// The file.
     pub file: FileStatistics,
-    /// Whether all of it was counted: `progress` did not end it before.
+    /// Whether the count is complete; `false` if `progress` ended it early.
     pub is_complete: bool,
 }
 
-/// What there is of the events of one name.
+/// The events of one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventStatistics {
-    /// How many there are.
+    /// The number of events.
     pub events: u64,
     /// The bytes of their payloads.
     pub payload_bytes: u64,
-    /// How many there are of each schema version.
+    /// The number of events of each schema version.
     pub schema_versions: BTreeMap<u32, u64>,
 }
 
-/// The index of streams, which is made of the log by and by.
+/// The index of streams, which is derived from the log step by step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IndexStatistics {
-    /// How many entries it has, in all its runs. A stream has at most one in each.
+    /// The number of entries in all its runs. A stream has at most one in each.
     pub entries: u64,
-    /// Of how many sorted runs it is made.
+    /// The number of its sorted runs.
     pub runs: u64,
-    /// How many positions at the end of the log are not in it yet.
+    /// The number of positions at the end of the log that are not in it yet.
     pub behind: u64,
 }
 
@@ -76,11 +76,12 @@ pub struct IndexStatistics {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileStatistics {
-    /// Its length, with what was written ahead of its end.
+    /// Its length, including space written ahead of its end.
     pub length: u64,
-    /// Up to where it is in use. This is what a [backup](crate::LmdbStore::backup) takes.
+    /// How much of it is in use. This is the size of a [backup](crate::LmdbStore::backup).
     pub used: u64,
-    /// What it is in use for now: what a [compacting](crate::Backup::compacting) backup takes. The rest will be used again.
+    /// How much of it holds current data: about the size of a [compacting](crate::Backup::compacting) backup. The
+    /// rest will be reused.
     pub live: u64,
 }
 
@@ -105,7 +106,7 @@ pub(super) fn statistics(
     Ok(counting.statistics)
 }
 
-/// What is counted next.
+/// What to count next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Log,
@@ -119,7 +120,7 @@ struct Counting<'e> {
     statistics: Statistics,
     /// The next position.
     next: Position,
-    /// The streams that the index does not have yet, in the snapshot that is being counted in.
+    /// The streams that the index does not have yet, in the snapshot of the count.
     tail: Tail,
     /// The last stream of format 1 that was counted; empty before the first.
     format_1: String,
@@ -286,7 +287,7 @@ impl<'e> Counting<'e> {
             keys.clear();
             keys.extend(entries.iter().map(|entry| entry.key));
             keys.extend_from_slice(self.ranges.next_of(&tail));
-            // A few sorted sequences, which this merges.
+            // A few sorted sequences, which this sort merges.
             keys.sort();
             keys.dedup();
             counted += keys.len();

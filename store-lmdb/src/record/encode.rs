@@ -1,4 +1,4 @@
-//! Records as they are written.
+//! Writing records.
 
 use super::{FORMAT, Kind, distance_of, flag, header_checksum};
 use crate::checksum;
@@ -6,7 +6,7 @@ use midgard::event::{Codec, NewEvent};
 use midgard::varint;
 use midgard::{EventId, Position, Timestamp, Version};
 
-/// Where and when an event is recorded.
+/// The place and time of a recorded event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Recording<'a> {
     pub(crate) position: Position,
@@ -16,14 +16,15 @@ pub(crate) struct Recording<'a> {
     pub(crate) links: Links<'a>,
 }
 
-/// What a record says of the rest of its stream.
+/// The facts about its stream that a record holds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Links<'a> {
-    /// Where the event before it is; zero when there is none.
+    /// The position of the event before it; zero when there is none.
     pub(crate) back: Position,
-    /// Where the events are that its skips lead to, from the lowest level on; zero where there is none (any more).
+    /// The positions of the events that its skips lead to, from the lowest level up; zero where there is none (any
+    /// more).
     pub(crate) skips: &'a [Position],
-    /// The first version of the stream that is still there.
+    /// The first version of the stream that still exists.
     pub(crate) first: Version,
 }
 

@@ -1,4 +1,4 @@
-//! Records of format 1, which are only read: they have one checksum over all of it, and no links.
+//! Records of format 1, which are only read: they have one checksum over the whole record, and no links.
 
 use super::{Header, Kind, causes, flag, tags_and_headers};
 use crate::fields::Fields;
@@ -6,10 +6,10 @@ use midgard::{EventId, Position, Timestamp, Version};
 
 pub(super) const FORMAT: u8 = 1;
 
-/// Reads a record, whole, in place. `rest` is what follows its checksum.
+/// Reads a whole record in place. `rest` is everything after its checksum.
 ///
 /// # Errors
-/// Says what is wrong with it.
+/// A description of the fault.
 pub(super) fn parse(position: Position, stored: u32, rest: &[u8]) -> Result<Header<'_>, String> {
     if checksum(position, rest) != stored {
         return Err("its checksum does not match".to_owned());
@@ -17,7 +17,7 @@ pub(super) fn parse(position: Position, stored: u32, rest: &[u8]) -> Result<Head
     parse_body(position, rest).ok_or_else(|| "its fields do not fit its length".to_owned())
 }
 
-/// Over the position as well: a record in a wrong place is damaged too.
+/// Covers the position as well: a record in a wrong place counts as damaged too.
 pub(super) fn checksum(position: Position, rest: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&position.get().to_be_bytes());

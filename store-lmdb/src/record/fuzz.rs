@@ -1,7 +1,6 @@
-//! Records that are made up, changed and cut at random: none makes the parser panic, and none is taken for
-//! another event.
+//! Random records, changed and cut at random: none makes the parser panic, and none is taken for another event.
 //!
-//! `MIDGARD_TEST_RECORDS` says how many each test tries, `MIDGARD_TEST_SEED` repeats a run.
+//! `MIDGARD_TEST_RECORDS` sets how many each test tries, `MIDGARD_TEST_SEED` repeats a run.
 
 use super::*;
 use fastrand::Rng;
@@ -9,7 +8,7 @@ use midgard::Metadata;
 use midgard::event::{NewEvent, RecordedEvent};
 use std::iter::repeat_with;
 
-/// Calls `one` with random numbers again and again; says the seed of the one that panicked.
+/// Calls `one` with random numbers repeatedly; prints the seed of a call that panicked.
 fn try_many(mut one: impl FnMut(&mut Rng)) {
     let number = |variable, usual| match std::env::var(variable) {
         Ok(number) => number.parse().unwrap(),
@@ -22,7 +21,7 @@ fn try_many(mut one: impl FnMut(&mut Rng)) {
     }
 }
 
-/// Says its seed when a panic drops it.
+/// Prints its seed when a panic drops it.
 struct Failing(u64);
 
 impl Drop for Failing {
@@ -34,7 +33,7 @@ impl Drop for Failing {
     }
 }
 
-/// A number with any count of bits, so that small and large ones are as frequent.
+/// Returns a number with any count of bits, so that small and large ones are as frequent.
 fn number(random: &mut Rng) -> u64 {
     random.u64(..) >> random.u32(..64)
 }
@@ -130,7 +129,7 @@ impl Written {
         written
     }
 
-    /// Whether the links of a header are those that were written.
+    /// Returns whether the links of a header are those that were written.
     fn has_links(&self, header: &Header<'_>) -> bool {
         let mut step = 1_u64;
         let skips = self.skips.iter().all(|skip| {
@@ -155,7 +154,7 @@ impl Written {
     }
 }
 
-/// Reads all fields, also those that are only looked into when somebody asks.
+/// Reads all fields, including those that are parsed only on demand.
 fn parse_all(position: Position, bytes: &[u8]) -> Result<RecordedEvent, String> {
     let header = Header::parse(position, bytes)?;
     let _links = (header.back(), header.skip_to(Version::ZERO));
@@ -183,7 +182,7 @@ fn change(random: &mut Rng, bytes: &mut Vec<u8>) {
     }
 }
 
-/// Makes the checksums right, in the format that the record says it has.
+/// Corrects the checksums, in the format that the record claims to have.
 fn fit_checksums(position: Position, bytes: &mut [u8]) {
     if bytes
         .get(4)
@@ -252,7 +251,7 @@ fn a_record_at_another_position_is_damaged() {
     assert_rare(by_chance, tried);
 }
 
-/// One of four thousand million fits its checksum by chance.
+/// One in four thousand million matches its checksum by chance.
 fn assert_rare(by_chance: u64, tried: u64) {
     assert!(
         by_chance <= tried >> 28,
@@ -272,7 +271,7 @@ fn arbitrary_bytes_are_refused() {
     assert_rare(by_chance, tried);
 }
 
-/// What no writer writes, with a checksum that fits.
+/// Records that no writer writes, with a matching checksum.
 #[test]
 fn nonsense_under_a_checksum_that_fits_never_makes_the_parser_panic() {
     let mut accepted = 0;
@@ -283,7 +282,7 @@ fn nonsense_under_a_checksum_that_fits_never_makes_the_parser_panic() {
             ..
         } = Written::new(random);
         match random.u8(..4) {
-            // Only the first bytes, so that more of it is looked at.
+            // Only the first bytes, so that parsing gets further.
             0 => {
                 bytes.truncate(5);
                 let length = random.usize(..200);

@@ -1,7 +1,7 @@
 //! The format of a record in the log, version 2. FORMAT.md describes it for other programs.
 //!
-//! A record has a header and a payload, each with a checksum: what finds events, and what is recovered when a store is
-//! opened, reads headers alone.
+//! A record has a header and a payload, each with a checksum: finding events, and recovery when a store is opened,
+//! read headers alone.
 
 mod encode;
 mod format_1;
@@ -21,12 +21,12 @@ use std::str;
 /// The format of records that this release writes.
 const FORMAT: u8 = 2;
 
-/// What a record is.
+/// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// An event.
     Event = 0,
-    /// A mark: its stream's events before its first version were removed.
+    /// A mark: the events of its stream before its first version were removed.
     Truncated = 1,
     /// A mark: its stream was ended at its version.
     Tombstoned = 2,
@@ -45,28 +45,28 @@ impl Kind {
 
 /// Bits of the flags.
 mod flag {
-    /// The correlation id is the event's own id, and not stored again.
+    /// The correlation id is the event's own id, and is not stored again.
     pub(super) const CORRELATES_ITSELF: u8 = 1;
     pub(super) const CORRELATION_ID: u8 = 1 << 1;
     pub(super) const CAUSATION_ID: u8 = 1 << 2;
     pub(super) const TAGS: u8 = 1 << 3;
     pub(super) const HEADERS: u8 = 1 << 4;
-    /// The first version of the stream that is still there is stored, as it is not 1.
+    /// The first version of the stream that still exists is stored, as it is not 1.
     pub(super) const FIRST: u8 = 1 << 5;
-    /// The record goes on in pieces behind it.
+    /// The record continues in pieces behind it.
     pub(super) const SPLIT: u8 = 1 << 6;
-    /// In records of format 1.
+    /// The flags of records of format 1.
     pub(super) const KNOWN_1: u8 = (1 << 5) - 1;
     pub(super) const KNOWN: u8 = (1 << 7) - 1;
 }
 
-/// Where the flags stand.
+/// The place of the flags.
 const FLAGS: usize = 5;
 
 /// How many versions one step of the lowest level of skips goes back; each level above goes this many times as far.
 pub(crate) const SKIP: u64 = 16;
 
-/// How many levels of skips the record of a version has: one for each time that [`SKIP`] divides it.
+/// Returns how many levels of skips the record of a version has: one for each time that [`SKIP`] divides the version.
 pub(crate) const fn skip_levels(version: Version) -> u32 {
     match version {
         Version::ZERO => 0,
@@ -74,13 +74,13 @@ pub(crate) const fn skip_levels(version: Version) -> u32 {
     }
 }
 
-/// Whether the record that begins with these bytes goes on in pieces.
+/// Returns whether the record that begins with these bytes continues in pieces.
 #[inline]
 pub(crate) fn is_split(bytes: &[u8]) -> bool {
     bytes.len() > FLAGS && bytes[4] >> 4 == FORMAT && bytes[FLAGS] & flag::SPLIT != 0
 }
 
-/// Says of a record that it goes on in pieces.
+/// Marks a record as one that continues in pieces.
 pub(crate) fn set_split(record: &mut [u8], position: Position) {
     let end = header_end(record);
     if let (Some(flags), Some(end)) = (record.get_mut(FLAGS), end) {
@@ -95,13 +95,13 @@ fn header_end(record: &[u8]) -> Option<usize> {
     Some(record.len() - header.payload.len())
 }
 
-/// Over the position as well: a record in a wrong place is damaged too.
+/// Covers the position as well: a record in a wrong place counts as damaged too.
 #[inline]
 fn header_checksum(position: Position, header: &[u8]) -> u32 {
     checksum::at(position.get(), header)
 }
 
-/// The header of a record, read in place; intact, but for its texts, tags and payload.
+/// The header of a record, read in place; its texts, tags and payload are not checked yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Header<'a> {
     pub(crate) kind: Kind,
@@ -110,7 +110,7 @@ pub(crate) struct Header<'a> {
     pub(crate) time: Timestamp,
     /// The version of the event; in a mark the last version of the stream.
     pub(crate) version: Version,
-    /// The first version of the stream that is still there.
+    /// The first version of the stream that still exists.
     pub(crate) first: Version,
     pub(crate) stream: &'a [u8],
     format: u8,
@@ -128,10 +128,10 @@ pub(crate) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Reads a header in place, without looking at the payload.
+    /// Reads a header in place, without reading the payload.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// A description of the fault.
     #[inline]
     pub(crate) fn parse(position: Position, bytes: &'a [u8]) -> Result<Self, String> {
         let Some((stored, rest)) = bytes.split_first_chunk::<4>() else {
@@ -209,18 +209,19 @@ impl<'a> Header<'a> {
         })
     }
 
-    /// Whether it was written before records had [links](Header::back).
+    /// Returns whether it was written before records had [links](Header::back).
     pub(crate) const fn is_of_format_1(&self) -> bool {
         self.format == format_1::FORMAT
     }
 
-    /// Where the event before this one in the stream is; in a mark, the last event. Zero when there was none.
+    /// Returns the position of the event before this one in the stream; for a mark, of the last event. Zero when
+    /// there was none.
     pub(crate) fn back(&self) -> Position {
         self.behind(self.back)
     }
 
-    /// How many versions the furthest skip goes back that does not pass `target`, and where it leads; `None` when a step
-    /// back is all there is.
+    /// Returns how many versions the furthest skip goes back that does not pass `target`, and its position; `None`
+    /// when there is only the step back.
     pub(crate) fn skip_to(&self, target: Version) -> Option<(Version, Position)> {
         let reaches = |(version, position): &(Version, Position)| {
             *position != Position::ZERO && *version >= target
@@ -228,7 +229,8 @@ impl<'a> Header<'a> {
         self.skips().take_while(reaches).last()
     }
 
-    /// Where its skips lead to, from the nearest on: versions, and where their events are; zero where there was none any more.
+    /// Returns the targets of its skips, from the nearest on: versions, and the positions of their events; zero where
+    /// there was none any more.
     pub(crate) fn skips(&self) -> impl Iterator<Item = (Version, Position)> + use<'a> {
         let (header, mut rest, mut step) = (*self, Fields(self.skips), 1_u64);
         std::iter::from_fn(move || {
@@ -246,17 +248,17 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The event, or what a mark has in its place.
+    /// Returns the event, or what a mark has in its place.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// A description of the fault.
     #[inline]
     pub(crate) fn event(&self) -> Result<RecordedEventRef<'a>, String> {
-        // In records of format 1 the checksum of the header was over the payload too.
+        // In records of format 1 the checksum of the header covered the payload too.
         if !self.is_of_format_1() && checksum::of(self.payload) != self.payload_checksum {
             return Err("the checksum of its payload does not match".to_owned());
         }
-        // Intact, so whatever is wrong from here on was written so.
+        // The record is intact, so any fault from here on was written.
         self.event_unchecked()
             .ok_or_else(|| "its names, tags or headers are not what they can be".to_owned())
     }
@@ -288,7 +290,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The correlation and the causation id, as far as the flags say that they are there.
+/// Returns the correlation and the causation id, as far as the flags say that they are present.
 #[inline]
 fn causes(rest: &mut Fields<'_>, flags: u8, id: EventId) -> Option<[Option<EventId>; 2]> {
     let correlation_id = match flags & (flag::CORRELATES_ITSELF | flag::CORRELATION_ID) {
@@ -303,7 +305,7 @@ fn causes(rest: &mut Fields<'_>, flags: u8, id: EventId) -> Option<[Option<Event
     Some([correlation_id, causation_id])
 }
 
-/// The bytes of tags and headers; none where the flags say that there are none.
+/// Returns the bytes of tags and headers; none where the flags say that there are none.
 #[inline]
 fn tags_and_headers<'a>(rest: &mut Fields<'a>, flags: u8) -> Option<[&'a [u8]; 2]> {
     let mut run_if = |flag| match flags & flag {
@@ -313,7 +315,7 @@ fn tags_and_headers<'a>(rest: &mut Fields<'a>, flags: u8) -> Option<[&'a [u8]; 2
     Some([run_if(flag::TAGS)?, run_if(flag::HEADERS)?])
 }
 
-/// The time in an id of version 7, in microseconds. Any number in other ids.
+/// Returns the time in an id of version 7, in microseconds. Any number for other ids.
 #[inline]
 fn time_of(id: EventId) -> u64 {
     let bytes = id.as_bytes();
@@ -323,8 +325,8 @@ fn time_of(id: EventId) -> u64 {
     milliseconds * 1000
 }
 
-/// The time that is stored as its distance from the time in the event's id, which is near it: a number of two or three
-/// bytes where a time has eight.
+/// Returns the time, which is stored as its distance from the time in the event's id. The id's time is near it, so
+/// the distance takes two or three bytes where a time takes eight.
 #[inline]
 fn time_after(id: EventId, distance: u64) -> Timestamp {
     // Even numbers count forward, odd ones backward, so that small distances both ways are small numbers.
@@ -332,7 +334,7 @@ fn time_after(id: EventId, distance: u64) -> Timestamp {
     Timestamp::from_micros(time_of(id).wrapping_add(signed))
 }
 
-/// As [`time_after`] reads it.
+/// Returns the distance that [`time_after`] reads.
 fn distance_of(id: EventId, time: Timestamp) -> u64 {
     let signed = time.as_micros().wrapping_sub(time_of(id));
     (signed << 1) ^ ((signed as i64) >> 63) as u64

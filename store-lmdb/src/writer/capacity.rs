@@ -1,23 +1,23 @@
-//! How much may wait for the writer: who finds no room waits in line for it, without a thread.
+//! The room in the writer's queue: writes that find none wait in line for it, without blocking a thread.
 
 use futures_channel::oneshot;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many bytes may wait, about: as many as the largest append has.
+/// About how many bytes may wait: as many as the largest append has.
 const BYTES: usize = midgard::limits::APPEND_BYTES;
 
 /// The room of the queue.
 #[derive(Default)]
 pub(super) struct Capacity {
     used: AtomicUsize,
-    /// How many stand in line.
+    /// The number of waiting writes.
     waiting: AtomicUsize,
     line: Mutex<Line>,
 }
 
-/// Those who wait, in the order in which they came.
+/// The waiting writes, in the order in which they came.
 #[derive(Default)]
 struct Line {
     last: u64,
@@ -29,14 +29,14 @@ struct Waiting {
     granted: oneshot::Sender<()>,
 }
 
-/// A part of the room, as long as it lives.
+/// A part of the room, held as long as it lives.
 pub(super) struct Share {
     capacity: Arc<Capacity>,
     bytes: usize,
 }
 
 impl Capacity {
-    /// Waits for room for so many bytes. What is larger than all of it has all of it.
+    /// Waits for room for this many bytes. A larger request than the whole room gets all of it.
     pub(super) async fn take(self: &Arc<Self>, bytes: usize) -> Share {
         let bytes = bytes.min(BYTES);
         if self.waiting.load(SeqCst) > 0 || !self.try_use(bytes) {
@@ -60,7 +60,7 @@ impl Capacity {
             line.last += 1;
             let number = line.last;
             line.waiting.insert(number, Waiting { bytes, granted });
-            // Before another look: who gives room back sees it, or this sees the room.
+            // Counted before the second check: a release of room sees the count, or this sees the room.
             self.waiting.fetch_add(1, SeqCst);
             self.grant(&mut line);
             PlaceInLine {
@@ -70,12 +70,12 @@ impl Capacity {
                 is_over: false,
             }
         };
-        // An error means that there is nobody who could grant it, which cannot be while this is borrowed.
+        // An error means that nobody is left to grant it, which cannot happen while this is borrowed.
         let _ = is_granted.await;
         place.is_over = true;
     }
 
-    /// Gives those who come first what they wait for, as far as there is room.
+    /// Grants room to the first in line, as far as there is some.
     fn grant(&self, line: &mut Line) {
         while let Some(first) = line.waiting.first_entry() {
             if !self.try_use(first.get().bytes) {
@@ -83,7 +83,7 @@ impl Capacity {
             }
             let first = first.remove();
             self.waiting.fetch_sub(1, SeqCst);
-            // Who does not listen any more gives it back.
+            // If the receiver is gone, the share is dropped and the room returned.
             let _ = first.granted.send(());
         }
     }
@@ -106,7 +106,7 @@ impl Drop for Share {
     }
 }
 
-/// One who waits; who gives up leaves the line, or gives back what was granted meanwhile.
+/// A place in line. Dropping it leaves the line, or returns room that was granted meanwhile.
 struct PlaceInLine<'c> {
     capacity: &'c Capacity,
     number: u64,

@@ -1,4 +1,4 @@
-//! What the thread does: commits what is queued in groups, and answers.
+//! The work of the thread: commits queued requests in groups, and answers them.
 
 use super::failure::{FailedCommit, Failure};
 use super::group_commit::{GroupCommit, Memory};
@@ -21,29 +21,29 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// How often the log is looked at for appends of other processes, while somebody waits for one.
+/// How often to check the log for appends of other processes while somebody waits for one.
 const POLL: Duration = Duration::from_millis(5);
-/// How often slots of processes that were killed while they read are given back, while there are writes.
-/// Until then no page that they might read is used again, and the file grows.
+/// How often to release the slots of processes that were killed while they read, while there are writes. Until then
+/// no page that they might read is reused, and the file grows.
 const CLEAR: Duration = Duration::from_secs(1);
 
-/// How long the thread waits for something to do before it ends.
+/// How long the thread stays idle before it ends.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// What comes next.
 enum Next {
     Message(Message),
-    /// It is time to look at the log.
+    /// It is time to check the log.
     Look,
     /// Nothing came for a while.
     Nothing,
 }
-/// The requests that have met a damaged page, by their places among all.
+/// The requests that have met a damaged page, by their places among all requests.
 type LeftOut = BTreeMap<usize, StoreError>;
-/// How many of them are left out before all the others fail too: each time everything is written anew.
+/// How many requests are left out before all the others fail too: each time the whole group is rewritten.
 const MOST_LEFT_OUT: usize = 16;
 
-/// Commits what is queued.
+/// Commits queued requests.
 pub(super) struct Committer {
     environment: Arc<Environment>,
     signals: Arc<Signals>,
@@ -51,13 +51,13 @@ pub(super) struct Committer {
     linger: Linger,
     prewrite: Prewrite,
     repair: Repair,
-    /// Whether the last commits were certain to be flushed: all that is there is on the disk, then.
+    /// Whether the last commits were certainly flushed: then everything committed is on the disk.
     is_certain: bool,
-    /// Up to where waiters know of the log.
+    /// How far the waiters know the log.
     announced: Position,
-    /// When the log was last looked at for appends of other processes.
+    /// When the log was last checked for appends of other processes.
     looked: Instant,
-    /// When the slots of dead readers were last given back.
+    /// When the slots of dead readers were last released.
     cleared: Instant,
 }
 
@@ -77,7 +77,7 @@ impl Committer {
         }
     }
 
-    /// Does what is asked for. Tells whether that was all there will ever be; otherwise nothing came for a while.
+    /// Processes messages. Returns whether the store is closing; otherwise no message came for a while.
     pub(super) fn run(&mut self, messages: &Receiver<Message>, first: Option<Message>) -> bool {
         let mut requests = Vec::new();
         let mut next = first.map(Next::Message);
@@ -96,7 +96,7 @@ impl Committer {
                 Next::Message(Message::Stop) => break true,
                 Next::Nothing => break false,
             }
-            // However much else there is to do: what only conflicts tells waiters nothing.
+            // Even under load: requests that only conflict wake no waiters.
             if self.is_waited_for() && self.looked.elapsed() >= POLL {
                 self.announce_foreign();
             }
@@ -110,9 +110,9 @@ impl Committer {
         is_stopped
     }
 
-    /// Leaves the file as long as it has to be. Whatever stands in the way: it is only longer then.
+    /// Shortens the file to its required length. If that fails, the file is merely longer.
     fn trim(&mut self) -> Result<(), Failure> {
-        // Nothing is locked, nor written, where only others wrote.
+        // If only other processes wrote, this locks and writes nothing.
         if !self.prewrite.end() {
             return Ok(());
         }
@@ -143,7 +143,7 @@ impl Committer {
         }
     }
 
-    /// Tells waiters of what other processes appended.
+    /// Wakes waiters for appends of other processes.
     fn announce_foreign(&mut self) {
         self.looked = Instant::now();
         match reader::last_position(&self.environment, LogId::MAIN) {
@@ -151,7 +151,7 @@ impl Committer {
             Ok(_) => {}
             Err(error) => {
                 // The waiters read the log themselves, and get the error.
-                tracing::warn!(%error, "the log could not be looked at");
+                tracing::warn!(%error, "the log could not be checked");
                 self.signals.grown.notify(usize::MAX);
             }
         }
@@ -162,8 +162,7 @@ impl Committer {
         self.signals.grown.notify(usize::MAX);
     }
 
-    /// Commits the requests, with those that come meanwhile, and answers them. Tells whether it is
-    /// time to stop.
+    /// Commits the requests, with those that come meanwhile, and answers them. Returns whether it is time to stop.
     fn commit(&mut self, messages: &Receiver<Message>, requests: &mut Vec<Request>) -> bool {
         let mut filling = Filling::new(messages);
         if let Some(last) = self.write(&mut filling, requests) {
@@ -173,8 +172,8 @@ impl Committer {
         filling.stopped()
     }
 
-    /// Writes all requests in one transaction, and notes their outcomes; once more when the map was full, and has grown, and
-    /// without what has met a damaged page. Returns where the log ends if it has grown.
+    /// Writes all requests in one transaction, and notes their outcomes. Repeats that with a larger map if the map
+    /// was full, and without the requests that met a damaged page. Returns where the log ends if it has grown.
     fn write(
         &mut self,
         filling: &mut Filling<'_>,
@@ -188,7 +187,7 @@ impl Committer {
                 Ok(grown) => return grown,
                 Err(failure) => failure,
             };
-            // What it took in from the transaction is not there.
+            // The memory of the transaction's changes is wrong now.
             self.memory.clear();
             match failure {
                 Failure::Commit(failed) => break self.settle(failed),
@@ -207,21 +206,21 @@ impl Committer {
         None
     }
 
-    /// Undoes what a commit that failed has left, and finds out what that was.
+    /// Undoes the remains of a failed commit, and returns the error that describes its outcome.
     fn settle(&mut self, failed: FailedCommit) -> StoreError {
         self.repair.need();
         self.is_certain = false;
         self.prewrite.hold_off();
         match self.undo() {
-            // LMDB has not switched to the new state, and does not find it any more, not after a power cut either. A number, as
-            // a change of entries does not move the log.
+            // LMDB has not switched to the new state, and will not find it later, not even after a power cut. The
+            // check compares transaction numbers, because a change of entries does not move the log.
             Ok(last) if last < failed.transaction => failed.refused(self.environment.files()),
             Ok(_) => failed.unknown(None),
             Err(error) => failed.unknown(Some(error)),
         }
     }
 
-    /// Undoes what a commit that failed has left, and gives the number of the last one that did not.
+    /// Undoes the remains of a failed commit, and returns the number of the last successful one.
     fn undo(&mut self) -> Result<usize, StoreError> {
         let environment = self.environment.clone();
         let mut again_with = Again::default();
@@ -236,7 +235,8 @@ impl Committer {
                 }
             };
             if let Err(error) = again_with.make_ready(&environment, failure) {
-                // It is done before the next write. What LMDB has undone in memory is on the disk at least.
+                // The repair happens before the next write. The state that LMDB has restored in memory should at
+                // least reach the disk.
                 let _ = environment.data().map(|data| data.sync_all());
                 return Err(error);
             }
@@ -244,12 +244,12 @@ impl Committer {
         if repaired == Repaired::ToldOnceMore
             && let Err(error) = environment.reopen_if_idle()
         {
-            tracing::warn!(%error, "the store could not be opened anew");
+            tracing::warn!(%error, "the store could not be reopened");
         }
         Ok(last)
     }
 
-    /// Begins a write. Before the first one, and after one that failed, undoes what is left of it.
+    /// Begins a write. Before the first one, and after a failed one, undoes the remains of a failure.
     fn begin<'o>(&mut self, open: &'o Open) -> Result<(RwTxn<'o>, Repaired), Failure> {
         self.repair.refuse()?;
         let transaction = open.env.write_txn();
@@ -259,8 +259,8 @@ impl Committer {
         Ok((transaction, repaired))
     }
 
-    /// Writes each request when it comes, while the next ones are on their way. Notes the size of the map
-    /// that it finds. Returns where the log ends if it has grown.
+    /// Writes each request when it comes, while the next ones are on their way. Notes the size of the map. Returns
+    /// where the log ends if it has grown.
     fn try_write(
         &mut self,
         filling: &mut Filling<'_>,
@@ -272,12 +272,12 @@ impl Committer {
         let guard = environment.access()?;
         let open = guard.get()?;
         *map_size = open.map_size;
-        // What cannot be found again must not be acknowledged.
+        // A write that cannot be found again must not be acknowledged.
         environment.look_before_commit()?;
         if self.cleared.elapsed() >= CLEAR {
             self.cleared = Instant::now();
             if let Err(error) = open.env.clear_stale_readers() {
-                tracing::warn!(%error, "slots of dead readers could not be given back");
+                tracing::warn!(%error, "slots of dead readers could not be released");
             }
         }
         let (transaction, _) = self.begin(open)?;
@@ -286,7 +286,7 @@ impl Committer {
             let used = open.used(&transaction)?;
             self.repair.prepare(used, &transaction, &data);
             if let Err(error) = self.prewrite.ahead_of(used, &data) {
-                // It is faster with them, and as good without.
+                // Zeros make commits faster; without them nothing is lost.
                 tracing::debug!(%error, "no zeros were written ahead of the end of the file");
             }
         }
@@ -315,7 +315,8 @@ impl Committer {
             }
         }
         let began = Instant::now();
-        // What others, or a commit that failed, may have left in memory alone is acknowledged as well, where a request finds it there.
+        // Data that another process or a failed commit may have left in memory only is acknowledged too, if a request
+        // finds it there.
         let grown = group.commit(!self.is_certain)?;
         self.is_certain = true;
         self.repair.flushed();
@@ -330,16 +331,16 @@ impl Committer {
     }
 }
 
-/// What is done for a write to be tried again.
+/// What the next try needs.
 #[derive(Default)]
 struct Again {
-    /// The size of the map that was found.
+    /// The size of the map at this try.
     map_size: usize,
     reopened: bool,
 }
 
 impl Again {
-    /// Makes the environment ready for another try; an error where that is of no use.
+    /// Prepares the environment for another try; returns an error where that is of no use.
     fn make_ready(
         &mut self,
         environment: &Environment,

@@ -1,4 +1,4 @@
-//! What the rules see: the transaction, with what is already in it.
+//! The facts for the rules: the transaction, with the requests that are already in it.
 
 use super::heads::Heads;
 use crate::databases::Databases;
@@ -21,12 +21,12 @@ pub(super) struct Tables<'e> {
     pub(super) tail: &'e Tail,
     pub(super) heads: &'e mut Heads,
     pub(super) recent: &'e mut RecentEvents,
-    /// The streams whose states the rules have asked for, one after the other, as they were then.
+    /// The streams whose states the rules have requested, in order, as they were then.
     pub(super) asked: &'e mut Vec<(StreamKey, Head)>,
 }
 
 impl Tables<'_> {
-    /// A stream, and what it is found by.
+    /// Returns a stream's head and key.
     pub(super) fn head(
         &mut self,
         transaction: &RoTxn<'_>,

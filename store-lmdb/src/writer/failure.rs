@@ -1,4 +1,4 @@
-//! Why a group was not committed.
+//! The reasons why a group was not committed.
 
 use super::room;
 use crate::error::{backend, is_disk_full};
@@ -6,24 +6,24 @@ use crate::files::Files;
 use heed::{Error, MdbError};
 use midgard::store::{Full, StoreError};
 
-/// Why a group was not committed, as far as is known.
+/// The reason why a group was not committed, as far as it is known.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The map is full, or smaller than another process made it. Nothing was written.
+    /// The map is full, or smaller than the file of another process. Nothing was written.
     Grow,
-    /// LMDB wants to be opened anew before it writes again. Nothing was written.
+    /// LMDB has to be reopened before it writes again. Nothing was written.
     Unusable(Error),
     /// The commit itself failed.
     Commit(FailedCommit),
-    /// The index cannot be merged, for now. Nothing was written: all of it is to be written again, without that.
+    /// The index cannot be merged for now. Nothing was written: the group has to be rewritten without merging.
     Merge,
-    /// A request has met a damaged page. Nothing was written: the others are to be written again, without it.
+    /// A request has met a damaged page. Nothing was written: the others have to be rewritten without it.
     Request { index: usize, error: StoreError },
     /// Nothing was written.
     Store(StoreError),
 }
 
-/// What is known of a commit that failed.
+/// What is known of a failed commit.
 #[derive(Debug)]
 pub(crate) struct FailedCommit {
     pub(super) error: Error,
@@ -34,9 +34,9 @@ pub(crate) struct FailedCommit {
 }
 
 impl FailedCommit {
-    /// What is said of it when it is certain that it is not there, now or after a power cut.
+    /// Returns its error when it is certain that it has no effect, now or after a power cut.
     pub(super) fn refused(self, files: &Files) -> StoreError {
-        // LMDB calls a write that was cut short an I/O error.
+        // LMDB reports a write that was cut short as an I/O error.
         if is_disk_full(&self.error) || room::is_used_up(files, self.bytes) {
             StoreError::Full(Full::Disk)
         } else {
@@ -44,7 +44,7 @@ impl FailedCommit {
         }
     }
 
-    /// What is said of it when it may be there; and why that is not known, if that is another failure.
+    /// Returns its error when it may have taken effect; `because` is the failure, if any, that hides which.
     pub(super) fn unknown(self, because: Option<StoreError>) -> StoreError {
         let reason = match because {
             Some(because) => format!("{}; then {because}", self.error),
@@ -73,7 +73,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// The same error once more, for another append of the group. What lies underneath becomes its text.
+/// Copies an error for another append of the group. Its cause becomes text.
 pub(super) fn again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Full(full) => StoreError::Full(*full),

@@ -1,5 +1,5 @@
-//! One transaction of many requests: appends, ends of streams and changes of entries, each decided on what those before
-//! it left.
+//! One transaction of many requests: appends, ends of streams and changes of entries. Each is decided on the state
+//! that the previous ones left.
 
 use super::Failure;
 use super::facts::{GroupFacts, Tables};
@@ -32,13 +32,13 @@ pub(crate) struct GroupCommit<'e> {
     merging: &'e mut Merging,
     /// The last position that was given away before it.
     before: Position,
-    /// What is not in the log of the transaction yet.
+    /// Records that are not in the log of the transaction yet.
     pending: &'e mut Pending,
-    /// What is new in the log.
+    /// The new entries of the index of streams.
     added: Vec<IndexEntry>,
     /// The bytes of records and entries in the group.
     bytes: usize,
-    /// When the group is recorded: never before what is there already.
+    /// The time of the group: never earlier than that of the last record.
     time: Timestamp,
     /// Where records are put together.
     scratch: &'e mut Scratch,
@@ -47,7 +47,7 @@ pub(crate) struct GroupCommit<'e> {
 /// The most bytes of records that are gathered before they go to the log.
 const MOST_PENDING: usize = 1 << 20;
 
-/// Room that is used again for each request.
+/// Memory that is reused for each request.
 #[derive(Default)]
 struct Scratch {
     record: Vec<u8>,
@@ -67,7 +67,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Nothing is known; events get their times from this clock.
+    /// Returns an empty memory; events get their times from this clock.
     pub(super) fn new(clock: Clock) -> Self {
         Memory {
             times: EventTimes::new(clock),
@@ -75,7 +75,7 @@ impl Memory {
         }
     }
 
-    /// Forgets what was noted, when it may not have been committed.
+    /// Forgets everything noted, when it may not have been committed.
     pub(super) fn clear(&mut self) {
         self.heads.clear();
         self.recent.clear();
@@ -107,7 +107,7 @@ impl<'e> GroupCommit<'e> {
         tail.catch_up(before, databases, &transaction)?;
         heads.begin(before);
         pending.begin(before);
-        // A last record that is damaged stands in nobody's way.
+        // A damaged last record must not block anybody.
         let recorded = databases.log.record(&transaction, before).ok().flatten();
         let recorded = recorded.and_then(|bytes| {
             let header = record::Header::parse(before, &bytes);
@@ -133,8 +133,8 @@ impl<'e> GroupCommit<'e> {
         })
     }
 
-    /// Commits it. Where it changes nothing, LMDB flushes nothing either, unless `for_certain`: then what others have committed is
-    /// on the disk as well. Returns where the log ends if it has grown.
+    /// Commits the group. If it changes nothing, LMDB flushes nothing either, unless `for_certain`: then the commits
+    /// of others are certain to be on the disk as well. Returns where the log ends if it has grown.
     pub(super) fn commit(mut self, for_certain: bool) -> Result<Option<Position>, Failure> {
         let Tables {
             databases, tail, ..
@@ -176,7 +176,7 @@ impl<'e> GroupCommit<'e> {
         }
     }
 
-    /// Puts what is pending at the end of the log.
+    /// Puts pending records at the end of the log.
     fn write_pending(&mut self) -> Result<(), Failure> {
         let log = self.tables.databases.log;
         log.append(&mut self.transaction, self.pending)
@@ -197,7 +197,7 @@ impl<'e> GroupCommit<'e> {
         let asked = mem::take(self.tables.asked);
         let written = self.append_parts(append, &asked, &mut versions);
         if written.is_err() {
-            // What was noted of it is taken back: the others go on.
+            // The notes of this request are taken back; the others continue.
             for (key, head) in &asked {
                 self.tables.heads.set(*key, *head);
             }
@@ -206,7 +206,7 @@ impl<'e> GroupCommit<'e> {
         }
         *self.tables.asked = asked;
         written.map_err(AppendError::Store)?;
-        // From here on what fails fails the transaction, so that nothing of it stays.
+        // From here on a failure fails the transaction, so that nothing of the request stays.
         if let Some(entries) = append.entries() {
             self.change_entries(entries)?;
         }
@@ -215,7 +215,8 @@ impl<'e> GroupCommit<'e> {
         Ok(Appended::new(LogId::MAIN, position, versions))
     }
 
-    /// Adds the events of all parts, whose streams the rules have asked for, and notes the last versions of those.
+    /// Adds the events of all parts, whose streams the rules have requested, and notes the last versions of those
+    /// streams.
     fn append_parts(
         &mut self,
         append: &Append,
@@ -226,7 +227,7 @@ impl<'e> GroupCommit<'e> {
         for (index, ((part, (key, head)), version)) in parts.zip(versions.iter_mut()).enumerate() {
             let mut head = *head;
             if index > 0 {
-                // A part before it may be of the same stream.
+                // An earlier part may have the same stream.
                 head = self.tables.heads.get(*key).unwrap_or(head);
             }
             *version = self.append_part(part, *key, head)?;
@@ -267,7 +268,7 @@ impl<'e> GroupCommit<'e> {
         Ok(head.state.last)
     }
 
-    /// Notes where the skips of the next version of a stream lead to.
+    /// Notes the targets of the skips of a stream's next version.
     fn find_skips(&mut self, name: &str, head: Head, next: Version) -> Result<(), StoreError> {
         let skips = &mut self.scratch.skips;
         skips.clear();
@@ -366,7 +367,7 @@ impl<'e> GroupCommit<'e> {
         Ok(())
     }
 
-    /// Records that a stream was ended, or its beginning.
+    /// Records that a stream was ended, or its beginning removed.
     fn mark(&mut self, kind: Kind, name: &str, key: StreamKey, head: Head) {
         let recording = Recording {
             position: self.pending.last().next(),
@@ -384,7 +385,7 @@ impl<'e> GroupCommit<'e> {
         self.set_head(key, head);
     }
 
-    /// Adds what is in the scratch space, and gives its position.
+    /// Adds the record in the scratch space, and returns its position.
     fn put_record(&mut self) -> Position {
         self.bytes += self.scratch.record.len();
         self.pending.push(&self.scratch.record);
@@ -396,7 +397,7 @@ impl<'e> GroupCommit<'e> {
         Ok(head?)
     }
 
-    /// Notes a stream, of which the last record was just added.
+    /// Notes a stream whose last record was just added.
     fn set_head(&mut self, key: StreamKey, head: Head) {
         self.tables.heads.set(key, head);
         self.added.push(IndexEntry {

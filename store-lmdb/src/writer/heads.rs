@@ -1,9 +1,10 @@
-//! The streams that the writer has met lately, so that it need not look for them again.
+//! The streams that the writer has met recently, so that it need not look them up again.
 //!
-//! They are kept by their keys alone, without their names: two streams of one key would be taken for each other. That does not
-//! happen. A key is 128 bits of SipHash-1-3 with a key of its own, the id of the store, which is random and nowhere shown: names cannot be
-//! chosen so that they collide, and of a thousand million streams any two do by chance with a probability of 2 to the -69.
-//! Elsewhere it would not go unseen: the record that the index or the tail leads to says which stream it is of.
+//! They are kept by their keys alone, without their names: two streams with the same key would be taken for one. That
+//! does not happen. A key is 128 bits of SipHash-1-3, keyed with the id of the store, which is random and never
+//! shown: nobody can choose names that collide, and among a thousand million streams two collide by chance with a
+//! probability of 2 to the -69. Everywhere else a collision would be noticed: the record that the index or the tail
+//! leads to names its stream.
 
 use crate::index::StreamKey;
 use crate::streams::Head;
@@ -11,28 +12,28 @@ use crate::tail::ByStream;
 use midgard::Position;
 use std::mem;
 
-/// How many streams a generation has; there are two of them, of some 12 MB each.
+/// How many streams a generation has; there are two generations, of some 12 MB each.
 const GENERATION: usize = 131_072;
 
-/// Streams as they are at the end of the log, with what the group that is being filled has added.
+/// Streams at the end of the log, including the additions of the group that is being filled.
 #[derive(Default)]
 pub(super) struct Heads {
-    /// Up to where they know of the log.
+    /// How far they know the log.
     seen: Position,
     young: ByStream<Head>,
-    /// Those that were met again are young again; the others are forgotten one day.
+    /// Streams that are met again become young again; the others are eventually forgotten.
     old: ByStream<Head>,
 }
 
 impl Heads {
-    /// Forgets everything, when what was noted may not have been committed.
+    /// Forgets everything noted, when it may not have been committed.
     pub(super) fn clear(&mut self) {
         self.seen = Position::ZERO;
         self.young.clear();
         self.old.clear();
     }
 
-    /// To be called before a group is filled. Nothing is forgotten while one is.
+    /// To be called before a group is filled. Nothing is forgotten meanwhile.
     pub(super) fn begin(&mut self, last: Position) {
         if self.seen != last {
             // Another process has appended.

@@ -1,30 +1,30 @@
 //! Pages inside the data file that were never written.
 //!
-//! A transaction that takes pages at the end of the file, and gives some of them back, writes those never: where they are, the file
-//! has nothing. One to come writes there, and if its flush fails, nothing written there later is certain, as [`repair`](super::repair)
-//! says; and they are behind no place where the file could be cut. So zeros are written there first, by the transaction that comes
-//! next. LMDB uses the pages again in the one after that.
+//! A transaction that takes pages at the end of the file, and gives some of them back, never writes those: the file
+//! has holes there. A later transaction writes there, and if its flush fails, nothing written there afterwards is
+//! certain, as [`repair`](super::repair) explains; nor could the file be cut before them. So the next transaction
+//! first writes zeros there. LMDB reuses the pages only in the one after that.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-/// The most that is written at once: what lacks more than this is damaged, or a copy that was made to take little room.
+/// The most that is written at once: a file that lacks more than this is damaged, or a sparse copy.
 const MOST: u64 = 64 << 20;
 
-/// What is known of them.
+/// What is known of the holes.
 #[derive(Default)]
 pub(super) struct Holes {
-    /// Up to where there are none.
+    /// There are none up to here.
     seen: u64,
-    /// Those that have zeros now, which are not flushed yet.
+    /// Holes that were filled with zeros and not flushed yet.
     filled: Vec<Range<u64>>,
-    /// The transaction that was the last one when they were filled.
+    /// The last transaction when they were filled.
     committed: u64,
 }
 
 impl Holes {
-    /// Writes zeros where there is nothing before `used`, the end of what LMDB uses. To be called under its lock.
+    /// Writes zeros into the holes before `used`, the end of what LMDB uses. To be called under its lock.
     pub(super) fn fill(&mut self, used: u64, committed: u64, file: &File) -> io::Result<()> {
         if self.seen >= used {
             return Ok(());
@@ -47,7 +47,7 @@ impl Holes {
         }
         self.seen = used;
         if is_first && written > 0 {
-            // Older ones may be used at once.
+            // Older transactions' pages may be reused at once.
             file.sync_data()?;
             self.filled.clear();
         }
@@ -59,8 +59,8 @@ impl Holes {
         self.filled.clear();
     }
 
-    /// Makes holes again of what has zeros that are not certain to be flushed, so that the system forgets that it has. To be called under
-    /// LMDB's lock, when a commit has failed.
+    /// Makes holes again where zeros may not have been flushed, so that the system forgets them. To be called under
+    /// LMDB's lock, after a failed commit.
     pub(super) fn undo(&mut self, used: u64, committed: u64, file: &File) -> io::Result<()> {
         self.seen = self.seen.min(used);
         for hole in std::mem::take(&mut self.filled) {
@@ -83,7 +83,7 @@ mod system {
     use std::ops::Range;
 
     pub(super) fn next_hole(file: &File, range: Range<u64>) -> io::Result<Option<Range<u64>>> {
-        // Behind the end of the file is nothing, either.
+        // There is nothing behind the end of the file, either.
         let start = match seek(file, SeekFrom::Hole(range.start)) {
             Err(Errno::NXIO) => range.start,
             start => start?,
@@ -98,7 +98,7 @@ mod system {
         Ok(Some(start..end))
     }
 
-    /// Whether it is one: a file system that is wrong about that is not to cost anything.
+    /// Returns whether it contains only zeros: a file system with wrong holes must not cost any data.
     pub(super) fn has_only_zeros(mut file: &File, hole: &Range<u64>) -> io::Result<bool> {
         let mut bytes = Vec::new();
         file.seek(io::SeekFrom::Start(hole.start))?;
@@ -114,14 +114,14 @@ mod system {
     pub(super) fn make_hole(file: &File, hole: &Range<u64>) -> io::Result<()> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         match fallocate(file, flags, hole.start, hole.end - hole.start) {
-            // A file system without holes has none that are filled, either.
+            // A file system without holes has no filled ones, either.
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             made => Ok(made?),
         }
     }
 }
 
-/// Systems that are not known to have them.
+/// Systems that are not known to have holes.
 #[cfg(not(target_os = "linux"))]
 mod system {
     use std::fs::File;
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn what_was_never_written_gets_zeros_which_are_taken_back_as_long_as_they_are_not_flushed() {
-        // Where tests have their directories, holes may not be seen: then there is nothing to do, either.
+        // The temporary directory's file system may not report holes: then there is nothing to do.
         let mut file = tempfile::tempfile().unwrap();
         for page in [0, 2] {
             file.seek(SeekFrom::Start(page * PAGE)).unwrap();

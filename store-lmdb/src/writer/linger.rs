@@ -1,9 +1,8 @@
 //! How long the writer waits for more appends before it commits.
 //!
-//! A commit costs two flushes of the disk, whatever it holds, so fuller is better. The producers that
-//! were just answered are about to come back: the writer waits for about as many as came last time,
-//! but never long, and not at all for a producer that is alone. What comes is written while the next
-//! is on its way; only the commit waits.
+//! A commit costs two flushes of the disk, whatever its size, so fuller is better. Producers that were just answered
+//! are about to come back: the writer waits for about as many appends as came last time, but never long, and not at
+//! all for a lone producer. Appends are written while the next ones are on their way; only the commit waits.
 
 use super::Message;
 use super::work::Request;
@@ -11,11 +10,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The most events in one commit, about.
+/// About the most events in one commit.
 const MOST_EVENTS: usize = 8192;
-/// The most bytes of payload in one commit, about.
+/// About the most bytes of payload in one commit.
 const MOST_BYTES: usize = 16 << 20;
-/// How long a gap between two appends ends the wait.
+/// A gap of this length between two appends ends the wait.
 const GAP: Duration = Duration::from_micros(100);
 
 /// A group that is being filled.
@@ -25,7 +24,7 @@ pub(super) struct Filling<'m> {
     requests: usize,
     events: usize,
     bytes: usize,
-    /// When the wait ends; none until there was one.
+    /// When the wait ends; `None` until it has begun.
     end: Option<Instant>,
     stopped: bool,
 }
@@ -42,14 +41,14 @@ impl<'m> Filling<'m> {
         }
     }
 
-    /// Whether it is time to stop, once the group is committed.
+    /// Returns whether it is time to stop once the group is committed.
     pub(super) const fn stopped(&self) -> bool {
         self.stopped
     }
 
     fn is_full(&mut self, requests: &[Request]) -> bool {
         for request in requests.iter().skip(self.requests) {
-            // What only checks, or ends a stream, costs about as much as an event.
+            // A request that only checks, or ends a stream, costs about as much as an event.
             self.events += 1;
             let (count, bytes) = request.written();
             self.events += count;
@@ -60,8 +59,8 @@ impl<'m> Filling<'m> {
     }
 }
 
-/// The next message within `wait`. Looks again and again before it sleeps: the next append is usually
-/// some microseconds away, and waking a thread for each takes longer than that on both sides.
+/// Returns the next message within `wait`. Polls before it sleeps: the next append is usually some microseconds away,
+/// and waking a thread for each takes longer than that on both sides.
 fn receive_within(
     messages: &Receiver<Message>,
     wait: Duration,
@@ -78,14 +77,14 @@ fn receive_within(
 
 #[derive(Debug, Default)]
 pub(super) struct Linger {
-    /// About how many appends came at once lately.
+    /// About how many appends came together recently.
     usual: usize,
-    /// The longest wait that pays: no more than what the last commit took.
+    /// The longest wait that pays: no more than the time of the last commit.
     longest: Duration,
 }
 
 impl Linger {
-    /// What else belongs into the group: what is queued, and up to as much as usual, what comes soon.
+    /// Returns the next request of the group: a queued one, or, up to the usual number, one that comes soon.
     pub(super) fn next(&self, filling: &mut Filling<'_>, requests: &[Request]) -> Option<Request> {
         while !filling.stopped && !filling.is_full(requests) {
             let message = match filling.messages.try_recv() {
@@ -112,9 +111,9 @@ impl Linger {
         None
     }
 
-    /// Learns from a commit: of how many appends, and how long it took to flush them.
+    /// Learns from a commit: its number of appends, and the time of its flushes.
     pub(super) fn committed(&mut self, appends: usize, took: Duration) {
-        // Forgets slowly, so that one small commit does not halve the ones after it.
+        // Decreases slowly, so that one small commit does not halve the ones after it.
         self.usual = appends.max(self.usual * 7 / 8);
         self.longest = took;
     }

@@ -1,4 +1,4 @@
-//! When the index is merged: within commits, a little in each.
+//! The times of merging the index: within commits, a little in each.
 
 use super::Failure;
 use crate::databases::Databases;
@@ -9,36 +9,36 @@ use heed::RwTxn;
 use midgard::Position;
 use midgard::store::StoreError;
 
-/// How many entries of runs are merged for each record that is appended: more than a record ever needs, as each level of the
+/// How many entries of runs are merged for each appended record: more than a record ever needs, as each level of the
 /// index moves it once.
 const PER_RECORD: usize = 8;
-/// How many entries are worth the pages that a slice dirties.
+/// This many entries are worth the pages that a slice dirties.
 const SLICE: usize = 2048;
 
-/// How many runs there may be, where a damaged one keeps them from being merged: many more, and the manifest is too long. A
-/// sound index has some twenty.
+/// The most runs, in case a damaged one prevents merging: with many more the manifest would be too long. A sound
+/// index has some twenty.
 const MOST_RUNS: u64 = 1000;
 
-/// What is owed to the index.
+/// The merging that is due.
 #[derive(Debug, Default)]
 pub(super) struct Merging {
     entries: usize,
-    /// Nothing is merged before the log is so long: what is damaged then may be as it was, or not.
+    /// No merging before the log reaches this position; the damage may be gone by then.
     resume_at: Position,
 }
 
-/// Whether the tail was merged, and why nothing more was.
+/// Whether the tail was merged, and why merging stopped.
 struct Merged {
     tail: bool,
     stopped: Option<StoreError>,
 }
 
 impl Merging {
-    /// Merges what is due, in a transaction that has so many new records; tells whether the tail `before` them is in the
-    /// index now.
+    /// Merges what is due, in a transaction with this many new records. Returns whether the tail `before` them is in
+    /// the index now.
     ///
-    /// What is damaged of the index keeps nothing from being appended: without being merged, it only grows. It is tried again when
-    /// as many records have come as are merged at once.
+    /// A damaged index does not prevent appends: without merging, it only grows. Merging is retried after as many new
+    /// records as one merge of the tail takes.
     pub(super) fn merge(
         &mut self,
         databases: &Databases,
@@ -50,7 +50,7 @@ impl Merging {
         if records == 0 || before < self.resume_at {
             return Ok(false);
         }
-        // However many there are: of commits that merge less than they bring, runs would grow in number for good.
+        // Without a limit: if commits merged less than they added, the number of runs would grow for ever.
         self.entries += records as usize * PER_RECORD;
         let (merged, error) = match self.try_merge(databases, tail, transaction, before) {
             Ok(Merged {
@@ -70,7 +70,7 @@ impl Merging {
         self.entries = 0;
         self.resume_at = Position(before.get().saturating_add(MERGED_AT));
         let resume_at = self.resume_at.get();
-        tracing::warn!(%error, resume_at, "the index of streams is damaged, and is not merged for now");
+        tracing::warn!(%error, resume_at, "the index of streams is damaged; merging it is suspended");
         match is_unusable {
             true => Err(Failure::Merge),
             false => Ok(merged),
@@ -113,7 +113,7 @@ impl Merging {
                     self.entries = self.entries.saturating_sub(entries.max(SLICE / 8));
                 }
                 Ok(None) => self.entries = 0,
-                // It looks at all that it merges before it writes.
+                // A merge reads all of its input before it writes.
                 Err(error) => merged.stopped = Some(error),
             }
         }
@@ -121,8 +121,8 @@ impl Merging {
     }
 }
 
-/// Whether there are runs, and no manifest that says so: a damaged page hides it. All streams are found by the tail then, which has the
-/// whole log, and a run that is made anew would have the number of one that is there.
+/// Returns whether there are runs without a manifest: a damaged page hides it. All streams are then found by the
+/// tail, which has the whole log, and a new run would get the number of an existing one.
 fn is_lost(databases: &Databases, transaction: &RwTxn<'_>) -> Result<bool, StoreError> {
     let manifest = databases.about.manifest(transaction)?;
     let is_empty = databases.index.0.is_empty(transaction);
@@ -168,7 +168,7 @@ mod tests {
         }
         assert_eq!(about.manifest(&transaction).unwrap().run_count(), 4);
 
-        // It is tried again, but not before there is much to merge.
+        // Merging is retried, but not before there is much to merge.
         part[40] ^= 1;
         index.0.put(&mut transaction, &key, &part).unwrap();
         for (before, runs) in [(4 + MERGED_AT - 1, 4), (4 + MERGED_AT, 1)] {

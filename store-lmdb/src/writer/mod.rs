@@ -35,12 +35,12 @@ use std::sync::mpsc::{Sender, channel};
 
 enum Message {
     Work(Request),
-    /// Somebody began to wait: look at the log from time to time.
+    /// A waiter has come: check the log from time to time.
     Watch,
     Stop,
 }
 
-/// The end of the queue that appends come in by, and the thread behind it, while there is work.
+/// The sending end of the queue, and the thread behind it, while there is work.
 pub(crate) struct Writer {
     environment: Arc<Environment>,
     queue: Sender<Message>,
@@ -49,7 +49,7 @@ pub(crate) struct Writer {
     worker: Arc<Worker>,
 }
 
-/// How the writer tells others that the log has grown.
+/// Signals that the log has grown.
 #[derive(Default)]
 struct Signals {
     grown: Notify,
@@ -70,21 +70,21 @@ impl Writer {
         }
     }
 
-    /// Sends a message to the thread, and sees that there is one.
+    /// Sends a message to the thread, and makes sure that there is one.
     fn send(&self, message: Message) -> Result<(), StoreError> {
         self.environment.refuse_child()?;
         self.worker.start(&self.signals)?;
         let sent = self.queue.send(message);
         sent.map_err(|_| self.environment.closed())?;
-        // It may have come to its end meanwhile.
+        // The thread may have ended meanwhile.
         let restarted = self.worker.start(&self.signals);
         restarted.map_err(|error| StoreError::OutcomeUnknown {
             reason: error.to_string(),
         })
     }
 
-    /// Queues work, once there is room for it; the outcome comes when it is committed. Where the future is dropped, it is done
-    /// only if the writer has begun with it.
+    /// Queues work, once there is room for it; the outcome comes when it is committed. If the future is dropped, the
+    /// work is done only if the writer has already begun it.
     pub(crate) async fn work<W: Work>(&self, work: W) -> Result<W::Done, W::Error> {
         let share = self
             .capacity
@@ -94,7 +94,7 @@ impl Writer {
         self.send(Message::Work(W::request(Job::new(work, reply, share))))?;
         match answer.await {
             Ok(answer) => answer.outcome,
-            // It was taken, and never answered.
+            // The request was taken, and never answered.
             Err(_) => {
                 let reason = "the writer ended before it answered".to_owned();
                 Err(StoreError::OutcomeUnknown { reason }.into())
@@ -102,7 +102,7 @@ impl Writer {
         }
     }
 
-    /// Waits until the log has something after `position`.
+    /// Waits until the log has a record after `position`.
     pub(crate) async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
         loop {
             let waiting = Waiting::new(&self.signals);
@@ -119,14 +119,14 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Lets the thread finish what is queued, and waits for it: the environment may be opened again then.
+    /// Lets the thread finish the queued work, and waits for it: the environment may then be opened again.
     fn drop(&mut self) {
         let _ = self.queue.send(Message::Stop);
         self.worker.close(self.environment.refuse_child().is_err());
     }
 }
 
-/// Counts one who waits, for as long as it lives.
+/// Counts a waiter, as long as it lives.
 struct Waiting<'a>(&'a Signals);
 
 impl<'a> Waiting<'a> {

@@ -1,41 +1,43 @@
 //! Zeros ahead of the end of the data file.
 //!
-//! A commit that makes the file longer has the file system write down where its new pages are, which takes about as long as
-//! the pages themselves. Over zeros that are there already it only writes the pages. So zeros are written a step ahead, while LMDB's
-//! lock is held: nobody else writes there then. LMDB takes no notice of what is behind its last page.
+//! When a commit makes the file longer, the file system has to write down where the new pages are, which takes about
+//! as long as the pages themselves. Over existing zeros, only the pages are written. So zeros are written a step
+//! ahead, while LMDB's lock is held: nobody else writes there then. LMDB ignores everything behind its last page.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// How much is written ahead at once, in bytes. One commit in some twenty waits for it: 4 MiB at once took longer than they saved.
+/// How much is written ahead at once, in bytes. About one commit in twenty waits for it: 4 MiB at once took longer
+/// than they saved.
 const STEP: u64 = 512 << 10;
-/// What a commit has to write at least, beside its records: about as many pages as the tree of the log is deep.
+/// What a commit has to write at least, in addition to its records: about as many pages as the tree of the log is
+/// deep.
 const PAGES: u64 = 32 << 10;
-/// Commits that make the file longer by more than this are as fast without: each byte is written twice. Measured in
-/// `bench/RESULTS.md`.
+/// Commits that make the file longer by more than this are as fast without zeros: each byte is written twice.
+/// Measured in `bench/RESULTS.md`.
 const LARGEST_COMMIT: u64 = 48 << 10;
 
 /// The end of the data file.
 #[derive(Default)]
 pub(super) struct Prewrite {
-    /// Whether it has written any.
+    /// Whether it has written any zeros.
     has_written: bool,
-    /// How long the file is, as far as is known.
+    /// The length of the file, as far as it is known.
     length: u64,
-    /// Up to where LMDB uses it.
+    /// How much of it LMDB uses.
     used: u64,
     /// About how much longer a commit makes that.
     usual: u64,
-    /// Whether the next commit has to do without.
+    /// Whether the next commit has to do without zeros.
     is_held_off: bool,
 }
 
 impl Prewrite {
-    /// Writes zeros when there are few left behind `used`, the end of what LMDB uses. To be called under its lock.
+    /// Writes zeros when few are left behind `used`, the end of what LMDB uses. To be called under its lock.
     pub(super) fn ahead_of(&mut self, used: u64, mut file: &File) -> io::Result<()> {
         let grown = used.saturating_sub(self.used);
         self.used = used;
-        // Forgets slowly: a commit that finds free pages does not say that the next one will.
+        // Decreases slowly: a commit that finds free pages does not mean that the next one will.
         self.usual = grown.min(2 * LARGEST_COMMIT).max(self.usual * 7 / 8);
         if std::mem::take(&mut self.is_held_off) {
             return Ok(());
@@ -55,13 +57,14 @@ impl Prewrite {
         Ok(())
     }
 
-    /// Forgets how long the file is, and leaves the next commit alone with what there is of room: one has failed.
+    /// After a failed commit: forgets the length of the file, and writes no zeros for the next commit, which may need
+    /// the room.
     pub(super) fn hold_off(&mut self) {
         self.length = 0;
         self.is_held_off = true;
     }
 
-    /// Whether the file is shorter than what LMDB uses after a commit.
+    /// Returns whether the file is shorter than what LMDB uses after a commit.
     pub(super) fn is_too_short(&mut self, used: u64, file: &File) -> io::Result<bool> {
         if used > self.length {
             self.length = file.metadata()?.len();
@@ -69,7 +72,7 @@ impl Prewrite {
         Ok(used > self.length)
     }
 
-    /// Forgets what is known of the file, and tells whether there are zeros to [cut off](cut_off).
+    /// Forgets what is known of the file, and returns whether there are zeros to [cut off](cut_off).
     pub(super) fn end(&mut self) -> bool {
         std::mem::take(self).has_written
     }

@@ -1,14 +1,14 @@
-//! Why work was not done, and whether that concerns the work it shares a transaction with.
+//! The reason why work was not done, and whether it concerns the rest of the transaction.
 
 use super::Failure;
 use heed::Error;
 use midgard::store::{AppendError, EntryError, StoreError};
 
-/// Why work was not done.
+/// The reason why work was not done.
 pub(crate) enum Refused<E> {
-    /// It alone: nothing of it was written.
+    /// This work alone failed: nothing of it was written.
     Alone(E),
-    /// The transaction failed, with all that is in it.
+    /// The transaction failed, with everything in it.
     Group(Failure),
 }
 
@@ -30,11 +30,11 @@ impl From<EntryError> for Refused<EntryError> {
     }
 }
 
-/// Where nothing of the work was written.
+/// For failures where nothing of the work was written.
 fn refused<E: From<StoreError>>(error: StoreError) -> Refused<E> {
     match error {
-        // What LMDB cannot read now it cannot read for the others either. A stream that is damaged is no
-        // concern of theirs.
+        // A page that LMDB cannot read for one is unreadable for the others too. A damaged stream does not concern
+        // them.
         StoreError::Backend { ref cause, .. } if cause.is::<Error>() => {
             Refused::Group(error.into())
         }
@@ -43,7 +43,7 @@ fn refused<E: From<StoreError>>(error: StoreError) -> Refused<E> {
     }
 }
 
-/// Where something of the work may have been written.
+/// For failures where some of the work may have been written.
 impl<E> From<Failure> for Refused<E> {
     fn from(failure: Failure) -> Self {
         Refused::Group(failure)

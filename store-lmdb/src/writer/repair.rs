@@ -1,17 +1,19 @@
-//! What is done after a commit failed, before anything else is written.
+//! Repairs after a failed commit, before anything else is written.
 //!
-//! A write that failed leaves the file in doubt, although LMDB goes on with what was committed before:
+//! A failed write leaves the file in doubt, although LMDB continues with the last committed state:
 //!
-//! - After a flush that failed, the system takes pages for written that are not. On some file systems the place where they would have
-//!   been stays marked as never written, whatever is written there later, as long as the pages are in memory. Those that the
-//!   failed transaction added to the file are dropped from memory when the file is cut behind the last page that was committed. Those
-//!   that it used again inside the file are free, so whoever needs them writes them anew, and flushes them.
-//! - When the meta page could not be flushed, the new one may be on the disk or not, and LMDB writes the older one back in memory
-//!   alone. Transactions to come write over the pages that the new one leads to: it must not come back. So both are written once
-//!   more, as they are to be, and flushed.
+//! - After a failed flush, the system considers pages written that are not. On some file systems their place stays
+//!   marked as never written, whatever is written there later, as long as the pages are in memory. Pages that the
+//!   failed transaction added to the file are dropped from memory when the file is cut behind the last committed
+//!   page. Pages that it reused inside the file are free, so the next transaction to use them rewrites and flushes
+//!   them.
+//! - When the meta page could not be flushed, the new one may or may not be on the disk, and LMDB restores the older
+//!   one in memory alone. Later transactions overwrite the pages that the new one leads to: it must not come back. So
+//!   both are rewritten in their correct state, and flushed.
 //!
-//! All of it under LMDB's lock. Only what no committed transaction has is cut off, and readers, in whatever process, read what
-//! was committed when they began: none of them reads behind the end of the file. To do so would end their process.
+//! All of this happens under LMDB's lock. Only pages of no committed transaction are cut off, and every reader, in
+//! any process, reads the state that was committed when it began: none of them reads behind the end of the file,
+//! which would end its process.
 
 use super::holes::Holes;
 use crate::creation::{META, TRANSACTION};
@@ -25,7 +27,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
-/// What is to be done before the next write.
+/// The repair that is due before the next write.
 #[derive(Default)]
 pub(super) struct Repair {
     state: State,
@@ -34,28 +36,30 @@ pub(super) struct Repair {
 
 #[derive(Default)]
 enum State {
-    /// The store was opened, and nothing was written yet. Whoever had it open before may have been killed after a failure.
+    /// The store was opened, and nothing was written yet. A process that had it open before may have been killed
+    /// after a failure.
     #[default]
     Opened,
     /// A commit failed.
     Failed,
-    /// All is well.
+    /// No repair is due.
     Done,
-    /// It could not be done, for this reason: nothing is to be written any more.
+    /// The repair failed, for this reason: nothing may be written any more.
     Impossible(String),
 }
 
-/// What was found when a file was repaired.
+/// What a repair has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Repaired {
     Nothing,
     Flushed,
-    /// The system told once more that a flush had failed. It does so once for each time that the file was opened, so LMDB will be told, too.
+    /// The system reported a failed flush again. It does so once for each time that the file was opened, so LMDB will
+    /// get the report, too.
     ToldOnceMore,
 }
 
 impl Repair {
-    /// To be called when a commit failed.
+    /// To be called when a commit has failed.
     pub(super) fn need(&mut self) {
         if !matches!(self.state, State::Impossible(_)) {
             self.state = State::Failed;
@@ -67,15 +71,15 @@ impl Repair {
         self.holes.flushed();
     }
 
-    /// Sees that what the next transactions write can be repaired. To be called before this one writes anything.
+    /// Makes sure that the next transactions' writes can be repaired. To be called before this one writes anything.
     pub(super) fn prepare(&mut self, used: u64, transaction: &RwTxn<'_>, file: &File) {
         let filled = self.holes.fill(used, committed_before(transaction), file);
         if let Err(error) = filled {
-            tracing::debug!(%error, "pages inside the file that were never written stay so");
+            tracing::debug!(%error, "pages inside the file that were never written remain unwritten");
         }
     }
 
-    /// An error when nothing is to be written any more.
+    /// Returns an error when nothing may be written any more.
     pub(super) fn refuse(&self) -> Result<(), StoreError> {
         match &self.state {
             State::Impossible(reason) => Err(StoreError::Backend {
@@ -86,7 +90,7 @@ impl Repair {
         }
     }
 
-    /// Does what has to be done before this transaction writes anything.
+    /// Does the repair that is due before this transaction writes anything.
     pub(super) fn before(
         &mut self,
         open: &Open,
@@ -123,13 +127,13 @@ impl Repair {
     }
 }
 
-/// The number of the last transaction that was committed.
+/// Returns the number of the last committed transaction.
 fn committed_before(transaction: &RwTxn<'_>) -> u64 {
     transaction.id() as u64 - 1
 }
 
-/// Makes the file longer than what is used of it, so that whoever writes to it next, in another process perhaps, does what could not be
-/// done here.
+/// Makes the file longer than the used part, so that the next writer, perhaps in another process, does the repair
+/// that failed here.
 fn leave_mark(files: &Files, used: u64) {
     let marked = files.data().and_then(|file| {
         let length = file.metadata()?.len();
@@ -140,10 +144,10 @@ fn leave_mark(files: &Files, used: u64) {
     }
 }
 
-/// The file, and what was committed to it.
+/// The file, and its committed part.
 struct Pages {
     file: Arc<File>,
-    /// How long a page is.
+    /// The size of a page.
     page: u64,
     /// The number of the last transaction.
     committed: u64,
@@ -173,24 +177,24 @@ impl Pages {
         }
         self.rewrite_metas()?;
         if durability == Durability::NoSync {
-            // It promises nothing that a flush could keep.
+            // This durability level promises nothing that a flush could keep.
             return Ok(Repaired::Nothing);
         }
-        // Now that the newest meta page is that of the last commit.
+        // The newest meta page is that of the last commit now.
         self.cut(used())?;
         holes.undo(used(), self.committed, &self.file)?;
         if self.file.sync_all().is_ok() {
             return Ok(Repaired::Flushed);
         }
-        // Perhaps of what failed before. Whatever it was: what may have been forgotten is written once more.
+        // Perhaps the report is about an earlier failure. In any case, whatever may have been lost is rewritten.
         self.rewrite_metas()?;
         self.cut(used())?;
         self.file.sync_all()?;
         Ok(Repaired::ToldOnceMore)
     }
 
-    /// Writes both meta pages as they are. One of a transaction that was not committed becomes older than the other one, as LMDB
-    /// would have made it.
+    /// Rewrites both meta pages as they are. One of an uncommitted transaction is made older than the other one, as
+    /// LMDB would have done.
     fn rewrite_metas(&self) -> io::Result<()> {
         let mut file = &*self.file;
         for number in 0..2 {
@@ -208,9 +212,9 @@ impl Pages {
         Ok(())
     }
 
-    /// Cuts off what was never committed.
+    /// Cuts off pages that were never committed.
     fn cut(&self, used: u64) -> io::Result<()> {
-        // Other systems cut nothing that is mapped.
+        // Other systems cannot cut a mapped file.
         if cfg!(unix) && self.file.metadata()?.len() > used {
             self.file.set_len(used)?;
         }

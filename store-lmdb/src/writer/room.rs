@@ -1,14 +1,14 @@
-//! Whether there is room on the disk.
+//! Checks for room on the disk.
 
 use crate::files::Files;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// Whether `bytes` more cannot be written to the data file, as far as a file beside it can tell.
+/// Returns whether `bytes` more cannot be written to the data file, judged by a file next to it.
 ///
-/// A commit that meets the end of the disk in the middle of a write fails with a mere I/O error. This
-/// writes as much, at the same distance from the start, to a file of its own.
+/// A commit that runs out of disk space in the middle of a write fails with a mere I/O error. This writes as many
+/// bytes, at the same distance from the start, to a file of its own.
 pub(super) fn is_used_up(files: &Files, bytes: usize) -> bool {
     let probe = files.directory().join("probe.tmp");
     let data = files.data();

@@ -1,4 +1,4 @@
-//! What the writer is asked to do, and how each request is answered.
+//! The requests to the writer, and how each is answered.
 
 use super::capacity::Share;
 use super::failure::{Failure, again};
@@ -11,17 +11,17 @@ use midgard::store::{
 };
 use midgard::{StreamName, Version};
 
-/// Something that the writer can do.
+/// A kind of work for the writer.
 pub(crate) trait Work: Sized {
     /// The answer when it was done.
     type Done;
-    /// The answer when it was not.
+    /// The answer when it was not done.
     type Error: From<StoreError>;
 
-    /// How many bytes of memory it has, about.
+    /// Returns about how many bytes of memory it has.
     fn bytes(&self) -> usize;
 
-    /// How many events or entries it writes, and the bytes of their contents, about.
+    /// Returns about how many events or entries it writes, and the bytes of their contents.
     fn written(&self) -> (usize, usize);
 
     fn apply(&self, group: &mut GroupCommit<'_>) -> Result<Self::Done, Refused<Self::Error>>;
@@ -134,15 +134,15 @@ impl Work for EntryWrite {
 /// The outcome of work.
 pub(super) type Outcome<W> = Result<<W as Work>::Done, <W as Work>::Error>;
 
-/// The work comes back with its outcome, and gives its room back there: what one thread allocated and another frees makes both
-/// wait for the allocator.
+/// The work comes back with its outcome, and its share of the queue's room is released there: if one thread allocated
+/// memory and another freed it, both would wait for the allocator.
 pub(super) struct Answer<W: Work> {
     pub(super) outcome: Outcome<W>,
     _work: W,
     _share: Share,
 }
 
-/// Work, its outcome once it was applied, and where that goes.
+/// Work, its outcome once it was applied, and the channel for the answer.
 pub(crate) struct Job<W: Work> {
     work: W,
     outcome: Option<Outcome<W>>,
@@ -160,11 +160,11 @@ impl<W: Work> Job<W> {
         }
     }
 
-    /// Applies the work; an error when the transaction failed with all that is in it.
+    /// Applies the work; returns an error when the transaction failed with everything in it.
     fn apply(&mut self, group: &mut GroupCommit<'_>) -> Result<(), Failure> {
         self.outcome = Some(match self.work.apply(group) {
             Ok(done) => Ok(done),
-            // One that conflicts fails alone: it wrote nothing.
+            // A conflict fails alone: nothing was written.
             Err(Refused::Alone(error)) => Err(error),
             Err(Refused::Group(failure)) => return Err(failure),
         });
@@ -175,10 +175,10 @@ impl<W: Work> Job<W> {
         self.outcome = Some(Err(again(error).into()));
     }
 
-    /// Without an outcome, which there is by now, it would be taken for one that was never answered.
+    /// The outcome is set by now; without one, the request would count as never answered.
     fn answer(self) {
         if let Some(outcome) = self.outcome {
-            // Nobody waits for it any more when its future was dropped.
+            // After its future was dropped, nobody waits for it.
             let _ = self.reply.send(Answer {
                 outcome,
                 _work: self.work,
@@ -209,17 +209,17 @@ macro_rules! with_job {
 }
 
 impl Request {
-    /// Whether nobody waits for the outcome any more: nothing was begun, so nothing needs to be.
+    /// Returns whether nobody waits for the outcome any more: work that was not begun need not be.
     pub(super) fn is_abandoned(&self) -> bool {
         with_job!(self, job => job.reply.is_canceled())
     }
 
-    /// How many events or entries it writes, and the bytes of their contents, about.
+    /// Returns about how many events or entries it writes, and the bytes of their contents.
     pub(super) fn written(&self) -> (usize, usize) {
         with_job!(self, job => job.work.written())
     }
 
-    /// Applies the request, whose outcome it notes; an error when the transaction failed with all that is in it.
+    /// Applies the request and notes its outcome; returns an error when the transaction failed with everything in it.
     pub(super) fn apply(&mut self, group: &mut GroupCommit<'_>) -> Result<(), Failure> {
         with_job!(self, job => job.apply(group))
     }

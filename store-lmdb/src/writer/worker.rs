@@ -1,7 +1,7 @@
-//! The thread of the writer: there while there is something to do.
+//! The writer's thread, which exists only while there is work.
 //!
-//! A process may have thousands of stores open, and write to few of them at a time. So the thread is started with the first message,
-//! and ends when none came for a while; what it works with is kept until the next one needs it.
+//! A process may have thousands of stores open, and write to few of them at a time. So the thread starts with the
+//! first message, and ends when none has come for a while; its tools are kept until the next thread needs them.
 
 use super::committer::Committer;
 use super::{Message, Signals};
@@ -12,25 +12,25 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// Starts the thread when there is work, and keeps what it works with meanwhile.
+/// Starts the thread when there is work, and keeps its tools meanwhile.
 pub(super) struct Worker {
-    /// Whether there is a thread that will look at the queue once more.
+    /// Whether a thread will check the queue again.
     is_busy: AtomicBool,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
-    /// What there is while nobody works with it.
+    /// The tools, while no thread uses them.
     tools: Option<Tools>,
     /// The last thread that was started.
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread works with.
+/// The tools of the thread.
 struct Tools {
     committer: Committer,
     messages: Receiver<Message>,
-    /// What the last thread took from the queue at the very end.
+    /// The message that the last thread took from the queue at the very end.
     taken: Option<Message>,
 }
 
@@ -54,9 +54,9 @@ impl Worker {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sees that a thread looks at what is in the queue.
+    /// Makes sure that a thread processes the queue.
     pub(super) fn start(self: &Arc<Self>, signals: &Arc<Signals>) -> Result<(), StoreError> {
-        // What was sent is seen by a thread that goes on, or this sees that it has ended.
+        // Either a running thread sees the sent message, or this sees that the thread has ended.
         fence(Ordering::SeqCst);
         if self.is_busy.load(Ordering::SeqCst) || self.is_busy.swap(true, Ordering::SeqCst) {
             return Ok(());
@@ -66,7 +66,7 @@ impl Worker {
         let thread = thread::Builder::new()
             .name("midgard-lmdb-writer".to_owned())
             .spawn(move || {
-                // After the queue is gone, also in a panic: who waits asks again then, and is told.
+                // Dropped after the queue is gone, also in a panic: waiters then check again, and get the error.
                 let _ended = ended;
                 worker.work();
             });
@@ -86,7 +86,7 @@ impl Worker {
     }
 
     fn work(&self) {
-        // Nobody has them when it is being closed.
+        // There are no tools when the store is being closed.
         let mut tools = self.inner().tools.take();
         while let Some(Tools {
             mut committer,
@@ -101,7 +101,7 @@ impl Worker {
         }
     }
 
-    /// Leaves the tools to the next thread; gives them back when there is something to do.
+    /// Leaves the tools to the next thread; returns them when there is something to do.
     fn leave(&self, committer: Committer, messages: Receiver<Message>) -> Option<Tools> {
         let mut inner = self.inner();
         self.is_busy.store(false, Ordering::SeqCst);
@@ -120,13 +120,15 @@ impl Worker {
         }
     }
 
-    /// To be called when the last message was sent. Waits for the thread, unless it is one of the parent of this process.
+    /// To be called after the last message was sent. Waits for the thread, unless it belongs to the parent of this
+    /// process.
     pub(super) fn close(&self, is_child: bool) {
         let thread = self.inner().thread.take();
         match thread {
-            // Not to be waited for, nor to be taken down.
+            // Neither waits for it nor drops it.
             Some(thread) if is_child => mem::forget(thread),
-            // The last handle may have been part of what the thread woke. It ends soon, and closes what it has, then.
+            // The last handle may have been dropped by a future that this thread woke. The thread ends soon, and then
+            // closes its tools.
             Some(thread) if thread.thread().id() == thread::current().id() => return,
             Some(thread) => thread.join().unwrap_or_else(|_| {
                 tracing::error!("the writer thread of an LMDB store panicked");
@@ -139,7 +141,7 @@ impl Worker {
     }
 }
 
-/// Wakes all who wait when it is dropped.
+/// Wakes all waiters when it is dropped.
 struct Ended(Arc<Signals>);
 
 impl Drop for Ended {

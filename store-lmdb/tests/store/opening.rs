@@ -91,12 +91,10 @@ fn what_cannot_be_opened_says_which_file_it_is_and_what_to_do() {
     if child_directory().is_some() {
         return;
     }
-    const RIGHTS: &str = "Permission denied (os error 13); let the user of this process read and write it, or read it \
-        and open it with read_only";
-    const DIRECTORY: &str =
-        "a store is a directory with two files in it, so give it the path of one";
-    const MISSING: &str =
-        "see whether the path is right, or open it without read_only to make a store there";
+    const RIGHTS: &str = "Permission denied (os error 13); give this process's user permission to read and write it, \
+        or permission to read it and open the store with read_only";
+    const DIRECTORY: &str = "a store is a directory with two files in it, so pass the path of one";
+    const MISSING: &str = "check the path, or open it without read_only to create a store there";
     let usual = Case {
         shell: unprivileged(),
         arrange: make,
@@ -206,7 +204,7 @@ fn what_cannot_be_opened_says_which_file_it_is_and_what_to_do() {
         },
         Case {
             shell: "ulimit -n 5;",
-            says: "let the process open more files (ulimit -n), or open fewer stores",
+            says: "allow the process more open files (ulimit -n), or open fewer stores",
             ..usual
         },
     ];

@@ -6,7 +6,7 @@ use super::kit::{by_prefix, handled, has, numbered, value};
 use midgard::store::{EntryError, EntryWrite};
 use std::collections::BTreeSet;
 
-/// Whether an append was made that others may have come before.
+/// Returns whether an append was made that others may have preceded.
 async fn is_appended(store: &impl Store, append: Append) -> bool {
     match store.append(append).await {
         Ok(_) => true,
@@ -22,7 +22,7 @@ fn number(value: Option<&[u8]>) -> u64 {
     })
 }
 
-/// The number that an entry has, and the change that counts it up from there.
+/// Returns the number in an entry, and the change that increments it.
 async fn counted_up(store: &impl Store, key: &[u8]) -> (u64, EntryWrite) {
     let before = value(store, key).await;
     let next = number(before.as_deref()) + 1;
@@ -170,7 +170,7 @@ pub(in super::super) async fn readers_see_events_and_entries_of_an_append_togeth
     };
     while_writing(write, || {
         fixture.block_on(async {
-            // What is read later may have more of both.
+            // A later read may have more of both.
             let entries = counted().await;
             let events = appended().await;
             assert!(
@@ -193,7 +193,7 @@ pub(in super::super) async fn refused_appends_among_others_leave_nothing<F: Fixt
     let store = fixture.open();
     at_once(|thread| {
         for index in 0..EACH {
-            // What is committed together fails apart.
+            // Appends that are committed together fail separately.
             let is_right = (thread + index) % 2 == 0;
             let kind = if is_right { "right" } else { "wrong" };
             let name = format!("{kind}-{thread}-{index}");

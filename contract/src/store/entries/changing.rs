@@ -90,7 +90,7 @@ pub(in super::super) async fn one_failed_expectation_changes_nothing<F: Fixture>
         .put(b"b", b"new")
         .remove(b"c")
         .put(b"f", b"new");
-    // Each of them counts, wherever it stands.
+    // Each of them counts, wherever it is.
     for (key, value) in expected {
         let wrong = if value.is_some() { None } else { Some(key) };
         changed(&store, right.clone().expect(key, wrong), key).await;

@@ -1,14 +1,14 @@
-//! What the cases of entries share.
+//! Shared code of the cases of entries.
 
 use super::super::kit::*;
 use midgard::Place;
 use midgard::limits::LimitError;
 use midgard::store::{EntryError, EntryWrite, ReadEntries};
 
-/// Keys and values, in the order they were read in.
+/// Keys and values, in the order in which they were read.
 pub(super) type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Reads entries; checks what is true of every such read.
+/// Reads entries; checks invariants of every such read.
 pub(super) async fn read(store: &impl Store, read: &ReadEntries) -> Entries {
     let mut entries = Entries::new();
     store
@@ -45,7 +45,7 @@ pub(super) fn keys(entries: Entries) -> Vec<Vec<u8>> {
     entries.into_iter().map(|(key, _)| key).collect()
 }
 
-/// The value of one entry, which must have that key.
+/// Returns the value of one entry, which must have that key.
 pub(super) async fn value(store: &impl Store, key: &[u8]) -> Option<Vec<u8>> {
     let entry = read(store, &ReadEntries::key(key)).await.pop();
     entry.map(|(found, value)| {
@@ -70,7 +70,7 @@ pub(super) async fn has_not(store: &impl Store, key: &[u8]) {
     assert_eq!(found, None, "entry \"{}\" is not there", key.escape_ascii());
 }
 
-/// A change that the store must make.
+/// Makes a change that the store must accept.
 pub(super) async fn write(store: &impl Store, write: EntryWrite) {
     if let Err(error) = store.write_entries(write).await {
         panic!("a store writes entries when nothing stands against it, but: {error}");
@@ -84,7 +84,7 @@ pub(super) async fn put_all(store: &impl Store, keys: &[&[u8]]) {
     write(store, all).await;
 }
 
-/// A change that the store must refuse, and of which nothing may stay.
+/// Makes a change that the store must refuse, leaving no trace.
 pub(super) async fn refused(store: &impl Store, write: EntryWrite) -> EntryError {
     let before = all(store).await;
     let Err(error) = store.write_entries(write).await else {
@@ -97,7 +97,7 @@ pub(super) async fn refused(store: &impl Store, write: EntryWrite) -> EntryError
     error
 }
 
-/// Refused because the entry with this key is not as expected.
+/// Asserts a refusal because the entry with this key is not as expected.
 pub(super) async fn changed(store: &impl Store, write: EntryWrite, wanted: &[u8]) {
     match refused(store, write).await {
         EntryError::Changed { key } => assert_eq!(
@@ -122,12 +122,12 @@ pub(super) fn numbered(number: u32) -> [u8; 4] {
     number.to_be_bytes()
 }
 
-/// Notes that a message was handled, if it was not yet.
+/// Returns the change that notes a message as handled, unless it is noted already.
 pub(super) fn handled(key: &[u8]) -> EntryWrite {
     EntryWrite::new().expect(key, None).put(key, b"handled")
 }
 
-/// What becomes of a store must not show in its entries.
+/// Asserts that `refuse` leaves the entries as they are.
 pub(super) async fn leaves_entries<S: Store>(store: &S, refuse: impl Future<Output = ()>) {
     let before = all(store).await;
     refuse.await;
@@ -137,7 +137,7 @@ pub(super) async fn leaves_entries<S: Store>(store: &S, refuse: impl Future<Outp
     );
 }
 
-/// Refused because the entry with this key is not as expected; neither events nor entries are left.
+/// Asserts a refusal because the entry with this key is not as expected; neither events nor entries may be left.
 pub(super) async fn entry_changed(store: &impl Store, append: Append, wanted: &[u8]) {
     let before = (all(store).await, log(store).await);
     match super::super::kit::refused(store, append).await {
@@ -161,7 +161,7 @@ pub(super) fn unless_any_event(append: Append) -> Append {
     })
 }
 
-/// Repeats an append whose entries were changed since: the first answer, and all is left as it is.
+/// Repeats an append whose entries were changed since: it gets the first answer, and nothing may change.
 pub(super) async fn answers_again(store: &impl Store, append: &Append, first: &Appended) {
     let before = (all(store).await, log(store).await);
     let again = put(store, append.clone()).await;

@@ -1,4 +1,4 @@
-//! What entries may be.
+//! The limits of entries.
 
 use super::super::kit::*;
 use super::kit::{breaks_limit, by_prefix, changed, has, has_not, put_all, write};

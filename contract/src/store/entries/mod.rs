@@ -1,5 +1,5 @@
-//! Entries: read in the order of their keys, changed all at once and only as expected, and apart from
-//! the events, but for appends that change them too.
+//! Entries: read in the order of their keys, changed all at once and only as expected, and separate from the events,
+//! except for appends that change them too.
 
 mod apart;
 mod append_races;

@@ -24,7 +24,7 @@ fn set_numbers(before: &[(&[u8], Option<Vec<u8>>)], after: &[u64]) -> EntryWrite
         })
 }
 
-/// Whether a change was made that others may have come before.
+/// Returns whether a change was made that others may have preceded.
 async fn is_made(store: &impl Store, write: EntryWrite) -> bool {
     match store.write_entries(write).await {
         Ok(()) => true,

@@ -157,9 +157,9 @@ pub(in super::super) async fn retry_of_an_append_changes_no_entry_again<F: Fixtu
             .remove(b"old");
         let append = to(name, expected, events(2)).with_entries(change);
         let first = put(&store, append.clone()).await;
-        // What it expects of the entry is no longer so, because of the append itself.
+        // Its expectation of the entry no longer holds, because of the append itself.
         answers_again(&store, &append, &first).await;
-        // Others went on from there.
+        // Others continued from there.
         write(
             &store,
             EntryWrite::new().put(b"count", b"2").put(b"old", b"2"),
@@ -167,7 +167,7 @@ pub(in super::super) async fn retry_of_an_append_changes_no_entry_again<F: Fixtu
         .await;
         put_any(&store, name, 1).await;
         answers_again(&store, &append, &first).await;
-        // What it expects is so once more.
+        // Its expectation holds again.
         write(&store, EntryWrite::new().remove(b"count")).await;
         answers_again(&store, &append, &first).await;
         has_not(&store, b"count").await;
@@ -211,7 +211,7 @@ pub(in super::super) async fn append_of_entries_only<F: Fixture>(fixture: &F) {
         let append = unless_any_event(append).with_entries(handled(b"c"));
         leaves_entries(&store, condition_fails(&store, append, Position(1))).await;
     }
-    // There is no event to know a retry by.
+    // There is no event that identifies a retry.
     for append in [to(STREAM, Version(2), []), Append::default()] {
         entry_changed(&store, append.with_entries(handled(b"a")), b"a").await;
     }

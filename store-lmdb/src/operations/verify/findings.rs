@@ -1,4 +1,4 @@
-//! What was found to be wrong.
+//! The problems that were found.
 
 use super::Verification;
 use midgard::Position;
@@ -9,15 +9,15 @@ use std::fmt::{self, Display};
 /// How many problems are listed.
 const LISTED: usize = 1000;
 
-/// Something in a store that is not as it was written.
+/// A difference between a store and what was written to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The position of the record; `None` where it is not a matter of one record.
+    /// The position of the record; `None` if the problem is not about one record.
     pub position: Option<Position>,
     /// The stream, as far as it is known.
     pub stream: Option<String>,
-    /// What is wrong.
+    /// The problem.
     pub reason: String,
 }
 
@@ -35,11 +35,11 @@ impl Display for Problem {
     }
 }
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Default)]
 pub(super) struct Findings {
     pub(super) verification: Verification,
-    /// What is met over and over again.
+    /// Failures that many records meet, to report each once.
     failures: HashSet<String>,
 }
 
@@ -61,12 +61,12 @@ impl Findings {
         }
     }
 
-    /// Something that is wrong with the store, and is met again with many records.
+    /// Adds a problem of the store as a whole, which many records may meet.
     pub(super) fn failure(&mut self, error: &StoreError) {
         self.fault(error.to_string());
     }
 
-    /// As [`failure`](Findings::failure), in words.
+    /// As [`failure`](Findings::failure), with a text.
     pub(super) fn fault(&mut self, fault: String) {
         if self.failures.len() < LISTED && self.failures.insert(fault.clone()) {
             self.problem(None, None, fault);

@@ -1,4 +1,4 @@
-//! What stores of format 1 kept of streams: it leads to the last event of each that has no newer ones.
+//! The state of streams in stores of format 1: it leads to the last event of each stream that has no newer ones.
 
 use super::links::TooMany;
 use super::{Stage, Verifying};
@@ -12,7 +12,7 @@ use midgard::store::{StoreError, StreamState};
 use midgard::{Position, Version};
 
 impl Verifying {
-    /// Looks at some streams, behind one.
+    /// Checks some streams, behind one.
     pub(super) fn streams_of_format_1(
         &mut self,
         databases: &Databases,
@@ -42,7 +42,7 @@ impl Verifying {
         Ok(Stage::Index(None))
     }
 
-    /// Tells what is wrong with what was kept of a stream, if its last event is where it should be.
+    /// Returns the fault of a stream's stored state, if its last event is where it should be.
     fn stream_of_format_1(&self, stream: &Stream<'_, '_>) -> Result<Option<String>, StoreError> {
         let Some(head) = stream.head_of_format_1()? else {
             return Ok(None);
@@ -51,7 +51,7 @@ impl Verifying {
         if let Some(reason) = self.unlike_its_marks(key, state) {
             return Ok(Some(reason));
         }
-        // What it has since then leads to what it had.
+        // Its newer records lead to the older ones.
         if stream.last_record(key, self.tail.look_up(key))?.is_some() {
             return Ok(None);
         }
@@ -63,8 +63,8 @@ impl Verifying {
         Ok(None)
     }
 
-    /// Where a stream begins, and whether it was ended, is what its last mark in the log says. Of one that was truncated in full
-    /// there is nothing else.
+    /// The last mark in the log says where a stream begins, and whether it was ended. A stream that was truncated in
+    /// full has nothing else.
     fn unlike_its_marks(&self, key: StreamKey, state: StreamState) -> Option<String> {
         let StreamState {
             first,

@@ -7,7 +7,7 @@ use crate::tail::Known;
 use midgard::store::StoreError;
 use midgard::{Position, Version};
 
-/// Where a stream ends.
+/// The end of a stream.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct End {
     /// Its last record.
@@ -15,11 +15,11 @@ pub(super) struct End {
     pub(super) head: Head,
 }
 
-/// Why it cannot be told where a stream ends.
+/// Why the end of a stream is unknown.
 pub(super) enum Lost {
     /// The index cannot be read.
     Index(StoreError),
-    /// Its last record cannot.
+    /// Its last record cannot be read.
     At(Position, StoreError),
 }
 
@@ -46,7 +46,7 @@ pub(super) fn find_end(stream: &Stream<'_, '_>, key: StreamKey, known: Known) ->
     }
 }
 
-/// A record that is looked at, and its stream.
+/// A record that is being checked, and its stream.
 pub(super) struct Here<'r, 's, 't> {
     pub(super) stream: Stream<'s, 't>,
     pub(super) key: StreamKey,
@@ -55,7 +55,7 @@ pub(super) struct Here<'r, 's, 't> {
 }
 
 impl Here<'_, '_, '_> {
-    /// What is wrong with where it is in its stream.
+    /// Returns what is wrong with its place in its stream.
     pub(super) fn place(&self) -> Option<String> {
         let Here { header, end, .. } = self;
         let (version, state) = (header.version, end.head.state);
@@ -94,7 +94,7 @@ impl Here<'_, '_, '_> {
         None
     }
 
-    /// Where the event before it is, as far as that is known; zero when there is none.
+    /// Returns the position of the event before it, as far as that is known; zero when there is none.
     pub(super) fn back(&self) -> Result<Position, StoreError> {
         let Stream {
             databases,
@@ -115,7 +115,7 @@ impl Here<'_, '_, '_> {
         }
     }
 
-    /// What is wrong with a link to the event of another version.
+    /// Returns what is wrong with a link to the event of another version.
     pub(super) fn leads_to(&self, target: Version, position: Position) -> Option<String> {
         if position == Position::ZERO || position >= self.header.position {
             return Some(format!(
@@ -138,7 +138,7 @@ pub(super) fn not_here(version: Version, found: Position) -> String {
     format!("version {version} of its stream is found at position {found}, and not here")
 }
 
-/// What is wrong with a record, without where it is.
+/// Returns what is wrong with a record, without its position.
 pub(super) fn reason(error: &StoreError) -> String {
     match error {
         StoreError::Corrupt { reason, .. } => reason.clone(),

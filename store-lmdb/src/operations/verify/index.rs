@@ -1,4 +1,5 @@
-//! The index of streams: its parts are as they were written, and each entry leads to a record of its stream.
+//! The index of streams: checks that its parts are as they were written, and that each entry leads to a record of its
+//! stream.
 
 use super::findings::Findings;
 use super::{Stage, Verifying};
@@ -9,10 +10,10 @@ use heed::RoTxn;
 use midgard::Position;
 use midgard::store::StoreError;
 
-/// How many entries are looked at in one snapshot, about.
+/// About how many entries are checked in one snapshot.
 const BATCH: usize = 2048;
 
-/// Looks at the index as a whole, and tells how many parts it has; `None` when it cannot be read.
+/// Checks the index as a whole, and returns its number of parts; `None` when it cannot be read.
 pub(super) fn parts(
     databases: &Databases,
     snapshot: &RoTxn<'_>,
@@ -43,7 +44,7 @@ pub(super) fn parts(
 }
 
 impl Verifying {
-    /// Looks at some parts of runs, behind one.
+    /// Checks some parts of runs, behind one.
     pub(super) fn index(
         &mut self,
         databases: &Databases,
@@ -92,7 +93,7 @@ impl Verifying {
                     Some(last) => Some(last),
                     None => databases.index.find(snapshot, manifest, key)?,
                 };
-                // An entry of an older run may lead to what was removed since.
+                // An entry of an older run may lead to a record that was removed since.
                 let is_removed = databases.removed.covers(snapshot, &(position..=position))?;
                 if !is_removed || last <= Some(position) {
                     let reason = "the index of streams leads to it, and it is missing";
@@ -100,7 +101,7 @@ impl Verifying {
                 }
                 return Ok(());
             }
-            // It was found to be damaged in the log.
+            // The check of the log has reported it as damaged.
             Err(StoreError::Corrupt { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };

@@ -1,4 +1,4 @@
-//! Whether each database has as many keys as LMDB notes: what lost pages at its end had is no gap in anything.
+//! Checks that each database has as many keys as LMDB notes: pages lost at its end leave no other gap.
 
 use super::findings::Findings;
 use super::{Progress, Verifying};
@@ -10,14 +10,14 @@ use heed::{Database, RoTxn};
 use midgard::store::StoreError;
 use std::ops::ControlFlow;
 
-/// How many keys are counted before it is told how many there were.
+/// How many keys are counted between two reports of progress.
 const BATCH: u64 = 16_384;
 
-/// A database, of which only keys are read.
+/// A database whose keys alone are read.
 type Keys = Database<'static, Bytes, DecodeIgnore>;
 
 impl Databases {
-    /// All of them, with their names.
+    /// Returns all of them, with their names.
     fn keys(&self) -> Vec<(&'static str, Keys)> {
         let mut all = vec![
             ("midgard", self.about.table().remap_types()),
@@ -34,7 +34,7 @@ impl Databases {
     }
 }
 
-/// How many keys LMDB notes for all databases, as far as that can be read.
+/// Returns how many keys LMDB notes for all databases, as far as that can be read.
 pub(super) fn noted(databases: &Databases, snapshot: &RoTxn<'_>) -> u64 {
     let keys = databases.keys();
     let counts = keys
@@ -49,7 +49,7 @@ fn noted_of(keys: Keys, snapshot: &RoTxn<'_>) -> Result<u64, StoreError> {
 }
 
 impl Verifying {
-    /// Counts the keys of all databases in one snapshot, so that none comes or goes meanwhile.
+    /// Counts the keys of all databases in one snapshot, so that none is added or removed meanwhile.
     pub(super) fn keys(
         &mut self,
         environment: &Environment,
@@ -79,8 +79,8 @@ struct Counted {
     is_in_order: bool,
 }
 
-/// Counts the keys, and tells from time to time how many there are; `None` when that ended it. Goes on for no longer than
-/// there can be some: pages that are damaged may lead in a circle.
+/// Counts the keys, and reports the number from time to time; `None` when that ended the count. Stops when the number
+/// is impossible: damaged pages may lead in a circle.
 fn count(
     keys: Keys,
     snapshot: &RoTxn<'_>,

@@ -1,5 +1,5 @@
-//! Whether each stream is what its records say: each event is found from the last one, by the links between them, and
-//! no version is there twice.
+//! Checks that each stream is what its records say: each event is found from the last one by the links between them,
+//! and no version exists twice.
 
 use super::findings::Findings;
 use super::here::{End, Here, Lost, find_end, not_here, reason};
@@ -12,30 +12,30 @@ use heed::RoTxn;
 use midgard::{Position, Version};
 use std::collections::{HashSet, VecDeque};
 
-/// How many streams are remembered, at most.
+/// The most streams that are remembered.
 pub(super) const REMEMBERED: usize = 131_072;
 
 /// How many of the last ones are forgotten in one snapshot.
 const FORGOTTEN: usize = 1024;
 
-/// There were more than are remembered.
+/// There were more streams than can be remembered.
 pub(super) struct TooMany;
 
 /// What is remembered of streams from one record to the next.
 pub(super) struct Links {
     remembered: usize,
-    /// The last event of each that was looked at. Where the next one is found to follow it, nothing needs to be looked up.
+    /// The last checked event of each stream. If the next one follows it, nothing needs to be looked up.
     events: ByStream<(Version, Position)>,
-    /// Their streams, those first that were met first.
+    /// Their streams, in the order in which they were met.
     order: VecDeque<StreamKey>,
     /// Whether some were forgotten.
     is_forgetful: bool,
-    /// Where each ends, in a snapshot; `None` where that cannot be told.
+    /// The end of each stream in a snapshot; `None` where it is unknown.
     ends: ByStream<Option<End>>,
     snapshot: usize,
-    /// Those of which was said that it cannot be told where they end.
+    /// The streams already reported as having an unknown end.
     lost: HashSet<StreamKey>,
-    /// The last mark of each in records of format 1; none is forgotten, but some may not be noted.
+    /// The last mark of each stream in records of format 1; none is forgotten, but some may not have been noted.
     marks_of_format_1: ByStream<(Kind, Version)>,
 }
 
@@ -53,7 +53,8 @@ impl Links {
         }
     }
 
-    /// The last mark of a stream in records of format 1. An error when there were too many to note that of each.
+    /// Returns the last mark of a stream in records of format 1; an error if there were too many to note each
+    /// stream's.
     pub(super) fn mark_of_format_1(
         &self,
         key: StreamKey,
@@ -125,7 +126,7 @@ impl Links {
         }
     }
 
-    /// Where a stream ends.
+    /// Returns the end of a stream.
     fn end(
         &mut self,
         stream: &Stream<'_, '_>,
@@ -192,8 +193,8 @@ impl Links {
         }
     }
 
-    /// Forgets streams, where there are too many. When the same version comes once more, nobody will know: so the last
-    /// event of each is looked for from the end of the stream.
+    /// Forgets streams when there are too many. A repeated version would then go unnoticed, so the last event of each
+    /// forgotten stream is searched for from the end of the stream.
     pub(super) fn forget(
         &mut self,
         databases: &Databases,
@@ -207,7 +208,7 @@ impl Links {
         }
     }
 
-    /// Forgets some of the streams that are left at the end, if any were forgotten; tells whether that is all.
+    /// Forgets some of the streams that are left at the end, if any were forgotten; returns whether that is all.
     pub(super) fn forget_rest(
         &mut self,
         databases: &Databases,
@@ -251,7 +252,7 @@ impl Links {
         let Some(End { head, .. }) = self.end(&stream, key, tail, findings) else {
             return;
         };
-        // A way that is broken is a problem of the event that it breaks at.
+        // A broken link is reported as a problem of its own event.
         if let Ok(found) = stream.find(head.state.last, head.event, version)
             && found != position
         {
@@ -260,7 +261,7 @@ impl Links {
         }
     }
 
-    /// Whether it was not said yet that a stream is lost.
+    /// Returns whether a stream was not yet reported as lost.
     fn is_news(&mut self, key: StreamKey) -> bool {
         self.lost.len() >= self.remembered || self.lost.insert(key)
     }

@@ -1,6 +1,6 @@
-//! Whether everything is there that was written, as it was written.
+//! Checks that everything that was written is there, and as it was written.
 //!
-//! Each batch is looked at in a snapshot of its own: what is checked against each other is of one moment, whatever happens
+//! Each batch is checked in a snapshot of its own: facts that are compared are of one moment, whatever happens
 //! between two batches.
 
 mod findings;
@@ -29,28 +29,28 @@ use midgard::store::StoreError;
 use std::fmt::{self, Display};
 use std::ops::ControlFlow;
 
-/// What [`LmdbStore::verify`](crate::LmdbStore::verify) found.
+/// The result of [`LmdbStore::verify`](crate::LmdbStore::verify).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verification {
-    /// The position up to which the log was looked at: where it ended at the beginning.
+    /// The position up to which the log was checked: its end at the beginning.
     pub until: Position,
-    /// How many records were looked at, damaged ones among them.
+    /// The number of records that were checked, including damaged ones.
     pub records: u64,
-    /// How many of them are events, as far as they can be read.
+    /// The number of events among them, as far as they can be read.
     pub events: u64,
-    /// How many entries of the index were looked at.
+    /// The number of index entries that were checked.
     pub index_entries: u64,
-    /// What is wrong: the first thousand problems.
+    /// The first thousand problems.
     pub problems: Vec<Problem>,
-    /// How many problems there are.
+    /// The number of problems.
     pub problem_count: u64,
-    /// Whether all of it was looked at: `progress` did not end it before.
+    /// Whether the check is complete; `false` if `progress` ended it early.
     pub is_complete: bool,
 }
 
 impl Verification {
-    /// Whether all of it was looked at, and nothing is wrong.
+    /// Returns whether the check is complete and found no problem.
     #[must_use]
     pub const fn is_sound(&self) -> bool {
         self.is_complete && self.problem_count == 0
@@ -83,7 +83,7 @@ pub(super) fn verify(
     verify_with(environment, REMEMBERED, progress)
 }
 
-/// Remembers so many streams.
+/// Verifies with a limit for the streams that are remembered.
 fn verify_with(
     environment: &Environment,
     remembered: usize,
@@ -105,7 +105,7 @@ fn verify_with(
     Ok(verifying.findings.verification)
 }
 
-/// What is looked at next.
+/// What to check next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
     /// Records, from a position on.
@@ -120,18 +120,18 @@ enum Stage {
     Keys,
 }
 
-/// How far a verification is.
+/// A verification in progress.
 struct Verifying {
     stage: Stage,
     findings: Findings,
     links: Links,
-    /// What of the log the index does not have, in the snapshot that is looked at: another process that opens the store knows
-    /// no more.
+    /// The records that the index does not have yet, in the snapshot of the check: another process that opens the
+    /// store knows no more.
     tail: Tail,
     /// How many positions are passed over next where the log cannot be read.
     stride: u64,
     done: u64,
-    /// How many smaller parts than records there are to be looked at.
+    /// The number of smaller parts to check, other than records.
     others: u64,
 }
 
@@ -143,7 +143,7 @@ impl Verifying {
     ) -> Result<Self, StoreError> {
         let mut findings = Findings::default();
         let last = databases.log.last_position(snapshot)?;
-        // A position that is damaged may be the last number there is, and nothing would be behind it.
+        // A damaged position may be the largest number there is, and nothing could be behind it.
         findings.verification.until = last.min(Position::MAX.previous());
         let others = match index::parts(databases, snapshot, last, &mut findings) {
             Some(parts) => parts.saturating_add(removed::ranges(databases, snapshot)?),
@@ -173,7 +173,7 @@ impl Verifying {
         }
     }
 
-    /// Looks at some more of it.
+    /// Checks the next batch.
     fn batch(&mut self, databases: &Databases, snapshot: &RoTxn<'_>) {
         let next = match &self.stage {
             Stage::Records(from) => self.records(databases, snapshot, *from),
@@ -194,7 +194,7 @@ impl Verifying {
         });
     }
 
-    /// Takes in what the snapshot has of the log. When that fails, nothing can be said of where streams end.
+    /// Takes in the snapshot's part of the log. If that fails, the ends of streams are unknown.
     fn catch_up(&mut self, databases: &Databases, snapshot: &RoTxn<'_>) -> bool {
         let caught_up = databases
             .log

@@ -1,4 +1,4 @@
-//! The log: each record by itself, and what is missing between them.
+//! The log: each record by itself, and the gaps between records.
 
 use super::here::reason;
 use super::{Stage, Verifying};
@@ -10,11 +10,11 @@ use heed::RoTxn;
 use midgard::Position;
 use midgard::store::StoreError;
 
-/// How many ranges of missing positions are looked at in one snapshot.
+/// How many ranges of missing positions are checked in one snapshot.
 const RANGES: usize = 1024;
 
 impl Verifying {
-    /// Looks at some records, from a position on.
+    /// Checks some records, from a position on.
     pub(super) fn records(
         &mut self,
         databases: &Databases,
@@ -60,7 +60,7 @@ impl Verifying {
                 return Ok(Stage::Records(next));
             }
         }
-        // Of a block that is damaged at the end of the log, nobody knows where it ended.
+        // If the log ends with a damaged block, its end is unknown.
         if databases.log.certain_last_position(snapshot).is_ok() {
             next = self.gap(databases, snapshot, next, until.next())?;
         } else {
@@ -69,7 +69,7 @@ impl Verifying {
         Ok(Stage::Records(next))
     }
 
-    /// Goes on behind a place where the log cannot be read. What keeps it from being read may be long, and is passed over in
+    /// Continues behind a place where the log cannot be read. The unreadable part may be long, and is passed over in
     /// longer and longer strides.
     fn pass_over(&mut self, position: Position, error: &StoreError) -> Stage {
         let reason = format!("the log cannot be read here: {}", reason(error));
@@ -79,8 +79,8 @@ impl Verifying {
         Stage::Records(next.min(self.findings.verification.until.next()))
     }
 
-    /// Looks at what is not there, between where a record was expected and where one was found: at as many ranges as a batch
-    /// has, wherever those positions are. Tells where to go on.
+    /// Checks a gap between an expected position and the one that was found: as many missing ranges as a batch
+    /// allows, wherever they are. Returns where to continue.
     fn gap(
         &mut self,
         databases: &Databases,

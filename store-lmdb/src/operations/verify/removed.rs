@@ -1,4 +1,4 @@
-//! What is noted as removed: ranges of positions where nothing is.
+//! The ranges of positions that are noted as removed.
 
 use super::{Stage, Verifying};
 use crate::databases::Databases;
@@ -9,14 +9,14 @@ use midgard::Position;
 use midgard::store::StoreError;
 use std::ops::Bound;
 
-/// How many ranges there are.
+/// Returns the number of ranges.
 pub(super) fn ranges(databases: &Databases, snapshot: &RoTxn<'_>) -> Result<u64, StoreError> {
     let ranges = databases.removed.0.len(snapshot);
     ranges.map_err(backend("read what was removed"))
 }
 
 impl Verifying {
-    /// Looks at some ranges, behind the first position of one.
+    /// Checks some ranges, behind the first position of one.
     pub(super) fn removed(
         &mut self,
         databases: &Databases,
@@ -27,7 +27,7 @@ impl Verifying {
         let last_of_log = databases.log.last_position(snapshot)?;
         let behind = (Bound::Excluded(after.get()), Bound::Unbounded);
         let mut batch = Batch::new();
-        // What the one before reaches to. It may have grown since the last batch.
+        // The end of the range before it, which may have grown since the last batch.
         let mut covered = match databases.removed.0.get(snapshot, &after.get()) {
             Ok(last) => last.unwrap_or(after.get()),
             Err(error) => return Err(failed(error)),
