@@ -28,6 +28,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `name = "user.created"` | The name in the store. Required. 1 to 255 bytes of `a-z`, `0-9`, `.`, `-` and `_`, beginning with a letter. |
 /// | `version = 2` | The version of this struct. The default is 1. |
 /// | `upcast_from = Path` | The struct of the previous version, which this one is converted from with `From`. Required above version 1. |
+/// | `upcast_with = function` | A function that upcasts instead of `From`: it takes the struct of the previous version and `&UpcastContext`, and returns this event, or an `Option` or a `Vec` of it. |
+/// | `split_from(A, B)` | The events of other names in whose place this one is read, as their `Split` implementations define. |
 /// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 ///
 /// On a field:

@@ -97,8 +97,21 @@
 //! }
 //! ```
 //!
-//! The id is any type with `Display` and `FromStr`; `#[derive(AggregateId)]` gives a newtype both. Where it is a `String`,
-//! a `&str` asks for an aggregate.
+//! The id is any type with `Display` and `FromStr`. Where it is a `String`, a `&str` is enough to load an aggregate. A newtype gets all
+//! that an id needs from one derive: `Display`, `FromStr`, serde's `Serialize` and `Deserialize`, which you therefore do not derive
+//! yourself, and [`ViewKey`](crate::ViewKey):
+//!
+//! ```
+//! use midgard::AggregateId;
+//!
+//! #[derive(Debug, Clone, PartialEq, Eq, Hash, AggregateId)]
+//! struct AccountId(u64);
+//!
+//! assert_eq!(AccountId(7).to_string(), "7");
+//! assert_eq!("7".parse(), Ok(AccountId(7)));
+//! assert_eq!(serde_json::to_string(&AccountId(7))?, "7");
+//! # Ok::<_, serde_json::Error>(())
+//! ```
 //!
 //! # Commands, and a repository to run them
 //!

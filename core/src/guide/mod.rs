@@ -11,7 +11,7 @@
 //! | [`running`] | running a program: its handle, threads, async runtimes |
 //! | [`failures`] | when handlers fail |
 //! | [`services`] | between services: messages, outboxes, inboxes, process managers |
-//! | [`web_service`] | a web service: handlers, status codes, live events, shutdown, requests that are cancelled |
+//! | [`web_service`] | a web service: handlers, status codes, live events, start and shutdown, requests that are cancelled |
 //! | [`threads`] | what runs where, and what blocks |
 //! | [`uniqueness`] | uniqueness over streams: one user for each name |
 //! | [`outcomes`] | unknown outcomes: how a command is repeated safely |

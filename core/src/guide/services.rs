@@ -141,6 +141,13 @@
 //! minute. [`remind_from_now`](crate::Reactions::remind_from_now) counts from the handling, and [`remind_at`](crate::Reactions::remind_at)
 //! takes a time.
 //!
+//! # Commands in a reaction
+//!
+//! A command to another service is sent by reference, `reactions.send(&Pick { .. })`. A command on an aggregate of this service,
+//! `reactions.execute::<Parcel, _>(id, Deliver { .. })`, is given by value, with its id: it is decided when the reaction is committed,
+//! in the same append. It derives `Debug`, and its error is `Display`, as both are named where it fails. A command that is rejected fails the
+//! reaction; [`or_execute`](crate::process::LocalStep::or_execute) gives another one for that case.
+//!
 //! [`testing::given_process`] tests a process manager without a store or a bus.
 //!
 //! [`CommandClient`]: crate::CommandClient

@@ -1,4 +1,4 @@
-//! A web service: handlers, status codes, live events, shutdown, requests that are cancelled.
+//! A web service: handlers, status codes, live events, start and shutdown, requests that are cancelled.
 //!
 //! The listings are of `examples/web`, a service with axum that a test drives over loopback. Nothing here depends on axum: a handler is
 //! a function that executes a command or reads a row.
@@ -92,7 +92,19 @@
 //! Without `until`, such a response never ends, and a server that waits for its responses never stops. Send a form of
 //! your own, and not the stored payloads: those change with the next release.
 //!
-//! # Shutdown
+//! # Start and shutdown
+//!
+//! The program runs in a task, which keeps the error of `run` until it is awaited. So wait for
+//! [`ready`](crate::MidgardHandle::ready) before you serve: a program that cannot run fails there, with the reason, such as a process
+//! manager without an outbox.
+//!
+//! ```ignore
+//!     let running = tokio::spawn(program.run());
+//!     // A program that cannot run says why here, and not only when it is awaited at the end.
+//!     handle.ready().await?;
+//! ```
+//!
+//! At the end, the server and the program end together:
 //!
 //! ```ignore
 //!     axum::serve(listener, routes(bank))

@@ -23,6 +23,8 @@ pub async fn serve(
         .spawner(|consumer| drop(tokio::spawn(consumer)));
     let handle = program.handle();
     let running = tokio::spawn(program.run());
+    // A program that cannot run says why here, and not only when it is awaited at the end.
+    handle.ready().await?;
 
     let bank = Bank {
         accounts: Repository::new(store),
