@@ -25,7 +25,7 @@ pub(crate) fn open(address: &str) -> NatsBus {
 }
 
 pub(crate) fn event(name: &str, key: &str, number: usize) -> Message {
-    Message::event("tests", name, 1, number.to_string().into_bytes()).with_key(key)
+    Message::event("tests", name.to_owned(), 1, number.to_string().into_bytes()).with_key(key)
 }
 
 pub(crate) fn queue(name: &str, event: &str) -> Queue {

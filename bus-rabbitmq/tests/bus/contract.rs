@@ -81,7 +81,7 @@ impl BusFixture for Broker {
         let found = client.look_into(&format!("{queue}.dead")).await;
         let found = found.into_iter().map(|message| SetAside {
             reason: header(&message.delivery.properties, "midgard-reason").unwrap_or_default(),
-            data: message.delivery.data,
+            payload: message.delivery.data,
         });
         found.collect()
     }

@@ -16,11 +16,17 @@ use tokio::time::{sleep, timeout};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn message(event: &str, number: usize) -> Message {
-    Message::event("tests", event, 1, number.to_string().into_bytes()).with_key("key")
+    Message::event(
+        "tests",
+        event.to_owned(),
+        1,
+        number.to_string().into_bytes(),
+    )
+    .with_key("key")
 }
 
 fn of_size(event: &str, size: usize) -> Message {
-    Message::event("tests", event, 1, vec![b'7'; size]).with_key("key")
+    Message::event("tests", event.to_owned(), 1, vec![b'7'; size]).with_key("key")
 }
 
 fn queue(name: &str, event: &str) -> Queue {
@@ -204,7 +210,10 @@ fn receiver_goes_on_when_nothing_can_be_set_aside_and_gets_it_again() {
         // As often as there are slots, and more.
         for _ in 0..4 {
             let received = next(&mut deliveries).await;
-            assert_eq!(received.content.as_ref().unwrap_err().data, b"stranger 0");
+            assert_eq!(
+                received.content.as_ref().unwrap_err().payload,
+                b"stranger 0"
+            );
             let error = received.set_aside("not ours").await.unwrap_err();
             assert!(error.to_string().contains("no-aside.dead"), "{error}");
             let told = deliveries.next().await.unwrap_err();
@@ -219,7 +228,10 @@ fn receiver_goes_on_when_nothing_can_be_set_aside_and_gets_it_again() {
         for stranger in 0..3 {
             let received = next(&mut deliveries).await;
             let body = format!("stranger {stranger}");
-            assert_eq!(received.content.as_ref().unwrap_err().data, body.as_bytes());
+            assert_eq!(
+                received.content.as_ref().unwrap_err().payload,
+                body.as_bytes()
+            );
             set_aside(received, &mut deliveries).await;
         }
         bus.publish(&[message("no-aside", 1)]).await.unwrap();

@@ -68,7 +68,7 @@ impl Client {
         let mut consumer = consumer.await.unwrap();
         let mut found = Vec::new();
         while let Ok(Some(message)) = timeout(Duration::from_secs(1), consumer.next()).await {
-            found.push(message.unwrap().payload);
+            found.push(message.unwrap().data);
         }
         self.channel
             .close(200, ShortString::default())

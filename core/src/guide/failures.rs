@@ -1,6 +1,5 @@
 //! When handlers fail.
 //!
-//!
 //! A [`FailurePolicy`] retries with growing waits. Then it [stops](crate::consumer::FailurePolicy::then_stop) before the event,
 //! which is the default, [skips](crate::consumer::FailurePolicy::then_skip) it, or [parks](crate::consumer::FailurePolicy::then_park) it: the event
 //! becomes a [`DeadLetter`], and so do the later events of its sequence (its stream, if you do not say otherwise),

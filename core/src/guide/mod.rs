@@ -11,14 +11,24 @@
 //! | [`running`] | running a program: its handle, threads, async runtimes |
 //! | [`failures`] | when handlers fail |
 //! | [`services`] | between services: messages, outboxes, inboxes, process managers |
-//! | [`tests`] | testing without a store |
+//! | [`web_service`] | a web service: handlers, status codes, live events, shutdown, requests that are cancelled |
+//! | [`threads`] | what runs where, and what blocks |
+//! | [`uniqueness`] | uniqueness over streams: one user for each name |
+//! | [`outcomes`] | unknown outcomes: how a command is repeated safely |
+//! | [`erasing`] | erasing: ends of streams, and what they leave behind |
+//! | [`tests`] | testing without a program, and a clock that tests move |
 
+pub mod erasing;
 pub mod failures;
 pub mod first_program;
+pub mod outcomes;
 pub mod repositories;
 pub mod running;
 pub mod services;
 pub mod stores;
 pub mod subscriptions;
 pub mod tests;
+pub mod threads;
+pub mod uniqueness;
 pub mod views;
+pub mod web_service;

@@ -1,6 +1,5 @@
 //! More of a repository: the past, metadata, what was decided.
 //!
-//!
 //! [`Repository::load_at`] and [`Repository::load_as_of`] load an aggregate as it was.
 //! [`Repository::save`] appends events under an explicit expected version, and [`Repository::commit`]
 //! what was [decided](crate::repository::Loaded::decide) on a loaded aggregate; neither is tried again.

@@ -1,6 +1,5 @@
 //! Between services: messages, outboxes, inboxes, process managers.
 //!
-//!
 //! Services that share nothing tell each other what happened, and ask each other for things, with messages over a
 //! [bus](crate::bus): `midgard-bus-nats`, `midgard-bus-rabbitmq`, or [`InProcessBus`](crate::bus::InProcessBus) in one process and in tests.
 //! They share names and shapes, and no code. Nothing is lost, and every message has its effect once: what is to

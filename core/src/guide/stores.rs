@@ -1,6 +1,5 @@
 //! Stores: streams, the log, queries.
 //!
-//!
 //! A [`Store`] keeps streams of events and one log of them all. Its documentation lists what every store
 //! promises. [`DynStore`] is any of them behind one type; stores are cheap to clone. [`Store::events`] reads
 //! the log as a [`Stream`](futures_core::Stream) (`futures-util` has its `next`), filtered by a [`Query`];

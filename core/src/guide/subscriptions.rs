@@ -1,6 +1,5 @@
 //! Subscriptions: handlers that are called with each event.
 //!
-//!
 //! A [`Subscription`] hands every event to a handler: in order within a stream, and at least once. Its
 //! checkpoint is kept in the store, under its name; so it goes on where it was, and does not care in which
 //! process. It reads one event type, a set, one aggregate type, a query, or everything that the program knows.

@@ -1,6 +1,5 @@
 //! Views, and the projections that keep them.
 //!
-//!
 //! A [`View`] is a row of a table, found by its key and by its indexes. A [`Projection`] has one [`Project`] for
 //! each event that it lists; a forgotten one does not compile. Rows and checkpoint are committed together, so
 //! every event has its effect exactly once, whenever the process is killed.

@@ -335,16 +335,6 @@ impl<E: Into<Set>, Set> IntoSet<Set> for E {
     }
 }
 
-/// What holds for no execution: its future is to be awaited first.
-#[diagnostic::on_unimplemented(
-    message = "the command has not been executed yet, so it has no state, version or position",
-    label = "await it before this call",
-    note = "`execute` returns a future of a `Result`: write `repository.execute(..).await?` before `.state()`, `.version()` or `.position()`"
-)]
-pub trait Executed {
-    fn never<T>(&self) -> T;
-}
-
 /// For every part, whether it shares no name with an earlier one. `LEN` is the number of all members.
 ///
 /// The compiler's own interpreter runs this for every pair of members, so a pair costs it no more than

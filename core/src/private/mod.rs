@@ -32,12 +32,13 @@ mod views;
 
 pub use crate::event::reading::Reader;
 pub use crate::event::registry::{AggregateRegistration, Registration};
+pub use crate::repository::execution::Executed;
 pub use covers::assert_covered;
 pub use event::{
-    Distinct, Executed, IntoSet, ListedOnce, OneEvent, OtherName, Outcome, Precedes, SameName,
-    SplitsNothing, UpcastTo, add_processes, assert_linked_events_are_consistent, by_name,
-    concat_descriptors, current, distinct_names, has, is_name, is_split, is_version, read_recorded,
-    refused, str_eq, unknown_event, unknown_version, unreadable, upcast_with,
+    Distinct, IntoSet, ListedOnce, OneEvent, OtherName, Outcome, Precedes, SameName, SplitsNothing,
+    UpcastTo, add_processes, assert_linked_events_are_consistent, by_name, concat_descriptors,
+    current, distinct_names, has, is_name, is_split, is_version, read_recorded, refused, str_eq,
+    unknown_event, unknown_version, unreadable, upcast_with,
 };
 pub use messages::{
     CommandFor, CommandPayload, KeyValue, NamedOnce, NoCommand, NoDeadline, NoOtherCommand,

@@ -1,7 +1,6 @@
 //! A command on its way.
 
 use super::Loaded;
-use crate::__private::Executed;
 use crate::aggregate::Aggregate;
 use crate::place::{Position, Version};
 use crate::repository::ExecuteError;
@@ -41,6 +40,18 @@ impl<A: Aggregate, E> fmt::Debug for Execution<'_, A, E> {
             .field("aggregate", &A::NAME)
             .finish_non_exhaustive()
     }
+}
+
+/// What holds for no execution: its future is to be awaited first.
+#[diagnostic::on_unimplemented(
+    message = "the command has not been executed yet, so it has no state, version or position",
+    label = "await it before this call",
+    note = "`execute` returns a future of a `Result`: write `repository.execute(..).await?` before `.state()`, `.version()` or `.position()`"
+)]
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub trait Executed {
+    fn never<T>(&self) -> T;
 }
 
 // For a call before `.await`, rustc would only say that there is no such method. With these it says what to write.

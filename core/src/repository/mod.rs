@@ -5,7 +5,7 @@ pub(crate) mod definition;
 mod encoding;
 mod end;
 mod error;
-mod execution;
+pub(crate) mod execution;
 mod loaded;
 mod on_stream;
 mod once;

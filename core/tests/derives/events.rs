@@ -176,16 +176,16 @@ fn descriptors_are_those_of_the_members_in_order() {
     );
 
     let newest = Created::DESCRIPTOR;
-    assert_eq!(newest.type_name, "derive::Created");
+    assert_eq!(newest.type_name, "derives::events::Created");
     let versions: Vec<_> = std::iter::successors(Some(newest), |one| one.previous)
         .map(|one| (one.version, one.type_name))
         .collect();
     assert_eq!(
         versions,
         [
-            (3, "derive::Created"),
-            (2, "derive::CreatedV2"),
-            (1, "derive::CreatedV1")
+            (3, "derives::events::Created"),
+            (2, "derives::events::CreatedV2"),
+            (1, "derives::events::CreatedV1")
         ]
     );
     assert_eq!(UserEvent::from(Left {}).name(), "user.left");
@@ -293,7 +293,10 @@ fn a_set_has_the_tags_of_the_event_that_it_holds() {
 fn the_registry_knows_the_newest_of_every_linked_event() {
     let registry = Registry::linked().unwrap();
     let newest = registry.get("user.created").unwrap();
-    assert_eq!((newest.version, newest.type_name), (3, "derive::Created"));
+    assert_eq!(
+        (newest.version, newest.type_name),
+        (3, "derives::events::Created")
+    );
     for name in ["user.left", "mail.sent", "order.placed"] {
         assert!(registry.get(name).is_some(), "{name}");
     }

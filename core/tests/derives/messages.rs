@@ -16,7 +16,7 @@ use midgard::{
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "order.placed")]
+#[event(name = "shop.order_placed")]
 #[publish(key = customer)]
 struct OrderPlaced {
     order: u64,
@@ -250,7 +250,7 @@ impl Handle<ReleaseCredit> for Customers {
 #[test]
 fn an_inbox_asks_for_its_events_and_for_its_own_commands() {
     let topics = [
-        Topic::event("order.placed"),
+        Topic::event("shop.order_placed"),
         Topic::event("account.opened"),
         Topic::event("account.deposited"),
         Topic::command("customers", "credit.reserve"),
@@ -360,7 +360,7 @@ fn a_process_manager_knows_its_events() {
     let names: Vec<_> = Placement::EVENTS.iter().map(|event| event.name).collect();
     assert_eq!(
         names,
-        ["order.placed", "account.opened", "account.deposited"]
+        ["shop.order_placed", "account.opened", "account.deposited"]
     );
     assert_eq!((Placement::NAME, Placement::SENDS), ("placement", true));
     assert_eq!((Watch::NAME, Watch::SENDS), ("watch", false));
@@ -402,5 +402,8 @@ fn an_event_that_cannot_be_read_belongs_to_no_process() {
     let mut events = recorded([placed.unwrap()]);
     events[0].payload = b"{}".to_vec();
     let error = Placement::processes_of(&events[0].view()).unwrap_err();
-    assert!(error.to_string().contains("\"order.placed\""), "{error}");
+    assert!(
+        error.to_string().contains("\"shop.order_placed\""),
+        "{error}"
+    );
 }

@@ -1,5 +1,5 @@
 //! What becomes of a stored event when its struct is changed without a new version: the table in the docs of `Event`,
-//! line by line. In a binary of its own, as each pair of structs claims one name.
+//! line by line. What is stored is the payload of one struct, under the name of the other: no two of a program may share a name.
 
 use midgard::event::NewEvent;
 use midgard::store::{Append, ExpectedVersion, ReadLog};
@@ -40,14 +40,14 @@ fn becomes<New: EventSet + Debug + PartialEq>(old: &impl EventSet, new: New) {
     assert_eq!(read::<New>(old).unwrap(), new);
 }
 
-/// An event and its struct, in a module of the given name.
+/// An event of the given name and its struct, in a module of its own.
 macro_rules! events {
-    ($($module:ident { $($item:tt)* })*) => {$(
+    ($($module:ident $name:literal { $($item:tt)* })*) => {$(
         mod $module {
             use super::*;
 
             #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-            #[event(name = "thing.changed")]
+            #[event(name = $name)]
             $($item)*
         }
     )*};
@@ -62,61 +62,61 @@ pub(crate) struct Nested {
 }
 
 events! {
-    text { pub(crate) struct Thing { pub(crate) name: String } }
-    option { pub(crate) struct Thing { pub(crate) name: Option<String> } }
-    alias_of_option { pub(crate) struct Thing { pub(crate) name: Maybe } }
-    renamed { pub(crate) struct Thing { pub(crate) called: Option<String> } }
-    renamed_text { pub(crate) struct Thing { pub(crate) called: String } }
-    renamed_alias { pub(crate) struct Thing { pub(crate) called: Maybe } }
-    with_alias { pub(crate) struct Thing { #[serde(alias = "name")] pub(crate) called: Option<String> } }
-    two_with_alias {
+    text "thing.text" { pub(crate) struct Thing { pub(crate) name: String } }
+    option "thing.option" { pub(crate) struct Thing { pub(crate) name: Option<String> } }
+    alias_of_option "thing.alias_of_option" { pub(crate) struct Thing { pub(crate) name: Maybe } }
+    renamed "thing.renamed" { pub(crate) struct Thing { pub(crate) called: Option<String> } }
+    renamed_text "thing.renamed_text" { pub(crate) struct Thing { pub(crate) called: String } }
+    renamed_alias "thing.renamed_alias" { pub(crate) struct Thing { pub(crate) called: Maybe } }
+    with_alias "thing.with_alias" { pub(crate) struct Thing { #[serde(alias = "name")] pub(crate) called: Option<String> } }
+    two_with_alias "thing.two_with_alias" {
         pub(crate) struct Thing {
             #[serde(alias = "name", alias = "title")]
             pub(crate) called: Option<String>,
             pub(crate) age: Option<u8>,
         }
     }
-    with_rename { pub(crate) struct Thing { #[serde(rename = "name")] pub(crate) called: Option<String> } }
-    renamed_for_reading { pub(crate) struct Thing { #[serde(rename(serialize = "called", deserialize = "name"))] pub(crate) called: Option<String> } }
-    renamed_with_default { pub(crate) struct Thing { #[serde(default)] pub(crate) called: Option<String> } }
-    default_struct {
+    with_rename "thing.with_rename" { pub(crate) struct Thing { #[serde(rename = "name")] pub(crate) called: Option<String> } }
+    renamed_for_reading "thing.renamed_for_reading" { pub(crate) struct Thing { #[serde(rename(serialize = "called", deserialize = "name"))] pub(crate) called: Option<String> } }
+    renamed_with_default "thing.renamed_with_default" { pub(crate) struct Thing { #[serde(default)] pub(crate) called: Option<String> } }
+    default_struct "thing.default_struct" {
         #[derive(Default)]
         #[serde(default)]
         pub(crate) struct Thing { pub(crate) called: Option<String> }
     }
-    left_out { pub(crate) struct Thing { #[serde(skip_serializing_if = "Option::is_none")] pub(crate) name: Option<String> } }
-    read_only { pub(crate) struct Thing { pub(crate) id: u8, #[serde(default, skip_serializing)] pub(crate) name: Option<String> } }
-    camel { #[serde(rename_all = "camelCase")] pub(crate) struct Thing { pub(crate) first_name: Option<String>, pub(crate) r#type: Option<u8> } }
-    kebab { #[serde(rename_all = "kebab-case")] pub(crate) struct Thing { pub(crate) first_name: Option<String>, pub(crate) r#type: Option<u8> } }
-    pascal { #[serde(rename_all = "PascalCase")] pub(crate) struct Thing { pub(crate) first_name: Option<String>, pub(crate) r#type: Option<u8> } }
-    screaming { #[serde(rename_all = "SCREAMING_SNAKE_CASE")] pub(crate) struct Thing { pub(crate) first_name: Option<String>, pub(crate) r#type: Option<u8> } }
-    snake { #[serde(rename_all(serialize = "snake_case"))] pub(crate) struct Thing { pub(crate) first_name: Option<String>, pub(crate) r#type: Option<u8> } }
-    more { pub(crate) struct Thing { pub(crate) name: Option<String>, pub(crate) age: Option<u8> } }
-    one_more { pub(crate) struct Thing { pub(crate) name: Option<String>, pub(crate) age: u8 } }
-    empty { pub(crate) struct Thing {} }
-    unit { pub(crate) struct Thing; }
-    unnamed { pub(crate) struct Thing(pub(crate) String, pub(crate) u8); }
-    unnamed_more { pub(crate) struct Thing(pub(crate) String, pub(crate) u8, pub(crate) bool); }
-    unnamed_swapped { pub(crate) struct Thing(pub(crate) u8, pub(crate) String); }
-    named { pub(crate) struct Thing { pub(crate) name: String, pub(crate) age: u8 } }
-    converted {
+    left_out "thing.left_out" { pub(crate) struct Thing { #[serde(skip_serializing_if = "Option::is_none")] pub(crate) name: Option<String> } }
+    read_only "thing.read_only" { pub(crate) struct Thing { pub(crate) id: u8, #[serde(default, skip_serializing)] pub(crate) name: Option<String> } }
+    camel "thing.camel" { #[serde(rename_all = "camelCase")] pub(crate) struct Thing { pub(crate) first_name: Option<String>, pub(crate) r#type: Option<u8> } }
+    kebab "thing.kebab" { #[serde(rename_all = "kebab-case")] pub(crate) struct Thing { pub(crate) first_name: Option<String>, pub(crate) r#type: Option<u8> } }
+    pascal "thing.pascal" { #[serde(rename_all = "PascalCase")] pub(crate) struct Thing { pub(crate) first_name: Option<String>, pub(crate) r#type: Option<u8> } }
+    screaming "thing.screaming" { #[serde(rename_all = "SCREAMING_SNAKE_CASE")] pub(crate) struct Thing { pub(crate) first_name: Option<String>, pub(crate) r#type: Option<u8> } }
+    snake "thing.snake" { #[serde(rename_all(serialize = "snake_case"))] pub(crate) struct Thing { pub(crate) first_name: Option<String>, pub(crate) r#type: Option<u8> } }
+    more "thing.more" { pub(crate) struct Thing { pub(crate) name: Option<String>, pub(crate) age: Option<u8> } }
+    one_more "thing.one_more" { pub(crate) struct Thing { pub(crate) name: Option<String>, pub(crate) age: u8 } }
+    empty "thing.empty" { pub(crate) struct Thing {} }
+    unit "thing.unit" { pub(crate) struct Thing; }
+    unnamed "thing.unnamed" { pub(crate) struct Thing(pub(crate) String, pub(crate) u8); }
+    unnamed_more "thing.unnamed_more" { pub(crate) struct Thing(pub(crate) String, pub(crate) u8, pub(crate) bool); }
+    unnamed_swapped "thing.unnamed_swapped" { pub(crate) struct Thing(pub(crate) u8, pub(crate) String); }
+    named "thing.named" { pub(crate) struct Thing { pub(crate) name: String, pub(crate) age: u8 } }
+    converted "thing.converted" {
         #[serde(from = "(String, u8)", into = "(String, u8)")]
         pub(crate) struct Thing { pub(crate) name: String, pub(crate) age: u8 }
     }
-    newtype { pub(crate) struct Thing(pub(crate) String); }
-    transparent { #[serde(transparent)] pub(crate) struct Thing { pub(crate) name: Option<String> } }
-    number { pub(crate) struct Thing { pub(crate) name: u64 } }
-    small { pub(crate) struct Thing { pub(crate) name: u8 } }
-    float { pub(crate) struct Thing { pub(crate) name: f64 } }
-    small_float { pub(crate) struct Thing { pub(crate) name: f32 } }
-    list { pub(crate) struct Thing { pub(crate) name: Vec<u8> } }
-    set { pub(crate) struct Thing { pub(crate) name: BTreeSet<u8> } }
-    pair { pub(crate) struct Thing { pub(crate) name: (u8, u8) } }
-    map { pub(crate) struct Thing { pub(crate) name: BTreeMap<String, u8> } }
-    nested { pub(crate) struct Thing { pub(crate) name: Nested } }
-    flat { pub(crate) struct Thing { pub(crate) id: Option<u8>, #[serde(flatten)] pub(crate) rest: HashMap<String, String> } }
-    flat_renamed { pub(crate) struct Thing { pub(crate) number: Option<u8>, #[serde(flatten)] pub(crate) rest: HashMap<String, String> } }
-    strict { #[serde(deny_unknown_fields)] pub(crate) struct Thing { pub(crate) called: Option<String>, pub(crate) of: PhantomData<u8> } }
+    newtype "thing.newtype" { pub(crate) struct Thing(pub(crate) String); }
+    transparent "thing.transparent" { #[serde(transparent)] pub(crate) struct Thing { pub(crate) name: Option<String> } }
+    number "thing.number" { pub(crate) struct Thing { pub(crate) name: u64 } }
+    small "thing.small" { pub(crate) struct Thing { pub(crate) name: u8 } }
+    float "thing.float" { pub(crate) struct Thing { pub(crate) name: f64 } }
+    small_float "thing.small_float" { pub(crate) struct Thing { pub(crate) name: f32 } }
+    list "thing.list" { pub(crate) struct Thing { pub(crate) name: Vec<u8> } }
+    set "thing.set" { pub(crate) struct Thing { pub(crate) name: BTreeSet<u8> } }
+    pair "thing.pair" { pub(crate) struct Thing { pub(crate) name: (u8, u8) } }
+    map "thing.map" { pub(crate) struct Thing { pub(crate) name: BTreeMap<String, u8> } }
+    nested "thing.nested" { pub(crate) struct Thing { pub(crate) name: Nested } }
+    flat "thing.flat" { pub(crate) struct Thing { pub(crate) id: Option<u8>, #[serde(flatten)] pub(crate) rest: HashMap<String, String> } }
+    flat_renamed "thing.flat_renamed" { pub(crate) struct Thing { pub(crate) number: Option<u8>, #[serde(flatten)] pub(crate) rest: HashMap<String, String> } }
+    strict "thing.strict" { #[serde(deny_unknown_fields)] pub(crate) struct Thing { pub(crate) called: Option<String>, pub(crate) of: PhantomData<u8> } }
 }
 
 impl From<(String, u8)> for converted::Thing {
@@ -177,7 +177,7 @@ mod upcast {
     }
 
     #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-    #[event(name = "thing.upcast")]
+    #[event(name = "thing.upcast.old")]
     pub(crate) struct Old {
         pub(crate) called: Option<String>,
     }

@@ -398,9 +398,9 @@ impl<'de> Deserialize<'de> for Shortened {
 }
 
 macro_rules! encode_error {
-    ($type:ty, $value:expr) => {{
+    ($name:literal, $type:ty, $value:expr) => {{
         #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-        #[event(name = "thing.written")]
+        #[event(name = $name)]
         struct Written {
             value: $type,
             secret: String,
@@ -418,9 +418,13 @@ macro_rules! encode_error {
 #[test]
 fn what_cannot_be_written_is_told_without_values() {
     let errors: [String; 3] = [
-        encode_error!(Unwritten, Unwritten(SECRET.to_owned())),
-        encode_error!(Shortened, Shortened(format!("a{SECRET}"))),
-        encode_error!(f64, f64::NAN),
+        encode_error!("thing.written", Unwritten, Unwritten(SECRET.to_owned())),
+        encode_error!(
+            "thing.written.shorter",
+            Shortened,
+            Shortened(format!("a{SECRET}"))
+        ),
+        encode_error!("thing.written.number", f64, f64::NAN),
     ];
     for error in errors {
         assert!(!error.contains(&SECRET[1..]), "{error}");

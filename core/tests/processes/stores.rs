@@ -1,9 +1,8 @@
 //! Stores that behave as they may at their worst: each step gives way to others, and appends meet others.
 
 use midgard::event::NewEvent;
-use midgard::store::give_way;
 use midgard::store::{
-    Append, AppendError, Appended, ExpectedVersion, Layer, Layered, Operation, StoreError,
+    Append, AppendError, Appended, ExpectedVersion, Layer, Layered, Operation, StoreError, give_way,
 };
 use midgard::{MemoryStore, Store};
 use std::error::Error;

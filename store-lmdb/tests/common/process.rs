@@ -103,6 +103,25 @@ impl Process {
         self.end();
     }
 
+    /// Whether a thread of it holds LMDB's lock of the one writer of the store in a directory: whether it is in a transaction that
+    /// writes. The lock file says which thread does.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_writing(&self, directory: &Path) -> bool {
+        // By another process: to close the file would give up the locks that this one has on it.
+        let lock = Command::new("cat").arg(directory.join("lock.mdb")).output();
+        let lock = lock.unwrap().stdout;
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let mut threads = threads.unwrap().map(|thread| {
+            let name = thread.unwrap().file_name();
+            name.to_str().unwrap().parse::<u32>().unwrap()
+        });
+        threads.any(|thread| {
+            // The first thread has the number of the process, which stands in the slots of readers, and writes nothing.
+            let is_here = |word: &[u8]| word == thread.to_le_bytes();
+            thread != self.child.id() && lock.chunks_exact(4).any(is_here)
+        })
+    }
+
     /// Whether it is no more.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()

@@ -18,7 +18,6 @@ use std::future::ready;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// What is appended here: a text.
@@ -111,6 +110,19 @@ impl Scene {
         }
     }
 
+    /// Whether the slow process is in its transaction.
+    #[cfg(target_os = "linux")]
+    fn slow_is_writing(&self) -> bool {
+        self.slow.is_writing(self.directory.path())
+    }
+
+    /// The same, where it can only be guessed.
+    #[cfg(not(target_os = "linux"))]
+    fn slow_is_writing(&self) -> bool {
+        std::thread::sleep(Duration::from_millis(30));
+        true
+    }
+
     /// The slow process is stopped in the middle of its append, and the fast one has begun its own since.
     /// Gives the last position before both.
     fn slow_began_before_fast(&mut self) -> Position {
@@ -118,22 +130,18 @@ impl Scene {
             let before = end(&self.store);
             self.slow.say(&format!("slow {MANY}"));
             self.slow.next("began");
-            // Into the transaction, of which nothing can be heard.
-            thread::sleep(Duration::from_millis(30));
+            while !self.slow_is_writing() && end(&self.store) == before {}
             self.slow.signal("STOP");
-            let is_early = end(&self.store) == before;
-            self.fast.say("fast 1");
-            self.fast.next("began");
-            let appended = self.fast.next_within("appended ", MOMENT);
-            if is_early && appended.is_none() {
+            // Stopped, it neither commits nor gives up the lock.
+            let is_within = self.slow_is_writing() && end(&self.store) == before;
+            if is_within {
+                self.fast.say("fast 1");
+                self.fast.next("began");
                 return before;
             }
-            // It had not begun its transaction yet, or had committed it: once more.
+            // It had committed already: once more.
             self.slow.signal("CONT");
             self.slow.next("appended ");
-            if appended.is_none() {
-                self.fast.next("appended ");
-            }
             self.see_up_to(end(&self.store));
         }
         panic!("the slow process was never stopped in the middle of its append");

@@ -16,12 +16,15 @@ use midgard_store_lmdb::LmdbStore;
 use std::fs;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 const MEBIBYTE: usize = 1 << 20;
 const DISK: usize = 8 * MEBIBYTE;
 /// What is removed to make room.
 const BALLAST: usize = 2 * MEBIBYTE;
 const PRODUCERS: usize = 64;
+/// How long the disk may take to be full: with some 40,000 small events, seconds where nothing else runs.
+const PATIENCE: Duration = Duration::from_secs(150);
 const PAYLOAD: &str = "MIDGARD_TEST_PAYLOAD";
 
 /// Not a test of its own: fills the disk, and goes on when there is room again.
@@ -122,7 +125,11 @@ fn a_disk_that_many_fill_loses_nothing_and_takes_more_once_there_is_room() {
             directory.path(),
             &variables,
         );
-        let events = |words| child.next(words).parse::<f64>().unwrap();
+        let events = |words| {
+            let said = child.next_within(words, PATIENCE);
+            let said = said.unwrap_or_else(|| panic!("the process never said \"{words}\""));
+            said.parse::<f64>().unwrap()
+        };
         let full = events("full ");
         let again = events("full again ");
         let more = events("full with more room ");

@@ -8,7 +8,7 @@ use crate::common::{
     append, child_directory, event, open_unsynced, payloads, read_log, read_stream, stream,
 };
 use midgard::store::{AppendError, StoreError};
-use midgard::{LogId, Place, Position, Store, Version, block_on};
+use midgard::{LogId, Position, Store, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
 use std::fs;
 use std::ops::ControlFlow;

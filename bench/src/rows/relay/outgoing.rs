@@ -84,7 +84,7 @@ impl Outgoing {
 /// What the messages are, for a note.
 impl fmt::Display for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let payload = self.messages.first().map_or(0, |first| first.data.len());
+        let payload = self.messages.first().map_or(0, |first| first.payload.len());
         write!(
             f,
             "{} events of {payload} bytes over {STREAMS} streams",

@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use jiff::civil::Date;
-use midgard::view::Views;
+use midgard::event::NewEvent;
+use midgard::store::{Append, ExpectedVersion};
+use midgard::view::Select;
 use midgard::{
-    Append, Context, Event, ExpectedVersion, HandlerError, MemoryStore, Midgard, NewEvent, Project,
-    Projection, Select, Store, StreamName, View, block_on,
+    Context, Event, HandlerError, MemoryStore, Midgard, Project, Projection, Store, StreamName,
+    View, Views, block_on,
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,6 @@
 use crate::expected::expected_report;
 use crate::running::run;
 use crate::services::{LIMIT, listing};
-use midgard::Place;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

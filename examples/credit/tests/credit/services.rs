@@ -79,7 +79,7 @@ fn messages_that_come_twice_and_late_change_nothing() {
 fn what_strangers_send_is_parked_and_changes_nothing() {
     let listing = listing();
     let bus = InProcessBus::new();
-    let command = |name: &str, version, data: &str| {
+    let command = |name: &'static str, version, data: &str| {
         let service = "customers".to_owned();
         let data = data.as_bytes().to_vec();
         // The key of a customer whose commands must not wait behind it.

@@ -1,0 +1,251 @@
+//! Requests as commands and reads, errors as status codes, events as they happen.
+
+use crate::account::{Account, AccountEvent, Balance, Balances, Book, Refusal};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::{Stream, StreamExt};
+use midgard::consumer::{ConsumerState, ExecuteAndWaitError};
+use midgard::event::RecordedEvent;
+use midgard::repository::{ExecuteError, LoadError};
+use midgard::store::{AppendError, Query, ReadLog, StoreError};
+use midgard::view::ViewError;
+use midgard::{LogId, MidgardHandle, Position, Repository, Store, Views};
+use midgard_store_lmdb::LmdbStore;
+use serde::{Deserialize, Serialize};
+use std::error::Error;
+use std::time::Duration;
+
+/// For how long an answer waits until the views show what it did.
+const SHOWN_WITHIN: Duration = Duration::from_secs(5);
+
+/// What every request needs. Clones are cheap.
+#[derive(Debug, Clone)]
+pub struct Bank {
+    /// The accounts.
+    pub accounts: Repository<Account, LmdbStore>,
+    /// The views of the program.
+    pub views: Views,
+    /// The program that keeps the views.
+    pub handle: MidgardHandle,
+}
+
+/// The routes of the service.
+pub fn routes(bank: Bank) -> Router {
+    Router::new()
+        .route("/accounts/{id}", get(balance))
+        .route("/accounts/{id}/deposits", post(deposit))
+        .route("/accounts/{id}/withdrawals", post(withdraw))
+        .route("/events", get(events))
+        .route("/health", get(health))
+        .with_state(bank)
+}
+
+#[derive(Debug, Deserialize)]
+struct Amount {
+    cents: u64,
+}
+
+async fn deposit(
+    State(bank): State<Bank>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(amount): Json<Amount>,
+) -> Result<Response, Failure> {
+    bank.execute(id, &headers, Book::Deposit(amount.cents))
+        .await
+}
+
+async fn withdraw(
+    State(bank): State<Bank>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(amount): Json<Amount>,
+) -> Result<Response, Failure> {
+    bank.execute(id, &headers, Book::Withdraw(amount.cents))
+        .await
+}
+
+impl Bank {
+    /// Executes a command, and answers when the views show it. A request that is repeated under its `Idempotency-Key` has one effect.
+    async fn execute(
+        self,
+        id: String,
+        headers: &HeaderMap,
+        book: Book,
+    ) -> Result<Response, Failure> {
+        let key = headers.get("idempotency-key");
+        let key = key.map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+        // In a task of its own: when the client goes away, its handler is dropped, and the command is executed all the same.
+        let task = tokio::spawn(async move {
+            let execution = match &key {
+                Some(key) => self.accounts.execute_once(key, &id, &book),
+                None => self.accounts.execute(&id, &book),
+            };
+            execution
+                .and_wait_for::<Balances>(&self.handle, SHOWN_WITHIN)
+                .await
+        });
+        match task.await.map_err(|panicked| Failure::hidden(&panicked))? {
+            Ok(account) => {
+                let id = account.stream().id_of::<Account>();
+                let account_id = id.map_err(|error| Failure::hidden(&error))?;
+                Ok(Json(Balance {
+                    account: account_id,
+                    cents: account.state().balance,
+                })
+                .into_response())
+            }
+            // It was executed: to say that it failed would have it repeated.
+            Err(ExecuteAndWaitError::NotShown { .. }) => Ok(StatusCode::ACCEPTED.into_response()),
+            Err(ExecuteAndWaitError::NotExecuted(error)) => Err(Failure::hidden(&error)),
+            Err(ExecuteAndWaitError::Execute(error)) => Err(error.into()),
+            Err(other) => Err(Failure::hidden(&other)),
+        }
+    }
+}
+
+/// Reads a row: some microseconds, so that it needs no thread of its own.
+async fn balance(
+    State(bank): State<Bank>,
+    Path(id): Path<String>,
+) -> Result<Json<Balance>, Failure> {
+    match bank.views.get::<Balance>(&id)? {
+        Some(balance) => Ok(Json(balance)),
+        None => Err(Failure(
+            StatusCode::NOT_FOUND,
+            format!("there is no account \"{id}\""),
+        )),
+    }
+}
+
+/// What leaves as an event: a form of its own, so that what is stored can change.
+#[derive(Debug, Serialize)]
+struct Booked {
+    account: String,
+    cents: i128,
+}
+
+/// All bookings as they happen, as server-sent events. A client that comes again says with `Last-Event-ID` where it was.
+async fn events(
+    State(bank): State<Bank>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Box<dyn Error + Send + Sync>>>>, Failure> {
+    let store = bank.accounts.store().clone();
+    let last = headers
+        .get("last-event-id")
+        .and_then(|last| last.to_str().ok()?.parse().ok());
+    let after = match last {
+        Some(position) => Position(position),
+        None => store.last_position(LogId::MAIN).await?,
+    };
+    let bookings = Query::events::<AccountEvent>();
+    let read = ReadLog::forward().after(after).matching(bookings);
+    // It ends with the program, and its store is its own.
+    let recorded = store
+        .into_events(read)
+        .follow()
+        .until(bank.handle.stopped());
+    let shown = recorded.map(|event| shown(&event?));
+    Ok(Sse::new(shown).keep_alive(KeepAlive::default()))
+}
+
+fn shown(event: &RecordedEvent) -> Result<Event, Box<dyn Error + Send + Sync>> {
+    let cents = match event.decode::<AccountEvent>()? {
+        AccountEvent::Credited(event) => i128::from(event.cents),
+        AccountEvent::Debited(event) => -i128::from(event.cents),
+    };
+    let account = event.aggregate_id::<Account>()?;
+    let shown = Event::default()
+        .id(event.position.to_string())
+        .event("booked");
+    Ok(shown.json_data(Booked { account, cents })?)
+}
+
+/// How each consumer of the program is doing; 503 where one has failed, so that somebody is told.
+async fn health(State(bank): State<Bank>) -> Response {
+    let status = bank.handle.status();
+    let has_failed = status.iter().any(|one| one.state == ConsumerState::Failed);
+    let code = if has_failed {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    (code, Json(status)).into_response()
+}
+
+/// Why a request was not answered as it should: a status code, and a sentence for the client.
+#[derive(Debug)]
+pub struct Failure(StatusCode, String);
+
+impl Failure {
+    /// What the client can do nothing about, and is not told.
+    fn hidden(error: &(dyn Error + 'static)) -> Self {
+        tracing::error!(error, "a request failed");
+        let sentence = "the service failed; nothing is lost, try again later";
+        Failure(StatusCode::INTERNAL_SERVER_ERROR, sentence.to_owned())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.0, self.1).into_response()
+    }
+}
+
+impl From<ExecuteError<Refusal>> for Failure {
+    fn from(error: ExecuteError<Refusal>) -> Self {
+        match error {
+            ExecuteError::Rejected(refusal) => {
+                Failure(StatusCode::UNPROCESSABLE_ENTITY, refusal.to_string())
+            }
+            // Nothing was appended; it may be sent again.
+            ExecuteError::Conflict { .. } => Failure(
+                StatusCode::CONFLICT,
+                "others use the account at this moment; try again".to_owned(),
+            ),
+            ExecuteError::Load(LoadError::Tombstoned { .. })
+            | ExecuteError::Append(AppendError::Tombstoned { .. }) => {
+                Failure(StatusCode::GONE, "the account was closed".to_owned())
+            }
+            ExecuteError::Load(LoadError::Store(error))
+            | ExecuteError::Append(AppendError::Store(error)) => error.into(),
+            other => Failure::hidden(&other),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // An id or a key that is empty or too long.
+            StoreError::Limit(limit) => Failure(StatusCode::BAD_REQUEST, limit.to_string()),
+            StoreError::Full(_) => Failure(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "the disk is full; try again later".to_owned(),
+            ),
+            StoreError::OutcomeUnknown { .. } => Failure(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "it is not known whether it was done; repeat it with the same Idempotency-Key"
+                    .to_owned(),
+            ),
+            other => Failure::hidden(&other),
+        }
+    }
+}
+
+impl From<ViewError> for Failure {
+    fn from(error: ViewError) -> Self {
+        match error {
+            // The first events of a new program have not been handled yet.
+            ViewError::NotBuilt { .. } => Failure(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the service has just begun; try again".to_owned(),
+            ),
+            other => Failure::hidden(&other),
+        }
+    }
+}
