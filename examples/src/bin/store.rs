@@ -100,7 +100,7 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens a store that is there.
+/// Opens an existing store.
 fn open(directory: &Path) -> Result<LmdbStore, Box<dyn Error>> {
     if !directory.join("data.mdb").is_file() {
         return Err(format!("{} has no store; name its directory", directory.display()).into());
@@ -162,7 +162,7 @@ fn print(statistics: &Statistics, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}\n\n{}", totals.trim_fmt(), names.trim_fmt())
 }
 
-/// Shows how far an operation is: a bar where someone can see it, a line for each tenth elsewhere.
+/// Shows the progress of an operation: a bar on a terminal, a line for each tenth elsewhere.
 struct Meter {
     what: &'static str,
     bar: ProgressBar,
