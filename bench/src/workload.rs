@@ -32,7 +32,7 @@ impl Workload {
         self.versions[stream]
     }
 
-    /// Counts one more event in a stream, and gives its version.
+    /// Counts one more event in a stream, and returns its version.
     pub(crate) fn advance(&mut self, stream: usize) -> u64 {
         self.versions[stream] += 1;
         self.versions[stream]

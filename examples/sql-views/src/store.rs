@@ -40,7 +40,7 @@ pub struct SqliteViews {
     patience: Duration,
 }
 
-/// The name of the table of a view in one generation.
+/// Returns the name of the table of a view in one generation.
 #[must_use]
 pub fn table(view: &str, generation: u32) -> String {
     format!("{view}_{generation}")

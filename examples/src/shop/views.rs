@@ -72,7 +72,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// All orders of a customer, in their order.
+    /// Selects all orders of a customer, in order.
     pub fn of(customer: CustomerId) -> Select<Self> {
         Select::keys((customer, 0)..=(customer, u64::MAX))
     }
