@@ -56,8 +56,8 @@ impl Cents {
 
 /// Parses an amount from the command line, where `100` is as clear as `100.00`.
 ///
+/// # Errors
 /// [`Malformed`] when it is not an amount.
-/// [`Malformed`] when it is no amount.
 pub fn dollars(text: &str) -> Result<Cents, Malformed> {
     let exact = text.parse();
     exact.or_else(|error| format!("{text}.00").parse().map_err(|_| error))
