@@ -1,4 +1,4 @@
-//! The clock that stores and programs read, and one that tests move.
+//! The clock that stores and programs read, and one that tests set.
 
 use crate::time::Timestamp;
 use event_listener::Event as Notify;
@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Tells stores and programs what time it is: the times of events, deadlines, and dead letters are read from it.
+/// The current time for stores and programs: the times of events, deadlines, and dead letters are read from it.
 ///
-/// By default it is the system's clock. A [`ManualClock`] stands still until a test moves it. Give the same clock to the store
-/// and to the program.
+/// By default it is the system's clock. A [`ManualClock`] stands still until a test moves it. Give the same clock to
+/// the store and to the program.
 ///
-/// Leases, timeouts, and pauses between retries measure how long something takes, and commands expire when their senders no longer
-/// wait: those follow the system, whatever the clock.
+/// Leases, timeouts, and pauses between retries measure durations, and commands expire when their senders no longer
+/// wait: those follow the system's clock, whatever this one shows.
 #[derive(Clone, Default)]
 pub struct Clock(Option<Arc<Hands>>);
 
@@ -25,7 +25,7 @@ impl Clock {
         Clock(None)
     }
 
-    /// Returns the time now.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0
@@ -33,7 +33,8 @@ impl Clock {
             .map_or_else(Timestamp::now, |hands| hands.now())
     }
 
-    /// Waits until the clock is moved; forever when nobody can. A move after this call is noticed, also before the first poll.
+    /// Waits until the clock is moved; forever if it cannot be. Moves after this call are noticed, even before the
+    /// first poll.
     pub(crate) fn moved(&self) -> impl Future<Output = ()> + Send + use<> {
         let moved = self.0.as_ref().map(|hands| hands.moved.listen());
         async {
@@ -104,13 +105,13 @@ impl ManualClock {
         }))
     }
 
-    /// Returns the time that it shows.
+    /// Returns the time that the clock shows.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.0.now()
     }
 
-    /// Moves it forward. A running program notices at once: deadlines that have passed fire.
+    /// Moves the clock forward. A running program notices at once: deadlines that have passed fire.
     pub fn advance(&self, by: Duration) {
         let forward = |micros| Some((Timestamp::from_micros(micros) + by).as_micros());
         let _ = self
@@ -120,7 +121,8 @@ impl ManualClock {
         self.0.moved.notify(usize::MAX);
     }
 
-    /// Sets it to a time, also to an earlier one: as when an administrator sets a clock right. A running program notices at once.
+    /// Sets the clock to a time, which may be earlier, as when an administrator corrects a clock. A running program
+    /// notices at once.
     pub fn set(&self, time: Timestamp) {
         self.0.micros.store(time.as_micros(), Ordering::SeqCst);
         self.0.moved.notify(usize::MAX);

@@ -51,30 +51,32 @@
 //!
 //! | to | use | and read |
 //! |---|---|---|
-//! | say what happened | [`Event`](macro@Event) | [a first program](guide::first_program) |
+//! | record what happened | [`Event`](macro@Event) | [a first program](guide::first_program) |
 //! | decide what may happen | [`Aggregate`](macro@Aggregate), [`Command`], [`Repository`] | [a first program](guide::first_program), [more of a repository](guide::repositories) |
-//! | keep events | [`MemoryStore`], or `LmdbStore` of `midgard-store-lmdb` | [stores](guide::stores) |
+//! | store events | [`MemoryStore`], or `LmdbStore` of `midgard-store-lmdb` | [stores](guide::stores) |
 //! | list and search | [`View`](macro@View), [`Projection`](macro@Projection), [`Views`] | [views](guide::views) |
-//! | do something for each event | [`Subscription`] | [subscriptions](guide::subscriptions) |
+//! | act on each event | [`Subscription`] | [subscriptions](guide::subscriptions) |
 //! | run all of it | [`Midgard`], [`MidgardHandle`] | [running](guide::running), [failures](guide::failures) |
-//! | tell and ask other services | [`Outbox`], [`Inbox`](macro@Inbox), [`CommandClient`], a [bus] | [between services](guide::services) |
-//! | see a business process through | [`ProcessManager`](macro@ProcessManager) | [between services](guide::services) |
+//! | talk to other services | [`Outbox`], [`Inbox`](macro@Inbox), [`CommandClient`], a [bus] | [between services](guide::services) |
+//! | coordinate a business process | [`ProcessManager`](macro@ProcessManager) | [between services](guide::services) |
+//! | serve requests | [`Repository`], [`Views`], [`MidgardHandle`] | [a web service](guide::web_service), [threads](guide::threads), [unknown outcomes](guide::outcomes) |
+//! | keep a value unique, forget a person | [`repository::Repositories`], [`Repository::tombstone`] | [uniqueness](guide::uniqueness), [erasing](guide::erasing) |
 //! | test | [`testing`] | [testing](guide::tests) |
 //!
-//! What every program names is here at the root. Everything else is in the module of its subject:
+//! The names that every program uses are here at the root. Everything else is in the module of its subject:
 //!
-//! | module | what is in it |
+//! | module | contents |
 //! |---|---|
 //! | [`event`] | recorded events, tags, headers, codecs, the registry |
-//! | [`aggregate`], [`repository`] | ids of aggregates; what loading and executing returns, and their errors |
-//! | [`store`] | appends, reads, queries, conditions, entries; what an author of a store implements |
-//! | [`consumer`] | what all consumers have in common: options, failure policies, status, dead letters |
-//! | [`projection`], [`view`] | what a projection is; rows, keys, selections, snapshots |
-//! | [`command`], [`inbox`], [`outbox`], [`process`] | commands to other services, and what answers them |
-//! | [`bus`] | messages, and what an author of a bus implements |
-//! | [`notes`] | where checkpoints and leases are kept |
-//! | [`limits`] | how long and how large things may be |
-//! | [`testing`] | given, when, then |
+//! | [`aggregate`], [`repository`] | ids of aggregates; the results of loading and executing, and their errors |
+//! | [`store`] | appends, reads, queries, conditions, entries; the traits that a store implements |
+//! | [`consumer`] | the options, failure policies, status and dead letters of all consumers |
+//! | [`projection`], [`view`] | projections; rows, keys, selections, snapshots |
+//! | [`command`], [`inbox`], [`outbox`], [`process`] | commands to other services, and their replies |
+//! | [`bus`] | messages, and the traits that a bus implements |
+//! | [`notes`] | the storage of checkpoints and leases |
+//! | [`limits`] | limits on lengths and sizes |
+//! | [`testing`] | given-when-then tests |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,8 +1,8 @@
-//! How long and how large things may be. The same for every store, so that a program can move.
+//! Limits on lengths and sizes. They are the same for every store, so that a program can change stores.
 
 use std::fmt;
 
-/// The name of tombstones, which stores alone write.
+/// The name of tombstones, which only stores write.
 pub(crate) const TOMBSTONE: &str = "midgard.stream_tombstoned";
 
 /// The longest name of a stream, in bytes of UTF-8.
@@ -21,14 +21,14 @@ pub const HEADER_VALUE_BYTES: usize = 4096;
 pub const HEADERS: usize = 64;
 /// The largest payload, in bytes: 16 MiB.
 pub const PAYLOAD_BYTES: usize = 16 << 20;
-/// The most parts of one append: streams, or turns of a stream.
+/// The most parts of one append: streams, or repeated parts of one stream.
 pub const PARTS_PER_APPEND: usize = 10_000;
 /// The most events of one append.
 pub const EVENTS_PER_APPEND: usize = 10_000;
 /// The largest sum of the payloads, tags and headers of one append, in bytes: 64 MiB.
 pub const APPEND_BYTES: usize = 64 << 20;
 
-/// The longest id of a process, as text, in bytes of UTF-8: it is a part of keys of entries and of messages.
+/// The longest id of a process, as text, in bytes of UTF-8: it is part of keys of entries and of messages.
 pub const PROCESS_ID_BYTES: usize = 200;
 /// The longest key of an entry, in bytes.
 pub const ENTRY_KEY_BYTES: usize = 500;
@@ -36,11 +36,12 @@ pub const ENTRY_KEY_BYTES: usize = 500;
 pub const ENTRY_VALUE_BYTES: usize = 16 << 20;
 /// The most entries that are changed or expected at once, by a write or by an append.
 pub const ENTRIES_PER_WRITE: usize = 1_000_000;
-/// The largest sum of the keys and values that are changed or expected at once, in bytes: 128 MiB. Rows of views are entries, of
-/// as many events as are projected at once: fewer are, where this would be more, but one event cannot write more.
+/// The largest sum of the keys and values that are changed or expected at once, in bytes: 128 MiB. Rows of views are
+/// entries, so this limits the events that are projected at once: fewer are when their rows would exceed it, but the
+/// rows of one event cannot.
 pub const ENTRY_WRITE_BYTES: usize = 128 << 20;
 
-/// A name, header, tag, payload or append that is refused before anything is stored.
+/// A limit that a name, header, tag, payload or append violates; nothing was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
@@ -62,7 +63,7 @@ pub enum LimitError {
     NulCharacter(Limited),
     /// A store alone writes events of this name.
     #[error(
-        "the name \"{name}\" is that of the ends of streams, which a store writes itself; give the event another name"
+        "the name \"{name}\" is reserved for tombstones, which the store writes itself; give the event another name"
     )]
     ReservedName {
         /// The name.

@@ -16,22 +16,22 @@ macro_rules! counter {
             pub const ZERO: Self = Self(0);
             /// The first one.
             pub const FIRST: Self = Self(1);
-            /// The last one there can be.
+            /// The largest possible number.
             pub const MAX: Self = Self(u64::MAX);
 
-            /// The one after this.
+            /// Returns the next number.
             #[must_use]
             pub const fn next(self) -> Self {
                 Self(self.0.saturating_add(1))
             }
 
-            /// The one before this; zero stays zero.
+            /// Returns the previous number; zero stays zero.
             #[must_use]
             pub const fn previous(self) -> Self {
                 Self(self.0.saturating_sub(1))
             }
 
-            /// The number itself.
+            /// Returns the number itself.
             #[must_use]
             pub const fn get(self) -> u64 {
                 self.0
@@ -61,8 +61,8 @@ macro_rules! counter {
 counter! {
     /// The number of an event in a log, from 1, in commit order. Zero is before the first event.
     ///
-    /// Positions grow but may have gaps: a stream that was truncated leaves some. With serde it is a number. To remember a
-    /// position, remember its [`Place`].
+    /// Positions grow but may have gaps, such as those left by truncated streams. With serde it is a number. To store
+    /// a position, store its [`Place`].
     Position
 }
 
@@ -71,8 +71,8 @@ counter! {
     Version
 }
 
-/// Which log of a store. Nearly every store has one, [`LogId::MAIN`]; positions of different logs are not comparable, so
-/// whatever remembers a position remembers a [`Place`]. With serde it is a number.
+/// The id of a log. Nearly every store has one log, [`LogId::MAIN`]. Positions of different logs are not comparable,
+/// so store a [`Place`] rather than a position. With serde it is a number.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -1,16 +1,16 @@
-//! For authors of stores: whether a process is a child of the one that opened something.
+//! For authors of stores: detects whether this process is a child of the one that opened a store.
 
 use std::fmt;
 
-/// Tells a process from the children that it forks.
+/// Distinguishes a process from its forked children.
 ///
 /// A child has a copy of all memory, but none of the threads, and shares open files with its parent. So a store
-/// that was opened before a fork is not to be used in the child: it makes a mark where it opens its files, and
-/// refuses where the mark [is not here](ProcessMark::is_here). To look costs about a nanosecond, and no system call.
+/// opened before a fork must not be used in the child: it makes a mark when it opens its files, and refuses to work
+/// when the mark [is not here](ProcessMark::is_here). The check costs about a nanosecond, and no system call.
 ///
-/// What `fork` of the C library does is noticed, whoever calls it: also in a child of a child, and in a process that
-/// got the id of one that ended. A child that the system call `clone` makes behind the library's back is not; such a
-/// child cannot rely on the C library either.
+/// Every `fork` of the C library is noticed, whoever calls it, also in a child of a child, and in a process that
+/// reuses the id of one that ended. A child made by the system call `clone` without the library is not noticed; such
+/// a child cannot rely on the C library either.
 ///
 /// ```
 /// use midgard::store::ProcessMark;
@@ -23,19 +23,19 @@ pub struct ProcessMark(Mark);
 
 #[derive(Clone)]
 enum Mark {
-    /// A count of the forks that led to this process.
+    /// The number of forks that led to this process.
     #[cfg(unix)]
     Forks(forkguard::atfork::Guard),
-    /// The id of the process, when the system had no memory left for noticing forks.
+    /// The id of the process, when the system had no memory left to watch for forks.
     #[cfg(unix)]
     Process(u32),
-    /// Where processes are not forked.
+    /// On platforms without `fork`.
     #[cfg(not(unix))]
     Always,
 }
 
 impl ProcessMark {
-    /// A mark of this process.
+    /// Returns a mark of this process.
     #[must_use]
     pub fn here() -> Self {
         #[cfg(unix)]
@@ -46,11 +46,11 @@ impl ProcessMark {
         ProcessMark(mark)
     }
 
-    /// Whether this is the process that made the mark, and not a child that was forked since.
+    /// Returns whether this process made the mark, and is not a child forked since.
     #[must_use]
     pub fn is_here(&self) -> bool {
         match &self.0 {
-            // It notes what it has told: the mark is to tell it again.
+            // A guard reports a fork only once: checking a clone keeps the mark as it is.
             #[cfg(unix)]
             Mark::Forks(guard) => !guard.clone().detected_fork(),
             #[cfg(unix)]

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The name of a stream: any text of 1 to 500 bytes without U+0000. Cheap to clone. Serde writes it as a text.
+/// The name of a stream: any text of 1 to 500 bytes without U+0000. Cheap to clone. Serde writes it as text.
 ///
 /// The stream of an aggregate is `{aggregate}-{id}`.
 ///
@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub struct StreamName(Arc<str>);
 
 impl StreamName {
-    /// Checks a name.
+    /// Creates a name, after checking it.
     ///
     /// # Errors
     /// [`LimitError`] when it is empty, longer than 500 bytes, or contains U+0000.
@@ -32,18 +32,18 @@ impl StreamName {
         Ok(StreamName(name))
     }
 
-    /// A name that a store has kept: it was checked when it was written.
+    /// Creates a name read from a store: it was checked when it was written.
     pub(crate) fn from_store(name: &str) -> Self {
         StreamName(name.into())
     }
 
-    /// The name.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The part before the first `-`: the name of the aggregate. The whole name when there is none.
+    /// Returns the part before the first `-`, the name of the aggregate; the whole name when there is no `-`.
     #[must_use]
     pub fn category(&self) -> &str {
         self.0

@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An event that is handed to the handler of a subscription.
+/// An event, as the handler of a subscription gets it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Delivery<E> {
@@ -38,13 +38,14 @@ type DecodeWith<E> =
 
 /// What a subscription reads, and how.
 ///
-/// Its checkpoint is kept in the store under its name: a subscription goes on where it was, also in
-/// another process. Where it [begins](StartFrom) without one is to be said. Its handler is called at least once for every event: one that was handled shortly before
-/// the process was killed may come again.
+/// Its checkpoint is kept in the store under its name: a subscription continues where it was, even in another
+/// process. Its creator says where it [begins](StartFrom) without a checkpoint. Its handler is called at least once for
+/// every event: an event that was handled shortly before the process was killed may come again.
 ///
-/// Beside the checkpoint stands which events it handles, by name and newest version. A release that handles more of them
-/// takes over, and one that handles fewer stands by, as its [status](crate::consumer::Status) says: so old and new releases may run
-/// at once, or one after the other. See [`ConsumerOptions::drops`] for a release that handles fewer on purpose.
+/// The store also notes which events it handles, by name and newest version. A release that handles more of them
+/// takes over, and one that handles fewer stands by, as its [status](crate::consumer::Status) shows: so old and new
+/// releases may run at once, or one after the other. See [`ConsumerOptions::drops`] for a release that handles fewer on
+/// purpose.
 ///
 /// ```
 /// use midgard::consumer::FailurePolicy;
@@ -55,7 +56,7 @@ type DecodeWith<E> =
 /// # #[event(name = "order.placed")]
 /// # struct OrderPlaced {}
 ///
-/// // It mails what is placed from now on. With `StartFrom::Start` it would mail all that was ever placed.
+/// // It mails orders placed from now on. With `StartFrom::Start` it would mail all orders ever placed.
 /// let subscription = Subscription::<OrderPlaced>::events("mailer", StartFrom::End)
 ///     .on_failure(FailurePolicy::retry(3).then_park());
 /// ```
@@ -93,11 +94,11 @@ impl<E: EventSet> Subscription<E> {
 }
 
 impl Subscription<Box<dyn AnyEvent>> {
-    /// Reads all events, each as whatever type of the program claims its name. `start` is where it begins when it has no
+    /// Reads all events, each as the type of the program that has its name. `start` is where it begins when it has no
     /// checkpoint yet.
     ///
     /// # Errors
-    /// [`RegistryError`] when two types of the program claim one name.
+    /// [`RegistryError`] when two types of the program have the same name.
     pub fn any(name: impl Into<String>, start: StartFrom) -> Result<Self, RegistryError> {
         let registry = Registry::linked()?;
         Ok(Self::any_of(name, start, registry.clone()))
@@ -133,27 +134,27 @@ impl<E> Subscription<E> {
         }
     }
 
-    /// Reads the events that match a query instead of all of its set. The query must name the events too: one
-    /// that is not in the set fails, as it cannot be read.
+    /// Reads the events that match a query instead of all events of its set. The query must also name the events: an
+    /// event outside of the set fails, as it cannot be read.
     pub fn matching(mut self, query: impl Into<Query>) -> Self {
         self.query = query.into();
         self
     }
 
-    /// Shares the work between workers of this name, in as many parts: sequences are spread over them. The
-    /// number is part of what is stored, and cannot be changed later.
+    /// Divides the work into this many partitions, shared by the workers of this name: sequences are spread over them.
+    /// The number is stored, and cannot be changed later.
     pub const fn partitions(mut self, partitions: u32) -> Self {
         self.partitions = partitions;
         self
     }
 
-    /// What is done about events whose handler fails.
+    /// Sets what happens to events whose handler fails.
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.options = self.options.on_failure(policy);
         self
     }
 
-    /// Says which sequence an event belongs to; without it, its stream. See [`ConsumerOptions::sequence_by`].
+    /// Sets which sequence an event belongs to; by default, its stream. See [`ConsumerOptions::sequence_by`].
     pub fn sequence_by<F>(mut self, sequence: F) -> Self
     where
         F: for<'a> Fn(&RecordedEventRef<'a>) -> Cow<'a, str> + Send + Sync + 'static,
@@ -162,7 +163,7 @@ impl<E> Subscription<E> {
         self
     }
 
-    /// For how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
+    /// Sets how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
     pub fn lease(mut self, silence: Duration) -> Self {
         self.options = self.options.lease(silence);
         self
@@ -174,7 +175,7 @@ impl<E> Subscription<E> {
         self
     }
 
-    /// How it is run, all at once.
+    /// Replaces all options.
     pub fn options(mut self, options: ConsumerOptions) -> Self {
         self.options = options;
         self

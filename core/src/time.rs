@@ -1,4 +1,4 @@
-//! When an event was recorded.
+//! Points in time.
 
 use crate::serde_as_text::serde_as_text;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::ops::Add;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A point in time: microseconds since 1970-01-01T00:00:00Z. It prints as RFC 3339 in UTC, with six digits of a second, and
-/// serde writes it as that text.
+/// A point in time: microseconds since 1970-01-01T00:00:00Z. It prints as RFC 3339 in UTC, with six decimals of a
+/// second, and serde writes it as that text.
 ///
 /// ```
 /// use midgard::Timestamp;
@@ -22,19 +22,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The time now, by the system's clock.
+    /// Returns the current time of the system's clock.
     #[must_use]
     pub fn now() -> Self {
         SystemTime::now().into()
     }
 
-    /// From microseconds since the Unix epoch.
+    /// Creates a time from microseconds since the Unix epoch.
     #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Timestamp(micros)
     }
 
-    /// Microseconds since the Unix epoch.
+    /// Returns the microseconds since the Unix epoch.
     #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0
@@ -42,7 +42,7 @@ impl Timestamp {
 }
 
 impl From<SystemTime> for Timestamp {
-    /// A time before 1970 becomes 1970.
+    /// Converts a time before 1970 to 1970.
     fn from(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
@@ -50,7 +50,7 @@ impl From<SystemTime> for Timestamp {
 }
 
 impl Timestamp {
-    /// The same time for the standard library; `None` past what the platform can express.
+    /// Returns the same time for the standard library; `None` past what the platform can express.
     #[must_use]
     pub fn to_system_time(self) -> Option<SystemTime> {
         UNIX_EPOCH.checked_add(Duration::from_micros(self.0))
@@ -58,14 +58,14 @@ impl Timestamp {
 }
 
 impl Timestamp {
-    /// Returns how much later this is than `earlier`; zero when it is not.
+    /// Returns how much later this is than `earlier`; zero if it is not later.
     #[must_use]
     pub const fn duration_since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// What is later than the last time that there can be is that last time.
+/// A sum past the last possible time is that last time.
 ///
 /// ```
 /// use midgard::Timestamp;
@@ -89,8 +89,8 @@ impl Add<Duration> for Timestamp {
 impl FromStr for Timestamp {
     type Err = TimestampError;
 
-    /// Reads RFC 3339, with any offset from UTC, and any number of digits of a second, of which six count; and what a time
-    /// after the year 9999 prints as.
+    /// Parses RFC 3339, with any offset from UTC and any number of decimals of a second, of which six count; and the
+    /// text that a time after the year 9999 prints as.
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         if let Some(micros) = text.strip_suffix(AFTER_1970) {
             let micros = micros.parse().ok().filter(|micros| *micros > LAST);
@@ -108,7 +108,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// A local time and its offset from UTC, in seconds.
+/// Returns a local time and its offset from UTC, in seconds.
 fn split_offset(text: &str) -> Option<(&str, i64)> {
     if let Some(local) = text.strip_suffix(['Z', 'z']) {
         return Some((local, 0));
@@ -128,7 +128,7 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     }
 }
 
-/// A local time with six digits of a second at most, and the zone of UTC.
+/// Returns a local time with at most six decimals of a second, and the zone of UTC.
 fn in_full(local: &str) -> Option<String> {
     let (seconds, fraction) = local.split_once('.').unwrap_or((local, "0"));
     let form = b"0000-00-00T00:00:00";
@@ -147,14 +147,14 @@ fn in_full(local: &str) -> Option<String> {
 
 serde_as_text!(Timestamp, "a time as RFC 3339 writes it");
 
-/// A text that is no time.
+/// A text that is not a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no time as RFC 3339 writes it, such as 2026-11-25T18:30:00Z, from 1970 on")]
+#[error("{0:?} is not a time in RFC 3339, such as 2026-11-25T18:30:00Z, from 1970 on")]
 pub struct TimestampError(String);
 
-/// The last time that RFC 3339 can write: the end of the year 9999.
+/// The last time that RFC 3339 can express: the end of the year 9999.
 const LAST: u64 = 253_402_300_799_999_999;
-/// What stands after the number of a later time.
+/// The text that follows the number of a later time.
 const AFTER_1970: &str = " microseconds after 1970";
 
 impl fmt::Display for Timestamp {

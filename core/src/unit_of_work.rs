@@ -1,4 +1,4 @@
-//! Decisions on several aggregates, appended at once, and with notes.
+//! Decisions on several aggregates, committed at once, together with notes.
 
 use crate::aggregate::{Aggregate, AsId, Command};
 use crate::command::Refused;
@@ -18,19 +18,19 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
-/// What was decided and is to be committed at once: events of several streams, and notes.
+/// Decisions to commit at once: events of several streams, and notes.
 ///
-/// Aggregates that were decided on are kept, so that a later decision sees the earlier one.
+/// Decided aggregates are kept, so that a later decision sees the earlier one.
 pub(crate) struct UnitOfWork {
     store: DynStore,
     pub(crate) notes: NotesTransaction,
     decided: repository::UnitOfWork<DynStore>,
-    /// What else is known of streams.
+    /// Other cached data of streams.
     known: HashMap<StreamName, Box<dyn Any + Send>>,
     told: Vec<Arc<Notify>>,
-    /// Whether the store has failed when it was asked for an aggregate.
+    /// Whether the store failed when an aggregate was loaded.
     is_troubled: bool,
-    /// The last command that was refused, and by which aggregate.
+    /// The last command that was refused, and the aggregate that refused it.
     refused: Option<(Refused, String)>,
 }
 
@@ -47,7 +47,7 @@ impl UnitOfWork {
         }
     }
 
-    /// The aggregate, with what was decided on it in here.
+    /// Loads an aggregate, including the decisions of this unit of work.
     pub(crate) async fn load<A: Aggregate>(
         &mut self,
         id: &(impl AsId<A::Id> + ?Sized),
@@ -57,7 +57,7 @@ impl UnitOfWork {
         Ok(loaded?)
     }
 
-    /// Lets a command decide, and takes its events in, to be appended at the commit.
+    /// Lets a command decide, and adds its events, to be appended at the commit.
     pub(crate) async fn execute<A: Aggregate, C: Command<A>>(
         &mut self,
         id: &(impl AsId<A::Id> + ?Sized),
@@ -89,7 +89,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Names the command and the aggregate of a refusal, for where nobody is there who has sent the command and knows.
+    /// Adds the command and the aggregate to a refusal, for consumers without a caller who knows the command.
     pub(crate) fn explain(&self, error: HandlerError) -> HandlerError {
         match (&self.refused, error.downcast_ref::<Refused>()) {
             (Some((refused, by)), Some(told)) if refused == told => format!("{by}: {error}").into(),
@@ -97,7 +97,7 @@ impl UnitOfWork {
         }
     }
 
-    /// Takes in events of a stream, to be appended at the commit.
+    /// Adds events of a stream, to be appended at the commit.
     pub(crate) fn append(
         &mut self,
         stream: StreamName,
@@ -107,34 +107,34 @@ impl UnitOfWork {
         self.decided.append_events(stream, expected, events);
     }
 
-    /// What was kept of a stream.
+    /// Takes the cached data of a stream.
     pub(crate) fn take_cached<T: 'static>(&mut self, stream: &StreamName) -> Option<T> {
         let kept = self.known.remove(stream)?.downcast().ok();
         kept.map(|kept| *kept)
     }
 
-    /// Keeps what is known of a stream, until the unit of work is committed.
+    /// Caches data of a stream until the unit of work is committed.
     pub(crate) fn cache<T: Send + 'static>(&mut self, stream: StreamName, known: T) {
         self.known.insert(stream, Box::new(known));
     }
 
-    /// Wakes who listens, once all is committed.
+    /// Wakes the listeners once all is committed.
     pub(crate) fn tell_after_commit(&mut self, told: &Arc<Notify>) {
         self.told.push(told.clone());
     }
 
-    /// Whether the store has failed when it was asked for an aggregate: whoever decides here cannot be blamed then.
+    /// Whether the store failed when an aggregate was loaded: then the handler is not to blame.
     pub(crate) const fn is_troubled(&self) -> bool {
         self.is_troubled
     }
 
-    /// Takes back all events; notes stay.
+    /// Discards all events; notes stay.
     pub(crate) fn undo(&mut self) {
         self.decided = nothing_decided(&self.store);
         self.known.clear();
     }
 
-    /// How many events there are to be appended.
+    /// Returns the number of events to append.
     pub(crate) const fn len(&self) -> usize {
         self.decided.len()
     }
@@ -159,7 +159,7 @@ fn nothing_decided(store: &DynStore) -> repository::UnitOfWork<DynStore> {
     repository::UnitOfWork::begin(store.clone(), Metadata::new(), ReadBack::Yes)
 }
 
-/// Whether an aggregate could not be loaded because of the store, which may be well a moment later.
+/// Whether an aggregate could not be loaded because of the store, which may recover a moment later.
 const fn is_trouble(error: &LoadError) -> bool {
     match error {
         LoadError::Store(StoreError::Limit(_) | StoreError::Corrupt { .. }) => false,
@@ -178,7 +178,7 @@ pub(crate) enum CommitError {
 }
 
 impl CommitError {
-    /// Whether another has changed a note meanwhile.
+    /// Whether another transaction changed a note meanwhile.
     pub(crate) const fn is_other_note(&self) -> bool {
         matches!(
             self,
@@ -187,17 +187,17 @@ impl CommitError {
         )
     }
 
-    /// Whether another has appended to one of the streams meanwhile.
+    /// Whether another transaction appended to one of the streams meanwhile.
     pub(crate) const fn is_other_event(&self) -> bool {
         matches!(self, CommitError::Append(AppendError::Conflict { .. }))
     }
 
-    /// Whether others were faster.
+    /// Whether it failed because of a concurrent change.
     pub(crate) const fn is_conflict(&self) -> bool {
         self.is_other_note() || self.is_other_event()
     }
 
-    /// Whether it failed for what was to be committed, and not for the store.
+    /// Whether it failed because of its contents, and not because of the store.
     pub(crate) const fn is_refusal(&self) -> bool {
         matches!(
             self,
@@ -211,7 +211,7 @@ impl CommitError {
     }
 }
 
-/// What units of work are on: the notes of a store, and its streams.
+/// A store for units of work: its notes and its streams.
 pub(crate) struct Work(StoreNotes<DynStore>);
 
 impl Work {
@@ -219,12 +219,12 @@ impl Work {
         Work(StoreNotes::of(store))
     }
 
-    /// The store underneath.
+    /// Returns the underlying store.
     pub(crate) const fn store(&self) -> &DynStore {
         self.0.store()
     }
 
-    /// Begins one that is committed apart from any consumer's.
+    /// Begins a unit of work that is committed apart from any consumer's.
     pub(crate) fn unit(&self) -> UnitOfWork {
         UnitOfWork::begin(self.store().clone())
     }

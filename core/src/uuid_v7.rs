@@ -1,13 +1,13 @@
-//! New UUIDs of version 7 (RFC 9562), which no two processes give, whether or not one is a fork of the other.
+//! New UUIDs of version 7 (RFC 9562), unique across processes, even when one is a fork of the other.
 //!
-//! A fork copies whatever a generator of random numbers knows, so that parent and child would go on with the same
-//! ones: the random bytes here are the system's own, fetched some at a time, and a child throws away what it was left.
+//! A fork copies the state of a random number generator, so that parent and child would continue with the same
+//! numbers. So the random bytes come from the system, several at a time, and a child discards those it inherited.
 
 use crate::process_mark::ProcessMark;
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The last time that has room in a UUID, in milliseconds since the Unix epoch.
+/// The last time that fits into a UUID, in milliseconds since the Unix epoch.
 const LAST_MILLIS: u64 = (1 << 48) - 1;
 /// The last number of 62 bits.
 const LAST_SECOND: u64 = (1 << 62) - 1;
@@ -17,11 +17,11 @@ thread_local! {
     static SOURCE: RefCell<Source> = RefCell::new(Source::new());
 }
 
-/// A new UUID. Those of one thread sort in the order in which they were made, whatever the clock says. Before 1970 and after
-/// the year 10889 its time is the first or the last that there is.
+/// Returns a new UUID. Those of one thread sort in the order in which they were made, whatever the clock shows.
+/// Before 1970 and after the year 10889 its time is the first or the last possible one.
 ///
 /// # Panics
-/// When the system has no random bytes to give, which no system that is set up does.
+/// When the system has no random bytes, which never happens on a system that is set up.
 pub(crate) fn now() -> Uuid {
     SOURCE.with_borrow_mut(|source| {
         if !source.mark.is_here() {
@@ -32,14 +32,14 @@ pub(crate) fn now() -> Uuid {
 }
 
 struct Source {
-    /// The process that the rest belongs to.
+    /// The process that the remaining bytes belong to.
     mark: ProcessMark,
-    /// Random bytes of the system; those before `used` were given.
+    /// Random bytes of the system; those before `used` are used up.
     random: [u8; 1024],
     used: usize,
-    /// When the last UUID was made, in milliseconds since the Unix epoch.
+    /// The time of the last UUID, in milliseconds since the Unix epoch.
     millis: Option<u64>,
-    /// Its random parts, of 12 and of 62 bits.
+    /// The random parts of the last UUID, of 12 and of 62 bits.
     first: u16,
     second: u64,
 }
@@ -61,7 +61,7 @@ impl Source {
         self.at(now.unwrap_or_default())
     }
 
-    /// The next one at a time, since the Unix epoch.
+    /// Returns the next UUID at a time, given since the Unix epoch.
     fn at(&mut self, now: Duration) -> Uuid {
         let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let millis = millis.min(LAST_MILLIS);
@@ -69,7 +69,7 @@ impl Source {
         if self.millis.is_none_or(|last| millis > last) {
             self.begin(millis);
         } else if self.second + step > LAST_SECOND {
-            // So many at one time, as the clock was set back for long: time goes on by itself.
+            // Too many at one time, as after the clock was set back: the time advances by itself.
             let next = self.millis.map_or(0, |last| last + 1);
             self.begin(next.min(LAST_MILLIS));
         } else {
@@ -82,11 +82,11 @@ impl Source {
         Builder::from_unix_timestamp_millis(millis, &parts).into_uuid()
     }
 
-    /// Begins with random parts.
+    /// Starts from new random parts.
     fn begin(&mut self, millis: u64) {
         self.millis = Some(millis);
         self.first = u16::from_ne_bytes(self.take());
-        // From the lower half, so that there is room above.
+        // From the lower half, to leave room above.
         self.second = u64::from_ne_bytes(self.take()) >> 3;
     }
 
@@ -141,7 +141,7 @@ mod tests {
         let ids: Vec<Uuid> = times.into_iter().map(|time| source.at(time)).collect();
         assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
         assert!(ids.iter().all(|id| id.get_version_num() == 7));
-        // Who begins where the clock says 1970 does not begin with what others begin with.
+        // Two threads that start while the clock shows 1970 start with different ids.
         let first = |_| Source::new().at(Duration::ZERO).as_u128() >> 32;
         let first: HashSet<_> = (0..1000).map(first).collect();
         assert_eq!(first.len(), 1000);

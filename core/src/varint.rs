@@ -1,6 +1,6 @@
 //! For authors of stores: numbers in as few bytes as they need (unsigned LEB128, as in DWARF).
 
-/// Adds a number: seven bits a byte, the lowest first, the highest bit set in all but the last.
+/// Appends a number: seven bits a byte, the lowest first, the highest bit set in all bytes but the last.
 ///
 /// ```
 /// use midgard::varint;
@@ -14,7 +14,7 @@
 #[inline]
 pub fn push(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        // The lowest seven bits; the others follow.
+        // The lowest seven bits; the higher ones follow.
         bytes.push(number as u8 | 0x80);
         number >>= 7;
     }

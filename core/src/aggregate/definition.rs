@@ -44,14 +44,14 @@ use std::str::FromStr;
 pub trait Aggregate: Fold {
     /// The first part of the names of its streams: `user` in `user-42`.
     const NAME: &'static str;
-    /// What tells one instance from another; its text is the second part of the stream's name.
+    /// The id that distinguishes instances; its text is the second part of the stream's name.
     type Id: AggregateId;
 }
 
-/// What tells one aggregate of a type from another: anything that is text, and is read from it.
+/// The id of an aggregate, unique within its type: anything that prints as text and is parsed from it.
 ///
 /// Every type with `Display` and `FromStr` is one. The derive of the same name gives a newtype both, serde, and
-/// [`ViewKey`](crate::ViewKey), so that it may stand in events and be the key of rows:
+/// [`ViewKey`](crate::ViewKey), so that it can be used in events and as the key of rows:
 ///
 /// ```
 /// use midgard::AggregateId;
@@ -71,7 +71,7 @@ pub trait AggregateId: Display + FromStr + Send + Sync {}
 #[diagnostic::do_not_recommend]
 impl<T: Display + FromStr + Send + Sync> AggregateId for T {}
 
-/// What an aggregate is asked for by: its id, or, where the id is a `String`, a `str` too.
+/// A reference to an aggregate's id; where the id is a `String`, a `str` too.
 ///
 /// ```standalone_crate
 /// # use midgard::{Aggregate, Apply, Event, MemoryStore, Repository};
@@ -95,13 +95,13 @@ impl<T: Display + FromStr + Send + Sync> AggregateId for T {}
     label = "expected a reference to a `{Id}`",
     note = "the type of the ids is `id = ..` in the `#[aggregate(..)]` of the aggregate"
 )]
-// Asks nothing of `Id`: what an id lacks is said once, where the aggregate names it.
+// No bounds on `Id`: a missing impl is reported once, where the aggregate names the type.
 pub trait AsId<Id>: Sync {
     #[doc(hidden)]
     fn __form(&self) -> IdForm<'_, Id>;
 }
 
-/// In which form an id was given.
+/// The form in which an id was given.
 #[doc(hidden)]
 #[derive(Debug)]
 #[allow(clippy::exhaustive_enums)]
@@ -123,9 +123,9 @@ impl AsId<String> for str {
     }
 }
 
-/// What someone wants from an aggregate, and how that is decided.
+/// A request to an aggregate, and the decision on it.
 ///
-/// `decide` is pure and takes `&self`: after a conflict it is run again on the newer state.
+/// `decide` is pure and takes `&self`: after a conflict it runs again on the newer state.
 ///
 /// ```
 /// # use midgard::{Aggregate, Apply, Command, Event, Events, events};
@@ -156,19 +156,19 @@ impl AsId<String> for str {
 /// assert_eq!(Add(u64::MAX).decide(&Counter { total: 1 }).unwrap_err(), Full);
 /// ```
 // Implemented for the command, not for the aggregate: the compiler then knows `Self` from the
-// argument and can always say which command is not one.
+// argument and can always name the type that is not a command.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command of aggregate `{S}`",
     label = "not a command of `{S}`",
     note = "a command is a type of your own, not a closure: write `struct Deposit {{ .. }}` and `impl Command<{S}> for Deposit {{ type Error = ..; fn decide(&self, state: &{S}) -> Result<Events<{S}>, Self::Error> {{ .. }} }}`"
 )]
 pub trait Command<S: Fold>: Sync {
-    /// Why the command was refused.
+    /// The reason why the command was refused.
     type Error: Send;
 
-    /// Refuses, or names the events that follow. No events is a valid answer: nothing to do.
+    /// Refuses the command, or returns the events that follow from it. No events is a valid answer: nothing to do.
     ///
     /// # Errors
-    /// Whatever the aggregate's rules refuse.
+    /// Any refusal by the aggregate's rules.
     fn decide(&self, state: &S) -> Result<Events<S>, Self::Error>;
 }

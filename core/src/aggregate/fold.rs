@@ -1,12 +1,13 @@
-//! States that events add up to, and the events that are decided on them.
+//! States built from events, and the events that are decided on them.
 
 use crate::event::EventSet;
 use std::fmt::{self, Debug};
 
-/// A state that events add up to, whichever they are: those of one stream, as of an [`Aggregate`](crate::Aggregate), or
-/// those that a query finds.
+/// A state built from events: those of one stream, as in an [`Aggregate`](crate::Aggregate), or those that a query
+/// finds.
 ///
-/// The derive of [`Aggregate`](crate::Aggregate) implements it, with the dispatch to the [`Apply`] impls. `Default` is the
+/// The derive of [`Aggregate`](crate::Aggregate) implements it, with the dispatch to the [`Apply`] impls. `Default`
+/// is the
 /// state before the first event.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",

@@ -6,16 +6,16 @@ use crate::limits::{self, LimitError, Limited};
 use crate::stream_name::StreamName;
 
 impl StreamName {
-    /// The stream of an aggregate: `{aggregate}-{id}`.
+    /// Returns the name of an aggregate's stream: `{aggregate}-{id}`.
     ///
     /// # Errors
-    /// [`LimitError`] when the id prints as nothing, is too long, or contains U+0000.
+    /// [`LimitError`] when the id prints as an empty text, is too long, or contains U+0000.
     pub fn of<A: Aggregate>(id: &(impl AsId<A::Id> + ?Sized)) -> Result<Self, LimitError> {
         let name = match id.__form() {
             IdForm::Id(id) => format!("{}-{id}", A::NAME),
             IdForm::Text(id) => format!("{}-{id}", A::NAME),
         };
-        // The rules of the whole name, said of what the caller gave.
+        // The limits of the whole name, reported for the id that the caller gave.
         let before = A::NAME.len() + 1;
         let limit = limits::STREAM_NAME_BYTES.saturating_sub(before);
         limits::check_text(
@@ -26,27 +26,27 @@ impl StreamName {
         Ok(StreamName::from_store(&name))
     }
 
-    /// The id in the name of an aggregate's stream: what [`of`](Self::of) made the name of.
+    /// Returns the id in the name of an aggregate's stream, the reverse of [`of`](Self::of).
     ///
     /// # Errors
-    /// [`AggregateIdError`] when it is no stream of such an aggregate, or when its id cannot be read.
+    /// [`AggregateIdError`] when the stream belongs to no such aggregate, or when its id cannot be read.
     pub fn id_of<A: Aggregate>(&self) -> Result<A::Id, AggregateIdError> {
         id_of::<A>(self.as_str())
     }
 }
 
 impl RecordedEvent {
-    /// The id of the aggregate whose stream it is in.
+    /// Returns the id of the aggregate whose stream the event is in.
     ///
     /// # Errors
-    /// [`AggregateIdError`] when it is no stream of such an aggregate, or when its id cannot be read.
+    /// [`AggregateIdError`] when the stream belongs to no such aggregate, or when its id cannot be read.
     pub fn aggregate_id<A: Aggregate>(&self) -> Result<A::Id, AggregateIdError> {
         id_of::<A>(self.stream.as_str())
     }
 }
 
 impl RecordedEventRef<'_> {
-    /// The id of the aggregate whose stream it is in.
+    /// Returns the id of the aggregate whose stream the event is in.
     ///
     /// ```
     /// # use midgard::{Aggregate, Apply, Event};
@@ -65,17 +65,17 @@ impl RecordedEventRef<'_> {
     /// ```
     ///
     /// # Errors
-    /// [`AggregateIdError`] when it is no stream of such an aggregate, or when its id cannot be read.
+    /// [`AggregateIdError`] when the stream belongs to no such aggregate, or when its id cannot be read.
     pub fn aggregate_id<A: Aggregate>(&self) -> Result<A::Id, AggregateIdError> {
         id_of::<A>(self.stream)
     }
 }
 
-/// Why a stream has no id of the aggregate that was asked for.
+/// Why the id of an aggregate cannot be read from the name of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AggregateIdError {
-    /// It is a stream of something else.
+    /// The stream belongs to something else.
     #[error(
         "stream \"{stream}\" belongs to no aggregate \"{aggregate}\", whose streams are called \"{aggregate}-..\"; \
          name the aggregate that it belongs to"
@@ -83,10 +83,10 @@ pub enum AggregateIdError {
     OtherAggregate {
         /// The name of the stream.
         stream: String,
-        /// The name of the aggregate that was asked for.
+        /// The name of the requested aggregate.
         aggregate: &'static str,
     },
-    /// The type of the aggregate's ids does not read what it printed once.
+    /// The type of the aggregate's ids does not parse a text that it printed once.
     #[error(
         "the id of stream \"{stream}\" cannot be read as a `{id_type}`; let its `FromStr` read all that its `Display` ever printed"
     )]
@@ -98,7 +98,7 @@ pub enum AggregateIdError {
     },
 }
 
-/// The id in the name of a stream.
+/// Returns the id in the name of a stream.
 fn id_of<A: Aggregate>(stream: &str) -> Result<A::Id, AggregateIdError> {
     let id = stream
         .strip_prefix(A::NAME)

@@ -1,4 +1,4 @@
-//! Aggregates: states that their own events add up to, and the commands they decide.
+//! Aggregates: states rebuilt from their own events, and the commands they decide.
 
 pub(crate) mod definition;
 pub(crate) mod fold;

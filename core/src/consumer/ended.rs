@@ -1,4 +1,4 @@
-//! How a consumer of a program runs, and why it ended.
+//! Running consumers of a program, and why they ended.
 
 use crate::consumer::status::{ConsumerKind, Status};
 use crate::place::Place;
@@ -8,7 +8,7 @@ use std::time::Duration;
 /// A consumer, running.
 pub(crate) type Running = Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
-/// Why a program's consumers ended other than by being stopped.
+/// Why a program's consumers ended without being stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -18,7 +18,7 @@ pub enum RunError {
         if *kind == ConsumerKind::Outbox { ", with `Outbox::named`" } else { "" }
     )]
     DuplicateName {
-        /// What the second of them is.
+        /// The kind of the second one.
         kind: ConsumerKind,
         /// The name.
         name: String,
@@ -33,7 +33,7 @@ pub enum RunError {
         /// The name.
         name: String,
     },
-    /// A process manager sends commands, and has no bus over which answers could come.
+    /// A process manager sends commands, but has no bus over which answers could come.
     #[error(
         "process manager \"{name}\" sends commands, and no answer could reach it; say over which bus they come, with `Processes::replies_from`"
     )]
@@ -41,7 +41,7 @@ pub enum RunError {
         /// The process manager.
         name: String,
     },
-    /// Something is to be sent, and nothing takes it out of the log.
+    /// There is something to send, but nothing takes it out of the log.
     #[error(
         "{kind} \"{name}\" {} out of the log; add an outbox with `Midgard::outbox`, or say with `Midgard::outbox_elsewhere` that another program on this store has one",
         if *kind == ConsumerKind::Inbox { "answers commands, and nothing takes the answers" } else { "sends commands, and nothing takes them" }
@@ -52,18 +52,18 @@ pub enum RunError {
         /// Its name.
         name: String,
     },
-    /// Consumers had not ended in time after they were told to stop, and were dropped where they were.
+    /// Consumers did not end in time after they were told to stop, and were dropped where they were.
     #[error(
         "{limit:?} after they were told to stop, these consumers had not ended, and were dropped where they were: {}; see what they wait for, and let `handler_timeout` or a longer `Midgard::stop_within` say how long they may",
         consumers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     )]
     NotStopped {
-        /// For how long they were waited for.
+        /// How long they were waited for.
         limit: Duration,
-        /// How they were doing. What they were at is in [`Status::handling`].
+        /// The status of each. [`Status::handling`] shows what it was working on.
         consumers: Vec<Status>,
     },
-    /// A consumer was handed to a spawner, which did not let it come to its end.
+    /// A spawner did not let its consumer come to its end.
     #[error(
         "{kind} \"{name}\" did not come to its end: {reason}; let what `Midgard::spawner` is given run each future until it is done"
     )]
@@ -72,25 +72,25 @@ pub enum RunError {
         kind: ConsumerKind,
         /// Its name.
         name: String,
-        /// What became of it.
+        /// What happened to it.
         reason: String,
     },
-    /// The number of partitions is none that it could have.
+    /// The number of partitions is not possible.
     #[error("subscription \"{name}\" has {partitions} partitions: {reason}")]
     Partitions {
         /// The subscription.
         name: String,
         /// The number it has in this program.
         partitions: u32,
-        /// Why it cannot have as many, and what to do.
+        /// Why it is not possible, and what to do.
         reason: String,
     },
-    /// An outbox is new on a store that has had another one.
+    /// An outbox is new on a store that already had another one.
     #[error("outbox \"{name}\" does not begin: {reason}")]
     NewOutbox {
         /// The outbox.
         name: String,
-        /// Which others there were, and what to do.
+        /// Which others the store had, and what to do.
         reason: String,
     },
     /// The id of a bus cannot be used.
@@ -103,7 +103,7 @@ pub enum RunError {
         /// The id.
         id: String,
     },
-    /// A handler failed for good, and the policy is to stop there; or all of it failed.
+    /// A handler failed for good, and its policy is to stop; or the whole consumer failed.
     #[error(
         "{kind} \"{name}\" stopped{}: {message}{}",
         place.map_or_else(String::new, |place| format!(" before position {place}")),

@@ -1,9 +1,9 @@
-//! What is done about a handler that fails.
+//! What happens when a handler fails.
 
 use std::time::Duration;
 
-/// What is done about an event that its handler fails on: how often and when it is tried again, and what
-/// then.
+/// What happens to an event whose handler fails: how often and when it is retried, and what follows the last
+/// retry.
 ///
 /// ```
 /// use midgard::consumer::FailurePolicy;
@@ -23,7 +23,7 @@ pub struct FailurePolicy {
     then: Then,
 }
 
-/// What is done with an event once it was tried often enough.
+/// What happens to an event after its last retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
     Stop,
@@ -32,9 +32,9 @@ pub(crate) enum Then {
 }
 
 impl FailurePolicy {
-    /// Tries again so many times, and then [stops](Self::then_stop). The first time after 100 ms; each
-    /// wait is twice as long as the one before, up to 30 s. An event that cannot be read is not tried again: it
-    /// would fail as before.
+    /// Retries this many times, and then [stops](Self::then_stop). The first retry comes after 100 ms; each
+    /// wait is twice as long as the one before, up to 30 s. An event that cannot be read is not retried: it
+    /// would fail again.
     pub const fn retry(times: u32) -> Self {
         FailurePolicy {
             retries: times,
@@ -44,43 +44,43 @@ impl FailurePolicy {
         }
     }
 
-    /// How long to wait before the first retry.
+    /// Sets how long to wait before the first retry.
     pub const fn first_after(mut self, wait: Duration) -> Self {
         self.first = wait;
         self
     }
 
-    /// The longest wait between two tries.
+    /// Sets the longest wait between two tries.
     pub const fn at_most_every(mut self, wait: Duration) -> Self {
         self.longest = wait;
         self
     }
 
-    /// Then stops before the event: nothing after it is handled until someone starts it again. The
+    /// Stops before the event after the last retry: nothing after it is handled until the consumer is restarted. The
     /// default, as it loses nothing.
     pub const fn then_stop(mut self) -> Self {
         self.then = Then::Stop;
         self
     }
 
-    /// Then passes over the event, for good. One that is only not known to this release, by its name or its version, is
-    /// listed with the [dead letters](crate::consumer::DeadLetter) and holds up nothing; a release that knows it hands it over.
+    /// Skips the event for good after the last retry. An event whose name or version this release does not know is listed
+    /// with the [dead letters](crate::consumer::DeadLetter) and holds up nothing; a release that knows it handles it.
     pub const fn then_skip(mut self) -> Self {
         self.then = Then::Skip;
         self
     }
 
-    /// Then parks the event as a dead letter, with all later ones of its sequence. Other sequences go on.
+    /// Parks the event as a dead letter after the last retry, with all later ones of its sequence. Other sequences go on.
     ///
-    /// What is parked only because this release does not know it, by its name or its version, is handed over by the first
-    /// that knows it. Where the sequence of such an event cannot be told, as it is read from the event, the consumer stops
-    /// before it, and leaves it to a release that knows it.
+    /// An event that is parked only because this release does not know its name or its version is handled by the first
+    /// release that does. If its sequence would have to be read from the event itself, the consumer stops before it, and
+    /// leaves it to a release that knows it.
     pub const fn then_park(mut self) -> Self {
         self.then = Then::Park;
         self
     }
 
-    /// How long to wait after so many failures; `None` when it was tried often enough.
+    /// Returns how long to wait after this many failures; `None` when no retry is left.
     pub(crate) fn wait_after(&self, failures: u32) -> Option<Duration> {
         if failures > self.retries {
             return None;
@@ -95,7 +95,7 @@ impl FailurePolicy {
 }
 
 impl Default for FailurePolicy {
-    /// Five retries, over about three seconds, and then it stops.
+    /// Retries five times, over about three seconds, and then stops.
     fn default() -> Self {
         FailurePolicy::retry(5)
     }

@@ -1,4 +1,4 @@
-//! Why something that was asked of a handle was not done.
+//! Why a request to a handle failed.
 
 use crate::consumer::notes::NoteError;
 use crate::consumer::status::{ConsumerState, Progress, Status};
@@ -6,7 +6,7 @@ use crate::store::StoreError;
 use std::error::Error;
 use std::time::Duration;
 
-/// Why something that was asked of a handle was not done.
+/// Why a request to a handle failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandleError {
@@ -17,46 +17,46 @@ pub enum HandleError {
         name: String,
     },
     /// It took too long.
-    #[error("waited {timeout:?} for \"{name}\" to {wanted}; it is so far: {status}")]
+    #[error("waited {timeout:?} for \"{name}\" to {wanted}; its status: {status}")]
     TimedOut {
         /// The name.
         name: String,
         /// What was waited for.
         wanted: String,
-        /// For how long.
+        /// How long it was waited for.
         timeout: Duration,
         /// How it is doing.
         status: Box<Status>,
     },
-    /// It has failed, was stopped or dropped, or was never run.
+    /// The consumer has failed, was stopped or dropped, or was never run.
     #[error("\"{name}\" {what}: {status}; {next}")]
     Ended {
         /// The name.
         name: String,
         /// How it is doing.
         status: Box<Status>,
-        /// What has become of it.
+        /// What happened to it.
         what: &'static str,
         /// What to do about it.
         next: &'static str,
     },
-    /// Nothing is parked where something was named.
+    /// The named sequence, event or message is not parked.
     #[error("\"{name}\" has nothing parked {which}")]
     NotParked {
         /// The name of the consumer.
         name: String,
-        /// Which was named, and where to look for what there is.
+        /// Which was named, and where to look for what is parked.
         which: String,
     },
-    /// Only projections have views that can be built anew.
+    /// Only projections have views that can be rebuilt.
     #[error(
-        "\"{name}\" is no projection, and has no views to build anew; to handle everything once more, begin one of another name"
+        "\"{name}\" is not a projection, and has no views to rebuild; to handle everything again, start a consumer of another name"
     )]
     NotAProjection {
         /// The name.
         name: String,
     },
-    /// An inbox follows a queue, and not the log of this service: no position of the log tells how far it is.
+    /// An inbox follows a queue, not the log of this service: no position of the log describes its progress.
     #[error(
         "\"{name}\" is an inbox, which does not follow the log of this service and reaches no position of it; wait for what its messages lead to, or for its status with `wait_until`"
     )]
@@ -64,7 +64,7 @@ pub enum HandleError {
         /// The name.
         name: String,
     },
-    /// What is written down about a consumer could not be read or changed.
+    /// The notes of a consumer could not be read or changed.
     #[error("the notes of \"{name}\" could not be used: {cause}")]
     Notes {
         /// The name.
@@ -84,7 +84,7 @@ pub(crate) fn notes(name: &str, error: NoteError) -> HandleError {
     }
 }
 
-/// That a consumer has come to its end, and what to do about it.
+/// Returns the error that a consumer has ended, and what to do about it.
 pub(crate) fn ended(progress: &Progress) -> HandleError {
     let status = progress.status();
     let (what, next) = match status.state {

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Gives the sequence that an event belongs to.
+/// Returns the sequence that an event belongs to.
 pub(crate) type SequenceOf =
     dyn for<'a> Fn(&RecordedEventRef<'a>) -> Cow<'a, str> + Send + Sync + 'static;
 
@@ -35,9 +35,9 @@ pub struct ConsumerOptions {
 }
 
 impl ConsumerOptions {
-    /// The default: a failed event is retried five times, and then all stops before it; each stream is a
-    /// sequence; what another worker owns is taken over when it has not answered for five seconds; a handler may take as
-    /// long as it likes.
+    /// Creates the default options: a failed event is retried five times, and then the consumer stops before it; each
+    /// stream is a sequence; a worker that has been silent for five seconds is replaced; a handler may take as long as it
+    /// likes.
     pub fn new() -> Self {
         ConsumerOptions {
             policy: FailurePolicy::default(),
@@ -50,20 +50,20 @@ impl ConsumerOptions {
         }
     }
 
-    /// What is done about events whose handler fails.
+    /// Sets what happens to events whose handler fails.
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// What is done when the handler of this one event fails.
+    /// Sets what happens when the handler of this one event fails.
     pub fn on_failure_of<E: Event>(mut self, policy: FailurePolicy) -> Self {
         self.policies.retain(|(name, _)| *name != E::NAME);
         self.policies.push((E::NAME, policy));
         self
     }
 
-    /// Says which sequence an event belongs to; without it, its stream. Events of one sequence are handled
+    /// Sets which sequence an event belongs to; by default, its stream. Events of one sequence are handled
     /// in order, by one worker; when one of them is parked, so are those that follow it.
     pub fn sequence_by<F>(mut self, sequence: F) -> Self
     where
@@ -73,33 +73,33 @@ impl ConsumerOptions {
         self
     }
 
-    /// For how long a worker may be silent before others take over what it owns. A worker answers
+    /// Sets how long a worker may be silent before others take over what it owns. A worker renews its lease
     /// three times as often. At least 30 ms.
     ///
-    /// A worker is silent while a handler blocks its thread, and that of a projection in any case: it must
-    /// be done with one event in less time than this, or workers take over from each other in turns.
+    /// A worker is silent while a handler blocks its thread, and a projection's worker during each of its handlers: each
+    /// event must be handled in less time than this, or workers take over from each other in turns.
     pub fn lease(mut self, silence: Duration) -> Self {
         self.lease = silence.max(Duration::from_millis(30));
         self
     }
 
     /// Gives up the events of this name for good. A consumer notes in the store which events it handles, and a release that
-    /// handles fewer of them stands by, so that it passes over nothing that others handle. One that handles fewer on purpose
-    /// names each that it no longer does, or no longer in the newest version; `*` where it was a consumer of all events. Its
-    /// [status](crate::consumer::Status) lists them.
+    /// handles fewer of them stands by, so that it skips nothing that others handle. A release that handles fewer on purpose
+    /// names each event that it no longer handles, or no longer in the newest version; `*` if it was a consumer of all
+    /// events. Its [status](crate::consumer::Status) lists them.
     ///
-    /// It is noted in the store. A later release that handles the event again finds those after the checkpoint; and
-    /// whoever gives it up may pass over it still.
+    /// This is noted in the store. A later release that handles the event again gets those after the checkpoint; releases
+    /// that give the event up may still skip it.
     pub fn drops(mut self, event: impl Into<String>) -> Self {
         self.dropped.insert(event.into());
         self
     }
 
-    /// The events that this program knows, beside those that the consumer handles. Without this, it is every event type of
-    /// the program, as of [`Registry::linked`].
+    /// Sets the events that this program knows, in addition to those that the consumer handles. By default, every event
+    /// type of the program, as in [`Registry::linked`].
     ///
-    /// When a later release handles more events, it begins with them at the checkpoint, unless no release that moved the
-    /// checkpoint knew them at all: what those have passed is handed over first.
+    /// When a later release handles more events, it handles them from the checkpoint on. If no release that moved the
+    /// checkpoint knew them at all, those that were passed are handed over first.
     pub fn knows(mut self, registry: &Registry) -> Self {
         let names = registry.iter().map(|event| event.name.to_owned());
         self.known = Some(Arc::new(names.collect()));
@@ -110,7 +110,7 @@ impl ConsumerOptions {
         self.dropped.contains(event)
     }
 
-    /// The names of the events that the program knows.
+    /// Returns the names of the events that the program knows.
     pub(crate) fn known_names(&self) -> BTreeSet<String> {
         match &self.known {
             Some(known) => (**known).clone(),
@@ -118,16 +118,17 @@ impl ConsumerOptions {
         }
     }
 
-    /// Whether it says itself which sequence an event belongs to.
+    /// Returns whether `sequence_by` was set.
     pub(crate) const fn has_sequence(&self) -> bool {
         self.sequence.is_some()
     }
 
-    /// For how long a handler may be at one event, and what it does [after the commit](crate::Context::after_commit) at one
-    /// thing. Without it, as long as they like; [`Status::handling`](crate::consumer::Status::handling) says since when.
+    /// Sets how long a handler may take for one event, and each effect [after the commit](crate::Context::after_commit).
+    /// Without it, they may take as long as they like; [`Status::handling`](crate::consumer::Status::handling) shows since
+    /// when they run.
     ///
-    /// A handler that takes longer is dropped where it waits, and has failed, so that its [policy](Self::on_failure) says what is
-    /// done; an effect that takes longer is dropped, and is not tried again. What blocks its thread cannot be dropped.
+    /// A handler that takes longer is dropped where it waits and counts as failed, so its [policy](Self::on_failure)
+    /// applies. An effect that takes longer is dropped, and is not retried. Code that blocks its thread cannot be dropped.
     pub const fn handler_timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
@@ -145,7 +146,7 @@ impl ConsumerOptions {
         }
     }
 
-    /// As [`sequence_of`](Self::sequence_of), when the function that names sequences may panic.
+    /// Like [`sequence_of`](Self::sequence_of), when the function that names sequences may panic.
     pub(crate) fn try_sequence_of<'a>(
         &self,
         event: &RecordedEventRef<'a>,

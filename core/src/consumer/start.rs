@@ -6,26 +6,26 @@ use crate::store::{ReadLog, Store, StoreError};
 use crate::time::Timestamp;
 use std::ops::ControlFlow;
 
-/// Where a consumer begins that has no checkpoint yet. From then on it goes on at its checkpoint, whatever is said here.
+/// Where a consumer without a checkpoint begins. Once it has a checkpoint, it continues there, whatever is set here.
 ///
-/// It is to be said for whatever has effects, as a consumer that is added to a service finds all of its history in the log: a
-/// new mailer that begins with [`Start`](StartFrom::Start) mails all of it, and one that begins with [`End`](StartFrom::End)
-/// mails what happens from now on.
+/// Every consumer with side effects must set it, as the log of a service holds all of its history: a new mailer that
+/// begins with [`Start`](StartFrom::Start) mails all of it, and one that begins with [`End`](StartFrom::End) mails only
+/// what happens from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartFrom {
-    /// With the first event of the log: all of history is handled.
+    /// With the first event of the log: the whole history is handled.
     Start,
-    /// With the first event after a place. In logs other than that of the place it begins with the first event.
+    /// With the first event after a place. In other logs than that of the place, with the first event.
     After(Place),
-    /// With the first event that was recorded at this time or later. A time to come is the same as [`End`](StartFrom::End).
+    /// With the first event that was recorded at this time or later. A future time is the same as [`End`](StartFrom::End).
     Time(Timestamp),
     /// With what is appended from now on.
     End,
 }
 
 impl StartFrom {
-    /// The position in a log after which a consumer begins.
+    /// Returns the position in a log after which a consumer begins.
     pub(crate) async fn position<S: Store>(
         self,
         store: &S,
@@ -41,19 +41,19 @@ impl StartFrom {
     }
 }
 
-/// The last position before all events that were recorded at a time or later. No event has an earlier time than those before
-/// it, so that a few reads tell.
+/// Returns the last position before all events that were recorded at a time or later. No event has an earlier time than
+/// those before it, so a few reads suffice.
 async fn last_before<S: Store>(
     store: &S,
     log: LogId,
     time: Timestamp,
 ) -> Result<Position, StoreError> {
-    // All up to `before` is earlier; nothing after `end` was there when this began, so that it counts as later.
+    // All events up to `before` are earlier. Events after `end` were appended since this began, so they count as later.
     let (mut before, mut end) = (Position::ZERO, store.last_position(log).await?);
     while before < end {
         let middle = Position(before.0 + (end.0 - before.0).div_ceil(2));
         match next_at(store, log, middle).await? {
-            // It stands at the middle or after it: those up to it are earlier, too.
+            // The event is at the middle or after it: those up to it are earlier, too.
             Some((at, recorded)) if recorded < time => before = at.min(end),
             _ => end = middle.previous(),
         }
@@ -61,7 +61,7 @@ async fn last_before<S: Store>(
     Ok(before)
 }
 
-/// The position and the time of the first event at a position or after it.
+/// Returns the position and the time of the first event at a position or after it.
 async fn next_at<S: Store>(
     store: &S,
     log: LogId,

@@ -17,38 +17,38 @@ pub struct Status {
     pub name: String,
     /// What it is.
     pub kind: ConsumerKind,
-    /// What it does.
+    /// What it is doing.
     pub state: ConsumerState,
-    /// Up to where this worker has seen the log. A worker that stands by does not look: this, `end` and the
+    /// The place up to which this worker has read the log. A worker that stands by does not read: its `place`, `end` and
     /// lag stay as they were, zero at first; those of an inbox stay zero.
     pub place: Place,
-    /// The end of that log, when it last looked.
+    /// The end of that log when this worker last read it.
     pub end: Place,
-    /// The events, or the messages of an inbox, that were handled since it was started here.
+    /// The number of events, or of messages of an inbox, handled since it was started here.
     pub handled: u64,
-    /// The events, or messages, that were skipped since it was started here, as their policy says.
+    /// The number of events or messages skipped, by their policy, since it was started here.
     pub skipped: u64,
-    /// The sequences that are parked; the handle's `dead_letters` lists their events. Of an inbox, the messages, which
-    /// `parked_messages` lists.
+    /// The number of parked sequences; the handle's `dead_letters` lists their events. For an inbox, the number of parked
+    /// messages, which `parked_messages` lists.
     pub parked: usize,
-    /// The partitions that this worker owns.
+    /// The number of partitions that this worker owns.
     pub partitions: u32,
-    /// The partitions that there are; zero until it has begun.
+    /// The number of all partitions; zero until it has begun.
     pub all_partitions: u32,
-    /// The partitions that nobody handles, as far as this worker knows: those without an owner, and those whose owner
-    /// has not answered for its [lease](crate::consumer::ConsumerOptions::lease). They are taken over soon by those who are
-    /// there, unless all of them are busy.
+    /// The number of partitions that no worker handles, as far as this worker knows: those without an owner, and those
+    /// whose owner has been silent for longer than its [lease](crate::consumer::ConsumerOptions::lease). The remaining workers
+    /// soon take them over, unless all are busy.
     pub unowned_partitions: u32,
-    /// How far a rebuild is that goes on beside.
+    /// Progress of a rebuild running alongside, if any.
     pub rebuild: Option<Rebuild>,
-    /// What its handler is at; when there are several, for longest. `None` while it has nothing to do.
+    /// What its handler is working on; if there are several, the one that has run longest. `None` while idle.
     pub handling: Option<Handling>,
-    /// The last thing that went wrong. It stays when it is over.
+    /// The last error. It stays after recovery.
     pub last_error: Option<LastError>,
 }
 
 impl Status {
-    /// By how many positions it is behind the end of the log.
+    /// Returns by how many positions it is behind the end of the log.
     #[must_use]
     pub const fn lag(&self) -> u64 {
         let (end, position) = (self.end.position, self.place.position);
@@ -125,37 +125,37 @@ impl fmt::Display for ConsumerKind {
     }
 }
 
-/// What a subscription or a projection does.
+/// What a subscription or a projection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ConsumerState {
-    /// It was not started here yet.
+    /// It has not been started here yet.
     Waiting,
-    /// It was to be run, and was not: [`run`](crate::Midgard::run) failed at once, as [`LastError`] says, or its future was
-    /// dropped before.
+    /// It never ran: [`run`](crate::Midgard::run) failed at once, as [`LastError`] shows, or its future was dropped
+    /// before it started.
     NeverRun,
-    /// Other workers own all partitions; this one takes over when one of them is gone.
+    /// Other workers own all partitions; this one takes over when one of them disappears.
     Standby,
     /// It handles what was appended before.
     CatchingUp,
-    /// Its views are built anew, and readers see the old ones meanwhile, as they were left.
+    /// Its views are being rebuilt; meanwhile readers see the old ones, unchanged.
     Rebuilding,
     /// It is at the end of the log, and handles what is appended as it comes.
     Live,
-    /// Something failed, and is tried again.
+    /// Something failed, and is retried.
     Retrying,
-    /// It gave up; [`LastError`] says why. It goes on when it is started again.
+    /// It gave up; [`LastError`] shows why. It continues when it is restarted.
     Failed,
     /// It has come to its end: it was stopped, or drained.
     Stopped,
-    /// The future of [`run`](crate::Midgard::run) was dropped, or its task aborted, while it was at work: it does nothing any
-    /// more.
+    /// The future of [`run`](crate::Midgard::run) was dropped, or its task aborted, while it was at work. It no longer
+    /// does anything.
     Dropped,
 }
 
 impl ConsumerState {
-    /// Whether it is at work, or stands by for those who are.
+    /// Returns whether it is at work, or stands by for those that are.
     const fn is_ready(self) -> bool {
         matches!(
             self,
@@ -166,7 +166,7 @@ impl ConsumerState {
         )
     }
 
-    /// Whether it goes on by itself. What is at its end may be waited for in vain.
+    /// Returns whether it has ended, and does not go on by itself. Waiting for it may be in vain.
     pub(crate) const fn is_end(self) -> bool {
         matches!(
             self,
@@ -195,13 +195,13 @@ impl fmt::Display for ConsumerState {
     }
 }
 
-/// A rebuild that goes on beside what readers see.
+/// A rebuild running alongside the views that readers see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Rebuild {
-    /// Up to where the new views are built.
+    /// The place up to which the new views are built.
     pub place: Place,
-    /// Where it was when readers switch to them: how far the old ones are.
+    /// The place of the old views: once the new ones reach it, readers switch to them.
     pub target: Place,
 }
 
@@ -209,17 +209,17 @@ pub struct Rebuild {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LastError {
-    /// What, in a sentence.
+    /// What went wrong, in a sentence.
     pub message: String,
-    /// The place of the event it went wrong at, if at one.
+    /// The place of the event that failed, if it was an event.
     pub place: Option<Place>,
-    /// When.
+    /// When it went wrong.
     pub time: Timestamp,
     /// How often it has failed in a row.
     pub failures: u32,
 }
 
-/// The status of one consumer, as it is shared with those who ask.
+/// The status of one consumer, shared with its readers.
 pub(crate) struct Progress {
     name: String,
     status: Mutex<Status>,
@@ -228,7 +228,7 @@ pub(crate) struct Progress {
     restart: AtomicBool,
     /// Whether it was ever at work here.
     is_ready: AtomicBool,
-    /// Whether it does nothing any more, whatever is asked of it.
+    /// Whether it has ended for good, whatever is asked of it.
     is_over: AtomicBool,
 }
 
@@ -278,12 +278,12 @@ impl Progress {
         self.lock().state
     }
 
-    /// A slot to show what is handled, for one who does one thing at a time.
+    /// Returns a slot that shows what is handled, for a worker that does one thing at a time.
     pub(crate) fn slot(&self) -> Slot<'_> {
         self.at_work.slot()
     }
 
-    /// Changes the status, and wakes those who wait for a change.
+    /// Changes the status, and wakes the tasks that wait for a change.
     pub(crate) fn update(&self, change: impl FnOnce(&mut Status)) {
         let (before, after) = {
             let mut status = self.lock();
@@ -314,7 +314,7 @@ impl Progress {
         }
     }
 
-    /// Takes down what went wrong, and says so where the program traces.
+    /// Records what went wrong, and traces it.
     pub(crate) fn failed(
         &self,
         state: ConsumerState,
@@ -339,17 +339,17 @@ impl Progress {
         self.changed.listen()
     }
 
-    /// Whether it was ever at work here.
+    /// Returns whether it was ever at work here.
     pub(crate) fn is_ready(&self) -> bool {
         self.is_ready.load(Ordering::SeqCst)
     }
 
-    /// Whether it does nothing any more, whatever is asked of it.
+    /// Returns whether it has ended for good, whatever is asked of it.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::SeqCst)
     }
 
-    /// Waits until something holds that a change of the status may bring about.
+    /// Waits until a condition holds that depends on the status.
     pub(crate) async fn until(&self, holds: impl Fn() -> bool) {
         loop {
             let changed = self.listen();
@@ -360,7 +360,7 @@ impl Progress {
         }
     }
 
-    /// Nothing runs it any more. Its state is the last that it had, or says that it was not let come to its end.
+    /// Marks it as ended for good. Its state stays, or becomes `NeverRun` or `Dropped` if it did not come to its end.
     pub(crate) fn close(&self, was_to_run: bool) {
         self.is_over.store(true, Ordering::SeqCst);
         let is_ready = self.is_ready();
@@ -374,18 +374,18 @@ impl Progress {
         });
     }
 
-    /// Asks for a consumer that has failed to be started again; says whether there is anything that could.
+    /// Requests a restart of a consumer that has failed; returns whether anything is left to restart it.
     pub(crate) fn ask_restart(&self) -> bool {
-        // One that has not failed is not to be started again when it does.
+        // A request before it has failed must not restart it later.
         if self.state() == ConsumerState::Failed && !self.is_over() {
             self.restart.store(true, Ordering::SeqCst);
-            // Who waits for it from now on does not wait for what has failed.
+            // Those that wait from now on must not see the old failure.
             self.set_state(ConsumerState::Waiting);
         }
         !self.is_over()
     }
 
-    /// Whether a restart was asked for since the last time.
+    /// Returns whether a restart was requested since the last call.
     pub(crate) fn take_restart(&self) -> bool {
         self.restart.swap(false, Ordering::SeqCst)
     }

@@ -11,9 +11,9 @@
 //! [in pages](crate::MidgardHandle::dead_letters_page),
 //! [`retry`](crate::MidgardHandle::retry) and [`retry_all`](crate::MidgardHandle::retry_all) hand them over again, in their newest versions, and
 //! [`evict`](crate::MidgardHandle::evict) gives one up. A panic of a handler is a failure like any other, and so is one that takes
-//! longer than the [limit](crate::consumer::ConsumerOptions::handler_timeout) that it is given. Without a limit, [`Status::handling`] says at what
-//! it is, and since when; what is not done [in time](crate::Midgard::stop_within) when a program is stopped, is dropped.
-//! [`Status`] and `tracing` tell of all of it.
+//! longer than the [limit](crate::consumer::ConsumerOptions::handler_timeout) that it is given. Without a limit, [`Status::handling`] shows
+//! which event a handler is at, and since when. When a program is stopped, a handler that does not end
+//! [in time](crate::Midgard::stop_within) is dropped. [`Status`] and `tracing` report all of this.
 //!
 //! [`ConsumerOptions`]: crate::consumer::ConsumerOptions
 //! [`DeadLetter`]: crate::consumer::DeadLetter

@@ -20,7 +20,29 @@
 //!
 //! `#[midgard::event(name = "account.credited")]` alone is the same as the derives and the attribute above.
 //!
-//! [`Event`] says how to make a new version of an event, and how to tag one.
+//! # New versions of an event
+//!
+//! What was recorded is never changed. When an event gets another form, its old struct stays, and the new one has the next version and
+//! says how to come from the old one. Readers see the new form alone:
+//!
+//! ```
+//! # use midgard::Event;
+//! # use serde::{Deserialize, Serialize};
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "account.opened")]
+//! struct OpenedV1 { owner: String }
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "account.opened", version = 2, upcast_from = OpenedV1)]
+//! struct Opened { owner: String, currency: String }
+//!
+//! impl From<OpenedV1> for Opened {
+//!     fn from(old: OpenedV1) -> Self { Opened { owner: old.owner, currency: "EUR".to_owned() } }
+//! }
+//! ```
+//!
+//! A gap between the versions does not compile. `upcast_with` names a function instead, which also sees the record's time,
+//! stream and headers, and may return several events or none; [`Event`] shows it, and how to tag an event.
 //!
 //! # Aggregates
 //!

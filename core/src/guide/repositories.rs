@@ -8,6 +8,7 @@
 //! A store that lost its connection in the middle of an append says
 //! [`OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown). [`Repository::execute_once`] gives a command a key, under
 //! which it takes effect once: repeat it with the same key. So can a client whose request got no answer.
+//! [Unknown outcomes](super::outcomes) has the rest.
 //!
 //! # Several aggregates at once
 //!
@@ -24,7 +25,7 @@
 //!
 //! [`Repository::tombstone`] ends an aggregate for good: its events are removed, and it takes no more. A projection, a
 //! subscription or a process manager that lists [`StreamTombstoned`](crate::store::StreamTombstoned) among its events is
-//! told of it, in its place of the log, so that rows can be removed.
+//! told of it, in its place of the log, so that rows can be removed. [Erasing](super::erasing) lists what is left.
 //!
 //! [`Metadata`]: crate::Metadata
 //! [`Repository::commit`]: crate::Repository::commit

@@ -1,8 +1,8 @@
 //! Subscriptions: handlers that are called with each event.
 //!
 //! A [`Subscription`] hands every event to a handler: in order within a stream, and at least once. Its
-//! checkpoint is kept in the store, under its name; so it goes on where it was, and does not care in which
-//! process. It reads one event type, a set, one aggregate type, a query, or everything that the program knows.
+//! checkpoint is kept in the store, under its name; so it goes on where it was, in this process or in another.
+//! It reads one event type, a set, one aggregate type, a query, or everything that the program knows.
 //!
 //! Where it [begins](crate::StartFrom) the first time is to be said: with the first event, after a place, at a time, or with what
 //! is appended from now on. A mailer that is added to a service and begins with the first event mails all of its history. The same
@@ -41,7 +41,7 @@
 //! ```
 //!
 //! Workers of one name, in one process or several, share the work when the subscription has
-//! [`partitions`](crate::Subscription::partitions): each stream stays with one worker, and so in order. Who is gone
-//! for longer than its [`lease`](crate::Subscription::lease) is replaced.
+//! [`partitions`](crate::Subscription::partitions): each stream stays with one worker, and so in order. A worker
+//! silent for longer than its [`lease`](crate::Subscription::lease) is replaced.
 //!
 //! [`Subscription`]: crate::Subscription

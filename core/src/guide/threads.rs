@@ -63,13 +63,13 @@
 //! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 //! # #[event(name = "order.placed")]
 //! # struct OrderPlaced {}
-//! use midgard::{Midgard, Subscription};
+//! use midgard::{Midgard, StartFrom, Subscription};
 //!
 //! # midgard::block_on(async {
 //! # let store = MemoryStore::new();
 //! # let event = NewEvent::encode(&OrderPlaced {})?;
 //! # store.append(Append::to(StreamName::new("order-1")?, ExpectedVersion::NoStream, [event])).await?;
-//! let printing = Subscription::<OrderPlaced>::events("printing");
+//! let printing = Subscription::<OrderPlaced>::events("printing", StartFrom::Start);
 //! let program = Midgard::new(store.clone())
 //!     .subscribe(printing, |_| async {
 //!         assert_eq!(thread::current().name(), Some("midgard consumer"));

@@ -146,16 +146,17 @@
 //!
 //! # A condition on the append
 //!
-//! An [`AppendCondition`](crate::store::AppendCondition) names a query and a position: the append fails with
-//! [`AppendError::ConditionFailed`](crate::store::AppendError::ConditionFailed) where an event after that position matches. Read what
+//! An [`AppendCondition`](crate::store::AppendCondition) names a query and a place in the log: the append fails with
+//! [`AppendError::ConditionFailed`](crate::store::AppendError::ConditionFailed) where an event after that place matches. Read what
 //! there is with the same query, decide, and append unless something came after it. The query finds events by name and tag; tags come
 //! from fields, as in `#[event(tag = "name")]`.
 //!
 //! ```
 //! # use midgard::event::NewEvent;
-//! # use midgard::{Event, LogId, MemoryStore, Store, StreamName};
+//! # use midgard::{Event, MemoryStore, Store, StreamName};
 //! # use serde::{Deserialize, Serialize};
 //! # use std::ops::ControlFlow;
+//! use midgard::Place;
 //! use midgard::store::{Append, AppendCondition, AppendError, ExpectedVersion, Query, QueryItem, ReadLog};
 //!
 //! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -167,13 +168,13 @@
 //!     let name = name.trim().to_lowercase();
 //!     let query = Query::from(QueryItem::new().events::<Registered>().tag(format!("name:{name}")));
 //!     let (mut is_taken, read) = (false, ReadLog::forward().matching(query.clone()));
-//!     let after = store.read_log(&read, &mut |_| { is_taken = true; ControlFlow::Break(()) }).await?;
+//!     let seen = store.read_log(&read, &mut |_| { is_taken = true; ControlFlow::Break(()) }).await?;
 //!     if is_taken {
 //!         return Ok(false);
 //!     }
 //!     let event = NewEvent::encode(&Registered { name })?;
 //!     let append = Append::to(StreamName::new(format!("user-{user}"))?, ExpectedVersion::NoStream, [event]);
-//!     store.append(append.unless(AppendCondition { query, after })).await?; // decide again where it fails
+//!     store.append(append.unless(AppendCondition { query, after: Place::main(seen) })).await?; // decide again where it fails
 //!     Ok(true)
 //! }
 //!
@@ -186,5 +187,5 @@
 //! ```
 //!
 //! Nothing is reserved, and the rule may be any: three open orders for a customer at most, a budget over several teams. The
-//! price is the scan. The store scans again what came after the position, within the append, so let `after` be what was read up
-//! to, and not zero.
+//! price is the scan. The store scans again what came after that place, within the append, so let `after` be what was read up
+//! to, and not [`Place::START`](crate::Place::START).

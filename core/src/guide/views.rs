@@ -53,16 +53,19 @@
 //! your own become keys with `#[derive(ViewKey)]`; [`StartingWith`](crate::view::StartingWith) selects by the beginning
 //! of a text or a tuple.
 //!
-//! A [snapshot](crate::Views::snapshot) shows several views as they were at one moment, and tells
+//! A [snapshot](crate::Views::snapshot) shows several views as they were at one moment, and returns
 //! [up to where](crate::view::ViewSnapshot::place_of) the log shows in them. [`Select`] has filters, limits,
-//! and pages that go on from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, tells the
-//! event's stream and metadata, and does things [after the commit](crate::Context::after_commit).
+//! and pages that go on from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, has the
+//! event's stream and metadata, and runs effects [after the commit](crate::Context::after_commit).
 //!
-//! When the definition of a view changes, or `version` in `#[projection(..)]`, the views are built anew from
-//! the first event on, beside the old ones, and readers switch when the new ones have come as far. What the
-//! old ones had done after their commits is not done again. A program of the old release, in another process,
-//! keeps the old ones up to date until then, and fails with the reason after that.
-//! [`MidgardHandle::rebuild`] asks for the same.
+//! When the definition of a view changes, or `version` in `#[projection(..)]`, the views are rebuilt from the first event
+//! on, alongside the old ones, and readers switch when the new ones have caught up. Effects after commits do not happen
+//! again. A program of the old release, in another process, keeps the old views up to date until then, and then fails with the
+//! reason. [`MidgardHandle::rebuild`] requests a rebuild by hand.
+//!
+//! [`testing::given_projection`](crate::testing::given_projection) tests a projection: events, and the rows that it makes of them.
+//! A projection that lists [`StreamTombstoned`](crate::store::StreamTombstoned) removes rows when an aggregate
+//! [is erased](super::erasing).
 //!
 //! [`Live`] folds a projection on demand, in memory, for views that must never lag behind. [`ViewStore`] is the
 //! small trait behind it all: implement it to keep views in SQL, in your own transactions.

@@ -1,11 +1,11 @@
-//! The entries of any store as a place for notes.
+//! The entries of any store as a store for notes.
 
 use super::{NoteStore, NotesTransaction};
 use crate::store::entry_changes::UnsortedChanges;
 use crate::store::{EntryError, ReadEntries, Store, StoreError};
 use std::ops::ControlFlow;
 
-/// The entries of a store as a store for notes: where subscriptions, process managers, inboxes and outboxes keep theirs.
+/// Stores notes as entries of a store, for subscriptions, process managers, inboxes and outboxes.
 ///
 /// ```
 /// use midgard::MemoryStore;
@@ -23,12 +23,12 @@ use std::ops::ControlFlow;
 pub struct StoreNotes<S>(S);
 
 impl<S> StoreNotes<S> {
-    /// Returns the place for notes in a store.
+    /// Creates a store for notes in a store.
     pub const fn of(store: S) -> Self {
         StoreNotes(store)
     }
 
-    /// The store underneath.
+    /// Returns the underlying store.
     pub(crate) const fn store(&self) -> &S {
         &self.0
     }

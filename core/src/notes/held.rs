@@ -1,8 +1,9 @@
-//! The snapshot that a transaction reads, which it gives back while its handler waits for something else.
+//! The snapshot of a transaction, which is released while the transaction's handler waits.
 //!
-//! A store may have to wait for snapshots: LMDB makes its map larger, and goes on after some failures, only while none is there. A
-//! handler may wait for what just that holds up, and for any time. So no snapshot is held while a handler waits: the next read takes
-//! another. What the transaction relies on must be as it was by then, so that no handler sees rows of two workers.
+//! A store may have to wait for snapshots: LMDB grows its map, and recovers from some failures, only while none is
+//! held. A handler may wait for work that its own snapshot holds up, and for any time. So no snapshot is held while a
+//! handler waits: the next read takes a new one. The facts that the transaction relies on must be unchanged then, so
+//! that no handler sees rows of two workers.
 
 use crate::store::{Direction, EntrySnapshot, ScanEntry, StoreError};
 use std::fmt;
@@ -18,7 +19,7 @@ pub struct Held(Arc<Shared>);
 
 struct Shared {
     snapshot: Mutex<Option<Box<dyn EntrySnapshot>>>,
-    /// Whether what the transaction relies on had changed when it took a snapshot anew.
+    /// Whether a new snapshot showed that the facts the transaction relies on had changed.
     is_overtaken: AtomicBool,
 }
 
@@ -33,8 +34,8 @@ impl Held {
         }))
     }
 
-    /// The snapshot. Where it was given back, `renew` takes another, in which what the transaction relies on must be as it
-    /// was: `None` says that it is not.
+    /// Returns the snapshot. After a release, `renew` takes a new one, in which the facts that the transaction relies
+    /// on must be unchanged; `None` when they are not.
     pub(crate) fn read<E>(
         &self,
         renew: impl FnOnce() -> Result<Option<Box<dyn EntrySnapshot>>, E>,
@@ -55,19 +56,19 @@ impl Held {
         snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the snapshot back.
+    /// Releases the snapshot.
     pub(crate) fn release(&self) {
-        // It is closed when nobody waits for the lock.
+        // Dropped after the lock is released, so that nobody waits for the lock meanwhile.
         let snapshot = self.lock().take();
         drop(snapshot);
     }
 
-    /// Whether others have changed what the transaction relies on, as was found by a read after a wait.
+    /// Whether a read after a wait found that others changed what the transaction relies on.
     pub(crate) fn is_overtaken(&self) -> bool {
         self.0.is_overtaken.load(Ordering::SeqCst)
     }
 
-    /// Does something in which the transaction is used, and gives its snapshot back whenever that waits.
+    /// Runs work that uses the transaction, and releases its snapshot whenever the work waits.
     pub(crate) async fn while_working<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         poll_fn(|context| {
@@ -92,7 +93,7 @@ impl Deref for Reading<'_> {
     }
 }
 
-/// Stands for a snapshot that is not there; nothing is read of it, as one is taken before.
+/// Stands in for a missing snapshot; never read, as a new one is taken first.
 struct GivenBack;
 
 impl GivenBack {

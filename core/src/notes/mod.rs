@@ -1,4 +1,4 @@
-//! Notes: texts by key that consumers keep, read and written in transactions.
+//! Notes: texts by key that consumers store, read and written in transactions.
 
 mod entries;
 mod held;

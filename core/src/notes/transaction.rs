@@ -1,13 +1,13 @@
-//! What a transaction on notes has read, which must still hold at the commit, and what it changes.
+//! A transaction on notes: what it read, which must still hold at the commit, and its changes.
 
 use crate::store::EntryWrite;
 use crate::store::entry_changes::UnsortedChanges;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// A transaction on the notes in a [store](super::StoreNotes): what was read, and what it changes.
+/// A transaction on the notes in a [store](super::StoreNotes): the notes it read, and its changes.
 ///
-/// It sees its own changes. What it has read must still hold at the commit.
+/// It sees its own changes. The notes it read must be unchanged at the commit.
 #[derive(Debug, Default)]
 pub struct NotesTransaction {
     read: BTreeMap<String, Option<String>>,
@@ -15,12 +15,12 @@ pub struct NotesTransaction {
 }
 
 impl NotesTransaction {
-    /// Returns a note that was changed or read before; `None` when it is to be read now.
+    /// Returns a note that was changed or read before; `None` when it must be read now.
     pub(crate) fn known(&self, key: &str) -> Option<&Option<String>> {
         self.changed.get(key).or_else(|| self.read.get(key))
     }
 
-    /// Takes in how a note is stored. What was read first is what must still hold.
+    /// Records a note as stored. The first value read is the one that must still hold.
     pub(crate) fn take_in(&mut self, key: &str, stored: Option<&str>) {
         if !self.read.contains_key(key) {
             self.read
@@ -28,7 +28,8 @@ impl NotesTransaction {
         }
     }
 
-    /// Takes in all notes that are stored under a prefix. Returns them with what the transaction changes, in the order of keys.
+    /// Records all notes stored under a prefix. Returns them with the changes of the transaction, in the order of
+    /// keys.
     pub(crate) fn list(
         &mut self,
         prefix: &str,
@@ -55,12 +56,12 @@ impl NotesTransaction {
         self.changed.insert(key.to_owned(), note);
     }
 
-    /// What was read, and must still hold.
+    /// Returns the notes that were read, and must be unchanged.
     pub(crate) const fn read(&self) -> &BTreeMap<String, Option<String>> {
         &self.read
     }
 
-    /// Returns the commit: what was read as expectations, and what is changed, with other changes.
+    /// Returns the commit: the notes that were read as expectations, and the changes, together with other changes.
     pub(crate) fn into_write(self, mut changes: UnsortedChanges) -> EntryWrite {
         for (key, note) in &self.changed {
             changes.push(key.as_bytes(), note.as_deref().map(str::as_bytes));

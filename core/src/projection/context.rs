@@ -1,4 +1,4 @@
-//! What a handler of a projection has beside the event.
+//! What a projection's handler gets alongside the event.
 
 use super::definition::Projection;
 use crate::consumer::Effect;
@@ -6,7 +6,7 @@ use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore;
 use std::fmt;
 
-/// What a handler has beside the event: its place and metadata, and the transaction it writes through.
+/// What a handler gets alongside the event: the event's place and metadata, and the transaction to write through.
 pub struct Context<'a, P: Projection> {
     pub(crate) event: &'a RecordedEventRef<'a>,
     pub(crate) transaction: &'a mut <P::Store as NoteStore>::Transaction,
@@ -16,25 +16,24 @@ pub struct Context<'a, P: Projection> {
 }
 
 impl<'a, P: Projection> Context<'a, P> {
-    /// The event as it was recorded: its stream, position, time, id and metadata.
+    /// Returns the event as it was recorded: its stream, position, time, id and metadata.
     #[must_use]
     pub const fn recorded(&self) -> &'a RecordedEventRef<'a> {
         self.event
     }
 
-    /// Whether an earlier generation of this projection has handled the event already: the views are
-    /// being built anew, and what was done beside them must not be done again. Always so in a
-    /// [`Live`](crate::view::Live).
+    /// Returns whether an earlier generation of this projection has already handled the event. If so, the views are
+    /// being rebuilt, and side effects must not happen again. Always `true` in a [`Live`](crate::view::Live).
     #[must_use]
     pub const fn is_replay(&self) -> bool {
         self.is_replay
     }
 
-    /// Does something once this event's changes are committed: at most once, and never in a replay.
+    /// Runs an effect once this event's changes are committed: at most once, and never in a replay.
     ///
-    /// A process that is killed between the commit and this does not do it. What must be done at least
-    /// once belongs in a subscription. Each is done by itself: when one panics, or takes longer than the
-    /// [limit](crate::consumer::ConsumerOptions::handler_timeout), the status says so, and the others are done all the same.
+    /// The effect is lost if the process is killed between the commit and the effect. What must be done at least
+    /// once belongs in a subscription. Effects are independent: when one panics, or takes longer than the
+    /// [limit](crate::consumer::ConsumerOptions::handler_timeout), the status reports it, and the others still run.
     pub fn after_commit(&mut self, effect: impl Future<Output = ()> + Send + 'static) {
         if !self.is_replay {
             self.effects.push(Effect {
@@ -44,14 +43,14 @@ impl<'a, P: Projection> Context<'a, P> {
         }
     }
 
-    /// The number of the generation that is built, from 1: a [`ViewStore`](crate::projection::ViewStore) may have named the tables by
-    /// it that the rows are to go to.
+    /// Returns the number of the generation being built, from 1. A [`ViewStore`](crate::projection::ViewStore) may have named
+    /// the tables for the rows after it.
     #[must_use]
     pub const fn generation(&self) -> u32 {
         self.generation
     }
 
-    /// The transaction that the rows and the checkpoint are written in.
+    /// Returns the transaction in which the rows and the checkpoint are written.
     pub const fn transaction(&mut self) -> &mut <P::Store as NoteStore>::Transaction {
         self.transaction
     }

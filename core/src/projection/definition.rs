@@ -66,12 +66,12 @@ use crate::store::query::Query;
 ///
 /// - `events(..)` lists events, or [sets](crate::EventSet) of them, each handled by one `Project` for the set.
 ///   Only these are read.
-/// - `ignore(..)` lists what is left out on purpose, and `covers(..)` sets of which nothing may be missing: an
-///   event that is added to an aggregate then does not compile until someone has decided about it.
-/// - `version = 2` says that the code has changed, so that the views are built anew. So they are when the list has events that
-///   it did not have before. To do without an event that was listed takes a higher version: with the same, the program is
-///   taken for an older release, and its projection stops and says so.
-/// - `views(..)` lists the views it may write. Without any, it keeps a checkpoint, and does its work
+/// - `ignore(..)` lists what is left out on purpose, and `covers(..)` lists sets whose events must all be listed: after
+///   an event is added to an aggregate, the projection does not compile until it lists the event or ignores it.
+/// - `version = 2` says that the code has changed, so the views are rebuilt. They are also rebuilt when an event is
+///   added to the list. Removing an event takes a higher version: with the same version, the program is taken for an
+///   older release, and its projection stops and reports it.
+/// - `views(..)` lists the views it may write. Without any, it only keeps a checkpoint, and does its work
 ///   [after the commit](Context::after_commit) or in the transaction of a [store](ViewStore) of its own,
 ///   `store = SqlViews`.
 #[diagnostic::on_unimplemented(
@@ -83,15 +83,15 @@ use crate::store::query::Query;
 pub trait Projection: Send + Sync + Sized + 'static {
     /// The name under which its checkpoint is kept.
     const NAME: &'static str;
-    /// Which version of its code. A higher one than the views were made with is a rebuild; a lower one does not
+    /// The version of its code. A higher version than that of the stored views causes a rebuild; a lower one does not
     /// run.
     const VERSION: u32;
-    /// The events that it handles. More of them than the views were made of are a rebuild; fewer do not run with the same version.
+    /// The events that it handles. Added events cause a rebuild; with fewer events, the same version does not run.
     const EVENTS: &'static [&'static EventDescriptor];
-    /// Where its views are.
+    /// The store that keeps its views.
     type Store: ViewStore;
 
-    /// The views that it keeps.
+    /// Returns the definitions of its views.
     fn views() -> Vec<ViewDefinition>;
 
     /// Hands a recorded event to its handler.
@@ -102,26 +102,27 @@ pub trait Projection: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<(), ProjectError>> + Send;
 }
 
-/// The events of a projection.
+/// Returns the query for the events of a projection.
 pub(crate) fn query_of<P: Projection>() -> Query {
     Query::named(with_sources(P::EVENTS).iter().map(|event| event.name))
 }
 
-/// What a projection does with one event, or with any event of a set. [`Projection`] shows it.
+/// What a projection does with one event, or with any event of a set. See the example of [`Projection`].
 ///
-/// Rows are written through the context, and committed together with the checkpoint: an event is taken in once,
-/// however often it is tried. An error, or a panic, leaves nothing of the event behind; what is done then says
-/// the [policy](crate::consumer::FailurePolicy).
+/// Rows are written through the context, and committed together with the checkpoint: each event takes effect once,
+/// however often it is tried. An error or a panic leaves nothing of the event behind; the
+/// [policy](crate::consumer::FailurePolicy) decides what happens next.
 ///
-/// A handler may wait for anything: the store holds nothing for it meanwhile. Where another worker has taken the projection over by
-/// then, reading a row it has not read before is an error, nothing of the event is written here, and no failure is counted.
+/// A handler may wait for anything: the store keeps nothing open for it meanwhile. If another worker has taken over the
+/// projection by then, reading a row for the first time is an error, nothing of the event is written here, and no
+/// failure is counted.
 #[diagnostic::on_unimplemented(
     message = "projection `{Self}` has no handler for event `{E}`",
     label = "`{E}` is listed here but never projected",
     note = "write `impl Project<{E}> for {Self} {{ async fn project(&self, event: {E}, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {{ .. }} }}`, or list `{E}` in `ignore(..)`"
 )]
 pub trait Project<E>: Projects<E> {
-    /// Takes an event into the views.
+    /// Applies an event to the views.
     fn project(
         &self,
         event: E,
@@ -129,7 +130,7 @@ pub trait Project<E>: Projects<E> {
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
-/// An event, or a set of them, that a projection lists, and so handles. The derive implements it.
+/// Marks an event, or a set of events, that a projection lists and so handles. The derive implements it.
 #[diagnostic::on_unimplemented(
     message = "projection `{Self}` does not list the event `{E}`",
     label = "`{E}` is not one of its events: this would never be called",
@@ -137,11 +138,11 @@ pub trait Project<E>: Projects<E> {
 )]
 pub trait Projects<E>: Projection {}
 
-/// A view that a projection lists, and may write to.
+/// Marks a view that a projection lists and may write to.
 #[diagnostic::on_unimplemented(
     message = "projection `{Self}` does not list the view `{V}`",
     label = "`{V}` is not one of its views",
     note = "add it: `#[projection(.., views({V}))]`"
 )]
-// Asks nothing of `V`: a type that is no view is said so once, where the projection lists it.
+// No bound on `V`: a type that is not a view is reported once, where the projection lists it.
 pub trait Keeps<V>: Projection {}

@@ -1,4 +1,4 @@
-//! Where projections keep what they make of events: the small trait behind every kind of view.
+//! Where projections keep their views: the small trait behind every kind of view.
 
 use crate::notes::NoteStore;
 use std::sync::Arc;
@@ -25,49 +25,49 @@ use std::sync::Arc;
 /// }
 /// ```
 ///
-/// Midgard keeps its own notes beside the rows (checkpoints, leases, dead letters), as texts by key in whatever
-/// table the implementation likes: `get`, `put` and `list` are all it asks for.
+/// Midgard keeps its own notes (checkpoints, leases, dead letters) alongside the rows, as texts by key in whatever
+/// table the implementation likes: it needs only `get`, `put` and `list`.
 ///
-/// # What an implementation must hold
+/// # What an implementation must guarantee
 ///
-/// The crate `midgard-contract` tests it, with `view_store_contract!`.
+/// The crate `midgard-contract` tests these rules, with `view_store_contract!`.
 ///
-/// - **All or nothing.** Rows and notes of a transaction are committed together, also when the process is killed.
-///   One that is dropped has changed nothing. A commit that has not made every change is an error, also when the
-///   database has undone the transaction by itself before: PostgreSQL then answers `COMMIT` without one, and
-///   SQLite makes what follows outside of any transaction.
-/// - **What was read still holds at the commit,** also that a note was not there: it is how a worker knows that its
-///   work is still its own. Run serializable transactions, let one wait for the other, or compare at the commit and
-///   fail; `SELECT .. FOR UPDATE` does not lock what is missing. (A note that is new in a range that was listed may
-///   be missed.)
+/// - **All or nothing.** Rows and notes of a transaction are committed together, even when the process is killed.
+///   A dropped transaction changes nothing. A commit that has not made every change is an error, even when the
+///   database has already rolled the transaction back by itself: PostgreSQL then answers `COMMIT` without an error,
+///   and SQLite runs what follows outside of any transaction.
+/// - **What was read still holds at the commit,** including that a note was absent: this is how a worker knows that
+///   its work is still its own. Run serializable transactions, make one wait for the other, or compare at the commit
+///   and fail; `SELECT .. FOR UPDATE` does not lock what is missing. (A note that is new in a listed range may be
+///   missed.)
 /// - **A transaction sees its own changes,** with `get`, `list` and rows alike.
-/// - **Notes are any texts** without the character NUL. Prefixes are literal: `LIKE` takes `_` and `%` for
-///   something else. Lists are in the order of bytes: in PostgreSQL, of a column with `COLLATE "C"`.
-/// - **Generations are apart,** and what readers see changes from one to the next within the commit.
+/// - **Notes are any texts** without the character NUL. Prefixes are literal: in `LIKE`, `_` and `%` are wildcards.
+///   Lists are in the order of bytes: in PostgreSQL, use a column with `COLLATE "C"`.
+/// - **Generations are separate,** and readers switch from one to the next within the commit.
 ///
-/// Transactions may wait for each other: who holds one begins no other. No order is asked for, but where one
-/// program runs many of them at once (while views are rebuilt beside the old ones), let them stand in line.
+/// Transactions may wait for each other: no caller that holds one begins another. Their order does not matter, but
+/// where one program runs many at once (while views are rebuilt alongside the old ones), put them in a queue.
 ///
 /// # What is called when
 ///
 /// | when | in one transaction |
 /// |---|---|
-/// | a projection starts, or goes on after a change of plan | `begin`, `get`, and where needed `prepare` of a new generation, `activate` of a complete one; `put`, `commit` |
+/// | a projection starts, or continues after a change of plan | `begin`, `get`, and where needed `prepare` of a new generation, `activate` of a complete one; `put`, `commit` |
 /// | there are events | `begin`, `get` of the lease, each event's handler and `check`, `put` of the checkpoint, `commit` |
-/// | a handler fails | its transaction is dropped; what went well before is handled once more, and committed |
-/// | every third of a lease; every 100 ms by a worker while others own a part | `begin`, `get`, and where a part is asked for, kept or handed over `put`, `commit`; then, by an owner, `begin_read`, `get`, `list` |
-/// | someone asks how far it is, or for dead letters | `begin_read`, `get`, `list` |
+/// | a handler fails | its transaction is dropped; the events before it are handled again, and committed |
+/// | every third of a lease; every 100 ms by a worker while others own a part | `begin`, `get`, and where a part is requested, kept or handed over `put`, `commit`; then, by an owner, `begin_read`, `get`, `list` |
+/// | a program reads the checkpoint or dead letters | `begin_read`, `get`, `list` |
 /// | readers have switched | `begin`, `discard`, `put`, `commit`, until nothing is left of the old generation |
 ///
-/// An error of any of these is shown in the [status](crate::consumer::Status), and tried again after a while, so let it
-/// say what to do.
+/// An error of any of these is shown in the [status](crate::consumer::Status), and the call is retried after a while,
+/// so the error should say what to do.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store for views",
     label = "this type does not implement `ViewStore`",
     note = "write `impl ViewStore for {Self} {{ .. }}`, or leave `store` out of `#[projection(..)]`: the views are in `Views` then"
 )]
 pub trait ViewStore: NoteStore {
-    /// Begins a transaction on the rows of a generation, and on notes. By default as one on notes alone.
+    /// Begins a transaction on the rows of a generation and on notes. By default, calls `begin`.
     fn begin_generation(
         &self,
         generation: &Generation,
@@ -76,9 +76,9 @@ pub trait ViewStore: NoteStore {
         self.begin()
     }
 
-    /// Looks at what the handler of one event has left, once it is done. An error here is that event's: it is
-    /// tried again, skipped or parked, as its policy says. For rules that would else be looked at no sooner than at
-    /// the commit, which is of many events. Without this, there is nothing to look at.
+    /// Checks the changes of one event, once its handler is done. An error here counts as that event's failure: it
+    /// is retried, skipped or parked, as its policy says. Use it for rules that would otherwise be checked only at
+    /// the commit, which covers many events. By default, checks nothing.
     fn check(
         &self,
         transaction: &mut Self::Transaction,
@@ -87,8 +87,8 @@ pub trait ViewStore: NoteStore {
         async { Ok(()) }
     }
 
-    /// Makes the tables of a new generation, empty. Handlers know its number by
-    /// [`Context::generation`](super::Context::generation). Without this, there is nothing to make.
+    /// Creates the empty tables of a new generation. Handlers get its number from
+    /// [`Context::generation`](super::Context::generation). By default, creates nothing.
     fn prepare(
         &self,
         transaction: &mut Self::Transaction,
@@ -98,8 +98,8 @@ pub trait ViewStore: NoteStore {
         async { Ok(()) }
     }
 
-    /// Lets readers see this generation from the commit on, instead of the one before; views that the
-    /// projection no longer lists, they see no more.
+    /// Switches readers to this generation, from the commit on. They no longer see views that the projection no
+    /// longer lists.
     fn activate(
         &self,
         transaction: &mut Self::Transaction,
@@ -109,8 +109,8 @@ pub trait ViewStore: NoteStore {
         async { Ok(()) }
     }
 
-    /// Removes some of the rows of a generation that nobody sees any more; says whether there are
-    /// none left. It is called, each time in a transaction of its own, until then.
+    /// Removes some rows of a generation that is no longer read; returns whether none are left. It is called until
+    /// then, each time in a transaction of its own.
     ///
     /// Here `generation.views` are those of this program: the generation may have had others.
     fn discard(
@@ -123,21 +123,20 @@ pub trait ViewStore: NoteStore {
     }
 }
 
-/// One building of a projection's views, from the first event on. A rebuild is a new generation beside
-/// the old one.
+/// One build of a projection's views, from the first event on. A rebuild is a new generation alongside the old one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Generation {
     /// The projection.
     pub projection: &'static str,
-    /// Which one, from 1. Never used again.
+    /// Its number, from 1. Never reused.
     pub number: u32,
     /// The views that the projection lists.
     pub views: Arc<[ViewDefinition]>,
 }
 
 impl Generation {
-    /// A generation, for tests of a [`ViewStore`].
+    /// Creates a generation, for tests of a [`ViewStore`].
     #[must_use]
     pub fn new(
         projection: &'static str,
@@ -158,13 +157,13 @@ impl Generation {
 pub struct ViewDefinition {
     /// The name of the table.
     pub name: &'static str,
-    /// Its key, fields and indexes in words: rows are only read by the definition they were written by.
+    /// Its key, fields and indexes in words: rows are only read with the definition with which they were written.
     pub form: String,
 }
 
 impl ViewDefinition {
-    /// The definition of a view that a [`ViewStore`](crate::projection::ViewStore) makes something of by itself: for one on
-    /// SQL, `form` may be the columns. Where it changes, the view is rebuilt.
+    /// Creates the definition of a view that a [`ViewStore`](crate::projection::ViewStore) of your own interprets: for one
+    /// on SQL, `form` may be the columns. When it changes, the view is rebuilt.
     #[must_use]
     pub fn new(name: &'static str, form: impl Into<String>) -> Self {
         ViewDefinition {

@@ -1,32 +1,32 @@
-//! The loop behind every command: decide, append, and decide again where others were faster.
+//! The loop behind every command: decide, append, and decide again after a conflict.
 
 use crate::repository::ExecuteError;
 use crate::store::AppendError;
 use crate::store::{Append, Appended, Store};
 
-/// How often a command that met a conflict is decided again.
+/// How often a command is decided again after conflicts.
 pub(super) const RETRIES: u32 = 3;
 
-/// What is decided and appended at once: on a stream, on several, or on what a query finds.
+/// A decision that is appended at once: on a stream, on several, or on the events that a query finds.
 ///
-/// The append says what the decision relies on: versions of streams, a condition, entries.
+/// The append states what the decision relies on: versions of streams, a condition, entries.
 pub(crate) trait Decision: Send {
-    /// What a decision comes to, beside the events.
+    /// The result of a decision, besides the events.
     type Outcome: Send;
-    /// Why it was decided to do nothing.
+    /// The reason to refuse.
     type Error: Send;
 
-    /// Reads what is there now, and decides; there may be nothing to append. `tries` counts from 1.
+    /// Reads the current state and decides; there may be nothing to append. `tries` counts from 1.
     fn decide(
         &mut self,
         tries: u32,
     ) -> impl Future<Output = Result<Decided<Self::Outcome>, ExecuteError<Self::Error>>> + Send;
 }
 
-/// What was decided, and what is to be appended for it.
+/// The outcome of a decision, and the append that stores it.
 pub(crate) type Decided<T> = (T, Option<Append>);
 
-/// Appends what is decided. Decides again after a conflict, at most `retries` times.
+/// Appends a decision. Decides again after a conflict, at most `retries` times.
 pub(crate) async fn append_decision<S: Store, D: Decision>(
     store: &S,
     retries: u32,
@@ -50,7 +50,7 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
     }
 }
 
-/// Whether others have changed what a decision relied on.
+/// Whether a concurrent append changed what the decision relied on.
 const fn is_overtaken(error: &AppendError) -> bool {
     matches!(
         error,

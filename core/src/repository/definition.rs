@@ -50,17 +50,18 @@ use std::marker::PhantomData;
 ///
 /// # What is written is read back
 ///
-/// Before an event is appended, what was written of it is read, and compared with the event: what it writes once more, and
-/// what its `Debug` shows. An event that would come back as another, or not at all, is refused with
-/// [`AppendError::Encode`], and nothing is appended. Such are a float that is not finite, which is written as `null`; a field
-/// that is left out and has no default; a `Some(None)`, which comes back as `None`; a variant of an untagged enum that comes
-/// back as an earlier one; and a field with `#[serde(skip)]` that is not as its default, unless the event's own `Debug`
-/// leaves it out. The message does not say the values, as errors are logged and kept; [`EncodeReason::Changed`](crate::event::EncodeReason::Changed) has them in
-/// its fields. The order within maps and lists is not compared, as that of a `HashMap` is another each time.
+/// Before an event is appended, its payload is read back and compared with the event: both when written again, and as
+/// their `Debug` shows them. An event that would come back different, or not at all, is refused with
+/// [`AppendError::Encode`], and nothing is appended. Examples: a float that is not finite, which is written as
+/// `null`; a field that is left out and has no default; a `Some(None)`, which comes back as `None`; a variant of an
+/// untagged enum that comes back as an earlier one; and a field with `#[serde(skip)]` that differs from its default,
+/// unless the event's own `Debug` leaves it out. The message does not show the values, as errors are logged and kept;
+/// [`EncodeReason::Changed`](crate::event::EncodeReason::Changed) has them in its fields. The order within maps and
+/// lists is not compared, as a `HashMap` changes its order each time.
 ///
-/// Writing an event takes several times as long with it: some 0.4 µs more for an event of two fields, 3 µs for one of twenty,
-/// 6 µs for a `HashMap` of ten. Half of that is `Debug`. [`without_read_back`](Repository::without_read_back) leaves it
-/// out; tests with [`given`](crate::testing::given) never do.
+/// Reading back multiplies the time to write an event: about 0.4 µs more for an event of two fields, 3 µs for one of
+/// twenty, 6 µs for a `HashMap` of ten. Half of that is `Debug`. [`without_read_back`](Repository::without_read_back)
+/// turns it off; tests with [`given`](crate::testing::given) always read back.
 pub struct Repository<A, S> {
     pub(super) store: S,
     pub(super) retries: u32,
@@ -69,7 +70,7 @@ pub struct Repository<A, S> {
 }
 
 impl<A: Aggregate, S: Store> Repository<A, S> {
-    /// The aggregates of type `A` in this store.
+    /// Creates a repository for the aggregates of type `A` in this store.
     #[must_use]
     pub const fn new(store: S) -> Self {
         Repository {
@@ -87,15 +88,15 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         self
     }
 
-    /// Leaves out [reading back what is written](Repository#what-is-written-is-read-back), where it costs more than it
-    /// is worth. An event that cannot be read is appended then, and its aggregate can no longer be loaded.
+    /// Turns off [reading back events](Repository#what-is-written-is-read-back), where it costs more than it is
+    /// worth. An event that cannot be read is then appended, and its aggregate can no longer be loaded.
     #[must_use]
     pub const fn without_read_back(mut self) -> Self {
         self.read_back = ReadBack::No;
         self
     }
 
-    /// The store underneath.
+    /// Returns the underlying store.
     pub const fn store(&self) -> &S {
         &self.store
     }
@@ -103,7 +104,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     /// Rebuilds an aggregate from all of its events. One without events is `A::default()` at
     /// version 0.
     ///
-    /// What is returned can be kept, [decided on](Loaded::decide), and [committed](Repository::commit) once.
+    /// The result can be kept, [decided on](Loaded::decide), and [committed](Repository::commit) once.
     ///
     /// # Errors
     /// [`LoadError`]: an event that cannot be read fails the load, with its name, version and position.
@@ -124,10 +125,11 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         replay::load_at(&self.store, StreamName::of::<A>(id)?, version).await
     }
 
-    /// Rebuilds an aggregate as it was at a time: from the events that the store had recorded by then.
+    /// Rebuilds an aggregate as it was at a time, from the events that the store had recorded by then.
     ///
-    /// Times are those of the clock that [recorded](crate::event::RecordedEvent::time) the events, and never go back. Where a clock
-    /// was ahead for a moment, what was recorded since has that time, and is not among what was there before it.
+    /// Times are those of the clock that [recorded](crate::event::RecordedEvent::time) the events, and never go back.
+    /// When a clock was ahead for a moment, the events recorded since then have that later time, and are not in a
+    /// state from before it.
     ///
     /// # Errors
     /// As [`load`](Repository::load).
@@ -141,7 +143,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Ok(loaded)
     }
 
-    /// Whether an aggregate has events, and was not tombstoned. Reads none of them.
+    /// Returns whether an aggregate has events and was not tombstoned, without reading events.
     ///
     /// # Errors
     /// [`LoadError`] when the id is refused, or the store cannot be read.
@@ -152,15 +154,15 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
 
     /// Loads an aggregate, lets the command decide, and appends the events that follow.
     ///
-    /// When others appended meanwhile, the aggregate is loaded again and the command decided again, a bounded
-    /// number of times. A command without events appends nothing.
+    /// When others appended meanwhile, it loads the aggregate again and decides again, a bounded number of times. A
+    /// command without events appends nothing.
     ///
-    /// The events are applied before they are appended: where an `apply` panics, nothing is appended.
+    /// The events are applied before they are appended: when an `apply` panics, nothing is appended.
     ///
     /// # Errors
-    /// [`ExecuteError::Rejected`] with the command's own error; [`ExecuteError::Conflict`] when every
-    /// try met one; or what loading and appending can say. The command had no effect then, but for
-    /// [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown).
+    /// [`ExecuteError::Rejected`] with the command's own error; [`ExecuteError::Conflict`] when every try met one; or
+    /// an error of loading or appending. The command had no effect then, except after
+    /// [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown), when it may have had one.
     pub fn execute<'a, C, E>(
         &'a self,
         id: &(impl AsId<A::Id> + ?Sized),
@@ -173,7 +175,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Execution::new(async move { self.run(stream, command, &Metadata::new(), None).await })
     }
 
-    /// [`execute`](Repository::execute), with metadata for the events: what led to the command, and headers.
+    /// [`execute`](Repository::execute), with metadata for the events: the cause of the command, and headers.
     ///
     /// # Errors
     /// As [`execute`](Repository::execute).
@@ -189,18 +191,19 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Execution::new(self.run(StreamName::of::<A>(id), command, metadata, None))
     }
 
-    /// [`execute`](Repository::execute) with one effect for each key: when the command has been executed under the key
-    /// before, it is not decided again, and the aggregate is returned as it was right after the first time. So a request
-    /// can be repeated safely, also after [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown), by another
-    /// process, or after a restart.
+    /// [`execute`](Repository::execute) with one effect for each key: when a command was executed under the key
+    /// before, it is not decided again, and the aggregate is returned as it was right after the first time. So a
+    /// request can be repeated safely, even after
+    /// [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown), by another process, or after a
+    /// restart.
     ///
     /// The key is any text that the caller repeats with a repeated request, such as an `Idempotency-Key` header. It
-    /// belongs to the type of the aggregate. So a request that creates an aggregate under a new id may be repeated with
-    /// another id: it is answered with the aggregate that the first one created. [`Loaded::stream`] names it.
+    /// belongs to the type of the aggregate. So a request that creates an aggregate under a new id may be repeated
+    /// with another id: the aggregate that the first one created is returned. [`Loaded::stream`] names it.
     ///
-    /// The store keeps the key as an [entry](crate::Store::write_entries), some 100 bytes, written in the same append as the
-    /// events. It is kept until [`forget_keys`](Repository::forget_keys) removes it. A command that was rejected leaves no
-    /// key behind, and is decided again; one without events leaves its key.
+    /// The store keeps the key as an [entry](crate::Store::write_entries) of about 100 bytes, written in the same
+    /// append as the events, until [`forget_keys`](Repository::forget_keys) removes it. A rejected command stores no
+    /// key, and is decided again; one without events stores its key.
     ///
     /// ```standalone_crate
     /// # use midgard::{Aggregate, Apply, Command, Event, Events, MemoryStore, Repository, events};
@@ -233,8 +236,8 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     /// ```
     ///
     /// # Errors
-    /// As [`execute`](Repository::execute). A key is 1 to some 390 bytes. Where the stream that the first one wrote to was
-    /// truncated or tombstoned since, it is [`ExecuteError::Load`].
+    /// As [`execute`](Repository::execute). A key is 1 to about 390 bytes long. When the stream that the first
+    /// request wrote to was truncated or tombstoned since, the error is [`ExecuteError::Load`].
     pub fn execute_once<'a, C, E>(
         &'a self,
         key: &str,
@@ -266,9 +269,9 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Execution::new(self.run(StreamName::of::<A>(id), command, metadata, Some(key)))
     }
 
-    /// Forgets the keys of [`execute_once`](Repository::execute_once) under which a command was executed before a time.
-    /// Returns how many. The same key has an effect again afterwards, so let the time be longer ago than any request is
-    /// repeated.
+    /// Removes the keys of [`execute_once`](Repository::execute_once) under which a command was executed before a
+    /// time. Returns their number. The same key has an effect again afterwards, so choose a time longer ago than any
+    /// request is repeated.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -297,13 +300,13 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Ok(loaded)
     }
 
-    /// Appends events that the caller decided on, under an explicit expectation. Never tried again.
+    /// Appends events that the caller decided on, with an explicit expected version. Never retried.
     ///
-    /// There is no state here that they could be applied to: an `apply` that panics does so when the aggregate is loaded.
+    /// No state is loaded that they could be applied to: an `apply` that panics does so when the aggregate is loaded.
     ///
     /// # Errors
-    /// [`AppendError`]: nothing was appended, but for
-    /// [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown).
+    /// [`AppendError`]: nothing was appended, except after
+    /// [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown), when the events may be stored.
     pub async fn save(
         &self,
         id: &(impl AsId<A::Id> + ?Sized),
@@ -331,8 +334,8 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
             .await
     }
 
-    /// Appends what was decided on a loaded aggregate, if nobody appended since it was loaded. Never
-    /// tried again: the decisions were made on that state.
+    /// Appends the decisions on a loaded aggregate, if nobody appended since it was loaded. Never retried: the
+    /// decisions were made on that state.
     ///
     /// # Errors
     /// [`AppendError::Conflict`] when the aggregate is no longer at the version that was loaded.
@@ -360,13 +363,13 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Ok(loaded)
     }
 
-    /// Ends an aggregate for good: its events are removed, and its stream takes no more. Loading it is
-    /// [`LoadError::Tombstoned`] from then on, and its versions never restart. Projections and subscriptions that list
-    /// [`StreamTombstoned`](crate::store::StreamTombstoned) are told of it.
+    /// Ends an aggregate for good: its events are removed, and its stream takes no more. From then on, loading it is
+    /// [`LoadError::Tombstoned`], and its versions never restart. Projections and subscriptions that list
+    /// [`StreamTombstoned`](crate::store::StreamTombstoned) receive that event.
     ///
     /// # Errors
-    /// [`AppendError::Conflict`] when the stream is not as expected, and [`AppendError::Tombstoned`] when it was ended
-    /// before.
+    /// [`AppendError::Conflict`] when the stream is not as expected, and [`AppendError::Tombstoned`] when it was
+    /// already tombstoned.
     pub async fn tombstone(
         &self,
         id: &(impl AsId<A::Id> + ?Sized),
@@ -376,9 +379,9 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         self.store.tombstone(&stream, expected.into()).await
     }
 
-    /// Removes the events of an aggregate before a version, for good. Without them its state cannot be rebuilt: loading it
-    /// is [`LoadError::Truncated`] from then on. It is for aggregates whose stream is only read and appended to, with
-    /// [`save`](Repository::save).
+    /// Removes the events of an aggregate before a version, for good. Without them its state cannot be rebuilt: from
+    /// then on, loading it is [`LoadError::Truncated`]. Meant for aggregates whose stream is only read and appended
+    /// to, with [`save`](Repository::save).
     ///
     /// # Errors
     /// As [`tombstone`](Repository::tombstone).

@@ -1,4 +1,4 @@
-//! The events of a decision, as they are appended.
+//! Encodes the events of a decision.
 
 use crate::event::EventSet;
 use crate::event::codec::{EncodeError, ReadBack};
@@ -6,8 +6,8 @@ use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
 use crate::stream_name::StreamName;
 
-/// Writes the events of one decision. Without a correlation in `metadata`, the id of the first becomes that of all, also of
-/// those that are written with the same metadata later.
+/// Encodes the events of one decision. Without a correlation in `metadata`, the id of the first event becomes the
+/// correlation of all, also of events encoded with the same metadata later.
 pub(super) fn encode<'e, E: EventSet>(
     stream: &StreamName,
     events: impl Iterator<Item = &'e E>,

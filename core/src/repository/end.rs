@@ -1,4 +1,4 @@
-//! Where reading a stream ended, and whether everything before that is there.
+//! Where the read of a stream ended, and whether all events before that came.
 
 use super::Loaded;
 use crate::aggregate::Aggregate;
@@ -7,7 +7,7 @@ use crate::place::Version;
 use crate::repository::LoadError;
 use crate::store::StreamState;
 
-/// Where the events that were read ended.
+/// Where a read ended.
 pub(super) enum End {
     OfStream,
     /// At an event that was not wanted.
@@ -19,7 +19,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Whether events that the stream had when the read began did not come.
+    /// Whether events that the stream had when the read began are missing.
     pub(super) fn lacks_events<A: Aggregate>(
         &self,
         loaded: &Loaded<A>,
@@ -32,8 +32,8 @@ impl End {
         }
     }
 
-    /// Whether everything before the end is there. A stream that lost its events cannot be told from
-    /// one without any by reading it.
+    /// Checks that all events before the end came. Reading alone cannot distinguish a stream that lost its events
+    /// from one without any.
     pub(super) fn check<A: Aggregate>(
         self,
         loaded: &Loaded<A>,

@@ -1,4 +1,4 @@
-//! What can go wrong with an aggregate, and what to do about it.
+//! The errors of a repository, and what to do about each.
 
 use crate::event::codec::DecodeError;
 use crate::event::registry::RegistryError;
@@ -24,7 +24,7 @@ pub enum LoadError {
         /// Its last version.
         version: Version,
     },
-    /// The beginning of the stream was cut off, and without it the state is not known.
+    /// The beginning of the stream was truncated; without it the state cannot be rebuilt.
     #[error(
         "stream \"{stream}\" begins at version {first}: the events before it were truncated, so its state cannot be rebuilt"
     )]
@@ -34,16 +34,16 @@ pub enum LoadError {
         /// The first version that is still there.
         first: Version,
     },
-    /// A version is missing in the stream: the store broke its promise.
+    /// A version is missing from the stream: the store broke its promise.
     #[error(
         "stream \"{stream}\" lacks version {missing}: version {found} came instead; the store is damaged, restore it from a backup"
     )]
     Gap {
         /// The stream.
         stream: StreamName,
-        /// The version that should have come.
+        /// The missing version.
         missing: Version,
-        /// The version that came.
+        /// The version found in its place.
         found: Version,
     },
     /// The stream ends before its last version: the store broke its promise.
@@ -58,17 +58,17 @@ pub enum LoadError {
         /// Its last version.
         last: Version,
     },
-    /// A version was asked for that the stream does not have yet.
+    /// The stream does not have the requested version yet.
     #[error("stream \"{stream}\" has no version {asked} yet; its last version is {last}")]
     NoSuchVersion {
         /// The stream.
         stream: StreamName,
-        /// The version asked for.
+        /// The requested version.
         asked: Version,
         /// Its last version.
         last: Version,
     },
-    /// One unit of work has asked for two types of aggregates in one stream.
+    /// One unit of work loaded two types of aggregates from one stream.
     #[error(
         "two aggregates use the stream \"{stream}\"; give each a name of its own, with `#[aggregate(name = \"..\")]`"
     )]
@@ -98,7 +98,7 @@ pub enum ExecuteError<E> {
     Rejected(E),
     /// Others appended to the stream on every try.
     Conflict {
-        /// How often it was tried.
+        /// The number of tries.
         tries: u32,
         /// The last conflict.
         last: AppendError,
@@ -110,7 +110,7 @@ pub enum ExecuteError<E> {
 }
 
 impl<E> ExecuteError<E> {
-    /// Turns the command's own error into another, as where commands of several aggregates are executed together.
+    /// Converts the command's own error into another type, for commands of several aggregates that execute together.
     pub fn map_rejected<O>(self, into: impl FnOnce(E) -> O) -> ExecuteError<O> {
         match self {
             ExecuteError::Rejected(error) => ExecuteError::Rejected(into(error)),
@@ -143,7 +143,7 @@ impl<E: Display> Display for ExecuteError<E> {
     }
 }
 
-// What a message already says is not its source again: a chain of errors says everything once.
+// An error that the message already includes is not also its source: a chain of errors says everything once.
 impl<E: Error + 'static> Error for ExecuteError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {

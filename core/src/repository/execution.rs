@@ -1,4 +1,4 @@
-//! A command on its way.
+//! A command in execution.
 
 use super::Loaded;
 use crate::aggregate::Aggregate;
@@ -8,9 +8,9 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The future that [`Repository::execute`](crate::Repository::execute) returns: of the aggregate as it is
-/// after the command.
-// A type of its own, rather than an opaque one: of a command for another aggregate the compiler then
+/// The future that [`Repository::execute`](crate::Repository::execute) returns; it resolves to the aggregate after
+/// the command.
+// A named type rather than an opaque one: for a command of another aggregate the compiler then
 // complains once, not at the call, at its future and at `.await`.
 #[must_use = "a command does nothing until its future is awaited"]
 pub struct Execution<'a, A: Aggregate, E>(Boxed<'a, A, E>);
@@ -42,7 +42,7 @@ impl<A: Aggregate, E> fmt::Debug for Execution<'_, A, E> {
     }
 }
 
-/// What holds for no execution: its future is to be awaited first.
+/// Never implemented: an execution must be awaited first.
 #[diagnostic::on_unimplemented(
     message = "the command has not been executed yet, so it has no state, version or position",
     label = "await it before this call",
@@ -54,7 +54,7 @@ pub trait Executed {
     fn never<T>(&self) -> T;
 }
 
-// For a call before `.await`, rustc would only say that there is no such method. With these it says what to write.
+// For a call before `.await`, rustc would only report a missing method. With these it says what to write.
 #[doc(hidden)]
 #[allow(missing_docs)]
 impl<A: Aggregate, E> Execution<'_, A, E> {

@@ -1,4 +1,4 @@
-//! An aggregate as it was loaded, and what was decided on it since.
+//! A loaded aggregate, and the decisions on it since.
 
 use crate::aggregate::Events;
 use crate::aggregate::{Aggregate, Command};
@@ -8,7 +8,7 @@ use crate::store::Appended;
 use crate::stream_name::StreamName;
 use std::fmt;
 
-/// An aggregate, where its stream ended when it was read, and what was decided since.
+/// A loaded aggregate: its state, the end of its stream when it was read, and the decisions since.
 ///
 /// It can be kept, decided on several times, and committed once, with
 /// [`Repository::commit`](crate::Repository::commit).
@@ -62,64 +62,64 @@ impl<A: Aggregate> Loaded<A> {
         }
     }
 
-    /// The state, with everything that was decided since it was loaded.
+    /// Returns the state, including all decisions since it was loaded.
     pub const fn state(&self) -> &A {
         &self.state
     }
 
-    /// The state, to keep.
+    /// Returns the state by value.
     #[must_use]
     pub fn into_state(self) -> A {
         self.state
     }
 
-    /// The stream it was loaded from.
+    /// Returns the stream that the aggregate was loaded from.
     pub const fn stream(&self) -> &StreamName {
         &self.stream
     }
 
-    /// The version of the state: that of the stream, and one more for each pending event.
+    /// Returns the version of the state: that of the stream, plus one for each pending event.
     #[must_use]
     pub fn version(&self) -> Version {
         Version(self.stored.0 + self.pending.len() as u64)
     }
 
-    /// The version of the stream when it was read or last committed: what a commit expects.
+    /// Returns the version of the stream when it was read or last committed: the one that a commit expects.
     #[must_use]
     pub const fn starting_version(&self) -> Version {
         self.stored
     }
 
-    /// Returns the place of its last stored event; `None` when it has none. Wait for it with
+    /// Returns the place of its last stored event; `None` when it has none. Wait for that place with
     /// [`MidgardHandle::wait_for`](crate::MidgardHandle::wait_for).
     #[must_use]
     pub const fn place(&self) -> Option<Place> {
         self.place
     }
 
-    /// The events that were decided but not committed.
+    /// Returns the events that were decided but not committed.
     pub const fn pending(&self) -> &Events<A> {
         &self.pending
     }
 
-    /// Lets a command decide on the state, and takes its events into it. Nothing is stored yet.
+    /// Lets a command decide on the state, and applies its events to the state. Nothing is stored yet.
     ///
     /// # Errors
-    /// The command's own error; the state is as it was.
+    /// The command's own error; the state is unchanged.
     pub fn decide<C: Command<A>>(&mut self, command: &C) -> Result<&Events<A>, C::Error> {
         let events = command.decide(&self.state)?;
         self.take_in(events);
         Ok(&self.pending)
     }
 
-    /// Takes in events that were decided, to be committed.
+    /// Applies decided events, to be committed.
     pub(crate) fn take_in(&mut self, events: Events<A>) {
         self.apply(events.clone());
-        // Where an `apply` panics, none of them is committed.
+        // When an `apply` panics, none of them is committed.
         self.pending.extend(events);
     }
 
-    /// Takes in a record, with all events that it stands for.
+    /// Applies a record: all events that it decodes to.
     pub(super) fn replay(&mut self, events: Decoded<A::Event>, version: Version, place: Place) {
         for event in events {
             self.state.apply_event(event);
@@ -135,7 +135,7 @@ impl<A: Aggregate> Loaded<A> {
             .for_each(|event| self.state.apply_event(event));
     }
 
-    /// Takes in where events that the state already has were appended.
+    /// Records where events that the state already includes were appended.
     pub(super) fn committed(&mut self, appended: &Appended) {
         self.stored = appended.version();
         self.place = appended.place().or(self.place);

@@ -1,4 +1,4 @@
-//! Loads aggregates, runs commands on them, and appends what follows.
+//! Loads aggregates, executes commands on them, and appends the events that follow.
 
 mod decision;
 pub(crate) mod definition;

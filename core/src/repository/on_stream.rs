@@ -10,13 +10,13 @@ use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, Store};
 use crate::stream_name::StreamName;
 
-/// A command that is decided on one aggregate.
+/// A command decided on one aggregate.
 pub(super) struct OnStream<'a, A, S, C> {
     pub(super) repository: &'a Repository<A, S>,
     pub(super) stream: StreamName,
     pub(super) command: &'a C,
     pub(super) metadata: &'a Metadata,
-    /// The key under which it has one effect.
+    /// The key under which the command has one effect.
     pub(super) once: Option<OnceKey>,
 }
 
@@ -34,7 +34,7 @@ impl<A: Aggregate, S: Store, C: Command<A>> Decision for OnStream<'_, A, S, C> {
         }
         let mut loaded = replay::load(store, self.stream.clone()).await?;
         if tries > 1 {
-            // A long stream takes its time, so what was appended while it was read is read before the command decides.
+            // Reading a long stream takes time, so events appended meanwhile are read before the command decides.
             replay::catch_up(store, &mut loaded, |_, _| true).await?;
         }
         let decided = self.command.decide(loaded.state());
@@ -48,7 +48,7 @@ impl<A: Aggregate, S: Store, C: Command<A>> Decision for OnStream<'_, A, S, C> {
             .map_err(|error| ExecuteError::Append(error.into()))?;
         let after = Version(expected.get() + encoded.len() as u64);
         let mut append = Append::to(stream.clone(), expected, encoded);
-        // A panic leaves nothing behind.
+        // A panic leaves nothing stored.
         loaded.apply(events);
         if let Some(once) = &self.once {
             let done = DoneOnce::new(Some((stream, after)), None);

@@ -1,8 +1,8 @@
-//! What was done under a key, so that the same key has one effect.
+//! The result of a request under a key, so that the same key has one effect.
 //!
 //! It is an entry of the store, written together with the events: both are there, or neither. Its key is
-//! `once/{scope}/{key}`, where the scope is the name of an aggregate, and empty for a unit of work; its value is JSON
-//! with a `format`.
+//! `once/{scope}/{key}`; the scope is the name of an aggregate, or empty for a unit of work. Its value is JSON with a
+//! `format`.
 
 use crate::event::codec::{from_json, to_json};
 use crate::limits;
@@ -17,23 +17,23 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Bound, ControlFlow};
 
-/// The format of what this release writes.
+/// The format that this release writes.
 const FORMAT: u32 = 1;
 /// How many entries are removed at once.
 const AT_ONCE: usize = 1000;
 
-/// What was done under a key.
+/// The result of a request under a key.
 #[derive(Serialize, Deserialize)]
 pub(super) struct DoneOnce {
     format: u32,
-    /// When it was done, in microseconds since 1970.
+    /// The time of execution, in microseconds since 1970.
     at: u64,
-    /// The stream that it was done to last; `None` when that is not known.
+    /// The last stream that it appended to; `None` when that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stream: Option<String>,
     /// The version of that stream afterwards.
     version: u64,
-    /// What was answered.
+    /// The returned value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     value: Option<Box<RawValue>>,
 }
@@ -49,18 +49,18 @@ impl DoneOnce {
         }
     }
 
-    /// The stream, and its version afterwards.
+    /// Returns the stream, and its version afterwards.
     pub(super) fn place(&self) -> Option<(StreamName, Version)> {
         let stream = StreamName::from_store(self.stream.as_deref()?);
         Some((stream, Version(self.version)))
     }
 
-    /// What was answered, as JSON.
+    /// Returns the value that was returned, as JSON.
     pub(super) fn value(&self) -> &str {
         self.value.as_ref().map_or("null", |value| value.get())
     }
 
-    /// The position of the last event; `None` when there was none, or when it is no longer there.
+    /// Returns the position of the last event; `None` when there was none, or when it is no longer there.
     pub(super) async fn position<S: Store>(
         &self,
         store: &S,
@@ -81,11 +81,11 @@ impl DoneOnce {
     }
 }
 
-/// The entry of a key.
+/// The key of an entry.
 pub(super) struct OnceKey(pub(super) Vec<u8>);
 
 impl OnceKey {
-    /// The key of a request, within a scope.
+    /// Creates the key of a request within a scope.
     ///
     /// # Errors
     /// When the key is empty or too long.
@@ -96,7 +96,7 @@ impl OnceKey {
         Ok(OnceKey((prefix + key).into_bytes()))
     }
 
-    /// What was done under it.
+    /// Returns the result stored under the key.
     pub(super) async fn find<S: Store>(&self, store: &S) -> Result<Option<DoneOnce>, StoreError> {
         let mut found = None;
         store
@@ -108,7 +108,7 @@ impl OnceKey {
         found.transpose()
     }
 
-    /// Adds to an append that this is done under the key, and was not before.
+    /// Adds the entry to an append, which fails if the key exists already.
     pub(super) fn note(&self, append: Append, done: &DoneOnce) -> Result<Append, AppendError> {
         let mut value = Vec::new();
         to_json(&mut value, done).map_err(|error| not_written(&self.0, error))?;
@@ -117,7 +117,7 @@ impl OnceKey {
     }
 }
 
-/// Forgets the keys of a scope under which something was done before a time; returns how many.
+/// Removes the keys of a scope whose requests were executed before a time; returns their number.
 pub(super) async fn forget<S: Store>(
     store: &S,
     scope: &str,
@@ -132,7 +132,7 @@ pub(super) async fn forget<S: Store>(
             .read_entries(&read, &mut |key, value| {
                 match parse(key, value) {
                     Ok(done) if done.at < before.as_micros() => {
-                        // Another may forget it at the same time: that it is gone is no conflict.
+                        // Another process may remove it at the same time: a missing entry is no conflict.
                         write.set(key.to_vec(), None);
                         found += 1;
                     }
@@ -174,7 +174,7 @@ fn parse(key: &[u8], value: &[u8]) -> Result<DoneOnce, StoreError> {
     Ok(done)
 }
 
-/// That what is written down under a key cannot be read.
+/// The error for an entry that cannot be read.
 pub(super) fn unreadable(key: &[u8], reason: impl fmt::Display) -> StoreError {
     let key = key.escape_ascii();
     StoreError::Backend {
@@ -186,7 +186,7 @@ pub(super) fn unreadable(key: &[u8], reason: impl fmt::Display) -> StoreError {
     }
 }
 
-/// That what is to be written down under a key cannot be written.
+/// The error for a value that cannot be written.
 pub(super) fn not_written(key: &[u8], reason: impl fmt::Display) -> StoreError {
     let key = key.escape_ascii();
     StoreError::Backend {

@@ -41,7 +41,7 @@ pub(super) async fn load_at<A: Aggregate, S: Store>(
     Ok(loaded)
 }
 
-/// Folds the events that `loaded` does not have yet, for as long as `wanted` says so of their version and time.
+/// Applies the events that `loaded` does not have yet, as long as `wanted` accepts their version and time.
 pub(super) async fn catch_up<A: Aggregate, S: Store>(
     store: &S,
     loaded: &mut Loaded<A>,
@@ -69,7 +69,7 @@ pub(super) async fn catch_up<A: Aggregate, S: Store>(
         })
         .await?;
     if end.lacks_events(loaded, state) {
-        // They may have been removed on purpose while they were read.
+        // The events may have been removed on purpose during the read.
         let (now, last) = (store.stream_state(loaded.stream()).await?, state.last);
         state = StreamState { last, ..now };
     }

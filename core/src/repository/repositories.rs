@@ -78,7 +78,7 @@ pub struct Repositories<S> {
 }
 
 impl<S: Store + Clone> Repositories<S> {
-    /// The aggregates in this store.
+    /// Creates the repositories of this store.
     #[must_use]
     pub const fn new(store: S) -> Self {
         Repositories {
@@ -88,27 +88,26 @@ impl<S: Store + Clone> Repositories<S> {
         }
     }
 
-    /// Sets how often is decided again after a conflict; 3 when not set. The repositories that are made of it have it too.
+    /// Sets how often to decide again after a conflict; 3 when not set. [`of`](Self::of) passes it on.
     #[must_use]
     pub const fn with_retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// Leaves out [reading back what is written](Repository#what-is-written-is-read-back). The repositories that are made of
-    /// it leave it out too.
+    /// Turns off [reading back events](Repository#what-is-written-is-read-back). [`of`](Self::of) passes it on.
     #[must_use]
     pub const fn without_read_back(mut self) -> Self {
         self.read_back = ReadBack::No;
         self
     }
 
-    /// The store underneath.
+    /// Returns the underlying store.
     pub const fn store(&self) -> &S {
         &self.store
     }
 
-    /// The aggregates of one type.
+    /// Returns the repository of one type of aggregates.
     #[must_use]
     pub fn of<A: Aggregate>(&self) -> Repository<A, S> {
         Repository {
@@ -118,18 +117,18 @@ impl<S: Store + Clone> Repositories<S> {
         }
     }
 
-    /// Executes commands on several aggregates, and appends what follows at once: all of their events, or none.
+    /// Executes commands on several aggregates, and appends all of their events at once, or none.
     ///
-    /// `decide` gets a [`UnitOfWork`], loads aggregates and executes commands. When others appended meanwhile to a stream
-    /// that it loaded, all of it is decided again, a bounded number of times: let it have no effects of its own. Where
-    /// it fails, or when it decides no events, nothing is appended.
+    /// `decide` gets a [`UnitOfWork`], with which it loads aggregates and executes commands. When others appended
+    /// meanwhile to a stream that it loaded, `decide` runs again, a bounded number of times: it should have no
+    /// effects of its own. When it fails, or decides no events, nothing is appended.
     ///
     /// Commands of several aggregates often have errors of several types:
     /// [`map_rejected`](ExecuteError::map_rejected) turns them into one.
     ///
     /// # Errors
-    /// The error of `decide`; [`ExecuteError::Conflict`] when every try met one; or what appending can say. Nothing was
-    /// appended then, but for [`StoreError::OutcomeUnknown`].
+    /// The error of `decide`; [`ExecuteError::Conflict`] when every try met one; or an error of appending. Nothing
+    /// was appended then, except after [`StoreError::OutcomeUnknown`], when the events may be stored.
     pub async fn execute_together<T, E, F>(
         &self,
         decide: F,
@@ -161,10 +160,9 @@ impl<S: Store + Clone> Repositories<S> {
         self.decide_together(metadata, decide, None).await
     }
 
-    /// [`execute_together`](Self::execute_together) with one effect for each key: when it was done under the key before, it
-    /// is not done again, and the value of the first time is returned. The keys are those of the store, apart from
-    /// those of a single aggregate, [`Repository::execute_once`], which says how they are kept. The value is kept with
-    /// its key, as JSON.
+    /// [`execute_together`](Self::execute_together) with one effect for each key: when it was executed under the key
+    /// before, it is not executed again, and the first value is returned. Its keys are separate from those of
+    /// [`Repository::execute_once`], which describes how keys are kept. The value is stored with its key, as JSON.
     ///
     /// # Errors
     /// As [`execute_together`](Self::execute_together).
@@ -215,17 +213,17 @@ impl<S: Store + Clone> Repositories<S> {
     }
 }
 
-/// What a unit of work came to, once it is committed.
+/// The result of a unit of work after its commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Committed<T> {
-    /// What was returned from it.
+    /// The value that `decide` returned.
     pub value: T,
-    /// The position of its last event, to wait for what projections make of it; `None` when there was no event.
+    /// The position of its last event, to wait until projections have handled it; `None` when there was no event.
     pub position: Option<Position>,
 }
 
-/// What decides in a unit of work: an async closure, `async |unit| { .. }`, whose future may be sent to other threads.
+/// The closure of a unit of work: an async closure, `async |unit| { .. }`, whose future is `Send`.
 ///
 /// The closure is called again after a conflict.
 #[diagnostic::on_unimplemented(
@@ -257,7 +255,7 @@ struct Together<'a, S, T, E, F> {
     error: PhantomData<fn() -> E>,
 }
 
-/// How the value is kept with a key.
+/// How the value is stored with a key.
 struct Kept<T> {
     key: OnceKey,
     write: fn(&T) -> Result<Box<RawValue>, serde_json::Error>,
@@ -295,7 +293,7 @@ where
     }
 }
 
-/// Calls a closure with a unit of work for as long as its future lives.
+/// Calls a closure with a unit of work that lives as long as the closure's future.
 fn call<'u, S: 'u, T, E, F: DecideTogether<'u, S, T, E>>(
     decide: &mut F,
     unit: &'u mut UnitOfWork<S>,
@@ -304,7 +302,7 @@ fn call<'u, S: 'u, T, E, F: DecideTogether<'u, S, T, E>>(
 }
 
 impl<T> Kept<T> {
-    /// What was done under the key before.
+    /// Returns the result stored under the key.
     async fn find<S: Store>(&self, store: &S) -> Result<Option<Committed<T>>, StoreError> {
         let Some(done) = self.key.find(store).await? else {
             return Ok(None);
@@ -325,7 +323,7 @@ impl<T> Kept<T> {
                 let after = Version(before.get() + part.events.len() as u64);
                 Some((&part.stream, after))
             }
-            // Where it ends is known to the store alone.
+            // Only the store knows where it ends.
             _ => None,
         });
         let done = DoneOnce::new(place, Some(value));

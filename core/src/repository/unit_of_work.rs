@@ -1,4 +1,4 @@
-//! Decisions on several aggregates, to be appended at once.
+//! Decisions on several aggregates, appended at once.
 
 use super::{Loaded, encoding, replay};
 use crate::aggregate::{Aggregate, AsId, Command};
@@ -16,26 +16,26 @@ use std::fmt;
 
 /// Decisions on several aggregates, appended at once: all of their events, or none.
 ///
-/// Nothing is stored before the whole of it is committed, by who made it:
-/// [`Repositories::execute_together`](super::Repositories::execute_together) shows it. An aggregate that is decided on
-/// twice has the events of the first decision by the second.
+/// Nothing is stored before the whole of it is committed, as by
+/// [`Repositories::execute_together`](super::Repositories::execute_together). A second decision on the same aggregate
+/// sees the events of the first.
 pub struct UnitOfWork<S> {
     store: S,
     read_back: ReadBack,
     metadata: Metadata,
     append: Append,
-    /// How many events there are to be appended.
+    /// The number of events to append.
     events: usize,
     loaded: HashMap<StreamName, Known>,
 }
 
-/// What is known of a stream.
+/// A loaded stream.
 struct Known {
     /// A `Loaded<A>`.
     aggregate: Box<dyn Any + Send>,
     /// Its version when it was loaded.
     starting: Version,
-    /// Whether the append says what its version must be.
+    /// Whether the append states its expected version.
     is_expected: bool,
 }
 
@@ -51,9 +51,9 @@ impl<S: Store> UnitOfWork<S> {
         }
     }
 
-    /// Loads an aggregate; returns its state, with what was decided on it in here.
+    /// Loads an aggregate; returns its state, including the decisions of this unit of work.
     ///
-    /// What is decided here may rely on it: where others append to its stream before the commit, that is a conflict.
+    /// Decisions of this unit may rely on it: when others append to its stream before the commit, that is a conflict.
     ///
     /// # Errors
     /// [`LoadError`]: an event that cannot be read fails the load, with its name, version and position.
@@ -65,11 +65,11 @@ impl<S: Store> UnitOfWork<S> {
         Ok(self.loaded::<A>(&stream).await?.0.state())
     }
 
-    /// Loads an aggregate and lets the command decide; returns the state with the events that follow.
+    /// Loads an aggregate and lets the command decide; returns the state after the events that follow.
     ///
     /// # Errors
-    /// [`ExecuteError::Rejected`] with the command's own error, and what loading and writing events can say. The unit of
-    /// work is as it was then.
+    /// [`ExecuteError::Rejected`] with the command's own error, or an error of loading or encoding. The unit of work
+    /// is unchanged then.
     pub async fn execute<A, C>(
         &mut self,
         id: &(impl AsId<A::Id> + ?Sized),
@@ -85,7 +85,7 @@ impl<S: Store> UnitOfWork<S> {
         Ok(self.loaded::<A>(&stream).await?.0.state())
     }
 
-    /// Lets a command decide, and takes its events in; returns the stream of the aggregate.
+    /// Lets a command decide, and adds its events; returns the stream of the aggregate.
     pub(crate) async fn decide<A: Aggregate, C: Command<A>>(
         &mut self,
         id: &(impl AsId<A::Id> + ?Sized),
@@ -101,7 +101,7 @@ impl<S: Store> UnitOfWork<S> {
         let encoded = encoding::encode(&stream, events.iter(), metadata, read_back)
             .map_err(|error| ExecuteError::Append(error.into()))?;
         let before = loaded.version();
-        // Not before: a handler may go on after an error, and decide on the state again.
+        // Not earlier: a handler may continue after an error, and decide on the state again.
         loaded.take_in(events);
         if !encoded.is_empty() {
             *is_expected = true;
@@ -110,10 +110,10 @@ impl<S: Store> UnitOfWork<S> {
         Ok(stream)
     }
 
-    /// Records an event of a stream that is no aggregate's.
+    /// Adds an event to a stream that belongs to no aggregate.
     ///
     /// # Errors
-    /// When the event cannot be written so that it can be read.
+    /// When the event cannot be encoded so that it can be read.
     pub fn record<E: EventSet>(
         &mut self,
         stream: StreamName,
@@ -126,7 +126,7 @@ impl<S: Store> UnitOfWork<S> {
         Ok(())
     }
 
-    /// Takes in events that were written before.
+    /// Adds encoded events.
     pub(crate) fn append_events(
         &mut self,
         stream: StreamName,
@@ -138,7 +138,7 @@ impl<S: Store> UnitOfWork<S> {
         self.events += part.map_or(0, |part| part.events.len());
     }
 
-    /// The aggregate of a stream, and whether the append says what its version must be.
+    /// Returns the aggregate of a stream, and whether the append states its expected version.
     pub(crate) async fn loaded<A: Aggregate>(
         &mut self,
         stream: &StreamName,
@@ -161,18 +161,18 @@ impl<S: Store> UnitOfWork<S> {
         })
     }
 
-    /// How many events are to be appended.
+    /// Returns the number of events to append.
     pub(crate) const fn len(&self) -> usize {
         self.events
     }
 
-    /// The append of what was decided alone.
+    /// Returns the append of the decisions alone.
     pub(crate) fn into_decided(self) -> Append {
         self.append
     }
 
-    /// The append of all that was decided. What was loaded and not decided on must be as it was; without events, nothing
-    /// is to be appended.
+    /// Returns the append of all decisions. Streams that were loaded but not decided on must be unchanged; without
+    /// events there is nothing to append.
     pub(crate) fn into_append(self) -> Append {
         let mut append = self.append;
         if append.parts().is_empty() {

@@ -1,4 +1,4 @@
-//! What a program can ask of its consumers while they run.
+//! The handle: status and control of consumers while they run.
 
 mod execution;
 mod parked;
@@ -21,18 +21,18 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the notes are read for how far workers elsewhere are.
+/// How often the notes are read for the progress of workers elsewhere.
 const POLL: Duration = Duration::from_millis(5);
-/// How often the status is looked at, though nobody says that it has changed.
+/// How often the status is checked without a notification of a change.
 const LOOK: Duration = Duration::from_millis(50);
-/// How often something is asked for when others change what it depends on.
+/// How often a request is tried when others change what it depends on.
 const TRIES: u32 = 5;
 
-/// Tells how the consumers of a [`Midgard`](crate::Midgard) are doing, waits for them, and stops them. Cheap
+/// Shows how the consumers of a [`Midgard`](crate::Midgard) are doing, waits for them, and stops them. Cheap
 /// to clone.
 ///
 /// Dead letters, rebuilds and waits also work for consumers that run in another process, and before
-/// [`run`](crate::Midgard::run): what is asked for is left in the consumer's notes, for the worker that runs it.
+/// [`run`](crate::Midgard::run): requests are left in the consumer's notes, for the worker that runs it.
 #[derive(Clone)]
 pub struct MidgardHandle {
     log: Arc<dyn Log>,
@@ -40,7 +40,7 @@ pub struct MidgardHandle {
     consumers: Arc<[Consumer]>,
 }
 
-/// A store of which only the end of the log is asked.
+/// A store of which only the end of the log is read.
 pub(super) trait Log: Send + Sync {
     fn end(
         &self,
@@ -57,7 +57,7 @@ impl<S: Store> Log for S {
     }
 }
 
-/// A consumer, as it is known from outside.
+/// A consumer, as seen from outside.
 #[derive(Clone)]
 pub(super) struct Consumer {
     pub(super) progress: Arc<Progress>,
@@ -73,14 +73,14 @@ impl MidgardHandle {
         }
     }
 
-    /// How every consumer is doing.
+    /// Returns the status of every consumer.
     #[must_use]
     pub fn status(&self) -> Vec<Status> {
         let all = self.consumers.iter();
         all.map(|one| one.progress.status()).collect()
     }
 
-    /// How one consumer is doing.
+    /// Returns the status of one consumer.
     ///
     /// # Errors
     /// [`HandleError::Unknown`] when there is none of this name.
@@ -88,21 +88,21 @@ impl MidgardHandle {
         Ok(self.find(name)?.progress.status())
     }
 
-    /// Lets every consumer handle what the log has now; then [`Midgard::run`](crate::Midgard::run) returns. An inbox
-    /// receives for as long as others of this program read the log, and ends when what it then has in hand is done; what is
-    /// left in its queue stays there. Of the deadlines of processes, those are fired that have passed by now.
+    /// Lets every consumer handle what is in the log now; then [`Midgard::run`](crate::Midgard::run) returns. An inbox
+    /// receives for as long as other consumers of this program read the log, and ends when the messages that it then holds
+    /// are done; the rest stays in its queue. Deadlines of processes that have passed by now are fired.
     pub fn drain(&self) {
         self.control.set(Mode::Drain);
     }
 
-    /// Lets every consumer end with the event that it is at, and an inbox with the messages that its handlers are at; then [`Midgard::run`](crate::Midgard::run)
-    /// returns. Nothing is lost: they go on from there when they are run again. What has not ended
-    /// [in time](crate::Midgard::stop_within) is dropped.
+    /// Lets every consumer end after its current event, and an inbox after the messages that its handlers are working on;
+    /// then [`Midgard::run`](crate::Midgard::run) returns. Nothing is lost: they continue from there when they are run
+    /// again. Consumers that have not ended [in time](crate::Midgard::stop_within) are dropped.
     pub fn stop(&self) {
         self.control.set(Mode::Stop);
     }
 
-    /// Starts a consumer again that has failed.
+    /// Restarts a consumer that has failed.
     ///
     /// # Errors
     /// [`HandleError::Unknown`] when there is none of this name, and [`HandleError::Ended`] when nothing runs it any more.
@@ -115,7 +115,7 @@ impl MidgardHandle {
         Ok(())
     }
 
-    /// Waits until every consumer of this program is at work: an inbox has its queue, and all others have looked for what
+    /// Waits until every consumer of this program is at work: an inbox has its queue, and all others have found out what
     /// they own, and handle it or stand by.
     ///
     /// # Errors
@@ -131,15 +131,15 @@ impl MidgardHandle {
         Ok(())
     }
 
-    /// Waits until nothing of this program runs any more, however it has come to that: [`status`](Self::status) says how each
-    /// consumer has ended. One that has failed and may be [restarted](Self::restart) has not ended.
+    /// Waits until no consumer of this program runs any more, for whatever reason: [`status`](Self::status) shows how each
+    /// one has ended. A consumer that has failed and may be [restarted](Self::restart) has not ended.
     pub async fn ended(&self) {
         all_ended(self.consumers.iter().map(|one| &one.progress)).await;
     }
 
-    /// Returns a future that is done once the program is told to [stop](Self::stop) or to [drain](Self::drain), or nothing of it
-    /// runs any more. It keeps no store open, and may outlive the handle: it ends what else serves the program, such as an
-    /// [`EventStream`](crate::store::EventStream) that follows the log.
+    /// Returns a future that completes once the program is told to [stop](Self::stop) or to [drain](Self::drain), or no
+    /// consumer of it runs any more. The future keeps no store open, and may outlive the handle. Use it to end other parts
+    /// of the program, such as an [`EventStream`](crate::store::EventStream) that follows the log.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let control = self.control.clone();
         let consumers = self.consumers.iter();
@@ -152,14 +152,14 @@ impl MidgardHandle {
         }
     }
 
-    /// Builds the views of a projection anew, from the first event on, beside those that readers see, which
-    /// stay up to date meanwhile. Readers switch once the new ones have come as far. What was to happen
-    /// [after commits](crate::Context::after_commit) does not happen again.
+    /// Rebuilds the views of a projection, from the first event on, alongside those that readers see, which stay up to
+    /// date meanwhile. Readers switch once the new ones have caught up. Effects
+    /// [after commits](crate::Context::after_commit) do not happen again.
     ///
-    /// A new version of a projection, or of the definition of its views, is rebuilt without being asked.
+    /// A new version of a projection, or of the definition of its views, is rebuilt without a call.
     ///
     /// # Errors
-    /// [`HandleError::NotAProjection`], or when it cannot be asked for.
+    /// [`HandleError::NotAProjection`], or when the request cannot be stored.
     pub async fn rebuild(&self, name: &str) -> Result<(), HandleError> {
         let consumer = self.find(name)?;
         let is_projection = self
@@ -173,7 +173,7 @@ impl MidgardHandle {
         Ok(())
     }
 
-    /// The processes of a process manager that go on, by their ids.
+    /// Returns the processes of a process manager that have not ended, by their ids.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -182,7 +182,7 @@ impl MidgardHandle {
         processes.map_err(|error| notes(name, error))
     }
 
-    /// The processes that nothing moves any more: [`Process::is_stuck`].
+    /// Returns the processes that nothing moves any more: see [`Process::is_stuck`].
     ///
     /// # Errors
     /// As [`processes`](Self::processes).
@@ -197,7 +197,7 @@ impl MidgardHandle {
         Ok(processes)
     }
 
-    /// Asks again when another has changed meanwhile what it depends on.
+    /// Repeats a request while others change what it depends on.
     async fn tried<T>(
         &self,
         name: &str,
@@ -213,13 +213,12 @@ impl MidgardHandle {
         }
     }
 
-    /// Waits until a consumer has handled everything up to a place: what was appended there shows in
-    /// what it keeps. Workers in other processes count too. Without a place, as that of a command that
-    /// changed nothing, there is nothing to wait for. In this program, one that has failed or ended is not waited
-    /// for.
+    /// Waits until a consumer has handled everything up to a place: what it keeps then shows what was appended there.
+    /// Workers in other processes count too. Returns at once without a place, as after a command that changed nothing.
+    /// Does not wait for a consumer of this program that has failed or ended.
     ///
     /// # Errors
-    /// [`HandleError`] says why it was not waited for any longer.
+    /// [`HandleError`] says why the wait ended.
     pub async fn wait_for(
         &self,
         name: &str,
@@ -250,7 +249,7 @@ impl MidgardHandle {
             if !is_all_here {
                 let written = consumer.notebook.checkpoint(place.log).await;
                 let written = written.map_err(|error| notes(name, error))?;
-                // What is ahead of the log was made of another one.
+                // A checkpoint ahead of the log belongs to another log.
                 if let Some(written) = written.filter(|written| *written >= place.position)
                     && written <= self.log.end(place.log).await?
                 {
@@ -274,7 +273,7 @@ impl MidgardHandle {
         }
     }
 
-    /// Waits until the status of a consumer in this program is as wanted.
+    /// Waits until the status of a consumer in this program meets a condition.
     ///
     /// # Errors
     /// [`HandleError::Unknown`], [`HandleError::TimedOut`], and [`HandleError::Ended`] when its status does not change any more.
@@ -295,7 +294,7 @@ impl MidgardHandle {
             if progress.is_over() && !is_wanted(&progress.status()) {
                 return Err(ended(progress));
             }
-            // What a handler is at changes with each event, and wakes nobody.
+            // `handling` changes with each event, without a notification.
             let again = select(changed, Delay::new(LOOK));
             if let Either::Right(_) = select(again, &mut alarm).await {
                 let wanted = "be in the wanted state".to_owned();

@@ -36,7 +36,7 @@ use std::time::Duration;
 /// Runs the subscriptions, projections, process managers, inboxes and outboxes of a program.
 ///
 /// [`run`](Self::run) is a future that the program spawns, or blocks on in a thread of its own; a
-/// [handle](Self::handle) tells how all is doing, and stops it.
+/// [handle](Self::handle) shows the status of each and stops them.
 ///
 /// ```
 /// use midgard::{MemoryStore, Midgard, StartFrom, Subscription};
@@ -67,7 +67,7 @@ pub struct Midgard<S> {
     control: Arc<Control>,
     consumers: Vec<Added>,
     declarations: Vec<Declaration>,
-    /// Whose commands or answers leave by an outbox.
+    /// The consumers whose commands or answers leave by an outbox.
     senders: Vec<(ConsumerKind, String)>,
     is_outbox_elsewhere: bool,
     spawner: Option<Spawner>,
@@ -78,13 +78,13 @@ pub struct Midgard<S> {
 }
 
 impl<S: Store + Clone> Midgard<S> {
-    /// Runs on this store, with nothing to run yet.
+    /// Creates a program on this store, with nothing to run yet.
     pub fn new(store: S) -> Self {
         Midgard::with_clock(store, Clock::system())
     }
 
-    /// As [`new`](Self::new), with another clock than the system's, such as a [`ManualClock`](crate::clock::ManualClock) in tests.
-    /// Deadlines of process managers pass by it, and what is parked is dated by it. Give the store the same one.
+    /// Like [`new`](Self::new), with another clock than the system's, such as a [`ManualClock`](crate::clock::ManualClock) in
+    /// tests. The clock decides when deadlines of process managers pass, and dates what is parked. Give the store the same one.
     pub fn with_clock(store: S, clock: impl Into<Clock>) -> Self {
         Midgard {
             store,
@@ -125,7 +125,7 @@ impl<S: Store + Clone> Midgard<S> {
         self.project_with(projection, views, ConsumerOptions::new())
     }
 
-    /// Adds a projection, with the store of its views, and says how it is run.
+    /// Adds a projection, with the store of its views and options.
     pub fn project_with<P: Projection>(
         self,
         projection: P,
@@ -142,9 +142,9 @@ impl<S: Store + Clone> Midgard<S> {
         self.add(kind, P::NAME, notebook, projection::run)
     }
 
-    /// Adds an outbox, with the bus that it publishes to. Its messages need [queues](Self::declare) to go to.
+    /// Adds an outbox, with the bus that it publishes to. Its messages need [queues](Self::declare) to receive them.
     pub fn outbox(mut self, mut outbox: Outbox, bus: impl Publisher) -> Self {
-        // Sent by two, a command would come under two sources, and be handled twice.
+        // If two outboxes sent it, a command would come from two sources, and be handled twice.
         outbox.carries_commands &= !self.has_carrier;
         self.has_carrier |= outbox.carries_commands;
         let name = outbox.name().to_owned();
@@ -182,19 +182,19 @@ impl<S: Store + Clone> Midgard<S> {
         if let (Some(id), Some(last)) = (bus_id, added.consumers.last_mut())
             && last.running.is_ok()
         {
-            // Said when it is run.
+            // Reported by `run`.
             last.running = Err(RunError::BusId { name, id });
         }
         added
     }
 
-    /// Adds an inbox, with the bus that it receives from. What it answers to commands leaves by an
-    /// [outbox](Self::outbox), which the program is to have, too, unless [another](Self::outbox_elsewhere) has it.
+    /// Adds an inbox, with the bus that it receives from. Its answers to commands leave by an
+    /// [outbox](Self::outbox), which this program needs too, unless [another program](Self::outbox_elsewhere) has it.
     pub fn inbox<I: Inbox>(self, inbox: I, bus: impl Subscriber) -> Self {
         self.inbox_with(inbox, bus, InboxOptions::new())
     }
 
-    /// Adds an inbox, with the bus that it receives from, and says how it is run.
+    /// Adds an inbox, with the bus that it receives from and options.
     pub fn inbox_with<I: Inbox>(
         mut self,
         inbox: I,
@@ -213,8 +213,8 @@ impl<S: Store + Clone> Midgard<S> {
         })
     }
 
-    /// Adds a process manager. The commands that it sends leave by an [outbox](Self::outbox), which the program is to
-    /// have, too, unless [another](Self::outbox_elsewhere) has it.
+    /// Adds a process manager. The commands that it sends leave by an [outbox](Self::outbox), which this program needs
+    /// too, unless [another program](Self::outbox_elsewhere) has it.
     pub fn process_manager<P: ProcessManager>(self, mut processes: Processes<P>) -> Self {
         let work = Work::new(DynStore::new(self.store.clone()));
         let receiving = processes.receiving.take();
@@ -248,7 +248,7 @@ impl<S: Store + Clone> Midgard<S> {
         added.add_replies(steps, receiving, processes.inbox)
     }
 
-    /// A handle to what was added so far: ask for it when all is added.
+    /// Returns a handle to the consumers added so far: call it after all are added.
     #[must_use]
     pub fn handle(&self) -> MidgardHandle {
         let consumers = self.consumers.iter().map(|added| added.consumer.clone());
@@ -256,11 +256,11 @@ impl<S: Store + Clone> Midgard<S> {
         MidgardHandle::new(log, self.control.clone(), consumers.collect())
     }
 
-    /// Makes the queues of all inboxes, and of all process managers that wait for replies, that were added so far: from here
-    /// on, what is published for them waits there, though nothing runs yet.
+    /// Creates the queues of all inboxes, and of all process managers that wait for replies, that were added so far. From
+    /// then on, messages published for them wait there, though nothing runs yet.
     ///
-    /// [`run`](Self::run) does the same. As a step of its own, before any service of a system is run, it makes sure that none
-    /// of them publishes what another has no queue for yet: in the first start of a system, or with a bus within a process.
+    /// [`run`](Self::run) does the same. Call this before any service of a system runs, so that no service publishes
+    /// messages for which another has no queue yet: at the first start of a system, or with a bus within a process.
     ///
     /// # Errors
     /// [`BusError`] when a bus cannot be reached or used. Calling it again does no harm.
@@ -274,8 +274,8 @@ impl<S: Store + Clone> Midgard<S> {
         }
     }
 
-    /// Handles everything that the log has now, and ends, as after [`drain`](MidgardHandle::drain). Safe to call when there
-    /// is nothing to do.
+    /// Handles everything that is in the log now, and ends, as after [`drain`](MidgardHandle::drain). Safe to call when
+    /// there is nothing to do.
     ///
     /// # Errors
     /// As [`run`](Self::run).

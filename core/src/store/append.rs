@@ -1,4 +1,4 @@
-//! What is appended, under which expectations, and what came of it.
+//! Appends: their events, expectations and results.
 
 use super::{EntryWrite, Versions};
 use crate::event::record::NewEvent;
@@ -9,11 +9,11 @@ use crate::store::query::AppendCondition;
 use crate::stream_name::StreamName;
 use std::fmt;
 
-/// In which state a stream must be for an append to go through.
+/// The state that a stream must be in for an append to succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums)]
 pub enum ExpectedVersion {
-    /// In any state, as long as it was not tombstoned.
+    /// In any state, except tombstoned.
     Any,
     /// Without events so far.
     NoStream,
@@ -24,7 +24,7 @@ pub enum ExpectedVersion {
 }
 
 impl ExpectedVersion {
-    /// Whether a stream whose last version is `actual` is as expected.
+    /// Whether a stream with the last version `actual` is as expected.
     #[must_use]
     pub const fn accepts(self, actual: Version) -> bool {
         match self {
@@ -61,13 +61,13 @@ impl fmt::Display for ExpectedVersion {
 pub struct AppendPart {
     /// The stream.
     pub stream: StreamName,
-    /// In which state it must be. Checked against what the parts before this one left.
+    /// The state that the stream must be in, after the parts before this one.
     pub expected: ExpectedVersion,
-    /// The events, in order. None: the stream's state is only checked.
+    /// The events, in order. Without events, only the stream's state is checked.
     pub events: Vec<NewEvent>,
 }
 
-/// An append: all of its events, over one or several streams, and its changes of entries, or nothing.
+/// An append, all or nothing: events of one or several streams, and changes of entries.
 ///
 /// ```
 /// use midgard::store::{Append, ExpectedVersion};
@@ -85,12 +85,12 @@ pub struct AppendPart {
 pub struct Append {
     parts: Vec<AppendPart>,
     condition: Option<AppendCondition>,
-    /// Few appends have them: those without stay small.
+    /// Few appends have entries: those without stay small.
     entries: Option<Box<EntryWrite>>,
 }
 
 impl Append {
-    /// Events for one stream.
+    /// Appends events to one stream.
     pub fn to(
         stream: StreamName,
         expected: impl Into<ExpectedVersion>,
@@ -99,7 +99,7 @@ impl Append {
         Append::default().and(stream, expected, events)
     }
 
-    /// Events for a further stream, or for the same one again.
+    /// Appends events to a further stream, or to the same one again.
     #[must_use]
     pub fn and(
         mut self,
@@ -116,27 +116,25 @@ impl Append {
         self
     }
 
-    /// Sets what must not have happened.
+    /// Sets the condition: the events that must not exist.
     #[must_use]
     pub fn unless(mut self, condition: AppendCondition) -> Self {
         self.condition = Some(condition);
         self
     }
 
-    /// Changes [entries](crate::Store::write_entries) together with the events: all of both or
-    /// nothing, durable together, and only if every expectation of an entry holds. It replaces what was
-    /// given before.
+    /// Changes [entries](crate::Store::write_entries) together with the events: all of both or nothing, durable
+    /// together, and only if all expected entries are as expected. Replaces entries given before.
     ///
-    /// It is what makes an effect happen once: the events that handling a message leads to, and the
-    /// entry that says it was handled, are one step.
+    /// This makes an effect happen once: the events that follow from a message, and the entry that marks it as
+    /// handled, are one step.
     ///
-    /// - The streams and the condition are checked first, the entries after them: an entry that is not
-    ///   as expected is [`AppendError::EntryChanged`](crate::store::AppendError::EntryChanged), and nothing was
-    ///   appended then.
-    /// - A retry that is recognised by its events gets the first answer. It changes no entry again, and
-    ///   what it expects of entries is not looked at, as it was met the first time.
-    /// - Without events, the expected versions and the condition are checked and the entries are changed.
-    ///   There is nothing to recognise a retry by then but what is expected of the entries.
+    /// - The streams and the condition are checked before the entries: an entry that is not as expected is
+    ///   [`AppendError::EntryChanged`](crate::store::AppendError::EntryChanged), and nothing was appended.
+    /// - A retry that is recognised by its events gets the first answer. It changes no entry again, and its expected
+    ///   entries are not checked, as they were met the first time.
+    /// - Without events, the expected versions and the condition are checked and the entries are changed. A retry can
+    ///   then be recognised only by its expected entries.
     ///
     /// ```
     /// use midgard::store::EntryWrite;
@@ -174,19 +172,19 @@ impl Append {
         &self.parts
     }
 
-    /// The parts, to be taken apart. The condition and the changes of entries are dropped.
+    /// Returns the parts by value. The condition and the changes of entries are dropped.
     #[must_use]
     pub fn into_parts(self) -> Vec<AppendPart> {
         self.parts
     }
 
-    /// What must not have happened.
+    /// Returns the condition: the events that must not exist.
     #[must_use]
     pub const fn condition(&self) -> Option<&AppendCondition> {
         self.condition.as_ref()
     }
 
-    /// What becomes of which entries, and what is expected of them.
+    /// Returns the changes of entries, and the entries they expect.
     #[must_use]
     pub fn entries(&self) -> Option<&EntryWrite> {
         self.entries.as_deref()
@@ -197,7 +195,8 @@ impl Append {
         self.parts.iter().flat_map(|part| &part.events)
     }
 
-    /// The bytes of the payloads, tags and headers of all events: what [`APPEND_BYTES`](limits::APPEND_BYTES) is the most of.
+    /// Returns the bytes of the payloads, tags and headers of all events, limited by
+    /// [`APPEND_BYTES`](limits::APPEND_BYTES).
     #[must_use]
     pub fn bytes(&self) -> usize {
         let bytes = self.events().map(|event| {
@@ -207,10 +206,10 @@ impl Append {
         bytes.sum()
     }
 
-    /// Checks everything that has a limit. Every store calls it before it takes an append.
+    /// Checks all limits. Every store calls it before it accepts an append.
     ///
     /// # Errors
-    /// [`LimitError`] names what is empty, too long or forbidden, and the limit.
+    /// [`LimitError`] names the value that is empty, too long or forbidden, and the limit.
     pub fn check_limits(&self) -> Result<(), LimitError> {
         limits::check_size(Limited::Parts, limits::PARTS_PER_APPEND, self.parts.len())?;
         let mut events = 0;
@@ -224,21 +223,21 @@ impl Append {
     }
 }
 
-/// What came of an append. A retry of the same append gets the same answer.
+/// The result of an append. A retry of the same append gets the same result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Appended {
-    /// The log that the events are in.
+    /// The log of the events.
     pub log: LogId,
-    /// The position of the last event; `None` when there were no events. The events of one append
-    /// stand together in the log.
+    /// The position of the last event; `None` when there were no events. The events of one append are adjacent in the
+    /// log.
     pub position: Option<Position>,
-    /// For each part, the last version of its stream once its events were appended.
+    /// For each part, the last version of its stream after its events.
     pub versions: Versions,
 }
 
 impl Appended {
-    /// The answer of a store.
+    /// Creates the result of an append, in a store.
     #[must_use]
     pub fn new(log: LogId, position: Option<Position>, versions: impl Into<Versions>) -> Self {
         Appended {
@@ -248,7 +247,7 @@ impl Appended {
         }
     }
 
-    /// The place of the last event; `None` when there were no events.
+    /// Returns the place of the last event; `None` when there were no events.
     #[must_use]
     pub const fn place(&self) -> Option<Place> {
         match self.position {
@@ -257,7 +256,7 @@ impl Appended {
         }
     }
 
-    /// The last version of the last part's stream; zero for an append without parts.
+    /// Returns the last version of the last part's stream; zero for an append without parts.
     #[must_use]
     pub fn version(&self) -> Version {
         self.versions.last().copied().unwrap_or_default()

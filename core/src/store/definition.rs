@@ -1,4 +1,4 @@
-//! The contract of a store, and what every store shares.
+//! The contract of a store, and the trait that every store implements.
 
 use super::{
     Append, Appended, EntryError, EntryWrite, EventStream, ExpectedVersion, ReadEntries, ReadLog,
@@ -11,45 +11,45 @@ use crate::stream_name::StreamName;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// What a read calls with each event; `Break` ends the read. It must not use the same store: a store may
-/// hold a lock for the read until it returns. To do that, read with [`Store::events`].
+/// The callback of a read, called with each event; `Break` ends the read. It must not use the same store, which may
+/// hold a lock until the read returns. To use the store between events, read with [`Store::events`].
 pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send + 'a;
 
-/// Keeps streams of events. A store never sees domain types, only names, versions, tags and bytes.
+/// Stores streams of events. A store never sees domain types, only names, versions, tags and bytes.
 ///
-/// To change some of what another store does, write a [`Layer`](crate::store::Layer).
+/// To change part of another store's behaviour, write a [`Layer`](crate::store::Layer).
 ///
 /// # What every store promises
 ///
-/// 1. An append is atomic: all its events or none, over all its streams, also when the process is killed.
-///    So are the [entries it changes](Append::with_entries): they change with its events or not at all.
-/// 2. When an append has returned, its events survive a kill and a power loss (unless the caller chose
-///    a weaker durability, named for what it risks).
+/// 1. An append is atomic: all its events or none, over all its streams, even when the process is killed. So are
+///    the [entries it changes](Append::with_entries): they change with its events or not at all.
+/// 2. When an append has returned, its events survive a kill and a power loss (unless the caller chose a weaker
+///    durability, whose name states the risk).
 /// 3. [`ExpectedVersion`] is checked; a mismatch is [`AppendError::Conflict`].
-/// 4. A retry of an append (same event ids, same expected version) gets the first answer, also after
-///    later appends. It changes no entry again, whatever it expects of entries. A batch of which only a
-///    part is known is a conflict. `Any` and `Exists` recognise a retry among the last
-///    [`RECENT_EVENTS`](super::rules::RECENT_EVENTS) events of the log. Once its stream is tombstoned, a retry is told so.
+/// 4. A retry of an append (same event ids, same expected version) gets the first answer, even after later appends.
+///    It changes no entry again, whatever it expects of entries. A batch of which only a part is already stored is a
+///    conflict. `Any` and `Exists` recognise a retry among the last [`RECENT_EVENTS`](super::rules::RECENT_EVENTS)
+///    events of the log. A retry on a stream tombstoned since is [`AppendError::Tombstoned`].
 ///
-///    A retry has the id, the stream, the name, the version, the codec and the payload, byte by byte, of each event
-///    that is stored; tags and [metadata](crate::Metadata) are those of the first time. An event that has only the
-///    id in common with one that is stored is [`AppendError::IdTaken`], and never taken for it. It is found out
-///    wherever a retry would be recognised: with `Any` and `Exists` among the last [`RECENT_EVENTS`](super::rules::RECENT_EVENTS) events,
-///    of all streams; with `Exact` and `NoStream` at the versions that the append would have got, in its own stream,
-///    when that is no more where the append expects it. Elsewhere an `Exact` append looks for no ids: they are unique
-///    as long as [`EventId::new`](crate::EventId::new) makes them. One append has no id twice:
+///    A retry matches the stored events in id, stream, name, version, codec and payload, byte by byte; the tags and
+///    [metadata](crate::Metadata) of the first attempt stay. An event that shares only its id with a stored one is
+///    [`AppendError::IdTaken`], and never taken for a retry. The check covers the same events as the recognition of
+///    retries: with `Any` and `Exists` the last [`RECENT_EVENTS`](super::rules::RECENT_EVENTS) events of all streams;
+///    with `Exact` and `NoStream`, when the stream is no longer at the expected version, the versions of its own
+///    stream that the append would have got. Elsewhere an `Exact` append checks no ids: they are unique as long as
+///    they come from [`EventId::new`](crate::EventId::new). An id that occurs twice in one append is
 ///    [`AppendError::IdRepeated`].
-/// 5. Once a reader has passed a position, no event at or below it ever appears.
+/// 5. Once a reader has passed a position, no new event ever appears at or below it.
 /// 6. An [`AppendCondition`](crate::store::AppendCondition) is checked in the same atomic step.
 /// 7. Reads go forward or backward from anywhere, in constant memory, while appends go on.
 /// 8. [`Store::events`] with [`EventStream::follow`] catches up and goes on live, without a gap or a repeat.
-/// 9. A stream may be truncated or tombstoned; its versions never restart. Such an end takes a position
-///    of its own in the log, at which no event is read; but a read whose query names
+/// 9. A stream may be truncated or tombstoned; its versions never restart. Each truncation or tombstone takes a
+///    position of its own in the log, at which no event is read; only a read whose query names
 ///    [`StreamTombstoned`](super::StreamTombstoned) reads each tombstone there.
-/// 10. [Limits](crate::limits) are checked, and named in the error.
+/// 10. [Limits](crate::limits) are checked; the error names the limit.
 /// 11. A damaged record is [`StoreError::Corrupt`]; it is never skipped.
-/// 12. [Entries](Store::write_entries), small values beside the events, change all at once and only as
-///     expected, and are as durable as events. What an append expects of entries is checked in the same
+/// 12. [Entries](Store::write_entries), small values stored alongside the events, change all at once and only if they
+///     are as expected, and are as durable as events. The entries that an append expects are checked in the same
 ///     atomic step, after its versions and its condition.
 ///
 /// `midgard_contract::store_contract!` runs all of this against a store.
@@ -61,23 +61,22 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 pub trait Store: Send + Sync + 'static {
     /// Appends all events and changes all [entries](Append::with_entries), or nothing.
     ///
-    /// An append without events checks its expected versions and condition, and adds nothing to the log;
-    /// its entries are changed.
+    /// An append without events checks its expected versions and condition and changes its entries; it adds nothing
+    /// to the log.
     ///
-    /// Where its future is dropped before it is done, the append is there as a whole or not at all, and takes no room that others
-    /// wait for.
+    /// When its future is dropped early, the append is stored as a whole or not at all, and blocks no other append.
     ///
     /// # Errors
     /// [`AppendError::Conflict`], [`AppendError::ConditionFailed`], [`AppendError::Tombstoned`],
-    /// [`AppendError::EntryChanged`], [`AppendError::IdTaken`] and [`AppendError::IdRepeated`] say what stood against it; nothing was appended then, and no entry
-    /// was changed. [`StoreError::OutcomeUnknown`] is the only error after which events may have been
-    /// appended; the entries were changed then if the events are there.
+    /// [`AppendError::EntryChanged`], [`AppendError::IdTaken`] and [`AppendError::IdRepeated`] state why the append
+    /// was refused; no event was appended and no entry changed. [`StoreError::OutcomeUnknown`] is the only error
+    /// after which events may have been appended; the entries were changed if the events are there.
     fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send;
 
     /// Calls `visit` with the events of a stream, and returns the stream's state when the read began.
     ///
-    /// What is appended meanwhile is not read; what is removed meanwhile may be missing. A stream that
-    /// does not exist has no events; a tombstoned one neither. A long read gives way to others on its thread.
+    /// Events appended meanwhile are not read; events removed meanwhile may be missing. A stream that does not exist
+    /// has no events, nor has a tombstoned one. A long read yields to other tasks on its thread.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a record cannot be read; the events before it were visited.
@@ -87,11 +86,11 @@ pub trait Store: Send + Sync + 'static {
         visit: &mut Visit<'_>,
     ) -> impl Future<Output = Result<StreamState, StoreError>> + Send;
 
-    /// Calls `visit` with the events of a log that match, and returns the last position that was
-    /// looked at, whether it matched or not: a reader may go on after (or, backward, before) it. A
-    /// forward read that was not cut short has looked at the whole log, so that it is
-    /// [`Store::last_position`] at least, whatever was truncated. It is the position before the start
-    /// when there was nothing to look at. A long read gives way to others on its thread.
+    /// Calls `visit` with the matching events of a log, and returns the last position that the read examined, whether
+    /// it matched or not: a reader may continue after it (backward: before it). A forward read that was not cut short
+    /// has examined the whole log, so it returns at least [`Store::last_position`], whatever was truncated. When
+    /// there was nothing to examine, it returns the position before the start. A long read yields to other tasks on
+    /// its thread.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] when a record cannot be read; the events before it were visited.
@@ -101,7 +100,7 @@ pub trait Store: Send + Sync + 'static {
         visit: &mut Visit<'_>,
     ) -> impl Future<Output = Result<Position, StoreError>> + Send;
 
-    /// The state of a stream.
+    /// Returns the state of a stream.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -110,14 +109,14 @@ pub trait Store: Send + Sync + 'static {
         stream: &StreamName,
     ) -> impl Future<Output = Result<StreamState, StoreError>> + Send;
 
-    /// Returns the ids of the logs that the store has, in their order. Nearly every store has one, [`LogId::MAIN`].
+    /// Returns the ids of the store's logs, in order. Nearly every store has one, [`LogId::MAIN`].
     ///
     /// # Errors
     /// When the store cannot be read.
     fn logs(&self) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send;
 
-    /// The position of the last event of a log; zero when it never had one. It never goes down, also
-    /// when that event was truncated since.
+    /// Returns the position of the last event of a log; zero when it never had one. It never decreases, even when
+    /// that event was truncated since.
     ///
     /// # Errors
     /// [`StoreError::UnknownLog`], or when the store cannot be read.
@@ -126,9 +125,8 @@ pub trait Store: Send + Sync + 'static {
         log: LogId,
     ) -> impl Future<Output = Result<Position, StoreError>> + Send;
 
-    /// Waits until a log has something after `position`. It ends at once when it already has, and
-    /// soon after an append in this process; appends of other processes are noticed within
-    /// milliseconds.
+    /// Waits until a log has an event after `position`. Returns at once when it already has, and soon after an append
+    /// in this process; appends of other processes are noticed within milliseconds.
     ///
     /// # Errors
     /// When the store cannot be read, or is closed.
@@ -138,9 +136,9 @@ pub trait Store: Send + Sync + 'static {
         position: Position,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Removes the events of a stream before version `before`, for good. The stream goes on where it
-    /// was; with `before` past its last version it has no events left, and its next version is the
-    /// one after its last. Truncating before an earlier version than last time changes nothing.
+    /// Removes the events of a stream before version `before`, for good. The stream goes on where it was; with
+    /// `before` past its last version no events are left, and its next version is the one after its last. Truncating
+    /// before an earlier version than last time changes nothing.
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -154,16 +152,15 @@ pub trait Store: Send + Sync + 'static {
     /// Ends a stream for good: its events are removed, and it takes no more.
     ///
     /// # Errors
-    /// As [`Store::append`]; a stream that is already tombstoned says so.
+    /// As [`Store::append`]; [`AppendError::Tombstoned`] when the stream already is.
     fn tombstone(
         &self,
         stream: &StreamName,
         expected: ExpectedVersion,
     ) -> impl Future<Output = Result<(), AppendError>> + Send;
 
-    /// Calls `visit` with entries: small values that are kept beside the events, in the order of
-    /// their keys. Entries are no part of a log. A read may come in several steps, and sees what is
-    /// written between them.
+    /// Calls `visit` with entries: small values stored alongside the events, in the order of their keys. Entries are
+    /// no part of a log. A read may take several steps, and sees entries written between them.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -173,17 +170,17 @@ pub trait Store: Send + Sync + 'static {
         visit: &mut VisitEntry<'_>,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Changes entries: all that is asked for, or nothing. Durable when it returns, as an append.
-    /// [`Append::with_entries`] changes them together with events.
+    /// Changes all the given entries, or none. They are durable when it returns, as after an append.
+    /// [`Append::with_entries`] changes entries together with events.
     ///
     /// # Errors
-    /// [`EntryError::Changed`] when an entry is not as it was expected to be.
+    /// [`EntryError::Changed`] when an entry is not as expected.
     fn write_entries(
         &self,
         write: EntryWrite,
     ) -> impl Future<Output = Result<(), EntryError>> + Send;
 
-    /// The events of a log as a [`Stream`](futures_core::Stream), read in bounded batches.
+    /// Returns the events of a log as a [`Stream`](futures_core::Stream), read in bounded batches.
     fn events(&self, read: ReadLog) -> EventStream<'_, Self>
     where
         Self: Sized,
@@ -191,7 +188,7 @@ pub trait Store: Send + Sync + 'static {
         EventStream::of_log(self, read)
     }
 
-    /// The events of one stream as a [`Stream`](futures_core::Stream), read in bounded batches.
+    /// Returns the events of one stream as a [`Stream`](futures_core::Stream), read in bounded batches.
     fn stream_events(&self, read: ReadStream) -> EventStream<'_, Self>
     where
         Self: Sized,
@@ -199,8 +196,8 @@ pub trait Store: Send + Sync + 'static {
         EventStream::of_stream(self, read)
     }
 
-    /// As [`events`](Self::events), in a stream that owns the store: for responses, tasks and whatever else outlives the
-    /// caller. Pass `store.clone()` to keep one.
+    /// As [`events`](Self::events), in a stream that owns the store: for responses, tasks and anything else that
+    /// outlives the caller. Pass `store.clone()` to keep one.
     fn into_events(self, read: ReadLog) -> EventStream<'static, Self>
     where
         Self: Sized,

@@ -1,4 +1,4 @@
-//! Small values that a store keeps beside its events: checkpoints, leases, dead letters, rows of views.
+//! Small values that a store keeps alongside its events: checkpoints, leases, dead letters, rows of views.
 
 use super::entry_changes::EntryChanges;
 use super::{Direction, Store};
@@ -7,10 +7,10 @@ use crate::store::StoreError;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
-/// What a read of entries calls with each key and value; `Break` ends the read.
+/// The callback of a read of entries, called with each key and value; `Break` ends the read.
 pub type VisitEntry<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + Send + 'a;
 
-/// What a scan of a snapshot calls with each key and value; `Break` ends the scan.
+/// The callback of a scan of a snapshot, called with each key and value; `Break` ends the scan.
 pub type ScanEntry<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// Keys between two bounds, the lower first.
@@ -26,16 +26,16 @@ pub type KeyRange<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReadEntries {
-    /// Where to begin, the lowest key first.
+    /// The lower bound of the keys.
     pub from: Bound<Vec<u8>>,
-    /// Where to end.
+    /// The upper bound of the keys.
     pub to: Bound<Vec<u8>>,
     /// The most entries to read.
     pub limit: usize,
 }
 
 impl ReadEntries {
-    /// One entry.
+    /// Reads one entry.
     #[must_use]
     pub fn key(key: &[u8]) -> Self {
         ReadEntries {
@@ -45,7 +45,7 @@ impl ReadEntries {
         }
     }
 
-    /// All entries whose key begins with a prefix; an empty prefix is all entries.
+    /// Reads all entries whose key begins with a prefix; an empty prefix selects all entries.
     #[must_use]
     pub fn prefix(prefix: &[u8]) -> Self {
         ReadEntries {
@@ -55,21 +55,21 @@ impl ReadEntries {
         }
     }
 
-    /// Begins after this key: what a reader that has seen it reads next.
+    /// Starts after this key, the last one that the reader has seen.
     #[must_use]
     pub fn after(mut self, key: &[u8]) -> Self {
         self.from = Bound::Excluded(key.to_vec());
         self
     }
 
-    /// Reads at most so many entries.
+    /// Reads at most this many entries.
     #[must_use]
     pub const fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// The range of keys; `None` when no key can be in it.
+    /// Returns the range of keys; `None` when no key can be in it.
     #[must_use]
     pub fn range(&self) -> Option<KeyRange<'_>> {
         let (from, to) = (
@@ -80,7 +80,7 @@ impl ReadEntries {
     }
 }
 
-/// The end of all keys that begin with `prefix`.
+/// Returns the upper bound of all keys that begin with `prefix`.
 #[must_use]
 pub fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
     match prefix.iter().rposition(|byte| *byte != u8::MAX) {
@@ -93,7 +93,7 @@ pub fn after_prefix(prefix: &[u8]) -> Bound<Vec<u8>> {
     }
 }
 
-/// A range that maps accept without a panic; `None` when nothing can be in it.
+/// Returns a range that maps accept without a panic; `None` when nothing can be in it.
 #[must_use]
 pub fn range_of<'a>(from: Bound<&'a [u8]>, to: Bound<&'a [u8]>) -> Option<KeyRange<'a>> {
     let is_empty = match (from, to) {
@@ -105,7 +105,7 @@ pub fn range_of<'a>(from: Bound<&'a [u8]>, to: Bound<&'a [u8]>) -> Option<KeyRan
     (!is_empty).then_some((from, to))
 }
 
-/// A change of entries: all of it or nothing, and only if every expectation holds.
+/// A change of entries, all or nothing: it is made only if all expected entries are as expected.
 ///
 /// ```
 /// use midgard::store::EntryWrite;
@@ -123,7 +123,7 @@ pub struct EntryWrite {
 }
 
 impl EntryWrite {
-    /// A change of nothing.
+    /// Creates an empty change.
     #[must_use]
     pub const fn new() -> Self {
         EntryWrite {
@@ -132,8 +132,8 @@ impl EntryWrite {
         }
     }
 
-    /// Expects an entry to have this value, or (`None`) not to be there. A later expectation of the same entry
-    /// replaces it.
+    /// Expects an entry to have this value, or (`None`) to be absent. A later expectation of the same entry replaces
+    /// it.
     #[must_use]
     pub fn expect(mut self, key: &[u8], value: Option<&[u8]>) -> Self {
         self.expected
@@ -148,7 +148,7 @@ impl EntryWrite {
         self
     }
 
-    /// Removes an entry; one that is not there is no mistake.
+    /// Removes an entry; an absent entry is no error.
     #[must_use]
     pub fn remove(mut self, key: &[u8]) -> Self {
         self.changes.set(key, None);
@@ -161,7 +161,7 @@ impl EntryWrite {
         self.changes.set(&key, value.as_deref());
     }
 
-    /// A change of many entries, with no expectations yet.
+    /// Creates a change of many entries, without expectations.
     pub(crate) const fn of(changes: EntryChanges) -> Self {
         EntryWrite {
             expected: BTreeMap::new(),
@@ -169,10 +169,10 @@ impl EntryWrite {
         }
     }
 
-    /// Checks everything that has a limit. Every store calls it before it takes a change.
+    /// Checks all limits. Every store calls it before it accepts a change.
     ///
     /// # Errors
-    /// [`LimitError`] names what is empty or too long, and the limit.
+    /// [`LimitError`] names the value that is empty or too long, and the limit.
     pub fn check_limits(&self) -> Result<(), LimitError> {
         let entries = self.expected.len() + self.changes.len();
         limits::check_size(Limited::Entries, limits::ENTRIES_PER_WRITE, entries)?;
@@ -191,8 +191,8 @@ impl EntryWrite {
         limits::check_size(Limited::EntryWrite, limits::ENTRY_WRITE_BYTES, self.bytes())
     }
 
-    /// The bytes of all keys and values that are changed or expected: what
-    /// [`ENTRY_WRITE_BYTES`](limits::ENTRY_WRITE_BYTES) is the most of.
+    /// Returns the bytes of all keys and values that are changed or expected, limited by
+    /// [`ENTRY_WRITE_BYTES`](limits::ENTRY_WRITE_BYTES).
     #[must_use]
     pub fn bytes(&self) -> usize {
         let expected = self.expected.iter();
@@ -203,19 +203,19 @@ impl EntryWrite {
             .sum()
     }
 
-    /// What is expected of which entries, in the order of keys.
+    /// Returns the expected entries, in the order of keys.
     #[must_use]
     pub const fn expected(&self) -> &BTreeMap<Vec<u8>, Option<Vec<u8>>> {
         &self.expected
     }
 
-    /// What becomes of which entries, in the order of keys. `None` is removed.
+    /// Returns the changed entries, in the order of keys; `None` removes one.
     #[must_use]
     pub const fn changes(&self) -> &EntryChanges {
         &self.changes
     }
 
-    /// The expectations and the changes, as maps.
+    /// Returns the expectations and the changes, as maps.
     #[must_use]
     #[allow(clippy::type_complexity)]
     pub fn into_parts(
@@ -231,12 +231,12 @@ impl EntryWrite {
     }
 }
 
-/// A store whose entries can be read in place, in a snapshot: where views are embedded.
+/// A store whose entries can be read in place, in a snapshot. It can hold views.
 pub trait EmbeddedStore: Store {
-    /// The entries as they are now. They stay so for as long as the snapshot is held, whatever is written.
+    /// Takes a snapshot of the entries. They stay the same as long as the snapshot is held, whatever is written.
     ///
-    /// A snapshot is for the moment: one that is held keeps pages from being used again, and what
-    /// needs the store to itself (such as a larger map) waits for it.
+    /// Hold a snapshot only briefly: it keeps pages from being reused, and operations that need the store alone (such
+    /// as growing its map) wait for it.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -245,13 +245,13 @@ pub trait EmbeddedStore: Store {
 
 /// Entries as they were at one moment.
 pub trait EntrySnapshot: Send {
-    /// The value of an entry.
+    /// Returns the value of an entry.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn get(&self, key: &[u8]) -> Result<Option<&[u8]>, StoreError>;
 
-    /// Calls `visit` with the entries between two keys, in the order of keys or against it.
+    /// Calls `visit` with the entries between two keys, in ascending or descending order of keys.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -1,12 +1,12 @@
-//! What becomes of many entries, in one run of bytes.
+//! Changes of many entries, in one run of bytes.
 
 use std::cmp::Ordering;
 use std::fmt;
 
-/// What becomes of which entries, in the order of keys: a new value, or (`None`) it is removed.
+/// Changes of entries, in the order of keys: a new value, or `None` to remove the entry.
 ///
-/// Keys and values stand in one run of bytes, so that a change of ten thousand entries costs a few
-/// allocations, and is read by the store's writer without a jump through memory for each.
+/// All keys and values are in one run of bytes, so that a change of ten thousand entries costs a few allocations, and
+/// the store's writer reads it without a jump through memory for each.
 ///
 /// ```
 /// use midgard::store::EntryWrite;
@@ -17,18 +17,18 @@ use std::fmt;
 /// ```
 #[derive(Clone, Default)]
 pub struct EntryChanges {
-    /// Each key, with its value behind it.
+    /// Each key, followed by its value.
     bytes: Vec<u8>,
-    /// In the order of keys, one for each.
+    /// In the order of keys, one for each key.
     all: Vec<Change>,
 }
 
-/// Where in the bytes a change is.
+/// The position of a change in the bytes.
 #[derive(Clone, Copy)]
 struct Change {
     start: usize,
     key: usize,
-    /// `None` is removed.
+    /// `None` removes the entry.
     value: Option<usize>,
 }
 
@@ -51,19 +51,19 @@ impl EntryChanges {
         }
     }
 
-    /// How many entries are changed.
+    /// Returns the number of changed entries.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Whether none is changed.
+    /// Whether no entry is changed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// The changes, in the order of keys.
+    /// Returns the changes, in the order of keys.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], Option<&[u8]>)> {
         let bytes = self.bytes.as_slice();
         self.all
@@ -100,7 +100,7 @@ fn added(bytes: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) -> Change {
     }
 }
 
-/// Many changes, as they come; they are put in order once.
+/// Many changes in any order; they are sorted once.
 #[derive(Default)]
 pub(crate) struct UnsortedChanges {
     bytes: Vec<u8>,
@@ -135,13 +135,13 @@ impl Unsorted {
 }
 
 impl UnsortedChanges {
-    /// Sets or removes an entry. Of several changes of one entry, the last one counts.
+    /// Sets or removes an entry. The last of several changes of one entry counts.
     pub(crate) fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
         let change = added(&mut self.bytes, key, value);
         self.all.push(Unsorted::new(key, change));
     }
 
-    /// Sets an entry to what `write` adds to the bytes.
+    /// Sets an entry to the bytes that `write` appends.
     pub(crate) fn push_with<E>(
         &mut self,
         key: &[u8],
@@ -155,7 +155,7 @@ impl UnsortedChanges {
         Ok(())
     }
 
-    /// The changes in the order of keys.
+    /// Returns the changes in the order of keys.
     pub(crate) fn sorted(mut self) -> EntryChanges {
         let bytes = &self.bytes;
         self.all

@@ -22,7 +22,8 @@ use std::sync::Arc;
 /// };
 /// ```
 ///
-/// [`Views`](crate::view::Views) need a store that is [embedded](EmbeddedStore); what is wrapped as one can keep them.
+/// [`Views`](crate::view::Views) need an [embedded](EmbeddedStore) store; wrap it as one, and the wrapper can hold
+/// views.
 ///
 /// ```
 /// use midgard::{DynStore, MemoryStore, Views};
@@ -69,17 +70,17 @@ impl DynStore {
         }
     }
 
-    /// Whether it was wrapped as an [embedded](Self::embedded) store, and can keep views.
+    /// Returns whether it was wrapped as an [embedded](Self::embedded) store, and can hold views.
     #[must_use]
     pub const fn is_embedded(&self) -> bool {
         self.snapshot.is_some()
     }
 }
 
-/// Of a store that was wrapped with [`DynStore::embedded`].
+/// For a store that was wrapped with [`DynStore::embedded`].
 impl EmbeddedStore for DynStore {
     /// # Errors
-    /// [`StoreError::NotEmbedded`] where the store was wrapped with [`DynStore::new`].
+    /// [`StoreError::NotEmbedded`] when the store was wrapped with [`DynStore::new`].
     fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError> {
         let snapshot = self.snapshot.as_ref();
         snapshot.ok_or(StoreError::NotEmbedded)?()

@@ -1,4 +1,4 @@
-//! What can go wrong, matched on by kind. Every message is a sentence with names and numbers.
+//! The errors of stores, as enums to match on. Every message is a sentence with names and numbers.
 
 use crate::cause::Whole;
 use crate::event::codec::EncodeError;
@@ -11,11 +11,11 @@ use std::error::Error;
 use std::fmt::{self, Debug, Display};
 use std::path::PathBuf;
 
-/// Why a store could not do what it was asked.
+/// Why a store operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// A name, header, tag or payload is refused.
+    /// A name, header, tag or payload was refused.
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// A stored record is damaged, or was not written by midgard.
@@ -24,13 +24,13 @@ pub enum StoreError {
         InStream(stream.as_deref())
     )]
     Corrupt {
-        /// The log it is in.
+        /// The log of the record.
         log: LogId,
         /// Its position.
         position: Position,
-        /// The stream, as far as it is known.
+        /// The stream, if known.
         stream: Option<String>,
-        /// What is wrong with it.
+        /// What is wrong with the record.
         reason: String,
     },
     /// The store was written by a newer release, in a format that this one does not know.
@@ -39,26 +39,26 @@ pub enum StoreError {
         path.display()
     )]
     NewerFormat {
-        /// Where the store is.
+        /// The path of the store.
         path: PathBuf,
         /// Its format.
         found: u32,
         /// The newest format that this release knows.
         supported: u32,
     },
-    /// What was opened is no store of midgard.
+    /// The opened path is not a store of midgard.
     #[error("{} is not a store of midgard: {reason}; open another directory", path.display())]
     Foreign {
-        /// What was opened.
+        /// The opened path.
         path: PathBuf,
-        /// Why it is no store.
+        /// Why it is not a store.
         reason: String,
     },
-    /// There is no room. What was acknowledged stays, and the store works again once there is room.
+    /// The store is full. Everything acknowledged stays, and the store works again once there is room.
     #[error("{0}; what was acknowledged before is kept")]
     Full(Full),
-    /// The connection or the disk failed while an append was being committed: it may or may not be
-    /// there. Append the same events (with the same ids) again to find out.
+    /// The connection or the disk failed while an append was being committed: it may or may not be stored. Append the
+    /// same events (with the same ids) again to find out.
     #[error(
         "it is not known whether the append was committed ({reason}); append the same events again to find out"
     )]
@@ -69,59 +69,59 @@ pub enum StoreError {
     /// The store was closed, or its writer ended.
     #[error("the store at {location} is closed; open it again")]
     Closed {
-        /// Which store.
+        /// The location of the store.
         location: String,
     },
-    /// The files of an open store are not there any more, or the locks on them were given up. Nothing was written.
+    /// The files of an open store are gone, or the locks on them were released. Nothing was written.
     #[error("the store at {} cannot be used any more: {reason}", path.display())]
     Lost {
-        /// Where it was opened.
+        /// The path that was opened.
         path: PathBuf,
         /// What happened, and what to do.
         reason: String,
     },
-    /// The store was opened by the process from which this one was forked, and cannot be used on both sides.
+    /// The store was opened before the process was forked, and cannot be used on both sides.
     #[error(
         "the store at {} was opened before this process was forked, and cannot be used here; open it after the fork and not before, or start the child as a program of its own",
         path.display()
     )]
     Forked {
-        /// Where it was opened.
+        /// The path that was opened.
         path: PathBuf,
     },
-    /// The store was opened to be read only. Nothing was written.
+    /// The store was opened read-only. Nothing was written.
     #[error(
         "the store at {} was opened read-only, and this would write to it; open it for writing, or use another store",
         path.display()
     )]
     ReadOnly {
-        /// Where the store is.
+        /// The path of the store.
         path: PathBuf,
     },
-    /// Views are to be kept in a store that cannot keep them.
+    /// Views were to be stored in a store that cannot hold them.
     #[error(
         "views cannot be kept in this store, as it was wrapped with `DynStore::new`; wrap an embedded store with `DynStore::embedded`"
     )]
     NotEmbedded,
-    /// The log asked for does not exist in this store.
+    /// The requested log does not exist in this store.
     #[error("the store has no log {log}; its logs are 0 to {last}")]
     UnknownLog {
-        /// The log asked for.
+        /// The requested log.
         log: LogId,
         /// The last log that exists.
         last: LogId,
     },
-    /// The system underneath failed.
+    /// The underlying system failed.
     #[error("the store could not {action}: {}", Whole(&**cause))]
     Backend {
-        /// What it was doing.
+        /// The action that failed.
         action: &'static str,
-        /// The failure underneath, which the message has.
+        /// The underlying failure, which the message includes.
         cause: Box<dyn Error + Send + Sync>,
     },
 }
 
-/// Which room is used up.
+/// The resource that is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Full {
@@ -131,7 +131,7 @@ pub enum Full {
     Map,
     /// The slots for concurrent readers.
     Readers {
-        /// How many there are.
+        /// The number of slots.
         slots: u32,
     },
 }
@@ -161,26 +161,26 @@ impl Display for InStream<'_> {
     }
 }
 
-/// Why an append was not made.
+/// Why an append failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
     /// The stream is not at the version that the caller expected.
-    #[error("stream \"{stream}\" was expected {expected} but {}; load it again and decide anew", Actual(*actual))]
+    #[error("stream \"{stream}\" was expected {expected} but {}; load it again and decide again", Actual(*actual))]
     Conflict {
         /// The stream.
         stream: StreamName,
-        /// What the caller expected.
+        /// The expected version.
         expected: ExpectedVersion,
         /// Its last version; zero when it has no events.
         actual: Version,
     },
-    /// An event that the append's condition rules out is there.
+    /// An event exists that the append's condition rules out.
     #[error(
-        "the append's condition failed: the event at position {place} matches its query after position {after}; read again and decide anew"
+        "the append's condition failed: the event at position {place} matches its query after position {after}; read again and decide again"
     )]
     ConditionFailed {
-        /// After which place none was expected.
+        /// The place after which no event was allowed.
         after: Place,
         /// The first event that matches.
         place: Place,
@@ -195,27 +195,27 @@ pub enum AppendError {
         /// Its last version.
         version: Version,
     },
-    /// An entry is not as the append expected it to be. Nothing was appended, and no entry was changed.
+    /// An entry is not as the append expected. Nothing was appended, and no entry was changed.
     #[error(
-        "entry \"{}\" was changed by another; read it again and decide anew",
+        "entry \"{}\" was changed by another; read it again and decide again",
         key.escape_ascii()
     )]
     EntryChanged {
         /// Its key.
         key: Vec<u8>,
     },
-    /// Another event has the id of a new one, which is therefore no retry. Nothing was appended.
+    /// A stored event has the id of a new event that differs from it, so this is no retry. Nothing was appended.
     #[error(
         "the id {id} belongs to version {version} of stream \"{stream}\", and the event to append has another {difference}: it is no retry; give it an id of its own"
     )]
     IdTaken {
         /// The id.
         id: EventId,
-        /// The stream of the event that has it.
+        /// The stream of the stored event.
         stream: StreamName,
-        /// The version of that event.
+        /// The version of the stored event.
         version: Version,
-        /// What tells the two events from each other.
+        /// How the two events differ.
         difference: IdDifference,
     },
     /// Two events of the append have one id. Nothing was appended.
@@ -224,7 +224,7 @@ pub enum AppendError {
         /// The id.
         id: EventId,
     },
-    /// An event could not be written so that it can be read. Nothing was appended.
+    /// An event could not be encoded so that it can be read. Nothing was appended.
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// The store failed.
@@ -232,7 +232,7 @@ pub enum AppendError {
     Store(#[from] StoreError),
 }
 
-/// What tells two events of one id from each other.
+/// How two events with the same id differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdDifference {
@@ -240,9 +240,9 @@ pub enum IdDifference {
     Stream,
     /// Their names differ.
     Name,
-    /// The versions of their payloads differ.
+    /// Their schema versions differ.
     SchemaVersion,
-    /// Their payloads are written in different ways.
+    /// Their codecs differ.
     Codec,
     /// The bytes of their payloads differ.
     Payload,
@@ -285,13 +285,13 @@ impl Display for Actual {
     }
 }
 
-/// Why entries were not written. Nothing was.
+/// Why entries were not changed. None was.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntryError {
-    /// An entry is not as it was expected to be.
+    /// An entry is not as expected.
     #[error(
-        "entry \"{}\" was changed by another; read it again and decide anew",
+        "entry \"{}\" was changed by another; read it again and decide again",
         key.escape_ascii()
     )]
     Changed {

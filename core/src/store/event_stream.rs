@@ -1,5 +1,4 @@
-//! Events as a `futures_core::Stream`: bounded batches, copied out, so that an open reader costs
-//! the store nothing.
+//! Events as a `futures_core::Stream`: copied out in bounded batches, so that an open reader costs the store nothing.
 
 use super::{Direction, ReadLog, ReadStream, Store};
 use crate::event::record::RecordedEvent;
@@ -13,15 +12,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// How many events one batch holds.
+/// The number of events in a batch.
 const BATCH: u64 = 256;
 
-/// The events of a log or of a stream, in order. Memory does not grow with their number.
+/// The events of a log or of a stream, in order. Its memory does not grow with their number.
 ///
-/// A store error ends it; the events before were delivered.
+/// A store error ends it, after the events before the error.
 ///
-/// One that is to be returned from a function owns its store, and one that follows the log ends with the program: a web server
-/// that waits for its responses would never stop otherwise.
+/// A stream that a function returns must own its store. A stream that follows the log should end with the program:
+/// otherwise a web server that waits for its responses never stops.
 ///
 /// ```
 /// use midgard::store::{EventStream, ReadLog};
@@ -38,11 +37,11 @@ pub struct EventStream<'a, S> {
     buffer: VecDeque<RecordedEvent>,
     state: State<'a>,
     follow: bool,
-    /// What ends it.
+    /// The future that ends it.
     end: Option<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
 }
 
-/// A store that is borrowed, or owned.
+/// A borrowed or owned store.
 enum Held<'a, S> {
     Borrowed(&'a S),
     Owned(Arc<S>),
@@ -69,7 +68,7 @@ impl<S> Deref for Held<'_, S> {
 }
 
 enum State<'a> {
-    /// What is to be read next.
+    /// The next read.
     Next(Cursor),
     Reading(Pin<Box<dyn Future<Output = Result<Batch, StoreError>> + Send + 'a>>),
     Ended,
@@ -82,7 +81,7 @@ enum Cursor {
 
 struct Batch {
     events: VecDeque<RecordedEvent>,
-    /// What comes after these events; `None` when the read is complete.
+    /// The read after these events; `None` when the read is complete.
     next: Option<Cursor>,
 }
 
@@ -115,8 +114,8 @@ impl<'a, S: Store> EventStream<'a, S> {
         }
     }
 
-    /// Goes on live once it has caught up: waits for what is appended next, and never ends unless a
-    /// limit was set. Only a forward read of a log can follow; another read is not changed.
+    /// Continues live once it has caught up: waits for new events, and never ends unless a limit was set. Only a
+    /// forward read of a log can follow; other reads are unchanged.
     #[must_use]
     pub fn follow(mut self) -> Self {
         self.follow = matches!(
@@ -126,15 +125,15 @@ impl<'a, S: Store> EventStream<'a, S> {
         self
     }
 
-    /// Ends it once a future is done, such as [`MidgardHandle::stopped`](crate::MidgardHandle::stopped): also while it
-    /// waits for what is appended next. Events that it has read by then are delivered before.
+    /// Ends it once a future completes, such as [`MidgardHandle::stopped`](crate::MidgardHandle::stopped), even while
+    /// it waits for new events. Events read before that are still delivered.
     #[must_use]
     pub fn until(mut self, end: impl Future<Output = ()> + Send + 'a) -> Self {
         self.end = Some(Box::pin(end));
         self
     }
 
-    /// Whether it is to end now.
+    /// Whether it must end now.
     fn is_ended(&mut self, context: &mut Context<'_>) -> bool {
         let end = self.end.as_mut();
         let is_ended = end.is_some_and(|end| end.as_mut().poll(context).is_ready());

@@ -4,13 +4,15 @@ use crate::clock::Clock;
 use crate::time::Timestamp;
 use std::time::{Duration, Instant};
 
-/// How far the last event may be ahead of the clock before that is said: clocks of several machines differ, and are set a little.
+/// How far the last event may be ahead of the clock before a warning: clocks of several machines differ, and are set
+/// a little.
 const USUAL: Duration = Duration::from_secs(1);
-/// How often it is said, while it is so.
+/// The time between two warnings.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// Gives the times of new events. Where the clock is behind the last event, they get that one's time, and it is said in the log
-/// of the program: the clock was ahead then, or is behind now, and until it is there again, time stands still in the store.
+/// The times of new events. When the clock is behind the last event, new events get that event's time, with a
+/// warning: either the clock was ahead then, or it is behind now. Until the clock catches up, time stands still in
+/// the store.
 #[derive(Debug, Default)]
 pub struct EventTimes {
     clock: Clock,
@@ -18,13 +20,13 @@ pub struct EventTimes {
 }
 
 impl EventTimes {
-    /// Reads the times from a clock. `EventTimes::default()` reads them from the system's.
+    /// Creates the times of a clock. `EventTimes::default()` uses the system's.
     #[must_use]
     pub const fn new(clock: Clock) -> Self {
         EventTimes { clock, said: None }
     }
 
-    /// Returns the time of an event after one that was recorded at `last`.
+    /// Returns the time of an event that follows one recorded at `last`.
     pub fn after(&mut self, last: Timestamp) -> Timestamp {
         self.at(self.clock.now(), last)
     }
@@ -37,7 +39,7 @@ impl EventTimes {
                 last = %last,
                 clock = %now,
                 ahead_seconds = ahead.as_secs(),
-                "the last event was recorded at a later time than the clock shows: set the clock right; until it is there, new events get the time of that one"
+                "the last event was recorded at a later time than the clock shows: set the clock right; until it catches up, new events get the time of that event"
             );
         }
         now.max(last)

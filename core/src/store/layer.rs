@@ -1,4 +1,4 @@
-//! Layers: stores that change some of what another store does.
+//! Layers: stores that change part of what another store does.
 
 use super::{
     Append, Appended, EmbeddedStore, EntryError, EntrySnapshot, EntryWrite, ExpectedVersion,
@@ -10,11 +10,11 @@ use crate::stream_name::StreamName;
 use std::error::Error;
 use std::fmt;
 
-/// What a layer changes of the store below it: measurements, spans, encryption of personal data, faults in tests.
+/// The changes of a layer to the store below it: measurements, spans, encryption of personal data, faults in tests.
 ///
-/// Each method forwards to [`inner`](Layer::inner) by default, so that a layer consists of what it changes. [`Layered`] makes a store
-/// of it. Override [`around`](Layer::around) for what is the same for all operations, and an operation's own method for
-/// what is in it; `around` surrounds that.
+/// Each method forwards to [`inner`](Layer::inner) by default, so that a layer consists of its changes. [`Layered`]
+/// turns it into a store. Override [`around`](Layer::around) for behaviour that all operations share, and an
+/// operation's own method to change its arguments or results; `around` surrounds that method.
 ///
 /// ```
 /// use midgard::event::NewEvent;
@@ -65,13 +65,13 @@ use std::fmt;
 ///
 /// # What a layer must keep
 ///
-/// What it does is part of the store, so that all [promises of a store](Store#what-every-store-promises) are the layer's: run
+/// A layer is part of the store, so all [promises of a store](Store#what-every-store-promises) apply to it: run
 /// `store_contract!` of the crate `midgard-contract` on it. Two of them are easy to break:
 ///
-/// - A retry is recognised by its payload, byte by byte. A layer that encrypts appends the same bytes for the same
-///   event, or decides retries by itself.
-/// - A read calls `visit` with each event, and stops when it says so. A layer that changes events hands a changed one to the same
-///   `visit`, as it comes.
+/// - A retry is recognised by its payload, byte by byte. A layer that encrypts must append the same bytes for the
+///   same event, or recognise retries itself.
+/// - A read calls `visit` with each event, and stops when `visit` returns `Break`. A layer that changes events passes
+///   each changed event to the same `visit` as it comes.
 pub trait Layer: Send + Sync + 'static {
     /// The store below.
     type Inner: Store;
@@ -79,10 +79,10 @@ pub trait Layer: Send + Sync + 'static {
     /// Returns the store below.
     fn inner(&self) -> &Self::Inner;
 
-    /// Surrounds every operation: spans and measurements go here, and faults, as `E` is made from a [`StoreError`].
-    /// `call` is the operation as the layer's own method does it, and does nothing before it is polled.
+    /// Surrounds every operation: put spans and measurements here, and faults, as `E` converts from a [`StoreError`].
+    /// `call` runs the layer's own method for the operation, and does nothing before it is polled.
     ///
-    /// [`EmbeddedStore::snapshot`], which does not wait, is not an operation.
+    /// [`EmbeddedStore::snapshot`], which is not async, is not an operation.
     fn around<T: Send, E: Error + From<StoreError> + Send>(
         &self,
         operation: Operation,
@@ -92,12 +92,12 @@ pub trait Layer: Send + Sync + 'static {
         call
     }
 
-    /// Does [`Store::append`].
+    /// Runs [`Store::append`].
     fn append(&self, append: Append) -> impl Future<Output = Result<Appended, AppendError>> + Send {
         self.inner().append(append)
     }
 
-    /// Does [`Store::read_stream`].
+    /// Runs [`Store::read_stream`].
     fn read_stream(
         &self,
         read: &ReadStream,
@@ -106,7 +106,7 @@ pub trait Layer: Send + Sync + 'static {
         self.inner().read_stream(read, visit)
     }
 
-    /// Does [`Store::read_log`].
+    /// Runs [`Store::read_log`].
     fn read_log(
         &self,
         read: &ReadLog,
@@ -115,7 +115,7 @@ pub trait Layer: Send + Sync + 'static {
         self.inner().read_log(read, visit)
     }
 
-    /// Does [`Store::stream_state`].
+    /// Runs [`Store::stream_state`].
     fn stream_state(
         &self,
         stream: &StreamName,
@@ -123,12 +123,12 @@ pub trait Layer: Send + Sync + 'static {
         self.inner().stream_state(stream)
     }
 
-    /// Does [`Store::logs`].
+    /// Runs [`Store::logs`].
     fn logs(&self) -> impl Future<Output = Result<Vec<LogId>, StoreError>> + Send {
         self.inner().logs()
     }
 
-    /// Does [`Store::last_position`].
+    /// Runs [`Store::last_position`].
     fn last_position(
         &self,
         log: LogId,
@@ -136,7 +136,7 @@ pub trait Layer: Send + Sync + 'static {
         self.inner().last_position(log)
     }
 
-    /// Does [`Store::wait_past`].
+    /// Runs [`Store::wait_past`].
     fn wait_past(
         &self,
         log: LogId,
@@ -145,7 +145,7 @@ pub trait Layer: Send + Sync + 'static {
         self.inner().wait_past(log, position)
     }
 
-    /// Does [`Store::truncate`].
+    /// Runs [`Store::truncate`].
     fn truncate(
         &self,
         stream: &StreamName,
@@ -155,7 +155,7 @@ pub trait Layer: Send + Sync + 'static {
         self.inner().truncate(stream, before, expected)
     }
 
-    /// Does [`Store::tombstone`].
+    /// Runs [`Store::tombstone`].
     fn tombstone(
         &self,
         stream: &StreamName,
@@ -164,7 +164,7 @@ pub trait Layer: Send + Sync + 'static {
         self.inner().tombstone(stream, expected)
     }
 
-    /// Does [`Store::read_entries`].
+    /// Runs [`Store::read_entries`].
     fn read_entries(
         &self,
         read: &ReadEntries,
@@ -173,7 +173,7 @@ pub trait Layer: Send + Sync + 'static {
         self.inner().read_entries(read, visit)
     }
 
-    /// Does [`Store::write_entries`].
+    /// Runs [`Store::write_entries`].
     fn write_entries(
         &self,
         write: EntryWrite,
@@ -181,7 +181,7 @@ pub trait Layer: Send + Sync + 'static {
         self.inner().write_entries(write)
     }
 
-    /// Does [`EmbeddedStore::snapshot`], where the store below has it: views can be kept in the layered store then.
+    /// Runs [`EmbeddedStore::snapshot`] where the store below has it, so that the layered store can hold views.
     ///
     /// # Errors
     /// As [`EmbeddedStore::snapshot`].
@@ -193,7 +193,7 @@ pub trait Layer: Send + Sync + 'static {
     }
 }
 
-/// An operation of a store, as [`Layer::around`] is told.
+/// An operation of a store, as passed to [`Layer::around`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -247,14 +247,15 @@ impl fmt::Display for Operation {
     }
 }
 
-/// The store that a [`Layer`] makes of the one below it. It is an [`EmbeddedStore`], which can keep views, if that one is.
+/// The store made of a [`Layer`] and the store below it. It is an [`EmbeddedStore`], which can hold views, if the
+/// store below is.
 ///
-/// Layers are stacked by giving one a layered store as the store below.
+/// To stack layers, use a layered store as the store below another layer.
 #[derive(Debug, Clone, Default)]
 pub struct Layered<L>(L);
 
 impl<L: Layer> Layered<L> {
-    /// Makes a store of a layer.
+    /// Turns a layer into a store.
     #[must_use]
     pub const fn new(layer: L) -> Self {
         Layered(layer)

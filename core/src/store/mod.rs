@@ -1,4 +1,4 @@
-//! The contract of a store, and what every store shares.
+//! The contract of a store, and the types that all stores share.
 
 mod append;
 pub(crate) mod definition;

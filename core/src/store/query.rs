@@ -1,4 +1,4 @@
-//! Which events of a log a reader, or the condition of an append, asks for.
+//! Queries: the events of a log that a reader wants, or that the condition of an append forbids.
 
 use crate::event::EventSet;
 use crate::event::reading::with_sources;
@@ -7,7 +7,7 @@ use crate::event::tags::TagsRef;
 use crate::limits::TOMBSTONE;
 use crate::place::Place;
 
-/// Which events: any of the items. A query without items asks for all events.
+/// Selects events that match any of its items. A query without items selects all events.
 ///
 /// The model is that of dynamic consistency boundaries (<https://dcb.events/specification/>).
 ///
@@ -25,32 +25,32 @@ pub struct Query {
 }
 
 impl Query {
-    /// All events.
+    /// Selects all events.
     #[must_use]
     pub const fn all() -> Self {
         Query { items: Vec::new() }
     }
 
-    /// All events, and the tombstones of streams, which [`all`](Query::all) leaves out.
+    /// Selects all events, and the tombstones of streams, which [`all`](Query::all) leaves out.
     #[must_use]
     pub fn all_with_tombstones() -> Self {
         let tombstones = QueryItem::new().name(TOMBSTONE);
         Query::all().or(QueryItem::new()).or(tombstones)
     }
 
-    /// The events of a set: those that it can read.
+    /// Selects the events that a set can read.
     #[must_use]
     pub fn events<S: EventSet>() -> Self {
         Query::all().or(QueryItem::new().events::<S>())
     }
 
-    /// The events of any of these names.
+    /// Selects the events of any of these names.
     pub(crate) fn named<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
         let names = names.into_iter();
         names.fold(QueryItem::new(), QueryItem::name).into()
     }
 
-    /// Adds an item: events that match it are asked for too.
+    /// Adds an item: events that match it are selected too.
     #[must_use]
     pub fn or(mut self, item: QueryItem) -> Self {
         self.items.push(item);
@@ -63,7 +63,7 @@ impl Query {
         &self.items
     }
 
-    /// Whether tombstones are read too: an item without tags names
+    /// Whether the query also selects tombstones: an item without tags names
     /// [`StreamTombstoned`](crate::store::StreamTombstoned).
     #[must_use]
     pub fn asks_for_tombstones(&self) -> bool {
@@ -71,7 +71,7 @@ impl Query {
         items.any(|item| item.names.iter().any(|name| name == TOMBSTONE))
     }
 
-    /// Whether an event is asked for.
+    /// Whether an event matches.
     #[must_use]
     pub fn matches(&self, event: &RecordedEventRef<'_>) -> bool {
         self.matches_parts(event.name, event.tags)
@@ -115,7 +115,7 @@ impl QueryItem {
         self
     }
 
-    /// Adds the names of all events of a set, and of those in whose place they are read.
+    /// Adds the names of all events of a set, and the names of old events that are read as them.
     #[must_use]
     pub fn events<S: EventSet>(mut self) -> Self {
         let events = with_sources(S::DESCRIPTORS).into_iter();
@@ -130,13 +130,13 @@ impl QueryItem {
         self
     }
 
-    /// The names: any of them.
+    /// Returns the names, of which any may match.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The tags: all of them.
+    /// Returns the tags, all of which must match.
     #[must_use]
     pub fn tags(&self) -> &[String] {
         &self.tags
@@ -148,13 +148,12 @@ impl QueryItem {
     }
 }
 
-/// What must not have happened for an append to go through: no event that matches `query` after the place `after`, in
-/// its log.
+/// The condition of an append: its log must have no event that matches `query` after the place `after`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)]
 pub struct AppendCondition {
-    /// The events that must not be there.
+    /// The events that must not exist.
     pub query: Query,
-    /// Up to which place the caller has seen them. [`Place::START`]: none may be there at all.
+    /// The place up to which the caller has read. [`Place::START`]: no event may match at all.
     pub after: Place,
 }

@@ -1,10 +1,10 @@
-//! What is read.
+//! Reads of streams and logs.
 
 use crate::place::{LogId, Position, Version};
 use crate::store::query::Query;
 use crate::stream_name::StreamName;
 
-/// In which order events are read.
+/// The order in which events are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Direction {
@@ -30,7 +30,7 @@ pub enum Direction {
 pub struct ReadStream {
     /// The stream.
     pub stream: StreamName,
-    /// In which order.
+    /// The order of the events.
     pub direction: Direction,
     /// The first version to read; backward, the highest.
     pub from: Version,
@@ -39,7 +39,7 @@ pub struct ReadStream {
 }
 
 impl ReadStream {
-    /// All events of a stream, the oldest first.
+    /// Reads all events of a stream, the oldest first.
     #[must_use]
     pub const fn forward(stream: StreamName) -> Self {
         ReadStream {
@@ -50,7 +50,7 @@ impl ReadStream {
         }
     }
 
-    /// All events of a stream, the newest first.
+    /// Reads all events of a stream, the newest first.
     #[must_use]
     pub const fn backward(stream: StreamName) -> Self {
         ReadStream {
@@ -68,7 +68,7 @@ impl ReadStream {
         self
     }
 
-    /// Reads at most so many events.
+    /// Reads at most this many events.
     #[must_use]
     pub const fn limit(mut self, limit: u64) -> Self {
         self.limit = limit;
@@ -92,18 +92,18 @@ impl ReadStream {
 pub struct ReadLog {
     /// The log.
     pub log: LogId,
-    /// In which order.
+    /// The order of the events.
     pub direction: Direction,
     /// The first position to read; backward, the highest.
     pub from: Position,
     /// The most events to read. Events that do not match are not counted.
     pub limit: u64,
-    /// Which events.
+    /// The events to read.
     pub query: Query,
 }
 
 impl ReadLog {
-    /// All events of the main log, the oldest first.
+    /// Reads all events of the main log, the oldest first.
     #[must_use]
     pub const fn forward() -> Self {
         ReadLog {
@@ -115,7 +115,7 @@ impl ReadLog {
         }
     }
 
-    /// All events of the main log, the newest first.
+    /// Reads all events of the main log, the newest first.
     #[must_use]
     pub fn backward() -> Self {
         ReadLog {
@@ -139,13 +139,13 @@ impl ReadLog {
         self
     }
 
-    /// Starts after this position: what a reader that has seen it reads next.
+    /// Starts after this position, the last one that the reader has seen.
     #[must_use]
     pub const fn after(self, position: Position) -> Self {
         self.from(position.next())
     }
 
-    /// Reads at most so many events.
+    /// Reads at most this many events.
     #[must_use]
     pub const fn limit(mut self, limit: u64) -> Self {
         self.limit = limit;
@@ -160,15 +160,15 @@ impl ReadLog {
     }
 }
 
-/// What a store knows of a stream.
+/// The state of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)]
 pub struct StreamState {
-    /// The version of its last event; zero when it never had one. Never goes down.
+    /// The version of its last event; zero when it never had one. Never decreases.
     pub last: Version,
     /// The first version that is still there: 1, or higher after a truncation.
     pub first: Version,
-    /// Whether it was ended for good.
+    /// Whether it was tombstoned.
     pub tombstoned: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Tombstones, as those who read a log are told of them.
+//! Tombstones, as readers of a log see them.
 
 use crate::aggregate::{Aggregate, AggregateIdError};
 use crate::event::Event as _;
@@ -11,12 +11,12 @@ use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A stream was ended for good: its events are gone, and it takes no more.
+/// The event of a stream that was ended for good: its events are gone, and it takes no more.
 ///
-/// It is told as an event, in the place of the log that the tombstone took, and only to those who name it: list it in
-/// `events(..)` of a projection or a process manager, or in the set of a subscription. So rows that were made of the
-/// stream are removed in the order of the log, exactly once, and with the same failure policy as of any event. No other read
-/// has it: neither one of all events, nor one of the stream.
+/// It is read as an event at the position of the tombstone, but only by readers that name it: list it in `events(..)`
+/// of a projection or a process manager, or in the set of a subscription. So rows built from the stream are removed
+/// in the order of the log, exactly once, and with the same failure policy as for any event. No other read returns
+/// it: neither one of all events, nor one of the stream.
 ///
 /// ```
 /// use midgard::store::StreamTombstoned;
@@ -53,8 +53,7 @@ use serde::{Deserialize, Serialize};
 /// # }
 /// ```
 ///
-/// A projection that is rebuilt afterwards no longer sees the events of the stream, and is told of the tombstone all the
-/// same.
+/// A projection that is rebuilt afterwards no longer sees the events of the stream, but still receives the tombstone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, crate::Event)]
 #[event(name = "midgard.stream_tombstoned", crate = crate)]
 pub struct StreamTombstoned {
@@ -63,22 +62,22 @@ pub struct StreamTombstoned {
 }
 
 impl StreamTombstoned {
-    /// The name of the stream.
+    /// Returns the name of the stream.
     #[must_use]
     pub fn stream(&self) -> &str {
         &self.stream
     }
 
-    /// The last version that the stream had; zero when it never had an event.
+    /// Returns the last version of the stream; zero when it never had an event.
     #[must_use]
     pub const fn version(&self) -> Version {
         Version(self.version)
     }
 
-    /// The id of the aggregate that was ended; `None` where it is one of another type.
+    /// Returns the id of the tombstoned aggregate; `None` when the stream belongs to another type.
     ///
     /// # Errors
-    /// [`AggregateIdError::Unreadable`] when the type of the ids cannot read it.
+    /// [`AggregateIdError::Unreadable`] when the type of the ids cannot parse it.
     pub fn id_of<A: Aggregate>(&self) -> Result<Option<A::Id>, AggregateIdError> {
         match StreamName::from_store(&self.stream).id_of::<A>() {
             Ok(id) => Ok(Some(id)),
@@ -88,7 +87,7 @@ impl StreamTombstoned {
     }
 
     /// Returns the tombstone of a stream as it is read from a log, for authors of stores.
-    /// [`Query::asks_for_tombstones`](crate::store::Query::asks_for_tombstones) says which reads are told of it.
+    /// [`Query::asks_for_tombstones`](crate::store::Query::asks_for_tombstones) decides which reads return it.
     #[must_use]
     pub fn recorded(
         stream: StreamName,

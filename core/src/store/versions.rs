@@ -4,8 +4,8 @@ use crate::place::Version;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-/// Versions of streams, one for each part of an append: a slice that allocates nothing for one part, as nearly all
-/// appends have.
+/// Versions of streams, one for each part of an append: a slice that allocates nothing for a single part, which
+/// nearly all appends have.
 ///
 /// ```
 /// use midgard::Version;
@@ -25,13 +25,13 @@ enum Held {
 }
 
 impl Versions {
-    /// No versions.
+    /// Creates an empty list.
     #[must_use]
     pub const fn new() -> Self {
         Versions(Held::Some(Vec::new()))
     }
 
-    /// Room for the versions of so many parts.
+    /// Creates an empty list with room for the versions of this many parts.
     pub(crate) fn with_capacity(parts: usize) -> Self {
         match parts {
             0 | 1 => Versions::new(),

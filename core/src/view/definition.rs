@@ -50,33 +50,34 @@ use std::marker::PhantomData;
 /// # let _ = print;
 /// ```
 ///
-/// - `key = a` or `key = (a, b)` tells one row from another. Rows are in its order.
-/// - `index(a)` makes `by_a`, the rows with a value of the field. Its value may be anything that is a
+/// - `key = a` or `key = (a, b)` identifies a row. Rows are sorted by it.
+/// - `index(a)` makes `by_a`, which selects the rows with a value of the field. The value may be anything that is a
 ///   [`ViewKey`](crate::ViewKey), or [stands for one](super::KeyOf): a `&str` for a `String`.
 /// - `index(a, ordered)` makes `by_a_range` and `ordered_by_a` as well.
-/// - `index(a, unique)` lets no two rows have one value: the commit of a second one fails. A `None` is no
-///   value, and any number of rows may have it. So it is with an index of several fields of which one is `None`.
-/// - `index(name = (a, b))` is of several fields, and its value is the tuple of them.
+/// - `index(a, unique)` makes the index unique: the commit of a second row with the same value fails. Rows without a
+///   value (`None`) are exempt, and so are rows with a `None` in an index of several fields.
+/// - `index(name = (a, b))` covers several fields; its value is their tuple.
 ///
-/// # Rows that are stored
+/// # Stored rows
 ///
-/// A row is stored as JSON, as serde writes it. So that views are the same however many events are projected at once, each
-/// row that an event has changed is written and read when its handler is done, and later events see what was read. The
-/// derive refuses fields that serde skips, and an `Option` of an `Option`, as JSON has one `null`. What it cannot know is
-/// looked at for each row: one that cannot be read, as with a float that is not finite, or that would change each
-/// time it is written, fails its event with [`ViewError::Unreadable`](super::ViewError::Unreadable) or [`ViewError::NotKept`](super::ViewError::NotKept). What is written once and
-/// read as something else, as a number that is rounded, is what was read, for live and for rebuilt views.
+/// A row is stored as JSON, as serde writes it. When the handler of an event is done, each row that it changed is written
+/// and read back, and later events see what was read: so views are the same however many events are projected at once. The
+/// derive refuses fields that serde skips, and an `Option` of an `Option`, as JSON has only one `null`. What the derive
+/// cannot know is checked for each row: a row that cannot be read back, as with a float that is not finite, or that would
+/// change each time it is written, fails its event with [`ViewError::Unreadable`](super::ViewError::Unreadable) or
+/// [`ViewError::NotKept`](super::ViewError::NotKept). If a value changes only on the first write, as when a number is
+/// rounded, the value that was read counts, in live and in rebuilt views.
 ///
-/// Beside the rows is the [definition](ViewDefinition) of their
-/// view: its key, its indexes, and its fields with their types and serde attributes, as they are written.
-/// When a program has another one, the projection builds the view anew. Meanwhile, readers of the release before see the old
-/// rows. Those of the new release get [`ViewError::OtherDefinition`](super::ViewError::OtherDefinition) until the new ones are complete, but for one change: where
-/// fields were only added, each with `#[serde(default)]` or an `Option`, they see the old rows with the defaults in them. The name of the table is the
-/// struct's, as in `order_line` for an `OrderLine`; with `name = ".."` the struct may be renamed
+/// The [definition](ViewDefinition) of the view is stored alongside the rows: its key, its indexes, and its fields with
+/// their types and serde attributes, as written in the source. When a program has another definition, the projection
+/// rebuilds the view. Meanwhile, readers of the previous release see the old rows. Readers of the new release get
+/// [`ViewError::OtherDefinition`](super::ViewError::OtherDefinition) until the new rows are complete, with one exception:
+/// if fields were only added, each with `#[serde(default)]` or as an `Option`, they see the old rows with the defaults. The
+/// name of the table is the struct's, as in `order_line` for an `OrderLine`; with `name = ".."` the struct may be renamed
 /// and the rows stay.
 ///
-/// What a field's own type looks like is not part of the definition, unless it is a key. Where a change of
-/// it makes old rows unreadable or wrong, give the projection the next version.
+/// The inside of a field's own type is not part of the definition, unless it is a key. If a change of that type makes old
+/// rows unreadable or wrong, give the projection the next version.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a view",
     label = "this type does not implement `View`",
@@ -88,7 +89,7 @@ pub trait View: ViewRow {
     const NAME: &'static str;
     /// The indexes, in the order of their numbers.
     const INDEXES: &'static [ViewIndex<Self>];
-    /// What tells one row from another: a [`ViewKey`](crate::ViewKey).
+    /// What identifies a row: a [`ViewKey`](crate::ViewKey).
     type Key: 'static;
     /// How keys are described and written.
     const KEY: KeyForm<Self::Key>;
@@ -96,17 +97,17 @@ pub trait View: ViewRow {
     /// Writes the key of this row, as [`KeyForm::encode`] of [`Self::KEY`] does.
     fn encode_key(&self, bytes: &mut KeyBytes);
 
-    /// Describes the fields, as they are written in the source: where it changes, the view is rebuilt.
+    /// Describes the fields, as they are written in the source. When the description changes, the view is rebuilt.
     fn describe(form: &mut String);
 }
 
-/// What a struct must be able to do before it can be a [`View`]; implemented by itself.
+/// What a struct needs to be a [`View`]; implemented automatically.
 #[diagnostic::on_unimplemented(
     message = "view `{Self}` cannot be written and read back",
     label = "the rows of a view need `Serialize` and `Deserialize`",
     note = "write `#[derive(serde::Serialize, serde::Deserialize, View)]`"
 )]
-// Serde's traits are not above it, for the reason that they are not above that of an event.
+// Serde's traits are not its supertraits, for the same reason as with events.
 pub trait ViewRow: Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn __to_json(&self, json: &mut Vec<u8>) -> Result<(), JsonError>;
@@ -129,12 +130,12 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> ViewRow for T {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ViewIndex<V> {
-    /// Its name: that of the field.
+    /// Its name: the field's, or the one given.
     pub name: &'static str,
-    /// Whether no two rows may have one value. What is `None`, or has a `None` in it, does not count as one.
+    /// Whether the index is unique. Rows without a value (`None`, or a tuple with a `None`) are exempt.
     pub unique: bool,
     is_optional: bool,
-    /// Describes the form of its values, as [`ViewKey::describe`](crate::ViewKey::describe).
+    /// Describes the form of its values, like [`ViewKey::describe`](crate::ViewKey::describe).
     pub describe: fn(&mut String),
     /// Writes a row's value.
     pub encode: fn(&V, &mut KeyBytes),
@@ -159,12 +160,12 @@ impl<V> ViewIndex<V> {
         }
     }
 
-    /// Whether only one row may have this value.
+    /// Returns whether only one row may have this value.
     pub(super) const fn is_claim(&self, value: &KeyBytes) -> bool {
         self.unique && !value.has_none()
     }
 
-    /// Whether its values are told to be none by what is within them. Rows of earlier releases have such values as claims.
+    /// Returns whether a part of its values may be `None`. Rows of earlier releases have such values as claims.
     fn has_optional_parts(&self, form: &str) -> bool {
         let optional = form.matches(OPTIONAL).count();
         self.unique && optional > usize::from(self.is_optional)
@@ -172,7 +173,7 @@ impl<V> ViewIndex<V> {
 }
 
 impl ViewDefinition {
-    /// The definition of a view.
+    /// Returns the definition of a view.
     #[must_use]
     pub fn of<V: View>() -> Self {
         const {

@@ -16,9 +16,9 @@ pub enum ViewError {
         /// The view.
         view: &'static str,
     },
-    /// The stored rows were written by another definition of the view.
+    /// The stored rows were written with another definition of the view.
     #[error(
-        "view \"{view}\" is stored by another definition than this program's; it cannot be read before it is rebuilt: run its projection and wait, and let the release before serve readers meanwhile (stored: {stored}; expected: {expected})"
+        "view \"{view}\" is stored with another definition than this program's, and cannot be read until it is rebuilt: run its projection and wait, and let the previous release serve readers meanwhile (stored: {stored}; expected: {expected})"
     )]
     OtherDefinition {
         /// The view.
@@ -68,7 +68,7 @@ pub enum ViewError {
         /// Why.
         cause: JsonError,
     },
-    /// What is written of a row cannot be read: it would have been stored, and be damaged for whoever reads it.
+    /// A row cannot be read back from what is written of it. It was not stored: readers would find it damaged.
     #[error(
         "what is written of the row {key} of view \"{view}\" cannot be read back: {cause}; give it values that JSON has, such as floats that are finite, and let its `Deserialize` read all that its `Serialize` writes"
     )]
@@ -80,9 +80,9 @@ pub enum ViewError {
         /// What is wrong with it.
         cause: JsonError,
     },
-    /// A row would be read as another than was put, again and again.
+    /// A row would change each time it is written and read.
     #[error(
-        "the row {key} of view \"{view}\" would be read as another one than was put; let its `Deserialize` make of what its `Serialize` writes the same values again"
+        "the row {key} of view \"{view}\" would be read back with other values than were put; let its `Deserialize` restore the values that its `Serialize` writes"
     )]
     NotKept {
         /// The view.
@@ -97,10 +97,10 @@ pub enum ViewError {
     KeyTooLong {
         /// The view.
         view: &'static str,
-        /// What it has, in bytes.
+        /// Its length, in bytes.
         actual: usize,
-    },
-    /// The value of an index is too long.
+        },
+        /// The value of an index is too long.
     #[error(
         "a value of index \"{index}\" of view \"{view}\" has {actual} bytes with the key of its row; at most {KEY_BYTES} are allowed; index a shorter value"
     )]
@@ -109,7 +109,7 @@ pub enum ViewError {
         view: &'static str,
         /// The index.
         index: &'static str,
-        /// What value and key have, in bytes.
+        /// The length of value and key, in bytes.
         actual: usize,
     },
     /// A row is too large.
@@ -121,7 +121,7 @@ pub enum ViewError {
         view: &'static str,
         /// The row's key.
         key: String,
-        /// What it has, in bytes.
+        /// Its size, in bytes.
         actual: usize,
     },
     /// Two rows have the same value in a unique index.
@@ -182,14 +182,14 @@ pub enum ViewError {
         /// The projection that keeps it.
         owner: String,
     },
-    /// A projection cannot have a name under which there is something already.
+    /// A projection cannot be renamed to a name that is already in use.
     #[error(
-        "what projection \"{projection}\" has kept cannot be handed over to the name \"{name}\", under which there is something already; if it is not needed, remove it with `Views::remove_projection(\"{name}\")` first"
+        "projection \"{projection}\" cannot be renamed to \"{name}\", as something is already kept under this name; if it is not needed, remove it with `Views::remove_projection(\"{name}\")` first"
     )]
     NameTaken {
         /// The projection.
         projection: String,
-        /// The name that it was to have.
+        /// Its intended name.
         name: String,
     },
     /// The tables of a generation were not made.
@@ -210,14 +210,14 @@ pub enum ViewError {
         /// The view.
         view: &'static str,
     },
-    /// A change failed half-way, and its error was passed over.
+    /// A change failed half-way, and its error was ignored.
     #[error("the transaction cannot be committed after an error in it: {reason}")]
     Failed {
         /// The error.
         reason: String,
     },
-    /// What a transaction has read was changed by another meanwhile. Nothing was written.
-    #[error("the note \"{note}\" was changed by another meanwhile; begin the transaction anew")]
+    /// Another transaction changed what this one has read. Nothing was written.
+    #[error("the note \"{note}\" was changed by another transaction meanwhile; begin this one again")]
     Changed {
         /// The note's key.
         note: String,

@@ -1,4 +1,4 @@
-//! Which rows of a view a reader asks for.
+//! Selections: which rows of a view to read.
 
 // Selections and keys are passed by value, so that calls read as they should.
 #![allow(clippy::needless_pass_by_value)]
@@ -24,7 +24,7 @@ use std::ops::Bound;
 /// ```
 #[must_use = "a selection reads nothing by itself; pass it to `select`, `first`, `count`, `page` or `for_each`"]
 pub struct Select<V> {
-    /// By which index; `None` is by key.
+    /// The index to select by; `None` selects by key.
     pub(super) index: Option<usize>,
     /// Values of the index or keys, as bytes.
     pub(super) from: Bound<Vec<u8>>,
@@ -38,17 +38,17 @@ pub struct Select<V> {
 pub(super) type Filter<V> = Box<dyn Fn(&V) -> bool + Send + Sync>;
 
 impl<V: View> Select<V> {
-    /// All rows, in the order of their keys.
+    /// Selects all rows, in the order of their keys.
     pub const fn all() -> Self {
         Select::between(None, Bound::Unbounded, Bound::Unbounded)
     }
 
-    /// The rows whose keys are in a range, in the order of their keys.
+    /// Selects the rows whose keys are in a range, in the order of their keys.
     pub fn keys(range: impl RangeOf<V::Key>) -> Self {
         Select::of_range(None, range.encode_bounds(V::KEY.encode))
     }
 
-    /// The rows that have this value in an index, in the order of their keys.
+    /// Selects the rows that have this value in an index, in the order of their keys.
     #[doc(hidden)]
     pub fn __equal<T>(index: usize, value: impl KeyOf<T>, encode: fn(&T, &mut KeyBytes)) -> Self {
         let mut bytes = KeyBytes::new();
@@ -57,32 +57,32 @@ impl<V: View> Select<V> {
         Select::of_range(Some(index), (value.clone(), value))
     }
 
-    /// The rows whose values in an index are in a range, in the order of values and then of keys.
+    /// Selects the rows whose values in an index are in a range, in the order of values and then of keys.
     #[doc(hidden)]
     pub fn __range<T>(index: usize, range: impl RangeOf<T>, encode: fn(&T, &mut KeyBytes)) -> Self {
         Select::of_range(Some(index), range.encode_bounds(encode))
     }
 
-    /// All rows, in the order of an index.
+    /// Selects all rows, in the order of an index.
     #[doc(hidden)]
     pub const fn __in_order(index: usize) -> Self {
         Select::between(Some(index), Bound::Unbounded, Bound::Unbounded)
     }
 
-    /// The last rows first.
+    /// Reverses the order: the last rows come first.
     pub const fn reverse(mut self) -> Self {
         self.is_reverse = !self.is_reverse;
         self
     }
 
-    /// At most so many rows.
+    /// Selects at most this many rows.
     pub const fn limit(mut self, limit: usize) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Only rows that pass; a second filter is asked after the first. Rows that do not pass are read all
-    /// the same, so an index is faster where few pass.
+    /// Selects only rows that pass the filter; a second filter is applied after the first. Rows that do not pass are
+    /// read all the same, so an index is faster when few pass.
     pub fn filter(mut self, passes: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
         self.filter = Some(match self.filter.take() {
             None => Box::new(passes),
@@ -91,7 +91,7 @@ impl<V: View> Select<V> {
         self
     }
 
-    /// Only rows after the last one of a [`Page`](super::Page), in the direction of this selection.
+    /// Selects only rows after the last one of a [`Page`](super::Page), in the direction of this selection.
     pub fn after(mut self, cursor: &Cursor) -> Self {
         self.after = Some(cursor.clone());
         self

@@ -23,7 +23,7 @@ use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// All views as they were at one moment, whatever is written since.
+/// All views as they were at one moment, whatever was written since.
 pub struct ViewSnapshot {
     entries: Box<dyn EntrySnapshot>,
     known: Arc<Known>,
@@ -34,19 +34,19 @@ impl ViewSnapshot {
         ViewSnapshot { entries, known }
     }
 
-    /// The row of a key.
+    /// Returns the row of a key.
     ///
     /// # Errors
     /// [`ViewError::NotBuilt`] when no projection has made the view yet,
-    /// [`ViewError::OtherDefinition`] when it is kept by another definition, or when a row or the
-    /// store cannot be read.
+    /// [`ViewError::OtherDefinition`] when it is stored with another definition, or another variant when a row or
+    /// the store cannot be read.
     pub fn get<V: View>(&self, key: impl KeyOf<V::Key>) -> Result<Option<V>, ViewError> {
         let mut bytes = KeyBytes::new();
         key.encode_key(V::KEY.encode, &mut bytes);
         self.table()?.get(bytes.as_bytes(), &mut Vec::new())
     }
 
-    /// The selected rows.
+    /// Returns the selected rows.
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`].
@@ -59,7 +59,7 @@ impl ViewSnapshot {
         Ok(rows)
     }
 
-    /// The first of the selected rows.
+    /// Returns the first of the selected rows.
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`].
@@ -72,7 +72,7 @@ impl ViewSnapshot {
         Ok(first)
     }
 
-    /// How many rows are selected. Rows are only read where there is a filter.
+    /// Counts the selected rows. Rows are only read if there is a filter.
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`].
@@ -99,11 +99,11 @@ impl ViewSnapshot {
         Ok(count)
     }
 
-    /// A page of the selected rows, [as many as the limit](Select::limit) or 100, and where the next
-    /// one begins. With a limit of 0, that is where this one would have begun.
+    /// Returns a page of the selected rows, [as many as the limit](Select::limit) or 100, and where the next
+    /// page begins. With a limit of 0, the next page begins where this one would have.
     ///
     /// # Errors
-    /// As [`ViewSnapshot::get`]; [`ViewError::OtherCursor`] when the cursor is of another selection.
+    /// As [`ViewSnapshot::get`]; [`ViewError::OtherCursor`] when the cursor belongs to another selection.
     pub fn page<V: View>(&self, select: Select<V>) -> Result<Page<V>, ViewError> {
         let size = select.limit.unwrap_or(PAGE);
         let mut page = Page {
@@ -139,7 +139,7 @@ impl ViewSnapshot {
         Ok(page)
     }
 
-    /// Calls `visit` with the selected rows one after another, in constant memory; `Break` ends it.
+    /// Calls `visit` with the selected rows one after another, in constant memory; `Break` ends the visit.
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`]; the rows before the error were visited.
@@ -168,8 +168,8 @@ impl ViewSnapshot {
         })
     }
 
-    /// Returns up to where the log shows in the views of a projection, as they are in this snapshot. [`Place::START`] until they
-    /// are built.
+    /// Returns the place up to which the views of a projection in this snapshot include the log: [`Place::START`] until
+    /// they are built.
     ///
     /// # Errors
     /// When what the projection noted, or the store, cannot be read.
@@ -196,7 +196,7 @@ impl ViewSnapshot {
         })
     }
 
-    /// The table of a view that readers see.
+    /// Returns the table of a view that readers see.
     fn table<V: View>(&self) -> Result<TableReader<'_, V>, ViewError> {
         let key = layout::view_note(V::NAME);
         let Some(note) = self.entries.get(key.as_bytes())? else {

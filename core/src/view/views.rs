@@ -16,9 +16,9 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Typed tables with indexes, kept beside the events of an embedded store. Clones share them.
+/// Typed tables with indexes, kept alongside the events of an embedded store. Clones share them.
 ///
-/// Projections write them; programs read them, either one thing at a time, or several from one
+/// Projections write them; programs read them, either with single calls, or with several on one
 /// [`snapshot`](Views::snapshot):
 ///
 /// ```
@@ -68,7 +68,7 @@ impl<S: EmbeddedStore> Embedded for S {
 }
 
 impl Views {
-    /// The views in the entries of a store. Stores are cheap to clone: pass `store.clone()`.
+    /// Opens the views in the entries of a store. Stores are cheap to clone: pass `store.clone()`.
     #[must_use]
     pub fn new(store: impl EmbeddedStore) -> Self {
         Views(Arc::new(Shared {
@@ -77,8 +77,8 @@ impl Views {
         }))
     }
 
-    /// All views as they are now: of each transaction, everything or nothing. Hold it for a moment
-    /// only, as what it sees takes room until it is dropped.
+    /// Returns a snapshot of all views as they are now: of each transaction, everything or nothing. Drop it soon: what
+    /// it sees takes up space until then.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -86,7 +86,7 @@ impl Views {
         Ok(ViewSnapshot::new(self.entries()?, self.0.known.clone()))
     }
 
-    /// As [`ViewSnapshot::get`].
+    /// Returns the row of a key, like [`ViewSnapshot::get`].
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`].
@@ -94,7 +94,7 @@ impl Views {
         self.snapshot()?.get(key)
     }
 
-    /// As [`ViewSnapshot::select`].
+    /// Returns the selected rows, like [`ViewSnapshot::select`].
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`].
@@ -102,7 +102,7 @@ impl Views {
         self.snapshot()?.select(select)
     }
 
-    /// As [`ViewSnapshot::first`].
+    /// Returns the first of the selected rows, like [`ViewSnapshot::first`].
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`].
@@ -110,7 +110,7 @@ impl Views {
         self.snapshot()?.first(select)
     }
 
-    /// As [`ViewSnapshot::count`].
+    /// Counts the selected rows, like [`ViewSnapshot::count`].
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`].
@@ -118,7 +118,7 @@ impl Views {
         self.snapshot()?.count(select)
     }
 
-    /// As [`ViewSnapshot::page`].
+    /// Returns a page of the selected rows, like [`ViewSnapshot::page`].
     ///
     /// # Errors
     /// As [`ViewSnapshot::page`].
@@ -126,7 +126,7 @@ impl Views {
         self.snapshot()?.page(select)
     }
 
-    /// As [`ViewSnapshot::for_each`].
+    /// Visits the selected rows one after another, like [`ViewSnapshot::for_each`].
     ///
     /// # Errors
     /// As [`ViewSnapshot::get`].
@@ -153,7 +153,7 @@ impl fmt::Debug for Views {
     }
 }
 
-/// Notes that were found to fit a view type, so that they are not parsed at each read.
+/// Notes that were found to match a view type, so that they are not parsed at each read.
 #[derive(Default)]
 pub(super) struct Known(RwLock<HashMap<TypeId, KnownNote>>);
 
@@ -163,7 +163,7 @@ struct KnownNote {
 }
 
 impl Known {
-    /// The table of a view that readers see, by the bytes of the view's note.
+    /// Returns the table of a view that readers see, by the bytes of the view's note.
     pub(super) fn table<V: View>(&self, key: &str, note: &[u8]) -> Result<u32, ViewError> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match known.get(&TypeId::of::<V>()) {
@@ -181,7 +181,7 @@ impl Known {
     }
 }
 
-/// Refuses rows of another definition than that of `V`.
+/// Refuses rows that were written with another definition than that of `V`.
 pub(super) fn check_form<V: View>(stored: String) -> Result<(), ViewError> {
     let expected = ViewDefinition::of::<V>().form;
     if stored == expected {

@@ -7,7 +7,7 @@ use midgard::bus::{
 };
 use midgard::consumer::{FailurePolicy, RunError};
 use midgard::event::NewEvent;
-use midgard::inbox::InboxOptions;
+use midgard::inbox::{InboxOptions, ParkedMessage};
 use midgard::store::{
     Append, Appended, EntryError, EntryWrite, ExpectedVersion, Layer, Layered, ReadEntries,
     ReadStream, StreamState, Visit,
@@ -305,6 +305,15 @@ impl Running {
         wanted: impl Fn(&midgard::consumer::Status) -> bool + Send,
     ) {
         block_on(self.handle.wait_until(name, LONG, wanted)).unwrap();
+    }
+
+    /// Waits until the parked messages are as wanted.
+    pub(crate) fn wait_for_parked(&self, wanted: impl Fn(&[ParkedMessage]) -> bool) {
+        within(async {
+            while !wanted(&self.handle.parked_messages("service").await.unwrap()) {
+                futures_timer::Delay::new(Duration::from_millis(1)).await;
+            }
+        });
     }
 
     /// The parked messages: their numbers here, the names of their ids, and why.

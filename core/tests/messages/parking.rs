@@ -84,8 +84,11 @@ fn what_an_earlier_release_took_for_no_message_is_read_anew_when_it_is_retried()
     let text = "eyJzcGVjdmVyc2lvbiI6IjEuMCIsImlkIjoiYiIsInNvdXJjZSI6Im90aGVycyIsInR5cGUiOiJ0b2xkIiwidGltZSI6IjAwMDEtMDEtMDFUMDA6MDA6MDBaIiwiZGF0YSI6eyJrZXkiOiJib2IiLCJudW1iZXIiOjJ9fQ==";
     park_as_foreign(&scene.store, "2", "[]", text);
     park_as_foreign(&scene.store, "3", "[]", "aGVsbG8=");
+    // A program tries what it can read as soon as it runs: here in vain, so that it is left to who asks for it.
+    scene.script.fail(1, 1);
+    scene.script.fail(2, 1);
     let running = scene.start(parking());
-    running.wait_until("service", |status| status.parked == 3);
+    running.wait_for_parked(|parked| parked.iter().map(|one| one.failures).eq([1, 1, 0]));
     for number in ["1", "2", "3"] {
         block_on(running.handle.retry_message("service", number)).unwrap();
     }
@@ -152,15 +155,7 @@ fn what_fails_for_good_is_parked_with_what_follows_of_its_key_and_retried_in_ord
     // It fails once more; whichever of the key is asked for, it begins with the first.
     let retry = |number: &str| block_on(running.handle.retry_message("service", number)).unwrap();
     retry(&parked[2].number);
-    super::kit::within(async {
-        loop {
-            let parked = running.handle.parked_messages("service").await.unwrap();
-            if parked[0].failures == 4 {
-                break;
-            }
-            futures_timer::Delay::new(Duration::from_millis(1)).await;
-        }
-    });
+    running.wait_for_parked(|parked| parked[0].failures == 4);
     assert_eq!(noted(&scene.store, "ann"), [] as [u64; 0]);
     retry(&parked[1].number);
     running.wait_until("service", |status| status.parked == 0);
@@ -243,13 +238,7 @@ fn what_cannot_be_read_is_parked_with_the_reason_and_is_in_nobodys_way() {
     );
     // Retried in vain, the reason is as it was.
     block_on(running.handle.retry_message("service", &parked[2].number)).unwrap();
-    super::kit::within(async {
-        while running.handle.parked_messages("service").await.unwrap()[2].tried_at
-            == parked[2].tried_at
-        {
-            futures_timer::Delay::new(Duration::from_millis(1)).await;
-        }
-    });
+    running.wait_for_parked(|now| now[2].tried_at != parked[2].tried_at);
     assert_eq!(running.parked()[2].2, "it has no id");
     running.stop().unwrap();
 }
@@ -337,17 +326,7 @@ fn what_is_parked_and_nobody_knows_it_is_parked_once() {
     let first = running.parked()[0].0.clone();
     scene.store.layer().fail_commits([Fault::Forget]);
     block_on(running.handle.retry_message("service", &first)).unwrap();
-    super::kit::within(async {
-        while !running
-            .handle
-            .parked_messages("service")
-            .await
-            .unwrap()
-            .is_empty()
-        {
-            futures_timer::Delay::new(Duration::from_millis(1)).await;
-        }
-    });
+    running.wait_for_parked(<[_]>::is_empty);
     assert_eq!(noted(&scene.store, "ann"), [1, 2]);
     assert!(notes(&scene.store, "inbox/service/held/").is_empty());
     assert!(notes(&scene.store, "inbox/service/behind/").is_empty());

@@ -77,7 +77,7 @@ fn times_names_and_ids_are_texts() {
     for not in [r#""tomorrow""#, r#""7 microseconds after 1970""#] {
         let error = refused::<Timestamp>(not);
         assert!(
-            error.contains("is no time as RFC 3339 writes it"),
+            error.contains("is not a time in RFC 3339"),
             "{error}"
         );
     }

@@ -47,7 +47,7 @@ fn a_wait_ends_when_it_takes_too_long_or_leads_nowhere() {
     let error = wait("all", Position(9)).unwrap_err();
     assert!(
         error.to_string().starts_with(
-            "waited 20ms for \"all\" to reach position 9; it is so far: subscription all: live, at 1 of 1"
+            "waited 20ms for \"all\" to reach position 9; its status: subscription all: live, at 1 of 1"
         ),
         "{error}"
     );

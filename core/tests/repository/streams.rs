@@ -156,7 +156,7 @@ fn a_stale_handle_is_a_conflict_and_changes_nothing() {
         assert_eq!((*expected, *actual), (Version(4).into(), Version(5)));
         assert_eq!(
             message,
-            "stream \"account-1\" was expected at version 4 but is at version 5; load it again and decide anew"
+            "stream \"account-1\" was expected at version 4 but is at version 5; load it again and decide again"
         );
         assert_eq!(accounts.load(&ann()).await.unwrap().state().balance, 36);
     });

@@ -218,8 +218,8 @@ fn a_changed_definition_is_built_anew_and_readers_are_told_until_then() {
     let error = views.select(Home::ordered_by_letters()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "view \"home\" is stored by another definition than this program's; it cannot be read before it is rebuilt: \
-         run its projection and wait, and let the release before serve readers meanwhile \
+        "view \"home\" is stored with another definition than this program's, and cannot be read until it is rebuilt: \
+         run its projection and wait, and let the previous release serve readers meanwhile \
          (stored: key u64; fields id: u64, city: String; index city text; \
          expected: key u64; fields id: u64, city: String, letters: u64; \
          index city text; index letters u64)"

@@ -155,8 +155,8 @@ fn nothing_is_handed_over_to_a_name_that_has_something() {
     let taken = block_on(views.rename_projection("numbers", "others")).unwrap_err();
     assert_eq!(
         taken.to_string(),
-        "what projection \"numbers\" has kept cannot be handed over to the name \"others\", under which there is \
-         something already; if it is not needed, remove it with `Views::remove_projection(\"others\")` first"
+        "projection \"numbers\" cannot be renamed to \"others\", as something is already kept under this name; \
+         if it is not needed, remove it with `Views::remove_projection(\"others\")` first"
     );
     let names = || {
         kept(&views)

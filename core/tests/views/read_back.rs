@@ -202,8 +202,8 @@ fn what_would_be_read_as_another_row_is_refused_after_its_event() {
     });
     assert_eq!(
         error.to_string(),
-        "the row 7 of view \"half\" would be read as another one than was put; let its `Deserialize` make of what its \
-         `Serialize` writes the same values again"
+        "the row 7 of view \"half\" would be read back with other values than were put; let its `Deserialize` restore \
+         the values that its `Serialize` writes"
     );
     let error = refused(Named {
         name: Name("Ann".to_owned()),

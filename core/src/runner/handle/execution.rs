@@ -1,4 +1,4 @@
-//! Commands that are executed, and then waited for until a projection shows them.
+//! Commands that are executed and then waited for, until a projection shows them.
 
 use super::MidgardHandle;
 use crate::aggregate::Aggregate;
@@ -42,14 +42,14 @@ impl<A: Aggregate, E> Execution<'_, A, E> {
     /// ```
     ///
     /// # Errors
-    /// [`ExecuteAndWaitError`] says whether the command was executed: where it was, but the projection has not come as far
+    /// [`ExecuteAndWaitError`] says whether the command was executed: if it was, but the projection did not get that far
     /// in time, it is [`ExecuteAndWaitError::NotShown`].
     pub async fn and_wait_for<P: Projection>(
         self,
         handle: &MidgardHandle,
         timeout: Duration,
     ) -> Result<Loaded<A>, ExecuteAndWaitError<E>> {
-        // Not after the command: it would be done, and nobody told.
+        // Checked before the command, which would otherwise be executed, and yet end in `NotExecuted`.
         handle
             .find(P::NAME)
             .map_err(ExecuteAndWaitError::NotExecuted)?;

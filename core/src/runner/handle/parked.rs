@@ -1,4 +1,4 @@
-//! What consumers have parked, and what a program asks about it.
+//! Parked events and messages of consumers: listing, retrying and evicting them.
 
 use super::MidgardHandle;
 use crate::consumer::DeadLetter;
@@ -10,13 +10,13 @@ use std::collections::HashMap;
 
 /// Where to look for the events that are parked.
 const LISTED: &str = "look at those that `dead_letters` lists";
-/// How much of what is parked is looked at in one step, and asked for.
+/// How many parked events are read, and requested to be retried, in one step.
 const PAGE: usize = 1000;
-/// The same of messages, which are read with it.
+/// The same for messages, which are read with their payloads.
 const MESSAGES: usize = 100;
 
 impl MidgardHandle {
-    /// The events that a consumer has parked, in the order of the log: all of them. Where there may be many, ask for
+    /// Returns all events that a consumer has parked, in the order of the log. If there may be many, read
     /// [pages](Self::dead_letters_page).
     ///
     /// # Errors
@@ -26,7 +26,7 @@ impl MidgardHandle {
     }
 
     /// Returns at most `limit` of the events that a consumer has parked, in the order of the log, after a place: that of the
-    /// last letter of the page before. [`Place::START`] begins. A page that is not full is the last.
+    /// last letter of the previous page, or [`Place::START`] for the first page. A page that is not full is the last.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -40,14 +40,14 @@ impl MidgardHandle {
         letters.map_err(|error| notes(name, error))
     }
 
-    /// Asks for the parked events of a sequence to be handled, in order, until one fails. Once none is left,
-    /// the sequence goes on with its later events.
+    /// Retries the parked events of a sequence, in order, until one fails. Once none is left, the sequence continues
+    /// with its later events.
     ///
-    /// It is done by the worker that the sequence belongs to, soon when it runs in this program, else within
-    /// its [lease](crate::consumer::ConsumerOptions::lease).
+    /// This only leaves a request. The worker that owns the sequence handles the events: soon if it runs in this program,
+    /// otherwise within its [lease](crate::consumer::ConsumerOptions::lease).
     ///
     /// # Errors
-    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    /// [`HandleError::NotParked`], or when the request cannot be stored.
     pub async fn retry(&self, name: &str, sequence: &str) -> Result<(), HandleError> {
         let asked = self
             .retry_all(name, |letter| letter.sequence == sequence)
@@ -61,8 +61,8 @@ impl MidgardHandle {
         Ok(())
     }
 
-    /// Asks for all sequences to be [retried](Self::retry) that have a parked event as wanted: all that failed for one cause,
-    /// say. Says how many sequences that are.
+    /// [Retries](Self::retry) all sequences that have a wanted parked event: all that failed for one cause, for example.
+    /// Returns how many sequences these are.
     ///
     /// ```
     /// # async fn example(handle: midgard::MidgardHandle) -> Result<(), midgard::consumer::HandleError> {
@@ -72,7 +72,8 @@ impl MidgardHandle {
     /// ```
     ///
     /// # Errors
-    /// When they cannot be read, or asked for. Some may be asked for then; it does no harm to ask again.
+    /// When they cannot be read, or a request cannot be stored. Some requests may be stored then; calling it again does
+    /// no harm.
     pub async fn retry_all(
         &self,
         name: &str,
@@ -85,7 +86,7 @@ impl MidgardHandle {
             after = page.last().map_or(after, |letter| letter.place);
             for letter in page {
                 let is_wanted = is_wanted(&letter);
-                // It is asked about the last of a sequence, which is there until all before it were handled.
+                // The request names the last event of a sequence, which stays parked until all before it were handled.
                 if let Some((last, wanted)) = sequences.get_mut(&letter.sequence) {
                     (*last, *wanted) = (letter.place, *wanted || is_wanted);
                 } else {
@@ -106,11 +107,11 @@ impl MidgardHandle {
         Ok(asked)
     }
 
-    /// Gives up a parked event for good: it is never handled. What is parked behind it stays so until its
+    /// Gives up a parked event for good: it is never handled. The events parked behind it stay parked until their
     /// sequence is [retried](Self::retry).
     ///
     /// # Errors
-    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    /// [`HandleError::NotParked`], or when the request cannot be stored.
     pub async fn evict(&self, name: &str, place: Place) -> Result<(), HandleError> {
         if self.ask(name, &[place], true).await? == 0 {
             return Err(HandleError::NotParked {
@@ -121,8 +122,8 @@ impl MidgardHandle {
         Ok(())
     }
 
-    /// The messages that an inbox has parked, in the order in which they came: all of them, with what they say. Where there
-    /// may be many, ask for [pages](Self::parked_messages_page).
+    /// Returns all messages that an inbox has parked, with their payloads, in the order in which they came. If there may be
+    /// many, read [pages](Self::parked_messages_page).
     ///
     /// # Errors
     /// When they cannot be read.
@@ -130,9 +131,9 @@ impl MidgardHandle {
         self.parked_messages_page(name, "", usize::MAX).await
     }
 
-    /// At most so many of the messages that an inbox has parked, in the order in which they came, after a
-    /// [number](ParkedMessage::number): that of the last message of the page before; `""` begins. A page that is not full
-    /// is the last.
+    /// Returns at most `limit` of the messages that an inbox has parked, in the order in which they came, after a
+    /// [number](ParkedMessage::number): that of the last message of the previous page, or `""` for the first page. A page
+    /// that is not full is the last.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -150,22 +151,23 @@ impl MidgardHandle {
         parked.map_err(|error| notes(name, error))
     }
 
-    /// Asks for a parked message to be handled, by its [number](ParkedMessage::number). Where later messages of its source
-    /// with its key are parked behind it, all of those are handled, in order, until one fails.
+    /// Retries a parked message, by its [number](ParkedMessage::number). If later messages of its source with its key are
+    /// parked behind it, all of them are handled, in order, until one fails.
     ///
-    /// It is done by the worker that receives, within a second.
+    /// This only leaves a request. The worker that receives handles the messages, within a second.
     ///
     /// # Errors
-    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    /// [`HandleError::NotParked`], or when the request cannot be stored.
     pub async fn retry_message(&self, name: &str, number: &str) -> Result<(), HandleError> {
         self.ask_message(name, number, false).await
     }
 
-    /// Asks for all parked messages to be [retried](Self::retry_message) that are as wanted: all that failed for one cause,
-    /// say. Says how many those are, without the ones that are parked behind them.
+    /// [Retries](Self::retry_message) all wanted parked messages: all that failed for one cause, for example. Returns how many
+    /// these are, without those parked behind them.
     ///
     /// # Errors
-    /// When they cannot be read, or asked for. Some may be asked for then; it does no harm to ask again.
+    /// When they cannot be read, or a request cannot be stored. Some requests may be stored then; calling it again does no
+    /// harm.
     pub async fn retry_all_messages(
         &self,
         name: &str,
@@ -184,11 +186,11 @@ impl MidgardHandle {
         }
     }
 
-    /// Gives up a parked message for good: it is never handled. Who has sent it as a command, and waits for an answer, is told
-    /// that it is refused. What is parked behind it stays so until it is retried.
+    /// Gives up a parked message for good: it is never handled. If it is a command whose sender waits for an answer, the
+    /// answer is a refusal. Messages parked behind it stay parked until they are retried.
     ///
     /// # Errors
-    /// [`HandleError::NotParked`], or when it cannot be asked for.
+    /// [`HandleError::NotParked`], or when the request cannot be stored.
     pub async fn evict_message(&self, name: &str, number: &str) -> Result<(), HandleError> {
         self.ask_message(name, number, true).await
     }

@@ -19,7 +19,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Keeps everything in memory, for tests and for trying things out. Clones share the events.
+/// A store in memory, for tests and experiments. Clones share the events.
 ///
 /// It keeps every promise of [`Store`] but durability: the events are gone with the last clone.
 ///
@@ -47,13 +47,13 @@ struct Shared {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An empty store whose events get their times from this clock, such as a
+    /// Creates an empty store whose events get their times from this clock, such as a
     /// [`ManualClock`](crate::clock::ManualClock) in tests.
     #[must_use]
     pub fn with_clock(clock: impl Into<Clock>) -> Self {
@@ -65,11 +65,11 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is made after all that can fail, so a poisoned state is whole.
+        // Every change is made after all steps that can fail, so a poisoned state is consistent.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The entries as they are now.
+    /// Returns the current entries.
     fn entries(&self) -> Arc<Entries> {
         self.state().entries.clone()
     }
@@ -130,14 +130,14 @@ impl Store for MemoryStore {
         let state = self.stream_state(&read.stream).await?;
         let mut from = match read.direction {
             Direction::Forward => read.from.max(Version::FIRST),
-            // What was appended since lies before the start of a backward read.
+            // Events appended since are before the start of a backward read.
             Direction::Backward => read.from.min(state.last),
         };
         loop {
             let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(BATCH);
             let batch = self.state().stream_batch(read, from, wanted);
             for event in &batch {
-                // What was appended after the read began is not part of it.
+                // Events appended after the read began are not part of it.
                 if event.version > state.last || visit(event.view()).is_break() {
                     return Ok(state);
                 }
@@ -169,7 +169,7 @@ impl Store for MemoryStore {
                 let before = read.from.previous();
                 (read.from, before, end.max(before))
             }
-            // What was appended since lies before the start of a backward read.
+            // Events appended since are before the start of a backward read.
             Direction::Backward => (read.from.min(end), read.from.next(), Position::ZERO),
         };
         if left == 0 {

@@ -1,4 +1,4 @@
-//! What a store in memory has, and what the rules ask of it.
+//! The contents of a store in memory, and the facts that the rules ask of it.
 
 use crate::event::metadata::EventId;
 use crate::event::record::{RecordedEvent, RecordedEventRef};
@@ -19,15 +19,15 @@ pub(super) type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 #[derive(Default)]
 pub(super) struct State {
-    /// Events and tombstones by position. Shared, so that a read can go on without the lock.
+    /// Events and tombstones by position. Shared, so that a read can continue without the lock.
     pub(super) log: BTreeMap<Position, Arc<RecordedEvent>>,
     pub(super) streams: HashMap<StreamName, StreamEvents>,
-    /// Where the events are that have an id, in the order of the log.
+    /// The positions of the events with each id, in the order of the log.
     ids: HashMap<EventId, Vec<Position>>,
     pub(super) last_position: Position,
     last_time: Timestamp,
     times: EventTimes,
-    /// Replaced when it is changed while a read or a snapshot holds it.
+    /// Copied before a change while a read or a snapshot holds it.
     pub(super) entries: Arc<Entries>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct StreamEvents {
     pub(super) positions: Vec<Position>,
 }
 
-/// How many events are taken from the lock at once.
+/// The number of events copied at once under the lock.
 pub(super) const BATCH: usize = 256;
 
 impl Facts for State {
@@ -104,7 +104,7 @@ impl Facts for State {
     }
 }
 
-/// Whether what is in the log is asked for: an event, or a tombstone by its name.
+/// Whether a query selects an event, or a tombstone by its name.
 pub(super) fn is_asked_for(query: &Query, event: &RecordedEventRef<'_>) -> bool {
     match event.name {
         TOMBSTONE => query.asks_for_tombstones(),
@@ -169,7 +169,7 @@ impl State {
         }
     }
 
-    /// Writes at the last position that a stream was tombstoned, if it was.
+    /// Records the tombstone of a stream at the last position, if the stream is tombstoned.
     pub(super) fn note_tombstone(&mut self, stream: &StreamName) {
         let Some(StreamState {
             last,
@@ -196,7 +196,7 @@ impl State {
         }
     }
 
-    /// The next events of a stream, and the version after them.
+    /// Returns the next events of a stream, and the version after them.
     pub(super) fn stream_batch(
         &self,
         read: &ReadStream,
@@ -234,7 +234,7 @@ impl State {
         }
     }
 
-    /// The next events of the log, matching or not.
+    /// Returns the next events of the log, matching or not.
     pub(super) fn log_batch(
         &self,
         direction: Direction,

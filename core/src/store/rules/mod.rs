@@ -1,8 +1,8 @@
-//! For authors of stores: the decision whether an append or a change of entries goes through, written once.
+//! For authors of stores: the rules by which an append or a change of entries is accepted, written once.
 //!
-//! A store gives the [`Facts`] of its state inside its own transaction, asks [`decide`], and does what
-//! the [`Ruling`] says. What will be asked is known beforehand: [`questions`] lists it, so that a store which is reached over
-//! a network answers everything about a group of appends in one round trip.
+//! A store provides the [`Facts`] of its state inside its own transaction, calls [`decide`], and follows the
+//! [`Ruling`]. All questions are known beforehand: [`questions`] lists them, so that a store that is reached over a
+//! network answers everything about a group of appends in one round trip.
 
 mod questions;
 
@@ -19,29 +19,29 @@ use crate::store::{AppendError, IdDifference, StoreError};
 use crate::stream_name::StreamName;
 use std::collections::HashMap;
 
-/// How many of the last events of a log a store remembers to recognise a retry with
-/// [`ExpectedVersion::Any`] or [`ExpectedVersion::Exists`], and an id that is another event's. With `Exact` and
-/// `NoStream` a retry is recognised for as long as the events are there.
+/// The number of recent events of a log among which a store recognises a retry with [`ExpectedVersion::Any`] or
+/// [`ExpectedVersion::Exists`], and an id taken by another event. With `Exact` and `NoStream` a retry is recognised
+/// as long as the events are stored.
 pub const RECENT_EVENTS: usize = 10_000;
 
-/// Where an event is that has an id.
+/// Where the event with an id is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Holder {
-    /// In the stream that was asked for: the first version of it that has the id.
+    /// In the requested stream: the first version of it that has the id.
     Here(Version),
     /// Only in another stream.
     Elsewhere(StreamName, Version),
 }
 
-/// What a store knows, as decisions need it; read inside the transaction that will write. No question is asked that
-/// [`questions`] does not list.
+/// The facts about a store that decisions need, read inside the transaction that will write. Only questions that
+/// [`questions`] lists are asked.
 pub trait Facts {
-    /// Returns the state of a stream. When [`decide`] answers [`Ruling::Write`], it has asked this exactly once for each
-    /// part, in their order: what a store found out about the streams can be kept for the write.
+    /// Returns the state of a stream. When [`decide`] returns [`Ruling::Write`], it has called this exactly once for
+    /// each part, in order: a store can keep what it found out about the streams for the write.
     ///
     /// # Errors
-    /// When the store cannot be read; so for all methods.
+    /// When the store cannot be read; this applies to all methods.
     fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError>;
 
     /// Returns the id and the position of the event at a version of a stream. Only a retry, or a conflict, leads to
@@ -68,7 +68,7 @@ pub trait Facts {
     ) -> Result<(), StoreError>;
 
     /// Returns where an event with the id `id` is, as far back as the store remembers. When several streams have one,
-    /// the answer is the one of `stream`.
+    /// returns the one in `stream`.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -84,21 +84,21 @@ pub trait Facts {
         after: Position,
     ) -> Result<Option<Position>, StoreError>;
 
-    /// Returns whether an entry has this value, or (`None`) is not there.
+    /// Returns whether an entry has this value, or (`None`) is absent.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn entry_is(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError>;
 }
 
-/// What a store is to do with an append.
+/// What a store must do with an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Ruling {
-    /// Write its events, and make its changes of entries. For each part, the version of its stream
-    /// before the part's first event.
+    /// Write its events, and make its changes of entries. Holds, for each part, the version of its stream before the
+    /// part's first event.
     Write(Versions),
-    /// Write nothing, also no entry, and return this answer: the append was made before.
+    /// Write nothing, no entry either, and return this answer: the append was made before.
     Repeat(Appended),
 }
 
@@ -113,7 +113,7 @@ pub fn decide(append: &Append, facts: &mut impl Facts) -> Result<Ruling, AppendE
     }
     let parts = append.parts();
     let mut before = Versions::with_capacity(parts.len());
-    // How many events earlier parts append to each stream; a single part has none before it.
+    // The number of events that earlier parts append to each stream; a single part has none before it.
     let mut earlier: Option<HashMap<&StreamName, u64>> = (parts.len() > 1).then(HashMap::new);
     for part in parts {
         let state = facts.state(&part.stream)?;
@@ -154,7 +154,7 @@ pub fn decide(append: &Append, facts: &mut impl Facts) -> Result<Ruling, AppendE
             });
         }
     }
-    // Last: what a retry expects of entries was met the first time, and no longer is.
+    // Last: the entries that a retry expects were so the first time, and no longer are.
     if let Some(entries) = append.entries() {
         decide_entries(entries, facts)?;
     }
@@ -200,9 +200,9 @@ pub fn decide_end(
     Ok(state)
 }
 
-/// An id that two events of an append have.
+/// Returns an id that two events of an append share.
 fn repeated_id(append: &Append) -> Option<EventId> {
-    // New ids are made in ascending order: nearly always that is all there is to do.
+    // New ids are made in ascending order: nearly always this check is enough.
     if append
         .events()
         .map(|event| event.id)
@@ -216,8 +216,8 @@ fn repeated_id(append: &Append) -> Option<EventId> {
     Some(pair[0])
 }
 
-/// Whether a part that accepts many states has an event that its stream already holds. One that another stream holds
-/// is an error.
+/// Whether a part with `Any` or `Exists` has an event that its stream already holds. An event that another stream
+/// holds is an error.
 fn is_partly_known(part: &AppendPart, facts: &mut impl Facts) -> Result<bool, AppendError> {
     let Some(FirstEvent::Holding(_)) = questions::first_event(part) else {
         return Ok(false);
@@ -239,8 +239,8 @@ fn is_partly_known(part: &AppendPart, facts: &mut impl Facts) -> Result<bool, Ap
     Ok(false)
 }
 
-/// The version that a part without events found when the append was made, as far as it can be told:
-/// what it expected exactly, or what an earlier part left, or else what is there now.
+/// Returns the version that a part without events found when the append was made, as far as it is known: the version
+/// it expected exactly, the one after an earlier part, or else the current one.
 fn checked_version(
     append: &Append,
     index: usize,
@@ -264,8 +264,8 @@ fn checked_version(
     }
 }
 
-/// The first answer to this very append, when all of its events are there as it would have put them.
-/// Parts without events only check, and do not count.
+/// Returns the first answer to this very append, when all of its events are where it would have put them. Parts
+/// without events only check, and do not count.
 fn find_repeat(append: &Append, facts: &mut impl Facts) -> Result<Option<Appended>, AppendError> {
     let mut position = None;
     let mut versions = Versions::with_capacity(append.parts().len());
@@ -297,7 +297,7 @@ fn find_repeat(append: &Append, facts: &mut impl Facts) -> Result<Option<Appende
     Ok(position.map(|position| Appended::new(LogId::MAIN, Some(position), versions)))
 }
 
-/// Refuses a new event whose id is that of the event at a version of its stream, but which is another.
+/// Refuses a new event that has the id of the event at a version of its stream, but differs from it.
 fn check_same(
     event: &NewEvent,
     stream: &StreamName,
@@ -319,8 +319,8 @@ fn check_same(
     })
 }
 
-/// What tells a new event from one that is stored under its id. What led to an event, headers and tags do not: a
-/// retry may come from another place than the first try.
+/// Returns how a new event differs from the stored one with its id. Causation, correlation, headers and tags do not
+/// count: a retry may come from another caller than the first try.
 fn difference_of(event: &NewEvent, stored: &RecordedEventRef<'_>) -> Option<IdDifference> {
     if event.name != stored.name {
         Some(IdDifference::Name)

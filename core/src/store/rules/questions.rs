@@ -1,4 +1,4 @@
-//! What a decision asks, known from what is to be decided alone.
+//! The questions of a decision, known from its input alone.
 
 use crate::event::metadata::EventId;
 use crate::place::Version;
@@ -15,22 +15,23 @@ use crate::stream_name::StreamName;
 pub enum Question<'a> {
     /// The state of a stream: [`Facts::state`](super::Facts::state).
     State(&'a StreamName),
-    /// Where an event with this id is: [`Facts::holder`](super::Facts::holder).
+    /// The position of the event with this id: [`Facts::holder`](super::Facts::holder).
     Holder {
-        /// The stream that is looked at first.
+        /// The stream to search first.
         stream: &'a StreamName,
         /// The id.
         id: EventId,
     },
     /// The events of a stream that an append was made of, if it was made before:
-    /// [`Facts::event_at`](super::Facts::event_at) for each version, and [`Facts::read_event`](super::Facts::read_event) for
-    /// each of those that has the id of a new event. Only an append that is not as expected asks.
+    /// [`Facts::event_at`](super::Facts::event_at) for each version, and
+    /// [`Facts::read_event`](super::Facts::read_event) for each event that has the id of a new one. Only an append
+    /// that is not as expected asks this.
     Events {
         /// The stream.
         stream: &'a StreamName,
-        /// Where the first of them is.
+        /// The version of the first event.
         first: FirstEvent,
-        /// How many versions, the first one included.
+        /// The number of versions, including the first one.
         count: u64,
     },
     /// The first event that matches a condition: [`Facts::first_match`](super::Facts::first_match).
@@ -39,23 +40,23 @@ pub enum Question<'a> {
     Entry {
         /// Its key.
         key: &'a [u8],
-        /// Its value; `None` when it is expected not to be there.
+        /// Its value; `None` when it is expected to be absent.
         value: Option<&'a [u8]>,
     },
 }
 
-/// Where the first of several events in a row is.
+/// The version of the first of several adjacent events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum FirstEvent {
     /// At this version.
     At(Version),
-    /// At the version of [`Holder::Here`](super::Holder::Here), which is the answer to [`Question::Holder`] of this id.
-    /// There is nothing to ask with any other answer.
+    /// At the version of [`Holder::Here`](super::Holder::Here), the answer to [`Question::Holder`] for this id. With
+    /// any other answer there is nothing to ask.
     Holding(EventId),
 }
 
-/// Lists everything that [`decide`](super::decide) may ask about an append, in no order that matters. A store that
+/// Lists all questions that [`decide`](super::decide) may ask about an append, in no particular order. A store that
 /// is reached over a network answers all questions of a group of appends at once, before it decides the first.
 ///
 /// ```
@@ -79,12 +80,12 @@ pub fn questions(append: &Append) -> impl Iterator<Item = Question<'_>> {
     parts.chain(condition).chain(entries)
 }
 
-/// Lists everything that [`decide_end`](super::decide_end) asks.
+/// Lists all questions of [`decide_end`](super::decide_end).
 pub fn end_questions(stream: &StreamName) -> impl Iterator<Item = Question<'_>> {
     std::iter::once(Question::State(stream))
 }
 
-/// Lists everything that [`decide_entries`](super::decide_entries) may ask.
+/// Lists all questions that [`decide_entries`](super::decide_entries) may ask.
 pub fn entry_questions(write: &EntryWrite) -> impl Iterator<Item = Question<'_>> {
     write.expected().iter().map(|(key, value)| Question::Entry {
         key,
@@ -95,7 +96,7 @@ pub fn entry_questions(write: &EntryWrite) -> impl Iterator<Item = Question<'_>>
 fn about_part(part: &AppendPart) -> impl Iterator<Item = Question<'_>> {
     let AppendPart { stream, events, .. } = part;
     let first = first_event(part);
-    // An exact version says where a retry finds its events; anything else, their ids.
+    // With an exact version, a retry finds its events by version; otherwise by their ids.
     let is_by_id = matches!(first, Some(FirstEvent::Holding(_)));
     let ids = events.iter().filter(move |_| is_by_id);
     let holders = ids.map(|event| Question::Holder {
@@ -112,7 +113,7 @@ fn about_part(part: &AppendPart) -> impl Iterator<Item = Question<'_>> {
         .chain(known)
 }
 
-/// Where the events of a part are, if they were appended before; `None` when there are no events.
+/// Returns where the events of a part are, if they were appended before; `None` when the part has no events.
 pub(super) fn first_event(part: &AppendPart) -> Option<FirstEvent> {
     let first = part.events.first()?;
     Some(match part.expected {
