@@ -20,23 +20,23 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Counts what is in it: events by name, streams, bytes.
+    /// Counts its contents: events by name, streams, bytes.
     Statistics {
         /// The directory of the store.
         directory: PathBuf,
     },
-    /// Checks that everything is as it was written, and prints what is not. Ends with exit code 1 then.
+    /// Checks that everything is as it was written, and prints the problems. Exits with code 1 if there are any.
     Verify {
         /// The directory of the store.
         directory: PathBuf,
     },
-    /// Copies it to a directory that is empty, or not there yet.
+    /// Copies it to an empty or new directory.
     Backup {
         /// The directory of the store.
         directory: PathBuf,
         /// The directory of the backup.
         target: PathBuf,
-        /// Leaves free pages out.
+        /// Leaves out free pages.
         #[arg(long)]
         compacting: bool,
     },

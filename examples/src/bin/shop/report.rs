@@ -84,7 +84,7 @@ async fn show_progress(handle: &MidgardHandle) -> Result<(), HandleError> {
     }
 }
 
-/// What is done, how far it is, and of how much.
+/// Returns the current activity, its progress, and its total.
 fn progress(status: &Status) -> (&'static str, Place, Place) {
     match &status.rebuild {
         Some(rebuild) => ("rebuilding the views", rebuild.place, rebuild.target),
