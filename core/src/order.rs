@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The rooms, from the lowest to the highest. Those of one line do not name each other, but for the words of the first.
 const ORDER: &[&[&str]] = &[
     &[
+        "cause",
         "clock",
         "fnv",
         "give_way",

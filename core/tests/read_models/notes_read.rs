@@ -13,7 +13,10 @@ fn handled(store: &MemoryStore, name: &str, start: StartFrom) {
 }
 
 fn positions(letters: &[DeadLetter]) -> Vec<u64> {
-    letters.iter().map(|letter| letter.place.position.0).collect()
+    letters
+        .iter()
+        .map(|letter| letter.place.position.0)
+        .collect()
 }
 
 #[test]
