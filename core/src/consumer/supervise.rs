@@ -325,12 +325,15 @@ async fn start<S: Store, H: Continuous>(
     let start = said.unwrap_or(StartFrom::Start);
     let start = start.position(store, log).await?;
     let end = store.last_position(log).await?;
-    let (name, kind) = (around.handler.name(), around.progress.status().kind);
     let (position, end) = (start.0, end.0);
-    if said.is_none() && position < end {
-        tracing::warn!(consumer = name, %kind, position, end, "consumer begins with the first event of a log that has events, as nothing else was said; say with `from` where a new one begins");
+    if said.is_none() && end > position {
+        tracing::warn!(
+            position,
+            end,
+            "consumer begins with the first event of a log that has events, as nothing else was said; say with `from` where a new one begins"
+        );
     } else {
-        tracing::info!(consumer = name, %kind, position, end, "consumer begins");
+        tracing::info!(position, end, "consumer begins");
     }
     Ok(start)
 }
