@@ -3,7 +3,7 @@
 #[cfg(any(feature = "chrono", feature = "jiff", feature = "rust_decimal"))]
 use super::key::{KeyBytes, ViewKey};
 
-/// A key whose bytes are those of a value that is a key already.
+/// Implements a key by the bytes of a value that is a key already.
 #[cfg(any(feature = "chrono", feature = "jiff"))]
 macro_rules! as_another {
     ($($(#[$docs:meta])* $type:ty as $form:ty: |$value:ident| $key:expr;)*) => {$(
