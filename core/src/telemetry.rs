@@ -92,7 +92,7 @@ mod tests {
         }
     }
 
-    /// The names of the fields in the arguments of a call, up to its message.
+    /// Returns the names of the fields in the arguments of a call, up to its message.
     fn fields(arguments: &str) -> impl Iterator<Item = String> {
         let (mut depth, mut is_text, mut all) = (0, false, vec![String::new()]);
         for letter in arguments.chars() {

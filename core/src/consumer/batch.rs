@@ -16,7 +16,7 @@ pub(crate) const EVENTS: u64 = 4096;
 /// A batch is full at this many bytes.
 const BYTES: usize = 4 << 20;
 
-/// How much of the log is read at once.
+/// Returns the read of the next events: as much as is read at once.
 pub(crate) fn next_events(query: &Query, after: Place) -> ReadLog {
     let read = ReadLog::forward().log(after.log).after(after.position);
     read.matching(query.clone()).limit(EVENTS)

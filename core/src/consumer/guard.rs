@@ -22,7 +22,7 @@ pub(crate) fn guarded<T>(
     guarded.map(|outcome| outcome.map_err(|panic| panicked(&*panic)))
 }
 
-/// The same with a time limit, after which the future is dropped, and the error says so.
+/// Drives a future in the same way, with a time limit, after which the future is dropped and the error says so.
 pub(crate) fn guarded_within<T>(
     limit: Option<Duration>,
     future: impl Future<Output = T>,

@@ -146,7 +146,7 @@ impl ConsumerOptions {
         }
     }
 
-    /// Like [`sequence_of`](Self::sequence_of), when the function that names sequences may panic.
+    /// Returns the same as [`sequence_of`](Self::sequence_of), or an error when the function that names sequences panics.
     pub(crate) fn try_sequence_of<'a>(
         &self,
         event: &RecordedEventRef<'a>,

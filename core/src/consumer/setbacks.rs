@@ -33,7 +33,7 @@ impl Setbacks {
         }
     }
 
-    /// The same for work that begins again without a wait: more than 100 conflicts in a row are a trouble.
+    /// Begins a row for work that begins again without a wait: more than 100 conflicts in a row are a trouble.
     pub(crate) const fn quick() -> Self {
         Setbacks {
             most_conflicts: QUICK_CONFLICTS,

@@ -83,7 +83,7 @@ impl Cursor {
         })
     }
 
-    /// Version 1: the version, the view and the index (each a length and a text), the form, the rest.
+    /// Writes version 1: the version, the view and the index (each a length and a text), the form, the rest.
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![1];
         for name in [&self.view, &self.index] {
@@ -117,7 +117,7 @@ fn index_name<V: View>(select: &Select<V>) -> &'static str {
     index.map_or("", |index| index.name)
 }
 
-/// FNV-1a of the view's form.
+/// Returns the FNV-1a hash of the view's form.
 fn form<V: View>() -> u32 {
     let form = ViewDefinition::of::<V>().form;
     form.bytes().fold(0x811c_9dc5, |hash, byte| {

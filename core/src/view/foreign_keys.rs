@@ -34,7 +34,7 @@ mod jiff {
     type Day = (i16, u8, u8);
     type Clock = (u8, u8, u8, u32);
 
-    /// Whole seconds, rounded down, and the nanoseconds after them.
+    /// Returns whole seconds, rounded down, and the nanoseconds after them.
     fn instant(time: Timestamp) -> Instant {
         let nanoseconds = time.as_nanosecond();
         (
@@ -149,7 +149,7 @@ mod rust_decimal {
         }
     }
 
-    /// The product of two numbers of less than 96 bits each: its bits above the 128th, and those below.
+    /// Returns the product of two numbers of less than 96 bits each: its bits above the 128th, and those below.
     const fn widened(one: u128, other: u128) -> (u64, u128) {
         const LOW: u128 = u64::MAX as u128;
         let (one_high, one_low) = (one >> 64, one & LOW);

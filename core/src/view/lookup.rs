@@ -135,8 +135,8 @@ ranges! {
 #[allow(clippy::exhaustive_structs)]
 pub struct StartingWith<Q>(pub Q);
 
-/// No value's bytes are the beginning of another's: the range from these bytes to themselves holds all keys that begin
-/// with them.
+/// Returns the bounds of all keys that begin with these bytes. As no value's bytes are the beginning of another's, both
+/// bounds are these bytes.
 fn starting_with(bytes: KeyBytes) -> (Bound<KeyBytes>, Bound<KeyBytes>) {
     (Bound::Included(bytes.clone()), Bound::Included(bytes))
 }

@@ -254,7 +254,7 @@ struct Changed<'t, V> {
 }
 
 impl<V> Changed<'_, V> {
-    /// The entry, and the key, as rows may share a value of a unique index until the end of an event.
+    /// Returns the entry, and the key, as rows may share a value of a unique index until the end of an event.
     fn place(&self) -> (&[u8], &[u8]) {
         (&self.entry, self.key)
     }

@@ -19,7 +19,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// An earlier event of its sequence is parked; its own handler was not called.
+    /// Returns the cause that an earlier event of its sequence is parked; its own handler was not called.
     fn follows() -> Self {
         Fault {
             error: "an earlier event of its sequence is parked".to_owned(),

@@ -38,8 +38,8 @@ pub(super) struct Own<'a> {
 pub(super) enum Step {
     /// Another release builds its views. Keeping this generation up to date until readers switch; no note is written.
     Keep { generation: u32 },
-    /// Writing the note if it has changed; then building the new generation if there is one, or else keeping the active one up
-/// to date.
+    /// Writing the note if it has changed; then building the new generation if there is one, or else keeping the active
+    /// one up to date.
     Go(Change),
     /// Standing by: another release reads newer versions of events.
     Lacks { seen: u32, trouble: Trouble },
@@ -310,7 +310,7 @@ mod tests {
     fn what_another_release_builds_decides_what_is_done() {
         let own = |number| Some(built(number));
         let table = [
-            // This program's own views go on being built, by whoever began.
+            // This program's own views are still built, whichever program began.
             (None, own(1), ("build", 1)),
             (with_version(1, 1), own(2), ("build", 2)),
             // What readers see is current: nothing else is built, but by a release that goes before.
