@@ -1,6 +1,7 @@
 //! The names of all spans and fields that Midgard traces, for filters, dashboards and alerts.
 //!
-//! Midgard traces with [`tracing`](https://docs.rs/tracing), and brings no subscriber. Payloads, and values within them, are never traced.
+//! Midgard traces with [`tracing`](https://docs.rs/tracing), and brings no subscriber. Payloads, and values within them, are
+//! never traced.
 //!
 //! Everything a consumer traces, including its handler's own lines, is in a span called `consumer`, at level INFO, with the
 //! fields `consumer` and `kind`.

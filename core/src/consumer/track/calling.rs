@@ -34,7 +34,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(())
     }
 
-    /// Calls the handler. While a handler of a subscription runs, the worker renews its leases.
+    /// Calls the handler. While a handler of a subscription runs, the worker answers challenges to its leases.
     async fn call(
         &mut self,
         event: &RecordedEventRef<'_>,

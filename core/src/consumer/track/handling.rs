@@ -199,7 +199,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
     }
 
-    /// Waits before the retry of an event, unless the event is no longer this worker's; meanwhile, renews the leases.
+    /// Waits before the retry of an event, unless the event is no longer this worker's; meanwhile, answers challenges.
     async fn wait_for_retry(
         &mut self,
         event: &RecordedEventRef<'_>,
