@@ -1,5 +1,6 @@
 //! The order of core's rooms: each names only what is below it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
