@@ -240,8 +240,9 @@ fn child_gives_up_appends() {
             assert!(append.now_or_never().is_none());
         }
         waiting.truncate(2);
-        for _ in 0..100_000 {
-            assert!(begin("given up", 2_000).now_or_never().is_none());
+        // So few that it takes a moment: the writer does not wait for the snapshot for ever.
+        for _ in 0..4_000 {
+            assert!(begin("given up", 50_000).now_or_never().is_none());
         }
         let more = memory().saturating_sub(before);
         assert!(more < 150 << 20, "{} MiB were piled up", more >> 20);
