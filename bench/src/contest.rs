@@ -1,4 +1,4 @@
-//! Rounds in which contestants take turns, so that what slows the machine slows all of them.
+//! Rounds in which contestants take turns, so that anything that slows the machine slows all of them.
 
 use crate::Outcome;
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 /// One number a round.
 pub(crate) type Samples = Vec<f64>;
 
-/// One who takes turns; each gives a number.
+/// A contestant, whose turn returns a number.
 pub(crate) type Contestant<'a> = &'a mut dyn FnMut() -> Outcome<f64>;
 
-/// Lets each contestant take one turn a round. Another one begins each round.
+/// Lets each contestant take one turn per round. A different one begins each round.
 pub(crate) fn rounds<const N: usize>(
     rounds: usize,
     contestants: [Contestant<'_>; N],
@@ -25,12 +25,12 @@ pub(crate) fn rounds<const N: usize>(
     Ok(samples)
 }
 
-/// The middle of the samples.
+/// Returns the median of the samples.
 pub(crate) fn median(samples: &[f64]) -> f64 {
     quantile(samples, 0.5)
 }
 
-/// The sample that so great a part of the others does not exceed.
+/// Returns the sample that this fraction of the others does not exceed.
 pub(crate) fn quantile(samples: &[f64], part: f64) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -38,12 +38,12 @@ pub(crate) fn quantile(samples: &[f64], part: f64) -> f64 {
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }
 
-/// So many things a second.
+/// Returns a rate per second.
 pub(crate) fn per_second(things: usize, took: Duration) -> f64 {
     things as f64 / took.as_secs_f64()
 }
 
-/// Repeats `work`, which tells how many things it did, for about so long; gives things a second.
+/// Repeats `work`, which returns how many things it did, for about this long; returns things per second.
 pub(crate) fn for_about<E>(
     time: Duration,
     mut work: impl FnMut() -> Result<usize, E>,

@@ -19,13 +19,13 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// What went wrong, for whoever runs this.
+/// An error, for the user of the program.
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Measures Midgard against raw LMDB, serde_json and serde, and prints a table of ratios.
 #[derive(Parser)]
 struct Options {
-    /// The rows to measure; all when none is named.
+    /// The rows to measure; all by default.
     rows: Vec<Row>,
     /// Measures the peers instead.
     #[cfg(feature = "peers")]
@@ -34,7 +34,7 @@ struct Options {
     /// How many rounds of each row; a row's ratio is the median of its rounds.
     #[arg(long, default_value_t = 7, global = true)]
     rounds: usize,
-    /// Where temporary files go. On a disk: durable commits in memory say nothing.
+    /// The directory of temporary files. Must be on a disk: durable commits in memory prove nothing.
     #[arg(long, default_value = "target/bench-data", global = true)]
     dir: PathBuf,
     /// Appends the events of the row `live` to a store, as another process.
@@ -47,7 +47,7 @@ struct Options {
 enum Command {
     /// Measures Midgard against other embedded stores, durable as it is.
     Peers {
-        /// A store to measure; all when none is named.
+        /// The stores to measure; all by default.
         #[arg(long = "peer")]
         peers: Vec<peers::Name>,
         /// Over how many streams; each number is measured with stores of its own.
@@ -56,7 +56,7 @@ enum Command {
     },
 }
 
-/// What every row is given.
+/// The input of every row.
 #[derive(Debug)]
 struct Bench {
     rounds: usize,
@@ -64,7 +64,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// A directory of its own, removed when it is dropped.
+    /// A separate directory, removed when it is dropped.
     fn directory(&self) -> Outcome<TempDir> {
         Ok(tempfile::tempdir_in(self.data.path())?)
     }

@@ -23,7 +23,7 @@ pub(crate) struct Raw {
     last: u64,
 }
 
-/// What is written for one event.
+/// The data written for one event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Entry<'a> {
     pub(crate) record: &'a [u8],
@@ -35,7 +35,7 @@ pub(crate) struct Entry<'a> {
 }
 
 impl Raw {
-    /// Opens the databases in a directory, or makes them there.
+    /// Opens the databases in a directory, or creates them there.
     pub(crate) fn open(directory: &Path) -> Outcome<Self> {
         fs::create_dir_all(directory)?;
         let env = open_raw(directory)?;
@@ -63,7 +63,7 @@ impl Raw {
         })
     }
 
-    /// How many commits a store has made that nobody has open.
+    /// Returns how many commits a store has made; nobody may have it open.
     pub(crate) fn commits_of(store: &Path) -> Outcome<usize> {
         let env = open_raw(store)?;
         let commits = env.info().last_txn_id;
@@ -71,7 +71,7 @@ impl Raw {
         Ok(commits)
     }
 
-    /// Writes the records at the end of the log, in one commit. Gives their number.
+    /// Writes the records at the end of the log, in one commit. Returns their number.
     pub(crate) fn commit_log<'a>(
         &mut self,
         entries: impl Iterator<Item = Entry<'a>>,
@@ -79,7 +79,7 @@ impl Raw {
         self.commit::<false>(entries)
     }
 
-    /// As [`commit_log`](Raw::commit_log), and for each event what finds it by its stream.
+    /// As [`commit_log`](Raw::commit_log), and also writes the index entries of each event.
     pub(crate) fn commit_all<'a>(
         &mut self,
         entries: impl Iterator<Item = Entry<'a>>,
@@ -118,7 +118,7 @@ impl Raw {
 }
 
 impl Entry<'_> {
-    /// The state of the stream after this event, as the store keeps it.
+    /// Returns the state of the stream after this event, as the store keeps it.
     fn state(&self) -> [u8; 25] {
         let mut state = [0; 25];
         state[..8].copy_from_slice(&self.number.to_le_bytes());

@@ -1,4 +1,4 @@
-//! What a store wrote, to be written again without it.
+//! The records of a store, to be written again without it.
 
 use crate::Outcome;
 use crate::raw::{Entry, Raw};
@@ -12,13 +12,13 @@ use std::path::Path;
 /// The events of a store in the order of its log.
 pub(crate) struct Recorded {
     events: Vec<Event>,
-    /// How many bytes each has beside its payload.
+    /// How many bytes each has in addition to its payload.
     beside: usize,
     /// The names of streams by their numbers.
     streams: HashMap<u64, String>,
 }
 
-/// How many bytes a record of a store has beside its payload, on average.
+/// Returns how many bytes a record of a store has in addition to its payload, on average.
 pub(crate) fn beside_payload(store: &LmdbStore) -> Outcome<usize> {
     let statistics = store.statistics(|_| ControlFlow::Continue(()))?;
     let beside = statistics.record_bytes - statistics.payload_bytes;
@@ -31,7 +31,7 @@ struct Event {
     version: u64,
 }
 
-/// Writes the records of a store raw, and gives where in each of them its payload begins.
+/// Writes the records of a store raw, and returns where the payload begins in each.
 pub(crate) fn written_raw(store: &LmdbStore, directory: &Path) -> Outcome<(Raw, usize)> {
     let beside = beside_payload(store)?;
     let (mut raw, mut records) = (Raw::open(directory)?, Vec::new());
@@ -53,8 +53,8 @@ pub(crate) fn written_raw(store: &LmdbStore, directory: &Path) -> Outcome<(Raw, 
 }
 
 impl Recorded {
-    /// Reads all of a store that nobody has open. Each record is as long as the store's are on average, beside its payload,
-    /// and has the same payload: the store itself may keep several records in one value.
+    /// Reads a whole store that nobody has open. Each record has the same payload, and in addition the store's
+    /// average of other bytes: the store itself may keep several records in one value.
     pub(crate) fn by(store: &Path) -> Outcome<Self> {
         let store = LmdbStore::open(store)?;
         let beside = beside_payload(&store)?;
@@ -79,7 +79,7 @@ impl Recorded {
         })
     }
 
-    /// How many bytes a record has beside its payload.
+    /// How many bytes a record has in addition to its payload.
     pub(crate) const fn beside_payload(&self) -> usize {
         self.beside
     }
@@ -88,12 +88,12 @@ impl Recorded {
         self.events.len()
     }
 
-    /// The records, again and again.
+    /// Returns a record; the index wraps around.
     pub(crate) fn record(&self, index: usize) -> &[u8] {
         &self.events[index % self.events.len()].record
     }
 
-    /// What is to be written for each event, in commits of so many.
+    /// Returns the data to write for each event, in commits of this many.
     pub(crate) fn in_commits(
         &self,
         of: usize,

@@ -3,12 +3,12 @@
 use crate::contest::{Samples, median};
 use std::fmt;
 
-/// What the performance budget asks of a ratio.
+/// The goal of a ratio in the performance budget.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Asked {
     AtLeast(f64),
     AtMost(f64),
-    /// Nothing (yet): the line is there to explain another.
+    /// None (yet): the line is there to explain another.
     Nothing,
 }
 
@@ -42,12 +42,12 @@ pub(crate) struct Line {
     note: String,
 }
 
-/// What a line is about.
+/// The subject of a line.
 #[derive(Debug)]
 enum Measured {
-    /// Two contestants, a sample of each for each round; what is asked for is asked of the ratio.
+    /// Two contestants, with a sample of each for each round; the goal is for the ratio.
     Ratio { ours: Samples, raw: Samples },
-    /// One number over all rounds, and that of each round; what is asked for is asked of the number.
+    /// One number over all rounds, and one for each round; the goal is for the number.
     Alone { number: f64, rounds: Samples },
     /// One contestant of two, as the other has no figures.
     #[cfg(feature = "peers")]
@@ -74,7 +74,7 @@ impl Line {
         }
     }
 
-    /// A number that is compared with nothing.
+    /// A number without a comparison.
     pub(crate) fn alone(
         row: impl Into<String>,
         unit: &'static str,
@@ -94,7 +94,7 @@ impl Line {
         }
     }
 
-    /// A row in which the other contestant has no figures; the note has to say why.
+    /// A row in which the other contestant has no figures; the note has to explain why.
     #[cfg(feature = "peers")]
     pub(crate) fn one_sided(row: impl Into<String>, unit: &'static str, ours: &Samples) -> Self {
         Line {
@@ -113,7 +113,7 @@ impl Line {
     }
 }
 
-/// The head of the table, with what we are compared with.
+/// Prints the head of the table, with the name of the other side.
 pub(crate) fn print_header(other: &str) {
     println!("| row | unit | ours | {other} | ratio | min..max | asked | met | note |");
     println!("|---|---|---|---|---|---|---|---|---|");
@@ -159,7 +159,7 @@ fn ends(samples: &[f64]) -> (f64, f64) {
     (least, samples.iter().copied().fold(0.0, f64::max))
 }
 
-/// A number with about three digits that matter.
+/// A number with about three significant digits.
 pub(crate) struct Short(pub(crate) f64);
 
 impl fmt::Display for Short {

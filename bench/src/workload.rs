@@ -32,18 +32,18 @@ impl Workload {
         self.versions[stream]
     }
 
-    /// Counts one more event in a stream, and gives its version.
+    /// Counts one more event in a stream, and returns its version.
     pub(crate) fn advance(&mut self, stream: usize) -> u64 {
         self.versions[stream] += 1;
         self.versions[stream]
     }
 
-    /// A stream at random, of those whose numbers leave `rest` when divided by `parts`.
+    /// Returns a random stream among those whose numbers leave `rest` when divided by `parts`.
     pub(crate) fn stream(&mut self, rest: usize, parts: usize) -> usize {
         self.random.below(STREAMS / parts) * parts + rest
     }
 
-    /// So many different streams.
+    /// Returns this many different streams.
     pub(crate) fn streams(&mut self, count: usize) -> impl Iterator<Item = usize> + use<> {
         let step = STREAMS / count;
         let picks: Vec<_> = (0..count)
@@ -60,7 +60,7 @@ impl Workload {
     }
 }
 
-/// A payload in JSON, of so many bytes.
+/// Returns a payload in JSON, of this many bytes.
 fn payload(length: usize) -> Vec<u8> {
     let mut payload = br#"{"note":""#.to_vec();
     payload.resize(length - 2, b'x');
@@ -68,7 +68,7 @@ fn payload(length: usize) -> Vec<u8> {
     payload
 }
 
-/// Something that needs every byte of a payload.
+/// Computes something that needs every byte of a payload.
 pub(crate) fn sum(payload: &[u8]) -> u64 {
     let (words, rest) = payload.as_chunks::<8>();
     let words = words.iter().map(|word| u64::from_le_bytes(*word));

@@ -83,7 +83,7 @@ impl Settling {
         Err(Trouble::unavailable(ACKNOWLEDGE, why))
     }
 
-    /// Moves it to the dead letters, and only then removes it from its queue.
+    /// Moves the message to the dead letters, and only then removes it from its queue.
     ///
     /// If that fails, the broker still considers it with this receiver, and its room is gone. So the receiver
     /// reconnects, after a wait, and gets it again.

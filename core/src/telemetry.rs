@@ -1,21 +1,22 @@
 //! The names of all spans and fields that Midgard traces, for filters, dashboards and alerts.
 //!
-//! Midgard traces with [`tracing`](https://docs.rs/tracing), and brings no subscriber. Payloads, and values within them, are never traced.
+//! Midgard traces with [`tracing`](https://docs.rs/tracing), and brings no subscriber. Payloads, and values within them, are
+//! never traced.
 //!
-//! All that a consumer does, its handler's own lines included, is in a span called `consumer`, at level INFO, with the fields `consumer`
-//! and `kind`.
+//! Everything a consumer traces, including its handler's own lines, is in a span called `consumer`, at level INFO, with the
+//! fields `consumer` and `kind`.
 //!
 //! | level | what is traced |
 //! |---|---|
-//! | ERROR | what needs someone at once |
-//! | WARN | what has failed and is tried again, parked, skipped or given up |
+//! | ERROR | problems that need attention at once |
+//! | WARN | failures, and whether they are retried, parked, skipped or given up |
 //! | INFO | what a consumer has begun or ended, and what readers see |
-//! | DEBUG | what others were faster at, and is done again at once |
+//! | DEBUG | conflicts with others, after which work is repeated at once |
 //!
 //! | field | what it holds |
 //! |---|---|
 //! | `ahead_seconds` | by how much the clock was ahead, in seconds |
-//! | `clock` | what the clock says |
+//! | `clock` | the time of the clock |
 //! | `consumer` | the name of a consumer |
 //! | `end` | the last position of the log |
 //! | `error` | what went wrong, as a text |
@@ -27,7 +28,7 @@
 //! | `last` | the last time that the log has |
 //! | `message_id` | the id of a message, or of the command that it answers |
 //! | `parked_message` | the number of a parked message |
-//! | `position` | the position of an event, or up to where a consumer has handled everything |
+//! | `position` | the position of an event, or that up to which a consumer has handled everything |
 //! | `process` | the id of a process |
 //! | `queue` | the name of a queue |
 //! | `reason` | why something is done |
@@ -41,7 +42,7 @@
 use crate::consumer::ConsumerKind;
 use tracing::Span;
 
-/// The span of all that a consumer does.
+/// Returns the span of everything a consumer does.
 pub(crate) fn consumer(name: &str, kind: ConsumerKind) -> Span {
     tracing::info_span!("consumer", consumer = name, kind = %kind)
 }
@@ -92,7 +93,7 @@ mod tests {
         }
     }
 
-    /// The names of the fields in the arguments of a call, up to its message.
+    /// Returns the names of the fields in the arguments of a call, up to its message.
     fn fields(arguments: &str) -> impl Iterator<Item = String> {
         let (mut depth, mut is_text, mut all) = (0, false, vec![String::new()]);
         for letter in arguments.chars() {

@@ -5,7 +5,7 @@ use midgard::{DynStore, MemoryStore};
 use midgard_store_lmdb::LmdbStore;
 use std::path::Path;
 
-/// Which store keeps the events.
+/// The kind of store that keeps the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum StoreKind {
     /// On disk, in a directory.
@@ -14,7 +14,7 @@ pub enum StoreKind {
     Memory,
 }
 
-/// Opens a store; one on disk in `directory`, which is made if it is missing.
+/// Opens a store; one on disk in `directory`, which is created if it is missing.
 ///
 /// # Errors
 /// When the store cannot be opened.

@@ -138,7 +138,7 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 ///
 /// | `#[aggregate_id(..)]` | |
 /// |---|---|
-/// | `crate = path` | Where midgard is, when the derive cannot find it. A dependency under another name is found; a re-export is not, as in `crate = other::midgard`. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
 #[proc_macro_derive(AggregateId, attributes(aggregate_id))]
 pub fn derive_aggregate_id(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -14,7 +14,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Makes an authority that nobody knows, and has it sign a certificate for `localhost` and `127.0.0.1`.
+    /// Creates an unknown authority, and has it sign a certificate for `localhost` and `127.0.0.1`.
     pub(crate) fn make() -> Result<Self, Error> {
         let authority_key = KeyPair::generate()?;
         let mut authority = CertificateParams::default();

@@ -1,19 +1,19 @@
-//! Why a server is of no use.
+//! Errors of servers.
 
 use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// Why a server did not start, or did not stop.
+/// The reason why a server did not start, or did not stop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
     /// The program of the server is not on this machine.
-    #[error("{what} is not installed (run scripts/setup); it was looked for at {looked_at}")]
+    #[error("{what} is not installed (run scripts/setup); it was expected at {looked_at}")]
     Missing {
-        /// What is not there, such as `rabbitmq-server`.
+        /// The missing program, such as `rabbitmq-server`.
         what: &'static str,
-        /// Where it was looked for.
+        /// The place where it was expected.
         looked_at: String,
     },
 
@@ -53,7 +53,7 @@ pub enum ServerError {
     Silent {
         /// The server.
         what: &'static str,
-        /// How long it was waited for.
+        /// How long the server had.
         waited: Duration,
         /// The last lines of its log.
         log: String,
@@ -64,7 +64,7 @@ pub enum ServerError {
     Unstoppable {
         /// The server.
         what: &'static str,
-        /// How long it was waited for.
+        /// How long the server had.
         waited: Duration,
         /// The last lines of its log.
         log: String,

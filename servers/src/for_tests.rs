@@ -10,9 +10,9 @@
 //! # }
 //! ```
 //!
-//! Each function takes the name of the test. Where the server is not installed it prints one line and returns `None`.
-//! But if the environment variable `CI` is set it panics, so that nothing is skipped unseen where all must pass. It also
-//! panics when the server is installed and does not start.
+//! Each function takes the name of the test. If the server is not installed, it prints one line and returns `None`.
+//! But if the environment variable `CI` is set, it panics, so that nothing is skipped unnoticed where all must pass.
+//! It also panics when the server is installed and does not start.
 
 use crate::{Nats, RabbitMq, ServerError};
 use std::borrow::Borrow;
@@ -20,7 +20,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
-/// A RabbitMQ node of the test's own.
+/// Starts a RabbitMQ node for this test alone.
 ///
 /// # Panics
 /// When it does not start; when it is not installed and `CI` is set.
@@ -30,7 +30,7 @@ pub fn rabbitmq(test: &str) -> Option<RabbitMq> {
     started(test, RabbitMq::start())
 }
 
-/// A RabbitMQ node of the test's own that also has a port for TLS.
+/// Starts a RabbitMQ node for this test alone that also has a port for TLS.
 ///
 /// # Panics
 /// As [`rabbitmq`].
@@ -40,7 +40,8 @@ pub fn rabbitmq_with_tls(test: &str) -> Option<RabbitMq> {
     started(test, RabbitMq::start_with_tls())
 }
 
-/// The RabbitMQ node of all tests in this program that do not stop it. Give what a test declares there a name of its own.
+/// Returns the RabbitMQ node of all tests in this program that do not stop it. Use unique names for everything that a
+/// test declares there.
 ///
 /// # Panics
 /// As [`rabbitmq`].
@@ -51,7 +52,7 @@ pub fn shared_rabbitmq(test: &str) -> Option<&'static RabbitMq> {
     started(test, SHARED.get_or_init(RabbitMq::start).as_ref())
 }
 
-/// A NATS server of the test's own.
+/// Starts a NATS server for this test alone.
 ///
 /// # Panics
 /// As [`rabbitmq`].
@@ -61,7 +62,7 @@ pub fn nats(test: &str) -> Option<Nats> {
     started(test, Nats::start())
 }
 
-/// A NATS server of the test's own that accepts only TLS.
+/// Starts a NATS server for this test alone that accepts only TLS.
 ///
 /// # Panics
 /// As [`rabbitmq`].
@@ -71,7 +72,7 @@ pub fn nats_with_tls(test: &str) -> Option<Nats> {
     started(test, Nats::start_with_tls())
 }
 
-/// A NATS server of version 2.9, of the test's own.
+/// Starts a NATS server of version 2.9 for this test alone.
 ///
 /// # Panics
 /// As [`rabbitmq`].
@@ -81,7 +82,8 @@ pub fn old_nats(test: &str) -> Option<Nats> {
     started(test, Nats::start_old())
 }
 
-/// The NATS server of all tests in this program that do not stop it. Give what a test declares there a name of its own.
+/// Returns the NATS server of all tests in this program that do not stop it. Use unique names for everything that a
+/// test declares there.
 ///
 /// # Panics
 /// As [`rabbitmq`].
@@ -95,7 +97,7 @@ pub fn shared_nats(test: &str) -> Option<&'static Nats> {
 #[track_caller]
 fn started<S, E: Borrow<ServerError>>(test: &str, server: Result<S, E>) -> Option<S> {
     let all_must_run = std::env::var_os("CI").is_some_and(|ci| !ci.is_empty());
-    // Straight to the stream, since the harness keeps what a test prints that passes.
+    // Straight to the stream, since the harness captures the output of passing tests.
     started_or_skipped(test, server, all_must_run, &mut io::stderr())
 }
 
@@ -113,7 +115,7 @@ fn started_or_skipped<S, E: Borrow<ServerError>>(
     match error.borrow() {
         ServerError::Missing { what, .. } if !all_must_run => {
             let line = format!("skipped: {test}: {what} is not installed (run scripts/setup)\n");
-            // The test may go on being skipped when nobody can read that.
+            // If the line cannot be written, the test is skipped all the same.
             let _ = output.write_all(line.as_bytes());
             None
         }
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic = "a test: rabbitmq-server is not installed (run scripts/setup); it was looked for at /nowhere"]
+    #[should_panic = "a test: rabbitmq-server is not installed (run scripts/setup); it was expected at /nowhere"]
     fn no_test_is_skipped_where_all_must_run() {
         started_or_skipped("a test", missing(), true, &mut Vec::new());
     }

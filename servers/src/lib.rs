@@ -12,7 +12,7 @@
 //! # }
 //! ```
 //!
-//! Each server has ports, a directory and names of its own, so many run side by side and beside one that the machine
+//! Each server has its own ports, directory and names, so many run side by side and alongside one that the machine
 //! already has. No server outlives the program that started it: not when its handle is dropped, and not when the
 //! program is killed.
 //!

@@ -11,10 +11,10 @@ use std::time::Duration;
 const NAME: &str = "nats-server";
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Where `scripts/setup` puts the current version.
+/// The place where `scripts/setup` puts the current version.
 const CURRENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.servers/bin/nats-server");
 
-/// Where Debian puts its old version.
+/// The place where Debian puts its old version.
 const OLD: &str = "/usr/sbin/nats-server";
 
 /// A NATS server with JetStream, which syncs each write to the disk before it acknowledges it, unless it is started
@@ -36,7 +36,7 @@ impl Nats {
         Self::start_program(CURRENT, true, None)
     }
 
-    /// Starts a server that syncs its writes every two minutes, as NATS does when nothing is said.
+    /// Starts a server that syncs its writes every two minutes, as NATS does by default.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -54,7 +54,7 @@ impl Nats {
         Self::start_program(CURRENT, true, Some(certificates))
     }
 
-    /// Starts version 2.9 as Debian has it, which ignores what it does not know of JetStream, such as atomic batches.
+    /// Starts version 2.9 as packaged by Debian, which ignores unknown features of JetStream, such as atomic batches.
     ///
     /// It cannot sync each write.
     ///
@@ -89,7 +89,8 @@ impl Nats {
         Ok(server)
     }
 
-    /// Where it listens: `nats://127.0.0.1:PORT`, or `tls://127.0.0.1:PORT` with TLS. It stays the same over restarts.
+    /// Returns its address: `nats://127.0.0.1:PORT`, or `tls://127.0.0.1:PORT` with TLS. It stays the same over
+    /// restarts.
     #[must_use]
     pub fn address(&self) -> String {
         let scheme = if self.authority.is_some() {
@@ -100,13 +101,13 @@ impl Nats {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
-    /// With TLS, the certificate of the authority that a client must trust, as PEM.
+    /// Returns the certificate of the authority that a client must trust, as PEM, for a server with TLS.
     #[must_use]
     pub fn certificate_authority(&self) -> Option<&str> {
         self.authority.as_deref()
     }
 
-    /// Kills the server. What it had not written is lost.
+    /// Kills the server. Unwritten data is lost.
     pub fn kill(&mut self) {
         self.processes.kill();
     }

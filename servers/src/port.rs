@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 const FIRST: u16 = 15_000;
 const TRIES: usize = 1_000;
 
-/// A port of the loopback interface that nobody listens on.
+/// Returns a port of the loopback interface that nobody listens on.
 ///
-/// It lies below the ports that the kernel gives to outgoing connections. From among those, the port of a server that is
-/// down could be taken by any connection of the machine, or a client that tries to reconnect could reach itself.
+/// It lies below the ports that the kernel uses for outgoing connections. A port among those could be taken by any
+/// connection of the machine while the server is down, or a client that tries to reconnect could reach itself.
 pub(crate) fn free() -> io::Result<u16> {
     static GIVEN: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,7 +33,7 @@ pub(crate) fn free() -> io::Result<u16> {
         .port())
 }
 
-/// The first port that the kernel gives to outgoing connections.
+/// Returns the first port that the kernel uses for outgoing connections.
 fn first_of_outgoing() -> u16 {
     fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
         .ok()

@@ -13,8 +13,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// Waits until this program closes the pipe, by itself or because it was killed. Then it kills the process group that it
-/// was told last, and removes the directory. What was killed may still write for a moment, so that is tried repeatedly.
+/// Waits until this program closes the pipe, by itself or because it was killed. Then kills the last process group
+/// that it was given, and removes the directory. Killed processes may still write for a moment, so the removal is
+/// retried.
 const WATCH: &str = r#"
 group=
 while read -r line; do group=$line; done
@@ -40,7 +41,7 @@ pub(crate) struct Processes {
 }
 
 impl Processes {
-    /// Makes a directory for the server `what`, and starts to watch over it.
+    /// Creates a directory for the server `what`, and starts to watch over it.
     pub(crate) fn new(what: &'static str) -> Result<Self, ServerError> {
         let directory = tempfile::Builder::new()
             .prefix(&format!("midgard-{what}-"))
@@ -67,7 +68,7 @@ impl Processes {
         self.directory.path()
     }
 
-    /// Starts one more process of the server. What it prints goes to the log.
+    /// Starts one more process of the server. Its output goes to the log.
     pub(crate) fn start(&mut self, command: &mut Command) -> Result<(), ServerError> {
         let prepare = |action| ServerError::prepare(self.what, action);
         let log = File::options()
@@ -92,7 +93,7 @@ impl Processes {
         Ok(())
     }
 
-    /// Waits until `ready` holds, unless the server ends before.
+    /// Waits until `ready` holds, unless the server ends first.
     pub(crate) fn wait_until(
         &mut self,
         limit: Duration,
@@ -120,13 +121,13 @@ impl Processes {
         Ok(())
     }
 
-    /// Kills all processes at once, and returns when none is left. Says how the server ended, if there was one.
+    /// Kills all processes at once, and returns when none is left. Returns how the server ended, if there was one.
     pub(crate) fn kill(&mut self) -> Option<ExitStatus> {
         if let Some(leader) = self.members.first().and_then(pid) {
-            // It fails when all have ended already, which is as good.
+            // It fails when all have ended already, which is fine.
             let _ = kill_process_group(leader, Signal::KILL);
         }
-        // Before the leader is waited for, since its number can be another's afterwards.
+        // Before waiting for the leader, since its number may belong to another process afterwards.
         self.tell_watcher("");
         let mut end = None;
         for mut member in self.members.drain(..) {
@@ -158,7 +159,7 @@ impl Processes {
         Ok(())
     }
 
-    /// Whether the server has ended. It is not waited for, so its number stays its own.
+    /// Returns whether the server has ended. The process is not reaped, so its number stays its own.
     fn has_ended(&self) -> bool {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let server = self.members.last().and_then(pid);
@@ -176,10 +177,10 @@ impl Processes {
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
 
-    /// Tells which process group is to be killed when this program ends.
+    /// Tells the watcher which process group to kill when this program ends.
     fn tell_watcher(&mut self, group: &str) {
         if let Some(pipe) = &mut self.watcher.stdin {
-            // It fails only when somebody killed the watcher.
+            // It fails only if somebody killed the watcher.
             let _ = writeln!(pipe, "{group}");
         }
     }
@@ -197,7 +198,7 @@ fn pid(child: &Child) -> Option<Pid> {
     Pid::from_raw(child.id().cast_signed())
 }
 
-/// Runs `command` to its end and returns what it prints. If it fails, that is in the error.
+/// Runs `command` to its end and returns its output. If it fails, the output is in the error.
 pub(crate) fn run(command: &mut Command) -> io::Result<String> {
     let output = command.stdin(Stdio::null()).output()?;
     if output.status.success() {

@@ -13,11 +13,11 @@ use std::time::Duration;
 const NAME: &str = "rabbitmq-server";
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
-/// It takes some seconds, and much longer where many start at once on a small machine.
+/// Starting takes some seconds, and much longer where many start at once on a small machine.
 const STARTS_WITHIN: Duration = Duration::from_secs(180);
 const NAMES_WITHIN: Duration = Duration::from_secs(4);
 
-/// The user whom the package makes, for a server that root starts.
+/// The package's user, for a server started by root.
 const USER: &str = "rabbitmq";
 
 /// A RabbitMQ node without plugins, with the user `guest`.
@@ -32,9 +32,9 @@ pub struct RabbitMq {
 struct Ports {
     amqp: u16,
     amqps: Option<u16>,
-    /// Where Erlang nodes ask for each other, with a process of its own so that none is left behind.
+    /// The port where Erlang nodes look each other up, with a separate process so that none is left behind.
     names: u16,
-    /// Where other nodes and `rabbitmqctl` connect.
+    /// The port for other nodes and `rabbitmqctl`.
     distribution: u16,
 }
 
@@ -78,38 +78,38 @@ impl RabbitMq {
         Ok(node)
     }
 
-    /// Where it listens: `amqp://guest:guest@127.0.0.1:PORT/%2f`. It stays the same over restarts.
+    /// Returns its address: `amqp://guest:guest@127.0.0.1:PORT/%2f`. It stays the same over restarts.
     #[must_use]
     pub fn address(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.ports.amqp)
     }
 
-    /// With TLS, where it listens for that: `amqps://guest:guest@127.0.0.1:PORT/%2f`. The certificate is also for
-    /// `localhost`.
+    /// Returns its address for TLS, if it has one: `amqps://guest:guest@127.0.0.1:PORT/%2f`. The certificate is also
+    /// for `localhost`.
     #[must_use]
     pub fn tls_address(&self) -> Option<String> {
         let port = self.ports.amqps?;
         Some(format!("amqps://guest:guest@127.0.0.1:{port}/%2f"))
     }
 
-    /// With TLS, the certificate of the authority that a client must trust, as PEM.
+    /// Returns the certificate of the authority that a client must trust, as PEM, for a server with TLS.
     #[must_use]
     pub fn certificate_authority(&self) -> Option<&str> {
         self.authority.as_deref()
     }
 
-    /// Kills the node with its Erlang virtual machine. What it had not written is lost, but for the names of new queues,
-    /// which are waited for: that takes up to four seconds after a quorum queue was declared for the first time.
+    /// Kills the node with its Erlang virtual machine. Unwritten data is lost, except for the names of new queues,
+    /// which this waits for: up to four seconds after a quorum queue was declared for the first time.
     pub fn kill(&mut self) {
         self.wait_for_names();
         self.processes.kill();
     }
 
-    /// Waits until the names of all quorum queues are written. The node keeps them in memory for up to three seconds; if
-    /// it is killed meanwhile, it makes the member of the queue anew after its start, and that never becomes the leader
-    /// (seen with 3.10). No client can mend that.
+    /// Waits until the names of all quorum queues are written. The node keeps them in memory for up to three seconds;
+    /// if it is killed meanwhile, it creates the member of the queue again after its start, and that member never
+    /// becomes the leader (seen with 3.10). No client can repair that.
     fn wait_for_names(&self) {
-        // Others may come meanwhile.
+        // More queues may appear meanwhile.
         while let Some(left) = self
             .age_of_newest_queue()
             .and_then(|age| NAMES_WITHIN.checked_sub(age))
@@ -118,13 +118,13 @@ impl RabbitMq {
         }
     }
 
-    /// How long ago the node made its last member of a quorum queue, if it has any.
+    /// Returns how long ago the node created its last member of a quorum queue, if it has any.
     fn age_of_newest_queue(&self) -> Option<Duration> {
         let node = self.node();
         let data = self.processes.directory().join("data");
         let members = fs::read_dir(data.join(&node).join("quorum").join(&node)).ok()?;
         let made = members.flatten().filter_map(|member| {
-            // Written once, when the member is made.
+            // Written once, when the member is created.
             let config = fs::metadata(member.path().join("config")).ok()?;
             config.modified().ok()
         });
@@ -166,7 +166,7 @@ impl RabbitMq {
         })
     }
 
-    /// Runs `rabbitmqctl` with `arguments` for this node, and returns what it prints. It takes some seconds.
+    /// Runs `rabbitmqctl` with `arguments` for this node, and returns its output. It takes some seconds.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), midgard_test_servers::ServerError> {
@@ -178,13 +178,13 @@ impl RabbitMq {
     /// ```
     ///
     /// # Errors
-    /// When it fails, with what it says.
+    /// When it fails; the error contains its output.
     pub fn control(&self, arguments: &[&str]) -> Result<String, ServerError> {
         run(self.command(CONTROL).arg("--quiet").args(arguments))
             .map_err(ServerError::prepare(NAME, "rabbitmqctl"))
     }
 
-    /// A command of this node, as the user of the package if root runs this.
+    /// Returns a command of this node, run as the package's user if root runs this.
     fn command(&self, program: &str) -> Command {
         let mut command = if is_root() {
             let mut command = Command::new("setpriv");
@@ -223,12 +223,12 @@ impl RabbitMq {
             .env("RABBITMQ_MNESIA_BASE", directory.join("data"))
             .env("RABBITMQ_LOG_BASE", directory.join("logs"))
             .env("RABBITMQ_LOGS", "-")
-            // Light beside others, and for this machine only.
+            // Light next to others, and for this machine only.
             .env(
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
                 "+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}",
             )
-            // The virtual machine takes the place of the script, so that a signal to the one reaches the other.
+            // The virtual machine replaces the script's process, so that a signal to the one reaches the other.
             .env("RUNNING_UNDER_SYSTEMD", "true");
         command
     }

@@ -1,23 +1,23 @@
-//! Whether a server answers in its protocol.
+//! Checks that a server answers in its protocol.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long one question may take. It is asked again.
+/// The longest time for one request, which is then repeated.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Whether something accepts connections at `port`.
+/// Returns whether something accepts connections at `port`.
 pub(crate) fn accepts(port: u16) -> bool {
     connect(port).is_ok()
 }
 
-/// Whether a server at `port` answers to AMQP 0-9-1, with the method `connection.start`.
+/// Returns whether a server at `port` answers to AMQP 0-9-1, with the method `connection.start`.
 pub(crate) fn speaks_amqp(port: u16) -> bool {
     answer(port, b"AMQP\x00\x00\x09\x01").is_ok_and(|frame| frame == [1, 0, 0])
 }
 
-/// Whether a server at `port` greets as NATS does. It does so before TLS, too.
+/// Returns whether a server at `port` greets as NATS does, which also happens before TLS.
 pub(crate) fn speaks_nats(port: u16) -> bool {
     answer(port, b"").is_ok_and(|greeting| greeting == *b"INF")
 }

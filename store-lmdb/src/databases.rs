@@ -42,7 +42,7 @@ pub(crate) type Opened<'e> = (
     Option<Versions<'e>>,
 );
 
-/// Opens a database. A database that a store has lost is not created again, empty.
+/// Opens a database. A missing one of an existing store is an error: it is not created again, empty.
 fn database<'e, K: 'static, V: 'static>(
     opener: &DatabaseOpener<'e, WithoutTls>,
     transaction: &RoTxn<'e>,

@@ -24,10 +24,10 @@ pub(crate) fn open(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Sto
     let difference = match (read_only, shared.environment.files().access()) {
         (true, _) => None,
         (false, Access::Read | Access::ReadWithoutLocks) => {
-            Some("read-only; drop those handles first, or open it for writing before".to_owned())
+            Some("read-only; drop those handles first, or open it for writing before it is opened read-only".to_owned())
         }
         (false, Access::Write) => (existing != durability)
-            .then(|| format!("with durability {existing:?}, not {durability:?}; ask for the same")),
+            .then(|| format!("with durability {existing:?}, not {durability:?}; use the same")),
     };
     if let Some(difference) = difference {
         return Err(StoreError::Backend {

@@ -56,12 +56,12 @@ impl OpenStore {
     pub(crate) fn is_elsewhere(&self, path: &Path) -> StoreError {
         let reason = if self.path == path {
             "a store that was opened there is still open in this process, and its files were removed, moved away or \
-             replaced since; drop its handles, and open it again"
+             replaced since then; drop its handles, and open it again"
                 .to_owned()
         } else {
             let other = self.path.display();
             format!(
-                "one of its files is also open in this process as {other}; drop the handles of that, and see which \
+                "one of its files is also open in this process as {other}; drop that store's handles, and check which \
                  files belong together"
             )
         };

@@ -129,7 +129,7 @@ impl DomainEvent for Approved {
     }
 }
 
-/// Nothing is decided in this benchmark: what is measured is the repository.
+/// This benchmark decides nothing: it measures the repository.
 impl Aggregate for Order {
     const TYPE: &'static str = "order";
     type Command = ();

@@ -3,13 +3,13 @@
 use super::{Event, Stream};
 use crate::workload::Random;
 
-/// How many events the streams have that are loaded.
+/// How many events a stream has that is loaded.
 pub(super) const EVENTS: usize = 100;
 /// How many events a store has at least when its log is scanned and appended to.
 const LEAST: usize = 100_000;
-/// How many streams are loaded of those that are too many to have so many events.
+/// How many streams are loaded where there are too many for all to have that many events.
 const LOADED: usize = 100;
-/// How many streams may all have so many events.
+/// How many streams may all have that many events.
 const ALL_LOADED: usize = 1000;
 /// How many different payloads there are.
 const PAYLOADS: usize = 4096;
@@ -49,7 +49,7 @@ impl Dataset {
         Stream { name, number }
     }
 
-    /// The event with this version of a stream.
+    /// Returns the event with this version of a stream.
     pub(super) fn event(&self, number: usize, version: u64) -> Event {
         let payload = number.wrapping_mul(31).wrapping_add(version as usize) % PAYLOADS;
         Event {
@@ -60,8 +60,8 @@ impl Dataset {
         }
     }
 
-    /// The streams of the first events: 100 for each that is loaded, one for each other. Those of one stream lie
-    /// as far apart as can be.
+    /// Returns the streams of the first events: 100 for each stream that is loaded, one for each other. Those of one
+    /// stream lie as far apart as possible.
     pub(super) fn first(&self) -> impl Iterator<Item = usize> {
         let (loaded, streams) = (self.loaded(), self.streams());
         let others = (streams - loaded).div_ceil(EVENTS);
@@ -71,7 +71,7 @@ impl Dataset {
         })
     }
 
-    /// The streams of what is appended after the loads, where there are too few events for a scan.
+    /// Returns the streams of the events appended after the loads, where there are too few events for a scan.
     pub(super) fn more(&self) -> impl Iterator<Item = usize> {
         let streams = self.streams();
         (self.first().count()..LEAST).map(move |event| event % streams)

@@ -3,7 +3,7 @@
 
 use super::{EVENT_NAME, Event, Outcome};
 
-/// What is written to the log.
+/// Encodes a record of the log.
 pub(super) fn record(event: &Event) -> Vec<u8> {
     let (stream, name) = (event.stream.as_bytes(), EVENT_NAME.as_bytes());
     let mut record = Vec::with_capacity(10 + stream.len() + name.len() + event.payload.len());
@@ -15,21 +15,21 @@ pub(super) fn record(event: &Event) -> Vec<u8> {
     record
 }
 
-/// The payload in a record.
+/// Returns the payload of a record.
 pub(super) fn payload(record: &[u8]) -> Outcome<&[u8]> {
     let lengths = record.get(8..10).ok_or("a record is cut off")?;
     let header = 10 + usize::from(lengths[0]) + usize::from(lengths[1]);
     Ok(record.get(header..).ok_or("a record is cut off")?)
 }
 
-/// The key in the index: the versions of a stream lie together, in their order.
+/// Returns the key in the index: the versions of a stream lie together, in order.
 pub(super) fn index_key(stream: &str, version: u64) -> Vec<u8> {
     let mut key = stream_prefix(stream);
     key.extend_from_slice(&version.to_be_bytes());
     key
 }
 
-/// With what the index keys of a stream begin, and those of no other stream.
+/// Returns the common beginning of a stream's keys in the index, which no other stream has.
 pub(super) fn stream_prefix(stream: &str) -> Vec<u8> {
     let mut prefix = Vec::with_capacity(stream.len() + 9);
     prefix.extend_from_slice(stream.as_bytes());

@@ -19,11 +19,11 @@ pub(super) const FACTS: Facts = Facts {
     filling: Filling::Batches,
 };
 
-/// What the keys of each of the two begin with: the log is the last, so that a scan ends where the keys do.
+/// The prefixes of the keys of the two: the log comes last, so that a scan ends where the keys do.
 const VERSIONS: &[u8] = b"i";
 const LOG: &[u8] = b"l";
 
-/// Without compression, as the binding has it, it reads its tables where they are mapped, and needs no cache.
+/// Without compression, as in the binding, it reads its tables from mapped memory, and needs no cache.
 pub(super) struct LevelDb {
     database: Database,
     last: AtomicU64,

@@ -1,4 +1,4 @@
-//! The rows: every store has its turn in each round, and Midgard's of the same round is what it is compared with.
+//! The rows: every store has its turn in each round, and is compared with Midgard in the same round.
 
 use super::dataset::Dataset;
 use super::turns::Contestant;
@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use tempfile::TempDir;
 
-/// What is measured, in this order: loads want the streams as they were filled.
+/// What is measured, in this order: loads need the streams as they were filled.
 const WORKS: [Work; 6] = [
     Work::Load,
     Work::Scan,
@@ -26,7 +26,7 @@ const WORKS: [Work; 6] = [
 enum Work {
     Load,
     Scan,
-    /// By so many producers.
+    /// With this many producers.
     Append(usize),
     Batch,
 }
@@ -45,7 +45,7 @@ pub(crate) fn measure(bench: &Bench, peers: &[Name], streams: &[usize]) -> crate
     Ok(())
 }
 
-/// One that takes part, or why it does not any more.
+/// A participant, or the reason why it has dropped out.
 struct Place<'d> {
     name: Name,
     contestant: Outcome<Contestant<'d>>,
@@ -83,7 +83,7 @@ fn over(bench: &Bench, names: &[Name], streams: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Fills all stores at once: nothing is measured, and most of them wait for the disk.
+/// Fills all stores at once: this is not measured, and most of them wait for the disk.
 fn fill(places: &mut [Place<'_>], work: impl Fn(&Contestant<'_>) -> Outcome<()> + Sync) {
     let work = &work;
     thread::scope(|scope| {
@@ -93,7 +93,7 @@ fn fill(places: &mut [Place<'_>], work: impl Fn(&Contestant<'_>) -> Outcome<()> 
     });
 }
 
-/// The samples of each place, one for each round that it got through. Another one begins each round.
+/// Returns the samples of each participant, one for each round that it completed. A different one begins each round.
 fn rounds(rounds: usize, places: &mut [Place<'_>], work: Work, streams: usize) -> Vec<Samples> {
     let mut samples = vec![Samples::new(); places.len()];
     for round in 0..rounds {
@@ -114,7 +114,7 @@ fn rounds(rounds: usize, places: &mut [Place<'_>], work: Work, streams: usize) -
 }
 
 impl Place<'_> {
-    /// Takes a turn, unless an earlier one has failed. One that fails is the last, whatever it fails by.
+    /// Takes a turn, unless an earlier one has failed. A failed turn is the last, whatever the failure.
     fn take_turn<T>(&mut self, turn: impl FnOnce(&Contestant<'_>) -> Outcome<T>) -> Option<T> {
         let contestant = self.contestant.as_ref().ok()?;
         let turn = catch_unwind(AssertUnwindSafe(|| turn(contestant)));
@@ -127,7 +127,7 @@ impl Place<'_> {
         }
     }
 
-    /// Why this store has no figures in a row.
+    /// Returns why this store has no figures in a row.
     fn cannot(&self, work: Work, streams: usize) -> Option<String> {
         if let Err(error) = &self.contestant {
             return Some(format!("failed: {error}"));
@@ -138,7 +138,7 @@ impl Place<'_> {
     }
 }
 
-/// A line for each peer.
+/// Returns a line for each peer.
 fn lines(
     places: &[Place<'_>],
     samples: &[Samples],
@@ -160,8 +160,7 @@ fn lines(
 }
 
 impl Work {
-    /// What it is called, in which unit it is measured, and what is asked: to be ahead on each read, and on
-    /// appends from 8 producers up.
+    /// Returns a row's name, its unit, and its goal: to be ahead on each read, and on appends from 8 producers up.
     fn row(self) -> (String, &'static str, Asked) {
         match self {
             Work::Load => ("load-100".into(), "loads/s", Asked::AtLeast(1.0)),
@@ -198,7 +197,7 @@ fn print_facts(names: &[Name]) {
     println!();
 }
 
-/// A package with its version, as it is locked.
+/// Returns a package with its locked version.
 fn versioned(package: &str) -> String {
     let lock = include_str!("../../../Cargo.lock");
     let version = lock
@@ -207,7 +206,7 @@ fn versioned(package: &str) -> String {
     format!("{package} {}", version.unwrap_or("of no known version"))
 }
 
-/// A number as it is written in a sentence.
+/// Returns a number as it is written in a sentence.
 fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let groups: Vec<_> = digits
@@ -219,7 +218,7 @@ fn thousands(number: usize) -> String {
     groups.join(",")
 }
 
-/// What a panic said.
+/// Returns the message of a panic.
 fn sentence(panic: &(dyn Any + Send)) -> String {
     let said = panic.downcast_ref::<&str>().copied();
     let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

@@ -23,16 +23,16 @@ use std::error::Error;
 use std::path::Path;
 use std::pin::Pin;
 
-/// What went wrong in a peer, which may be on another thread.
+/// An error in a peer, which may be on another thread.
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// An append on its way.
 type Appending<'a> = Pin<Box<dyn Future<Output = Outcome<()>> + Send + 'a>>;
 
-/// What a read calls with each payload.
+/// The function that a read calls with each payload.
 type Visit<'a> = dyn FnMut(&[u8]) + Send + 'a;
 
-/// A store that is measured.
+/// A store to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
     #[value(skip)]
@@ -48,7 +48,7 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// What is to be known of this store.
+    /// Returns the facts about this store.
     fn facts(self) -> &'static Facts {
         match self {
             Name::Midgard => &midgard::FACTS,
@@ -63,7 +63,7 @@ impl Name {
         }
     }
 
-    /// Makes a store in an empty directory.
+    /// Creates a store in an empty directory.
     fn create(self, directory: &Path) -> Outcome<Box<dyn Peer>> {
         Ok(match self {
             Name::Midgard => Box::new(midgard::Midgard::create(directory)?),
@@ -79,32 +79,32 @@ impl Name {
     }
 }
 
-/// What is to be known of a store before its figures are read.
+/// The facts to know about a store before reading its figures.
 #[derive(Debug)]
 struct Facts {
     title: &'static str,
-    /// The packages of which it is made, whose versions the table tells.
+    /// The packages it is built from, whose versions the table shows.
     packages: &'static [&'static str],
     durability: &'static str,
     refuses: Refuses,
     /// Whether an append may have events of several streams.
     several_streams: bool,
-    /// How it is filled before anything is measured.
+    /// How it is filled before the measurements.
     filling: Filling,
 }
 
-/// Which appends a store refuses by itself.
+/// The appends that a store refuses on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refuses {
     /// Those to a stream that is not at exactly the expected version.
     OtherVersions,
-    /// Those of a version that its stream has already. One that would leave a gap goes through.
+    /// Those of a version that its stream already has. An append that would leave a gap succeeds.
     TakenVersions,
-    /// None: whoever appends has to know the version, or to look it up.
+    /// None: the producer has to know the version, or to look it up.
     Nothing,
 }
 
-/// How a store gets many events.
+/// How a store is given many events.
 #[derive(Debug, Clone, Copy)]
 enum Filling {
     /// By appends of 1,000 events.
@@ -115,15 +115,15 @@ enum Filling {
     Streams,
 }
 
-/// A store with events in it.
+/// A store with events.
 trait Peer: Send + Sync {
-    /// Appends the events, all or none; when the future is done they survive a power cut.
+    /// Appends the events, all or none; when the future is done, they survive a power cut.
     fn append(&self, events: Vec<Event>, expected: Expected) -> Appending<'_>;
 
-    /// Whether `append` does its work before it returns the future, so that each producer needs a thread.
+    /// Returns whether `append` does its work before it returns the future, so that each producer needs a thread.
     fn blocks(&self) -> bool;
 
-    /// Visits the payload of every event, in the order in which they were appended.
+    /// Visits the payload of every event, in the order of the appends.
     fn scan(&self, visit: &mut Visit<'_>) -> Outcome<()>;
 
     /// Visits the payload of every event of a stream, in the order of their versions.
@@ -134,7 +134,7 @@ trait Peer: Send + Sync {
 #[derive(Debug, Clone)]
 struct Event {
     stream: String,
-    /// The number of the stream, for stores that know streams by numbers.
+    /// The number of the stream, for stores that identify streams by numbers.
     number: usize,
     /// Its version in its stream: 1 for the first.
     version: u64,
@@ -149,19 +149,19 @@ struct Stream<'a> {
     number: usize,
 }
 
-/// What an append expects of the streams.
+/// The expectation of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
-    /// Each is at the version before that of its first event.
+    /// Each stream is at the version before that of its first event.
     Exact,
-    /// Nothing: several producers append to one stream.
+    /// None: several producers append to one stream.
     Any,
 }
 
-/// The name that every event has.
+/// The name of every event.
 const EVENT_NAME: &str = "order.approved";
 
-/// The runs of events that belong to one stream.
+/// Returns the runs of events that belong to one stream.
 fn by_stream(events: &[Event]) -> impl Iterator<Item = &[Event]> {
     events.chunk_by(|one, next| one.number == next.number)
 }

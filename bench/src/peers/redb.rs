@@ -21,7 +21,7 @@ const VERSIONS: TableDefinition<'_, &[u8], u64> = TableDefinition::new("versions
 
 pub(super) struct Redb {
     database: Database,
-    /// The last position in the log. Only a write transaction counts it up, of which there is one at a time.
+    /// The last position in the log. Only a write transaction increments it, and there is one at a time.
     last: AtomicU64,
 }
 

@@ -21,8 +21,8 @@ pub(super) const FACTS: Facts = Facts {
     filling: Filling::Singles,
 };
 
-/// What an append waits for at most before a sync. With the defaults (5 ms, 50 ms when idle, 4 KiB, 50 events) one
-/// producer waits ten times as long, and many are synced in more pieces.
+/// The longest wait of an append before a sync. With the defaults (5 ms, 50 ms when idle, 4 KiB, 50 events) one
+/// producer waits ten times as long, and the events of many are synced in more pieces.
 const SYNC_INTERVAL: Duration = Duration::from_millis(1);
 const SYNC_BYTES: usize = 64 << 10;
 const SYNC_EVENTS: usize = 256;
@@ -94,7 +94,7 @@ impl Drop for SierraDb {
     }
 }
 
-/// SierraDB counts from 0, and expects the version of the event before.
+/// SierraDB counts from 0, and expects the version of the previous event.
 fn new_event(event: Event, expected: Expected) -> Outcome<NewEvent> {
     let stream_version = match expected {
         Expected::Any => ExpectedVersion::Any,

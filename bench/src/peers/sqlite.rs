@@ -90,7 +90,7 @@ impl Peer for Sqlite {
     }
 }
 
-/// A connection that keeps all of the measured data in memory once it was read.
+/// Opens a connection that keeps all of the measured data in memory once it was read.
 fn open(path: &Path) -> Outcome<Connection> {
     let connection = Connection::open(path)?;
     connection.execute_batch(

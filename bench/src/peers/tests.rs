@@ -1,4 +1,4 @@
-//! Each store keeps what is appended, and refuses what the table says.
+//! Each store keeps appended events, and refuses what the table says.
 
 use super::dataset::Dataset;
 use super::{Event, Expected, Name, Peer, Refuses, Stream};
@@ -19,7 +19,7 @@ fn append(store: &dyn Peer, events: &[Event]) -> super::Outcome<()> {
     block_on(store.append(events.to_vec(), Expected::Exact))
 }
 
-/// The notes in the payloads, which is what a store gives that decodes its events.
+/// Returns the notes in the payloads; a store that decodes its events returns nothing else.
 fn notes(read: impl FnOnce(&mut super::Visit<'_>)) -> Vec<String> {
     let mut notes = Vec::new();
     read(&mut |payload: &[u8]| {

@@ -1,4 +1,4 @@
-//! What a store does in its turns.
+//! The turns of a store.
 
 use super::dataset::{Dataset, EVENTS};
 use super::{Event, Expected, Filling, Name, Outcome, Peer, by_stream};
@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a turn takes, about.
+/// About how long a turn takes.
 const TURN: Duration = Duration::from_millis(500);
-/// How many events an append of many has.
+/// How many events a large append has.
 pub(super) const BATCH: usize = 1000;
-/// How many appends of one event are on their way while a store is filled by them.
+/// How many appends of one event are in flight while they fill a store.
 const FILLING: usize = 256;
 
-/// A store that takes part, and how far its streams are.
+/// A participating store, and the versions of its streams.
 pub(super) struct Contestant<'d> {
     pub(super) name: Name,
     peer: Box<dyn Peer>,
@@ -41,7 +41,7 @@ impl<'d> Contestant<'d> {
         })
     }
 
-    /// Appends the next events of these streams, as this store takes many the soonest.
+    /// Appends the next events of these streams, in the way that is fastest for this store.
     pub(super) fn fill(&self, streams: impl Iterator<Item = usize>) -> Outcome<()> {
         let append = |events| self.append(events, Expected::Any);
         let mut events = streams.map(|stream| self.next(stream));
@@ -74,7 +74,7 @@ impl<'d> Contestant<'d> {
         }
     }
 
-    /// Loads streams at random; gives loads a second.
+    /// Loads streams at random; returns loads per second.
     pub(super) fn load(&self, round: usize) -> Outcome<f64> {
         let mut random = Random(round as u64);
         for_about(TURN, || {
@@ -90,7 +90,7 @@ impl<'d> Contestant<'d> {
         })
     }
 
-    /// Scans the log; gives events a second.
+    /// Scans the log; returns events per second.
     pub(super) fn scan(&self) -> Outcome<f64> {
         for_about(TURN, || {
             let mut events = 0;
@@ -103,8 +103,8 @@ impl<'d> Contestant<'d> {
         })
     }
 
-    /// Lets so many producers append, an event at a time, each to streams of its own if there are enough; gives
-    /// events a second.
+    /// Lets this many producers append, one event at a time, each to its own streams if there are enough; returns
+    /// events per second.
     pub(super) fn appends(&self, producers: usize, round: usize) -> Outcome<f64> {
         let before = self.appended.load(Ordering::Relaxed);
         let took = if self.peer.blocks() {
@@ -116,7 +116,7 @@ impl<'d> Contestant<'d> {
         Ok(per_second(events, took))
     }
 
-    /// Appends 1,000 events at a time, to as many streams if there are; gives events a second.
+    /// Appends 1,000 events at a time, over as many streams if there are enough; returns events per second.
     pub(super) fn batches(&self, round: usize) -> Outcome<f64> {
         let mut random = Random(round as u64);
         let streams = self.dataset.streams();
@@ -191,7 +191,7 @@ impl<'d> Contestant<'d> {
         }
     }
 
-    /// The next event of a stream.
+    /// Returns the next event of a stream.
     fn next(&self, stream: usize) -> Event {
         let version = self.versions[stream].fetch_add(1, Ordering::Relaxed) + 1;
         self.dataset.event(stream, version)
@@ -205,7 +205,7 @@ impl<'d> Contestant<'d> {
     }
 }
 
-/// One that appends to every so many-th stream.
+/// A producer that appends to every n-th stream.
 struct Producer<'c> {
     contestant: &'c Contestant<'c>,
     random: Random,

@@ -37,7 +37,7 @@ pub(super) struct UmaDb {
     last: Mutex<HashMap<usize, Known>>,
 }
 
-/// An event whose position is known.
+/// An event with a known position.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     version: u64,
@@ -65,8 +65,8 @@ impl UmaDb {
         })
     }
 
-    /// That no stream has an event after the one before the first of these; that it has none at all if that one is
-    /// not known here, which UmaDB refuses when there are any.
+    /// Returns the condition that no stream has an event after the one before the first of these; if that one is not
+    /// known here, that the stream has no event at all, which UmaDB enforces.
     fn condition(&self, events: &[Event]) -> DcbAppendCondition {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut after = Some(0);
@@ -80,7 +80,7 @@ impl UmaDb {
         DcbAppendCondition::new(DcbQuery::with_items(streams)).after(after)
     }
 
-    /// Remembers that the last of these events is at a position, and the others right before it.
+    /// Notes that the last of these events is at a position, and the others right before it.
     fn remember(&self, appended: &[(usize, u64)], position: u64) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let first = position + 1 - appended.len() as u64;
@@ -146,7 +146,7 @@ impl Drop for UmaDb {
     }
 }
 
-/// The events of a stream.
+/// Returns the query for the events of a stream.
 fn stream(name: &str) -> DcbQueryItem {
     DcbQueryItem::new().tags([name])
 }

@@ -18,7 +18,7 @@ pub(super) const FACTS: Facts = Facts {
     filling: Filling::Streams,
 };
 
-/// As large as the data may ever become.
+/// The largest size of the data.
 const MAP: usize = 64 << 30;
 /// The most bytes of one event.
 const BUFFER: usize = 1024;
@@ -121,7 +121,7 @@ const fn id(number: usize) -> StreamId {
     StreamId(number as u64)
 }
 
-/// The one stream that these events belong to.
+/// Returns the one stream that these events belong to.
 fn stream_of(events: &[Event]) -> Outcome<StreamId> {
     let first = events.first().ok_or("there is nothing to append")?;
     if events.iter().any(|event| event.number != first.number) {
@@ -130,7 +130,7 @@ fn stream_of(events: &[Event]) -> Outcome<StreamId> {
     Ok(id(first.number))
 }
 
-/// Visits the payload in an archived event, which has to be aligned to be looked into.
+/// Visits the payload in an archived event, which has to be aligned for access.
 fn decode(archived: &[u8], aligned: &mut AlignedVec, visit: &mut Visit<'_>) -> Outcome<()> {
     aligned.clear();
     aligned.extend_from_slice(archived);

@@ -11,7 +11,7 @@ use midgard::store::Append;
 use midgard::{Store, StreamName, Version};
 use std::time::Duration;
 
-/// How long a turn takes, about.
+/// About how long a turn takes.
 const TURN: Duration = Duration::from_millis(700);
 
 /// Raw commits hold as many events as there are producers: the most that can come together.
@@ -70,7 +70,7 @@ pub(crate) fn measure(bench: &Bench, producers: usize) -> Outcome<Vec<Line>> {
     Ok(lines)
 }
 
-/// The next event of one of a producer's streams.
+/// Returns the next event of one of a producer's streams.
 fn next(workload: &mut Workload, producer: usize, producers: usize) -> Outcome<Append> {
     let stream = workload.stream(producer, producers);
     let expected = Version(workload.version(stream));

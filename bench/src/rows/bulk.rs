@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// How many events one append has.
 const BATCH: usize = 1000;
-/// How long a turn takes, about.
+/// About how long a turn takes.
 const TURN: Duration = Duration::from_millis(1000);
 
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
@@ -42,7 +42,8 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     ])
 }
 
-/// Appends again and again, with so many appends in flight; gives events a second. What is in flight may come into one commit.
+/// Appends repeatedly, with this many appends in flight; returns events per second. Appends in flight may share a
+/// commit.
 fn append(store: &LmdbStore, workload: &mut Workload, in_flight: usize) -> Outcome<f64> {
     let next = |_| {
         let streams = workload.streams(BATCH);

@@ -19,7 +19,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     let target = bench.path("check-target");
     let bare = Crate::new(bench, "bare", "", &bare(), &target)?;
     let ours = Crate::new(bench, "ours", &midgard, &ours(), &target)?;
-    // Once each before the rounds: what they depend on.
+    // Once each before the rounds, for their dependencies.
     bare.check()?;
     ours.check()?;
     let [ours, bare] = rounds(bench.rounds, [&mut || ours.check(), &mut || bare.check()])?;
@@ -29,7 +29,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     ])
 }
 
-/// A small crate that is made to be checked.
+/// A small crate, generated to be checked.
 struct Crate {
     directory: PathBuf,
     target: PathBuf,
@@ -60,7 +60,7 @@ impl Crate {
         })
     }
 
-    /// Checks the crate anew, and gives how many seconds that took.
+    /// Checks the crate again, and returns how many seconds that took.
     fn check(&self) -> Outcome<f64> {
         let file = self.directory.join("src/lib.rs");
         fs::write(&file, fs::read(&file)?)?;
@@ -78,7 +78,7 @@ impl Crate {
     }
 }
 
-/// The structs of the events, with these derives and what follows them.
+/// Returns the structs of the events, with these derives and the code that follows them.
 fn structs(derives: &str, attribute: impl Fn(usize) -> String) -> String {
     (0..EVENTS).fold(String::new(), |mut out, event| {
         let attribute = attribute(event);

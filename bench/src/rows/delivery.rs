@@ -75,14 +75,15 @@ fn deliver(bench: &Bench, runtime: &Runtime, bus: DynBus) -> Outcome<Samples> {
     Ok(waits)
 }
 
-/// How long each event took until a handler was first called for it. Those of different streams may overtake each other.
+/// Returns how long it took for each event until a handler was first called. Events of different streams may overtake
+/// each other.
 fn waits(handled: &Receiver<(u64, Instant)>, committed: &[Instant]) -> Outcome<Samples> {
     let mut waits = BTreeMap::new();
     while waits.len() < committed.len() {
         let (number, handled) = handled.recv_timeout(LONG)?;
         let committed = committed.get(usize::try_from(number)?);
         let committed = *committed.ok_or("an event came that was not appended")?;
-        // Who waits is woken before `append` returns, and may be first.
+        // A waiter is woken before `append` returns, and may be first.
         let wait = handled.saturating_duration_since(committed);
         waits.entry(number).or_insert(milliseconds(wait));
     }
@@ -104,7 +105,7 @@ impl Subscribe<Pinged> for Pings {
     }
 }
 
-/// A service that runs beside others in one program.
+/// A service that runs alongside others in one program.
 struct Service {
     handle: MidgardHandle,
     running: JoinHandle<Result<(), RunError>>,

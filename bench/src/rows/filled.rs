@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// How many events are filled in at once.
 const AT_ONCE: usize = 1000;
 
-/// A store that has one event in each stream, and nobody has open.
+/// A store that has one event in each stream, and that nobody has open.
 pub(super) fn store(bench: &Bench) -> Outcome<(TempDir, Workload)> {
     let directory = bench.directory()?;
     let store = LmdbStore::options()
@@ -28,7 +28,7 @@ pub(super) fn store(bench: &Bench) -> Outcome<(TempDir, Workload)> {
     Ok((directory, workload))
 }
 
-/// One append with the next event of each of these streams.
+/// Returns one append with the next event of each of these streams.
 pub(super) fn batch(
     workload: &mut Workload,
     streams: impl Iterator<Item = usize>,
@@ -43,7 +43,7 @@ pub(super) fn batch(
         })
 }
 
-/// A raw environment that is filled as the store is, and goes on with records of the same size.
+/// A raw environment that is filled as the store is, and continues with records of the same size.
 pub(super) struct RawFilled<'r> {
     raw: Raw,
     recorded: &'r Recorded,
@@ -70,7 +70,7 @@ impl<'r> RawFilled<'r> {
         Ok(filled)
     }
 
-    /// Commits the next event of so many random streams.
+    /// Commits the next event of this many random streams.
     pub(super) fn commit(&mut self, events: usize) -> Outcome<usize> {
         let streams = self.workload.streams(events);
         self.write(streams)
@@ -98,7 +98,7 @@ impl<'r> RawFilled<'r> {
     }
 }
 
-/// A log behind a queue that is filled as the store is, for so many producers.
+/// A log behind a queue that is filled as the store is, for this many producers.
 pub(super) fn queued(
     bench: &Bench,
     recorded: &Recorded,
@@ -113,7 +113,7 @@ pub(super) fn queued(
     Ok((directory, queued))
 }
 
-/// The number of commits that `work` makes on a store that nobody has open.
+/// Returns the number of commits that `work` makes on a store that nobody has open.
 pub(super) fn counting_commits(
     directory: &Path,
     work: impl FnOnce(&LmdbStore) -> Outcome<()>,

@@ -1,4 +1,4 @@
-//! A store of the size that is asked for, as the rows of growth measure it.
+//! A store of a given size, for the rows of growth.
 
 use super::producers::produce;
 use crate::Outcome;
@@ -19,10 +19,10 @@ pub(super) const PAYLOAD: usize = 200;
 /// How many are appended at once while the stores are filled.
 const AT_ONCE: usize = 1000;
 const PRODUCERS: usize = 64;
-/// How long a turn takes, about.
+/// About how long a turn takes.
 pub(super) const TURN: Duration = Duration::from_millis(500);
 
-/// A store with so many streams.
+/// A store with this many streams.
 pub(super) struct Grown<'d> {
     directory: &'d Path,
     store: Option<LmdbStore>,
@@ -82,7 +82,7 @@ impl<'d> Grown<'d> {
         self.versions.len() * EVENTS
     }
 
-    /// How long it takes to open it, in milliseconds.
+    /// Returns how long it takes to open it, in milliseconds.
     pub(super) fn opened(&mut self) -> Outcome<f64> {
         self.store = None;
         let began = Instant::now();
@@ -114,7 +114,7 @@ impl<'d> Grown<'d> {
         Ok(produced.appends_per_second)
     }
 
-    /// The next event of one of a producer's streams.
+    /// Returns the next event of one of a producer's streams.
     fn next(&mut self, producer: usize) -> Outcome<Append> {
         let stream = self.random.below(self.versions.len() / PRODUCERS) * PRODUCERS + producer;
         let version = Version(u64::from(self.versions[stream]));

@@ -1,4 +1,4 @@
-//! What a store costs when it has a hundred times as much in it.
+//! The cost of a store with a hundred times as many events.
 
 use super::grown::{EVENTS, Grown, PAYLOAD};
 use super::growth_raw::GrownRaw;
@@ -90,7 +90,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     ])
 }
 
-/// Loads from the small and the large store, each beside raw LMDB: the small one's, raw, the large one's, raw.
+/// Loads from the small and the large store, each compared with raw LMDB: the small one's, raw, the large one's, raw.
 fn beside_raw(
     bench: &Bench,
     small: &mut Grown<'_>,
@@ -115,7 +115,7 @@ fn beside_raw(
     Ok(samples)
 }
 
-/// The memory of this process that is no file's, in MiB.
+/// Returns the memory of this process that belongs to no file, in MiB.
 fn anonymous_memory() -> Outcome<f64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status

@@ -1,4 +1,4 @@
-//! What a load of a stream costs raw LMDB in stores of two sizes, where the positions of its events are known.
+//! The cost of loading a stream with raw LMDB in stores of two sizes, with known positions of its events.
 
 use super::grown::{EVENTS, Grown, TURN, name};
 use crate::Outcome;
@@ -14,10 +14,10 @@ use std::path::Path;
 
 /// How many records are written in one commit.
 const AT_ONCE: usize = 10_000;
-/// Of how many streams the positions are known: about as many as are loaded in a turn.
+/// How many streams have known positions: about as many as are loaded in a turn.
 const KNOWN: usize = 32_768;
 
-/// Records of a store, raw, and the places of some of its streams.
+/// Records of a store, raw, and the positions of some of its streams.
 pub(super) struct GrownRaw {
     store: LmdbStore,
     raw: Raw,
@@ -27,7 +27,8 @@ pub(super) struct GrownRaw {
 }
 
 impl GrownRaw {
-    /// As many records as the store has, each of this size. They have other bytes than the store's, but their positions.
+    /// As many records as the store has, each of this size. Their bytes differ from the store's, but not their
+    /// positions.
     pub(super) fn of(grown: &mut Grown<'_>, size: usize, directory: &Path) -> Outcome<Self> {
         let store = grown.store()?;
         let mut streams = Vec::with_capacity(KNOWN);
@@ -71,7 +72,7 @@ impl GrownRaw {
         self.streams[*next]
     }
 
-    /// How many streams are loaded in a second. As raw LMDB, every byte of their payloads is added up.
+    /// Returns how many streams are loaded per second. Every byte of their payloads is added up, as for raw LMDB.
     pub(super) fn ours(&mut self) -> Outcome<f64> {
         for_about(TURN, || {
             let read = ReadStream::forward(name(self.next(0).0)?);
@@ -88,7 +89,7 @@ impl GrownRaw {
         })
     }
 
-    /// The same of raw `get`s.
+    /// The same for raw `get`s.
     pub(super) fn raw(&mut self) -> Outcome<f64> {
         for_about(TURN, || {
             let (_, positions) = self.next(1);

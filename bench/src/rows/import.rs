@@ -15,7 +15,7 @@ use midgard_store_lmdb::LmdbStore;
 use std::path::Path;
 use std::time::Instant;
 
-/// As many as in the listing that the shop is about.
+/// As many as in the shop's listing.
 const CUSTOMERS: u32 = 23_570;
 const CREDIT_LIMIT: Cents = Cents(10_000);
 

@@ -10,7 +10,7 @@ use midgard::{Repository, block_on};
 use std::hint::black_box;
 use std::time::Duration;
 
-/// How long a turn takes, about.
+/// About how long a turn takes.
 const TURN: Duration = Duration::from_millis(400);
 
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
@@ -44,7 +44,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     ])
 }
 
-/// The aggregate by raw `get`s of positions that are known.
+/// Loads the aggregate by raw `get`s of known positions.
 fn fold(orders: &Orders, aggregate: u32) -> Outcome<Buyer> {
     let transaction = orders.raw.env.read_txn()?;
     let mut buyer = Buyer::default();

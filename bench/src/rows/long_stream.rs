@@ -16,7 +16,7 @@ const SHORT: u64 = 200;
 const AT_ONCE: u64 = 1000;
 /// How many events are read.
 const READ: u64 = 100;
-/// How long a turn takes, about.
+/// About how long a turn takes.
 const TURN: Duration = Duration::from_millis(300);
 
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {

@@ -63,7 +63,7 @@ pub(crate) enum Row {
     Delivery,
     /// Bytes on disk for an event.
     Disk,
-    /// What a store costs with 10^5, 10^6 and 10^7 events.
+    /// The cost of a store with 10^5, 10^6 and 10^7 events.
     Growth,
     /// `cargo check` of 100 events.
     CheckTime,

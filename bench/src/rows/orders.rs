@@ -96,7 +96,7 @@ fn event(number: u64) -> BuyerEvent {
     }
 }
 
-/// Where the payload of a record is, and what it is: what raw reads need not find out.
+/// Where the payload of a record is, and its type: raw reads need not find out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     offset: usize,
@@ -155,7 +155,7 @@ impl Orders {
         })
     }
 
-    /// The position of an event of an aggregate: each has one event after the other has.
+    /// Returns the position of an event of an aggregate: the aggregates have their events in turn.
     pub(super) const fn position(aggregate: u32, number: u32) -> u64 {
         (number as u64 - 1) * AGGREGATES as u64 + aggregate as u64 + 1
     }

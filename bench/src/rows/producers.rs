@@ -9,14 +9,14 @@ use midgard::store::Append;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-/// What came of a turn of producers.
+/// The result of a turn of producers.
 pub(super) struct Produced {
     pub(super) appends_per_second: f64,
     /// How long each append took, in milliseconds.
     pub(super) waits: Samples,
 }
 
-/// Lets so many producers append for about so long. `next` gives the next append of one of them.
+/// Lets this many producers append for about this long. `next` returns the next append of one of them.
 pub(super) fn produce(
     producers: usize,
     turn: Duration,

@@ -8,7 +8,7 @@ use midgard::store::Append;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-/// An append, and who is told once it is committed.
+/// An append, and the channel for its confirmation.
 type Message = (Append, oneshot::Sender<Append>);
 
 /// A log that a thread writes.
@@ -18,11 +18,12 @@ pub(super) struct Queued {
 }
 
 impl Queued {
-    /// A record has so many bytes beside its payload; a commit waits for the appends of so many producers.
+    /// A record has this many bytes in addition to its payload; a commit waits for the appends of this many
+    /// producers.
     pub(super) fn new(raw: Raw, beside: usize, producers: usize) -> Self {
         let (queue, messages) = channel();
         let thread = thread::spawn(move || {
-            // Who waits for an answer is told by its absence.
+            // A missing answer is an error for whoever waits for it.
             let _ = commit_all(raw, &messages, beside, producers);
         });
         Queued {
@@ -44,7 +45,7 @@ impl Queued {
     }
 }
 
-/// Commits what comes: the first append, and those of the other producers, if there are any soon.
+/// Commits appends: the first one, and those of the other producers, if any come soon.
 fn commit_all(
     mut raw: Raw,
     messages: &Receiver<Message>,
@@ -90,7 +91,7 @@ fn commit_all(
     Ok(())
 }
 
-/// How often the thread looks for another append before it commits without.
+/// How often the thread checks for another append before it commits without one.
 const LOOKS: usize = 200;
 
 impl Drop for Queued {

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-/// How long a turn takes, about.
+/// About how long a turn takes.
 const TURN: Duration = Duration::from_millis(400);
 
 pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {

@@ -46,7 +46,7 @@ pub trait Applies<E> {}
 pub struct Events<S: Fold>(Vec<S::Event>);
 
 impl<S: Fold> Events<S> {
-    /// No events: the command had nothing to do.
+    /// Creates an empty list: the command had nothing to do.
     #[must_use]
     pub const fn none() -> Self {
         Events(Vec::new())
@@ -57,19 +57,19 @@ impl<S: Fold> Events<S> {
         self.0.push(event.into());
     }
 
-    /// The number of events.
+    /// Returns the number of events.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The events, in order.
+    /// Returns the events, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, S::Event> {
         self.0.iter()
     }

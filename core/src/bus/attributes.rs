@@ -18,13 +18,13 @@ use std::str::FromStr;
 
 /// The version of CloudEvents.
 const SPECVERSION: &str = "1.0";
-/// What payloads are.
+/// The content type of JSON payloads.
 const JSON: &str = "application/json";
-/// What the content types of other codecs begin with; the code of the codec follows.
+/// The prefix of the content types of other codecs; the code of the codec follows.
 const OTHER_CODEC: &str = "application/vnd.midgard.codec-";
 
 impl Message {
-    /// Its attributes, by their CloudEvents names, without the payload.
+    /// Returns the CloudEvents attributes of the message, without the payload.
     pub fn attributes(&self) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
         let (purpose, destination) = match &self.purpose {
             Purpose::Event => (None, None),
@@ -58,11 +58,11 @@ impl Message {
         .filter_map(|(name, value)| Some((name, value?)))
     }
 
-    /// The message with these attributes, in any order, and this payload. Attributes that it does not know
-    /// are passed over, and so are [extensions of others](Message#extensions-of-others).
+    /// Builds a message from its attributes, in any order, and its payload. Unknown attributes are ignored, and so are
+    /// [extensions of others](Message#extensions-of-others).
     ///
     /// # Errors
-    /// [`ForeignMessage`] when an attribute is missing or not as it should be, with all that was given.
+    /// [`ForeignMessage`], with all that was given, when an attribute is missing or malformed.
     pub fn from_attributes<'a>(
         attributes: impl IntoIterator<Item = (&'a str, &'a str)>,
         payload: Vec<u8>,
@@ -79,12 +79,12 @@ impl Message {
     }
 }
 
-/// Reads attributes; gives what is wrong with them.
+/// Reads attributes, or returns what is wrong with them.
 fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
     let get = |name| given.get(name).copied().filter(|value| !value.is_empty());
     let must = |name| {
         get(name)
-            .ok_or_else(|| format!("it has no attribute `{name}`, as CloudEvents 1.0 asks for"))
+            .ok_or_else(|| format!("it has no attribute `{name}`, which CloudEvents 1.0 requires"))
     };
     let version = must("specversion")?;
     if version != SPECVERSION {
@@ -93,7 +93,7 @@ fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
         ));
     }
     let codec = codec_of(get("datacontenttype"))?;
-    // Midgard says it of each of its messages, and no other extension has this name.
+    // Every message of Midgard has it, and no other extension has this name.
     let schema_version: Option<u32> = parsed(given, "schemaversion").filter(|count| *count > 0);
     let is_own = schema_version.is_some();
     let id = must("id")?;
@@ -104,7 +104,7 @@ fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
         name: must("type")?.to_owned(),
         schema_version: schema_version.unwrap_or(1),
         time: get("time").and_then(time_of),
-        // Others may mean something else by it.
+        // Others may use the name for something else.
         expires: get("expirytime").and_then(time_of),
         subject: subject.map(ToOwned::to_owned),
         key: get("partitionkey").or(subject).unwrap_or(id).to_owned(),
@@ -112,7 +112,7 @@ fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
         reply_to: get("replyto").map(ToOwned::to_owned),
         correlation_id: parsed(given, "correlationid"),
         causation_id: parsed(given, "causationid"),
-        // Any number looks like one.
+        // Any number could be a position.
         position: parsed(given, "position").filter(|_| is_own).map(Position),
         headers: get("headers").map_or(Ok(Headers::new()), headers_of)?,
         codec,
@@ -120,7 +120,7 @@ fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
     })
 }
 
-/// What a message is for. What is unknown here is of a newer release, or another's word for something else.
+/// The purpose of a message. An unknown one comes from a newer release, or is another's word for something else.
 fn purpose_of(
     purpose: Option<&str>,
     destination: Option<&str>,
@@ -149,7 +149,8 @@ fn content_type(codec: Codec) -> Cow<'static, str> {
     }
 }
 
-/// The codec of a content type; JSON where none is said. One that this release does not know is kept: a newer one may read it.
+/// The codec of a content type; JSON when there is none. A codec that this release does not know is kept: a newer release
+/// may read it.
 fn codec_of(content_type: Option<&str>) -> Result<Codec, String> {
     match content_type {
         None => Ok(Codec::JSON),
@@ -172,7 +173,7 @@ fn is_json(kind: &str) -> bool {
     suffix.eq_ignore_ascii_case("json") && kind.contains('/')
 }
 
-/// The value of an attribute; none where it is not in this form.
+/// The value of an attribute; `None` when it does not have this form.
 fn parsed<T: FromStr>(given: &BTreeMap<&str, &str>, name: &str) -> Option<T> {
     given.get(name)?.parse().ok()
 }
@@ -189,14 +190,14 @@ fn shown(value: Option<impl Display>) -> Option<Cow<'static, str>> {
 fn headers_text(headers: &Headers) -> Option<String> {
     let headers = headers.view();
     let mut json = serde_json::Serializer::new(Vec::new());
-    // A map of texts can always be written, and is text then.
+    // A map of strings can always be written, and is valid UTF-8 then.
     json.collect_map(headers.iter()).ok()?;
     let text = String::from_utf8(json.into_inner()).ok();
     text.filter(|_| !headers.is_empty())
 }
 
-/// Headers from a JSON object of texts, in their order; none when it is something else. What is beyond the limits of events
-/// is an error, and is not read to its end.
+/// Reads headers from a JSON object of strings, in their order; `None` when it is something else. Reading stops with an
+/// error at the limits of events.
 fn headers_of(text: &str) -> Result<Headers, String> {
     let mut texts = Texts::default();
     let mut json = serde_json::Deserializer::from_str(text);
@@ -208,11 +209,11 @@ fn headers_of(text: &str) -> Result<Headers, String> {
     }
 }
 
-/// The entries of a JSON object of texts.
+/// The entries of a JSON object of strings.
 #[derive(Default)]
 struct Texts {
     headers: Vec<(String, String)>,
-    /// The limit of events that they are beyond.
+    /// The limit of events that the entries exceed.
     beyond: Option<LimitError>,
 }
 
@@ -228,7 +229,7 @@ impl<'de> Visitor<'de> for &mut Texts {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of texts")
+        f.write_str("an object of strings")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {

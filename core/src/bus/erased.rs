@@ -32,7 +32,7 @@ impl fmt::Debug for DynBus {
     }
 }
 
-/// What comes out of a queue of a [`DynBus`].
+/// The messages of a queue of a [`DynBus`].
 pub struct DynDeliveries(Box<dyn ErasedDeliveries>);
 
 impl fmt::Debug for DynDeliveries {

@@ -3,22 +3,22 @@
 use crate::cause::Whole;
 use std::error::Error;
 
-/// Why a bus could not do what it was asked.
+/// Why a bus failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BusError {
-    /// It cannot be reached now, or went away in the middle. Try again: what was published may be there, and may be
-    /// published once more.
+    /// The bus cannot be reached now, or went away during the call. Try again: messages may have been published already,
+    /// and are then published twice.
     #[error("the bus at {location} could not {action}: {}; it is tried again", Whole(&**cause))]
     Unavailable {
-        /// Which bus, without what is secret of its address.
+        /// Which bus, without the secrets of its address.
         location: String,
-        /// What it was doing.
+        /// What the bus was doing.
         action: &'static str,
-        /// The failure underneath, which the message has.
+        /// The underlying failure, which the error text includes.
         cause: Box<dyn Error + Send + Sync>,
     },
-    /// A message is refused for what it is: it would be refused again, however often.
+    /// A message that the bus refuses for what it is, and would refuse again.
     #[error("the bus refuses message {id} ({name}): {reason}")]
     Refused {
         /// The id of the message.
@@ -28,26 +28,25 @@ pub enum BusError {
         /// Why, and what to do.
         reason: String,
     },
-    /// It took only the first of the messages now: a queue or a stream is full, say. Those need not be published again;
-    /// publish the others later.
+    /// The bus took only the first of the messages now: a queue or a stream is full, say. Publish only the others, later.
     #[error(
         "the bus at {location} took {confirmed} of the messages, and not the next one: {reason}; it is tried again"
     )]
     Full {
-        /// Which bus, without what is secret of its address.
+        /// Which bus, without the secrets of its address.
         location: String,
         /// How many of the first messages are safe, or in no queue.
         confirmed: usize,
-        /// Those of them that no queue asks for, by their index.
+        /// The indexes of those that no queue wants.
         unheard: Vec<usize>,
-        /// Why the next one was not taken, and what to do.
+        /// Why the next message was not taken, and what to do.
         reason: String,
     },
-    /// What is at the other end cannot be used, and trying again does not help: a server that is too old, a queue
-    /// that was made with other settings, a user without rights.
+    /// The bus cannot be used, and trying again does not help: the server is too old, a queue was created with other
+    /// settings, the user lacks permissions.
     #[error("the bus at {location} cannot be used: {reason}")]
     Unusable {
-        /// Which bus, without what is secret of its address.
+        /// Which bus, without the secrets of its address.
         location: String,
         /// Why, and what to do.
         reason: String,

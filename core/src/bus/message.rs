@@ -1,4 +1,4 @@
-//! The envelope.
+//! The message itself: its attributes and its payload.
 
 use super::Topic;
 use crate::event::codec::{Codec, DecodeReason};
@@ -11,36 +11,37 @@ use crate::place::Position;
 use crate::time::Timestamp;
 use std::borrow::Cow;
 
-/// A message between services: an event that one of them tells, a command that it sends, or the reply to one.
+/// A message between services: an event that one publishes, a command that it sends, or the reply to one.
 ///
 /// Its fields are the attributes of [CloudEvents 1.0](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md),
 /// some of them extensions, so that programs without Midgard can read and write them:
 ///
 /// | field | attribute | |
 /// |---|---|---|
-/// | `id` | `id` | With `source`, tells one message from another. That of the event. |
-/// | `source` | `source` | The service it comes from. |
+/// | `id` | `id` | With `source`, identifies the message. That of the event. |
+/// | `source` | `source` | The service that it comes from. |
 /// | `name` | `type` | The public name of the event or the command. |
 /// | `schema_version` | `schemaversion` | The version of its payload, from 1; 1 when it is missing. |
 /// | `time` | `time` | When the event was recorded (RFC 3339); none when it is before 1970. |
-/// | `expires` | `expirytime` | From when on nobody waits for what comes of it (RFC 3339). |
+/// | `expires` | `expirytime` | The time from which nobody waits for its outcome (RFC 3339). |
 /// | `subject` | `subject` | What it is about: the stream. |
 /// | `key` | `partitionkey` | Messages of one key stay in order. The subject when it is missing, or else the id. |
-/// | `purpose` | `purpose`, `destination` | `event`, `command` or `reply`, and to whom; an event when it is missing. |
+/// | `purpose` | `purpose`, `destination` | `event`, `command` or `reply`, and its recipient; an event when it is missing. |
 /// | `reply_to` | `replyto` | Who waits for the reply to a command. |
-/// | `correlation_id` | `correlationid` | What everything that follows from one cause shares. |
+/// | `correlation_id` | `correlationid` | Shared by everything that follows from one cause. |
 /// | `causation_id` | `causationid` | The message that directly led to it. |
 /// | `position` | `position` | The position of the event in the log of its source. |
-/// | `headers` | `headers` | Free headers, as a JSON object of texts, within the [limits](crate::limits) of events. |
-/// | `codec` | `datacontenttype` | How the payload is written: `application/json`, which it is when it is missing; or `application/vnd.midgard.codec-` and the code of another [codec](Codec). |
+/// | `headers` | `headers` | Free headers, as a JSON object of strings, within the [limits](crate::limits) of events. |
+/// | `codec` | `datacontenttype` | The format of the payload: `application/json`, the default; or `application/vnd.midgard.codec-` and the code of another [codec](Codec). |
 /// | `payload` | `data` | The payload. |
 ///
 /// # Extensions of others
 ///
-/// What CloudEvents asks for must be there: `specversion`, `id`, `source` and `type`. All else may mean something else to
-/// others, and is in nobody's way: an attribute that is not in its form above counts as missing, such as a `correlationid` that
-/// is no UUID or a `time` that is none, and a `position` counts beside a `schemaversion` alone, which each message of Midgard
-/// has. Beside that, an unknown `purpose` is refused, as one of a newer release. Headers beyond the limits are refused always.
+/// The attributes that CloudEvents requires must be there: `specversion`, `id`, `source` and `type`. Others may use all the
+/// rest differently, and do no harm: an attribute that does not have its form above counts as missing, such as a
+/// `correlationid` that is no UUID, or a malformed `time`. A `position` counts only with a `schemaversion`, which every
+/// message of Midgard has. An unknown `purpose`, though, is refused in a message with a `schemaversion`, as one of a newer
+/// release. Headers beyond the limits are always refused.
 ///
 /// ```
 /// use midgard::bus::{Message, Topic};
@@ -57,9 +58,9 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// With the source, tells one message from another.
+    /// With the source, identifies the message.
     pub id: String,
-    /// The service it comes from.
+    /// The service that it comes from.
     pub source: String,
     /// The public name of the event, the command or the reply.
     pub name: String,
@@ -67,17 +68,17 @@ pub struct Message {
     pub schema_version: u32,
     /// When the event was recorded.
     pub time: Option<Timestamp>,
-    /// From when on nobody waits for what comes of it: a command that comes later is refused.
+    /// The time from which nobody waits for its outcome: a command that arrives later is refused.
     pub expires: Option<Timestamp>,
-    /// What it is about: the stream.
+    /// The subject: the stream.
     pub subject: Option<String>,
     /// Messages of one key stay in order.
     pub key: String,
-    /// What it is for.
+    /// The purpose of the message.
     pub purpose: Purpose,
     /// Who waits for the reply to a command.
     pub reply_to: Option<String>,
-    /// What everything that follows from one cause shares.
+    /// Shared by everything that follows from one cause.
     pub correlation_id: Option<EventId>,
     /// The message that directly led to it.
     pub causation_id: Option<EventId>,
@@ -85,32 +86,33 @@ pub struct Message {
     pub position: Option<Position>,
     /// Free headers.
     pub headers: Headers,
-    /// How the payload is written.
+    /// The format of the payload.
     pub codec: Codec,
     /// The payload.
     pub payload: Vec<u8>,
 }
 
-/// What a message is for.
+/// The purpose of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Purpose {
-    /// It tells everyone who cares what happened.
+    /// Announces what happened, to everyone interested.
     Event,
-    /// It asks one service to do something.
+    /// Asks one service to do something.
     Command {
         /// The service.
         service: String,
     },
-    /// It answers a command.
+    /// Answers a command.
     Reply {
-        /// Who waits for it: what the command said in `reply_to`.
+        /// The recipient: the `reply_to` of the command.
         to: String,
     },
 }
 
 impl Message {
-    /// An event with a JSON payload and a new id, and no more than a message needs. Its key is its id, until it is given another.
+    /// Creates an event with a JSON payload, a new id, and no more than a message needs. Its key is its id, until another
+    /// is set.
     #[must_use]
     pub fn event(
         source: impl Into<String>,
@@ -122,14 +124,14 @@ impl Message {
         Message::new(Purpose::Event, source, encoded)
     }
 
-    /// A message for whatever purpose, with a new id, which is its key, too.
+    /// Creates a message for any purpose, with a new id, which is also its key.
     #[must_use]
     pub fn new(purpose: Purpose, source: impl Into<String>, encoded: Encoded) -> Self {
         let id = EventId::new().to_string();
         Message::of(purpose, id.clone(), id, source, encoded)
     }
 
-    /// A message with an id and a key.
+    /// Creates a message with an id and a key.
     pub(crate) fn of(
         purpose: Purpose,
         id: String,
@@ -163,7 +165,7 @@ impl Message {
         }
     }
 
-    /// The message of a recorded event, with all but its headers.
+    /// Creates the message of a recorded event, with everything except its headers.
     pub(crate) fn of_recorded(
         purpose: Purpose,
         event: &RecordedEventRef<'_>,
@@ -188,7 +190,7 @@ impl Message {
         self
     }
 
-    /// Sets what it is about.
+    /// Sets the subject.
     #[must_use]
     pub fn with_subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
@@ -202,7 +204,7 @@ impl Message {
         self
     }
 
-    /// What queues ask for to get it.
+    /// Returns the topic that queues subscribe to.
     #[must_use]
     pub fn topic(&self) -> Topic {
         match &self.purpose {
@@ -212,7 +214,7 @@ impl Message {
         }
     }
 
-    /// The metadata of whatever it leads to.
+    /// Returns the metadata of whatever the message leads to.
     pub(crate) fn metadata_of_what_follows(&self) -> Metadata {
         let id = self.id.parse().ok();
         Metadata::of(self.correlation_id.or(id), id)
@@ -232,18 +234,18 @@ impl Message {
     /// Reads the payload as one event of the set `S`, upcasting old versions.
     ///
     /// # Errors
-    /// [`MessageError`] names the message, and what is wrong with it. Where upcasts make none or several events of it, use
-    /// [`decode_all`](Self::decode_all).
+    /// [`MessageError`] names the message and its fault. Use [`decode_all`](Self::decode_all) where upcasts turn it into no
+    /// event, or into several.
     pub fn decode<S: EventSet>(&self) -> Result<S, MessageError> {
         let decoded = self.decode_all()?;
         decoded.one().map_err(|reason| self.unreadable(reason))
     }
 
-    /// Reads the payload as the events of the set `S` that it stands for: one nearly always; none or several, where an
+    /// Reads the payload as the events of the set `S` that it stands for: nearly always one; none or several, where an
     /// [upcast](crate::event::definition::Event#a-record-that-stands-for-several-events-or-for-none) says so.
     ///
     /// # Errors
-    /// [`MessageError`] names the message, and what is wrong with it.
+    /// [`MessageError`] names the message and its fault.
     pub fn decode_all<S: EventSet>(&self) -> Result<Decoded<S>, MessageError> {
         reading::read(&self.encoded(), self).map_err(|reason| self.unreadable(reason))
     }
@@ -295,13 +297,13 @@ impl Record for Message {
 pub struct MessageError {
     /// The id of the message.
     pub id: String,
-    /// The service it comes from.
+    /// The service that it comes from.
     pub source: String,
     /// Its name.
     pub name: String,
     /// The version of its payload.
     pub schema_version: u32,
-    /// What is wrong with it.
+    /// What is wrong with the message.
     pub reason: DecodeReason,
 }
 
@@ -322,7 +324,7 @@ impl std::fmt::Display for MessageError {
 }
 
 impl std::error::Error for MessageError {
-    /// What the message does not say already.
+    /// The cause, where the error text does not already include it.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.reason)
     }

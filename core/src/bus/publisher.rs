@@ -1,38 +1,38 @@
-//! Who sends messages.
+//! Publishers: how messages are sent.
 
 use super::{BusError, Message};
 use std::sync::Arc;
 
-/// Sends messages. Cheap to share: an `Arc` of one is one.
+/// Sends messages. Cheap to share: an `Arc` of a publisher is a publisher.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a publisher",
     label = "this type does not implement `Publisher`",
     note = "open a bus, such as `RabbitMqBus` or `NatsBus`, or make an `InProcessBus`; buses are cheap to clone"
 )]
 pub trait Publisher: Send + Sync + 'static {
-    /// Publishes messages, in order, and waits until the bus has them safe: at every queue that asks for
+    /// Publishes messages, in order, and waits until the bus has stored them safely: in every queue that subscribes to
     /// their topic, on disk where queues are durable.
     ///
     /// # Errors
-    /// [`BusError`]: some of the messages may have been published. Publish all of them again; receivers
-    /// recognise those that they have seen. [`BusError::Refused`] names a message that would be refused again, and
-    /// [`BusError::Full`] says how many of the first need not be published again.
+    /// [`BusError`]: some of the messages may have been published. Publish all of them again; receivers recognise those
+    /// that they have seen. [`BusError::Refused`] names a message that would be refused again, and [`BusError::Full`] says
+    /// how many of the first need not be published again.
     fn publish(
         &self,
         messages: &[Message],
     ) -> impl Future<Output = Result<Published, BusError>> + Send;
 }
 
-/// What came of messages that were published.
+/// The outcome of publishing messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Published {
-    /// Those that no queue asks for, by their index: they are gone.
+    /// The indexes of those that no queue wants: they are gone.
     pub unheard: Vec<usize>,
 }
 
 impl Published {
-    /// Every message is in some queue.
+    /// Every message is in at least one queue.
     #[must_use]
     pub const fn all() -> Self {
         Published {
@@ -40,7 +40,7 @@ impl Published {
         }
     }
 
-    /// Every message but these, by their index, is in some queue.
+    /// Every message except those at these indexes is in at least one queue.
     #[must_use]
     pub const fn but(unheard: Vec<usize>) -> Self {
         Published { unheard }

@@ -1,44 +1,44 @@
-//! Where messages wait for a receiver, and which.
+//! Queues, where messages wait for a receiver, and the topics that they subscribe to.
 
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What a message is sent under, and what queues ask for: `event.order.placed`, `command.customers.credit.reserve`,
+/// The topic of a message, to which queues subscribe: `event.order.placed`, `command.customers.credit.reserve`,
 /// `reply.placement`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Topic(String);
 
 impl Topic {
-    /// The events of one name, from whichever service.
+    /// Returns the topic of the events of one name, from any service.
     #[must_use]
     pub fn event(name: &str) -> Self {
         Topic(format!("event.{name}"))
     }
 
-    /// The commands of one name to a service.
+    /// Returns the topic of the commands of one name to a service.
     #[must_use]
     pub fn command(service: &str, name: &str) -> Self {
         Topic(format!("command.{service}.{name}"))
     }
 
-    /// The replies to whoever asked under this name.
+    /// Returns the topic of the replies to whoever asked under this name.
     #[must_use]
     pub fn replies(to: &str) -> Self {
         Topic(format!("reply.{to}"))
     }
 
-    /// Whether commands have it.
+    /// Returns whether commands have this topic.
     pub(crate) fn is_command(&self) -> bool {
         self.as_str().starts_with("command.")
     }
 
-    /// Whether replies have it.
+    /// Returns whether replies have this topic.
     pub(crate) fn is_reply(&self) -> bool {
         self.as_str().starts_with("reply.")
     }
 
-    /// Its text: letters, digits, `.`, `-` and `_`, where names are as Midgard's are.
+    /// Returns the text of the topic: letters, digits, `.`, `-` and `_`, where names follow Midgard's rules.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -57,14 +57,14 @@ impl fmt::Display for Topic {
     }
 }
 
-/// A place at the bus where messages wait until who they are for has handled them.
+/// A queue at the bus, where messages wait until their receiver has handled them.
 ///
-/// It is made by who [subscribes](super::Subscriber::subscribe) to it first, and stays for good, with what waits
-/// in it, unless it is temporary. Topics that are asked for later are added; those that are no longer asked for are
-/// removed. So a program of an old version that subscribes after one of a new version takes away what only the new one asks
-/// for, until a new one subscribes again: in a deployment, end the old ones for good, and then start or restart a new one.
-/// Two services with inboxes of one name take topics away from each other in the same way. Whoever does so warns of it
-/// (`tracing`), and a message that comes to the other is parked there, and says so.
+/// The first [subscriber](super::Subscriber::subscribe) creates the queue. Unless it is temporary, it stays for good, with
+/// the messages in it. A later subscription adds the topics that are new, and removes those that it does not list. So when
+/// a program of an old version subscribes after one of a new version, it removes the topics that only the new one wants,
+/// until a new one subscribes again: in a deployment, end the old ones for good, and then start or restart a new one. Two
+/// services with inboxes of the same name remove each other's topics in the same way. The program that removes topics logs
+/// a warning (`tracing`), and a message that reaches the wrong service is parked there with an error that names the cause.
 ///
 /// ```
 /// use midgard::bus::{Queue, Topic};
@@ -82,7 +82,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// A queue of this name for messages of these topics. A name has letters, digits, `-` and `_`.
+    /// Creates a queue of this name for messages of these topics. A name has letters, digits, `-` and `_`.
     pub fn new(name: impl Into<String>, topics: impl IntoIterator<Item = Topic>) -> Self {
         Queue {
             name: name.into(),
@@ -92,19 +92,19 @@ impl Queue {
         }
     }
 
-    /// How many messages a receiver may have that it has not settled; 256 when nothing is said, 1 at least.
+    /// Sets how many unsettled messages a receiver may hold; 256 by default, at least 1.
     pub fn with_in_flight(mut self, messages: u16) -> Self {
         self.in_flight = messages.max(1);
         self
     }
 
-    /// Removes the queue, and what is in it, soon after its receiver is gone.
+    /// Makes the queue temporary: it is removed, with its messages, soon after its receiver is gone.
     pub const fn temporary(mut self) -> Self {
         self.is_temporary = true;
         self
     }
 
-    /// For buses: warns that these topics, or what the bus calls them, were asked for before and are taken away from it.
+    /// For buses: warns that these topics, or the bus's names for them, are being removed from the queue.
     pub fn warn_of_removed<'t>(&self, removed: impl IntoIterator<Item = &'t str>) {
         let removed = Vec::from_iter(removed).join(", ");
         if removed.is_empty() {
@@ -114,29 +114,29 @@ impl Queue {
         tracing::warn!(
             queue,
             removed,
-            "the queue no longer asks for these topics, and what is published of them no longer comes to it; if a new version of its service has left them out, all is well; if another service has an inbox or a process manager of this name, they take topics away from each other: give one of them another name, and start the other again"
+            "the queue no longer subscribes to these topics, and their messages no longer reach it; this is right if a new version of its service has left them out; if another service has an inbox or a process manager of this name, the two remove each other's topics: give one of them another name, and restart the other"
         );
     }
 
-    /// Its name.
+    /// Returns the name of the queue.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The topics that it asks for.
+    /// Returns the topics that the queue subscribes to.
     #[must_use]
     pub const fn topics(&self) -> &BTreeSet<Topic> {
         &self.topics
     }
 
-    /// How many messages a receiver may have that it has not settled.
+    /// Returns how many unsettled messages a receiver may hold.
     #[must_use]
     pub const fn in_flight(&self) -> u16 {
         self.in_flight
     }
 
-    /// Whether it is removed when its receiver is gone.
+    /// Returns whether the queue is removed when its receiver is gone.
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         self.is_temporary

@@ -1,4 +1,4 @@
-//! Who receives messages.
+//! Subscribers: how messages are received.
 
 use super::structured::base64_text;
 use super::{BusError, Message, Queue};
@@ -14,17 +14,16 @@ use std::sync::Arc;
     note = "open a bus, such as `RabbitMqBus` or `NatsBus`, or make an `InProcessBus`; buses are cheap to clone"
 )]
 pub trait Subscriber: Send + Sync + 'static {
-    /// What comes out of a queue.
+    /// The messages of a queue.
     type Deliveries: Deliveries;
 
-    /// Makes the queue, if it is not there yet, and lets it ask for its topics: from here on, what is published
-    /// waits in it.
+    /// Creates the queue, unless it exists, and subscribes it to its topics: from then on, published messages wait in it.
     ///
     /// # Errors
-    /// [`BusError::Unavailable`] when it is to be tried again, [`BusError::Unusable`] when that does not help.
+    /// [`BusError::Unavailable`] when the call should be retried, [`BusError::Unusable`] when a retry does not help.
     fn declare(&self, queue: &Queue) -> impl Future<Output = Result<(), BusError>> + Send;
 
-    /// [Declares](Self::declare) the queue, and begins to receive from it.
+    /// [Declares](Self::declare) the queue, and starts to receive from it.
     ///
     /// # Errors
     /// As [`declare`](Self::declare).
@@ -49,20 +48,20 @@ impl<S: Subscriber> Subscriber for Arc<S> {
     }
 }
 
-/// What comes out of a queue. Dropped, it receives no more, and what was not settled is delivered again.
+/// The messages of a queue. Once this is dropped, nothing more is received, and unsettled messages are delivered again.
 pub trait Deliveries: Send + 'static {
-    /// Waits for the next message. May be dropped at any moment without losing one.
+    /// Waits for the next message. The future may be dropped at any moment without losing one.
     ///
     /// # Errors
-    /// [`BusError::Unavailable`]: call it again; a lost connection is made anew, with growing waits in between, and what
-    /// was not settled comes again. After any other error it is of no use to call it again.
+    /// [`BusError::Unavailable`]: call it again; a lost connection is restored, with growing waits in between, and
+    /// unsettled messages are delivered again. After any other error, another call does not help.
     fn next(&mut self) -> impl Future<Output = Result<Received, BusError>> + Send;
 }
 
-/// A message that was received, and is to be settled. Dropped without that, it is delivered again, when
-/// the [`Deliveries`] that it came from are dropped at the latest.
+/// A received message that has yet to be settled. If it is dropped unsettled, it is delivered again, at the latest once its
+/// [`Deliveries`] are dropped.
 pub struct Received {
-    /// The message; or what came instead of one.
+    /// The message, or the foreign input in its place.
     pub content: Result<Message, ForeignMessage>,
     /// Whether it was delivered before, to this receiver or another, as far as the bus knows.
     pub is_redelivered: bool,
@@ -70,7 +69,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// What a bus hands over.
+    /// Creates what a bus hands over.
     #[must_use]
     pub fn new(
         content: Result<Message, ForeignMessage>,
@@ -84,7 +83,7 @@ impl Received {
         }
     }
 
-    /// Says that it was handled: it is not delivered again.
+    /// Acknowledges that the message was handled: it is not delivered again.
     ///
     /// # Errors
     /// [`BusError`]: it may be delivered again.
@@ -92,8 +91,8 @@ impl Received {
         self.settle.settle(Verdict::Acknowledge).await
     }
 
-    /// Takes it out of the queue, and keeps it aside at the bus, where someone can look at it: in a dead-letter
-    /// queue.
+    /// Moves the message out of the queue and sets it aside at the bus, in a dead-letter queue where someone can inspect
+    /// it.
     ///
     /// # Errors
     /// [`BusError`]: it may be delivered again.
@@ -102,7 +101,7 @@ impl Received {
         self.settle.settle(Verdict::SetAside { reason }).await
     }
 
-    /// The message, and how to settle it.
+    /// Splits it into the message and the means to settle it.
     pub fn into_parts(self) -> (Result<Message, ForeignMessage>, Box<dyn Settle>) {
         (self.content, self.settle)
     }
@@ -117,13 +116,13 @@ impl fmt::Debug for Received {
     }
 }
 
-/// What becomes of a message that was received.
+/// The verdict on a received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Verdict {
     /// It was handled.
     Acknowledge,
-    /// It is kept aside, for someone to look at.
+    /// The message is set aside for inspection.
     SetAside {
         /// Why.
         reason: String,
@@ -139,7 +138,7 @@ pub trait Settle: Send {
     ) -> Pin<Box<dyn Future<Output = Result<(), BusError>> + Send>>;
 }
 
-/// What came out of a queue and is no message of Midgard's: from a stranger.
+/// Input from a queue that is not a message of Midgard, such as a stranger's.
 ///
 /// Serde writes its payload in base64, as `data_base64`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -156,7 +155,7 @@ pub struct ForeignMessage {
 }
 
 impl ForeignMessage {
-    /// What came instead of a message.
+    /// Describes input that is not a message.
     #[must_use]
     pub fn new(
         reason: impl Into<String>,
@@ -169,12 +168,12 @@ impl ForeignMessage {
             payload,
         }
     }
-    /// Reads it anew: what an earlier release could not read, this one may.
+    /// Reads it again: this release may read what an earlier one could not.
     pub(crate) fn read_again(self) -> Result<Message, Self> {
         let read = if self.attributes.is_empty() {
             Message::from_json(&self.payload)
         } else {
-            // What a bus knows besides attributes follows those.
+            // After the attributes come entries that only the bus adds.
             let pairs = self.attributes.iter().rev();
             let pairs = pairs.map(|(name, value)| (&**name, &**value));
             Message::from_attributes(pairs, self.payload.clone())

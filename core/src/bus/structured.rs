@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 impl Message {
-    /// Its attributes and its payload as one JSON object, as [CloudEvents](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md)
-    /// writes it: `{"specversion":"1.0","id":..,"data":..}`.
+    /// Writes its attributes and its payload as one JSON object, in the form of
+    /// [CloudEvents](https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md):
+    /// `{"specversion":"1.0","id":..,"data":..}`.
     #[must_use]
     pub fn to_json(&self) -> String {
         let attributes = self.attributes();
@@ -42,7 +43,7 @@ impl Message {
         json
     }
 
-    /// Reads what [`to_json`](Self::to_json) writes, and what others write as CloudEvents in JSON.
+    /// Reads the output of [`to_json`](Self::to_json), and other CloudEvents in JSON.
     ///
     /// # Errors
     /// [`ForeignMessage`], with the whole text as its payload.
@@ -54,7 +55,7 @@ impl Message {
     }
 }
 
-/// Serde writes a message as [`to_json`](Message::to_json) does, byte by byte; so only with `serde_json`.
+/// Serde writes a message as [`to_json`](Message::to_json) does, byte for byte; so this works only with `serde_json`.
 impl Serialize for Message {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let json = RawValue::from_string(self.to_json());
@@ -91,7 +92,7 @@ pub(super) mod base64_text {
     }
 }
 
-/// The attributes, as texts, and the payload.
+/// The attributes, as strings, and the payload.
 fn parts(json: &[u8]) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
     let fields: BTreeMap<String, &RawValue> =
         from_json(json, PhantomData).map_err(|error| format!("it is no JSON object ({error})"))?;
@@ -107,10 +108,10 @@ fn parts(json: &[u8]) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
                     .decode(text)
                     .map_err(|error| format!("its `data_base64` is no base64 ({error})"))?;
             }
-            // It is the same as leaving it out.
+            // `null` is the same as leaving it out.
             _ if value == "null" => {}
             _ => {
-                // Numbers and truth values are attributes too.
+                // Numbers and booleans are attributes too.
                 let text = serde_json::from_str(value).unwrap_or_else(|_| value.to_owned());
                 attributes.insert(name, text);
             }

@@ -1,4 +1,4 @@
-//! Commands from programs that are no process managers: one at a time, with the answer as a result.
+//! Commands from programs without a process manager: one at a time, with the answer as a result.
 
 use super::payload::encode_command;
 use super::{Refused, RemoteCommand};
@@ -21,9 +21,9 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What the names under which clients wait for answers begin with. Queues that stay have no dot in their names.
+/// The prefix of the names under which clients wait for answers. Permanent queues have no dot in their names.
 const CLIENT: &str = "client.";
-/// How long to wait before a queue for answers that was lost is made again.
+/// How long to wait before a lost queue for answers is created again.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Whether replies of this name go to a client, which does not come back once it is gone.
@@ -31,15 +31,15 @@ pub(crate) fn is_client(reply_to: &str) -> bool {
     reply_to.starts_with(CLIENT)
 }
 
-/// Sends commands to other services from any program: a web server, a tool, a test. Share one behind an `Arc`: many
-/// may ask at once.
+/// Sends commands to other services from any program: a web server, a tool, a test. Share one client behind an `Arc`: many
+/// callers may use it at once.
 ///
-/// A command is published at once, and is not in any log: when the program ends before the bus has confirmed it, it may
-/// be lost. A [`ProcessManager`](crate::ProcessManager) sends commands that cannot be lost.
+/// A command is published at once, and is in no log: it may be lost when the program ends before the bus has confirmed it.
+/// A [`ProcessManager`](crate::ProcessManager) sends commands that cannot be lost.
 ///
-/// While someone waits for an answer, the client has one temporary queue, for all who wait. Nothing runs in the
-/// background: whoever waits receives for all. So poll what asks until it is done, or drop it: while it is kept and not
-/// polled, the others may wait for their answers in vain.
+/// While anyone waits for an answer, the client has one temporary queue, shared by all callers. Nothing runs in the
+/// background: one of the waiting callers receives for all. So poll the future of `ask` until it is done, or drop it: while
+/// it is kept and not polled, the others may wait for their answers in vain.
 ///
 /// ```
 /// # use futures_util::future::{Either, select};
@@ -82,16 +82,16 @@ pub(crate) fn is_client(reply_to: &str) -> bool {
 pub struct CommandClient<B: Subscriber> {
     name: String,
     bus: B,
-    /// Under which name it waits for answers.
+    /// The name under which the client waits for answers.
     reply_to: String,
     desk: Mutex<ReplyDesk<B::Deliveries>>,
 }
 
-/// Who waits, and who receives for all.
+/// The callers that wait, and the seat of the one that receives for all.
 struct ReplyDesk<D> {
     waiting: HashMap<EventId, Waiting>,
     seat: Seat<D>,
-    /// Whether there is a queue for answers.
+    /// Whether the queue for answers exists.
     is_subscribed: bool,
 }
 
@@ -100,7 +100,7 @@ struct Waiting {
     told: Arc<Notify>,
 }
 
-/// The place from which one receives for all.
+/// The seat from which one caller receives for all.
 enum Seat<D> {
     Free(Option<D>),
     Taken,
@@ -110,10 +110,10 @@ enum Seat<D> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// It cannot be written as JSON so that it can be read.
+    /// The command cannot be written as JSON that reads back.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// It has more or longer headers than events may have: nobody would read it.
+    /// It has more or longer headers than events may have: no receiver would read it.
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// The bus did not confirm it: it may have been sent nevertheless.
@@ -124,9 +124,9 @@ pub enum SendError {
         "nobody has a queue for {topic}, and the command is lost; start the service \"{service}\", or let it list the command in its inbox"
     )]
     Unheard {
-        /// The service that it is for.
+        /// The service that handles the command.
         service: &'static str,
-        /// What a queue must ask for to get it.
+        /// The topic that a queue must subscribe to.
         topic: Topic,
     },
 }
@@ -135,27 +135,27 @@ pub enum SendError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AskError {
-    /// It was refused: this is the answer.
+    /// The command was refused: this is the answer.
     #[error("the command was refused: {0}")]
     Refused(Refused),
-    /// There was no answer in time. Whether the command has been handled, or will be, is not known.
+    /// There was no answer in time. Whether the command was handled, or will be, is unknown.
     #[error(
-        "no answer to command {id} ({command}) from \"{service}\" within {timeout:?}; it may be handled all the same, or be refused as it comes too late: look whether that service runs, and what it has parked"
+        "no answer to command {id} ({command}) from \"{service}\" within {timeout:?}; it may be handled all the same, or be refused as it comes too late: check whether that service runs, and what it has parked"
     )]
     TimedOut {
         /// The id of the command.
         id: EventId,
         /// Its name.
         command: &'static str,
-        /// The service that it is for.
+        /// The service that handles the command.
         service: &'static str,
-        /// For how long it was waited.
+        /// The timeout.
         timeout: Duration,
     },
-    /// The answer is not what the command is answered with here. The command has been handled.
+    /// The answer does not have the command's reply type. The command was handled.
     #[error("the command was handled, but its answer cannot be read: {0}")]
     Unreadable(MessageError),
-    /// It was not sent.
+    /// The command was not sent.
     #[error(transparent)]
     Send(#[from] SendError),
     /// The bus cannot be used to wait for an answer.
@@ -164,7 +164,7 @@ pub enum AskError {
 }
 
 impl<B: Publisher + Subscriber> CommandClient<B> {
-    /// A client of this name, which is the source of its commands.
+    /// Creates a client of this name, which is the source of its commands.
     pub fn new(name: impl Into<String>, bus: B) -> Self {
         let name = name.into();
         let plain: String = name.chars().map(plain).collect();
@@ -180,7 +180,7 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         }
     }
 
-    /// Sends a command, and waits until the bus has it safe. No answer is sent back.
+    /// Sends a command, and waits until the bus has stored it safely. No answer is sent back.
     ///
     /// # Errors
     /// [`SendError`].
@@ -188,7 +188,7 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         self.send_with(command, &Metadata::new()).await
     }
 
-    /// Sends a command with what led to it, and headers.
+    /// Sends a command with its cause, as metadata, and headers.
     ///
     /// # Errors
     /// [`SendError`].
@@ -201,11 +201,10 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         self.publish::<C>(message).await
     }
 
-    /// Sends a command, and waits for the answer. Dropped while it waits, it waits no longer, and the command is handled all
-    /// the same.
+    /// Sends a command, and waits for the answer. Dropping the future ends the wait; the command is handled all the same.
     ///
-    /// A command that comes to its service after the timeout is refused there, as nobody waits for its answer; the clock of
-    /// the service decides. On RabbitMQ it does not even come there, but lies with what was set aside.
+    /// A command that reaches its service after the timeout is refused there, as nobody waits for its answer; the clock of
+    /// the service decides. On RabbitMQ it does not even get there, but ends up among the messages that were set aside.
     ///
     /// # Errors
     /// [`AskError`].
@@ -217,7 +216,7 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         self.ask_with(command, timeout, &Metadata::new()).await
     }
 
-    /// Sends a command with what led to it, and headers, and waits for the answer.
+    /// Sends a command with its cause, as metadata, and headers, and waits for the answer.
     ///
     /// # Errors
     /// [`AskError`].
@@ -308,7 +307,7 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
         }
     }
 
-    /// Makes sure that there is a queue for answers.
+    /// Makes sure that the queue for answers exists.
     async fn subscribed(&self, place: &Place<'_, B>) -> Result<(), BusError> {
         loop {
             let told = place.told.listen();
@@ -324,14 +323,14 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
     }
 }
 
-/// So long after now.
+/// This long after now.
 fn after(timeout: Duration) -> Option<Timestamp> {
     let micros = u64::try_from(timeout.as_micros()).ok()?;
     let after = Timestamp::now().as_micros().checked_add(micros)?;
     Some(Timestamp::from_micros(after))
 }
 
-/// What the names of queues and topics are made of.
+/// The letters of names of queues and topics.
 fn plain(letter: char) -> char {
     let is_plain = letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
     if is_plain { letter } else { '-' }
@@ -344,8 +343,8 @@ impl<B: Subscriber> CommandClient<B> {
 }
 
 impl<D> ReplyDesk<D> {
-    /// Lets all who wait know that the seat is free. Not only one: that one may be sending its command still, or may have been
-    /// left alone.
+    /// Tells all waiting callers that the seat is free. Telling one is not enough: that one may still be sending its
+    /// command, or may no longer be polled.
     fn offer_seat(&self) {
         if let Seat::Free(_) = &self.seat {
             self.tell_all();
@@ -368,7 +367,7 @@ impl<B: Subscriber> fmt::Debug for CommandClient<B> {
     }
 }
 
-/// One who waits, for as long as it does.
+/// A caller that waits. It is removed on drop.
 struct Place<'c, B: Subscriber> {
     client: &'c CommandClient<B>,
     id: EventId,
@@ -399,7 +398,7 @@ impl<B: Subscriber> Drop for Place<'_, B> {
         desk.offer_seat();
         let is_last = desk.waiting.is_empty();
         let unused = match &mut desk.seat {
-            // Answers that nobody waits for any more must not be kept, nor hold up whoever sends them.
+            // Answers that nobody waits for any more must not be kept, nor block their senders.
             Seat::Free(deliveries) if is_last => deliveries.take(),
             _ => None,
         };
@@ -411,7 +410,7 @@ impl<B: Subscriber> Drop for Place<'_, B> {
     }
 }
 
-/// One who receives for all, for as long as it does.
+/// The caller that receives for all. It gives up the seat on drop.
 struct Sitting<'c, B: Subscriber> {
     client: &'c CommandClient<B>,
     deliveries: Option<B::Deliveries>,
@@ -430,7 +429,7 @@ impl<'c, B: Subscriber> Sitting<'c, B> {
     async fn subscribe(&mut self) -> Result<&mut B::Deliveries, BusError> {
         if self.deliveries.is_none() {
             let CommandClient { reply_to, bus, .. } = self.client;
-            // A new one each time: the one before may be about to be removed.
+            // A new name each time: the queue before may be about to be removed.
             let name = format!("client-{}", EventId::new());
             let queue = Queue::new(name, [Topic::replies(reply_to)]).temporary();
             self.deliveries = Some(bus.subscribe(&queue).await?);
@@ -443,7 +442,7 @@ impl<'c, B: Subscriber> Sitting<'c, B> {
         })
     }
 
-    /// Receives until the one who sits here has its own answer.
+    /// Receives until the caller in this seat has its own answer.
     async fn receive_for_all(&mut self, place: &Place<'_, B>) -> Result<(), AskError> {
         while !self.has_reply(place) {
             let received = match self.subscribe().await {
@@ -452,7 +451,7 @@ impl<'c, B: Subscriber> Sitting<'c, B> {
             };
             match received {
                 Ok(received) => self.hand_over(received).await,
-                // It is made anew when it is asked for the next.
+                // The next call of `next` restores it.
                 Err((true, BusError::Unavailable { .. })) => {}
                 Err((true, BusError::Closed { .. }) | (false, BusError::Unavailable { .. })) => {
                     self.lose();
@@ -479,7 +478,7 @@ impl<'c, B: Subscriber> Sitting<'c, B> {
             .is_some_and(|waiting| waiting.reply.is_some())
     }
 
-    /// Gives an answer to who waits for it. What nobody waits for was answered before, or too late.
+    /// Hands an answer to its caller. Without one, it was answered before, or is too late.
     async fn hand_over(&self, received: Received) {
         if let Ok(message) = &received.content
             && let Some(command) = message.causation_id

@@ -8,8 +8,8 @@ use std::fmt;
 
 /// A command that one service sends to another, over a bus.
 ///
-/// Implement it with the derive of the same name. The service that it is for has an [`Inbox`](crate::Inbox) with
-/// a [`Handle`](crate::Handle) of it, and answers with its reply, or refuses.
+/// Implement it with the derive of the same name. The receiving service has an [`Inbox`](crate::Inbox) with a
+/// [`Handle`](crate::Handle) of the command, and answers with its reply, or refuses it.
 ///
 /// ```
 /// use midgard::{Event, RemoteCommand};
@@ -29,9 +29,9 @@ use std::fmt;
 /// # A new version of a command
 ///
 /// Commands stay in the log, and in the history of the processes that have sent them. So they change as
-/// [events](Event#a-new-version-of-an-event) do: keep the old struct, give the new one the next version, and say how to come
-/// from the old one. When the new version is answered with another type, say also how to come from the old reply,
-/// as answers to what was sent before are still on their way.
+/// [events](Event#a-new-version-of-an-event) do: keep the old struct, give the new one the next version, and implement the
+/// conversion from the old one. If the new version has another reply type, implement the conversion from the old reply,
+/// too, as answers to earlier commands are still on their way.
 ///
 /// ```
 /// # use midgard::{Done, Event, RemoteCommand};
@@ -61,27 +61,26 @@ use std::fmt;
 /// }
 /// ```
 ///
-/// The service that handles a command is to know a new version before others send it: what it does not know is parked
-/// there until it does. It reads all earlier ones, and answers those with the newest reply that it knows. So of a new
-/// reply, those who send are to know first.
+/// Deploy a new version to the service that handles the command before others send it: the service parks versions that it
+/// does not know until it does. It reads all earlier ones, and answers those with the newest reply that it knows. So deploy
+/// a new reply to the senders first.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command that can be sent",
     label = "this type does not implement `RemoteCommand`",
     note = "add `#[derive(RemoteCommand)]` and `#[remote_command(name = \"..\", service = \"..\")]` to `{Self}`"
 )]
-// What serde needs is not above it: the compiler would say of a struct without it that it lacks it at each of its
-// handlers.
+// No serde supertraits: rustc would then report their absence at every handler.
 pub trait RemoteCommand: Send + Sync + Sized + 'static {
     /// The name in messages.
     const NAME: &'static str;
     /// The version that this type writes, counted from 1. It reads the earlier ones, too.
     const VERSION: u32;
-    /// The service that it is for: the name of its inbox.
+    /// The service that handles the command: the name of its inbox.
     const SERVICE: &'static str;
-    /// What it is answered with; [`Done`] when nothing more is to be said.
+    /// The reply type; [`Done`] when there is nothing more to say.
     type Reply: Event;
 
-    /// The key within which it stays in order. Without one, that of who sends it.
+    /// Returns the key within which it stays in order. Without one, the sender's is used.
     fn key(&self) -> Option<Cow<'_, str>>;
 
     #[doc(hidden)]
@@ -92,7 +91,7 @@ pub trait RemoteCommand: Send + Sync + Sized + 'static {
         version: u32,
         deserializer: D,
     ) -> Result<Self, D::Error>;
-    /// Reads what it is answered with.
+    /// Reads the reply.
     #[doc(hidden)]
     fn __read_reply(reply: &EncodedRef<'_>) -> Result<Self::Reply, DecodeReason> {
         if reply.name == Self::Reply::NAME {
@@ -105,13 +104,13 @@ pub trait RemoteCommand: Send + Sync + Sized + 'static {
     fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
-/// The reply to a command that has none of its own: it was done.
+/// The reply to a command that has none of its own: the command is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, crate::Event)]
 #[event(name = "midgard.done", crate = crate)]
 pub struct Done {}
 
-/// That a command was refused: an answer, and no failure. Whoever handles it returns this as its error, and whoever has
-/// sent it is told.
+/// The refusal of a command: an answer, not a failure. A handler returns it as its error, and it is sent to the sender of
+/// the command.
 ///
 /// ```
 /// use midgard::{HandlerError, Refused};
@@ -131,7 +130,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// A refusal with its reason, in words for who asked.
+    /// Creates a refusal with its reason, in words for the sender.
     #[must_use]
     pub fn new(reason: impl Into<String>) -> Self {
         Refused {

@@ -1,4 +1,4 @@
-//! The payloads of commands: how they become bytes and come back.
+//! The payloads of commands, written and read.
 
 use super::definition::RemoteCommand;
 use crate::bus::{Message, MessageError};
@@ -14,12 +14,12 @@ use std::marker::PhantomData;
 /// Writes a command, as JSON, and reads it back.
 ///
 /// # Errors
-/// [`EncodeError`] when it cannot be written, or does not come back as it is.
+/// [`EncodeError`] when it cannot be written, or does not read back as it is.
 pub(crate) fn encode_command<C: RemoteCommand>(command: &C) -> Result<Encoded, EncodeError> {
     codec::encode_as::<AsCommand, C>(command, ReadBack::Yes)
 }
 
-/// Reads the payload of a command, upcasting old versions. Its name is not looked at.
+/// Reads the payload of a command, upcasting old versions. Its name is ignored.
 ///
 /// ```
 /// use midgard::RemoteCommand;
@@ -36,7 +36,7 @@ pub(crate) fn encode_command<C: RemoteCommand>(command: &C) -> Result<Encoded, E
 /// ```
 ///
 /// # Errors
-/// [`DecodeReason`] says what is wrong with it.
+/// [`DecodeReason`] says what is wrong with the payload.
 pub fn read_command<C: RemoteCommand>(encoded: &EncodedRef<'_>) -> Result<C, DecodeReason> {
     if let Some(reason) = codec::unknown_version(C::VERSION, encoded) {
         return Err(reason);
@@ -51,7 +51,7 @@ pub fn read_command<C: RemoteCommand>(encoded: &EncodedRef<'_>) -> Result<C, Dec
 /// Reads the command in a message.
 ///
 /// # Errors
-/// [`MessageError`] names the message, and what is wrong with it.
+/// [`MessageError`] names the message and its fault.
 pub(crate) fn command_in<C: RemoteCommand>(message: &Message) -> Result<C, MessageError> {
     read_command(&message.encoded()).map_err(|reason| message.unreadable(reason))
 }

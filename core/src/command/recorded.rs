@@ -1,4 +1,4 @@
-//! Commands and replies as the log has them, until the outbox has published them.
+//! Commands and replies in the log, until the outbox has published them.
 
 use crate::bus::{Message, Purpose};
 use crate::event::codec::{Codec, JsonError, from_json};
@@ -16,7 +16,7 @@ pub(crate) struct CommandSent {
     #[serde(rename = "version")]
     pub(crate) schema_version: u32,
     pub(crate) service: String,
-    /// The stream of who sends it, when it has none of its own.
+    /// The stream of the sender, when the command has no key of its own.
     pub(crate) key: Option<String>,
     pub(crate) reply_to: String,
     #[serde(rename = "data")]
@@ -29,7 +29,7 @@ pub(crate) struct CommandSent {
 pub(crate) struct CommandAnswered {
     /// The id of the command.
     pub(crate) command: String,
-    /// What the command was about: the process that has sent it.
+    /// The subject of the command: the process that has sent it.
     pub(crate) subject: Option<String>,
     /// Who waits for the reply.
     pub(crate) to: String,
@@ -41,7 +41,7 @@ pub(crate) struct CommandAnswered {
 }
 
 impl CommandSent {
-    /// The command, as it was sent.
+    /// The command as it was sent.
     pub(crate) fn encoded(&self) -> EncodedRef<'_> {
         EncodedRef {
             name: &self.name,
@@ -66,7 +66,7 @@ impl CommandSent {
 }
 
 impl CommandAnswered {
-    /// The reply to a command, if someone waits for one.
+    /// The reply to a command, if anyone waits for one.
     pub(crate) fn to(command: &Message, reply: Encoded) -> Result<Option<Self>, JsonError> {
         let Some(to) = command.reply_to.clone() else {
             return Ok(None);
@@ -101,7 +101,7 @@ fn encoded(name: String, schema_version: u32, payload: Box<RawValue>) -> Encoded
     Encoded::json(name, schema_version, payload)
 }
 
-/// A JSON payload, to stand in another one as it is.
+/// A JSON payload, embedded in another one as it is.
 pub(crate) fn raw(payload: &[u8]) -> Result<Box<RawValue>, JsonError> {
     from_json(payload, PhantomData)
 }

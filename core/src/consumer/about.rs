@@ -1,52 +1,52 @@
-//! What is written down about a consumer as a whole.
+//! The note about a consumer as a whole.
 
 use super::coverage::{Coverage, Covered};
 use super::notes::{self, NoteError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is written down about a subscription when it begins, and holds for good; but for what is covered, which later
-/// releases add to.
+/// The note about a subscription, written when it begins. It never changes, except that later releases add to what is
+/// covered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AboutSubscription {
     pub(crate) partitions: u32,
     /// The position after which it begins.
     pub(crate) start: u64,
-    /// The events that whoever moves its checkpoints covers; `None` where nobody has said so yet.
+    /// The events that every worker that moves its checkpoints covers; `None` when not yet noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) coverage: Option<Coverage>,
 }
 
-/// What is written down about a projection: what readers see, and what is built beside it.
+/// The note about a projection: what readers see, and what is built alongside.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AboutProjection {
     pub(crate) active: Option<Built>,
     pub(crate) building: Option<Built>,
     /// The highest number that a generation ever had.
     pub(crate) last: u32,
-    /// How often someone asked for a rebuild.
+    /// How often a rebuild was requested.
     pub(crate) rebuilds: u32,
-    /// The newest version of each event that whoever keeps the views up to date can read.
+    /// The newest version of each event that a worker must be able to read to keep the views up to date.
     #[serde(default, skip_serializing_if = "Covered::is_empty")]
     pub(crate) reads: Covered,
 }
 
-/// One generation, and what it is made with.
+/// One generation, and what it is built from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Built {
     pub(crate) number: u32,
     pub(crate) version: u32,
     /// The forms of the views, by name.
     pub(crate) views: BTreeMap<String, String>,
-    /// The names of the events that are in its rows. Not known of those that earlier releases have noted.
+    /// The names of the events that are in its rows. Unknown for generations that earlier releases have noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) events: Option<BTreeSet<String>>,
-    /// How often someone had asked for a rebuild by then.
+    /// How often a rebuild had been requested by then.
     pub(crate) rebuilds: u32,
 }
 
 impl Built {
-    /// The events in its rows that are not among these.
+    /// Returns the events in its rows that are not among these.
     pub(crate) fn events_beyond(&self, events: &BTreeSet<String>) -> Vec<String> {
         let known = self.events.iter().flatten();
         known
@@ -57,7 +57,7 @@ impl Built {
 }
 
 impl AboutProjection {
-    /// The number of the generation that readers see.
+    /// Returns the number of the generation that readers see.
     pub(crate) fn seen(&self) -> Option<u32> {
         self.active.as_ref().map(|active| active.number)
     }

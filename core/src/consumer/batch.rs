@@ -1,4 +1,4 @@
-//! Events that were read and are yet to be handled, in one run of bytes.
+//! Events that were read but not yet handled, in one buffer.
 
 use crate::event::codec::Codec;
 use crate::event::metadata::{EventId, HeadersRef};
@@ -13,10 +13,10 @@ use std::ops::{ControlFlow, Range};
 
 /// The most events that are read at once.
 pub(crate) const EVENTS: u64 = 4096;
-/// A batch is full at so many bytes.
+/// A batch is full at this many bytes.
 const BYTES: usize = 4 << 20;
 
-/// What is read at once of the log.
+/// Returns the read of the next events: as much as is read at once.
 pub(crate) fn next_events(query: &Query, after: Place) -> ReadLog {
     let read = ReadLog::forward().log(after.log).after(after.position);
     read.matching(query.clone()).limit(EVENTS)
@@ -53,7 +53,7 @@ impl EventBatch {
         self.events.len()
     }
 
-    /// Reads the next events, until there are enough; returns the last position that was looked at.
+    /// Reads the next events, until there are enough; returns the last position that was read.
     pub(crate) async fn fill<S: Store>(
         &mut self,
         store: &S,
@@ -80,7 +80,7 @@ impl EventBatch {
         self.events.clear();
     }
 
-    /// Takes in an event; `Break` when there are enough.
+    /// Adds an event; `Break` when there are enough.
     fn push(&mut self, event: &RecordedEventRef<'_>) -> ControlFlow<()> {
         let (tags, headers) = (event.tags.as_bytes(), event.headers.as_bytes());
         self.events.push(Packed {
@@ -117,7 +117,7 @@ impl EventBatch {
         }
     }
 
-    /// Whether reading ended because there were enough events or bytes: there are likely more.
+    /// Returns whether reading ended because there were enough events or bytes: there are likely more.
     pub(crate) const fn is_full(&self) -> bool {
         self.events.len() as u64 >= EVENTS || self.bytes.len() >= BYTES
     }
@@ -134,7 +134,7 @@ impl EventBatch {
             rest = after;
             part
         };
-        // What came in as text is text; the check costs little beside the parsing of the payload.
+        // The bytes were added as text, so this holds; the check costs little compared to parsing the payload.
         let stream = str::from_utf8(take(event.stream)).unwrap_or_default();
         let name = str::from_utf8(take(event.name)).unwrap_or_default();
         let tags = TagsRef::from_store(take(event.tags));
@@ -157,7 +157,7 @@ impl EventBatch {
         }
     }
 
-    /// The events that are not at positions up to `end`: where a batch is to be cut.
+    /// Returns the events at positions up to `end`: where to cut the batch.
     pub(crate) fn up_to(&self, end: Position) -> Range<usize> {
         0..self.events.partition_point(|event| event.position <= end)
     }

@@ -1,4 +1,4 @@
-//! How the consumers of one program are told what to do.
+//! Control of the consumers of one program.
 
 use crate::clock::Clock;
 use crate::time::Timestamp;
@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// What consumers are to do.
+/// What consumers should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Mode {
     Run,
-    /// Handle what is there, and end.
+    /// Handle what is in the log, and end.
     Drain,
     /// End as soon as nothing is half done.
     Stop,
@@ -25,11 +25,11 @@ pub(crate) enum Mode {
 pub(crate) struct Control {
     pub(crate) clock: Clock,
     mode: AtomicU8,
-    /// How often something was asked for: whoever has not seen the last number looks again.
+    /// The number of requests: a consumer that has not seen the last number checks again.
     asked: AtomicU64,
     /// How many consumers of the log have not come to their end.
     readers: AtomicUsize,
-    /// Whether someone who receives messages has failed, and does not come back.
+    /// Whether a receiver of messages has failed for good.
     has_lost_receiver: AtomicBool,
     changed: Notify,
 }
@@ -59,7 +59,7 @@ impl Control {
         }
     }
 
-    /// The time, by the clock of the program.
+    /// Returns the time, by the clock of the program.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -72,8 +72,8 @@ impl Control {
         }
     }
 
-    /// Whether who receives messages is to end. When everything is to be handled that is there, it goes on for as long
-    /// as others read the log: an outbox may wait until what it has published is handled.
+    /// Returns whether receivers of messages should end. In a drain, they continue for as long as other consumers read the
+    /// log: an outbox may wait until what it has published is handled.
     pub(crate) fn is_over_for_receivers(&self) -> bool {
         match self.mode() {
             Mode::Run => false,
@@ -82,24 +82,24 @@ impl Control {
         }
     }
 
-    /// Someone who receives messages has failed for good.
+    /// Notes that a receiver of messages has failed for good.
     pub(crate) fn lose_receiver(&self) {
         self.has_lost_receiver.store(true, Ordering::SeqCst);
         self.wake();
     }
 
-    /// Whether what was published may wait for someone in this program who does not come back.
+    /// Returns whether published messages may wait for a receiver in this program that has failed for good.
     pub(crate) fn has_lost_receiver(&self) -> bool {
         self.has_lost_receiver.load(Ordering::SeqCst)
     }
 
-    /// Asks for a mode; what was asked for before is not taken back.
+    /// Requests a mode; an earlier request is not taken back.
     pub(crate) fn set(&self, mode: Mode) {
         self.mode.fetch_max(mode as u8, Ordering::SeqCst);
         self.wake();
     }
 
-    /// Waits until consumers are not to run any more.
+    /// Waits until consumers are told to end.
     pub(crate) async fn told_to_end(&self) {
         loop {
             let changed = self.changed.listen();
@@ -110,7 +110,7 @@ impl Control {
         }
     }
 
-    /// Lets every consumer look again at what it is to do.
+    /// Wakes every consumer to check what to do.
     pub(crate) fn wake(&self) {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.changed.notify(usize::MAX);
@@ -120,8 +120,8 @@ impl Control {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Waits for `other`, for the time to pass, or until something is asked for after `seen`. Gives
-    /// what `other` gave.
+    /// Waits for `other`, for the time to pass, or for a request after `seen`. Returns the output of `other` if it
+    /// completed.
     pub(crate) async fn wait<T>(
         &self,
         seen: u64,
@@ -140,13 +140,13 @@ impl Control {
         }
     }
 
-    /// Waits the longer the more has failed in a row, up to 26 seconds, or until something is asked for.
+    /// Waits longer the more has failed in a row, up to 26 seconds, or until a request.
     pub(crate) async fn back_off(&self, seen: u64, failures: u32) {
         let wait = Duration::from_millis(50) * (1 << failures.min(9));
         self.pause(seen, wait).await;
     }
 
-    /// Waits for the time to pass, or until something is asked for after `seen`.
+    /// Waits for the time to pass, or for a request after `seen`.
     pub(crate) async fn pause(&self, seen: u64, time: Duration) {
         self.wait(seen, time, std::future::pending::<()>()).await;
     }

@@ -1,7 +1,7 @@
-//! Which events a consumer covers, as it is written down: who knows less moves no checkpoint of it.
+//! The events that a consumer covers, as noted in the store: a release that knows fewer moves no checkpoint of it.
 //!
-//! It stands in the note about the consumer, on which every commit relies. So a release that covers more has only to
-//! write that down: whoever covers less can commit nothing more from then on, reads the note, and stands by.
+//! The note about the consumer holds them, and every commit relies on this note. So a release that covers more only has to
+//! write them there: from then on, a release that covers less can commit nothing more, reads the note, and stands by.
 
 use super::about::AboutSubscription;
 use super::handler::Continuous;
@@ -19,28 +19,28 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
-/// Stands for the names of all events.
+/// The name that stands for all events.
 pub(crate) const ALL: &str = "*";
 
 /// The events that a release handles, by name, each with the newest version that it can read; zero when none.
 pub(crate) type Covered = BTreeMap<String, u32>;
 
-/// What is covered by whoever moves the checkpoints of a consumer.
+/// What every worker that moves the checkpoints of a consumer covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Coverage {
     events: Covered,
-    /// The events that a release has given up on purpose: nobody needs to cover them.
+    /// The events that a release has given up on purpose: they need not be covered.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     dropped: BTreeSet<String>,
 }
 
-/// The names of all events that those who have moved the checkpoints of a consumer knew, handled or not.
+/// The names of all events that the releases that moved the checkpoints of a consumer knew, handled or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     names: BTreeSet<String>,
 }
 
-/// What a reader of a query covers that can read these events.
+/// Returns what a reader of a query covers if it can read these events.
 pub(crate) fn covered<'n>(
     query: &Query,
     readable: impl IntoIterator<Item = (&'n str, u32)>,
@@ -64,20 +64,20 @@ pub(crate) fn covered<'n>(
         .collect()
 }
 
-/// Whether an event of this name and version can be read.
+/// Returns whether an event of this name and version can be read.
 pub(crate) fn can_read(covered: &Covered, name: &str, version: u32) -> bool {
     covered.get(name).is_some_and(|newest| *newest >= version)
 }
 
 impl Coverage {
-    /// The names of the events that are covered, and that a release cannot handle.
+    /// Returns the names of the events that are covered, but that a release cannot handle.
     pub(crate) fn lacks(&self, own: &Covered) -> BTreeSet<String> {
         let events = self.events.iter();
         let lacking = events.filter(|(name, version)| !can_read(own, name, **version));
         lacking.map(|(name, _)| name.clone()).collect()
     }
 
-    /// What is covered when a release joins; the second is what is new of it.
+    /// Returns what is covered when a release joins, and what of it is new.
     fn joined(
         &self,
         own: &Covered,
@@ -122,7 +122,7 @@ fn lack(name: &str, version: u32, is_known: bool) -> String {
     }
 }
 
-/// The events that a release cannot read in the version that another has noted to read, and has not given up.
+/// Returns the events that a release can read only in older versions than another has noted, unless it has given them up.
 pub(crate) fn lacks_versions(
     noted: &Covered,
     own: &Covered,
@@ -138,9 +138,9 @@ pub(crate) fn lacks_versions(
     (!lacks.is_empty()).then(|| Trouble::Lacks(lacks.join(", ")))
 }
 
-/// Takes a release in among those who move the checkpoints of a consumer, as part of a transaction: what it covers is
-/// written down, and what others have passed because they did not know it, it is to hand over first. Says whether
-/// anything was written beside the note about the consumer, which is the caller's to write.
+/// Adds a release to those that move the checkpoints of a consumer, as part of a transaction: notes what it covers, and the
+/// events that others have passed without knowing them, which it hands over first. Returns whether anything was written
+/// besides the note about the consumer, which the caller writes.
 pub(crate) async fn join<H: Continuous>(
     handler: &H,
     keys: &Keys,
@@ -152,7 +152,7 @@ pub(crate) async fn join<H: Continuous>(
     let before: Option<Known> = notes::get(notes, transaction, &keys.known()).await?;
     let mut known = before.clone().unwrap_or_default();
     let mut is_written = false;
-    // Who has moved it before this was written down is taken to have covered the same.
+    // Releases that moved it before coverage was noted are taken to have covered the same.
     let old = about.coverage.take();
     let (coverage, added) = old.unwrap_or_default().joined(&own, options)?;
     about.coverage = Some(coverage);
@@ -204,8 +204,8 @@ async fn fall_behind<H: Continuous>(
     Ok(is_any)
 }
 
-/// Writes down that whoever moves the checkpoints must be able to read an event, as there is one in the log. Says
-/// whether that was not known.
+/// Notes that every worker that moves the checkpoints must be able to read an event, as there is one in the log. Returns
+/// whether this is new.
 pub(crate) fn require(about: &mut AboutSubscription, event: &RecordedEventRef<'_>) -> bool {
     let coverage = about.coverage.get_or_insert_default();
     if coverage.dropped.contains(event.name) {
@@ -217,7 +217,7 @@ pub(crate) fn require(about: &mut AboutSubscription, event: &RecordedEventRef<'_
     is_new
 }
 
-/// Whether all that is wrong with an event is that this release does not know it: another one may.
+/// Returns whether an event failed only because this release does not know it: another one may.
 pub(crate) fn is_unknown(error: &ProjectError) -> bool {
     let handler: &(dyn Error + 'static) = match error {
         ProjectError::Decode(error) => return is_unread(error),

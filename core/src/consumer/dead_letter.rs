@@ -1,4 +1,4 @@
-//! Events that were parked, as they are shown.
+//! Parked events, as programs see them.
 
 use super::notes::Letter;
 use crate::place::Place;
@@ -8,9 +8,9 @@ use std::fmt;
 
 /// An event that was parked: by its own failure, or as it follows one that failed in its sequence.
 ///
-/// It stays in the log; what is parked is that it waits. Its handler gets it when its sequence is
-/// [retried](crate::MidgardHandle::retry), in the newest version that the program knows by then. One that is here only
-/// because the program did not know it, by its name or its version, is handed over by itself once a release runs that does.
+/// It stays in the log, and waits. Its handler gets it when its sequence is [retried](crate::MidgardHandle::retry), in
+/// the newest version that the program knows by then. An event that is parked only because the program did not know its
+/// name or its version is handled automatically once a release runs that does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeadLetter {
@@ -20,9 +20,9 @@ pub struct DeadLetter {
     pub name: String,
     /// The sequence that is parked with it: its stream, unless the options say otherwise.
     pub sequence: String,
-    /// Why it is parked, as of its last try.
+    /// Why it is parked: the error of its last try.
     pub error: String,
-    /// How often its handler has failed on it; zero when it only follows one that failed.
+    /// How often its handler has failed; zero when it only follows an event that failed.
     pub failures: u32,
     /// When it was parked.
     pub parked_at: Timestamp,

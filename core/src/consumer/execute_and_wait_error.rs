@@ -1,4 +1,4 @@
-//! Why a command is not shown by a projection that was waited for.
+//! Why a projection does not show a command that was waited for.
 
 use super::HandleError;
 use crate::place::Version;
@@ -7,7 +7,7 @@ use crate::stream_name::StreamName;
 use std::error::Error;
 use std::fmt::{self, Display};
 
-/// Why a command was not executed, or what it changed does not show yet. `E` is the command's own error.
+/// Why a command was not executed, or why its changes do not show yet. `E` is the command's own error.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ExecuteAndWaitError<E> {
@@ -15,13 +15,14 @@ pub enum ExecuteAndWaitError<E> {
     Execute(ExecuteError<E>),
     /// The command was not executed: the program does not run the projection.
     NotExecuted(HandleError),
-    /// The command was executed, but the projection does not show it yet. Executing it again would be a second command.
+    /// The command was executed, but the projection does not show it yet. Do not execute it again: it would take effect
+    /// twice.
     NotShown {
         /// The stream of the aggregate.
         stream: StreamName,
         /// Its version after the command.
         version: Version,
-        /// Why the projection was not waited for any longer.
+        /// Why the wait for the projection ended.
         error: HandleError,
     },
 }

@@ -1,4 +1,4 @@
-//! Calls of users' code: a panic in it is a failure like any other, and what it says is of a bounded length.
+//! Calls of users' code: a panic is a failure like any other, and error texts have a bounded length.
 
 use futures_timer::Delay;
 use futures_util::FutureExt as _;
@@ -10,11 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::Duration;
 
-/// How many bytes of an error's text are kept: what is written down and traced of it has a bound.
+/// How many bytes of an error's text are kept, in notes and traces.
 const LONGEST: usize = 16 << 10;
 
 /// Drives a future. When it panics, the error says so: `panicked: ..`.
-// No `async fn`: that would keep what it is given twice, and futures of consumers are large.
+// Not an `async fn`, which would hold its argument twice: futures of consumers are large.
 pub(crate) fn guarded<T>(
     future: impl Future<Output = T>,
 ) -> impl Future<Output = Result<T, String>> {
@@ -22,7 +22,7 @@ pub(crate) fn guarded<T>(
     guarded.map(|outcome| outcome.map_err(|panic| panicked(&*panic)))
 }
 
-/// The same for no longer than a limit: then the future is dropped, and the error says that, too.
+/// Drives a future in the same way, with a time limit, after which the future is dropped and the error says so.
 pub(crate) fn guarded_within<T>(
     limit: Option<Duration>,
     future: impl Future<Output = T>,
@@ -33,7 +33,7 @@ pub(crate) fn guarded_within<T>(
     };
     let mut guarded = Box::pin(guarded);
     Either::Right(async move {
-        // A timer costs more than what is done at once.
+        // A timer costs more than work that completes at once.
         if let Poll::Ready(outcome) = poll!(&mut guarded) {
             return outcome;
         }
@@ -59,7 +59,7 @@ fn panicked(panic: &(dyn Any + Send)) -> String {
     cut(format!("panicked: {}", text.unwrap_or("without a message")))
 }
 
-/// What an error says. Its text is made by users' code, too.
+/// Returns the text of an error, which is also made by users' code.
 pub(crate) fn text_of(error: &impl Display) -> String {
     match guarded_call(|| error.to_string()) {
         Ok(text) => cut(text),
@@ -67,9 +67,9 @@ pub(crate) fn text_of(error: &impl Display) -> String {
     }
 }
 
-/// The beginning of a text that is longer than what a note should keep. What was cut stays as it is.
+/// Returns the beginning of a text that is too long for a note. A text that was cut before stays as it is.
 pub(crate) fn cut(text: String) -> String {
-    /// How long the words are that say how much there was.
+    /// The length of the words that give the original length.
     const WORDS: usize = 40;
     if text.len() <= LONGEST + WORDS {
         return text;

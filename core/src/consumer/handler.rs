@@ -33,7 +33,7 @@ pub enum ProjectError {
 
 /// Work for after the commit.
 pub(crate) struct Effect {
-    /// Of the event that it follows from.
+    /// The position of its event.
     pub(crate) position: Position,
     pub(crate) work: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -45,12 +45,12 @@ pub(crate) type TransactionOf<H> = <<H as Handler>::Notes as NoteStore>::Transac
 pub(crate) trait Handler: Send + Sync {
     /// Where the notes are kept.
     type Notes: NoteStore;
-    /// Whether all that a handler does is in the transaction, so that it can be undone.
+    /// Whether the transaction holds everything that a handler does, so that it can be undone.
     const ATOMIC: bool;
 
     fn notes(&self) -> &Self::Notes;
 
-    /// Begins a transaction on what events of a generation change, and on the notes.
+    /// Begins a transaction on the rows of a generation, and on the notes.
     fn begin(
         &self,
         generation: u32,
@@ -59,7 +59,7 @@ pub(crate) trait Handler: Send + Sync {
         async { self.notes().begin().await.map_err(backend) }
     }
 
-    /// Looks at what the handling of one event has left in the transaction, once it is done.
+    /// Checks the changes of one event in the transaction, once its handler is done.
     fn check(
         &self,
         transaction: &mut TransactionOf<Self>,
@@ -70,18 +70,18 @@ pub(crate) trait Handler: Send + Sync {
 
     fn options(&self) -> &ConsumerOptions;
 
-    /// The events that are read.
+    /// Returns the query for the events that are read.
     fn query(&self) -> &Query;
 
-    /// The events that are handled, each with the newest version that can be read.
+    /// Returns the events that are handled, each with the newest version that can be read.
     fn covers(&self) -> Covered;
 
-    /// Whether it can be told to which sequence an event belongs that cannot be read.
+    /// Returns whether the sequence of an event is known when the event cannot be read.
     fn tells_sequence(&self) -> bool {
         !self.options().has_sequence()
     }
 
-    /// Whether an event that was read is handled at all.
+    /// Returns whether an event that was read is handled at all.
     fn wants(&self, event: &RecordedEventRef<'_>) -> bool {
         let _ = event;
         true
@@ -93,7 +93,7 @@ pub(crate) trait Handler: Send + Sync {
         call: Call<'_, TransactionOf<Self>>,
     ) -> impl Future<Output = Result<(), ProjectError>> + Send;
 
-    /// How long to wait before it is tried again, after so many failures in a row; `None` when it is of no use.
+    /// Returns how long to wait before a retry, after this many failures in a row; `None` when a retry is of no use.
     fn wait_after(
         &self,
         error: &HandlerError,
@@ -104,20 +104,20 @@ pub(crate) trait Handler: Send + Sync {
         policy.wait_after(failures)
     }
 
-    /// What is done with an event that it failed on so, where its policy says `then`.
+    /// Returns what happens to an event that failed with this error, when its policy says `then`.
     fn then_after(&self, error: &HandlerError, then: Then) -> Then {
         let _ = error;
         then
     }
 
-    /// Whether a refused commit is nobody's fault: others were faster, and it is to be tried again at once.
+    /// Returns whether a commit was refused only because others were faster. It is then tried again at once.
     fn is_conflict(&self, error: &HandlerError) -> bool {
         let _ = error;
         false
     }
 
-    /// Where a partition goes on that this worker has come to own, by the lease of this key: at its checkpoint, or at what has
-    /// been written in its place.
+    /// Returns where to continue with a partition that this worker now owns, by the lease of this key: at its checkpoint, or
+    /// at one that was written instead.
     fn resume(
         &self,
         lease: (&str, &Lease),
@@ -127,18 +127,18 @@ pub(crate) trait Handler: Send + Sync {
         ready(Ok(checkpoint))
     }
 
-    /// Why others own all partitions, where that is not as it should be.
+    /// Returns why others own all partitions, if this needs attention.
     fn why_standby(&self) -> impl Future<Output = Option<String>> + Send {
         ready(None)
     }
 
-    /// Whether a handler failed as others have changed meanwhile what its transaction relies on: nobody's fault either.
+    /// Returns whether a handler failed only because others have changed what its transaction relies on.
     fn is_overtaken(&self, transaction: &TransactionOf<Self>) -> bool {
         let _ = transaction;
         false
     }
 
-    /// Whether a transaction has enough in it to be committed before more is handled.
+    /// Returns whether a transaction is so large that it must be committed before more is handled.
     fn is_full(&self, transaction: &TransactionOf<Self>) -> bool {
         let _ = transaction;
         false
@@ -149,14 +149,14 @@ pub(crate) trait Handler: Send + Sync {
 pub(crate) trait Continuous: Handler {
     fn name(&self) -> &str;
 
-    /// Where it begins without a checkpoint; with the first event, where nobody said so.
+    /// Returns where it begins without a checkpoint; `None` begins with the first event.
     fn start(&self) -> Option<StartFrom>;
 
     fn partitions(&self) -> u32 {
         1
     }
 
-    /// Why it may not begin, when it has never begun yet.
+    /// Returns why a consumer that has never begun may not begin.
     fn refuses_to_begin(&self) -> impl Future<Output = Result<Option<String>, NoteError>> + Send {
         ready(Ok(None))
     }
@@ -173,7 +173,7 @@ pub(crate) struct Call<'a, T> {
     pub(crate) failures: u32,
 }
 
-/// What is run at once: one generation on one log, with as many partitions.
+/// What runs together: one generation on one log, with its partitions.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) generation: u32,
@@ -186,13 +186,12 @@ pub(crate) struct Plan {
     pub(crate) is_beside: bool,
     /// Where to begin without a checkpoint.
     pub(crate) start: Position,
-    /// What was written down about the consumer when this was planned: once it is not so, there is another
-    /// plan.
+    /// The note about the consumer when this was planned: once the note changes, there is another plan.
     pub(crate) about: Option<String>,
 }
 
 impl Plan {
-    /// A place in its log.
+    /// Returns a place in its log.
     pub(crate) const fn place(&self, position: Position) -> Place {
         Place::new(self.log, position)
     }

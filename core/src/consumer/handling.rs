@@ -1,4 +1,4 @@
-//! What a consumer is at, and since when: what tells a handler that never ends from one that has nothing to do.
+//! What a consumer is working on, and since when: this distinguishes a handler that never ends from an idle one.
 
 use crate::place::Place;
 use crate::time::Timestamp;
@@ -7,11 +7,11 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What a consumer is at: the event or message that its handler has, and since when.
+/// What a consumer is working on: the event or message that its handler has, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Handling {
-    /// How far it is with it.
+    /// The stage of the work.
     pub stage: HandlingStage,
     /// The stored name of the event, message or deadline.
     pub name: String,
@@ -19,11 +19,11 @@ pub struct Handling {
     pub place: Option<Place>,
     /// The id of the message that came to an inbox.
     pub message: Option<String>,
-    /// Since when.
+    /// When this stage began.
     pub since: Timestamp,
 }
 
-/// How far a consumer is with what it is at.
+/// The stage of a consumer's work on an event or message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -31,9 +31,9 @@ pub enum HandlingStage {
     /// Its handler was called.
     #[default]
     Handler,
-    /// What was handled is committed; by an outbox, it is published.
+    /// The handled events are being committed, or, by an outbox, published.
     Commit,
-    /// What the handler asked for [after the commit](crate::Context::after_commit) is done.
+    /// An effect of the handler [after the commit](crate::Context::after_commit) is running.
     AfterCommit,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for Handling {
         f.write_str(match self.stage {
             HandlingStage::Handler => "handling",
             HandlingStage::Commit => "committing up to",
-            HandlingStage::AfterCommit => "doing what follows the commit of",
+            HandlingStage::AfterCommit => "running effects after the commit of",
         })?;
         write!(f, " \"{}\"", self.name)?;
         if let Some(place) = self.place {
@@ -55,11 +55,11 @@ impl fmt::Display for Handling {
     }
 }
 
-/// What the handlers of a consumer are at, each in a slot of its own.
+/// What the handlers of a consumer are working on, each in a slot of its own.
 #[derive(Default)]
 pub(crate) struct AtWork(Mutex<Vec<Activity>>);
 
-/// A slot. Its text is used again, so that an event costs no allocation.
+/// A slot. Its text is reused, so that an event costs no allocation.
 #[derive(Default)]
 struct Activity {
     is_taken: bool,
@@ -67,7 +67,7 @@ struct Activity {
     name: String,
     place: Option<Place>,
     message: Option<String>,
-    /// `None` while nothing is done.
+    /// `None` while idle.
     since: Option<Instant>,
 }
 
@@ -76,7 +76,7 @@ impl AtWork {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a slot for one who does one thing at a time.
+    /// Takes a slot for a worker that does one thing at a time.
     pub(crate) fn slot(&self) -> Slot<'_> {
         let mut activities = self.lock();
         let free = activities.iter().position(|activity| !activity.is_taken);
@@ -91,7 +91,7 @@ impl AtWork {
         }
     }
 
-    /// What is done for longest.
+    /// Returns the work that has run longest.
     pub(crate) fn longest(&self) -> Option<Handling> {
         let activities = self.lock();
         let at_work = activities
@@ -110,14 +110,14 @@ impl AtWork {
     }
 }
 
-/// The slot of one who does one thing at a time.
+/// The slot of a worker that does one thing at a time.
 pub(crate) struct Slot<'a> {
     at_work: &'a AtWork,
     index: usize,
 }
 
 impl Slot<'_> {
-    /// An event, or a deadline, is handed to its handler, or what follows it is done.
+    /// Shows that work on an event or a deadline begins.
     pub(crate) fn begin(
         &self,
         stage: HandlingStage,
@@ -133,7 +133,7 @@ impl Slot<'_> {
         }
     }
 
-    /// A message is handed to its handler.
+    /// Shows that a message is passed to its handler.
     pub(crate) fn begin_message(&self, name: &str, id: &str) {
         let mut activities = self.at_work.lock();
         let activity = &mut activities[self.index];
@@ -142,7 +142,7 @@ impl Slot<'_> {
         activity.since = Some(Instant::now());
     }
 
-    /// It goes on with the same in another way.
+    /// Shows that the same work enters another stage.
     pub(crate) fn turn_to(&self, stage: HandlingStage) {
         let mut activities = self.at_work.lock();
         let activity = &mut activities[self.index];
@@ -151,7 +151,7 @@ impl Slot<'_> {
         }
     }
 
-    /// Nothing is done any more.
+    /// Shows that the slot is idle.
     pub(crate) fn end(&self) {
         self.at_work.lock()[self.index].since = None;
     }

@@ -1,8 +1,8 @@
-//! Who handles which partition: leases that cost nothing while nobody else wants them.
+//! Which worker handles which partition: leases that cost nothing while no other worker wants them.
 //!
 //! An owner writes nothing while it is alone. A worker that wants a partition, or wants to know whether
-//! its owner is still there, writes itself down as challenger beside the lease; the owner answers by taking it
-//! out again, or hands the partition over. A challenge that stays unanswered for the lease's time, by the
+//! its owner is still there, writes its name as challenger next to the lease; the owner answers by removing
+//! it again, or hands the partition over. A challenge that stays unanswered for the lease's time, by the
 //! challenger's own clock, means that the owner is gone. No clocks are compared between machines.
 
 use super::notes::{Challenge, Lease};
@@ -14,13 +14,13 @@ pub(crate) struct Leases {
     worker: String,
     silence: Duration,
     seen: Vec<Seen>,
-    /// When each other owner was last asked whether it is there.
+    /// When each other owner was last challenged.
     asked: HashMap<String, Instant>,
     /// The owners that have not answered for too long.
     gone: Vec<String>,
 }
 
-/// What is written down about a partition: its lease, and what its owner is asked.
+/// The notes about a partition: its lease, and the challenge to its owner.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) lease: Lease,
@@ -42,7 +42,7 @@ impl Claim {
     }
 }
 
-/// A claim as it was last read, and since when it is so.
+/// A claim as it was last read, and since when it is unchanged.
 #[derive(Clone)]
 struct Seen {
     claim: Claim,
@@ -64,7 +64,7 @@ impl Leases {
         }
     }
 
-    /// How often to look.
+    /// Returns how often to look.
     pub(crate) fn interval(&self) -> Duration {
         self.silence / 3
     }
@@ -73,7 +73,7 @@ impl Leases {
         lease.owner.as_deref() == Some(&self.worker)
     }
 
-    /// Takes in the claims as they are now, and says which of them to write. With `busy`, nothing is
+    /// Takes the claims as they are now, and returns which of them to write. With `busy`, nothing is
     /// taken and nothing given away: challenges are answered, and that is all.
     pub(crate) fn decide(
         &mut self,
@@ -97,7 +97,7 @@ impl Leases {
             .collect();
         let mut counts: HashMap<String, usize> = HashMap::from([(self.worker.clone(), 0)]);
         for claim in claims {
-            // A challenger may be gone itself. Only an owner that is there takes out what nobody asks for any more.
+            // A challenger may be gone itself. Only an owner that is there removes a challenge that is no longer wanted.
             let Some(owner) = claim.owner().filter(|_| !self.is_free(claim)) else {
                 continue;
             };
@@ -139,17 +139,17 @@ impl Leases {
         writes
     }
 
-    /// Whether a partition has no owner, or one that is gone.
+    /// Returns whether a partition has no owner, or one that is gone.
     fn is_free(&self, claim: &Claim) -> bool {
         claim.owner().is_none_or(|owner| self.gone.contains(owner))
     }
 
-    /// How many partitions nobody handles, as far as was known at the last decision.
+    /// Returns how many partitions no worker handles, as far as was known at the last decision.
     pub(crate) fn free(&self, claims: &[Claim]) -> usize {
         claims.iter().filter(|claim| self.is_free(claim)).count()
     }
 
-    /// Says what to write when this worker ends: it gives back what it owns, and asks nobody for anything.
+    /// Returns what to write when this worker ends: it gives back what it owns, and withdraws its challenges.
     pub(crate) fn leave(&self, claims: &[Claim]) -> Vec<(usize, Claim)> {
         let left = |claim: &Claim| {
             let mut left = claim.clone();
@@ -169,8 +169,7 @@ impl Leases {
             .collect()
     }
 
-    /// Asks each other owner from time to time whether it is there; at once when this worker has less
-    /// than its share.
+    /// Challenges each other owner from time to time; at once when this worker has less than its share.
     fn challenge(
         &mut self,
         now: Instant,
@@ -206,7 +205,7 @@ impl Leases {
     }
 }
 
-/// A partition that has changed hands: nobody asks its new owner anything yet.
+/// Returns the claim of a partition with a new owner, without a challenge.
 fn owned_by(worker: &str, before: &Lease) -> Claim {
     Claim {
         lease: Lease {

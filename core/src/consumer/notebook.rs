@@ -1,4 +1,4 @@
-//! The notes of a consumer, as they are read and written from outside: also where the consumer runs elsewhere.
+//! The notes of a consumer, read and written from outside, even when the consumer runs elsewhere.
 
 use super::about::{AboutProjection, Seen};
 use super::dead_letter::DeadLetter;
@@ -39,13 +39,13 @@ impl<H: Handler> NotebookOf<H> {
         self.noted().dead_letters(after, limit).await
     }
 
-    /// Reads up to where all of a log was written down as handled; `None` when it has not begun.
+    /// Reads the position up to which all of a log was noted as handled; `None` when it has not begun.
     pub(crate) async fn checkpoint(&self, log: LogId) -> Result<Option<Position>, NoteError> {
         self.noted().checkpoint(log).await
     }
 
-    /// Leaves requests about what is parked at these places: to give it up, or to retry its sequence. Returns how many of
-    /// them there are.
+    /// Leaves requests about the events parked at these places: to give them up, or to retry their sequences. Returns at how
+    /// many places something is parked.
     pub(crate) async fn ask(
         &self,
         places: &[Place],
@@ -85,7 +85,7 @@ impl<H: Handler> NotebookOf<H> {
         let (key, notes) = (self.keys.about(), self.handler.notes());
         let mut transaction = self.begin().await?;
         let about = notes::get(notes, &mut transaction, &key).await?;
-        // What was never built is built from the first event on as it is.
+        // Views that were never built are built from the first event on anyway.
         let Some(about): Option<AboutProjection> = about else {
             return Ok(true);
         };

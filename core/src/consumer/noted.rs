@@ -1,4 +1,4 @@
-//! What consumers have noted, read by kind and name: for tools, which have no handlers.
+//! The notes of consumers, read by kind and name: for tools, which have no handlers.
 
 use super::about::{Seen, seen_of_projection, seen_of_subscription};
 use super::dead_letter::DeadLetter;
@@ -9,10 +9,10 @@ use crate::notes::NoteStore;
 use crate::place::{LogId, Place, Position};
 use std::fmt;
 
-/// The notes of one consumer, which can be read by its kind and name alone, wherever the consumer runs.
+/// The notes of one consumer, readable by its kind and name alone, wherever the consumer runs.
 ///
-/// Subscriptions, process managers and outboxes keep their notes in the [store](crate::notes::StoreNotes) of the events, projections where
-/// their views are. Inboxes follow no log, and have no such notes.
+/// Subscriptions, process managers and outboxes keep their notes in the [store](crate::notes::StoreNotes) of the events,
+/// projections in the store of their views. Inboxes follow no log, and have no such notes.
 ///
 /// ```
 /// use midgard::consumer::{ConsumerKind, ConsumerNotes};
@@ -54,8 +54,8 @@ const PREFIXES: [(ConsumerKind, &str); 5] = [
 ];
 
 impl<'a, N: NoteStore> ConsumerNotes<'a, N> {
-    /// Returns the notes of a consumer, whether it has any or not. An outbox is that of the bus without an id; those of other buses are
-    /// among [all](Self::all).
+    /// Returns the notes of a consumer, whether it has any or not. For an outbox, these are of the bus without an id;
+    /// [all](Self::all) also lists those of other buses.
     #[must_use]
     pub fn of(notes: &'a N, kind: ConsumerKind, name: &str) -> Self {
         let prefix = PREFIXES.iter().find(|(of, _)| *of == kind);
@@ -94,8 +94,8 @@ impl<'a, N: NoteStore> ConsumerNotes<'a, N> {
         &self.name
     }
 
-    /// Reads the place in the main log up to which the consumer has handled everything; `None` when it has not begun. Of a
-    /// projection, that of the views that readers see.
+    /// Reads the place in the main log up to which the consumer has handled everything; `None` when it has not begun. For a
+    /// projection, the place of the views that readers see.
     ///
     /// # Errors
     /// [`HandleError::Notes`] when a note cannot be read.
@@ -146,7 +146,7 @@ impl<N> fmt::Debug for ConsumerNotes<'_, N> {
     }
 }
 
-/// Adds the consumers whose keys begin with a prefix: of the notes of each, only the first is looked at, and the one about it.
+/// Adds the consumers whose keys begin with a prefix. Of each consumer's notes, only the first and the one about it are read.
 async fn named<'a, N: NoteStore>(
     notes: &'a N,
     kind: ConsumerKind,
@@ -179,7 +179,7 @@ async fn named<'a, N: NoteStore>(
     }
 }
 
-/// The notes of a consumer, as those read them who do not run it.
+/// The notes of a consumer, as read by programs that do not run it.
 pub(crate) struct Noted<'a, N> {
     pub(crate) notes: &'a N,
     pub(crate) keys: &'a Keys,
@@ -224,7 +224,7 @@ impl<N: NoteStore> Noted<'_, N> {
         letters.collect()
     }
 
-    /// Reads up to where all of a log was written down as handled; `None` when it has not begun.
+    /// Reads the position up to which all of a log was noted as handled; `None` when it has not begun.
     pub(crate) async fn checkpoint(&self, log: LogId) -> Result<Option<Position>, NoteError> {
         let mut transaction = self.notes.begin_read().await.map_err(backend)?;
         let Some(seen) = self.seen(&mut transaction).await? else {

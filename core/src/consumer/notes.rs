@@ -1,6 +1,6 @@
-//! What a consumer writes down: texts by key, beside its views or in the event store.
+//! The notes of a consumer: texts by key, alongside its views or in the event store.
 //!
-//! All are JSON with a `format`, so that later releases can tell what they read.
+//! All are JSON with a `format`, so that later releases know what they read.
 
 use crate::cause::Whole;
 use crate::event::codec::from_json;
@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 /// The format of notes that this release writes.
 const FORMAT: u32 = 1;
 
-/// Why a consumer could not go on for now.
+/// Why a note could not be read or written for now.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoteError {
     #[error("{}", Whole(&**.0))]
@@ -43,7 +43,7 @@ pub(crate) async fn commit<V: NoteStore>(
     committed(notes, outcome)
 }
 
-/// Tells a conflict with others from what else can go wrong with a commit.
+/// Distinguishes a conflict with others from other errors of a commit.
 pub(crate) fn committed<V: NoteStore>(
     notes: &V,
     outcome: Result<(), V::Error>,
@@ -61,12 +61,12 @@ pub(crate) fn committed<V: NoteStore>(
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     own: String,
-    /// What the keys of leases begin with: consumers that share them are at work one at a time.
+    /// The prefix of the keys of leases: consumers that share it work one at a time.
     leases: String,
 }
 
 impl Keys {
-    /// `kind` is `subscription` or `projection`; a name has no slash.
+    /// Creates the keys; `kind` is `subscription` or `projection`; a name has no slash.
     pub(crate) fn new(kind: &str, name: &str) -> Self {
         let own = format!("{kind}/{name}/");
         Keys {
@@ -75,7 +75,7 @@ impl Keys {
         }
     }
 
-    /// The same keys, but for the leases, which are those of another.
+    /// Returns the same keys, except for the leases, which are shared with another consumer.
     pub(crate) fn with_leases_of(self, other: Keys) -> Self {
         Keys {
             leases: other.leases,
@@ -95,7 +95,7 @@ impl Keys {
         format!("{}discarded/", self.own)
     }
 
-    /// All notes of a generation.
+    /// Returns the prefix of all notes of a generation.
     pub(crate) fn generation(&self, generation: u32) -> String {
         format!("{}{generation:010}/", self.own)
     }
@@ -123,7 +123,7 @@ impl Keys {
         )
     }
 
-    /// All dead letters of a generation.
+    /// Returns the prefix of all dead letters of a generation.
     pub(crate) fn letters(&self, generation: u32) -> String {
         format!("{}{generation:010}/letter/", self.own)
     }
@@ -135,7 +135,7 @@ impl Keys {
         )
     }
 
-    /// All that is asked for about dead letters of a generation.
+    /// Returns the prefix of all requests about dead letters of a generation.
     pub(crate) fn requests(&self, generation: u32) -> String {
         format!("{}{generation:010}/request/", self.own)
     }
@@ -148,7 +148,7 @@ impl Keys {
     }
 }
 
-/// The part of the key of a lease that names its log. The main log has none: the first stores had one log, and no part for it.
+/// Returns the part of a lease's key that names its log. It is empty for the main log: the first stores had only that one.
 struct OfLog(LogId);
 
 impl fmt::Display for OfLog {
@@ -184,7 +184,7 @@ pub(crate) fn read<T: DeserializeOwned>(key: &str, text: &str) -> Result<T, Note
     struct Format {
         format: u32,
     }
-    // First of all, as a newer format may have other fields.
+    // Checked first, as a newer format may have other fields.
     let read = from_json(text.as_bytes(), PhantomData::<Format>);
     let Format { format } = read.map_err(|error| unreadable(error.to_string()))?;
     if format > FORMAT {
@@ -240,21 +240,21 @@ pub(crate) async fn list<V: NoteStore, T: DeserializeOwned>(
     notes.collect()
 }
 
-/// Up to where a partition of a log was handled.
+/// The position up to which a partition of a log was handled.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
     pub(crate) position: u64,
-    /// The id of the event at the position: it tells this log from another, or from one that was restored and has grown
-    /// since. `None` in older notes, and where the log has no event there.
+    /// The id of the event at the position: it distinguishes this log from another, or from one that was restored and has
+    /// grown since. `None` in older notes, and if the log has no event there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) event: Option<String>,
-    /// What was passed by who did not know it, and is to be handed over before anything after the position.
+    /// Events that were passed by releases that did not know them: they are handed over before anything after the position.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) behind: Vec<Behind>,
 }
 
 impl Checkpoint {
-    /// A checkpoint at which nothing more is known.
+    /// Returns a checkpoint of a position alone.
     pub(crate) fn at(position: Position) -> Self {
         Checkpoint {
             position: position.0,
@@ -262,13 +262,13 @@ impl Checkpoint {
         }
     }
 
-    /// Up to where everything was handled.
+    /// Returns the position up to which everything was handled.
     pub(crate) fn handled(&self) -> Position {
         let behind = self.behind.iter().map(|behind| behind.position);
         Position(behind.fold(self.position, u64::min))
     }
 
-    /// Moves it on, or what is behind, where something is; says whether it was not there yet.
+    /// Moves it on, or first the passed events if there are any; returns whether anything changed.
     pub(crate) fn advance(&mut self, reached: Position) -> bool {
         let Some(first) = self.behind.first_mut() else {
             let is_new = self.position < reached.0;
@@ -283,8 +283,8 @@ impl Checkpoint {
         is_new
     }
 
-    /// Drops what is no longer behind; says whether there was any. Not in the midst of a batch: what comes next then was
-    /// not in it.
+    /// Drops passed events that have caught up; returns whether there were any. Not in the middle of a batch, which does not
+    /// contain the events that come next then.
     pub(crate) fn drop_finished(&mut self) -> bool {
         let before = self.behind.len();
         self.behind.retain(|behind| behind.position < behind.end);
@@ -292,30 +292,30 @@ impl Checkpoint {
     }
 }
 
-/// Events of some names that were passed by who did not know them.
+/// Events of some names that were passed by releases that did not know them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Behind {
     pub(crate) names: BTreeSet<String>,
-    /// Up to where they were handed over since.
+    /// The position up to which they have been handed over since.
     pub(crate) position: u64,
     /// The last position at which they were passed.
     pub(crate) end: u64,
 }
 
-/// Who handles a partition: what every commit of its work relies on.
+/// Which worker handles a partition: every commit of its work relies on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lease {
-    /// The worker; none when it was given up.
+    /// The worker; none when it has given the partition up.
     pub(crate) owner: Option<String>,
     /// How often the owner has changed.
     pub(crate) epoch: u64,
 }
 
-/// A question to the owner of a partition. It stands apart from the lease, as asking must not undo what the
-/// owner is about to commit.
+/// A challenge to the owner of a partition. It is separate from the lease, as a challenge must not make the owner's next
+/// commit fail.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Challenge {
-    /// Who asks whether the owner is still there, and would like to have it.
+    /// The worker that asks whether the owner is still there, and wants the partition.
     pub(crate) challenger: Option<String>,
     /// How often the owner has answered.
     pub(crate) answers: u64,
@@ -330,15 +330,15 @@ pub(crate) struct Letter {
     pub(crate) partition: u32,
     pub(crate) name: String,
     pub(crate) error: String,
-    /// How often its handler failed on it; never, when it only follows a parked one.
+    /// How often its handler failed on it; zero when it only follows a parked one.
     pub(crate) failures: u32,
     /// Microseconds since 1970.
     pub(crate) parked: u64,
     pub(crate) tried: u64,
-    /// Its version, when all that is wrong with it is that the release that parked it did not know it.
+    /// Its version, when it was parked only because the release did not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) unknown: Option<u32>,
-    /// Whether it was passed over, and holds up nothing of its sequence.
+    /// Whether it was skipped, and holds up nothing of its sequence.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_passed: bool,
 }
@@ -349,12 +349,12 @@ impl Letter {
     }
 }
 
-/// What is asked for about the event that was parked at a place.
+/// A request about the event parked at a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Request {
     pub(crate) log: u32,
     pub(crate) position: u64,
-    /// Give it up, rather than retry it with all that is parked of its sequence.
+    /// Give it up, rather than retry it with all parked events of its sequence.
     pub(crate) is_eviction: bool,
 }
 

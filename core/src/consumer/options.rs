@@ -73,8 +73,8 @@ impl ConsumerOptions {
         self
     }
 
-    /// Sets how long a worker may be silent before others take over what it owns. A worker renews its lease
-    /// three times as often. At least 30 ms.
+    /// Sets how long a worker may be silent before others take over what it owns. A worker answers the
+    /// others' challenges three times as often. At least 30 ms.
     ///
     /// A worker is silent while a handler blocks its thread, and a projection's worker during each of its handlers: each
     /// event must be handled in less time than this, or workers take over from each other in turns.
@@ -146,7 +146,7 @@ impl ConsumerOptions {
         }
     }
 
-    /// Like [`sequence_of`](Self::sequence_of), when the function that names sequences may panic.
+    /// Returns the same as [`sequence_of`](Self::sequence_of), or an error when the function that names sequences panics.
     pub(crate) fn try_sequence_of<'a>(
         &self,
         event: &RecordedEventRef<'a>,

@@ -1,16 +1,16 @@
-//! What has gone wrong in a row.
+//! Counts of conflicts and troubles in a row.
 //!
-//! Two things can come in the way of work that is sound. A *conflict* means that another worker was faster: nothing is wrong, and the
-//! work begins again at once. Only when conflicts do not end are they reported like anything else. A *trouble* is
-//! everything else, such as a store that fails or a function that panics: it is reported, and waits grow with each in a row.
-//! A program that runs goes on for as long as it takes; one that wants to end gives up after a few troubles.
+//! Two things can interrupt sound work. A *conflict* means that another worker was faster: nothing is wrong, and the
+//! work begins again at once. Conflicts are reported only when they do not end. A *trouble* is everything else, such as
+//! a store that fails or a function that panics: it is reported, and waits grow with each one in a row.
+//! A running program continues for as long as it takes; one that wants to end gives up after a few troubles.
 //! Work that succeeds ends the row.
 
 use super::control::Mode;
 
-/// How many conflicts in a row are no trouble yet, where each is followed by a short wait.
+/// How many conflicts in a row are not yet a trouble, if each is followed by a short wait.
 const CONFLICTS: u32 = 50;
-/// How many conflicts in a row are no trouble yet, where the work begins again at once.
+/// How many conflicts in a row are not yet a trouble, if the work begins again at once.
 const QUICK_CONFLICTS: u32 = 100;
 /// How many troubles in a row are survived while the program wants to end.
 const TROUBLES: u32 = 5;
@@ -24,7 +24,7 @@ pub(crate) struct Setbacks {
 }
 
 impl Setbacks {
-    /// Nothing has gone wrong yet. Conflicts are troubles after 50 in a row.
+    /// Begins a row in which nothing has gone wrong yet. More than 50 conflicts in a row are a trouble.
     pub(crate) const fn new() -> Self {
         Setbacks {
             conflicts: 0,
@@ -33,7 +33,7 @@ impl Setbacks {
         }
     }
 
-    /// The same where work begins again without a wait: conflicts are troubles after 100 in a row.
+    /// Begins a row for work that begins again without a wait: more than 100 conflicts in a row are a trouble.
     pub(crate) const fn quick() -> Self {
         Setbacks {
             most_conflicts: QUICK_CONFLICTS,
@@ -61,17 +61,17 @@ impl Setbacks {
         self.troubles
     }
 
-    /// Returns whether a program that wants to end is to give up.
+    /// Returns whether a program that wants to end should give up.
     pub(crate) const fn are_too_many(&self, mode: Mode) -> bool {
         !matches!(mode, Mode::Run) && self.troubles > TROUBLES
     }
 
-    /// Begins a new row: something has succeeded.
+    /// Begins a new row: work has succeeded.
     pub(crate) fn end(&mut self) {
         (self.conflicts, self.troubles) = (0, 0);
     }
 
-    /// Begins a new row of conflicts, where those before were reported.
+    /// Begins a new row of conflicts, after the earlier ones were reported.
     pub(crate) fn end_conflicts(&mut self) {
         self.conflicts = 0;
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-/// Runs a consumer without generations: starts it, and starts it again when someone asks for it after it failed.
+/// Runs a consumer without generations: starts it, and restarts it on request after it failed.
 pub(crate) async fn continuous<S: Store, H: Continuous>(
     store: S,
     notebook: Arc<NotebookOf<H>>,
@@ -56,13 +56,13 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
     Ok(())
 }
 
-/// For tracks that nobody retires.
+/// For tracks that are never retired.
 pub(crate) static NEVER: AtomicBool = AtomicBool::new(false);
 
-/// After how long without a panic the next one is the first again.
+/// After this long without a panic, the next one counts as the first.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Runs a consumer, and begins anew when something panics that no other guard has taken in: a store or a bus. It ends
+/// Runs a consumer, and begins again after a panic that no other guard caught: of a store or a bus. Such a panic ends
 /// neither the other consumers nor the program.
 pub(crate) async fn unless_it_panics<R>(
     control: Arc<Control>,
@@ -94,8 +94,8 @@ where
     }
 }
 
-/// Runs a track. Handlers' panics are failures of theirs; what else panics (a store for views)
-/// ends the track, which is to be begun again after a while.
+/// Runs a track. A panic of a handler is a failure of that handler; any other panic (of a store for views)
+/// ends the track, which begins again after a while.
 pub(crate) async fn run_track<S: Store, H: Handler>(
     around: ConsumerContext<'_, S, H>,
     plan: Plan,
@@ -123,7 +123,7 @@ pub(crate) async fn run_track<S: Store, H: Handler>(
     Ended::Replan
 }
 
-/// Waits until a consumer that failed is started again. When the program ends first, that is its end.
+/// Waits until a failed consumer is restarted. If the program ends first, the consumer ends.
 pub(crate) async fn failed(
     control: &Control,
     progress: &Progress,
@@ -150,8 +150,7 @@ pub(crate) async fn failed(
     }
 }
 
-/// Waits until it is time to look again for what to do, after a look that came to nothing. Ends a program that wants to end and
-/// cannot.
+/// Waits before the next attempt to plan, after one that failed. Ends a program that wants to end but cannot.
 pub(crate) async fn wait_after(
     trouble: &Trouble,
     setbacks: &mut Setbacks,
@@ -171,7 +170,7 @@ pub(crate) async fn wait_after(
     Ok(())
 }
 
-/// The plan of a consumer; `None` when it was stopped before there was one.
+/// Returns the plan of a consumer; `None` when it was stopped before there was one.
 async fn first_plan<S: Store, H: Continuous>(
     around: ConsumerContext<'_, S, H>,
     notebook: &NotebookOf<H>,
@@ -183,7 +182,7 @@ async fn first_plan<S: Store, H: Continuous>(
             partitions,
             reason,
         };
-        // The program goes on with its other consumers: it is said now, and not when it ends.
+        // The program goes on with its other consumers: the failure is reported now, not when the program ends.
         let message = error.to_string();
         let progress = around.progress;
         progress.failed(ConsumerState::Failed, None, 1, message);
@@ -248,7 +247,7 @@ fn plan(about: &AboutSubscription, text: Option<String>) -> Plan {
     }
 }
 
-/// Stands by for others who cover more, and gives them what this worker still owns.
+/// Stands by for workers that cover more, and gives them what this worker still owns.
 async fn stand_back<S: Store, H: Continuous>(around: ConsumerContext<'_, S, H>, message: String) {
     let about = AboutSubscription {
         partitions: around.handler.partitions(),
@@ -261,7 +260,7 @@ async fn stand_back<S: Store, H: Continuous>(around: ConsumerContext<'_, S, H>, 
     progress.failed(ConsumerState::Standby, None, 1, message);
 }
 
-/// Ends a program that is to handle what there is, and lacks what it would need: well where others have.
+/// Ends a draining program that cannot handle everything itself: without an error if others have.
 async fn end_in_standby<S: Store, H: Continuous>(
     around: ConsumerContext<'_, S, H>,
     notebook: &NotebookOf<H>,
@@ -279,8 +278,8 @@ async fn end_in_standby<S: Store, H: Continuous>(
     Ok(None)
 }
 
-/// Reads how the consumer was begun, or begins it; and writes down what this release covers, if that is more. Gives the
-/// note as it is written, too.
+/// Reads how the consumer was begun, or begins it; and notes what this release covers, if that is more. Also returns the
+/// note as it is written.
 async fn begin<S: Store, H: Continuous>(
     around: ConsumerContext<'_, S, H>,
 ) -> Result<(AboutSubscription, String), Trouble> {
@@ -313,7 +312,7 @@ async fn begin<S: Store, H: Continuous>(
     Ok((about, text))
 }
 
-/// The position after which a consumer begins that was never run.
+/// Returns the position after which a consumer begins that was never run.
 async fn start<S: Store, H: Continuous>(
     around: ConsumerContext<'_, S, H>,
 ) -> Result<Position, Trouble> {
@@ -325,12 +324,15 @@ async fn start<S: Store, H: Continuous>(
     let start = said.unwrap_or(StartFrom::Start);
     let start = start.position(store, log).await?;
     let end = store.last_position(log).await?;
-    let (name, kind) = (around.handler.name(), around.progress.status().kind);
     let (position, end) = (start.0, end.0);
-    if said.is_none() && position < end {
-        tracing::warn!(consumer = name, %kind, position, end, "consumer begins with the first event of a log that has events, as nothing else was said; say with `from` where a new one begins");
+    if said.is_none() && end > position {
+        tracing::warn!(
+            position,
+            end,
+            "consumer begins with the first event of a log that has events, as no other start is set; set with `from` where a new one begins"
+        );
     } else {
-        tracing::info!(consumer = name, %kind, position, end, "consumer begins");
+        tracing::info!(position, end, "consumer begins");
     }
     Ok(start)
 }

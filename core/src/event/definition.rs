@@ -33,31 +33,31 @@ use std::fmt::{self, Debug};
 ///
 /// # A new version of an event
 ///
-/// A payload that does not fit the struct is an error when it is read. What serde alone would pass over, and read as
-/// something else than was stored, is an error too, as far as it can be told:
+/// A payload that does not fit the struct is an error when it is read. Payloads that serde alone would accept, and
+/// read as something other than what was stored, are errors too, as far as they can be detected:
 ///
-/// | change of the struct | a payload of before |
+/// | change of the struct | an older payload |
 /// |---|---|
 /// | a field is removed | is read without it, unless the struct has `#[serde(deny_unknown_fields)]` |
-/// | a field is added, or gets another name | is an error, also when it is an `Option`; with `#[serde(default)]` a field may be missing, and with `#[serde(alias = "..")]` it has its old name too |
-/// | a field that has a default, or that `skip_serializing_if` leaves out, gets another name | **is read as if it were missing**: write `alias`, too |
-/// | a field gets a type whose JSON is another, or too small a number | is an error: text for a number, `null` for what is no `Option`, 256 for a `u8`, 1.5 for a whole number |
-/// | a field gets a type that has all that the old one has (`u8` and `u64`, `T` and `Option<T>` or a newtype of it) | is read as it was |
-/// | a whole number becomes a float, `f64` becomes `f32`, a list becomes a set | **is read**, but whole numbers beyond 2^53 are rounded, other floats are rounded to an `f32` (one that is too large is an error), and what is twice in a list is once in the set |
-/// | fields with names are put in another order | is read as it was |
-/// | fields without names are put in another order, or get names, or the other way round; a struct without fields gets or loses its braces | is an error; of types of your own that look alike in JSON **one is read for the other** |
-/// | the same within a struct, or an enum, that is a field | is read as serde does: there, an `Option` that is missing **is `None`**, a list **is taken for the fields** in their order, and an enum that is `untagged` or has a variant `#[serde(other)]` **takes what was another variant**; with `#[serde(deny_unknown_fields)]` on that struct, another name is an error |
-/// | what a field means (cents, that were euros), or two fields of one type exchange their names | **is read**: no reader can tell |
+/// | a field is added or renamed | is an error, even when it is an `Option`; with `#[serde(default)]` a field may be missing, and with `#[serde(alias = "..")]` it keeps its old name too |
+/// | a field is renamed that has a default, or that `skip_serializing_if` leaves out | **is read as if the field were missing**: write `alias`, too |
+/// | a field gets a type with different JSON, or too small a number | is an error: text for a number, `null` for a type other than `Option`, 256 for a `u8`, 1.5 for a whole number |
+/// | a field gets a type that includes the old one (`u8` and `u64`, `T` and `Option<T>` or a newtype of it) | is read as it was |
+/// | a whole number becomes a float, `f64` becomes `f32`, a list becomes a set | **is read**, but whole numbers beyond 2^53 are rounded, other floats are rounded to an `f32` (one that is too large is an error), and duplicates in a list are once in the set |
+/// | named fields are reordered | is read as it was |
+/// | unnamed fields are reordered or get names, or named fields lose theirs; a struct without fields gets or loses its braces | is an error; of types of your own that look alike in JSON **one is read for the other** |
+/// | the same within a struct or an enum that is the type of a field | is read as serde does: there, a missing `Option` **is `None`**, a list **is taken for the fields** in their order, and an enum that is `untagged` or has a variant `#[serde(other)]` **takes what was another variant**; with `#[serde(deny_unknown_fields)]` on that struct, another name is an error |
+/// | the meaning of a field changes (cents that were euros), or two fields of one type swap names | **is read**: no reader can tell |
 ///
-/// So give every change of meaning a version, and every change of the lines in bold.
+/// So give a new version to every change of meaning, and to every change of the lines in bold.
 ///
-/// The derive refuses what could not be loaded as it was stored: a field that is skipped when it is read, one that is
-/// left out when it is written and has no default, a flattened `Option`, and two fields without names that look the
-/// same in JSON, as far as their types are of the standard library or are the same.
-/// A struct that is read in ways of its own (`from`, `try_from`, `transparent`, or a `Deserialize` written by hand) is
-/// as strict as those are.
+/// The derive refuses a struct that could not be loaded as it was stored: with a field that is skipped when it is
+/// read, a field that is left out when it is written and has no default, a flattened `Option`, or two unnamed fields
+/// that look the same in JSON, as far as their types are of the standard library or are the same. A struct with its
+/// own way of reading (`from`, `try_from`, `transparent`, or a `Deserialize` written by hand) is only as strict as
+/// that.
 ///
-/// Keep the old struct, give the new one the next version, and say how to come from the old one:
+/// Keep the old struct, give the new one the next version, and convert the old one to it:
 ///
 /// ```
 /// # use midgard::Event;
@@ -83,8 +83,8 @@ use std::fmt::{self, Debug};
 /// ```
 /// # A record that stands for several events, or for none
 ///
-/// Where `From` is not enough, `upcast_with` names a function that also sees the [record](UpcastContext) of the old event: its
-/// time, its stream, its headers. It returns the new event, an `Option` of it, or a `Vec` of it.
+/// Where `From` is not enough, `upcast_with` names a function that also sees the [record](UpcastContext) of the old
+/// event: its time, its stream, its headers. It returns the new event, an `Option` of it, or a `Vec` of it.
 ///
 /// ```
 /// # use midgard::Event;
@@ -109,15 +109,16 @@ use std::fmt::{self, Debug};
 /// }
 /// ```
 ///
-/// An event that became events of other names implements [`Split`](crate::event::Split), and those name it with
-/// `split_from(..)`.
+/// An event that became events of other names implements [`Split`](crate::event::Split), and the new events name it
+/// with `split_from(..)`.
 ///
-/// All readers read in this way, and take in all events of a record or none: a record stays one version and one position, an
-/// aggregate applies each of its events, a projection that fails on one keeps none of their rows, and a subscription is handed all
-/// of them again. A process manager records what it has reacted to as the upcast has made it. An outbox sends a message for each;
-/// of those, the first of the record's own name has its id, and the others have ids that are made of it.
+/// All readers see the upcast events, all of a record or none. A record remains one version and one position; an
+/// aggregate applies each of its events; a projection that fails on one keeps none of their rows; a subscription
+/// that fails on one receives all of them again. A process manager records the upcast form of the events it reacted
+/// to. An outbox sends a message for each: the first of the record's own name has the record's id, and the others
+/// have ids derived from it.
 ///
-/// An upcast runs whenever a record is read. So its outcome depends on the old event and the context alone.
+/// An upcast runs whenever a record is read, so its result must depend only on the old event and the context.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "this type does not implement `Event`",
@@ -128,7 +129,7 @@ pub trait Event: EventPayload {
     const NAME: &'static str;
     /// The version that this type writes, counted from 1.
     const VERSION: u32;
-    /// Everything the runtime knows about the type.
+    /// Everything that the runtime knows about the type.
     const DESCRIPTOR: &'static EventDescriptor;
 
     /// Reads any version from the first one up to [`Self::VERSION`], upcasting one step at a time.
@@ -148,14 +149,14 @@ pub trait Event: EventPayload {
     }
 }
 
-/// What a struct must be able to do before it can be an [`Event`]; implemented by itself.
+/// The requirements of an [`Event`]; implemented automatically.
 #[diagnostic::on_unimplemented(
     message = "event `{Self}` cannot be written and read back",
     label = "an event needs `Debug`, `Clone`, `Serialize` and `Deserialize`",
     note = "write `#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, Event)]`"
 )]
-// `Serialize` and `DeserializeOwned` are not above it: the compiler would look at each by itself, and
-// say of a struct without them how serde is made, instead of the one sentence here.
+// No `Serialize` and `DeserializeOwned` supertraits: rustc would report each of them, with how serde is
+// implemented, instead of the one sentence here.
 pub trait EventPayload: Debug + Clone + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
@@ -177,7 +178,7 @@ where
     }
 }
 
-/// What the derive records about one event type.
+/// The description of one event type, generated by the derive.
 #[non_exhaustive]
 pub struct EventDescriptor {
     /// The name in the store.
@@ -188,9 +189,9 @@ pub struct EventDescriptor {
     pub type_name: &'static str,
     /// The version before this one.
     pub previous: Option<&'static EventDescriptor>,
-    /// What tells two types of one path from each other.
+    /// Distinguishes types with the same path.
     type_id: TypeId,
-    /// The events of other names in whose place this one is read.
+    /// The events of other names that are read as this one.
     pub(crate) split_from: &'static [SplitSource],
     read: Read,
 }
@@ -227,11 +228,11 @@ impl EventDescriptor {
         }
     }
 
-    /// Reads a recorded event of this name, in this or an older version. It stands for one event nearly always; an upcast
-    /// may make none or several of it.
+    /// Reads a recorded event of this name, in this or an older version. The result is nearly always one event; an
+    /// upcast may turn it into none or several.
     ///
     /// # Errors
-    /// [`DecodeError`] says which event could not be read and why.
+    /// [`DecodeError`] names the event that could not be read, and the reason.
     pub fn decode(
         &self,
         event: &RecordedEventRef<'_>,
@@ -249,8 +250,8 @@ impl EventDescriptor {
     }
 }
 
-/// Descriptors are equal when they are of the same Rust type. Types of one path may be several: in two releases of a
-/// crate, or in two functions.
+/// Descriptors are equal when they are of the same Rust type. Several types may have the same path: in two releases
+/// of a crate, or in two functions.
 impl PartialEq for EventDescriptor {
     fn eq(&self, other: &Self) -> bool {
         self.type_id == other.type_id
@@ -267,9 +268,9 @@ impl Debug for EventDescriptor {
 
 /// An event whose type is only known at run time.
 pub trait AnyEvent: Any + Debug + Send + Sync {
-    /// The descriptor of the concrete type.
+    /// Returns the descriptor of the concrete type.
     fn descriptor(&self) -> &'static EventDescriptor;
-    /// For downcasting.
+    /// Returns the event for downcasting.
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -317,7 +318,7 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     /// The descriptors of the members, in their newest version.
     const DESCRIPTORS: &'static [&'static EventDescriptor];
 
-    /// The descriptor of this value.
+    /// Returns the descriptor of this value.
     fn descriptor(&self) -> &'static EventDescriptor;
 
     /// Writes the fields of the event, without its name.
@@ -326,7 +327,7 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     /// The serializer's error.
     fn serialize_payload<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 
-    /// Reads the fields of the event that the context names, in the version that it says, and upcasts it.
+    /// Reads the fields of the event that the context names, in its version, and upcasts it.
     ///
     /// # Errors
     /// The deserializer's error when the payload does not fit, or when the set has no such event.
@@ -338,17 +339,17 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     /// Adds the tags of the event that this value holds.
     fn collect_tags(&self, tags: &mut Tags);
 
-    // What the `Debug` and `Clone` of a generated enum are made of. In this trait, so that a listed type
-    // that is no event lacks one thing, and not three.
+    // The `Debug` and `Clone` of a generated enum. In this trait, so that a listed type that is no event lacks
+    // one trait, and not three.
     #[doc(hidden)]
     fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
     #[doc(hidden)]
     fn __clone(&self) -> Self;
-    // Takes an event that was read in the place of another, if it is one of the set.
+    // Converts an event read in the place of another, if the set has it.
     #[doc(hidden)]
     fn __from_any(event: Box<dyn AnyEvent>) -> Result<Self, Box<dyn AnyEvent>>;
 
-    /// The stored name of this value.
+    /// Returns the stored name of this value.
     fn name(&self) -> &'static str {
         self.descriptor().name
     }

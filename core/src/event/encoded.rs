@@ -1,4 +1,4 @@
-//! Payloads with all that is needed to read them: what events and commands are on their way.
+//! Encoded events and commands: payloads with all that is needed to read them.
 
 use super::codec::{self, Codec, DecodeReason, EncodeError, ReadBack};
 use super::reading;
@@ -6,7 +6,7 @@ use super::upcast::{Decoded, NoRecord};
 use crate::event::EventSet;
 use std::borrow::Cow;
 
-/// A payload, with its name, its version and its codec: an event or a command that was written.
+/// An encoded event or command: its payload, name, version and codec.
 ///
 /// ```
 /// use midgard::event::{Codec, Encoded};
@@ -21,14 +21,14 @@ pub struct Encoded {
     pub name: Cow<'static, str>,
     /// The version of the payload, from 1.
     pub schema_version: u32,
-    /// How the payload is written.
+    /// The codec of the payload.
     pub codec: Codec,
     /// The payload.
     pub payload: Vec<u8>,
 }
 
 impl Encoded {
-    /// Names a JSON payload that is already written.
+    /// Wraps a JSON payload that is already encoded.
     #[must_use]
     pub fn json(name: impl Into<Cow<'static, str>>, schema_version: u32, payload: Vec<u8>) -> Self {
         Encoded {
@@ -39,15 +39,15 @@ impl Encoded {
         }
     }
 
-    /// Writes an event, and reads it back.
+    /// Encodes an event, and reads it back.
     ///
     /// # Errors
-    /// [`EncodeError`] when the event cannot be written as JSON, or would not come back as it is.
+    /// [`EncodeError`] when the event cannot be written as JSON, or would come back different.
     pub fn of<S: EventSet>(event: &S) -> Result<Self, EncodeError> {
         codec::encode(event, ReadBack::Yes)
     }
 
-    /// Borrows it.
+    /// Returns a borrowed view.
     #[must_use]
     pub fn view(&self) -> EncodedRef<'_> {
         EncodedRef {
@@ -67,31 +67,31 @@ pub struct EncodedRef<'a> {
     pub name: &'a str,
     /// The version of the payload, from 1.
     pub schema_version: u32,
-    /// How the payload is written.
+    /// The codec of the payload.
     pub codec: Codec,
     /// The payload.
     pub payload: &'a [u8],
 }
 
 impl EncodedRef<'_> {
-    /// Reads it as one event of the set `S`, upcasting old versions. An upcast sees no record here.
+    /// Decodes it as one event of the set `S`, upcasting old versions. The upcast has no record here.
     ///
     /// # Errors
-    /// [`DecodeReason`] says what is wrong with it; [`DecodeReason::NotOne`] when it stands for no event of the set, or for
-    /// several.
+    /// [`DecodeReason`], the reason why it cannot be read; [`DecodeReason::NotOne`] when it stands for no event of
+    /// the set, or for several.
     pub fn read<S: EventSet>(&self) -> Result<S, DecodeReason> {
         self.read_all()?.one()
     }
 
-    /// Reads it as the events of the set `S` that it stands for.
+    /// Decodes it as all events of the set `S` that it stands for.
     ///
     /// # Errors
-    /// [`DecodeReason`] says what is wrong with it.
+    /// [`DecodeReason`], the reason why it cannot be read.
     pub fn read_all<S: EventSet>(&self) -> Result<Decoded<S>, DecodeReason> {
         reading::read(self, &NoRecord)
     }
 
-    /// Copies it.
+    /// Returns a copy that owns its bytes.
     #[must_use]
     pub fn to_owned(&self) -> Encoded {
         Encoded {

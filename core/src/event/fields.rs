@@ -1,7 +1,7 @@
-//! Reading the fields of an event by name, and only so.
+//! Reads the fields of an event by name only.
 //!
-//! Serde is content with two changes of a struct that read something else than was stored: an `Option` that a payload
-//! does not have is `None`, also when it has another name there; and a list is taken for the fields in their order.
+//! Serde accepts two changes of a struct that read something other than what was stored: an `Option` missing from a
+//! payload is `None`, even when it has another name there; and a list is taken for the fields in their order.
 
 use crate::event::Event;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -10,8 +10,8 @@ use std::fmt;
 /// The names that a field may have in a payload.
 type Names = [&'static str];
 
-/// Reads an event whose fields have names. Each of the fields that are `needed` must be there under one of its names,
-/// if only as `null`; others that are missing are reported by serde, or have a default.
+/// Reads an event whose fields have names. Each of the `needed` fields must be there under one of its names, even if
+/// only as `null`; serde reports other missing fields, or they have a default.
 ///
 /// # Errors
 /// The deserializer's error when the payload does not fit.
@@ -25,7 +25,7 @@ pub(crate) fn by_name<'de, E: Event, D: Deserializer<'de>, const N: usize>(
     })
 }
 
-/// The methods by which nothing is read that concerns the fields of a derived struct.
+/// Forwards the methods that do not concern the fields of a derived struct.
 macro_rules! forward {
     ($before:ident: $($method:ident($($argument:ident: $ty:ty),*))*) => {
         $(
@@ -44,15 +44,15 @@ macro_rules! forward {
     };
 }
 
-/// What to do where a field is missing.
+/// The next step when a field is missing.
 pub(crate) const FIELD_IS_MISSING: &str = ": if it is new, write `#[serde(default)]` above it; if it had another name, \
                                            `#[serde(alias = \"..\")]`; or give the event a new version";
 
-/// What to do where there are fields without names.
+/// The next step when a payload has fields without names.
 pub(crate) const FIELDS_HAVE_NAMES: &str = "it is a list, and the fields of this event have names: read what was stored \
                                             without names by `#[serde(from = \"..\")]`, or as an older version of the event";
 
-/// What an event is read from.
+/// The deserializer of an event's fields.
 struct Fields<D, const N: usize> {
     needed: &'static [&'static Names; N],
     inner: D,
@@ -81,7 +81,7 @@ impl<'de, D: Deserializer<'de>, const N: usize> Deserializer<'de> for Fields<D, 
         self.inner.deserialize_struct(name, fields, visitor)
     }
 
-    /// How serde reads a struct of which a field is flattened.
+    /// Serde reads a struct with a flattened field as a map.
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.inner.deserialize_map(FieldsVisitor {
             needed: self.needed,
@@ -138,7 +138,7 @@ impl<'de, V: Visitor<'de>, const N: usize> Visitor<'de> for FieldsVisitor<V, N> 
     }
 }
 
-/// What to say of a field that is missing; nothing when the struct is not what its attributes say.
+/// Returns the error for a missing field; `None` when the struct does not match its attributes.
 #[cold]
 fn lacks<E: Error>(names: &'static Names, known: Option<&'static Names>) -> Option<E> {
     let name = names.first()?;
@@ -150,7 +150,7 @@ fn lacks<E: Error>(names: &'static Names, known: Option<&'static Names>) -> Opti
     )))
 }
 
-/// The map of an event, and which of the needed fields it had so far.
+/// The map of an event, and which of the needed fields were seen so far.
 struct Keys<'s, A, const N: usize> {
     needed: &'static [&'static Names; N],
     seen: &'s mut [bool; N],
@@ -180,7 +180,7 @@ impl<'de, A: MapAccess<'de>, const N: usize> MapAccess<'de> for Keys<'_, A, N> {
     }
 }
 
-/// A key: what reads it, what it is read from, or what is told of it.
+/// A key in one of its roles: its seed, its deserializer, or its visitor.
 struct Key<'s, T, const N: usize> {
     needed: &'static [&'static Names; N],
     seen: &'s mut [bool; N],
@@ -203,7 +203,7 @@ impl<'s, T, const N: usize> Key<'s, T, N> {
         }
     }
 
-    /// Keys that are not read as derived structs read them: whoever does knows what it takes.
+    /// For keys that are not read as derived structs read them: their own reader is responsible.
     fn unknown(self) -> T {
         *self.seen = [true; N];
         self.inner

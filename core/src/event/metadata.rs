@@ -1,4 +1,4 @@
-//! What is known of an event besides its payload: who it is, what led to it, free headers.
+//! The metadata of an event: its id, its correlation and causation, and free headers.
 
 use crate::event::packed;
 use crate::event::packed::PackedIter;
@@ -10,31 +10,31 @@ use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// The identity of an event, and of whatever else can lead to one: a UUID, version 7 when made here
-/// (RFC 9562), so that ids sort roughly by time.
+/// The id of an event, or of another message that can cause one: a UUID, version 7 when made here (RFC 9562), so that
+/// ids sort roughly by time.
 ///
-/// Two processes never make the same id, also when one is a fork of the other. Serde writes it as a text.
+/// Two processes never make the same id, even when one is a fork of the other. Serde writes it as text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(Uuid);
 
 impl EventId {
-    /// A new id. Those of one thread sort in the order in which they were made.
+    /// Creates a new id. Those of one thread sort in the order in which they were made.
     ///
     /// # Panics
-    /// When the system has no random bytes to give, which no system that is set up does.
+    /// When the system has no random bytes, which never happens on a system that is set up.
     #[must_use]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         EventId(uuid_v7::now())
     }
 
-    /// The id of these 16 bytes.
+    /// Creates the id of these 16 bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         EventId(Uuid::from_bytes(bytes))
     }
 
-    /// The 16 bytes.
+    /// Returns the 16 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
@@ -75,11 +75,11 @@ impl fmt::Debug for EventId {
     }
 }
 
-/// What led to an event, and free headers. Given with a command, and recorded with its events.
+/// The correlation and causation of an event, and free headers. Passed with a command, and recorded with its events.
 ///
-/// The correlation id is shared by everything that follows from one cause; the causation id names the
-/// message that directly led here. Without one, the events of a command get the first event's id as
-/// their correlation id, and what [follows](Metadata::following) from them carries it on.
+/// All messages that follow from one cause share the correlation id; the causation id names the message that directly
+/// led here. Without a correlation id, the events of a command get the first event's id as theirs, and messages
+/// [following](Metadata::following) from them carry it on.
 ///
 /// ```
 /// use midgard::Metadata;
@@ -95,7 +95,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Nothing known.
+    /// Creates empty metadata.
     #[must_use]
     pub const fn new() -> Self {
         Metadata {
@@ -105,7 +105,7 @@ impl Metadata {
         }
     }
 
-    /// What is known of what led here, without headers.
+    /// Creates metadata with these ids, without headers.
     pub(crate) const fn of(correlation_id: Option<EventId>, causation_id: Option<EventId>) -> Self {
         Metadata {
             correlation_id,
@@ -128,7 +128,7 @@ impl Metadata {
         self
     }
 
-    /// Sets a header; one of the same key is replaced.
+    /// Sets a header, replacing one with the same key.
     #[must_use]
     pub fn with_header(mut self, key: &str, value: &str) -> Self {
         self.headers.insert(key, value);
@@ -142,19 +142,19 @@ impl Metadata {
         self
     }
 
-    /// What everything that follows from one cause shares.
+    /// Returns the id that all messages from one cause share.
     #[must_use]
     pub const fn correlation_id(&self) -> Option<EventId> {
         self.correlation_id
     }
 
-    /// The message that directly led here.
+    /// Returns the id of the message that directly led here.
     #[must_use]
     pub const fn causation_id(&self) -> Option<EventId> {
         self.causation_id
     }
 
-    /// The headers.
+    /// Returns the headers.
     #[must_use]
     pub fn headers(&self) -> HeadersRef<'_> {
         self.headers.view()
@@ -166,13 +166,13 @@ impl Metadata {
 pub struct Headers(Vec<u8>);
 
 impl Headers {
-    /// No headers.
+    /// Creates empty headers.
     #[must_use]
     pub const fn new() -> Self {
         Headers(Vec::new())
     }
 
-    /// Sets a header; one of the same key is replaced. Reads all headers: [collect](FromIterator) many.
+    /// Sets a header, replacing one with the same key. Reads all headers: [collect](FromIterator) many.
     pub fn insert(&mut self, key: &str, value: &str) {
         if self.view().get(key).is_some() {
             let all = std::mem::take(&mut self.0);
@@ -189,14 +189,14 @@ impl Headers {
         packed::push(&mut self.0, value);
     }
 
-    /// A view of these headers.
+    /// Returns a view of these headers.
     #[must_use]
     pub fn view(&self) -> HeadersRef<'_> {
         HeadersRef(&self.0)
     }
 }
 
-/// As if all were [inserted](Headers::insert) one after the other, in linear time.
+/// Collects headers as if [inserted](Headers::insert) one after the other, in linear time.
 impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Headers {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(headers: I) -> Self {
         let given = Vec::from_iter(headers);
@@ -206,7 +206,7 @@ impl<K: AsRef<str>, V: AsRef<str>> FromIterator<(K, V)> for Headers {
         }
         let mut all = Headers::new();
         for (index, (key, value)) in given.iter().enumerate() {
-            // One that is set again later stands where it was set last.
+            // A header that is set again moves to where it was set last.
             if last.get(key.as_ref()) == Some(&index) {
                 all.push(key.as_ref(), value.as_ref());
             }
@@ -226,25 +226,25 @@ impl fmt::Debug for Headers {
 pub struct HeadersRef<'a>(&'a [u8]);
 
 impl<'a> HeadersRef<'a> {
-    /// Reads headers from the bytes that [`HeadersRef::as_bytes`] gave. `None` when they are damaged.
+    /// Reads headers from the bytes of [`HeadersRef::as_bytes`]. `None` when they are damaged.
     #[must_use]
     pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
         let whole = packed::is_valid(bytes) && PackedIter::new(bytes).count().is_multiple_of(2);
         whole.then_some(HeadersRef(bytes))
     }
 
-    /// Bytes that a store has checked.
+    /// Reads bytes that a store has checked.
     pub(crate) const fn from_store(bytes: &'a [u8]) -> Self {
         HeadersRef(bytes)
     }
 
-    /// The bytes to store: for each key and each value its length (a [varint](crate::varint)) and its UTF-8.
+    /// Returns the bytes to store: for each key and each value its length (a [varint](crate::varint)) and its UTF-8.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0
     }
 
-    /// The value of a header.
+    /// Returns the value of a header.
     #[must_use]
     pub fn get(self, key: &str) -> Option<&'a str> {
         self.iter()
@@ -252,7 +252,7 @@ impl<'a> HeadersRef<'a> {
             .map(|(_, value)| value)
     }
 
-    /// The headers, in the order in which they were set.
+    /// Returns the headers, in the order in which they were set.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let mut texts = PackedIter::new(self.0);
         std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
@@ -264,7 +264,7 @@ impl<'a> HeadersRef<'a> {
         self.0.is_empty()
     }
 
-    /// A copy that owns its bytes.
+    /// Returns a copy that owns its bytes.
     #[must_use]
     pub fn to_owned(self) -> Headers {
         Headers(self.0.to_vec())
@@ -277,7 +277,7 @@ impl fmt::Debug for HeadersRef<'_> {
     }
 }
 
-/// Checks the headers of an event, or of a message that is to be read elsewhere.
+/// Checks the limits of the headers of an event, or of a message that is to be read elsewhere.
 pub(crate) fn check_headers(headers: HeadersRef<'_>) -> Result<(), LimitError> {
     let mut count = 0;
     for (key, value) in headers.iter() {

@@ -1,4 +1,4 @@
-//! Events: how they are defined, written, tagged, recorded and read.
+//! Events: how they are defined, encoded, tagged, recorded and read.
 
 pub(crate) mod codec;
 pub(crate) mod definition;

@@ -1,7 +1,7 @@
 //! A list of short texts in one run of bytes: for each its length (a varint) and its UTF-8.
 //!
-//! Tags and headers are kept so: most events have none, and what there is can be copied to a record
-//! and read in place from one.
+//! Tags and headers are stored this way: most events have none, and the bytes can be copied to a record and read in
+//! place from one.
 
 use crate::varint;
 use std::str;
@@ -12,7 +12,7 @@ pub(crate) fn push(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-/// Whether the bytes are a whole list of texts.
+/// Whether the bytes are a complete list of texts.
 pub(crate) fn is_valid(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         match split(bytes) {

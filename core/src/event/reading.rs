@@ -1,5 +1,5 @@
-//! The one door through which all that was recorded becomes events: of aggregates, subscriptions, projections, process
-//! managers, outboxes and inboxes.
+//! Decodes all records and messages into events: for aggregates, subscriptions, projections, process managers,
+//! outboxes and inboxes.
 
 use super::codec::{self, DecodeReason};
 use super::definition::{AnyEvent, EventDescriptor, EventSet};
@@ -7,15 +7,15 @@ use super::encoded::EncodedRef;
 use super::upcast::{Decoded, Record, SplitSource, UpcastContext};
 use std::collections::VecDeque;
 
-/// Reads a payload as the events of the set `S` that it stands for, upcasting old versions.
+/// Decodes a payload as the events of the set `S` that it stands for, upcasting old versions.
 ///
 /// # Errors
-/// [`DecodeReason`] says what is wrong with it.
+/// [`DecodeReason`], the reason why it cannot be read.
 pub(crate) fn read<S: EventSet>(
     encoded: &EncodedRef<'_>,
     record: &dyn Record,
 ) -> Result<Decoded<S>, DecodeReason> {
-    // Of a set that takes the place of nothing, the compiler leaves this out.
+    // For a set without `split_from`, the compiler leaves this out.
     if const { has_sources(S::DESCRIPTORS) }
         && let Some(parts) = read_parts(S::DESCRIPTORS, encoded, record)?
     {
@@ -27,22 +27,22 @@ pub(crate) fn read<S: EventSet>(
     codec::decode_payload(encoded, record)
 }
 
-/// Reads a record for whoever lists several sets: each is handed what is its own, in the order of the record.
+/// Reads a record for a reader of several sets: each set takes its own events, in the order of the record.
 #[allow(missing_debug_implementations)]
 pub struct Reader<'a> {
     encoded: EncodedRef<'a>,
     record: &'a dyn Record,
-    /// What is left of the events that are read in the place of another.
+    /// The remaining events that are read in the place of another.
     parts: Option<VecDeque<Box<dyn AnyEvent>>>,
-    /// Whether anything was taken in this round.
+    /// Whether an event was taken in this round.
     has_moved: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of these events.
+    /// Creates a reader of these events.
     ///
     /// # Errors
-    /// [`DecodeReason`] says what is wrong with it, where other events are read in its place.
+    /// [`DecodeReason`], when other events are read in its place and it cannot be read.
     pub(crate) fn new(
         events: &[&'static EventDescriptor],
         encoded: EncodedRef<'a>,
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
     /// Takes the next events, if they are of the set `S`.
     ///
     /// # Errors
-    /// [`DecodeReason`] says what is wrong with the payload.
+    /// [`DecodeReason`], the reason why the payload cannot be read.
     pub fn take<S: EventSet>(&mut self) -> Result<Decoded<S>, DecodeReason> {
         let Some(queue) = &mut self.parts else {
             if !self.has_moved && has(S::DESCRIPTORS, self.encoded.name) {
@@ -82,17 +82,18 @@ impl<'a> Reader<'a> {
         Ok(Decoded::rewritten(events))
     }
 
-    /// Ends a round over all sets; returns whether there are events left for another.
+    /// Ends a round over all sets; returns whether events are left for another round.
     pub fn goes_on(&mut self) -> bool {
         let is_left = self.parts.as_ref().is_some_and(|queue| !queue.is_empty());
         is_left && std::mem::take(&mut self.has_moved)
     }
 }
 
-/// Reads the events of these that are read in the place of another; `None` where the event itself is one of them.
+/// Reads the events, among these, that are read in the place of another; `None` when the event itself is one of
+/// these.
 ///
 /// # Errors
-/// [`DecodeReason`] says what is wrong with the payload.
+/// [`DecodeReason`], the reason why the payload cannot be read.
 pub(crate) fn read_parts(
     events: &[&'static EventDescriptor],
     encoded: &EncodedRef<'_>,
@@ -112,7 +113,7 @@ pub(crate) fn read_parts(
     Ok(Some(parts))
 }
 
-/// Hands over an event, if it is one of those that are read; or else those that are read in its place.
+/// Passes on an event that is one of those read; otherwise the events that are read in its place.
 fn split(
     event: Box<dyn AnyEvent>,
     context: &UpcastContext<'_>,
@@ -129,8 +130,8 @@ fn split(
     }
 }
 
-/// All events that a reader of these asks for, each in the newest version that it can read: those in whose place they are
-/// read, too.
+/// Returns all events that a reader of these selects, each in the newest version that it can read, including the
+/// events that these are read in the place of.
 pub(crate) fn with_sources(events: &[&'static EventDescriptor]) -> Vec<&'static EventDescriptor> {
     let mut all = events.to_vec();
     let mut next = 0;
@@ -145,7 +146,7 @@ pub(crate) fn with_sources(events: &[&'static EventDescriptor]) -> Vec<&'static 
     all
 }
 
-/// Whether an event of this name is one of them, or is read as one of them.
+/// Whether an event of this name is one of these, or is read as one of these.
 pub(crate) fn reads(events: &[&'static EventDescriptor], name: &str) -> bool {
     has(events, name) || (has_sources(events) && source(events, name).is_some())
 }
@@ -154,7 +155,7 @@ fn has(events: &[&'static EventDescriptor], name: &str) -> bool {
     events.iter().any(|event| event.name == name)
 }
 
-/// Whether one of them is read in the place of another event.
+/// Whether any of these is read in the place of another event.
 const fn has_sources(events: &[&'static EventDescriptor]) -> bool {
     let mut i = 0;
     while i < events.len() {
@@ -166,7 +167,7 @@ const fn has_sources(events: &[&'static EventDescriptor]) -> bool {
     false
 }
 
-/// The event of this name in whose place these are read, or others of which these are read in the place.
+/// Returns the event of this name that these are read in the place of, directly or through others.
 fn source(events: &[&'static EventDescriptor], name: &str) -> Option<&'static SplitSource> {
     let sources = || events.iter().flat_map(|event| event.split_from);
     let found = sources().find(|source| source.event.name == name);

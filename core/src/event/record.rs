@@ -1,4 +1,4 @@
-//! Events on their way into a store, and as they come back.
+//! Events to append, and recorded events.
 
 use super::metadata::check_headers;
 use crate::event::EventSet;
@@ -14,7 +14,7 @@ use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use std::borrow::Cow;
 
-/// An event to append. Stores see no more of it than this: names, versions, tags and bytes.
+/// An event to append. Stores see only its names, versions, tags and bytes.
 ///
 /// ```
 /// use midgard::Metadata;
@@ -27,42 +27,41 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewEvent {
-    /// Who it is. Appending the same events under the same ids again is recognised as a retry; another event under
-    /// the id of a stored one is [refused](crate::store::AppendError::IdTaken).
+    /// The id of the event. Appending the same events under the same ids again is recognised as a retry; another
+    /// event under the id of a stored one is [refused](crate::store::AppendError::IdTaken).
     pub id: EventId,
     /// The name of the event.
     pub name: Cow<'static, str>,
     /// The version of the event's payload, from 1.
     pub schema_version: u32,
-    /// How the payload is written.
+    /// The codec of the payload.
     pub codec: Codec,
     /// The payload.
     pub payload: Vec<u8>,
-    /// What queries can ask for.
+    /// The tags that queries can select.
     pub tags: Tags,
-    /// What led to it, and headers.
+    /// The correlation, the causation, and headers.
     pub metadata: Metadata,
 }
 
 impl NewEvent {
-    /// An event with a new id and a JSON payload that is already written.
+    /// Creates an event with a new id and a JSON payload that is already encoded.
     #[must_use]
     pub fn json(name: impl Into<Cow<'static, str>>, schema_version: u32, payload: Vec<u8>) -> Self {
         Encoded::json(name, schema_version, payload).into()
     }
 
-    /// Writes an event of a program's own types; its tags are collected.
+    /// Encodes an event of a program's own types; its tags are collected.
     ///
-    /// What is written is read back, as [`Repository`](crate::Repository#what-is-written-is-read-back) says.
+    /// The payload is read back, as described at [`Repository`](crate::Repository#what-is-written-is-read-back).
     ///
     /// # Errors
-    /// [`EncodeError`] when the event cannot be written as JSON, or would not come back as it is.
+    /// [`EncodeError`] when the event cannot be written as JSON, or would come back different.
     pub fn encode<S: EventSet>(event: &S) -> Result<Self, EncodeError> {
         NewEvent::written(event, ReadBack::Yes)
     }
 
-    /// [`encode`](NewEvent::encode), but what is written is not read back: it is for whoever writes it to know that it can
-    /// be read.
+    /// [`encode`](NewEvent::encode), but without reading the payload back: the caller must know that it can be read.
     ///
     /// # Errors
     /// [`EncodeError`] when the event cannot be written as JSON.
@@ -79,14 +78,14 @@ impl NewEvent {
         Ok(new)
     }
 
-    /// Sets the id, so that a retry can be recognised. Each event has one of its own.
+    /// Sets the id, so that a retry can be recognised. Each event needs its own.
     #[must_use]
     pub const fn with_id(mut self, id: EventId) -> Self {
         self.id = id;
         self
     }
 
-    /// Sets what led to it, and headers.
+    /// Sets the correlation, the causation, and headers.
     #[must_use]
     pub fn with_metadata(mut self, metadata: Metadata) -> Self {
         self.metadata = metadata;
@@ -101,7 +100,7 @@ impl NewEvent {
     }
 }
 
-/// An event with a new id.
+/// Creates an event with a new id.
 impl From<Encoded> for NewEvent {
     fn from(encoded: Encoded) -> Self {
         let Encoded {
@@ -122,7 +121,7 @@ impl From<Encoded> for NewEvent {
     }
 }
 
-/// What a new event was written as.
+/// Returns the encoded form of a new event.
 impl From<NewEvent> for Encoded {
     fn from(event: NewEvent) -> Self {
         Encoded {
@@ -134,35 +133,35 @@ impl From<NewEvent> for Encoded {
     }
 }
 
-/// An event as it was recorded.
+/// A recorded event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordedEvent {
-    /// The log it is in.
+    /// The log of the event.
     pub log: LogId,
     /// Its position in the log, from 1.
     pub position: Position,
-    /// The stream it is in.
+    /// The stream of the event.
     pub stream: StreamName,
     /// Its version in the stream, from 1.
     pub version: Version,
-    /// Who it is.
+    /// The id of the event.
     pub id: EventId,
-    /// When the store recorded it, by the clock of the process that did. Never before the event at an earlier position:
-    /// where a clock was ahead for a moment, all that is recorded has that time until the clock is there again, which
-    /// the store logs as a warning.
+    /// The time at which the store recorded it, by the clock of the recording process. Never before the event at an
+    /// earlier position: when a clock was ahead for a moment, new events get that time until the clock catches up,
+    /// and the store logs a warning.
     pub time: Timestamp,
     /// The name of the event.
     pub name: String,
     /// The version of the event's payload, from 1.
     pub schema_version: u32,
-    /// How the payload is written.
+    /// The codec of the payload.
     pub codec: Codec,
     /// The payload.
     pub payload: Vec<u8>,
-    /// What queries can ask for.
+    /// The tags that queries can select.
     pub tags: Tags,
-    /// What led to it, and headers.
+    /// The correlation, the causation, and headers.
     pub metadata: Metadata,
 }
 
@@ -173,7 +172,7 @@ impl RecordedEvent {
         Place::new(self.log, self.position)
     }
 
-    /// A view of this event.
+    /// Returns a view of this event.
     #[must_use]
     pub fn view(&self) -> RecordedEventRef<'_> {
         RecordedEventRef {
@@ -194,37 +193,37 @@ impl RecordedEvent {
         }
     }
 
-    /// Reads it as one event of the set `S`, upcasting old versions.
+    /// Decodes it as one event of the set `S`, upcasting old versions.
     ///
     /// # Errors
-    /// [`DecodeError`] names the event, its place, and what is wrong with it. Where upcasts make none or several events
-    /// of it, use [`decode_all`](Self::decode_all).
+    /// [`DecodeError`] names the event, its place, and the reason. When upcasts turn it into none or several events,
+    /// use [`decode_all`](Self::decode_all).
     pub fn decode<S: EventSet>(&self) -> Result<S, DecodeError> {
         self.view().decode()
     }
 
-    /// Reads it as the events of the set `S` that it stands for.
+    /// Decodes it as all events of the set `S` that it stands for.
     ///
     /// # Errors
-    /// [`DecodeError`] names the event, its place, and what is wrong with it.
+    /// [`DecodeError`] names the event, its place, and the reason.
     pub fn decode_all<S: EventSet>(&self) -> Result<Decoded<S>, DecodeError> {
         codec::decode(&self.view())
     }
 }
 
-/// An event as it was recorded, read in place: its texts and payload are borrowed from the store.
+/// A recorded event, read in place: its texts and payload are borrowed from the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)]
 pub struct RecordedEventRef<'a> {
-    /// The log it is in.
+    /// The log of the event.
     pub log: LogId,
     /// Its position in the log, from 1.
     pub position: Position,
-    /// The name of the stream it is in.
+    /// The name of its stream.
     pub stream: &'a str,
     /// Its version in the stream, from 1.
     pub version: Version,
-    /// Who it is.
+    /// The id of the event.
     pub id: EventId,
     /// As [`RecordedEvent::time`].
     pub time: Timestamp,
@@ -232,15 +231,15 @@ pub struct RecordedEventRef<'a> {
     pub name: &'a str,
     /// The version of the event's payload, from 1.
     pub schema_version: u32,
-    /// How the payload is written.
+    /// The codec of the payload.
     pub codec: Codec,
     /// The payload.
     pub payload: &'a [u8],
-    /// What queries can ask for.
+    /// The tags that queries can select.
     pub tags: TagsRef<'a>,
-    /// What everything that follows from one cause shares.
+    /// The id that all messages from one cause share.
     pub correlation_id: Option<EventId>,
-    /// The message that directly led to it.
+    /// The id of the message that directly led to it.
     pub causation_id: Option<EventId>,
     /// Free headers.
     pub headers: HeadersRef<'a>,
@@ -253,7 +252,7 @@ impl RecordedEventRef<'_> {
         Place::new(self.log, self.position)
     }
 
-    /// A copy that owns its bytes.
+    /// Returns a copy that owns its bytes.
     #[must_use]
     pub fn to_owned(&self) -> RecordedEvent {
         let metadata = Metadata::of(self.correlation_id, self.causation_id)
@@ -285,7 +284,7 @@ impl RecordedEventRef<'_> {
         }
     }
 
-    /// Reads it as one event of the set `S`, upcasting old versions.
+    /// Decodes it as one event of the set `S`, upcasting old versions.
     ///
     /// # Errors
     /// As [`RecordedEvent::decode`].
@@ -296,11 +295,11 @@ impl RecordedEventRef<'_> {
             .map_err(|reason| DecodeError::new(self, reason))
     }
 
-    /// Reads it as the events of the set `S` that it stands for: one nearly always; none or several, where an
-    /// [upcast](crate::event::definition::Event#a-record-that-stands-for-several-events-or-for-none) says so.
+    /// Decodes it as all events of the set `S` that it stands for: nearly always one; none or several after an
+    /// [upcast](crate::event::definition::Event#a-record-that-stands-for-several-events-or-for-none).
     ///
     /// # Errors
-    /// [`DecodeError`] names the event, its place, and what is wrong with it.
+    /// [`DecodeError`] names the event, its place, and the reason.
     pub fn decode_all<S: EventSet>(&self) -> Result<Decoded<S>, DecodeError> {
         codec::decode(self)
     }
@@ -341,8 +340,8 @@ impl Record for RecordedEventRef<'_> {
 }
 
 impl Metadata {
-    /// The metadata of whatever `cause` leads to: its correlation carries on (or starts with it), and
-    /// it is the causation. Headers are not carried on.
+    /// Returns the metadata of messages that `cause` leads to: its correlation carries on (or starts with it), and it
+    /// is the causation. Headers are not carried on.
     ///
     /// ```
     /// use futures_util::StreamExt;
@@ -368,7 +367,7 @@ impl Metadata {
     }
 }
 
-/// Checks everything of an event that has a limit.
+/// Checks all limits of an event.
 pub(crate) fn check_event(event: &NewEvent) -> Result<(), LimitError> {
     limits::check_text(Limited::EventName, limits::EVENT_NAME_BYTES, &event.name)?;
     if event.name == limits::TOMBSTONE {

@@ -1,4 +1,4 @@
-//! Event types by their stored names, over the whole program.
+//! Event types by their stored names, across the whole program.
 
 use crate::event::codec::{DecodeError, DecodeReason};
 use crate::event::record::RecordedEventRef;
@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 
 /// Finds event types by their stored names.
 ///
-/// [`Registry::linked`] has every event type of the program, except those of a crate that is linked
-/// but never named; [`Registry::with`] names a set by hand, and needs no linker support.
+/// [`Registry::linked`] has every event type of the program, except those of a crate that is linked but never named;
+/// [`Registry::with`] adds a set by hand, and needs no linker support.
 ///
 /// ```standalone_crate
 /// use midgard::Event;
@@ -32,13 +32,13 @@ pub struct Registry {
     by_name: BTreeMap<&'static str, &'static EventDescriptor>,
 }
 
-/// An event type that a derive has found. Not public API.
+/// An event type registered by a derive. Not public API.
 #[doc(hidden)]
 #[allow(missing_debug_implementations, clippy::exhaustive_structs)]
 pub struct Registration(pub &'static EventDescriptor);
 inventory::collect!(Registration);
 
-/// An aggregate that a derive has found. Not public API.
+/// An aggregate registered by a derive. Not public API.
 #[doc(hidden)]
 #[allow(missing_debug_implementations)]
 pub struct AggregateRegistration {
@@ -65,7 +65,7 @@ pub enum RegistryError {
         /// The paths of the two Rust types.
         types: [&'static str; 2],
     },
-    /// Two aggregates claim one name, and with it one another's streams.
+    /// Two aggregates claim one name, and with it each other's streams.
     #[error(
         "aggregate name \"{name}\" is claimed by {}; give one of them another name",
         Both(types)
@@ -76,7 +76,7 @@ pub enum RegistryError {
         /// The paths of the two Rust types.
         types: [&'static str; 2],
     },
-    /// An aggregate lists an event in an old version: it could not read what newer ones write.
+    /// An aggregate lists an old version of an event: it could not read newer ones.
     #[error(
         "aggregate `{aggregate}` lists `{}`, version {} of event \"{}\", but the newest is version {}, `{}`; list that instead",
         listed.type_name, listed.version, listed.name, newest.version, newest.type_name
@@ -84,14 +84,14 @@ pub enum RegistryError {
     OldVersion {
         /// The path of the aggregate's Rust type.
         aggregate: &'static str,
-        /// What it lists.
+        /// The listed event.
         listed: &'static EventDescriptor,
-        /// What it should list.
+        /// The event to list instead.
         newest: &'static EventDescriptor,
     },
 }
 
-/// Two types, which may have one path.
+/// Two types, which may have the same path.
 struct Both<'a>(&'a [&'static str; 2]);
 
 impl fmt::Display for Both<'_> {
@@ -107,7 +107,7 @@ impl fmt::Display for Both<'_> {
 }
 
 impl Registry {
-    /// An empty registry.
+    /// Creates an empty registry.
     #[must_use]
     pub const fn new() -> Self {
         Registry {
@@ -115,7 +115,7 @@ impl Registry {
         }
     }
 
-    /// Every event type that a derive registered in the crates of this program.
+    /// Returns a registry of every event type that a derive registered in the crates of this program.
     ///
     /// # Errors
     /// [`RegistryError`] when two types claim one name, or an aggregate lists an old version of an event.
@@ -123,7 +123,7 @@ impl Registry {
         static LINKED: OnceLock<Result<Registry, RegistryError>> = OnceLock::new();
         let linked = LINKED.get_or_init(|| {
             let mut all: Vec<_> = inventory::iter::<Registration>().map(|one| one.0).collect();
-            // The order of registration is the linker's; errors should not depend on it.
+            // The linker decides the order of registration; errors should not depend on it.
             all.sort_by_key(|event| (event.name, event.version, event.type_name));
             let mut registry = Registry::new();
             all.into_iter()
@@ -191,22 +191,22 @@ impl Registry {
         Ok(())
     }
 
-    /// The newest version of an event.
+    /// Returns the newest version of an event.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'static EventDescriptor> {
         self.by_name.get(name).copied()
     }
 
-    /// The newest version of every event, by name.
+    /// Returns the newest version of every event, by name.
     pub fn iter(&self) -> impl Iterator<Item = &'static EventDescriptor> {
         self.by_name.values().copied()
     }
 
-    /// Reads a recorded event as whatever type claims its name, upcasting old versions.
+    /// Decodes a recorded event as the type that claims its name, upcasting old versions.
     ///
     /// # Errors
-    /// [`DecodeError`] when no type claims the name, or its payload does not fit, or upcasts make none or several events
-    /// of it.
+    /// [`DecodeError`] when no type claims the name, or the payload does not fit, or upcasts turn it into none or
+    /// several events.
     pub fn decode(&self, event: &RecordedEventRef<'_>) -> Result<Box<dyn AnyEvent>, DecodeError> {
         let decoded = self.decode_all(event)?;
         decoded
@@ -214,10 +214,10 @@ impl Registry {
             .map_err(|reason| DecodeError::new(event, reason))
     }
 
-    /// Reads a recorded event as the events that upcasts make of it, each of whatever type claims its name.
+    /// Decodes a recorded event as the events that upcasts make of it, each as the type that claims its name.
     ///
     /// # Errors
-    /// [`DecodeError`] when no type claims the name, or its payload does not fit.
+    /// [`DecodeError`] when no type claims the name, or the payload does not fit.
     pub fn decode_all(
         &self,
         event: &RecordedEventRef<'_>,
@@ -229,7 +229,7 @@ impl Registry {
     }
 }
 
-/// The stored names of all event types of the program, whether or not they contradict each other.
+/// Returns the stored names of all event types of the program, whether or not they contradict each other.
 pub(crate) fn linked_names() -> impl Iterator<Item = &'static str> {
     inventory::iter::<Registration>().map(|one| one.0.name)
 }

@@ -1,4 +1,4 @@
-//! Tags: values of an event that queries can ask for, such as `email:ann@x.org`.
+//! Tags: values of an event that queries can select, such as `email:ann@x.org`.
 
 use crate::event::packed;
 use crate::event::packed::PackedIter;
@@ -19,25 +19,25 @@ use std::fmt::{self, Display};
 pub struct Tags(Vec<u8>);
 
 impl Tags {
-    /// No tags.
+    /// Creates empty tags.
     #[must_use]
     pub const fn new() -> Self {
         Tags(Vec::new())
     }
 
-    /// Adds the tag `key:value`. One that is already there is not added again.
+    /// Adds the tag `key:value`, unless it is already there.
     pub fn push(&mut self, key: &str, value: impl Display) {
         self.insert(&format!("{key}:{value}"));
     }
 
-    /// Adds a tag that is already written as `key:value`.
+    /// Adds a tag that is already formatted as `key:value`.
     pub fn insert(&mut self, tag: &str) {
         if !self.view().contains(tag) {
             packed::push(&mut self.0, tag);
         }
     }
 
-    /// A view of these tags.
+    /// Returns a view of these tags.
     #[must_use]
     pub fn view(&self) -> TagsRef<'_> {
         TagsRef(&self.0)
@@ -63,30 +63,30 @@ impl fmt::Debug for Tags {
 pub struct TagsRef<'a>(&'a [u8]);
 
 impl<'a> TagsRef<'a> {
-    /// Reads tags from the bytes that [`TagsRef::as_bytes`] gave. `None` when they are damaged.
+    /// Reads tags from the bytes of [`TagsRef::as_bytes`]. `None` when they are damaged.
     #[must_use]
     pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
         packed::is_valid(bytes).then_some(TagsRef(bytes))
     }
 
-    /// Bytes that a store has checked.
+    /// Reads bytes that a store has checked.
     pub(crate) const fn from_store(bytes: &'a [u8]) -> Self {
         TagsRef(bytes)
     }
 
-    /// The bytes to store: for each tag its length (a [varint](crate::varint)) and its UTF-8.
+    /// Returns the bytes to store: for each tag its length (a [varint](crate::varint)) and its UTF-8.
     #[must_use]
     pub const fn as_bytes(self) -> &'a [u8] {
         self.0
     }
 
-    /// The tags, in the order in which they were added.
+    /// Returns the tags, in the order in which they were added.
     #[must_use]
     pub fn iter(self) -> PackedIter<'a> {
         PackedIter::new(self.0)
     }
 
-    /// Whether this tag is among them.
+    /// Returns whether this tag is among them.
     #[must_use]
     pub fn contains(self, tag: &str) -> bool {
         self.iter().any(|one| one == tag)
@@ -98,7 +98,7 @@ impl<'a> TagsRef<'a> {
         self.0.is_empty()
     }
 
-    /// A copy that owns its bytes.
+    /// Returns a copy that owns its bytes.
     #[must_use]
     pub fn to_owned(self) -> Tags {
         Tags(self.0.to_vec())

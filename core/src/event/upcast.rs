@@ -1,4 +1,4 @@
-//! Upcasts: how what was recorded in an old form becomes the events of today.
+//! Upcasts: converting records in an old form into the events of today.
 
 use super::codec::DecodeReason;
 use super::definition::{AnyEvent, Event};
@@ -8,14 +8,14 @@ use crate::time::Timestamp;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What an upcast sees besides the old event: how it was written, and the metadata of its record.
+/// The record of the old event in an upcast: its name, its version and its metadata.
 ///
-/// What is read is an event of a log or a message of another service. A message has no version, and may lack an id of
-/// Midgard's or a time; a payload that is no record of its own, such as a deadline or the answer to a command, has nothing
-/// but its name and version.
+/// The record is an event of a log or a message of another service. A message has no version, and may lack a Midgard
+/// id or a time; a payload without a record of its own, such as a deadline or the answer to a command, has only its
+/// name and version.
 ///
-/// An upcast runs whenever a record is read. So its outcome depends on the old event and on this alone: not on the clock,
-/// and not on other data.
+/// An upcast runs whenever a record is read, so its result must depend only on the old event and this context: not on
+/// the clock, and not on other data.
 #[derive(Clone, Copy)]
 pub struct UpcastContext<'a> {
     name: &'a str,
@@ -56,7 +56,7 @@ impl<'a> UpcastContext<'a> {
         self.record.id()
     }
 
-    /// Returns when the event was recorded.
+    /// Returns the time at which the event was recorded.
     #[must_use]
     pub fn time(&self) -> Option<Timestamp> {
         self.record.time()
@@ -80,7 +80,7 @@ impl<'a> UpcastContext<'a> {
         self.record.position()
     }
 
-    /// Returns the id that everything shares that follows from one cause.
+    /// Returns the id that all messages from one cause share.
     #[must_use]
     pub fn correlation_id(&self) -> Option<EventId> {
         self.record.correlation_id()
@@ -111,7 +111,7 @@ impl fmt::Debug for UpcastContext<'_> {
     }
 }
 
-/// What a payload was found in.
+/// The record in which a payload was found.
 pub(crate) trait Record: Send + Sync {
     fn id(&self) -> Option<EventId> {
         None
@@ -146,13 +146,13 @@ pub(crate) trait Record: Send + Sync {
     }
 }
 
-/// What a payload has that was not recorded by itself.
+/// The record of a payload that was not recorded by itself.
 pub(crate) struct NoRecord;
 
 impl Record for NoRecord {}
 
-/// The events that one record stands for: one nearly always; none or several where an
-/// [upcast](Event#a-record-that-stands-for-several-events-or-for-none) says so.
+/// The events that one record stands for: nearly always one; none or several after an
+/// [upcast](Event#a-record-that-stands-for-several-events-or-for-none).
 ///
 /// They share the record: its id, its place and its metadata.
 #[derive(Debug, Clone)]
@@ -160,9 +160,9 @@ pub struct Decoded<E>(Events<E>);
 
 #[derive(Debug, Clone)]
 enum Events<E> {
-    /// As it was recorded, or by upcasts that see nothing but the old event.
+    /// As it was recorded, or by upcasts that see only the old event.
     One(E),
-    /// What upcasts have made of it that see its record, or that may make several of it.
+    /// By upcasts that see the record, or that may return several events.
     Rewritten(Vec<E>),
 }
 
@@ -179,7 +179,7 @@ impl<E> Decoded<E> {
         Decoded(Events::Rewritten(events))
     }
 
-    /// Whether an upcast has made them that the record's payload alone does not tell.
+    /// Whether an upcast made them from more than the record's payload.
     pub(crate) const fn is_rewritten(&self) -> bool {
         matches!(self.0, Events::Rewritten(_))
     }
@@ -199,7 +199,7 @@ impl<E> Decoded<E> {
         self.len() == 0
     }
 
-    /// Returns the event, if it is one.
+    /// Returns the event, if there is exactly one.
     ///
     /// # Errors
     /// [`DecodeReason::NotOne`], when there is none, or more than one.
@@ -239,7 +239,7 @@ impl<E> IntoIterator for Decoded<E> {
     }
 }
 
-/// The events of a [`Decoded`], in order.
+/// The iterator over the events of a [`Decoded`], in order.
 #[derive(Debug)]
 pub struct IntoIter<E>(Rest<E>);
 
@@ -270,7 +270,7 @@ impl<E> Iterator for IntoIter<E> {
 
 impl<E> ExactSizeIterator for IntoIter<E> {}
 
-/// An event that is no longer written: others, of other names, are read in its place. Each of those names it with
+/// An event that is no longer written: events of other names are read in its place. Each of those names it with
 /// `split_from`.
 ///
 /// ```
@@ -302,16 +302,16 @@ impl<E> ExactSizeIterator for IntoIter<E> {}
 /// }
 /// ```
 ///
-/// Whatever reads one of the new events reads the records of the old one, too: repositories, subscriptions, projections,
-/// process managers, outboxes and inboxes. Each is handed those of the new events that it lists, in the order of `split`. A
-/// reader that lists the old event itself is handed that, and nothing in its place.
+/// Every reader of one of the new events also reads the records of the old one: repositories, subscriptions,
+/// projections, process managers, outboxes and inboxes. Each receives the new events that it lists, in the order of
+/// `split`. A reader that lists the old event itself receives that, and nothing in its place.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say which events are read in its place",
     label = "this event does not implement `Split`",
     note = "write `impl Split for {Self} {{ fn split(self, context: &UpcastContext<'_>) -> SplitEvents<Self> {{ .. }} }}`"
 )]
 pub trait Split: Event {
-    /// Returns the events that are read in its place, in order; none, when nothing is.
+    /// Returns the events that are read in its place, in order; none to read nothing.
     fn split(self, context: &UpcastContext<'_>) -> SplitEvents<Self>;
 }
 
@@ -330,7 +330,7 @@ pub struct SplitEvents<Old> {
 }
 
 impl<Old> SplitEvents<Old> {
-    /// Returns no events.
+    /// Creates an empty list.
     #[must_use]
     pub const fn new() -> Self {
         SplitEvents {
@@ -359,7 +359,7 @@ impl<Old> fmt::Debug for SplitEvents<Old> {
 
 type SplitWith = fn(Box<dyn AnyEvent>, &UpcastContext<'_>) -> Vec<Box<dyn AnyEvent>>;
 
-/// An event of another name in whose place a new one is read.
+/// An event of another name that is read as a new one.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct SplitSource {

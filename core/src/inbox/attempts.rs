@@ -1,4 +1,4 @@
-//! Attempts that come to nothing: whose fault that is, and when there is another one.
+//! Failed attempts: why they failed, and when to retry.
 
 use super::handling::{Dispatch, InboxWorker};
 use super::notes::Parked;
@@ -11,17 +11,17 @@ use crate::give_way::give_way;
 use crate::unit_of_work::CommitError;
 use std::time::{Duration, Instant};
 
-/// Why an attempt at a message came to nothing.
+/// Why an attempt to handle a message failed.
 pub(super) enum AttemptError {
-    /// Others were faster.
+    /// Another worker was faster.
     Conflict(String),
     /// The store has failed.
     Store(String),
-    /// It is of no use to try again; but it may be of a newer release, which another one of this service knows.
+    /// Trying again does not help; but it may be for a newer release, which another worker of this service may run.
     Unreadable { error: String, is_newer: bool },
     /// The handler has failed.
     Handler(HandlerError),
-    /// It is to be parked behind another one, and is too large for that.
+    /// The message is to be parked behind another one, and is too large for that.
     TooLarge(Box<Parked>),
 }
 
@@ -43,7 +43,7 @@ impl From<CommitError> for AttemptError {
     }
 }
 
-/// What came in between while one thing was tried.
+/// The setbacks while one thing was tried.
 pub(super) struct Tries {
     pub(super) setbacks: Setbacks,
     /// The last trouble.
@@ -60,7 +60,7 @@ impl Default for Tries {
 }
 
 impl<D: Dispatch> InboxWorker<D> {
-    /// Whether the program wants to end, and the message is to be left as it is: it comes again.
+    /// Whether the program is ending and the message must be left as it is: it is delivered again.
     pub(super) fn is_given_up(&self, tries: &Tries) -> bool {
         match self.control.mode() {
             Mode::Run => false,
@@ -69,7 +69,7 @@ impl<D: Dispatch> InboxWorker<D> {
         }
     }
 
-    /// Waits before another try; says whether the program ends instead.
+    /// Waits before another try; returns whether the program ends instead.
     pub(super) async fn wait(&self, wait: Duration) -> bool {
         let since = Instant::now();
         loop {
@@ -85,7 +85,7 @@ impl<D: Dispatch> InboxWorker<D> {
         }
     }
 
-    /// Waits for as long as what went wrong asks for; gives it back when it is to count as a failure.
+    /// Waits for as long as the error demands; returns the error if it counts as a failure.
     pub(super) async fn meet(
         &self,
         error: AttemptError,
@@ -114,7 +114,7 @@ impl<D: Dispatch> InboxWorker<D> {
         }
     }
 
-    /// Shows that all is well after so many failures.
+    /// Sets the state to live again after failures.
     pub(super) fn recovered(&self, failures: u32) {
         if failures > 0 {
             self.progress.set_state(ConsumerState::Live);

@@ -1,4 +1,4 @@
-//! What a handler of an inbox has beside the message.
+//! What a handler of an inbox gets with the message.
 
 use crate::aggregate::{Aggregate, AsId, Command};
 use crate::bus::Message;
@@ -11,11 +11,10 @@ use crate::stream_name::StreamName;
 use crate::unit_of_work::UnitOfWork;
 use std::fmt::{self, Display};
 
-/// What a handler has beside the event or the command: the message it came in, and what is committed together with
-/// the message.
+/// What a handler gets alongside the event or the command: its message, and the means to commit changes together with it.
 ///
-/// Nothing of it is stored before the handler has returned; if it fails, nothing is. Work elsewhere, such as a mail,
-/// belongs in a [subscription](crate::Subscription) to what was stored.
+/// Nothing is stored before the handler has returned, and nothing at all if it fails. Side effects elsewhere, such as
+/// sending a mail, belong in a [subscription](crate::Subscription) to the stored events.
 pub struct MessageContext<'a> {
     message: &'a Message,
     metadata: Metadata,
@@ -33,16 +32,16 @@ impl<'a> MessageContext<'a> {
         }
     }
 
-    /// The message: where it comes from, its key, its headers.
+    /// Returns the message: its source, its key, its headers.
     #[must_use]
     pub const fn message(&self) -> &'a Message {
         self.message
     }
 
-    /// The state of an aggregate, with what was decided on it for this message.
+    /// Returns the state of an aggregate, including the decisions made for this message.
     ///
     /// # Errors
-    /// When it cannot be loaded.
+    /// When the aggregate cannot be loaded.
     pub async fn load<A: Aggregate>(
         &mut self,
         id: &(impl AsId<A::Id> + ?Sized),
@@ -50,12 +49,12 @@ impl<'a> MessageContext<'a> {
         self.unit.load::<A>(id).await
     }
 
-    /// Lets a command decide on an aggregate. Its events are appended together with the note that the message was
-    /// handled; they carry its correlation on. Returns the state after it.
+    /// Executes a command on an aggregate. Its events are appended together with the note that the message was handled;
+    /// they carry the message's correlation id. Returns the resulting state.
     ///
     /// # Errors
-    /// A command that is rejected is [`Refused`](crate::Refused), with the text of its error; else, when the aggregate
-    /// cannot be loaded.
+    /// A command that is rejected is [`Refused`](crate::Refused), with the text of its error; any other error when the
+    /// aggregate cannot be loaded.
     pub async fn execute<A, C>(
         &mut self,
         id: &(impl AsId<A::Id> + ?Sized),
@@ -69,10 +68,10 @@ impl<'a> MessageContext<'a> {
         self.unit.execute::<A, C>(id, command, &self.metadata).await
     }
 
-    /// Records an event in a stream of this service: what happened elsewhere, as it is known here.
+    /// Records an event in a stream of this service: an event from elsewhere, in this service's terms.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// When the event cannot be written.
     pub fn record<S: EventSet>(
         &mut self,
         stream: StreamName,
@@ -91,7 +90,7 @@ impl<'a> MessageContext<'a> {
         Ok(())
     }
 
-    /// What was answered.
+    /// The reply to the command.
     pub(crate) fn take_reply(&mut self) -> Option<Encoded> {
         self.reply.take()
     }

@@ -6,20 +6,20 @@ use crate::cause::Whole;
 use crate::command::RemoteCommand;
 use crate::consumer::HandlerError;
 
-/// Handles messages of other services: the events that they tell, and the commands that they send.
+/// Handles messages of other services: their events, and the commands that they send.
 ///
 /// Implement it with the derive of the same name. Each event that it lists needs a [`Subscribe`], and each command
 /// a [`Handle`]; a forgotten one does not compile. The events are structs of this program: services share names and
 /// shapes, and need share no code.
 ///
-/// What a handler does through its [context](MessageContext) and that the message was handled are committed in one step:
-/// so a message that is delivered again has no effect.
+/// The changes that a handler makes through its [context](MessageContext), and the note that the message was handled, are
+/// committed in one step: so a message that is delivered again has no effect.
 ///
 /// ```
 /// use midgard::{Aggregate, Apply, Command, Event, Events, HandlerError, Inbox, MessageContext, Subscribe, events};
 /// use serde::{Deserialize, Serialize};
 ///
-/// /// What the orders service tells.
+/// An event of the orders service.
 /// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// #[event(name = "order.placed")]
 /// struct OrderPlaced { customer: u32, cents: u64 }
@@ -55,13 +55,13 @@ use crate::consumer::HandlerError;
     note = "an inbox is a type of your own, not a closure: write `#[derive(Inbox)] #[inbox(name = \"..\", events(..), commands(..))] struct Orders;`, with `impl Subscribe<E> for Orders` for each event `E` and `impl Handle<C> for Orders` for each command `C`"
 )]
 pub trait Inbox: Send + Sync + Sized + 'static {
-    /// The name of its queue: that of the service, which commands are sent to. No other service on the bus has it.
+    /// The name of its queue: that of the service, to which commands are sent. It must be unique on the bus.
     const NAME: &'static str;
 
-    /// What it asks for.
+    /// Returns the topics that it subscribes to.
     fn topics() -> Vec<Topic>;
 
-    /// Hands a message to its handler.
+    /// Passes a message to its handler.
     fn handle_message(
         &self,
         message: &Message,
@@ -69,15 +69,15 @@ pub trait Inbox: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<(), InboxError>> + Send;
 }
 
-/// What an inbox does with one event of another service, or with any event of a set. [`Inbox`] shows it.
+/// Handles one event of another service, or any event of a set. [`Inbox`] has an example.
 #[diagnostic::on_unimplemented(
     message = "inbox `{Self}` has no handler for event `{E}`",
     label = "`{E}` is listed here but never received",
     note = "write `impl Subscribe<{E}> for {Self} {{ async fn receive(&self, event: {E}, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {{ .. }} }}`"
 )]
 pub trait Subscribe<E>: Receives<E> {
-    /// Takes in what happened elsewhere. It may be run again, after a conflict or a failure: only what was done through
-    /// the context is undone then.
+    /// Handles what happened elsewhere. It may run again, after a conflict or a failure: only changes made through the
+    /// context are undone then.
     fn receive(
         &self,
         event: E,
@@ -85,18 +85,18 @@ pub trait Subscribe<E>: Receives<E> {
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
 }
 
-/// What an inbox does with one command.
+/// Handles one command.
 ///
-/// An answer, or a [`Refused`](crate::Refused), is told to who has sent it: it leaves by the
-/// [outbox](crate::Outbox) of this service, which names no event for that. Any other error is a failure, which is
-/// tried again, and parked at last.
+/// The reply, or a [`Refused`](crate::Refused), goes to the sender of the command: it leaves through the
+/// [outbox](crate::Outbox) of this service, which needs no entry for it. Any other error is a failure: the command is
+/// retried, and finally parked.
 #[diagnostic::on_unimplemented(
     message = "inbox `{Self}` has no handler for command `{C}`",
     label = "`{C}` is listed here but never handled",
     note = "write `impl Handle<{C}> for {Self} {{ async fn handle(&self, command: {C}, context: &mut MessageContext<'_>) -> Result<<{C} as RemoteCommand>::Reply, HandlerError> {{ .. }} }}`"
 )]
 pub trait Handle<C: RemoteCommand>: Handles<C> {
-    /// Does what is asked for, and answers. It may be run again, as [`Subscribe::receive`].
+    /// Executes the command and returns the reply. It may run again, as [`Subscribe::receive`].
     fn handle(
         &self,
         command: C,
@@ -124,10 +124,10 @@ pub trait Handles<C>: Inbox {}
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InboxError {
-    /// It could not be read.
+    /// The message could not be read.
     #[error(transparent)]
     Unreadable(#[from] MessageError),
-    /// No handler is for it.
+    /// The inbox has no handler for the message.
     #[error(
         "inbox \"{inbox}\" has no handler for message {id} of \"{source_name}\", \"{name}\"; list it in the inbox, or evict the message; if another service on the bus has an inbox \"{inbox}\", give one of the two another name"
     )]
@@ -136,7 +136,7 @@ pub enum InboxError {
         inbox: &'static str,
         /// The id of the message.
         id: String,
-        /// The service it comes from.
+        /// The service that it comes from.
         source_name: String,
         /// Its name.
         name: String,
@@ -147,7 +147,7 @@ pub enum InboxError {
 }
 
 impl InboxError {
-    /// That no handler is for a message.
+    /// Creates the error for a message without a handler.
     #[must_use]
     pub fn unknown(inbox: &'static str, message: &Message) -> Self {
         InboxError::Unknown {

@@ -1,4 +1,4 @@
-//! What it is that a handler has failed for.
+//! The reasons for which a handler fails.
 
 use super::InboxError;
 use crate::bus::{Message, MessageError, Purpose};
@@ -10,11 +10,11 @@ use crate::store::EntryError;
 use crate::store::{AppendError, StoreError};
 use crate::unit_of_work::CommitError;
 
-/// What a bus is told where a message could not be parked.
+/// The reason given to the bus when a message could not be parked.
 pub(super) const TOO_LARGE: &str = "it could not be handled, and is too large to be parked";
 
-/// Whether what a message says breaks a limit, as an id that cannot be: it does so again, however often, and whoever sends
-/// such a thing holds up nobody else.
+/// Whether the message breaks a limit, as with an invalid id: it would do so on every try, and its sender must not block
+/// anyone else.
 pub(super) fn is_of_limits(error: &HandlerError) -> bool {
     let of_store = |error: &StoreError| matches!(error, StoreError::Limit(_));
     let of_append =
@@ -30,7 +30,8 @@ pub(super) fn is_of_limits(error: &HandlerError) -> bool {
         }
 }
 
-/// Whether a handler has failed as this release cannot read what it needs: one that can is to do it.
+/// Whether a handler has failed because this release cannot read what it needs: a release that can should handle the
+/// message.
 pub(super) fn lacks_knowledge(error: &HandlerError) -> bool {
     error.is::<DecodeReason>()
         || error.is::<DecodeError>()
@@ -38,9 +39,9 @@ pub(super) fn lacks_knowledge(error: &HandlerError) -> bool {
         || matches!(error.downcast_ref(), Some(LoadError::Decode(_)))
 }
 
-/// Whether a message that this release cannot read, or has no handler for, may be of a newer one: what follows it in its
-/// line waits until a release comes that knows it. What cannot be read though its version is known is a stranger's, and so
-/// is an answer that does not say to what: they hold up nobody.
+/// Whether a message that this release cannot read, or has no handler for, may be for a newer release: later messages of
+/// its line then wait for a release that knows it. A message of a known version that cannot be read is a stranger's, and so
+/// is an answer that does not name its command: they block nobody.
 pub(super) fn is_of_newer(message: &Message, error: &InboxError) -> bool {
     match error {
         InboxError::Unknown { .. } => !matches!(message.purpose, Purpose::Reply { .. }),

@@ -21,19 +21,19 @@ use crate::time::Timestamp;
 use crate::unit_of_work::{UnitOfWork, Work};
 use std::sync::Arc;
 
-/// What messages are handed to.
+/// Handles messages for a worker.
 pub(crate) trait Dispatch: Send + Sync + 'static {
     /// The name of the queue.
     fn queue(&self) -> &str;
 
     fn topics(&self) -> Vec<Topic>;
 
-    /// What a message is in order with.
+    /// Returns the line in which a message stays in order.
     fn line<'m>(&self, message: &'m Message) -> Line<'m> {
         Line::new(&message.source, &message.key)
     }
 
-    /// Handles a message within a unit of work; gives the reply to a command.
+    /// Handles a message within a unit of work; returns the reply to a command.
     fn dispatch(
         &self,
         message: &Message,
@@ -41,7 +41,7 @@ pub(crate) trait Dispatch: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Encoded>, InboxError>> + Send;
 }
 
-/// Hands messages to the handlers of an inbox.
+/// Passes messages to the handlers of an inbox.
 pub(crate) struct ToHandlers<I>(pub(crate) I);
 
 impl<I: Inbox> Dispatch for ToHandlers<I> {
@@ -64,22 +64,22 @@ impl<I: Inbox> Dispatch for ToHandlers<I> {
     }
 }
 
-/// What becomes of a message.
+/// The outcome of a message.
 pub(super) enum Outcome {
     /// It was taken care of: handled, now or before, or parked.
     Done,
-    /// It cannot even be parked here.
+    /// The message cannot even be parked here.
     SetAside(String),
-    /// The program ends before it is handled: what last went wrong with the store, and how often in a row.
+    /// The program ends before the message is handled: the last error of the store, and how many came in a row.
     Abandoned(Tries),
     /// Its handler has failed, and the policy is to stop.
     Failed { failures: u32, message: String },
 }
 
-/// What became of a message that was tried.
+/// The outcome of an attempt at a message.
 enum Attempted {
     Done,
-    /// It was to be set aside at the bus before, and has come again.
+    /// It was to be set aside at the bus before, and was delivered again.
     Aside,
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct InboxWorker<D> {
 }
 
 impl<D: Dispatch> InboxWorker<D> {
-    /// Takes care of what came out of the queue.
+    /// Takes care of a message from the queue.
     pub(super) async fn take(&self, content: &Result<Message, ForeignMessage>) -> Outcome {
         match content {
             Ok(message) => self.handle(message).await,
@@ -156,7 +156,7 @@ impl<D: Dispatch> InboxWorker<D> {
         }
     }
 
-    /// Handles a message that comes out of the queue, unless it was taken care of before.
+    /// Handles a message from the queue, unless it was taken care of before.
     async fn attempt(&self, message: &Message) -> Result<Attempted, AttemptError> {
         let mut unit = self.work.unit();
         if let Some(seen) = self.seen(message, &mut unit).await? {
@@ -199,7 +199,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(Attempted::Done)
     }
 
-    /// What is known of a message that was taken care of before. The commit fails if another takes care of it meanwhile.
+    /// The note of a message that was taken care of before. The commit fails if another worker takes care of it meanwhile.
     pub(super) async fn seen(
         &self,
         message: &Message,
@@ -233,7 +233,7 @@ impl<D: Dispatch> InboxWorker<D> {
             Ok(Some(reply)) => self.answer(message, reply, unit),
             Err(InboxError::Handler(error)) if is_command(message) => {
                 let refused = error.downcast::<Refused>().map_err(AttemptError::Handler)?;
-                // Nothing of what it did before it refused.
+                // Drop everything that the handler did before it refused.
                 unit.undo();
                 self.refuse(message, &refused, unit)
             }
@@ -246,7 +246,7 @@ impl<D: Dispatch> InboxWorker<D> {
         }
     }
 
-    /// Tells who has sent a command that it was refused.
+    /// Tells the sender of a command that it was refused.
     pub(super) fn refuse(
         &self,
         message: &Message,
@@ -279,9 +279,9 @@ impl<D: Dispatch> InboxWorker<D> {
     }
 }
 
-/// What is told to who has sent a command that nobody waits for any more.
+/// The refusal of a command whose sender no longer waits for it.
 fn too_late(message: &Message) -> Option<Refused> {
-    // Its sender waits in the time of the system, whatever clock this program has.
+    // The sender uses the system time, whatever clock this program has.
     let (expires, now) = (message.expires?, Timestamp::now());
     (is_command(message) && now > expires).then(|| {
         Refused::new(format!(

@@ -1,4 +1,4 @@
-//! Which messages wait behind one that is parked, and where they stand.
+//! Which messages wait behind a parked one, and their places.
 
 use super::ParkedCause;
 use super::notes::{InboxKeys, Line, Parked};
@@ -17,21 +17,21 @@ struct Held {
     source: String,
     key: String,
     messages: u64,
-    /// The place of the next one.
+    /// The place of the next message.
     next: u64,
 }
 
-/// Which message stands at a place of a line.
+/// The message at a place of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Behind {
     number: String,
 }
 
-/// How many messages of a key are parked, as earlier releases write it.
+/// How many messages of a key are parked, as earlier releases wrote it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct KeyParked {
     messages: u64,
-    /// The place of the next one.
+    /// The place of the next message.
     #[serde(default)]
     next: u64,
 }
@@ -39,13 +39,13 @@ struct KeyParked {
 /// What holds a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeldBy {
-    /// An earlier one of its line.
+    /// An earlier message of its line.
     Line,
-    /// One of its key, of whomever: it was parked by an earlier release.
+    /// A message of its key from any source, parked by an earlier release.
     Key,
 }
 
-/// Whether an earlier message is parked that a message of a line must not overtake.
+/// Returns what holds a message of this line: an earlier one that is parked, and that it must not overtake.
 pub(super) async fn held_by(
     work: &Work,
     unit: &mut UnitOfWork,
@@ -62,7 +62,7 @@ pub(super) async fn held_by(
     Ok(held.map(|_| HeldBy::Line))
 }
 
-/// Parks a message, behind those of its line that are parked if it has one.
+/// Parks a message, behind the parked ones of its line if it has one.
 pub(super) async fn park(
     work: &Work,
     unit: &mut UnitOfWork,
@@ -84,7 +84,7 @@ pub(super) async fn park(
     notes::put(work, unit, &keys.parked(&number), parked).await
 }
 
-/// Lets the later messages of a parked one's line pass.
+/// Lets later messages of the line pass a parked one.
 pub(super) async fn release(
     work: &Work,
     unit: &mut UnitOfWork,
@@ -105,9 +105,9 @@ pub(super) async fn release(
     Ok(())
 }
 
-/// Lets the message behind the first one of a line be looked for, as that one was: nothing of the line has failed, and who
-/// takes it up may be killed before it comes to the next. The line was changed in the unit of work already, so that a
-/// message that comes behind meanwhile lets the commit fail.
+/// Lets the search find the message behind the first one of a line, as it found that one: no message of the line has
+/// failed, and the worker that takes it up may be killed before it comes to the next. The unit of work has already changed
+/// the line, so a message that is parked behind it meanwhile makes the commit fail.
 async fn call_next(
     work: &Work,
     unit: &mut UnitOfWork,
@@ -128,11 +128,11 @@ async fn call_next(
         return Ok(());
     };
     next.cause = Some(ParkedCause::Unread);
-    next.error = "what it followed is out of its way, and it is tried next".to_owned();
+    next.error = "the message before it no longer blocks it, and it is tried next".to_owned();
     notes::put(work, unit, &key, next).await
 }
 
-/// Takes a message out of what is parked.
+/// Removes a message from the parked ones.
 pub(super) async fn unpark(
     work: &Work,
     unit: &mut UnitOfWork,
@@ -144,7 +144,7 @@ pub(super) async fn unpark(
     notes::remove(work, unit, &keys.parked(number)).await
 }
 
-/// The numbers of what is parked of a line, in order, and at most so many.
+/// Returns the numbers of the parked messages of a line, in order, at most this many.
 pub(super) async fn numbers_of(
     work: &Work,
     keys: &InboxKeys,
@@ -188,7 +188,7 @@ async fn change_line(
     .await
 }
 
-/// As [`change_line`], of a key that is held in the way of earlier releases.
+/// Does what [`change_line`] does, for a key that is held in the way of earlier releases.
 async fn change_key(
     work: &Work,
     unit: &mut UnitOfWork,
@@ -205,7 +205,7 @@ async fn change_key(
     .await
 }
 
-/// Changes a note of how many messages there are, and which place is the next one.
+/// Changes a note of how many messages there are, and of the next place.
 async fn change<N: Default + Serialize + DeserializeOwned>(
     work: &Work,
     unit: &mut UnitOfWork,

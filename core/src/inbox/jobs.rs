@@ -1,4 +1,4 @@
-//! What an inbox does within a key, one after the other: messages, and what is asked for about parked ones.
+//! What an inbox does within a key, one after the other: handle messages, and requests about parked ones.
 
 use super::attempts::Tries;
 use super::handling::{Dispatch, InboxWorker, Outcome};
@@ -6,7 +6,7 @@ use super::requests::Asked;
 use crate::bus::{Received, Settle, Verdict};
 use crate::consumer::guard::text_of;
 
-/// What is done within a key, in its turn.
+/// A piece of work within a key, done in its turn.
 // Most are messages: a box around each would cost more than it saves.
 #[allow(clippy::large_enum_variant)]
 pub(super) enum Job {
@@ -14,24 +14,24 @@ pub(super) enum Job {
     Request(Asked),
 }
 
-/// What came of a job.
+/// The outcome of a job.
 pub(super) struct Done {
     pub(super) key: String,
-    /// The number of a parked message that something was asked for about.
+    /// The number of the parked message, if the job was a request about one.
     pub(super) request: Option<String>,
     pub(super) settled: Settled,
 }
 
-/// What became of the message of a job.
+/// The outcome of the message of a job.
 pub(super) enum Settled {
     Done,
-    /// What was asked for is to be looked at again.
+    /// The request must be tried again later.
     Waits,
-    /// It was handled, and is not acknowledged: it comes again.
+    /// The message was handled, and is not acknowledged: it is delivered again.
     Unacknowledged,
-    /// The program ends before it is handled. It comes again, and so must what follows it.
+    /// The program ends before the message is handled. It is delivered again, and so must the later ones be.
     Abandoned(Tries),
-    /// The inbox is to end with it.
+    /// The inbox must end with it.
     Failed(u32, String),
 }
 
@@ -67,14 +67,14 @@ async fn settle<D: Dispatch>(worker: &InboxWorker<D>, received: Received) -> Set
         Outcome::Failed { failures, message } => return Settled::Failed(failures, message),
     };
     if let Err(error) = settle.settle(verdict).await {
-        // It comes again, and is known then.
+        // It is delivered again, and recognised then.
         tracing::debug!(%error, "a message was handled but not acknowledged");
         return Settled::Unacknowledged;
     }
     Settled::Done
 }
 
-/// Does what is asked for about parked messages; says whether it is done.
+/// Executes a request about parked messages; returns whether it is done.
 async fn answer<D: Dispatch>(worker: &InboxWorker<D>, asked: &Asked) -> bool {
     let mut tries = Tries::default();
     loop {
@@ -83,7 +83,7 @@ async fn answer<D: Dispatch>(worker: &InboxWorker<D>, asked: &Asked) -> bool {
             Err(error) => worker.meet(error, &mut tries).await,
         };
         if error.is_some() || worker.is_given_up(&tries) {
-            // It is asked for still, and tried again by the next who looks.
+            // The request is still there, and the next look finds it again.
             let parked_message = asked.number.as_str();
             let error = error.map(|error| text_of(&error));
             tracing::warn!(

@@ -1,9 +1,9 @@
 //! The memory of messages that were taken care of, and how old ones are forgotten.
 //!
-//! What is old is told by clocks, which go wrong: one that was a week ahead for a moment must not let all be forgotten that
-//! a redelivery is to be known by. So time passes here no faster than it was watched to pass: while the inbox runs,
-//! at most twice as fast as it runs; over a pause, at most up to the last event of the log, and by a part of the
-//! window. After a long pause it lags behind, and messages are remembered for longer than they need be.
+//! Age is measured by clocks, and clocks go wrong: one that was a week ahead for a moment must not erase the memory by
+//! which redeliveries are recognised. So time passes here only as fast as the inbox has seen it pass: while the inbox runs,
+//! at most twice as fast as real time; over a pause, at most up to the last event of the log, and by a part of the window.
+//! After a long pause time lags behind, and messages are remembered for longer than necessary.
 
 use super::handling::{Dispatch, InboxWorker};
 use super::notes::Seen;
@@ -18,14 +18,14 @@ use std::time::{Duration, Instant};
 
 /// How often old messages are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
-/// By how much time may pass meanwhile, at most.
+/// By how much time may pass in between, at most.
 const AT_MOST: Duration = Duration::from_secs(120);
 /// What part of the window may pass while no inbox runs.
 const PART_OF_WINDOW: u32 = 4;
 /// How many notes are removed at once.
 const AT_ONCE: usize = 1000;
 
-/// Up to when time has passed, as far as that was watched.
+/// Up to when time has passed, as far as the inbox has watched it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Watched {
     /// Microseconds since 1970.
@@ -36,7 +36,7 @@ struct Watched {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     looked: Option<Instant>,
-    /// Before when what was taken care of is being forgotten.
+    /// Messages that were taken care of before this time are being forgotten.
     forgetting: Option<Timestamp>,
 }
 
@@ -76,7 +76,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(())
     }
 
-    /// Lets time pass, and gives the beginning of the window.
+    /// Lets time pass, and returns the beginning of the window.
     async fn before_window(&self, is_first: bool) -> Result<Timestamp, NoteError> {
         let now = self.control.now().as_micros();
         let mut unit = self.work.unit();
@@ -93,7 +93,7 @@ impl<D: Dispatch> InboxWorker<D> {
         };
         if watched != Some(Watched { at }) {
             notes::put(&self.work, &mut unit, &key, Watched { at }).await?;
-            // Another worker of this inbox watches as well.
+            // Another worker of this inbox keeps the time as well.
             match notes::commit(&self.work, unit).await {
                 Ok(()) | Err(NoteError::Conflict(_)) => {}
                 Err(error) => return Err(error),
@@ -103,7 +103,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(Timestamp::from_micros(passed))
     }
 
-    /// When the last event of the log was recorded.
+    /// Returns when the last event of the log was recorded.
     async fn last_event(&self) -> Result<u64, NoteError> {
         let mut last = 0;
         let read = ReadLog::backward().limit(1);
@@ -116,7 +116,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(last)
     }
 
-    /// Says whether there may be more.
+    /// Returns whether there may be more.
     async fn forget_before(&self, before: Timestamp) -> Result<bool, NoteError> {
         let end = self.keys.seen_at(before, "");
         let mut old = Vec::new();
@@ -134,7 +134,7 @@ impl<D: Dispatch> InboxWorker<D> {
         visited.map_err(backend)?;
         let mut write = EntryWrite::new();
         for (key, note) in &old {
-            // Where another worker has forgotten it already, the message may have come anew since.
+            // If another worker has forgotten it already, the message may have been delivered again since.
             write = write.expect(key.as_bytes(), Some(note));
             write.set(key.clone().into_bytes(), None);
             let seen = self.keys.seen_of(key);

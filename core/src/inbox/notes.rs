@@ -1,4 +1,4 @@
-//! What an inbox writes down: which messages were taken care of, and what is parked.
+//! The notes of an inbox: which messages were taken care of, and which are parked.
 
 use super::parked::{ParkedCause, ParkedMessage};
 use crate::bus::{ForeignMessage, Message};
@@ -10,11 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The most bytes that the keys of notes have beside the name of the inbox and what is of the message.
+/// The most bytes that the keys of notes have in addition to the name of the inbox and the parts from the message.
 const AROUND: usize = 40;
 
-/// Whose messages stay in order behind one that is parked: what one service sends under one key. A stranger who uses the
-/// key of others holds up nothing of theirs.
+/// A line: the messages that stay in order behind a parked one, that is, those that one service sends under one key. A
+/// stranger who uses the keys of others blocks none of their messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     pub(crate) source: &'a str,
@@ -32,13 +32,13 @@ impl<'a> Line<'a> {
 pub(crate) struct InboxKeys(String);
 
 impl InboxKeys {
-    /// A name has no slash.
+    /// The name has no slash.
     pub(crate) fn new(name: &str) -> Self {
         InboxKeys(format!("inbox/{name}/"))
     }
 
-    /// That a message was taken care of. The length tells where the source ends; what is too long for a key stands there
-    /// as its hash.
+    /// The key of the note that a message was taken care of. The length shows where the source ends; what is too long for a
+    /// key is replaced by its hash.
     pub(super) fn seen(&self, message: &Message) -> String {
         let Message { source, id, .. } = message;
         if source.len() + id.len() > self.room() {
@@ -47,12 +47,12 @@ impl InboxKeys {
         format!("{}seen/{}/{source}/{id}", self.0, source.len())
     }
 
-    /// Where messages that were taken care of stand in the order of time.
+    /// The prefix of the notes in the order of time.
     pub(super) fn seen_at_all(&self) -> String {
         format!("{}seen-at/", self.0)
     }
 
-    /// The time at which a message was taken care of, and which.
+    /// The key of a note in the order of time, from a time and the key of the message's note.
     pub(super) fn seen_at(&self, at: Timestamp, seen: &str) -> String {
         let message = seen.strip_prefix(&format!("{}seen/", self.0));
         format!(
@@ -63,13 +63,13 @@ impl InboxKeys {
         )
     }
 
-    /// The note that a note of a time stands for.
+    /// The key of the message's note, from that of its note in the order of time.
     pub(super) fn seen_of(&self, seen_at: &str) -> Option<String> {
         let message = seen_at.strip_prefix(&self.seen_at_all())?.get(17..)?;
         Some(format!("{}seen/{message}", self.0))
     }
 
-    /// Up to when time has passed, as far as that was watched.
+    /// The key of the note up to when time has passed, as far as the inbox has watched it.
     pub(super) fn watched(&self) -> String {
         format!("{}watched", self.0)
     }
@@ -87,12 +87,12 @@ impl InboxKeys {
         format!("{}parked/{number}", self.0)
     }
 
-    /// How many messages of a line are parked.
+    /// The key of the note of how many messages of a line are parked.
     pub(super) fn held(&self, line: Line<'_>) -> String {
         format!("{}held/{}", self.0, hash(line.source, line.key))
     }
 
-    /// Those messages, in order.
+    /// The prefix of the notes of those messages, in order.
     pub(super) fn behind_all(&self, line: Line<'_>) -> String {
         format!("{}behind/{}/", self.0, hash(line.source, line.key))
     }
@@ -101,8 +101,8 @@ impl InboxKeys {
         format!("{}{place:020}", self.behind_all(line))
     }
 
-    /// How many messages of a key are parked, whoever has sent them: so it was written down before there were lines.
-    /// `None` for what was too long for that.
+    /// The key of the note of how many messages of a key are parked, from any source: the form before there were lines.
+    /// `None` for a key that was too long for it.
     pub(super) fn key(&self, key: &str) -> Option<String> {
         (key.len() <= self.room()).then(|| format!("{}key/{key}", self.0))
     }
@@ -116,7 +116,7 @@ impl InboxKeys {
     }
 }
 
-/// Two texts of any length, as a part of a key. It never changes: what was written down is found by it.
+/// A hash of two texts of any length, as a part of a key. It must never change: stored notes are found by it.
 fn hash(first: &str, second: &str) -> Uuid {
     let text = format!("{}/{first}/{second}", first.len());
     Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes())
@@ -127,36 +127,36 @@ fn hash(first: &str, second: &str) -> Uuid {
 pub(super) struct Seen {
     /// Microseconds since 1970.
     pub(super) at: u64,
-    /// Whether that was to set it aside at the bus, where it may not have arrived.
+    /// Whether the message was set aside at the bus, where it may not have arrived.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_aside: bool,
 }
 
-/// What is asked for about a parked message.
+/// A request about a parked message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MessageRequest {
-    /// Give it up, rather than retry it with all that is parked of its key.
+    /// Give the message up, rather than retry it with all parked ones of its key.
     pub(super) is_eviction: bool,
 }
 
 /// A message that was parked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Parked {
-    /// Why, in one word. It stands first, so that it can be told without reading the message; earlier releases wrote none.
+    /// Why, in one word. It comes first, so that it can be read without the message; earlier releases did not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cause: Option<ParkedCause>,
-    /// The message, as CloudEvents in JSON; none when it is a stranger's, or is not kept here.
+    /// The message, as CloudEvents in JSON; `None` for foreign input, and for a message that is not kept here.
     pub(super) message: Option<String>,
-    /// Of a stranger's.
+    /// Of foreign input.
     pub(super) attributes: Vec<(String, String)>,
-    /// Of a stranger's, in base64.
+    /// Of foreign input, in base64.
     pub(super) data: String,
     /// The key whose later messages are parked behind it.
     pub(super) key: Option<String>,
-    /// Of whom they are; of whomever, when none is said.
+    /// The source of those messages; any source, when it is `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) source: Option<String>,
-    /// Which one of its line it is. Clocks go wrong, and differ between programs: numbers alone do not tell.
+    /// Its place in its line. Clocks go wrong, and differ between programs: numbers alone do not give the order.
     #[serde(default)]
     pub(super) place: u64,
     pub(super) error: String,
@@ -167,7 +167,7 @@ pub(super) struct Parked {
 }
 
 impl Parked {
-    /// A message that is in nobody's way.
+    /// Creates the note of a message that blocks nobody.
     pub(super) fn of(
         message: &Message,
         cause: ParkedCause,
@@ -191,7 +191,7 @@ impl Parked {
         }
     }
 
-    /// Lets the later messages of a line wait behind it.
+    /// Makes the later messages of a line wait behind it.
     pub(super) fn holding(mut self, line: Line<'_>) -> Self {
         self.key = Some(line.key.to_owned());
         self.source = Some(line.source.to_owned());
@@ -215,7 +215,7 @@ impl Parked {
         }
     }
 
-    /// That it is parked, without the message itself, which is set aside at the bus.
+    /// Creates the note without the message itself, which is set aside at the bus.
     pub(super) fn aside(self, message: &Message, error: &str) -> Self {
         let attributes = [
             ("id", &message.id),
@@ -236,12 +236,12 @@ impl Parked {
         }
     }
 
-    /// Whose messages are parked behind it, as far as it is known of whom.
+    /// Returns the line that is parked behind it, if its source is known.
     pub(super) fn line(&self) -> Option<Line<'_>> {
         Some(Line::new(self.source.as_deref()?, self.key.as_deref()?))
     }
 
-    /// The message; or what came instead of one. What earlier releases took for a stranger's may be read now.
+    /// Returns the message, or the foreign input in its place. This release may read what an earlier one took for foreign.
     pub(super) fn content(&self) -> Result<Message, ForeignMessage> {
         if let Some(message) = &self.message {
             return Message::from_json(message.as_bytes());
@@ -254,7 +254,7 @@ impl Parked {
         foreign.read_again()
     }
 
-    /// Why it is parked; what earlier releases have parked shows it by other things.
+    /// Returns why it is parked; for notes of earlier releases, this follows from their other fields.
     fn cause(&self) -> ParkedCause {
         match (self.cause, &self.message, &self.key, self.failures) {
             (Some(cause), ..) => cause,

@@ -24,8 +24,8 @@ pub struct InboxOptions {
 }
 
 impl InboxOptions {
-    /// The default: a message whose handler fails is retried five times, and then parked; 256 messages are handled at
-    /// once; messages are remembered for seven days.
+    /// Returns the defaults: a message whose handler fails is retried five times, and then parked; 256 messages are handled
+    /// at once; messages are remembered for seven days.
     pub const fn new() -> Self {
         InboxOptions {
             policy: FailurePolicy::retry(5).then_park(),
@@ -35,54 +35,55 @@ impl InboxOptions {
         }
     }
 
-    /// What is done about a message whose handler fails. Who has sent a command that is skipped is told that it is refused.
+    /// Sets what happens to a message whose handler fails. When a command is skipped, its sender is told that it was
+    /// refused.
     ///
-    /// - One that cannot be read is parked in any case, and holds up nobody; so is one with an id that cannot be: empty, too
-    ///   long, or with U+0000.
-    /// - One that only a newer release may know is parked in any case, and so is what follows it of its source and key: one of
-    ///   a newer version, and one that came as the queue asked for it and that has no handler here. One whose handler fails
-    ///   because this release cannot read what is stored is not tried again, and parked so rather than skipped. A release that
-    ///   knows them takes them up, with what is parked behind. If none will come, as a handler was given up for good, evict
-    ///   the message: what is behind it is handled then.
-    /// - While it is tried again, later messages of its key wait, whoever has sent them. Once it is parked, those of its
-    ///   own source are parked behind it, and those of others go on.
-    /// - One that is too large to be parked is set aside at the bus. Its place is kept here, so that it is not overtaken.
+    /// - A message that cannot be read is always parked, and blocks nobody; so is one with an invalid id: empty, too long,
+    ///   or with U+0000.
+    /// - A message that only a newer release may know is always parked, and so are the later ones of its source and key: a
+    ///   message of a newer version, and one that the queue subscribed to but that has no handler here. If a handler fails
+    ///   because this release cannot read what is stored, its message is not retried, and is parked in the same way rather
+    ///   than skipped. A release that knows these messages takes them up, with those parked behind them. If no such release
+    ///   will come, because a handler was removed for good, evict the message: those behind it are then handled.
+    /// - While a message is retried, later messages of its key wait, from any source. Once it is parked, those of its own
+    ///   source are parked behind it, and those of others go on.
+    /// - A message that is too large to be parked is set aside at the bus. Its place is kept here, so that it is not
+    ///   overtaken.
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// For how long a handler may be at one message. Without it, as long as it likes; [`Status::handling`](crate::consumer::Status::handling)
-    /// says since when.
+    /// Sets how long a handler may take for one message. Without it, there is no limit;
+    /// [`Status::handling`](crate::consumer::Status::handling) shows since when a handler has been running.
     ///
-    /// A handler that takes longer is dropped where it waits, and has failed: its policy says what is done. What blocks its
-    /// thread cannot be dropped.
+    /// A handler that takes longer is dropped where it waits, which counts as a failure: the failure policy applies. A
+    /// handler that blocks its thread cannot be dropped.
     pub const fn handler_timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// How many messages it may have at once. Those of different keys are handled beside each other, those of one
+    /// Sets how many messages the inbox may hold at once. Those of different keys are handled concurrently, those of one
     /// key one after the other.
     ///
-    /// While a message is tried again, the later ones of its key that have come are among them: a policy that tries for
-    /// long can so hold up other keys, too. Parking does not.
+    /// While a message is retried, the later ones of its key that have arrived count, too: so a policy that retries for
+    /// long can block other keys as well. Parking does not.
     pub const fn in_flight(mut self, messages: u16) -> Self {
         self.in_flight = messages;
         self
     }
 
-    /// For how long it remembers that a message was handled: the window within which a message that is delivered again
-    /// has no effect. Each costs about 300 bytes of the store for as long.
+    /// Sets how long the inbox remembers that a message was handled: the window within which a message that is delivered again
+    /// has no effect. Each message takes about 300 bytes of the store for that time.
     ///
-    /// It is to be longer than the longest time that passes between two deliveries: what a bus
-    /// keeps for a service that is down was never handled, and does not count; what counts is for how long a publisher
-    /// may not know that its message has arrived.
+    /// The window must be longer than the longest time between two deliveries of a message. The time that a bus keeps messages
+    /// for a service that is down does not count, as those were never handled; the time for which a publisher may not know that
+    /// its message has arrived does.
     ///
-    /// Time passes for it no faster than the inbox has watched it pass, as clocks go wrong: while it runs, at most twice as
-    /// fast as it runs; over a pause, up to the last event of the log, and by a quarter of the window at most. So a clock
-    /// that is days ahead for a moment lets nothing be forgotten at once, and after a long pause messages are
-    /// remembered for longer than the window.
+    /// As clocks go wrong, time passes only as fast as the inbox has seen it pass: while it runs, at most twice as fast as real
+    /// time; over a pause, up to the last event of the log, and by at most a quarter of the window. So a clock that is days
+    /// ahead for a moment erases nothing at once, and after a long pause messages are remembered for longer than the window.
     pub const fn remember(mut self, window: Duration) -> Self {
         self.window = window;
         self

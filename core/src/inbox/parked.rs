@@ -1,4 +1,4 @@
-//! Messages that were parked, as they are shown.
+//! Parked messages, as they are shown.
 
 use crate::bus::{ForeignMessage, Message};
 use crate::time::Timestamp;
@@ -10,15 +10,15 @@ use std::fmt;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ParkedCause {
-    /// Its handler has failed on it.
+    /// Its handler has failed.
     Failed,
     /// It follows one that is parked, and was not tried.
     Follows,
     /// This release cannot read it, has no handler for it, or cannot read what its handler needs: a newer version, an
-    /// unknown name; or it follows such a one that is out of its way now. A release that knows it handles it without being
-    /// asked, and what follows it; each that starts tries once.
+    /// unknown name; or it followed such a message that no longer blocks it. A release that knows it handles it, and the
+    /// messages behind it, without a request; each release tries once when it starts.
     Unread,
-    /// It is no message of Midgard's.
+    /// It is not a message of Midgard.
     Foreign,
     /// It is too large to be kept here, and was set aside at the bus. Take it from there, and evict it here.
     TooLarge,
@@ -36,30 +36,31 @@ impl fmt::Display for ParkedCause {
     }
 }
 
-/// A message that was parked: it could not be read, or its handler failed, or it follows one that failed, of the same
-/// source and with the same key.
+/// A parked message: it could not be read, or its handler failed, or it follows one that failed, from the same source and
+/// with the same key.
 ///
 /// It is kept in the store of the service until someone [retries](crate::MidgardHandle::retry_message) or
-/// [evicts](crate::MidgardHandle::evict_message) it, or, if it could not be read, until a release handles it that can.
+/// [evicts](crate::MidgardHandle::evict_message) it, or, if it could not be read, until a release that can read it handles
+/// it.
 ///
 /// Serde writes its content as `message`, a CloudEvent, or as `foreign`; so only with `serde_json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ParkedMessage {
-    /// Which one it is, here. Not the id of the message.
+    /// Its number here, which is not the id of the message.
     pub number: String,
-    /// The message; or what came instead of one.
+    /// The message, or the foreign input in its place.
     #[serde(with = "content")]
     pub content: Result<Message, ForeignMessage>,
     /// Why it is parked, in one word.
     pub cause: ParkedCause,
-    /// Whether later messages of its source with its key are parked behind it, so that they stay in order. They do behind
-    /// one that a newer release may know, of a version or a name that this one does not; what cannot be read at all, or
-    /// breaks a limit, is in nobody's way.
+    /// Whether later messages of its source and key are parked behind it, so that they stay in order. They are if a newer
+    /// release may know it, as this one does not know its version or name; a message that cannot be read at all, or breaks
+    /// a limit, blocks nobody.
     pub holds_key: bool,
-    /// Why it is parked, as of its last try.
+    /// The error of its last try, or why it was parked.
     pub error: String,
-    /// How often its handler has failed on it; zero when it was not handed to one.
+    /// How often its handler has failed; zero when no handler was called.
     pub failures: u32,
     /// When it was parked.
     pub parked_at: Timestamp,
@@ -67,7 +68,7 @@ pub struct ParkedMessage {
     pub tried_at: Timestamp,
 }
 
-/// What came, by what it is.
+/// The content, by its kind.
 mod content {
     use super::{Deserialize, ForeignMessage, Message, Serialize};
     use serde::{Deserializer, Serializer};
@@ -119,7 +120,7 @@ impl fmt::Display for ParkedMessage {
             ),
             Err(foreign) => write!(
                 f,
-                "{}: {} bytes of a stranger",
+                "{}: {} bytes that are not a message",
                 self.number,
                 foreign.payload.len()
             ),

@@ -16,7 +16,7 @@ use crate::consumer::status::ConsumerState;
 use crate::unit_of_work::UnitOfWork;
 
 impl<D: Dispatch> InboxWorker<D> {
-    /// The handler has failed often enough.
+    /// Parks or skips a message, or stops, once its handler has failed often enough.
     pub(super) async fn give_up(
         &self,
         message: &Message,
@@ -33,7 +33,7 @@ impl<D: Dispatch> InboxWorker<D> {
         }
         let state = ConsumerState::Live;
         self.progress.failed(state, None, failures, error.clone());
-        // What another release can do is not skipped.
+        // A message that another release can handle is not skipped.
         let fate = if then == Then::Park || cause == ParkedCause::Unread {
             let line = self.dispatch.line(message);
             Fate::Park(self.parked(message, cause, error, failures).holding(line))
@@ -43,7 +43,7 @@ impl<D: Dispatch> InboxWorker<D> {
         self.write_down(fate, Some(message)).await
     }
 
-    /// What is parked of a message, from now on.
+    /// Creates the note of a message that is parked from now on.
     pub(super) fn parked(
         &self,
         message: &Message,
@@ -54,14 +54,14 @@ impl<D: Dispatch> InboxWorker<D> {
         Parked::of(message, cause, error, failures, self.control.now())
     }
 
-    /// Parks what its handler is not tried on again.
+    /// Parks a message without another try of its handler.
     pub(super) async fn park_untried(&self, parked: Parked, message: Option<&Message>) -> Outcome {
         let error = parked.error.as_str();
         tracing::warn!(error, "message parked");
         self.write_down(Fate::Park(parked), message).await
     }
 
-    /// Writes down what becomes of a message that is not handled, and that it was taken care of.
+    /// Records the fate of a message that is not handled, and that it was taken care of.
     async fn write_down(&self, mut fate: Fate, message: Option<&Message>) -> Outcome {
         let mut tries = Tries::default();
         while let Err(error) = self.try_to_write(&fate, message).await {
@@ -96,7 +96,7 @@ impl<D: Dispatch> InboxWorker<D> {
     ) -> Result<(), AttemptError> {
         let mut unit = self.work.unit();
         if let Some(message) = message {
-            // Another copy of it may have been handled meanwhile; or it was written here, and that was not known.
+            // Another copy of it may have been handled meanwhile; or an earlier commit has succeeded unnoticed.
             if self.seen(message, &mut unit).await?.is_some() {
                 return Ok(());
             }
@@ -126,7 +126,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(())
     }
 
-    /// Handles a parked message again; updates its note when that fails. Says whether what follows it may be tried.
+    /// Handles a parked message again; updates its note when that fails. Returns whether the later ones may be tried.
     pub(super) async fn retry(&self, number: &str) -> Result<bool, AttemptError> {
         let mut unit = self.work.unit();
         let key = self.keys.parked(number);
@@ -136,7 +136,7 @@ impl<D: Dispatch> InboxWorker<D> {
         };
         let failed = match parked.content() {
             Err(foreign) => Failed {
-                // One that was set aside holds up its line until it is evicted.
+                // A message that was set aside blocks its line until it is evicted.
                 is_in_the_way: parked.cause == Some(ParkedCause::TooLarge),
                 cause: parked.cause,
                 error: foreign.reason,
@@ -154,13 +154,13 @@ impl<D: Dispatch> InboxWorker<D> {
             },
         };
         let mut unit = self.work.unit();
-        // Read again, so that what another made of it meanwhile stands.
+        // Read again, so that changes by another worker are kept.
         let known: Option<Parked> = notes::get(&self.work, &mut unit, &key).await?;
         let Some(mut parked) = known else {
             return Ok(true);
         };
         if !failed.is_in_the_way {
-            // It was parked behind another one, unread: from here on it is in nobody's way.
+            // It was parked behind another one, unread: from here on it blocks nobody.
             held::release(&self.work, &mut unit, &self.keys, number, &mut parked).await?;
         }
         parked.cause = failed.cause;
@@ -172,7 +172,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(!failed.is_in_the_way)
     }
 
-    /// Handles a parked message, and takes it out of what is parked.
+    /// Handles a parked message, and removes it from the parked ones.
     async fn try_parked(
         &self,
         message: &Message,
@@ -180,7 +180,7 @@ impl<D: Dispatch> InboxWorker<D> {
         number: &str,
         parked: Parked,
     ) -> Result<(), AttemptError> {
-        // What was no message when it came was not remembered, and may have come again.
+        // Foreign input was not remembered as a message, and the message may have been delivered again.
         let is_new = parked.message.is_none();
         let is_seen = is_new && self.seen(message, &mut unit).await?.is_some();
         if !is_seen {
@@ -193,7 +193,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(unit.commit().await?)
     }
 
-    /// Gives up a parked message; who has sent it as a command is told that it is refused.
+    /// Gives up a parked message; the sender of a command is told that it is refused.
     pub(super) async fn evict(&self, number: &str) -> Result<(), AttemptError> {
         let mut unit = self.work.unit();
         let key = self.keys.parked(number);
@@ -215,37 +215,37 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(())
     }
 
-    /// What is told to who has sent a command that is not handled any more. Not the error: that is for those who run this
-    /// service, and may tell of what others must not know.
+    /// The refusal that the sender of a given-up command gets. It omits the error, which is for the operators of this
+    /// service, and may contain what others must not know.
     fn given_up(&self, message: &Message) -> Refused {
         let (inbox, Message { id, name, .. }) = (self.dispatch.queue(), message);
         Refused::new(format!(
-            "\"{inbox}\" could not handle command {id} ({name}), and has given it up; why is known to those who run \"{inbox}\""
+            "\"{inbox}\" could not handle command {id} ({name}), and has given it up; the reason is known to those who run \"{inbox}\""
         ))
     }
 }
 
-/// What becomes of a message that is not handled.
+/// The fate of a message that is not handled.
 enum Fate {
     Park(Parked),
-    /// Its place is kept here, and it is set aside at the bus.
+    /// The message is set aside at the bus; its place is kept here.
     Aside(Parked),
     Skip {
         error: String,
     },
 }
 
-/// How a parked message has failed again.
+/// How a retry of a parked message has failed.
 struct Failed {
     cause: Option<ParkedCause>,
     error: String,
     failures: u32,
-    /// Whether what follows it waits for it still.
+    /// Whether the later messages still wait for it.
     is_in_the_way: bool,
 }
 
 impl Failed {
-    /// Gives back what is no failure of the message.
+    /// Returns the error if it is no failure of the message.
     fn of(error: AttemptError) -> Result<Self, AttemptError> {
         let (cause, error, failures, is_in_the_way) = match error {
             AttemptError::Handler(error) if is_of_limits(&error) => {

@@ -1,4 +1,4 @@
-//! The loop of an inbox: messages come in, those of one key one after the other, and are settled.
+//! The loop of an inbox: it receives messages, handles those of one key one after the other, and settles them.
 
 use super::InboxOptions;
 use super::handling::{Dispatch, InboxWorker};
@@ -20,14 +20,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often requests of other processes are looked for.
+/// How often to look for requests of other processes.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long it is waited for what is in hand before more is received, where that can hardly be acknowledged.
+/// How long to wait for the messages in hand before receiving more, where those can hardly be acknowledged.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// After how many messages the other consumers of the program have a turn.
 const TURN: u32 = 64;
 
-/// The queue of what messages are handed to.
+/// Returns the queue of an inbox.
 pub(crate) fn queue_of<D: Dispatch>(dispatch: &D, options: &InboxOptions) -> Queue {
     Queue::new(dispatch.queue(), dispatch.topics()).with_in_flight(options.in_flight)
 }
@@ -36,7 +36,7 @@ pub(crate) fn queue_of<D: Dispatch>(dispatch: &D, options: &InboxOptions) -> Que
 pub(crate) type Declaration = Box<dyn Fn() -> Declaring + Send + Sync>;
 type Declaring = BoxFuture<'static, Result<(), BusError>>;
 
-/// Returns what declares a queue at a bus, whenever it is called.
+/// Returns a function that declares a queue at a bus.
 pub(crate) fn declaration(bus: Arc<impl Subscriber>, queue: Queue) -> Declaration {
     Box::new(move || {
         let (bus, queue) = (bus.clone(), queue.clone());
@@ -52,7 +52,7 @@ pub(crate) async fn receive<D: Dispatch, B: Subscriber>(
     let control = worker.control.clone();
     let received = receive_until_end(worker, bus).await;
     if received.is_err() {
-        // An outbox that waits until this one has handled something must not wait for ever.
+        // An outbox must not wait for ever for this inbox to handle a message.
         control.lose_receiver();
     }
     received
@@ -117,38 +117,38 @@ enum End {
     Failed(u32, String),
 }
 
-/// What a session was waiting for.
+/// What ended the wait of a session.
 #[allow(clippy::large_enum_variant)]
 enum Happened {
     Next(Result<Received, BusError>),
     Done(Done),
 }
 
-/// What is done now and then between messages, whichever subscription they come from.
+/// The upkeep between messages, whichever subscription they come from.
 #[derive(Default)]
 struct Upkeep {
     search: Search,
     memory: Memory,
 }
 
-/// The work on what comes out of one subscription.
+/// The work on the messages of one subscription.
 struct Session<'a, D, R> {
     worker: &'a Arc<InboxWorker<D>>,
     deliveries: R,
     upkeep: &'a mut Upkeep,
-    /// How many messages are in hand, and how many may be: fewer where a connection was lost before they could be
-    /// acknowledged, as those come again.
+    /// How many messages are in hand, and how many may be: fewer after a connection was lost before they could be
+    /// acknowledged, as they are then delivered again.
     in_hand: usize,
     most_in_hand: usize,
-    /// How many have come over the connection as it is.
+    /// How many messages the current connection has delivered.
     received: usize,
-    /// The keys that are at work, with what waits behind.
+    /// The keys that are at work, with the jobs that wait.
     keys: HashMap<String, VecDeque<Job>>,
     at_work: FuturesUnordered<BoxFuture<'a, Done>>,
-    /// The parked messages that something was asked for about, and that are among the jobs.
+    /// The parked messages with a request among the jobs.
     requests: HashSet<String>,
     looked: Option<(Instant, u64)>,
-    /// Messages of strangers have no key: each is its own.
+    /// Foreign input has no key: each gets its own.
     strangers: u64,
 }
 
@@ -208,7 +208,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
                 }
             }
         };
-        // What is half done is brought to its end. What waits behind it is delivered again, unless all is to be handled.
+        // Finish the jobs that have begun. Those that wait are delivered again, unless the inbox is drained.
         while let Some(done) = self.at_work.next().await {
             let is_drained =
                 matches!(end, End::Stopped) && self.worker.control.mode() == Mode::Drain;
@@ -217,8 +217,8 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
         end
     }
 
-    /// Waits for a job that is done, for a message, or for something to be asked for. What was received goes before
-    /// what is to be received: a bus that always has something more must not keep it from being handled.
+    /// Waits for a finished job, for a message, or for a request. Received messages go before new ones: a bus that always
+    /// has another must not keep them from being handled.
     async fn happened(&mut self, asked: u64) -> Option<Happened> {
         let is_full = self.in_hand >= self.most_in_hand;
         let wait = match self.requests.len() {
@@ -227,7 +227,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
         };
         let next = pin!(async {
             if is_full {
-                // Not for ever: what is in hand may be held up, and others are not to wait for that.
+                // Not for ever: the messages in hand may be blocked, and others must not wait for them.
                 Delay::new(PATIENCE).await;
             }
             self.deliveries.next().await
@@ -252,7 +252,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
             Ok(message) => self.worker.dispatch.line(message).key.to_owned(),
             Err(_) => {
                 self.strangers += 1;
-                // No message's key has this character first.
+                // No message's key begins with this character.
                 format!("\0{}", self.strangers)
             }
         };
@@ -274,7 +274,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
         self.at_work.push(Box::pin(job.work(worker, key)));
     }
 
-    /// Takes in that a job is done, and begins the next of its key.
+    /// Removes a finished job, and begins the next of its key.
     fn finish(&mut self, done: Done, goes_on: bool) -> Option<End> {
         if let Some(number) = &done.request {
             self.requests.remove(number);
@@ -296,7 +296,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
                 goes_on
             }
             Settled::Abandoned(tries) if self.worker.control.mode() == Mode::Drain => {
-                // It may not be overtaken, and who waits for it is to be told.
+                // It must not be overtaken, and the caller of the drain must learn of it.
                 return Some(End::Failed(tries.setbacks.troubles(), tries.last));
             }
             Settled::Abandoned(_) => false,
@@ -310,14 +310,14 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
         None
     }
 
-    /// The bus was away: what waits here and was not begun is delivered again, in order, and is not kept twice.
+    /// The bus was away: the messages that wait here are delivered again, in order, and must not be kept twice.
     fn forget_waiting(&mut self) {
         for waiting in self.keys.values_mut() {
             let before = waiting.len();
             waiting.retain(|job| matches!(job, Job::Request(_)));
             self.in_hand -= before - waiting.len();
         }
-        // Where the connection ends after so many, some of fewer can be acknowledged.
+        // If the connection ends after this many messages, fewer can be acknowledged before it does.
         let half = std::mem::take(&mut self.received) / 2;
         self.most_in_hand = self.most_in_hand.min(half.max(1));
     }
@@ -356,7 +356,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
             }
             Err(error) => {
                 self.upkeep.search.put_off(LOOK);
-                tracing::warn!(%error, "parked messages could not be looked through");
+                tracing::warn!(%error, "parked messages could not be searched");
             }
         }
     }

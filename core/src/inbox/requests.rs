@@ -1,4 +1,4 @@
-//! What is asked for about parked messages, and how they are listed.
+//! Requests about parked messages, and the listing of parked messages.
 
 use super::attempts::AttemptError;
 use super::handling::{Dispatch, InboxWorker};
@@ -17,18 +17,18 @@ use std::ops::ControlFlow;
 /// How many requests are taken up at once.
 const REQUESTS: usize = 1000;
 
-/// What is asked for about a parked message.
+/// A request about a parked message.
 #[derive(Debug, Clone)]
 pub(super) struct Asked {
     pub(super) number: String,
-    /// What it is to be in order with.
+    /// The key of the message, in whose order the request is done.
     pub(super) key: String,
     pub(super) is_eviction: bool,
-    /// Whether nobody has asked but this program, which may know more than the one that has parked it.
+    /// Whether the request comes from this program itself, which may know more than the one that has parked the message.
     pub(super) is_own: bool,
 }
 
-/// What of a parked message tells what it is in order with, as earlier releases write it.
+/// The fields of a parked message that give its order, as earlier releases wrote it.
 #[derive(Deserialize)]
 struct KeyOfParked {
     key: Option<String>,
@@ -39,7 +39,7 @@ struct KeyOfParked {
 }
 
 impl<D: Dispatch> InboxWorker<D> {
-    /// What is asked for, but for what is known already.
+    /// Returns the requests, except those already known.
     pub(super) async fn asked(&self, known: &HashSet<String>) -> Result<Vec<Asked>, NoteError> {
         let prefix = self.keys.requests();
         let mut requests = Vec::new();
@@ -73,7 +73,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(all)
     }
 
-    /// Does what is asked for, and forgets that it was. `false` when it is not its turn yet, or the program ends.
+    /// Executes a request, and removes it. Returns `false` when it is not its turn yet, or the program ends.
     pub(super) async fn answer_request(&self, asked: &Asked) -> Result<bool, AttemptError> {
         if asked.is_own {
             return Ok(
@@ -92,7 +92,7 @@ impl<D: Dispatch> InboxWorker<D> {
         } else {
             let numbers = self.numbers_behind(&asked.number).await?;
             if let Some(last) = numbers.last().filter(|last| **last != asked.number) {
-                // It is asked about the last of a line, which is there until all before it were handled.
+                // Move the request to the last message of the line, which is there until all before it are handled.
                 let mut unit = self.work.unit();
                 let request = MessageRequest { is_eviction: false };
                 let key = self.keys.request(last);
@@ -116,7 +116,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(true)
     }
 
-    /// Handles the messages of a line, in order, until one fails. `false` when the program ends before.
+    /// Handles the messages of a line, in order, until one fails. Returns `false` when the program ends before.
     async fn retry_all_behind(&self, number: &str) -> Result<bool, AttemptError> {
         for number in self.numbers_behind(number).await? {
             if self.control.mode() == Mode::Stop {
@@ -129,7 +129,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(true)
     }
 
-    /// Whether a parked message may be tried by itself: it waits behind no other one.
+    /// Returns whether a parked message may be tried by itself, as no other one is before it.
     async fn is_its_turn(&self, asked: &Asked) -> Result<bool, AttemptError> {
         let mut unit = self.work.unit();
         let key = self.keys.parked(&asked.number);
@@ -149,7 +149,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(held.is_none())
     }
 
-    /// The message, and with it all that are parked of its line, in order.
+    /// Returns the numbers of the message and of all parked ones of its line, in order.
     async fn numbers_behind(&self, number: &str) -> Result<Vec<String>, NoteError> {
         let mut unit = self.work.unit();
         let parked: Option<Parked> =
@@ -166,7 +166,7 @@ impl<D: Dispatch> InboxWorker<D> {
         }
     }
 
-    /// All that are parked with a key in the way of earlier releases, in order.
+    /// Returns the numbers of all messages parked with a key in the way of earlier releases, in order.
     async fn numbers_of_key(&self, key: &str) -> Result<Vec<String>, NoteError> {
         let mut numbers = Vec::new();
         self.visit_parked(&mut |number, note| {
@@ -183,7 +183,7 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(numbers.into_iter().map(|(_, number)| number).collect())
     }
 
-    /// How many messages are parked.
+    /// Returns how many messages are parked.
     pub(super) async fn count_parked(&self) -> Result<usize, NoteError> {
         let mut count = 0;
         self.visit_parked(&mut |_, _| count += 1).await?;
@@ -209,7 +209,7 @@ impl<D: Dispatch> InboxWorker<D> {
     }
 }
 
-/// What is parked after a number, in the order in which it came, and at most so many.
+/// Returns the parked messages after a number, in the order of their numbers, at most `limit`.
 pub(crate) async fn parked_messages(
     work: &Work,
     keys: &InboxKeys,
@@ -236,7 +236,7 @@ pub(crate) async fn parked_messages(
     shown.collect()
 }
 
-/// Leaves requests about parked messages; returns how many there are of these numbers.
+/// Stores requests about parked messages; returns how many of these messages exist.
 pub(crate) async fn ask_messages(
     work: &Work,
     keys: &InboxKeys,

@@ -1,7 +1,7 @@
-//! The search for parked messages that this program can handle, and the one that has parked them could not.
+//! The search for parked messages that this program can handle, and the program that parked them could not.
 //!
-//! While two releases of a service run at once, and after an old one has run, what only the new one knows may be parked.
-//! Looking through all that is parked is done in small steps, between messages.
+//! While two releases of a service run at once, and after an old one has run, messages that only the new one knows may be
+//! parked. The search goes through all parked messages in small steps, between messages.
 
 use super::ParkedCause;
 use super::handling::{Dispatch, InboxWorker};
@@ -13,39 +13,39 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-/// How many notes are passed over in one step, and how many bytes of them are read.
+/// How many notes one step passes, and how many bytes of them it reads.
 const STEP_NOTES: usize = 10_000;
 const STEP_BYTES: usize = 256 << 10;
 /// The time between two steps.
 const BETWEEN_STEPS: Duration = Duration::from_millis(20);
-/// The shortest time between the end of a search and the next one, and how many times as long as the search itself it is.
+/// The shortest time between the end of a search and the next one, as a duration and as a multiple of the search's own.
 const REST: Duration = Duration::from_secs(5);
 const RESTS: u32 = 20;
 /// How many messages of one search are tried at the same time.
 pub(super) const AT_ONCE: usize = 256;
 
-/// How notes begin that say why.
+/// The beginning of notes that contain a cause.
 const SAYS_WHY: &str = r#"{"format":1,"cause":""#;
-/// What follows in those that may be read by others.
+/// The causes of messages that other releases may read.
 const MAY_BE_READ: [&str; 2] = [r#"unread""#, r#"foreign""#];
 
-/// Where the search is.
+/// The state of the search.
 #[derive(Debug, Default)]
 pub(super) struct Search {
-    /// The last number that was looked at, while a search goes on.
+    /// The last number that was visited, while a search goes on.
     after: Option<String>,
     /// When the next step is due.
     due: Option<Instant>,
     /// How long the steps of this search have taken.
     taken: Duration,
-    /// What this program has tried, or does not ask for.
+    /// The messages that this program has tried, or has no topic for.
     tried: HashSet<String>,
-    /// What of that is still parked, as far as the search has come.
+    /// Those of them that are still parked, as far as the search has come.
     still: HashSet<String>,
 }
 
 impl Search {
-    /// How long to wait until the next step.
+    /// Returns how long to wait until the next step.
     pub(super) fn wait(&self) -> Duration {
         let due = self
             .due
@@ -53,12 +53,12 @@ impl Search {
         due.unwrap_or_default()
     }
 
-    /// The next step is not due before.
+    /// Puts off the next step by at least this long.
     pub(super) fn put_off(&mut self, wait: Duration) {
         self.due = Some(Instant::now() + wait);
     }
 
-    /// A message is to be tried again.
+    /// Makes the search find a message again.
     pub(super) fn forget(&mut self, number: &str) {
         self.tried.remove(number);
         self.still.remove(number);
@@ -66,7 +66,7 @@ impl Search {
 }
 
 impl<D: Dispatch> InboxWorker<D> {
-    /// Takes one step of the search; gives what is to be tried.
+    /// Takes one step of the search; returns the messages to be tried.
     pub(super) async fn search(&self, search: &mut Search) -> Result<Vec<Asked>, NoteError> {
         let began = Instant::now();
         let prefix = self.keys.parked_all();
@@ -129,7 +129,7 @@ impl<D: Dispatch> InboxWorker<D> {
     }
 }
 
-/// The text of a note of what another release may read, as far as that can be told from how it begins.
+/// Returns the text of a note if another release may read its message, as far as its beginning shows.
 fn may_be_read(note: &[u8]) -> Option<&str> {
     let text = str::from_utf8(note.get(..SAYS_WHY.len() + 8)?).unwrap_or_default();
     if let Some(cause) = text.strip_prefix(SAYS_WHY)
@@ -141,11 +141,11 @@ fn may_be_read(note: &[u8]) -> Option<&str> {
 }
 
 impl Parked {
-    /// Whether a release that knows more may handle it, which was parked unread.
+    /// Returns whether it was parked unread, so that a release that knows more may handle it.
     fn is_of_use_to_others(&self) -> bool {
         match self.cause {
             Some(cause) => matches!(cause, ParkedCause::Unread | ParkedCause::Foreign),
-            // Earlier releases say it in no other way.
+            // Notes of earlier releases show it in no other way.
             None => self.key.is_none() && self.failures == 0,
         }
     }

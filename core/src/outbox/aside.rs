@@ -1,4 +1,4 @@
-//! Commands and answers that nobody had a queue for: they wait aside, as dead letters, and come back by themselves.
+//! Commands and answers that no queue wants: they are parked as dead letters, and come back by themselves.
 
 use super::Relay;
 use crate::bus::{Publisher, Topic};
@@ -17,20 +17,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// When it is looked again whether somebody asks for a command: it may be a service that is about to start, or gone for long.
+/// When to check again whether a queue wants a command: its service may be about to start, or gone for long.
 const COMMAND: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(LONGEST);
-/// The same for an answer: for a minute. Whoever sends a command says where its answer goes, and may have made that up.
+/// The same for an answer: for a minute only, as the sender of a command names the topic of its answer, and may have made
+/// it up.
 const ANSWER: FailurePolicy = FailurePolicy::retry(6).first_after(Duration::from_secs(1));
-/// How many answers are tried at one look.
+/// How many answers are tried in one round.
 const ANSWERS: usize = 20;
-/// How many sequences come back at one look.
+/// How many sequences come back in one round.
 const SEQUENCES: usize = 1000;
-/// It is looked at least as often, and no more often than answers are tried.
+/// The longest time between two rounds, and the shortest between two tries of an answer.
 const LONGEST: Duration = Duration::from_secs(5);
-/// A look takes no more than this part of the time.
+/// A round takes at most this part of the time.
 const PART: u32 = 20;
 
-/// A message that nobody has a queue for.
+/// A message that no queue wants.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) struct Lost {
     pub(super) topic: Topic,
@@ -38,7 +39,7 @@ pub(crate) struct Lost {
     pub(super) is_event: bool,
 }
 
-/// What is said of a message that nobody has a queue for begins so.
+/// The beginning of the error of a message that no queue wants. It is read back from dead letters.
 const NOBODY: &str = "nobody has a queue for ";
 
 impl fmt::Display for Lost {
@@ -65,7 +66,7 @@ fn awaited_topic(error: &str) -> Option<&str> {
     Some(topic)
 }
 
-/// Lets what waits aside be tried again from time to time, for as long as the program runs.
+/// Lets parked messages be tried again from time to time, for as long as the program runs.
 pub(crate) async fn come_back<S: Store, P: Publisher>(
     notebook: Arc<NotebookOf<Relay<S, P>>>,
     control: Arc<Control>,
@@ -86,14 +87,14 @@ pub(crate) async fn come_back<S: Store, P: Publisher>(
         }
         let began = Instant::now();
         let wait = ask(&notebook, &control).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "what waits aside could not be looked at");
+            tracing::warn!(%error, "parked commands and answers could not be checked");
             LONGEST
         });
         due = Instant::now() + wait.max(began.elapsed() * PART);
     }
 }
 
-/// Asks for what is to be tried by now; says when to look again.
+/// Requests a retry of everything that is due; returns when to check again.
 async fn ask<S: Store, P: Publisher>(
     notebook: &NotebookOf<Relay<S, P>>,
     control: &Control,
@@ -108,15 +109,16 @@ async fn ask<S: Store, P: Publisher>(
     Ok(returning.next)
 }
 
-/// What is to be tried.
+/// The dead letters to be tried.
 struct Returning {
     /// The first letters of sequences.
     first: Vec<Place>,
-    /// When to look again.
+    /// When to check again.
     next: Duration,
 }
 
-/// All of a topic that somebody asks for; and of each other the first, if it is time, to see whether somebody does.
+/// Returns all sequences whose topic has a queue; and of each other topic the first sequence, when it is due, to find out
+/// whether it has one now.
 fn returning(letters: &[DeadLetter], now: Timestamp, is_heard: impl Fn(&str) -> bool) -> Returning {
     let (mut seen, mut probed, mut answers) = (HashSet::new(), HashSet::new(), 0);
     let (mut first, mut next) = (Vec::new(), LONGEST);
@@ -124,14 +126,14 @@ fn returning(letters: &[DeadLetter], now: Timestamp, is_heard: impl Fn(&str) -> 
         if first.len() == SEQUENCES {
             break;
         }
-        // The first of a sequence tells what it waits for.
+        // The first of a sequence shows what the sequence waits for.
         if !seen.insert(letter.sequence.as_str()) {
             continue;
         }
         let is_answer = letter.name == CommandAnswered::NAME;
         let topic = awaited_topic(&letter.error);
         if topic.is_none() {
-            // What it followed has left, before a program was killed, or was given up.
+            // The message before it has left, and the program was then killed; or it was given up.
             let is_left = letter.failures == 0 && (is_answer || letter.name == CommandSent::NAME);
             if !is_left {
                 continue;
@@ -147,7 +149,7 @@ fn returning(letters: &[DeadLetter], now: Timestamp, is_heard: impl Fn(&str) -> 
             };
             let since = now.as_micros().saturating_sub(letter.tried_at.as_micros());
             let left = wait.saturating_sub(Duration::from_micros(since));
-            // Until its answer is there, it is not asked for again.
+            // It is not requested again until the outcome of this try is there.
             next = next.min(if left.is_zero() { wait } else { left });
             if !left.is_zero() || (is_answer && answers == ANSWERS) {
                 continue;

@@ -1,7 +1,8 @@
-//! Which outbox of a store carries its commands and answers, and up to where they have left.
+//! Which outbox of a store carries its commands and answers, and how far they have left.
 //!
-//! There is one at a time: those that carry them share a lease. So there is one checkpoint for them, whatever outbox it is. While
-//! one outbox carries them, it is that outbox's own; who takes over from it notes where that was, and goes on from there.
+//! Only one outbox carries them at a time: all that could share a lease. So commands and answers have one checkpoint,
+//! whatever outbox carries them. While an outbox carries them, its own checkpoint serves; the outbox that takes over notes
+//! how far that was, and continues from there.
 
 use super::definition::DEFAULT_NAME;
 use crate::command::{CommandAnswered, CommandSent};
@@ -22,12 +23,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 struct Carrier {
     /// `None` when the last one carries only events now.
     outbox: Option<String>,
-    /// Up to here, commands and answers had left when it took over.
+    /// Commands and answers up to here had left when it took over.
     from: u64,
 }
 
 impl Carrier {
-    /// Up to where commands and answers have left, when the outbox's checkpoint is this.
+    /// Returns how far commands and answers have left, given the outbox's checkpoint.
     fn left(&self, checkpoint: &Checkpoint) -> u64 {
         let mut behind = checkpoint.behind.iter();
         let behind = behind.find(|behind| are_commands(behind));
@@ -55,18 +56,18 @@ impl Outboxes {
     }
 }
 
-/// Up to where commands and answers had left when an outbox took them over: they are not to leave again.
+/// How far commands and answers had left when an outbox took them over: they must not leave again.
 #[derive(Debug, Default)]
 pub(super) struct Passed(AtomicU64);
 
 impl Passed {
-    /// Whether an event is still to leave.
+    /// Returns whether an event has yet to leave.
     pub(super) fn wants(&self, event: &RecordedEventRef<'_>) -> bool {
         event.position.0 > self.0.load(Ordering::Relaxed) || !is_command(event.name)
     }
 }
 
-/// Whether an event is a command that was sent, or an answer to one.
+/// Returns whether an event is a command that was sent, or an answer to one.
 pub(super) fn is_command(name: &str) -> bool {
     name == CommandSent::NAME || name == CommandAnswered::NAME
 }
@@ -74,7 +75,7 @@ pub(super) fn is_command(name: &str) -> bool {
 /// The outboxes of a store that publish to one bus, seen from one of them.
 pub(super) struct Fleet<'a, S> {
     pub(super) notes: &'a StoreNotes<S>,
-    /// What the keys of their notes begin with.
+    /// The prefix of the keys of their notes.
     pub(super) kind: &'a str,
     pub(super) name: &'a str,
 }
@@ -88,10 +89,10 @@ impl<S: Store> Fleet<'_, S> {
         Keys::new(self.kind, outbox)
     }
 
-    /// The outboxes that have been run on this store.
+    /// Returns the outboxes that have been run on this store.
     async fn all(&self) -> Result<BTreeSet<String>, NoteError> {
         let prefix = format!("{}/", self.kind);
-        // No transaction is to rely on what others go on to write.
+        // No transaction should depend on notes that others keep writing.
         let mut apart = NotesTransaction::default();
         let notes = self.notes.list(&mut apart, &prefix).await;
         let notes = notes.map_err(backend)?;
@@ -102,7 +103,7 @@ impl<S: Store> Fleet<'_, S> {
         Ok(names.collect())
     }
 
-    /// Why this outbox may not begin with whatever it would begin with: it may be another one under a new name.
+    /// Returns why this outbox may not begin at its default: it may be an earlier one under a new name.
     pub(super) async fn refuses_to_begin(
         &self,
         siblings: &Outboxes,
@@ -149,8 +150,8 @@ impl<S: Store> Fleet<'_, S> {
         notes::put(self.notes, transaction, &self.key(), carrier).await
     }
 
-    /// The outbox that has carried the commands in a release that did not note it, and its checkpoint. It is the one that was
-    /// given no name, mostly; else the one from which on nothing is lost.
+    /// Returns the outbox that carried the commands in a release that did not note it, and its checkpoint. This is the
+    /// unnamed outbox, if there is one; otherwise the one from which on nothing is lost.
     async fn unnoted(
         &self,
         transaction: &mut NotesTransaction,
@@ -171,14 +172,14 @@ impl<S: Store> Fleet<'_, S> {
         Ok(least)
     }
 
-    /// The outbox that carries the commands, when it is another one.
+    /// Returns the outbox that carries the commands, when it is another one.
     pub(super) async fn other_carrier(&self) -> Result<Option<String>, NoteError> {
         let carrier = self.carrier(&mut NotesTransaction::default()).await?;
         let outbox = carrier.and_then(|carrier| carrier.outbox);
         Ok(outbox.filter(|outbox| outbox != self.name))
     }
 
-    /// Begins a transaction that relies on a lease: who has lost it meanwhile changes nothing.
+    /// Begins a transaction that depends on a lease: a worker that has lost it meanwhile changes nothing.
     async fn begin(&self, (key, lease): (&str, &Lease)) -> Result<NotesTransaction, NoteError> {
         let mut transaction = NotesTransaction::default();
         let now: Option<Lease> = notes::get(self.notes, &mut transaction, key).await?;
@@ -190,8 +191,8 @@ impl<S: Store> Fleet<'_, S> {
         }
     }
 
-    /// Lets this outbox carry the commands, as it has come to own the lease; gives where it goes on, and notes what has
-    /// left before.
+    /// Makes this outbox the carrier of the commands, once it owns the lease; notes how far they had left, and returns
+    /// where it continues.
     pub(super) async fn take_over(
         &self,
         passed: &Passed,
@@ -225,7 +226,7 @@ impl<S: Store> Fleet<'_, S> {
         }
         let is_changed = self.forget_commands(&mut checkpoint) | (left < checkpoint.position);
         if left < checkpoint.position {
-            // It is ahead: what the one before it has left is handed over first.
+            // It is ahead: first it publishes what the one before it has left over.
             checkpoint.behind.push(Behind {
                 names: [CommandSent::NAME, CommandAnswered::NAME]
                     .map(ToOwned::to_owned)
@@ -244,8 +245,8 @@ impl<S: Store> Fleet<'_, S> {
         Ok(checkpoint)
     }
 
-    /// Lets this outbox carry no commands, as it has come to own its lease; where it did before, notes up to where they have
-    /// left, as its checkpoint tells it no longer.
+    /// Makes this outbox carry no commands, once it owns its lease; if it did before, notes how far they have left, as its
+    /// checkpoint no longer shows it.
     pub(super) async fn leave(
         &self,
         lease: (&str, &Lease),
@@ -270,7 +271,7 @@ impl<S: Store> Fleet<'_, S> {
         Ok(checkpoint)
     }
 
-    /// Takes out of a checkpoint what it says of commands; says whether it said something.
+    /// Removes the commands from a checkpoint; returns whether there were any.
     fn forget_commands(&self, checkpoint: &mut Checkpoint) -> bool {
         let before = checkpoint.behind.len();
         checkpoint.behind.retain(|behind| !are_commands(behind));
@@ -286,7 +287,7 @@ impl<S: Store> Fleet<'_, S> {
         notes::put(self.notes, transaction, &key, checkpoint).await
     }
 
-    /// Takes over the commands and answers that another outbox has parked: what follows them waits for them.
+    /// Takes over the commands and answers that another outbox has parked: later ones of their sequences wait for them.
     async fn take_letters(
         &self,
         other: &str,

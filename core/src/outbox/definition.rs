@@ -1,8 +1,8 @@
-//! What leaves the service: events of the log, and the commands and replies in it.
+//! The outbox: events of the log, and the commands and replies in it, leave the service.
 //!
-//! Nothing is published when events are appended: the log is the outbox. A relay reads it from its checkpoint and
-//! publishes what is to leave, so a bus that is down neither fails an append nor slows it, and no message
-//! is without its event, or an event without its message.
+//! Nothing is published when events are appended: the log is the outbox. A relay reads it from its checkpoint and publishes
+//! messages, so a bus that is down neither fails an append nor slows it, and there is never a message without its event, or
+//! an event without its message.
 
 use super::leaving::{Leaving, Public, Route, RouteError, events_of, public};
 use crate::consumer::notes::Keys;
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-/// An event that other services may be told of as it is. Marked with `#[publish]` beside `#[event(..)]`:
+/// An event that may be published to other services as it is. Add `#[publish]` alongside `#[event(..)]`:
 ///
 /// ```
 /// use midgard::Event;
@@ -35,15 +35,15 @@ use std::time::Duration;
     note = "write `#[publish]`, or `#[publish(key = ..)]`, below its `#[event(..)]`"
 )]
 pub trait Publish: Event {
-    /// Whether it has a key of its own.
+    /// Whether the event has a key of its own.
     const HAS_KEY: bool;
 
-    /// The key within which its message stays in order. Without one, its stream.
+    /// Returns the key within which its message stays in order. Without one, this is its stream.
     fn key(&self) -> Option<Cow<'_, str>>;
 }
 
-/// Which events leave a service, and in which form: the one place that says so. The commands that its process
-/// managers send, and the replies of its inbox, leave with them.
+/// Defines which events leave a service, and in which form. The commands that its process managers send, and the replies of
+/// its inbox, leave with them.
 ///
 /// ```
 /// use midgard::{Event, Outbox};
@@ -59,7 +59,7 @@ pub trait Publish: Event {
 /// #[event(name = "order.packed")]
 /// struct OrderPacked { shelf: String, carrier: String }
 ///
-/// /// What others are told when an order was packed: no word of shelves.
+/// What others learn when an order was packed: not a word about shelves.
 /// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// #[event(name = "shop.order_on_its_way")]
 /// #[publish]
@@ -71,36 +71,36 @@ pub trait Publish: Event {
 /// // Midgard::new(store).outbox(outbox, bus).run().await?;
 /// ```
 ///
-/// Each event becomes one message, with the event's id, in the order of the log; at least once. A receiver that has handled it
-/// knows it again. An old version of an event leaves in the newest that the program knows.
+/// Each event becomes one message, with the event's id, in the order of the log; at least once. A receiver that has handled
+/// it recognises it. An old version of an event leaves as the newest that the program knows.
 ///
-/// While the bus cannot be reached, it is tried again, with growing waits; the [status](crate::consumer::Status) says so. An event
-/// that the bus refuses for what it is (too large, say) is parked as a [dead letter](crate::consumer::DeadLetter), with the later
-/// events of its stream; a reply, with the later ones to the same process.
+/// While the bus cannot be reached, it is retried, with growing waits; the [status](crate::consumer::Status) shows it. An
+/// event that the bus refuses for what it is (too large, say) is parked as a [dead letter](crate::consumer::DeadLetter),
+/// with the later events of its stream; a reply, with the later ones to the same process.
 ///
-/// # What nobody asks for
+/// # Messages that no queue wants
 ///
-/// An event that nobody has a queue for [waits, or is discarded](Unheard). A command or a reply goes out of the way at once: it is
-/// a [dead letter](crate::consumer::DeadLetter), with the later ones of its key to the same service (of its process, where it has no key),
-/// and all others leave. It comes back by itself: every five seconds at last it is looked whether somebody asks for its topic by now.
-/// A reply is tried for a minute, as anyone who sends a command may have made up where the answer goes, and then waits for
-/// [`retry`](crate::MidgardHandle::retry). [`evict`](crate::MidgardHandle::evict) gives up what is not to leave any more; what followed that comes back, too. The reply to a
-/// [`CommandClient`](crate::CommandClient) that is gone is passed over. The [status](crate::consumer::Status) says how many are parked, and names
-/// the last topic.
+/// An event that no queue wants [waits, or is discarded](Unheard). A command or a reply is parked at once as a [dead
+/// letter](crate::consumer::DeadLetter), with the later ones of its key to the same service (of its process, where it has
+/// no key), and all others leave. It comes back by itself: the outbox checks, at intervals of up to five seconds, whether a
+/// queue wants its topic by now. A reply is tried for a minute, as the sender of a command may have made up the topic of
+/// its answer, and then waits for [`retry`](crate::MidgardHandle::retry). [`evict`](crate::MidgardHandle::evict) gives up a
+/// message for good; those parked behind it then come back. The reply to a [`CommandClient`](crate::CommandClient) that is
+/// gone is discarded. The [status](crate::consumer::Status) shows how many messages are parked, and the last topic.
 ///
 /// Old and new releases may run at once: one that publishes fewer events, or reads fewer versions of one, stands by, as its
-/// status says, so that it passes over nothing that others publish. See [`ConsumerOptions::drops`].
+/// status says, so that it skips nothing that others publish. See [`ConsumerOptions::drops`].
 ///
-/// [Stopped](crate::MidgardHandle::stop), it no longer waits for the bus: what is not confirmed by then is published again when
-/// it is run the next time. [Drained](crate::MidgardHandle::drain), it publishes what the log has now, or fails, after
-/// a few tries, when the bus does not take it.
+/// Once [stopped](crate::MidgardHandle::stop), it no longer waits for the bus: messages not confirmed by then are published
+/// again in its next run. When [drained](crate::MidgardHandle::drain), it publishes what the log has now, or fails after a
+/// few tries if the bus does not take it.
 #[must_use = "pass it to `Midgard::outbox`"]
 pub struct Outbox {
     pub(super) source: String,
     name: String,
-    /// Which bus it publishes to, where that was said.
+    /// The bus that it publishes to, if it was named.
     bus: Option<String>,
-    /// Where it begins, where that was said.
+    /// Where it begins, if that was set.
     pub(super) start: Option<StartFrom>,
     pub(super) routes: HashMap<&'static str, Box<Route>>,
     /// The events that are published.
@@ -111,24 +111,24 @@ pub struct Outbox {
     pub(super) options: ConsumerOptions,
 }
 
-/// The name of the checkpoint of an outbox that is given none.
+/// The name of the checkpoint of an unnamed outbox.
 pub(super) const DEFAULT_NAME: &str = "outbox";
 
-/// What is done with a message that nobody has a queue for.
+/// What happens to an event that no queue wants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums)]
 pub enum Unheard {
-    /// An event is published again until someone has, every five seconds at last: nothing is lost when the others are
-    /// started later. What comes after it waits.
+    /// Retried until a queue wants it, backing off to every five seconds: nothing is lost when the other services start
+    /// later. The events after it wait.
     #[default]
     Wait,
-    /// It is passed over, as nobody cares, if it is an event. Commands and replies wait [aside](Outbox#what-nobody-asks-for) in
-    /// any case.
+    /// Discarded, as nobody is interested. Commands and replies are [parked](Outbox#messages-that-no-queue-wants) in any
+    /// case.
     Discard,
 }
 
 impl Outbox {
-    /// What leaves the service of this name: the source of its messages.
+    /// Creates the outbox of the service of this name, which is the source of its messages.
     pub fn new(source: impl Into<String>) -> Self {
         let policy = FailurePolicy::retry(5).then_park();
         Outbox {
@@ -144,28 +144,31 @@ impl Outbox {
         }
     }
 
-    /// Another name for its checkpoint than `outbox`, where one program has several.
+    /// Gives its checkpoint another name than `outbox`, where a program has several outboxes.
     ///
-    /// The name is part of what is stored: under another one it is a new outbox, which is to say [where it begins](Self::from).
+    /// The name is part of what is stored: with another name it is a new outbox, which must say [where it
+    /// begins](Self::from).
     ///
-    /// Commands and replies leave with the first that is added to a [`Midgard`](crate::Midgard), and only with it: so it is to be the
-    /// one whose bus they go over. Their checkpoint is one for the whole store, whatever the name: an outbox that carries them goes on
-    /// where the one before it was. Of those that carry them, in whichever program, one is at work at a time, and the others stand
-    /// by; let an outbox of another program carry [only events](Self::events_only). Where several publish the same event to one bus
-    /// under different names, give each a source of its own: a receiver takes messages of one source and id for the same.
+    /// Commands and replies leave only with the first outbox that is added to a [`Midgard`](crate::Midgard): so add the one
+    /// of their bus first. They have one checkpoint for the whole store, whatever the name: an outbox that carries them
+    /// continues where the one before it was. Of all outboxes that carry them, in any program, one is active at a time, and
+    /// the others stand by; let an outbox of another program carry [only events](Self::events_only). Where several publish
+    /// the same event to one bus under different names, give each a source of its own: a receiver treats messages of one
+    /// source and id as the same message.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Sets where it begins to publish events when it was never run. Later it is of no matter. Commands and replies go on where
-    /// they are in any case.
+    /// Sets where it begins to publish events if it has never run; it has no effect later. Commands and replies always
+    /// continue where they are.
     ///
-    /// Without it, the first outbox of a store begins with the first event, so that others can build what they keep from all
-    /// of history, and says so as a warning where the log has events.
+    /// Without it, the first outbox of a store begins with the first event, so that other services can build their state
+    /// from all of history, and logs a warning if the log has events.
     ///
-    /// On a store that another program's outbox was run on, a new one is to say it: it may well be the same under another
-    /// name, and would publish all of history once more. It [fails](crate::consumer::RunError::NewOutbox) else.
+    /// It is required for a new outbox on a store where another program's outbox has run: the new one may well be the same
+    /// under another name, and would publish all of history again. Without it, the outbox
+    /// [fails](crate::consumer::RunError::NewOutbox).
     pub const fn from(mut self, start: StartFrom) -> Self {
         self.start = Some(start);
         self
@@ -177,18 +180,18 @@ impl Outbox {
         self
     }
 
-    /// Says which bus it publishes to, by any text of 1 to 100 bytes without slashes. What was published to one bus is not known to
-    /// another: everything that the log has, commands and replies too, is published to a bus of another id; receivers know
-    /// again what they have handled. So a broker that has lost what it had, or that was set up anew, is given a
-    /// new id. One that is given an earlier id again goes on where that was.
+    /// Names the bus that it publishes to, by any text of 1 to 100 bytes without slashes. Messages published to one bus do
+    /// not count for another: to a bus with a new id, it publishes everything in the log, including commands and replies;
+    /// receivers recognise what they have handled. So give a new id to a broker that has lost its messages, or was set up
+    /// again. With an earlier id, it continues where it was.
     ///
-    /// An outbox that does not say it has a bus like any other, without an id.
+    /// Without this, the bus counts as one bus without an id.
     pub fn bus_id(mut self, id: impl Into<String>) -> Self {
         self.bus = Some(id.into());
         self
     }
 
-    /// Lets an event leave as it is.
+    /// Publishes an event as it is.
     pub fn publish<E: Publish>(mut self) -> Self {
         self.leaves::<E>(|leaving, event, to| {
             let is_as_written =
@@ -215,7 +218,7 @@ impl Outbox {
         self
     }
 
-    /// Lets an event leave in the form of another, its public one; or, with `None`, not at all.
+    /// Publishes an event in a public form; or, with `None`, not at all.
     pub fn map<E, P, F>(mut self, form: F) -> Self
     where
         E: Event,
@@ -249,21 +252,21 @@ impl Outbox {
         }
     }
 
-    /// What is done with a message that nobody has a queue for; without this, it [waits](Unheard::Wait).
+    /// Sets what happens to an event that no queue wants; by default, it [waits](Unheard::Wait).
     pub const fn unheard(mut self, unheard: Unheard) -> Self {
         self.unheard = unheard;
         self
     }
 
-    /// For how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
+    /// Sets how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
     pub fn lease(mut self, silence: Duration) -> Self {
         self.options = self.options.lease(silence);
         self
     }
 
-    /// How it is run, instead of parking at once what the bus refuses, and after five retries what has no public form. Its
-    /// failure policy does not apply to a bus that cannot be reached, and to what is unheard: both are tried again for as
-    /// long as it takes.
+    /// Replaces the default options, which park at once what the bus refuses, and after five retries an event whose public
+    /// form fails. The failure policy does not apply to an unreachable bus, or to messages that no queue wants: both are
+    /// retried for as long as it takes.
     pub fn options(mut self, options: ConsumerOptions) -> Self {
         self.options = options;
         self
@@ -277,7 +280,7 @@ impl Outbox {
         self.bus.as_deref()
     }
 
-    /// What the keys of its notes begin with.
+    /// The prefix of the keys of its notes.
     pub(super) fn kind(&self) -> String {
         match &self.bus {
             Some(bus) => format!("outbox@{bus}"),
@@ -285,8 +288,8 @@ impl Outbox {
         }
     }
 
-    /// The keys of its notes. Those that carry commands share their lease; it is the one of the outbox that was given no name, which
-    /// carries them in most programs.
+    /// The keys of its notes. Outboxes that carry commands share the lease of the unnamed outbox, which carries them in
+    /// most programs.
     pub(crate) fn keys(&self) -> Keys {
         let kind = self.kind();
         let keys = Keys::new(&kind, &self.name);

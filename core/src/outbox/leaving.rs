@@ -1,4 +1,4 @@
-//! What becomes of an event that leaves: its messages.
+//! The messages of an event that leaves.
 
 use super::Outbox;
 use super::definition::Publish;
@@ -12,14 +12,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use uuid::Uuid;
 
-/// What an event is to others.
+/// The public form of an event.
 pub(super) struct Public {
     pub(super) key: Option<String>,
     pub(super) encoded: Encoded,
     pub(super) part: Option<Part>,
 }
 
-/// The name of the event, and its number among those of this name, where its record stands for others, too.
+/// The name of an event, and its number among the events of this name, where its record stands for others, too.
 pub(super) type Part = (&'static str, usize);
 
 impl Public {
@@ -29,7 +29,7 @@ impl Public {
         let mut message = Message::of_recorded(Purpose::Event, event, key, source, self.encoded);
         message.headers = event.headers.to_owned();
         if let Some((name, number)) = self.part {
-            // Published again, it is the same message, whichever of the others leave.
+            // When it is published again, it has the same id, whichever of the others leave.
             let text = format!("{number}/{name}");
             message.id = Uuid::new_v5(&event.id.into(), text.as_bytes()).to_string();
         }
@@ -37,18 +37,18 @@ impl Public {
     }
 }
 
-/// Makes of an event what it is to others.
+/// Turns an event into its public forms.
 pub(super) type Route = dyn Fn(Leaving<'_>, &RecordedEventRef<'_>, &mut dyn FnMut(Public)) -> Result<(), RouteError>
     + Send
     + Sync
     + 'static;
 
-/// What may leave.
+/// An event that may leave.
 #[derive(Clone, Copy)]
 pub(super) enum Leaving<'a> {
     /// An event as it is recorded.
     Recorded,
-    /// One that is read in the place of another, and its number among those of its name.
+    /// An event that is read in the place of another, and its number among those of its name.
     Part(&'a dyn AnyEvent, usize),
 }
 
@@ -84,7 +84,7 @@ impl Outbox {
     }
 }
 
-/// The events that leave, each with its number where it is not the one that its record stands for.
+/// The events that leave, each with its name and number unless it is the one that its record stands for.
 pub(super) fn events_of<E: Event>(
     leaving: Leaving<'_>,
     event: &RecordedEventRef<'_>,
@@ -105,7 +105,7 @@ pub(super) fn events_of<E: Event>(
     }))
 }
 
-/// The public form of an event; its payload is copied where it is known.
+/// Returns the public form of an event; a known payload is copied.
 pub(super) fn public<P: Publish>(
     event: &P,
     payload: Option<&[u8]>,

@@ -1,8 +1,8 @@
-//! What leaves the service: events of the log, and the commands and replies in it.
+//! The outbox: events of the log, and the commands and replies in it, leave the service.
 //!
-//! Nothing is published when events are appended: the log is the outbox. A relay reads it from its checkpoint and
-//! publishes what is to leave, so a bus that is down neither fails an append nor slows it, and no message
-//! is without its event, or an event without its message.
+//! Nothing is published when events are appended: the log is the outbox. A relay reads it from its checkpoint and publishes
+//! messages, so a bus that is down neither fails an append nor slows it, and there is never a message without its event, or
+//! an event without its message.
 
 mod aside;
 mod carrier;

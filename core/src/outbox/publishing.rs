@@ -1,4 +1,5 @@
-//! The notes of a relay, whose commits publish: what the bus has, what it has not taken, and what nobody has a queue for.
+//! The notes of a relay, whose commits publish: which messages the bus has, which it has not taken, and which no queue
+//! wants.
 
 use super::Unheard;
 use super::aside::Lost;
@@ -18,11 +19,11 @@ use std::time::Duration;
 
 /// How many messages are published at once, before the checkpoint is written.
 const MESSAGES: usize = 1024;
-/// How many after one that could not leave: what was made of those behind it is made again.
+/// The same after one that could not leave: the messages behind it are created again.
 const FEW_MESSAGES: usize = 8;
-/// For how long the bus may still confirm what is being published when the program is stopped.
+/// How long the bus may still take to confirm messages when the program is stopped.
 const GRACE: Duration = Duration::from_millis(250);
-/// How many topics are remembered that somebody has a queue for.
+/// How many topics are remembered that a queue wants.
 const HEARD: usize = 10_000;
 
 /// The notes of an outbox. A commit publishes first, and writes the checkpoint when that is confirmed.
@@ -36,20 +37,20 @@ pub(crate) struct RelayNotes<S, P> {
     known: Mutex<Known>,
 }
 
-/// What is known of messages that could not all leave at once.
+/// The state of messages that could not all leave at once.
 #[derive(Default)]
 struct Known {
-    /// Those that the bus has, and that no checkpoint tells of yet, by their ids: they are not published again.
+    /// The ids of messages that the bus has, and that no checkpoint covers yet: they are not published again.
     confirmed: HashSet<String>,
     /// The first that could not leave. It is tried alone.
     stuck: Option<String>,
     /// The command or reply that has just turned out to be unheard.
     unheard: Option<Lost>,
-    /// What somebody had a queue for when it was last published.
+    /// The topics that a queue wanted when a message was last published to them.
     heard: HashSet<Topic>,
 }
 
-/// What is to be published, and then written down.
+/// The messages to publish, and the notes to write then.
 #[derive(Default)]
 pub(crate) struct RelayTransaction {
     notes: NotesTransaction,
@@ -68,7 +69,7 @@ pub(crate) enum RelayError {
     #[error("the outbox was stopped before the bus confirmed what was published")]
     Stopped,
     #[error(
-        "an inbox of this program has failed, and the bus has not confirmed what was published; what it failed on is in its status"
+        "an inbox of this program has failed, and the bus has not confirmed what was published; the status of the inbox shows why"
     )]
     Unsettled,
     #[error(transparent)]
@@ -92,12 +93,12 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         &self.notes
     }
 
-    /// Whether somebody had a queue for a topic when a message of it was last published.
+    /// Whether a queue wanted a topic when a message was last published to it.
     pub(super) fn is_heard(&self, topic: &str) -> bool {
         self.known().heard.contains(topic)
     }
 
-    /// Whether as many messages are in a transaction as are published at once for now.
+    /// Whether the transaction has as many messages as are published at once for now.
     pub(super) fn is_full(&self, transaction: &RelayTransaction) -> bool {
         transaction.messages.len() >= self.at_once.load(Ordering::Relaxed)
     }
@@ -119,7 +120,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
             return Ok(());
         };
         if is_first {
-            // It is not known to be unheard the next time that it is tried.
+            // The next try finds out again whether it is unheard.
             known.unheard = None;
         }
         Err(ProjectError::Handler(Box::new(RelayError::Unheard(lost))))
@@ -129,8 +130,8 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Publishes what the bus does not have yet. When one message cannot leave, those before it are published once all the
-    /// same, and those after it only once it has.
+    /// Publishes what the bus does not have yet. When a message cannot leave, those before it are still
+    /// published, only once, and those after it when it has left.
     async fn publish(&self, messages: &[Message]) -> Result<(), RelayError> {
         let (mut rest, stuck) = self.rest(messages);
         if let Some(at) = stuck {
@@ -174,19 +175,19 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         }
     }
 
-    /// What is not known to be at the bus, and which of it is not to be tried beside others.
+    /// Returns the messages not known to be at the bus, and the index of the one that must be tried alone.
     fn rest<'a>(&self, messages: &'a [Message]) -> (&'a [Message], Option<usize>) {
         let mut known = self.known();
         let is_confirmed = |message: &&Message| known.confirmed.contains(&message.id);
         let confirmed = messages.iter().take_while(is_confirmed).count();
         if confirmed == 0 {
-            // What was confirmed before was written down since, or by another worker.
+            // The confirmed messages were since written down, or published by another worker.
             known.confirmed.clear();
         }
         let rest = &messages[confirmed..];
         let is_stuck = |message: &Message| known.stuck.as_ref() == Some(&message.id);
         let stuck = rest.iter().position(is_stuck);
-        // When all is to be handled at once, it is tried as it comes.
+        // When the outbox is drained, it is tried in its order.
         let first = messages.first().map(|message| message.position);
         let is_alone = messages
             .iter()
@@ -195,10 +196,10 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         (rest, stuck.filter(|_| !is_alone))
     }
 
-    /// Publishes messages; else gives how many of the first the bus has for sure.
+    /// Publishes messages; on failure, returns how many of the first the bus has for sure.
     ///
-    /// A bus takes all of what it is given, but for what nobody has a queue for. So nothing is given to it behind a message of
-    /// which that is not known: it would come first.
+    /// A bus takes all the messages that it is given, except those that no queue wants. So no message is passed to it
+    /// behind one that may be unheard: the later one would arrive first.
     async fn publish_all(&self, messages: &[Message]) -> Result<(), (usize, RelayError)> {
         let mut rest = messages;
         while !rest.is_empty() {
@@ -211,7 +212,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         Ok(())
     }
 
-    /// How many messages there are up to the first of which it is not known whether anybody has a queue for it.
+    /// Returns how many messages there are up to and including the first that may be unheard.
     fn heard_and_one(&self, messages: &[Message]) -> usize {
         let known = self.known();
         let is_new =
@@ -240,7 +241,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         Err(self.missed(messages, at))
     }
 
-    /// The first message, by its index, of those that nobody has a queue for and that are to wait until someone has.
+    /// Returns the index of the first unheard message that must wait for a queue.
     fn first_missed(&self, messages: &[Message], unheard: &[usize]) -> Option<usize> {
         let missed = unheard.iter().copied().filter(|index| {
             let message = messages.get(*index);
@@ -249,7 +250,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         missed.min()
     }
 
-    /// Nobody has a queue for the message of this index.
+    /// Remembers that no queue wants the message at this index.
     fn missed(&self, messages: &[Message], at: usize) -> (usize, RelayError) {
         let lost = Lost {
             topic: messages[at].topic(),
@@ -263,8 +264,8 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         (at, RelayError::Unheard(lost))
     }
 
-    /// The bus has not taken all of the messages: how many of the first it has for sure, and why no more. The one that it is about
-    /// is tried alone from here on.
+    /// Handles messages that the bus has not all taken: returns how many of the first it has for sure, and the error. The
+    /// message at fault is tried alone from here on.
     fn not_taken(&self, messages: &[Message], error: BusError) -> (usize, RelayError) {
         match &error {
             BusError::Refused { id, .. } => self.known().stuck = Some(id.clone()),
@@ -285,17 +286,17 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         (0, error.into())
     }
 
-    /// Whether what is unheard is parked, and not waited for. What is to leave all at once does not leave then; but whoever sends a
-    /// command says where its answer goes, and must not make that a trouble of others.
+    /// Whether an unheard message is parked rather than waited for. In a drain, commands must leave and are not parked; but
+    /// the sender of a command names the topic of its answer, and must not cause a failure here.
     fn goes_aside(&self, lost: &Lost) -> bool {
         !lost.is_event && (lost.topic.is_reply() || self.control.mode() != Mode::Drain)
     }
 
-    /// Whether a message that nobody has a queue for is to wait until someone has.
+    /// Whether a message that no queue wants must wait until one does.
     fn is_missed(&self, message: &Message) -> bool {
         match &message.purpose {
             Purpose::Event => self.unheard == Unheard::Wait,
-            // Who it is for cares, and is only not there yet.
+            // Its service cares, and is only not there yet.
             Purpose::Command { .. } => true,
             // A client that is gone does not come back.
             Purpose::Reply { to } => !is_client(to),
@@ -303,7 +304,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
     }
 }
 
-/// Waits until the program is stopped, or wants to end and has lost who would take what is published, and a little longer.
+/// Waits until the program is stopped, or is draining and has lost the receiver of the messages, and a little longer.
 async fn until_stopped(control: &Control) -> RelayError {
     let error = loop {
         let asked = control.asked();
@@ -371,7 +372,7 @@ impl<S: Store, P: Publisher> NoteStore for RelayNotes<S, P> {
     fn is_conflict(&self, error: &RelayError) -> bool {
         match error {
             RelayError::Entry(error) => self.notes.is_conflict(error),
-            // No failure: whoever stops it is not to be told of one.
+            // Not a failure: whoever stops the outbox should not see one.
             error => matches!(error, RelayError::Stopped),
         }
     }
@@ -379,9 +380,9 @@ impl<S: Store, P: Publisher> NoteStore for RelayNotes<S, P> {
     fn is_refusal(&self, error: &RelayError) -> bool {
         let is_drained = self.control.mode() == Mode::Drain;
         match error {
-            // What comes before the message at fault is written down by itself, and the message alone tried again.
+            // The messages before the one at fault are committed without it, and it is tried again alone.
             RelayError::Bus(BusError::Refused { .. }) | RelayError::Stuck { .. } => true,
-            // Where they are not to be waited for, an event and a full bus are a trouble like any other.
+            // In a drain, an unheard event and a full bus are failures of the bus like any other.
             RelayError::Unheard(lost) => self.goes_aside(lost) || (lost.is_event && !is_drained),
             RelayError::Bus(BusError::Full { .. }) => !is_drained,
             _ => false,

@@ -24,16 +24,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When an event that nobody has a queue for is tried again.
+/// When an event that no queue wants is tried again.
 const UNHEARD: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Duration::from_secs(5));
-/// When a message is tried again that the bus has no room for now.
+/// When a message is tried again for which the bus has no room now.
 const FULL: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Duration::from_secs(1));
 
 /// An outbox, as the runner runs it.
 pub(crate) struct Relay<S, P> {
     outbox: Outbox,
     query: Query,
-    /// Whether the sequence of an event is read from it.
+    /// Whether the options compute the sequence from the event.
     has_sequence: bool,
     notes: RelayNotes<S, P>,
     kind: String,
@@ -57,7 +57,7 @@ impl<S: Store, P: Publisher> Relay<S, P> {
         if outbox.carries_commands {
             names.extend([CommandSent::NAME, CommandAnswered::NAME]);
         }
-        // The query is compared nowhere, but is shown: always in the same order.
+        // The query is never compared, but it is shown: so keep one order.
         names.sort_unstable();
         Relay {
             notes: RelayNotes::new(store, publisher, control, outbox.unheard),
@@ -78,12 +78,12 @@ impl<S: Store, P: Publisher> Relay<S, P> {
         }
     }
 
-    /// Whether somebody had a queue for a topic when a message of it was last published.
+    /// Whether a queue wanted a topic when a message was last published to it.
     pub(super) fn is_heard(&self, topic: &str) -> bool {
         self.notes.is_heard(topic)
     }
 
-    /// Adds the messages of an event: none, if it is not to leave; several, where it is read as several events.
+    /// Adds the messages of an event: none, if it does not leave; several, where it is read as several events.
     fn messages_of(
         &self,
         event: &RecordedEventRef<'_>,
@@ -106,8 +106,8 @@ impl<S: Store, P: Publisher> Relay<S, P> {
     }
 }
 
-/// Replies of a service stand in one stream, and have nothing to do with each other unless they are about the same. Commands
-/// with a key of their own stay in order with those of other processes, and may be parked apart from what else theirs does.
+/// Replies of a service share one stream, and are independent unless they have the same subject. Commands with a key of
+/// their own stay in order with those of other processes, and may be parked apart from the other commands of their process.
 fn by_key(options: ConsumerOptions) -> ConsumerOptions {
     let others = options.clone();
     options.sequence_by(move |event| {
@@ -198,11 +198,11 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         if !self.outbox.carries_commands {
             return None;
         }
-        // When the store fails, the next look at the leases says so.
+        // If the store fails, the next check of the leases reports it.
         let carrier = self.fleet().other_carrier().await.ok().flatten()?;
         Some(format!(
-            "outbox \"{}\" waits until outbox \"{carrier}\" is stopped, which carries the commands and answers of this store; where both \
-             are to run, let one carry only events, with `Outbox::events_only`",
+            "outbox \"{}\" waits until outbox \"{carrier}\" is stopped, as that one carries the commands and answers of this store; \
+             to run both, let one carry only events, with `Outbox::events_only`",
             self.outbox.name()
         ))
     }
@@ -244,7 +244,7 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
             Some(RelayError::Bus(BusError::Refused { .. })) => None,
             Some(RelayError::Bus(BusError::Full { .. })) => FULL.wait_after(failures),
             Some(RelayError::Unheard(Lost { is_event: true, .. })) => UNHEARD.wait_after(failures),
-            // It goes out of the way at once, and comes back.
+            // It is parked at once, and comes back.
             Some(RelayError::Unheard(_)) => None,
             _ => policy.wait_after(failures),
         }
@@ -252,7 +252,7 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
 
     fn then_after(&self, error: &HandlerError, then: Then) -> Then {
         match error.downcast_ref() {
-            // It is to leave, whatever is done with what the bus refuses.
+            // It must leave, whatever the policy for refused messages is.
             Some(RelayError::Unheard(_)) => Then::Park,
             _ => then,
         }

@@ -2,7 +2,7 @@
 
 use crate::event::EventDescriptor;
 
-/// What `covers(..)` of a projection asks for: every event of the set is in one of the lists, and is handled in its newest
+/// Checks `covers(..)` of a projection: every event of the set is in one of the lists, and is handled in its newest
 /// version.
 ///
 /// # Panics
@@ -22,7 +22,7 @@ pub const fn assert_covered(
     while i < set.len() {
         let event = set[i];
         match find(event.name, handled) {
-            // What is newer reads what is older.
+            // A newer version reads older ones.
             Some(listed) if listed.version >= event.version => {}
             Some(listed) => {
                 old.push(if old.len == 0 { "`" } else { ", `" });
@@ -31,7 +31,7 @@ pub const fn assert_covered(
                 old.push(last_segment(listed.type_name));
                 old.push("`");
             }
-            // Whatever its version, it is not read.
+            // Ignored events are not read, whatever their version.
             None if find(event.name, ignored).is_some() => {}
             None => {
                 missing.push(if count == 0 { "`" } else { ", `" });
@@ -85,7 +85,7 @@ const fn find(
     None
 }
 
-/// What is after the last `::`: the name by which a type is listed.
+/// Returns the part after the last `::`: the name by which a type is listed.
 const fn last_segment(path: &str) -> &str {
     let mut start = path.len();
     while start > 0 && path.as_bytes()[start - 1] != b':' {
@@ -94,7 +94,7 @@ const fn last_segment(path: &str) -> &str {
     path.split_at(start).1
 }
 
-/// A text that is put together while a program is compiled. What finds no room is left out.
+/// A text assembled while a program is compiled. Text that does not fit is left out.
 struct Text {
     bytes: [u8; 1024],
     len: usize,

@@ -1,4 +1,4 @@
-//! What the derives of events, sets and aggregates call. Not public API.
+//! Called by the derives of events, sets and aggregates. Not public API.
 #![allow(missing_docs, missing_debug_implementations)]
 
 use crate::__private::{Many, Maybe, One};
@@ -53,7 +53,7 @@ pub const fn str_eq(a: &str, b: &str) -> bool {
     true
 }
 
-/// The members of all parts, in order. `N` is their number.
+/// Returns the members of all parts, in order. `N` is their number.
 pub const fn concat_descriptors<const N: usize>(
     parts: &[&[&'static EventDescriptor]],
 ) -> [&'static EventDescriptor; N] {
@@ -103,8 +103,8 @@ impl<Old, New: From<Old>> UpcastTo<New> for Old {
     }
 }
 
-/// An event, seen from generated code: unlike `Event` itself, naming it asks nothing else of the type,
-/// so that what an event lacks is said once, where it is defined.
+/// An event, as generated code sees it: unlike `Event` itself, naming it requires nothing else of the type,
+/// so that anything missing is reported once, where the event is defined.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "this type does not implement `Event`",
@@ -148,7 +148,7 @@ pub fn by_name<'de, E: Event, D: Deserializer<'de>, const N: usize>(
     crate::event::fields::by_name(needed, deserializer).map(Decoded::of)
 }
 
-/// What a function in `upcast_with` returns. `Kind` keeps the impls apart.
+/// The result of a function in `upcast_with`. `Kind` keeps the impls apart.
 #[diagnostic::on_unimplemented(
     message = "`upcast_with` of `{New}` returns `{Self}`",
     label = "it returns `{Self}`",
@@ -192,7 +192,7 @@ pub fn upcast_with<Old, New, Kind, R: Outcome<New, Kind>>(
     Decoded::rewritten(events)
 }
 
-/// A reader of what was recorded, for a list of events.
+/// Returns a reader of a record, for a list of events.
 ///
 /// # Errors
 /// [`DecodeError`], when the record cannot be read.
@@ -211,7 +211,7 @@ pub fn unreadable(event: &RecordedEventRef<'_>, reason: DecodeReason) -> DecodeE
 /// Adds the processes that the events of a record belong to.
 ///
 /// # Errors
-/// [`DecodeError`], when an event that upcasts have made cannot be written down.
+/// [`DecodeError`], when an event returned by an upcast cannot be encoded.
 pub fn add_processes<E: EventSet, I>(
     events: Decoded<E>,
     recorded: &RecordedEventRef<'_>,
@@ -232,7 +232,7 @@ pub fn add_processes<E: EventSet, I>(
     Ok(())
 }
 
-/// What stands in the functions of a type that the derive has refused. It never runs.
+/// The body of the functions of a type that the derive has refused. It never runs.
 ///
 /// # Panics
 /// Always.
@@ -318,7 +318,7 @@ pub trait ListedOnce<P, const OK: bool> {
 }
 impl<E, P> ListedOnce<P, true> for E {}
 
-/// What `events!` turns its events into.
+/// The conversion of an event in `events!`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not one of the events of `{Set}`",
     label = "`{Set}` has no variant for `{Self}`",
@@ -335,7 +335,7 @@ impl<E: Into<Set>, Set> IntoSet<Set> for E {
     }
 }
 
-/// For every part, whether it shares no name with an earlier one. `LEN` is the number of all members.
+/// Returns for every part whether it shares no name with an earlier one. `LEN` is the number of all members.
 ///
 /// The compiler's own interpreter runs this for every pair of members, so a pair costs it no more than
 /// a comparison of two numbers: letter by letter, a hundred events took longer than all else about them.

@@ -1,4 +1,4 @@
-//! What the derives of messages, inboxes and process managers call. Not public API.
+//! Called by the derives of messages, inboxes and process managers. Not public API.
 #![allow(missing_docs, missing_debug_implementations)]
 
 use crate::__private::{Maybe, One, Reader, str_eq};
@@ -15,7 +15,7 @@ use serde::{Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt::{self, Debug, Display, Formatter};
 
-/// The field whose value is the key of a message. `Kind` is as of a tag.
+/// The value of a field that is the key of a message. `Kind` is as for a tag.
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` cannot be the key of a message",
     label = "a key is text, but this type has no `Display`",
@@ -39,7 +39,7 @@ impl<Kind, T: KeyValue<Kind>> KeyValue<Maybe<Kind>> for Option<T> {
     }
 }
 
-/// A command, seen from generated code, as [`OneEvent`](crate::__private::OneEvent) is an event.
+/// A command, as generated code sees it: what [`OneEvent`](crate::__private::OneEvent) is for an event.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command that can be sent",
     label = "this type does not implement `RemoteCommand`",
@@ -70,7 +70,7 @@ impl<Old: RemoteCommand> OneCommand for Old {
     }
 }
 
-/// What a version of a command was answered with, seen from the next one.
+/// The reply to an older version of a command, seen from the next version.
 #[diagnostic::on_unimplemented(
     message = "the version before this command is answered with `{Self}`, of which no `{New}` can be made",
     label = "its reply is `{Self}`",
@@ -87,8 +87,7 @@ impl<Old, New: From<Old>> OlderReply<New> for Old {
     }
 }
 
-/// What a struct must be able to do before it can be a command. Nothing is above it, so that whatever it lacks is one
-/// error.
+/// The requirements of a command. No supertraits, so that anything missing is reported as one error.
 #[diagnostic::on_unimplemented(
     message = "command `{Self}` cannot be written and read back",
     label = "a command needs `Debug`, `Clone`, `Serialize` and `Deserialize`",
@@ -134,19 +133,19 @@ pub trait CommandFor<I, const OK: bool> {
 }
 impl<C, I> CommandFor<I, true> for C {}
 
-/// What stands beside the commands that a process manager lists.
+/// A stand-in for the commands that a process manager does not list.
 pub struct NoCommand;
 
-/// Another of these.
+/// A second one of another type.
 pub struct NoOtherCommand;
 
-/// What stands beside its deadlines.
+/// A stand-in for the deadlines that a process manager does not list.
 pub struct NoDeadline;
 
-/// Another of these.
+/// A second one of another type.
 pub struct NoOtherDeadline;
 
-/// For every text, whether it is unlike all earlier ones.
+/// Returns for every text whether it differs from all earlier ones.
 pub const fn distinct_texts<const N: usize>(texts: &[&str; N]) -> [bool; N] {
     let mut ok = [true; N];
     let mut i = 0;
@@ -163,7 +162,7 @@ pub const fn distinct_texts<const N: usize>(texts: &[&str; N]) -> [bool; N] {
     ok
 }
 
-/// What an inbox asks for.
+/// Returns the topics that an inbox subscribes to.
 #[must_use]
 pub fn topics(
     service: &str,
@@ -176,7 +175,7 @@ pub fn topics(
     events.chain(commands).collect()
 }
 
-/// A reader of the events in a message; `None` where none of these is in it.
+/// Returns a reader of the events in a message; `None` when the message has none of these.
 ///
 /// # Errors
 /// [`MessageError`], when the message cannot be read.
@@ -198,7 +197,7 @@ pub fn unreadable_message(message: &Message, reason: DecodeReason) -> InboxError
     message.unreadable(reason).into()
 }
 
-/// Whether it is the command of this name.
+/// Whether the message is the command of this name.
 #[must_use]
 pub fn is_command(message: &Message, name: &str) -> bool {
     matches!(message.purpose, Purpose::Command { .. }) && message.name == name
@@ -208,7 +207,7 @@ pub fn read_command<C: RemoteCommand>(message: &Message) -> Result<C, MessageErr
     payload::command_in(message)
 }
 
-/// Answers with what the handler of a command has returned.
+/// Returns the reply for the result of a command's handler.
 pub fn answer<R: Event>(
     handled: Result<R, HandlerError>,
     context: &mut MessageContext<'_>,
@@ -218,7 +217,7 @@ pub fn answer<R: Event>(
     written.map_err(|error| InboxError::Handler(error.into()))
 }
 
-/// Reads the reply to a command. One of another name was not meant for it.
+/// Reads the reply to a command. A reply of another name was not meant for it.
 pub fn read_reply<C: RemoteCommand>(reply: &EncodedRef<'_>) -> Result<C::Reply, DecodeReason> {
     C::__read_reply(reply)
 }

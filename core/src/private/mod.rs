@@ -1,4 +1,4 @@
-//! Not public API. Everything that generated code names, so that nothing a user shadows can break it.
+//! Not public API. Everything that generated code names, so that no name of a user's can break it.
 #![allow(missing_docs, missing_debug_implementations)]
 
 pub use core::clone::Clone;

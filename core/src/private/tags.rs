@@ -1,4 +1,4 @@
-//! What the fields of an event can be that are tags. Not public API.
+//! The fields of an event that can be tags. Not public API.
 #![allow(missing_docs, missing_debug_implementations)]
 
 use crate::event::Tags;

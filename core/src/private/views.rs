@@ -1,13 +1,13 @@
-//! What the derives of views and projections call. Not public API.
+//! Called by the derives of views and projections. Not public API.
 #![allow(missing_docs, missing_debug_implementations)]
 
 use crate::projection::ViewDefinition;
 use crate::view::View;
 
-/// Whether two variants of a key, as they are declared, have numbers that sort in the same way.
+/// Checks that two variants of a key, in declaration order, have numbers that sort the same way.
 ///
 /// # Panics
-/// When they have not, which is while the program is compiled.
+/// When they do not, which is while the program is compiled.
 #[track_caller]
 pub const fn assert_in_order(is_in_order: bool) {
     assert!(
@@ -46,5 +46,5 @@ pub trait OneTable<P, const OK: bool> {
 }
 impl<V, P> OneTable<P, true> for V {}
 
-/// What a projection without views keeps.
+/// Stands for the views of a projection without views.
 pub struct NoView;

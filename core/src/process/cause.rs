@@ -1,4 +1,4 @@
-//! What is known of what a process reacts to, besides its payload.
+//! Facts about what a process reacts to, besides its payload.
 
 use crate::bus::Message;
 use crate::event::metadata::{EventId, Headers, HeadersRef, Metadata};
@@ -8,23 +8,23 @@ use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The event of the log that a process reacts to: who it is, and where it is.
+/// The event of the log that a process reacts to: its id and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReactedEvent {
-    /// Who it is.
+    /// Its id.
     pub id: EventId,
     /// The log it is in.
     pub log: LogId,
-    /// Its place in the log, from 1.
+    /// Its position in the log, from 1.
     pub position: Position,
     /// The stream it is in.
     pub stream: StreamName,
-    /// Its place in the stream, from 1.
+    /// Its version in the stream, from 1.
     pub version: Version,
 }
 
-/// What is known of what a process reacts to, besides its payload.
+/// Facts about what a process reacts to, besides its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cause {
     pub(crate) time: Timestamp,
@@ -59,7 +59,7 @@ impl Cause {
         }
     }
 
-    /// Something of which no more is known than when it came and what led to it.
+    /// Something of which only its arrival time and its cause are known.
     pub(crate) const fn at(time: Timestamp, metadata: Metadata) -> Self {
         Cause {
             time,
@@ -122,7 +122,7 @@ impl From<&Cause> for RecordedCause {
 }
 
 impl From<RecordedCause> for Cause {
-    /// An id that is none is left out.
+    /// A malformed id is left out.
     fn from(recorded: RecordedCause) -> Self {
         let id = |id: Option<String>| id.and_then(|id| id.parse().ok());
         let metadata = Metadata::of(id(recorded.correlation_id), id(recorded.causation_id));

@@ -1,4 +1,4 @@
-//! The deadlines of a process manager: each fires once, also after a restart.
+//! The deadlines of a process manager: each fires once, even across restarts.
 
 use super::ProcessManager;
 use super::cause::Cause;
@@ -27,14 +27,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often deadlines that another process has set are looked for.
+/// How often to look for deadlines that another process has set.
 const LOOK: Duration = Duration::from_secs(1);
-/// How many deadlines are taken in one round.
+/// How many deadlines one round takes.
 const AT_ONCE: usize = 1000;
 /// The longest wait before a deadline that has failed is tried again.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Lets processes know of deadlines that have passed, until the program ends.
+/// Fires the deadlines of processes as they pass, until the program ends.
 pub(crate) async fn watch<P: ProcessManager>(
     steps: Arc<Steps<P>>,
     control: Arc<Control>,
@@ -55,7 +55,7 @@ pub(crate) async fn watch<P: ProcessManager>(
             return;
         }
         if control.mode() == Mode::Drain {
-            // What is set while those are fired is no part of what is there.
+            // Deadlines that are set while those are fired are no longer part of the drain.
             watch.last.get_or_insert_with(|| control.now());
         }
         let wait = match guarded(watch.round()).await {
@@ -81,7 +81,7 @@ struct Due {
     keys: Vec<String>,
     /// Whether there are more of them.
     is_cut: bool,
-    /// For how long there are no others.
+    /// How long it takes until there are others.
     wait: Duration,
 }
 
@@ -89,14 +89,14 @@ struct Watch<'a, P: ProcessManager> {
     steps: &'a Steps<P>,
     control: &'a Control,
     progress: &'a Progress,
-    /// The deadlines whose processes failed to react: how often, and until when they wait.
+    /// The deadlines to which processes failed to react: how often, and until when they wait.
     failing: HashMap<String, (u32, Instant)>,
-    /// The last deadline that is to be fired, once all is to come to its end.
+    /// The time of the last deadline to be fired, in a drain.
     last: Option<Timestamp>,
 }
 
 impl<P: ProcessManager> Watch<'_, P> {
-    /// Fires what is due; gives for how long there is nothing more to do.
+    /// Fires the due deadlines; returns how long there is nothing more to do.
     async fn round(&mut self) -> Result<Duration, HandlerError> {
         let due = self.due().await?;
         let (mut rest, mut most) = (&*due.keys, AT_ONCE);
@@ -117,7 +117,7 @@ impl<P: ProcessManager> Watch<'_, P> {
                     setbacks.end();
                 }
                 Err(error) if is_trouble(&error) => return Err(error),
-                // The one at fault is found by itself, and others are fired without it.
+                // Find the one at fault, and fire the others without it.
                 Err(_) if many > 1 => most = many / 2,
                 Err(error) if is_conflict(&error) && setbacks.conflict().is_some() => {
                     give_way().await;
@@ -130,7 +130,7 @@ impl<P: ProcessManager> Watch<'_, P> {
             }
         }
         if due.is_cut || has_fired {
-            // There may be more behind, or set by those that fired.
+            // There may be more of them, or new ones set by those that fired.
             return Ok(Duration::ZERO);
         }
         let again = self.failing.values().map(|(_, until)| *until).min();
@@ -138,7 +138,7 @@ impl<P: ProcessManager> Watch<'_, P> {
         Ok(again.map_or(due.wait, |again| again.min(due.wait)))
     }
 
-    /// Looks for what has passed, but for what has failed and waits.
+    /// Finds the deadlines that have passed, except those that have failed and wait.
     async fn due(&mut self) -> Result<Due, NoteError> {
         let (now, instant) = (self.control.now().as_micros(), Instant::now());
         let mut due = Due {
@@ -183,7 +183,7 @@ impl<P: ProcessManager> Watch<'_, P> {
         Ok(due)
     }
 
-    /// Lets processes react to their deadlines, in one unit of work; gives how many it took.
+    /// Lets processes react to their deadlines, in one unit of work; returns how many deadlines it took.
     async fn fire(&self, keys: &[String]) -> Result<usize, HandlerError> {
         let slot = self.progress.slot();
         let firing = guarded(async {
@@ -207,7 +207,7 @@ impl<P: ProcessManager> Watch<'_, P> {
         fired.unwrap_or_else(|panic| Err(format!("the reaction {panic}").into()))
     }
 
-    /// Takes in that a process has failed to react.
+    /// Notes that a process has failed to react.
     fn failed(&mut self, key: &str, error: &HandlerError) {
         let known = self.failing.entry(key.to_owned());
         let (failures, until) = known.or_insert((0, Instant::now()));
@@ -226,7 +226,7 @@ impl<P: ProcessManager> Watch<'_, P> {
 
     fn show(&self, failures: u32, message: String) {
         tracing::warn!(failures, error = message, "deadlines could not be fired");
-        // The events of the log go on.
+        // The events of the log are not affected.
         let state = match self.progress.state() {
             ConsumerState::Retrying => ConsumerState::Live,
             state => state,
@@ -245,7 +245,7 @@ impl<P: ProcessManager> Steps<P> {
         let Some(deadline) = deadline else {
             return Ok(());
         };
-        // Removed in any case, also when the stream does not know of it.
+        // Removed in any case, even if the stream does not have the deadline.
         notes::remove(&self.work, unit, key).await?;
         let correlation_id = deadline.correlation_id.and_then(|id| id.parse().ok());
         let causation_id = deadline.causation_id.parse().ok();
@@ -269,13 +269,13 @@ impl<P: ProcessManager> Steps<P> {
     }
 }
 
-/// Whether another was faster.
+/// Whether another worker was faster.
 fn is_conflict(error: &HandlerError) -> bool {
     let error = error.downcast_ref::<CommitError>();
     error.is_some_and(CommitError::is_conflict)
 }
 
-/// Whether it is the store that has failed, and not a process.
+/// Whether the store has failed, and not a process.
 fn is_trouble(error: &HandlerError) -> bool {
     let is_of_commit = |error: &CommitError| !(error.is_conflict() || error.is_refusal());
     error.is::<StoreError>()

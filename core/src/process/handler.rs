@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The log's side of a process manager.
+/// The part of a process manager that consumes the log.
 pub(crate) struct Reacting<P: ProcessManager> {
     pub(super) steps: Arc<Steps<P>>,
     query: Query,
@@ -106,7 +106,7 @@ impl<P: ProcessManager> Handler for Reacting<P> {
         policy: &FailurePolicy,
         failures: u32,
     ) -> Option<Duration> {
-        // A process of a name that is refused is refused again.
+        // A process whose id breaks a limit is refused every time.
         let is_of_use = !error.is::<LimitError>();
         is_of_use.then(|| policy.wait_after(failures)).flatten()
     }
@@ -121,11 +121,11 @@ impl<P: ProcessManager> Handler for Reacting<P> {
     }
 }
 
-/// The notes of a process manager: those of a consumer, and the processes that go on.
+/// The notes of a process manager: those of a consumer, and the open processes.
 pub(crate) struct ProcessBook<P: ProcessManager>(pub(crate) Arc<NotebookOf<Reacting<P>>>);
 
 impl<P: ProcessManager> ProcessBook<P> {
-    /// Lists the processes that go on, by their ids.
+    /// Lists the open processes, in the order of their ids.
     pub(crate) async fn list(&self) -> Result<Vec<Process>, NoteError> {
         let steps = &self.0.handler.steps;
         let (work, keys) = (&steps.work, &steps.keys);
@@ -144,7 +144,7 @@ impl<P: ProcessManager> ProcessBook<P> {
             if let Some((at, _, id)) = keys.parts_of_deadline(&key)
                 && let Some(process) = all.get_mut(id)
             {
-                // They come in the order of time.
+                // Deadlines are visited in the order of time.
                 process.deadline.get_or_insert(Timestamp::from_micros(at));
             }
         }

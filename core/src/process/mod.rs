@@ -1,4 +1,4 @@
-//! Process managers: what follows over several aggregates and services, and in time.
+//! Process managers: long-running processes over several aggregates and services.
 
 mod cause;
 mod deadlines;

@@ -1,4 +1,4 @@
-//! What a process manager writes down beside its streams: the processes that go on, and their deadlines.
+//! The notes of a process manager in addition to its streams: the open processes, and their deadlines.
 
 use crate::fnv::fnv_1a;
 use crate::limits::ENTRY_KEY_BYTES;
@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Begins the short form of a name. No name of an event has it.
+/// The prefix of the short form of a name. No name of an event begins with it.
 const SHORT: char = '~';
 
 /// The keys of one process manager's notes.
@@ -14,7 +14,7 @@ const SHORT: char = '~';
 pub(crate) struct ProcessKeys(String);
 
 impl ProcessKeys {
-    /// A name has no slash.
+    /// The name has no slash.
     pub(crate) fn new(name: &str) -> Self {
         ProcessKeys(format!("process/{name}/"))
     }
@@ -27,12 +27,13 @@ impl ProcessKeys {
         format!("{}open/{id}", self.0)
     }
 
-    /// All deadlines, in the order of time.
+    /// The prefix of all deadlines, in the order of time.
     pub(super) fn deadlines(&self) -> String {
         format!("{}deadline/", self.0)
     }
 
-    /// The key of a deadline. A name that does not fit into one has a short form there, and stands in the note.
+    /// Returns the key of a deadline. A name that does not fit into it is replaced by its short form, and is stored in the
+    /// note.
     pub(super) fn deadline(&self, at: u64, id: &str, name: &str) -> String {
         let key = |name: &str| format!("{}deadline/{at:016x}/{name}/{id}", self.0);
         let whole = key(name);
@@ -42,16 +43,16 @@ impl ProcessKeys {
         key(&format!("{SHORT}{:016x}", fnv_1a(name.as_bytes())))
     }
 
-    /// The time, the name (or its short form) and the process of a deadline, from its key.
+    /// Returns the time, the name (or its short form) and the process of a deadline, from its key.
     pub(super) fn parts_of_deadline<'k>(&self, key: &'k str) -> Option<(u64, &'k str, &'k str)> {
         let (at, rest) = key.strip_prefix(&self.deadlines())?.split_once('/')?;
-        // A name with a slash has the short form.
+        // A name with a slash always has the short form.
         let (name, id) = rest.split_once('/')?;
         Some((u64::from_str_radix(at, 16).ok()?, name, id))
     }
 }
 
-/// A process that goes on.
+/// An open process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Open {
     /// Microseconds since 1970.
@@ -64,7 +65,7 @@ pub(super) struct Open {
 /// A deadline, with its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Deadline {
-    /// Its name, where the key has a short form of it.
+    /// Its name, when the key has the short form of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
     #[serde(rename = "version")]
@@ -72,19 +73,18 @@ pub(super) struct Deadline {
     /// JSON.
     #[serde(rename = "data")]
     pub(super) payload: String,
-    /// Of the reaction that has set it.
+    /// The correlation id of the reaction that has set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) correlation_id: Option<String>,
-    /// The id of the event that says that it was set.
+    /// The id of the event that records that it was set.
     pub(super) causation_id: String,
 }
 
-/// A process that goes on, as it is listed.
+/// An open process, as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Process {
-    /// Its id, as text. Where events are parked that cannot be read, so that nobody knows whose they are, it is the name
-    /// of their stream.
+    /// Its id, as text; or the name of a stream whose parked events cannot be read, so that their process is unknown.
     pub id: String,
     /// When it began.
     pub since: Timestamp,
@@ -94,18 +94,19 @@ pub struct Process {
     pub waiting_for: Vec<String>,
     /// Its next deadline.
     pub deadline: Option<Timestamp>,
-    /// Whether events of it or answers to it are parked: its reaction to one has failed. What is parked is handed to it
-    /// again by [`retry`](crate::MidgardHandle::retry) and [`retry_message`](crate::MidgardHandle::retry_message).
+    /// Whether its events, or answers to it, are parked because a reaction has failed.
+    /// [`retry`](crate::MidgardHandle::retry) and [`retry_message`](crate::MidgardHandle::retry_message) pass them to it
+    /// again.
     pub is_parked: bool,
 }
 
 impl Process {
-    /// Whether nothing moves it any more: its reaction has failed and something of it is [parked](Self::is_parked); or
-    /// nothing has happened for as long as `silence`, and no deadline is to come. A deadline that has passed by more than
-    /// that, and is still there, moves nothing either: the reaction to it fails.
+    /// Returns whether the process no longer makes progress: its reaction has failed and its events or answers are
+    /// [parked](Self::is_parked); or nothing has happened for as long as `silence`, and no deadline lies ahead. A deadline
+    /// that passed longer ago than that, and is still set, does not count: the reaction to it fails.
     ///
-    /// So a process that only waits for an event which may take weeks counts as stuck after the silence. One that sets
-    /// a deadline for what it waits for never does: it is the better way to wait.
+    /// So a process that only waits for an event which may take weeks counts as stuck after the silence. One that sets a
+    /// deadline for what it waits for never does: that is the better way to wait.
     #[must_use]
     pub fn is_stuck(&self, now: Timestamp, silence: std::time::Duration) -> bool {
         let silence = u64::try_from(silence.as_micros()).unwrap_or(u64::MAX);

@@ -11,13 +11,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Gives what receives the answers, once there is what takes them.
+/// Creates the future that receives the answers, from the worker that handles them.
 type Receiving<P> = dyn Fn(Arc<InboxWorker<Replies<P>>>) -> Running + Send;
 
-/// Gives what declares the queue of the replies.
+/// Creates the declaration of the queue of the replies.
 type Declaring = dyn FnOnce(Queue) -> Declaration + Send;
 
-/// The processes of one kind, and how they are run. The [guide](crate#between-services) shows it.
+/// The processes of one kind, and their options. The [guide](crate#between-services) has an example.
 #[must_use = "pass it to `Midgard::process_manager`"]
 pub struct Processes<P: ProcessManager> {
     pub(crate) config: P::Config,
@@ -30,15 +30,16 @@ pub struct Processes<P: ProcessManager> {
 }
 
 impl<P: ProcessManager> Processes<P> {
-    /// Runs the processes of one kind. `start` is where they begin when they were never run; later it is of no matter. A
-    /// reaction that fails is tried again five times, and then the event is parked, with the later ones of its process; other
+    /// Creates the processes of one kind. `start` is where they begin if they have never run; it has no effect later. A
+    /// reaction that fails is retried five times; then its event is parked, with the later events of its process, and other
     /// processes go on.
     ///
-    /// Events before the start are not known to them. When later events of what began before belong to a process, as
-    /// [`React::process`](crate::React::process) has it, that process begins in the middle. With [`StartFrom::Start`] a
-    /// process manager that is added to a service reacts to all of its history, and sends the commands that follow from it.
+    /// Events before the start are unknown to the processes. If later events belong to something that began before,
+    /// according to [`React::process`](crate::React::process), their process begins in the middle. With
+    /// [`StartFrom::Start`], a process manager that is added to a service reacts to all of its history, and sends the
+    /// commands that follow from it.
     ///
-    /// A process manager with a configuration gets it by [`with_config`](Self::with_config).
+    /// A process manager with a configuration is created by [`with_config`](Self::with_config).
     pub fn new(start: StartFrom) -> Self
     where
         P::Config: Unconfigured,
@@ -46,8 +47,9 @@ impl<P: ProcessManager> Processes<P> {
         Processes::with_config(start, P::Config::none())
     }
 
-    /// As [`new`](Self::new), of a process manager that has a configuration, `config = ..` of its derive: fees, limits, texts, what
-    /// the program has read from its settings. Reactions read it by [`Reactions::config`](super::Reactions::config).
+    /// Does what [`new`](Self::new) does, for a process manager that has a configuration, `config = ..` of its derive:
+    /// fees, limits, texts, and other settings of the program. Reactions read it by
+    /// [`Reactions::config`](super::Reactions::config).
     ///
     /// ```
     /// # use midgard::event::RecordedEventRef;
@@ -90,7 +92,7 @@ impl<P: ProcessManager> Processes<P> {
         }
     }
 
-    /// The bus over which answers come to the commands that they send. The commands leave by the
+    /// Sets the bus over which the answers to their commands arrive. The commands leave through the
     /// [outbox](crate::Outbox).
     pub fn replies_from(mut self, bus: impl Subscriber) -> Self {
         let bus = Arc::new(bus);
@@ -102,20 +104,20 @@ impl<P: ProcessManager> Processes<P> {
         self
     }
 
-    /// For how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
+    /// Sets how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
     pub fn lease(mut self, silence: Duration) -> Self {
         self.options = self.options.lease(silence);
         self
     }
 
-    /// How they are run: also what is done about a reaction that fails, as nothing of what [`new`](Self::new) says is
-    /// left. The sequence of an event is its process in any case.
+    /// Replaces all options, including the failure policy that [`new`](Self::new) sets. The sequence of an event is always
+    /// its process.
     pub fn options(mut self, options: ConsumerOptions) -> Self {
         self.options = by_process::<P>(options);
         self
     }
 
-    /// How answers are received.
+    /// Sets how answers are received.
     pub fn inbox_options(mut self, options: InboxOptions) -> Self {
         self.inbox = options;
         self
@@ -124,7 +126,7 @@ impl<P: ProcessManager> Processes<P> {
 
 fn by_process<P: ProcessManager>(options: ConsumerOptions) -> ConsumerOptions {
     options.sequence_by(|event| {
-        // What cannot be read belongs to no process, and is in nobody's way but its stream's.
+        // An event that cannot be read belongs to no process, and blocks only its stream.
         let processes = P::processes_of(event).unwrap_or_default();
         let first = processes.first();
         first.map_or(Cow::Borrowed(event.stream), |process| {

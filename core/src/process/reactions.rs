@@ -1,4 +1,4 @@
-//! What follows from what a process manager reacts to.
+//! The consequences of a process manager's reactions.
 
 use super::cause::{Cause, ReactedEvent};
 use super::{ProcessManager, Schedules, Sends};
@@ -16,14 +16,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a reaction has besides what it reacts to: the process's [id](Self::id), the [configuration](Self::config) of the process
-/// manager, and where and [when](Self::time) it was recorded; and what follows: commands, deadlines, the end. All of that is
-/// committed in one step, with the reaction itself.
+/// What a reaction gets alongside its input: the [id](Self::id) of the process, the [configuration](Self::config) of the
+/// process manager, where and [when](Self::time) the input was recorded; and the means to decide what follows: commands,
+/// deadlines, the end. All of that is committed in one step, with the reaction itself.
 ///
-/// The id, the time, the place and the metadata are recorded with the reaction: when the process is rebuilt, they are the same
-/// again, and so is a state that is made of them.
+/// The id, the time, the position and the metadata are recorded with the reaction: they are the same when the process is
+/// rebuilt, and so is a state that is built from them.
 pub struct Reactions<P: ProcessManager> {
-    /// Whether the state is made anew: what follows did so long ago, and is passed over.
+    /// Whether the state is being rebuilt: its consequences were committed long ago, and are ignored.
     is_replay: bool,
     of: Arc<Identity<P>>,
     cause: Cause,
@@ -58,15 +58,15 @@ impl<P: ProcessManager> Identity<P> {
 /// When a deadline passes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Due {
-    /// So long after what is reacted to.
+    /// This long after the input.
     After(Duration),
-    /// So long after the reaction.
+    /// This long after the reaction.
     FromNow(Duration),
     At(Timestamp),
 }
 
 impl Due {
-    /// The time at which it passes.
+    /// Returns the time at which it passes.
     pub(crate) fn time(self, cause: Timestamp, now: Timestamp) -> Timestamp {
         match self {
             Due::After(after) => cause + after,
@@ -76,7 +76,7 @@ impl Due {
     }
 }
 
-/// One thing that follows.
+/// One consequence.
 #[derive(Debug)]
 pub(crate) enum Step {
     Execute(Box<dyn LocalCommand>),
@@ -86,11 +86,11 @@ pub(crate) enum Step {
     Complete,
 }
 
-/// A command or a deadline, written down.
+/// An encoded command or deadline.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
     pub(crate) encoded: Encoded,
-    /// Whom it is for; empty for a deadline.
+    /// The receiving service; empty for a deadline.
     pub(crate) service: &'static str,
     pub(crate) key: Option<String>,
 }
@@ -114,38 +114,39 @@ impl<P: ProcessManager> Reactions<P> {
 
     /// Returns the configuration that the process manager was [given](super::Processes::with_config).
     ///
-    /// It is not recorded: a process is rebuilt with the configuration of the program that runs. Let it decide what follows, and
-    /// keep in the state what must stay as it was.
+    /// It is not recorded: a process is rebuilt with the configuration of the program that runs. Let it decide what
+    /// follows, and keep values that must not change in the state.
     #[must_use]
     pub fn config(&self) -> &P::Config {
         &self.of.config
     }
 
-    /// Returns when what is reacted to happened: when the event was recorded; when the answer was sent, by the clock of the
-    /// service that did, and no later than it came; when the deadline fired.
+    /// Returns when the input happened: when the event was recorded; when the answer was sent, by the clock of the service
+    /// that sent it, but no later than it arrived; when the deadline fired.
     #[must_use]
     pub const fn time(&self) -> Timestamp {
         self.cause.time
     }
 
-    /// Returns who and where the event is that is reacted to. `None` in a reaction to an answer or to a deadline, and for an
-    /// event whose reaction was recorded by a release of Midgard that did not record this.
+    /// Returns the id and the position of the event that the process reacts to. `None` in a reaction to an answer or to a
+    /// deadline, and for an event whose reaction was recorded by a release of Midgard that did not record this.
     #[must_use]
     pub const fn event(&self) -> Option<&ReactedEvent> {
         self.cause.event.as_ref()
     }
 
-    /// Returns the metadata of the event, with its headers, or of the answer. That of a deadline is what led to it.
+    /// Returns the metadata of the event, with its headers, or of the answer. For a deadline, it names the reaction that
+    /// set it.
     #[must_use]
     pub const fn metadata(&self) -> &Metadata {
         &self.cause.metadata
     }
 
-    /// Lets a command decide on an aggregate of this service, in the same step: its events, and that the process has
-    /// reacted, are committed together.
+    /// Executes a command on an aggregate of this service, in the same step: its events and the reaction are committed
+    /// together.
     ///
-    /// A command that is rejected fails the reaction, and nothing of it is committed, unless there is
-    /// [another way](LocalStep::or_execute).
+    /// A command that is rejected fails the reaction, and nothing of it is committed, unless there is [an
+    /// alternative](LocalStep::or_execute).
     pub fn execute<A, C>(&mut self, id: A::Id, command: C) -> LocalStep<'_>
     where
         A: Aggregate,
@@ -162,7 +163,7 @@ impl<P: ProcessManager> Reactions<P> {
         }
     }
 
-    /// Sends a command to another service. It has its effect once; the answer comes to [`Resolve`](super::Resolve).
+    /// Sends a command to another service. It has its effect once; the answer is passed to [`Resolve`](super::Resolve).
     pub fn send<C: RemoteCommand>(&mut self, command: &C)
     where
         P: Sends<C>,
@@ -180,16 +181,17 @@ impl<P: ProcessManager> Reactions<P> {
         }
     }
 
-    /// Sets a deadline this long after [what is reacted to](Self::time): unless it is cancelled before,
-    /// [`Expire`](super::Expire) is called once the deadline has passed, also when the program was not running then. A deadline
-    /// of the same name that was set before is replaced.
+    /// Sets a deadline this long after [the input](Self::time): unless it is cancelled before, [`Expire`](super::Expire) is
+    /// called once the deadline has passed, even if the program was not running then. An earlier deadline of the same name
+    /// is replaced.
     ///
-    /// It counts from when the event was recorded, not from when it is handled: after an outage of an hour, a deadline of 15
-    /// minutes has passed, and fires at once. [`remind_from_now`](Self::remind_from_now) counts from the handling, and
-    /// [`remind_at`](Self::remind_at) takes a time. In the reaction to a deadline it counts from when that one fired.
+    /// The delay counts from when the event was recorded, not from when it is handled: after an outage of an hour, a
+    /// deadline of 15 minutes has passed, and fires at once. [`remind_from_now`](Self::remind_from_now) counts from the
+    /// handling, and [`remind_at`](Self::remind_at) takes a time. In the reaction to a deadline, the delay counts from when
+    /// that one fired.
     ///
-    /// The time passes by the wall clock of whoever runs the process manager. Where that is set ahead, a deadline fires earlier
-    /// by as much, and all that it has passed fire at once; where it is set back, later.
+    /// The wall clock of the program that runs the process manager measures the time. If it is set ahead, deadlines fire
+    /// that much earlier, and all that it skips fire at once; if it is set back, they fire later.
     pub fn remind<D: Event>(&mut self, after: Duration, deadline: &D)
     where
         P: Schedules<D>,
@@ -197,8 +199,8 @@ impl<P: ProcessManager> Reactions<P> {
         self.set_deadline(Due::After(after), deadline);
     }
 
-    /// Sets a deadline this long after the reaction, however late that comes; otherwise as [`remind`](Self::remind). After an
-    /// outage of an hour, everybody gets the whole time once more.
+    /// Sets a deadline this long after the reaction, however late that is; otherwise as [`remind`](Self::remind). After an
+    /// outage of an hour, everybody gets the whole time again.
     pub fn remind_from_now<D: Event>(&mut self, after: Duration, deadline: &D)
     where
         P: Schedules<D>,
@@ -206,7 +208,7 @@ impl<P: ProcessManager> Reactions<P> {
         self.set_deadline(Due::FromNow(after), deadline);
     }
 
-    /// Sets a deadline at a time; otherwise as [`remind`](Self::remind). One that has passed fires at once.
+    /// Sets a deadline at a time; otherwise as [`remind`](Self::remind). A time that has passed fires at once.
     pub fn remind_at<D: Event>(&mut self, time: Timestamp, deadline: &D)
     where
         P: Schedules<D>,
@@ -231,7 +233,7 @@ impl<P: ProcessManager> Reactions<P> {
         }
     }
 
-    /// Cancels a deadline, if it was set.
+    /// Cancels a deadline, if it is set.
     pub fn cancel<D: Event>(&mut self)
     where
         P: Schedules<D>,
@@ -239,16 +241,16 @@ impl<P: ProcessManager> Reactions<P> {
         self.steps.push(Step::Cancel(D::NAME));
     }
 
-    /// The process has come to its end: it is no longer listed, and its deadlines are cancelled.
+    /// Completes the process: it is no longer listed, and its deadlines are cancelled.
     ///
-    /// What comes afterwards, such as the answer to a command that it has sent, still reaches it and is reacted to as ever,
-    /// so that a late answer can be made good. It stays at its end, and is not listed while it waits for what it
-    /// sends then: call this with the answer that is the last.
+    /// Later inputs, such as the answer to a command that it has sent, still reach it, and it reacts to them as before, so
+    /// that it can compensate for a late answer. It stays complete, and is not listed while it waits for commands that it
+    /// sends then: so call this on the last answer.
     pub fn complete(&mut self) {
         self.steps.push(Step::Complete);
     }
 
-    /// What follows, in order, and from what.
+    /// Returns what follows, in order, and its cause.
     pub(crate) fn into_steps(self) -> Result<(Vec<Step>, Cause), EncodeError> {
         match self.failed {
             Some(error) => Err(error),
@@ -268,15 +270,15 @@ impl<P: ProcessManager> Debug for Reactions<P> {
     }
 }
 
-/// A command on an aggregate of this service, for which there may be another way.
+/// A command on an aggregate of this service, which may get alternatives.
 #[derive(Debug)]
 pub struct LocalStep<'r> {
     steps: &'r mut [Step],
 }
 
 impl LocalStep<'_> {
-    /// What is executed instead when the command is rejected. It may be given several times: the first that is not
-    /// rejected is taken.
+    /// Adds an alternative, executed when the command is rejected. It may be called several times: the first command that
+    /// is not rejected counts.
     pub fn or_execute<A, C>(self, id: A::Id, command: C) -> Self
     where
         A: Aggregate,
@@ -303,10 +305,10 @@ type Executing<'a> = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Sen
 pub(crate) trait LocalCommand: Send + Sync {
     fn execute<'a>(&'a self, unit: &'a mut UnitOfWork, metadata: &'a Metadata) -> Executing<'a>;
 
-    /// What it is, for who tests a process manager.
+    /// Describes the command, for tests of a process manager.
     fn text(&self) -> String;
 
-    /// Adds a last way.
+    /// Adds a last alternative.
     fn otherwise(&mut self, command: Box<dyn LocalCommand>);
 }
 

@@ -1,4 +1,4 @@
-//! What a process manager has reacted to, as its stream has it, and the state that this adds up to.
+//! The inputs of a process manager, as its stream records them, and the state that they add up to.
 
 use super::cause::{Cause, RecordedCause};
 use super::reactions::Identity;
@@ -40,13 +40,13 @@ pub(crate) struct ProcessReacted {
     pub(crate) cancelled: Vec<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_complete: bool,
-    /// What is known of it besides its payload. The first releases did not record it.
+    /// Facts besides the payload. The first releases did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<RecordedCause>,
 }
 
 impl ProcessReacted {
-    /// That something came, of which nothing has followed yet.
+    /// Records an input, of which nothing has followed yet.
     pub(crate) fn to(kind: Kind, encoded: &EncodedRef<'_>) -> Result<Self, JsonError> {
         Ok(ProcessReacted {
             to: kind,
@@ -71,7 +71,7 @@ impl ProcessReacted {
         }
     }
 
-    /// Which of the deadlines that were set before are set no longer, or anew.
+    /// Returns the earlier deadlines that are no longer set, or that were replaced.
     pub(crate) fn no_longer<'a>(
         &'a self,
         before: &'a BTreeMap<String, u64>,
@@ -84,7 +84,7 @@ impl ProcessReacted {
     }
 }
 
-/// What a process manager has reacted to.
+/// The kind of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
@@ -94,7 +94,7 @@ pub(crate) enum Kind {
     Deadline,
 }
 
-/// A process as its stream tells it.
+/// A process as its stream defines it.
 pub(crate) struct Instance<P: ProcessManager> {
     pub(crate) of: Arc<Identity<P>>,
     pub(crate) state: P,
@@ -109,7 +109,7 @@ pub(crate) struct Instance<P: ProcessManager> {
 }
 
 impl<P: ProcessManager> Instance<P> {
-    /// A process before its first event.
+    /// Creates a process before its first event.
     pub(crate) fn new(of: Arc<Identity<P>>) -> Self {
         Instance {
             of,
@@ -122,7 +122,7 @@ impl<P: ProcessManager> Instance<P> {
         }
     }
 
-    /// Makes a process anew from its stream.
+    /// Rebuilds a process from its stream.
     pub(crate) async fn load(
         store: &DynStore,
         stream: &StreamName,
@@ -144,7 +144,7 @@ impl<P: ProcessManager> Instance<P> {
         match failed {
             Some(error) => Err(error),
             None if lacks_events => Err(format!(
-                "stream \"{stream}\" lacks some of its events up to version {}: a process cannot be made anew when its events were removed",
+                "stream \"{stream}\" lacks some of its events up to version {}: a process cannot be rebuilt when its events were removed",
                 state.last
             )
             .into()),
@@ -180,8 +180,8 @@ impl<P: ProcessManager> Instance<P> {
         Ok(())
     }
 
-    /// Takes into the state what it is to react to; `None` when it is the answer to a command that it does not
-    /// wait for (any more), or a deadline that is not set (any more).
+    /// Applies an input to the state; returns `None` when it is the answer to a command that the process does not wait for
+    /// (any more), or a deadline that is not set (any more).
     pub(crate) fn react(
         &mut self,
         reacted: &ProcessReacted,
@@ -221,13 +221,13 @@ impl<P: ProcessManager> Instance<P> {
         Ok(Some(reactions))
     }
 
-    /// Whether a deadline is set that is not the one that has just passed.
+    /// Returns whether a deadline is set, other than the one that has just passed.
     pub(crate) fn waits_for(&self, name: &str, reacted: &ProcessReacted) -> bool {
         let has_passed = reacted.to == Kind::Deadline && reacted.name == name;
         !has_passed && self.deadlines.contains_key(name)
     }
 
-    /// Takes in what it no longer waits for, and until when it waits.
+    /// Removes what the process no longer waits for, and sets its deadlines.
     pub(crate) fn settle(&mut self, reacted: &ProcessReacted) {
         if let Some(command) = &reacted.command {
             self.waiting.remove(command);
@@ -244,7 +244,7 @@ impl<P: ProcessManager> Instance<P> {
         self.is_complete |= reacted.is_complete;
     }
 
-    /// Takes in a command that it has sent.
+    /// Adds a command that the process has sent.
     pub(crate) fn sent(&mut self, id: EventId, command: CommandSent) {
         self.waiting.insert(id.to_string(), command);
     }

@@ -1,4 +1,4 @@
-//! The answers to the commands of a process manager, as they come over a bus.
+//! The answers to the commands of a process manager, as they arrive over a bus.
 
 use super::ProcessManager;
 use super::cause::Cause;
@@ -14,12 +14,12 @@ use crate::stream_name::StreamName;
 use crate::unit_of_work::UnitOfWork;
 use std::sync::Arc;
 
-/// The id in the name of the stream of a process.
+/// Returns the id in the name of the stream of a process.
 pub(super) fn id_of<P: ProcessManager>(stream: &str) -> Option<&str> {
     stream.strip_prefix(P::NAME)?.strip_prefix('-')
 }
 
-/// Hands answers to the processes that wait for them.
+/// Passes answers to the processes that wait for them.
 pub(crate) struct Replies<P: ProcessManager>(pub(crate) Arc<Steps<P>>);
 
 impl<P: ProcessManager> Dispatch for Replies<P> {
@@ -31,7 +31,7 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         vec![Topic::replies(P::NAME)]
     }
 
-    /// Its process, whatever key it came with: nobody else's answers wait for one of another process.
+    /// The line of its process, whatever key it came with: answers to other processes do not wait for it.
     fn line<'m>(&self, message: &'m Message) -> Line<'m> {
         let process = message.subject.as_deref();
         Line::new(&message.source, process.unwrap_or(&message.key))
@@ -50,12 +50,12 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
             return Err(InboxError::unknown(P::NAME, message));
         };
         let command = command.to_string();
-        // Before anything of it can fail: a stranger's answers must not be in the way of a process that begins later.
+        // Before anything can fail: a stranger's answers must not block a process that begins later.
         if !self.0.waits_for(unit, id, &command).await? {
             tracing::debug!(
                 process = id,
                 message_id = command,
-                "an answer that is not waited for was passed over"
+                "an answer that no process waits for was discarded"
             );
             return Ok(None);
         }
@@ -80,7 +80,7 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         };
         match self.0.take(unit, id, input).await {
             Ok(()) => Ok(None),
-            // What a newer release of its sender says is kept for a newer one of this service.
+            // An answer from a newer release of its sender is kept for a newer release of this service.
             Err(error) => Err(match error.downcast::<DecodeReason>() {
                 Ok(reason) => message.unreadable(*reason).into(),
                 Err(error) => InboxError::Handler(error),
@@ -90,7 +90,7 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
 }
 
 impl<P: ProcessManager> Steps<P> {
-    /// Whether there is a process of this id that waits for the answer to a command.
+    /// Returns whether there is a process of this id that waits for the answer to a command.
     async fn waits_for(
         &self,
         unit: &mut UnitOfWork,
@@ -100,7 +100,7 @@ impl<P: ProcessManager> Steps<P> {
         let stream = StreamName::new(format!("{}-{id}", P::NAME));
         let checked = check_text(Limited::ProcessId, PROCESS_ID_BYTES, id).and(stream);
         let Ok(stream) = checked else {
-            // There can be no such process.
+            // No process can have this id.
             return Ok(false);
         };
         let loaded = self.load(&stream, id).await;

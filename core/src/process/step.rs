@@ -1,4 +1,4 @@
-//! One step of a process: it reacts, and what follows is taken into a unit of work.
+//! One step of a process: it reacts, and the consequences are added to a unit of work.
 
 use super::ProcessManager;
 use super::cause::{Cause, RecordedCause};
@@ -19,26 +19,26 @@ use crate::unit_of_work::{UnitOfWork, Work};
 use event_listener::Event as Notify;
 use std::sync::Arc;
 
-/// How many events a unit of work takes before it is committed: few enough that it seldom meets others.
+/// How many events a unit of work takes before it is committed: few enough that conflicts are rare.
 pub(super) const EVENTS: usize = 1000;
 
-/// What takes the steps of the processes of one kind.
+/// Executes the steps of the processes of one kind.
 pub(crate) struct Steps<P: ProcessManager> {
     pub(super) work: Work,
     config: Arc<P::Config>,
     pub(super) control: Arc<Control>,
     pub(super) keys: ProcessKeys,
-    /// Told after a commit that sets a deadline.
+    /// Notified after a commit that sets a deadline.
     pub(super) deadline_set: Arc<Notify>,
 }
 
-/// What a process is to react to, before it is recorded.
+/// An input of a process, before it is recorded.
 pub(super) struct Input<'a> {
     pub(super) to: Kind,
     pub(super) encoded: EncodedRef<'a>,
     pub(super) command: Option<String>,
     pub(super) cause: Cause,
-    /// What the metadata say of all that follows.
+    /// The metadata of all that follows.
     pub(super) correlation_id: Option<EventId>,
     pub(super) causation_id: Option<EventId>,
 }
@@ -54,7 +54,7 @@ impl<P: ProcessManager> Steps<P> {
         }
     }
 
-    /// Makes a process anew from its stream.
+    /// Rebuilds a process from its stream.
     pub(super) async fn load(
         &self,
         stream: &StreamName,
@@ -64,7 +64,7 @@ impl<P: ProcessManager> Steps<P> {
         Instance::load(self.work.store(), stream, of).await
     }
 
-    /// Lets a process react, and takes into the unit of work what follows.
+    /// Lets a process react, and adds the consequences to the unit of work.
     pub(super) async fn take(
         &self,
         unit: &mut UnitOfWork,
@@ -83,7 +83,7 @@ impl<P: ProcessManager> Steps<P> {
             ..ProcessReacted::to(input.to, &input.encoded)?
         };
         let Some(reactions) = instance.react(&reacted, input.cause, false)? else {
-            // It was answered before.
+            // It was answered before, or the deadline is gone.
             unit.cache(stream, instance);
             return Ok(());
         };
@@ -143,7 +143,7 @@ impl<P: ProcessManager> Steps<P> {
         Ok(())
     }
 
-    /// Writes down the deadlines that were set with an event.
+    /// Stores the deadlines that were set with an event.
     async fn put_deadlines(
         &self,
         unit: &mut UnitOfWork,
@@ -171,7 +171,7 @@ impl<P: ProcessManager> Steps<P> {
         Ok(())
     }
 
-    /// Lists the process as long as it goes on.
+    /// Lists the process as long as it is open.
     async fn put_open(
         &self,
         unit: &mut UnitOfWork,
@@ -196,7 +196,7 @@ impl<P: ProcessManager> Steps<P> {
     }
 }
 
-/// A command as the log has it.
+/// Converts a command to its form in the log.
 pub(crate) fn sent_by<P: ProcessManager>(command: Outgoing) -> Result<CommandSent, HandlerError> {
     let Encoded {
         name,

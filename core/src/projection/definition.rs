@@ -66,8 +66,8 @@ use crate::store::query::Query;
 ///
 /// - `events(..)` lists events, or [sets](crate::EventSet) of them, each handled by one `Project` for the set.
 ///   Only these are read.
-/// - `ignore(..)` lists what is left out on purpose, and `covers(..)` lists sets whose events must all be listed: after
-///   an event is added to an aggregate, the projection does not compile until it lists the event or ignores it.
+/// - `ignore(..)` lists what is left out on purpose, and `covers(..)` lists sets whose events must all be in one of the
+///   two lists: after an aggregate gains an event, the projection does not compile until it lists or ignores it.
 /// - `version = 2` says that the code has changed, so the views are rebuilt. They are also rebuilt when an event is
 ///   added to the list. Removing an event takes a higher version: with the same version, the program is taken for an
 ///   older release, and its projection stops and reports it.

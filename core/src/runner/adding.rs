@@ -35,7 +35,7 @@ impl<S: Store + Clone> Midgard<S> {
                 })
             }
             None if P::SENDS => {
-                // Said when it is run.
+                // Reported by `run`.
                 if let Some(Added {
                     running: running @ Ok(_),
                     ..
@@ -133,7 +133,7 @@ impl<S: Store + Clone> Midgard<S> {
     }
 }
 
-/// Whether a text can be a name that is part of keys.
+/// Returns whether a text can be a name that is part of keys.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 100 && !text.contains(['/', '\0'])
 }

@@ -17,29 +17,29 @@ use crate::projection::ViewStore;
 use crate::store::Store;
 use plan::{Change, Own, Step, plan};
 
-/// What a projection is to do next.
+/// What a projection does next.
 pub(super) enum Next {
     /// Keep the views that readers see up to date.
     Active(Plan),
-    /// Build new views. The plan for those that readers see, where this program can keep them up to date
-    /// meanwhile: where they are of its own version.
+    /// Build new views. `active` is the plan for those that readers see, if this program can keep them up to date
+    /// meanwhile: if they are of its own version.
     Building {
         building: Plan,
         active: Option<Plan>,
     },
-    /// A newer release has made the views, or does so where this one cannot keep the old ones up to date.
+    /// A newer release has built the views, or builds them while this one cannot keep the old ones up to date.
     Outdated { newer: u32 },
-    /// Another release reads newer versions of events: it keeps up to date what this one would leave out of the views.
+    /// Another release reads newer versions of events, which this one would leave out of the views.
     Lacks { seen: Plan, trouble: Trouble },
     /// The views that this program kept were replaced by those of another definition and the same version.
     Replaced,
-    /// The views are made of events that this program does not list.
+    /// The views include events that this program does not list.
     KnowsLess { events: Vec<String> },
 }
 
-/// Finds out which generation to run; makes a new one when the views are of another version or definition, or of fewer events,
-/// or someone asked for it, and lets readers switch to it once it has come as far as the old one. `was_active` is
-/// whether this program has kept views up to date so far.
+/// Finds out which generation to run. Begins a new one when the views are of another version or definition or of fewer
+/// events, or when a rebuild was requested, and switches readers to it once it has caught up with the old one.
+/// `was_active` is whether this program has kept views up to date so far.
 pub(super) async fn next<S: Store, P: Projection>(
     store: &S,
     projected: &Projected<P>,
@@ -94,7 +94,7 @@ pub(super) async fn next<S: Store, P: Projection>(
     })
 }
 
-/// What this program would build.
+/// Returns what this program would build.
 fn own<P: Projection>(projected: &Projected<P>) -> Own<'_> {
     let views = P::views().into_iter();
     let events = with_sources(P::EVENTS).into_iter();
@@ -109,8 +109,8 @@ fn own<P: Projection>(projected: &Projected<P>) -> Own<'_> {
     }
 }
 
-/// Makes room for what is begun, discards what is given up, and lets readers see what was built once it has come as far as what they saw
-/// before. Returns which generation they see from here on, if that is another.
+/// Prepares the generation that is begun, discards the one that is given up, and switches readers to the new one once it
+/// has caught up with the old. Returns the generation that readers see from then on, if it has changed.
 async fn make<S: Store, P: Projection>(
     store: &S,
     projected: &Projected<P>,
@@ -132,7 +132,7 @@ async fn make<S: Store, P: Projection>(
     }
     let reached = checkpoint(views, transaction, keys, Some(number)).await?;
     let target = checkpoint(views, transaction, keys, change.about.seen()).await?;
-    // The old views may be ahead of a log that was restored; its end is read last.
+    // The old views may be ahead of a restored log, whose end is read last.
     if reached < target && reached < store.last_position(LogId::MAIN).await? {
         return Ok(None);
     }
@@ -144,7 +144,7 @@ async fn make<S: Store, P: Projection>(
     Ok(Some(number))
 }
 
-/// Says what was begun, and what readers see.
+/// Traces which generation was begun, and which one readers see.
 fn log(change: &Change, switched: Option<u32>) {
     if let Some(reason) = change.begun {
         let generation = change.about.last;
@@ -160,7 +160,7 @@ fn log(change: &Change, switched: Option<u32>) {
     }
 }
 
-/// The plan to keep a generation up to date, for as long as this is written down about the projection.
+/// Returns the plan to keep a generation up to date, for as long as the note about the projection stays the same.
 const fn to_run(number: u32, about: Option<String>) -> Plan {
     Plan {
         generation: number,
@@ -173,7 +173,7 @@ const fn to_run(number: u32, about: Option<String>) -> Plan {
     }
 }
 
-/// Gives up a rebuild that someone asked for.
+/// Gives up a requested rebuild.
 pub(super) async fn give_up_rebuild<P: Projection>(
     projected: &Projected<P>,
     keys: &Keys,
@@ -190,7 +190,7 @@ pub(super) async fn give_up_rebuild<P: Projection>(
     notes::commit(views, transaction).await
 }
 
-/// Removes generations that nobody sees any more, a slice at a time, until there are none or it is to stop.
+/// Removes generations that are no longer read, a slice at a time, until none are left or the program stops.
 pub(super) async fn discard<P: Projection>(
     projected: &Projected<P>,
     keys: &Keys,
@@ -217,7 +217,7 @@ pub(super) async fn discard<P: Projection>(
             notes::remove(views, &mut transaction, key).await?;
         }
         match notes::commit(views, transaction).await {
-            // Another worker is at the same.
+            // Another worker removes the same.
             Err(NoteError::Conflict(_)) => {}
             committed => committed?,
         }

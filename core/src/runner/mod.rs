@@ -83,7 +83,7 @@ impl<S: Store + Clone> Midgard<S> {
         Midgard::with_clock(store, Clock::system())
     }
 
-    /// Like [`new`](Self::new), with another clock than the system's, such as a [`ManualClock`](crate::clock::ManualClock) in
+    /// Creates a program with another clock than the system's, such as a [`ManualClock`](crate::clock::ManualClock) in
     /// tests. The clock decides when deadlines of process managers pass, and dates what is parked. Give the store the same one.
     pub fn with_clock(store: S, clock: impl Into<Clock>) -> Self {
         Midgard {

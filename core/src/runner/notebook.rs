@@ -1,4 +1,4 @@
-//! What can be read and asked of a consumer of any kind from outside, through its notes.
+//! What can be read and requested of a consumer of any kind from outside, through its notes.
 
 use crate::consumer::DeadLetter;
 use crate::consumer::handler::Handler;
@@ -12,38 +12,38 @@ use std::pin::Pin;
 
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, NoteError>> + Send + 'a>>;
 
-/// The notes of any consumer. What one does not have, it has none of.
+/// The notes of any consumer. By default, there are none of a kind.
 pub(crate) trait Notebook: Send + Sync {
-    /// Up to where all of a log was written down as handled; `None` when it has not begun.
+    /// Reads the position up to which all of a log was noted as handled; `None` when it has not begun.
     fn checkpoint(&self, log: LogId) -> Answer<'_, Option<Position>> {
         let _ = log;
         Box::pin(ready(Ok(None)))
     }
 
-    /// What is parked after a place, in the order of the log, and at most so many.
+    /// Lists what is parked after a place, in the order of the log, and at most `limit`.
     fn dead_letters(&self, after: Place, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
         let _ = (after, limit);
         Box::pin(ready(Ok(Vec::new())))
     }
 
-    /// Leaves requests about what is parked at these places: to give it up, or to retry its sequence. Says how many of
-    /// them there are.
+    /// Leaves requests about the events parked at these places: to give them up, or to retry their sequences. Returns at how
+    /// many places something is parked.
     fn ask<'a>(&'a self, places: &'a [Place], is_eviction: bool) -> Answer<'a, usize> {
         let _ = (places, is_eviction);
         Box::pin(ready(Ok(0)))
     }
 
-    /// Leaves a request for a rebuild; says whether it is a projection.
+    /// Leaves a request for a rebuild; returns whether it is a projection.
     fn rebuild(&self) -> Answer<'_, bool> {
         Box::pin(ready(Ok(false)))
     }
 
-    /// The processes that go on, by their ids.
+    /// Lists the processes that have not ended, by their ids.
     fn processes(&self) -> Answer<'_, Vec<Process>> {
         Box::pin(ready(Ok(Vec::new())))
     }
 
-    /// The messages that are parked after a number, in the order of time, and at most so many.
+    /// Lists the messages that are parked after a number, in the order of time, and at most `limit`.
     fn parked_messages<'a>(
         &'a self,
         after: &'a str,
@@ -53,7 +53,7 @@ pub(crate) trait Notebook: Send + Sync {
         Box::pin(ready(Ok(Vec::new())))
     }
 
-    /// Leaves requests about parked messages; says how many there are of these numbers.
+    /// Leaves requests about parked messages; returns how many messages have these numbers.
     fn ask_messages<'a>(&'a self, numbers: &'a [String], is_eviction: bool) -> Answer<'a, usize> {
         let _ = (numbers, is_eviction);
         Box::pin(ready(Ok(0)))

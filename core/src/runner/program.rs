@@ -1,4 +1,4 @@
-//! How the consumers of a program run beside each other, and come to their end.
+//! How the consumers of a program run alongside each other, and come to their end.
 
 use super::Midgard;
 use super::handle::Consumer;
@@ -16,23 +16,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How long consumers may take to end, when nothing else is said.
+/// How long consumers may take to end, by default.
 pub(super) const STOP_WITHIN: Duration = Duration::from_secs(30);
 
-/// Runs a future of its own, beside others.
+/// Runs a future as a task of its own.
 pub(super) type Spawner = Box<dyn Fn(Task) + Send + Sync>;
 
-/// A consumer, as it is handed to who runs it.
+/// A consumer, as it is handed to what runs it.
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A consumer that was added, and is to be run.
+/// A consumer that was added, ready to run.
 pub(super) struct Added {
     pub(super) consumer: Consumer,
     pub(super) course: Course,
     pub(super) running: Result<Running, RunError>,
 }
 
-/// The course of a consumer: however it comes to its end, its status says so.
+/// The course of a consumer: however it comes to its end, its status shows it.
 pub(super) struct Course {
     progress: Arc<Progress>,
     is_to_run: bool,
@@ -54,15 +54,15 @@ impl Drop for Course {
 }
 
 impl<S: Store + Clone> Midgard<S> {
-    /// Runs each consumer as a task of its own: what is given here is called with the future of each. So consumers use more
-    /// than one core, and a handler that blocks its thread delays no other consumer. Without it, the future of
-    /// [`run`](Self::run) runs all of them, by turns.
+    /// Runs each consumer as a task of its own: `spawn` is called with the future of each. So consumers use more than one
+    /// core, and a handler that blocks its thread delays no other consumer. Without it, the future of [`run`](Self::run)
+    /// runs all of them, by turns.
     ///
-    /// On tokio that is `spawner(|consumer| drop(tokio::spawn(consumer)))`. It is called from within the future of `run`, which ends
-    /// when all of them have. When that is dropped, they end where they next wait.
+    /// On tokio, pass `spawner(|consumer| drop(tokio::spawn(consumer)))`. It is called from within the future of `run`, which
+    /// ends when all consumers have. When this future is dropped, the consumers end where they next wait.
     ///
-    /// What one consumer does by itself stays in one task: a process manager's deadlines, the views that a projection builds
-    /// anew, the messages that an inbox handles beside each other.
+    /// The work of one consumer stays in one task: a process manager's deadlines, the views that a projection rebuilds, the
+    /// messages that an inbox handles at the same time.
     pub fn spawner(
         mut self,
         spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) + Send + Sync + 'static,
@@ -71,42 +71,42 @@ impl<S: Store + Clone> Midgard<S> {
         self
     }
 
-    /// Runs each consumer in a thread of its own: a [`spawner`](Self::spawner) for handlers that block, and need no runtime.
-    /// A bus that needs one, as those over tokio do, finds none there.
+    /// Runs each consumer in a thread of its own: a [`spawner`](Self::spawner) for handlers that block and need no runtime.
+    /// These threads have no runtime for a bus that needs one, such as those on tokio.
     pub fn thread_per_consumer(self) -> Self {
         self.spawner(|consumer| {
             let thread = thread::Builder::new().name("midgard consumer".to_owned());
             if let Err(error) = thread.spawn(move || block_on(consumer)) {
-                // What was not taken over is dropped, and `run` says of which consumer.
+                // The future is dropped, and `run` reports its consumer.
                 tracing::error!(%error, "a consumer has no thread to run in");
             }
         })
     }
 
-    /// For how long consumers may go on with what they are at once they are told to [stop](super::MidgardHandle::stop); 30
-    /// seconds, when nothing is said. Then [`run`](Self::run) drops them where they are, and says which of them was at what.
+    /// Sets how long consumers may continue their current work once they are told to [stop](super::MidgardHandle::stop); by
+    /// default, 30 seconds. Then [`run`](Self::run) drops them where they are, and reports what each was working on.
     ///
-    /// What blocks its thread cannot be dropped. Without a [spawner](Self::spawner) that is the thread of `run`, too, which
-    /// then waits for as long.
+    /// A consumer that blocks its thread cannot be dropped. Without a [spawner](Self::spawner), this is also the thread of
+    /// `run`, which then waits until the consumer stops blocking.
     pub const fn stop_within(mut self, limit: Duration) -> Self {
         self.stop_within = limit;
         self
     }
 
-    /// Says that another program on this store has the [outbox](Self::outbox) by which commands and answers of this one
-    /// leave. Without an outbox, and without this, a program that has something to send does not [run](Self::run).
+    /// Declares that another program on this store has the [outbox](Self::outbox) that sends this program's commands and
+    /// answers. Without an outbox and without this, a program that has something to send does not [run](Self::run).
     pub const fn outbox_elsewhere(mut self) -> Self {
         self.is_outbox_elsewhere = true;
         self
     }
 
-    /// Runs everything, until a handle stops it. A consumer that fails for good does not end the others;
-    /// its status says so at once. When the future is dropped, so are the consumers, where they are: it is as if the process were
-    /// killed, and their status says that they were dropped.
+    /// Runs all consumers until a handle stops them. A consumer that fails for good does not end the others; its status
+    /// shows the failure at once. When the future is dropped, so are the consumers, where they are, as if the process were
+    /// killed; their status shows that they were dropped.
     ///
     /// # Errors
-    /// [`RunError`] at once when the names contradict each other, or something could never be answered or sent; at the end
-    /// when a consumer had failed, or did not end [in time](Self::stop_within).
+    /// [`RunError`] at once when names conflict, or something could never be answered or sent; at the end when a consumer
+    /// had failed, or did not end [in time](Self::stop_within).
     pub fn run(self) -> impl Future<Output = Result<(), RunError>> + Send + use<S> {
         let missing = self.check_outbox();
         let Midgard {
@@ -116,7 +116,7 @@ impl<S: Store + Clone> Midgard<S> {
             stop_within,
             ..
         } = self;
-        // From here on, who waits for a consumer is told when this future is dropped.
+        // From here on, waits for a consumer end when this future is dropped.
         for added in &mut consumers {
             added.course.is_to_run = true;
         }
@@ -165,7 +165,7 @@ impl<S: Store + Clone> Midgard<S> {
         }
     }
 
-    /// Whether what is to leave has a way out.
+    /// Checks that an outbox takes what this program sends.
     fn check_outbox(&self) -> Result<(), RunError> {
         let has_outbox = self.is_outbox_elsewhere || self.has_carrier;
         match self.senders.first().filter(|_| !has_outbox) {
@@ -178,7 +178,7 @@ impl<S: Store + Clone> Midgard<S> {
     }
 }
 
-/// Waits until consumers were told to stop, and have taken longer for it than they may.
+/// Waits until consumers were told to stop, and the limit has passed since.
 async fn overdue(control: &Control, limit: Duration) {
     loop {
         let asked = control.asked();
@@ -213,7 +213,7 @@ async fn spawned(spawner: &Spawner, course: Course, running: Running) -> Result<
     });
     let _end_task = EndTask(abort);
     let task = Box::pin(async move {
-        // Whoever aborts it waits for nothing more.
+        // When the task is aborted, nothing waits for it any more.
         let _ = task.await;
     });
     let panic = guarded_call(|| spawner(task)).err();

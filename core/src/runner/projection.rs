@@ -1,4 +1,4 @@
-//! Runs one projection: the generation that readers see, and the one that is built beside it.
+//! Runs one projection: the generation that readers see, and the one that is built alongside.
 
 use super::generations::{self, Next};
 use crate::consumer::ConsumerOptions;
@@ -47,7 +47,7 @@ impl<P: Projection> Projected<P> {
         }
     }
 
-    /// A generation of its views.
+    /// Returns a generation of its views.
     pub(super) fn generation(&self, number: u32) -> Generation {
         Generation::new(P::NAME, number, self.definitions.clone())
     }
@@ -168,8 +168,8 @@ pub(super) async fn run<S: Store, P: Projection>(
                 near = matches!(ended, Ended::Reached).then_some(number);
                 ended
             }
-            // With nobody here at the old views, the new ones come as far: between two commits of whoever is
-            // at them elsewhere.
+            // As no worker here moves the old views, the new ones catch up: between two commits of a worker
+            // elsewhere.
             Next::Building { building, .. } => run_track(around, building, &mut panics[1]).await,
             Next::Lacks { seen, trouble } => {
                 let message = trouble.to_string();
@@ -199,7 +199,7 @@ pub(super) async fn run<S: Store, P: Projection>(
                 place: None,
                 failures: 1,
                 message: format!(
-                    "its views are made of events that this program does not list ({}), with the same version {}; run the release that lists them, or give this one a higher version if it is to do without",
+                    "its views are made of events that this program does not list ({}), with the same version {}; run the release that lists them, or, to drop these events, give this one a higher version",
                     events.join(", "),
                     P::VERSION
                 ),
@@ -208,7 +208,7 @@ pub(super) async fn run<S: Store, P: Projection>(
                 place: None,
                 failures: 1,
                 message: format!(
-                    "its views were made anew with another definition or more events, and the same version {}; run only the newer release, and give it a higher version",
+                    "its views were rebuilt with another definition or more events, and the same version {}; run only the newer release, and give it a higher version",
                     P::VERSION
                 ),
             },
@@ -222,7 +222,7 @@ pub(super) async fn run<S: Store, P: Projection>(
                 message,
             } => {
                 failed(&control, &progress, place, failures, message).await?;
-                // Started again, it is to do as if it came first.
+                // After a restart it acts like a new program.
                 (near, was_active) = (None, false);
             }
         }
@@ -231,7 +231,7 @@ pub(super) async fn run<S: Store, P: Projection>(
     Ok(())
 }
 
-/// Keeps the views that readers see up to date, and meanwhile removes those that nobody sees any more.
+/// Keeps the views that readers see up to date, and meanwhile removes those that are no longer read.
 async fn active<S: Store, P: Projection>(
     around: ConsumerContext<'_, S, Projected<P>>,
     plan: Plan,
@@ -270,7 +270,7 @@ async fn beside<S: Store, P: Projection>(
         };
         let ended = run_track(around, active, panics).await;
         if let Ended::Failed { .. } | Ended::Replan = ended {
-            // Readers would be left with old views for as long as the new ones take.
+            // Otherwise readers would have stale views until the new ones are complete.
             abandoned.store(true, Ordering::SeqCst);
             around.control.wake();
         }
@@ -283,7 +283,7 @@ async fn beside<S: Store, P: Projection>(
         };
         let ended = run_track(around, building, panics_beside).await;
         match &ended {
-            // After a panic, both are begun again.
+            // After a panic, both begin again.
             Ended::Reached | Ended::Replan => retired.store(true, Ordering::SeqCst),
             Ended::Failed {
                 place,
@@ -300,7 +300,7 @@ async fn beside<S: Store, P: Projection>(
             }
             Ended::Stopped => {}
         }
-        // The other one looks at what has become of the generations.
+        // The other track checks what happened to the generations.
         around.control.wake();
         ended
     };

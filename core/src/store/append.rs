@@ -166,7 +166,7 @@ impl Append {
         self
     }
 
-    /// The parts, in order.
+    /// Returns the parts, in order.
     #[must_use]
     pub fn parts(&self) -> &[AppendPart] {
         &self.parts
@@ -190,7 +190,7 @@ impl Append {
         self.entries.as_deref()
     }
 
-    /// All events of all parts, in order.
+    /// Returns all events of all parts, in order.
     pub fn events(&self) -> impl Iterator<Item = &NewEvent> {
         self.parts.iter().flat_map(|part| &part.events)
     }

@@ -59,7 +59,7 @@ impl DynStore {
         }
     }
 
-    /// Wraps an embedded store: one that can keep views.
+    /// Wraps an embedded store: one that can hold views.
     #[must_use]
     pub fn embedded(store: impl EmbeddedStore) -> Self {
         let store = Arc::new(store);

@@ -57,7 +57,7 @@ impl Query {
         self
     }
 
-    /// The items.
+    /// Returns the items.
     #[must_use]
     pub fn items(&self) -> &[QueryItem] {
         &self.items
@@ -77,7 +77,7 @@ impl Query {
         self.matches_parts(event.name, event.tags)
     }
 
-    /// Whether an event of this name and these tags is asked for.
+    /// Whether an event of this name and these tags matches.
     #[must_use]
     pub fn matches_parts(&self, name: &str, tags: TagsRef<'_>) -> bool {
         self.items.is_empty() || self.items.iter().any(|item| item.matches(name, tags))
@@ -99,7 +99,7 @@ pub struct QueryItem {
 }
 
 impl QueryItem {
-    /// An item that matches every event.
+    /// Creates an item that matches every event.
     #[must_use]
     pub const fn new() -> Self {
         QueryItem {

@@ -1,4 +1,4 @@
-//! Test kits: `given`, `when`, `then` for aggregates, and the like for process managers and projections.
+//! Test kits: `given`, `when`, `then` for aggregates, and similar ones for process managers and projections.
 
 mod given;
 mod process;
@@ -8,7 +8,7 @@ pub use given::{Checked, Given, Outcome, given};
 pub use process::{GivenProcess, Reacted, given_process, given_process_with};
 pub use projection::{GivenProjection, given_projection, given_projection_with};
 
-/// What went well; a kit fails the test otherwise.
+/// Returns the value of a success; fails the test otherwise.
 #[allow(clippy::panic)]
 #[track_caller]
 fn sound<T, E: std::fmt::Display>(outcome: Result<T, E>) -> T {

@@ -1,4 +1,4 @@
-//! `given_projection().event(..).then_row(..)`: the rows that a projection makes of events.
+//! `given_projection().event(..).then_row(..)`: the rows that a projection derives from events.
 
 // A test kit reports by panicking, at the line of the test.
 #![allow(clippy::panic)]
@@ -24,9 +24,9 @@ use std::sync::Arc;
 
 /// Begins a test of a projection, with an empty log.
 ///
-/// The projection itself runs, on a store in memory, with all that it does to commit: indexes, unique values and rows that must
-/// read back are checked as in a program. Each `then` lets it handle the events that were given so far, and then rebuilds the
-/// views from the first event on: a projection that would make other rows of the same events, as it depends on the time or on
+/// The projection itself runs, on a store in memory, including its commits: indexes, unique values and rows that must read
+/// back are checked as in a program. Each `then` lets it handle the events so far, and then rebuilds the views from the
+/// first event on: a projection that would derive other rows from the same events, because it depends on the time or on
 /// chance, fails the test.
 ///
 /// Rows are compared as they would be stored, so they need no `PartialEq`.
@@ -79,7 +79,7 @@ use std::sync::Arc;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A projection that is made with something, rather than by [`Default`], is passed to [`given_projection_with`].
+/// A projection that is not created by [`Default`] is passed to [`given_projection_with`].
 pub fn given_projection<P>() -> GivenProjection<P>
 where
     P: Projection<Store = Views> + Default,
@@ -87,7 +87,7 @@ where
     given_projection_with(P::default())
 }
 
-/// As [`given_projection`], of a projection that was made with something.
+/// Does what [`given_projection`] does, for a projection that is passed in.
 pub fn given_projection_with<P>(projection: P) -> GivenProjection<P>
 where
     P: Projection<Store = Views>,
@@ -101,20 +101,20 @@ where
     }
 }
 
-/// A projection to which events are given; made by [`given_projection`].
+/// A projection and its events so far; created by [`given_projection`].
 pub struct GivenProjection<P> {
     projection: Arc<P>,
     log: MemoryStore,
     clock: ManualClock,
-    /// What it makes of the events as they come.
+    /// The views that it derives from the events as they arrive.
     views: Views,
 }
 
 impl<P: Projection<Store = Views>> GivenProjection<P> {
-    /// Events from here on are recorded at this time. Without it, all are recorded at the time at which the test began.
+    /// Sets the time at which later events are recorded. Without it, this is the time at which the test began.
     ///
     /// # Panics
-    /// When it is earlier than the time of an event before: a log has its events in the order of time.
+    /// When it is earlier than the time of an event before: the log has its events in the order of time.
     #[must_use = "nothing is tested before `then_row` and the like"]
     #[track_caller]
     pub fn at(self, time: Timestamp) -> Self {
@@ -131,17 +131,17 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
         self
     }
 
-    /// An event is recorded. Its stream is called `test`.
+    /// Records an event. Its stream is called `test`.
     ///
     /// # Panics
-    /// When it cannot be stored.
+    /// When the event cannot be stored.
     #[must_use = "nothing is tested before `then_row` and the like"]
     #[track_caller]
     pub fn event<E: Event>(self, event: E) -> Self {
         self.event_of("test", event)
     }
 
-    /// An event of this stream is recorded.
+    /// Records an event of this stream.
     ///
     /// # Panics
     /// As [`event`](Self::event).
@@ -151,7 +151,7 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
         self.event_with(stream, event, Metadata::new())
     }
 
-    /// An event of this stream is recorded, with metadata.
+    /// Records an event of this stream, with metadata.
     ///
     /// # Panics
     /// As [`event`](Self::event).
@@ -166,7 +166,7 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
         self
     }
 
-    /// The view `V` has this row under the key.
+    /// Checks that the view `V` has this row under the key.
     ///
     /// # Panics
     /// With the difference, line by line, when the row is another; when there is none; and as
@@ -190,7 +190,7 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
         self
     }
 
-    /// The view `V` has no row under the key.
+    /// Checks that the view `V` has no row under the key.
     ///
     /// # Panics
     /// When it has one; and as [`then_views`](Self::then_views).
@@ -206,7 +206,7 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
         self
     }
 
-    /// The view `V` has exactly these rows, in the order of their keys; `then_rows::<V>([])` when it has none.
+    /// Checks that the view `V` has exactly these rows, in the order of their keys; `then_rows::<V>([])` that it has none.
     ///
     /// # Panics
     /// With the difference, line by line, when it has others; and as [`then_views`](Self::then_views).
@@ -218,7 +218,7 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
         self.then_selected(Select::all(), expected)
     }
 
-    /// A selection, such as one by an index, has exactly these rows, in this order.
+    /// Checks that a selection, such as one by an index, has exactly these rows, in this order.
     ///
     /// # Panics
     /// As [`then_rows`](Self::then_rows).
@@ -236,35 +236,35 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
         self
     }
 
-    /// `check` sees all views, as they are after the events so far.
+    /// Calls `check` with all views, as they are after the events so far.
     ///
     /// # Panics
-    /// Whenever `check` does; when the projection fails on an event; and when a rebuild makes other rows.
+    /// Whenever `check` does; when the projection fails on an event; and when a rebuild derives other rows.
     #[track_caller]
     pub fn then_views(self, check: impl FnOnce(&ViewSnapshot)) -> Self {
         check(&self.run());
         self
     }
 
-    /// The projection fails on one of the events, with an error that has this text in it.
+    /// Checks that the projection fails on one of the events, with an error that contains this text.
     ///
     /// # Panics
-    /// When it fails otherwise, or not at all.
+    /// When it fails with another error, or not at all.
     #[track_caller]
     pub fn then_fails(self, text: &str) {
         match self.project(&self.views, false) {
             Ok(()) => panic!(
-                "projection \"{}\" has handled all events; expected was an error with {text:?}",
+                "projection \"{}\" has handled all events; expected an error with {text:?}",
                 P::NAME
             ),
             Err(error) if error.contains(text) => {}
             Err(error) => panic!(
-                "the projection fails with another error: {error}\nexpected was one with {text:?}"
+                "the projection fails with another error: {error}\nexpected one with {text:?}"
             ),
         }
     }
 
-    /// Lets the projection handle what was given so far, and shows the views.
+    /// Lets the projection handle the events so far, and returns the views.
     #[track_caller]
     fn run(&self) -> ViewSnapshot {
         sound(self.project(&self.views, false));
@@ -283,7 +283,7 @@ impl<P: Projection<Store = Views>> GivenProjection<P> {
         sound(self.views.snapshot())
     }
 
-    /// Handles what is in the log and not in the views.
+    /// Handles the events that are in the log and not yet in the views.
     fn project(&self, views: &Views, is_replay: bool) -> Result<(), String> {
         let projection = Given {
             projection: self.projection.clone(),

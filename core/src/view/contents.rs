@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
 impl Views {
-    /// The rows that readers see, by the name of their view, as JSON in the order of their keys.
+    /// Returns the rows that readers see, by the name of their view, as JSON in the order of their keys.
     pub(crate) async fn contents(&self) -> Result<BTreeMap<String, Vec<String>>, ViewError> {
         let notes = self.begin().await?.notes.list(&layout::view_note(""))?;
         let entries = self.entries()?;

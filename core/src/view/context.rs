@@ -8,7 +8,7 @@ use crate::projection::{Context, Keeps, Projection};
 
 /// The rows of the views that the projection lists.
 impl<P: Projection<Store = Views>> Context<'_, P> {
-    /// The row of a key.
+    /// Returns the row of a key.
     ///
     /// # Errors
     /// When the stored row or the store cannot be read.
@@ -19,7 +19,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
         self.transaction.get(key)
     }
 
-    /// Sets a row, whether its key has one already or not.
+    /// Inserts a row, or replaces the one that has its key.
     ///
     /// # Errors
     /// As [`ViewTransaction::put`](super::ViewTransaction::put).
@@ -30,7 +30,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
         self.transaction.put(row)
     }
 
-    /// Removes a row; says whether there was one.
+    /// Removes a row; returns whether there was one.
     ///
     /// # Errors
     /// As [`ViewTransaction::get`](super::ViewTransaction::get).
@@ -41,7 +41,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
         self.transaction.remove::<V>(key)
     }
 
-    /// Makes the row of a key if there is none, and then changes it, in either case.
+    /// Creates the row of a key if there is none, and then changes it in either case.
     ///
     /// # Errors
     /// As [`ViewTransaction::upsert`](super::ViewTransaction::upsert).
@@ -57,7 +57,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
         self.transaction.upsert(key, make, change)
     }
 
-    /// Changes a row; says whether there was one.
+    /// Changes a row; returns whether there was one.
     ///
     /// # Errors
     /// As [`ViewTransaction::upsert`](super::ViewTransaction::upsert).
@@ -72,7 +72,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
         self.transaction.update(key, change)
     }
 
-    /// The selected rows, with the changes of this transaction.
+    /// Returns the selected rows, including the changes of this transaction.
     ///
     /// # Errors
     /// As [`ViewTransaction::get`](super::ViewTransaction::get).

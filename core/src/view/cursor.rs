@@ -1,4 +1,4 @@
-//! Pages of rows, and where the next one begins.
+//! Pages of rows, and cursors to the next page.
 
 use super::select::Select;
 use super::{View, ViewError};
@@ -17,7 +17,7 @@ pub(super) const PAGE: usize = 100;
 /// use midgard::view::{Cursor, Page, Select, ViewError};
 /// use midgard::{View, Views};
 ///
-/// /// A page of a list, and the text that asks for the next one.
+/// /// A page of a list, and the text of the cursor to the next one.
 /// fn list<V: View>(views: &Views, after: Option<Cursor>) -> Result<(Vec<V>, Option<String>), ViewError> {
 ///     let mut select = Select::all().limit(20);
 ///     if let Some(cursor) = &after {
@@ -36,16 +36,16 @@ pub struct Page<V> {
     pub next: Option<Cursor>,
 }
 
-/// The last row of a page: what [`Select::after`] goes on from.
+/// The last row of a page, from which [`Select::after`] continues.
 ///
-/// It is printed as a text that may stand in a URL, and read back from it. It stays right while rows
-/// come and go, as it names the last row by key and value, which who has the text can read.
+/// It prints as a text that is safe in URLs, and parses from it. It stays valid while rows come and go, as it
+/// names the last row by key and value. Anyone who has the text can read these.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cursor {
     view: Box<str>,
-    /// The name of the index; empty is the key.
+    /// The name of the index; empty for the key.
     index: Box<str>,
-    /// Tells one definition of the view from another.
+    /// A hash that identifies the definition of the view.
     form: u32,
     /// The last row's bytes in the order of the selection; none before the first row.
     last: Box<[u8]>,
@@ -61,7 +61,7 @@ impl Cursor {
         }
     }
 
-    /// The last row's bytes, if it is one of such a selection; `None` before the first row.
+    /// Returns the last row's bytes if the cursor fits the selection; `None` before the first row.
     pub(super) fn last<V: View>(&self, select: &Select<V>) -> Result<Option<&[u8]>, ViewError> {
         let name = |index: &str| match index {
             "" => "the order of keys".to_owned(),
@@ -83,7 +83,7 @@ impl Cursor {
         })
     }
 
-    /// Version 1: the version, the view and the index (each a length and a text), the form, the rest.
+    /// Writes version 1: the version, the view and the index (each a length and a text), the form, the rest.
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![1];
         for name in [&self.view, &self.index] {
@@ -117,7 +117,7 @@ fn index_name<V: View>(select: &Select<V>) -> &'static str {
     index.map_or("", |index| index.name)
 }
 
-/// FNV-1a of the view's form.
+/// Returns the FNV-1a hash of the view's form.
 fn form<V: View>() -> u32 {
     let form = ViewDefinition::of::<V>().form;
     form.bytes().fold(0x811c_9dc5, |hash, byte| {
@@ -147,10 +147,10 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// A text that is no cursor.
+/// A text that is not a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the text is no cursor of this release; pass one as it was given, or begin at the first page"
+    "the text is not a cursor of this release; pass a cursor as it was printed, or begin at the first page"
 )]
 #[non_exhaustive]
 pub struct CursorError;

@@ -1,4 +1,4 @@
-//! The entries that a transaction of views reads, in a snapshot that it gives back while its handler waits.
+//! The entries that a transaction of views reads, in a snapshot that it releases while its handler waits.
 
 use super::ViewError;
 use super::views::Views;
@@ -24,7 +24,7 @@ impl Entries {
         &self.held
     }
 
-    /// The snapshot; another one where it was given back. It must have what was read of notes before.
+    /// Returns the snapshot, or a new one if it was released. A new one must have the same notes as were read before.
     pub(super) fn read(
         &self,
         notes: &BTreeMap<String, Option<String>>,

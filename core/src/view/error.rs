@@ -99,8 +99,8 @@ pub enum ViewError {
         view: &'static str,
         /// Its length, in bytes.
         actual: usize,
-        },
-        /// The value of an index is too long.
+    },
+    /// The value of an index is too long.
     #[error(
         "a value of index \"{index}\" of view \"{view}\" has {actual} bytes with the key of its row; at most {KEY_BYTES} are allowed; index a shorter value"
     )]
@@ -217,7 +217,9 @@ pub enum ViewError {
         reason: String,
     },
     /// Another transaction changed what this one has read. Nothing was written.
-    #[error("the note \"{note}\" was changed by another transaction meanwhile; begin this one again")]
+    #[error(
+        "the note \"{note}\" was changed by another transaction meanwhile; begin this one again"
+    )]
     Changed {
         /// The note's key.
         note: String,

@@ -3,7 +3,7 @@
 #[cfg(any(feature = "chrono", feature = "jiff", feature = "rust_decimal"))]
 use super::key::{KeyBytes, ViewKey};
 
-/// A key whose bytes are those of a value that is a key already.
+/// Implements a key by the bytes of a value that is a key already.
 #[cfg(any(feature = "chrono", feature = "jiff"))]
 macro_rules! as_another {
     ($($(#[$docs:meta])* $type:ty as $form:ty: |$value:ident| $key:expr;)*) => {$(
@@ -34,7 +34,7 @@ mod jiff {
     type Day = (i16, u8, u8);
     type Clock = (u8, u8, u8, u32);
 
-    /// Whole seconds, rounded down, and the nanoseconds after them.
+    /// Returns whole seconds, rounded down, and the nanoseconds after them.
     fn instant(time: Timestamp) -> Instant {
         let nanoseconds = time.as_nanosecond();
         (
@@ -149,7 +149,7 @@ mod rust_decimal {
         }
     }
 
-    /// The product of two numbers of less than 96 bits each: its bits above the 128th, and those below.
+    /// Returns the product of two numbers of less than 96 bits each: its bits above the 128th, and those below.
     const fn widened(one: u128, other: u128) -> (u64, u128) {
         const LOW: u128 = u64::MAX as u128;
         let (one_high, one_low) = (one >> 64, one & LOW);

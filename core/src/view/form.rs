@@ -1,9 +1,9 @@
-//! Whether stored rows of another definition can be read all the same.
+//! Stored rows of another definition that can still be read.
 
 use super::View;
 use crate::projection::ViewDefinition;
 
-/// Whether rows of a stored form read as rows of `V`: the same but for fields that were added since, each with a default.
+/// Returns whether rows of a stored form read as rows of `V`: only fields were added since, each with a default.
 pub(super) fn reads_as_well<V: View>(stored: &str) -> bool {
     let form = ViewDefinition::of::<V>().form;
     if stored == form {
@@ -11,7 +11,7 @@ pub(super) fn reads_as_well<V: View>(stored: &str) -> bool {
     }
     let mut fields = String::new();
     V::describe(&mut fields);
-    // What is before the fields and behind them is the same: the key, and the indexes.
+    // The parts before and after the fields must be the same: the key, and the indexes.
     let around = form.split_once(&*fields);
     let stored = around.and_then(|(before, behind)| {
         let stored = stored.strip_prefix(before)?;
@@ -30,7 +30,7 @@ fn only_adds_defaults(stored: &str, fields: &str) -> bool {
     stored.next().is_none()
 }
 
-/// The fields: what is between commas that stand in no brackets and no text.
+/// Splits the fields at commas outside of brackets and texts.
 fn split(fields: &str) -> Vec<&str> {
     let (mut all, mut start, mut depth, mut is_text, mut before) = (Vec::new(), 0, 0, false, ' ');
     for (at, char) in fields.char_indices() {
@@ -46,17 +46,17 @@ fn split(fields: &str) -> Vec<&str> {
             }
             _ => {}
         }
-        // A backslash that is escaped escapes nothing.
+        // An escaped backslash escapes nothing.
         before = if before == '\\' { ' ' } else { char };
     }
     all.push(fields[start..].trim());
     all
 }
 
-/// Whether serde has a value for a field that is not there.
+/// Returns whether serde has a value for a missing field.
 fn has_default(mut field: &str) -> bool {
     let mut attributes = Vec::new();
-    // They come first.
+    // The attributes come first.
     while let Some((of_serde, rest)) = field
         .strip_prefix("#[serde(")
         .and_then(|rest| rest.split_once(")] "))
@@ -69,7 +69,7 @@ fn has_default(mut field: &str) -> bool {
     let is_option = field
         .split_once(": ")
         .is_some_and(|(_, ty)| ty.starts_with("Option<"));
-    // What is flattened takes what belongs to others, and what is read by a function of its own is not read as an option.
+    // A flattened field takes what belongs to others. A field that its own function reads is not read as an option.
     !has(&["flatten", "skip", "skip_deserializing"])
         && (has(&["default"]) || (is_option && !has(&["with", "deserialize_with"])))
 }

@@ -1,4 +1,4 @@
-//! What projections have kept, whoever runs them: listed, handed over to a new name, removed.
+//! What projections have stored, whether they still run or not: listing, renaming and removing it.
 
 use super::ViewError;
 use super::layout::{self, TableNote, ViewNote};
@@ -12,20 +12,20 @@ use crate::place::{LogId, Place, Position};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
-/// A projection that has kept something in [`Views`], whether a program still has it or not.
+/// A projection that has stored something in [`Views`], whether a program still has it or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeptProjection {
     /// Its name.
     pub name: String,
-    /// The views of it that readers see.
+    /// Its views that readers see.
     pub views: Vec<String>,
-    /// Up to where the log is in them.
+    /// The place up to which they include the log.
     pub place: Place,
 }
 
 impl Views {
-    /// All projections that have kept something here, by name: also those that no program has any more.
+    /// Returns all projections that have stored something here, by name, including those that no program has any more.
     ///
     /// # Errors
     /// When the notes, or the store, cannot be read.
@@ -63,15 +63,16 @@ impl Views {
         Ok(kept.into_values().collect())
     }
 
-    /// Hands what a projection has kept, with its views and its checkpoint, over to another name: that of the same projection in
-    /// a release that calls it otherwise. Says whether there was anything under the old name, so that it can be called at every
-    /// start, before the program is run.
+    /// Renames a projection with all that it has stored, such as its views and its checkpoint, for a release that calls it
+    /// by another name. Returns whether there was anything under the old name, so it can be called at every start, before
+    /// the program runs.
     ///
-    /// The release that still has the old name is to be stopped before: it begins anew under that name, finds that its views
-    /// are another's, and says so.
+    /// Stop the release with the old name first. Otherwise it begins again under that name, finds that its views
+    /// belong to another projection, and reports it.
     ///
     /// # Errors
-    /// [`ViewError::NameTaken`] when there is something under the new name, too; or when the store fails. Nothing was done then.
+    /// [`ViewError::NameTaken`] when something is stored under the new name, too; or when the store fails. Nothing is
+    /// changed then.
     ///
     /// ```
     /// # midgard::block_on(async {
@@ -96,7 +97,7 @@ impl Views {
             }
             for (key, note) in &all {
                 transaction.notes.put(key, None);
-                // Who had the work under the old name has none under the new one.
+                // Leases under the old name are not valid under the new one.
                 if !key.contains("/lease/") && !key.contains("/challenge/") {
                     let renamed = renamed(key, from, to);
                     transaction.notes.put(&renamed, Some(note));
@@ -118,13 +119,13 @@ impl Views {
         .await
     }
 
-    /// Removes everything that a projection has kept: its views, its checkpoint, its dead letters. Says whether there was anything.
-    /// Readers no longer see its views from the beginning on; what was to be removed when it fails is removed by the next call.
+    /// Removes everything that a projection has stored: its views, its checkpoint, its dead letters. Returns whether there
+    /// was anything. Readers stop seeing its views at once. If the removal fails half-way, the next call continues it.
     ///
-    /// A program that still runs the projection builds its views anew.
+    /// A program that still runs the projection rebuilds its views.
     ///
     /// # Errors
-    /// When the store fails, or others are at it all the time.
+    /// When the store fails, or other workers keep changing the same notes.
     pub async fn remove_projection(&self, name: &str) -> Result<bool, ViewError> {
         let mut was_there = false;
         self.decisively(async || {
@@ -145,7 +146,7 @@ impl Views {
                     is_all = is_all && transaction.remove_entries(note.table)?;
                 }
             }
-            // While there are rows, their tables are known: nobody takes them for new ones.
+            // While there are rows, their tables stay noted, so that their numbers are not used for new ones.
             if is_all {
                 for (key, _) in &all {
                     transaction.notes.put(key, None);
@@ -162,7 +163,7 @@ impl Views {
         self.begin().await
     }
 
-    /// Does something again until it has come to an end, and when others were faster.
+    /// Repeats work until it is complete, and after conflicts with others.
     async fn decisively<T>(
         &self,
         mut work: impl AsyncFnMut() -> Result<Option<T>, ViewError>,
@@ -180,7 +181,7 @@ impl Views {
 }
 
 impl ViewTransaction {
-    /// The notes of a projection and of its tables, on which the commit relies.
+    /// Returns the notes of a projection and of its tables, on which the commit relies.
     fn all_notes(&mut self, projection: &str) -> Result<Vec<(String, String)>, ViewError> {
         let mut all = self.notes.list(&notes_of(projection))?;
         all.extend(self.notes.list(&tables_of(projection))?);
@@ -197,7 +198,7 @@ impl ViewTransaction {
     }
 }
 
-/// How the keys of a projection's notes begin; of all projections for no name.
+/// Returns the prefix of the keys of a projection's notes; that of all projections for an empty name.
 fn notes_of(projection: &str) -> String {
     match projection {
         "" => "projection/".to_owned(),

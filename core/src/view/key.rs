@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// A value that a view can be found by: its bytes sort as the value does.
+/// A value by which rows of a view can be found: its bytes sort as the value does.
 ///
 /// Texts, whole numbers of a fixed size (not `usize`), `bool`, `char`, bytes (`Vec<u8>`, `[u8; N]`), `Uuid`,
 /// `EventId`, `Position`, `Version`, `Timestamp`, `StreamName`, `Option`s and tuples of up to six of them are keys.
@@ -27,11 +27,10 @@ use std::cmp::Ordering;
 /// # let _ = (CustomerId(7), Place { country: String::new(), city: String::new() }, Status::Rejected);
 /// ```
 ///
-/// They sort as the derive of `Ord` lets them: by the first field, then the second; by the variants as they are
-/// declared. A change of the fields' types, or of the variants, is another form: views with such a key are
-/// built anew.
+/// They sort as with the derive of `Ord`: by the first field, then the second; variants as they are declared. A
+/// change of the fields' types, or of the variants, changes the form: views with such a key are rebuilt.
 ///
-/// Written by hand, it puts other keys together, or the pieces that [`KeyBytes`] offers:
+/// An implementation by hand combines other keys, or the pieces that [`KeyBytes`] offers:
 ///
 /// ```
 /// use midgard::view::KeyBytes;
@@ -61,13 +60,13 @@ use std::cmp::Ordering;
     note = "for a type of another crate, turn on the feature of `midgard` that is named like the crate, if there is one (`chrono`, `jiff`, `rust_decimal`); otherwise give the row another field that is a key, such as `at_micros: u64` for a time or `cents: u64` for a price, and index that one"
 )]
 pub trait ViewKey: Send + Sync + 'static {
-    /// Describes the form of the bytes, such as `u32` or `(text, u64)`: where it changes, views are rebuilt.
+    /// Describes the form of the bytes, such as `u32` or `(text, u64)`. When the form changes, views are rebuilt.
     fn describe(form: &mut String);
 
     /// Writes the value. No value's bytes are the beginning of another's.
     fn encode(&self, bytes: &mut KeyBytes);
 
-    /// Whether the byte 00 is no value, which a unique index does not hold to be unique.
+    /// Whether the byte 00 stands for no value, which is exempt in a unique index.
     #[doc(hidden)]
     const __IS_OPTIONAL: bool = false;
 }
@@ -83,7 +82,7 @@ pub struct KeyForm<K> {
 }
 
 impl<K> KeyForm<K> {
-    /// That of a type that is a key.
+    /// Returns the form of a type that is a key.
     #[must_use]
     pub const fn of() -> Self
     where
@@ -99,7 +98,7 @@ impl<K> KeyForm<K> {
     }
 }
 
-/// The bytes of a key, as they are put together. They are compared byte by byte.
+/// The bytes of a key while they are built. They compare byte by byte.
 #[derive(Debug, Clone, Default)]
 pub struct KeyBytes {
     bytes: Vec<u8>,
@@ -128,7 +127,7 @@ impl Ord for KeyBytes {
 }
 
 impl KeyBytes {
-    /// No bytes yet.
+    /// Creates a key without bytes.
     #[must_use]
     pub const fn new() -> Self {
         KeyBytes {
@@ -137,7 +136,7 @@ impl KeyBytes {
         }
     }
 
-    /// The bytes of a key.
+    /// Returns the bytes of a key.
     #[must_use]
     pub fn of<K: ViewKey>(key: &K) -> Self {
         let mut bytes = KeyBytes::new();
@@ -145,19 +144,19 @@ impl KeyBytes {
         bytes
     }
 
-    /// Adds bytes as they are: for values of which each has the same number of bytes, such as the
+    /// Adds bytes unchanged: for values that all have the same number of bytes, such as the
     /// big-endian bytes of a number.
     pub fn push_fixed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Adds that there is no value.
+    /// Adds the mark of no value.
     pub(crate) fn push_none(&mut self) {
         self.bytes.push(0);
         self.has_none = true;
     }
 
-    /// Whether there is a value that is none among those that were added.
+    /// Returns whether one of the added values is `None`.
     pub(crate) const fn has_none(&self) -> bool {
         self.has_none
     }
@@ -167,7 +166,7 @@ impl KeyBytes {
         self.push_bytes(text.as_bytes());
     }
 
-    /// Adds what the bytes of all texts that begin with a text have at their beginning.
+    /// Adds the beginning that the bytes of all texts with this prefix share.
     pub(crate) fn push_beginning(&mut self, text: &str) {
         self.push_text(text);
         self.bytes.pop();
@@ -186,25 +185,25 @@ impl KeyBytes {
         self.bytes.push(0);
     }
 
-    /// All bytes so far.
+    /// Returns all bytes so far.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no bytes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Removes the bytes, to use the room again.
+    /// Removes the bytes and keeps the allocation for reuse.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.has_none = false;

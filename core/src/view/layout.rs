@@ -1,4 +1,4 @@
-//! The keys of entries that views are kept in.
+//! The keys of the entries that hold views.
 //!
 //! Version 1. Notes are entries whose key is a text; keys of rows and indexes begin with FF, which no
 //! text does. Numbers are big endian, `key` and `value` as [`KeyBytes`](super::KeyBytes) writes them.
@@ -6,11 +6,11 @@
 //! | entry | its value |
 //! |---|---|
 //! | `FF table:u32 00 key` | the row, as JSON |
-//! | `FF table:u32 (index + 1):u8 value key` | the key's bytes; for an index that is not unique, and for what has a `None` in it |
+//! | `FF table:u32 (index + 1):u8 value key` | the key's bytes; for an index that is not unique, and for a value with a `None` in it |
 //! | `FF table:u32 (index + 1):u8 value` | the key's bytes; for a unique index |
 //! | `view/{view}` | what readers see: `{"format":1,"projection":"..","generation":2,"table":3,"form":".."}` |
-//! | `table/{projection}/{generation}/{view}` | a table and what is in it: `{"format":1,"table":3,"form":".."}` |
-//! | `tables` | the last number of a table; none is used again: `{"format":1,"last":3}` |
+//! | `table/{projection}/{generation}/{view}` | a table and the form of its rows: `{"format":1,"table":3,"form":".."}` |
+//! | `tables` | the last number of a table; numbers are not reused: `{"format":1,"last":3}` |
 //!
 //! `form` is [`ViewDefinition::form`](super::ViewDefinition). A change of this layout is another `format`.
 
@@ -55,7 +55,7 @@ pub(super) fn row(entry: &mut Vec<u8>, table: u32, key: &[u8]) {
     entry.extend_from_slice(key);
 }
 
-/// An entry of an index: a value, and behind it the key of the row, where other rows may have the value too.
+/// Writes an entry of an index: a value, followed by the key of the row if other rows may have the value too.
 pub(super) fn index(entry: &mut Vec<u8>, table: u32, index: usize, value: &[u8], key: &[u8]) {
     begin(entry, table, Some(index));
     entry.extend_from_slice(value);
@@ -70,7 +70,7 @@ pub(super) fn table_note(projection: &str, generation: u32, view: &str) -> Strin
     format!("table/{projection}/{generation}/{view}")
 }
 
-/// What `view/{view}` says.
+/// The value of `view/{view}`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ViewNote {
     pub(super) format: u32,
@@ -80,7 +80,7 @@ pub(super) struct ViewNote {
     pub(super) form: String,
 }
 
-/// What `table/{projection}/{generation}/{view}` says.
+/// The value of `table/{projection}/{generation}/{view}`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TableNote {
     pub(super) format: u32,
@@ -88,7 +88,7 @@ pub(super) struct TableNote {
     pub(super) form: String,
 }
 
-/// What `tables` says.
+/// The value of `tables`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct CounterNote {
     pub(super) format: u32,

@@ -18,12 +18,12 @@ use futures_util::lock::Mutex;
 use serde::Serialize;
 use std::fmt;
 
-/// A projection that is folded on demand: its views are in memory, and as new as the log whenever they are
+/// A projection that is folded on demand: its views are in memory, and up to date with the log whenever they are
 /// read.
 ///
-/// Nothing is stored, and nothing runs in between: for views that are small or rarely read, and for what must
-/// not lag behind. The first read folds all events, each later one only those that came since. What an
-/// event was to do [after the commit](Context::after_commit) is not done.
+/// Nothing is stored, and nothing runs in between: for views that are small or rarely read, and for those that must
+/// not lag behind. The first read folds all events, each later one only those that came since. Effects
+/// [after the commit](Context::after_commit) do not run.
 ///
 /// ```
 /// use midgard::{Context, Event, HandlerError, MemoryStore, Project, Projection, View};
@@ -69,13 +69,13 @@ pub struct Live<P, S> {
     folded: Mutex<Folded>,
 }
 
-/// Which events are folded.
+/// The events that are folded.
 enum Of {
     Log(Query),
     Stream(StreamName),
 }
 
-/// How far it is.
+/// The progress of the fold.
 #[derive(Default)]
 struct Folded {
     is_prepared: bool,
@@ -111,12 +111,12 @@ pub enum LiveError {
 }
 
 impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
-    /// A projection of the whole log. Nothing is read yet.
+    /// Creates a live projection of the whole log. Nothing is read yet.
     pub fn new(projection: P, store: S) -> Self {
         Self::of(projection, store, Of::Log(query_of::<P>()))
     }
 
-    /// A projection of one stream alone. What the stream loses later, by a truncation, stays folded.
+    /// Creates a live projection of one stream alone. Events that a later truncation removes stay folded.
     pub fn of_stream(projection: P, store: S, stream: StreamName) -> Self {
         Self::of(projection, store, Of::Stream(stream))
     }
@@ -132,7 +132,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
         }
     }
 
-    /// Folds what was appended since the last time, and gives the views as they are then.
+    /// Folds the events appended since the last call, and returns the views as they are then.
     ///
     /// # Errors
     /// [`LiveError`]; the next call tries again.
@@ -161,7 +161,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
         Ok(self.views.snapshot()?)
     }
 
-    /// Folds the next events; says whether there may be more.
+    /// Folds the next events; returns whether there may be more.
     async fn fold(&self, generation: &Generation, folded: &mut Folded) -> Result<bool, LiveError> {
         let reached = match &self.of {
             Of::Log(query) => {
@@ -218,7 +218,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
         })
     }
 
-    /// Writes down what a projection that is run would: how far the views are can be read of them.
+    /// Writes a note as a running projection would, so that readers find the place of the views.
     async fn note<T: Serialize>(
         &self,
         transaction: &mut ViewTransaction,
@@ -232,7 +232,7 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
         self.views.put(transaction, key, Some(&text)).await
     }
 
-    /// Hands an event over, if it is one of the projection's: a stream may have others.
+    /// Projects an event if the projection lists it: a stream may have others.
     async fn project(
         &self,
         event: &RecordedEventRef<'_>,

@@ -1,20 +1,20 @@
-//! What rows can be looked up with: keys, what stands for a key, and ranges of them.
+//! What rows can be looked up with: keys, stand-ins for keys, and ranges of them.
 
 use super::key::{KeyBytes, ViewKey};
 use std::ops::{
     Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive,
 };
 
-/// What rows can be looked up with where the key, or the value of an index, is a `K`: a `K` or a `&K`; a
-/// `&str` where it is a `String`, also within a pair; a `T` where it is an `Option<T>`.
+/// A value with which rows can be looked up whose key, or value of an index, is a `K`: a `K` or a `&K`; a
+/// `&str` if it is a `String`, also within a pair; a `T` if it is an `Option<T>`.
 #[diagnostic::on_unimplemented(
     message = "a key of type `{K}` cannot be looked up with `{Self}`",
     label = "expected `{K}` or `&{K}`",
     note = "pass a value of the key's own type or a reference to one; a `String` may also be looked up with a `&str`, and an `Option` with what is in it"
 )]
-// Asks nothing of `K`, so that a type that was forgotten to be a key is said so once, where a view has it.
+// No bound on `K`, so that a type that is not yet a key is reported once, where a view has it.
 pub trait KeyOf<K> {
-    /// Writes the same bytes as `encode`, which is [`ViewKey::encode`] of the key, writes of the key.
+    /// Writes the same bytes that `encode`, which is [`ViewKey::encode`] of the key, writes for the key.
     fn encode_key(&self, encode: fn(&K, &mut KeyBytes), bytes: &mut KeyBytes);
 }
 
@@ -75,7 +75,7 @@ pub(super) fn some(bytes: &mut KeyBytes) -> &mut KeyBytes {
     note = "write a range such as `low..high`, `low..=high`, `low..` or `..high`, or a pair of `std::ops::Bound`s"
 )]
 pub trait RangeOf<K> {
-    /// The bounds, in the bytes that `encode`, which is [`ViewKey::encode`] of the key, writes.
+    /// Returns the bounds, in the bytes that `encode`, which is [`ViewKey::encode`] of the key, writes.
     fn encode_bounds(&self, encode: fn(&K, &mut KeyBytes)) -> (Bound<KeyBytes>, Bound<KeyBytes>);
 }
 
@@ -111,8 +111,7 @@ ranges! {
     Range<Q> RangeInclusive<Q> RangeFrom<Q> RangeTo<Q> RangeToInclusive<Q> (Bound<Q>, Bound<Q>)
 }
 
-/// The range of the keys that begin in the same way: of texts that begin with a text, and of tuples by their
-/// first value.
+/// The range of keys with the same beginning: of texts with a prefix, or of tuples with a first value.
 ///
 /// ```
 /// use midgard::view::Select;
@@ -136,8 +135,8 @@ ranges! {
 #[allow(clippy::exhaustive_structs)]
 pub struct StartingWith<Q>(pub Q);
 
-/// No value's bytes are the beginning of another's: between these bytes and themselves is all that begins
-/// with them.
+/// Returns the bounds of all keys that begin with these bytes. As no value's bytes are the beginning of another's, both
+/// bounds are these bytes.
 fn starting_with(bytes: KeyBytes) -> (Bound<KeyBytes>, Bound<KeyBytes>) {
     (Bound::Included(bytes.clone()), Bound::Included(bytes))
 }

@@ -1,15 +1,15 @@
 //! Rows as the next transaction reads them.
 //!
-//! Within a transaction rows are values, and between transactions they are JSON. So that it is of no matter which events
-//! are handled in one transaction, a row that an event has changed is written and read once the event is done, and what was
-//! read takes its place: whatever JSON does not keep, no later event sees.
+//! Within a transaction rows are values, and between transactions they are JSON. It must not matter which events are
+//! handled in one transaction. So a row that an event has changed is written and read back once the event is done, and
+//! replaced by what was read: no later event sees anything that JSON does not keep.
 
 use super::key::KeyBytes;
 use super::table::encode;
 use super::{View, ViewError, show};
 use crate::event::codec::is_same_json;
 
-/// Reads rows back, with room that is used again.
+/// Reads rows back, with reused buffers.
 #[derive(Default)]
 pub(super) struct ReadBack {
     written: Vec<u8>,
@@ -18,7 +18,7 @@ pub(super) struct ReadBack {
 }
 
 impl ReadBack {
-    /// What a row becomes, whose key is this.
+    /// Returns the row of this key as it is read back.
     pub(super) fn read<V: View>(&mut self, row: &V, key: &[u8]) -> Result<V, ViewError> {
         self.written.clear();
         encode(&mut self.written, row)?;

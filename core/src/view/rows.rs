@@ -4,10 +4,10 @@ use hashbrown::HashTable;
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 
-/// Rows by the bytes of their keys, in the order in which they came. The keys stand in one run of bytes, so
-/// that a row costs no allocation of its own.
+/// Rows by the bytes of their keys, in the order of insertion. The keys share one buffer, so a row costs no
+/// allocation of its own.
 pub(super) struct Rows<R> {
-    /// Where in `all` the row of a key is, by the hash of the key.
+    /// The index in `all` of a key's row, by the hash of the key.
     places: HashTable<usize>,
     hasher: RandomState,
     keys: Vec<u8>,
@@ -34,7 +34,7 @@ impl<R> Rows<R> {
         }
     }
 
-    /// The place of a key's row.
+    /// Returns the index of a key's row.
     pub(super) fn find(&self, key: &[u8]) -> Result<usize, Vacant> {
         let hash = self.hasher.hash_one(key);
         let is_it = |place: &usize| {
@@ -45,7 +45,7 @@ impl<R> Rows<R> {
         place.copied().ok_or(Vacant(hash))
     }
 
-    /// Adds the row of a key that was found to have none; gives its place.
+    /// Adds the row of a key that was found to have none; returns its index.
     pub(super) fn insert(&mut self, Vacant(hash): Vacant, key: &[u8], row: R) -> usize {
         let place = self.all.len();
         let start = self.keys.len();
@@ -71,14 +71,14 @@ impl<R> Rows<R> {
         self.all.get_mut(place).map(|one| &mut one.row)
     }
 
-    /// The row at a place and its key, to be changed.
+    /// Returns the row at an index and its key, to change it.
     pub(super) fn keyed_mut(&mut self, place: usize) -> Option<(&[u8], &mut R)> {
         let keys = &self.keys;
         let one = self.all.get_mut(place)?;
         Some((&keys[one.key.clone()], &mut one.row))
     }
 
-    /// All rows with their keys, in the order in which they came.
+    /// Returns all rows with their keys, in the order of insertion.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &R)> {
         let all = self.all.iter();
         all.map(|one| (&self.keys[one.key.clone()], &one.row))

@@ -15,7 +15,7 @@ pub(super) struct TableReader<'a, V> {
     pub(super) view: PhantomData<V>,
 }
 
-/// Which entries of a table, and in which order.
+/// The entries of a table to read, and their order.
 #[derive(Debug)]
 pub(super) struct ScanPlan {
     pub(super) index: Option<usize>,
@@ -38,7 +38,7 @@ impl ScanPlan {
         let mut prefix = Vec::new();
         layout::begin(&mut prefix, table, select.index);
         let entry = |value: &[u8]| [prefix.as_slice(), value].concat();
-        // No value is the beginning of another: what begins with a value has that value.
+        // No value is the beginning of another: each entry that begins with a value has that value.
         let mut plan = ScanPlan {
             index: select.index,
             direction: if select.is_reverse {
@@ -79,7 +79,7 @@ impl ScanPlan {
         Ok(plan)
     }
 
-    /// Bounds longer than any entry become the same bounds within the limit: what sorts after a long
+    /// Shortens bounds longer than any entry to equivalent ones within the limit: an entry that sorts after a long
     /// key sorts after its beginning, and is not that beginning itself.
     fn clip(&mut self) {
         if let Bound::Included(from) | Bound::Excluded(from) = &mut self.from
@@ -111,12 +111,12 @@ impl ScanPlan {
     }
 }
 
-/// What a read of entries calls; an error or `Break` ends the read.
+/// The callback of a read of entries; an error or `Break` ends the read.
 pub(super) type VisitPlanned<'a> =
     dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ViewError> + 'a;
 
 impl<V: View> TableReader<'_, V> {
-    /// Calls `visit` with the planned entries: all of the key, and the value.
+    /// Calls `visit` with the planned entries: the whole key, and the value.
     pub(super) fn entries(
         &self,
         plan: &ScanPlan,
@@ -140,7 +140,7 @@ impl<V: View> TableReader<'_, V> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// The key's bytes of the row that an entry is of.
+    /// Returns the key's bytes of an entry's row.
     pub(super) fn key<'e>(plan: &ScanPlan, entry: &'e [u8], value: &'e [u8]) -> &'e [u8] {
         match plan.index {
             None => entry.get(PREFIX_BYTES..).unwrap_or_default(),
@@ -148,7 +148,7 @@ impl<V: View> TableReader<'_, V> {
         }
     }
 
-    /// The row that an entry is of. `scratch` is room for a key.
+    /// Returns an entry's row. `scratch` is a buffer for a key.
     pub(super) fn row(
         &self,
         plan: &ScanPlan,
@@ -165,7 +165,7 @@ impl<V: View> TableReader<'_, V> {
         }
     }
 
-    /// The row of a key.
+    /// Returns the row of a key.
     pub(super) fn get(&self, key: &[u8], scratch: &mut Vec<u8>) -> Result<Option<V>, ViewError> {
         match self.stored(key, scratch)? {
             Some(row) => decode(key, row).map(Some),
@@ -173,7 +173,7 @@ impl<V: View> TableReader<'_, V> {
         }
     }
 
-    /// The bytes of the row of a key. What is longer than a key may be is not there.
+    /// Returns the bytes of the row of a key. A key longer than the limit has no row.
     pub(super) fn stored(
         &self,
         key: &[u8],

@@ -3,7 +3,7 @@
 use super::View;
 use super::key::KeyBytes;
 
-/// A key in words, such as `"ann"` or `(7, "ann")`. Bytes of a form that is not known are escaped.
+/// Returns a key in words, such as `"ann"` or `(7, "ann")`. Bytes of an unknown form are escaped.
 #[cold]
 pub(super) fn key<V: View>(bytes: &[u8]) -> String {
     by_form(V::KEY.describe, bytes)
@@ -92,7 +92,7 @@ fn value(form: &mut &str, bytes: &mut &[u8], text: &mut String) -> Option<()> {
     Some(())
 }
 
-/// Passes over the first form, up to the comma or the bracket after it.
+/// Takes the first form, up to the comma or the bracket after it.
 fn take_one<'a>(form: &mut &'a str) -> &'a str {
     let mut depth = 0;
     let end = form.find(|c| {
@@ -113,7 +113,7 @@ fn skip(form: &mut &str, start: &str) -> bool {
     form.strip_prefix(start).map(|rest| *form = rest).is_some()
 }
 
-/// What [`KeyBytes::push_bytes`] wrote.
+/// Reads bytes that [`KeyBytes::push_bytes`] wrote.
 fn unescape(bytes: &mut &[u8]) -> Option<Vec<u8>> {
     let mut unescaped = Vec::new();
     loop {

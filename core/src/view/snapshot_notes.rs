@@ -21,12 +21,12 @@ impl SnapshotNotes {
         }
     }
 
-    /// The snapshot, as long as it is read.
+    /// Returns the snapshot for reading.
     pub(super) fn entries(&self) -> Result<Reading<'_>, ViewError> {
         self.entries.read(self.notes.read())
     }
 
-    /// The snapshot, to be given back.
+    /// Returns the holder of the snapshot, which can release it.
     pub(super) const fn held(&self) -> &Held {
         self.entries.held()
     }
@@ -52,12 +52,12 @@ impl SnapshotNotes {
         Ok(self.notes.list(prefix, stored))
     }
 
-    /// The notes of the snapshot, which the commit does not rely on.
+    /// Returns notes of the snapshot, on which the commit does not rely.
     pub(super) fn stored(&self, prefix: &str) -> Result<Vec<(String, String)>, ViewError> {
         self.stored_after(prefix, "", usize::MAX)
     }
 
-    /// At most so many of them, after a key.
+    /// Returns at most `limit` of them, after a key.
     pub(super) fn stored_after(
         &self,
         prefix: &str,
@@ -97,7 +97,7 @@ impl SnapshotNotes {
         failed.map_or(Ok(notes), Err)
     }
 
-    /// Puts what has changed and what was read together with other changes, and gives the snapshot back.
+    /// Joins the changed and the read notes with other changes, and releases the snapshot.
     pub(super) fn into_write(self, changes: UnsortedChanges) -> EntryWrite {
         self.notes.into_write(changes)
     }

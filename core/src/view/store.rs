@@ -1,4 +1,4 @@
-//! Views as the store in which projections keep what they make of events.
+//! `Views` as the store in which projections keep their rows.
 
 use super::ViewError;
 use super::entries::Entries;
@@ -11,7 +11,7 @@ use crate::store::StoreError;
 use crate::store::{Direction, after_prefix};
 use std::ops::{Bound, ControlFlow};
 
-/// How many entries one transaction removes of a generation that nobody sees any more.
+/// How many entries one transaction removes of a generation that is no longer read.
 const DISCARD: usize = 10_000;
 
 impl NoteStore for Views {
@@ -76,7 +76,7 @@ impl NoteStore for Views {
                 | NotKept { .. }
                 | NotUnique { .. }
                 | Failed { .. }
-                // Of fewer events there are fewer rows.
+                // Fewer events have fewer rows.
                 | Store(StoreError::Limit(_))
         )
     }
@@ -167,7 +167,7 @@ impl ViewTransaction {
         Ok(())
     }
 
-    /// A number that no table has had.
+    /// Returns a number that no table has had.
     fn next_table(&mut self) -> Result<u32, ViewError> {
         let last = match self.notes.get(layout::COUNTER)? {
             Some(note) => layout::parse::<CounterNote>(layout::COUNTER, note.as_bytes())?.last,
@@ -190,7 +190,7 @@ impl ViewTransaction {
         for view in generation.views.iter() {
             self.activate_view(generation, view)?;
         }
-        // Views that the projection has kept, and no longer lists.
+        // Views that the projection has kept, but no longer lists.
         for key in self.seen_of(generation.projection, |_| true)? {
             let is_listed = |view: &ViewDefinition| layout::view_note(view.name) == key;
             if !generation.views.iter().any(is_listed) {
@@ -255,7 +255,7 @@ impl ViewTransaction {
         Ok(true)
     }
 
-    /// Removes what there is room for; says whether it was everything.
+    /// Removes as many entries as one transaction may; returns whether none are left.
     pub(super) fn remove_entries(&mut self, table: u32) -> Result<bool, ViewError> {
         let mut prefix = Vec::new();
         layout::begin_table(&mut prefix, table);
@@ -276,7 +276,7 @@ impl ViewTransaction {
         Ok(is_all)
     }
 
-    /// The notes of views that readers see of a projection. Those of others may change meanwhile.
+    /// Returns the keys of the notes of a projection's views that readers see. Those of others may change meanwhile.
     pub(super) fn seen_of(
         &self,
         projection: &str,
@@ -292,7 +292,7 @@ impl ViewTransaction {
         Ok(seen)
     }
 
-    /// Lets readers no longer see a view.
+    /// Hides a view from readers.
     pub(super) fn forget(&mut self, key: &str) -> Result<(), ViewError> {
         self.notes.get(key)?;
         self.notes.put(key, None);

@@ -1,4 +1,4 @@
-//! What a transaction has read and changed of one view.
+//! The rows of one view that a transaction has read or changed.
 
 use super::key::KeyBytes;
 use super::layout::{self, KEY_BYTES};
@@ -14,14 +14,14 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 
-/// The rows of one view that a transaction has to do with.
+/// The rows of one view that a transaction has read or changed.
 pub(super) struct Table<V> {
     pub(super) number: u32,
     rows: Rows<Row<V>>,
     /// The values of changed rows in all indexes, each after its length: as they were before the first change,
-    /// and at each look at what is unique.
+    /// and at each check of unique indexes.
     values: Vec<u8>,
-    /// The places of rows that were changed since the last look.
+    /// The places of rows that were changed since the last check.
     changed: Vec<usize>,
     read_back: ReadBack,
     unique: Unique,
@@ -31,19 +31,19 @@ pub(super) struct Table<V> {
 }
 
 struct Row<V> {
-    /// What the store has: nothing, or a row, whose values in indexes begin here once it is changed.
+    /// Whether the store has a row. If so, its values in indexes begin here once it is changed.
     before: Option<usize>,
     now: Option<V>,
     is_changed: bool,
-    /// Where its values begin, as they were at the last look at what is unique.
+    /// Where its values begin, as they were at the last check of unique indexes.
     looked_at: Option<usize>,
 }
 
-/// What only one row may have: looked at after each event, so that an event is refused, or not, whatever else
-/// is in its transaction. Within an event, rows may exchange their values.
+/// Values that only one row may have. They are checked after each event, so that an event is refused or not, whatever
+/// else is in its transaction. Within an event, rows may swap their values.
 #[derive(Default)]
 struct Unique {
-    /// Which row has a value, by the entry of the value; `None` has given it up.
+    /// The row that has a value, by the entry of the value; `None` when a row has given it up.
     holders: HashMap<Vec<u8>, Option<usize>>,
 }
 
@@ -79,7 +79,7 @@ impl<V: View> Table<V> {
         }
     }
 
-    /// The place of a key's row, which is read when it is not known yet.
+    /// Returns the place of a key's row, and reads the row if it is not known yet.
     pub(super) fn place(
         &mut self,
         entries: &dyn EntrySnapshot,
@@ -106,7 +106,7 @@ impl<V: View> Table<V> {
         self.rows.get(place).and_then(|row| row.now.as_ref())
     }
 
-    /// The row at a place, to be changed.
+    /// Returns the row at a place, to change it.
     pub(super) fn change(&mut self, place: usize) -> Option<&mut Option<V>> {
         let row = self.rows.get_mut(place)?;
         if !row.is_changed {
@@ -134,7 +134,7 @@ impl<V: View> Table<V> {
             Err(vacant) => vacant,
         };
         let key = self.key.as_bytes();
-        // Without indexes it does not matter whether the store has a row.
+        // Without indexes, it does not matter whether the store has a row.
         let before = if V::INDEXES.is_empty() {
             Some(0)
         } else {
@@ -169,20 +169,20 @@ impl<V: View> Table<V> {
         check_lengths(row, self.key.len(), &mut self.value)
     }
 
-    /// Whether the row of a key was changed: what the store has of it is no longer so.
+    /// Returns whether the row of a key was changed: the stored one is then outdated.
     pub(super) fn is_changed(&self, key: &[u8]) -> bool {
         let row = self.rows.find(key).ok();
         let row = row.and_then(|place| self.rows.get(place));
         row.is_some_and(|row| row.is_changed)
     }
 
-    /// The rows that were changed and are there now, with their keys.
+    /// Returns the rows that were changed and not removed, with their keys.
     pub(super) fn changed(&self) -> impl Iterator<Item = (&[u8], &V)> {
         let changed = self.rows.iter().filter(|(_, row)| row.is_changed);
         changed.filter_map(|(key, row)| Some((key, row.now.as_ref()?)))
     }
 
-    /// No two of the rows that were changed since the last look may have one value in a unique index.
+    /// Checks that no row changed since the last check shares a value of a unique index with another row.
     fn check_unique(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError> {
         let mut claims = Vec::new();
         for place in &self.changed {
@@ -216,7 +216,7 @@ impl<V: View> Table<V> {
                 }));
             }
         }
-        // Every value that is given up is free by now, so that rows may exchange their values.
+        // Every value that is given up is free by now, so that rows may swap their values.
         for claim in claims {
             let key = self.rows.key(claim.place);
             let holder = match self.unique.holders.get(&claim.entry) {
@@ -255,7 +255,7 @@ fn check_lengths<V: View>(row: &V, key: usize, value: &mut KeyBytes) -> Result<(
     Ok(())
 }
 
-/// Adds the values of a row in all indexes; gives where they begin.
+/// Adds the values of a row in all indexes; returns where they begin.
 fn push_index_values<V: View>(values: &mut Vec<u8>, row: &V, value: &mut KeyBytes) -> usize {
     let start = values.len();
     for index in V::INDEXES {
@@ -288,11 +288,11 @@ fn next_value<'a>(values: &mut &'a [u8]) -> Option<Value<'a>> {
 pub(super) trait AnyTable: Any + Send {
     fn number(&self) -> u32;
 
-    /// Looks at the rows that were changed since the last look: makes them what the next transaction reads, and no two
-    /// may have one value in a unique index.
+    /// Checks the rows that were changed since the last check: replaces them with what the next transaction would read, and
+    /// checks unique indexes.
     fn look_at_changes(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError>;
 
-    /// Adds what has changed to the changes of entries.
+    /// Adds the changed rows to the changes of entries.
     fn write(
         &mut self,
         entries: &dyn EntrySnapshot,
@@ -300,7 +300,7 @@ pub(super) trait AnyTable: Any + Send {
     ) -> Result<(), ViewError>;
 }
 
-/// A value that a row has now, and no other may have.
+/// A value that a row has now, and that no other may have.
 struct Claim {
     index: usize,
     entry: Vec<u8>,
@@ -367,7 +367,7 @@ impl<V: View> AnyTable for Table<V> {
         if Self::IS_UNIQUE {
             self.check_unique(entries)?;
         }
-        // Not before all is right: what is wrong is so at the commit, too.
+        // Only after all checks: a row that fails one must fail at the commit, too.
         self.changed.clear();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What handlers of a projection read and write views through.
+//! The transaction through which handlers of a projection read and write views.
 
 // Selections and keys are passed by value, so that calls read as they should.
 #![allow(clippy::needless_pass_by_value)]
@@ -21,7 +21,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 /// Reads and changes the rows of one generation of views. It sees its own changes; others see all of
-/// them or none, once it is committed.
+/// them once it is committed, and none before.
 ///
 /// However often a row is changed, it is read once and written once.
 pub struct ViewTransaction {
@@ -31,7 +31,7 @@ pub struct ViewTransaction {
     tables: Vec<Box<dyn AnyTable>>,
     /// Entries to remove.
     pub(super) removed: Vec<Vec<u8>>,
-    /// Why the rows are no longer what the handlers wanted.
+    /// The error of a change that failed half-way: the rows are no longer what the handlers intended.
     failed: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl ViewTransaction {
         }
     }
 
-    /// The row of a key.
+    /// Returns the row of a key.
     ///
     /// # Errors
     /// When the stored row or the store cannot be read.
@@ -58,19 +58,19 @@ impl ViewTransaction {
         Ok(table.row(place))
     }
 
-    /// Sets a row, whether its key has one already or not.
+    /// Inserts a row, or replaces the one that has its key.
     ///
     /// # Errors
-    /// [`ViewError::KeyTooLong`] and [`ViewError::IndexTooLong`], or when what is stored cannot be
-    /// read. That two rows have the same value in a unique index is found when the handler is done with its
-    /// event; within an event, rows may exchange their values. So is a row that cannot be
-    /// [read as it was put](View#rows-that-are-stored).
+    /// [`ViewError::KeyTooLong`] and [`ViewError::IndexTooLong`], or when the stored row or the store cannot be
+    /// read. Two checks come when the handler is done with its event: that no two rows have the same value in a unique
+    /// index, so that within an event rows may swap their values, and that each row can be
+    /// [read as it was put](View#stored-rows).
     pub fn put<V: View>(&mut self, row: V) -> Result<(), ViewError> {
         let (table, entries, _) = self.table::<V>()?;
         table.put(&*entries, row)
     }
 
-    /// Removes a row; says whether there was one.
+    /// Removes a row; returns whether there was one.
     ///
     /// # Errors
     /// As [`ViewTransaction::get`].
@@ -83,10 +83,10 @@ impl ViewTransaction {
         Ok(table.change(place).is_some_and(|row| row.take().is_some()))
     }
 
-    /// Makes the row of a key if there is none, and then changes it, in either case.
+    /// Creates the row of a key if there is none, and then changes it in either case.
     ///
     /// # Errors
-    /// [`ViewError::KeyChanged`] when the row does not have this key afterwards, else as
+    /// [`ViewError::KeyChanged`] when the row does not have this key afterwards; otherwise as
     /// [`ViewTransaction::put`].
     pub fn upsert<V: View>(
         &mut self,
@@ -102,7 +102,7 @@ impl ViewTransaction {
         checked(table, place, failed)
     }
 
-    /// Changes a row; says whether there was one.
+    /// Changes a row; returns whether there was one.
     ///
     /// # Errors
     /// As [`ViewTransaction::upsert`].
@@ -122,7 +122,7 @@ impl ViewTransaction {
         checked(table, place, failed).map(|()| true)
     }
 
-    /// The selected rows, with the changes of this transaction.
+    /// Returns the selected rows, including the changes of this transaction.
     ///
     /// # Errors
     /// As [`ViewTransaction::get`].
@@ -167,7 +167,7 @@ impl ViewTransaction {
         Ok(rows)
     }
 
-    /// The table of a view, the entries it is in, and what to fill in when a change goes wrong.
+    /// Returns the table of a view, the entries that hold it, and where to note a change that fails.
     #[allow(clippy::type_complexity)]
     fn table<V: View>(
         &mut self,
@@ -203,7 +203,7 @@ impl ViewTransaction {
         Ok(Table::new(note.table))
     }
 
-    /// Looks at what one event has left.
+    /// Checks the changes of one event.
     pub(super) fn check(&mut self) -> Result<(), ViewError> {
         if let Some(reason) = self.failed.clone() {
             return Err(ViewError::Failed { reason });
@@ -216,7 +216,7 @@ impl ViewTransaction {
         tables.try_for_each(|table| table.look_at_changes(&*entries))
     }
 
-    /// Everything that has changed, and what it relies on. The snapshot is given back.
+    /// Returns all changes and what they rely on, and releases the snapshot.
     pub(super) fn into_write(mut self) -> Result<EntryWrite, ViewError> {
         if let Some(reason) = self.failed {
             return Err(ViewError::Failed { reason });
@@ -235,7 +235,7 @@ impl ViewTransaction {
     }
 }
 
-/// Checks a row that was changed in place. One that is refused cannot be made what it was.
+/// Checks a row that was changed in place. A refused row cannot be restored.
 fn checked<V: View>(
     table: &mut Table<V>,
     place: usize,
@@ -246,7 +246,7 @@ fn checked<V: View>(
     })
 }
 
-/// A changed row, where a selection has it.
+/// A changed row, at its position in a selection.
 struct Changed<'t, V> {
     entry: Vec<u8>,
     key: &'t [u8],
@@ -254,13 +254,13 @@ struct Changed<'t, V> {
 }
 
 impl<V> Changed<'_, V> {
-    /// The entry, and the key for rows that have one value in a unique index until the end.
+    /// Returns the entry, and the key, as rows may share a value of a unique index until the end of an event.
     fn place(&self) -> (&[u8], &[u8]) {
         (&self.entry, self.key)
     }
 }
 
-/// The changed rows that are selected, in the order of the selection.
+/// Returns the changed rows that are selected, in the order of the selection.
 fn changed_rows<'t, V: View>(
     table: &'t Table<V>,
     plan: &ScanPlan,

@@ -197,7 +197,7 @@ fn queue_that_stays_is_not_made_temporary() {
     block_on(bus.declare(&queue("one"))).unwrap();
     let error = block_on(bus.declare(&queue("one").temporary())).unwrap_err();
     assert!(matches!(error, BusError::Unusable { .. }), "{error:?}");
-    let sentence = "the bus at this process cannot be used: queue \"one\" was made to stay and is now declared \
+    let sentence = "the bus at this process cannot be used: queue \"one\" was declared permanent and is now declared \
                     temporary; use another name";
     assert_eq!(error.to_string(), sentence);
     assert!(block_on(bus.subscribe(&queue("one").temporary())).is_err());

@@ -456,7 +456,7 @@ fn headers_within_the_limits_are_read_and_the_last_of_a_key_counts() {
 fn what_is_no_message_says_why() {
     let reason = |outcome: Result<Message, ForeignMessage>| outcome.unwrap_err().reason;
     for name in ["specversion", "id", "source", "type"] {
-        let missing = format!("it has no attribute `{name}`, as CloudEvents 1.0 asks for");
+        let missing = format!("it has no attribute `{name}`, which CloudEvents 1.0 requires");
         assert_eq!(reason(without(name)), missing);
     }
     let empty = [
@@ -467,7 +467,7 @@ fn what_is_no_message_says_why() {
     ];
     assert_eq!(
         reason(read(&empty)),
-        "it has no attribute `id`, as CloudEvents 1.0 asks for"
+        "it has no attribute `id`, which CloudEvents 1.0 requires"
     );
     let old = [
         ("specversion", "0.3"),

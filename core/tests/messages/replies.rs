@@ -120,7 +120,7 @@ fn a_command_that_is_evicted_or_skipped_is_refused_and_one_that_is_retried_is_an
     let refused: Refused = replies.published()[0].decode().unwrap();
     let given_up = |id: &str| {
         format!(
-            "\"service\" could not handle command {id} (count), and has given it up; why is known to those who run \"service\""
+            "\"service\" could not handle command {id} (count), and has given it up; the reason is known to those who run \"service\""
         )
     };
     assert_eq!(refused.reason, given_up(&ann.id));

@@ -17,7 +17,7 @@ use std::error::Error;
 use std::fmt;
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "reading.taken")]
+#[event(name = "weather.taken")]
 struct ReadingTaken {
     degrees: f64,
 }
@@ -73,7 +73,7 @@ fn bus() -> BusError {
 
 fn unreadable_message() -> MessageError {
     let data = br#"{"degrees":"warm"}"#;
-    let message = Message::event("weather", "reading.taken", 1, data.to_vec());
+    let message = Message::event("weather", "weather.taken", 1, data.to_vec());
     message.decode::<ReadingTaken>().unwrap_err()
 }
 
@@ -86,7 +86,7 @@ fn json() -> JsonError {
 
 fn unreadable_event() -> DecodeError {
     DecodeError {
-        name: "reading.taken".to_owned(),
+        name: "weather.taken".to_owned(),
         schema_version: 1,
         stream: "station-1".to_owned(),
         version: Version::from(1),
@@ -165,7 +165,7 @@ fn errors() -> Vec<(Box<dyn Error>, String)> {
     add(
         Box::new(LiveError::Project {
             projection: "weather",
-            name: "reading.taken".to_owned(),
+            name: "weather.taken".to_owned(),
             place: midgard::Place::main(Position::from(1)),
             cause: ProjectError::Handler(no_answer()),
         }),

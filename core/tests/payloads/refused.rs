@@ -18,7 +18,7 @@ fn a_float_that_is_not_finite_is_refused() {
         assert!(matches!(error.reason, EncodeReason::Unreadable { .. }));
         assert_eq!(
             error.to_string(),
-            "event \"measured\" version 1 cannot be written as json: what is written of it cannot be \
+            "event \"measured\" version 1 cannot be written as json: its payload cannot be \
              read back (invalid type: null, expected f64, at `value`); give it values that JSON has, such as \
              floats that are finite, and let its `Deserialize` read all that its `Serialize` writes, such as with \
              `#[serde(default)]` where a field is left out"
@@ -43,8 +43,8 @@ fn a_value_that_comes_back_as_another_is_refused() {
     assert_eq!(
         error.to_string(),
         "event \"measured.maybe\" version 1 cannot be written as json: it would come back changed: see `before` and \
-         `after` of this `EncodeReason::Changed`; let its `Deserialize` make of what its \
-         `Serialize` writes the same value again, and give it no values for which there is no such text"
+         `after` of this `EncodeReason::Changed`; let its `Deserialize` return the same value from \
+         what its `Serialize` writes, and give it no values that cannot be written so"
     );
 }
 
@@ -304,7 +304,7 @@ fn what_json_has_no_form_for_is_refused() {
     assert!(matches!(error.reason, EncodeReason::Payload(_)));
     assert_eq!(
         error.to_string(),
-        "event \"keyed\" version 1 cannot be written as json: key must be a string; mend its `Serialize`"
+        "event \"keyed\" version 1 cannot be written as json: key must be a string; fix its `Serialize`"
     );
     // `serde_json` takes such a map for a text that is JSON already.
     refused(&Any {

@@ -108,13 +108,13 @@ fn what_was_stored_without_it_says_so_when_it_is_loaded() {
         error,
         "event \"reading.taken\" version 1 in stream \"sensor-7\" at version 2 (position 2) cannot be read: its payload does \
          not fit the event's struct (invalid type: null, expected f64, at `value`); if the struct has changed since \
-         it was written, give the change a new `version` and `upcast_from`; if not, let the struct read what it has written"
+         it was written, give the change a new `version` and `upcast_from`; if not, let the struct read what it wrote"
     );
 }
 
 #[test]
 #[should_panic(
-    expected = "event \"reading.taken\" version 1 cannot be written as json: what is written of it"
+    expected = "event \"reading.taken\" version 1 cannot be written as json: its payload cannot be read back"
 )]
 fn a_test_of_what_follows_finds_it() {
     given(events![])

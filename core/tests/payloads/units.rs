@@ -200,8 +200,8 @@ fn a_client_does_not_send_what_cannot_be_read() {
     assert_eq!(
         error.to_string(),
         "command \"scales.try\" version 1 cannot be written as json: it would come back changed: see `before` and \
-         `after` of this `EncodeReason::Changed`; let its `Deserialize` make of what its \
-         `Serialize` writes the same value again, and give it no values for which there is no such text"
+         `after` of this `EncodeReason::Changed`; let its `Deserialize` return the same value from \
+         what its `Serialize` writes, and give it no values that cannot be written so"
     );
     assert!(matches!(
         block_on(client.ask(&command, LONG)),
@@ -305,7 +305,7 @@ fn a_test_of_a_process_finds_a_command_that_cannot_be_read() {
 
 #[test]
 #[should_panic(
-    expected = "event \"weighing.late\" version 1 cannot be written as json: what is written of it"
+    expected = "event \"weighing.late\" version 1 cannot be written as json: its payload cannot be read back"
 )]
 fn a_test_of_a_process_finds_a_deadline_that_cannot_be_read() {
     given_process::<Weighing>()
@@ -315,7 +315,7 @@ fn a_test_of_a_process_finds_a_deadline_that_cannot_be_read() {
 
 #[test]
 #[should_panic(
-    expected = "event \"scales.answered\" version 1 cannot be written as json: what is written of it"
+    expected = "event \"scales.answered\" version 1 cannot be written as json: its payload cannot be read back"
 )]
 fn nothing_is_replied_in_a_test_that_could_not_have_come() {
     given_process::<Sound>()

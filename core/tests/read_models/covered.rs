@@ -70,7 +70,7 @@ fn ann(views: &Views) -> u64 {
 }
 
 const KNOWS_LESS: &str = "its views are made of events that this program does not list (refunded), with the same version 1; \
-    run the release that lists them, or give this one a higher version if it is to do without";
+    run the release that lists them, or, to drop these events, give this one a higher version";
 
 #[test]
 fn a_release_that_lists_more_events_builds_its_views_anew_and_one_that_lists_fewer_leaves_them() {

@@ -63,8 +63,8 @@ fn an_effect_that_panics_takes_none_of_the_others_of_its_commit_along() {
     assert_eq!(error.place, Some(Place::main(Position(2))));
     assert_eq!(
         error.message,
-        "what was to follow the commit of event \"counted\" at position 2 panicked: assertion `left != right` failed: \
-         on purpose\n  left: 1\n right: 1; it is not done again"
+        "an effect after the commit of event \"counted\" at position 2 panicked: assertion `left != right` failed: \
+         on purpose\n  left: 1\n right: 1; it is not run again"
     );
 }
 
@@ -86,7 +86,7 @@ fn an_effect_that_takes_too_long_is_given_up_and_the_others_are_done() {
     assert_eq!(done.all(), [0, 2, 3, 4]);
     let message = status.last_error.unwrap().message;
     assert!(
-        message.ends_with("had not ended after 30ms, and was given up; it is not done again"),
+        message.ends_with("had not ended after 30ms, and was given up; it is not run again"),
         "{message}"
     );
 }

@@ -172,7 +172,7 @@ fn the_status_names_the_event_whose_effect_never_ends() {
     let status = running.handle.status_of("endless").unwrap().to_string();
     assert!(
         status.contains(
-            "at 1 of 1, doing what follows the commit of \"counted\" at position 1 since "
+            "at 1 of 1, running effects after the commit of \"counted\" at position 1 since "
         ),
         "{status}"
     );

@@ -76,10 +76,7 @@ fn times_names_and_ids_are_texts() {
     assert_eq!(read, time, "others write offsets");
     for not in [r#""tomorrow""#, r#""7 microseconds after 1970""#] {
         let error = refused::<Timestamp>(not);
-        assert!(
-            error.contains("is not a time in RFC 3339"),
-            "{error}"
-        );
+        assert!(error.contains("is not a time in RFC 3339"), "{error}");
     }
     assert!(refused::<Timestamp>("7").contains("a time as RFC 3339 writes it"));
 

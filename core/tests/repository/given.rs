@@ -150,7 +150,7 @@ fn an_unexpected_refusal_is_shown_with_what_was_expected() {
             .then([Deposited { cents: 1 }]);
     });
     let expected = r#"the command was refused: NotOpen
-expected were 1 event:
+expected 1 event:
   account.deposited {
     "cents": 1
   }"#;
@@ -169,7 +169,7 @@ fn an_unexpected_acceptance_is_shown_with_what_was_decided() {
             .when(Deposit(1))
             .then_error(Refused::NotOpen);
     });
-    let expected = r#"the command was accepted, expected was NotOpen; decided were 1 event:
+    let expected = r#"the command was accepted, expected NotOpen; it decided 1 event:
   account.deposited {
     "cents": 1
   }"#;
@@ -179,7 +179,7 @@ fn an_unexpected_acceptance_is_shown_with_what_was_decided() {
             .when(Deposit(0))
             .then_error_matches(|_| true);
     });
-    let expected = "the command was accepted, expected was an error; decided were no events";
+    let expected = "the command was accepted, expected an error; it decided no events";
     assert_eq!(message, expected);
 }
 

@@ -74,7 +74,7 @@ fn an_event_that_nobody_knows_is_named_and_never_skipped() {
             message,
             "event \"account.closed\" version 3 in stream \"account-1\" at version 5 (position 5) \
              cannot be read: no event of this name is known here; list it in the set \
-             that reads it, ask for other events, or run the release that wrote it"
+             that reads it, select other events, or run the release that wrote it"
         );
     });
 }

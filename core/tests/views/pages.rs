@@ -181,7 +181,7 @@ fn a_text_that_is_no_cursor_is_refused() {
     assert!(serde_json::from_str::<Cursor>("7").is_err());
     assert_eq!(
         padded.to_string(),
-        "the text is no cursor of this release; pass one as it was given, or begin at the first page"
+        "the text is not a cursor of this release; pass a cursor as it was printed, or begin at the first page"
     );
     // Whatever somebody makes of it: an error, or rows of this view.
     let random = &mut Random(1);

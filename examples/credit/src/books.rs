@@ -1,4 +1,4 @@
-//! What has become of the orders, summed up from the events of the orders service.
+//! The outcome of the orders, summed up from the events of the orders service.
 
 use crate::orders::OrderEvent;
 use futures_util::TryStreamExt as _;
@@ -15,7 +15,7 @@ use std::fmt;
 #[derive(Debug, Default)]
 pub struct Books {
     position: Position,
-    /// What is pending, by the name of its stream.
+    /// The pending orders, by the names of their streams.
     pending: HashMap<String, Purchase>,
     placed: u64,
     report: Report,
@@ -38,7 +38,7 @@ pub enum BooksError {
     NotPending {
         /// Its stream.
         stream: String,
-        /// Where.
+        /// The position.
         position: Position,
     },
     /// The orders cost more than can be counted.
@@ -50,7 +50,7 @@ pub enum BooksError {
 }
 
 impl Books {
-    /// Takes in the events of a store until so many orders are placed and none is pending any more.
+    /// Takes in the events of a store until this many orders are placed and none is pending any more.
     ///
     /// # Errors
     /// [`BooksError`]: an event that cannot be read is never passed over.
@@ -72,7 +72,7 @@ impl Books {
         Ok(())
     }
 
-    /// How many orders are decided.
+    /// Returns how many orders are decided.
     #[must_use]
     pub fn decided(&self) -> u64 {
         self.placed - self.pending.len() as u64

@@ -1,4 +1,4 @@
-//! The customers service: it keeps what each customer owes, and reserves credit up to a limit.
+//! The customers service: it tracks each customer's debt, and reserves credit up to a limit.
 
 use crate::LEASE;
 use crate::messages::{CreditReserved, OrderCancelled, OrderId, ReserveCredit};
@@ -12,25 +12,25 @@ use midgard_examples::shop::{Cents, Month};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Credit was reserved for an order, and adds to what the customer owes.
+/// Credit was reserved for an order, and adds to the customer's debt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "credit.reserved")]
 pub struct Reserved {
-    /// For which order.
+    /// The order.
     pub order: OrderId,
-    /// For what.
+    /// The purchase.
     pub purchase: Purchase,
 }
 
-/// The credit of a cancelled order was given back.
+/// The credit of a cancelled order was released.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "credit.released")]
 pub struct Released {
-    /// Of which order.
+    /// The order.
     pub order: OrderId,
 }
 
-/// The credit of one customer: what is owed for the orders of each month.
+/// The credit of one customer: the debt for the orders of each month.
 #[derive(Debug, Default, Aggregate)]
 #[aggregate(name = "credit", id = CustomerId, events(Reserved, Released))]
 pub struct Credit {
@@ -39,7 +39,7 @@ pub struct Credit {
 }
 
 impl Credit {
-    /// What is owed for the orders of one month.
+    /// Returns the debt for the orders of one month.
     #[must_use]
     pub fn owed(&self, month: Month) -> Cents {
         self.owed.get(&month).copied().unwrap_or_default()
@@ -66,15 +66,15 @@ impl Apply<Released> for Credit {
 /// Reserves credit.
 #[derive(Debug, Clone)]
 pub struct Reserve {
-    /// For which order.
+    /// The order.
     pub order: OrderId,
-    /// For what.
+    /// The purchase.
     pub purchase: Purchase,
-    /// What a customer may owe for one calendar month.
+    /// The customer's limit for one calendar month.
     pub limit: Cents,
 }
 
-/// Why no credit was reserved.
+/// The reason why no credit was reserved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{owed} are owed for the month, and {asked} more are over the limit of {limit}")]
 pub struct OverLimit {
@@ -104,7 +104,7 @@ impl Command<Credit> for Reserve {
     }
 }
 
-/// Gives back the credit of an order, if it has any.
+/// Releases the credit of an order, if it has any.
 #[derive(Debug, Clone)]
 pub struct Release(pub OrderId);
 
@@ -121,11 +121,11 @@ impl Command<Credit> for Release {
     }
 }
 
-/// What the customers are asked and told.
+/// The customers service's commands and events.
 #[derive(Debug, Inbox)]
 #[inbox(name = "customers", events(OrderCancelled), commands(ReserveCredit))]
 pub struct Customers {
-    /// What a customer may owe for one calendar month.
+    /// The customer's limit for one calendar month.
     pub limit: Cents,
 }
 
@@ -161,7 +161,7 @@ impl Subscribe<OrderCancelled> for Customers {
     }
 }
 
-/// The service, to be run. To a bus of another id, everything is published anew.
+/// Returns the service, to be run. To a bus with another id, everything is published again.
 pub fn service<S, B>(store: S, bus: B, bus_id: &str, limit: Cents) -> Midgard<S>
 where
     S: Store + Clone,

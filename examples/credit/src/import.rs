@@ -15,7 +15,7 @@ use std::time::Duration;
 /// How many orders are placed in one append.
 const AT_ONCE: usize = 256;
 
-/// Why an import ended before its last row.
+/// The reason why an import ended before its last row.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError<E> {
     /// A row could not be read. All rows before it are placed.
@@ -29,9 +29,9 @@ pub enum ImportError<E> {
     Differs {
         /// The order.
         order: OrderId,
-        /// What was ordered.
+        /// The earlier purchase.
         known: Purchase,
-        /// What is in the listing.
+        /// The purchase in the listing.
         given: Purchase,
     },
     /// The orders could not be appended.
@@ -51,8 +51,7 @@ pub enum ImportError<E> {
     Limit(#[from] LimitError),
 }
 
-/// Places every row as an order of its customer; returns how many there are. What an earlier run has placed is
-/// recognised.
+/// Places every row as an order of its customer; returns how many there are. Orders of an earlier run are recognised.
 ///
 /// # Errors
 /// [`ImportError`]; after a row that could not be read, the orders before it are all placed first.

@@ -1,4 +1,4 @@
-//! What the two services tell each other: names and shapes, and nothing else.
+//! The messages between the two services: names and shapes, and nothing else.
 
 use midgard::{Event, RemoteCommand};
 use midgard_examples::shop::customer::{CustomerId, Purchase};
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// An order: whose, and the number among the orders of its customer. Written `00004.1`.
+/// An order: its customer, and its number among the customer's orders. Written `00004.1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OrderId {
-    /// Who orders.
+    /// The customer.
     pub customer: CustomerId,
     /// Its number among the orders of its customer, from 1.
     pub number: u64,
@@ -35,31 +35,31 @@ impl fmt::Display for OrderId {
     }
 }
 
-/// Asks the customers to reserve credit for an order. The commands of one customer stay in order, so that credit goes
-/// to whoever ordered first.
+/// Asks the customers service to reserve credit for an order. The commands of one customer stay in order, so that
+/// credit goes to the earlier order.
 #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
 #[remote_command(name = "credit.reserve", service = "customers", key = customer, reply = CreditReserved)]
 pub struct ReserveCredit {
-    /// Whose credit: the key.
+    /// The customer: the key.
     pub customer: CustomerId,
-    /// For which order.
+    /// The order.
     pub order: OrderId,
-    /// For what.
+    /// The purchase.
     pub purchase: Purchase,
 }
 
-/// The answer of the customers: the credit is reserved. Where it is not, they refuse.
+/// The reply of the customers service: the credit is reserved. Otherwise it refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "credit.reserve.done")]
 pub struct CreditReserved {}
 
-/// What the orders tell everyone: an order was cancelled.
+/// A public event of the orders service: an order was cancelled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(name = "order.cancelled")]
 #[publish(key = customer)]
 pub struct OrderCancelled {
-    /// Who had ordered: the key, as of the command, so that it comes after that.
+    /// The customer: the same key as the command's, so that the event comes after the command.
     pub customer: CustomerId,
-    /// Which order.
+    /// The order.
     pub order: OrderId,
 }

@@ -13,11 +13,11 @@ use midgard_examples::shop::customer::Purchase;
 #[midgard::event(name = "order.placed")]
 #[derive(PartialEq, Eq)]
 pub struct OrderPlaced {
-    /// Which order.
+    /// The order.
     pub order: OrderId,
-    /// What was ordered.
+    /// The purchase.
     pub purchase: Purchase,
-    /// How many seconds it may stay without an answer.
+    /// How many seconds it may stay undecided.
     pub answer_within: u64,
 }
 
@@ -28,11 +28,11 @@ pub struct OrderApproved {}
 /// The order has no credit.
 #[midgard::event(name = "order.credit_refused")]
 pub struct OrderRejected {
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// An order, and what has become of it.
+/// An order, and its outcome.
 #[derive(Debug, Default, Aggregate)]
 #[aggregate(
     name = "order",
@@ -44,7 +44,7 @@ pub struct Order {
     state: State,
 }
 
-/// What has become of an order.
+/// The state of an order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum State {
     #[default]
@@ -67,18 +67,18 @@ impl Apply<OrderEvent> for Order {
 /// Decides a pending order, one way or another.
 #[derive(Debug, Clone)]
 pub enum Decide {
-    /// It has its credit.
+    /// The credit is reserved.
     Approve,
-    /// It has none.
+    /// The credit was refused.
     Reject {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// Nobody has said within the time.
+    /// No answer came in time.
     Cancel(OrderId),
 }
 
-/// Why an order was not decided.
+/// The reason why an order was not decided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the order is not pending: it is not placed, or was decided before")]
 pub struct NotPending;
@@ -103,7 +103,7 @@ impl Command<Order> for Decide {
     }
 }
 
-/// The service, to be run. To a bus of another id, everything is published anew.
+/// Returns the service, to be run. To a bus with another id, everything is published again.
 pub fn service<S, B>(store: S, bus: B, bus_id: &str) -> Midgard<S>
 where
     S: Store + Clone,

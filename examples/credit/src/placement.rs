@@ -7,7 +7,7 @@ use midgard::{Event, Expire, ProcessManager, React, Reactions, Resolve};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The customers have not answered within the time.
+/// The customers service has not answered in time.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "order.unanswered")]
 pub struct Unanswered {}

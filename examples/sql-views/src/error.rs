@@ -1,13 +1,13 @@
-//! What can go wrong with views in SQLite.
+//! Errors of views in SQLite.
 
 use sqlx::error::DatabaseError;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why a database of views could not be used. Nothing was changed then.
+/// The reason why a database of views could not be used. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SqlError {
-    /// Someone else writes for too long.
+    /// Another connection has been writing for too long.
     #[error(
         "another connection has been writing to {} for more than {patience:?}; let it commit, or wait longer for it",
         file.display()
@@ -15,7 +15,7 @@ pub enum SqlError {
     Busy {
         /// The database.
         file: PathBuf,
-        /// For how long its lock was waited for.
+        /// How long the lock was waited for.
         patience: Duration,
     },
     /// The database refused something.
@@ -23,15 +23,15 @@ pub enum SqlError {
     Database {
         /// The database.
         file: PathBuf,
-        /// Why.
+        /// The reason.
         cause: sqlx::Error,
     },
 }
 
-/// SQLite's code for a lock that someone else holds. The more exact codes have it in their last byte.
+/// SQLite's code for a lock held by another connection. Extended codes have it in their last byte.
 const BUSY: u32 = 5;
 
-/// Whether it was a lock that someone else holds.
+/// Returns whether the error is a lock held by another connection.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     let code = code.and_then(|code| code.parse::<u32>().ok());

@@ -1,4 +1,4 @@
-//! The projection: orders by month and status, and what each customer had approved.
+//! The projection: orders by month and status, and each customer's approved orders.
 
 use crate::store::{SqliteViews, table};
 use midgard::projection::ViewDefinition;
@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 
 /// Orders by month and status.
 pub const ORDERS_BY_MONTH: &str = "orders_by_month";
-/// What each customer has ordered.
+/// Each customer's orders.
 pub const CUSTOMERS: &str = "customers";
 
 /// Keeps [`ORDERS_BY_MONTH`] and [`CUSTOMERS`] up to date.

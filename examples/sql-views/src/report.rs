@@ -1,11 +1,11 @@
-//! What the tables say, asked in plain SQL.
+//! The contents of the tables, in plain SQL.
 
 use crate::SqliteViews;
 use midgard_examples::shop::Cents;
 use midgard_examples::shop::customer::CustomerId;
 use std::fmt;
 
-/// Orders by month, approved and rejected beside each other.
+/// Orders by month, approved and rejected in one row.
 const MONTHS: &str = "
     SELECT
         month,
@@ -15,7 +15,7 @@ const MONTHS: &str = "
         coalesce(sum(cents) FILTER (WHERE status = 'rejected'), 0)
     FROM orders_by_month GROUP BY month ORDER BY month";
 
-/// The customers who had the most approved.
+/// The customers with the highest approved totals.
 const BEST: &str = "
     SELECT customer, orders, approved_cents FROM customers
     ORDER BY approved_cents DESC, customer LIMIT 10";
@@ -30,7 +30,7 @@ pub struct SqlReport {
 }
 
 impl SqlReport {
-    /// Asks the database, for both tables as of one moment.
+    /// Reads both tables as of one moment.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Sqlite};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The notes of Midgard, and which tables there are. `WITHOUT ROWID` keeps notes in the order of their keys.
+/// The notes of Midgard, and the list of tables. `WITHOUT ROWID` keeps notes in the order of their keys.
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS midgard_notes (
         key TEXT PRIMARY KEY,
@@ -25,36 +25,35 @@ const TABLES: &str = "
 
 /// Views in the tables of a SQLite database.
 ///
-/// A view's definition is its name and its columns. Each generation of it has a table of its own, called
-/// `{view}_{generation}`; who reads selects from `{view}`, which is an SQL view of the table that is
-/// complete. Programs that read need to know nothing of Midgard.
+/// A view's definition is its name and its columns. Each generation of it has its own table, called
+/// `{view}_{generation}`; readers select from `{view}`, an SQL view of the complete table. They need to know nothing
+/// of Midgard.
 ///
 /// Needs a tokio runtime, as `sqlx` does.
 #[derive(Debug, Clone)]
 pub struct SqliteViews {
-    /// One connection: who wants to write stands in line for it. SQLite itself lets those who wait try from
-    /// time to time, and the busiest wins.
+    /// One connection: writers wait in line for it. SQLite itself lets waiting connections retry from time to time,
+    /// and the busiest wins.
     writer: SqlitePool,
     readers: SqlitePool,
     file: PathBuf,
     patience: Duration,
 }
 
-/// The name of the table of a view in one generation.
+/// Returns the name of the table of a view in one generation.
 #[must_use]
 pub fn table(view: &str, generation: u32) -> String {
     format!("{view}_{generation}")
 }
 
 impl SqliteViews {
-    /// Opens a database, and makes it if there is none. `patience` is how long to wait for other connections
-    /// that write to it.
+    /// Opens a database, or creates it. `patience` is how long to wait for other connections that write to it.
     ///
     /// # Errors
     /// When it cannot be opened, or others write to it for longer.
     pub async fn open(file: impl AsRef<Path>, patience: Duration) -> Result<Self, SqlError> {
         let file = file.as_ref();
-        // Readers see the last commit, and do not wait for those who write.
+        // Reads see the last commit, and do not wait for writes.
         let options = SqliteConnectOptions::new()
             .filename(file)
             .create_if_missing(true)
@@ -85,7 +84,7 @@ impl SqliteViews {
         }
     }
 
-    /// Connections for reading, with whatever SQL.
+    /// Returns the connections for reading, with any SQL.
     #[must_use]
     pub const fn readers(&self) -> &SqlitePool {
         &self.readers
@@ -100,7 +99,7 @@ impl SqliteViews {
         SqlError::Database { file, cause }
     }
 
-    /// Runs statements that are made of the program's own words: names of views, and their columns.
+    /// Runs statements built from the program's own words: names of views, and their columns.
     async fn run(&self, transaction: &mut Transaction, sql: String) -> Result<(), SqlError> {
         let run = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **transaction);
         run.await.map_err(|error| self.error(error))?;
@@ -116,7 +115,7 @@ impl NoteStore for SqliteViews {
 
     async fn begin(&self) -> Result<Transaction, SqlError> {
         let begin = async {
-            // Takes the lock now: what is read from here on is still so at the commit.
+            // Takes the lock now: anything read from here on still holds at the commit.
             let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
             let savepoint = sqlx::raw_sql("SAVEPOINT midgard");
             savepoint.execute(&mut *transaction).await?;
@@ -251,7 +250,7 @@ impl ViewStore for SqliteViews {
     }
 }
 
-/// The first text that stands after all those that begin with `prefix`; `None` when there is no such text.
+/// Returns the first text after all those that begin with `prefix`; `None` when there is no such text.
 fn after(prefix: &str) -> Option<String> {
     let mut start = prefix.to_owned();
     while let Some(last) = start.pop() {

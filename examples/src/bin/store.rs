@@ -20,23 +20,23 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Counts what is in it: events by name, streams, bytes.
+    /// Counts its contents: events by name, streams, bytes.
     Statistics {
         /// The directory of the store.
         directory: PathBuf,
     },
-    /// Checks that everything is as it was written, and prints what is not. Ends with exit code 1 then.
+    /// Checks that everything is as it was written, and prints the problems. Exits with code 1 if there are any.
     Verify {
         /// The directory of the store.
         directory: PathBuf,
     },
-    /// Copies it to a directory that is empty, or not there yet.
+    /// Copies it to an empty or new directory.
     Backup {
         /// The directory of the store.
         directory: PathBuf,
         /// The directory of the backup.
         target: PathBuf,
-        /// Leaves free pages out.
+        /// Leaves out free pages.
         #[arg(long)]
         compacting: bool,
     },
@@ -100,7 +100,7 @@ fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens a store that is there.
+/// Opens an existing store.
 fn open(directory: &Path) -> Result<LmdbStore, Box<dyn Error>> {
     if !directory.join("data.mdb").is_file() {
         return Err(format!("{} has no store; name its directory", directory.display()).into());
@@ -162,7 +162,7 @@ fn print(statistics: &Statistics, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}\n\n{}", totals.trim_fmt(), names.trim_fmt())
 }
 
-/// Shows how far an operation is: a bar where someone can see it, a line for each tenth elsewhere.
+/// Shows the progress of an operation: a bar on a terminal, a line for each tenth elsewhere.
 struct Meter {
     what: &'static str,
     bar: ProgressBar,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// Who buys: a number, printed with five digits at least, as listings write it.
+/// A customer: a number, printed with at least five digits, as in listings.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ViewKey,
 )]
@@ -31,34 +31,34 @@ impl fmt::Display for CustomerId {
     }
 }
 
-/// What is bought.
+/// A purchase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Purchase {
-    /// When.
+    /// The day.
     pub date: Date,
     /// How many CDs.
     pub cds: u32,
-    /// What they cost together.
+    /// Their total.
     pub total: Cents,
 }
 
-/// An order was within the credit limit, and adds to what the customer owes.
+/// An order was within the credit limit, and adds to the customer's debt.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "order.approved")]
 pub struct OrderApproved {
     /// Its number among the orders of its customer, from 1.
     pub number: u64,
-    /// What was ordered.
+    /// The purchase.
     pub purchase: Purchase,
 }
 
-/// An order was over the credit limit; it adds nothing to what the customer owes.
+/// An order was over the credit limit; it adds nothing to the customer's debt.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "order.rejected")]
 pub struct OrderRejected {
     /// Its number among the orders of its customer, from 1.
     pub number: u64,
-    /// What was ordered.
+    /// The purchase.
     pub purchase: Purchase,
 }
 
@@ -73,13 +73,13 @@ pub struct Customer {
 }
 
 impl Customer {
-    /// The number of orders that were decided, one way or the other.
+    /// Returns the number of decided orders, approved and rejected.
     #[must_use]
     pub const fn orders(&self) -> usize {
         self.orders.len()
     }
 
-    /// What is owed for the orders of one month.
+    /// Returns the debt for the orders of one month.
     #[must_use]
     pub fn outstanding(&self, month: Month) -> Cents {
         self.outstanding.get(&month).copied().unwrap_or_default()
@@ -102,19 +102,19 @@ impl Apply<OrderRejected> for Customer {
 
 /// Places an order on credit.
 ///
-/// Equal purchases are separate orders, told apart by their number: so placing one again, in a run
-/// that goes on where another was killed, is recognised and changes nothing.
+/// Equal purchases are separate orders, distinguished by their number: placing one again, in a run that continues
+/// where another was killed, is recognised and changes nothing.
 #[derive(Debug, Clone)]
 pub struct PlaceOrder {
     /// Its number among the orders of its customer, from 1.
     pub number: u64,
-    /// What is ordered.
+    /// The purchase.
     pub purchase: Purchase,
-    /// What the customer may owe for one calendar month.
+    /// The customer's limit for one calendar month.
     pub credit_limit: Cents,
 }
 
-/// Why an order cannot be placed at all. Being over the limit is no such reason: that is an event.
+/// The reason why an order cannot be placed at all. An order over the limit is not an error: it is an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misplaced {
     /// The order of this number is another one.
@@ -126,9 +126,9 @@ pub enum Misplaced {
     Differs {
         /// The number of the order.
         number: u64,
-        /// What was ordered under it.
+        /// The purchase recorded under it.
         known: Purchase,
-        /// What is ordered now.
+        /// The purchase now.
         given: Purchase,
     },
     /// Orders are placed one after the other.
@@ -165,7 +165,7 @@ impl Command<Customer> for PlaceOrder {
 }
 
 impl Customer {
-    /// Nothing is to do for an order that was decided before.
+    /// There is nothing to do for an order that was already decided.
     fn recognise(
         &self,
         number: u64,

@@ -28,21 +28,21 @@ pub struct Date(u32);
 pub struct Month(u32);
 
 impl Date {
-    /// A date, if there is such a day.
+    /// Returns a date, if there is such a day.
     #[must_use]
     pub fn new(year: u32, month: u32, day: u32) -> Option<Self> {
         let exists = year <= 9999 && (1..=days(year, month)).contains(&day);
         exists.then_some(Date(year * 10_000 + month * 100 + day))
     }
 
-    /// The month it is in.
+    /// Returns the month it is in.
     #[must_use]
     pub const fn month(self) -> Month {
         Month(self.0 / 100)
     }
 }
 
-/// The number of days of a month; none if there is no such month.
+/// Returns the number of days of a month; zero if there is no such month.
 const fn days(year: u32, month: u32) -> u32 {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     match month {

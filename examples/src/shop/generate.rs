@@ -4,9 +4,9 @@ use super::customer::{CustomerId, Purchase};
 use super::{Cents, Date};
 use std::io::{self, Write};
 
-/// Writes a listing of so many customers, in the form of the full one: a header line, four columns,
-/// CRLF. The same number always gives the same listing. On average a customer has three purchases,
-/// in date order; equal ones occur.
+/// Writes a listing of this many customers, in the form of the full one: a header line, four columns, CRLF. The same
+/// number always produces the same listing. On average a customer has three purchases, in date order; equal ones
+/// occur.
 ///
 /// # Errors
 /// When `to` cannot be written.

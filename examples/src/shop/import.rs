@@ -16,7 +16,7 @@ pub const IN_FLIGHT: usize = 256;
 /// How many rows may wait for an earlier one of their customer while others are read past them.
 const WAITING: usize = 4096;
 
-/// Why an import ended before its last row. Every row before was decided, or will be in the next run.
+/// The reason why an import ended before its last row. Every earlier row was decided, or will be in the next run.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError<E> {
     /// A row could not be read. All rows before it were decided, and are kept.
@@ -25,21 +25,21 @@ pub enum ImportError<E> {
     /// An order could not be decided.
     #[error("order {number} of customer {customer}: {cause}")]
     Order {
-        /// Who ordered.
+        /// The customer.
         customer: CustomerId,
         /// The number among the customer's orders.
         number: u64,
-        /// Why.
+        /// The reason.
         cause: Box<ExecuteError<Misplaced>>,
     },
 }
 
 /// Places every row as an order of its customer.
 ///
-/// Up to [`IN_FLIGHT`] customers are served at once, each one's rows one after the other. A row is
-/// known by its number among the rows of its customer, so what an earlier run decided is recognised
-/// and not decided again. `placed` is called after every order. Memory grows with the number of
-/// customers (a few bytes each), not with that of rows.
+/// Up to [`IN_FLIGHT`] customers are served at once, each one's rows one after the other. A row is identified by its
+/// number among the rows of its customer, so orders decided by an earlier run are recognised and not decided again.
+/// `placed` is called after every order. Memory grows with the number of customers (a few bytes each), not with the
+/// number of rows.
 ///
 /// # Errors
 /// [`ImportError`]; after a row that could not be read, the orders before it are all placed first.
@@ -75,7 +75,7 @@ pub async fn import<S: Store, E>(
     }
 }
 
-/// A customer as the last order left it, to go on from without loading it again.
+/// A customer in the state after the last order, to continue without loading it again.
 type Served = (CustomerId, Loaded<Customer>);
 
 async fn place<S: Store, E>(
@@ -98,8 +98,8 @@ async fn place<S: Store, E>(
     }
 }
 
-/// Places an order on what the one before left, so that many orders of a customer in a row do not
-/// each load all those before.
+/// Places an order on the state after the previous one, so that a customer's orders in a row do not each load all
+/// earlier ones.
 async fn go_on<S: Store>(
     customers: &Repository<Customer, S>,
     customer: CustomerId,
@@ -108,25 +108,25 @@ async fn go_on<S: Store>(
 ) -> Result<Loaded<Customer>, ExecuteError<Misplaced>> {
     loaded.decide(order).map_err(ExecuteError::Rejected)?;
     match customers.commit(loaded).await {
-        // Another program serves this customer too: decide again, on what it left.
+        // Another program serves this customer too: decide again, on its result.
         Err(AppendError::Conflict { .. }) => customers.execute(&customer, order).await,
         committed => committed.map_err(ExecuteError::Append),
     }
 }
 
-/// Whose turn it is: of each customer one order is in flight, and the next ones wait.
+/// Takes turns: each customer has one order in flight, and the next ones wait.
 #[derive(Default)]
 struct Turns {
     /// How many orders each customer has so far.
     numbers: HashMap<CustomerId, u64>,
-    /// The customers with an order in flight, and what waits for it.
+    /// The customers with an order in flight, and the orders that wait for it.
     busy: HashMap<CustomerId, VecDeque<PlaceOrder>>,
     /// How many orders wait, over all customers.
     waiting: usize,
 }
 
 impl Turns {
-    /// Numbers a row, and gives its order if nothing of its customer is in flight.
+    /// Numbers a row, and returns its order if its customer has none in flight.
     fn take(&mut self, row: Row, credit_limit: Cents) -> Option<(CustomerId, PlaceOrder)> {
         let Row { customer, purchase } = row;
         let number = self.numbers.entry(customer).or_default();
@@ -145,7 +145,7 @@ impl Turns {
         Some((customer, order))
     }
 
-    /// The order that comes after the one in flight; without one the customer is no longer busy.
+    /// Returns the order after the one in flight; if there is none, the customer is no longer busy.
     fn pass_on(&mut self, customer: CustomerId) -> Option<PlaceOrder> {
         let next = self.busy.get_mut(&customer)?.pop_front();
         match next {

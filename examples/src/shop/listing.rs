@@ -8,9 +8,9 @@ use std::str::FromStr;
 /// One line of a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// Who bought.
+    /// The customer.
     pub customer: CustomerId,
-    /// What.
+    /// The purchase.
     pub purchase: Purchase,
 }
 
@@ -47,17 +47,17 @@ impl FromStr for Row {
     }
 }
 
-/// Why a listing could not be read further. The rows before were fine.
+/// The reason why a listing could not be read further. The earlier rows were valid.
 #[derive(Debug, thiserror::Error)]
 pub enum ListingError {
-    /// A line is no row.
+    /// A line is not a row.
     #[error("{file}:{line}: {cause}")]
     Malformed {
         /// The name of the file.
         file: String,
         /// The number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The fault.
         cause: Malformed,
     },
     /// The file could not be read.
@@ -67,12 +67,12 @@ pub enum ListingError {
         file: String,
         /// The number of the line, from 1.
         line: u64,
-        /// Why.
+        /// The reason.
         cause: io::Error,
     },
 }
 
-/// A line that is longer is no row of any listing; it is not read to its end.
+/// A longer line is not a row of any listing; it is not read to its end.
 const LINE_BYTES: usize = 1024;
 
 /// The rows of a listing, in constant memory.
@@ -102,7 +102,7 @@ pub struct Rows<R> {
 }
 
 impl<R: BufRead> Rows<R> {
-    /// The rows of `source`; `file` is its name in errors.
+    /// Returns the rows of `source`; `file` is its name in errors.
     pub fn new(source: R, file: impl Into<String>) -> Self {
         Rows {
             source,
@@ -114,7 +114,7 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    /// The next row; `None` at the end of the listing.
+    /// Returns the next row; `None` at the end of the listing.
     fn read(&mut self) -> Result<Option<Row>, ListingError> {
         let begun = self.begun;
         while let Some(line) = self.next_line()? {
@@ -128,7 +128,7 @@ impl<R: BufRead> Rows<R> {
         Ok(None)
     }
 
-    /// The next line without the blanks around it; `None` at the end of the listing.
+    /// Returns the next line without the surrounding blanks; `None` at the end of the listing.
     fn next_line(&mut self) -> Result<Option<&str>, ListingError> {
         self.line += 1;
         self.bytes.clear();
@@ -181,8 +181,8 @@ impl<R: BufRead> Iterator for Rows<R> {
     }
 }
 
-/// Whether a line before the first row says what the columns are. One that ends with dollars is a row,
-/// even if its customer cannot be read.
+/// Returns whether a line before the first row is a header. A line that ends with dollars is a row, even if its
+/// customer cannot be read.
 fn is_header(line: &str) -> bool {
     let ends_with_dollars = line
         .split_whitespace()

@@ -1,11 +1,11 @@
 //! A shop that sells on credit: purchases are read from a listing, and every customer's orders are
 //! approved or rejected against a monthly limit.
 //!
-//! - [`listing`] reads rows, and says where one is malformed.
-//! - [`customer`] is the aggregate: what it means to place an order.
+//! - [`listing`] reads rows, and reports where one is malformed.
+//! - [`customer`] is the aggregate, which decides orders.
 //! - [`import`] drives many customers at once, each in the order of its rows.
-//! - [`report`] sums up what the store recorded.
-//! - [`views`] is what can be looked up: kept by a projection, printed by [`tables`], drawn by [`plot`].
+//! - [`report`] sums up the recorded events.
+//! - [`views`] can be looked up: kept by a projection, printed by [`tables`], drawn by [`plot`].
 
 pub mod customer;
 mod date;
@@ -24,18 +24,18 @@ pub use money::{Cents, dollars};
 /// The listing that the programs read if they are given no other: 6,919 purchases of 2,357 customers.
 pub const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/CDNOW_sample.txt");
 
-/// A value that is not written as it should be.
+/// A malformed value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found {found:?}")]
 pub struct Malformed {
-    /// What should have stood there.
+    /// The expected form.
     pub expected: &'static str,
-    /// What stands there.
+    /// The value.
     pub found: String,
 }
 
 impl Malformed {
-    /// Says what should have stood there, and what stands there.
+    /// Reports the expected form and the value.
     pub fn new(expected: &'static str, found: impl Into<String>) -> Self {
         Malformed {
             expected,

@@ -38,7 +38,7 @@ impl Cents {
     /// No money.
     pub const ZERO: Cents = Cents(0);
 
-    /// The sum; `None` when it is more than can be counted.
+    /// Returns the sum; `None` when it is too large.
     #[must_use]
     pub const fn checked_add(self, other: Cents) -> Option<Cents> {
         match self.0.checked_add(other.0) {
@@ -47,17 +47,17 @@ impl Cents {
         }
     }
 
-    /// The sum, or the most that can be counted.
+    /// Returns the sum, or the largest amount.
     #[must_use]
     pub const fn saturating_add(self, other: Cents) -> Cents {
         Cents(self.0.saturating_add(other.0))
     }
 }
 
-/// An amount as it is given on the command line, where `100` is as clear as `100.00`.
+/// Parses an amount from the command line, where `100` is as clear as `100.00`.
 ///
 /// # Errors
-/// [`Malformed`] when it is no amount.
+/// [`Malformed`] when it is not an amount.
 pub fn dollars(text: &str) -> Result<Cents, Malformed> {
     let exact = text.parse();
     exact.or_else(|error| format!("{text}.00").parse().map_err(|_| error))

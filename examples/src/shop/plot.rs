@@ -1,4 +1,4 @@
-//! A drawing of what was approved and rejected.
+//! A plot of approved and rejected amounts.
 
 use super::views::{Decision, OrdersOfMonth};
 use super::{Cents, Month};
@@ -27,7 +27,7 @@ pub fn dollars_by_month(views: &ViewSnapshot, file: &Path) -> Result<(), Box<dyn
     Ok(())
 }
 
-/// What was approved and rejected in each month.
+/// The approved and rejected amounts of each month.
 fn months(views: &ViewSnapshot) -> Result<BTreeMap<Month, [Cents; 2]>, ViewError> {
     let mut months = BTreeMap::<_, [Cents; 2]>::new();
     for row in views.select(Select::<OrdersOfMonth>::all())? {
@@ -67,7 +67,7 @@ fn draw(months: &BTreeMap<Month, [Cents; 2]>, svg: &mut String) -> Result<(), Bo
         .y_label_formatter(&|dollars| format!("{dollars:.0}"))
         .y_desc("dollars")
         .draw()?;
-    // What was rejected stands on what was approved.
+    // Rejected amounts are stacked on approved ones.
     for (series, name, color) in [(0, "approved", APPROVED), (1, "rejected", REJECTED)] {
         let bars = months
             .values()

@@ -1,4 +1,4 @@
-//! What the shop sold, summed up from the recorded events.
+//! The shop's sales, summed up from the recorded events.
 
 use super::Cents;
 use super::customer::{CustomerEvent, Purchase};
@@ -8,7 +8,7 @@ use midgard::event::DecodeError;
 use midgard::store::{Query, ReadLog, StoreError};
 use std::fmt;
 
-/// How many orders, and what they cost together.
+/// The number of orders, and their total.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// The number of orders.
@@ -30,7 +30,7 @@ pub struct Report {
     pub cds: u64,
 }
 
-/// Why no report could be made.
+/// The reason why no report could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The store could not be read.
@@ -62,7 +62,7 @@ impl Report {
         Ok(report)
     }
 
-    /// Takes in one event; `None` when a sum overflows.
+    /// Takes in one event; returns `None` when a sum overflows.
     fn add(&mut self, event: CustomerEvent) -> Option<()> {
         let (tally, number, purchase) = match event {
             CustomerEvent::OrderApproved(order) => {
@@ -81,7 +81,7 @@ impl Report {
 }
 
 impl Tally {
-    /// Adds an order; `None` when the sum is more than can be counted.
+    /// Adds an order; returns `None` when the sum is too large.
     pub fn add(&mut self, purchase: Purchase) -> Option<()> {
         self.orders += 1;
         self.total = self.total.checked_add(purchase.total)?;

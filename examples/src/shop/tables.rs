@@ -6,7 +6,7 @@ use comfy_table::{Cell, CellAlignment, Table, presets};
 use midgard::view::{Cursor, Page, Select, ViewError, ViewSnapshot};
 use std::fmt::Display;
 
-/// How many orders of each month were approved and rejected, and what they cost.
+/// Returns the number of approved and rejected orders of each month, and their totals.
 ///
 /// # Errors
 /// When the view cannot be read.
@@ -24,7 +24,7 @@ pub fn orders_by_month(views: &ViewSnapshot) -> Result<String, ViewError> {
     Ok(format!("Orders by month\n{table}"))
 }
 
-/// The customers with the highest approved totals, and the place to go on from for the next ones.
+/// Returns the customers with the highest approved totals, and the place to continue from.
 ///
 /// # Errors
 /// When the view cannot be read, or `after` is a place in another list.
@@ -50,7 +50,7 @@ pub fn best_customers(
     Ok(printed)
 }
 
-/// All orders of a customer.
+/// Returns all orders of a customer.
 ///
 /// # Errors
 /// When the view cannot be read.

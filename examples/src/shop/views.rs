@@ -1,4 +1,4 @@
-//! What the shop can look up, kept up to date by a projection of its orders.
+//! The shop's views, kept up to date by a projection of its orders.
 
 use super::customer::{
     Customer, CustomerEvent, CustomerId, OrderApproved, OrderRejected, Purchase,
@@ -15,7 +15,7 @@ use std::fmt;
 pub enum Decision {
     /// It was within the credit limit.
     Approved,
-    /// It was over it.
+    /// It was over the limit.
     Rejected,
 }
 
@@ -28,31 +28,31 @@ impl fmt::Display for Decision {
     }
 }
 
-/// The orders of one month that were decided alike.
+/// The orders of one month with the same outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
 #[view(key = (month, decision))]
 pub struct OrdersOfMonth {
     /// The month that the orders are from.
     pub month: Month,
-    /// How they were decided.
+    /// Their outcome.
     pub decision: Decision,
     /// How many there are.
     pub orders: u64,
     /// The CDs of all of them.
     pub cds: u64,
-    /// What they cost together.
+    /// Their total.
     pub total: Cents,
 }
 
-/// What a customer has bought.
+/// A customer's purchases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
 #[view(key = customer, index(approved, ordered))]
 pub struct CustomerTotal {
-    /// Who bought.
+    /// The customer.
     pub customer: CustomerId,
     /// The approved orders.
     pub orders: u64,
-    /// What they cost together.
+    /// Their total.
     pub approved: Cents,
 }
 
@@ -60,19 +60,19 @@ pub struct CustomerTotal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
 #[view(key = (customer, number))]
 pub struct Order {
-    /// Who ordered.
+    /// The customer.
     pub customer: CustomerId,
     /// Its number among the orders of its customer, from 1.
     pub number: u64,
-    /// What was ordered.
+    /// The purchase.
     #[serde(flatten)]
     pub purchase: Purchase,
-    /// How it was decided.
+    /// Its outcome.
     pub decision: Decision,
 }
 
 impl Order {
-    /// All orders of a customer, in their order.
+    /// Selects all orders of a customer, in order.
     pub fn of(customer: CustomerId) -> Select<Self> {
         Select::keys((customer, 0)..=(customer, u64::MAX))
     }
@@ -119,7 +119,7 @@ impl Project<OrderRejected> for ShopViews {
     }
 }
 
-/// What is the same for every order, however it was decided. Gives the customer.
+/// Does what is the same for every order, whatever its outcome. Returns the customer.
 fn note_order(
     number: u64,
     purchase: Purchase,

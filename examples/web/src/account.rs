@@ -23,7 +23,7 @@ pub struct Debited {
 #[derive(Debug, Default, Aggregate)]
 #[aggregate(name = "account", id = String, events(Credited, Debited), apply = enum)]
 pub struct Account {
-    /// What is on it, in cents.
+    /// The balance, in cents.
     pub balance: u64,
 }
 
@@ -73,13 +73,13 @@ impl Command<Account> for Book {
     }
 }
 
-/// What is on an account, as it is listed.
+/// The balance of an account, in a list.
 #[derive(Debug, Serialize, Deserialize, View)]
 #[view(key = account)]
 pub struct Balance {
     /// Which account.
     pub account: String,
-    /// What is on it, in cents.
+    /// The balance, in cents.
     pub cents: u64,
 }
 

@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:3000").await?;
         serve(store, listener, async {
-            // Where the signal cannot be waited for, the program goes on until it is killed, which loses nothing.
+            // Where the signal cannot be awaited, the program continues until it is killed, which loses nothing.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }

@@ -33,7 +33,7 @@ pub struct Bank {
     pub handle: MidgardHandle,
 }
 
-/// The routes of the service.
+/// Returns the routes of the service.
 pub fn routes(bank: Bank) -> Router {
     Router::new()
         .route("/accounts/{id}", get(balance))
@@ -165,7 +165,7 @@ fn shown(event: &RecordedEvent) -> Result<Event, Box<dyn Error + Send + Sync>> {
     Ok(shown.json_data(Booked { account, cents })?)
 }
 
-/// How each consumer of the program is doing; 503 where one has failed, so that somebody is told.
+/// Returns the state of each consumer of the program; 503 where one has failed, so that somebody notices.
 async fn health(State(bank): State<Bank>) -> Response {
     let status = bank.handle.status();
     let has_failed = status.iter().any(|one| one.state == ConsumerState::Failed);
@@ -182,7 +182,7 @@ async fn health(State(bank): State<Bank>) -> Response {
 pub struct Failure(StatusCode, String);
 
 impl Failure {
-    /// What the client can do nothing about, and is not told.
+    /// Wraps an error that the client can do nothing about, and does not see.
     fn hidden(error: &(dyn Error + 'static)) -> Self {
         tracing::error!(error, "a request failed");
         let sentence = "the service failed; nothing is lost, try again later";

@@ -21,7 +21,7 @@ impl Environment {
         self.open_anew(self.empty()?)
     }
 
-    /// Reopens the environment if nobody reads now. Nothing depends on it.
+    /// Reopens the environment if nobody reads now. This is only an improvement: nothing depends on it.
     pub(crate) fn reopen_if_idle(&self) -> Result<(), StoreError> {
         match self.gate.empty_now(&self.open) {
             Some(open) => self.open_anew(open),

@@ -162,7 +162,7 @@ impl Environment {
         }
     }
 
-    /// The newest records of the log, by their streams.
+    /// Returns the newest records of the log, by their streams.
     pub(crate) const fn tail(&self) -> &Tail {
         &self.tail
     }
@@ -186,7 +186,7 @@ impl Environment {
         data.map_err(file_failure("write to its file", self.path()))
     }
 
-    /// The clock that sets the times of events.
+    /// Returns the clock that sets the times of events.
     pub(crate) const fn clock(&self) -> &Clock {
         &self.options.clock
     }

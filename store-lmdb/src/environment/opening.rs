@@ -201,7 +201,7 @@ fn open_with_flags(
     // SAFETY: the files are LMDB's own and are only changed through LMDB, whose locks order all threads
     // and processes; the docs of the store forbid network file systems and writing to the files by other
     // means. The flags are those of `flags` alone: `NO_LOCK` is set only with `READ_ONLY`, where the lock file
-    // cannot be used and no other process has the store open. That is looked at before each read, and a read
+    // cannot be used and no other process has the store open. That is checked before each read, and a read
     // during which somebody wrote all the same is an error: LMDB writes to no page of the last transaction
     // before the second commit after it.
     unsafe { environment.flags(flags).open(path) }

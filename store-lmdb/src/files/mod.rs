@@ -321,19 +321,19 @@ impl Files {
     }
 }
 
-const REMOVED: &str = "its data.mdb was removed while it was open; what is in it is gone when the last handle is dropped, \
-    so make a backup of it now if there is none, and restore that";
+const REMOVED: &str = "its data.mdb was removed while it was open; its contents are lost when the last handle is dropped, \
+    so make a backup now if there is none, and restore it";
 const MOVED: &str =
     "its files were moved away while it was open; drop its handles, and open it where it is now";
-const GONE: &str = "its files were moved away or removed since it was used last; drop its handles, and open it where it is now";
+const GONE: &str = "its files were moved away or removed since its last use; drop its handles, and open it where it is now";
 const OTHER: &str = "its data.mdb was replaced by another file while it was open; drop its handles, and open it again";
-const NO_LOCK_FILE: &str = "its lock.mdb was removed or replaced while it was open, so that processes do not know of \
-    each other any more; drop its handles in all processes, and open it again";
-const NO_LOCKS: &str = "the locks on its lock.mdb were given up, as something in this process has opened and closed that \
+const NO_LOCK_FILE: &str = "its lock.mdb was removed or replaced while it was open, so processes no longer know of \
+    each other; drop its handles in all processes, and open it again";
+const NO_LOCKS: &str = "the locks on its lock.mdb were released, because something in this process has opened and closed that \
     file, perhaps to copy it; leave the file alone, drop the store's handles in this process, and open it again";
 
-pub(crate) const OTHERS: &str = "another process has it open, and cannot know of what is read here, as this one cannot write to its \
-    lock.mdb; let the user of this process write to that, or read a backup";
+pub(crate) const OTHERS: &str = "another process has it open, and cannot know of reads here, because this process cannot write to its \
+    lock.mdb; give this process's user permission to write to that file, or read a backup";
 
 /// The operation that fails.
 const READ_ONLY: &str = "open it read-only";
@@ -348,8 +348,8 @@ fn refuse_other_name_spaces(directory: &Path, data: &File) -> Result<(), StoreEr
     Err(StoreError::Backend {
         action: "open its files",
         cause: format!(
-            "{} is open in another name space of process ids, as that of another container, and LMDB's locks do not work \
-             across; run all that use it in one (docker run --pid, shareProcessNamespace), or let one serve the others",
+            "{} is open in another namespace of process ids, such as that of another container, and LMDB's locks do not work \
+             across namespaces; run all processes that use it in one (docker run --pid, shareProcessNamespace), or let one process serve the others",
             directory.display()
         )
         .into(),

@@ -55,7 +55,7 @@ fn checksum(address: BlockAddress, entries: &[u8]) -> u32 {
 }
 
 impl<'a> Block<'a> {
-    /// A block of a part that has one at this address, checked.
+    /// Returns the block at this address of a part, checked.
     pub(super) fn of(part: &'a [u8], address: BlockAddress) -> Result<Self, StoreError> {
         let start = address.block * BLOCK;
         let bytes = part.get(start..part.len().min(start + BLOCK));

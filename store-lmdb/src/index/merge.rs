@@ -11,7 +11,7 @@ use midgard::store::StoreError;
 /// About the most entries of a part: this many are merged at once, in one commit.
 const PART_ENTRIES: u64 = 2048;
 
-/// The smallest number of parts, as a power of two, that keeps each below its limit.
+/// Returns the smallest number of parts, as a power of two, that keeps each below its limit.
 fn parts_log2(entries: u64) -> u8 {
     let parts = entries.div_ceil(PART_ENTRIES).next_power_of_two();
     (parts.trailing_zeros() as u8).min(MOST_PARTS_LOG2)

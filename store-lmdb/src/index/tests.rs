@@ -16,7 +16,7 @@ fn environment(directory: &Path) -> Environment {
     Environment::open(directory, options).unwrap()
 }
 
-/// What was merged last of each stream, beside an index.
+/// The last merged record of each stream, to compare with the index.
 struct Scene {
     environment: Environment,
     expected: HashMap<StreamKey, Position>,
@@ -51,7 +51,7 @@ impl Scene {
         done
     }
 
-    /// Merges new records of `records` of so many streams.
+    /// Merges new records of `records` of this many streams.
     fn flush(&mut self, records: u64, streams: u64) {
         let mut tail = HashMap::new();
         for _ in 0..records {
@@ -70,7 +70,7 @@ impl Scene {
         });
     }
 
-    /// Merges at most so many slices of runs; tells whether nothing is due any more.
+    /// Merges at most this many slices of runs; returns whether nothing is due any more.
     fn step(&self, slices: usize) -> bool {
         self.write(|databases, transaction| {
             (0..slices).any(|_| {

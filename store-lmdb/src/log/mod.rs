@@ -136,7 +136,7 @@ pub(crate) fn header(position: Position, bytes: &[u8]) -> Result<Header<'_>, Sto
     Header::parse(position, bytes).map_err(|reason| corrupt(position, None, reason))
 }
 
-/// The event of a record.
+/// Returns the event of a record.
 #[inline]
 pub(crate) fn event<'r>(header: &Header<'r>) -> Result<RecordedEventRef<'r>, StoreError> {
     header.event().map_err(|reason| {
@@ -145,7 +145,7 @@ pub(crate) fn event<'r>(header: &Header<'r>) -> Result<RecordedEventRef<'r>, Sto
     })
 }
 
-/// The mark that a stream was tombstoned, as shown to readers that request it.
+/// Returns the mark that a stream was tombstoned, as shown to readers that request it.
 pub(crate) fn tombstone(header: &Header<'_>) -> Result<RecordedEvent, StoreError> {
     let stream = String::from_utf8_lossy(header.stream);
     let stream = StreamName::new(&*stream)

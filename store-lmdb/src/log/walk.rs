@@ -36,7 +36,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    /// A record, with the pieces that are behind it.
+    /// Puts a record together from the pieces behind it.
     fn put_together(&mut self, key: LogKey, bytes: &'t [u8]) -> Result<Found<'t>, StoreError> {
         let position = key.position();
         let is_split = record::is_split(bytes);

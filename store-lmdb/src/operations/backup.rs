@@ -54,7 +54,7 @@ pub enum BackupError {
     },
     /// The directory contains a backup that another process has begun, and may still be making.
     #[error(
-        "{} has a backup that was not finished; name another directory, or remove {PARTIAL} from it when nobody is at it any more",
+        "{} has a backup that was not finished; name another directory, or remove {PARTIAL} from it when nobody is writing it any more",
         path.display()
     )]
     Unfinished {

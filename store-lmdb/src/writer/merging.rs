@@ -89,7 +89,7 @@ impl Merging {
         if manifest.merged > before {
             let merged = manifest.merged;
             let reason = format!(
-                "the log ends before it, and the index of streams has positions up to {merged}: what was there is lost"
+                "the log ends before it, and the index of streams has positions up to {merged}: the records in between are lost"
             );
             return Err(corrupt(before.next(), None, reason));
         }

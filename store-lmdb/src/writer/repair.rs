@@ -116,11 +116,11 @@ impl Repair {
                 leave_mark(files, used);
                 let path = files.directory().display();
                 self.state = State::Impossible(format!(
-                    "a write failed, and what it left could not be undone ({error}), so nothing more is written, \
-                     and what is read goes on; once the disk of {path} is sound, drop the store's handles in this process, and open \
+                    "a write failed, and its remains could not be undone ({error}), so no more writes are accepted, \
+                     but reads continue; once the disk of {path} is sound, drop the store's handles in this process, and open \
                      it again"
                 ));
-                tracing::error!(%path, %error, "what a failed write left could not be undone");
+                tracing::error!(%path, %error, "the remains of a failed write could not be undone");
                 self.refuse().map(|()| Repaired::Nothing)
             }
         }

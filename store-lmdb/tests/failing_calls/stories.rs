@@ -122,11 +122,11 @@ fn child_goes_on_beside_a_snapshot() {
     assert!(is_unknown(&put(&store, &third)));
     assert_says(
         put(&store, &third),
-        &["1 entry snapshots or backups", "let them end"],
+        &["1 entry snapshots or backups", "wait for them to end"],
     );
     assert_says(
         read_stream(&store, "a"),
-        &["1 entry snapshots or backups", "let them end"],
+        &["1 entry snapshots or backups", "wait for them to end"],
     );
     assert_eq!(snapshot.get(b"key").unwrap(), Some(&b"1"[..]));
     drop(snapshot);

@@ -262,8 +262,8 @@ fn a_lock_file_that_this_process_has_read_is_noticed_before_the_next_append() {
         });
         // As a program does that copies the directory. Closing the file gives up the locks.
         fs::read(place.path("here/lock.mdb")).unwrap();
-        assert_says(&refusal(&store), "the locks on its lock.mdb were given up");
-        assert_reads_end(&store, "the locks on its lock.mdb were given up");
+        assert_says(&refusal(&store), "the locks on its lock.mdb were released");
+        assert_reads_end(&store, "the locks on its lock.mdb were released");
         drop(other);
         drop(store);
         let store = place.open("here");
@@ -281,7 +281,7 @@ fn a_lock_that_is_lost_right_after_a_map_has_grown_is_noticed() {
         append(&store, "a", vec![event("x".repeat(100_000))]).unwrap();
     }
     fs::read(place.path("here/lock.mdb")).unwrap();
-    assert_says(&refusal(&store), "the locks on its lock.mdb were given up");
+    assert_says(&refusal(&store), "the locks on its lock.mdb were released");
 }
 
 /// Not a test of its own: a further process that makes the map larger.

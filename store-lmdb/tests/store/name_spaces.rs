@@ -41,8 +41,8 @@ fn a_store_is_open_in_one_name_space_of_processes_at_a_time() {
     append(&store, "a", vec![event("parent")]).unwrap();
     for _ in 0..3 {
         let error = start(ELSEWHERE, directory.path()).next("child: refused");
-        let words = "is open in another name space of process ids, as that of another container, and LMDB's locks do not \
-                     work across; run all that use it in one";
+        let words = "is open in another namespace of process ids, such as that of another container, and LMDB's locks do not \
+                     work across namespaces; run all processes that use it in one";
         assert!(error.contains(words), "{error}");
     }
     start("", directory.path()).next("child: opened");
@@ -57,7 +57,7 @@ fn a_store_is_open_in_one_name_space_of_processes_at_a_time() {
         error.contains(&directory.path().display().to_string()),
         "{error}"
     );
-    assert!(error.contains("another name space"), "{error}");
+    assert!(error.contains("another namespace"), "{error}");
     // A process that is killed leaves nothing behind.
     there.kill();
     let end = std::time::Instant::now() + crate::common::process::LONG;

@@ -231,7 +231,7 @@ fn what_is_no_store_is_not_made_into_one() {
     let error = sentence(&missing);
     assert!(error.contains("missing: No such file"), "{error}");
     assert!(
-        error.contains("without read_only to make a store there"),
+        error.contains("without read_only to create a store there"),
         "{error}"
     );
     assert!(!missing.exists());

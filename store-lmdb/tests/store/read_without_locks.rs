@@ -78,8 +78,8 @@ fn where_the_lock_file_cannot_be_used_nobody_may_write_and_one_who_does_is_notic
             child.say(word);
             child.next("said ")
         };
-        let others = "another process has it open, and cannot know of what is read here, as this one cannot write to its \
-        lock.mdb; let the user of this process write to that, or read a backup";
+        let others = "another process has it open, and cannot know of reads here, because this process cannot write to its \
+        lock.mdb; give this process's user permission to write to that file, or read a backup";
         let place = path.canonicalize().unwrap();
         let refused = format!(
             "the store could not open it read-only: {}: {others}",

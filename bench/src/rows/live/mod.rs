@@ -20,10 +20,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes.
+/// Longer than any wait.
 pub(super) const LONG: Duration = Duration::from_secs(60);
 
-/// The waits of every event, in milliseconds, and those that are too long by rounds.
+/// The waits of every event, in milliseconds, and the p99 of each round.
 #[derive(Default)]
 pub(super) struct Waits {
     all: Samples,
@@ -31,7 +31,7 @@ pub(super) struct Waits {
 }
 
 impl Waits {
-    /// Takes in a round. Gives its p99.
+    /// Takes in a round. Returns its p99.
     pub(super) fn take(&mut self, waits: Samples) -> f64 {
         let p99 = quantile(&waits, 0.99);
         self.all.extend(waits);
@@ -83,7 +83,7 @@ fn to_a_handler(bench: &Bench) -> Outcome<Samples> {
     Ok(waits)
 }
 
-/// From the return of `append` to that of `wait_for`: then the view shows what was appended.
+/// From the return of `append` to that of `wait_for`: then the view shows the appended event.
 fn to_a_view(bench: &Bench) -> Outcome<Samples> {
     let directory = bench.directory()?;
     let store = LmdbStore::open(directory.path())?;
@@ -150,7 +150,7 @@ fn subscribe<T: Send + 'static>(
     Ok((handled, running))
 }
 
-/// So many times, in the order of the events.
+/// Returns this many times, in the order of the events.
 fn times<T>(handled: &Handled<T>, count: usize) -> Outcome<Vec<T>> {
     let mut times = Vec::new();
     while times.len() < count {
@@ -163,7 +163,7 @@ fn times<T>(handled: &Handled<T>, count: usize) -> Outcome<Vec<T>> {
     Ok(times)
 }
 
-/// A program that runs in a thread of its own.
+/// A program that runs on its own thread.
 struct Running {
     handle: MidgardHandle,
     thread: JoinHandle<Result<(), RunError>>,

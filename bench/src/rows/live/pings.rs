@@ -14,8 +14,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// How many events are appended in a round.
 pub(super) const EVENTS: u64 = 300;
-/// The shortest time between two appends, and by how much more it is at most, at random: about 200 appends a
-/// second, in step with nothing.
+/// The shortest time between two appends, and the most that is added to it at random: about 200 appends a second,
+/// without a fixed rhythm.
 const PAUSE: (Duration, Duration) = (Duration::from_micros(2500), Duration::from_micros(5000));
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -25,7 +25,7 @@ pub(in crate::rows) struct Pinged {
     pub(in crate::rows) number: u64,
 }
 
-/// Appends so many events; gives what `committed` makes of each as soon as its append has returned.
+/// Appends this many events; returns the results of `committed`, called for each as soon as its append has returned.
 pub(in crate::rows) fn append_all<T>(
     store: &LmdbStore,
     count: u64,
@@ -47,7 +47,7 @@ pub(in crate::rows) fn append_all<T>(
         .collect()
 }
 
-/// What the process does that [`append_elsewhere`] starts: prints when each append had returned, in microseconds
+/// The work of the process that [`append_elsewhere`] starts: prints when each append had returned, in microseconds
 /// since 1970.
 pub(crate) fn append_and_print(directory: &Path) -> Outcome<()> {
     let store = LmdbStore::open(directory)?;
@@ -56,7 +56,7 @@ pub(crate) fn append_and_print(directory: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// Lets another process append the events; gives when each append had returned.
+/// Lets another process append the events; returns when each append had returned.
 pub(super) fn append_elsewhere(directory: &Path) -> Outcome<Vec<u64>> {
     let output = Command::new(std::env::current_exe()?)
         .arg("--append-to")
@@ -70,7 +70,7 @@ pub(super) fn append_elsewhere(directory: &Path) -> Outcome<Vec<u64>> {
     lines.map(|line| Ok(line.parse()?)).collect()
 }
 
-/// The microseconds since 1970: a clock that processes share.
+/// Returns the microseconds since 1970: a clock that processes share.
 pub(super) fn now() -> Outcome<u64> {
     let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     Ok(u64::try_from(time.as_micros())?)

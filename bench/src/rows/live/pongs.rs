@@ -1,4 +1,4 @@
-//! A view of what was appended.
+//! A view of the appended events.
 
 use super::pings::Pinged;
 use midgard::{Context, HandlerError, Project, Projection, View};

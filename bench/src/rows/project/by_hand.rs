@@ -49,7 +49,7 @@ impl ByHand {
         })
     }
 
-    /// Takes in the whole log, so many events in a commit; gives events a second.
+    /// Takes in the whole log, with this many events per commit; returns events per second.
     fn catch_up(
         &self,
         sales: &Sales,
@@ -154,7 +154,7 @@ impl ByHand {
         Ok(row.map(serde_json::from_slice).transpose()?)
     }
 
-    /// All rows, by key.
+    /// Returns all rows, by key.
     pub(super) fn all<R: DeserializeOwned>(&self) -> Outcome<Vec<R>> {
         let transaction = self.env.read_txn()?;
         let rows = self.rows.iter(&transaction)?;
@@ -162,7 +162,7 @@ impl ByHand {
             .collect()
     }
 
-    /// The keys of all rows, in the order of the index.
+    /// Returns the keys of all rows, in the order of the index.
     pub(super) fn in_order(&self) -> Outcome<Vec<u32>> {
         let transaction = self.env.read_txn()?;
         let entries = self.index.iter(&transaction)?;

@@ -19,7 +19,7 @@ pub(crate) fn measure(bench: &Bench) -> Outcome<Vec<Line>> {
     Ok(lines)
 }
 
-/// Rows that are changed again and again.
+/// Rows that change repeatedly.
 fn totals(bench: &Bench, sales: &Sales) -> Outcome<Vec<Line>> {
     // Once before the rounds: in how many commits, and whether both sides keep the same.
     let first = catch_up(bench, sales, Totals, |views| {

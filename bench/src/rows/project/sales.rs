@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 /// How many events there are.
 pub(super) const EVENTS: u64 = 100_000;
-/// How many customers they are of, at random.
+/// How many customers they belong to, at random.
 const CUSTOMERS: usize = 10_000;
 /// How many events are appended at once.
 const AT_ONCE: u64 = 1000;
@@ -49,7 +49,7 @@ impl Sold {
     }
 }
 
-/// What a customer has bought: a row that is changed by each of the customer's events.
+/// A customer's purchases: a row that each of the customer's events changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, View)]
 #[view(key = customer, index(cents, ordered))]
 pub(super) struct Total {
@@ -101,7 +101,7 @@ pub(super) struct Sales {
     pub(super) store: LmdbStore,
     pub(super) last: Position,
     pub(super) raw: Raw,
-    /// Where in its record each payload begins: what a raw loop need not find out.
+    /// Where the payload begins in each record: a raw loop need not find out.
     pub(super) offset: usize,
     _directories: [TempDir; 2],
 }

@@ -38,16 +38,16 @@ impl Project<Sold> for Orders {
     }
 }
 
-/// What became of a projection of the whole log.
+/// The result of projecting the whole log.
 pub(super) struct Projected<T> {
     pub(super) events_per_second: f64,
-    /// The commits that its views took, until they were caught up.
+    /// The number of commits until its views were caught up.
     pub(super) commits: usize,
-    /// What was looked at in its views.
+    /// The contents of its views.
     pub(super) seen: T,
 }
 
-/// Runs a projection on a new store of views until it has caught up; looks at its views then.
+/// Runs a projection on a new store of views until it has caught up; then reads its views.
 pub(super) fn catch_up<P, T>(
     bench: &Bench,
     sales: &Sales,
@@ -73,7 +73,7 @@ where
     running.join().map_err(|_| "the projection panicked")??;
     let seen = look(&views)?;
     drop((views, handle));
-    // The last one, when it stops, gives back its lease.
+    // The last commit, when it stops, gives up its lease.
     let commits = Raw::commits_of(directory.path())? - before - 1;
     Ok(Projected {
         events_per_second: per_second(EVENTS as usize, took),

@@ -1,4 +1,4 @@
-//! How fast an outbox publishes what the log has.
+//! The speed at which an outbox publishes the log.
 
 mod in_process;
 mod nats;
@@ -26,7 +26,7 @@ pub(crate) fn to_rabbitmq(bench: &Bench) -> Outcome<Vec<Line>> {
     Ok(vec![line("relay, RabbitMQ", &outgoing, &samples)])
 }
 
-/// To NATS, as it is when nothing is said, and where each message is a write that the disk must confirm.
+/// To NATS, with its defaults, and where each message is a write that the disk must confirm.
 pub(crate) fn to_nats(bench: &Bench) -> Outcome<Vec<Line>> {
     let runtime = runtime()?;
     let many = Outgoing::new(bench, &runtime, MANY)?;
@@ -50,7 +50,7 @@ fn line(row: &str, outgoing: &Outgoing, (ours, raw): &(Samples, Samples)) -> Lin
     Line::new(row, "events/s", ours, raw, Asked::AtLeast(0.7)).note(outgoing.to_string())
 }
 
-/// As programs have it that use a broker.
+/// As in programs that use a broker.
 pub(super) fn runtime() -> Outcome<Runtime> {
     Ok(Builder::new_multi_thread().enable_all().build()?)
 }

@@ -14,7 +14,7 @@ use midgard_test_servers::Nats;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-/// A disk that others use may take its time.
+/// A shared disk may be slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn contest(
@@ -63,7 +63,7 @@ pub(super) fn contest(
     Ok((ours, raw))
 }
 
-/// A stream of its own for each turn: what was published before is not known in it.
+/// A separate stream for each turn: it does not recognise earlier messages.
 struct Place<'p> {
     address: &'p str,
     client: &'p jetstream::Context,
@@ -71,7 +71,7 @@ struct Place<'p> {
 }
 
 impl Place<'_> {
-    /// Makes the stream, with a queue.
+    /// Creates the stream, with a queue.
     async fn make(&self, outgoing: &Outgoing) -> Outcome<NatsBus> {
         let options = NatsOptions::new(self.address)
             .with_stream(&self.name)
@@ -82,7 +82,7 @@ impl Place<'_> {
         Ok(bus)
     }
 
-    /// Publishes messages that are made before, so many of them at once; gives messages a second.
+    /// Publishes prepared messages, this many at a time; returns messages per second.
     async fn publish(&self, messages: &[Message]) -> Outcome<f64> {
         let made: Vec<_> = messages.iter().map(|message| self.made(message)).collect();
         let began = Instant::now();
@@ -112,7 +112,7 @@ impl Place<'_> {
         (format!("{}.{}", self.name, message.topic()), publish)
     }
 
-    /// Removes the stream, in which all events must be.
+    /// Deletes the stream, which must contain all events.
     async fn remove(&self, outgoing: &Outgoing) -> Outcome<()> {
         let stream = self.client.get_stream(&self.name).await?;
         let count = stream.cached_info().state.messages;

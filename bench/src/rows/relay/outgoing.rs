@@ -1,4 +1,4 @@
-//! The events that are to leave, and what leaves.
+//! The events to publish, and their messages.
 
 use super::per_second;
 use crate::{Bench, Outcome};
@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Over how many streams.
+/// The number of streams.
 const STREAMS: usize = 1000;
 /// How long the text in an event is.
 const TEXT: usize = 288;
-/// Longer than anything takes.
+/// Longer than any wait.
 const LONG: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -29,7 +29,7 @@ struct OrderNoted {
     text: String,
 }
 
-/// A store with events, and the messages that they are.
+/// A store with events, and their messages.
 pub(super) struct Outgoing {
     store: LmdbStore,
     events: usize,
@@ -39,7 +39,7 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// So many events, a multiple of a thousand.
+    /// This many events, a multiple of a thousand.
     pub(super) fn new(bench: &Bench, runtime: &Runtime, events: usize) -> Outcome<Self> {
         let directory = bench.directory()?;
         let store = LmdbStore::open(directory.path())?;
@@ -64,8 +64,8 @@ impl Outgoing {
         Ok(outgoing)
     }
 
-    /// Lets an outbox of this name, which has published nothing yet, publish everything; gives events a second, from its
-    /// start until its last checkpoint is written.
+    /// Lets a new outbox of this name publish everything; returns events per second, from its start until its last
+    /// checkpoint is written.
     pub(super) fn relay(&self, runtime: &Runtime, name: &str, bus: impl Publisher) -> Outcome<f64> {
         let outbox = Outbox::new("orders").named(name).from(StartFrom::Start);
         let outbox = outbox.publish::<OrderNoted>();
@@ -81,7 +81,7 @@ impl Outgoing {
     }
 }
 
-/// What the messages are, for a note.
+/// Describes the messages, for a note.
 impl fmt::Display for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let payload = self.messages.first().map_or(0, |first| first.payload.len());
@@ -104,7 +104,7 @@ fn one_in_each_stream() -> Outcome<Append> {
     })
 }
 
-/// Takes down what is published.
+/// Records published messages.
 #[derive(Clone, Default)]
 struct Recorder(Arc<Mutex<Vec<Message>>>);
 

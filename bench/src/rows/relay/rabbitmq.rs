@@ -43,7 +43,7 @@ pub(super) fn contest(
     Ok((ours, raw))
 }
 
-/// A bus with the queue that both publish to, and the client.
+/// A bus with the queue that both sides publish to, and the client.
 async fn connect(address: &str, outgoing: &Outgoing) -> Outcome<(RabbitMqBus, Client)> {
     let bus = RabbitMqBus::connect(address).await?;
     let topics = outgoing.messages.first().map(Message::topic);
@@ -66,7 +66,7 @@ struct Client {
 }
 
 impl Client {
-    /// Publishes messages that are made before, so many of them at once; gives messages a second.
+    /// Publishes prepared messages, this many at a time; returns messages per second.
     async fn publish(&self, messages: &[Message]) -> Outcome<f64> {
         let made: Vec<_> = messages
             .iter()
@@ -94,7 +94,7 @@ impl Client {
         Ok(per_second(messages.len(), began.elapsed()))
     }
 
-    /// Empties the queue, in which all events must be.
+    /// Empties the queue, which must contain all events.
     async fn empty(&self, outgoing: &Outgoing) -> Outcome<()> {
         let options = QueuePurgeOptions::default();
         let count = self.channel.queue_purge(QUEUE.into(), options).await?;

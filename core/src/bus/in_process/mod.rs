@@ -11,7 +11,7 @@ use state::{Content, State};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Where this bus is, as errors say it.
+/// The location of this bus in errors.
 const LOCATION: &str = "this process";
 
 /// A bus for services that run in one process: nothing to install, nothing to connect to. Cheap to clone; every
@@ -19,23 +19,23 @@ const LOCATION: &str = "this process";
 ///
 /// # What survives
 ///
-/// The bus itself keeps nothing beyond the process: queues, what waits in them, and what was set aside are in
-/// memory. So it confirms a message only when every queue that asks for it has it settled, acknowledged or set aside.
-/// Whoever publishes, and notes only then that it was published, as an outbox does, publishes again whatever was
-/// not handled when the process was killed. So every message is handled at least once across kills, as with a
-/// broker. What was set aside counts as settled, and is forgotten with the process.
+/// The bus itself keeps nothing beyond the process: queues, their messages, and the messages set aside are in memory. So it
+/// confirms a message only when every queue that subscribes to it has settled it, acknowledged or set aside. A publisher
+/// that notes only then that the message was published, as an outbox does, publishes again everything that was not handled
+/// when the process was killed. So every message is handled at least once across kills, as with a broker. A message that
+/// was set aside counts as settled, and is forgotten with the process.
 ///
 /// - [`publish`](Publisher::publish) puts all its messages into their queues at once when its future is first polled,
 ///   in order, and then waits. When the future is dropped, they stay there, and are delivered.
-/// - It waits for the slowest queue. A queue that is declared and has no receiver holds up whoever publishes
-///   what it asks for until it has one. The receivers of other queues are not held up by that.
-/// - A handler must not wait for the confirmation of what it has to handle itself. It would wait for ever.
-/// - A queue is there from when it is first declared or subscribed to. It stays as long as the bus; a temporary one
-///   goes with the last of its receivers, and nobody waits any longer for what was in it.
-/// - What a receiver had not settled when it was dropped is back in its place at once, for the next one. A
-///   [`Received`](super::Received) that is dropped without a verdict comes again at once. What is settled after its
-///   receiver was dropped is [`Closed`](BusError::Closed): it was given back already.
-/// - Queues have no bound: publishers that wait for what they sent are the bound. No message is too large.
+/// - It waits for the slowest queue. A queue that is declared and has no receiver blocks everyone who publishes to it until
+///   it has one. The receivers of other queues are not blocked.
+/// - A handler must not wait for the confirmation of a message that it must handle itself: it would wait for ever.
+/// - A queue exists from its first declaration or subscription for as long as the bus. A temporary one goes with the last
+///   of its receivers, and publishers no longer wait for its messages.
+/// - When a receiver is dropped, its unsettled messages return to their places at once, for the next receiver. A
+///   [`Received`](super::Received) that is dropped without a verdict is delivered again at once. Settling a message after
+///   its receiver was dropped fails with [`Closed`](BusError::Closed): the message was already given back.
+/// - Queues have no size limit: publishers that wait for their messages limit them. No message is too large.
 ///
 /// ```
 /// use futures_util::future::join;
@@ -63,7 +63,7 @@ pub struct InProcessBus(Arc<Shared>);
 struct Shared(Mutex<State>);
 
 impl Shared {
-    /// No step on the state is left half done, even by a panic.
+    /// No change to the state is left half done, even by a panic.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,19 +75,19 @@ impl Shared {
 pub struct SetAsideMessage {
     /// Why.
     pub reason: String,
-    /// The message; or what came instead of one.
+    /// The message, or the foreign input in its place.
     pub content: Result<Message, ForeignMessage>,
 }
 
 impl InProcessBus {
-    /// A bus without queues.
+    /// Creates a bus without queues.
     #[must_use]
     pub fn new() -> Self {
         InProcessBus::default()
     }
 
-    /// What was set aside from the queue of this name, the oldest first. It stays until the bus is gone, or the
-    /// queue if it is temporary.
+    /// Returns the messages set aside from the queue of this name, the oldest first. They are kept as long as the bus, or
+    /// as the queue if it is temporary.
     #[must_use]
     pub fn set_aside(&self, queue: &str) -> Vec<SetAsideMessage> {
         let aside = self.0.lock().set_aside(queue);
@@ -100,8 +100,8 @@ impl InProcessBus {
             .collect()
     }
 
-    /// Puts what is no message into the queues that ask for a topic, as a broker does with what a stranger sends
-    /// it: for tests of what receivers make of that.
+    /// Puts foreign input into the queues that subscribe to a topic, as a broker does with a stranger's: for tests of how
+    /// receivers deal with it.
     pub fn send_foreign(&self, topic: &Topic, foreign: ForeignMessage) {
         let woken = {
             let mut state = self.0.lock();

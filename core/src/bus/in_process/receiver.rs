@@ -1,4 +1,4 @@
-//! Who receives, and how it settles.
+//! The receiver, and how it settles.
 
 use super::state::{Content, Given, Receiver};
 use super::{LOCATION, Shared};
@@ -7,7 +7,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// What comes out of a queue of an [`InProcessBus`](super::InProcessBus).
+/// The messages of a queue of an [`InProcessBus`](super::InProcessBus).
 pub struct InProcessDeliveries {
     bus: Arc<Shared>,
     queue: Arc<str>,
@@ -63,7 +63,7 @@ impl fmt::Debug for InProcessDeliveries {
     }
 }
 
-/// Settles one message; gives it back when it is dropped before.
+/// Settles one message; gives it back if dropped before.
 struct Settling {
     bus: Arc<Shared>,
     queue: Arc<str>,

@@ -4,8 +4,8 @@ use event_listener::Event as Notify;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Held by every message of a batch, in every queue, and by whoever puts them there. When the last of them is gone,
-/// the batch is settled.
+/// Held by every message of a batch, in every queue, and by the publisher while it enqueues them. When the last holder is
+/// gone, the batch is settled.
 pub(super) struct Unsettled(Arc<Settled>);
 
 /// Whether a batch is settled.

@@ -1,4 +1,4 @@
-//! The queues, what is in them, and who receives from them.
+//! The queues, their messages, and their receivers.
 
 use super::LOCATION;
 use super::settled::Unsettled;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 pub(super) type Content = Result<Message, ForeignMessage>;
 
-/// All queues of a bus, behind one lock. Nothing wakes anyone while it is held: what is to be woken, and what
-/// wakes when it is dropped, is handed out.
+/// All queues of a bus, behind one lock. Nothing is woken while the lock is held: the wakers, and values that wake others
+/// when dropped, are handed out.
 #[derive(Default)]
 pub(super) struct State {
     queues: HashMap<Arc<str>, Place>,
-    /// The queues that ask for a topic.
+    /// The queues that subscribe to a topic.
     asking: HashMap<Topic, Vec<Arc<str>>>,
-    /// Numbers for receivers, arrivals and deliveries.
+    /// Counters for receivers, arrivals and deliveries.
     numbers: u64,
     woken: Woken,
 }
@@ -28,9 +28,9 @@ struct Place {
     is_temporary: bool,
     /// By their arrival.
     waiting: BTreeMap<u64, Waiting>,
-    /// What the receiver at work has not settled, by delivery, with its arrival.
+    /// The unsettled messages of the active receiver, by delivery, with their arrival.
     given: HashMap<u64, (u64, Waiting)>,
-    /// The first is at work, the others stand by.
+    /// The first is active, the others stand by.
     receivers: VecDeque<Receiver>,
     set_aside: Vec<(String, Arc<Content>)>,
 }
@@ -86,11 +86,17 @@ impl State {
             ..Place::default()
         });
         if place.is_temporary != queue.is_temporary() {
-            let kind = |is_temporary| if is_temporary { "temporary" } else { "to stay" };
+            let kind = |is_temporary| {
+                if is_temporary {
+                    "temporary"
+                } else {
+                    "permanent"
+                }
+            };
             return Err(BusError::Unusable {
                 location: LOCATION.to_owned(),
                 reason: format!(
-                    "queue \"{name}\" was made {} and is now declared {}; use another name",
+                    "queue \"{name}\" was declared {} and is now declared {}; use another name",
                     kind(place.is_temporary),
                     kind(queue.is_temporary())
                 ),
@@ -134,7 +140,7 @@ impl State {
         self.asking.contains_key(topic)
     }
 
-    /// Puts a message into the queues that ask for a topic.
+    /// Puts a message into the queues that subscribe to a topic.
     pub(super) fn put(
         &mut self,
         topic: &Topic,
@@ -153,14 +159,14 @@ impl State {
                 _awaited: unsettled.cloned(),
             };
             place.waiting.insert(arrival, waiting);
-            // Who has more than one waiting does not sleep, or has as many as it may have.
+            // With more than one waiting, the receiver is awake already, or holds as many as it may.
             if is_first {
                 self.woken.0.extend(place.at_work());
             }
         }
     }
 
-    /// Hands the oldest message that waits to a receiver, if it is the one at work and may have another.
+    /// Hands the oldest waiting message to a receiver, if it is the active one and may hold another.
     pub(super) fn give(&mut self, queue: &str, receiver: u64) -> Option<Given> {
         let delivery = self.number();
         let place = self.queues.get_mut(queue)?;
@@ -178,7 +184,7 @@ impl State {
         Some(given)
     }
 
-    /// Takes a message out of its queue, to be dropped without the lock; `None` when it was given back since.
+    /// Takes a message out of its queue, to be dropped without the lock; `None` when it was given back meanwhile.
     pub(super) fn settle(
         &mut self,
         queue: &str,
@@ -204,7 +210,7 @@ impl State {
         place.woken()
     }
 
-    /// Lets a receiver go, and a temporary queue with the last of them, which is to be dropped without the lock.
+    /// Removes a receiver, and with its last receiver a temporary queue, which is to be dropped without the lock.
     pub(super) fn leave(
         &mut self,
         queue: &str,
@@ -246,7 +252,7 @@ impl Place {
         self.receivers.front().map(|receiver| receiver.wake.clone())
     }
 
-    /// The receiver at work, if it may have something to do now.
+    /// The active receiver, if it has something to do now.
     fn woken(&self) -> Woken {
         let at_work = self.at_work().filter(|_| !self.waiting.is_empty());
         Woken(at_work.into_iter().collect())

@@ -10,15 +10,15 @@ use std::mem;
 #[derive(Default)]
 pub(super) struct Ahead {
     batch: EventBatch,
-    /// After which position they were read, and up to which one was looked at.
+    /// The position after which they were read, and the one up to which the log was read.
     read: Option<(Position, Position)>,
-    /// After which position there are likely more.
+    /// The position after which there are likely more.
     wanted: Option<Position>,
 }
 
 impl Ahead {
-    /// Says after which position to read ahead, once everything up to it is being committed; nowhere when
-    /// the events before it were all there are.
+    /// Sets the position after which to read ahead, once everything up to it is being committed; none when
+    /// there are no more events.
     pub(super) fn want(&mut self, batch: &EventBatch, reached: Position) {
         self.wanted = batch.is_full().then_some(reached);
     }
@@ -30,13 +30,13 @@ impl Ahead {
             .take_if(|wanted| *wanted == after.position)
             .is_some()
         {
-            // A read that fails is done again, and reported, when it is its turn.
+            // A read that fails is repeated, and reported, when it is its turn.
             let read = self.batch.fill(store, &next_events(query, after)).await;
             self.read = read.ok().map(|reached| (after.position, reached));
         }
     }
 
-    /// Gives the events after a position, if they were read, and up to where was looked.
+    /// Returns the events after a position, if they were read, and the position up to which the log was read.
     pub(super) fn take(&mut self, after: Position, batch: &mut EventBatch) -> Option<Position> {
         let (read, reached) = self.read.take()?;
         (read == after).then(|| {

@@ -1,5 +1,5 @@
-//! Calls of what users write: the handler, the function that names sequences, and what follows a commit. What panics in
-//! one of them, or takes too long, is a failure that the policy or the status tells of.
+//! Calls of users' code: the handler, the function that names sequences, and effects after a commit. A panic in one of
+//! them, or a timeout, is a failure for the policy or the status.
 
 use super::super::batch::EventBatch;
 use super::super::guard::{guarded, guarded_within};
@@ -17,7 +17,7 @@ use std::pin::pin;
 use std::time::Instant;
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
-    /// Calls the handler, and looks at what it has left in the transaction.
+    /// Calls the handler, and checks its changes in the transaction.
     pub(super) async fn handle(
         &mut self,
         event: &RecordedEventRef<'_>,
@@ -34,7 +34,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(())
     }
 
-    /// Calls the handler. While that of a subscription takes its time, the worker answers for its leases.
+    /// Calls the handler. While a handler of a subscription runs, the worker answers challenges to its leases.
     async fn call(
         &mut self,
         event: &RecordedEventRef<'_>,
@@ -64,15 +64,15 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
                 let asked = self.around.control.asked();
                 if let Err(trouble) = self.update_leases(asked, true).await {
-                    tracing::warn!(error = %trouble, "the leases could not be looked at while a handler runs");
+                    tracing::warn!(error = %trouble, "the leases could not be checked while a handler runs");
                 }
             }
         };
         outcome.unwrap_or_else(|failure| Err(failed("the handler", &failure)))
     }
 
-    /// Does what was to be done after the commit, each by itself: what is committed is not handled again, so that one that
-    /// fails may not take the others along.
+    /// Runs the effects after the commit, each by itself. Committed events are not handled again, so an effect that fails
+    /// must not prevent the others.
     pub(super) async fn follow_up(&self, effects: Vec<Effect>, batch: &EventBatch) {
         let limit = self.around.handler.options().limit();
         for Effect { position, work } in effects {
@@ -84,7 +84,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 .begin(stage, event.name, Some(place), Instant::now());
             if let Err(failure) = guarded_within(limit, work).await {
                 let message = format!(
-                    "what was to follow the commit of event \"{}\" at position {position} {failure}; it is not done again",
+                    "an effect after the commit of event \"{}\" at position {position} {failure}; it is not run again",
                     event.name
                 );
                 let progress = self.around.progress;
@@ -93,7 +93,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
     }
 
-    /// The sequence of an event.
+    /// Returns the sequence of an event.
     pub(super) fn try_sequence_of<'e>(
         &self,
         event: &RecordedEventRef<'e>,
@@ -103,7 +103,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             .map_err(|panic| failed("the function that names the sequence of the event", &panic))
     }
 
-    /// The sequence of an event. One whose sequence cannot be named is in nobody's way but its stream's.
+    /// Returns the sequence of an event. An event whose sequence cannot be named holds up only its stream.
     pub(super) fn sequence_of<'e>(&self, event: &RecordedEventRef<'e>) -> Cow<'e, str> {
         let sequence = self.try_sequence_of(event);
         sequence.unwrap_or(Cow::Borrowed(event.stream))

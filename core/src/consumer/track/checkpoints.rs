@@ -1,4 +1,4 @@
-//! The checkpoints of the partitions that a worker owns, and the log that they are of.
+//! The checkpoints of the partitions that a worker owns, and the check that they belong to this log.
 
 use super::super::handler::{Handler, TransactionOf};
 use super::super::notes::{self, Checkpoint, NoteError};
@@ -11,7 +11,7 @@ use crate::store::{ReadLog, Store};
 use std::ops::ControlFlow;
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
-    /// The checkpoint of a partition: where it begins, when there is none.
+    /// Reads the checkpoint of a partition: its start, when there is none.
     pub(super) async fn checkpoint(
         &self,
         transaction: &mut TransactionOf<H>,
@@ -26,7 +26,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(checkpoint.unwrap_or_else(|| Checkpoint::at(self.plan.start)))
     }
 
-    /// The id of the event at a position, if there is one.
+    /// Reads the id of the event at a position, if there is one.
     async fn event_at(&self, position: Position) -> Result<Option<EventId>, Trouble> {
         let mut id = None;
         let read = ReadLog::forward()
@@ -41,7 +41,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(id)
     }
 
-    /// Makes sure that the log has the event that a checkpoint was left at. One that was removed since tells nothing.
+    /// Checks that the log has the event of a checkpoint. An event that was removed since proves nothing.
     pub(super) async fn check_event_at(&self, checkpoint: &Checkpoint) -> Result<(), Trouble> {
         let Some(noted) = &checkpoint.event else {
             return Ok(());
@@ -57,7 +57,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
     }
 
-    /// Writes the checkpoints as they are once everything up to `reached` is handled; gives them as they are written.
+    /// Writes the checkpoints for everything up to `reached`; returns them as they are written.
     pub(super) async fn put_checkpoints(
         &self,
         transaction: &mut TransactionOf<H>,
@@ -97,7 +97,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(checkpoints)
     }
 
-    /// Takes in that checkpoints were written. Events may have been handled since.
+    /// Records that checkpoints were written. Events may have been handled since.
     pub(super) fn take_saved(&mut self, checkpoints: Vec<Checkpoint>) {
         for (owned, saved) in self.owned.iter_mut().zip(checkpoints) {
             if owned.checkpoint.position == saved.position {
@@ -107,12 +107,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
     }
 
-    /// Whether the checkpoints of all partitions, whoever owns them, are at a position.
+    /// Returns whether the checkpoints of all partitions, of any owner, are at a position.
     pub(super) async fn all_saved_up_to(&self, target: Position) -> Result<bool, Trouble> {
         let mut transaction = self.begin_read().await?;
         let mut highest = Checkpoint::at(target);
         for partition in 0..self.plan.partitions {
-            // Who has nothing to do has no checkpoint.
+            // A partition without events has no checkpoint.
             let checkpoint = self.checkpoint(&mut transaction, partition).await?;
             if checkpoint.position < target.0 || !checkpoint.behind.is_empty() {
                 return Ok(false);
@@ -127,8 +127,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(true)
     }
 
-    /// Writes down what is done, once this worker has reached a position; returns whether others, who may own a part, have reached
-    /// it, too.
+    /// Writes the checkpoints once this worker has reached a position; returns whether others, which may own a part, have
+    /// reached it, too.
     pub(super) async fn finish_up_to(&mut self, target: Position) -> Result<bool, Trouble> {
         if self.owned.len() == self.plan.partitions as usize {
             self.check_log().await?;
@@ -139,7 +139,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         self.all_saved_up_to(target).await
     }
 
-    /// Makes sure that the log has what was handled; gives its end.
+    /// Checks that the log has the handled events; returns its end.
     pub(super) async fn check_log(&self) -> Result<Position, Trouble> {
         let positions = self.owned.iter().map(Owned::position);
         self.check_log_up_to(positions.max().unwrap_or_default())

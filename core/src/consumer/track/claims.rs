@@ -1,4 +1,4 @@
-//! The claims on partitions, as they are read and written: who owns what, and who is asked whether it is still there.
+//! The claims on partitions, as they are read and written: owners and their challengers.
 
 use super::super::handler::{Handler, TransactionOf};
 use super::super::lease::Claim;
@@ -36,7 +36,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         })
     }
 
-    /// Writes down what has changed of a claim.
+    /// Writes what has changed of a claim.
     pub(super) async fn put_claim(
         &self,
         transaction: &mut TransactionOf<H>,
@@ -58,11 +58,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(())
     }
 
-    /// Writes down what is done, gives back the leases, and asks nobody for anything any more, so that others need
-    /// not wait.
+    /// Writes the checkpoints, gives back the leases, and withdraws all challenges, so that others need not wait.
     pub(super) async fn leave(&mut self) -> Result<(), Trouble> {
         self.finish_saving().await?;
-        // Also what nothing was known of any more, after a failure; what others own is none of its business.
+        // Including leases that were forgotten after a failure. Those of others stay as they are.
         let mut transaction = self.begin_read().await?;
         let claims = self.claims(&mut transaction).await?;
         drop(transaction);

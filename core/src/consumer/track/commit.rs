@@ -12,9 +12,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Checkpoints that are being written.
 pub(super) struct Saving<'a> {
-    /// Never locked: it lets the track be shared, though a future need not be `Sync`.
+    /// Never locked: it makes the track `Sync`, although the future need not be.
     commit: Mutex<Commit<'a>>,
-    /// What is written, of the partitions as they are owned.
+    /// The checkpoints being written, of the partitions as they are owned.
     checkpoints: Vec<Checkpoint>,
 }
 
@@ -29,7 +29,7 @@ impl<'a> Saving<'a> {
 }
 
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
-    /// Commits a transaction with everything up to `reached`, in which so many events were handled.
+    /// Commits a transaction with everything up to `reached`, in which this many events were handled.
     pub(super) async fn commit(
         &mut self,
         mut transaction: TransactionOf<H>,
@@ -39,7 +39,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let around = self.around;
         self.finish_saving().await?;
         let checkpoints = self.put_checkpoints(&mut transaction, reached).await?;
-        // The commit begins first, and is waited for with the next events at hand.
+        // The commit begins first; the next events are read while it runs.
         let ahead = self.ahead.read(
             around.store,
             around.handler.query(),
@@ -85,7 +85,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         Ok(())
     }
 
-    /// Takes in what became of the checkpoints.
+    /// Takes the outcome of writing the checkpoints.
     pub(super) fn saved(&mut self, committed: Result<(), NoteError>) -> Result<(), Trouble> {
         let saving = self.saving.take();
         committed?;
@@ -103,7 +103,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 }
 
-/// Commits a transaction, and tells whether an error is the fault of what handlers wrote.
+/// Commits a transaction. Its error says whether it is the fault of what handlers wrote.
 pub(super) async fn write<H: Handler>(
     handler: &H,
     transaction: TransactionOf<H>,

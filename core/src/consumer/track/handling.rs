@@ -1,4 +1,4 @@
-//! The handling of events: all of a batch at once, and one by one where one fails.
+//! The handling of events: all of a batch at once, and one by one when one fails.
 
 use super::super::batch::EventBatch;
 use super::super::control::Mode;
@@ -20,26 +20,26 @@ use crate::store::Store;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// For how long events are handled at most before what was done is written down.
+/// How long events are handled at most before a checkpoint is written.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// What is to be done with an event.
+/// What to do with an event.
 enum Turn {
-    /// It is another worker's, of no concern, or was handled before.
+    /// It is another worker's, not wanted, or was handled before.
     Passed,
     /// An earlier event of its sequence is parked.
     Parked,
     Due,
 }
 
-/// What came of some events.
+/// The outcome of handling some events.
 enum Attempt {
     Done,
     /// It was told to stop before all were handled.
     Stopped,
-    /// It took so long that others are to have a turn first.
+    /// It took so long that other work takes its turn first.
     Partly,
-    /// As many were handled as are to be committed at once.
+    /// As many were handled as may be committed at once.
     Full {
         index: usize,
     },
@@ -47,16 +47,16 @@ enum Attempt {
         index: usize,
         error: ProjectError,
     },
-    /// All up to this one were handled, but what they wrote cannot be committed.
+    /// All up to this one were handled, but their changes cannot be committed.
     Refused {
         index: usize,
         error: HandlerError,
     },
 }
 
-/// What was done about an event that has failed.
+/// How an event that has failed was settled.
 enum Settled {
-    /// It is to be tried again, now.
+    /// It is tried again now.
     Retry,
     /// It is out of the way: parked, skipped, or another worker's.
     Passed,
@@ -89,7 +89,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     window.full(index);
                     continue;
                 }
-                // What is left is read again.
+                // The rest is read again.
                 Attempt::Partly => return Ok(None),
                 Attempt::Stopped => return Ok(Some(Ended::Stopped)),
                 Attempt::Failed { index, error } => (index, error),
@@ -129,8 +129,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(None)
     }
 
-    /// Does what the policy says about an event that has failed this often in a row: waits until it is time for a retry, passes
-    /// over the event, or ends.
+    /// Applies the policy to an event that has failed this often in a row: waits for the next retry, skips or parks the
+    /// event, or ends.
     async fn settle_failure(
         &mut self,
         event: &RecordedEventRef<'_>,
@@ -181,7 +181,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(Settled::Passed)
     }
 
-    /// Returns how long to wait before an event that has failed is tried again; `None` when it was tried often enough.
+    /// Returns how long to wait before the retry of an event that has failed; `None` when no retry is left.
     fn retry_after(
         &self,
         event: &RecordedEventRef<'_>,
@@ -199,14 +199,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
     }
 
-    /// Waits before an event is tried again, unless it is no longer this worker's; meanwhile, the worker answers for its leases.
+    /// Waits before the retry of an event, unless the event is no longer this worker's; meanwhile, answers challenges.
     async fn wait_for_retry(
         &mut self,
         event: &RecordedEventRef<'_>,
         wait: Duration,
     ) -> Result<(), Trouble> {
         let (since, control) = (Instant::now(), self.around.control);
-        // Something else may be asked for meanwhile: a request does not shorten the wait.
+        // Other requests may come meanwhile: a request does not shorten the wait.
         loop {
             let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
             let is_over = control.mode() == Mode::Stop || self.is_retired();
@@ -298,7 +298,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         } else if !parked.is_empty()
             || (handled > 0 && matches!(attempt, Attempt::Failed { .. } | Attempt::Partly))
         {
-            // What was handled is written down before a wait, and from time to time. The leases may have been written since the
+            // Checkpoints are written before a wait, and from time to time. The leases may have been written since the
             // first transaction.
             drop(transaction);
             let mut transaction = self.begin().await?;
@@ -309,7 +309,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(attempt)
     }
 
-    /// An error when a handler failed only because another worker has taken over what it was at.
+    /// Returns an error when a handler failed only because another worker has taken over its partition.
     pub(super) fn refuse_overtaken(
         &self,
         transaction: &TransactionOf<H>,
@@ -321,7 +321,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
     }
 
-    /// What is to be done with an event; an error when that depends on its sequence, which cannot be named.
+    /// Returns what to do with an event; an error when that depends on its sequence, which cannot be named.
     fn turn_of(&self, event: &RecordedEventRef<'_>) -> Result<Turn, ProjectError> {
         if let Some(error) = self.is_unclear(event) {
             return Err(error);
@@ -359,7 +359,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 }
 
-/// Which partition a sequence belongs to is stored, so that its hash must never change.
+/// Notes depend on the partition of a sequence, so this hash must never change.
 pub(super) fn partition_of(sequence: &str, partitions: u32) -> u32 {
     let partition = fnv_1a(sequence.as_bytes()) % u64::from(partitions.max(1));
     u32::try_from(partition).unwrap_or_default()

@@ -20,12 +20,12 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
-    /// Whether something before the checkpoints is to be handed over first.
+    /// Returns whether events before the checkpoints are to be handed over first.
     pub(super) fn is_behind(&self) -> bool {
         self.behind().next().is_some()
     }
 
-    /// What is to be handed over first, of the partitions that lack something.
+    /// Returns what is to be handed over first, of the partitions that lack something.
     fn behind(&self) -> impl Iterator<Item = &Behind> {
         let owned = self.owned.iter();
         owned.filter_map(|owned| owned.checkpoint.behind.first())
@@ -60,7 +60,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         self.report(self.position(), last, None, true);
         let events = batch.up_to(end);
         if events.is_empty() {
-            // The log may end before, when it was restored: there is nothing more then.
+            // A restored log may end earlier: then nothing is left.
             self.pass(if reached > from { reached } else { end }, 0);
         } else if let Some(ended) = self.process(&batch, events.end, reached).await? {
             return Ok(Some(ended));
@@ -69,8 +69,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(None)
     }
 
-    /// Gives the work of this release to one that covers more, with what was done: up to the first event that this one would
-    /// pass over. Where the plan has changed in other ways, nothing is given away.
+    /// Gives the work of this release to one that covers more, with its progress up to the first event that this one would
+    /// skip. If the plan has changed in other ways, nothing is given away.
     pub(super) async fn hand_to_others(&mut self) {
         if self.plan.generation > 0 || self.owned.is_empty() {
             return;
@@ -79,13 +79,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             Ok(true) => self.end().await,
             Ok(false) => {}
             Err(trouble) => {
-                tracing::debug!(error = %trouble, "what was done could not be handed over");
+                tracing::debug!(error = %trouble, "the progress could not be handed over");
             }
         }
     }
 
     async fn give_up_what_is_lacking(&mut self) -> Result<bool, Trouble> {
-        // Checkpoints that are being written rely on what has changed.
+        // Checkpoints that are being written rely on the old plan.
         self.saving = None;
         let (notes, key) = (self.around.handler.notes(), self.around.keys.about());
         let mut transaction = self.begin_read().await?;
@@ -100,7 +100,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if lacks.is_empty() {
             return Ok(false);
         }
-        // From here on, all that is written relies on the new plan, and adds to what others have noted meanwhile.
+        // From here on, all writes rely on the new plan, and add to what others have noted meanwhile.
         self.plan.about = Some(text);
         let mut transaction = self.begin_read().await?;
         let mut noted = Vec::with_capacity(self.owned.len());
@@ -130,8 +130,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(true)
     }
 
-    /// Whether an event is this worker's, and not handled yet. Whose it is when its sequence cannot be named, nobody knows:
-    /// then it fails with whoever has not passed it, and no worker leaves it to another.
+    /// Returns whether an event is this worker's, and not handled yet. If its sequence cannot be named, its owner is unknown:
+    /// then it fails at every worker that has not passed it, and no worker leaves it to another.
     pub(super) fn is_due(&self, event: &RecordedEventRef<'_>) -> Result<bool, ProjectError> {
         let is_behind = self.is_behind();
         let is_ahead = |owned: &Owned| match owned.checkpoint.behind.first() {
@@ -150,7 +150,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(owned.is_some_and(is_ahead))
     }
 
-    /// Whether an event is to be handed over: it was passed in its partition.
+    /// Returns whether an event is to be handed over: it was passed in its partition.
     fn was_passed(&self, behind: &Behind, event: &RecordedEventRef<'_>) -> bool {
         let passed = behind.position + 1..=behind.end;
         passed.contains(&event.position.0)
@@ -158,7 +158,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             && self.around.handler.query().matches(event)
     }
 
-    /// What is wrong with an event that cannot be read, where only reading it tells its partition.
+    /// Returns why an event cannot be read, if its partition is only known by reading it.
     pub(super) fn is_unclear(&self, event: &RecordedEventRef<'_>) -> Option<ProjectError> {
         let covered = self.unclear.as_ref()?;
         if coverage::can_read(covered, event.name, event.schema_version)
@@ -175,8 +175,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Some(DecodeError::new(event, reason).into())
     }
 
-    /// Leaves an event to those who know it, as this release cannot tell what it would hold up: nobody who does not know it
-    /// goes on from here. `false` when nothing can be written down that would keep others from it.
+    /// Leaves an event to releases that know it, as this one cannot know what it would hold up: no release that does not know
+    /// it continues from here. `false` when no note can keep others from it.
     pub(super) async fn leave_to_others(
         &mut self,
         event: &RecordedEventRef<'_>,

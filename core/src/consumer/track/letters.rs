@@ -1,4 +1,4 @@
-//! Dead letters: events that are parked, or passed over as they are not known here.
+//! Dead letters: events that are parked, or skipped because this release does not know them.
 
 use super::super::batch::EventBatch;
 use super::super::failure::Then;
@@ -9,17 +9,17 @@ use crate::consumer::ProjectError;
 use crate::event::record::RecordedEventRef;
 use crate::store::Store;
 
-/// Why an event is parked or passed over.
+/// Why an event is parked or skipped.
 pub(super) struct Fault {
     pub(super) error: String,
     /// How often its handler has failed on it in a row.
     pub(super) failures: u32,
-    /// Its version, when all that is wrong with it is that this release does not know it.
+    /// Its version, when it failed only because this release does not know it.
     pub(super) unknown: Option<u32>,
 }
 
 impl Fault {
-    /// An earlier event of its sequence is parked; its own handler was not called.
+    /// Returns the cause that an earlier event of its sequence is parked; its own handler was not called.
     fn follows() -> Self {
         Fault {
             error: "an earlier event of its sequence is parked".to_owned(),
@@ -30,7 +30,7 @@ impl Fault {
 }
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
-    /// The dead letters of this generation by their keys, in the order of the log.
+    /// Returns the dead letters of this generation by their keys, in the order of the log.
     pub(super) async fn letters(
         &self,
         transaction: &mut TransactionOf<H>,
@@ -50,12 +50,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(())
     }
 
-    /// Whether an earlier event of an event's sequence is parked.
+    /// Returns whether an earlier event of an event's sequence is parked.
     pub(super) fn is_parked(&self, event: &RecordedEventRef<'_>) -> Result<bool, ProjectError> {
         Ok(!self.parked.is_empty() && self.parked.contains(&*self.try_sequence_of(event)?))
     }
 
-    /// Passes over an event for good, or until its letter is retried.
+    /// Skips an event for good, or until its letter is retried.
     pub(super) async fn settle(
         &mut self,
         event: &RecordedEventRef<'_>,

@@ -38,20 +38,20 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long handled events of a subscription may be without a checkpoint.
+/// How long handled events of a subscription may stay without a checkpoint.
 const SAVE_HANDLED: Duration = Duration::from_millis(100);
-/// How long events that are of no concern may be without a checkpoint.
+/// How long unwanted events may stay without a checkpoint.
 const SAVE_SEEN: Duration = Duration::from_secs(1);
 
 /// Why a track ended.
 pub(crate) enum Ended {
-    /// It was told to.
+    /// It was told to stop.
     Stopped,
     /// The generations have changed: there is another plan.
     Replan,
-    /// It has come as far as the generation that it is to replace.
+    /// It has caught up with the generation that it replaces.
     Reached,
-    /// It failed for good, so many times: on an event whose policy is to stop there, or altogether.
+    /// It failed for good, after this many failures: on an event whose policy is to stop, or as a whole.
     Failed {
         place: Option<Place>,
         failures: u32,
@@ -67,7 +67,7 @@ pub(crate) struct ConsumerContext<'a, S, H> {
     pub(crate) control: &'a Control,
     pub(crate) progress: &'a Progress,
     pub(crate) worker: &'a str,
-    /// Whether there is no use in this track any more: the generations are to be looked at again.
+    /// Whether this track is no longer needed: the generations must be checked again.
     pub(crate) retired: &'a AtomicBool,
 }
 
@@ -83,25 +83,25 @@ pub(crate) struct Track<'a, S, H: Handler> {
     around: ConsumerContext<'a, S, H>,
     plan: Plan,
     leases: Leases,
-    /// When the leases were last looked at, if only to answer.
+    /// When the leases were last checked, if only to answer challenges.
     answered: Option<Instant>,
-    /// When they were last looked at while no event was handled, and what had been asked for by then.
+    /// When they were last checked while no event was handled, and the number of requests by then.
     looked: Option<(Instant, u64)>,
     /// The partitions of this worker: none while others own them all.
     owned: Vec<Owned>,
     /// The sequences that are parked.
     parked: HashSet<String>,
-    /// Whether what others have parked as they did not know it was looked at.
+    /// Whether events that others have parked without knowing them were checked.
     is_taken_up: bool,
-    /// What can be read, where an event that cannot may be in any partition.
+    /// The events that can be read, if one that cannot may be in any partition.
     unclear: Option<Covered>,
-    /// Events that were read before it is their turn.
+    /// Events that were read before their turn.
     ahead: Ahead,
-    /// Since when something is without a checkpoint, and whether events were handled.
+    /// Since when progress is without a checkpoint, and whether events were handled.
     unsaved: Option<(Instant, bool)>,
     /// Checkpoints that are being written while events are waited for.
     saving: Option<Saving<'a>>,
-    /// The events that were handled and are not shown yet.
+    /// The number of events that were handled but are not shown yet.
     handled: u64,
     /// Shows what the handler is at.
     slot: Slot<'a>,
@@ -175,7 +175,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
     }
 
-    /// Writes down what is done and gives back what is owned, though others may be at the same.
+    /// Writes the checkpoints and gives back what is owned, even if others do so at the same time.
     pub(crate) async fn end(&mut self) {
         let mut setbacks = Setbacks::new();
         while let Err(trouble) = self.leave().await {
@@ -188,7 +188,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
     }
 
-    /// Nothing is known for sure any more: leases and checkpoints are read again.
+    /// Forgets leases and checkpoints, so that they are read again.
     fn forget(&mut self) {
         self.owned.clear();
         (self.answered, self.looked) = (None, None);
@@ -198,7 +198,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.handled = 0;
     }
 
-    /// The first position that is not handled yet stands after this one.
+    /// Returns the position before the first one that is not handled yet.
     fn position(&self) -> Position {
         let positions = self.owned.iter().map(Owned::position);
         positions.min().unwrap_or_default()
@@ -258,7 +258,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             };
             self.ahead.want(&batch, reached);
             let mut events = 0..batch.len();
-            // Not further than the views that are to be replaced, nor than what was there to be drained.
+            // Not further than the views to be replaced, nor than the end of a drain.
             let last = bound.or(target.filter(|target| from < *target));
             if let Some(last) = last {
                 events = batch.up_to(last);
@@ -287,7 +287,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.around.retired.load(Ordering::SeqCst)
     }
 
-    /// Waits for more, and meanwhile writes down what is not yet.
+    /// Waits for more events, and writes outstanding checkpoints meanwhile.
     async fn rest(&mut self, asked: u64, reached: Position) -> Result<(), Trouble> {
         let mut time = self.between_looks();
         if let (Some((since, handled)), None) = (self.unsaved, &self.saving) {
@@ -317,7 +317,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
     }
 
-    /// Everything up to here was looked at by this worker, and so many events of it were handled.
+    /// Records that this worker has read everything up to here, and handled this many events of it.
     fn pass(&mut self, reached: Position, handled: u64) {
         let mut moved = handled > 0;
         let is_behind = self.is_behind();
@@ -333,7 +333,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.handled += handled;
     }
 
-    /// Where the generation is that readers see, which this one is to replace.
+    /// Returns the position of the generation that readers see, which this one replaces.
     async fn bound(&self) -> Result<Option<Position>, Trouble> {
         let Some(replaced) = self.plan.replaces else {
             return Ok(None);
@@ -344,7 +344,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let checkpoint: Option<Checkpoint> = notes::get(notes, &mut transaction, &key).await?;
         drop(transaction);
         let bound = Position(checkpoint.map_or(0, |at| at.position));
-        // Views may be ahead of a log that was restored: new ones can only come as far as that is.
+        // Views may be ahead of a restored log: new ones can only reach its end.
         let end = self.around.store.last_position(self.plan.log).await?;
         Ok(Some(bound.min(end)))
     }

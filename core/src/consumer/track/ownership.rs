@@ -1,4 +1,4 @@
-//! Which partitions a worker owns, and how far each of them is: leases and checkpoints.
+//! The partitions that a worker owns, and the progress of each: leases and checkpoints.
 
 use super::super::handler::{Handler, TransactionOf};
 use super::super::lease::Claim;
@@ -9,16 +9,16 @@ use crate::place::Position;
 use crate::store::Store;
 use std::time::{Duration, Instant};
 
-/// How often a worker that is not alone looks for what others have given back.
+/// How often a worker that is not alone checks what others have given back.
 const OTHERS: Duration = Duration::from_millis(100);
 
 pub(super) struct Owned {
     pub(super) partition: u32,
     /// How often its owner had changed when this worker got it.
     epoch: u64,
-    /// Up to where events were handled.
+    /// The position up to which events were handled.
     pub(super) checkpoint: Checkpoint,
-    /// What of that was written down.
+    /// The checkpoint that was written of it.
     pub(super) saved: Checkpoint,
 }
 
@@ -29,8 +29,8 @@ impl Owned {
 }
 
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
-    /// How long not to look at the leases while no handler runs. Where others own something, it is looked soon
-    /// whether they have given it back.
+    /// Returns how long not to check the leases while no handler runs. If others own something, we soon check
+    /// whether they have released it.
     pub(super) fn between_looks(&self) -> Duration {
         let is_alone = self.owned.len() == self.plan.partitions as usize;
         let interval = self.leases.interval();
@@ -41,8 +41,8 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
     }
 
-    /// Reads the leases when it is time to, or when something was asked for; answers, takes and gives away as they call for; and returns
-    /// whether it was time. While it is `busy` with an event, nothing is taken or given away.
+    /// Reads the leases when it is time, or on a request; answers challenges, takes partitions and gives them away; and
+    /// returns whether it was time. While the worker is `busy` with an event, nothing is taken or given away.
     pub(super) async fn update_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
         let now = Instant::now();
         let is_known = if busy {
@@ -59,7 +59,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
         self.finish_saving().await?;
         if !busy && self.unsaved.is_some() {
-            // What is handed over is handed over with all that was done.
+            // A partition is handed over with all of its progress.
             self.save().await?;
         }
         let mut transaction = self.begin().await?;
@@ -75,7 +75,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let notes = self.around.handler.notes();
             notes::commit(notes, transaction).await?;
         } else {
-            // Where transactions wait for each other, the next one would wait for this one.
+            // If transactions wait for each other, the next one would wait for this one.
             drop(transaction);
         }
         self.show_unowned(&claims);
@@ -87,7 +87,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         Ok(true)
     }
 
-    /// Says how many partitions nobody handles.
+    /// Shows how many partitions no worker handles.
     fn show_unowned(&self, claims: &[Claim]) {
         let unowned = u32::try_from(self.leases.free(claims)).unwrap_or(u32::MAX);
         if !self.plan.is_beside {
@@ -95,8 +95,8 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
     }
 
-    /// Takes over what is newly owned, and lets go of what is lost. What is handed over in the middle of a
-    /// batch waits for the end of it: that batch begins at another position than the new partition.
+    /// Takes over newly owned partitions, and drops lost ones. A partition that is handed over in the middle of a batch
+    /// waits for the end of the batch, which begins at another position than the new partition.
     async fn take_in(&mut self, claims: &[Claim], busy: bool) -> Result<(), Trouble> {
         let mut owned: Vec<Owned> = Vec::new();
         let mut is_new = false;
@@ -139,7 +139,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         Ok(())
     }
 
-    /// Makes sure, as part of a transaction, that the generations are still as they were planned.
+    /// Checks, as part of a transaction, that the generations are still as planned.
     async fn check_plan(&self, transaction: &mut TransactionOf<H>) -> Result<(), Trouble> {
         let notes = self.around.handler.notes();
         let about = notes.get(transaction, &self.around.keys.about()).await;
@@ -150,7 +150,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
     }
 
-    /// Makes sure, as part of a transaction, that what is owned is still owned.
+    /// Checks, as part of a transaction, that this worker still owns its partitions.
     pub(super) async fn check_leases(
         &self,
         transaction: &mut TransactionOf<H>,
@@ -168,7 +168,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             {
                 return Err(Trouble::Lost(owned.partition));
             }
-            // Rows are only built on what they were when this worker left them.
+            // Rows are only changed if they are as this worker left them.
             if H::ATOMIC {
                 let saved = self.checkpoint(transaction, owned.partition).await?;
                 if saved != owned.saved {

@@ -1,4 +1,4 @@
-//! Dead letters that are handled again: as someone asked for it, or as they were parked by a release that did not know them.
+//! Dead letters that are handled again: on request, or because a release parked them that did not know them.
 
 use super::super::batch::EventBatch;
 use super::super::control::Mode;
@@ -14,11 +14,11 @@ use crate::store::{Query, ReadLog, Store};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-/// For how long dead letters are retried before new events have a turn.
+/// How long dead letters are retried before new events have a turn.
 const TURN: Duration = Duration::from_millis(100);
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
-    /// Does what was asked for about dead letters of partitions that this worker owns.
+    /// Carries out requests about dead letters of partitions that this worker owns.
     pub(super) async fn answer_requests(&mut self) -> Result<(), Trouble> {
         if self.owned.is_empty() {
             return Ok(());
@@ -55,7 +55,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     );
                     self.remove_letter(&key).await?;
                 } else if !self.retry(&mut turn, place, &letter.sequence).await? {
-                    // It was told to stop, or others have a turn: the request stays.
+                    // It was told to stop, or other work has its turn: the request stays.
                     continue;
                 }
             }
@@ -65,7 +65,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             notes::commit(notes, transaction).await?;
         }
         if turn.is_over() {
-            // What is left goes on after the next events.
+            // The rest continues after the next events.
             self.around.control.wake();
         }
         self.load_parked().await?;
@@ -73,7 +73,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(())
     }
 
-    /// Hands over what is parked, or was passed over, only because whoever had its partition did not know it.
+    /// Hands over events that were parked or skipped only because the partition's owner did not know them.
     pub(super) async fn take_up(&mut self) -> Result<(), Trouble> {
         if self.is_taken_up {
             return Ok(());
@@ -85,7 +85,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let (mut seen, mut is_any) = (HashSet::new(), false);
         for (key, letter) in &letters {
             if !letter.is_passed {
-                // What only follows another says nothing, though what was passed may be before that.
+                // A letter that only follows another has no cause of its own, but skipped events may be before it.
                 let is_cause = letter.failures > 0 || letter.unknown.is_some();
                 if !is_cause || !seen.insert(letter.sequence.as_str()) {
                     continue;
@@ -119,7 +119,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(())
     }
 
-    /// Handles a parked event as often as its policy says; says whether its letter is gone. `None` when it was told to stop.
+    /// Handles a parked event as often as its policy says; returns whether its letter is gone. `None` when told to stop.
     async fn take_up_letter(
         &mut self,
         key: &str,
@@ -131,7 +131,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             let options = self.around.handler.options();
             let Some(wait) = options.policy_of(&letter.name).wait_after(failures) else {
                 if letter.is_passed {
-                    // Its policy is to pass over what fails.
+                    // Its policy is to skip events that fail.
                     self.remove_letter(key).await?;
                 }
                 return Ok(Some(letter.is_passed));
@@ -154,7 +154,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Handles the parked events of a sequence, in order, until one fails. `false` when it was told to stop, or its turn is
-    /// over, before the one that was asked about.
+    /// over, before the requested one.
     async fn retry(
         &mut self,
         turn: &mut Turn,
@@ -167,20 +167,20 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 let began = Instant::now();
                 let mut transaction = self.begin_read().await?;
                 let all = self.letters(&mut transaction).await?;
-                // At least twice as long as they take to read: else little would come of it.
+                // At least twice as long as they take to read: otherwise little would be done.
                 let length = TURN.max(began.elapsed() * 2);
                 turn.end = turn.end.map(|_| Instant::now() + length);
                 letters.insert(by_sequence(all))
             }
         };
-        // Asked for more than once, it is done once.
+        // Several requests for one sequence are carried out once.
         let letters = letters.remove(sequence).unwrap_or_default();
         for (key, letter) in letters {
             if self.around.control.mode() == Mode::Stop || turn.is_over() {
                 if asked >= letter.place() {
                     return Ok(false);
                 }
-                // What was asked about is gone.
+                // The requested letter is gone.
                 self.ask_again(&letter).await?;
                 break;
             }
@@ -191,7 +191,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(true)
     }
 
-    /// Asks for what is left of a sequence.
+    /// Leaves a request for the rest of a sequence.
     async fn ask_again(&self, letter: &Letter) -> Result<(), Trouble> {
         let (number, notes) = (self.plan.generation, self.around.handler.notes());
         let (log, position) = (letter.log, letter.position);
@@ -207,7 +207,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(notes::commit(notes, transaction).await?)
     }
 
-    /// Handles one parked event; says whether its letter is gone.
+    /// Handles one parked event; returns whether its letter is gone.
     async fn retry_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
         let is_gone = self.try_letter(key, letter).await;
         self.slot.end();
@@ -269,7 +269,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                         self.handled += 1;
                         return Ok(true);
                     }
-                    // It is asked for still, and done anew.
+                    // The request stays, and is carried out again.
                     Err(Trouble::Refused(error)) if self.around.handler.is_conflict(&error) => {
                         return Err(Trouble::Note(NoteError::Conflict(error)));
                     }
@@ -299,11 +299,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 }
 
-/// What is done about dead letters before new events have a turn.
+/// The work on dead letters before new events have a turn.
 struct Turn {
-    /// None when all is to be done that is there.
+    /// The end of the turn; `None` in a drain, which carries out all requests.
     end: Option<Instant>,
-    /// The letters by their sequences, once one is to be retried: they are read once, however many are asked for.
+    /// The letters by their sequences, once one is retried: they are read once, however many requests there are.
     letters: Option<HashMap<String, Vec<(String, Letter)>>>,
 }
 

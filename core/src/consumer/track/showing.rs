@@ -7,7 +7,7 @@ use crate::place::Position;
 use crate::store::Store;
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
-    /// Says how it is doing: where it is, too, as that goes back when a partition is taken over.
+    /// Shows its state, and its place, which moves back when a partition is taken over.
     pub(super) fn report(
         &self,
         position: Position,
@@ -28,7 +28,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 let target = self.plan.place(target);
                 status.rebuild = Some(Rebuild { place, target });
                 if !self.plan.is_beside {
-                    // Nobody here keeps the old views up to date: they stay where they are.
+                    // No worker here keeps the old views up to date: they stay where they are.
                     status.state = ConsumerState::Rebuilding;
                     status.place = target;
                 }
@@ -42,7 +42,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         });
     }
 
-    /// Shows how far it is.
+    /// Shows its progress.
     pub(super) fn show(&mut self) {
         let (place, parked) = (self.plan.place(self.position()), self.parked.len());
         let handled = std::mem::take(&mut self.handled);
@@ -57,7 +57,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     /// Waits until others give something up.
     pub(super) async fn stand_by(&self, asked: u64) {
-        // Beside views that are kept up to date here, those are what the status tells of.
+        // If the old views are kept up to date here, the status describes those.
         if !self.plan.is_beside {
             let progress = self.around.progress;
             let is_new = progress.status().state != ConsumerState::Standby;

@@ -44,7 +44,7 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// Whether it is no failure, but others were faster: it is to be begun anew at once.
+    /// Returns whether it is not a failure, but others were faster: the work begins again at once.
     pub(crate) const fn is_conflict(&self) -> bool {
         matches!(self, Trouble::Note(NoteError::Conflict(_)))
     }

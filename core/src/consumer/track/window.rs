@@ -1,17 +1,17 @@
 //! Which events of a batch are handled next, in one transaction.
 //!
-//! At first the window is the whole batch. Each commit moves it on. When a handler fails on an event, the event is to stand alone,
-//! so that the failure is its own: where events and rows are committed together, those before it are handled once more, without it.
-//! When a commit is refused because of what the handlers wrote, any of the events may be at fault: half of them are
-//! tried, until the one is found. From there on the window grows again, twofold with each commit.
+//! At first the window is the whole batch. Each commit moves it on. When a handler fails on an event, the event must stand
+//! alone, so that the failure is its own: if events and rows are committed together, those before it are handled again
+//! without it. When a commit is refused because of what the handlers wrote, any of the events may be at fault: half of
+//! them are tried, until the one is found. From there on the window doubles again with each commit.
 
 use super::super::setbacks::Setbacks;
 use std::ops::Range;
 
-/// The events that are handled next, and what has gone wrong with them.
+/// The events that are handled next, and their failures so far.
 pub(super) struct Window {
     events: Range<usize>,
-    /// Where the batch ends.
+    /// The end of the batch.
     end: usize,
     /// How many events are committed at once at most.
     most: usize,
@@ -22,7 +22,7 @@ pub(super) struct Window {
     conflicts: Setbacks,
 }
 
-/// What a refused commit calls for.
+/// What to do after a refused commit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refused {
     /// Trying fewer events.
@@ -31,17 +31,17 @@ pub(super) enum Refused {
     Alone(usize),
 }
 
-/// What a failure calls for.
+/// What to do after a failure.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failed {
-    /// Handling the events before it once more, without it.
+    /// Handling the events before it again, without it.
     WithoutIt,
     /// Deciding about the event, which is first now and has failed this often in a row.
     First { failures: u32 },
 }
 
 impl Window {
-    /// All of a batch.
+    /// Creates a window of the whole batch.
     pub(super) const fn new(end: usize, is_atomic: bool) -> Self {
         Window {
             events: 0..end,
@@ -63,18 +63,18 @@ impl Window {
         self.failures
     }
 
-    /// All events of the window were handled.
+    /// Records that all events of the window were handled.
     pub(super) fn done(&mut self) {
         self.most = self.most.saturating_mul(2);
         self.go_on(self.events.end, self.most);
     }
 
-    /// The events up to this one were handled, and as many are committed at once as may be.
+    /// Records that the events up to this one were handled, as many as may be committed at once.
     pub(super) fn full(&mut self, last: usize) {
         self.go_on(last + 1, self.most);
     }
 
-    /// The events up to this one were handled, and cannot be committed because of what their handlers wrote.
+    /// Records that the events up to this one were handled, but cannot be committed because of what their handlers wrote.
     pub(super) fn refused(&mut self, last: usize) -> Refused {
         let first = self.events.start;
         if last == first {
@@ -85,8 +85,8 @@ impl Window {
         Refused::Fewer
     }
 
-    /// The first event was alone, and refused because others were faster. Returns how often in a row; `None` when that is too
-    /// often, and a failure of the event.
+    /// Records that the first event was alone, and refused because others were faster. Returns how often in a row; `None` when
+    /// that is too often, and counts as a failure of the event.
     pub(super) fn conflict(&mut self) -> Option<u32> {
         let conflicts = self.conflicts.conflict()?;
         self.most = 1;
@@ -94,7 +94,7 @@ impl Window {
         Some(conflicts)
     }
 
-    /// The handler has failed on an event, after those before it.
+    /// Records that the handler has failed on an event, after those before it.
     pub(super) fn failed(&mut self, index: usize) -> Failed {
         if index > self.events.start {
             if self.is_atomic {
@@ -110,7 +110,7 @@ impl Window {
         }
     }
 
-    /// The first event is out of the way: settled, or another worker's.
+    /// Records that the first event is out of the way: settled, or another worker's.
     pub(super) fn passed(&mut self) {
         self.go_on(self.events.start + 1, self.end);
     }
@@ -126,7 +126,7 @@ impl Window {
 mod tests {
     use super::*;
 
-    /// What comes of a window.
+    /// The outcome of a window.
     enum Happens {
         Done,
         Full(usize),
@@ -137,7 +137,7 @@ mod tests {
     }
     use Happens::*;
 
-    /// Tells a story: what comes of each window, and which is the next. An empty one is the end.
+    /// Plays a story: the outcome of each window, and the next window. An empty one is the end.
     fn story(end: usize, is_atomic: bool, steps: &[(Happens, Range<usize>)]) -> Window {
         let mut window = Window::new(end, is_atomic);
         for (step, (happens, next)) in steps.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Writes payloads, and makes sure that what is written can be read.
+//! Encodes payloads, and checks that they can be read.
 
 use super::json::{EventSeed, JsonError, from_json, to_json};
 use super::{Codec, read_back};
@@ -10,14 +10,14 @@ use serde::{Serialize, Serializer};
 use std::error::Error;
 use std::fmt;
 
-/// Whether what is written is read back before it goes anywhere.
+/// Whether a payload is read back before it goes anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadBack {
     Yes,
     No,
 }
 
-/// An event or a command that could not be written so that it can be read. Nothing was appended or sent.
+/// An event or a command that could not be encoded so that it can be read. Nothing was appended or sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct EncodeError {
@@ -25,11 +25,11 @@ pub struct EncodeError {
     pub name: &'static str,
     /// The version of its payload.
     pub schema_version: u32,
-    /// The stream that it was for, where that is known.
+    /// The stream it was meant for, if known.
     pub stream: Option<StreamName>,
-    /// The codec that it was written with.
+    /// The codec it was encoded with.
     pub codec: Codec,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: EncodeReason,
     kind: &'static str,
 }
@@ -53,14 +53,14 @@ impl fmt::Display for EncodeError {
 }
 
 impl Error for EncodeError {
-    /// What the message does not say already.
+    /// The part that the message does not include.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.reason.source()
     }
 }
 
 impl EncodeError {
-    /// Notes which stream it was for.
+    /// Adds the stream it was meant for.
     pub(crate) fn for_stream(self, stream: &StreamName) -> Self {
         EncodeError {
             stream: Some(stream.clone()),
@@ -69,34 +69,34 @@ impl EncodeError {
     }
 }
 
-/// Why something could not be written so that it can be read.
+/// Why an event or a command could not be encoded so that it can be read.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeReason {
-    /// Its own `Serialize` failed, or it has a map whose keys are no texts.
-    #[error("{0}; mend its `Serialize`")]
+    /// Its own `Serialize` failed, or it has a map whose keys are not texts.
+    #[error("{0}; fix its `Serialize`")]
     Payload(JsonError),
-    /// What was written of it cannot be read: all of it would have been stored, and never be loaded again.
+    /// Its payload cannot be read: the whole event would have been stored, and never be loaded again.
     #[error(
-        "what is written of it cannot be read back ({0}); give it values that JSON has, \
+        "its payload cannot be read back ({0}); give it values that JSON has, \
          such as floats that are finite, and let its `Deserialize` read all that its `Serialize` writes, \
          such as with `#[serde(default)]` where a field is left out"
     )]
     Unreadable(JsonError),
-    /// It would come back as another value. The message does not say which, as it may be kept or logged.
+    /// It would come back as another value. The message does not show the value, as it may be kept or logged.
     #[error(
         "it would come back changed: see `before` and `after` of this `EncodeReason::Changed`; let its `Deserialize` \
-         make of what its `Serialize` writes the same value again, and give it no values for which there is no such text"
+         return the same value from what its `Serialize` writes, and give it no values that cannot be written so"
     )]
     Changed {
-        /// A part of it, as it is.
+        /// The part that changes, as it is.
         before: String,
         /// The same part, as it would come back.
         after: String,
     },
 }
 
-/// Without values, as the message.
+/// Shows no values, like the message.
 impl fmt::Debug for EncodeReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -107,14 +107,14 @@ impl fmt::Debug for EncodeReason {
     }
 }
 
-/// How something becomes bytes and comes back.
+/// How a value is encoded and decoded.
 pub(crate) trait Form<T> {
     const KIND: &'static str;
 
     fn name(value: &T) -> &'static str;
     fn schema_version(value: &T) -> u32;
     fn write(value: &T, json: &mut Vec<u8>) -> Result<(), JsonError>;
-    /// Reads what was written of this value.
+    /// Reads the JSON of this value.
     fn read(value: &T, json: &[u8]) -> Result<T, JsonError>;
     fn fmt(value: &T, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
@@ -155,15 +155,15 @@ impl<S: EventSet> Form<S> for AsEvent {
     }
 }
 
-/// Writes an event, as JSON.
+/// Encodes an event as JSON.
 ///
 /// # Errors
-/// [`EncodeError`] when it cannot be written, or, if it is read back, does not come back as it is.
+/// [`EncodeError`] when it cannot be written, or would come back different when it is read back.
 pub(crate) fn encode<S: EventSet>(event: &S, read_back: ReadBack) -> Result<Encoded, EncodeError> {
     encode_as::<AsEvent, S>(event, read_back)
 }
 
-/// Writes an event or a command, as JSON.
+/// Encodes an event or a command as JSON.
 ///
 /// # Errors
 /// As [`encode`].
@@ -171,7 +171,7 @@ pub(crate) fn encode_as<F: Form<T>, T>(
     value: &T,
     read_back: ReadBack,
 ) -> Result<Encoded, EncodeError> {
-    // As much as `serde_json` begins with.
+    // The capacity that `serde_json` begins with.
     let mut json = Vec::with_capacity(128);
     F::write(value, &mut json)
         .map_err(EncodeReason::Payload)

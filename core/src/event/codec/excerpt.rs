@@ -1,11 +1,11 @@
-//! Parts of long texts.
+//! Excerpts of long texts.
 
-/// How much of a text is shown.
+/// The length of an excerpt.
 const LENGTH: usize = 80;
-/// How much is shown before the first difference.
+/// The length shown before the first difference.
 const BEFORE: usize = 30;
 
-/// The parts of two texts where they begin to differ.
+/// Returns excerpts of two texts from where they begin to differ.
 pub(super) fn of_difference(one: &str, other: &str) -> (String, String) {
     let pairs = one.char_indices().zip(other.chars());
     let same: Vec<usize> = pairs
@@ -13,12 +13,12 @@ pub(super) fn of_difference(one: &str, other: &str) -> (String, String) {
         .map(|((at, _), _)| at)
         .collect();
     let start = same.len().saturating_sub(BEFORE);
-    // Where a short beginning is all that would be left out, it may as well be shown.
+    // A short beginning is shown, if it is all that would be left out.
     let start = if start < BEFORE { 0 } else { same[start] };
     (part(one, start), part(other, start))
 }
 
-/// The text from there on, with dots for what is left out.
+/// Returns the text from `start` on, with dots for the omitted parts.
 fn part(text: &str, start: usize) -> String {
     let rest = text.get(start..).unwrap_or_default();
     let end = rest

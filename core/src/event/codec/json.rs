@@ -1,4 +1,4 @@
-//! Reads JSON as whatever type is asked for, whichever features of `serde_json` the program has turned on.
+//! Reads JSON as any type, whichever features of `serde_json` the program has turned on.
 
 mod error;
 mod located;
@@ -18,13 +18,13 @@ use std::marker::PhantomData;
 /// Reads a JSON text, all of it.
 ///
 /// # Errors
-/// [`JsonError`] says where it does not fit.
+/// [`JsonError`], with the path where it does not fit.
 pub(crate) fn from_json<'de, T: DeserializeSeed<'de> + Copy>(
     text: &'de [u8],
     seed: T,
 ) -> Result<T::Value, JsonError> {
     let mut json = serde_json::Deserializer::from_slice(text);
-    // Known to the compiler, which leaves the other of the two out.
+    // Known to the compiler, which leaves the other branch out.
     let read = if ARE_TEXTS {
         seed.deserialize(Numbers(&mut json))
     } else {
@@ -36,7 +36,7 @@ pub(crate) fn from_json<'de, T: DeserializeSeed<'de> + Copy>(
     }
 }
 
-/// Adds what is written of a value.
+/// Appends the JSON of a value.
 ///
 /// # Errors
 /// [`JsonError`], when it cannot be written.
@@ -61,7 +61,7 @@ fn located<'de, T: DeserializeSeed<'de>>(
     read.err().unwrap_or(otherwise)
 }
 
-/// Reads what a payload stands for in a set.
+/// Reads a payload as the events it stands for in a set.
 pub(crate) struct EventSeed<'a, S> {
     context: &'a UpcastContext<'a>,
     set: PhantomData<S>,

@@ -1,4 +1,4 @@
-//! Payloads: how events become bytes and come back.
+//! Payloads: how events are encoded and decoded.
 
 mod encode;
 mod excerpt;
@@ -22,9 +22,9 @@ use crate::place::{Position, Version};
 use std::error::Error;
 use std::fmt;
 
-/// How a payload is written. Every record names its codec, so one store can hold several.
+/// The encoding of a payload. Every record names its codec, so one store can hold several.
 ///
-/// Only self-describing formats are offered: others read a changed struct wrongly and silently.
+/// Only self-describing formats are offered: others silently misread a changed struct.
 ///
 /// ```
 /// use midgard::event::Codec;
@@ -38,17 +38,17 @@ pub struct Codec(u8);
 impl Codec {
     /// JSON (RFC 8259), UTF-8. The default.
     ///
-    /// Whichever features of `serde_json` some crate of a program turns on: what was written with others is read.
+    /// Payloads stay readable whichever features of `serde_json` the crates of a program turn on.
     pub const JSON: Codec = Codec(1);
 
-    /// The codec of a stored code. A code that this release does not know is kept as it is, so that
-    /// stores can copy what they cannot read.
+    /// Returns the codec of a stored code. A code that this release does not know is kept as it is, so that stores
+    /// can copy payloads that they cannot read.
     #[must_use]
     pub const fn from_code(code: u8) -> Self {
         Codec(code)
     }
 
-    /// The code to store.
+    /// Returns the code to store.
     #[must_use]
     pub const fn code(self) -> u8 {
         self.0
@@ -77,13 +77,13 @@ pub struct DecodeError {
     pub name: String,
     /// The stored version of the event's payload.
     pub schema_version: u32,
-    /// The stream it is in.
+    /// The stream of the event.
     pub stream: String,
     /// Its version in the stream.
     pub version: Version,
     /// Its position in the log.
     pub position: Position,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: DecodeReason,
 }
 
@@ -106,7 +106,7 @@ impl fmt::Display for DecodeError {
 }
 
 impl Error for DecodeError {
-    /// What the message does not say already.
+    /// The part that the message does not include.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.reason.source()
     }
@@ -125,13 +125,13 @@ impl DecodeError {
     }
 }
 
-/// What is wrong with a recorded event that could not be read.
+/// Why a recorded event could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeReason {
-    /// No event of this name is in the set that the reader expects.
+    /// The reader's set has no event of this name.
     #[error(
-        "no event of this name is known here; list it in the set that reads it, ask for other events, or run the release that wrote it"
+        "no event of this name is known here; list it in the set that reads it, select other events, or run the release that wrote it"
     )]
     UnknownEvent,
     /// The name is known, but only in older versions.
@@ -139,43 +139,43 @@ pub enum DecodeReason {
         "this program knows versions 1 to {newest}; run the release that wrote it, or add the new version"
     )]
     UnknownVersion {
-        /// The newest version that is known here.
+        /// The newest version known here.
         newest: u32,
     },
-    /// The codec is not known to this release.
+    /// This release does not know the codec.
     #[error("its payload is written with {0}, which this release of midgard cannot read")]
     UnknownCodec(Codec),
     /// The payload does not fit the event's struct.
     #[error(
         "its payload does not fit the event's struct ({0}); if the struct has changed since it was written, give \
-         the change a new `version` and `upcast_from`; if not, let the struct read what it has written"
+         the change a new `version` and `upcast_from`; if not, let the struct read what it wrote"
     )]
     Payload(JsonError),
-    /// An upcast has made an event of it that cannot be written down.
-    #[error("what an upcast makes of it cannot be written: {0}")]
+    /// An upcast returned an event that cannot be encoded.
+    #[error("the event that an upcast makes of it cannot be written: {0}")]
     Rewritten(Box<EncodeReason>),
-    /// It was recorded as one event, and upcasts make none or several of it now.
+    /// It was recorded as one event, and upcasts turn it into none or several now.
     #[error(
-        "upcasts make {events} events of it, and one is asked for here; read it with `decode_all`"
+        "upcasts make {events} events of it, but one is expected here; read it with `decode_all`"
     )]
     NotOne {
-        /// How many.
+        /// The number of events.
         events: usize,
     },
 }
 
-/// Reads a recorded event as those of the set `S` that it stands for, upcasting old versions.
+/// Decodes a recorded event as the events of the set `S` that it stands for, upcasting old versions.
 ///
 /// # Errors
-/// [`DecodeError`] names the event, its place, and what is wrong with it.
+/// [`DecodeError`] names the event, its place, and the reason.
 pub(crate) fn decode<S: EventSet>(event: &RecordedEventRef<'_>) -> Result<Decoded<S>, DecodeError> {
     reading::read(&event.encoded(), event).map_err(|reason| DecodeError::new(event, reason))
 }
 
-/// Reads the payload of an event that is in the set `S`, upcasting old versions.
+/// Decodes the payload of an event of the set `S`, upcasting old versions.
 ///
 /// # Errors
-/// [`DecodeReason`] says what is wrong with it.
+/// [`DecodeReason`], the reason why it cannot be read.
 pub(super) fn decode_payload<S: EventSet>(
     encoded: &EncodedRef<'_>,
     record: &dyn Record,
@@ -191,7 +191,7 @@ pub(super) fn decode_payload<S: EventSet>(
         .map_err(|error| failed::<S>(encoded, DecodeReason::Payload(error)))
 }
 
-/// The slow path: finds out what to say of an event that could not be read.
+/// The slow path: finds the reason why an event could not be read.
 #[cold]
 fn failed<S: EventSet>(encoded: &EncodedRef<'_>, otherwise: DecodeReason) -> DecodeReason {
     let mut known = S::DESCRIPTORS.iter();
@@ -201,7 +201,7 @@ fn failed<S: EventSet>(encoded: &EncodedRef<'_>, otherwise: DecodeReason) -> Dec
     }
 }
 
-/// Why a payload cannot be read where versions up to this one are known.
+/// Returns the reason why a payload cannot be read when versions up to this one are known.
 pub(crate) fn unknown_version(newest: u32, encoded: &EncodedRef<'_>) -> Option<DecodeReason> {
     let is_known = (1..=newest).contains(&encoded.schema_version);
     (!is_known).then_some(DecodeReason::UnknownVersion { newest })

@@ -1,8 +1,8 @@
-//! Whether what was written comes back as it is.
+//! Checks that an encoded value comes back unchanged.
 //!
-//! Events have no `PartialEq`, so what they write and what they show is compared. What they write alone does not tell:
-//! `Some(None)` and `None` write the same, and so may two variants of an untagged enum. What they show alone does not
-//! either: a secret does not show itself.
+//! Events have no `PartialEq`, so their JSON and their `Debug` output are compared. The JSON alone is not enough:
+//! `Some(None)` and `None` write the same, and so may two variants of an untagged enum. The `Debug` output alone is
+//! not enough either: a secret does not show itself.
 
 use super::encode::{EncodeReason, Form};
 use super::excerpt;
@@ -10,7 +10,7 @@ use super::unordered::{have_same_words, is_same_json};
 use std::fmt::{self, Write as _};
 use std::marker::PhantomData;
 
-/// Reads what was written of a value, and compares the two.
+/// Reads the JSON of a value back, and compares it with the value.
 ///
 /// # Errors
 /// [`EncodeReason`] when it cannot be read, or has changed.
@@ -37,7 +37,7 @@ pub(super) fn check<F: Form<T>, T>(value: &T, written: &[u8]) -> Result<(), Enco
     Ok(())
 }
 
-/// Adds what a value shows of itself, and gives the end of it; `None` when it cannot be shown.
+/// Appends the `Debug` output of a value, and returns its end; `None` when it cannot be shown.
 fn show<F: Form<T>, T>(value: &T, shown: &mut String) -> Option<usize> {
     struct Shown<'a, F, T>(&'a T, PhantomData<F>);
     impl<F: Form<T>, T> fmt::Display for Shown<'_, F, T> {
@@ -49,7 +49,7 @@ fn show<F: Form<T>, T>(value: &T, shown: &mut String) -> Option<usize> {
     Some(shown.len())
 }
 
-/// Whether the same is shown when it is read once more. If not, it shows addresses, say, from which nothing follows.
+/// Whether a second decoding shows the same. If not, it shows addresses or the like, which prove nothing.
 #[cold]
 fn is_always_shown_so<F: Form<T>, T>(value: &T, written: &[u8], shown: &str) -> bool {
     let mut again = String::new();

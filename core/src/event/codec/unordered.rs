@@ -1,14 +1,14 @@
-//! Whether two texts say the same in another order. A `HashMap` or a `HashSet` has another order whenever it is made anew.
+//! Compares two texts regardless of order. A `HashMap` or a `HashSet` has another order each time it is built.
 //!
-//! A list that comes back in another order is not told from a set: JSON has one form for both. What stands in any order
-//! has a sum of hashes, so that nothing is sorted and nothing is allocated.
+//! A list in another order cannot be distinguished from a set: JSON has one form for both. Unordered members are
+//! compared by the sum of their hashes, so that nothing is sorted and nothing is allocated.
 
 use crate::fnv::fnv_1a;
 
-/// How deep JSON is looked into; what is deeper is compared letter by letter.
+/// The depth to which JSON is compared; below it, texts are compared letter by letter.
 const DEEPEST: usize = 128;
 
-/// Whether two texts of sound JSON differ in nothing but the order of members.
+/// Whether two valid JSON texts differ only in the order of members.
 pub(crate) fn is_same_json(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && Rest(one).value(0) == Rest(other).value(0)
 }
@@ -24,23 +24,23 @@ fn words(text: &str) -> u64 {
     words.fold(0, |sum, word| sum.wrapping_add(hash(word.as_bytes())))
 }
 
-/// A hash that is mixed, as such hashes are added up.
+/// Returns a mixed hash, as the hashes are added up.
 fn hash(text: &[u8]) -> u64 {
     mix(fnv_1a(text))
 }
 
-/// The end of SplitMix64.
+/// The final mix of SplitMix64.
 const fn mix(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)
 }
 
-/// What is still to be read.
+/// The rest of the text.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
-    /// The hash of the next value.
+    /// Returns the hash of the next value.
     fn value(&mut self, depth: usize) -> u64 {
         match self.0.first() {
             Some(b'[') if depth < DEEPEST => {
@@ -69,7 +69,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// The sum of the hashes of what is within the brackets that come next.
+    /// Returns the sum of the hashes of the members of the next brackets.
     fn members(&mut self, mut member: impl FnMut(&mut Self) -> u64) -> u64 {
         self.0 = &self.0[1..];
         let mut sum = 0_u64;
@@ -86,7 +86,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Takes all bytes up to the first that is not wanted.
+    /// Takes all bytes up to the first unwanted one.
     fn pass(&mut self, mut is_wanted: impl FnMut(u8) -> bool) -> &'a [u8] {
         let length = self.0.iter().take_while(|&&byte| is_wanted(byte)).count();
         let (passed, rest) = self.0.split_at(length);

@@ -1,17 +1,18 @@
-//! Which generation of its views a projection keeps up to date, which one it builds, and when it stands back: a pure decision.
+//! Which generation of its views a projection keeps up to date, which one it builds, and when it gives way: a pure decision.
 //!
-//! All programs that run a projection share one note. It tells which generation readers see (the *active* one), and which is *built*
-//! beside it. Each is of a version, of views, and of events; a generation is a program's own when all of that is what the program would build
-//! itself. Then:
+//! All programs that run a projection share one note. It names the generation that readers see (the *active* one), and the
+//! one that is *built* alongside. Each has a version, views and events; a generation is a program's own when the program
+//! would build it with the same three. Then:
 //!
-//! - A program keeps its own generation up to date. It builds one where there is none, where the active one is of a lower version, of
-//!   other views or of fewer events, and where someone asked for a rebuild since.
-//! - A higher version goes before a lower one: a program never replaces what a newer release has made or builds, and ends.
-//! - Of two programs with one version, the one that lists more events goes before the other, which ends: it would
-//!   leave events out. Where only the views differ, the one that comes later goes before, and the one that was at work ends: else
+//! - A program keeps its own generation up to date. It builds one if there is none, if the active one has a lower version,
+//!   other views or fewer events, or if a rebuild was requested since.
+//! - A higher version takes precedence over a lower one: a program never replaces what a newer release has built or
+//!   builds, but ends.
+//! - Of two programs with one version, the one that lists more events takes precedence. The other ends, as it would leave
+//!   events out. If only the views differ, the later program takes precedence, and the one that was at work ends: otherwise
 //!   both would replace each other's views for ever.
-//! - At most one generation is built. One of another release that goes before is left to it; any other is discarded.
-//! - Who can read only older versions of the events than another release of the same views stands by.
+//! - At most one generation is built. One of a release that takes precedence is left to it; any other is discarded.
+//! - A program that reads only older versions of the events than another release of the same views stands by.
 
 use crate::consumer::ConsumerOptions;
 use crate::consumer::about::{AboutProjection, Built};
@@ -32,38 +33,39 @@ pub(super) struct Own<'a> {
     pub(super) options: &'a ConsumerOptions,
 }
 
-/// What is to be done.
+/// What a program does next.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Another release builds its views. Until readers switch to them, these are kept up to date, and nothing is written.
+    /// Another release builds its views. Keeping this generation up to date until readers switch; no note is written.
     Keep { generation: u32 },
-    /// Writing down what has changed, if anything has; then building what is to be built, or else keeping what readers see up to date.
+    /// Writing the note if it has changed; then building the new generation if there is one, or else keeping the active
+    /// one up to date.
     Go(Change),
     /// Standing by: another release reads newer versions of events.
     Lacks { seen: u32, trouble: Trouble },
-    /// Ending: a newer release has made the views, or builds them.
+    /// Ending: a newer release has built the views, or builds them.
     Outdated { newer: u32 },
-    /// Ending: the views are made of events that this program does not list.
+    /// Ending: the views include events that this program does not list.
     KnowsLess { events: Vec<String> },
-    /// Ending: what this program kept up to date was replaced by views of another definition and the same version.
+    /// Ending: this program's views were replaced by views of another definition and the same version.
     Replaced,
 }
 
 /// What has changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Change {
-    /// What is written down from here on.
+    /// The note from here on.
     pub(super) about: AboutProjection,
-    /// The generation that nobody builds any more.
+    /// The generation that is no longer built.
     pub(super) discarded: Option<u32>,
-    /// Why a generation is begun, which is the one that is built.
+    /// Why a generation is begun, if one is: the one that is then built.
     pub(super) begun: Option<&'static str>,
-    /// Whether views of unknown events are taken to be of those of this program.
+    /// Whether views of unknown events are taken to include this program's events.
     pub(super) adopted: bool,
 }
 
 impl Change {
-    /// Lets readers see what was built. Returns the number of the generation that they saw before.
+    /// Switches readers to the generation that was built. Returns the number of the one that they saw before.
     pub(super) fn switch(&mut self) -> Option<u32> {
         let old = self.about.seen();
         self.about.active = self.about.building.take();
@@ -72,18 +74,18 @@ impl Change {
 }
 
 impl Own<'_> {
-    /// Whether a generation is as this program would build it.
+    /// Returns whether a generation is as this program would build it.
     pub(super) fn is_own(&self, built: &Built) -> bool {
         built.version == self.version && built.views == self.views && self.has_events(built)
     }
 
-    /// Whether a generation is of the events of this program. Where that is not known, it is taken to be of those of whoever
-    /// comes first.
+    /// Returns whether a generation includes the events of this program. If its events are not known, it is taken to include
+    /// those of the first program that asks.
     fn has_events(&self, built: &Built) -> bool {
         built.events.as_ref().is_none_or(|has| *has == self.events)
     }
 
-    /// The events in a generation of the same version that this program does not list.
+    /// Returns the events in a generation of the same version that this program does not list.
     fn lacks(&self, built: &Built) -> Vec<String> {
         match built.version == self.version {
             true => built.events_beyond(&self.events),
@@ -91,7 +93,7 @@ impl Own<'_> {
         }
     }
 
-    /// Why another generation is built than the active one.
+    /// Returns why another generation is built than the active one.
     fn reason(&self, active: Option<&Built>) -> &'static str {
         match active {
             None => "there are none yet",
@@ -100,15 +102,15 @@ impl Own<'_> {
             Some(active) if !self.has_events(active) => {
                 "the projection lists events that they lack"
             }
-            Some(_) => "it was asked for",
+            Some(_) => "a rebuild was requested",
         }
     }
 }
 
-/// Decides what a program does next, by what is written down about the projection. `was_active` is whether the program has kept views
+/// Decides what a program does next, by the note about the projection. `was_active` is whether the program has kept views
 /// up to date so far.
 pub(super) fn plan(mut about: AboutProjection, own: &Own<'_>, was_active: bool) -> Step {
-    // Who keeps other views up to date, or builds them, is in nobody's way here.
+    // Programs that keep or build other views do not conflict here.
     if about
         .active
         .as_ref()
@@ -159,7 +161,7 @@ pub(super) fn plan(mut about: AboutProjection, own: &Own<'_>, was_active: bool) 
     })
 }
 
-/// What is to be done where another release goes before this one. `is_current` is whether readers see what this one would build.
+/// Returns what to do when another release takes precedence. `is_current` is whether readers see what this one would build.
 fn give_way(
     about: &AboutProjection,
     own: &Own<'_>,
@@ -308,7 +310,7 @@ mod tests {
     fn what_another_release_builds_decides_what_is_done() {
         let own = |number| Some(built(number));
         let table = [
-            // This program's own views go on being built, by whoever began.
+            // This program's own views are still built, whichever program began.
             (None, own(1), ("build", 1)),
             (with_version(1, 1), own(2), ("build", 2)),
             // What readers see is current: nothing else is built, but by a release that goes before.
@@ -355,7 +357,7 @@ mod tests {
         let Step::Go(mut change) = plan(asked, &own(&options), true) else {
             panic!("it goes on")
         };
-        assert_eq!(change.begun, Some("it was asked for"));
+        assert_eq!(change.begun, Some("a rebuild was requested"));
         assert_eq!(told(change.about.clone(), true), ("build", 2));
         assert_eq!(change.switch(), Some(1));
         assert_eq!(told(change.about, true), ("active", 2));

@@ -1,4 +1,4 @@
-//! What differs between the events that were expected and those that were decided, line by line.
+//! The difference between the events that were expected and those that were decided, line by line.
 
 use crate::event::EventSet;
 use crate::event::codec;
@@ -53,7 +53,7 @@ impl fmt::Display for Listing {
     }
 }
 
-/// Two listings that are not the same.
+/// Two listings that differ.
 pub(super) struct Difference<'a> {
     expected: &'a Listing,
     decided: &'a Listing,
@@ -62,7 +62,7 @@ pub(super) struct Difference<'a> {
 }
 
 impl<'a> Difference<'a> {
-    /// `None` when they are the same.
+    /// Returns the difference; `None` when they are the same.
     pub(super) fn between(expected: &'a Listing, decided: &'a Listing) -> Option<Self> {
         let same = expected
             .0
@@ -108,7 +108,7 @@ fn count(events: usize) -> String {
     }
 }
 
-/// The lines of both sides in one order, those of one side alone with its mark.
+/// The lines of both sides in one order; lines on one side alone have its mark.
 ///
 /// The longest common subsequence is quadratic; events in tests are short.
 pub(in crate::testing) fn merge<'a>(

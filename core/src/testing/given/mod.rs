@@ -1,4 +1,4 @@
-//! `given(..).when(..).then(..)`: what is decided on an aggregate, without a store.
+//! `given(..).when(..).then(..)`: decisions on an aggregate, without a store.
 
 // A test kit reports by panicking, at the line of the test.
 #![allow(clippy::panic)]
@@ -11,14 +11,13 @@ use crate::event::codec::ReadBack;
 use difference::{Difference, Listing};
 use std::fmt::{Debug, Display};
 
-/// Begins a test of an aggregate with the events that happened before.
+/// Begins a test of an aggregate with its earlier events.
 ///
-/// The events are an array, if they are of one type, or [`events!`](crate::events), if of several or
-/// none; which aggregate is meant follows from the command. Events are compared as they would be
-/// stored, by name and payload, so they need no `PartialEq`.
+/// The events are an array, if they are of one type, or [`events!`](crate::events), if of several or none; the command
+/// determines the aggregate. Events are compared as they would be stored, by name and payload, so they need no `PartialEq`.
 ///
-/// Each of them is written and read back, as a [`Repository`](crate::Repository#what-is-written-is-read-back) does: one that would not come
-/// back as it is fails the test.
+/// Each event is written and read back, as by a [`Repository`](crate::Repository#what-is-written-is-read-back): one that
+/// would not read back as it is fails the test.
 ///
 /// ```
 /// use midgard::testing::given;
@@ -81,7 +80,7 @@ use std::fmt::{Debug, Display};
 /// ```
 ///
 /// # Panics
-/// When an event would not come back from a store as it is.
+/// When an event would not read back from a store as it is.
 #[track_caller]
 pub fn given<S: Fold>(events: impl Into<Events<S>>) -> Given<S> {
     let mut state = S::default();
@@ -89,7 +88,7 @@ pub fn given<S: Fold>(events: impl Into<Events<S>>) -> Given<S> {
     Given { state }
 }
 
-/// Applies events, each of which must come back as it is when it is stored.
+/// Applies events, each of which must read back as it is.
 #[track_caller]
 fn apply<S: Fold>(state: &mut S, events: Events<S>) {
     for event in events {
@@ -100,7 +99,7 @@ fn apply<S: Fold>(state: &mut S, events: Events<S>) {
     }
 }
 
-/// An aggregate to which something happened; made by [`given`].
+/// An aggregate with its earlier events; created by [`given`].
 #[derive(Debug)]
 #[must_use = "nothing is tested before `when` and `then`"]
 pub struct Given<S> {
@@ -118,8 +117,8 @@ impl<S: Fold> Given<S> {
     }
 }
 
-/// What a command decided; made by [`Given::when`]. Every `then` panics when it was something else, and when an event that
-/// was decided would not come back from a store as it is.
+/// The decision of a command; created by [`Given::when`]. Every `then` panics when the decision was another, and when a
+/// decided event would not read back from a store as it is.
 #[derive(Debug)]
 #[must_use = "nothing is tested before `then`"]
 pub struct Outcome<S: Fold, E> {
@@ -128,16 +127,16 @@ pub struct Outcome<S: Fold, E> {
 }
 
 impl<S: Fold, E: Debug> Outcome<S, E> {
-    /// The command decided exactly these events, in this order.
+    /// Checks that the command decided exactly these events, in this order.
     ///
     /// # Panics
-    /// With the difference, line by line, when it decided others, or was refused.
+    /// With the difference, line by line, when it decided others; and when it was refused.
     #[track_caller]
     pub fn then(self, expected: impl Into<Events<S>>) -> Checked<S> {
         let expected = Listing::of(expected.into().iter());
         let events = match self.decided {
             Ok(events) => events,
-            Err(error) => panic!("the command was refused: {error:?}\nexpected were {expected}"),
+            Err(error) => panic!("the command was refused: {error:?}\nexpected {expected}"),
         };
         if let Some(difference) = Difference::between(&expected, &Listing::of(events.iter())) {
             panic!("{difference}");
@@ -145,7 +144,7 @@ impl<S: Fold, E: Debug> Outcome<S, E> {
         Checked::new(self.state, events)
     }
 
-    /// The command was accepted, and there was nothing to do: it decided no events.
+    /// Checks that the command was accepted, and had nothing to do: it decided no events.
     ///
     /// # Panics
     /// When it decided some, or was refused.
@@ -154,7 +153,7 @@ impl<S: Fold, E: Debug> Outcome<S, E> {
         self.then(Events::none())
     }
 
-    /// The command was accepted; `check` sees the state with the decided events applied.
+    /// Checks that the command was accepted, and calls `check` with the state, with the decided events applied.
     ///
     /// # Panics
     /// When the command was refused, and whenever `check` does.
@@ -166,7 +165,7 @@ impl<S: Fold, E: Debug> Outcome<S, E> {
         }
     }
 
-    /// The command was refused with this error.
+    /// Checks that the command was refused with this error.
     ///
     /// # Panics
     /// When it was refused with another, or accepted.
@@ -182,11 +181,11 @@ impl<S: Fold, E: Debug> Outcome<S, E> {
         }
     }
 
-    /// The command was refused with an error for which `matches` holds:
-    /// `.then_error_matches(|error| matches!(error, Refused::TooLate { .. }))`.
+    /// Checks that the command was refused with an error for which `matches` returns true: `.then_error_matches(|error|
+    /// matches!(error, Refused::TooLate { .. }))`.
     ///
     /// # Panics
-    /// When it does not hold, or the command was accepted.
+    /// When it returns false, or the command was accepted.
     #[track_caller]
     pub fn then_error_matches(self, matches: impl FnOnce(&E) -> bool) {
         let error = self.refused(&"an error");
@@ -200,14 +199,14 @@ impl<S: Fold, E: Debug> Outcome<S, E> {
         match self.decided {
             Err(error) => error,
             Ok(events) => panic!(
-                "the command was accepted, expected was {expected}; decided were {}",
+                "the command was accepted, expected {expected}; it decided {}",
                 Listing::of(events.iter())
             ),
         }
     }
 }
 
-/// A decision that was as expected; made by [`Outcome::then`].
+/// A decision that was as expected; created by [`Outcome::then`].
 #[derive(Debug)]
 pub struct Checked<S> {
     state: S,
@@ -220,7 +219,7 @@ impl<S: Fold> Checked<S> {
         Checked { state }
     }
 
-    /// `check` sees the state with the decided events applied.
+    /// Calls `check` with the state, with the decided events applied.
     ///
     /// # Panics
     /// Whenever `check` does.

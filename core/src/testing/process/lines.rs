@@ -1,11 +1,11 @@
-//! What follows, line by line, and what differs.
+//! The consequences, line by line, and their differences.
 
 use crate::process::{Due, Step};
 use crate::testing::given::difference::merge;
 use crate::testing::sound;
 use serde_json::Value;
 
-/// Steps in the words of the reactions themselves.
+/// Describes steps in the words of the reactions themselves.
 pub(super) fn lines(steps: &[Step]) -> Vec<String> {
     let texts = steps.iter().map(|step| match step {
         Step::Execute(command) => command.text(),
@@ -43,7 +43,7 @@ fn json(data: &[u8]) -> String {
     format!("{value:#}")
 }
 
-/// Both sides, with what is on one side alone marked.
+/// Both sides; lines on one side alone are marked.
 pub(in crate::testing) fn difference(expected: &[String], found: &[String]) -> String {
     let lines = merge(expected, found).into_iter();
     lines

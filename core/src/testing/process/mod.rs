@@ -1,4 +1,4 @@
-//! `given_process().event(..).then(..)`: what follows from what a process manager reacts to, without a store.
+//! `given_process().event(..).then(..)`: the reactions of a process manager, without a store.
 
 // A test kit reports by panicking, at the line of the test.
 #![allow(clippy::panic)]
@@ -27,12 +27,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// Begins a test of a process manager, with a process to which nothing has happened.
+/// Begins a test of a process manager, with a process that has not reacted to anything.
 ///
-/// Whatever comes to it, [`then`](Reacted::then) says what follows, in the words of the reactions themselves. Commands
-/// and deadlines are compared as they would be sent and stored, in order; local commands by their `Debug` texts. All
-/// that came before is reacted to once more each time, as when the process is made anew: reactions that depend on
-/// anything else, such as the time or chance, are found.
+/// After each input, [`then`](Reacted::then) states what follows, in the words of the reactions themselves. Commands and
+/// deadlines are compared as they would be sent and stored, in order; local commands by their `Debug` texts. Each time, the
+/// process also reacts to all earlier inputs again, as when it is rebuilt: this finds reactions that depend on anything
+/// else, such as the time or chance.
 ///
 /// ```
 /// use midgard::testing::given_process;
@@ -94,7 +94,7 @@ use std::sync::Arc;
 ///     .then_state(|packing| assert_eq!(packing.reminders, 1));
 /// ```
 ///
-/// A process manager that has a configuration is given it by [`given_process_with`].
+/// A process manager that has a configuration is tested with [`given_process_with`].
 pub fn given_process<P: ProcessManager>() -> GivenProcess<P>
 where
     P::Config: Unconfigured,
@@ -102,7 +102,7 @@ where
     given_process_with(P::Config::none())
 }
 
-/// As [`given_process`], of a process manager that has a [configuration](crate::Processes::with_config).
+/// Does what [`given_process`] does, for a process manager that has a [configuration](crate::Processes::with_config).
 pub fn given_process_with<P: ProcessManager>(config: P::Config) -> GivenProcess<P> {
     GivenProcess {
         config: Arc::new(config),
@@ -114,29 +114,29 @@ pub fn given_process_with<P: ProcessManager>(config: P::Config) -> GivenProcess<
     }
 }
 
-/// A process to which something may come; made by [`given_process`].
+/// A process that waits for an input; created by [`given_process`].
 pub struct GivenProcess<P: ProcessManager> {
     config: Arc<P::Config>,
-    /// When what comes next comes.
+    /// The time of the next input.
     time: Timestamp,
-    /// `None` before the first event, which says whose process it is.
+    /// `None` before the first event, which determines the process.
     instance: Option<Instance<P>>,
     /// The deadlines that are set, by name.
     deadlines: BTreeMap<String, (Timestamp, Outgoing)>,
-    /// How many events there are of each stream.
+    /// The number of events of each stream.
     versions: BTreeMap<String, u64>,
     history: Vec<Past>,
 }
 
 impl<P: ProcessManager> GivenProcess<P> {
-    /// What comes from here on comes at this time: events are recorded, answers sent, and deadlines fire then. Without it, all
-    /// comes at the time at which the test began, and a deadline when it is due.
+    /// Sets the time of all later inputs: when events are recorded, answers sent, and deadlines fire. Without it, this is
+    /// the time at which the test began, and for a deadline the time when it is due.
     pub const fn at(mut self, time: Timestamp) -> Self {
         self.time = time;
         self
     }
 
-    /// An event of the log comes. Its stream is called `test`.
+    /// Passes in an event of the log. Its stream is called `test`.
     ///
     /// # Panics
     /// When it belongs to no process, or to another one than those before.
@@ -145,7 +145,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         self.event_of("test", event)
     }
 
-    /// An event of this stream comes.
+    /// Passes in an event of this stream.
     ///
     /// # Panics
     /// As [`event`](Self::event).
@@ -154,7 +154,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         self.event_with(stream, event, Metadata::new())
     }
 
-    /// An event of this stream comes, with metadata.
+    /// Passes in an event of this stream, with metadata.
     ///
     /// # Panics
     /// As [`event`](Self::event).
@@ -191,7 +191,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         self.react(sound(reacted), Cause::event(&recorded.view()))
     }
 
-    /// The event as a store would have recorded it.
+    /// Returns the event as a store would have recorded it.
     #[track_caller]
     fn recorded(&mut self, stream: &str, event: NewEvent) -> RecordedEvent {
         let position: u64 = self.versions.values().sum();
@@ -213,10 +213,10 @@ impl<P: ProcessManager> GivenProcess<P> {
         }
     }
 
-    /// The reply to a command that it has sent comes: to the first of this type that is not answered yet.
+    /// Passes in the reply to a command that the process has sent: the first unanswered one of this type.
     ///
     /// # Panics
-    /// When it waits for no answer to such a command.
+    /// When the process waits for no answer to such a command.
     #[track_caller]
     #[allow(clippy::needless_pass_by_value)]
     pub fn replied<C: RemoteCommand>(self, reply: C::Reply) -> Reacted<P>
@@ -229,10 +229,10 @@ impl<P: ProcessManager> GivenProcess<P> {
         self.answered(command, reacted)
     }
 
-    /// A command that it has sent is refused: the first of this type that is not answered yet.
+    /// Passes in the refusal of a command that the process has sent: the first unanswered one of this type.
     ///
     /// # Panics
-    /// When it waits for no answer to such a command.
+    /// When the process waits for no answer to such a command.
     #[track_caller]
     pub fn refused<C: RemoteCommand>(self, reason: &str) -> Reacted<P>
     where
@@ -251,10 +251,10 @@ impl<P: ProcessManager> GivenProcess<P> {
         self.react(reacted, cause)
     }
 
-    /// A deadline that it has set passes. If it was not due yet, the [time](Self::at) moves on to when it is.
+    /// Lets a deadline pass that the process has set. If it was not due yet, the [time](Self::at) moves on to when it is.
     ///
     /// # Panics
-    /// When it is not set, or was cancelled.
+    /// When the deadline is not set, or was cancelled.
     #[track_caller]
     pub fn expired<D: Event>(mut self) -> Reacted<P>
     where
@@ -262,7 +262,10 @@ impl<P: ProcessManager> GivenProcess<P> {
     {
         let Some((due, deadline)) = self.deadlines.remove(D::NAME) else {
             let set: Vec<_> = self.deadlines.keys().collect();
-            panic!("deadline \"{}\" is not set; set are {set:?}", D::NAME);
+            panic!(
+                "deadline \"{}\" is not set; those that are set: {set:?}",
+                D::NAME
+            );
         };
         let reacted = ProcessReacted::to(Kind::Deadline, &deadline.encoded.view());
         self.time = self.time.max(due);
@@ -270,7 +273,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         self.react(sound(reacted), cause)
     }
 
-    /// `check` sees the state.
+    /// Calls `check` with the state.
     ///
     /// # Panics
     /// Whenever `check` does.
@@ -283,7 +286,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         self
     }
 
-    /// The id of the first command of a type that is not answered.
+    /// Returns the id of the first unanswered command of a type.
     #[track_caller]
     fn waiting<C: RemoteCommand>(&self) -> String {
         let waiting = self.instance.iter().flat_map(|known| &known.waiting);
@@ -293,7 +296,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         let Some((id, _)) = of_type.next() else {
             let all: Vec<_> = waiting.map(|(_, command)| &*command.name).collect();
             panic!(
-                "no answer to command \"{}\" is waited for; waited for are those to {all:?}",
+                "the process waits for no answer to command \"{}\"; it waits for those to {all:?}",
                 C::NAME
             );
         };
@@ -303,7 +306,7 @@ impl<P: ProcessManager> GivenProcess<P> {
     #[track_caller]
     fn react(mut self, mut reacted: ProcessReacted, cause: Cause) -> Reacted<P> {
         let Some(instance) = &mut self.instance else {
-            panic!("nothing comes to a process before its first event");
+            panic!("the first input of a process must be an event");
         };
         let of = instance.of.clone();
         let steps = steps_of(instance, &reacted, &cause);
@@ -311,7 +314,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         let again = lines_made_anew(&of, &self.history, &reacted, &cause);
         if lines != again {
             panic!(
-                "something else follows when the process is made anew, as if it depended on the time or on chance: first (-), then (+){}",
+                "something else follows when the process is rebuilt, as if it depended on the time or on chance: first (-), then (+){}",
                 difference(&lines, &again)
             );
         }

@@ -1,4 +1,4 @@
-//! What came to a process, and what follows when it is made anew.
+//! The earlier inputs of a process, and what follows when it is rebuilt.
 
 use super::lines::lines;
 use crate::command::CommandSent;
@@ -7,7 +7,7 @@ use crate::process::{Cause, Identity, Instance, ProcessManager, ProcessReacted, 
 use crate::testing::sound;
 use std::sync::Arc;
 
-/// Something that came, and the commands that were sent then.
+/// An input, and the commands that were sent then.
 pub(super) struct Past {
     pub(super) reacted: ProcessReacted,
     pub(super) cause: Cause,
@@ -31,7 +31,7 @@ pub(super) fn settle<P: ProcessManager>(instance: &mut Instance<P>, past: &Past)
     }
 }
 
-/// What follows when all that came before is reacted to once more.
+/// Returns what follows when the process reacts to all earlier inputs again.
 #[track_caller]
 pub(super) fn lines_made_anew<P: ProcessManager>(
     of: &Arc<Identity<P>>,

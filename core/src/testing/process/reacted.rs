@@ -1,4 +1,4 @@
-//! What followed from something that came, and what was expected.
+//! What followed from an input, compared with what was expected.
 
 use super::GivenProcess;
 use super::lines::{difference, lines};
@@ -6,18 +6,18 @@ use crate::process::{ProcessManager, Reactions};
 use crate::testing::sound;
 use std::fmt;
 
-/// What followed from something that came; made by [`GivenProcess::event`] and the like.
+/// What followed from an input; created by [`GivenProcess::event`] and the like.
 #[must_use = "nothing is tested before `then`"]
 pub struct Reacted<P: ProcessManager> {
     pub(super) given: GivenProcess<P>,
     pub(super) lines: Vec<String>,
-    /// What is told what is expected.
+    /// The reactions that record what is expected.
     pub(super) expected: Reactions<P>,
 }
 
 impl<P: ProcessManager> Reacted<P> {
-    /// Exactly this follows, in this order: `expected` is told as reactions are, and knows the same id, configuration, time and
-    /// event.
+    /// Checks that exactly this follows, in this order. Call the methods of `expected` as reactions do; it has the same id,
+    /// configuration, time and event.
     ///
     /// # Panics
     /// With the difference, line by line, when something else follows.
@@ -35,7 +35,7 @@ impl<P: ProcessManager> Reacted<P> {
         self.given
     }
 
-    /// Nothing follows.
+    /// Checks that nothing follows.
     ///
     /// # Panics
     /// When something does.

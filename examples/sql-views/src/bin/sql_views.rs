@@ -20,13 +20,13 @@ use std::time::Duration;
 /// Places every purchase of a listing as an order on credit, brings tables in SQLite up to date with the
 /// events, and prints what SQL says about them.
 ///
-/// It may be killed at any moment: run again on the same data, it goes on where it was.
+/// It may be killed at any moment: run again on the same data, it continues where it was.
 #[derive(Parser)]
 struct Options {
     /// The listing: customer, [number in the sample], date, CDs, dollars.
     #[arg(default_value = SAMPLE)]
     file: PathBuf,
-    /// What a customer may owe for the orders of one calendar month, in dollars.
+    /// The customer's limit for the orders of one calendar month, in dollars.
     #[arg(long, default_value = "100.00")]
     credit_limit: Cents,
     /// The directory of the events.

@@ -14,9 +14,9 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Places every purchase of a listing as an order on credit, and reports what was approved.
+/// Places every purchase of a listing as an order on credit, and reports the approved orders.
 ///
-/// It may be killed at any moment: run again on the same data, it goes on where it was.
+/// It may be killed at any moment: run again on the same data, it continues where it was.
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Prints tables of what an earlier run has imported: orders by month, the best customers, or the orders
+    /// Prints tables of the data that an earlier run has imported: orders by month, the best customers, or the orders
     /// of one customer.
     ///
     /// They are read from views, which are brought up to date first.
@@ -40,7 +40,7 @@ struct ImportOptions {
     /// The listing: customer, [number in the sample], date, CDs, dollars.
     #[arg(default_value = SAMPLE)]
     file: PathBuf,
-    /// What a customer may owe for the orders of one calendar month, in dollars. Orders that an
+    /// The customer's limit for the orders of one calendar month, in dollars. Orders that an
     /// earlier run decided stay as they were decided.
     #[arg(long, value_parser = dollars, default_value = "100.00")]
     credit_limit: Cents,
@@ -69,7 +69,7 @@ struct ReportOptions {
     /// Also draws the approved and rejected dollars of each month.
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
-    /// Makes the views anew from all events, and shows how far it is.
+    /// Rebuilds the views from all events, and shows the progress.
     #[arg(long)]
     rebuild: bool,
 }

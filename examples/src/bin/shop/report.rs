@@ -1,4 +1,4 @@
-//! Prints what the views know.
+//! Prints the views.
 
 use crate::ReportOptions;
 use futures_util::future::{Either, select};
@@ -27,7 +27,7 @@ pub(crate) async fn run(options: &ReportOptions) -> Result<(), Box<dyn Error>> {
         .into());
     }
     let store = LmdbStore::open(data)?;
-    // The views are kept beside the events, in the same directory.
+    // The views are kept alongside the events, in the same directory.
     let views = Views::new(store.clone());
     let midgard = Midgard::new(store).project(ShopViews, views.clone());
     let handle = midgard.handle();
@@ -56,7 +56,7 @@ pub(crate) async fn run(options: &ReportOptions) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Shows how far the views are, until it is dropped: a bar where someone can see it, lines elsewhere.
+/// Shows the progress of the views, until it is dropped: a bar on a terminal, lines elsewhere.
 async fn show_progress(handle: &MidgardHandle) -> Result<(), HandleError> {
     let is_terminal = io::stderr().is_terminal();
     let bar = if is_terminal {
@@ -84,7 +84,7 @@ async fn show_progress(handle: &MidgardHandle) -> Result<(), HandleError> {
     }
 }
 
-/// What is done, how far it is, and of how much.
+/// Returns the current activity, its progress, and its total.
 fn progress(status: &Status) -> (&'static str, Place, Place) {
     match &status.rebuild {
         Some(rebuild) => ("rebuilding the views", rebuild.place, rebuild.target),

@@ -65,7 +65,7 @@ impl Display for Verification {
         }
         write!(
             f,
-            "{} records up to position {} and {} entries of the index were looked at, ",
+            "{} records up to position {} and {} entries of the index were checked, ",
             self.records, self.until, self.index_entries
         )?;
         match self.problem_count {

@@ -1,4 +1,4 @@
-//! What is wrong with a JSON text, without what stands in it.
+//! Errors of JSON texts, without the values in them.
 
 use crate::event::fields::{FIELD_IS_MISSING, FIELDS_HAVE_NAMES};
 use serde::de::{self, Expected, Unexpected};
@@ -6,21 +6,22 @@ use serde_json::error::Category;
 use std::error::Error;
 use std::fmt::{self, Display};
 
-/// Why a JSON text could not be read as what was asked for, or something could not be written as JSON: where it is, which
-/// kind of value is there, and which is expected. Never the value itself, so that errors can be logged and kept.
+/// Why a JSON text could not be read as a type, or a value could not be written as JSON: the path to the value, the
+/// kind found there, and the kind expected. Never the value itself, so that errors can be logged and kept.
 ///
-/// For the same reason it does not say what a `Deserialize` or a `Serialize` written by hand says, nor the keys of maps.
+/// For the same reason it leaves out the messages of a `Deserialize` or a `Serialize` written by hand, and the keys
+/// of maps.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JsonError(Box<Fault>);
 
 #[derive(Clone, PartialEq, Eq)]
 struct Fault {
-    /// The way to the value, the last part first.
+    /// The path to the value, the last part first.
     path: Vec<Part>,
     what: What,
 }
 
-/// A part of the way to a value.
+/// A part of the path to a value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Field(&'static str),
@@ -31,19 +32,19 @@ pub(super) enum Part {
 
 #[derive(Clone, PartialEq, Eq)]
 enum What {
-    /// It is of a kind that is not expected.
+    /// Its kind is not expected.
     Kind(&'static str, String),
-    /// It is of a kind that is expected, but none of the values.
+    /// Its kind is expected, but not its value.
     Value(&'static str, String),
     Length(usize, String),
     Missing(&'static str),
     Twice(&'static str),
     UnknownField(&'static [&'static str]),
     UnknownVariant(&'static [&'static str]),
-    /// By code of a type that says why in its own words.
+    /// Refused by the code of a type that explains it in its own words.
     Refused,
     NotWritten,
-    /// It is no JSON, or nothing else is known: in words without values.
+    /// Not JSON, or nothing else is known: in words without values.
     Text(String),
 }
 
@@ -53,7 +54,7 @@ impl JsonError {
         JsonError(Box::new(Fault { path, what }))
     }
 
-    /// That something cannot be written.
+    /// The error for a value that cannot be written.
     pub(crate) fn of_writing(error: &serde_json::Error) -> Self {
         JsonError::new(match error.classify() {
             Category::Data => What::NotWritten,
@@ -61,12 +62,12 @@ impl JsonError {
         })
     }
 
-    /// That something is refused, for reasons that are not said.
+    /// The error for a refusal whose reasons are not shown.
     pub(crate) fn refused() -> Self {
         JsonError::new(What::Refused)
     }
 
-    /// That a text cannot be read, where no more is to be found out.
+    /// The error for a text that cannot be read, when no more can be found out.
     pub(super) fn of_reading(error: &serde_json::Error) -> Self {
         JsonError::new(What::Text(match error.classify() {
             Category::Data => format!(
@@ -78,9 +79,9 @@ impl JsonError {
         }))
     }
 
-    /// What the words of a deserializer say that are its own, and not of what reads from it.
+    /// The error in a deserializer's own words, not those of the type that reads from it.
     pub(super) fn of_words(words: &str) -> Self {
-        // The last one: an earlier one may be a part of the value.
+        // The last match: an earlier one may be a part of the value.
         let parts = |rest: &str| {
             let (_, expected) = rest.rsplit_once(", expected ")?;
             let expected = expected
@@ -97,13 +98,13 @@ impl JsonError {
         })
     }
 
-    /// The same of a part of a value.
+    /// Returns the error with a part prepended to its path.
     pub(super) fn within(mut self, part: Part) -> Self {
         self.0.path.push(part);
         self
     }
 
-    /// Where the value is that is wrong, such as `lines[2].cents`; empty where it is the whole.
+    /// Returns the path to the wrong value, such as `lines[2].cents`; empty for the whole text.
     #[must_use]
     pub fn path(&self) -> String {
         let mut path = String::new();
@@ -119,7 +120,7 @@ impl JsonError {
     }
 }
 
-/// The kind of a value, in the words of serde.
+/// Returns the kind of a value, in the words of serde.
 fn kind(found: Unexpected<'_>) -> &'static str {
     match found {
         Unexpected::Bool(_) => "boolean",
@@ -143,7 +144,7 @@ fn kind(found: Unexpected<'_>) -> &'static str {
 
 const OTHER: &str = "another kind of value";
 
-/// The kind that words of `serde_json` begin with.
+/// Returns the kind at the beginning of a message of `serde_json`.
 fn kind_in_words(words: &str) -> &'static str {
     const KINDS: [&str; 9] = [
         "boolean",
@@ -247,7 +248,7 @@ impl de::Error for JsonError {
     }
 }
 
-/// Whether words are those of serde or of this crate, and have no value in them.
+/// Whether a message is one of serde or of this crate, without a value in it.
 fn is_known(words: &str) -> bool {
     let is_name = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_');
     let untagged = words.strip_prefix("data did not match any variant of untagged enum ");

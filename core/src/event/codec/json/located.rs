@@ -1,7 +1,7 @@
-//! Reads a text once more that could not be read, to find out where it does not fit.
+//! Reads a text again that could not be read, to find out where it does not fit.
 //!
-//! What stands here is between a deserializer and what reads from it, and so sees each error where it is made: before it is
-//! words that have the value in them, and while it is known which field it is of.
+//! The types here stand between a deserializer and the type that reads from it. So they see each error where it is
+//! made: before it becomes a message with the value in it, and while its field is known.
 
 use super::error::{JsonError, Part};
 use serde::de::value::StringDeserializer;
@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
 
-/// Where an error waits while one of the deserializer's own is passed on in its stead.
+/// Keeps an error while a stand-in of the deserializer's own error type is passed on.
 #[derive(Default)]
 pub(super) struct Slot(RefCell<Option<JsonError>>);
 
@@ -28,7 +28,7 @@ impl Slot {
     }
 }
 
-/// A part of the reading, with the place for its errors.
+/// A part of the reading, with the slot for its errors.
 pub(super) struct Located<'s, T> {
     pub(super) inner: T,
     pub(super) slot: &'s Slot,
@@ -253,7 +253,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
         let Some(name) = name.map_err(|error| self.slot.take(error))? else {
             return Ok(None);
         };
-        // A name that the struct does not know may say anything.
+        // An unknown name may contain anything.
         let known = fields.iter().find(|known| **known == name);
         self.at = known.map_or(Part::Entry, |known| Part::Field(known));
         seed.deserialize(StringDeserializer::new(name)).map(Some)

@@ -1,11 +1,11 @@
-//! Numbers where the feature `arbitrary_precision` of `serde_json` is on.
+//! Numbers when the feature `arbitrary_precision` of `serde_json` is on.
 //!
-//! Any crate of a program can turn it on for all. A number is then a map of one text to whoever does not say that a number is
-//! expected, and that is what serde does for everything it keeps before it knows the type: `#[serde(flatten)]`, `tag`,
-//! `untagged`. Such a struct does not find its numbers in there, or takes them for maps.
+//! Any crate of a program can turn the feature on for all. A number is then a map with one text, for every reader
+//! that does not ask for a number, as serde does for all values that it keeps before it knows the type:
+//! `#[serde(flatten)]`, `tag`, `untagged`. Such a struct does not find its numbers there, or takes them for maps.
 //!
-//! What is here stands in between, and hands such a number over as one, if its text is what is written of one. All others
-//! stay texts, which the types that the feature is for can read: their digits are kept.
+//! The types here stand in between, and pass such a number on as a number, if its text is the one that a number is
+//! written as. All others remain texts, which the types that the feature is for can read: their digits are kept.
 
 use serde::Deserializer;
 use serde::de::value::MapDeserializer;
@@ -17,9 +17,9 @@ use serde_json::Number;
 use std::fmt;
 use std::iter::once;
 
-/// Whether the feature is on: numbers know their text then.
+/// Whether the feature is on: numbers then keep their text.
 pub(super) const ARE_TEXTS: bool = {
-    /// What `as_str` is here where `Number` has none of its own.
+    /// Provides `as_str` when `Number` has none of its own.
     #[allow(dead_code)]
     trait WithoutText: Sized {
         fn as_str(&self) {}
@@ -38,7 +38,7 @@ const TEXT: &str = "$serde_json::private::Number";
 /// A deserializer, or a part of one, whose numbers are numbers.
 pub(super) struct Numbers<T>(pub(super) T);
 
-/// What reads something of any type.
+/// A visitor that accepts any type.
 struct Any<V>(V);
 
 macro_rules! forward {
@@ -180,7 +180,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Any<V> {
     }
 }
 
-/// Hands over a number as one, or the text of it if no number of Rust is written so.
+/// Passes a text on as a number, or as text if no Rust number is written so.
 fn number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, serde_json::Error> {
     if let Ok(number) = text.parse::<u64>()
         && number.to_string() == text
@@ -200,7 +200,8 @@ fn number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, serd
     visitor.visit_map(MapDeserializer::new(once((TEXT, text))))
 }
 
-/// Whether `serde_json` writes this of a float, large or small. It has not always written the sign of an exponent.
+/// Whether `serde_json` writes a float, large or small, as this text. Older releases did not write the sign of an
+/// exponent.
 fn is_written_of_float(text: &str, number: f64) -> bool {
     let plain = |text: &str| text.replace('+', "");
     let is_written =
@@ -296,7 +297,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Numbers<A> {
     }
 }
 
-/// A map whose first key was looked at.
+/// A map whose first key was read.
 struct Entries<A> {
     first: Option<String>,
     rest: A,

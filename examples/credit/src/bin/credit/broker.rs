@@ -5,7 +5,7 @@ use midgard_bus_nats::{NatsBus, NatsOptions};
 use midgard_bus_rabbitmq::RabbitMqBus;
 use midgard_test_servers::{Nats, RabbitMq, ServerError};
 
-/// What carries messages.
+/// The transport of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum BusKind {
     /// Nothing but memory: both services run in one process.
@@ -27,7 +27,7 @@ pub(crate) fn open(kind: BusKind, address: Option<&str>) -> Result<DynBus, BusEr
     })
 }
 
-/// A broker of the program's own, on loopback.
+/// The program's own broker, on loopback.
 pub(crate) enum Broker {
     RabbitMq(RabbitMq),
     Nats(Nats),
@@ -50,7 +50,7 @@ impl Broker {
         }
     }
 
-    /// Ends it as a power cut would, but for the disk.
+    /// Kills it, as a power cut would, except that the disk is kept.
     pub(crate) fn kill(&mut self) {
         match self {
             Broker::RabbitMq(broker) => broker.kill(),
@@ -58,7 +58,7 @@ impl Broker {
         }
     }
 
-    /// Starts it again, with the same data and address.
+    /// Restarts it, with the same data and address.
     pub(crate) fn restart(&mut self) -> Result<(), ServerError> {
         match self {
             Broker::RabbitMq(broker) => broker.restart(),

@@ -1,4 +1,4 @@
-//! Starts the services, and a broker for them; kills them, if that is asked for.
+//! Starts the services, and a broker for them; kills them on request.
 
 use crate::broker::{self, Broker, BusKind};
 use crate::{Options, Service, serve};
@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// How long it is looked whether one service has ended, before it is another's turn.
+/// How long to check one service for its end before checking the next.
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
@@ -24,7 +24,7 @@ pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     let mut options = options.clone();
     if let Some(broker) = &broker {
         options.broker = Some(broker.address());
-        // It begins empty, and knows nothing of what an earlier one was told.
+        // A new broker begins empty, without an earlier one's messages.
         options.bus_id = format!("broker {:016x}", fastrand::u64(..));
     }
     let services = match options.bus {
@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Options) -> Result<u8, Box<dyn Error>> {
     Ok(code(status))
 }
 
-/// On a slow machine nothing may get done between two kills, so that they have to end some time.
+/// On a slow machine there may be no progress between two kills, so the kills have to end at some point.
 const KILLS: usize = 40;
 
 /// Everything that runs, and can be killed.
@@ -58,7 +58,7 @@ struct Stage {
 }
 
 impl Stage {
-    /// Kills at random, until the orders have come to their end or there were enough kills.
+    /// Kills at random, until the orders have finished or there were enough kills.
     fn chaos(&mut self, random: &mut fastrand::Rng) -> Result<u8, Box<dyn Error>> {
         for kills in 0..KILLS {
             let pause = Duration::from_millis(random.u64(300..3000));
@@ -86,7 +86,7 @@ impl Stage {
         report(self.wait()?, KILLS)
     }
 
-    /// Waits until the orders end: when all are decided, or when something is wrong. The others end only when something is.
+    /// Waits until the orders end: when all are decided, or when something is wrong. The others end only on an error.
     fn wait(&mut self) -> Result<Ended, Box<dyn Error>> {
         loop {
             for (index, process) in self.processes.iter_mut().enumerate() {
@@ -105,17 +105,17 @@ impl Stage {
     }
 }
 
-/// Says what the orders have printed.
+/// Prints the output of the orders service.
 fn report((status, printed): Ended, kills: usize) -> Result<u8, Box<dyn Error>> {
     eprintln!("killed {kills} times");
     io::stdout().write_all(&printed)?;
     Ok(code(status))
 }
 
-/// How a process has ended, and what it has printed.
+/// The end of a process, and its output.
 type Ended = (ExitStatus, Vec<u8>);
 
-/// A service in a process of its own, which ends with this one.
+/// A service in its own process, which ends with this one.
 struct Process {
     service: Service,
     arguments: Vec<String>,
@@ -168,7 +168,7 @@ impl Process {
         self.child.wait().map(drop)
     }
 
-    /// Waits for some time until it has ended by itself; gives what it has printed.
+    /// Waits for some time until it has ended by itself; returns its output.
     fn wait_for(&mut self, time: Duration) -> Result<Option<Ended>, Box<dyn Error>> {
         match self.ended.recv_timeout(time) {
             Ok(printed) => Ok(Some((self.child.wait()?, printed))),
@@ -195,7 +195,7 @@ fn spawn(arguments: &[String]) -> io::Result<(Child, Receiver<Vec<u8>>)> {
     if let Some(mut stdout) = child.stdout.take() {
         thread::spawn(move || {
             let mut printed = Vec::new();
-            // What was cut off by a kill is of no use, and nobody waits for it.
+            // The truncated output of a kill is useless, and nobody waits for it.
             let _ = io::Read::read_to_end(&mut stdout, &mut printed);
             let _ = tell.send(printed);
         });

@@ -16,9 +16,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Places every purchase of a listing as an order, in a service that keeps orders; another, with a database of its own,
-/// decides over each customer's credit. Prints what was approved.
+/// decides over each customer's credit. Prints the approved orders.
 ///
-/// It may be killed at any moment: run again on the same data, it goes on where it was.
+/// It may be killed at any moment: run again on the same data, it continues where it was.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -52,19 +52,19 @@ struct Options {
     /// The listing: customer, [number in the sample], date, CDs, dollars.
     #[arg(default_value = SAMPLE)]
     file: PathBuf,
-    /// What carries messages between the services. With a broker, each service is a process of its own.
+    /// The transport of messages between the services. With a broker, each service is a separate process.
     #[arg(long, value_enum, default_value_t = BusKind::InProcess)]
     bus: BusKind,
     /// The address of the broker: amqp://.. or nats://... Without it, one is started on loopback, and ends with the program.
     #[arg(long, value_name = "URL")]
     broker: Option<String>,
-    /// Which broker it is: one that has lost what it had is given another id, and is published everything anew.
+    /// The id of the broker: a broker that has lost its messages gets another id, and everything is published to it again.
     #[arg(long, hide = true, default_value = "the broker")]
     bus_id: String,
     /// The directory of the two databases.
     #[arg(long, default_value = "credit-data")]
     data: PathBuf,
-    /// What a customer may owe for the orders of one calendar month, in dollars.
+    /// The customer's limit for the orders of one calendar month, in dollars.
     #[arg(long, value_parser = dollars, default_value = "100.00")]
     credit_limit: Cents,
     /// After how many seconds an order that nobody has decided is cancelled.

@@ -15,7 +15,7 @@ use std::io::{self, BufReader, Write as _};
 use std::pin::pin;
 use std::thread;
 
-/// Runs services until their standard input ends, so that they end with who has started them; the orders, until all
+/// Runs services until their standard input ends, so that they end with their parent process; the orders, until all
 /// are decided.
 pub(crate) fn run(service: Service, options: &Options) -> Result<u8, Box<dyn Error>> {
     let bus = broker::open(options.bus, options.broker.as_deref())?;
@@ -70,7 +70,7 @@ fn customers(options: &Options, bus: DynBus) -> Result<Midgard<LmdbStore>, Box<d
     ))
 }
 
-/// Places the orders, waits until all are decided, and prints what has become of them.
+/// Places the orders, waits until all are decided, and prints the outcome.
 async fn orders(options: &Options, bus: DynBus) -> Result<(), Box<dyn Error>> {
     let store = LmdbStore::open(options.data.join("orders"))?;
     let service = orders::service(store.clone(), bus, &options.bus_id);
@@ -87,7 +87,7 @@ async fn orders(options: &Options, bus: DynBus) -> Result<(), Box<dyn Error>> {
             writeln!(io::stdout(), "{}", books?)?;
             Ok(())
         }
-        // It was not told to: whatever has ended it says why.
+        // It was not stopped from outside: the error explains its end.
         Either::Right((ended, _)) => Ok(ended?),
     }
 }
