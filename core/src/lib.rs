@@ -67,7 +67,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`event`] | recorded events, tags, headers, codecs, the registry |
+//! | [`mod@event`] | recorded events, tags, headers, codecs, the registry |
 //! | [`aggregate`], [`repository`] | ids of aggregates; the results of loading and executing, and their errors |
 //! | [`store`] | appends, reads, queries, conditions, entries; the traits that a store implements |
 //! | [`consumer`] | the options, failure policies, status and dead letters of all consumers |

@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// A state that is rebuilt from its own stream of events.
 ///
 /// Implement it with the derive of the same name, which generates the enum of the listed events and
-/// the dispatch to one [`Apply`] impl for each. `Default` is the state before the first event.
+/// the dispatch to one [`Apply`](crate::Apply) impl for each. `Default` is the state before the first event.
 ///
 /// ```
 /// use midgard::aggregate::Fold;

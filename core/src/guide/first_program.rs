@@ -108,9 +108,9 @@
 //! struct AccountId(u64);
 //!
 //! assert_eq!(AccountId(7).to_string(), "7");
-//! assert_eq!("7".parse(), Ok(AccountId(7)));
+//! assert_eq!("7".parse::<AccountId>()?, AccountId(7));
 //! assert_eq!(serde_json::to_string(&AccountId(7))?, "7");
-//! # Ok::<_, serde_json::Error>(())
+//! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Commands, and a repository to run them

@@ -46,4 +46,5 @@
 //! [`EventStream::follow`]: crate::store::EventStream::follow
 //! [`Query`]: crate::store::Query
 //! [`Store`]: crate::Store
+//! [`Store::into_events`]: crate::Store::into_events
 //! [`Store::events`]: crate::Store::events

@@ -16,7 +16,7 @@ pub const fn assert_in_order(is_in_order: bool) {
     );
 }
 
-/// A view, seen from generated code, as [`OneEvent`] is an event.
+/// A view, seen from generated code, as `OneEvent` is an event.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a view",
     label = "this type does not implement `View`",
