@@ -1,6 +1,7 @@
 //! The forms that an aggregate, an event and a set may have.
 #![deny(warnings)]
 
+use midgard::aggregate::Fold as _;
 use midgard::{Aggregate, Apply, Event, EventSet};
 use serde::{Deserialize, Serialize};
 

@@ -50,7 +50,7 @@ fn main() {
         email: Some("a@x.org".to_owned()),
     };
     assert_eq!(created, created.clone());
-    let new = midgard::NewEvent::encode(&created).unwrap();
+    let new = midgard::event::NewEvent::encode(&created).unwrap();
     assert_eq!((&*new.name, new.schema_version), ("user.created", 2));
     let _ = (UserLeft::default(), UserReturned {});
 }

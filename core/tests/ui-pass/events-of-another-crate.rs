@@ -1,6 +1,7 @@
 //! An aggregate, and a set, of events that another crate defines.
 #![deny(warnings)]
 
+use midgard::aggregate::Fold as _;
 use midgard::{Aggregate, Apply, EventSet};
 use midgard_test_events::OrderPlaced;
 

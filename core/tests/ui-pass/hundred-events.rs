@@ -1,6 +1,7 @@
 //! One hundred events in one aggregate.
 #![deny(warnings)]
 
+use midgard::aggregate::Fold as _;
 use midgard::{Aggregate, Apply, Event};
 use serde::{Deserialize, Serialize};
 

@@ -9,9 +9,12 @@ mod vendored {
 
 use renamed::{
     Aggregate, Apply, Context, Done, Event, EventSet, Expire, Handle, HandlerError, Inbox, MessageContext,
-    ProcessManager, Project, Projection, Publish, React, Reactions, RecordedEventRef, RemoteCommand,
+    ProcessManager, Project, Projection, React, Reactions, RemoteCommand,
     Resolve, Subscribe, View, ViewKey,
 };
+use renamed::aggregate::Fold as _;
+use renamed::event::RecordedEventRef;
+use renamed::outbox::Publish as _;
 use serde::{Deserialize, Serialize};
 
 // What generated code would find, if it named `midgard` and not the path that it was given.

@@ -319,7 +319,7 @@ pub mod shadowed {
     impl ::midgard::React<UserEvent> for Welcome {
         fn process(
             _: &UserEvent,
-            _: &::midgard::RecordedEventRef<'_>,
+            _: &::midgard::event::RecordedEventRef<'_>,
         ) -> ::std::option::Option<u64> {
             ::std::option::Option::None
         }

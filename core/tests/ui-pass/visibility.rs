@@ -100,7 +100,7 @@ mod users {
 }
 
 fn main() {
-    use midgard::Aggregate as _;
+    use midgard::aggregate::Fold as _;
 
     let mut user = users::User::default();
     user.apply_event(users::event::Created {}.into());
