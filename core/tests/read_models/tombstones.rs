@@ -251,7 +251,7 @@ fn a_command_that_nothing_shows_is_said_to_be_done_or_not() {
     );
 
     // Never run.
-    let midgard = Midgard::new(store.clone()).project(OpenAccounts::default(), views);
+    let midgard = Midgard::new(store).project(OpenAccounts::default(), views);
     let handle = midgard.handle();
     let done = accounts.execute("ann", &Pay(1));
     let error = block_on(done.and_wait_for::<OpenAccounts>(&handle, soon)).unwrap_err();

@@ -338,6 +338,7 @@ fn processes_react_to_what_upcasts_have_made_and_are_made_of_it_again() {
 struct Reader(Arc<Mutex<Vec<String>>>);
 
 impl Reader {
+    #[allow(clippy::needless_pass_by_value)] // Calls read as they should.
     fn note(&self, told: impl ToString) {
         self.0.lock().unwrap().push(told.to_string());
     }
