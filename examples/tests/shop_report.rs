@@ -232,5 +232,5 @@ fn what_cannot_be_reported_is_said() {
     let data = imported();
     let (code, _, error) = report(data.path(), &["--after", "abc"]);
     assert_eq!(code, Some(2));
-    assert!(error.contains("no cursor"), "{error}");
+    assert!(error.contains("not a cursor"), "{error}");
 }
