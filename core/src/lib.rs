@@ -24,7 +24,8 @@
 //!     fn apply(&mut self, event: Debited) { self.balance -= event.cents; }
 //! }
 //!
-//! #[derive(Debug)]
+//! #[derive(Debug, thiserror::Error)]
+//! #[error("that is more than there is")]
 //! struct Overdrawn;
 //!
 //! struct Withdraw(u64);

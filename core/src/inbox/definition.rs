@@ -19,7 +19,7 @@ use crate::consumer::HandlerError;
 /// use midgard::{Aggregate, Apply, Command, Event, Events, HandlerError, Inbox, MessageContext, Subscribe, events};
 /// use serde::{Deserialize, Serialize};
 ///
-/// An event of the orders service.
+/// // An event of the orders service.
 /// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// #[event(name = "order.placed")]
 /// struct OrderPlaced { customer: u32, cents: u64 }

@@ -59,7 +59,7 @@ pub trait Publish: Event {
 /// #[event(name = "order.packed")]
 /// struct OrderPacked { shelf: String, carrier: String }
 ///
-/// What others learn when an order was packed: not a word about shelves.
+/// // What others learn when an order was packed: not a word about shelves.
 /// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// #[event(name = "shop.order_on_its_way")]
 /// #[publish]
