@@ -3,7 +3,8 @@
 use crate::checksum;
 use crate::creation;
 use crate::error::backend;
-use crate::index::{Manifest, StreamKeys};
+use crate::index::Manifest;
+use crate::tags::TagManifest;
 use heed::types::{Bytes, Str};
 use heed::{Database, DatabaseOpener, RoTxn, RwTxn, WithoutTls};
 use midgard::store::StoreError;
@@ -47,19 +48,21 @@ impl About {
         self.table.put(transaction, "format", &FORMAT.to_le_bytes())
     }
 
-    /// Returns the hash that makes the keys of its streams.
-    pub(crate) fn stream_keys(&self, transaction: &RoTxn<'_>) -> Result<StreamKeys, StoreError> {
+    /// Returns the secret of the store, which makes the keys of its streams, tags and names.
+    pub(crate) fn secret<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+    ) -> Result<&'t [u8; 16], StoreError> {
         let id = self.table.get(transaction, "id");
         let id = id.map_err(backend("open its databases"))?;
         let id = id.and_then(|stored| {
             let (id, checksum) = stored.split_first_chunk::<16>()?;
             (checksum == checksum_of(id)).then_some(id)
         });
-        let id = id.ok_or_else(|| StoreError::Backend {
+        id.ok_or_else(|| StoreError::Backend {
             action: "open its databases",
             cause: "the id of the store is damaged; restore it from a backup".into(),
-        })?;
-        Ok(StreamKeys::new(id))
+        })
     }
 
     /// Returns the manifest of the index.
@@ -81,6 +84,27 @@ impl About {
     ) -> Result<(), StoreError> {
         let put = self.table.put(transaction, "index", manifest);
         put.map_err(backend("write the index"))
+    }
+}
+
+/// The index of tags and names. Releases without it leave its manifest as it is.
+impl About {
+    /// Returns its manifest.
+    pub(crate) fn tag_manifest(&self, transaction: &RoTxn<'_>) -> Result<TagManifest, StoreError> {
+        let bytes = self.table.get(transaction, "tags");
+        match bytes.map_err(backend("read the index of tags"))? {
+            Some(bytes) => TagManifest::parse(bytes),
+            None => Ok(TagManifest::NONE),
+        }
+    }
+
+    pub(crate) fn set_tag_manifest(
+        &self,
+        transaction: &mut RwTxn<'_>,
+        manifest: &TagManifest,
+    ) -> Result<(), StoreError> {
+        let put = self.table.put(transaction, "tags", &manifest.encode());
+        put.map_err(backend("write the index of tags"))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::format_1::{Format1, Streams, Versions};
 use crate::index::{Index, StreamKeys};
 use crate::log::{Item, Log};
 use crate::removed::{Ranges, Removed};
+use crate::tags::{Runs, TagKeys, Tags};
 use heed::types::Bytes;
 use heed::{Database, DatabaseOpener, DatabaseStat, RoTxn, RwTxn, WithoutTls};
 use midgard::Position;
@@ -23,10 +24,15 @@ pub(crate) struct Databases {
     pub(crate) about: About,
     /// Makes the keys of streams.
     pub(crate) keys: StreamKeys,
+    /// Makes the keys of tags and names.
+    pub(crate) tag_keys: TagKeys,
     pub(crate) log: Log,
     pub(crate) removed: Removed,
     pub(crate) index: Index,
     pub(crate) entries: Entries,
+    /// The index of tags and names; `None` in a store that was opened to be read, and that only releases without the
+    /// index have written to.
+    pub(crate) tags: Option<Tags>,
     /// In stores that began with format 1.
     pub(crate) format_1: Option<Format1>,
 }
@@ -38,6 +44,7 @@ pub(crate) type Opened<'e> = (
     Ranges<'e>,
     Database<'e, Bytes, Bytes>,
     Database<'e, Bytes, Bytes>,
+    Option<Database<'e, Bytes, Bytes>>,
     Option<Streams<'e>>,
     Option<Versions<'e>>,
 );
@@ -59,11 +66,11 @@ fn database<'e, K: 'static, V: 'static>(
 }
 
 /// For the case that no range without removed records is known yet.
-const NONE_KNOWN: RangeInclusive<Position> = Position::FIRST..=Position::ZERO;
+pub(crate) const NONE_KNOWN: RangeInclusive<Position> = Position::FIRST..=Position::ZERO;
 
 impl Databases {
     /// The largest number of databases.
-    pub(crate) const COUNT: u32 = 7;
+    pub(crate) const COUNT: u32 = 8;
 
     /// Checks the format and opens the databases; creates them in an empty environment.
     pub(crate) fn open<'e>(
@@ -77,6 +84,12 @@ impl Databases {
                 let made = opener.create_database::<Bytes, Bytes>(transaction, Some(name));
                 made.map_err(backend("open its databases"))?;
             }
+        }
+        // Releases without the index of tags made none; the log has all that belongs in it.
+        let tags = opener.open_database::<Bytes, Bytes>(transaction, Some("tags"));
+        if tags.map_err(backend("open its databases"))?.is_none() {
+            let made = opener.create_database::<Bytes, Bytes>(transaction, Some("tags"));
+            made.map_err(backend("open its databases"))?;
         }
         Self::open_beside(table, opener, transaction)
     }
@@ -98,6 +111,7 @@ impl Databases {
         transaction: &RoTxn<'e>,
     ) -> Result<Opened<'e>, StoreError> {
         let failed = backend("open its databases");
+        let tags = opener.open_database(transaction, Some("tags"));
         let streams = opener.open_database(transaction, Some("streams"));
         let versions = opener.open_database(transaction, Some("versions"));
         Ok((
@@ -106,6 +120,7 @@ impl Databases {
             database(opener, transaction, "removed")?,
             database(opener, transaction, "index")?,
             database(opener, transaction, "entries")?,
+            tags.map_err(&failed)?,
             streams.map_err(&failed)?,
             versions.map_err(&failed)?,
         ))
@@ -209,7 +224,7 @@ impl Databases {
 
     /// Returns an error for a record that was removed and is there again: a damaged page of LMDB may lead to an old
     /// one. Does a lookup only where the last one is not near.
-    fn refuse_removed(
+    pub(crate) fn refuse_removed(
         &self,
         transaction: &RoTxn<'_>,
         position: Position,
@@ -230,7 +245,8 @@ impl Databases {
         }
     }
 
-    fn expect(
+    /// Returns an error if a record is missing between an expected position and the one that was found.
+    pub(crate) fn expect(
         &self,
         transaction: &RoTxn<'_>,
         expected: Position,
@@ -242,6 +258,14 @@ impl Databases {
         Err(corrupt(expected, None, "it is missing".to_owned()))
     }
 
+    /// Returns the runs of tags and names.
+    pub(crate) fn runs(&self, transaction: &RoTxn<'_>) -> Result<Runs, StoreError> {
+        let Some(tags) = self.tags else {
+            return Ok(None);
+        };
+        Ok(Some((tags, self.about.tag_manifest(transaction)?)))
+    }
+
     /// Returns the number of their pages.
     pub(crate) fn pages(&self, transaction: &RoTxn<'_>) -> Result<u64, StoreError> {
         let mut stats = vec![
@@ -251,6 +275,9 @@ impl Databases {
             self.index.0.stat(transaction),
             self.entries.stat(transaction),
         ];
+        if let Some(tags) = &self.tags {
+            stats.push(tags.0.stat(transaction));
+        }
         if let Some(format_1) = &self.format_1 {
             stats.push(format_1.streams.stat(transaction));
             stats.push(format_1.versions.stat(transaction));
@@ -264,17 +291,20 @@ impl Databases {
     }
 
     pub(crate) fn new(
-        (table, log, removed, index, entries, streams, versions): Opened<'static>,
+        (table, log, removed, index, entries, tags, streams, versions): Opened<'static>,
         transaction: &RoTxn<'_>,
     ) -> Result<Self, StoreError> {
         let about = About::new(table, transaction)?;
+        let secret = about.secret(transaction)?;
         Ok(Databases {
             about,
-            keys: about.stream_keys(transaction)?,
+            keys: StreamKeys::new(secret),
+            tag_keys: TagKeys::new(secret),
             log: Log(log),
             removed: Removed(removed),
             index: Index(index),
             entries,
+            tags: tags.map(Tags),
             format_1: streams
                 .zip(versions)
                 .filter(|_| about.format_1_until > Position::ZERO)

@@ -56,6 +56,7 @@ fn open_or_share(path: &Path, options: LmdbOptions) -> Result<Arc<Shared>, Store
     });
     let _ = store.shared.set(Arc::downgrade(&shared));
     CHANGED.notify_all();
+    shared.writer.continue_tags();
     Ok(shared)
 }
 

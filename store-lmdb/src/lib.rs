@@ -85,18 +85,21 @@ mod format_1;
 mod gate;
 mod index;
 mod length;
+mod levels;
 mod locks;
 mod log;
 mod meta_pages;
 mod open_at_once;
 mod operations;
 mod options;
+mod read_log;
 mod reader;
 mod recent;
 mod record;
 mod registration;
 mod removed;
 mod streams;
+mod tags;
 mod tail;
 mod writer;
 
@@ -112,7 +115,7 @@ struct Readme;
 pub use environment::open_raw;
 pub use operations::{
     BackedUp, Backup, BackupError, EventStatistics, FileStatistics, IndexStatistics, Problem,
-    Progress, Statistics, Verification,
+    Progress, Statistics, TagStatistics, Verification,
 };
 pub use options::{Durability, LmdbOptions};
 
@@ -230,7 +233,7 @@ impl Store for LmdbStore {
         visit: &mut Visit<'_>,
     ) -> Result<Position, StoreError> {
         self.0.environment.be_large_enough().await?;
-        reader::read_log(&self.0.environment, read, visit).await
+        read_log::read_log(&self.0.environment, read, visit).await
     }
 
     async fn stream_state(&self, stream: &StreamName) -> Result<StreamState, StoreError> {

@@ -1,10 +1,10 @@
 //! Reads: bounded batches, each in a transaction of its own, so that a long read pins no old pages.
 
 use crate::environment::Environment;
-use crate::log::{self, Record};
-use crate::record::{Header, Kind};
+use crate::log;
+use crate::record::Header;
 use crate::streams::{self, Head, Stream};
-use midgard::store::{Direction, ReadLog, ReadStream, StoreError, StreamState};
+use midgard::store::{Direction, ReadStream, StoreError, StreamState};
 use midgard::store::{Visit, give_way};
 use midgard::{LogId, Position, Version};
 use std::borrow::Cow;
@@ -220,103 +220,6 @@ impl Reading {
     }
 }
 
-/// Reads the log up to its end at the beginning of the read.
-pub(crate) async fn read_log(
-    environment: &Environment,
-    read: &ReadLog,
-    visit: &mut Visit<'_>,
-) -> Result<Position, StoreError> {
-    check_log(read.log)?;
-    if read.limit == 0 {
-        return Ok(match read.direction {
-            Direction::Forward => read.from.previous(),
-            Direction::Backward => read.from.next(),
-        });
-    }
-    let mut from = match read.direction {
-        Direction::Forward => read.from.max(Position::FIRST),
-        Direction::Backward => read.from,
-    };
-    let mut left = read.limit;
-    let mut end = None;
-    let with_tombstones = read.query.asks_for_tombstones();
-    loop {
-        let reached = environment.read(|databases, transaction| {
-            let end = match end {
-                Some(end) => end,
-                None => *end.insert(databases.log.last_position(transaction)?),
-            };
-            let begin = from;
-            let mut batch = Batch::new();
-            let mut reached = None;
-            let mut one = |record: Result<(Position, Record<'_>), StoreError>| {
-                let (position, bytes) = record?;
-                let header = log::header(position, &bytes)?;
-                batch.add(bytes.len());
-                let tombstone;
-                let event = match header.kind {
-                    Kind::Event => Some(log::event(&header)?).filter(|one| read.query.matches(one)),
-                    Kind::Tombstoned if with_tombstones => {
-                        tombstone = log::tombstone(&header)?;
-                        Some(tombstone.view())
-                    }
-                    Kind::Truncated | Kind::Tombstoned => None,
-                };
-                if let Some(event) = event {
-                    left -= 1;
-                    if visit(event).is_break() || left == 0 {
-                        reached = Some(position);
-                        return Ok(ControlFlow::Break(true));
-                    }
-                }
-                match read.direction {
-                    Direction::Forward => from = position.next(),
-                    Direction::Backward if position == Position::FIRST => {
-                        return Ok(ControlFlow::Break(true));
-                    }
-                    Direction::Backward => from = position.previous(),
-                }
-                Ok(if batch.is_full() {
-                    ControlFlow::Break(false)
-                } else {
-                    ControlFlow::Continue(())
-                })
-            };
-            let (broke, complete) = match read.direction {
-                Direction::Forward => {
-                    let records = databases.forward(transaction, begin..=end)?;
-                    (
-                        until_break(records, &mut one)?,
-                        end.max(read.from.previous()),
-                    )
-                }
-                Direction::Backward => {
-                    let records = databases.backward(transaction, begin.min(end))?;
-                    (until_break(records, &mut one)?, Position::ZERO)
-                }
-            };
-            Ok((broke != Some(false)).then_some(reached.unwrap_or(complete)))
-        })?;
-        if let Some(reached) = reached {
-            return Ok(reached);
-        }
-        give_way().await;
-    }
-}
-
-/// Calls `one` until it breaks, and returns its result.
-fn until_break<T>(
-    records: impl Iterator<Item = T>,
-    one: &mut impl FnMut(T) -> Result<ControlFlow<bool>, StoreError>,
-) -> Result<Option<bool>, StoreError> {
-    for record in records {
-        if let ControlFlow::Break(done) = one(record)? {
-            return Ok(Some(done));
-        }
-    }
-    Ok(None)
-}
-
 /// Returns the state of a stream.
 pub(crate) fn stream_state(
     environment: &Environment,
@@ -333,7 +236,7 @@ pub(crate) fn last_position(environment: &Environment, log: LogId) -> Result<Pos
     environment.read(|databases, transaction| databases.log.certain_last_position(transaction))
 }
 
-fn check_log(log: LogId) -> Result<(), StoreError> {
+pub(crate) fn check_log(log: LogId) -> Result<(), StoreError> {
     if log != LogId::MAIN {
         return Err(StoreError::UnknownLog {
             log,

@@ -223,7 +223,7 @@ impl State {
     }
 }
 
-/// Uses keys of streams as the hashes that they are.
+/// Uses keys of streams, tags and names as the hashes that they are.
 #[derive(Debug, Default)]
 pub(crate) struct KeyHasher(u64);
 
@@ -236,6 +236,10 @@ impl Hasher for KeyHasher {
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
     }
 
     fn write_u128(&mut self, key: u128) {

@@ -3,6 +3,7 @@
 mod anew;
 mod open;
 mod opening;
+mod tags;
 
 pub(crate) use open::Open;
 pub use opening::open_raw;
@@ -19,6 +20,7 @@ use crate::index::{StreamKey, StreamKeys};
 use crate::open_at_once;
 use crate::options::{Durability, LmdbOptions};
 use crate::registration::Registration;
+use crate::tags::{TagKeys, TagTail};
 use crate::tail::Tail;
 use heed::{RoTxn, WithoutTls};
 use midgard::clock::Clock;
@@ -47,7 +49,9 @@ pub(crate) struct Environment {
     open: RwLock<Option<Open>>,
     gate: Gate,
     keys: StreamKeys,
+    tag_keys: TagKeys,
     tail: Tail,
+    tag_tail: TagTail,
     opened_in: ProcessMark,
     /// When it was last used; this and the next in milliseconds, as returned by [`now`].
     last_used: AtomicU64,
@@ -127,9 +131,11 @@ impl Environment {
         let environment = Environment {
             options,
             keys: open.databases.keys,
+            tag_keys: open.databases.tag_keys,
             open: RwLock::new(Some(open)),
             gate: Gate::new(),
             tail: Tail::new(),
+            tag_tail: TagTail::new(),
             opened_in: ProcessMark::here(),
             last_used: AtomicU64::new(now()),
             last_look: AtomicU64::new(now()),

@@ -3,11 +3,9 @@
 use super::{StreamKey, damaged};
 use crate::checksum;
 use crate::fields::Fields;
+use crate::levels::{Leveled, RUNS};
 use midgard::Position;
 use midgard::store::StoreError;
-
-/// This many runs of one level become one of the next.
-pub(super) const RUNS: usize = 4;
 
 /// The manifest, read in place.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +34,16 @@ pub(super) struct Run {
     pub(super) to: u32,
 }
 
+impl Leveled for Run {
+    fn level(&self) -> u8 {
+        self.level
+    }
+
+    fn is_done(&self) -> bool {
+        self.to == self.parts()
+    }
+}
+
 /// The manifest in memory, while it is changed.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
@@ -55,10 +63,6 @@ const RUN: usize = 8 + 1 + 1 + 8 + 4 + 4;
 impl Run {
     pub(super) const fn parts(&self) -> u32 {
         1 << self.parts_log2
-    }
-
-    pub(super) const fn is_done(&self) -> bool {
-        self.to == self.parts()
     }
 
     /// Returns whether the key is in the range of a part that (still) exists.

@@ -1,9 +1,10 @@
 //! Making runs: from the tail of the log, and from other runs.
 
-use super::manifest::{Draft, MOST_PARTS_LOG2, RUNS, Run};
+use super::manifest::{Draft, MOST_PARTS_LOG2, Run};
 use super::{Index, IndexEntry, block, part, part_key};
 use crate::about::About;
 use crate::error::backend;
+use crate::levels::{self, Due, Leveled, RUNS};
 use heed::RwTxn;
 use midgard::Position;
 use midgard::store::StoreError;
@@ -104,28 +105,15 @@ pub(crate) fn step(
     Ok(Some(merged))
 }
 
-/// Returns the run to make next, and begins it if necessary: it is of the lowest level with enough runs, so that
-/// nothing waits for a large run.
+/// Returns the run to make next, and begins it if necessary.
 fn due(draft: &mut Draft) -> Option<usize> {
-    let mut start = 0;
-    while let Some(first) = draft.runs.get(start) {
-        let level = first.level;
-        // The first may itself be a merge of the level below, which has to finish first.
-        let begun = usize::from(!first.is_done());
-        let same = draft.runs[start..]
-            .iter()
-            .take_while(|run| run.level == level);
-        let end = start + same.count();
-        if draft.runs.get(end).is_some_and(|run| !run.is_done()) {
-            return Some(end);
+    Some(match levels::due(&draft.runs)? {
+        Due::Continue(output) => output,
+        Due::Begin(output) => {
+            begin(draft, output);
+            output
         }
-        if end - start - begun >= RUNS {
-            begin(draft, end);
-            return Some(end);
-        }
-        start = end;
-    }
-    None
+    })
 }
 
 /// Begins a run that merges the ones before it.

@@ -2,7 +2,7 @@
 //!
 //! The [`Manifest`] notes how far the log was merged; newer records are in the [tail](crate::tail) of the log. The
 //! index is a tree of sorted runs (a log-structured merge tree with tiers: O'Neil and others, 1996; Jagadish and
-//! others, 1997): each merge of the tail writes a run, and [`RUNS`](manifest::RUNS) runs of one level become one run
+//! others, 1997): each merge of the tail writes a run, and [`RUNS`](crate::levels::RUNS) runs of one level become one run
 //! of the next. A run is written once, in parts, and never changed. Both merges happen inside commits of the writer,
 //! the second in slices, and the progress is written down: any process can continue it at any time.
 

@@ -1,8 +1,8 @@
-use super::manifest::RUNS;
 use super::*;
 use crate::LmdbStore;
 use crate::databases::Databases;
 use crate::environment::Environment;
+use crate::levels::{Leveled, RUNS};
 use crate::options::{Durability, LmdbOptions};
 use midgard::event::{NewEvent, RecordedEventRef};
 use midgard::store::{Append, ReadStream};

@@ -11,7 +11,7 @@ mod verify;
 
 pub(crate) use backup::is_unfinished;
 pub use backup::{BackedUp, Backup, BackupError};
-pub use statistics::{EventStatistics, FileStatistics, IndexStatistics, Statistics};
+pub use statistics::{EventStatistics, FileStatistics, IndexStatistics, Statistics, TagStatistics};
 pub use verify::{Problem, Verification};
 
 use crate::LmdbStore;
@@ -55,7 +55,7 @@ impl LmdbStore {
     }
 
     /// Checks that everything that was written is there, and as it was written: each record with its checksums, gaps
-    /// in the log, the links between the events of each stream, the index by which streams are found, and that LMDB
+    /// in the log, the links between the events of each stream, the indexes by which streams, tags and names are found, and that LMDB
     /// has as many keys of everything as it has noted. Of the [entries](midgard::store::EntryWrite), which readers of
     /// the log derive from it, only the number is checked.
     ///

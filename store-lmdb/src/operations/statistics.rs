@@ -7,6 +7,7 @@ use crate::error::backend_at;
 use crate::index::KeyRanges;
 use crate::reader::Batch;
 use crate::record::{Header, Kind};
+use crate::tags::TagManifest;
 use crate::tail::Tail;
 use heed::RoTxn;
 use midgard::store::StoreError;
@@ -42,6 +43,8 @@ pub struct Statistics {
     pub names: BTreeMap<String, EventStatistics>,
     /// The index of streams.
     pub index: IndexStatistics,
+    /// The index of tags and names.
+    pub tags: TagStatistics,
     /// The file.
     pub file: FileStatistics,
     /// Whether the count is complete; `false` if `progress` ended it early.
@@ -72,6 +75,20 @@ pub struct IndexStatistics {
     pub behind: u64,
 }
 
+/// The index of tags and names, which is derived from the log step by step.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TagStatistics {
+    /// The number of its entries: one for each event, and one for each tag of an event.
+    pub entries: u64,
+    /// The bytes of the blocks that have them.
+    pub bytes: u64,
+    /// The number of its sorted runs.
+    pub runs: u64,
+    /// The number of positions at the end of the log that are not in it yet.
+    pub behind: u64,
+}
+
 /// The file `data.mdb`, in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -83,6 +100,18 @@ pub struct FileStatistics {
     /// How much of it holds current data: about the size of a [compacting](crate::Backup::compacting) backup. The
     /// rest will be reused.
     pub live: u64,
+}
+
+impl TagStatistics {
+    fn of(manifest: &TagManifest, last: Position) -> Self {
+        let (entries, bytes) = manifest.size();
+        TagStatistics {
+            entries,
+            bytes,
+            runs: manifest.runs().len() as u64,
+            behind: last.get().saturating_sub(manifest.merged.get()),
+        }
+    }
 }
 
 pub(super) fn statistics(
@@ -132,6 +161,8 @@ impl<'e> Counting<'e> {
         environment.read(|databases, snapshot| {
             let last = databases.log.last_position(snapshot)?;
             let manifest = databases.about.manifest(snapshot)?;
+            // If that is damaged, the log is scanned, and the index made again.
+            let tags = databases.about.tag_manifest(snapshot);
             Ok(Counting {
                 environment,
                 statistics: Statistics {
@@ -141,6 +172,7 @@ impl<'e> Counting<'e> {
                         runs: manifest.run_count(),
                         behind: last.get().saturating_sub(manifest.merged.get()),
                     },
+                    tags: TagStatistics::of(&tags.unwrap_or(TagManifest::NONE), last),
                     ..Statistics::default()
                 },
                 next: Position::FIRST,

@@ -248,6 +248,12 @@ impl<'a> Header<'a> {
         }
     }
 
+    /// Returns the tags of the event.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = Fields(self.tags);
+        std::iter::from_fn(move || rest.run())
+    }
+
     /// Returns the event, or what a mark has in its place.
     ///
     /// # Errors

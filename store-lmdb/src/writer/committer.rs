@@ -1,8 +1,9 @@
 //! The work of the thread: commits queued requests in groups, and answers them.
 
 use super::failure::{FailedCommit, Failure};
-use super::group_commit::{GroupCommit, Memory};
+use super::group_commit::GroupCommit;
 use super::linger::{Filling, Linger};
+use super::memory::Memory;
 use super::prewrite::{self, Prewrite};
 use super::repair::{Repair, Repaired};
 use super::work::Request;
@@ -12,6 +13,7 @@ use crate::error::{backend, is_damaged_page};
 use crate::length;
 use crate::options::Durability;
 use crate::reader;
+use crate::tags;
 use heed::RwTxn;
 use midgard::store::StoreError;
 use midgard::{LogId, Position};
@@ -35,6 +37,8 @@ enum Next {
     Message(Message),
     /// It is time to check the log.
     Look,
+    /// Nothing is queued, and the index of tags is not complete.
+    Index,
     /// Nothing came for a while.
     Nothing,
 }
@@ -80,6 +84,7 @@ impl Committer {
     /// Processes messages. Returns whether the store is closing; otherwise no message came for a while.
     pub(super) fn run(&mut self, messages: &Receiver<Message>, first: Option<Message>) -> bool {
         let mut requests = Vec::new();
+        self.environment.catch_up_tags();
         let mut next = first.map(Next::Message);
         let is_stopped = loop {
             match next.take().unwrap_or_else(|| self.receive(messages)) {
@@ -89,6 +94,12 @@ impl Committer {
                     }
                     requests.push(request);
                     if self.commit(messages, &mut requests) {
+                        break true;
+                    }
+                    self.memory.continue_tags(&self.environment);
+                }
+                Next::Index => {
+                    if self.continue_tags(messages) {
                         break true;
                     }
                 }
@@ -132,7 +143,9 @@ impl Committer {
     }
 
     fn receive(&self, messages: &Receiver<Message>) -> Next {
+        let is_tag_work_due = self.memory.is_tag_work_due(&self.environment);
         let (wait, otherwise) = match self.is_waited_for() {
+            _ if is_tag_work_due => (Duration::ZERO, Next::Index),
             true => (POLL, Next::Look),
             false => (IDLE, Next::Nothing),
         };
@@ -160,6 +173,19 @@ impl Committer {
     fn announce(&mut self, last: Position) {
         self.announced = last;
         self.signals.grown.notify(usize::MAX);
+    }
+
+    /// Continues the index of tags a little. Returns whether it is time to stop.
+    fn continue_tags(&mut self, messages: &Receiver<Message>) -> bool {
+        if !self.memory.continue_tags(&self.environment) {
+            return false;
+        }
+        let before = self.memory.tag_progress(self.environment.tag_tail());
+        let is_stopped = self.commit(messages, &mut Vec::new());
+        if before == self.memory.tag_progress(self.environment.tag_tail()) {
+            self.memory.leave_tags();
+        }
+        is_stopped
     }
 
     /// Commits the requests, with those that come meanwhile, and answers them. Returns whether it is time to stop.
@@ -290,8 +316,9 @@ impl Committer {
                 tracing::debug!(%error, "no zeros were written ahead of the end of the file");
             }
         }
-        let tail = environment.tail();
-        let mut group = GroupCommit::new(&open.databases, tail, transaction, &mut self.memory)?;
+        let tails = (environment.tail(), environment.tag_tail());
+        open.catch_up_tags(&transaction, tails.1);
+        let mut group = GroupCommit::new(&open.databases, tails, transaction, &mut self.memory)?;
         let mut applied = 0;
         loop {
             for request in &mut requests[applied..] {
@@ -300,6 +327,11 @@ impl Committer {
                 } else {
                     match request.apply(&mut group) {
                         Ok(()) => {}
+                        Err(Failure::Store(error)) if tags::is_damage(&error) => {
+                            tracing::warn!(%error, "the log is scanned");
+                            tails.1.distrust_runs();
+                            return Err(Failure::Merge);
+                        }
                         Err(Failure::Store(error)) if is_damaged_page(&error) => {
                             let index = applied;
                             return Err(Failure::Request { index, error });

@@ -1,13 +1,15 @@
 //! The facts for the rules: the transaction, with the requests that are already in it.
 
+use super::group_tags::GroupTags;
 use super::heads::Heads;
 use crate::databases::Databases;
 use crate::error::backend;
 use crate::index::StreamKey;
-use crate::log::{self, Pending, Record};
+use crate::log::{self, Pending};
 use crate::recent::RecentEvents;
 use crate::record::Kind;
 use crate::streams::{Head, Stream};
+use crate::tags::{Plan, TagTail};
 use crate::tail::Tail;
 use heed::{RoTxn, RwTxn};
 use midgard::event::RecordedEventRef;
@@ -23,6 +25,8 @@ pub(super) struct Tables<'e> {
     pub(super) recent: &'e mut RecentEvents,
     /// The streams whose states the rules have requested, in order, as they were then.
     pub(super) asked: &'e mut Vec<(StreamKey, Head)>,
+    pub(super) tag_tail: &'e TagTail,
+    pub(super) tags: &'e mut GroupTags,
 }
 
 impl Tables<'_> {
@@ -100,24 +104,27 @@ impl Facts for GroupFacts<'_, '_> {
         query: &Query,
         after: Position,
     ) -> Result<Option<Position>, StoreError> {
-        let pending = self.pending.records_from(after.next());
-        let pending = pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
-        let later = after.next()..=Position::MAX;
-        let records = self.tables.databases.forward(self.transaction, later)?;
+        let Tables {
+            databases,
+            tag_tail,
+            tags,
+            ..
+        } = &mut *self.tables;
+        let plan = Plan::of(query, &databases.tag_keys);
         let with_tombstones = query.asks_for_tombstones();
-        for record in records.chain(pending) {
-            let (position, bytes) = record?;
-            let header = log::header(position, &bytes)?;
-            let is_match = match header.kind {
-                Kind::Event => query.matches(&log::event(&header)?),
-                Kind::Tombstoned => with_tombstones,
-                Kind::Truncated => false,
-            };
-            if is_match {
-                return Ok(Some(position));
-            }
-        }
-        Ok(None)
+        tags.first_match(
+            (databases, tag_tail),
+            (self.transaction, self.pending),
+            (&plan, after),
+            |position, record| {
+                let header = log::header(position, record)?;
+                Ok(match header.kind {
+                    Kind::Event => query.matches(&log::event(&header)?),
+                    Kind::Tombstoned => with_tombstones,
+                    Kind::Truncated => false,
+                })
+            },
+        )
     }
 
     fn entry_is(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<bool, StoreError> {

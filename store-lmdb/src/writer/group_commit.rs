@@ -2,25 +2,26 @@
 //! that the previous ones left.
 
 use super::Failure;
+use super::backfill::Backfill;
 use super::facts::{GroupFacts, Tables};
 use super::failure::FailedCommit;
-use super::heads::Heads;
+use super::memory::{Memory, Scratch};
 use super::merging::Merging;
 use super::refused::Refused;
+use super::tag_merging::{Addition, TagMerging};
 use crate::databases::Databases;
 use crate::entries;
 use crate::index::{IndexEntry, StreamKey};
 use crate::log::Pending;
-use crate::recent::RecentEvents;
 use crate::record::{self, Kind, Links, Recording, SKIP};
 use crate::streams::{Head, Stream};
+use crate::tags::TagTail;
 use crate::tail::Tail;
 use heed::{Error, MdbError, RwTxn};
-use midgard::clock::Clock;
 use midgard::store::rules::{self, Ruling};
 use midgard::store::{
-    Append, AppendError, AppendPart, Appended, EntryError, EntryWrite, EventTimes, ExpectedVersion,
-    StoreError, Versions,
+    Append, AppendError, AppendPart, Appended, EntryError, EntryWrite, ExpectedVersion, StoreError,
+    Versions,
 };
 use midgard::{LogId, Position, StreamName, Timestamp, Version};
 use std::mem;
@@ -30,6 +31,8 @@ pub(crate) struct GroupCommit<'e> {
     transaction: RwTxn<'e>,
     tables: Tables<'e>,
     merging: &'e mut Merging,
+    tag_merging: &'e mut TagMerging,
+    backfill: &'e Backfill,
     /// The last position that was given away before it.
     before: Position,
     /// Records that are not in the log of the transaction yet.
@@ -47,41 +50,6 @@ pub(crate) struct GroupCommit<'e> {
 /// The most bytes of records that are gathered before they go to the log.
 const MOST_PENDING: usize = 1 << 20;
 
-/// Memory that is reused for each request.
-#[derive(Default)]
-struct Scratch {
-    record: Vec<u8>,
-    skips: Vec<Position>,
-}
-
-/// What the writer keeps from one group to the next.
-#[derive(Default)]
-pub(super) struct Memory {
-    heads: Heads,
-    recent: RecentEvents,
-    asked: Vec<(StreamKey, Head)>,
-    merging: Merging,
-    pending: Pending,
-    scratch: Scratch,
-    times: EventTimes,
-}
-
-impl Memory {
-    /// Returns an empty memory; events get their times from this clock.
-    pub(super) fn new(clock: Clock) -> Self {
-        Memory {
-            times: EventTimes::new(clock),
-            ..Memory::default()
-        }
-    }
-
-    /// Forgets everything noted, when it may not have been committed.
-    pub(super) fn clear(&mut self) {
-        self.heads.clear();
-        self.recent.clear();
-    }
-}
-
 fn failed(action: &'static str) -> impl Fn(Error) -> Failure {
     move |error| Failure::of(action, error)
 }
@@ -89,7 +57,7 @@ fn failed(action: &'static str) -> impl Fn(Error) -> Failure {
 impl<'e> GroupCommit<'e> {
     pub(super) fn new(
         databases: &'e Databases,
-        tail: &'e Tail,
+        (tail, tag_tail): (&'e Tail, &'e TagTail),
         transaction: RwTxn<'e>,
         memory: &'e mut Memory,
     ) -> Result<Self, Failure> {
@@ -97,7 +65,10 @@ impl<'e> GroupCommit<'e> {
             heads,
             recent,
             asked,
+            tags,
             merging,
+            tag_merging,
+            backfill,
             pending,
             scratch,
             times,
@@ -107,6 +78,7 @@ impl<'e> GroupCommit<'e> {
         tail.catch_up(before, databases, &transaction)?;
         heads.begin(before);
         pending.begin(before);
+        tags.begin(before);
         // A damaged last record must not block anybody.
         let recorded = databases.log.record(&transaction, before).ok().flatten();
         let recorded = recorded.and_then(|bytes| {
@@ -119,11 +91,15 @@ impl<'e> GroupCommit<'e> {
             heads,
             recent,
             asked,
+            tag_tail,
+            tags,
         };
         Ok(GroupCommit {
             transaction,
             tables,
             merging,
+            tag_merging,
+            backfill,
             before,
             pending,
             added: Vec::new(),
@@ -137,7 +113,10 @@ impl<'e> GroupCommit<'e> {
     /// of others are certain to be on the disk as well. Returns where the log ends if it has grown.
     pub(super) fn commit(mut self, for_certain: bool) -> Result<Option<Position>, Failure> {
         let Tables {
-            databases, tail, ..
+            databases,
+            tail,
+            tag_tail,
+            ..
         } = self.tables;
         let last = self.pending.last();
         self.write_pending()?;
@@ -145,6 +124,16 @@ impl<'e> GroupCommit<'e> {
         let merged =
             self.merging
                 .merge(databases, tail, &mut self.transaction, self.before, records)?;
+        let addition = Addition {
+            tail: tag_tail,
+            backfill: self.backfill,
+            before: self.before,
+            entries: self.tables.tags.added.entries().len(),
+            is_long: merged,
+        };
+        let tags = self
+            .tag_merging
+            .merge(databases, &mut self.transaction, &addition)?;
         if for_certain && records == 0 {
             let rewritten = databases.about.rewrite(&mut self.transaction);
             rewritten.map_err(|error| Failure::of("write", error))?;
@@ -164,6 +153,13 @@ impl<'e> GroupCommit<'e> {
         } else {
             tail.extend(self.before, last, &self.added);
         }
+        if tags.removed {
+            tag_tail.trust_runs();
+        }
+        if let Some(until) = tags.until {
+            tag_tail.set_merged(until);
+        }
+        tag_tail.extend(self.before, last, &self.tables.tags.added, tags.tail);
         Ok((records > 0).then_some(last))
     }
 
@@ -202,6 +198,7 @@ impl<'e> GroupCommit<'e> {
                 self.tables.heads.set(*key, *head);
             }
             self.added.truncate(added);
+            self.tables.tags.added.truncate(before);
             self.pending.truncate(before);
         }
         *self.tables.asked = asked;
@@ -262,6 +259,10 @@ impl<'e> GroupCommit<'e> {
             };
             record::encode(&mut self.scratch.record, recording, event);
             head.event = self.put_record();
+            let Tables {
+                databases, tags, ..
+            } = &mut self.tables;
+            tags.added.event(&databases.tag_keys, head.event, event);
             head.state.last = next;
         }
         self.set_head(key, head);
@@ -381,7 +382,13 @@ impl<'e> GroupCommit<'e> {
             },
         };
         record::encode_mark(&mut self.scratch.record, kind, recording);
-        self.put_record();
+        let position = self.put_record();
+        if kind == Kind::Tombstoned {
+            let Tables {
+                databases, tags, ..
+            } = &mut self.tables;
+            tags.added.add(databases.tag_keys.tombstones(), position);
+        }
         self.set_head(key, head);
     }
 

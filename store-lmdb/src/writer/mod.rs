@@ -1,18 +1,22 @@
 //! The writer: one thread for each environment that is written to, which commits many appends in one transaction.
 
+mod backfill;
 mod capacity;
 mod committer;
 mod facts;
 mod failure;
 mod group_commit;
+mod group_tags;
 mod heads;
 mod holes;
 mod linger;
+mod memory;
 mod merging;
 mod prewrite;
 mod refused;
 mod repair;
 mod room;
+mod tag_merging;
 mod work;
 mod worker;
 
@@ -23,7 +27,9 @@ use self::committer::Committer;
 use self::work::{Job, Request};
 use self::worker::Worker;
 use crate::environment::Environment;
+use crate::files::Access;
 use crate::reader;
+use crate::tags::MOST_AT_ONCE;
 use event_listener::Event as Notify;
 use failure::Failure;
 use futures_channel::oneshot;
@@ -67,6 +73,22 @@ impl Writer {
             capacity: Arc::default(),
             signals,
             worker: Arc::new(Worker::new(committer, messages)),
+        }
+    }
+
+    /// Lets the thread continue the index of tags if that ends far before the log does.
+    pub(crate) fn continue_tags(&self) {
+        let environment = &self.environment;
+        let is_far_behind = environment.read(|databases, snapshot| {
+            let last = databases.log.last_position(snapshot)?;
+            let merged = databases.about.tag_manifest(snapshot)?.merged;
+            Ok(last.get().saturating_sub(merged.get()) > MOST_AT_ONCE)
+        });
+        if environment.files().access() == Access::Write
+            && is_far_behind.unwrap_or_default()
+            && let Err(error) = self.send(Message::Watch)
+        {
+            tracing::debug!(%error, "the index of tags is continued with the first append");
         }
     }
 

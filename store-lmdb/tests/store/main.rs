@@ -38,5 +38,6 @@ mod retries;
 mod room;
 mod sharing;
 mod snapshots;
+mod tags;
 mod times;
 mod turns;

@@ -70,7 +70,7 @@ impl Verifying {
                 return Ok(Stage::Index(after));
             }
         }
-        Ok(Stage::Keys)
+        Ok(Stage::Tags(None))
     }
 
     fn entry(

@@ -26,6 +26,9 @@ impl Databases {
             ("index", self.index.0.remap_types()),
             ("entries", self.entries.remap_types()),
         ];
+        if let Some(tags) = &self.tags {
+            all.push(("tags", tags.0.remap_types()));
+        }
         if let Some(format_1) = &self.format_1 {
             all.push(("streams", format_1.streams.remap_types()));
             all.push(("versions", format_1.versions.remap_types()));

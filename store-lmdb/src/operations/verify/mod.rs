@@ -11,6 +11,7 @@ mod keys;
 mod links;
 mod records;
 mod removed;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use super::Progress;
 use crate::databases::Databases;
 use crate::environment::Environment;
 use crate::index::PartAddress;
+use crate::tags::{BlockAddress, TagKey};
 use crate::tail::Tail;
 use findings::Findings;
 use heed::RoTxn;
@@ -39,8 +41,10 @@ pub struct Verification {
     pub records: u64,
     /// The number of events among them, as far as they can be read.
     pub events: u64,
-    /// The number of index entries that were checked.
+    /// The number of entries of the index of streams that were checked.
     pub index_entries: u64,
+    /// The number of entries of the index of tags and names that were checked.
+    pub tag_entries: u64,
     /// The first thousand problems.
     pub problems: Vec<Problem>,
     /// The number of problems.
@@ -66,7 +70,9 @@ impl Display for Verification {
         write!(
             f,
             "{} records up to position {} and {} entries of the index were checked, ",
-            self.records, self.until, self.index_entries
+            self.records,
+            self.until,
+            self.index_entries.saturating_add(self.tag_entries)
         )?;
         match self.problem_count {
             0 => f.write_str("and all are as they were written"),
@@ -116,6 +122,8 @@ enum Stage {
     Format1(String),
     /// Parts of the index, behind one.
     Index(Option<PartAddress>),
+    /// Blocks of the index of tags, behind one.
+    Tags(Option<BlockAddress>),
     /// How many keys there are.
     Keys,
 }
@@ -128,6 +136,8 @@ struct Verifying {
     /// The records that the index does not have yet, in the snapshot of the check: another process that opens the
     /// store knows no more.
     tail: Tail,
+    /// The tags and names of the records of a batch.
+    tagged: Vec<(TagKey, Position)>,
     /// How many positions are passed over next where the log cannot be read.
     stride: u64,
     done: u64,
@@ -149,12 +159,14 @@ impl Verifying {
             Some(parts) => parts.saturating_add(removed::ranges(databases, snapshot)?),
             None => 0,
         };
+        let others = others.saturating_add(tags::blocks(databases, snapshot, last, &mut findings));
         let others = others.saturating_add(keys::noted(databases, snapshot));
         Ok(Verifying {
             stage: Stage::Records(Position::FIRST),
             findings,
             links: Links::new(remembered),
             tail: Tail::new(),
+            tagged: Vec::new(),
             stride: 1,
             done: 0,
             others,
@@ -176,10 +188,17 @@ impl Verifying {
     /// Checks the next batch.
     fn batch(&mut self, databases: &Databases, snapshot: &RoTxn<'_>) {
         let next = match &self.stage {
-            Stage::Records(from) => self.records(databases, snapshot, *from),
+            Stage::Records(from) => {
+                let next = self.records(databases, snapshot, *from);
+                if next.is_ok() {
+                    self.noted_tags(databases, snapshot);
+                }
+                next
+            }
             Stage::Removed(after) => self.removed(databases, snapshot, *after),
             Stage::Format1(after) => self.streams_of_format_1(databases, snapshot, &after.clone()),
             Stage::Index(after) => self.index(databases, snapshot, *after),
+            Stage::Tags(after) => self.tags(databases, snapshot, *after),
             Stage::Keys => Ok(Stage::Keys),
         };
         self.stage = next.unwrap_or_else(|error| {
@@ -189,7 +208,8 @@ impl Verifying {
                 Stage::Records(_) => Stage::Removed(Position::ZERO),
                 Stage::Removed(_) => Stage::Format1(String::new()),
                 Stage::Format1(_) => Stage::Index(None),
-                Stage::Index(_) | Stage::Keys => Stage::Keys,
+                Stage::Index(_) => Stage::Tags(None),
+                Stage::Tags(_) | Stage::Keys => Stage::Keys,
             }
         });
     }

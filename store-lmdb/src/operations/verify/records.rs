@@ -129,6 +129,7 @@ impl Verifying {
         if let Err(reason) = header.event() {
             self.findings.problem(position, Some(name), reason);
         }
+        self.note_tags(databases, &header);
         if knows_streams {
             let (findings, tail) = (&mut self.findings, &self.tail);
             self.links

@@ -1,0 +1,127 @@
+//! The tags and names of the records in a group, and the search for the first event that matches a condition.
+
+use crate::databases::Databases;
+use crate::error::is_damaged_page;
+use crate::log::Pending;
+use crate::tags::{
+    self, Added, Finding, Plan, Postings, Section, Source, TagTail, View, Visited, sections,
+};
+use heed::RoTxn;
+use midgard::Position;
+use midgard::store::{Direction, StoreError};
+use std::ops::ControlFlow;
+
+/// The tags and names of the records that a group has added.
+#[derive(Debug, Default)]
+pub(super) struct GroupTags {
+    /// In the order of positions.
+    pub(super) added: Added,
+    /// By key, as far as a condition has asked for them.
+    postings: Postings,
+    /// How far they are there by key.
+    seen: Position,
+    /// The last position before the group.
+    before: Position,
+}
+
+impl GroupTags {
+    /// Forgets all, and begins after this position.
+    pub(super) fn begin(&mut self, before: Position) {
+        self.added.clear();
+        self.postings.clear();
+        self.seen = before;
+        self.before = before;
+    }
+
+    /// Returns the first position after one whose record matches, of those that the plan leads to.
+    pub(super) fn first_match(
+        &mut self,
+        (databases, tail): (&Databases, &TagTail),
+        (transaction, pending): (&RoTxn<'_>, &Pending),
+        (plan, after): (&Plan, Position),
+        is_match: impl Fn(Position, &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<Option<Position>, StoreError> {
+        let (places, query) = ((databases, tail), (plan, after));
+        let found = self.find(places, (transaction, pending), query, &is_match);
+        match found {
+            // Where LMDB itself has met a damaged page, the whole group is written again.
+            Err(error) if tags::is_damage(&error) && !is_damaged_page(&error) => {
+                tracing::warn!(%error, "the log is scanned");
+                tail.distrust_runs();
+                self.find(places, (transaction, pending), query, &is_match)
+            }
+            found => found,
+        }
+    }
+
+    fn find(
+        &mut self,
+        (databases, tail): (&Databases, &TagTail),
+        (transaction, pending): (&RoTxn<'_>, &Pending),
+        (plan, after): (&Plan, Position),
+        is_match: &impl Fn(Position, &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<Option<Position>, StoreError> {
+        let first = after.next();
+        let known_until = match plan.is_scan() {
+            true => pending.last(),
+            false => self.before,
+        };
+        let committed = tail.view(plan, first..=known_until);
+        // What is only in memory needs no runs.
+        let runs = match tail.distrusts_runs() || first > committed.from {
+            true => None,
+            false => databases.runs(transaction)?,
+        };
+        let sections = sections(first, known_until, &runs, &committed);
+        let sections = sections.into_iter().map(|section| (section, &committed));
+
+        let in_group = first.max(known_until.next())..=pending.last();
+        let group = match in_group.is_empty() {
+            true => None,
+            false => {
+                self.catch_up(pending.last());
+                Some(View::of(&self.postings, plan, &in_group))
+            }
+        };
+        let section = Section {
+            source: Source::Tail,
+            first: *in_group.start(),
+            last: *in_group.end(),
+        };
+        let group = group.as_ref().map(|view| (section, view));
+
+        for (mut section, view) in sections.chain(group) {
+            let finding = Finding {
+                databases,
+                transaction,
+                pending: Some(pending),
+                plan,
+                runs: &runs,
+                view,
+                direction: Direction::Forward,
+            };
+            loop {
+                let visited = finding.visit(section, |position, record| {
+                    Ok(match is_match(position, &record)? {
+                        true => ControlFlow::Break(position),
+                        false => ControlFlow::Continue(()),
+                    })
+                })?;
+                match visited {
+                    Visited::Broke(position) => return Ok(Some(position)),
+                    Visited::Paused(position) => section.first = position,
+                    Visited::All => break,
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes in the keys of the records up to the last one.
+    fn catch_up(&mut self, last: Position) {
+        for (key, span) in self.added.after(self.seen) {
+            self.postings.insert(key, span);
+        }
+        self.seen = last;
+    }
+}

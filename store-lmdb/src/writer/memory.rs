@@ -1,0 +1,78 @@
+//! What the writer keeps from one group to the next.
+
+use super::backfill::Backfill;
+use super::group_tags::GroupTags;
+use super::heads::Heads;
+use super::merging::Merging;
+use super::tag_merging::TagMerging;
+use crate::environment::Environment;
+use crate::files::Access;
+use crate::index::StreamKey;
+use crate::log::Pending;
+use crate::recent::RecentEvents;
+use crate::streams::Head;
+use crate::tags::TagTail;
+use midgard::Position;
+use midgard::clock::Clock;
+use midgard::store::EventTimes;
+
+/// Memory that is reused for each request.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) record: Vec<u8>,
+    pub(super) skips: Vec<Position>,
+}
+
+/// What the writer keeps from one group to the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) heads: Heads,
+    pub(super) recent: RecentEvents,
+    pub(super) asked: Vec<(StreamKey, Head)>,
+    pub(super) tags: GroupTags,
+    pub(super) merging: Merging,
+    pub(super) tag_merging: TagMerging,
+    pub(super) backfill: Backfill,
+    pub(super) pending: Pending,
+    pub(super) scratch: Scratch,
+    pub(super) times: EventTimes,
+}
+
+impl Memory {
+    /// Returns an empty memory; events get their times from this clock.
+    pub(super) fn new(clock: Clock) -> Self {
+        Memory {
+            times: EventTimes::new(clock),
+            ..Memory::default()
+        }
+    }
+
+    /// Returns whether the index of tags can be continued, whatever is appended.
+    pub(super) fn is_tag_work_due(&self, environment: &Environment) -> bool {
+        let is_due = self.backfill.is_due(environment.tag_tail()) || self.tag_merging.is_behind();
+        is_due && !self.tag_merging.is_suspended() && environment.files().access() == Access::Write
+    }
+
+    /// Continues the index of tags with some older records. Returns whether a commit is to do the rest.
+    pub(super) fn continue_tags(&mut self, environment: &Environment) -> bool {
+        self.backfill.read_some(environment);
+        self.backfill.is_ready() || self.tag_merging.is_behind()
+    }
+
+    /// Returns how far the index of tags is, and what is to be merged.
+    pub(super) fn tag_progress(&self, tail: &TagTail) -> (Position, usize) {
+        (tail.merged(), self.tag_merging.left())
+    }
+
+    /// Leaves the index of tags as it is, as it cannot be written.
+    pub(super) fn leave_tags(&mut self) {
+        self.backfill.stop();
+        self.tag_merging.rest();
+    }
+
+    /// Forgets everything noted, when it may not have been committed.
+    pub(super) fn clear(&mut self) {
+        self.heads.clear();
+        self.recent.clear();
+    }
+}
