@@ -34,18 +34,19 @@ pub(crate) async fn read_log(
         end: None,
         batch: Batch::new(),
         with_tombstones: read.query.asks_for_tombstones(),
+        distrusts_runs: false,
     };
     if !plan.is_scan() {
         environment.catch_up_tags();
     }
-    let tail = environment.tag_tail();
     loop {
         match reading.next(environment, &plan) {
             Ok(Some(reached)) => return Ok(reached),
             Ok(None) => {}
-            Err(error) if tags::is_damage(&error) && !tail.distrusts_runs() => {
+            Err(error) if tags::is_damage(&error) && !reading.distrusts_runs => {
                 tracing::warn!(%error, "the log is scanned");
-                tail.distrust_runs();
+                reading.distrusts_runs = true;
+                environment.tag_tail().distrust_runs();
             }
             Err(error) => return Err(error),
         }
@@ -65,6 +66,8 @@ struct Reading<'r, 'v, 'f> {
     /// What was read in the current transaction.
     batch: Batch,
     with_tombstones: bool,
+    /// Whether the runs of tags and names cannot be read: the log is scanned instead.
+    distrusts_runs: bool,
 }
 
 impl Reading<'_, '_, '_> {
@@ -93,7 +96,7 @@ impl Reading<'_, '_, '_> {
             };
             let last = last.min(end);
             // What is only in memory needs no runs.
-            let runs = match tail.distrusts_runs() || first > view.from {
+            let runs = match self.distrusts_runs || tail.distrusts_runs() || first > view.from {
                 true => None,
                 false => databases.runs(snapshot)?,
             };
@@ -127,9 +130,7 @@ impl Reading<'_, '_, '_> {
             Ok((last <= view.until).then_some(complete))
         })
     }
-}
 
-impl Reading<'_, '_, '_> {
     /// Visits a record if it matches. Breaks with the position that was reached, or with `None` when the batch is
     /// full.
     fn one(
