@@ -23,6 +23,11 @@ impl Span {
         }
     }
 
+    /// Returns the number of its positions.
+    pub(crate) const fn count(self) -> usize {
+        (self.last.get() - self.first.get()) as usize + 1
+    }
+
     /// Returns its part within some positions.
     pub(crate) fn within(self, positions: &RangeInclusive<Position>) -> Option<Self> {
         let (first, last) = (
@@ -205,5 +210,11 @@ impl Added {
 
     pub(crate) fn entries(&self) -> &[(TagKey, Span)] {
         &self.entries
+    }
+
+    /// Returns the number of keys of all records together.
+    pub(crate) fn count(&self) -> usize {
+        let entries = self.entries.iter();
+        entries.map(|(_, span)| span.count()).sum()
     }
 }

@@ -128,7 +128,7 @@ impl<'e> GroupCommit<'e> {
             tail: tag_tail,
             backfill: self.backfill,
             before: self.before,
-            entries: self.tables.tags.added.entries().len(),
+            entries: self.tables.tags.added.count(),
             is_long: merged,
         };
         let tags = self

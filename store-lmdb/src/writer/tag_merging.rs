@@ -171,7 +171,8 @@ impl TagMerging {
             done.tail = true;
         } else if let Some((added, until)) = from_log {
             tags::flush(databases, tags, transaction, &added, until)?;
-            self.entries += added.len() * PER_ENTRY;
+            let added = added.iter().map(|(_, span)| span.count());
+            self.entries += added.sum::<usize>() * PER_ENTRY;
             done.until = Some(until);
         }
         for _ in 0..SLICES + entries * PER_ENTRY / SLICE {

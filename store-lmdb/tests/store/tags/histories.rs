@@ -159,3 +159,26 @@ fn a_read_goes_on_while_what_it_reads_is_merged() {
         "events that were appended later are not of it"
     );
 }
+
+#[test]
+fn events_of_one_name_leave_few_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    for _ in 0..100 {
+        let batch: Vec<_> = (0..4_000).map(|_| event("{}")).collect();
+        let append = Append::to(stream("one"), ExpectedVersion::Any, batch);
+        block_on(store.append(append)).unwrap();
+    }
+    let tags = store
+        .statistics(|_| ControlFlow::Continue(()))
+        .unwrap()
+        .tags;
+    // Of twelve, at most three that are merged, four that are not, and one that is being made.
+    assert!(tags.runs <= 8, "{tags:?}");
+    assert!(tags.bytes < 2 * tags.entries, "{tags:?}");
+    let named = ReadLog::backward().matching(QueryItem::new().name("thing.happened"));
+    assert_eq!(
+        positions(&store, &named.limit(3)),
+        [400_000, 399_999, 399_998].map(Position)
+    );
+}
