@@ -19,6 +19,7 @@ mod project;
 mod queued;
 mod relay;
 mod scan;
+mod tagged;
 
 pub(crate) use live::append_and_print;
 
@@ -49,6 +50,8 @@ pub(crate) enum Row {
     LongStream,
     /// Reading the log.
     Scan,
+    /// Appends with a condition on a tag, and reads by tag.
+    Tagged,
     /// Projections that catch up.
     Project,
     /// How soon an event is delivered.
@@ -85,6 +88,7 @@ impl Row {
             Row::Load100 => load::measure(bench),
             Row::LongStream => long_stream::measure(bench),
             Row::Scan => scan::measure(bench),
+            Row::Tagged => tagged::measure(bench),
             Row::Project => project::measure(bench),
             Row::Live => live::measure(bench),
             Row::RelayRabbitmq => relay::to_rabbitmq(bench),

@@ -17,8 +17,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The most records that are read to begin a tail.
 pub(crate) const MOST_AT_ONCE: u64 = 2 * MERGED_AT;
-/// The most records in a tail that cannot be merged: older ones are forgotten, and scanned.
+/// The most records in a tail that cannot be merged, and the most spans: older records are forgotten, and scanned.
 const MOST: u64 = 4 * MERGED_AT;
+const MOST_SPANS: usize = 16 * MERGED_AT as usize;
 
 /// The tags and names of the newest records.
 pub(crate) struct TagTail {
@@ -237,8 +238,8 @@ impl State {
     /// Forgets the oldest records when there are many, of those that are `merged` as many as it pays.
     fn forget(&mut self, merged: Position) {
         let records = self.seen.get() - self.from.get();
-        let until = if records > MOST {
-            Position(self.seen.get() - MOST / 2)
+        let until = if records > MOST || self.postings.spans() > MOST_SPANS {
+            Position(self.from.get() + records / 2)
         } else if records > MOST_AT_ONCE && self.from < merged {
             merged
         } else {
@@ -256,6 +257,9 @@ impl State {
         databases: &Databases,
         snapshot: &RoTxn<'_>,
     ) -> Result<(), StoreError> {
+        if self.seen >= last {
+            return Ok(());
+        }
         // If its manifest is damaged, the records are scanned.
         let manifest = databases.about.tag_manifest(snapshot);
         let merged = manifest.map_or(Position::ZERO, |manifest| manifest.merged);
@@ -277,6 +281,10 @@ impl State {
                     self.postings.insert(key, Span::of(position));
                 }),
                 Err(_) => self.unknown.push(Span::of(position)),
+            }
+            if self.postings.spans() > MOST_SPANS {
+                self.seen = position;
+                self.forget(merged);
             }
         }
         // If keys are damaged, a read may end too early.

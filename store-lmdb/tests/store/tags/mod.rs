@@ -198,9 +198,10 @@ fn forget_index(directory: &Path) {
 
 /// Waits until the index has all but the newest records.
 fn wait_for_index(store: &LmdbStore) {
-    let end = std::time::Instant::now() + crate::common::process::LONG;
+    let end = std::time::Instant::now() + 3 * crate::common::process::LONG;
     loop {
-        let statistics = store.statistics(|_| ControlFlow::Continue(())).unwrap();
+        // What is known of the index is known at once.
+        let statistics = store.statistics(|_| ControlFlow::Break(())).unwrap();
         if statistics.tags.behind <= 2 * 32_768 {
             return;
         }
