@@ -101,7 +101,6 @@ fn append(
             turn.borrow_mut()(false)
         }],
     )?;
-    drop(turn);
     let row = format!("tagged, append-{producers} with a condition to without");
     let line = Line::new(row, "events/s", &with, &without, Asked::AtLeast(0.8));
     let (p50, p99) = (Short(median(&p50)), Short(median(&p99)));

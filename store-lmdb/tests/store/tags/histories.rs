@@ -76,7 +76,7 @@ fn queries_and_conditions_are_answered_as_the_log_says() {
             store = open(directory.path());
         }
         if round % 8 == 0 {
-            check(&store, &mut random, 12);
+            check(&store, &mut random, 8);
             let mut log = read_log(&store).unwrap();
             for _ in 0..6 {
                 append_with_condition(&store, &mut random, &log);

@@ -52,7 +52,7 @@ fn a_kill_in_the_middle_of_a_merge_leaves_every_query_right() {
         child.kill().unwrap();
         child.wait().unwrap();
         let store = open(directory.path());
-        check(&store, &mut random, 12);
+        check(&store, &mut random, 6);
     }
     let store = open(directory.path());
     let statistics = store.statistics(|_| ControlFlow::Continue(())).unwrap();
@@ -116,7 +116,7 @@ fn of_two_processes_that_merge_at_once_one_gets_each_seat() {
     assert_eq!(ours + theirs, SEATS);
     let taken = ReadLog::forward().matching(QueryItem::new().name("seat.taken"));
     assert_eq!(positions(&store, &taken).len(), SEATS);
-    check(&store, &mut random, 20);
+    check(&store, &mut random, 10);
     let verification = verify(&store);
     assert!(verification.is_sound(), "{verification:?}");
 }

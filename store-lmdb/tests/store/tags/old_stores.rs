@@ -9,7 +9,7 @@ fn a_store_without_the_index_is_indexed_while_it_is_used_and_right_meanwhile() {
     let directory = tempfile::tempdir().unwrap();
     let mut random = Random::new(21);
     let store = open(directory.path());
-    fill(&store, &mut random, 4 * MANY);
+    fill(&store, &mut random, 5 * MANY / 2);
     drop(store);
     forget_index(directory.path());
     let store = open(directory.path());
@@ -23,7 +23,7 @@ fn a_store_without_the_index_is_indexed_while_it_is_used_and_right_meanwhile() {
         longest = longest.max(began.elapsed());
     }
     wait_for_index(&store);
-    check(&store, &mut random, 20);
+    check(&store, &mut random, 10);
     let verification = verify(&store);
     assert!(verification.is_sound(), "{verification:?}");
     // Fifty milliseconds in a release build; this is none, and other tests run.
@@ -35,7 +35,7 @@ fn a_store_that_is_not_written_to_is_indexed_too() {
     let directory = tempfile::tempdir().unwrap();
     let mut random = Random::new(22);
     let store = open(directory.path());
-    fill(&store, &mut random, 3 * MANY);
+    fill(&store, &mut random, 2 * MANY);
     drop(store);
     forget_index(directory.path());
     {
@@ -45,7 +45,7 @@ fn a_store_that_is_not_written_to_is_indexed_too() {
     }
     let store = open(directory.path());
     wait_for_index(&store);
-    check(&store, &mut random, 20);
+    check(&store, &mut random, 10);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn what_a_release_without_the_index_appends_behind_it_is_found() {
     });
     let kept = blocks(directory.path());
     let store = open(directory.path());
-    fill(&store, &mut random, 3 * MANY);
+    fill(&store, &mut random, 2 * MANY);
     drop(store);
     // As if another release had appended that: the index is as it was.
     change_index(directory.path(), |transaction, about, tags| {
@@ -80,10 +80,10 @@ fn what_a_release_without_the_index_appends_behind_it_is_found() {
         }
     });
     let store = open(directory.path());
-    check(&store, &mut random, 20);
+    check(&store, &mut random, 10);
     fill(&store, &mut random, 100);
     wait_for_index(&store);
-    check(&store, &mut random, 20);
+    check(&store, &mut random, 10);
     let verification = verify(&store);
     assert!(verification.is_sound(), "{verification:?}");
 }
