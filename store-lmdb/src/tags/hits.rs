@@ -14,6 +14,10 @@ use std::ops::{ControlFlow, RangeInclusive};
 
 /// Records that are no further apart are read one after the other, with those between them, and not looked up.
 const NEAR: u64 = 16;
+/// Where this many records in a row are no further apart than every other one, most of the log is asked for: the next
+/// so many positions are scanned, which costs less for each than a search.
+const DENSE: (u64, u64) = (2, 64);
+const SCANNED: u64 = 1024;
 
 /// Reads the records at some positions, each further in the direction than the one before.
 pub(crate) struct Hits<'d, 's, 't> {
@@ -170,6 +174,7 @@ impl<'t> Finding<'_, '_, 't, '_> {
             Direction::Forward => {
                 let pending = self.pending.into_iter();
                 let pending = pending.flat_map(|pending| pending.records_from(first));
+                let pending = pending.take_while(|(position, _)| *position <= last);
                 let pending =
                     pending.map(|(position, record)| Ok((position, Record::Borrowed(record))));
                 let records = databases.forward(self.transaction, first..=last)?;
@@ -208,7 +213,41 @@ impl<'t> Finding<'_, '_, 't, '_> {
             true => section.first,
             false => section.last,
         };
+        let (mut last, mut in_a_row) = (target, 0);
         loop {
+            if in_a_row >= DENSE.1 {
+                let stretch = match is_forward {
+                    true => {
+                        target
+                            ..=section
+                                .last
+                                .min(Position(target.get().saturating_add(SCANNED)))
+                    }
+                    false => {
+                        section
+                            .first
+                            .max(Position(target.get().saturating_sub(SCANNED)))
+                            ..=target
+                    }
+                };
+                let (first, end) = stretch.into_inner();
+                let scanned = Section {
+                    source: Source::Log,
+                    first,
+                    last: end,
+                };
+                let visited = self.scan(scanned, &mut one)?;
+                target = match is_forward {
+                    true => end.next(),
+                    false => first.previous(),
+                };
+                if !matches!(visited, Visited::All)
+                    || !(section.first..=section.last).contains(&target)
+                {
+                    return Ok(visited);
+                }
+                in_a_row = 0;
+            }
             let found = search.next(target)?;
             let (Searched::At(position) | Searched::Paused(position)) = found else {
                 return Ok(Visited::All);
@@ -219,6 +258,8 @@ impl<'t> Finding<'_, '_, 't, '_> {
             if matches!(found, Searched::Paused(_)) {
                 return Ok(Visited::Paused(position));
             }
+            let is_dense = position.get().abs_diff(last.get()) <= DENSE.0;
+            (last, in_a_row) = (position, if is_dense { in_a_row + 1 } else { 0 });
             let pending = self.pending.and_then(|pending| pending.record(position));
             let record = match pending {
                 Some(record) => Some(Record::Borrowed(record)),

@@ -115,6 +115,12 @@ impl Posting for InRuns<'_, '_> {
             Direction::Forward => position < target,
             Direction::Backward => position > target,
         };
+        // Most targets are next to the last answer.
+        for _ in 0..4 {
+            if self.positions.last().is_some_and(|next| is_passed(*next)) {
+                self.positions.pop();
+            }
+        }
         if self.positions.last().is_some_and(|next| is_passed(*next)) {
             let left = self
                 .positions

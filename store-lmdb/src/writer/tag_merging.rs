@@ -32,6 +32,8 @@ pub(super) struct TagMerging {
     /// No merging before the log reaches this position; the damage may be gone by then.
     resume_at: Position,
     rebuilds: usize,
+    /// Whether the manifest was seen to fit the log.
+    is_checked: bool,
 }
 
 /// What a commit adds to the index, and how.
@@ -143,6 +145,15 @@ impl TagMerging {
             }
             return Ok(Merged::default());
         }
+        self.entries += entries * PER_ENTRY;
+        let is_full = |merged| {
+            let (tail_records, tail_entries) = tail.size(merged);
+            tail_records >= MERGED_AT || tail_entries >= MOST_ENTRIES
+        };
+        let is_due = is_full(tail.merged()) || self.is_behind() || backfill.is_ready();
+        if self.is_checked && !is_due {
+            return Ok(Merged::default());
+        }
         let manifest = databases.about.tag_manifest(transaction)?;
         let merged = manifest.merged;
         if merged > before {
@@ -151,11 +162,14 @@ impl TagMerging {
             );
             return Err(corrupt(before.next(), None, reason));
         }
-        self.entries += entries * PER_ENTRY;
-        let (tail_records, tail_entries) = tail.size(merged);
-        let is_full = tail_records >= MERGED_AT || tail_entries >= MOST_ENTRIES;
+        self.is_checked = true;
+        // Another process may have merged more, or have begun again.
+        if merged != tail.merged() {
+            tail.set_merged(merged);
+        }
+        let is_full = is_full(merged);
         // Commits of many records may all be long.
-        let is_overfull = tail_records >= 2 * MERGED_AT;
+        let is_overfull = tail.size(merged).0 >= 2 * MERGED_AT;
         let is_room = manifest.runs().len() < MOST_RUNS && (!is_long || is_overfull);
         let mut done = Merged::default();
         let from_tail = match is_room && is_full {
