@@ -16,7 +16,7 @@ use std::ops::{ControlFlow, RangeInclusive};
 const NEAR: u64 = 16;
 /// Where this many records in a row are no further apart than every other one, most of the log is asked for: the next
 /// so many positions are scanned, which costs less for each than a search.
-const DENSE: (u64, u64) = (2, 64);
+const DENSE: (u64, u64) = (2, 16);
 const SCANNED: u64 = 1024;
 
 /// Reads the records at some positions, each further in the direction than the one before.

@@ -6,7 +6,7 @@ use crate::databases::Databases;
 use crate::environment::Environment;
 use crate::error::corrupt;
 use crate::log;
-use crate::tags::{Postings, Span, TagKey, TagTail};
+use crate::tags::{self, Postings, Span, TagKey, TagTail};
 use crate::tail::MERGED_AT;
 use heed::RoTxn;
 use midgard::Position;
@@ -47,12 +47,20 @@ impl Backfill {
     /// Reads some more records.
     pub(super) fn read_some(&mut self, environment: &Environment) {
         let tail = environment.tag_tail();
+        if self.is_ready && tail.gap().is_none() {
+            // It was written, by this process or another.
+            self.begin(tail.merged());
+        }
         let is_to_be_written = self.is_ready && self.base == tail.merged();
         if is_to_be_written || !self.is_due(tail) {
             return;
         }
         let read = environment.read(|databases, snapshot| self.read(databases, snapshot, tail));
         if let Err(error) = read {
+            if tags::is_damage(&error) {
+                tail.distrust_runs();
+                return;
+            }
             tracing::warn!(%error, "the index of tags of older records cannot be made; they are scanned");
             self.is_stopped = true;
         }

@@ -128,7 +128,7 @@ impl Committer {
     fn receive(&self, messages: &Receiver<Message>) -> Next {
         let is_tag_work_due = self.memory.is_tag_work_due(&self.environment);
         let (wait, otherwise) = match self.is_waited_for() {
-            _ if is_tag_work_due => (Duration::ZERO, Next::Index),
+            _ if is_tag_work_due => (self.memory.tag_pause(), Next::Index),
             true => (POLL, Next::Look),
             false => (IDLE, Next::Nothing),
         };
@@ -165,9 +165,8 @@ impl Committer {
         }
         let before = self.memory.tag_progress(self.environment.tag_tail());
         let is_stopped = self.commit(messages, &mut Vec::new());
-        if before == self.memory.tag_progress(self.environment.tag_tail()) {
-            self.memory.leave_tags();
-        }
+        let after = self.memory.tag_progress(self.environment.tag_tail());
+        self.memory.note_tag_progress(before != after);
         is_stopped
     }
 

@@ -72,6 +72,7 @@ impl<'e> GroupCommit<'e> {
             pending,
             scratch,
             times,
+            ..
         } = memory;
         databases.log.check_end(&transaction)?;
         let before = databases.log.last_position(&transaction)?;

@@ -15,6 +15,11 @@ use crate::tags::TagTail;
 use midgard::Position;
 use midgard::clock::Clock;
 use midgard::store::EventTimes;
+use std::time::Duration;
+
+/// How many commits in a row may not continue the index of tags, and the pause after each.
+const MOST_SETBACKS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Memory that is reused for each request.
 #[derive(Default)]
@@ -33,6 +38,8 @@ pub(super) struct Memory {
     pub(super) merging: Merging,
     pub(super) tag_merging: TagMerging,
     pub(super) backfill: Backfill,
+    /// How many commits in a row have not continued the index of tags.
+    tag_setbacks: u32,
     pub(super) pending: Pending,
     pub(super) scratch: Scratch,
     pub(super) times: EventTimes,
@@ -56,7 +63,8 @@ impl Memory {
     /// Continues the index of tags with some older records. Returns whether a commit is to do the rest.
     pub(super) fn continue_tags(&mut self, environment: &Environment) -> bool {
         self.backfill.read_some(environment);
-        self.backfill.is_ready() || self.tag_merging.is_behind()
+        let is_damaged = environment.tag_tail().distrusts_runs();
+        is_damaged || self.backfill.is_ready() || self.tag_merging.is_behind()
     }
 
     /// Returns how far the index of tags is, and what is to be merged.
@@ -64,10 +72,26 @@ impl Memory {
         (tail.merged(), self.tag_merging.left())
     }
 
-    /// Leaves the index of tags as it is, as it cannot be written.
-    pub(super) fn leave_tags(&mut self) {
-        self.backfill.stop();
-        self.tag_merging.rest();
+    /// Notes whether a commit has continued the index of tags. It may have had other work, or have failed: after a few
+    /// of those, the index is left as it is.
+    pub(super) fn note_tag_progress(&mut self, is_progress: bool) {
+        self.tag_setbacks = if is_progress {
+            0
+        } else {
+            self.tag_setbacks + 1
+        };
+        if self.tag_setbacks > MOST_SETBACKS {
+            self.backfill.stop();
+            self.tag_merging.rest();
+        }
+    }
+
+    /// Returns how long to wait before the index of tags is continued.
+    pub(super) const fn tag_pause(&self) -> Duration {
+        match self.tag_setbacks {
+            0 => Duration::ZERO,
+            _ => PAUSE,
+        }
     }
 
     /// Forgets everything noted, when it may not have been committed.
