@@ -26,7 +26,7 @@ fn damage_blocks(directory: &Path) {
     });
 }
 
-/// Removes a block that has nothing but positions of one name.
+/// Removes a block that has nothing but positions of one name, or of one tag that many events have.
 fn remove_a_block(directory: &Path) {
     change_index(directory, |transaction, _, tags| {
         let all = tags.iter(transaction).unwrap();
@@ -64,8 +64,10 @@ fn a_damaged_index_leads_to_no_wrong_answer_and_is_made_again() {
         // What meets the damage: a read, or a condition, or merging.
         check(&store, &mut random, 8);
         let log = read_log(&store).unwrap();
-        for name in ["name-0", "name-1", "name-2", "rare"] {
-            let read = ReadLog::forward().matching(QueryItem::new().name(name));
+        let names = ["name-0", "name-1", "name-2"].map(|name| QueryItem::new().name(name));
+        let kinds = [0, 1, 2, 3].map(|kind| QueryItem::new().tag(format!("kind:{kind}")));
+        for item in names.into_iter().chain(kinds) {
+            let read = ReadLog::forward().matching(item);
             assert_eq!(positions(&store, &read), expected(&log, &read));
         }
         for _ in 0..2 {
