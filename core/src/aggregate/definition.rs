@@ -1,6 +1,6 @@
 //! Aggregates and the commands they decide.
 
-use super::fold::{Events, Fold};
+use super::fold::{Events, Fold, State};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -41,7 +41,7 @@ use std::str::FromStr;
     label = "this type does not implement `Aggregate`",
     note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]` to `{Self}`"
 )]
-pub trait Aggregate: Fold {
+pub trait Aggregate: Fold + Default {
     /// The first part of the names of its streams: `user` in `user-42`.
     const NAME: &'static str;
     /// The id that distinguishes instances; its text is the second part of the stream's name.
@@ -123,7 +123,7 @@ impl AsId<String> for str {
     }
 }
 
-/// A request to an aggregate, and the decision on it.
+/// A request to an aggregate or a [decision model](crate::DecisionModel), and the decision on it.
 ///
 /// `decide` is pure and takes `&self`: after a conflict it runs again on the newer state.
 ///
@@ -158,17 +158,17 @@ impl AsId<String> for str {
 // Implemented for the command, not for the aggregate: the compiler then knows `Self` from the
 // argument and can always name the type that is not a command.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a command of aggregate `{S}`",
+    message = "`{Self}` is not a command of `{S}`",
     label = "not a command of `{S}`",
     note = "a command is a type of your own, not a closure: write `struct Deposit {{ .. }}` and `impl Command<{S}> for Deposit {{ type Error = ..; fn decide(&self, state: &{S}) -> Result<Events<{S}>, Self::Error> {{ .. }} }}`"
 )]
-pub trait Command<S: Fold>: Sync {
+pub trait Command<S: State>: Sync {
     /// The reason why the command was refused.
     type Error: Send;
 
     /// Refuses the command, or returns the events that follow from it. No events is a valid answer: nothing to do.
     ///
     /// # Errors
-    /// Any refusal by the aggregate's rules.
+    /// Any refusal by the rules.
     fn decide(&self, state: &S) -> Result<Events<S>, Self::Error>;
 }

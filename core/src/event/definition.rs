@@ -1,6 +1,7 @@
 //! Events: single facts, and closed sets of them.
 
 use crate::event::codec::{DecodeError, DecodeReason};
+use crate::event::decided::{DecidedEvent, ToStream};
 use crate::event::encoded::EncodedRef;
 use crate::event::reading;
 use crate::event::record::RecordedEventRef;
@@ -147,6 +148,15 @@ pub trait Event: EventPayload {
     fn collect_tags(&self, tags: &mut Tags) {
         let _ = tags;
     }
+
+    /// Names the stream that this event goes to, when a command decides it on a
+    /// [decision model](crate::DecisionModel): `StudentSubscribed { .. }.to("course-7")`, or
+    /// `.to(StreamName::of::<Course>(&id))`.
+    ///
+    /// A name that is refused fails the command when its events are appended.
+    fn to(self, stream: impl ToStream) -> DecidedEvent {
+        DecidedEvent::new(self, Some(stream.to_stream()))
+    }
 }
 
 /// The requirements of an [`Event`]; implemented automatically.
@@ -193,6 +203,8 @@ pub struct EventDescriptor {
     type_id: TypeId,
     /// The events of other names that are read as this one.
     pub(crate) split_from: &'static [SplitSource],
+    /// Its tags: the key of each, and the type of its field as it is written.
+    pub(crate) tags: &'static [(&'static str, &'static str)],
     read: Read,
 }
 
@@ -212,6 +224,7 @@ impl EventDescriptor {
             previous,
             type_id: TypeId::of::<E>(),
             split_from: &[],
+            tags: &[],
             read: |encoded, record| {
                 let decoded = reading::read::<E>(encoded, record)?;
                 Ok(decoded.map(|event| Box::new(event) as _))
@@ -226,6 +239,17 @@ impl EventDescriptor {
             split_from: sources,
             ..self
         }
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn tags(self, tags: &'static [(&'static str, &'static str)]) -> Self {
+        EventDescriptor { tags, ..self }
+    }
+
+    /// Whether the type has a field that is the tag `key`.
+    pub(crate) fn has_tag(&self, key: &str) -> bool {
+        self.tags.iter().any(|(tag, _)| *tag == key)
     }
 
     /// Reads a recorded event of this name, in this or an older version. The result is nearly always one event; an

@@ -1,6 +1,7 @@
 //! Events: how they are defined, encoded, tagged, recorded and read.
 
 pub(crate) mod codec;
+mod decided;
 pub(crate) mod definition;
 pub(crate) mod encoded;
 pub(crate) mod fields;
@@ -13,6 +14,9 @@ pub(crate) mod tags;
 pub(crate) mod upcast;
 
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason, JsonError};
+#[doc(hidden)]
+pub use decided::Decidable;
+pub use decided::{DecidedEvent, ToStream};
 pub use definition::{AnyEvent, EventDescriptor, EventPayload};
 pub(crate) use definition::{Event, EventSet};
 pub use encoded::{Encoded, EncodedRef};

@@ -138,8 +138,12 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         id: &(impl AsId<A::Id> + ?Sized),
         time: Timestamp,
     ) -> Result<Loaded<A>, LoadError> {
-        let mut loaded = Loaded::new(StreamName::of::<A>(id)?);
-        replay::catch_up(&self.store, &mut loaded, |_, recorded| recorded <= time).await?;
+        let stream = StreamName::of::<A>(id)?;
+        let mut loaded = Loaded::new(stream.clone());
+        replay::catch_up(&self.store, &stream, &mut loaded, |event| {
+            event.time <= time
+        })
+        .await?;
         Ok(loaded)
     }
 
@@ -167,7 +171,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         &'a self,
         id: &(impl AsId<A::Id> + ?Sized),
         command: &'a C,
-    ) -> Execution<'a, A, E>
+    ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
     {
@@ -184,7 +188,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         id: &(impl AsId<A::Id> + ?Sized),
         command: &'a C,
         metadata: &'a Metadata,
-    ) -> Execution<'a, A, E>
+    ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
     {
@@ -243,7 +247,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         key: &str,
         id: &(impl AsId<A::Id> + ?Sized),
         command: &'a C,
-    ) -> Execution<'a, A, E>
+    ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
     {
@@ -261,7 +265,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         id: &(impl AsId<A::Id> + ?Sized),
         command: &'a C,
         metadata: &'a Metadata,
-    ) -> Execution<'a, A, E>
+    ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
     {

@@ -1,6 +1,6 @@
 //! All aggregates of a store, and commands on several of them at once.
 
-use super::decision::{Decided, Decision, RETRIES, append_decision};
+use super::decision::{Attempt, Decision, RETRIES, append_decision};
 use super::once::{self, DoneOnce, OnceKey};
 use super::{Repository, UnitOfWork};
 use crate::aggregate::Aggregate;
@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::marker::PhantomData;
 
-/// All aggregates of a store: the [`Repository`] of each type, and commands on several of them in one append.
+/// All aggregates of a store: the [`Repository`] of each type, and commands on several of them in one append; also commands on
+/// [decision models](crate::DecisionModel).
 ///
 /// ```standalone_crate
 /// use midgard::repository::{ExecuteError, Repositories};
@@ -72,9 +73,9 @@ use std::marker::PhantomData;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Repositories<S> {
-    store: S,
-    retries: u32,
-    read_back: ReadBack,
+    pub(super) store: S,
+    pub(super) retries: u32,
+    pub(super) read_back: ReadBack,
 }
 
 impl<S: Store + Clone> Repositories<S> {
@@ -272,7 +273,7 @@ where
     type Outcome = Committed<T>;
     type Error = E;
 
-    async fn decide(&mut self, _: u32) -> Result<Decided<Committed<T>>, ExecuteError<E>> {
+    async fn decide(&mut self, _: u32) -> Result<Attempt<Committed<T>>, ExecuteError<E>> {
         let Repositories {
             store, read_back, ..
         } = self.repositories;

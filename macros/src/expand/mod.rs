@@ -5,6 +5,7 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod aggregate_id;
+pub(crate) mod decision_model;
 pub(crate) mod event;
 pub(crate) mod event_attribute;
 pub(crate) mod event_set;

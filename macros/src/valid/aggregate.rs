@@ -127,7 +127,7 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) {
 
 /// A second type of the same name would be an error of rustc's in the middle of generated code.
 /// Says whether there is one.
-fn refuse_enum_name(cx: &Ctxt, event_enum: &Ident, events: &[Variant]) -> bool {
+pub(super) fn refuse_enum_name(cx: &Ctxt, event_enum: &Ident, events: &[Variant]) -> bool {
     let clash = events.iter().find(|event| match &event.ty {
         Type::Path(ty) => ty.path.is_ident(event_enum),
         _ => false,
