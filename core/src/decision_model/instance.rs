@@ -130,6 +130,11 @@ impl<A: Aggregate> Part for Instance<A> {
         Ok(())
     }
 
+    fn unlisted(&self, event: &DecidedEvent) -> Option<&'static str> {
+        let is_listed = A::Event::DESCRIPTORS.contains(&event.event().descriptor());
+        (!is_listed && event.stream() == self.stream).then_some(A::NAME)
+    }
+
     fn apply_decided(&mut self, event: &DecidedEvent) {
         if event.stream() == self.stream
             && let Ok(own) = A::Event::__from_any(event.to_any())

@@ -20,6 +20,12 @@ pub trait Part: Send {
         selection: &Selection,
     ) -> Result<(), DecodeError>;
 
+    /// The name of the aggregate, if the event goes to its stream, but is none of its own.
+    fn unlisted(&self, event: &DecidedEvent) -> Option<&'static str> {
+        let _ = event;
+        None
+    }
+
     /// Applies an event that was decided, if it is one of its own.
     fn apply_decided(&mut self, event: &DecidedEvent);
 

@@ -151,7 +151,7 @@ pub trait Event: EventPayload {
 
     /// Names the stream that this event goes to, when a command decides it on a
     /// [decision model](crate::DecisionModel): `StudentSubscribed { .. }.to("course-7")`, or
-    /// `.to(StreamName::of::<Course>(&id))`.
+    /// `.to(StreamName::of::<Course>(&id))` for the stream of an aggregate, which must list the event.
     ///
     /// A name that is refused fails the command when its events are appended.
     fn to(self, stream: impl ToStream) -> DecidedEvent {
@@ -363,6 +363,10 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     /// Adds the tags of the event that this value holds.
     fn collect_tags(&self, tags: &mut Tags);
 
+    // The tags of the descriptor, of a single event.
+    #[doc(hidden)]
+    const __TAGS: Option<&'static [(&'static str, &'static str)]> = None;
+
     // The `Debug` and `Clone` of a generated enum. In this trait, so that a listed type that is no event lacks
     // one trait, and not three.
     #[doc(hidden)]
@@ -382,6 +386,7 @@ pub trait EventSet: Sized + Send + Sync + 'static {
 #[diagnostic::do_not_recommend]
 impl<E: Event> EventSet for E {
     const DESCRIPTORS: &'static [&'static EventDescriptor] = &[E::DESCRIPTOR];
+    const __TAGS: Option<&'static [(&'static str, &'static str)]> = Some(E::DESCRIPTOR.tags);
 
     fn descriptor(&self) -> &'static EventDescriptor {
         E::DESCRIPTOR

@@ -1,6 +1,7 @@
 //! Testing without a program: test kits, and a clock that tests move.
 //!
 //! - [`testing::given`] tests an aggregate: events that happened, a command, and what it decides. No store is involved.
+//! - [`testing::given_model`] tests a decision model in the same way.
 //! - [`testing::given_process`] tests a process manager: what comes to it, and what follows. No store and no bus are involved.
 //! - [`testing::given_projection`] tests a projection: events, and the rows that it makes of them. The projection itself runs, on
 //!   a store in memory, and its views are rebuilt to see that they are the same.
@@ -59,5 +60,6 @@
 //! [`MemoryStore::with_clock`]: crate::MemoryStore::with_clock
 //! [`Midgard::with_clock`]: crate::Midgard::with_clock
 //! [`testing::given`]: crate::testing::given
+//! [`testing::given_model`]: crate::testing::given_model
 //! [`testing::given_process`]: crate::testing::given_process
 //! [`testing::given_projection`]: crate::testing::given_projection

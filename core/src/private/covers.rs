@@ -86,7 +86,7 @@ const fn find(
 }
 
 /// Returns the part after the last `::`: the name by which a type is listed.
-pub(super) const fn last_segment(path: &str) -> &str {
+const fn last_segment(path: &str) -> &str {
     let mut start = path.len();
     while start > 0 && path.as_bytes()[start - 1] != b':' {
         start -= 1;

@@ -1,10 +1,9 @@
 //! Called by the derive of decision models. Not public API.
 #![allow(missing_docs, missing_debug_implementations)]
 
-use super::covers::{Text, last_segment};
+use super::covers::Text;
 use super::str_eq;
 use crate::decision_model::{DecisionModel, Tagged};
-use crate::event::EventDescriptor;
 use crate::store::QueryItem;
 use core::marker::PhantomData;
 use std::fmt::Display;
@@ -70,13 +69,15 @@ impl<E> TagAt<{ usize::MAX }> for E {
     type Field = ();
 }
 
-/// Returns the index of a tag; `usize::MAX` where it is not carried.
+/// The tags of an event, the key and the type of each; `None` for a set of events.
+type EventTags<'a> = Option<&'a [(&'a str, &'a str)]>;
+
+/// Returns the index of a tag of an event; `usize::MAX` where it is not carried.
 #[must_use]
-pub const fn tag_at(event: &[&'static EventDescriptor], key: &str) -> usize {
-    if event.len() != 1 {
+pub const fn tag_at(event: EventTags<'_>, key: &str) -> usize {
+    let Some(tags) = event else {
         return usize::MAX;
-    }
-    let tags = event[0].tags;
+    };
     let mut i = 0;
     while i < tags.len() {
         if str_eq(tags[i].0, key) {
@@ -125,24 +126,24 @@ impl<Model, Event> NotSame for Same<Model, Event> {}
 #[allow(clippy::panic)]
 pub const fn assert_tagged(
     model: &str,
-    event: &[&'static EventDescriptor],
+    event: &str,
+    own: EventTags<'_>,
     tags: &[(&str, &str, bool)],
 ) {
     let mut message = Text::new();
-    if event.len() != 1 {
-        message.push("decision model `");
+    let Some(carried_tags) = own else {
+        message.push("`");
+        message.push(event);
+        message.push("` is a set of events, which may carry different tags: list its events in decision model `");
         message.push(model);
-        message.push(
-            "` lists a set of events, which may carry different tags: list its events instead",
-        );
+        message.push("`");
         panic!("{}", message.as_str());
-    }
-    let event = event[0];
+    };
     let mut carried = 0;
     let mut i = 0;
     while i < tags.len() {
         let (key, of_model, is_same) = tags[i];
-        let at = tag_at(&[event], key);
+        let at = tag_at(own, key);
         if at != usize::MAX {
             carried += 1;
             if !is_same {
@@ -153,9 +154,9 @@ pub const fn assert_tagged(
                 message.push("` in decision model `");
                 message.push(model);
                 message.push("`, and a `");
-                message.push(event.tags[at].1);
+                message.push(carried_tags[at].1);
                 message.push("` in event `");
-                message.push(last_segment(event.type_name));
+                message.push(event);
                 message.push("`: give both fields one type");
                 panic!("{}", message.as_str());
             }
@@ -166,14 +167,12 @@ pub const fn assert_tagged(
         return;
     }
     message.push("event `");
-    message.push(last_segment(event.type_name));
-    message.push("` carries ");
-    message.push(match tags.len() {
-        1 => "not the tag of decision model `",
-        _ => "none of the tags of decision model `",
+    message.push(event);
+    message.push(if tags.len() == 1 {
+        "` does not carry the tag "
+    } else {
+        "` carries none of the tags "
     });
-    message.push(model);
-    message.push("`, ");
     let mut i = 0;
     while i < tags.len() {
         message.push(match i {
@@ -184,6 +183,8 @@ pub const fn assert_tagged(
         message.push(tags[i].0);
         i += 1;
     }
+    message.push("` of decision model `");
+    message.push(model);
     message.push("`: mark the field of the event with `#[event(tag = \"");
     message.push(tags[0].0);
     message.push("\")]`, or take the event out of the list");

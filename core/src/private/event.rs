@@ -322,7 +322,8 @@ impl<E, P> ListedOnce<P, true> for E {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not one of the events of `{Set}`",
     label = "`{Set}` has no variant for `{Self}`",
-    note = "list `{Self}` in `events(..)` of the aggregate, and write its `Apply`"
+    note = "list `{Self}` in `events(..)` of the aggregate, and write its `Apply`",
+    note = "on a decision model, any type with `#[derive(Event)]` may be decided"
 )]
 pub trait IntoSet<Set> {
     fn into_set(self) -> Set;

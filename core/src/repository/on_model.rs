@@ -5,11 +5,11 @@ use super::once::{self, DoneOnce, OnceKey};
 use super::{Repositories, encoding, replay};
 use crate::aggregate::{Command, Events};
 use crate::decision_model::{DecisionModel, Selection};
-use crate::event::RecordedEventRef;
 use crate::event::codec::from_json;
 use crate::event::metadata::{EventId, Metadata};
 use crate::event::record::NewEvent;
 use crate::event::registry::Registry;
+use crate::event::{EncodeError, RecordedEventRef};
 use crate::place::{Place, Position, Version};
 use crate::repository::{ExecuteError, LoadError};
 use crate::store::{
@@ -125,6 +125,11 @@ impl<M: DecisionModel, S: Store, C> OnModel<'_, M, S, C> {
         let mut encoded = Vec::with_capacity(events.len());
         for event in events {
             let stream = event.stream()?;
+            let parts = model.__parts();
+            if let Some(aggregate) = parts.iter().find_map(|part| part.unlisted(event)) {
+                let descriptor = event.event().descriptor();
+                return Err(EncodeError::unlisted(descriptor, stream, aggregate).into());
+            }
             let new = event.written(read_back);
             let new = new.map_err(|error| error.for_stream(&stream))?;
             encoded.push((stream, encoding::with_metadata(new, &mut metadata)));

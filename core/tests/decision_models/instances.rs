@@ -158,3 +158,35 @@ fn an_aggregate_that_cannot_be_loaded_fails_the_command() {
         ));
     });
 }
+
+/// Puts an event into the stream of an aggregate that has no such event.
+struct Misplace;
+
+impl Command<Lesson> for Misplace {
+    type Error = Refused;
+
+    fn decide(&self, _: &Lesson) -> Result<Events<Lesson>, Refused> {
+        Ok(events![subscribed(1, "ann").to("teacher-kim")])
+    }
+}
+
+#[test]
+fn an_event_that_the_aggregate_could_not_be_loaded_with_is_refused() {
+    block_on(async {
+        let store = MemoryStore::new();
+        let lessons = Repositories::new(store.clone());
+        let error = lessons.execute(lesson("kim"), &Misplace).await;
+        let Err(ExecuteError::Append(error)) = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(
+            error.to_string(),
+            "event \"student.subscribed\" version 1 for stream \"teacher-kim\" cannot be written as json: that is the \
+             stream of an aggregate \"teacher\", which does not list the event and could not be loaded with it; list \
+             the event in `events(..)` of the aggregate, or let `.to(..)` name another stream"
+        );
+        assert_eq!(log(&store).await.len(), 0);
+        // Another teacher is none of the model's.
+        lessons.execute(lesson("lee"), &Misplace).await.unwrap();
+    });
+}

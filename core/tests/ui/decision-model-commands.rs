@@ -1,5 +1,5 @@
 use midgard::repository::Repositories;
-use midgard::{Apply, Command, DecisionModel, Event, Events, MemoryStore, events};
+use midgard::{Aggregate, Apply, Command, DecisionModel, Event, Events, MemoryStore, events};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -38,8 +38,26 @@ async fn command_of_another_model(courses: Repositories<MemoryStore>) {
     let _ = courses.execute(CourseSeats::of(1), &OfNothing).await;
 }
 
-async fn no_model(courses: Repositories<MemoryStore>) {
-    let _ = courses.execute(OfNothing, &Define).await;
+#[derive(Debug, Default, Aggregate)]
+#[aggregate(name = "course", id = u64, events(CourseDefined))]
+struct Course {}
+
+impl Apply<CourseDefined> for Course {
+    fn apply(&mut self, _: CourseDefined) {}
+}
+
+struct Close;
+
+impl Command<Course> for Close {
+    type Error = std::convert::Infallible;
+
+    fn decide(&self, _: &Course) -> Result<Events<Course>, Self::Error> {
+        Ok(events![])
+    }
+}
+
+async fn aggregate_as_a_model(courses: Repositories<MemoryStore>) {
+    let _ = courses.execute(Course {}, &Close).await;
 }
 
 async fn stream_that_is_no_name() {

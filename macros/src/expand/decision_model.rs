@@ -166,14 +166,15 @@ fn checks(model: &DecisionModel<'_>, variants: &[Variant]) -> TokenStream {
         return TokenStream::new();
     }
     let checks = variants.iter().map(|Variant { ty, .. }| {
-        let event = quote!(<#ty as #krate::EventSet>::DESCRIPTORS);
+        let own = quote!(<#ty as #krate::EventSet>::__TAGS);
         let tags = tags().map(|(key, of)| {
             let text = valid::text(of);
-            let there = quote!(<#ty as #private::TagAt<{ #private::tag_at(#event, #key) }>>::Field);
+            let there = quote!(<#ty as #private::TagAt<{ #private::tag_at(#own, #key) }>>::Field);
             quote!((#key, #text, #private::Same::<#of, #there>::IS))
         });
+        let event = valid::text(ty);
         let call = respanned(&quote!(#private::assert_tagged), ty.span());
-        let arguments = quote!(#this, #event, &[#(#tags),*]);
+        let arguments = quote!(#this, #event, #own, &[#(#tags),*]);
         let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
         arguments.set_span(ty.span());
         quote!(const _: () = #call #arguments;)
