@@ -128,7 +128,7 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
 /// Makes a struct a decision model: implements `midgard::DecisionModel`, and generates the enum of its events.
 ///
 /// ```text
-/// #[derive(DecisionModel)]
+/// #[derive(Debug, DecisionModel)]
 /// #[decision(events(CourseDefined, CapacityChanged, StudentSubscribed))]
 /// pub struct CourseSeats {
 ///     #[decision(tag)]

@@ -35,7 +35,7 @@ use crate::store::QueryItem;
 /// }
 ///
 /// /// The seats of one course.
-/// #[derive(DecisionModel)]
+/// #[derive(Debug, DecisionModel)]
 /// #[decision(events(CourseDefined, StudentSubscribed))]
 /// struct CourseSeats {
 ///     #[decision(tag)]

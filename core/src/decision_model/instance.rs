@@ -29,7 +29,7 @@ use std::ops::Deref;
 /// # #[aggregate(name = "customer", id = u64, events(Registered))]
 /// # struct Customer { limit: u64 }
 /// # impl Apply<Registered> for Customer { fn apply(&mut self, event: Registered) { self.limit = event.limit; } }
-/// # #[derive(DecisionModel)]
+/// # #[derive(Debug, DecisionModel)]
 /// # #[decision(events(OrderPlaced))]
 /// # struct Debts { #[decision(tag)] customer: u64, cents: u64 }
 /// # impl Apply<OrderPlaced> for Debts { fn apply(&mut self, event: OrderPlaced) { self.cents += event.cents; } }

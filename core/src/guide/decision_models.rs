@@ -28,7 +28,7 @@
 //! }
 //!
 //! /// The seats of one course.
-//! #[derive(DecisionModel)]
+//! #[derive(Debug, DecisionModel)]
 //! #[decision(events(CourseDefined, StudentSubscribed))]
 //! struct CourseSeats {
 //!     #[decision(tag)]
@@ -46,7 +46,7 @@
 //! }
 //!
 //! /// The courses of one student.
-//! #[derive(DecisionModel)]
+//! #[derive(Debug, DecisionModel)]
 //! #[decision(events(StudentSubscribed))] // a `CourseDefined` here would not compile: it has no tag `student`
 //! struct StudentCourses {
 //!     #[decision(tag)]

@@ -158,7 +158,7 @@
 //! #[event(name = "user.registered")]
 //! struct Registered { #[event(tag = "user_name")] name: String, user: u64 }
 //!
-//! #[derive(DecisionModel)]
+//! #[derive(Debug, DecisionModel)]
 //! #[decision(events(Registered))]
 //! struct UserName { #[decision(tag = "user_name")] name: String, is_taken: bool }
 //!
@@ -208,7 +208,7 @@
 //! #[event(name = "payment.received")]
 //! struct PaymentReceived { #[event(tag = "request")] request: String, cents: u64 }
 //!
-//! #[derive(DecisionModel)]
+//! #[derive(Debug, DecisionModel)]
 //! #[decision(events(PaymentReceived))]
 //! struct Request { #[decision(tag)] request: String, is_handled: bool }
 //!
@@ -251,7 +251,7 @@
 //! #[event(name = "invoice.issued")]
 //! struct InvoiceIssued { number: u64, cents: u64 }
 //!
-//! #[derive(DecisionModel)]
+//! #[derive(Debug, DecisionModel)]
 //! #[decision(all, events(InvoiceIssued))]
 //! struct InvoiceNumbers { last: u64 }
 //!

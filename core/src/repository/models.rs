@@ -51,7 +51,7 @@ impl<S: Store + Clone> Repositories<S> {
 
     /// [`execute`](Self::execute) with one effect for each key: when a command on a decision model was executed under
     /// the key before, it is not decided again, and the model is returned as it was right after the first time.
-    /// [`Repository::execute_once`] describes keys, and how they are kept; these are separate from those of aggregates.
+    /// [`Repository::execute_once`](super::Repository::execute_once) describes keys, and how they are kept; these are separate from those of aggregates.
     ///
     /// # Errors
     /// As [`execute`](Self::execute). A key is 1 to about 390 bytes long.
@@ -71,7 +71,7 @@ impl<S: Store + Clone> Repositories<S> {
     }
 
     /// Removes the keys of [`execute_once`](Self::execute_once) under which a command was executed before a time, as
-    /// [`Repository::forget_keys`] does for those of aggregates. Returns their number.
+    /// [`Repository::forget_keys`](super::Repository::forget_keys) does for those of aggregates. Returns their number.
     ///
     /// # Errors
     /// When the store cannot be read or written.

@@ -13,33 +13,33 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, AggregateId)]
-pub struct CourseId(pub u32);
+pub(crate) struct CourseId(pub(crate) u32);
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "course.defined")]
-pub struct CourseDefined {
+pub(crate) struct CourseDefined {
     #[event(tag = "course")]
-    pub course: CourseId,
-    pub capacity: u32,
+    pub(crate) course: CourseId,
+    pub(crate) capacity: u32,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "student.subscribed")]
-pub struct StudentSubscribed {
+pub(crate) struct StudentSubscribed {
     #[event(tag = "student")]
-    pub student: String,
+    pub(crate) student: String,
     #[event(tag = "course")]
-    pub course: CourseId,
+    pub(crate) course: CourseId,
 }
 
 /// The seats of one course. Its id has no `Default`.
 #[derive(Debug, PartialEq, DecisionModel)]
 #[decision(events(CourseDefined, StudentSubscribed))]
-pub struct CourseSeats {
+pub(crate) struct CourseSeats {
     #[decision(tag)]
-    pub course: CourseId,
-    pub capacity: u32,
-    pub taken: u32,
+    pub(crate) course: CourseId,
+    pub(crate) capacity: u32,
+    pub(crate) taken: u32,
 }
 
 impl Apply<CourseDefined> for CourseSeats {
@@ -58,10 +58,10 @@ impl Apply<StudentSubscribed> for CourseSeats {
 /// The courses of one student.
 #[derive(Debug, PartialEq, DecisionModel)]
 #[decision(events(StudentSubscribed))]
-pub struct StudentCourses {
+pub(crate) struct StudentCourses {
     #[decision(tag)]
-    pub student: String,
-    pub courses: u32,
+    pub(crate) student: String,
+    pub(crate) courses: u32,
 }
 
 impl Apply<StudentSubscribed> for StudentCourses {
@@ -72,12 +72,12 @@ impl Apply<StudentSubscribed> for StudentCourses {
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "teacher.hired")]
-pub struct TeacherHired {}
+pub(crate) struct TeacherHired {}
 
 #[derive(Debug, Default, Aggregate)]
 #[aggregate(name = "teacher", id = String, events(TeacherHired))]
-pub struct Teacher {
-    pub hired: u32,
+pub(crate) struct Teacher {
+    pub(crate) hired: u32,
 }
 
 impl Apply<TeacherHired> for Teacher {
@@ -87,14 +87,14 @@ impl Apply<TeacherHired> for Teacher {
 }
 
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
-pub enum Refused {
+pub(crate) enum Refused {
     Full,
     TooManyCourses,
 }
 
 /// Defines a course, unless it has this capacity already.
 #[derive(Debug, Clone, Copy)]
-pub struct Define(pub u32);
+pub(crate) struct Define(pub(crate) u32);
 
 impl Command<CourseSeats> for Define {
     type Error = Refused;
@@ -112,9 +112,9 @@ impl Command<CourseSeats> for Define {
 
 /// Subscribes a student to a course; at most two courses for each.
 #[derive(Debug, Clone, Copy)]
-pub struct Subscribe;
+pub(crate) struct Subscribe;
 
-pub type Subscription = (CourseSeats, StudentCourses);
+pub(crate) type Subscription = (CourseSeats, StudentCourses);
 
 impl Command<Subscription> for Subscribe {
     type Error = Refused;
@@ -130,37 +130,37 @@ impl Command<Subscription> for Subscribe {
     }
 }
 
-pub fn subscribed(course: u32, student: &str) -> StudentSubscribed {
+pub(crate) fn subscribed(course: u32, student: &str) -> StudentSubscribed {
     StudentSubscribed {
         student: student.to_owned(),
         course: CourseId(course),
     }
 }
 
-pub fn defined(course: u32, capacity: u32) -> CourseDefined {
+pub(crate) fn defined(course: u32, capacity: u32) -> CourseDefined {
     CourseDefined {
         course: CourseId(course),
         capacity,
     }
 }
 
-pub fn seats(course: u32) -> CourseSeats {
+pub(crate) fn seats(course: u32) -> CourseSeats {
     CourseSeats::of(CourseId(course))
 }
 
-pub fn subscription(course: u32, student: &str) -> Subscription {
+pub(crate) fn subscription(course: u32, student: &str) -> Subscription {
     (seats(course), StudentCourses::of(student.to_owned()))
 }
 
 /// A store in which somebody else appends right before some appends, and which notes from where the log is read.
 #[derive(Default)]
-pub struct Contended {
-    pub inner: MemoryStore,
-    pub rivals: Mutex<Vec<Append>>,
-    pub reads: Mutex<Vec<Position>>,
+pub(crate) struct Contended {
+    pub(crate) inner: MemoryStore,
+    pub(crate) rivals: Mutex<Vec<Append>>,
+    pub(crate) reads: Mutex<Vec<Position>>,
 }
 
-pub type ContendedStore = Arc<Layered<Contended>>;
+pub(crate) type ContendedStore = Arc<Layered<Contended>>;
 
 impl Layer for Contended {
     type Inner = MemoryStore;
@@ -188,7 +188,7 @@ impl Layer for Contended {
 }
 
 /// A store whose next appends are each preceded by one of these, the last one first.
-pub fn contended(rivals: impl IntoIterator<Item = Append>) -> ContendedStore {
+pub(crate) fn contended(rivals: impl IntoIterator<Item = Append>) -> ContendedStore {
     Arc::new(Layered::new(Contended {
         rivals: Mutex::new(rivals.into_iter().collect()),
         ..Contended::default()
@@ -196,20 +196,20 @@ pub fn contended(rivals: impl IntoIterator<Item = Append>) -> ContendedStore {
 }
 
 /// An append of one event by somebody else.
-pub fn rival<E: Event>(event: &E, stream: &str) -> Append {
+pub(crate) fn rival<E: Event>(event: &E, stream: &str) -> Append {
     let event = NewEvent::encode(event).unwrap();
     let stream = StreamName::new(stream).unwrap();
     Append::to(stream, ExpectedVersion::Any, [event])
 }
 
 /// Repositories of a store with one course of two seats, which is at position 1.
-pub async fn with_course<S: Store + Clone>(store: S) -> Repositories<S> {
+pub(crate) async fn with_course<S: Store + Clone>(store: S) -> Repositories<S> {
     let first = rival(&defined(1, 2), "course:1");
     store.append(first).await.unwrap();
     Repositories::new(store)
 }
 
-pub async fn log(store: &impl Store) -> Vec<RecordedEvent> {
+pub(crate) async fn log(store: &impl Store) -> Vec<RecordedEvent> {
     let mut events = Vec::new();
     let read = &mut |event: midgard::event::RecordedEventRef<'_>| {
         events.push(event.to_owned());
@@ -219,7 +219,7 @@ pub async fn log(store: &impl Store) -> Vec<RecordedEvent> {
     events
 }
 
-pub fn names_and_streams(events: &[RecordedEvent]) -> Vec<(&str, &str)> {
+pub(crate) fn names_and_streams(events: &[RecordedEvent]) -> Vec<(&str, &str)> {
     let each = events.iter();
     each.map(|event| (&*event.name, event.stream.as_str()))
         .collect()

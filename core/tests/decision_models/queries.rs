@@ -15,7 +15,7 @@ fn the_query_has_the_names_of_the_events_and_the_tags_that_each_carries() {
         .name("course.defined")
         .name("student.subscribed")
         .tag("course:1");
-    assert_eq!(seats(1).items(), [course.clone()]);
+    assert_eq!(seats(1).items(), std::slice::from_ref(&course));
     let student = QueryItem::new()
         .name("student.subscribed")
         .tag("student:ann");
@@ -170,15 +170,15 @@ mod upcasts {
     /// Recorded before it had a tag.
     #[derive(Debug, Clone, Serialize, Deserialize, Event)]
     #[event(name = "book.lent")]
-    pub struct BookLentV1 {
-        pub reader: String,
+    pub(crate) struct BookLentV1 {
+        pub(crate) reader: String,
     }
 
     #[derive(Debug, Clone, Serialize, Deserialize, Event)]
     #[event(name = "book.lent", version = 2, upcast_from = BookLentV1)]
-    pub struct BookLent {
+    pub(crate) struct BookLent {
         #[event(tag = "reader")]
-        pub reader: String,
+        pub(crate) reader: String,
     }
 
     impl From<BookLentV1> for BookLent {
@@ -189,10 +189,10 @@ mod upcasts {
 
     #[derive(Debug, DecisionModel)]
     #[decision(events(BookLent))]
-    pub struct Loans {
+    pub(crate) struct Loans {
         #[decision(tag)]
-        pub reader: String,
-        pub books: u32,
+        pub(crate) reader: String,
+        pub(crate) books: u32,
     }
 
     impl Apply<BookLent> for Loans {
@@ -201,7 +201,7 @@ mod upcasts {
         }
     }
 
-    pub struct Lend;
+    pub(crate) struct Lend;
 
     impl Command<Loans> for Lend {
         type Error = std::convert::Infallible;

@@ -100,7 +100,7 @@ pub fn given<A: Aggregate>(events: impl Into<Events<A>>) -> Given<A> {
 /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 /// # #[event(name = "user.registered")]
 /// # struct Registered { #[event(tag = "name")] name: String, user: u64 }
-/// # #[derive(DecisionModel)]
+/// # #[derive(Debug, DecisionModel)]
 /// # #[decision(events(Registered))]
 /// # struct UserName { #[decision(tag)] name: String, is_taken: bool }
 /// # impl Apply<Registered> for UserName { fn apply(&mut self, _: Registered) { self.is_taken = true; } }
