@@ -3,7 +3,7 @@
 use super::definition::DecisionModel;
 use super::selection::Selection;
 use crate::aggregate::{Fold, Replay};
-use crate::event::{AnyEvent, DecidedEvent, DecodeError, EventSet, RecordedEventRef, Tags, codec};
+use crate::event::{AnyEvent, DecidedEvent, DecodeError, EventSet, RecordedEventRef, codec};
 use crate::limits::LimitError;
 use crate::stream_name::StreamName;
 
@@ -81,11 +81,4 @@ pub fn take_decided<M: DecisionModel>(model: &mut M, event: DecidedEvent) {
     for part in model.__parts() {
         part.apply_decided(&event);
     }
-}
-
-/// The tags that an event has.
-pub(super) fn tags_of<E: EventSet>(event: &E) -> Tags {
-    let mut tags = Tags::new();
-    event.collect_tags(&mut tags);
-    tags
 }

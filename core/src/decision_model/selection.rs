@@ -1,8 +1,7 @@
 //! The events that a model is folded from.
 
-use super::part::tags_of;
 use crate::event::reading::with_sources;
-use crate::event::{EventDescriptor, EventSet, RecordedEventRef};
+use crate::event::{EventDescriptor, EventSet, RecordedEventRef, Tags};
 use crate::store::{Query, QueryItem};
 
 /// The events of a model: those that its query finds, and which of those are its own.
@@ -59,7 +58,9 @@ impl Selection {
 
     /// Whether an event has all those of the tags that its type carries.
     pub(super) fn selects<E: EventSet>(&self, event: &E) -> bool {
-        let (descriptor, tags) = (event.descriptor(), tags_of(event));
+        let descriptor = event.descriptor();
+        let mut tags = Tags::new();
+        event.collect_tags(&mut tags);
         let mut carried = self.tags.iter().filter(|(key, _)| descriptor.has_tag(key));
         carried.all(|(_, tag)| tags.view().contains(tag))
     }

@@ -157,6 +157,8 @@ pub(crate) fn subscription(course: u32, student: &str) -> Subscription {
 pub(crate) struct Contended {
     pub(crate) inner: MemoryStore,
     pub(crate) rivals: Mutex<Vec<Append>>,
+    /// What is appended after the next read of the log.
+    pub(crate) after_read: Mutex<Option<Append>>,
     pub(crate) reads: Mutex<Vec<Position>>,
 }
 
@@ -183,7 +185,12 @@ impl Layer for Contended {
         visit: &mut Visit<'_>,
     ) -> Result<Position, StoreError> {
         self.reads.lock().unwrap().push(read.from);
-        self.inner.read_log(read, visit).await
+        let end = self.inner.read_log(read, visit).await?;
+        let rival = self.after_read.lock().unwrap().take();
+        if let Some(rival) = rival {
+            self.inner.append(rival).await.unwrap();
+        }
+        Ok(end)
     }
 }
 

@@ -4,6 +4,7 @@ use super::courses::{
     Refused, StudentCourses, Teacher, TeacherHired, contended, log, rival, subscribed,
 };
 use midgard::decision_model::Instance;
+use midgard::event::NewEvent;
 use midgard::repository::{ExecuteError, LoadError, Repositories};
 use midgard::store::{AppendError, ExpectedVersion};
 use midgard::{Command, Event, Events, MemoryStore, Store, StreamName, Version, block_on, events};
@@ -188,5 +189,37 @@ fn an_event_that_the_aggregate_could_not_be_loaded_with_is_refused() {
         assert_eq!(log(&store).await.len(), 0);
         // Another teacher is none of the model's.
         lessons.execute(lesson("lee"), &Misplace).await.unwrap();
+    });
+}
+
+/// Subscribes the student of a teacher; both happen together, or a refusal was wrong.
+struct Together;
+
+impl Command<Lesson> for Together {
+    type Error = (u32, u32);
+
+    fn decide(&self, (teacher, student): &Lesson) -> Result<Events<Lesson>, (u32, u32)> {
+        if teacher.hired != student.courses {
+            return Err((teacher.hired, student.courses));
+        }
+        let hired = TeacherHired {}.to(StreamName::of::<Teacher>("kim"));
+        Ok(events![hired, subscribed(1, "ann")])
+    }
+}
+
+#[test]
+fn all_parts_are_as_of_one_moment_also_where_an_aggregate_is_read_later() {
+    block_on(async {
+        let store = contended([]);
+        let both = rival(&TeacherHired {}, "teacher-kim").and(
+            StreamName::new("student:ann").unwrap(),
+            ExpectedVersion::Any,
+            [NewEvent::encode(&subscribed(1, "ann")).unwrap()],
+        );
+        *store.layer().after_read.lock().unwrap() = Some(both);
+        let lessons = Repositories::new(store.clone());
+        let decided = lessons.execute(lesson("kim"), &Together).await.unwrap();
+        assert_eq!(decided.model().0.hired, 2);
+        assert_eq!(decided.model().1.courses, 2);
     });
 }

@@ -1,11 +1,12 @@
 //! Commands on models that take effect once for each key.
 
 use super::courses::{
-    Define, Refused, Subscribe, contended, defined, log, rival, seats, subscribed, subscription,
-    with_course,
+    Define, Refused, StudentCourses, Subscribe, Subscription, defined, log, rival, seats,
+    subscribed, subscription, with_course,
 };
-use midgard::repository::{ExecuteError, Repositories};
+use midgard::repository::ExecuteError;
 use midgard::{MemoryStore, Metadata, Place, Position, Store, Timestamp, block_on};
+use std::thread;
 
 #[test]
 fn a_command_takes_effect_once_and_a_repeat_is_answered_as_the_first_time() {
@@ -48,24 +49,30 @@ fn a_command_without_events_is_done_once_too() {
 }
 
 #[test]
-fn a_key_that_was_used_meanwhile_is_answered_with_what_the_other_did() {
-    block_on(async {
-        let other = contended([]);
-        let metadata = Metadata::new();
-        let courses = with_course(other.clone()).await;
-        let first = courses
-            .execute_once("request-1", subscription(1, "ann"), &Subscribe, &metadata)
-            .await
-            .unwrap();
-        // The model is read past what the key stands for.
-        let late = rival(&subscribed(1, "ben"), "s-2");
-        other.layer().inner.append(late).await.unwrap();
-        let again = Repositories::new(other)
-            .execute_once("request-1", subscription(1, "ann"), &Subscribe, &metadata)
-            .await
-            .unwrap();
-        assert_eq!(again.model(), first.model());
-    });
+fn a_key_that_is_used_twice_at_once_has_one_effect_and_one_answer() {
+    let store = MemoryStore::new();
+    let courses = block_on(with_course(store));
+    block_on(courses.execute(seats(1), &Define(100))).unwrap();
+    for round in 0..100_u32 {
+        let key = format!("request-{round}");
+        let once = || {
+            let model = seats_and(format!("student-{round}"));
+            let metadata = Metadata::new();
+            let decided = courses.execute_once(&key, model, &Subscribe, &metadata);
+            let decided = block_on(decided).unwrap();
+            (decided.place(), decided.into_model())
+        };
+        let answers = thread::scope(|scope| {
+            let both = [scope.spawn(once), scope.spawn(once)];
+            both.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(answers[0], answers[1]);
+        assert_eq!(answers[0].1.0.taken, round + 1);
+    }
+}
+
+fn seats_and(student: String) -> Subscription {
+    (seats(1), StudentCourses::of(student))
 }
 
 #[test]
