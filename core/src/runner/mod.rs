@@ -13,6 +13,7 @@ use crate::bus::{BusError, Publisher, Subscriber, Topic};
 use crate::clock::Clock;
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode};
+use crate::consumer::handler::Continuous as _;
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::Keys;
 use crate::consumer::status::{ConsumerKind, Progress};
@@ -20,14 +21,13 @@ use crate::consumer::{ConsumerOptions, HandlerError, RunError, supervise};
 use crate::inbox::{Declaration, Inbox, InboxOptions, ToHandlers, declaration, queue_of, receive};
 use crate::outbox::{Outbox, Outboxes, Relay, come_back};
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
-use crate::projection::Projection;
+use crate::projection::{Projected, Projection};
 use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
 use crate::unit_of_work::Work;
 use adding::is_name;
 use futures_util::future::{Either, join, select};
 use program::{Added, STOP_WITHIN, Spawner};
-use projection::Projected;
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
@@ -107,15 +107,15 @@ impl<S: Store + Clone> Midgard<S> {
         F: Fn(Delivery<E>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), HandlerError>> + Send + 'static,
     {
-        let keys = Keys::new("subscription", &subscription.name);
         let subscribed = Subscribed::new(self.store.clone(), subscription, handler);
+        let name = subscribed.name().to_owned();
+        let keys = Keys::new("subscription", &name);
         let notebook = NotebookOf {
             handler: subscribed,
             keys,
             seen: seen_of_subscription,
             is_projection: false,
         };
-        let name = notebook.handler.subscription.name.clone();
         let kind = ConsumerKind::Subscription;
         self.add(kind, &name, notebook, supervise::continuous)
     }
@@ -256,8 +256,8 @@ impl<S: Store + Clone> Midgard<S> {
         MidgardHandle::new(log, self.control.clone(), consumers.collect())
     }
 
-    /// Creates the queues of all inboxes, and of all process managers that wait for replies, that were added so far. From
-    /// then on, messages published for them wait there, though nothing runs yet.
+    /// Creates the queues of all inboxes, and of all process managers that wait for replies, that were added so far. From then
+    /// on, messages published for them wait there, even before anything runs.
     ///
     /// [`run`](Self::run) does the same. Call this before any service of a system runs, so that no service publishes
     /// messages for which another has no queue yet: at the first start of a system, or with a bus within a process.
