@@ -8,7 +8,7 @@ mod vendored {
 }
 
 use renamed::{
-    Aggregate, Apply, Context, Done, Event, EventSet, Expire, Handle, HandlerError, Inbox, MessageContext,
+    Aggregate, Apply, Context, DecisionModel, Done, Event, EventSet, Expire, Handle, HandlerError, Inbox, MessageContext,
     ProcessManager, Project, Projection, React, Reactions, RemoteCommand,
     Resolve, Subscribe, View, ViewKey,
 };
@@ -43,6 +43,17 @@ impl From<CreatedV1> for Created {
 struct User {}
 
 impl Apply<Created> for User {
+    fn apply(&mut self, _: Created) {}
+}
+
+#[derive(DecisionModel)]
+#[decision(events(Created), crate = crate::vendored::midgard)]
+struct UserName {
+    #[decision(tag)]
+    name: String,
+}
+
+impl Apply<Created> for UserName {
     fn apply(&mut self, _: Created) {}
 }
 

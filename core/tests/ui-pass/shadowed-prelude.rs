@@ -7,7 +7,7 @@ pub mod shadowed {
     //! Everything that generated code could mean by a short name.
 
     use ::midgard::{
-        Aggregate, Apply, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,
+        Aggregate, Apply, DecisionModel, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,
     };
 
     // What the derives of serde and of std need is out of the way in a module of its own.
@@ -147,6 +147,22 @@ pub mod shadowed {
 
     impl Apply<Created> for User {
         fn apply(&mut self, _: Created) {}
+    }
+
+    #[derive(DecisionModel)]
+    #[decision(events(Created))]
+    struct UserName {
+        #[decision(tag = "name")]
+        text: ::std::string::String,
+        #[decision(tag)]
+        email: ::std::string::String,
+        is_taken: ::std::primitive::bool,
+    }
+
+    impl Apply<Created> for UserName {
+        fn apply(&mut self, _: Created) {
+            self.is_taken = true;
+        }
     }
 
     #[derive(EventSet)]
