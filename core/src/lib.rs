@@ -108,6 +108,8 @@ mod place;
 pub mod process;
 mod process_mark;
 pub mod projection;
+#[cfg(test)]
+mod public_paths;
 pub mod repository;
 mod runner;
 mod serde_as_text;
