@@ -10,7 +10,7 @@ use crate::event::codec::EncodeError;
 use crate::event::metadata::Metadata;
 use crate::event::{Encoded, Event};
 use crate::time::Timestamp;
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::NotedUnitOfWork;
 use std::fmt::{self, Debug, Display};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -303,7 +303,11 @@ type Executing<'a> = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Sen
 
 /// A command on some aggregate of this service.
 pub(crate) trait LocalCommand: Send + Sync {
-    fn execute<'a>(&'a self, unit: &'a mut UnitOfWork, metadata: &'a Metadata) -> Executing<'a>;
+    fn execute<'a>(
+        &'a self,
+        unit: &'a mut NotedUnitOfWork,
+        metadata: &'a Metadata,
+    ) -> Executing<'a>;
 
     /// Describes the command, for tests of a process manager.
     fn text(&self) -> String;
@@ -343,7 +347,11 @@ where
         text
     }
 
-    fn execute<'a>(&'a self, unit: &'a mut UnitOfWork, metadata: &'a Metadata) -> Executing<'a> {
+    fn execute<'a>(
+        &'a self,
+        unit: &'a mut NotedUnitOfWork,
+        metadata: &'a Metadata,
+    ) -> Executing<'a> {
         Box::pin(async move {
             let executed = unit
                 .execute::<A, C>(&self.id, &self.command, metadata)
