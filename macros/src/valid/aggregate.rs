@@ -40,7 +40,7 @@ pub(crate) fn aggregate<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Aggregate<'a> 
          write a type for each that it is used with",
     );
     refuse_missing(cx, ident, &attrs);
-    let name = aggregate_name(cx, ident, &attrs);
+    let name = name::given(cx, ident, attrs.name.value.as_ref(), Kind::Aggregate);
     let (events, is_whole) = aggregate_events(cx, &mut attrs);
     let mut event_enum = match attrs.event_enum.value {
         Some(ident) => ident,
@@ -73,17 +73,6 @@ fn fields_of(data: &Data) -> Vec<&syn::Field> {
         Data::Enum(data) => data.variants.iter().flat_map(|one| &one.fields).collect(),
         Data::Union(_) => Vec::new(),
     }
-}
-
-fn aggregate_name(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) -> String {
-    let suggestion = name::suggest(&ident.to_string(), Kind::Aggregate);
-    let Some(name) = &attrs.name.value else {
-        return suggestion;
-    };
-    if let Err(message) = name::check(&name.value(), Kind::Aggregate, &suggestion) {
-        cx.error(name, message);
-    }
-    name.value()
 }
 
 fn aggregate_events(cx: &Ctxt, attrs: &mut AggregateAttrs) -> (Checked<Vec<Variant>>, bool) {

@@ -1,6 +1,10 @@
 //! Names that are written to the store: which ones are allowed, and what to write instead.
 
+use super::Checked;
+use crate::ctxt::Ctxt;
+use proc_macro2::Ident;
 use std::fmt;
+use syn::LitStr;
 
 /// What is named.
 #[derive(Clone, Copy, PartialEq)]
@@ -60,6 +64,37 @@ impl fmt::Display for Kind {
             Kind::Inbox => "the name of an inbox",
             Kind::ProcessManager => "the name of a process manager",
         })
+    }
+}
+
+/// The name that was given, even if it is refused, or one for this type.
+pub(super) fn given(cx: &Ctxt, ident: &Ident, name: Option<&LitStr>, kind: Kind) -> String {
+    let suggestion = suggest(&ident.to_string(), kind);
+    let Some(name) = name else {
+        return suggestion;
+    };
+    if let Err(message) = check(&name.value(), kind, &suggestion) {
+        cx.error(name, message);
+    }
+    name.value()
+}
+
+/// The name that was given, if it is allowed.
+pub(super) fn checked(
+    cx: &Ctxt,
+    name: Option<&LitStr>,
+    kind: Kind,
+    suggestion: &str,
+) -> Checked<String> {
+    let Some(name) = name else {
+        return Checked::Bad;
+    };
+    match check(&name.value(), kind, suggestion) {
+        Ok(()) => Checked::Good(name.value()),
+        Err(message) => {
+            cx.error(name, message);
+            Checked::Bad
+        }
     }
 }
 

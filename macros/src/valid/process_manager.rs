@@ -40,7 +40,7 @@ pub(crate) fn process_manager<'a>(cx: &Ctxt, input: &'a DeriveInput) -> ProcessM
          write a type for each that it is used with",
     );
     refuse_missing(cx, ident, &attrs);
-    let name = process_manager_name(cx, ident, &attrs);
+    let name = name::given(cx, ident, attrs.name.value.as_ref(), Kind::ProcessManager);
     let [events, commands, deadlines] = [
         (attrs.events.value, "event"),
         (attrs.commands.value, "command"),
@@ -83,15 +83,4 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &ProcessManagerAttrs) {
         },
     ];
     needed(cx, ident, "process manager", "process_manager", &keys);
-}
-
-fn process_manager_name(cx: &Ctxt, ident: &Ident, attrs: &ProcessManagerAttrs) -> String {
-    let suggestion = name::suggest(&ident.to_string(), Kind::ProcessManager);
-    let Some(name) = &attrs.name.value else {
-        return suggestion;
-    };
-    if let Err(message) = name::check(&name.value(), Kind::ProcessManager, &suggestion) {
-        cx.error(name, message);
-    }
-    name.value()
 }

@@ -42,7 +42,7 @@ pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a
             "`views(..)` are tables of `midgard::Views`, and `tables` are those of a store of your own: keep one",
         );
     }
-    let name = projection_name(cx, ident, &attrs);
+    let name = name::given(cx, ident, attrs.name.value.as_ref(), Kind::Projection);
     let version = attrs.version.value.as_ref();
     let version = version.and_then(|version| versions::number(cx, version));
     let [events, ignore, covers] = [&attrs.events, &attrs.ignore, &attrs.covers]
@@ -88,17 +88,6 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &ProjectionAttrs) {
             format_args!("this projection has no {what}: write `#[projection({keys})]`"),
         );
     }
-}
-
-fn projection_name(cx: &Ctxt, ident: &Ident, attrs: &ProjectionAttrs) -> String {
-    let suggestion = name::suggest(&ident.to_string(), Kind::Projection);
-    let Some(name) = &attrs.name.value else {
-        return suggestion;
-    };
-    if let Err(message) = name::check(&name.value(), Kind::Projection, &suggestion) {
-        cx.error(name, message);
-    }
-    name.value()
 }
 
 /// Each event is handled or ignored, and once.
