@@ -15,4 +15,5 @@ mod replay;
 mod saga;
 mod shop;
 mod stores;
+mod tombstones;
 mod versions;
