@@ -177,7 +177,7 @@ fn a_command_is_executed_though_its_handler_is_dropped() {
     let deposit = post("/accounts/ann/deposits", 500, None);
     assert_eq!(answer(address, &deposit).0, 408);
     let mut events = store.events(ReadLog::forward()).follow();
-    let deposited = runtime.block_on(timeout(LONG, events.next()));
+    let deposited = runtime.block_on(async { timeout(LONG, events.next()).await });
     let deposited = deposited.expect("it is executed").unwrap().unwrap();
     assert_eq!(deposited.stream.as_str(), "account-ann");
 }
