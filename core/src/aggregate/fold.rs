@@ -6,17 +6,20 @@ use std::fmt::{self, Debug};
 /// A state built from events: those of one stream, as in an [`Aggregate`](crate::Aggregate), or those that a query
 /// finds.
 ///
-/// The derive of [`Aggregate`](crate::Aggregate) implements it, with the dispatch to the [`Apply`] impls. `Default`
-/// is the
-/// state before the first event.
+/// The derive of [`Aggregate`](crate::Aggregate) implements it, with the dispatch to the [`Apply`] impls, and `Default`
+/// as the state before the first event.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",
     label = "this type does not implement `Aggregate`",
     note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]` to `{Self}`"
 )]
-pub trait Fold: Default + Send + Sync + 'static {
+// No `Default` supertrait: rustc would then report its absence at every impl.
+pub trait Fold: Sized + Send + Sync + 'static {
     /// The set of its events: for an aggregate, the generated enum.
     type Event: EventSet + Debug + Clone;
+
+    /// Returns the state before the first event: its `Default`.
+    fn initial() -> Self;
 
     /// Takes one event into the state: dispatches to the [`Apply`] impls.
     fn apply_event(&mut self, event: Self::Event);
