@@ -28,7 +28,7 @@ pub trait Fold: Sized + Send + Sync + 'static {
 /// How one event changes an aggregate. It cannot fail: the event already happened.
 #[diagnostic::on_unimplemented(
     message = "aggregate `{Self}` has no handler for event `{E}`",
-    label = "`{E}` is listed here but never applied",
+    label = "`{E}` is listed here, but never applied",
     note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: {E}) {{ .. }} }}`"
 )]
 pub trait Apply<E>: Applies<E> {
@@ -39,8 +39,9 @@ pub trait Apply<E>: Applies<E> {
 /// An event that an aggregate lists, and so applies. The derive implements it.
 #[diagnostic::on_unimplemented(
     message = "aggregate `{Self}` does not list the event `{E}`",
-    label = "`{E}` is not one of its events: this would never be called",
-    note = "list it in the attribute of its derive: `#[aggregate(.., events({E}))]` above `{Self}`"
+    label = "`{E}` is not in `events(..)` of `{Self}`: this handler would never be called",
+    note = "add `{E}` to the list: `#[aggregate(.., events({E}))]` above `{Self}`",
+    note = "with `apply = enum`, an aggregate has one handler: implement `Apply` for its enum instead"
 )]
 // Asks nothing of either, so that what they lack is said once, elsewhere.
 pub trait Applies<E> {}
