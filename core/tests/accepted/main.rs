@@ -4,6 +4,9 @@
 //! so that the tests which the derive of aggregates adds would fail.
 // Written as users may write it, not by the lints of this repository.
 #![allow(
+    dead_code,
+    missing_docs,
+    missing_debug_implementations,
     unused_qualifications,
     clippy::all,
     clippy::pedantic,
