@@ -107,13 +107,13 @@ macro_rules! messages {
 
         #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
         #[remote_command(
-                                    name = $name,
-                                    service = $service,
-                                    version = $version,
-                                    upcast_from = $old,
-                                    key = $field,
-                                    reply = $replied
-                                )]
+                                            name = $name,
+                                            service = $service,
+                                            version = $version,
+                                            upcast_from = $old,
+                                            key = $field,
+                                            reply = $replied
+                                        )]
         struct $command {
             $field: $id,
         }
@@ -151,12 +151,12 @@ macro_rules! messages {
 
         #[derive(Default, ProcessManager)]
         #[process_manager(
-                                    name = $service,
-                                    id = $id,
-                                    events($listed),
-                                    commands($sent),
-                                    deadlines($deadline)
-                                )]
+                                            name = $service,
+                                            id = $id,
+                                            events($listed),
+                                            commands($sent),
+                                            deadlines($deadline)
+                                        )]
         struct Inviting;
 
         impl React<$listed> for Inviting {

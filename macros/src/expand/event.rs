@@ -8,7 +8,7 @@ use crate::valid::{self, Checked, Event, Payload, Tag};
 use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Data, DeriveInput, Path};
+use syn::{Data, DeriveInput, Path, Token};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
@@ -113,7 +113,9 @@ fn read(event: &Event<'_>, version: u32, name: &str, current: &TokenStream) -> T
                     let arguments = quote!(__old, __context, #function);
                     let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
                     arguments.set_span(span);
-                    quote!(#call::<#previous, Self, _, _> #arguments)
+                    // Where rustc says that the function returns something else.
+                    let returned = Token![_](span);
+                    quote!(#call::<#previous, Self, _, #returned> #arguments)
                 }
             };
             quote! {
