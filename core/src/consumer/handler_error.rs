@@ -130,3 +130,69 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> IntoHandlerError for E {
         self.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::HandlerError;
+    use crate::command::Refused;
+    use std::error::Error;
+    use std::fmt;
+
+    #[derive(Debug, PartialEq)]
+    struct Outer(Refused);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the order was not placed")
+        }
+    }
+
+    impl Error for Outer {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    fn outer() -> Outer {
+        Outer(Refused::new("the shop is closed"))
+    }
+
+    #[test]
+    fn errors_boxed_errors_and_texts_are_converted() {
+        fn any(which: u8) -> Result<(), HandlerError> {
+            let boxed: Box<dyn Error + Send + Sync> = Box::new(outer());
+            match which {
+                0 => Err(outer())?,
+                1 => Err(boxed)?,
+                2 => Err("the order was not placed")?,
+                3 => Err(String::from("the order was not placed"))?,
+                _ => any(0)?,
+            }
+            Ok(())
+        }
+        for which in 0..5 {
+            assert!(any(which).is_err_and(|error| error.to_string() == "the order was not placed"));
+        }
+    }
+
+    #[test]
+    fn error_that_it_holds_is_found_and_given_back() {
+        let error = HandlerError::from(outer());
+        let source = error.source().map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("the shop is closed"));
+        assert_eq!(format!("{error:?}"), format!("{:?}", outer()));
+        assert!(error.is::<Outer>() && error.downcast_ref::<Refused>().is_none());
+        let error = error.downcast::<Refused>().err();
+        assert_eq!(error.and_then(|error| error.downcast().ok()), Some(outer()));
+    }
+
+    #[test]
+    fn functions_that_return_any_error_take_it() {
+        fn any() -> Result<(), Box<dyn Error>> {
+            Err(HandlerError::from(outer()))?;
+            Ok(())
+        }
+        assert!(any().is_err_and(|error| error.is::<Outer>()));
+        assert!(HandlerError::from(outer()).into_boxed().is::<Outer>());
+    }
+}

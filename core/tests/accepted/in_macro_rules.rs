@@ -93,6 +93,8 @@ macro_rules! read_model {
 
 read_model!(Id, crate::in_macro_rules::Created => Row, crate::in_macro_rules::Row, "users", 2, id, number: u64, Active);
 
+// rustfmt would indent its attributes further each time.
+#[rustfmt::skip]
 macro_rules! messages {
     (
         $command:ident, $sent:ty, $replied:ty, $listed:ty, $id:ty, $name:literal, $service:literal,
@@ -107,13 +109,13 @@ macro_rules! messages {
 
         #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
         #[remote_command(
-                                            name = $name,
-                                            service = $service,
-                                            version = $version,
-                                            upcast_from = $old,
-                                            key = $field,
-                                            reply = $replied
-                                        )]
+            name = $name,
+            service = $service,
+            version = $version,
+            upcast_from = $old,
+            key = $field,
+            reply = $replied
+        )]
         struct $command {
             $field: $id,
         }
@@ -151,12 +153,12 @@ macro_rules! messages {
 
         #[derive(Default, ProcessManager)]
         #[process_manager(
-                                            name = $service,
-                                            id = $id,
-                                            events($listed),
-                                            commands($sent),
-                                            deadlines($deadline)
-                                        )]
+            name = $service,
+            id = $id,
+            events($listed),
+            commands($sent),
+            deadlines($deadline)
+        )]
         struct Inviting;
 
         impl React<$listed> for Inviting {
