@@ -51,22 +51,19 @@ impl<'a, P: Projection> Context<'a, P> {
     }
 
     /// Returns the transaction in which the rows and the checkpoint are written.
-    pub fn transaction(&mut self) -> &mut TransactionOf<P> {
+    pub fn transaction(&mut self) -> &mut <P::Store as NoteStore>::Transaction {
         self.transaction.transaction()
     }
 }
 
-/// The transaction of the store of a projection.
-pub(crate) type TransactionOf<P> = <<P as Projection>::Store as NoteStore>::Transaction;
-
 /// Hides the transaction in the type of a [`Context`]: rustc would otherwise report a `Store` that is no store wherever
 /// a handler mentions its context.
 pub(crate) trait HasTransaction<P: Projection>: Send {
-    fn transaction(&mut self) -> &mut TransactionOf<P>;
+    fn transaction(&mut self) -> &mut <P::Store as NoteStore>::Transaction;
 }
 
-impl<P: Projection> HasTransaction<P> for TransactionOf<P> {
-    fn transaction(&mut self) -> &mut TransactionOf<P> {
+impl<P: Projection> HasTransaction<P> for <P::Store as NoteStore>::Transaction {
+    fn transaction(&mut self) -> &mut <P::Store as NoteStore>::Transaction {
         self
     }
 }
