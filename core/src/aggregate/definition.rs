@@ -94,7 +94,7 @@ impl<Id: AggregateId> Display for IdText<'_, Id> {
     }
 }
 
-/// A reference to an aggregate's id; where the id is a `String`, a `str` too.
+/// A reference to an aggregate's id; for a `String` id, also a `str`.
 ///
 /// ```standalone_crate
 /// # use midgard::{Aggregate, Apply, Event, MemoryStore, Repository};
