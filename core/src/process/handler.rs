@@ -6,6 +6,7 @@ use super::notes::Process;
 use super::record::Kind;
 use super::step::{EVENTS, Input, Steps};
 use super::{Concerned, ProcessManager};
+use crate::aggregate::IdText;
 use crate::consumer::coverage::{Covered, covered};
 use crate::consumer::handler::{Call, Continuous, Handler};
 use crate::consumer::notebook::NotebookOf;
@@ -89,7 +90,7 @@ impl<P: ProcessManager> Handler for Reacting<P> {
                 correlation_id: event.correlation_id.or(Some(event.id)),
                 causation_id: Some(event.id),
             };
-            let id = id.to_string();
+            let id = IdText(&id).to_string();
             let taken = self.steps.take(call.transaction, &id, input).await;
             taken.map_err(ProjectError::Handler)?;
         }

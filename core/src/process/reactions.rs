@@ -2,7 +2,7 @@
 
 use super::cause::{Cause, ReactedEvent};
 use super::{ProcessManager, Schedules, Sends};
-use crate::aggregate::{Aggregate, Command};
+use crate::aggregate::{Aggregate, AggregateId as _, Command, IdText};
 use crate::command::RemoteCommand;
 use crate::command::payload::encode_command;
 use crate::consumer::HandlerError;
@@ -40,7 +40,7 @@ pub(crate) struct Identity<P: ProcessManager> {
 impl<P: ProcessManager> Identity<P> {
     /// Reads the id of a process.
     pub(crate) fn read(id: &str, config: &Arc<P::Config>) -> Result<Arc<Self>, HandlerError> {
-        let Ok(known) = id.parse() else {
+        let Some(known) = P::Id::__read(id) else {
             return Err(format!(
                 "the id \"{id}\" of process manager \"{}\" cannot be read as a `{}`: make its `FromStr` read what its `Display` writes",
                 P::NAME,
@@ -263,7 +263,7 @@ impl<P: ProcessManager> Debug for Reactions<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactions")
             .field("process_manager", &P::NAME)
-            .field("id", &format_args!("{}", self.of.id))
+            .field("id", &format_args!("{}", IdText(&self.of.id)))
             .field("time", &self.cause.time)
             .field("steps", &self.steps.len())
             .finish_non_exhaustive()
@@ -339,7 +339,12 @@ where
     C::Error: Display,
 {
     fn text(&self) -> String {
-        let mut text = format!("execute on {}-{}: {:?}", A::NAME, self.id, self.command);
+        let mut text = format!(
+            "execute on {}-{}: {:?}",
+            A::NAME,
+            IdText(&self.id),
+            self.command
+        );
         if let Some(otherwise) = &self.otherwise {
             text.push_str("\n  or ");
             text.push_str(&otherwise.text());

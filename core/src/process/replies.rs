@@ -82,7 +82,7 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
             Ok(()) => Ok(None),
             // An answer from a newer release of its sender is kept for a newer release of this service.
             Err(error) => Err(match error.downcast::<DecodeReason>() {
-                Ok(reason) => message.unreadable(*reason).into(),
+                Ok(reason) => message.unreadable(reason).into(),
                 Err(error) => InboxError::Handler(error),
             }),
         }

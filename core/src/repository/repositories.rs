@@ -242,7 +242,7 @@ pub struct Committed<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot decide in a unit of work",
     label = "expected `async |unit| -> Result<_, ExecuteError<_>> {{ .. }}`, whose future is `Send`",
-    note = "what it holds over an `.await` must be `Send`; what it needs of outside, it borrows: it may be called again after a conflict"
+    note = "the closure may be called again after a conflict: let it borrow what it needs, and hold only `Send` values over an `.await`"
 )]
 pub trait DecideTogether<'u, S: 'u, T, E>:
     Send + FnMut(&'u mut UnitOfWork<S>) -> Self::Deciding

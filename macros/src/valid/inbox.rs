@@ -26,7 +26,7 @@ pub(crate) fn inbox<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Inbox<'a> {
         cx,
         &input.generics,
         "an inbox cannot be generic, because its name stands for one queue: \
-         write a type for each that it is used with",
+         write a separate type for each type argument",
     );
     refuse_missing(cx, ident, &attrs);
     let suggestion = name::suggest(&ident.to_string(), Kind::Inbox);

@@ -103,21 +103,21 @@ pub(super) fn check(name: &str, kind: Kind, suggestion: &str) -> Result<(), Stri
     let key = kind.key();
     if name.is_empty() {
         return Err(format!(
-            "{kind} is not empty: write `{key} = \"{suggestion}\"`"
+            "{kind} must not be empty: write `{key} = \"{suggestion}\"`"
         ));
     }
     let max = kind.max_bytes();
     if name.len() > max {
         let len = name.len();
         return Err(format!(
-            "{kind} has at most {max} bytes; this one has {len}"
+            "{kind} has at most {max} bytes, and this one has {len}: write a shorter one"
         ));
     }
     if kind == Kind::Projection {
         // What a program refuses when it starts.
         return match name.contains(['/', '\0']) {
             true => Err(format!(
-                "{kind} has no slash: write `{key} = \"{}\"`",
+                "{kind} must not contain a slash: write `{key} = \"{}\"`",
                 name.replace(['/', '\0'], ".")
             )),
             false => Ok(()),
@@ -137,7 +137,7 @@ pub(super) fn check(name: &str, kind: Kind, suggestion: &str) -> Result<(), Stri
         _ => "`a-z`, `0-9`, `.`, `-` and `_`",
     };
     Err(format!(
-        "{kind} is made of {letters} and starts with a letter: write `{key} = \"{better}\"`"
+        "{kind} may contain only {letters}, and starts with a letter: write `{key} = \"{better}\"`"
     ))
 }
 

@@ -33,13 +33,13 @@ pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a
         cx,
         &input.generics,
         "a projection cannot be generic, because its name stands for one checkpoint: \
-         write a type for each that it is used with",
+         write a separate type for each type argument",
     );
     refuse_missing(cx, ident, &attrs);
     if let (Some(tables), true) = (&attrs.tables.value, attrs.views.seen) {
         cx.error(
             tables,
-            "`views(..)` are tables of `midgard::Views`, and `tables` are those of a store of your own: keep one",
+            "`views(..)` lists tables of `midgard::Views`, and `tables` those of a store of your own: keep one of the two",
         );
     }
     let name = name::given(cx, ident, attrs.name.value.as_ref(), Kind::Projection);
@@ -109,8 +109,8 @@ fn distinct_events(cx: &Ctxt, events: Vec<Type>, ignore: Vec<Type>) -> (Vec<Type
                 Some(_) => cx.error(
                     &ty,
                     format_args!(
-                        "event `{name}` is handled and ignored: \
-                         remove it from `events(..)` or from `ignore(..)`"
+                        "event `{name}` is in `events(..)` and in `ignore(..)`: \
+                         remove it from one of the two"
                     ),
                 ),
             }

@@ -37,13 +37,13 @@ pub(crate) fn remote_command<'a>(cx: &Ctxt, input: &'a DeriveInput) -> RemoteCom
             ident,
             "a command is a struct: write one struct with `#[derive(RemoteCommand)]` for each variant",
         ),
-        Data::Union(_) => cx.error(ident, "a command is a struct, not a union"),
+        Data::Union(_) => cx.error(ident, "a command is a struct, not a union: write a struct"),
     }
     refuse_generics(
         cx,
         &input.generics,
         "a command cannot be generic, because its name in messages stands for one type: \
-         write a struct for each type that it is used with",
+         write a separate struct for each type argument",
     );
     refuse_missing(cx, ident, &attrs);
     let name = name::checked(
