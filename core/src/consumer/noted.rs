@@ -162,7 +162,9 @@ async fn named<'a, N: NoteStore>(
         };
         let mut parts = first.splitn(3, '/');
         let (Some(of), Some(name)) = (parts.next(), parts.next()) else {
-            return Ok(());
+            // A note that outboxes share.
+            after.clone_from(&first);
+            continue;
         };
         // `0` is the character after the slash that ends a name.
         after = format!("{of}/{name}0");
