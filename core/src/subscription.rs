@@ -18,6 +18,7 @@ use crate::store::Store;
 use crate::store::query::Query;
 use std::borrow::Cow;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,14 +64,19 @@ type DecodeWith<E> =
 /// ```
 #[must_use = "pass it to `Midgard::subscribe`"]
 pub struct Subscription<E> {
-    pub(crate) name: String,
-    pub(crate) start: StartFrom,
-    pub(crate) partitions: u32,
+    settings: Settings,
+    decode: Arc<DecodeWith<E>>,
+}
+
+/// All of a subscription that does not depend on the type of its events.
+struct Settings {
+    name: String,
+    start: StartFrom,
+    partitions: u32,
     query: Query,
     /// What it can read: events by name, each with its newest version.
     readable: Vec<(&'static str, u32)>,
     stream_prefix: Option<String>,
-    decode: Arc<DecodeWith<E>>,
     options: ConsumerOptions,
 }
 
@@ -89,7 +95,7 @@ impl<E: EventSet> Subscription<E> {
     /// Reads the events of one aggregate type, from its own streams. `start` is where it begins when it has no checkpoint yet.
     pub fn aggregate<A: Aggregate<Event = E>>(name: impl Into<String>, start: StartFrom) -> Self {
         let mut subscription = Self::events(name, start);
-        subscription.stream_prefix = Some(format!("{}-", A::NAME));
+        subscription.settings.stream_prefix = Some(format!("{}-", A::NAME));
         subscription
     }
 }
@@ -123,120 +129,163 @@ impl<E> Subscription<E> {
         decode: Arc<DecodeWith<E>>,
     ) -> Self {
         let readable = readable.into_iter();
-        Subscription {
+        let settings = Settings {
             name,
             start,
             partitions: 1,
             query,
             readable: readable.map(|event| (event.name, event.version)).collect(),
             stream_prefix: None,
-            decode,
             options: ConsumerOptions::new(),
-        }
+        };
+        Subscription { settings, decode }
     }
 
     /// Reads the events that match a query instead of all events of its set. The query must also name the events: an
     /// event outside of the set fails, as it cannot be read.
     pub fn matching(mut self, query: impl Into<Query>) -> Self {
-        self.query = query.into();
+        self.settings.query = query.into();
         self
     }
 
     /// Divides the work on each log into this many partitions, shared by the workers of this name: sequences are spread over
     /// them. The number is stored, and cannot be changed later.
     pub const fn partitions(mut self, partitions: u32) -> Self {
-        self.partitions = partitions;
+        self.settings.partitions = partitions;
         self
     }
 
     /// Sets what happens to events whose handler fails.
-    pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
-        self.options = self.options.on_failure(policy);
-        self
+    pub fn on_failure(self, policy: FailurePolicy) -> Self {
+        self.with_options(|options| options.on_failure(policy))
     }
 
     /// Sets which sequence an event belongs to; by default, its stream. See [`ConsumerOptions::sequence_by`].
-    pub fn sequence_by<F>(mut self, sequence: F) -> Self
+    pub fn sequence_by<F>(self, sequence: F) -> Self
     where
         F: for<'a> Fn(&RecordedEventRef<'a>) -> Cow<'a, str> + Send + Sync + 'static,
     {
-        self.options = self.options.sequence_by(sequence);
-        self
+        self.with_options(|options| options.sequence_by(sequence))
     }
 
     /// Sets how long a worker may be silent before others take over. See [`ConsumerOptions::lease`].
-    pub fn lease(mut self, silence: Duration) -> Self {
-        self.options = self.options.lease(silence);
-        self
+    pub fn lease(self, silence: Duration) -> Self {
+        self.with_options(|options| options.lease(silence))
     }
 
     /// Gives up the events of this name for good. See [`ConsumerOptions::drops`].
-    pub fn drops(mut self, event: impl Into<String>) -> Self {
-        self.options = self.options.drops(event);
-        self
+    pub fn drops(self, event: impl Into<String>) -> Self {
+        self.with_options(|options| options.drops(event))
     }
 
     /// Replaces all options.
     pub fn options(mut self, options: ConsumerOptions) -> Self {
-        self.options = options;
+        self.settings.options = options;
+        self
+    }
+
+    fn with_options(mut self, with: impl FnOnce(ConsumerOptions) -> ConsumerOptions) -> Self {
+        self.settings.options = with(self.settings.options);
         self
     }
 }
 
 impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings = &self.settings;
         f.debug_struct("Subscription")
-            .field("name", &self.name)
-            .field("start", &self.start)
-            .field("partitions", &self.partitions)
-            .field("query", &self.query)
-            .field("stream_prefix", &self.stream_prefix)
-            .field("options", &self.options)
+            .field("name", &settings.name)
+            .field("start", &settings.start)
+            .field("partitions", &settings.partitions)
+            .field("query", &settings.query)
+            .field("stream_prefix", &settings.stream_prefix)
+            .field("options", &settings.options)
             .finish_non_exhaustive()
     }
 }
 
 /// A subscription and its handler, on the notes of the event store.
-pub(crate) struct Subscribed<S, E, F> {
+///
+/// It is one type for all subscriptions on a store: what consumers do is then compiled once for all of them, and not again
+/// for each handler.
+pub(crate) struct Subscribed<S> {
     notes: StoreNotes<S>,
-    pub(crate) subscription: Subscription<E>,
+    settings: Settings,
+    deliver: Box<dyn Deliver>,
+}
+
+/// Calls a handler with all that is read from one recorded event.
+trait Deliver: Send + Sync {
+    fn deliver<'a>(
+        &'a self,
+        event: &'a RecordedEventRef<'_>,
+        failures: u32,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ProjectError>> + Send + 'a>>;
+}
+
+/// A handler, and what it is called with.
+struct Delivering<E, F> {
+    decode: Arc<DecodeWith<E>>,
     handler: F,
 }
 
-impl<S, E, F> Subscribed<S, E, F> {
-    pub(crate) const fn new(store: S, subscription: Subscription<E>, handler: F) -> Self {
-        Subscribed {
-            notes: StoreNotes::of(store),
-            subscription,
-            handler,
-        }
-    }
-}
-
-impl<S, E, F> Continuous for Subscribed<S, E, F>
+impl<E, F, R> Deliver for Delivering<E, F>
 where
-    Self: Handler,
-{
-    fn name(&self) -> &str {
-        &self.subscription.name
-    }
-
-    fn start(&self) -> Option<StartFrom> {
-        Some(self.subscription.start)
-    }
-
-    fn partitions(&self) -> u32 {
-        self.subscription.partitions
-    }
-}
-
-impl<S, E, F, R> Handler for Subscribed<S, E, F>
-where
-    S: Store,
     E: Send + 'static,
     F: Fn(Delivery<E>) -> R + Send + Sync,
     R: Future<Output = Result<(), HandlerError>> + Send,
 {
+    fn deliver<'a>(
+        &'a self,
+        event: &'a RecordedEventRef<'_>,
+        failures: u32,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ProjectError>> + Send + 'a>> {
+        Box::pin(async move {
+            for decoded in (self.decode)(event)? {
+                let delivery = Delivery {
+                    event: decoded,
+                    recorded: event.to_owned(),
+                    failures,
+                };
+                let handled = (self.handler)(delivery).await;
+                handled.map_err(ProjectError::Handler)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl<S> Subscribed<S> {
+    pub(crate) fn new<E, F, R>(store: S, subscription: Subscription<E>, handler: F) -> Self
+    where
+        E: Send + 'static,
+        F: Fn(Delivery<E>) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        let Subscription { settings, decode } = subscription;
+        Subscribed {
+            notes: StoreNotes::of(store),
+            settings,
+            deliver: Box::new(Delivering { decode, handler }),
+        }
+    }
+}
+
+impl<S: Store> Continuous for Subscribed<S> {
+    fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    fn start(&self) -> Option<StartFrom> {
+        Some(self.settings.start)
+    }
+
+    fn partitions(&self) -> u32 {
+        self.settings.partitions
+    }
+}
+
+impl<S: Store> Handler for Subscribed<S> {
     type Notes = StoreNotes<S>;
     const ATOMIC: bool = false;
 
@@ -245,20 +294,20 @@ where
     }
 
     fn options(&self) -> &ConsumerOptions {
-        &self.subscription.options
+        &self.settings.options
     }
 
     fn query(&self) -> &Query {
-        &self.subscription.query
+        &self.settings.query
     }
 
     fn covers(&self) -> Covered {
-        let subscription = &self.subscription;
-        covered(&subscription.query, subscription.readable.iter().copied())
+        let settings = &self.settings;
+        covered(&settings.query, settings.readable.iter().copied())
     }
 
     fn wants(&self, event: &RecordedEventRef<'_>) -> bool {
-        let prefix = self.subscription.stream_prefix.as_deref();
+        let prefix = self.settings.stream_prefix.as_deref();
         prefix.is_none_or(|prefix| event.stream.starts_with(prefix))
     }
 
@@ -267,15 +316,6 @@ where
         event: &RecordedEventRef<'_>,
         call: Call<'_, NotesTransaction>,
     ) -> Result<(), ProjectError> {
-        for decoded in (self.subscription.decode)(event)? {
-            let delivery = Delivery {
-                event: decoded,
-                recorded: event.to_owned(),
-                failures: call.failures,
-            };
-            let handled = (self.handler)(delivery).await;
-            handled.map_err(ProjectError::Handler)?;
-        }
-        Ok(())
+        self.deliver.deliver(event, call.failures).await
     }
 }

@@ -13,6 +13,7 @@ use crate::bus::{BusError, Publisher, Subscriber, Topic};
 use crate::clock::Clock;
 use crate::consumer::about::{seen_of_projection, seen_of_subscription};
 use crate::consumer::control::{Control, Mode};
+use crate::consumer::handler::Continuous as _;
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::Keys;
 use crate::consumer::progress::Progress;
@@ -108,15 +109,15 @@ impl<S: Store + Clone> Midgard<S> {
         F: Fn(Delivery<E>) -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), HandlerError>> + Send + 'static,
     {
-        let keys = Keys::new("subscription", &subscription.name);
         let subscribed = Subscribed::new(self.store.clone(), subscription, handler);
+        let name = subscribed.name().to_owned();
+        let keys = Keys::new("subscription", &name);
         let notebook = NotebookOf {
             handler: subscribed,
             keys,
             seen: seen_of_subscription,
             is_projection: false,
         };
-        let name = notebook.handler.subscription.name.clone();
         let kind = ConsumerKind::Subscription;
         self.add(kind, &name, notebook, supervise::continuous)
     }

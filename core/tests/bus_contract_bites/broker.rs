@@ -16,13 +16,14 @@ use std::time::Duration;
 
 const TOO_LARGE: usize = 3 << 20;
 
-pub(crate) struct Broker<const FAULT: u8>(Arc<Server>);
+/// Whether messages are confirmed only once they are handled is part of its type, as the contract asks for it.
+pub(crate) struct Broker<const CONFIRMS_WHEN_HANDLED: bool>(Arc<Server>);
 
 #[derive(Clone)]
-pub(crate) struct Connection<const FAULT: u8>(Arc<Server>);
+pub(crate) struct Connection(Arc<Server>);
 
-#[derive(Default)]
 pub(crate) struct Server {
+    fault: u8,
     inner: Mutex<Inner>,
     pub(crate) killed: Notify,
 }
@@ -46,27 +47,31 @@ struct Declared {
     receivers: usize,
 }
 
-impl<const FAULT: u8> BusFixture for Broker<FAULT> {
-    type Bus = Connection<FAULT>;
+impl<const CONFIRMS_WHEN_HANDLED: bool> BusFixture for Broker<CONFIRMS_WHEN_HANDLED> {
+    type Bus = Connection;
 
-    const CONFIRMS_WHEN_HANDLED: bool = FAULT == fault::CONFIRMS_AT_ONCE;
+    const CONFIRMS_WHEN_HANDLED: bool = CONFIRMS_WHEN_HANDLED;
     const TOO_LARGE: Option<usize> = Some(TOO_LARGE);
     const QUIET: Duration = Duration::from_millis(10);
 
-    fn new(_: &str) -> Option<Self> {
-        Some(Broker(Arc::default()))
+    fn new(case: &str) -> Option<Self> {
+        Some(Broker(Arc::new(Server {
+            fault: fault::of(case),
+            inner: Mutex::default(),
+            killed: Notify::new(),
+        })))
     }
 
     fn alone(case: &str) -> Option<Self> {
         Self::new(case)
     }
 
-    async fn open(&self) -> Connection<FAULT> {
+    async fn open(&self) -> Connection {
         Connection(self.0.clone())
     }
 
     async fn send(&self, topic: &Topic, mut stranger: Stranger) {
-        match FAULT {
+        match self.0.fault {
             fault::LOSES_STRANGERS => return,
             fault::READS_ONLY_HEADERS => stranger.content_type = None,
             fault::READS_ONLY_JSON => stranger.attributes.clear(),
@@ -76,7 +81,7 @@ impl<const FAULT: u8> BusFixture for Broker<FAULT> {
     }
 
     async fn set_aside(&self, queue: &str) -> Vec<SetAside> {
-        match FAULT {
+        match self.0.fault {
             fault::MIXES_UP_LETTERS => {
                 let names = Vec::from_iter(self.0.inner.lock().unwrap().declared.keys().cloned());
                 let all = names.iter();
@@ -91,7 +96,7 @@ impl<const FAULT: u8> BusFixture for Broker<FAULT> {
         let mut inner = self.0.inner.lock().unwrap();
         inner.kills += 1;
         inner.is_down = true;
-        if FAULT == fault::KEEPS_NOTHING_ON_DISK {
+        if self.0.fault == fault::KEEPS_NOTHING_ON_DISK {
             inner.bus = InProcessBus::new();
         }
         self.0.killed.notify(usize::MAX);
@@ -162,14 +167,14 @@ fn altered(fault: u8, mut message: Message) -> Message {
     message
 }
 
-impl<const FAULT: u8> Publisher for Connection<FAULT> {
+impl Publisher for Connection {
     async fn publish(&self, messages: &[Message]) -> Result<Published, BusError> {
-        if FAULT == fault::NEVER_PUBLISHES_AGAIN && self.0.kills() > 0 {
+        if self.0.fault == fault::NEVER_PUBLISHES_AGAIN && self.0.kills() > 0 {
             return Err(unavailable("publish"));
         }
         let bus = self.0.connect("publish")?;
         if let Some(large) = messages.iter().find(|one| one.payload.len() >= TOO_LARGE)
-            && FAULT != fault::DROPS_WHAT_IS_TOO_LARGE
+            && self.0.fault != fault::DROPS_WHAT_IS_TOO_LARGE
         {
             return Err(BusError::Refused {
                 id: large.id.clone(),
@@ -177,7 +182,7 @@ impl<const FAULT: u8> Publisher for Connection<FAULT> {
                 reason: "it is too large".to_owned(),
             });
         }
-        match FAULT {
+        match self.0.fault {
             fault::WAITS_UNTIL_HANDLED => return bus.publish(messages).await,
             fault::DROPS_KNOWN_BATCHES => {
                 let mut inner = self.0.inner.lock().unwrap();
@@ -192,23 +197,27 @@ impl<const FAULT: u8> Publisher for Connection<FAULT> {
             _ => {}
         }
         let mut messages = Vec::from_iter(messages.iter().cloned().enumerate());
-        if FAULT == fault::TURNS_BATCHES_AROUND {
+        if self.0.fault == fault::TURNS_BATCHES_AROUND {
             messages.reverse();
         }
         let mut unheard = Vec::new();
         for (index, message) in messages {
-            if FAULT == fault::LOSES_A_FEW && index % 90 == 89 || message.payload.len() >= TOO_LARGE
+            if self.0.fault == fault::LOSES_A_FEW && index % 90 == 89
+                || message.payload.len() >= TOO_LARGE
             {
                 continue;
             }
-            if FAULT == fault::DELIVERS_TWICE && self.0.inner.lock().unwrap().is_declared_often() {
+            if self.0.fault == fault::DELIVERS_TWICE
+                && self.0.inner.lock().unwrap().is_declared_often()
+            {
                 put(&bus, message.clone());
             }
-            if put(&bus, altered(FAULT, message)) || FAULT == fault::HEARS_EVERYTHING {
+            if put(&bus, altered(self.0.fault, message)) || self.0.fault == fault::HEARS_EVERYTHING
+            {
                 continue;
             }
             unheard.push(index);
-            if FAULT == fault::STOPS_AT_THE_UNHEARD {
+            if self.0.fault == fault::STOPS_AT_THE_UNHEARD {
                 break;
             }
         }
@@ -265,24 +274,25 @@ impl Inner {
     }
 }
 
-impl<const FAULT: u8> Subscriber for Connection<FAULT> {
-    type Deliveries = Line<FAULT>;
+impl Subscriber for Connection {
+    type Deliveries = Line;
 
     async fn declare(&self, queue: &Queue) -> Result<(), BusError> {
         let bus = self.0.connect("declare a queue")?;
-        let queue = self.0.inner.lock().unwrap().queue(FAULT, queue);
+        let queue = self.0.inner.lock().unwrap().queue(self.0.fault, queue);
         bus.declare(&queue).await
     }
 
-    async fn subscribe(&self, queue: &Queue) -> Result<Line<FAULT>, BusError> {
+    async fn subscribe(&self, queue: &Queue) -> Result<Line, BusError> {
         let bus = self.0.connect("receive")?;
-        let (queue, receivers) = self.0.inner.lock().unwrap().receiver(FAULT, queue);
+        let (queue, receivers) = self.0.inner.lock().unwrap().receiver(self.0.fault, queue);
         Ok(Line {
             deliveries: Some(bus.subscribe(&queue).await?),
             kills: self.0.kills(),
             server: self.0.clone(),
             queue,
-            is_shut: FAULT == fault::HAS_ONE_FOR_EVER && receivers > 1,
+            fault: self.0.fault,
+            is_shut: self.0.fault == fault::HAS_ONE_FOR_EVER && receivers > 1,
             forgotten: Arc::default(),
         })
     }

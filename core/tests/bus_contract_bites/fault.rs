@@ -1,5 +1,44 @@
 //! In which ways a bus is broken. One that is new gets the next number.
 
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// The fault that each running case is to find, by the name of the case. A fault is no part of a type: the whole contract would
+/// be compiled once for each.
+static GIVEN: Mutex<Faults> = Mutex::new(Faults::new());
+static TAKEN_BACK: Condvar = Condvar::new();
+
+type Faults = BTreeMap<String, u8>;
+
+fn given() -> MutexGuard<'static, Faults> {
+    GIVEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns the fault of a case.
+pub(crate) fn of(case: &str) -> u8 {
+    let given = given();
+    given.get(case).copied().unwrap_or(NONE)
+}
+
+/// A fault that a case is given until this is dropped.
+pub(crate) struct Given(String);
+
+/// Gives a case a fault. Waits while the case has another one.
+pub(crate) fn give(case: &str, fault: u8) -> Given {
+    let is_busy = |faults: &mut Faults| faults.contains_key(case);
+    let wait = TAKEN_BACK.wait_while(given(), is_busy);
+    let mut faults = wait.unwrap_or_else(PoisonError::into_inner);
+    faults.insert(case.to_owned(), fault);
+    Given(case.to_owned())
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        given().remove(&self.0);
+        TAKEN_BACK.notify_all();
+    }
+}
+
 pub(crate) const NONE: u8 = 0;
 pub(crate) const LOSES_A_FEW: u8 = 1;
 pub(crate) const TURNS_BATCHES_AROUND: u8 = 2;

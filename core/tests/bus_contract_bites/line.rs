@@ -13,7 +13,8 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-pub(crate) struct Line<const FAULT: u8> {
+pub(crate) struct Line {
+    pub(crate) fault: u8,
     pub(crate) server: Arc<Server>,
     pub(crate) queue: Queue,
     pub(crate) deliveries: Option<InProcessDeliveries>,
@@ -24,7 +25,7 @@ pub(crate) struct Line<const FAULT: u8> {
     pub(crate) forgotten: Arc<Mutex<Vec<Box<dyn Settle>>>>,
 }
 
-impl<const FAULT: u8> Line<FAULT> {
+impl Line {
     /// Connects anew.
     async fn connect(&mut self) -> Result<(), BusError> {
         self.deliveries = None;
@@ -37,7 +38,7 @@ impl<const FAULT: u8> Line<FAULT> {
             }
         };
         let mut deliveries = bus.subscribe(&self.queue).await?;
-        if FAULT == fault::SKIPS_ONE_AFTER_A_KILL {
+        if self.fault == fault::SKIPS_ONE_AFTER_A_KILL {
             deliveries.next().await?.acknowledge().await?;
         }
         self.deliveries = Some(deliveries);
@@ -47,7 +48,9 @@ impl<const FAULT: u8> Line<FAULT> {
 
     async fn receive(&mut self) -> Result<Received, BusError> {
         let killed = self.server.killed.listen();
-        if self.is_shut || (self.kills != self.server.kills() && FAULT == fault::NEVER_RECONNECTS) {
+        if self.is_shut
+            || (self.kills != self.server.kills() && self.fault == fault::NEVER_RECONNECTS)
+        {
             return pending().await;
         }
         let Some(deliveries) = &mut self.deliveries else {
@@ -63,14 +66,14 @@ impl<const FAULT: u8> Line<FAULT> {
     }
 }
 
-impl<const FAULT: u8> Deliveries for Line<FAULT> {
+impl Deliveries for Line {
     async fn next(&mut self) -> Result<Received, BusError> {
         loop {
             if self.deliveries.is_none() {
                 self.connect().await?;
             }
             let received = self.receive().await?;
-            let is_redelivered = match FAULT {
+            let is_redelivered = match self.fault {
                 fault::NEVER_SAYS_REDELIVERED => false,
                 fault::ALWAYS_SAYS_REDELIVERED => true,
                 _ => received.is_redelivered,
@@ -78,7 +81,7 @@ impl<const FAULT: u8> Deliveries for Line<FAULT> {
             let (mut content, settle) = received.into_parts();
             let message = content.as_ref().ok().cloned();
             if let Err(foreign) = &mut content {
-                match FAULT {
+                match self.fault {
                     fault::FAILS_AT_STRANGERS => {
                         let (location, reason) = ("a model".to_owned(), foreign.reason.clone());
                         return Err(BusError::Unusable { location, reason });
@@ -89,7 +92,8 @@ impl<const FAULT: u8> Deliveries for Line<FAULT> {
             }
             let (Ok(Message { payload, .. }) | Err(ForeignMessage { payload, .. })) = &content;
             let is_large = payload.len() >= 1 << 20;
-            let mut settling = Settling::<FAULT> {
+            let mut settling = Settling {
+                fault: self.fault,
                 is_large,
                 server: self.server.clone(),
                 kills: self.kills,
@@ -97,7 +101,7 @@ impl<const FAULT: u8> Deliveries for Line<FAULT> {
                 settle: Some(settle),
                 forgotten: self.forgotten.clone(),
             };
-            match (FAULT, &settling.message) {
+            match (self.fault, &settling.message) {
                 (fault::ACKNOWLEDGES_AT_ONCE, _) => settling.acknowledge(),
                 (fault::LOSES_WHEN_NOBODY_WAITS, _) => {
                     settling.acknowledge();
@@ -116,7 +120,8 @@ impl<const FAULT: u8> Deliveries for Line<FAULT> {
     }
 }
 
-struct Settling<const FAULT: u8> {
+struct Settling {
+    fault: u8,
     server: Arc<Server>,
     kills: u64,
     message: Option<Message>,
@@ -125,7 +130,7 @@ struct Settling<const FAULT: u8> {
     forgotten: Arc<Mutex<Vec<Box<dyn Settle>>>>,
 }
 
-impl<const FAULT: u8> Settling<FAULT> {
+impl Settling {
     fn acknowledge(&mut self) {
         if let Some(settle) = self.settle.take() {
             let _ = settle.settle(Verdict::Acknowledge).now_or_never();
@@ -142,7 +147,7 @@ impl<const FAULT: u8> Settling<FAULT> {
     async fn done(&mut self, verdict: Verdict) -> Result<(), BusError> {
         let is_late = self.kills != self.server.kills();
         assert!(
-            !is_late || FAULT != fault::PANICS_AT_LATE_VERDICTS,
+            !is_late || self.fault != fault::PANICS_AT_LATE_VERDICTS,
             "it is late"
         );
         let Some(settle) = self.settle.take() else {
@@ -151,7 +156,7 @@ impl<const FAULT: u8> Settling<FAULT> {
         if is_late {
             return Err(unavailable("settle a message"));
         }
-        let verdict = match (FAULT, verdict) {
+        let verdict = match (self.fault, verdict) {
             (fault::FORGETS_VERDICTS, _) => {
                 self.forgotten.lock().unwrap().push(settle);
                 return Ok(());
@@ -173,7 +178,7 @@ impl<const FAULT: u8> Settling<FAULT> {
     }
 }
 
-impl<const FAULT: u8> Settle for Settling<FAULT> {
+impl Settle for Settling {
     fn settle(
         mut self: Box<Self>,
         verdict: Verdict,
@@ -182,12 +187,12 @@ impl<const FAULT: u8> Settle for Settling<FAULT> {
     }
 }
 
-impl<const FAULT: u8> Drop for Settling<FAULT> {
+impl Drop for Settling {
     fn drop(&mut self) {
         if self.settle.is_none() {
             return;
         }
-        match FAULT {
+        match self.fault {
             fault::LOSES_WHAT_IS_DROPPED => self.acknowledge(),
             fault::PUTS_BACK_AT_THE_END => {
                 self.acknowledge();
