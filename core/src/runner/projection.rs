@@ -28,6 +28,7 @@ use futures_util::future::{Either, join, select};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// A projection, as a consumer runs it.
 pub(super) struct Projected<P: Projection> {
@@ -120,6 +121,9 @@ impl<P: Projection> Handler for Projected<P> {
     }
 }
 
+/// How long the old views may stay as they are while the new ones catch up with them.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Runs a projection.
 pub(super) async fn run<S: Store, P: Projection>(
     store: S,
@@ -146,7 +150,7 @@ pub(super) async fn run<S: Store, P: Projection>(
     let none = || vec![Setbacks::new(); logs.len()];
     let (mut setbacks, mut panics) = (Setbacks::new(), [none(), none()]);
     let (mut near, mut was_active) = (None, false);
-    let mut lacked = None;
+    let (mut lacked, mut before) = (None, Duration::MAX);
     loop {
         let asked = control.asked();
         if control.mode() == Mode::Stop {
@@ -167,7 +171,7 @@ pub(super) async fn run<S: Store, P: Projection>(
         };
         let ended = match next {
             Next::Active(plans) => {
-                (near, was_active) = (None, true);
+                (near, was_active, before) = (None, true, Duration::MAX);
                 progress.update(|status| status.rebuild = None);
                 active(around, plans, &mut panics[0]).await
             }
@@ -177,8 +181,13 @@ pub(super) async fn run<S: Store, P: Projection>(
                 active: Some(active),
             } if near != Some(generation) => {
                 was_active = true;
+                let began = Instant::now();
                 let ended = beside(around, active, building, &mut panics).await;
-                near = matches!(ended, Ended::Reached).then_some(generation);
+                let took = began.elapsed();
+                // A log that was built long before the others has to catch up again, as long as this gets shorter.
+                let is_near = logs.len() == 1 || took < SOON || took > before / 2;
+                before = took;
+                near = (is_near && matches!(ended, Ended::Reached)).then_some(generation);
                 ended
             }
             // As no worker here moves the old views, the new ones catch up: between two commits of a worker

@@ -25,8 +25,9 @@ impl MidgardHandle {
         self.dead_letters_page(name, Place::START, usize::MAX).await
     }
 
-    /// Returns at most `limit` of the events that a consumer has parked, log by log and in the order of each, after a place: that of the
-    /// last letter of the previous page, or [`Place::START`] for the first page. A page that is not full is the last.
+    /// Returns at most `limit` of the events that a consumer has parked, log by log and in the order of each, after a place:
+    /// that of the last letter of the previous page, or [`Place::START`] for the first page. A page that is not full is the
+    /// last.
     ///
     /// # Errors
     /// When they cannot be read.
