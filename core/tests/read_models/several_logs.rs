@@ -154,12 +154,16 @@ fn a_dead_letter_of_the_second_log_is_retried_and_holds_up_nothing_of_the_first(
         let is_closed = is_closed.clone();
         move |number: u64| number == FAR + 2 && is_closed.load(Ordering::SeqCst)
     };
-    // Both logs have a sequence of this name.
-    let teller = teller(StartFrom::Start)
-        .sequence_by(|_| "one".into())
-        .on_failure(at_once().then_park());
-    let handler = seen.refuse(move |delivery| refuses(delivery.event.number));
-    let running = start(Midgard::new(store.clone()).subscribe(teller, handler));
+    let run = || {
+        // Both logs have a sequence of this name.
+        let teller = teller(StartFrom::Start)
+            .sequence_by(|_| "one".into())
+            .on_failure(at_once().then_park());
+        let refuses = refuses.clone();
+        let handler = seen.refuse(move |delivery| refuses(delivery.event.number));
+        start(Midgard::new(store.clone()).subscribe(teller, handler))
+    };
+    let running = run();
     let (main, west) = count_both(&store, 1..=3);
     for place in [main, west] {
         block_on(running.handle.wait_for("teller", place, LONG)).unwrap();
@@ -174,6 +178,14 @@ fn a_dead_letter_of_the_second_log_is_retried_and_holds_up_nothing_of_the_first(
         matches!(evicted, Err(HandleError::NotParked { .. })),
         "{evicted:?}"
     );
+
+    running.stop().unwrap();
+    let running = run();
+    let holds_one = |status: &Status| status.parked == 1;
+    block_on(running.handle.wait_until("teller", LONG, holds_one)).unwrap();
+    let main = Place::main(count(&store, "told", [4]));
+    block_on(running.handle.wait_for("teller", main, LONG)).unwrap();
+    assert_eq!(by_log(&seen), (vec![1, 2, 3, 4], vec![FAR + 1]));
 
     is_closed.store(false, Ordering::SeqCst);
     block_on(running.handle.retry("teller", "one")).unwrap();
