@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 /// The deliveries of a queue of a [`NatsBus`](crate::NatsBus).
 ///
-/// [`next`](Deliveries::next) waits through outages, which it reports to `tracing`, and returns an error only when
-/// continuing is of no use. Messages that are handed out remain so over a lost connection, and can be settled over
+/// [`next`](Deliveries::next) waits through outages, which it reports to `tracing`, and returns an error only when continuing
+/// does not help. Messages that are handed out remain so over a lost connection, and can be settled over
 /// the next one.
 ///
 /// Dropping it makes room for another receiver at once, and returns unsettled messages to the queue; they can no

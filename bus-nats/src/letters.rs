@@ -1,7 +1,7 @@
 //! Storing messages that were set aside, whatever their size.
 //!
 //! A message may be as large as the server accepts, without room for the reason; or the stream for such messages
-//! accepts less. Then it is stored in parts: if it could not be stored, it would be handed out for ever.
+//! accepts less. Then it is stored in parts: if it could not be stored, it would be handed out forever.
 
 use crate::binding::{self, LARGEST_HEADERS};
 use crate::session::Session;

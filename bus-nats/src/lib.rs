@@ -46,8 +46,8 @@
 //! minutes, by source, id and the queue that wants them.
 //!
 //! **One at work.** The server pins one of the clients that request messages (the priority policy `pinned_client`),
-//! until it leaves, or is silent for [`takeover_after`](NatsOptions::with_takeover_after). A receiver that was silent
-//! for that long hands out no more messages, and can no longer settle the ones it has.
+//! until it leaves, or is silent for [`takeover_after`](NatsOptions::with_takeover_after). A receiver that was silent for that
+//! long no longer hands out messages, and can no longer settle the ones it has.
 //!
 //! **Order across takeovers.** The server redelivers the messages that a receiver had not acknowledged only after a
 //! while, and newer messages at once. So a new receiver keeps messages back until it has as many as the server

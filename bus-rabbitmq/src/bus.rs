@@ -170,7 +170,7 @@ impl Bus {
     }
 }
 
-/// The error of a message that the broker would never accept.
+/// Returns the error of a message that the broker would never accept.
 fn refused(message: &Message, reason: String) -> BusError {
     BusError::Refused {
         id: message.id.clone(),

@@ -58,8 +58,8 @@
 //!   made again; no topic is removed at that time, so that a reconnecting old version of a service takes nothing from
 //!   a new one.
 //! - Publishing and receiving have separate connections, since a broker that runs out of memory stops those that
-//!   publish. Publishing then waits, and reports that in the log. A publish that is given up meanwhile publishes
-//!   nothing later, except the few messages that were on their way when the broker stopped.
+//!   publish. Publishing then waits, and reports that in the log. If a call of `publish` is given up meanwhile, none of its
+//!   messages are published later, except the few that were on their way when the broker stopped.
 //! - A command whose sender waits a limited time for the answer expires at the broker after that time (`expiration`);
 //!   the broker then moves it to the dead letters.
 //! - When a message cannot be set aside, its receiver reconnects, with growing waits, and gets the message again.

@@ -260,7 +260,7 @@ impl Publishing {
     }
 }
 
-/// The error when the broker has refused the message of this index.
+/// Returns the error when the broker has refused the message of this index.
 fn full(confirmed: usize, mut unheard: Vec<usize>) -> Trouble {
     unheard.retain(|index| *index < confirmed);
     Trouble::Full {

@@ -131,7 +131,7 @@ pub(crate) fn largest_message(error: &lapin::Error) -> Option<usize> {
     largest[..digits.unwrap_or(largest.len())].parse().ok()
 }
 
-/// The error of a declaration that differs from what exists.
+/// Returns the error of a declaration that differs from what exists.
 pub(crate) fn declared_differently(what: &str, name: &str, error: lapin::Error) -> Trouble {
     if let ErrorKind::ProtocolError(said) = error.kind()
         && is(&error, AMQPSoftError::PRECONDITIONFAILED)

@@ -37,31 +37,30 @@ pub const ENTRY_VALUE_BYTES: usize = 16 << 20;
 /// The most entries that are changed or expected at once, by a write or by an append.
 pub const ENTRIES_PER_WRITE: usize = 1_000_000;
 /// The largest sum of the keys and values that are changed or expected at once, in bytes: 128 MiB. Rows of views are
-/// entries, so this limits the events that are projected at once: fewer are when their rows would exceed it, but the
-/// rows of one event cannot.
+/// entries, so this limits how many events are projected at once: as many as fit. The rows of a single event must fit, too.
 pub const ENTRY_WRITE_BYTES: usize = 128 << 20;
 
 /// A limit that a name, header, tag, payload or append violates; nothing was stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
-    /// It is empty.
+    /// The value is empty.
     #[error("{0} is empty; give it at least one character")]
     Empty(Limited),
-    /// It is longer than allowed.
+    /// The value is longer than allowed, or there are more than allowed.
     #[error("{what} has {actual} {}; at most {limit} are allowed", what.unit())]
     TooLong {
-        /// What it is.
+        /// The kind of value.
         what: Limited,
-        /// The limit, in the unit of what it is.
+        /// The limit, in bytes or in items.
         limit: usize,
-        /// What it has.
+        /// The actual size, in the same unit.
         actual: usize,
     },
-    /// It contains U+0000, which not every store can keep.
+    /// The value contains U+0000, which not every store can keep.
     #[error("{0} contains the character U+0000, which no store accepts; remove it")]
     NulCharacter(Limited),
-    /// A store alone writes events of this name.
+    /// Only stores write events of this name.
     #[error(
         "the name \"{name}\" is reserved for tombstones, which the store writes itself; give the event another name"
     )]
@@ -77,7 +76,7 @@ pub enum LimitError {
     },
 }
 
-/// What a limit is about.
+/// The kind of value that a limit applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Limited {

@@ -101,7 +101,7 @@ impl<E: EventSet> Subscription<E> {
 }
 
 impl Subscription<Box<dyn AnyEvent>> {
-    /// Reads all events, each as the type of the program that has its name. `start` is where it begins when it has no
+    /// Reads all events, each as the event type of this program that has its name. `start` is where it begins when it has no
     /// checkpoint yet.
     ///
     /// # Errors

@@ -123,7 +123,7 @@ impl UnitOfWork {
         self.told.push(told.clone());
     }
 
-    /// Whether the store failed when an aggregate was loaded: then the handler is not to blame.
+    /// Returns whether the store failed when an aggregate was loaded: then the handler is not to blame.
     pub(crate) const fn is_troubled(&self) -> bool {
         self.is_troubled
     }
@@ -159,7 +159,7 @@ fn nothing_decided(store: &DynStore) -> repository::UnitOfWork<DynStore> {
     repository::UnitOfWork::begin(store.clone(), Metadata::new(), ReadBack::Yes)
 }
 
-/// Whether an aggregate could not be loaded because of the store, which may recover a moment later.
+/// Returns whether an aggregate could not be loaded because of the store, which may recover a moment later.
 const fn is_trouble(error: &LoadError) -> bool {
     match error {
         LoadError::Store(StoreError::Limit(_) | StoreError::Corrupt { .. }) => false,
@@ -178,7 +178,7 @@ pub(crate) enum CommitError {
 }
 
 impl CommitError {
-    /// Whether another transaction changed a note meanwhile.
+    /// Returns whether another transaction changed a note meanwhile.
     pub(crate) const fn is_other_note(&self) -> bool {
         matches!(
             self,
@@ -187,17 +187,17 @@ impl CommitError {
         )
     }
 
-    /// Whether another transaction appended to one of the streams meanwhile.
+    /// Returns whether another transaction appended to one of the streams meanwhile.
     pub(crate) const fn is_other_event(&self) -> bool {
         matches!(self, CommitError::Append(AppendError::Conflict { .. }))
     }
 
-    /// Whether it failed because of a concurrent change.
+    /// Returns whether it failed because of a concurrent change.
     pub(crate) const fn is_conflict(&self) -> bool {
         self.is_other_note() || self.is_other_event()
     }
 
-    /// Whether it failed because of its contents, and not because of the store.
+    /// Returns whether it failed because of its contents, and not because of the store.
     pub(crate) const fn is_refusal(&self) -> bool {
         matches!(
             self,

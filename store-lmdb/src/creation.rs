@@ -52,7 +52,7 @@ impl<'f> Making<'f> {
         Ok(Some(making))
     }
 
-    /// To be called when the store has been created: from then on it survives a power cut too.
+    /// Ends the creation, once the store is complete: from then on it survives a power cut too.
     pub(crate) fn finish(self, durability: Durability) -> Result<(), StoreError> {
         if durability == Durability::NoSync {
             return Ok(());
@@ -82,7 +82,7 @@ pub(crate) fn expect_made(files: &Files) -> Result<(), StoreError> {
     }
 }
 
-/// The error of a store that has nothing to read yet.
+/// Returns the error of a store that has nothing to read yet.
 pub(crate) fn unfinished(directory: &Path) -> StoreError {
     StoreError::Backend {
         action: "open it read-only",

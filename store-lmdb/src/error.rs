@@ -6,7 +6,7 @@ use midgard::{LogId, Position};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A failure of LMDB while doing `action`.
+/// Returns the error for a failure of LMDB while doing `action`.
 pub(crate) fn backend(action: &'static str) -> impl Fn(Error) -> StoreError {
     move |error| match &error {
         Error::Mdb(MdbError::MapFull) => StoreError::Full(Full::Map),
@@ -18,7 +18,7 @@ pub(crate) fn backend(action: &'static str) -> impl Fn(Error) -> StoreError {
     }
 }
 
-/// A failure of LMDB to open a store, with the store's path.
+/// Returns the error for a failure of LMDB to open a store, with the store's path.
 pub(crate) fn backend_at(action: &'static str, path: &Path) -> impl Fn(Error) -> StoreError {
     move |error| {
         let next_step = match &error {
@@ -39,7 +39,7 @@ pub(crate) fn backend_at(action: &'static str, path: &Path) -> impl Fn(Error) ->
     }
 }
 
-/// A failure of the system with a file or directory, while doing `action`.
+/// Returns the error for a failure of the system with a file or directory, while doing `action`.
 pub(crate) fn file_failure(action: &'static str, path: &Path) -> impl Fn(io::Error) -> StoreError {
     move |error| backend_at(action, path)(error.into())
 }
@@ -126,7 +126,7 @@ pub(crate) fn is_out_of_room(error: &io::Error) -> bool {
     )
 }
 
-/// The error of a record that cannot be as it was written.
+/// Returns the error of a record that cannot be as it was written.
 pub(crate) fn corrupt(position: Position, stream: Option<&str>, reason: String) -> StoreError {
     StoreError::Corrupt {
         log: LogId::MAIN,

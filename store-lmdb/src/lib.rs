@@ -42,7 +42,7 @@
 //!   for something else.
 //! - Writes wait in a queue of 64 MiB, and for room in it, without blocking a thread. A write whose future is dropped
 //!   leaves the queue; it is done only if the writer has already begun it.
-//! - After a failed commit, the store undoes its remains on the disk before it writes anything else. If that fails,
+//! - After a failed commit, the store undoes what is left of it on the disk before it writes anything else. If that fails,
 //!   it returns [`StoreError::OutcomeUnknown`], and accepts no more writes until it is reopened. Two cases are not
 //!   covered: a process that is killed between the failed commit and the repair, because other processes may then
 //!   write to pages that ext4 does not keep until it is mounted again; and ext4 with `data=journal`, which may end a
@@ -192,12 +192,12 @@ impl LmdbStore {
         self.0.environment.path()
     }
 
-    async fn work<W: Work>(&self, work: W) -> Result<W::Done, W::Error> {
+    async fn submit<W: Work>(&self, work: W) -> Result<W::Done, W::Error> {
         if self.1 {
             let path = self.directory().to_owned();
             return Err(StoreError::ReadOnly { path }.into());
         }
-        self.0.writer.work(work).await
+        self.0.writer.submit(work).await
     }
 }
 
@@ -212,7 +212,7 @@ impl fmt::Debug for LmdbStore {
 impl Store for LmdbStore {
     async fn append(&self, append: Append) -> Result<Appended, AppendError> {
         append.check_limits()?;
-        self.work(append).await
+        self.submit(append).await
     }
 
     async fn read_stream(
@@ -261,7 +261,7 @@ impl Store for LmdbStore {
         expected: ExpectedVersion,
     ) -> Result<(), AppendError> {
         let stream = stream.clone();
-        self.work(Truncate {
+        self.submit(Truncate {
             stream,
             before,
             expected,
@@ -277,7 +277,7 @@ impl Store for LmdbStore {
         expected: ExpectedVersion,
     ) -> Result<(), AppendError> {
         let stream = stream.clone();
-        self.work(Tombstone { stream, expected }).await
+        self.submit(Tombstone { stream, expected }).await
     }
 
     async fn read_entries(
@@ -291,7 +291,7 @@ impl Store for LmdbStore {
 
     async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
         write.check_limits()?;
-        self.work(write).await
+        self.submit(write).await
     }
 }
 

@@ -79,8 +79,8 @@ impl LmdbOptions {
         self
     }
 
-    /// Sets the initial size of the map, in bytes of address space. The default is 1 TiB or less, as the [crate]
-    /// says. It is not a limit: the map grows by itself. The size is rounded up to one that the system can map.
+    /// Sets the initial size of the map, in bytes of address space. The default is 1 TiB or less, as described in the [crate]
+    /// docs. It is not a limit: the map grows by itself. The size is rounded up to one that the system can map.
     #[must_use]
     pub const fn initial_map_size(mut self, bytes: usize) -> Self {
         self.map_size = Some(bytes);

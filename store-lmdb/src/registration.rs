@@ -52,7 +52,7 @@ impl OpenStore {
         Err(self.is_elsewhere(path))
     }
 
-    /// The error of a directory that should have its files and does not, or that has them and should not.
+    /// Returns the error of a directory that should have its files and does not, or that has them and should not.
     pub(crate) fn is_elsewhere(&self, path: &Path) -> StoreError {
         let reason = if self.path == path {
             "a store that was opened there is still open in this process, and its files were removed, moved away or \

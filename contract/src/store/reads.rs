@@ -83,7 +83,7 @@ pub(super) async fn scan(store: &impl Store, read: &ReadLog) -> (Vec<RecordedEve
     (events, reached)
 }
 
-/// Ends a read that continues past its limit, or for ever.
+/// Ends a read that continues past its limit, or forever.
 fn stop_beyond(count: usize, limit: u64) -> ControlFlow<()> {
     const FAR_TOO_MANY: usize = 1_000_000;
     if count as u64 > limit || count > FAR_TOO_MANY {

@@ -71,7 +71,7 @@ pub trait AggregateId: Display + FromStr + Send + Sync {}
 #[diagnostic::do_not_recommend]
 impl<T: Display + FromStr + Send + Sync> AggregateId for T {}
 
-/// A reference to an aggregate's id; where the id is a `String`, a `str` too.
+/// A reference to an aggregate's id; for a `String` id, also a `str`.
 ///
 /// ```standalone_crate
 /// # use midgard::{Aggregate, Apply, Event, MemoryStore, Repository};

@@ -86,7 +86,7 @@ pub enum AggregateIdError {
         /// The name of the requested aggregate.
         aggregate: &'static str,
     },
-    /// The type of the aggregate's ids does not parse a text that it printed once.
+    /// The type of the aggregate's ids no longer parses a text that it once printed.
     #[error(
         "the id of stream \"{stream}\" cannot be read as a `{id_type}`; let its `FromStr` read all that its `Display` ever printed"
     )]

@@ -18,7 +18,7 @@ pub enum BusError {
         /// The underlying failure, which the error text includes.
         cause: Box<dyn Error + Send + Sync>,
     },
-    /// A message that the bus refuses for what it is, and would refuse again.
+    /// The bus refuses the message itself, and would refuse it again.
     #[error("the bus refuses message {id} ({name}): {reason}")]
     Refused {
         /// The id of the message.
@@ -28,7 +28,8 @@ pub enum BusError {
         /// Why, and what to do.
         reason: String,
     },
-    /// The bus took only the first of the messages now: a queue or a stream is full, say. Publish only the others, later.
+    /// The bus took only the first messages now, because a queue or a stream is full, for example. Publish only the others,
+    /// later.
     #[error(
         "the bus at {location} took {confirmed} of the messages, and not the next one: {reason}; it is tried again"
     )]

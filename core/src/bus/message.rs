@@ -18,16 +18,16 @@ use std::borrow::Cow;
 ///
 /// | field | attribute | |
 /// |---|---|---|
-/// | `id` | `id` | With `source`, identifies the message. That of the event. |
+/// | `id` | `id` | With `source`, identifies the message. The id of the event. |
 /// | `source` | `source` | The service that it comes from. |
 /// | `name` | `type` | The public name of the event or the command. |
 /// | `schema_version` | `schemaversion` | The version of its payload, from 1; 1 when it is missing. |
 /// | `time` | `time` | When the event was recorded (RFC 3339); none when it is before 1970. |
-/// | `expires` | `expirytime` | The time from which nobody waits for its outcome (RFC 3339). |
+/// | `expires` | `expirytime` | From this time on, nobody waits for its outcome (RFC 3339). |
 /// | `subject` | `subject` | What it is about: the stream. |
 /// | `key` | `partitionkey` | Messages of one key stay in order. The subject when it is missing, or else the id. |
 /// | `purpose` | `purpose`, `destination` | `event`, `command` or `reply`, and its recipient; an event when it is missing. |
-/// | `reply_to` | `replyto` | Who waits for the reply to a command. |
+/// | `reply_to` | `replyto` | The recipient of the reply to a command. |
 /// | `correlation_id` | `correlationid` | Shared by everything that follows from one cause. |
 /// | `causation_id` | `causationid` | The message that directly led to it. |
 /// | `position` | `position` | The position of the event in the log of its source. |
@@ -37,9 +37,9 @@ use std::borrow::Cow;
 ///
 /// # Extensions of others
 ///
-/// The attributes that CloudEvents requires must be there: `specversion`, `id`, `source` and `type`. Others may use all the
-/// rest differently, and do no harm: an attribute that does not have its form above counts as missing, such as a
-/// `correlationid` that is no UUID, or a malformed `time`. A `position` counts only with a `schemaversion`, which every
+/// The attributes that CloudEvents requires must be there: `specversion`, `id`, `source` and `type`. Other programs may use all
+/// the rest differently without harm: an attribute that does not have its form above counts as missing, such as a
+/// `correlationid` that is not a UUID, or a malformed `time`. A `position` counts only with a `schemaversion`, which every
 /// message of Midgard has. An unknown `purpose`, though, is refused in a message with a `schemaversion`, as one of a newer
 /// release. Headers beyond the limits are always refused.
 ///
@@ -68,7 +68,7 @@ pub struct Message {
     pub schema_version: u32,
     /// When the event was recorded.
     pub time: Option<Timestamp>,
-    /// The time from which nobody waits for its outcome: a command that arrives later is refused.
+    /// From this time on, nobody waits for its outcome: a command that arrives later is refused.
     pub expires: Option<Timestamp>,
     /// The subject: the stream.
     pub subject: Option<String>,
@@ -76,7 +76,7 @@ pub struct Message {
     pub key: String,
     /// The purpose of the message.
     pub purpose: Purpose,
-    /// Who waits for the reply to a command.
+    /// The recipient of the reply to a command.
     pub reply_to: Option<String>,
     /// Shared by everything that follows from one cause.
     pub correlation_id: Option<EventId>,
@@ -111,8 +111,7 @@ pub enum Purpose {
 }
 
 impl Message {
-    /// Creates an event with a JSON payload, a new id, and no more than a message needs. Its key is its id, until another
-    /// is set.
+    /// Creates an event with a JSON payload, a new id, and no optional attributes. Its key is its id, until another is set.
     #[must_use]
     pub fn event(
         source: impl Into<String>,
@@ -241,7 +240,7 @@ impl Message {
         decoded.one().map_err(|reason| self.unreadable(reason))
     }
 
-    /// Reads the payload as the events of the set `S` that it stands for: nearly always one; none or several, where an
+    /// Reads the payload as the events of the set `S` that it stands for: nearly always one; none or several, if an
     /// [upcast](crate::event::definition::Event#a-record-that-stands-for-several-events-or-for-none) says so.
     ///
     /// # Errors
@@ -324,7 +323,7 @@ impl std::fmt::Display for MessageError {
 }
 
 impl std::error::Error for MessageError {
-    /// The cause, where the error text does not already include it.
+    /// Returns the cause, where the error text does not already include it.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.reason)
     }

@@ -5,7 +5,7 @@
 //! buses over a broker; [`InProcessBus`] connects services of one process. [`DynBus`] is any of them behind one type.
 //!
 //! Programs seldom call these: an [outbox](crate::Outbox) publishes from the log, and an [inbox](crate::Inbox) hands
-//! received messages to its handlers. The [guide](crate#between-services) shows both.
+//! received messages to its handlers. The [guide](crate::guide::services) shows both.
 //!
 //! # What every bus promises
 //!

@@ -15,7 +15,7 @@ pub trait Publisher: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`BusError`]: some of the messages may have been published. Publish all of them again; receivers recognise those
-    /// that they have seen. [`BusError::Refused`] names a message that would be refused again, and [`BusError::Full`] says
+    /// that they have seen. [`BusError::Refused`] names a message that would be refused again, and [`BusError::Full`] reports
     /// how many of the first need not be published again.
     fn publish(
         &self,
@@ -32,7 +32,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// Every message is in at least one queue.
+    /// Returns the outcome when every message is in at least one queue.
     #[must_use]
     pub const fn all() -> Self {
         Published {
@@ -40,7 +40,7 @@ impl Published {
         }
     }
 
-    /// Every message except those at these indexes is in at least one queue.
+    /// Returns the outcome when every message except those at these indexes is in at least one queue.
     #[must_use]
     pub const fn but(unheard: Vec<usize>) -> Self {
         Published { unheard }

@@ -62,8 +62,8 @@ impl fmt::Display for Topic {
 /// The first [subscriber](super::Subscriber::subscribe) creates the queue. Unless it is temporary, it stays for good, with
 /// the messages in it. A later subscription adds the topics that are new, and removes those that it does not list. So when
 /// a program of an old version subscribes after one of a new version, it removes the topics that only the new one wants,
-/// until a new one subscribes again: in a deployment, end the old ones for good, and then start or restart a new one. Two
-/// services with inboxes of the same name remove each other's topics in the same way. The program that removes topics logs
+/// until a new one subscribes again. So in a deployment, first end all old programs, and then start or restart a new one.
+/// Two services with inboxes of the same name remove each other's topics in the same way. The program that removes topics logs
 /// a warning (`tracing`), and a message that reaches the wrong service is parked there with an error that names the cause.
 ///
 /// ```
@@ -104,7 +104,7 @@ impl Queue {
         self
     }
 
-    /// For buses: warns that these topics, or the bus's names for them, are being removed from the queue.
+    /// Warns, for a bus, that these topics, or the bus's names for them, are being removed from the queue.
     pub fn warn_of_removed<'t>(&self, removed: impl IntoIterator<Item = &'t str>) {
         let removed = Vec::from_iter(removed).join(", ");
         if removed.is_empty() {

@@ -69,7 +69,7 @@ pub struct Received {
 }
 
 impl Received {
-    /// Creates what a bus hands over.
+    /// Creates a received message, for a bus to hand over.
     #[must_use]
     pub fn new(
         content: Result<Message, ForeignMessage>,
@@ -142,7 +142,7 @@ pub trait Settle: Send {
 ///
 /// Serde writes its payload in base64, as `data_base64`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[error("it is no message: {reason}")]
+#[error("it is not a message: {reason}")]
 #[non_exhaustive]
 pub struct ForeignMessage {
     /// What is wrong with it.

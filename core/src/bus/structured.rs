@@ -92,7 +92,7 @@ pub(super) mod base64_text {
     }
 }
 
-/// The attributes, as strings, and the payload.
+/// Returns the attributes, as strings, and the payload.
 fn parts(json: &[u8]) -> Result<(BTreeMap<String, String>, Vec<u8>), String> {
     let fields: BTreeMap<String, &RawValue> =
         from_json(json, PhantomData).map_err(|error| format!("it is no JSON object ({error})"))?;

@@ -61,8 +61,8 @@ use std::fmt;
 /// }
 /// ```
 ///
-/// Deploy a new version to the service that handles the command before others send it: the service parks versions that it
-/// does not know until it does. It reads all earlier ones, and answers those with the newest reply that it knows. So deploy
+/// Deploy a new version to the service that handles the command before others send it: a service parks the versions that it
+/// does not know yet. It reads all earlier ones, and answers those with the newest reply that it knows. So deploy
 /// a new reply to the senders first.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a command that can be sent",
@@ -77,7 +77,7 @@ pub trait RemoteCommand: Send + Sync + Sized + 'static {
     const VERSION: u32;
     /// The service that handles the command: the name of its inbox.
     const SERVICE: &'static str;
-    /// The reply type; [`Done`] when there is nothing more to say.
+    /// The reply type; [`Done`] for a command that needs no reply of its own.
     type Reply: Event;
 
     /// Returns the key within which it stays in order. Without one, the sender's is used.
@@ -104,7 +104,7 @@ pub trait RemoteCommand: Send + Sync + Sized + 'static {
     fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
-/// The reply to a command that has none of its own: the command is done.
+/// The reply to a command without a reply type of its own: the command is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, crate::Event)]
 #[event(name = "midgard.done", crate = crate)]
 pub struct Done {}

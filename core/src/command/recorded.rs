@@ -41,7 +41,7 @@ pub(crate) struct CommandAnswered {
 }
 
 impl CommandSent {
-    /// The command as it was sent.
+    /// Returns the command as it was sent.
     pub(crate) fn encoded(&self) -> EncodedRef<'_> {
         EncodedRef {
             name: &self.name,
@@ -51,7 +51,7 @@ impl CommandSent {
         }
     }
 
-    /// The message that the recorded event becomes.
+    /// Returns the message that the recorded event becomes.
     pub(crate) fn message(self, source: &str, event: &RecordedEventRef<'_>) -> Message {
         let purpose = Purpose::Command {
             service: self.service,
@@ -66,7 +66,7 @@ impl CommandSent {
 }
 
 impl CommandAnswered {
-    /// The reply to a command, if anyone waits for one.
+    /// Returns the reply to a command, if anyone waits for one.
     pub(crate) fn to(command: &Message, reply: Encoded) -> Result<Option<Self>, JsonError> {
         let Some(to) = command.reply_to.clone() else {
             return Ok(None);
@@ -81,7 +81,7 @@ impl CommandAnswered {
         }))
     }
 
-    /// The message that the recorded event becomes.
+    /// Returns the message that the recorded event becomes.
     pub(crate) fn message(self, source: &str, event: &RecordedEventRef<'_>) -> Message {
         let purpose = Purpose::Reply { to: self.to };
         let causation_id = self.command.parse().ok();
@@ -101,7 +101,7 @@ fn encoded(name: String, schema_version: u32, payload: Box<RawValue>) -> Encoded
     Encoded::json(name, schema_version, payload)
 }
 
-/// A JSON payload, embedded in another one as it is.
+/// Returns a JSON payload for embedding in another one as it is.
 pub(crate) fn raw(payload: &[u8]) -> Result<Box<RawValue>, JsonError> {
     from_json(payload, PhantomData)
 }

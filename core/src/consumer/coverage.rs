@@ -1,4 +1,4 @@
-//! The events that a consumer covers, as noted in the store: a release that knows fewer moves no checkpoint of it.
+//! The events that a consumer covers, as noted in the store: a release that knows fewer does not move its checkpoints.
 //!
 //! The note about the consumer holds them, and every commit relies on this note. So a release that covers more only has to
 //! write them there: from then on, a release that covers less can commit nothing more, reads the note, and stands by.

@@ -6,11 +6,11 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An event that was parked: by its own failure, or as it follows one that failed in its sequence.
+/// An event that was parked, because its handler failed or because it follows such an event in its sequence.
 ///
-/// It stays in the log, and waits. Its handler gets it when its sequence is [retried](crate::MidgardHandle::retry), in
-/// the newest version that the program knows by then. An event that is parked only because the program did not know its
-/// name or its version is handled automatically once a release runs that does.
+/// It stays in the log. When its sequence is [retried](crate::MidgardHandle::retry), the handler gets it again, in the newest
+/// version that the program knows by then. An event that is parked only because the program did not know its
+/// name or its version is handled automatically once a release that knows both runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeadLetter {
@@ -44,7 +44,7 @@ impl From<Letter> for DeadLetter {
     }
 }
 
-/// One line, for people.
+/// Writes one line, for people.
 impl fmt::Display for DeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

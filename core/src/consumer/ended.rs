@@ -54,18 +54,18 @@ pub enum RunError {
     },
     /// Consumers did not end in time after they were told to stop, and were dropped where they were.
     #[error(
-        "{limit:?} after they were told to stop, these consumers had not ended, and were dropped where they were: {}; see what they wait for, and let `handler_timeout` or a longer `Midgard::stop_within` say how long they may",
+        "{limit:?} after they were told to stop, these consumers had not ended, and were dropped where they were: {}; see what they wait for, and set a `handler_timeout`, or a longer `Midgard::stop_within`",
         consumers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     )]
     NotStopped {
-        /// How long they were waited for.
+        /// How long the program waited for them.
         limit: Duration,
         /// The status of each. [`Status::handling`] shows what it was working on.
         consumers: Vec<Status>,
     },
-    /// A spawner did not let its consumer come to its end.
+    /// The spawner did not run a consumer to its end.
     #[error(
-        "{kind} \"{name}\" did not come to its end: {reason}; let what `Midgard::spawner` is given run each future until it is done"
+        "{kind} \"{name}\" did not come to its end: {reason}; let the function given to `Midgard::spawner` run each future until it is done"
     )]
     Dropped {
         /// What it is.
@@ -75,14 +75,14 @@ pub enum RunError {
         /// What happened to it.
         reason: String,
     },
-    /// The number of partitions is not possible.
+    /// The number of partitions is invalid.
     #[error("subscription \"{name}\" has {partitions} partitions: {reason}")]
     Partitions {
         /// The subscription.
         name: String,
         /// The number it has in this program.
         partitions: u32,
-        /// Why it is not possible, and what to do.
+        /// Why it is invalid, and what to do.
         reason: String,
     },
     /// An outbox is new on a store that already had another one.

@@ -1,4 +1,4 @@
-//! Why a projection does not show a command that was waited for.
+//! The error of a command that is executed and then waited for.
 
 use super::HandleError;
 use crate::place::Version;

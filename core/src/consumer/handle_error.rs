@@ -17,14 +17,14 @@ pub enum HandleError {
         /// The name.
         name: String,
     },
-    /// It took too long.
+    /// The wait took too long.
     #[error("waited {timeout:?} for \"{name}\" to {wanted}; its status: {status}")]
     TimedOut {
         /// The name.
         name: String,
-        /// What was waited for.
+        /// The awaited condition.
         wanted: String,
-        /// How long it was waited for.
+        /// How long the wait lasted.
         timeout: Duration,
         /// How it is doing.
         status: Box<Status>,
@@ -46,7 +46,7 @@ pub enum HandleError {
     NotParked {
         /// The name of the consumer.
         name: String,
-        /// Which was named, and where to look for what is parked.
+        /// The sequence, event or message that was named, and which method lists those that are parked.
         which: String,
     },
     /// Only projections have views that can be rebuilt.

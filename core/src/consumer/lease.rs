@@ -64,7 +64,7 @@ impl Leases {
         }
     }
 
-    /// Returns how often to look.
+    /// Returns how often to check the leases.
     pub(crate) fn interval(&self) -> Duration {
         self.silence / 3
     }

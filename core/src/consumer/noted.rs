@@ -54,8 +54,8 @@ const PREFIXES: [(ConsumerKind, &str); 5] = [
 ];
 
 impl<'a, N: NoteStore> ConsumerNotes<'a, N> {
-    /// Returns the notes of a consumer, whether it has any or not. For an outbox, these are of the bus without an id;
-    /// [all](Self::all) also lists those of other buses.
+    /// Returns the notes of a consumer, whether it has any or not. For an outbox, these are its notes for the bus without an
+    /// id; [all](Self::all) also lists those for other buses.
     #[must_use]
     pub fn of(notes: &'a N, kind: ConsumerKind, name: &str) -> Self {
         let prefix = PREFIXES.iter().find(|(of, _)| *of == kind);

@@ -1,4 +1,4 @@
-//! How a subscription or a projection is run.
+//! The options of a subscription or a projection.
 
 use super::failure::FailurePolicy;
 use super::guard::guarded_call;
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) type SequenceOf =
     dyn for<'a> Fn(&RecordedEventRef<'a>) -> Cow<'a, str> + Send + Sync + 'static;
 
-/// How a subscription or a projection is run.
+/// The options of a subscription or a projection.
 ///
 /// ```
 /// use midgard::consumer::{ConsumerOptions, FailurePolicy};
@@ -85,7 +85,7 @@ impl ConsumerOptions {
 
     /// Gives up the events of this name for good. A consumer notes in the store which events it handles, and a release that
     /// handles fewer of them stands by, so that it skips nothing that others handle. A release that handles fewer on purpose
-    /// names each event that it no longer handles, or no longer in the newest version; `*` if it was a consumer of all
+    /// names each event that it no longer handles, or no longer handles in the newest version, and `*` if it used to handle all
     /// events. Its [status](crate::consumer::Status) lists them.
     ///
     /// This is noted in the store. A later release that handles the event again gets those after the checkpoint; releases
@@ -123,9 +123,9 @@ impl ConsumerOptions {
         self.sequence.is_some()
     }
 
-    /// Sets how long a handler may take for one event, and each effect [after the commit](crate::Context::after_commit).
-    /// Without it, they may take as long as they like; [`Status::handling`](crate::consumer::Status::handling) shows since
-    /// when they run.
+    /// Sets how long a handler may take for one event, and each effect [after the commit](crate::Context::after_commit)
+    /// as well. By default, they may take as long as they like; [`Status::handling`](crate::consumer::Status::handling)
+    /// shows since when they have been running.
     ///
     /// A handler that takes longer is dropped where it waits and counts as failed, so its [policy](Self::on_failure)
     /// applies. An effect that takes longer is dropped, and is not retried. Code that blocks its thread cannot be dropped.

@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 pub enum StartFrom {
     /// With the first event of the log: the whole history is handled.
     Start,
-    /// With the first event after a place. In other logs than that of the place, with the first event.
+    /// With the first event after a place. In logs other than that of the place, with their first event.
     After(Place),
     /// With the first event that was recorded at this time or later. A future time is the same as [`End`](StartFrom::End).
     Time(Timestamp),

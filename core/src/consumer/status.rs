@@ -1,4 +1,4 @@
-//! How a subscription or a projection is doing.
+//! The status of consumers.
 
 use super::Handling;
 use crate::place::Place;
@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How a subscription or a projection is doing, at one moment.
+/// How a consumer is doing, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Status {
@@ -82,7 +82,7 @@ fn counted(number: u64, what: &str) -> String {
     format!("{number} {what}{ending}")
 }
 
-/// One line, for people.
+/// Writes one line, for people.
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.kind, self.name, self.state)?;
@@ -120,7 +120,7 @@ impl fmt::Display for Status {
     }
 }
 
-/// What has a status.
+/// The kind of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -149,7 +149,7 @@ impl fmt::Display for ConsumerKind {
     }
 }
 
-/// What a subscription or a projection is doing.
+/// What a consumer is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -161,17 +161,17 @@ pub enum ConsumerState {
     NeverRun,
     /// Other workers own all partitions; this one takes over when one of them disappears.
     Standby,
-    /// It handles what was appended before.
+    /// It is catching up: it handles events that were appended earlier.
     CatchingUp,
     /// Its views are being rebuilt; meanwhile readers see the old ones, unchanged.
     Rebuilding,
-    /// It is at the end of the log, and handles what is appended as it comes.
+    /// It has caught up, and handles events as they are appended.
     Live,
     /// Something failed, and is retried.
     Retrying,
     /// It gave up; [`LastError`] shows why. It continues when it is restarted.
     Failed,
-    /// It has come to its end: it was stopped, or drained.
+    /// It has ended: it was stopped, or drained.
     Stopped,
     /// The future of [`run`](crate::Midgard::run) was dropped, or its task aborted, while it was at work. It no longer
     /// does anything.

@@ -74,7 +74,7 @@ pub struct EncodedRef<'a> {
 }
 
 impl EncodedRef<'_> {
-    /// Decodes it as one event of the set `S`, upcasting old versions. The upcast has no record here.
+    /// Decodes it as one event of the set `S`, upcasting old versions. Upcasts get no record here.
     ///
     /// # Errors
     /// [`DecodeReason`], the reason why it cannot be read; [`DecodeReason::NotOne`] when it stands for no event of

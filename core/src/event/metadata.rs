@@ -258,7 +258,7 @@ impl<'a> HeadersRef<'a> {
         std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()

@@ -12,7 +12,7 @@ pub(crate) fn push(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend_from_slice(text.as_bytes());
 }
 
-/// Whether the bytes are a complete list of texts.
+/// Returns whether the bytes are a complete list of texts.
 pub(crate) fn is_valid(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         match split(bytes) {

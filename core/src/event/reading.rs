@@ -146,7 +146,7 @@ pub(crate) fn with_sources(events: &[&'static EventDescriptor]) -> Vec<&'static 
     all
 }
 
-/// Whether an event of this name is one of these, or is read as one of these.
+/// Returns whether an event of this name is one of these, or is read as one of these.
 pub(crate) fn reads(events: &[&'static EventDescriptor], name: &str) -> bool {
     has(events, name) || (has_sources(events) && source(events, name).is_some())
 }
@@ -155,7 +155,7 @@ fn has(events: &[&'static EventDescriptor], name: &str) -> bool {
     events.iter().any(|event| event.name == name)
 }
 
-/// Whether any of these is read in the place of another event.
+/// Returns whether any of these is read in the place of another event.
 const fn has_sources(events: &[&'static EventDescriptor]) -> bool {
     let mut i = 0;
     while i < events.len() {

@@ -61,7 +61,8 @@ impl NewEvent {
         NewEvent::written(event, ReadBack::Yes)
     }
 
-    /// [`encode`](NewEvent::encode), but without reading the payload back: the caller must know that it can be read.
+    /// Does what [`encode`](NewEvent::encode) does, but without reading the payload back: the caller must know that it can be
+    /// read.
     ///
     /// # Errors
     /// [`EncodeError`] when the event cannot be written as JSON.
@@ -340,8 +341,8 @@ impl Record for RecordedEventRef<'_> {
 }
 
 impl Metadata {
-    /// Returns the metadata of messages that `cause` leads to: its correlation carries on (or starts with it), and it
-    /// is the causation. Headers are not carried on.
+    /// Returns the metadata of messages that `cause` leads to: they share its correlation id, or start a correlation with its
+    /// own id, and their causation id is its id. Headers are not carried over.
     ///
     /// ```
     /// use futures_util::StreamExt;

@@ -234,7 +234,7 @@ pub(crate) fn linked_names() -> impl Iterator<Item = &'static str> {
     inventory::iter::<Registration>().map(|one| one.0.name)
 }
 
-/// Whether `from` is `event` or one of its older versions.
+/// Returns whether `from` is `event` or one of its older versions.
 fn descends(event: &'static EventDescriptor, from: &'static EventDescriptor) -> bool {
     std::iter::successors(Some(event), |event| event.previous).any(|one| one == from)
 }

@@ -92,7 +92,7 @@ impl<'a> TagsRef<'a> {
         self.iter().any(|one| one == tag)
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()

@@ -179,7 +179,7 @@ impl<E> Decoded<E> {
         Decoded(Events::Rewritten(events))
     }
 
-    /// Whether an upcast made them from more than the record's payload.
+    /// Returns whether an upcast made them from more than the record's payload.
     pub(crate) const fn is_rewritten(&self) -> bool {
         matches!(self.0, Events::Rewritten(_))
     }

@@ -1,6 +1,6 @@
 //! Erasing: ends of streams, and what they leave behind.
 //!
-//! Events are never changed. What has to go, as the law or a customer wants it, goes by the stream:
+//! Events are never changed. If the law or a customer demands that something be erased, erase the stream that it is in:
 //!
 //! | | [`Repository::tombstone`] | [`Repository::truncate`] |
 //! |---|---|---|
@@ -8,17 +8,17 @@
 //! | the stream | takes no more events | goes on |
 //! | loading it | [`LoadError::Tombstoned`](crate::repository::LoadError::Tombstoned) | [`LoadError::Truncated`](crate::repository::LoadError::Truncated) |
 //! | versions | never restart | never restart |
-//! | projections are told | yes, with [`StreamTombstoned`](crate::store::StreamTombstoned) | no |
-//! | is for | persons, accounts, what is to be forgotten | streams that are only read and appended to, such as of sensors |
+//! | projections are notified | yes, by [`StreamTombstoned`](crate::store::StreamTombstoned) | no |
+//! | use it for | people, accounts, anything to be forgotten | streams that are only read and appended to, such as those of sensors |
 //!
-//! Both are durable when they return, and nothing brings the events back but a backup. So keep personal data in streams of their own,
-//! one for each person, and let other events name the person by an id that says nothing: a bill stays when its customer is
-//! forgotten.
+//! Both are durable when they return, and only a backup brings the events back. So keep personal data in streams of their own,
+//! one for each person, and let other events refer to the person by an id that reveals nothing: a bill stays when its customer
+//! is forgotten.
 //!
 //! # Rows go with the stream
 //!
-//! A projection that lists `StreamTombstoned` is told of it in its place of the log, and removes what it has made of the stream. A
-//! rebuild ends with the same rows: the events are gone then, and the tombstone is still there.
+//! A projection that lists `StreamTombstoned` receives it in the order of the log, and removes the rows that it derived from
+//! the stream. A rebuild ends with the same rows: the events are gone by then, but the tombstone is still there.
 //!
 //! ```standalone_crate
 //! # use midgard::{Aggregate, Apply, Event, MemoryStore, Midgard, Repository, events};
@@ -76,13 +76,13 @@
 //!
 //! # What is left
 //!
-//! | where | what | how to be rid of it |
+//! | where | what | how to remove it |
 //! |---|---|---|
-//! | the store | the name of the stream, its last version, and when it was ended | use ids that say nothing |
-//! | `data.mdb` | the bytes of the events, until LMDB uses their pages again, which may be never | a compacting backup in the place of the store, see `midgard-store-lmdb` |
+//! | the store | the name of the stream, its last version, and when it was ended | use ids that reveal nothing |
+//! | `data.mdb` | the bytes of the events, until LMDB reuses their pages, which may never happen | replace the store with a compacting backup, see `midgard-store-lmdb` |
 //! | older backups | the events | delete them, or tombstone again after each restore |
 //! | views | rows, where the projection does not list `StreamTombstoned` | list it, or raise `version` of the projection, which rebuilds the views |
-//! | what process managers have reacted to | copies of the events and answers, in the streams of the processes | let the events carry ids, and nothing personal |
+//! | process managers | copies of the events and answers that they reacted to, in the streams of the processes | let the events carry ids, and nothing personal |
 //! | commands and answers | copies of what was sent, in the log | the same |
 //! | [parked messages](crate::MidgardHandle::parked_messages), dead-letter queues | messages of other services | [evict](crate::MidgardHandle::evict_message) them |
 //! | [dead letters](crate::MidgardHandle::dead_letters) | the names of the event and its stream, and the error's text | [evict](crate::MidgardHandle::evict) them |
@@ -91,22 +91,25 @@
 //! | other services | what they have received | tell them, see below |
 //! | logs, traces, mails | what you wrote there | no personal data in errors |
 //!
-//! A backup that is restored has the events again. Keep the names of the streams that were tombstoned outside of the store, and
-//! tombstone them again after a restore. A read of the log with the query `Query::events::<StreamTombstoned>()` returns them.
+//! A restored backup has the events again. Keep the names of the tombstoned streams outside the store, and tombstone them again
+//! after a restore. A read of the log with the query `Query::events::<StreamTombstoned>()` returns the tombstones, with these
+//! names.
 //!
 //! # Other services
 //!
-//! What was published belongs to those who have received it. Publish an event that asks them to erase, from a stream that is not erased
-//! itself, and with an id alone. A tombstone does not wait for the outbox: what the outbox has not published by then is gone. Wait for it
-//! first, with [`MidgardHandle::wait_for`](crate::MidgardHandle::wait_for) and the name of the outbox.
+//! A published event belongs to the services that received it. Publish another event that asks them to erase it: in a
+//! stream that is not itself erased, and with nothing but an id. A tombstone does not wait for the outbox: events that
+//! the outbox has not published by then are gone. Wait for it first, with
+//! [`MidgardHandle::wait_for`](crate::MidgardHandle::wait_for) and the name of the outbox.
 //!
 //! The same holds for each subscription and projection: one that lags behind never sees the events that are gone.
 //!
 //! # Events that must stay readable, without the person
 //!
-//! Where the stream has to go on, two ways are left. Append what remains to a new stream, and tombstone the old one. Or encrypt the
-//! personal fields with a key for each person, which is kept outside of the store, and destroy the key; the events then hold
-//! bytes that nobody can read, also in backups and in other services. Midgard does not encrypt; a field's own type with its serde can.
+//! If the stream must continue, there are two ways. Append what remains to a new stream, and tombstone the old one. Or
+//! encrypt the personal fields with a key for each person, which is kept outside the store, and destroy the key; the
+//! events then hold bytes that nobody can read, also in backups and in other services. Midgard does not encrypt; a
+//! field's own type can, in its serde impls.
 //!
 //! [`Repository::tombstone`]: crate::Repository::tombstone
 //! [`Repository::truncate`]: crate::Repository::truncate

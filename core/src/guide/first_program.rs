@@ -22,8 +22,8 @@
 //!
 //! # New versions of an event
 //!
-//! What was recorded is never changed. When an event gets another form, its old struct stays, and the new one has the next version and
-//! says how to come from the old one. Readers see the new form alone:
+//! A recorded event is never changed. When an event takes another form, keep its old struct, and give the new one the next
+//! version and a conversion from the old one. Readers see only the new form:
 //!
 //! ```
 //! # use midgard::Event;
@@ -72,7 +72,7 @@
 //! ```
 //!
 //! One function may take all of them instead. With `apply = enum` in the attribute, there is one `Apply` of the enum that
-//! the derive generates, and its `match` does not compile where it lacks an event:
+//! the derive generates, and its `match` does not compile if it lacks an event:
 //!
 //! ```
 //! # use midgard::{Aggregate, Apply, Event};
@@ -97,9 +97,9 @@
 //! }
 //! ```
 //!
-//! The id is any type with `Display` and `FromStr`. Where it is a `String`, a `&str` is enough to load an aggregate. A newtype gets all
-//! that an id needs from one derive: `Display`, `FromStr`, serde's `Serialize` and `Deserialize`, which you therefore do not derive
-//! yourself, and [`ViewKey`](crate::ViewKey):
+//! The id is any type with `Display` and `FromStr`. If it is a `String`, a `&str` is enough to load an aggregate. A
+//! newtype gets all that an id needs from one derive: `Display`, `FromStr`, serde's `Serialize` and `Deserialize`,
+//! which you therefore do not derive yourself, and [`ViewKey`](crate::ViewKey):
 //!
 //! ```
 //! use midgard::AggregateId;
@@ -115,7 +115,7 @@
 //!
 //! # Commands, and a repository to run them
 //!
-//! A [`Command`] decides on the state: it refuses, or names the events that follow. A [`Repository`]
+//! A [`Command`] decides on the state: it is rejected, or returns the events that follow. A [`Repository`]
 //! loads the aggregate, lets the command decide, and appends; when others appended meanwhile, it
 //! decides again.
 //!

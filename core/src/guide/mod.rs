@@ -13,8 +13,8 @@
 //! | [`services`] | between services: messages, outboxes, inboxes, process managers |
 //! | [`web_service`] | a web service: handlers, status codes, live events, start and shutdown, requests that are cancelled |
 //! | [`threads`] | what runs where, and what blocks |
-//! | [`uniqueness`] | uniqueness over streams: one user for each name |
-//! | [`outcomes`] | unknown outcomes: how a command is repeated safely |
+//! | [`uniqueness`] | uniqueness across streams: one user for each name |
+//! | [`outcomes`] | unknown outcomes: how to repeat a command safely |
 //! | [`erasing`] | erasing: ends of streams, and what they leave behind |
 //! | [`tests`] | testing without a program, and a clock that tests move |
 

@@ -1,15 +1,16 @@
-//! Unknown outcomes: how a command is repeated safely.
+//! Unknown outcomes: how to repeat a command safely.
 //!
-//! A command that returned has had its effect, and one that was rejected, or whose append failed, has had none. There are
-//! moments in which nobody can say:
+//! A command that returned has taken effect; one that was rejected, or whose append failed, has not. In three cases nobody can
+//! tell:
 //!
 //! - the disk or the connection failed in the middle of the commit:
-//!   [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown), the only error after which events may be there;
-//! - the process was killed, or the future was dropped while it waited for the commit: what was appended is there as a whole or
-//!   not at all;
+//!   [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown), the only error after which the events may be
+//!   stored;
+//! - the process was killed, or the future was dropped while it waited for the commit: its events are stored, all of them or
+//!   none;
 //! - the answer was lost on its way to the client, which sends its request again.
 //!
-//! Deciding again is no way to find out. The same withdrawal on the new balance is a second withdrawal.
+//! Executing the command again is no way to find out: the same withdrawal on the new balance is a second withdrawal.
 //!
 //! | what is repeated | how |
 //! |---|---|
@@ -22,8 +23,8 @@
 //!
 //! # A key
 //!
-//! The key is written in the append of the events. So both are there or neither is, and the second request with the key gets the answer
-//! of the first: from another process, after a restart, and when both come at the same time.
+//! The key is written in the same append as the events, so both are stored or neither is. A second request with the key gets
+//! the answer of the first: in another process, after a restart, and even when both arrive at the same time.
 //!
 //! ```standalone_crate
 //! # use midgard::{Aggregate, Apply, Command, Event, Events, MemoryStore, Repository, events};
@@ -67,15 +68,16 @@
 //! # }).unwrap();
 //! ```
 //!
-//! Let the client make the key, once for each thing that it wants, such as in an `Idempotency-Key` header; a key that the server
-//! makes is another one at the second request. A rejected command leaves no key, and is decided again. Keys take some 100 bytes each,
-//! until [`Repository::forget_keys`] removes those before a time: call it now and then, with a time that is longer ago than any
-//! client tries again. Two requests of one key are taken for the same; what they ask for is not compared.
+//! Let the client choose the key, one for each thing that it wants done, and send it in an `Idempotency-Key` header,
+//! for example. A key chosen by the server would differ in the second request. A rejected command leaves no key, and is
+//! decided again. Keys take some 100 bytes each, until [`Repository::forget_keys`] removes those before a time: call it
+//! now and then, with a time so long ago that no client still retries. Two requests with one key count as the same
+//! request; their contents are not compared.
 //!
 //! # The same append
 //!
-//! Each [`NewEvent`](crate::event::NewEvent) gets an id when it is made. Appended again, with the same ids under the same
-//! expected version, it is recognised, and answered as the first time:
+//! Each [`NewEvent`](crate::event::NewEvent) gets an id when it is created. An append that is repeated, with the same ids and
+//! the same expected version, is recognised, and gets the first answer:
 //!
 //! ```
 //! # use midgard::{MemoryStore, Store, StreamName};
@@ -94,24 +96,23 @@
 //! ```
 //!
 //! With [`ExpectedVersion::Any`](crate::store::ExpectedVersion) and `Exists`, that holds for the last
-//! [`RECENT_EVENTS`](crate::store::rules::RECENT_EVENTS) events of the log. A repository makes new events whenever it is
-//! called: [`save`](crate::Repository::save) and [`commit`](crate::Repository::commit) that are repeated with their expected version meet a
-//! conflict with what they wrote themselves. Load the aggregate and look, or use a key.
+//! [`RECENT_EVENTS`](crate::store::rules::RECENT_EVENTS) events of the log. A repository creates new events whenever it is
+//! called: repeating a [`save`](crate::Repository::save) or a [`commit`](crate::Repository::commit) with the same expected
+//! version conflicts with its own first attempt. Load the aggregate to see what happened, or use a key.
 //!
-//! The LMDB store takes no more writes after `OutcomeUnknown` before it is opened again; so there it is the next program that
-//! asks.
+//! After `OutcomeUnknown`, the LMDB store accepts no writes until it is reopened; repeat the append then.
 //!
 //! # A command that does not show yet
 //!
-//! [`ExecuteAndWaitError::NotShown`](crate::consumer::ExecuteAndWaitError::NotShown) is no unknown outcome: the command was executed,
-//! and only the projection has not come as far. Answer with what the command did, and do not repeat it.
+//! [`ExecuteAndWaitError::NotShown`](crate::consumer::ExecuteAndWaitError::NotShown) is not an unknown outcome: the command was
+//! executed, and only the projection has not caught up. Answer with what the command did, and do not repeat it.
 //!
 //! # Commands to other services
 //!
 //! A process manager needs nothing: a command that it sends has one id, however often it is sent, and the inbox of the other service
 //! handles it once. A [`CommandClient`](crate::CommandClient) that got no answer in time does not know whether the command was
-//! handled. Each call of [`ask`](crate::CommandClient::ask) is a command of its own; so let the command carry a key
-//! of its own, that the handler compares with what the aggregate remembers, or let its second time change nothing.
+//! handled. Each call of [`ask`](crate::CommandClient::ask) sends a new command. So give the command a key that the handler
+//! compares with those that the aggregate remembers, or let a second execution change nothing.
 //!
 //! [`Repository::execute`]: crate::Repository::execute
 //! [`Repository::execute_once`]: crate::Repository::execute_once

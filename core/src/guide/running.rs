@@ -1,9 +1,9 @@
 //! Running a program: its handle, threads, async runtimes.
 //!
-//! # Running them
+//! # Running consumers
 //!
-//! [`Midgard::run`] is a future: spawn it, or block on it in a thread. Its [handle](crate::MidgardHandle) says how each
-//! consumer is doing, waits, and stops:
+//! [`Midgard::run`] is a future: spawn it, or block on it in a thread. Its [handle](crate::MidgardHandle) shows how each
+//! consumer is doing, waits for consumers, and stops them:
 //!
 //! ```
 //! # use midgard::store::{Append, ExpectedVersion};
@@ -35,16 +35,18 @@
 //! # }).unwrap();
 //! ```
 //!
-//! [`MidgardHandle::ready`] and [`ended`](crate::MidgardHandle::ended) wait for the beginning and the end of all of it, and
-//! [`stopped`](crate::MidgardHandle::stopped) ends with it whatever else the program serves. When `run` fails
-//! at once, is dropped or aborted, each [status](crate::consumer::ConsumerState) says so, and who waits for a consumer is told.
+//! [`MidgardHandle::ready`] and [`ended`](crate::MidgardHandle::ended) wait until all consumers have started, or have ended;
+//! [`stopped`](crate::MidgardHandle::stopped) is a future with which other parts of the program end at the same time. When
+//! `run` fails at once, is dropped or aborted, each [status](crate::consumer::ConsumerState) shows it, and every wait for a
+//! consumer ends with an error.
 //!
-//! One future runs all consumers, by turns: a handler that blocks its thread holds up the others.
+//! One future runs all consumers in turn: a handler that blocks its thread holds up the others.
 //! [`Midgard::spawner`] makes a task of each, on the runtime of the program, as in
 //! `midgard.spawner(|consumer| drop(tokio::spawn(consumer)))`; [`Midgard::thread_per_consumer`] gives each a thread.
-//! [What runs where](super::threads) has the rest; [a web service](super::web_service) shows a program that also serves requests.
+//! [What runs where](super::threads) explains the details; [a web service](super::web_service) shows a program that also serves
+//! requests.
 //!
-//! # Async, of no runtime
+//! # Any async runtime
 //!
 //! Futures here need no runtime: [`block_on`] runs them, and so does any executor.
 //!

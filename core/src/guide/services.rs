@@ -2,19 +2,19 @@
 //!
 //! Services that share nothing tell each other what happened, and ask each other for things, with messages over a
 //! [bus](crate::bus): `midgard-bus-nats`, `midgard-bus-rabbitmq`, or [`InProcessBus`](crate::bus::InProcessBus) in one process and in tests.
-//! They share names and shapes, and no code. Nothing is lost, and every message has its effect once: what is to
-//! leave is in the log, and what has come is noted in the same commit as its effect.
+//! They share names and shapes, but no code. Nothing is lost, and every message takes effect once: outgoing messages are in the
+//! log, and incoming ones are noted in the same commit as their effect.
 //!
-//! - An [`Outbox`] says which events leave. It sends the commands and the answers of its program, too; so a program that
-//!   handles commands or sends them has one, even one that publishes no event, or says that another program on its store
+//! - An [`Outbox`] defines which events leave. It also sends the commands and the answers of its program. So a program that
+//!   sends or handles commands needs one, even if it publishes no event, unless it declares that another program on its store
 //!   [has it](crate::Midgard::outbox_elsewhere).
-//! - An [`Inbox`] has one [`Subscribe`] for each event of others, and one [`Handle`] for each [`RemoteCommand`]. A command is
-//!   answered, or [refused](crate::Refused).
+//! - An [`Inbox`] has one [`Subscribe`] for each event of other services, and one [`Handle`] for each
+//!   [`RemoteCommand`]. A command is answered, or [refused](crate::Refused).
 //! - A [`ProcessManager`] has one [`React`] for each event of its own service, one [`Resolve`] for each command that it sends,
 //!   and one [`Expire`] for each deadline that it sets. A forgotten one does not compile.
-//! - A [`CommandClient`] asks from any other program, and waits for the answer.
+//! - A [`CommandClient`] sends commands from any other program, and waits for the answers.
 //!
-//! Shipping has a parcel picked in the warehouse, and waits a minute at most:
+//! Here the shipping service has a parcel picked in the warehouse, and waits a minute at most:
 //!
 //! ```standalone_crate
 //! use midgard::bus::InProcessBus;
@@ -126,9 +126,9 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The name of an outbox, of an inbox and of a process manager belongs to one service: no other on the bus has it. While the
-//! bus is down, or nobody has a queue for what is published, the outbox waits, and its [`Status`] says so.
-//! A message whose handler fails is tried again, and then parked with the later ones of its key.
+//! The name of an outbox, of an inbox or of a process manager belongs to one service: no other service on the bus may use it.
+//! While the bus is down, or no queue wants an event, the outbox waits, and its [`Status`] shows it. A message whose handler
+//! fails is retried, and then parked with the later ones of its key.
 //!
 //! # What a reaction knows
 //!
@@ -137,16 +137,17 @@
 //! [configuration](crate::Reactions::config) that the program gave the process manager with [`Processes::with_config`]. All but the
 //! configuration is recorded with the reaction, so that a process is rebuilt to the same state.
 //!
-//! [`remind`](crate::Reactions::remind) counts from when the event was recorded: after an outage of an hour, nobody gets another
-//! minute. [`remind_from_now`](crate::Reactions::remind_from_now) counts from the handling, and [`remind_at`](crate::Reactions::remind_at)
-//! takes a time.
+//! [`remind`](crate::Reactions::remind) counts from when the event was recorded: after an outage of an hour, a deadline
+//! of a minute has passed. [`remind_from_now`](crate::Reactions::remind_from_now) counts from the handling, and
+//! [`remind_at`](crate::Reactions::remind_at) takes a time.
 //!
 //! # Commands in a reaction
 //!
 //! A command to another service is sent by reference, `reactions.send(&Pick { .. })`. A command on an aggregate of this service,
-//! `reactions.execute::<Parcel, _>(id, Deliver { .. })`, is given by value, with its id: it is decided when the reaction is committed,
-//! in the same append. It derives `Debug`, and its error is `Display`, as both are named where it fails. A command that is rejected fails the
-//! reaction; [`or_execute`](crate::process::LocalStep::or_execute) gives another one for that case.
+//! `reactions.execute::<Parcel, _>(id, Deliver { .. })`, is passed by value, with the aggregate's id: it is decided when the
+//! reaction is committed, in the same append. The command must implement `Debug`, and its error `Display`, because a failure
+//! shows both. A command that is rejected fails the reaction, unless [`or_execute`](crate::process::LocalStep::or_execute) adds
+//! an alternative.
 //!
 //! [`testing::given_process`] tests a process manager without a store or a bus.
 //!

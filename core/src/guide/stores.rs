@@ -1,9 +1,9 @@
 //! Stores: streams, the log, queries.
 //!
 //! A [`Store`] keeps streams of events and one log of them all. Its documentation lists what every store
-//! promises. [`DynStore`] is any of them behind one type; stores are cheap to clone. [`Store::events`] reads
+//! promises. [`DynStore`] is any store behind one type; stores are cheap to clone. [`Store::events`] reads
 //! the log as a [`Stream`](futures_core::Stream) (`futures-util` has its `next`), filtered by a [`Query`];
-//! [`EventStream::follow`] goes on live. An [`EventSet`] of your own reads events of several aggregates:
+//! [`EventStream::follow`] continues live. An [`EventSet`] of your own reads events of several aggregates:
 //!
 //! ```
 //! use futures_util::StreamExt;
@@ -37,7 +37,7 @@
 //! # }).unwrap();
 //! ```
 //!
-//! [`Store::into_events`] gives a stream that owns its store, for responses such as server-sent events; with
+//! [`Store::into_events`] returns a stream that owns its store, for responses such as server-sent events; with
 //! [`until(handle.stopped())`](crate::store::EventStream::until) it ends with the program. An embedded store that is picked at run
 //! time can keep views, too, when it is wrapped with [`DynStore::embedded`](crate::DynStore::embedded).
 //!

@@ -1,13 +1,14 @@
 //! Subscriptions: handlers that are called with each event.
 //!
-//! A [`Subscription`] hands every event to a handler: in order within a stream, and at least once. Its
-//! checkpoint is kept in the store, under its name; so it goes on where it was, in this process or in another.
-//! It reads one event type, a set, one aggregate type, a query, or everything that the program knows.
+//! A [`Subscription`] hands every event to a handler: in order within a stream, and at least once. Its checkpoint is
+//! kept in the store, under its name; so it continues where it was, in this process or in another. It reads one event
+//! type, a set, one aggregate type, a query, or everything that the program knows.
 //!
-//! Where it [begins](crate::StartFrom) the first time is to be said: with the first event, after a place, at a time, or with what
-//! is appended from now on. A mailer that is added to a service and begins with the first event mails all of its history. The same
-//! holds for [process managers](crate::Processes::new), which send commands. A projection has no effects elsewhere, and begins with the
-//! first event; so does the first [outbox](crate::Outbox::from) of a store, if it does not say otherwise.
+//! You choose where it [begins](crate::StartFrom) the first time: with the first event, after a place, at a time, or
+//! with what is appended from now on. A mailer that is added to a service and begins with the first event mails all of
+//! its history. The same holds for [process managers](crate::Processes::new), which send commands. A projection has no
+//! effects elsewhere, and begins with the first event; so does, by default, the first [outbox](crate::Outbox::from) of
+//! a store.
 //!
 //! ```
 //! # use midgard::store::{Append, ExpectedVersion};
@@ -41,7 +42,7 @@
 //! ```
 //!
 //! Workers of one name, in one process or several, share the work when the subscription has
-//! [`partitions`](crate::Subscription::partitions): each stream stays with one worker, and so in order. A worker
-//! silent for longer than its [`lease`](crate::Subscription::lease) is replaced.
+//! [`partitions`](crate::Subscription::partitions): each stream stays with one worker, and so its events stay in order.
+//! A worker silent for longer than its [`lease`](crate::Subscription::lease) is replaced.
 //!
 //! [`Subscription`]: crate::Subscription

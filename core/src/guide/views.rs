@@ -1,8 +1,8 @@
 //! Views, and the projections that keep them.
 //!
 //! A [`View`] is a row of a table, found by its key and by its indexes. A [`Projection`] has one [`Project`] for
-//! each event that it lists; a forgotten one does not compile. Rows and checkpoint are committed together, so
-//! every event has its effect exactly once, whenever the process is killed.
+//! each event that it lists; a forgotten one does not compile. Rows and checkpoint are committed together, so every event takes
+//! effect exactly once, even if the process is killed.
 //!
 //! ```
 //! # use midgard::store::{Append, ExpectedVersion};
@@ -53,19 +53,19 @@
 //! your own become keys with `#[derive(ViewKey)]`; [`StartingWith`](crate::view::StartingWith) selects by the beginning
 //! of a text or a tuple.
 //!
-//! A [snapshot](crate::Views::snapshot) shows several views as they were at one moment, and returns
-//! [up to where](crate::view::ViewSnapshot::place_of) the log shows in them. [`Select`] has filters, limits,
-//! and pages that go on from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, has the
-//! event's stream and metadata, and runs effects [after the commit](crate::Context::after_commit).
+//! A [snapshot](crate::Views::snapshot) shows several views as they were at one moment, and [up to which
+//! place](crate::view::ViewSnapshot::place_of) they include the log. [`Select`] has filters, limits, and pages that
+//! continue from a [`Cursor`]. Within a handler, [`Context`] reads and changes rows, has the event's stream and
+//! metadata, and runs effects [after the commit](crate::Context::after_commit).
 //!
 //! When the definition of a view changes, or `version` in `#[projection(..)]`, the views are rebuilt from the first event
 //! on, alongside the old ones, and readers switch when the new ones have caught up. Effects after commits do not happen
 //! again. A program of the old release, in another process, keeps the old views up to date until then, and then fails with the
 //! reason. [`MidgardHandle::rebuild`] requests a rebuild by hand.
 //!
-//! [`testing::given_projection`](crate::testing::given_projection) tests a projection: events, and the rows that it makes of them.
-//! A projection that lists [`StreamTombstoned`](crate::store::StreamTombstoned) removes rows when an aggregate
-//! [is erased](super::erasing).
+//! [`testing::given_projection`](crate::testing::given_projection) tests a projection: events, and the rows that it
+//! derives from them. A projection that lists [`StreamTombstoned`](crate::store::StreamTombstoned) removes rows when an
+//! aggregate [is erased](super::erasing).
 //!
 //! [`Live`] folds a projection on demand, in memory, for views that must never lag behind. [`ViewStore`] is the
 //! small trait behind it all: implement it to keep views in SQL, in your own transactions.

@@ -36,22 +36,23 @@
 //!         });
 //! ```
 //!
-//! Where the projection does not come as far in time, the command was executed all the same. Answer
-//! [`NotShown`](crate::consumer::ExecuteAndWaitError::NotShown) with a success, such as 202; a failure would have the client repeat it.
-//! Reads of rows are no futures and take microseconds; [what blocks](super::threads) tells when they need a thread of their own.
+//! If the projection does not catch up in time, the command was executed all the same. Answer
+//! [`NotShown`](crate::consumer::ExecuteAndWaitError::NotShown) with a success, such as 202; a failure would make the client
+//! repeat the command. Reads of rows are not futures and take microseconds; [what blocks](super::threads) explains when they
+//! need a thread of their own.
 //!
 //! # Requests that are cancelled
 //!
-//! When a client goes away, hyper drops the future of its handler where it waits. A dropped future of a command
+//! When a client goes away, hyper drops the future of its handler where it waits. A future of a command that is dropped
 //!
-//! - has done nothing, while it loads and decides, and while its append waits in the store's queue;
-//! - may still have its effect, once the store's writer has begun with the append: all of its events are there, or none;
+//! - has no effect if it was still loading or deciding, or if its append was waiting in the store's queue;
+//! - may still take effect once the store's writer has begun with the append: all of its events are stored, or none;
 //! - never does half of something, blocks nobody, and leaves nothing to clean up.
 //!
-//! What comes after the `.await` in the handler does not happen then: a second command, a mail. So what must follow belongs in a
-//! subscription or a process manager, and two decisions that belong together in one
-//! [`execute_together`](crate::repository::Repositories::execute_together). Or run the command in a task of its own, as above: dropping
-//! the handler of a task does not end it.
+//! The code after the `.await` in the handler does not run then: a second command, a mail. So whatever must follow
+//! belongs in a subscription or a process manager, and two decisions that belong together go into one
+//! [`execute_together`](crate::repository::Repositories::execute_together). Or run the command in a task of its own, as
+//! above: dropping the handler of a task does not end it.
 //!
 //! The client cannot know what became of its request, and sends it again. With a key that it repeats, such as an `Idempotency-Key`
 //! header, the command [takes effect once](super::outcomes).
@@ -60,22 +61,22 @@
 //!
 //! | error | status | why |
 //! |---|---|---|
-//! | [`ExecuteError::Rejected`](crate::repository::ExecuteError::Rejected) | 422, or what fits the error | your own error type says why |
+//! | [`ExecuteError::Rejected`](crate::repository::ExecuteError::Rejected) | 422, or what fits the error | your own error type explains why |
 //! | [`ExecuteError::Conflict`](crate::repository::ExecuteError::Conflict) | 409 | others were faster on every try; nothing was appended |
 //! | [`LoadError::Tombstoned`](crate::repository::LoadError::Tombstoned), [`AppendError::Tombstoned`](crate::store::AppendError::Tombstoned) | 410 | the aggregate was ended |
 //! | [`StoreError::Limit`](crate::store::StoreError::Limit) | 400 | the id or the key is empty or too long |
 //! | [`StoreError::Full`](crate::store::StoreError::Full) | 507 | nothing was appended |
 //! | [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown) | 503 | repeat it with the same key |
 //! | [`ViewError::NotBuilt`](crate::view::ViewError::NotBuilt) | 503 | the first events have not been handled yet |
-//! | any other | 500 | log it; its text is for you, and not for the client |
+//! | any other | 500 | log it; its text is for you, not for the client |
 //!
-//! A version that the client has seen, in an `If-Match` header, is the expected version of [`save`](crate::Repository::save), or what the
-//! command compares with; a conflict is 412 then.
+//! If the client sends the version that it has seen in an `If-Match` header, pass it to [`save`](crate::Repository::save) as
+//! the expected version, or let the command compare it. Answer a conflict with 412 then.
 //!
 //! # Events as they happen
 //!
 //! [`Store::into_events`](crate::Store::into_events) is a stream that owns its store, as a response needs it.
-//! [`follow`](crate::store::EventStream::follow) goes on live, without a gap. `Last-Event-ID` is a position:
+//! [`follow`](crate::store::EventStream::follow) continues live, without a gap. `Last-Event-ID` is a position:
 //!
 //! ```ignore
 //!     let bookings = Query::events::<AccountEvent>();
@@ -89,8 +90,8 @@
 //!     Ok(Sse::new(shown).keep_alive(KeepAlive::default()))
 //! ```
 //!
-//! Without `until`, such a response never ends, and a server that waits for its responses never stops. Send a form of
-//! your own, and not the stored payloads: those change with the next release.
+//! Without `until`, such a response never ends, and a server that waits for its responses never stops. Send a format of your
+//! own, not the stored payloads, which may change with the next release.
 //!
 //! # Start and shutdown
 //!
@@ -119,15 +120,16 @@
 //!
 //! 1. The signal comes; axum takes no new connections.
 //! 2. [`drain`](crate::MidgardHandle::drain) ends the streams of events, and the consumers once they have handled what the log has now.
-//!    [`stop`](crate::MidgardHandle::stop) ends them with the event that they are at. Neither loses anything.
-//! 3. Requests that came before are answered. A command of those that is later than what is drained is answered as not shown yet.
+//!    [`stop`](crate::MidgardHandle::stop) ends them after the event that they are handling. Neither loses anything.
+//! 3. Requests that came before are answered. A command that is executed after the drain has passed the end of the log is
+//!    answered as not shown yet.
 //! 4. `run` returns, with the error of a consumer that had failed. What does not end in time is
 //!    [dropped](crate::Midgard::stop_within).
 //!
-//! A process that is killed loses nothing that was acknowledged, either: a shutdown in order only spares the clients errors.
+//! A process that is killed loses nothing that was acknowledged, either: an orderly shutdown only spares the clients errors.
 //!
 //! # Health
 //!
-//! `run` goes on when one consumer fails for good, as the others still work. So let a route answer with
-//! [`status`](crate::MidgardHandle::status), which serde can write, and with 503 where a state is
-//! [`Failed`](crate::consumer::ConsumerState::Failed): that is what an alarm watches.
+//! `run` continues when one consumer fails for good, because the others still work. So add a route for an alarm to
+//! watch: it answers with [`status`](crate::MidgardHandle::status), which serde can write, and with 503 if a state is
+//! [`Failed`](crate::consumer::ConsumerState::Failed).

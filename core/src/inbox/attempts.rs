@@ -60,7 +60,7 @@ impl Default for Tries {
 }
 
 impl<D: Dispatch> InboxWorker<D> {
-    /// Whether the program is ending and the message must be left as it is: it is delivered again.
+    /// Returns whether the program is ending and the message must be left as it is: it is delivered again.
     pub(super) fn is_given_up(&self, tries: &Tries) -> bool {
         match self.control.mode() {
             Mode::Run => false,

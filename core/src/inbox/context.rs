@@ -90,7 +90,7 @@ impl<'a> MessageContext<'a> {
         Ok(())
     }
 
-    /// The reply to the command.
+    /// Returns the reply to the command.
     pub(crate) fn take_reply(&mut self) -> Option<Encoded> {
         self.reply.take()
     }

@@ -9,8 +9,8 @@ use crate::consumer::HandlerError;
 /// Handles messages of other services: their events, and the commands that they send.
 ///
 /// Implement it with the derive of the same name. Each event that it lists needs a [`Subscribe`], and each command
-/// a [`Handle`]; a forgotten one does not compile. The events are structs of this program: services share names and
-/// shapes, and need share no code.
+/// a [`Handle`]; a forgotten one does not compile. The events are structs of this program: services share names and shapes, but
+/// need not share code.
 ///
 /// The changes that a handler makes through its [context](MessageContext), and the note that the message was handled, are
 /// committed in one step: so a message that is delivered again has no effect.
@@ -76,7 +76,7 @@ pub trait Inbox: Send + Sync + Sized + 'static {
     note = "write `impl Subscribe<{E}> for {Self} {{ async fn receive(&self, event: {E}, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {{ .. }} }}`"
 )]
 pub trait Subscribe<E>: Receives<E> {
-    /// Handles what happened elsewhere. It may run again, after a conflict or a failure: only changes made through the
+    /// Handles an event of another service. It may run again, after a conflict or a failure: only changes made through the
     /// context are undone then.
     fn receive(
         &self,
@@ -96,7 +96,7 @@ pub trait Subscribe<E>: Receives<E> {
     note = "write `impl Handle<{C}> for {Self} {{ async fn handle(&self, command: {C}, context: &mut MessageContext<'_>) -> Result<<{C} as RemoteCommand>::Reply, HandlerError> {{ .. }} }}`"
 )]
 pub trait Handle<C: RemoteCommand>: Handles<C> {
-    /// Executes the command and returns the reply. It may run again, as [`Subscribe::receive`].
+    /// Executes the command and returns the reply. It may run again, like [`Subscribe::receive`].
     fn handle(
         &self,
         command: C,

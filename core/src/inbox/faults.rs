@@ -13,8 +13,8 @@ use crate::unit_of_work::CommitError;
 /// The reason given to the bus when a message could not be parked.
 pub(super) const TOO_LARGE: &str = "it could not be handled, and is too large to be parked";
 
-/// Whether the message breaks a limit, as with an invalid id: it would do so on every try, and its sender must not block
-/// anyone else.
+/// Returns whether the message breaks a limit, as with an invalid id: it would do so on every try, and its sender must
+/// not block anyone else.
 pub(super) fn is_of_limits(error: &HandlerError) -> bool {
     let of_store = |error: &StoreError| matches!(error, StoreError::Limit(_));
     let of_append =
@@ -30,8 +30,8 @@ pub(super) fn is_of_limits(error: &HandlerError) -> bool {
         }
 }
 
-/// Whether a handler has failed because this release cannot read what it needs: a release that can should handle the
-/// message.
+/// Returns whether a handler has failed because this release cannot read what it needs: a release that can should
+/// handle the message.
 pub(super) fn lacks_knowledge(error: &HandlerError) -> bool {
     error.is::<DecodeReason>()
         || error.is::<DecodeError>()
@@ -39,9 +39,9 @@ pub(super) fn lacks_knowledge(error: &HandlerError) -> bool {
         || matches!(error.downcast_ref(), Some(LoadError::Decode(_)))
 }
 
-/// Whether a message that this release cannot read, or has no handler for, may be for a newer release: later messages of
-/// its line then wait for a release that knows it. A message of a known version that cannot be read is a stranger's, and so
-/// is an answer that does not name its command: they block nobody.
+/// Returns whether a message that this release cannot read, or has no handler for, may be for a newer release: later
+/// messages of its line then wait for a release that knows it. A message of a known version that cannot be read is a
+/// stranger's, and so is an answer that does not name its command: they block nobody.
 pub(super) fn is_of_newer(message: &Message, error: &InboxError) -> bool {
     match error {
         InboxError::Unknown { .. } => !matches!(message.purpose, Purpose::Reply { .. }),

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 /// Handles messages for a worker.
 pub(crate) trait Dispatch: Send + Sync + 'static {
-    /// The name of the queue.
+    /// Returns the name of the queue.
     fn queue(&self) -> &str;
 
     fn topics(&self) -> Vec<Topic>;
@@ -200,7 +200,8 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(Attempted::Done)
     }
 
-    /// The note of a message that was taken care of before. The commit fails if another worker takes care of it meanwhile.
+    /// Returns the note of a message that was taken care of before. The commit fails if another worker takes care of it
+    /// meanwhile.
     pub(super) async fn seen(
         &self,
         message: &Message,
@@ -280,7 +281,7 @@ impl<D: Dispatch> InboxWorker<D> {
     }
 }
 
-/// The refusal of a command whose sender no longer waits for it.
+/// Returns the refusal of a command whose sender no longer waits for it.
 fn too_late(message: &Message) -> Option<Refused> {
     // The sender uses the system time, whatever clock this program has.
     let (expires, now) = (message.expires?, Timestamp::now());

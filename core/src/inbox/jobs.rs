@@ -36,11 +36,11 @@ pub(super) enum Settled {
 }
 
 impl Job {
-    pub(super) async fn work<D: Dispatch>(self, worker: &InboxWorker<D>, key: String) -> Done {
+    pub(super) async fn run<D: Dispatch>(self, worker: &InboxWorker<D>, key: String) -> Done {
         let (request, settled) = match self {
-            Job::Message(received) => (None, settle(worker, received).await),
+            Job::Message(received) => (None, handle_and_settle(worker, received).await),
             Job::Request(asked) => {
-                let is_done = answer(worker, &asked).await;
+                let is_done = execute_request(worker, &asked).await;
                 let settled = if is_done {
                     Settled::Done
                 } else {
@@ -58,7 +58,7 @@ impl Job {
 }
 
 /// Handles a message and settles it.
-async fn settle<D: Dispatch>(worker: &InboxWorker<D>, received: Received) -> Settled {
+async fn handle_and_settle<D: Dispatch>(worker: &InboxWorker<D>, received: Received) -> Settled {
     let (content, settle): (_, Box<dyn Settle>) = received.into_parts();
     let verdict = match worker.take(&content).await {
         Outcome::Done => Verdict::Acknowledge,
@@ -75,7 +75,7 @@ async fn settle<D: Dispatch>(worker: &InboxWorker<D>, received: Received) -> Set
 }
 
 /// Executes a request about parked messages; returns whether it is done.
-async fn answer<D: Dispatch>(worker: &InboxWorker<D>, asked: &Asked) -> bool {
+async fn execute_request<D: Dispatch>(worker: &InboxWorker<D>, asked: &Asked) -> bool {
     let mut tries = Tries::default();
     loop {
         let error = match worker.answer_request(asked).await {
@@ -83,7 +83,7 @@ async fn answer<D: Dispatch>(worker: &InboxWorker<D>, asked: &Asked) -> bool {
             Err(error) => worker.meet(error, &mut tries).await,
         };
         if error.is_some() || worker.is_given_up(&tries) {
-            // The request is still there, and the next look finds it again.
+            // The request is still there, and the next check finds it again.
             let parked_message = asked.number.as_str();
             let error = error.map(|error| text_of(&error));
             tracing::warn!(

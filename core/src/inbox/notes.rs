@@ -32,13 +32,13 @@ impl<'a> Line<'a> {
 pub(crate) struct InboxKeys(String);
 
 impl InboxKeys {
-    /// The name has no slash.
+    /// Creates the keys for a name, which has no slash.
     pub(crate) fn new(name: &str) -> Self {
         InboxKeys(format!("inbox/{name}/"))
     }
 
-    /// The key of the note that a message was taken care of. The length shows where the source ends; what is too long for a
-    /// key is replaced by its hash.
+    /// Returns the key of the note that a message was taken care of. The length shows where the source ends; what is
+    /// too long for a key is replaced by its hash.
     pub(super) fn seen(&self, message: &Message) -> String {
         let Message { source, id, .. } = message;
         if source.len() + id.len() > self.room() {
@@ -47,12 +47,12 @@ impl InboxKeys {
         format!("{}seen/{}/{source}/{id}", self.0, source.len())
     }
 
-    /// The prefix of the notes in the order of time.
+    /// Returns the prefix of the notes in the order of time.
     pub(super) fn seen_at_all(&self) -> String {
         format!("{}seen-at/", self.0)
     }
 
-    /// The key of a note in the order of time, from a time and the key of the message's note.
+    /// Returns the key of a note in the order of time, from a time and the key of the message's note.
     pub(super) fn seen_at(&self, at: Timestamp, seen: &str) -> String {
         let message = seen.strip_prefix(&format!("{}seen/", self.0));
         format!(
@@ -63,18 +63,18 @@ impl InboxKeys {
         )
     }
 
-    /// The key of the message's note, from that of its note in the order of time.
+    /// Returns the key of the message's note, from that of its note in the order of time.
     pub(super) fn seen_of(&self, seen_at: &str) -> Option<String> {
         let message = seen_at.strip_prefix(&self.seen_at_all())?.get(17..)?;
         Some(format!("{}seen/{message}", self.0))
     }
 
-    /// The key of the note up to when time has passed, as far as the inbox has watched it.
+    /// Returns the key of the note up to when time has passed, as far as the inbox has watched it.
     pub(super) fn watched(&self) -> String {
         format!("{}watched", self.0)
     }
 
-    /// How many bytes of a message fit into the key of a note.
+    /// Returns how many bytes of a message fit into the key of a note.
     const fn room(&self) -> usize {
         ENTRY_KEY_BYTES.saturating_sub(AROUND + self.0.len())
     }
@@ -87,12 +87,12 @@ impl InboxKeys {
         format!("{}parked/{number}", self.0)
     }
 
-    /// The key of the note of how many messages of a line are parked.
+    /// Returns the key of the note of how many messages of a line are parked.
     pub(super) fn held(&self, line: Line<'_>) -> String {
         format!("{}held/{}", self.0, hash(line.source, line.key))
     }
 
-    /// The prefix of the notes of those messages, in order.
+    /// Returns the prefix of the notes of those messages, in order.
     pub(super) fn behind_all(&self, line: Line<'_>) -> String {
         format!("{}behind/{}/", self.0, hash(line.source, line.key))
     }
@@ -101,8 +101,8 @@ impl InboxKeys {
         format!("{}{place:020}", self.behind_all(line))
     }
 
-    /// The key of the note of how many messages of a key are parked, from any source: the form before there were lines.
-    /// `None` for a key that was too long for it.
+    /// Returns the key of the note of how many messages of a key are parked, from any source: the form before there
+    /// were lines. `None` for a key that was too long for it.
     pub(super) fn key(&self, key: &str) -> Option<String> {
         (key.len() <= self.room()).then(|| format!("{}key/{key}", self.0))
     }
@@ -116,7 +116,7 @@ impl InboxKeys {
     }
 }
 
-/// A hash of two texts of any length, as a part of a key. It must never change: stored notes are found by it.
+/// Hashes two texts of any length, for a part of a key. It must never change: stored notes are found by it.
 fn hash(first: &str, second: &str) -> Uuid {
     let text = format!("{}/{first}/{second}", first.len());
     Uuid::new_v5(&Uuid::NAMESPACE_OID, text.as_bytes())

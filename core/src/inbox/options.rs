@@ -46,7 +46,7 @@ impl InboxOptions {
     ///   than skipped. A release that knows these messages takes them up, with those parked behind them. If no such release
     ///   will come, because a handler was removed for good, evict the message: those behind it are then handled.
     /// - While a message is retried, later messages of its key wait, from any source. Once it is parked, those of its own
-    ///   source are parked behind it, and those of others go on.
+    ///   source are parked behind it, and those of others continue.
     /// - A message that is too large to be parked is set aside at the bus. Its place is kept here, so that it is not
     ///   overtaken.
     pub fn on_failure(mut self, policy: FailurePolicy) -> Self {
@@ -54,7 +54,7 @@ impl InboxOptions {
         self
     }
 
-    /// Sets how long a handler may take for one message. Without it, there is no limit;
+    /// Sets how long a handler may take for one message. By default, there is no limit;
     /// [`Status::handling`](crate::consumer::Status::handling) shows since when a handler has been running.
     ///
     /// A handler that takes longer is dropped where it waits, which counts as a failure: the failure policy applies. A

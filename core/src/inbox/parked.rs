@@ -109,7 +109,7 @@ mod content {
     }
 }
 
-/// One line, for people.
+/// Writes one line, for people.
 impl fmt::Display for ParkedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.content {

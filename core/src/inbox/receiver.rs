@@ -20,12 +20,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often to look for requests of other processes.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often to check for requests of other processes.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to wait for the messages in hand before receiving more, where those can hardly be acknowledged.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// After how many messages the other consumers of the program have a turn.
-const TURN: u32 = 64;
+const MESSAGES_PER_TURN: u32 = 64;
 
 /// Returns the queue of an inbox.
 pub(crate) fn queue_of<D: Dispatch>(dispatch: &D, options: &InboxOptions) -> Queue {
@@ -52,7 +52,7 @@ pub(crate) async fn receive<D: Dispatch, B: Subscriber>(
     let control = worker.control.clone();
     let received = receive_until_end(worker, bus).await;
     if received.is_err() {
-        // An outbox must not wait for ever for this inbox to handle a message.
+        // An outbox must not wait forever for this inbox to handle a message.
         control.lose_receiver();
     }
     received
@@ -75,7 +75,7 @@ async fn receive_until_end<D: Dispatch, B: Subscriber>(
             Either::Left((Err(error), _)) => error,
             Either::Left((Ok(deliveries), _)) => {
                 let session = Session::new(&worker, deliveries, &mut upkeep);
-                match session.work(&mut failures).await {
+                match session.run(&mut failures).await {
                     End::Stopped => break,
                     End::Lost(error) => error,
                     End::Failed(times, message) => {
@@ -106,7 +106,7 @@ async fn until_end<D>(worker: &InboxWorker<D>) {
         if worker.control.is_over_for_receivers() {
             return;
         }
-        worker.control.pause(asked, LOOK).await;
+        worker.control.pause(asked, CHECK_INTERVAL).await;
     }
 }
 
@@ -117,11 +117,11 @@ enum End {
     Failed(u32, String),
 }
 
-/// What ended the wait of a session.
+/// What a session handles next.
 #[allow(clippy::large_enum_variant)]
-enum Happened {
-    Next(Result<Received, BusError>),
-    Done(Done),
+enum Next {
+    Message(Result<Received, BusError>),
+    JobDone(Done),
 }
 
 /// The upkeep between messages, whichever subscription they come from.
@@ -147,7 +147,8 @@ struct Session<'a, D, R> {
     at_work: FuturesUnordered<BoxFuture<'a, Done>>,
     /// The parked messages with a request among the jobs.
     requests: HashSet<String>,
-    looked: Option<(Instant, u64)>,
+    /// When requests were last read, and the number of requests by then.
+    requests_read: Option<(Instant, u64)>,
     /// Foreign input has no key: each gets its own.
     strangers: u64,
 }
@@ -164,12 +165,12 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
             keys: HashMap::new(),
             at_work: FuturesUnordered::new(),
             requests: HashSet::new(),
-            looked: None,
+            requests_read: None,
             strangers: 0,
         }
     }
 
-    async fn work(mut self, failures: &mut u32) -> End {
+    async fn run(mut self, failures: &mut u32) -> End {
         let mut turns = 0;
         show_parked(self.worker).await;
         let end = loop {
@@ -178,29 +179,29 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
                 break End::Stopped;
             }
             turns += 1;
-            if turns % TURN == 0 {
+            if turns % MESSAGES_PER_TURN == 0 {
                 give_way().await;
             }
-            self.look_for_requests(asked).await;
-            self.look_for_unread().await;
+            self.enqueue_requests(asked).await;
+            self.enqueue_unread().await;
             if let Err(error) = self.worker.forget(&mut self.upkeep.memory).await {
                 tracing::warn!(%error, "messages that were handled long ago are not forgotten yet");
             }
-            match self.happened(asked).await {
+            match self.next(asked).await {
                 None => {}
-                Some(Happened::Next(Ok(received))) => {
+                Some(Next::Message(Ok(received))) => {
                     *failures = 0;
                     self.worker.progress.set_state(ConsumerState::Live);
                     self.enqueue_message(received);
                 }
-                Some(Happened::Next(Err(error @ BusError::Unavailable { .. }))) => {
+                Some(Next::Message(Err(error @ BusError::Unavailable { .. }))) => {
                     *failures += 1;
                     let (state, message) = (ConsumerState::Retrying, error.to_string());
                     self.worker.progress.failed(state, None, *failures, message);
                     self.forget_waiting();
                 }
-                Some(Happened::Next(Err(error))) => break End::Lost(error),
-                Some(Happened::Done(done)) => {
+                Some(Next::Message(Err(error))) => break End::Lost(error),
+                Some(Next::JobDone(done)) => {
                     let goes_on = self.worker.control.mode() != Mode::Stop;
                     if let Some(end) = self.finish(done, goes_on) {
                         break end;
@@ -219,15 +220,15 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
 
     /// Waits for a finished job, for a message, or for a request. Received messages go before new ones: a bus that always
     /// has another must not keep them from being handled.
-    async fn happened(&mut self, asked: u64) -> Option<Happened> {
+    async fn next(&mut self, asked: u64) -> Option<Next> {
         let is_full = self.in_hand >= self.most_in_hand;
         let wait = match self.requests.len() {
-            AT_ONCE.. => LOOK,
-            _ => LOOK.min(self.upkeep.search.wait()),
+            AT_ONCE.. => CHECK_INTERVAL,
+            _ => CHECK_INTERVAL.min(self.upkeep.search.wait()),
         };
         let next = pin!(async {
             if is_full {
-                // Not for ever: the messages in hand may be blocked, and others must not wait for them.
+                // Not forever: the messages in hand may be blocked, and others must not wait for them.
                 Delay::new(PATIENCE).await;
             }
             self.deliveries.next().await
@@ -238,13 +239,11 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
                 None => pending().await,
             }
         });
-        let happened = select(done, next);
-        Some(
-            match self.worker.control.wait(asked, wait, happened).await? {
-                Either::Left((done, _)) => Happened::Done(done),
-                Either::Right((received, _)) => Happened::Next(received),
-            },
-        )
+        let first = select(done, next);
+        Some(match self.worker.control.wait(asked, wait, first).await? {
+            Either::Left((done, _)) => Next::JobDone(done),
+            Either::Right((received, _)) => Next::Message(received),
+        })
     }
 
     fn enqueue_message(&mut self, received: Received) {
@@ -271,7 +270,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
 
     fn begin(&self, key: String, job: Job) {
         let worker = self.worker;
-        self.at_work.push(Box::pin(job.work(worker, key)));
+        self.at_work.push(Box::pin(job.run(worker, key)));
     }
 
     /// Removes a finished job, and begins the next of its key.
@@ -310,7 +309,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
         None
     }
 
-    /// The bus was away: the messages that wait here are delivered again, in order, and must not be kept twice.
+    /// Forgets the waiting messages after the bus was away: they are delivered again, in order, and must not be kept twice.
     fn forget_waiting(&mut self) {
         for waiting in self.keys.values_mut() {
             let before = waiting.len();
@@ -322,12 +321,12 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
         self.most_in_hand = self.most_in_hand.min(half.max(1));
     }
 
-    async fn look_for_requests(&mut self, asked: u64) {
-        let is_due = |(at, seen): &(Instant, u64)| at.elapsed() >= LOOK || *seen != asked;
-        if !self.looked.as_ref().is_none_or(is_due) {
+    async fn enqueue_requests(&mut self, asked: u64) {
+        let is_due = |(at, seen): &(Instant, u64)| at.elapsed() >= CHECK_INTERVAL || *seen != asked;
+        if !self.requests_read.as_ref().is_none_or(is_due) {
             return;
         }
-        self.looked = Some((Instant::now(), asked));
+        self.requests_read = Some((Instant::now(), asked));
         match self.worker.asked(&self.requests).await {
             Ok(requests) => {
                 for request in requests {
@@ -342,7 +341,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
         }
     }
 
-    async fn look_for_unread(&mut self) {
+    async fn enqueue_unread(&mut self) {
         if !self.upkeep.search.wait().is_zero() || self.requests.len() >= AT_ONCE {
             return;
         }
@@ -355,7 +354,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
                 }
             }
             Err(error) => {
-                self.upkeep.search.put_off(LOOK);
+                self.upkeep.search.put_off(CHECK_INTERVAL);
                 tracing::warn!(%error, "parked messages could not be searched");
             }
         }

@@ -63,7 +63,7 @@ impl Held {
         drop(snapshot);
     }
 
-    /// Whether a read after a wait found that others changed what the transaction relies on.
+    /// Returns whether a read after a wait found that others changed what the transaction relies on.
     pub(crate) fn is_overtaken(&self) -> bool {
         self.0.is_overtaken.load(Ordering::SeqCst)
     }

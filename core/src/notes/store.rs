@@ -26,20 +26,20 @@ use std::error::Error;
 /// }
 /// ```
 ///
-/// # What an implementation must hold
+/// # What an implementation must guarantee
 ///
 /// - **All or nothing.** All changes of a transaction are committed together, even when the process is killed. A
 ///   transaction that is dropped changes nothing. A commit that did not make every change is an error, even when the
 ///   database itself rolled the transaction back before: PostgreSQL then answers `COMMIT` without an error, and
 ///   SQLite runs the following statements outside any transaction.
-/// - **Every read still holds at the commit,** also that a note was absent: this is how a worker knows that its work
+/// - **Every read still holds at the commit,** including that a note was absent: this is how a worker knows that its work
 ///   is still its own. Run serializable transactions, let one wait for the other, or compare at the commit and fail;
 ///   `SELECT .. FOR UPDATE` does not lock missing rows. (A new note in a listed range may be missed.)
 /// - **A transaction sees its own changes,** with `get` and `list` alike.
 /// - **Notes are any texts** without the character NUL. Prefixes are literal: `LIKE` treats `_` and `%` as wildcards.
 ///   Lists are in the order of bytes: in PostgreSQL, use a column with `COLLATE "C"`.
 ///
-/// Transactions may wait for each other: a consumer that holds one begins no other.
+/// Transactions may wait for each other: a consumer that holds one does not begin another.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store for notes",
     label = "this type does not implement `NoteStore`",

@@ -60,7 +60,7 @@ impl fmt::Display for Lost {
     }
 }
 
-/// The topic that a parked message waits for.
+/// Returns the topic that a parked message waits for.
 fn awaited_topic(error: &str) -> Option<&str> {
     let (topic, _) = error.strip_prefix(NOBODY)?.split_once(", ")?;
     Some(topic)

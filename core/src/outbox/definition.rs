@@ -71,25 +71,26 @@ pub trait Publish: Event {
 /// // Midgard::new(store).outbox(outbox, bus).run().await?;
 /// ```
 ///
-/// Each event becomes one message, with the event's id, in the order of the log; at least once. A receiver that has handled
-/// it recognises it. An old version of an event leaves as the newest that the program knows.
+/// Each event becomes one message, with the event's id, and is published at least once, in the order of the log. A receiver
+/// recognises the messages that it has handled. An old version of an event leaves as the newest that the program knows.
 ///
-/// While the bus cannot be reached, it is retried, with growing waits; the [status](crate::consumer::Status) shows it. An
-/// event that the bus refuses for what it is (too large, say) is parked as a [dead letter](crate::consumer::DeadLetter),
-/// with the later events of its stream; a reply, with the later ones to the same process.
+/// While the bus cannot be reached, the outbox retries with growing waits, as its [status](crate::consumer::Status)
+/// shows. An event that the bus refuses as such (because it is too large, for example) is parked as a [dead
+/// letter](crate::consumer::DeadLetter), with the later events of its stream; a reply, with the later ones to the same
+/// process.
 ///
 /// # Messages that no queue wants
 ///
 /// An event that no queue wants [waits, or is discarded](Unheard). A command or a reply is parked at once as a [dead
 /// letter](crate::consumer::DeadLetter), with the later ones of its key to the same service (of its process, where it has
-/// no key), and all others leave. It comes back by itself: the outbox checks, at intervals of up to five seconds, whether a
-/// queue wants its topic by now. A reply is tried for a minute, as the sender of a command may have made up the topic of
+/// no key), and all others leave. It is retried automatically: the outbox checks, at intervals of up to five seconds, whether a
+/// queue now wants its topic. A reply is retried for a minute, because the sender of a command may have made up the topic of
 /// its answer, and then waits for [`retry`](crate::MidgardHandle::retry). [`evict`](crate::MidgardHandle::evict) gives up a
-/// message for good; those parked behind it then come back. The reply to a [`CommandClient`](crate::CommandClient) that is
+/// message for good; those parked behind it are then retried. The reply to a [`CommandClient`](crate::CommandClient) that is
 /// gone is discarded. The [status](crate::consumer::Status) shows how many messages are parked, and the last topic.
 ///
 /// Old and new releases may run at once: one that publishes fewer events, or reads fewer versions of one, stands by, as its
-/// status says, so that it skips nothing that others publish. See [`ConsumerOptions::drops`].
+/// status shows, so that it skips nothing that others publish. See [`ConsumerOptions::drops`].
 ///
 /// Once [stopped](crate::MidgardHandle::stop), it no longer waits for the bus: messages not confirmed by then are published
 /// again in its next run. When [drained](crate::MidgardHandle::drain), it publishes what the log has now, or fails after a
@@ -144,7 +145,7 @@ impl Outbox {
         }
     }
 
-    /// Gives its checkpoint another name than `outbox`, where a program has several outboxes.
+    /// Gives its checkpoint a name other than `outbox`, for programs that have several outboxes.
     ///
     /// The name is part of what is stored: with another name it is a new outbox, which must say [where it
     /// begins](Self::from).
@@ -163,11 +164,11 @@ impl Outbox {
     /// Sets where it begins to publish events if it has never run; it has no effect later. Commands and replies always
     /// continue where they are.
     ///
-    /// Without it, the first outbox of a store begins with the first event, so that other services can build their state
+    /// By default, the first outbox of a store begins with the first event, so that other services can build their state
     /// from all of history, and logs a warning if the log has events.
     ///
     /// It is required for a new outbox on a store where another program's outbox has run: the new one may well be the same
-    /// under another name, and would publish all of history again. Without it, the outbox
+    /// under another name, and would publish all of history again. Without a start, such an outbox
     /// [fails](crate::consumer::RunError::NewOutbox).
     pub const fn from(mut self, start: StartFrom) -> Self {
         self.start = Some(start);
@@ -185,7 +186,7 @@ impl Outbox {
     /// receivers recognise what they have handled. So give a new id to a broker that has lost its messages, or was set up
     /// again. With an earlier id, it continues where it was.
     ///
-    /// Without this, the bus counts as one bus without an id.
+    /// By default, the bus counts as one bus without an id.
     pub fn bus_id(mut self, id: impl Into<String>) -> Self {
         self.bus = Some(id.into());
         self
@@ -280,7 +281,7 @@ impl Outbox {
         self.bus.as_deref()
     }
 
-    /// The prefix of the keys of its notes.
+    /// Returns the prefix of the keys of its notes.
     pub(super) fn kind(&self) -> String {
         match &self.bus {
             Some(bus) => format!("outbox@{bus}"),
@@ -288,8 +289,8 @@ impl Outbox {
         }
     }
 
-    /// The keys of its notes. Outboxes that carry commands share the lease of the unnamed outbox, which carries them in
-    /// most programs.
+    /// Returns the keys of its notes. Outboxes that carry commands share the lease of the unnamed outbox, which carries
+    /// them in most programs.
     pub(crate) fn keys(&self) -> Keys {
         let kind = self.kind();
         let keys = Keys::new(&kind, &self.name);

@@ -23,7 +23,7 @@ pub(super) struct Public {
 pub(super) type Part = (&'static str, usize);
 
 impl Public {
-    /// The message that the recorded event becomes.
+    /// Returns the message that the recorded event becomes.
     fn message(self, source: &str, event: &RecordedEventRef<'_>) -> Message {
         let key = self.key.unwrap_or_else(|| event.stream.to_owned());
         let mut message = Message::of_recorded(Purpose::Event, event, key, source, self.encoded);
@@ -84,7 +84,7 @@ impl Outbox {
     }
 }
 
-/// The events that leave, each with its name and number unless it is the one that its record stands for.
+/// Returns the events that leave, each with its name and number unless it is the one that its record stands for.
 pub(super) fn events_of<E: Event>(
     leaving: Leaving<'_>,
     event: &RecordedEventRef<'_>,

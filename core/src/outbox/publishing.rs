@@ -75,17 +75,17 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         }
     }
 
-    /// The notes alone, without anything to publish.
+    /// Returns the notes alone, without anything to publish.
     pub(super) const fn entries(&self) -> &StoreNotes<S> {
         &self.notes
     }
 
-    /// Whether a queue wanted a topic when a message was last published to it.
+    /// Returns whether a queue wanted a topic when a message was last published to it.
     pub(super) fn is_heard(&self, topic: &str) -> bool {
         self.known().heard.contains(topic)
     }
 
-    /// Whether the transaction has as many messages as are published at once for now.
+    /// Returns whether the transaction has as many messages as are published at once for now.
     pub(super) fn is_full(&self, transaction: &RelayTransaction) -> bool {
         transaction.messages.len() >= self.at_once.load(Ordering::Relaxed)
     }
@@ -276,13 +276,13 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         (0, error.into())
     }
 
-    /// Whether an unheard message is parked rather than waited for. In a drain, commands must leave and are not parked; but
-    /// the sender of a command names the topic of its answer, and must not cause a failure here.
+    /// Returns whether an unheard message is parked rather than waited for. In a drain, commands must leave and are not
+    /// parked; but the sender of a command names the topic of its answer, and must not cause a failure here.
     fn goes_aside(&self, lost: &Lost) -> bool {
         !lost.is_event && (lost.topic.is_reply() || self.control.mode() != Mode::Drain)
     }
 
-    /// Whether a message that no queue wants must wait until one does.
+    /// Returns whether a message that no queue wants must wait until one does.
     fn is_missed(&self, message: &Message) -> bool {
         match &message.purpose {
             Purpose::Event => self.unheard == Unheard::Wait,

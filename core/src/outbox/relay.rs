@@ -25,9 +25,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When an event that no queue wants is tried again.
+/// When to retry an event that no queue wants.
 const UNHEARD: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Duration::from_secs(5));
-/// When a message is tried again for which the bus has no room now.
+/// When to retry a message that the bus has no room for now.
 const FULL: FailurePolicy = FailurePolicy::retry(u32::MAX).at_most_every(Duration::from_secs(1));
 
 /// An outbox, as the runner runs it.
@@ -80,7 +80,7 @@ impl<S: Store, P: Publisher> Relay<S, P> {
         }
     }
 
-    /// Whether a queue wanted a topic when a message was last published to it.
+    /// Returns whether a queue wanted a topic when a message was last published to it.
     pub(super) fn is_heard(&self, topic: &str) -> bool {
         self.notes.is_heard(topic)
     }
@@ -174,7 +174,7 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         self.passed.wants(event)
     }
 
-    /// Only the events: commands and answers have a checkpoint of their own, whatever outbox carries them.
+    /// Returns only the events: commands and answers have a checkpoint of their own, whichever outbox carries them.
     fn covers(&self) -> Covered {
         let events = with_sources(&self.outbox.events).into_iter();
         let all = events.map(|event| (event.name, event.version));

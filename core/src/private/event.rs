@@ -241,13 +241,13 @@ pub fn refused() -> ! {
     panic!("a derive refused this type")
 }
 
-/// Whether an older version is the expected one. 0 stands for a version that was refused: the mistake
+/// Returns whether an older version is the expected one. 0 stands for a version that was refused: the mistake
 /// has been reported there.
 pub const fn is_version(version: u32, expected: u32) -> bool {
     version == 0 || version == expected
 }
 
-/// Whether an older version has the expected name, or one that was refused, which begins with a zero.
+/// Returns whether an older version has the expected name, or one that was refused, which begins with a zero.
 pub const fn is_name(name: &str, expected: &str) -> bool {
     matches!(name.as_bytes(), [0, ..]) || str_eq(name, expected)
 }

@@ -197,7 +197,7 @@ pub fn unreadable_message(message: &Message, reason: DecodeReason) -> InboxError
     message.unreadable(reason).into()
 }
 
-/// Whether the message is the command of this name.
+/// Returns whether the message is the command of this name.
 #[must_use]
 pub fn is_command(message: &Message, name: &str) -> bool {
     matches!(message.purpose, Purpose::Command { .. }) && message.name == name

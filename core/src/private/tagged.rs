@@ -17,7 +17,7 @@ impl<S: EventSet> Serialize for Payload<'_, S> {
     }
 }
 
-/// The serde form of a set: `{"event": name, "version": n, "data": {..}}`.
+/// Writes the serde form of a set: `{"event": name, "version": n, "data": {..}}`.
 pub fn serialize_tagged<S: EventSet, Z: Serializer>(
     event: &S,
     serializer: Z,

@@ -33,7 +33,7 @@ pub(crate) struct Cause {
 }
 
 impl Cause {
-    /// An event of the log.
+    /// Returns the cause that is an event of the log.
     pub(crate) fn event(event: &RecordedEventRef<'_>) -> Self {
         let metadata = Metadata::of(event.correlation_id, event.causation_id);
         Cause {
@@ -49,7 +49,7 @@ impl Cause {
         }
     }
 
-    /// An answer. Its sender's clock may be ahead: it was not sent later than now.
+    /// Returns the cause that is an answer. Its sender's clock may be ahead: it was not sent later than now.
     pub(crate) fn answer(message: &Message, now: Timestamp) -> Self {
         let metadata = Metadata::of(message.correlation_id, message.causation_id);
         Cause {
@@ -59,7 +59,7 @@ impl Cause {
         }
     }
 
-    /// Something of which only its arrival time and its cause are known.
+    /// Returns a cause of which only the time and the metadata are known.
     pub(crate) const fn at(time: Timestamp, metadata: Metadata) -> Self {
         Cause {
             time,

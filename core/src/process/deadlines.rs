@@ -271,13 +271,13 @@ impl<P: ProcessManager> Steps<P> {
     }
 }
 
-/// Whether another worker was faster.
+/// Returns whether another worker was faster.
 fn is_conflict(error: &HandlerError) -> bool {
     let error = error.downcast_ref::<CommitError>();
     error.is_some_and(CommitError::is_conflict)
 }
 
-/// Whether the store has failed, and not a process.
+/// Returns whether the store has failed, and not a process.
 fn is_trouble(error: &HandlerError) -> bool {
     let is_of_commit = |error: &CommitError| !(error.is_conflict() || error.is_refusal());
     error.is::<StoreError>()

@@ -30,10 +30,10 @@ use std::str::FromStr;
 /// # The order of events
 ///
 /// Events arrive in the order of the log, answers and deadlines at any time: before or after an event that was appended at
-/// the same time. So let the state decide what follows from an answer that comes late, such as one for a cancelled order. Each
+/// the same time. So the state must decide what follows from a late answer, such as one for a cancelled order. Each
 /// answer reaches the process once; an answer that it does not wait for is discarded.
 ///
-/// Conflicts with other decisions on the same aggregates are no failures: the process reacts again and sees those
+/// Conflicts with other decisions on the same aggregates are not failures: the process reacts again and sees those
 /// decisions. A reaction that fails is retried, and its event is then parked, with the later events of its process; answers
 /// and deadlines still reach it. A deadline whose reaction fails is retried until the reaction succeeds.
 /// [`MidgardHandle::stuck_processes`](crate::MidgardHandle::stuck_processes) lists the processes that need attention.
@@ -41,13 +41,13 @@ use std::str::FromStr;
 /// # In the next release
 ///
 /// An open process is rebuilt by the code of the release that runs. It is safe to
-/// - change what follows from now on: what was sent and set is not sent and set again;
+/// - change what follows from now on: commands already sent and deadlines already set are not repeated;
 /// - change the state, and how reactions build it: the new code reacts to everything again;
 /// - react to more events, send other commands, set other deadlines;
 /// - change payloads with `upcast_from`, as everywhere.
 ///
 /// Old and new releases may run at once: one that reacts to fewer events, or reads fewer versions of one, stands by, as its
-/// [status](crate::consumer::Status) says, and stops before an event whose process it cannot determine.
+/// [status](crate::consumer::Status) shows, and stops before an event whose process it cannot determine.
 ///
 /// It is not safe to remove an event, a command or a deadline from the lists, to change its name, or to change which
 /// process an event belongs to, while there are open processes that have reacted to it: they could not be rebuilt, and are
@@ -176,7 +176,7 @@ pub trait Sends<C>: ProcessManager {}
 )]
 pub trait Schedules<D>: ProcessManager {}
 
-/// The configuration of a process manager that has none.
+/// The configuration of a process manager that declares none: `()`.
 #[diagnostic::on_unimplemented(
     message = "the process manager needs its configuration, a `{Self}`",
     label = "nothing gives it its `{Self}` here",

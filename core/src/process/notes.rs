@@ -14,7 +14,7 @@ const SHORT: char = '~';
 pub(crate) struct ProcessKeys(String);
 
 impl ProcessKeys {
-    /// The name has no slash.
+    /// Creates the keys for a name, which has no slash.
     pub(crate) fn new(name: &str) -> Self {
         ProcessKeys(format!("process/{name}/"))
     }
@@ -27,7 +27,7 @@ impl ProcessKeys {
         format!("{}open/{id}", self.0)
     }
 
-    /// The prefix of all deadlines, in the order of time.
+    /// Returns the prefix of all deadlines, in the order of time.
     pub(super) fn deadlines(&self) -> String {
         format!("{}deadline/", self.0)
     }
@@ -117,7 +117,7 @@ impl Process {
     }
 }
 
-/// One line, for people.
+/// Writes one line, for people.
 impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

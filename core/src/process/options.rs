@@ -17,7 +17,7 @@ type Receiving<P> = dyn Fn(Arc<InboxWorker<Replies<P>>>) -> Running + Send;
 /// Creates the declaration of the queue of the replies.
 type Declaring = dyn FnOnce(Queue) -> Declaration + Send;
 
-/// The processes of one kind, and their options. The [guide](crate#between-services) has an example.
+/// The processes of one kind, and their options. The [guide](crate::guide::services) has an example.
 #[must_use = "pass it to `Midgard::process_manager`"]
 pub struct Processes<P: ProcessManager> {
     pub(crate) config: P::Config,
@@ -32,10 +32,10 @@ pub struct Processes<P: ProcessManager> {
 impl<P: ProcessManager> Processes<P> {
     /// Creates the processes of one kind. `start` is where they begin if they have never run; it has no effect later. A
     /// reaction that fails is retried five times; then its event is parked, with the later events of its process, and other
-    /// processes go on.
+    /// processes continue.
     ///
-    /// Events before the start are unknown to the processes. If later events belong to something that began before,
-    /// according to [`React::process`](crate::React::process), their process begins in the middle. With
+    /// Events before the start are unknown to the processes. If [`React::process`](crate::React::process) assigns later events
+    /// to something that began earlier, the process begins in the middle. With
     /// [`StartFrom::Start`], a process manager that is added to a service reacts to all of its history, and sends the
     /// commands that follow from it.
     ///

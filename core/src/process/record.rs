@@ -61,7 +61,7 @@ impl ProcessReacted {
         })
     }
 
-    /// The event, the reply or the deadline.
+    /// Returns the event, the reply or the deadline.
     fn encoded(&self) -> EncodedRef<'_> {
         EncodedRef {
             name: &self.name,

@@ -31,7 +31,7 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
         vec![Topic::replies(P::NAME)]
     }
 
-    /// The line of its process, whatever key it came with: answers to other processes do not wait for it.
+    /// Returns the line of its process, whatever key it came with: answers to other processes do not wait for it.
     fn line<'m>(&self, message: &'m Message) -> Line<'m> {
         let process = message.subject.as_deref();
         Line::new(&message.source, process.unwrap_or(&message.key))

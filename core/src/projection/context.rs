@@ -43,8 +43,8 @@ impl<'a, P: Projection> Context<'a, P> {
         }
     }
 
-    /// Returns the number of the generation being built, from 1. A [`ViewStore`](crate::projection::ViewStore) may have named
-    /// the tables for the rows after it.
+    /// Returns the number of the generation being built, from 1. A [`ViewStore`](crate::projection::ViewStore) may use it in
+    /// the names of its tables.
     #[must_use]
     pub const fn generation(&self) -> u32 {
         self.generation

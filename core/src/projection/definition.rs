@@ -68,7 +68,7 @@ use crate::store::query::Query;
 ///   Only these are read.
 /// - `ignore(..)` lists what is left out on purpose, and `covers(..)` lists sets whose events must all be in one of the
 ///   two lists: after an aggregate gains an event, the projection does not compile until it lists or ignores it.
-/// - `version = 2` says that the code has changed, so the views are rebuilt. They are also rebuilt when an event is
+/// - `version = 2` declares that the code has changed, so the views are rebuilt. They are also rebuilt when an event is
 ///   added to the list. Removing an event takes a higher version: with the same version, the program is taken for an
 ///   older release, and its projection stops and reports it.
 /// - `views(..)` lists the views it may write. Without any, it only keeps a checkpoint, and does its work

@@ -2,10 +2,12 @@
 
 pub(crate) mod context;
 pub(crate) mod definition;
+mod handler;
 mod store;
 
 pub use crate::consumer::handler::ProjectError;
 pub(crate) use context::Context;
 pub use definition::{Keeps, Projects};
 pub(crate) use definition::{Projection, query_of};
+pub(crate) use handler::Projected;
 pub use store::{Generation, ViewDefinition, ViewStore};

@@ -45,8 +45,8 @@ use std::sync::Arc;
 ///   Lists are in the order of bytes: in PostgreSQL, use a column with `COLLATE "C"`.
 /// - **Generations are separate,** and readers switch from one to the next within the commit.
 ///
-/// Transactions may wait for each other: no caller that holds one begins another. Their order does not matter, but
-/// where one program runs many at once (while views are rebuilt alongside the old ones), put them in a queue.
+/// Transactions may wait for each other: no caller that holds one begins another. Their order does not matter, but if one
+/// program runs many at once (while views are rebuilt alongside the old ones), queue them.
 ///
 /// # What is called when
 ///
@@ -55,7 +55,7 @@ use std::sync::Arc;
 /// | a projection starts, or continues after a change of plan | `begin`, `get`, and where needed `prepare` of a new generation, `activate` of a complete one; `put`, `commit` |
 /// | there are events | `begin`, `get` of the lease, each event's handler and `check`, `put` of the checkpoint, `commit` |
 /// | a handler fails | its transaction is dropped; the events before it are handled again, and committed |
-/// | every third of a lease; every 100 ms by a worker while others own a part | `begin`, `get`, and where a part is requested, kept or handed over `put`, `commit`; then, by an owner, `begin_read`, `get`, `list` |
+/// | every third of a lease; every 100 ms by a worker while others own a partition | `begin`, `get`, and where a partition is requested, kept or handed over `put`, `commit`; then, by an owner, `begin_read`, `get`, `list` |
 /// | a program reads the checkpoint or dead letters | `begin_read`, `get`, `list` |
 /// | readers have switched | `begin`, `discard`, `put`, `commit`, until nothing is left of the old generation |
 ///
@@ -151,7 +151,7 @@ impl Generation {
     }
 }
 
-/// What a view is made of, as far as stored rows depend on it.
+/// The parts of a view's definition that stored rows depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ViewDefinition {
@@ -162,8 +162,8 @@ pub struct ViewDefinition {
 }
 
 impl ViewDefinition {
-    /// Creates the definition of a view that a [`ViewStore`](crate::projection::ViewStore) of your own interprets: for one
-    /// on SQL, `form` may be the columns. When it changes, the view is rebuilt.
+    /// Creates the definition of a view that a [`ViewStore`](crate::projection::ViewStore) of your own interprets: for one in
+    /// SQL, `form` may list the columns. When it changes, the view is rebuilt.
     #[must_use]
     pub fn new(name: &'static str, form: impl Into<String>) -> Self {
         ViewDefinition {

@@ -50,7 +50,7 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
     }
 }
 
-/// Whether a concurrent append changed what the decision relied on.
+/// Returns whether a concurrent append changed what the decision relied on.
 const fn is_overtaken(error: &AppendError) -> bool {
     matches!(
         error,

@@ -128,8 +128,8 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     /// Rebuilds an aggregate as it was at a time, from the events that the store had recorded by then.
     ///
     /// Times are those of the clock that [recorded](crate::event::RecordedEvent::time) the events, and never go back.
-    /// When a clock was ahead for a moment, the events recorded since then have that later time, and are not in a
-    /// state from before it.
+    /// If a clock was ahead for a moment, the events recorded since then have that later time, and are missing from the state
+    /// at an earlier one.
     ///
     /// # Errors
     /// As [`load`](Repository::load).
@@ -175,7 +175,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Execution::new(async move { self.run(stream, command, &Metadata::new(), None).await })
     }
 
-    /// [`execute`](Repository::execute), with metadata for the events: the cause of the command, and headers.
+    /// Does what [`execute`](Repository::execute) does, with metadata for the events: the cause of the command, and headers.
     ///
     /// # Errors
     /// As [`execute`](Repository::execute).
@@ -191,8 +191,8 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Execution::new(self.run(StreamName::of::<A>(id), command, metadata, None))
     }
 
-    /// [`execute`](Repository::execute) with one effect for each key: when a command was executed under the key
-    /// before, it is not decided again, and the aggregate is returned as it was right after the first time. So a
+    /// [Executes](Repository::execute) a command once for each key: if one was executed under the key before, the command is
+    /// not decided again, and the aggregate is returned as it was right after the first time. So a
     /// request can be repeated safely, even after
     /// [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown), by another process, or after a
     /// restart.
@@ -251,7 +251,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Execution::new(async move { self.run(stream, command, &Metadata::new(), Some(key)).await })
     }
 
-    /// [`execute_once`](Repository::execute_once), with metadata for the events.
+    /// Does what [`execute_once`](Repository::execute_once) does, with metadata for the events.
     ///
     /// # Errors
     /// As [`execute_once`](Repository::execute_once).
@@ -270,8 +270,8 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     }
 
     /// Removes the keys of [`execute_once`](Repository::execute_once) under which a command was executed before a
-    /// time. Returns their number. The same key has an effect again afterwards, so choose a time longer ago than any
-    /// request is repeated.
+    /// time. Returns their number. Afterwards the same key has an effect again, so choose a time so long ago that no request
+    /// from before it is still repeated.
     ///
     /// # Errors
     /// When the store cannot be read or written.

@@ -174,7 +174,7 @@ fn parse(key: &[u8], value: &[u8]) -> Result<DoneOnce, StoreError> {
     Ok(done)
 }
 
-/// The error for an entry that cannot be read.
+/// Returns the error for an entry that cannot be read.
 pub(super) fn unreadable(key: &[u8], reason: impl fmt::Display) -> StoreError {
     let key = key.escape_ascii();
     StoreError::Backend {
@@ -186,7 +186,7 @@ pub(super) fn unreadable(key: &[u8], reason: impl fmt::Display) -> StoreError {
     }
 }
 
-/// The error for a value that cannot be written.
+/// Returns the error for a value that cannot be written.
 pub(super) fn not_written(key: &[u8], reason: impl fmt::Display) -> StoreError {
     let key = key.escape_ascii();
     StoreError::Backend {

@@ -142,7 +142,7 @@ impl<S: Store + Clone> Repositories<S> {
         self.execute_together_with(&Metadata::new(), decide).await
     }
 
-    /// [`execute_together`](Self::execute_together), with metadata for the events.
+    /// Does what [`execute_together`](Self::execute_together) does, with metadata for the events.
     ///
     /// # Errors
     /// As [`execute_together`](Self::execute_together).
@@ -160,8 +160,8 @@ impl<S: Store + Clone> Repositories<S> {
         self.decide_together(metadata, decide, None).await
     }
 
-    /// [`execute_together`](Self::execute_together) with one effect for each key: when it was executed under the key
-    /// before, it is not executed again, and the first value is returned. Its keys are separate from those of
+    /// [Executes](Self::execute_together) commands once for each key: if some were executed under the key before, `decide` is
+    /// not called, and the first value is returned. Its keys are separate from those of
     /// [`Repository::execute_once`], which describes how keys are kept. The value is stored with its key, as JSON.
     ///
     /// # Errors

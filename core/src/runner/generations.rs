@@ -2,7 +2,6 @@
 
 mod plan;
 
-use super::projection::Projected;
 use crate::consumer::about::{AboutProjection, Built};
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Handler as _, Plan};
@@ -12,8 +11,7 @@ use crate::event::reading::with_sources;
 use crate::give_way::give_way;
 use crate::notes::NoteStore;
 use crate::place::{LogId, Position};
-use crate::projection::Projection;
-use crate::projection::ViewStore;
+use crate::projection::{Projected, Projection, ViewStore};
 use crate::store::Store;
 use plan::{Change, Own, Step, plan};
 
@@ -38,8 +36,8 @@ pub(super) enum Next {
     KnowsLess { events: Vec<String> },
 }
 
-/// Finds out which generation to run. Begins a new one when the views are of another version or definition or of fewer
-/// events, or when a rebuild was requested, and switches readers to it once it has caught up with the old one.
+/// Finds out which generation to run. Begins a new one when the views have another version, another definition or fewer events,
+/// or when a rebuild was requested. Switches readers to it once it has caught up with the old one.
 /// `was_active` is whether this program has kept views up to date so far.
 pub(super) async fn next<S: Store, P: Projection>(
     store: &S,

@@ -41,7 +41,7 @@ pub struct MidgardHandle {
     consumers: Arc<[Consumer]>,
 }
 
-/// A store of which only the end of the log is read.
+/// A store that is read for the end of its log only.
 pub(super) trait Log: Send + Sync {
     fn end(
         &self,
@@ -174,7 +174,7 @@ impl MidgardHandle {
         Ok(())
     }
 
-    /// Returns the processes of a process manager that have not ended, by their ids.
+    /// Returns the processes of a process manager that have not ended, in the order of their ids.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -183,7 +183,7 @@ impl MidgardHandle {
         processes.map_err(|error| notes(name, error))
     }
 
-    /// Returns the processes that nothing moves any more: see [`Process::is_stuck`].
+    /// Returns the processes that are stuck: see [`Process::is_stuck`].
     ///
     /// # Errors
     /// As [`processes`](Self::processes).
@@ -214,7 +214,7 @@ impl MidgardHandle {
         }
     }
 
-    /// Waits until a consumer has handled everything up to a place: what it keeps then shows what was appended there.
+    /// Waits until a consumer has handled everything up to a place: its views then include what was appended there.
     /// Workers in other processes count too. Returns at once without a place, as after a command that changed nothing.
     /// Does not wait for a consumer of this program that has failed or ended.
     ///

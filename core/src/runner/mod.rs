@@ -22,14 +22,13 @@ use crate::consumer::{ConsumerOptions, HandlerError, RunError, supervise};
 use crate::inbox::{Declaration, Inbox, InboxOptions, ToHandlers, declaration, queue_of, receive};
 use crate::outbox::{Outbox, Outboxes, Relay, come_back};
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
-use crate::projection::Projection;
+use crate::projection::{Projected, Projection};
 use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
 use crate::unit_of_work::Work;
 use adding::is_name;
 use futures_util::future::{Either, join, select};
 use program::{Added, STOP_WITHIN, Spawner};
-use projection::Projected;
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
@@ -258,8 +257,8 @@ impl<S: Store + Clone> Midgard<S> {
         MidgardHandle::new(log, self.control.clone(), consumers.collect())
     }
 
-    /// Creates the queues of all inboxes, and of all process managers that wait for replies, that were added so far. From
-    /// then on, messages published for them wait there, though nothing runs yet.
+    /// Creates the queues of all inboxes, and of all process managers that wait for replies, that were added so far. From then
+    /// on, messages published for them wait there, even before anything runs.
     ///
     /// [`run`](Self::run) does the same. Call this before any service of a system runs, so that no service publishes
     /// messages for which another has no queue yet: at the first start of a system, or with a bus within a process.

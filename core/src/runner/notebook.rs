@@ -38,7 +38,7 @@ pub(crate) trait Notebook: Send + Sync {
         Box::pin(ready(Ok(false)))
     }
 
-    /// Lists the processes that have not ended, by their ids.
+    /// Lists the processes that have not ended, in the order of their ids.
     fn processes(&self) -> Answer<'_, Vec<Process>> {
         Box::pin(ready(Ok(Vec::new())))
     }

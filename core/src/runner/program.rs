@@ -56,8 +56,8 @@ impl Drop for Course {
 
 impl<S: Store + Clone> Midgard<S> {
     /// Runs each consumer as a task of its own: `spawn` is called with the future of each. So consumers use more than one
-    /// core, and a handler that blocks its thread delays no other consumer. Without it, the future of [`run`](Self::run)
-    /// runs all of them, by turns.
+    /// core, and a handler that blocks its thread delays no other consumer. By default, the future of [`run`](Self::run) runs
+    /// all of them in turn.
     ///
     /// On tokio, pass `spawner(|consumer| drop(tokio::spawn(consumer)))`. It is called from within the future of `run`, which
     /// ends when all consumers have. When this future is dropped, the consumers end where they next wait.

@@ -1,15 +1,10 @@
 //! Runs one projection: the generation that readers see, and the one that is built alongside.
 
 use super::generations::{self, Next};
-use crate::consumer::ConsumerOptions;
-use crate::consumer::HandlerError;
-use crate::consumer::ProjectError;
 use crate::consumer::RunError;
 use crate::consumer::control::{Control, Mode};
-use crate::consumer::coverage::{Covered, covered};
-use crate::consumer::handler::{Call, Handler, Plan};
+use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notebook::NotebookOf;
-use crate::consumer::notes::{NoteError, backend};
 use crate::consumer::progress::Progress;
 use crate::consumer::setbacks::Setbacks;
 use crate::consumer::status::ConsumerState;
@@ -17,109 +12,13 @@ use crate::consumer::supervise::{NEVER, failed, logs_of, wait_after};
 use crate::consumer::track::{ConsumerContext, Ended};
 use crate::consumer::tracks::{give_back, run_tracks};
 use crate::event::metadata::EventId;
-use crate::event::reading::with_sources;
-use crate::event::record::RecordedEventRef;
-use crate::notes::NoteStore;
-use crate::projection::ViewStore;
-use crate::projection::{Context, Generation, Projection, ViewDefinition, query_of};
+use crate::projection::{Projected, Projection};
 use crate::store::Store;
-use crate::store::query::Query;
 use futures_util::future::{Either, join, select};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-/// A projection, as a consumer runs it.
-pub(super) struct Projected<P: Projection> {
-    pub(super) projection: P,
-    pub(super) views: P::Store,
-    pub(super) query: Query,
-    pub(super) options: ConsumerOptions,
-    definitions: Arc<[ViewDefinition]>,
-}
-
-impl<P: Projection> Projected<P> {
-    pub(super) fn new(projection: P, views: P::Store, options: ConsumerOptions) -> Self {
-        Projected {
-            projection,
-            views,
-            query: query_of::<P>(),
-            options,
-            definitions: P::views().into(),
-        }
-    }
-
-    /// Returns a generation of its views.
-    pub(super) fn generation(&self, number: u32) -> Generation {
-        Generation::new(P::NAME, number, self.definitions.clone())
-    }
-}
-
-impl<P: Projection> Handler for Projected<P> {
-    type Notes = P::Store;
-    const ATOMIC: bool = true;
-
-    fn notes(&self) -> &P::Store {
-        &self.views
-    }
-
-    async fn begin(
-        &self,
-        generation: u32,
-    ) -> Result<<P::Store as NoteStore>::Transaction, NoteError> {
-        let generation = self.generation(generation);
-        self.views
-            .begin_generation(&generation)
-            .await
-            .map_err(backend)
-    }
-
-    async fn check(
-        &self,
-        transaction: &mut <P::Store as NoteStore>::Transaction,
-    ) -> Result<(), HandlerError> {
-        Ok(self.views.check(transaction).await?)
-    }
-
-    fn options(&self) -> &ConsumerOptions {
-        &self.options
-    }
-
-    fn query(&self) -> &Query {
-        &self.query
-    }
-
-    fn covers(&self) -> Covered {
-        let events = with_sources(P::EVENTS).into_iter();
-        covered(&self.query, events.map(|event| (event.name, event.version)))
-    }
-
-    async fn handle(
-        &self,
-        event: &RecordedEventRef<'_>,
-        call: Call<'_, <P::Store as NoteStore>::Transaction>,
-    ) -> Result<(), ProjectError> {
-        let held = self.views.held(call.transaction);
-        let mut context = Context {
-            event,
-            transaction: call.transaction,
-            effects: call.effects,
-            generation: call.generation,
-            is_replay: call.is_replay,
-        };
-        let handled = self.projection.project_event(event, &mut context);
-        match held {
-            Some(held) => held.while_working(handled).await,
-            None => handled.await,
-        }
-    }
-
-    fn is_overtaken(&self, transaction: &<P::Store as NoteStore>::Transaction) -> bool {
-        let held = self.views.held(transaction);
-        held.is_some_and(|held| held.is_overtaken())
-    }
-}
 
 /// How long the old views may stay as they are while the new ones catch up with them.
 const SOON: Duration = Duration::from_secs(1);

@@ -24,7 +24,7 @@ pub enum ExpectedVersion {
 }
 
 impl ExpectedVersion {
-    /// Whether a stream with the last version `actual` is as expected.
+    /// Returns whether a stream with the last version `actual` is as expected.
     #[must_use]
     pub const fn accepts(self, actual: Version) -> bool {
         match self {
@@ -100,7 +100,7 @@ impl Append {
         Append::default().and(stream, expected, events)
     }
 
-    /// Appends events to a further stream, or to the same one again.
+    /// Adds events for another stream, or for the same one again.
     #[must_use]
     pub fn and(
         mut self,
@@ -238,7 +238,7 @@ pub struct Appended {
 }
 
 impl Appended {
-    /// Creates the result of an append, in a store.
+    /// Creates the result of an append, for a store to return.
     #[must_use]
     pub fn new(log: LogId, position: Option<Position>, versions: impl Into<Versions>) -> Self {
         Appended {

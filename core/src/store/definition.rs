@@ -27,12 +27,13 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 ///    durability, whose name states the risk).
 /// 3. [`ExpectedVersion`] is checked; a mismatch is [`AppendError::Conflict`].
 /// 4. A retry of an append (same event ids, same expected version) gets the first answer, even after later appends.
-///    It changes no entry again, whatever it expects of entries. A batch of which only a part is already stored is a
-///    conflict. `Any` and `Exists` recognise a retry among the last [`RECENT_EVENTS`](super::rules::RECENT_EVENTS)
-///    events of the log. A retry on a stream tombstoned since is [`AppendError::Tombstoned`].
+///    It does not change entries again, and its expected entries are not checked. A batch that is already stored only
+///    in part is a conflict. `Any` and `Exists` recognise a retry among the last
+///    [`RECENT_EVENTS`](super::rules::RECENT_EVENTS) events of the log. A retry on a stream tombstoned since is
+///    [`AppendError::Tombstoned`].
 ///
 ///    A retry matches the stored events in id, stream, name, version, codec and payload, byte by byte; the tags and
-///    [metadata](crate::Metadata) of the first attempt stay. An event that shares only its id with a stored one is
+///    [metadata](crate::Metadata) of the first attempt are kept. An event that shares only its id with a stored one is
 ///    [`AppendError::IdTaken`], and never taken for a retry. The check covers the same events as the recognition of
 ///    retries: with `Any` and `Exists` the last [`RECENT_EVENTS`](super::rules::RECENT_EVENTS) events of all streams;
 ///    with `Exact` and `NoStream`, when the stream is no longer at the expected version, the versions of its own
@@ -41,8 +42,8 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 ///    [`AppendError::IdRepeated`].
 /// 5. Once a reader has passed a position, no new event ever appears at or below it.
 /// 6. An [`AppendCondition`](crate::store::AppendCondition) is checked in the same atomic step.
-/// 7. Reads go forward or backward from anywhere, in constant memory, while appends go on.
-/// 8. [`Store::events`] with [`EventStream::follow`] catches up and goes on live, without a gap or a repeat.
+/// 7. Reads go forward or backward from anywhere, in constant memory, while others append.
+/// 8. [`Store::events`] with [`EventStream::follow`] catches up and continues live, without a gap or a repeat.
 /// 9. A stream may be truncated or tombstoned; its versions never restart. Each truncation or tombstone takes a
 ///    position of its own in the log, at which no event is read; only a read whose query names
 ///    [`StreamTombstoned`](super::StreamTombstoned) reads each tombstone there.
@@ -141,8 +142,8 @@ pub trait Store: Send + Sync + 'static {
         position: Position,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Removes the events of a stream before version `before`, for good. The stream goes on where it was; with
-    /// `before` past its last version no events are left, and its next version is the one after its last. Truncating
+    /// Removes the events of a stream before version `before`, for good. The stream continues where it was; with `before` past
+    /// its last version no events are left, and its next version is the one after its last. Truncating
     /// before an earlier version than last time changes nothing.
     ///
     /// # Errors
@@ -154,7 +155,7 @@ pub trait Store: Send + Sync + 'static {
         expected: ExpectedVersion,
     ) -> impl Future<Output = Result<(), AppendError>> + Send;
 
-    /// Ends a stream for good: its events are removed, and it takes no more.
+    /// Ends a stream for good: its events are removed, and it accepts no more.
     ///
     /// # Errors
     /// As [`Store::append`]; [`AppendError::Tombstoned`] when the stream already is.
@@ -164,8 +165,8 @@ pub trait Store: Send + Sync + 'static {
         expected: ExpectedVersion,
     ) -> impl Future<Output = Result<(), AppendError>> + Send;
 
-    /// Calls `visit` with entries: small values stored alongside the events, in the order of their keys. Entries are
-    /// no part of a log. A read may take several steps, and sees entries written between them.
+    /// Calls `visit` with entries: small values stored alongside the events, in the order of their keys. Entries are not part
+    /// of a log. A read may take several steps, and sees entries written between them.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -201,8 +202,8 @@ pub trait Store: Send + Sync + 'static {
         EventStream::of_stream(self, read)
     }
 
-    /// As [`events`](Self::events), in a stream that owns the store: for responses, tasks and anything else that
-    /// outlives the caller. Pass `store.clone()` to keep one.
+    /// Returns the same as [`events`](Self::events), in a stream that owns the store: for responses, tasks and anything
+    /// else that outlives the caller. Pass `store.clone()` to keep one.
     fn into_events(self, read: ReadLog) -> EventStream<'static, Self>
     where
         Self: Sized,
@@ -210,7 +211,7 @@ pub trait Store: Send + Sync + 'static {
         EventStream::owned_of_log(self, read)
     }
 
-    /// As [`stream_events`](Self::stream_events), in a stream that owns the store.
+    /// Returns the same as [`stream_events`](Self::stream_events), in a stream that owns the store.
     fn into_stream_events(self, read: ReadStream) -> EventStream<'static, Self>
     where
         Self: Sized,

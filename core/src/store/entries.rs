@@ -148,7 +148,7 @@ impl EntryWrite {
         self
     }
 
-    /// Removes an entry; an absent entry is no error.
+    /// Removes an entry; an absent entry is not an error.
     #[must_use]
     pub fn remove(mut self, key: &[u8]) -> Self {
         self.changes.set(key, None);

@@ -57,7 +57,7 @@ impl EntryChanges {
         self.all.len()
     }
 
-    /// Whether no entry is changed.
+    /// Returns whether no entry is changed.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.all.is_empty()

@@ -54,7 +54,7 @@ pub enum StoreError {
         /// Why it is not a store.
         reason: String,
     },
-    /// The store is full. Everything acknowledged stays, and the store works again once there is room.
+    /// The store is full. Everything acknowledged is kept, and the store works again once there is room.
     #[error("{0}; what was acknowledged before is kept")]
     Full(Full),
     /// The connection or the disk failed while an append was being committed: it may or may not be stored. Append the
@@ -80,7 +80,7 @@ pub enum StoreError {
         /// What happened, and what to do.
         reason: String,
     },
-    /// The store was opened before the process was forked, and cannot be used on both sides.
+    /// The store was opened before the process was forked, and cannot be used in both processes.
     #[error(
         "the store at {} was opened before this process was forked, and cannot be used here; open it after the fork and not before, or start the child as a program of its own",
         path.display()
@@ -208,16 +208,16 @@ pub enum AppendError {
     },
     /// An entry is not as the append expected. Nothing was appended, and no entry was changed.
     #[error(
-        "entry \"{}\" was changed by another; read it again and decide again",
+        "entry \"{}\" was changed by another write; read it again and decide again",
         key.escape_ascii()
     )]
     EntryChanged {
         /// Its key.
         key: Vec<u8>,
     },
-    /// A stored event has the id of a new event that differs from it, so this is no retry. Nothing was appended.
+    /// A stored event has the id of a new event that differs from it, so this is not a retry. Nothing was appended.
     #[error(
-        "the id {id} belongs to version {version} of stream \"{stream}\", and the event to append has another {difference}: it is no retry; give it an id of its own"
+        "the id {id} belongs to version {version} of stream \"{stream}\", and the event to append has another {difference}: this is not a retry; give the event an id of its own"
     )]
     IdTaken {
         /// The id.
@@ -302,7 +302,7 @@ impl Display for Actual {
 pub enum EntryError {
     /// An entry is not as expected.
     #[error(
-        "entry \"{}\" was changed by another; read it again and decide again",
+        "entry \"{}\" was changed by another write; read it again and decide again",
         key.escape_ascii()
     )]
     Changed {

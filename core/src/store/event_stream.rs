@@ -133,7 +133,7 @@ impl<'a, S: Store> EventStream<'a, S> {
         self
     }
 
-    /// Whether it must end now.
+    /// Returns whether it must end now.
     fn is_ended(&mut self, context: &mut Context<'_>) -> bool {
         let end = self.end.as_mut();
         let is_ended = end.is_some_and(|end| end.as_mut().poll(context).is_ready());

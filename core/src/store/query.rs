@@ -63,7 +63,7 @@ impl Query {
         &self.items
     }
 
-    /// Whether the query also selects tombstones: an item without tags names
+    /// Returns whether the query also selects tombstones: an item without tags names
     /// [`StreamTombstoned`](crate::store::StreamTombstoned).
     #[must_use]
     pub fn asks_for_tombstones(&self) -> bool {
@@ -71,13 +71,13 @@ impl Query {
         items.any(|item| item.names.iter().any(|name| name == TOMBSTONE))
     }
 
-    /// Whether an event matches.
+    /// Returns whether an event matches.
     #[must_use]
     pub fn matches(&self, event: &RecordedEventRef<'_>) -> bool {
         self.matches_parts(event.name, event.tags)
     }
 
-    /// Whether an event of this name and these tags matches.
+    /// Returns whether an event of this name and these tags matches.
     #[must_use]
     pub fn matches_parts(&self, name: &str, tags: TagsRef<'_>) -> bool {
         self.items.is_empty() || self.items.iter().any(|item| item.matches(name, tags))
@@ -130,7 +130,7 @@ impl QueryItem {
         self
     }
 
-    /// Returns the names, of which any may match.
+    /// Returns the names, any of which may match.
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names

@@ -180,7 +180,7 @@ impl StreamState {
         tombstoned: false,
     };
 
-    /// Whether the stream has, or once had, events and was not tombstoned.
+    /// Returns whether the stream has, or once had, events and was not tombstoned.
     #[must_use]
     pub const fn exists(&self) -> bool {
         self.last.0 > 0 && !self.tombstoned

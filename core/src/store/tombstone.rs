@@ -11,7 +11,7 @@ use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The event of a stream that was ended for good: its events are gone, and it takes no more.
+/// The event of a stream that was ended for good: its events are gone, and it accepts no more.
 ///
 /// It is read as an event at the position of the tombstone, but only by readers that name it: list it in `events(..)`
 /// of a projection or a process manager, or in the set of a subscription. So rows built from the stream are removed

@@ -111,7 +111,7 @@ pub struct GivenProjection<P> {
 }
 
 impl<P: Projection<Store = Views>> GivenProjection<P> {
-    /// Sets the time at which later events are recorded. Without it, this is the time at which the test began.
+    /// Sets the time at which later events are recorded. By default, this is the time at which the test began.
     ///
     /// # Panics
     /// When it is earlier than the time of an event before: the log has its events in the order of time.
@@ -350,7 +350,7 @@ fn lines<V: View>(rows: &[V]) -> Vec<String> {
     all
 }
 
-/// All rows of all views.
+/// Returns all rows of all views.
 fn all_lines(views: &Views) -> Result<Vec<String>, ViewError> {
     let contents = block_on(views.contents())?;
     let rows = contents

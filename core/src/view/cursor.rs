@@ -39,7 +39,7 @@ pub struct Page<V> {
 /// The last row of a page, from which [`Select::after`] continues.
 ///
 /// It prints as a text that is safe in URLs, and parses from it. It stays valid while rows come and go, as it
-/// names the last row by key and value. Anyone who has the text can read these.
+/// names the last row by key and value. Anyone who has the text can read both.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Cursor {
     view: Box<str>,

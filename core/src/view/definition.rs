@@ -62,8 +62,8 @@ use std::marker::PhantomData;
 ///
 /// A row is stored as JSON, as serde writes it. When the handler of an event is done, each row that it changed is written
 /// and read back, and later events see what was read: so views are the same however many events are projected at once. The
-/// derive refuses fields that serde skips, and an `Option` of an `Option`, as JSON has only one `null`. What the derive
-/// cannot know is checked for each row: a row that cannot be read back, as with a float that is not finite, or that would
+/// derive refuses fields that serde skips, and an `Option` of an `Option`, as JSON has only one `null`. Everything else is
+/// checked for each row: a row that cannot be read back, as with a float that is not finite, or that would
 /// change each time it is written, fails its event with [`ViewError::Unreadable`](super::ViewError::Unreadable) or
 /// [`ViewError::NotKept`](super::ViewError::NotKept). If a value changes only on the first write, as when a number is
 /// rounded, the value that was read counts, in live and in rebuilt views.
@@ -73,11 +73,11 @@ use std::marker::PhantomData;
 /// rebuilds the view. Meanwhile, readers of the previous release see the old rows. Readers of the new release get
 /// [`ViewError::OtherDefinition`](super::ViewError::OtherDefinition) until the new rows are complete, with one exception:
 /// if fields were only added, each with `#[serde(default)]` or as an `Option`, they see the old rows with the defaults. The
-/// name of the table is the struct's, as in `order_line` for an `OrderLine`; with `name = ".."` the struct may be renamed
-/// and the rows stay.
+/// name of the table is the struct's, as in `order_line` for an `OrderLine`; with `name = ".."`, the struct may be renamed, and
+/// the rows are kept.
 ///
-/// The inside of a field's own type is not part of the definition, unless it is a key. If a change of that type makes old
-/// rows unreadable or wrong, give the projection the next version.
+/// The definition does not look inside the type of a field, unless the field is part of a key. If a change of that type
+/// makes old rows unreadable or wrong, give the projection the next version.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a view",
     label = "this type does not implement `View`",
@@ -89,7 +89,7 @@ pub trait View: ViewRow {
     const NAME: &'static str;
     /// The indexes, in the order of their numbers.
     const INDEXES: &'static [ViewIndex<Self>];
-    /// What identifies a row: a [`ViewKey`](crate::ViewKey).
+    /// The key that identifies a row: a [`ViewKey`](crate::ViewKey).
     type Key: 'static;
     /// How keys are described and written.
     const KEY: KeyForm<Self::Key>;

@@ -68,7 +68,7 @@ pub enum ViewError {
         /// Why.
         cause: JsonError,
     },
-    /// A row cannot be read back from what is written of it. It was not stored: readers would find it damaged.
+    /// A row cannot be read back from the JSON that it is written as. It was not stored: readers would find it damaged.
     #[error(
         "what is written of the row {key} of view \"{view}\" cannot be read back: {cause}; give it values that JSON has, such as floats that are finite, and let its `Deserialize` read all that its `Serialize` writes"
     )]

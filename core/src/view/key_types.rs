@@ -25,7 +25,7 @@ macro_rules! unsigned {
 
 macro_rules! signed {
     ($($type:ident)*) => {$(
-        /// Big endian, the bit of the sign turned over: negative numbers come first.
+        /// Big endian, with the sign bit flipped: negative numbers come first.
         impl ViewKey for $type {
             fn describe(form: &mut String) {
                 form.push_str(stringify!($type));

@@ -5,8 +5,8 @@ use std::ops::{
     Bound, Range, RangeBounds, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive,
 };
 
-/// A value with which rows can be looked up whose key, or value of an index, is a `K`: a `K` or a `&K`; a
-/// `&str` if it is a `String`, also within a pair; a `T` if it is an `Option<T>`.
+/// A value that looks up rows whose key, or value in an index, is a `K`: a `K` or a `&K`; for a `String`, also a `&str`, even
+/// within a pair; for an `Option<T>`, also a `T`.
 #[diagnostic::on_unimplemented(
     message = "a key of type `{K}` cannot be looked up with `{Self}`",
     label = "expected `{K}` or `&{K}`",

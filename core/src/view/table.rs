@@ -290,7 +290,7 @@ pub(super) trait AnyTable: Any + Send {
 
     /// Checks the rows that were changed since the last check: replaces them with what the next transaction would read, and
     /// checks unique indexes.
-    fn look_at_changes(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError>;
+    fn check_changes(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError>;
 
     /// Adds the changed rows to the changes of entries.
     fn write(
@@ -317,7 +317,7 @@ impl<V: View> AnyTable for Table<V> {
         entries: &dyn EntrySnapshot,
         changes: &mut UnsortedChanges,
     ) -> Result<(), ViewError> {
-        self.look_at_changes(entries)?;
+        self.check_changes(entries)?;
         for (key, row) in self.rows.iter().filter(|(_, row)| row.is_changed) {
             layout::row(&mut self.entry, self.number, key);
             match (&row.now, row.before) {
@@ -354,7 +354,7 @@ impl<V: View> AnyTable for Table<V> {
         Ok(())
     }
 
-    fn look_at_changes(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError> {
+    fn check_changes(&mut self, entries: &dyn EntrySnapshot) -> Result<(), ViewError> {
         self.changed.sort_unstable();
         self.changed.dedup();
         for place in &self.changed {

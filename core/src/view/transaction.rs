@@ -213,7 +213,7 @@ impl ViewTransaction {
         }
         let entries = self.notes.entries()?;
         let mut tables = self.tables.iter_mut();
-        tables.try_for_each(|table| table.look_at_changes(&*entries))
+        tables.try_for_each(|table| table.check_changes(&*entries))
     }
 
     /// Returns all changes and what they rely on, and releases the snapshot.

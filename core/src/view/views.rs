@@ -45,7 +45,7 @@ struct Shared {
     known: Arc<Known>,
 }
 
-/// A store of which only the entries are used.
+/// A store that is used for its entries only.
 trait Embedded: Send + Sync {
     fn snapshot(&self) -> Result<Box<dyn EntrySnapshot>, StoreError>;
     fn write(
@@ -77,8 +77,8 @@ impl Views {
         }))
     }
 
-    /// Returns a snapshot of all views as they are now: of each transaction, everything or nothing. Drop it soon: what
-    /// it sees takes up space until then.
+    /// Returns a snapshot of all views as they are now, with all changes of a transaction or none. Drop it soon: the space of
+    /// the rows that it sees is not reused until then.
     ///
     /// # Errors
     /// When the store cannot be read.

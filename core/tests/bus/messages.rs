@@ -553,7 +553,7 @@ fn json_that_is_no_message_says_why() {
         assert_eq!(foreign.payload, json, "{text}");
         assert_eq!(
             foreign.to_string(),
-            format!("it is no message: {}", foreign.reason)
+            format!("it is not a message: {}", foreign.reason)
         );
     }
 }

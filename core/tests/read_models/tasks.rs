@@ -110,8 +110,8 @@ fn a_spawner_that_drops_tasks_or_panics_is_told_of() {
     let dropped = block_on(program().spawner(drop).run()).unwrap_err();
     assert_eq!(
         dropped.to_string(),
-        "subscription \"all\" did not come to its end: its task was dropped before it had ended; let what \
-         `Midgard::spawner` is given run each future until it is done"
+        "subscription \"all\" did not come to its end: its task was dropped before it had ended; let the \
+         function given to `Midgard::spawner` run each future until it is done"
     );
     let no_runtime = program().spawner(|consumer| drop(tokio::spawn(consumer)));
     let error = block_on(no_runtime.run()).unwrap_err().to_string();

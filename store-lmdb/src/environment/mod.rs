@@ -40,8 +40,8 @@ const META_PAGES: u64 = 2;
 
 /// An LMDB environment that can be closed and reopened with a larger map.
 ///
-/// LMDB can also resize a map in place, but only where nothing reads; the gate keeps reads out either way, and
-/// reopening needs no second promise to the compiler.
+/// LMDB can also resize a map in place, but only while nothing reads. The gate has to keep reads out in both cases, and
+/// reopening needs no second use of `unsafe`.
 pub(crate) struct Environment {
     options: LmdbOptions,
     open: RwLock<Option<Open>>,

@@ -203,7 +203,7 @@ impl Files {
         OWNER | metadata.map_or(0, |metadata| mode(&metadata))
     }
 
-    /// To be called when LMDB has opened its files: checks that they are these.
+    /// Checks that the files that LMDB has opened are these.
     pub(crate) fn opened(&self, data: &File) -> Result<(), StoreError> {
         self.saw_lock.store(false, Ordering::Relaxed);
         self.expect(data)?;
@@ -308,7 +308,7 @@ impl Files {
         !self.saw_lock.load(Ordering::Relaxed) && locks::is_held(lock)
     }
 
-    /// The error of paths that now lead to another store.
+    /// Returns the error of paths that now lead to another store.
     pub(crate) fn is_another(&self) -> StoreError {
         self.lost(OTHER)
     }
@@ -356,7 +356,7 @@ fn refuse_other_name_spaces(directory: &Path, data: &File) -> Result<(), StoreEr
     })
 }
 
-/// The identities of the files at the paths of a store; `None` for missing ones.
+/// Returns the identities of the files at the paths of a store; `None` for missing ones.
 pub(crate) fn ids_at(directory: &Path) -> [Option<FileId>; 2] {
     [DATA, LOCK].map(|name| id_at(&directory.join(name)))
 }

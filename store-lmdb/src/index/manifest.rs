@@ -91,7 +91,7 @@ impl Run {
 }
 
 impl<'a> Manifest<'a> {
-    /// The manifest of a store that never merged anything: its log is needed from after `merged`.
+    /// Returns the manifest of a store that never merged anything: its log is needed from after `merged`.
     pub(crate) const fn none(merged: Position) -> Self {
         Manifest { merged, runs: &[] }
     }

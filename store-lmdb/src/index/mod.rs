@@ -129,7 +129,7 @@ pub(crate) fn is_damage(error: &StoreError) -> bool {
     matches!(error, StoreError::Backend { action, cause } if *action == READ && !cause.is::<heed::Error>())
 }
 
-/// The error of an index that cannot be as it was written.
+/// Returns the error of an index that cannot be as it was written.
 fn damaged(what: &str) -> StoreError {
     StoreError::Backend {
         action: READ,

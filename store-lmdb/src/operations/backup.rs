@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// The name of a backup's file until the backup is complete.
 const PARTIAL: &str = "backup.partial";
 
-/// A backup to be made: [`LmdbStore::backup`].
+/// A backup to be made, as returned by [`LmdbStore::backup`].
 #[derive(Debug)]
 #[must_use = "nothing is copied until `to` names a directory"]
 pub struct Backup<'s> {

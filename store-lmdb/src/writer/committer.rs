@@ -110,23 +110,6 @@ impl Committer {
         is_stopped
     }
 
-    /// Shortens the file to its required length. If that fails, the file is merely longer.
-    fn trim(&mut self) -> Result<(), Failure> {
-        // If only other processes wrote, this locks and writes nothing.
-        if !self.prewrite.end() {
-            return Ok(());
-        }
-        self.repair.refuse()?;
-        let guard = self.environment.access()?;
-        let open = guard.get()?;
-        let transaction = open.env.write_txn();
-        let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
-        let used = open.used(&transaction)?;
-        let data = self.environment.files().data();
-        let trimmed = data.and_then(|data| prewrite::cut_off(used, &data));
-        trimmed.map_err(|error| Failure::of("trim its file", error.into()))
-    }
-
     fn is_waited_for(&self) -> bool {
         self.signals.waiting.load(Ordering::SeqCst) > 0
     }
@@ -179,10 +162,10 @@ impl Committer {
         filling: &mut Filling<'_>,
         requests: &mut Vec<Request>,
     ) -> Option<Position> {
-        let mut again_with = Again::default();
+        let mut next_try = NextTry::default();
         let mut left_out = LeftOut::new();
         let error = loop {
-            let map_size = &mut again_with.map_size;
+            let map_size = &mut next_try.map_size;
             let failure = match self.try_write(filling, requests, &left_out, map_size) {
                 Ok(grown) => return grown,
                 Err(failure) => failure,
@@ -195,7 +178,7 @@ impl Committer {
                     left_out.insert(index, error);
                 }
                 failure => {
-                    if let Err(error) = again_with.make_ready(&self.environment, failure) {
+                    if let Err(error) = next_try.prepare(&self.environment, failure) {
                         break error;
                     }
                 }
@@ -204,59 +187,6 @@ impl Committer {
         tracing::warn!(%error, appends = requests.len(), "appends failed");
         requests.iter_mut().for_each(|request| request.fail(&error));
         None
-    }
-
-    /// Undoes the remains of a failed commit, and returns the error that describes its outcome.
-    fn settle(&mut self, failed: FailedCommit) -> StoreError {
-        self.repair.need();
-        self.is_certain = false;
-        self.prewrite.hold_off();
-        match self.undo() {
-            // LMDB has not switched to the new state, and will not find it later, not even after a power cut. The
-            // check compares transaction numbers, because a change of entries does not move the log.
-            Ok(last) if last < failed.transaction => failed.refused(self.environment.files()),
-            Ok(_) => failed.unknown(None),
-            Err(error) => failed.unknown(Some(error)),
-        }
-    }
-
-    /// Undoes the remains of a failed commit, and returns the number of the last successful one.
-    fn undo(&mut self) -> Result<usize, StoreError> {
-        let environment = self.environment.clone();
-        let mut again_with = Again::default();
-        let (last, repaired) = loop {
-            let failure = {
-                let guard = environment.access()?;
-                let open = guard.get()?;
-                again_with.map_size = open.map_size;
-                match self.begin(open) {
-                    Ok((transaction, repaired)) => break (transaction.id() - 1, repaired),
-                    Err(failure) => failure,
-                }
-            };
-            if let Err(error) = again_with.make_ready(&environment, failure) {
-                // The repair happens before the next write. The state that LMDB has restored in memory should at
-                // least reach the disk.
-                let _ = environment.data().map(|data| data.sync_all());
-                return Err(error);
-            }
-        };
-        if repaired == Repaired::ToldOnceMore
-            && let Err(error) = environment.reopen_if_idle()
-        {
-            tracing::warn!(%error, "the store could not be reopened");
-        }
-        Ok(last)
-    }
-
-    /// Begins a write. Before the first one, and after a failed one, undoes the remains of a failure.
-    fn begin<'o>(&mut self, open: &'o Open) -> Result<(RwTxn<'o>, Repaired), Failure> {
-        self.repair.refuse()?;
-        let transaction = open.env.write_txn();
-        let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
-        let (files, durability) = (self.environment.files(), self.environment.durability());
-        let repaired = self.repair.before(open, &transaction, files, durability)?;
-        Ok((transaction, repaired))
     }
 
     /// Writes each request when it comes, while the next ones are on their way. Notes the size of the map. Returns
@@ -329,23 +259,89 @@ impl Committer {
         }
         Ok(grown)
     }
+
+    /// Begins a write. Before the first one, and after a failed one, undoes the remains of a failure.
+    fn begin<'o>(&mut self, open: &'o Open) -> Result<(RwTxn<'o>, Repaired), Failure> {
+        self.repair.refuse()?;
+        let transaction = open.env.write_txn();
+        let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
+        let (files, durability) = (self.environment.files(), self.environment.durability());
+        let repaired = self.repair.before(open, &transaction, files, durability)?;
+        Ok((transaction, repaired))
+    }
+
+    /// Undoes the remains of a failed commit, and returns the error that describes its outcome.
+    fn settle(&mut self, failed: FailedCommit) -> StoreError {
+        self.repair.need();
+        self.is_certain = false;
+        self.prewrite.hold_off();
+        match self.undo() {
+            // LMDB has not switched to the new state, and will not find it later, not even after a power cut. The
+            // check compares transaction numbers, because a change of entries does not move the log.
+            Ok(last) if last < failed.transaction => failed.refused(self.environment.files()),
+            Ok(_) => failed.unknown(None),
+            Err(error) => failed.unknown(Some(error)),
+        }
+    }
+
+    /// Undoes the remains of a failed commit, and returns the number of the last successful one.
+    fn undo(&mut self) -> Result<usize, StoreError> {
+        let environment = self.environment.clone();
+        let mut next_try = NextTry::default();
+        let (last, repaired) = loop {
+            let failure = {
+                let guard = environment.access()?;
+                let open = guard.get()?;
+                next_try.map_size = open.map_size;
+                match self.begin(open) {
+                    Ok((transaction, repaired)) => break (transaction.id() - 1, repaired),
+                    Err(failure) => failure,
+                }
+            };
+            if let Err(error) = next_try.prepare(&environment, failure) {
+                // The repair happens before the next write. The state that LMDB has restored in memory should at
+                // least reach the disk.
+                let _ = environment.data().map(|data| data.sync_all());
+                return Err(error);
+            }
+        };
+        if repaired == Repaired::ToldOnceMore
+            && let Err(error) = environment.reopen_if_idle()
+        {
+            tracing::warn!(%error, "the store could not be reopened");
+        }
+        Ok(last)
+    }
+
+    /// Shortens the file to its required length. If that fails, the file is merely longer.
+    fn trim(&mut self) -> Result<(), Failure> {
+        // If only other processes wrote, this locks and writes nothing.
+        if !self.prewrite.end() {
+            return Ok(());
+        }
+        self.repair.refuse()?;
+        let guard = self.environment.access()?;
+        let open = guard.get()?;
+        let transaction = open.env.write_txn();
+        let transaction = transaction.map_err(|error| Failure::of("begin a write", error))?;
+        let used = open.used(&transaction)?;
+        let data = self.environment.files().data();
+        let trimmed = data.and_then(|data| prewrite::cut_off(used, &data));
+        trimmed.map_err(|error| Failure::of("trim its file", error.into()))
+    }
 }
 
 /// What the next try needs.
 #[derive(Default)]
-struct Again {
+struct NextTry {
     /// The size of the map at this try.
     map_size: usize,
     reopened: bool,
 }
 
-impl Again {
+impl NextTry {
     /// Prepares the environment for another try; returns an error where that is of no use.
-    fn make_ready(
-        &mut self,
-        environment: &Environment,
-        failure: Failure,
-    ) -> Result<(), StoreError> {
+    fn prepare(&mut self, environment: &Environment, failure: Failure) -> Result<(), StoreError> {
         match failure {
             Failure::Grow => environment.grow(self.map_size),
             Failure::Unusable(_) if !std::mem::replace(&mut self.reopened, true) => {

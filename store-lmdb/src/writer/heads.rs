@@ -33,7 +33,7 @@ impl Heads {
         self.old.clear();
     }
 
-    /// To be called before a group is filled. Nothing is forgotten meanwhile.
+    /// Begins a group: must be called before it is filled. Nothing is forgotten meanwhile.
     pub(super) fn begin(&mut self, last: Position) {
         if self.seen != last {
             // Another process has appended.
@@ -46,7 +46,7 @@ impl Heads {
         }
     }
 
-    /// To be called when the group is committed.
+    /// Ends a group: must be called once it is committed.
     pub(super) const fn committed(&mut self, last: Position) {
         self.seen = last;
     }

@@ -54,7 +54,7 @@ impl Holes {
         Ok(())
     }
 
-    /// To be called when a commit has flushed the file.
+    /// Notes that a commit has flushed the file.
     pub(super) fn flushed(&mut self) {
         self.filled.clear();
     }

@@ -85,7 +85,7 @@ impl Writer {
 
     /// Queues work, once there is room for it; the outcome comes when it is committed. If the future is dropped, the
     /// work is done only if the writer has already begun it.
-    pub(crate) async fn work<W: Work>(&self, work: W) -> Result<W::Done, W::Error> {
+    pub(crate) async fn submit<W: Work>(&self, work: W) -> Result<W::Done, W::Error> {
         let share = self
             .capacity
             .take(work.bytes() + size_of::<Request>())

@@ -57,7 +57,7 @@ impl Prewrite {
         Ok(())
     }
 
-    /// After a failed commit: forgets the length of the file, and writes no zeros for the next commit, which may need
+    /// Forgets the length of the file after a failed commit, and writes no zeros for the next one, which may need
     /// the room.
     pub(super) fn hold_off(&mut self) {
         self.length = 0;

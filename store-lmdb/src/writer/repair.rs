@@ -59,14 +59,14 @@ pub(super) enum Repaired {
 }
 
 impl Repair {
-    /// To be called when a commit has failed.
+    /// Notes that a commit has failed.
     pub(super) fn need(&mut self) {
         if !matches!(self.state, State::Impossible(_)) {
             self.state = State::Failed;
         }
     }
 
-    /// To be called when a commit has flushed the file.
+    /// Notes that a commit has flushed the file.
     pub(super) fn flushed(&mut self) {
         self.holes.flushed();
     }

@@ -68,7 +68,7 @@ impl Worker {
             .spawn(move || {
                 // Dropped after the queue is gone, also in a panic: waiters then check again, and get the error.
                 let _ended = ended;
-                worker.work();
+                worker.run();
             });
         match thread {
             Ok(thread) => {
@@ -85,7 +85,8 @@ impl Worker {
         }
     }
 
-    fn work(&self) {
+    /// Runs the thread: commits until no message has come for a while.
+    fn run(&self) {
         // There are no tools when the store is being closed.
         let mut tools = self.inner().tools.take();
         while let Some(Tools {
@@ -120,7 +121,7 @@ impl Worker {
         }
     }
 
-    /// To be called after the last message was sent. Waits for the thread, unless it belongs to the parent of this
+    /// Must be called after the last message was sent. Waits for the thread, unless it belongs to the parent of this
     /// process.
     pub(super) fn close(&self, is_child: bool) {
         let thread = self.inner().thread.take();

@@ -29,7 +29,7 @@ const LOCATION: &str = "this process";
 ///   in order, and then waits. When the future is dropped, they stay there, and are delivered.
 /// - It waits for the slowest queue. A queue that is declared and has no receiver blocks everyone who publishes to it until
 ///   it has one. The receivers of other queues are not blocked.
-/// - A handler must not wait for the confirmation of a message that it must handle itself: it would wait for ever.
+/// - A handler must not wait for the confirmation of a message that it must handle itself: it would wait forever.
 /// - A queue exists from its first declaration or subscription for as long as the bus. A temporary one goes with the last
 ///   of its receivers, and publishers no longer wait for its messages.
 /// - When a receiver is dropped, its unsettled messages return to their places at once, for the next receiver. A

@@ -252,7 +252,7 @@ impl Place {
         self.receivers.front().map(|receiver| receiver.wake.clone())
     }
 
-    /// The active receiver, if it has something to do now.
+    /// Returns the active receiver, if it has something to do now.
     fn woken(&self) -> Woken {
         let at_work = self.at_work().filter(|_| !self.waiting.is_empty());
         Woken(at_work.into_iter().collect())

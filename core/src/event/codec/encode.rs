@@ -53,7 +53,7 @@ impl fmt::Display for EncodeError {
 }
 
 impl Error for EncodeError {
-    /// The part that the message does not include.
+    /// Returns the part that the message does not include.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.reason.source()
     }
@@ -76,7 +76,7 @@ pub enum EncodeReason {
     /// Its own `Serialize` failed, or it has a map whose keys are not texts.
     #[error("{0}; fix its `Serialize`")]
     Payload(JsonError),
-    /// Its payload cannot be read: the whole event would have been stored, and never be loaded again.
+    /// Its payload cannot be read: the event would have been stored, but could never have been loaded.
     #[error(
         "its payload cannot be read back ({0}); give it values that JSON has, \
          such as floats that are finite, and let its `Deserialize` read all that its `Serialize` writes, \
@@ -89,9 +89,9 @@ pub enum EncodeReason {
          return the same value from what its `Serialize` writes, and give it no values that cannot be written so"
     )]
     Changed {
-        /// The part that changes, as it is.
+        /// The part that changes, before it is written.
         before: String,
-        /// The same part, as it would come back.
+        /// The same part, as it would be read back.
         after: String,
     },
 }

@@ -106,7 +106,7 @@ impl fmt::Display for DecodeError {
 }
 
 impl Error for DecodeError {
-    /// The part that the message does not include.
+    /// Returns the part that the message does not include.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.reason.source()
     }
@@ -191,7 +191,7 @@ pub(super) fn decode_payload<S: EventSet>(
         .map_err(|error| failed::<S>(encoded, DecodeReason::Payload(error)))
 }
 
-/// The slow path: finds the reason why an event could not be read.
+/// Finds the reason why an event could not be read: the slow path.
 #[cold]
 fn failed<S: EventSet>(encoded: &EncodedRef<'_>, otherwise: DecodeReason) -> DecodeReason {
     let mut known = S::DESCRIPTORS.iter();

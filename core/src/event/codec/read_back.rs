@@ -49,7 +49,7 @@ fn show<F: Form<T>, T>(value: &T, shown: &mut String) -> Option<usize> {
     Some(shown.len())
 }
 
-/// Whether a second decoding shows the same. If not, it shows addresses or the like, which prove nothing.
+/// Returns whether a second decoding shows the same. If not, it shows addresses or the like, which prove nothing.
 #[cold]
 fn is_always_shown_so<F: Form<T>, T>(value: &T, written: &[u8], shown: &str) -> bool {
     let mut again = String::new();

@@ -8,12 +8,12 @@ use crate::fnv::fnv_1a;
 /// The depth to which JSON is compared; below it, texts are compared letter by letter.
 const DEEPEST: usize = 128;
 
-/// Whether two valid JSON texts differ only in the order of members.
+/// Returns whether two valid JSON texts differ only in the order of members.
 pub(crate) fn is_same_json(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && Rest(one).value(0) == Rest(other).value(0)
 }
 
-/// Whether two texts have the same words.
+/// Returns whether two texts have the same words.
 pub(super) fn have_same_words(one: &str, other: &str) -> bool {
     one.len() == other.len() && words(one) == words(other)
 }
@@ -29,7 +29,7 @@ fn hash(text: &[u8]) -> u64 {
     mix(fnv_1a(text))
 }
 
-/// The final mix of SplitMix64.
+/// Mixes a hash, as the last step of SplitMix64 does.
 const fn mix(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -10,7 +10,7 @@
 //!   builds, but ends.
 //! - Of two programs with one version, the one that lists more events takes precedence. The other ends, as it would leave
 //!   events out. If only the views differ, the later program takes precedence, and the one that was at work ends: otherwise
-//!   both would replace each other's views for ever.
+//!   each would go on replacing the other's views.
 //! - At most one generation is built. One of a release that takes precedence is left to it; any other is discarded.
 //! - A program that reads only older versions of the events than another release of the same views stands by.
 

@@ -42,8 +42,8 @@ impl<A: Aggregate, E> Execution<'_, A, E> {
     /// ```
     ///
     /// # Errors
-    /// [`ExecuteAndWaitError`] says whether the command was executed: if it was, but the projection did not get that far
-    /// in time, it is [`ExecuteAndWaitError::NotShown`].
+    /// [`ExecuteAndWaitError`] tells whether the command was executed: [`ExecuteAndWaitError::NotShown`] means that it was, but
+    /// that the projection did not catch up in time.
     pub async fn and_wait_for<P: Projection>(
         self,
         handle: &MidgardHandle,

@@ -62,8 +62,8 @@ impl MidgardHandle {
         Ok(())
     }
 
-    /// [Retries](Self::retry) all sequences that have a wanted parked event: all that failed for one cause, for example.
-    /// Returns how many sequences these are.
+    /// [Retries](Self::retry) all sequences with a parked event for which `is_wanted` returns true: all that failed for one
+    /// cause, for example. Returns the number of these sequences.
     ///
     /// ```
     /// # async fn example(handle: midgard::MidgardHandle) -> Result<(), midgard::consumer::HandleError> {
@@ -165,8 +165,8 @@ impl MidgardHandle {
         self.ask_message(name, number, false).await
     }
 
-    /// [Retries](Self::retry_message) all wanted parked messages: all that failed for one cause, for example. Returns how many
-    /// these are, without those parked behind them.
+    /// [Retries](Self::retry_message) all parked messages for which `is_wanted` returns true: all that failed for one cause,
+    /// for example. Returns their number, without the messages parked behind them.
     ///
     /// # Errors
     /// When they cannot be read, or a request cannot be stored. Some requests may be stored then; calling it again does no

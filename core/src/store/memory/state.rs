@@ -104,7 +104,7 @@ impl Facts for State {
     }
 }
 
-/// Whether a query selects an event, or a tombstone by its name.
+/// Returns whether a query selects an event, or a tombstone by its name.
 pub(super) fn is_asked_for(query: &Query, event: &RecordedEventRef<'_>) -> bool {
     match event.name {
         TOMBSTONE => query.asks_for_tombstones(),

@@ -218,8 +218,8 @@ fn repeated_id(append: &Append) -> Option<EventId> {
     Some(pair[0])
 }
 
-/// Whether a part with `Any` or `Exists` has an event that its stream already holds. An event that another stream
-/// holds is an error.
+/// Returns whether a part with `Any` or `Exists` has an event that its stream already holds. An event that another
+/// stream holds is an error.
 fn is_partly_known(part: &AppendPart, facts: &mut impl Facts) -> Result<bool, AppendError> {
     let Some(FirstEvent::Holding(_)) = questions::first_event(part) else {
         return Ok(false);

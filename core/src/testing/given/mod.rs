@@ -16,8 +16,8 @@ use std::fmt::{Debug, Display};
 /// The events are an array, if they are of one type, or [`events!`](crate::events), if of several or none; the command
 /// determines the aggregate. Events are compared as they would be stored, by name and payload, so they need no `PartialEq`.
 ///
-/// Each event is written and read back, as by a [`Repository`](crate::Repository#what-is-written-is-read-back): one that
-/// would not read back as it is fails the test.
+/// Each event is written and read back, as by a [`Repository`](crate::Repository#what-is-written-is-read-back): one that would
+/// not read back unchanged fails the test.
 ///
 /// ```
 /// use midgard::testing::given;
@@ -80,7 +80,7 @@ use std::fmt::{Debug, Display};
 /// ```
 ///
 /// # Panics
-/// When an event would not read back from a store as it is.
+/// When an event would not read back from a store unchanged.
 #[track_caller]
 pub fn given<S: Fold>(events: impl Into<Events<S>>) -> Given<S> {
     let mut state = S::default();
@@ -117,8 +117,8 @@ impl<S: Fold> Given<S> {
     }
 }
 
-/// The decision of a command; created by [`Given::when`]. Every `then` panics when the decision was another, and when a
-/// decided event would not read back from a store as it is.
+/// The decision of a command; created by [`Given::when`]. Every `then` panics when the decision was another one, and when a
+/// decided event would not read back from a store unchanged.
 #[derive(Debug)]
 #[must_use = "nothing is tested before `then`"]
 pub struct Outcome<S: Fold, E> {

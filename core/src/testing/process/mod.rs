@@ -129,8 +129,8 @@ pub struct GivenProcess<P: ProcessManager> {
 }
 
 impl<P: ProcessManager> GivenProcess<P> {
-    /// Sets the time of all later inputs: when events are recorded, answers sent, and deadlines fire. Without it, this is
-    /// the time at which the test began, and for a deadline the time when it is due.
+    /// Sets the time of all later inputs: when events are recorded, answers sent, and deadlines fire. By default, this is the
+    /// time at which the test began, and for a deadline the time when it is due.
     pub const fn at(mut self, time: Timestamp) -> Self {
         self.time = time;
         self

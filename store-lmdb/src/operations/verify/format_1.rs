@@ -63,8 +63,8 @@ impl Verifying {
         Ok(None)
     }
 
-    /// The last mark in the log says where a stream begins, and whether it was ended. A stream that was truncated in
-    /// full has nothing else.
+    /// The last mark in the log says where a stream begins, and whether it was ended. A stream that was
+    /// truncated in full has nothing else.
     fn unlike_its_marks(&self, key: StreamKey, state: StreamState) -> Option<String> {
         let StreamState {
             first,

@@ -74,7 +74,7 @@ impl Links {
         }
     }
 
-    /// To be called with each new snapshot.
+    /// Begins a batch: must be called with each new snapshot.
     pub(super) fn begin(&mut self, snapshot: &RoTxn<'_>) {
         if self.snapshot != snapshot.id() || self.ends.len() >= self.remembered {
             self.snapshot = snapshot.id();

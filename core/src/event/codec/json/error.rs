@@ -54,7 +54,7 @@ impl JsonError {
         JsonError(Box::new(Fault { path, what }))
     }
 
-    /// The error for a value that cannot be written.
+    /// Returns the error for a value that cannot be written.
     pub(crate) fn of_writing(error: &serde_json::Error) -> Self {
         JsonError::new(match error.classify() {
             Category::Data => What::NotWritten,
@@ -62,12 +62,12 @@ impl JsonError {
         })
     }
 
-    /// The error for a refusal whose reasons are not shown.
+    /// Returns the error for a refusal whose reasons are not shown.
     pub(crate) fn refused() -> Self {
         JsonError::new(What::Refused)
     }
 
-    /// The error for a text that cannot be read, when no more can be found out.
+    /// Returns the error for a text that cannot be read, when no more can be found out.
     pub(super) fn of_reading(error: &serde_json::Error) -> Self {
         JsonError::new(What::Text(match error.classify() {
             Category::Data => format!(
@@ -79,7 +79,7 @@ impl JsonError {
         }))
     }
 
-    /// The error in a deserializer's own words, not those of the type that reads from it.
+    /// Returns the error in a deserializer's own words, not those of the type that reads from it.
     pub(super) fn of_words(words: &str) -> Self {
         // The last match: an earlier one may be a part of the value.
         let parts = |rest: &str| {
@@ -248,7 +248,7 @@ impl de::Error for JsonError {
     }
 }
 
-/// Whether a message is one of serde or of this crate, without a value in it.
+/// Returns whether a message is one of serde or of this crate, without a value in it.
 fn is_known(words: &str) -> bool {
     let is_name = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_');
     let untagged = words.strip_prefix("data did not match any variant of untagged enum ");

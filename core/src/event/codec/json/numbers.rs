@@ -200,8 +200,8 @@ fn number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, serd
     visitor.visit_map(MapDeserializer::new(once((TEXT, text))))
 }
 
-/// Whether `serde_json` writes a float, large or small, as this text. Older releases did not write the sign of an
-/// exponent.
+/// Returns whether `serde_json` writes a float, large or small, as this text. Older releases did not write the sign of
+/// an exponent.
 fn is_written_of_float(text: &str, number: f64) -> bool {
     let plain = |text: &str| text.replace('+', "");
     let is_written =
