@@ -6,17 +6,20 @@ use std::fmt::{self, Debug};
 /// A state built from events: those of one stream, as in an [`Aggregate`](crate::Aggregate), or those that a query
 /// finds.
 ///
-/// The derive of [`Aggregate`](crate::Aggregate) implements it, with the dispatch to the [`Apply`] impls. `Default`
-/// is the
-/// state before the first event.
+/// The derive of [`Aggregate`](crate::Aggregate) implements it, with the dispatch to the [`Apply`] impls, and `Default`
+/// as the state before the first event.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",
     label = "this type does not implement `Aggregate`",
     note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]` to `{Self}`"
 )]
-pub trait Fold: Default + Send + Sync + 'static {
+// No `Default` supertrait: rustc would then report its absence at every impl.
+pub trait Fold: Sized + Send + Sync + 'static {
     /// The set of its events: for an aggregate, the generated enum.
     type Event: EventSet + Debug + Clone;
+
+    /// Returns the state before the first event: its `Default`.
+    fn initial() -> Self;
 
     /// Takes one event into the state: dispatches to the [`Apply`] impls.
     fn apply_event(&mut self, event: Self::Event);
@@ -25,7 +28,7 @@ pub trait Fold: Default + Send + Sync + 'static {
 /// How one event changes an aggregate. It cannot fail: the event already happened.
 #[diagnostic::on_unimplemented(
     message = "aggregate `{Self}` has no handler for event `{E}`",
-    label = "`{E}` is listed here but never applied",
+    label = "`{E}` is listed here, but never applied",
     note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: {E}) {{ .. }} }}`"
 )]
 pub trait Apply<E>: Applies<E> {
@@ -36,8 +39,9 @@ pub trait Apply<E>: Applies<E> {
 /// An event that an aggregate lists, and so applies. The derive implements it.
 #[diagnostic::on_unimplemented(
     message = "aggregate `{Self}` does not list the event `{E}`",
-    label = "`{E}` is not one of its events: this would never be called",
-    note = "list it in the attribute of its derive: `#[aggregate(.., events({E}))]` above `{Self}`"
+    label = "`{E}` is not in `events(..)` of `{Self}`: this handler would never be called",
+    note = "add `{E}` to the list: `#[aggregate(.., events({E}))]` above `{Self}`",
+    note = "with `apply = enum`, an aggregate has one handler: implement `Apply` for its enum instead"
 )]
 // Asks nothing of either, so that what they lack is said once, elsewhere.
 pub trait Applies<E> {}

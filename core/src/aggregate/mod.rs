@@ -7,7 +7,7 @@ mod id;
 pub use definition::AsId;
 #[doc(hidden)]
 pub use definition::IdForm;
-pub(crate) use definition::{Aggregate, Command};
+pub(crate) use definition::{Aggregate, AggregateId, Command, IdText};
 pub(crate) use fold::Events;
 pub use fold::{Applies, Fold};
 pub use id::AggregateIdError;

@@ -2,6 +2,7 @@
 
 use super::coverage::Covered;
 use super::failure::{FailurePolicy, Then};
+use super::handler_error::HandlerError;
 use super::notes::{Checkpoint, Lease, NoteError, backend};
 use super::options::ConsumerOptions;
 use super::start::StartFrom;
@@ -11,13 +12,9 @@ use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore;
 use crate::place::{LogId, Place, Position};
 use crate::store::query::Query;
-use std::error::Error;
 use std::future::ready;
 use std::pin::Pin;
 use std::time::Duration;
-
-/// Any error of a handler.
-pub type HandlerError = Box<dyn Error + Send + Sync>;
 
 /// Why an event was not projected.
 #[derive(Debug, thiserror::Error)]

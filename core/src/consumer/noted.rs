@@ -12,7 +12,9 @@ use std::fmt;
 /// The notes of one consumer, readable by its kind and name alone, wherever the consumer runs.
 ///
 /// Subscriptions, process managers and outboxes keep their notes in the [store](crate::notes::StoreNotes) of the events,
-/// projections in the store of their views. Inboxes follow no log, and have no such notes.
+/// projections in the store of their views. Inboxes follow no log, and have no such notes: their parked messages are in
+/// [`InboxNotes`](crate::inbox::InboxNotes), and the processes of a process manager in
+/// [`ProcessNotes`](crate::process::ProcessNotes).
 ///
 /// ```
 /// use midgard::consumer::{ConsumerKind, ConsumerNotes};

@@ -111,7 +111,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
             // The next try finds out again whether it is unheard.
             known.unheard = None;
         }
-        Err(ProjectError::Handler(Box::new(RelayError::Unheard(lost))))
+        Err(ProjectError::Handler(RelayError::Unheard(lost).into()))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

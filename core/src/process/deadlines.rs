@@ -20,7 +20,7 @@ use crate::give_way::give_way;
 use crate::store::StoreError;
 use crate::store::{ReadEntries, Store as _};
 use crate::time::Timestamp;
-use crate::unit_of_work::{CommitError, UnitOfWork};
+use crate::unit_of_work::{CommitError, NotedUnitOfWork};
 use futures_util::future::select;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -239,7 +239,7 @@ impl<P: ProcessManager> Watch<'_, P> {
 
 impl<P: ProcessManager> Steps<P> {
     /// Lets a process react to a deadline, unless another worker was faster, or it was cancelled.
-    async fn expire(&self, unit: &mut UnitOfWork, key: &str) -> Result<(), HandlerError> {
+    async fn expire(&self, unit: &mut NotedUnitOfWork, key: &str) -> Result<(), HandlerError> {
         let Some((_, name, id)) = self.keys.parts_of_deadline(key) else {
             return Ok(());
         };

@@ -45,7 +45,7 @@ impl<A: Aggregate, E> fmt::Debug for Execution<'_, A, E> {
 /// Never implemented: an execution must be awaited first.
 #[diagnostic::on_unimplemented(
     message = "the command has not been executed yet, so it has no state, version or position",
-    label = "await it before this call",
+    label = "await the command before this call",
     note = "`execute` returns a future of a `Result`: write `repository.execute(..).await?` before `.state()`, `.version()` or `.position()`"
 )]
 #[doc(hidden)]

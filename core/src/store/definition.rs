@@ -61,7 +61,8 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store",
     label = "this type does not implement `Store`",
-    note = "open one, such as `LmdbStore::open(\"data\")?`, or `MemoryStore::new()` in tests; `DynStore` wraps one that is picked at run time. Stores are cheap to clone: pass `store.clone()` to keep one"
+    note = "open a store, such as `LmdbStore::open(\"data\")?`, or create `MemoryStore::new()` in tests; `DynStore` wraps a store that is chosen at run time",
+    note = "stores are cheap to clone: pass `store.clone()` to keep one"
 )]
 pub trait Store: Send + Sync + 'static {
     /// Appends all events and changes all [entries](Append::with_entries), or nothing.

@@ -261,8 +261,8 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
     ) -> Result<(), ProjectError> {
         if reads(P::EVENTS, event.name) {
             self.projection.project_event(event, context).await?;
-            let checked = self.views.check(context.transaction).await;
-            checked.map_err(|error| ProjectError::Handler(Box::new(error)))?;
+            let checked = self.views.check(context.transaction()).await;
+            checked.map_err(|error| ProjectError::Handler(error.into()))?;
         }
         Ok(())
     }

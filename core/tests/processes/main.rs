@@ -19,4 +19,5 @@ mod saga;
 mod several_logs;
 mod shop;
 mod stores;
+mod tombstones;
 mod versions;

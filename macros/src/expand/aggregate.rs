@@ -28,15 +28,13 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         // The enum is an error already.
         (Checked::Bad, Checked::Bad) => quote!(#event_enum),
     };
-    let code = if matches!(input.data, Data::Union(_)) {
-        // It has no `Default` that could be derived: an impl would be the next error.
-        applies(&aggregate)
-    } else if input.generics.params.is_empty() {
+    let is_union = matches!(input.data, Data::Union(_));
+    let code = if is_union || !input.generics.params.is_empty() {
+        let (this, applies) = (fallback(&aggregate, &id), applies(&aggregate));
+        quote!(#this #applies)
+    } else {
         let (this, test) = (impls(&aggregate, &id, variants), free_test(&aggregate));
         quote!(#this #test)
-    } else {
-        let (this, applies) = (generic_fallback(&aggregate, &id), applies(&aggregate));
-        quote!(#this #applies)
     };
     let errors = cx.into_tokens();
     quote!(#errors #events #code)
@@ -121,6 +119,8 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
         let types = variants.iter().map(|variant| &variant.ty);
         listed::listings(ident, &quote!(#krate::aggregate::Applies), types)
     };
+    // The type stands where rustc says that it has no `Default`.
+    let this = Token![Self](ident.span());
     let type_name = ident.to_string();
     let registration = (!variants.is_empty()).then(|| {
         quote! {
@@ -135,6 +135,10 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
         #[automatically_derived]
         impl #krate::aggregate::Fold for #ident {
             type Event = #event_enum;
+
+            fn initial() -> Self {
+                <#this as #private::Default>::default()
+            }
 
             fn apply_event(&mut self, __event: #event_enum) {
                 #body
@@ -178,14 +182,14 @@ fn applies(aggregate: &Aggregate<'_>) -> TokenStream {
     }
 }
 
-/// The impl for an aggregate that was refused for being generic.
-fn generic_fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
+/// The impls for an aggregate that was refused for being generic, or a union.
+fn fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
     let (krate, event_enum) = (&aggregate.krate, &aggregate.event_enum);
     let private = private(krate);
     let header = |implemented| {
         header(
             &implemented,
-            &quote!(#private::Default + #private::Send + #private::Sync + 'static),
+            &quote!(#private::Send + #private::Sync + 'static),
             &aggregate.input.ident,
             &aggregate.input.generics,
         )
@@ -198,6 +202,10 @@ fn generic_fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream 
         #[automatically_derived]
         #fold {
             type Event = #event_enum;
+
+            fn initial() -> Self {
+                #private::refused()
+            }
 
             fn apply_event(&mut self, _: #event_enum) {}
         }

@@ -273,7 +273,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     }
                     // The request stays, and is carried out again.
                     Err(Trouble::Refused(error)) if self.around.handler.is_conflict(&error) => {
-                        return Err(Trouble::Note(NoteError::Conflict(error)));
+                        return Err(Trouble::Note(NoteError::Conflict(error.into_boxed())));
                     }
                     Err(Trouble::Refused(error)) => text_of(&error),
                     Err(trouble) => return Err(trouble),

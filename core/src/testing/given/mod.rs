@@ -83,7 +83,7 @@ use std::fmt::{Debug, Display};
 /// When an event would not read back from a store unchanged.
 #[track_caller]
 pub fn given<S: Fold>(events: impl Into<Events<S>>) -> Given<S> {
-    let mut state = S::default();
+    let mut state = S::initial();
     apply(&mut state, events.into());
     Given { state }
 }
