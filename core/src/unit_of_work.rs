@@ -203,7 +203,7 @@ impl CommitError {
                 AppendError::Conflict { .. }
                     | AppendError::Tombstoned { .. }
                     | AppendError::Encode(_)
-                    | AppendError::Store(StoreError::Limit(_))
+                    | AppendError::Store(StoreError::Limit(_) | StoreError::SeveralLogs { .. })
             ) | CommitError::Entries(EntryError::Store(StoreError::Limit(_)))
         )
     }

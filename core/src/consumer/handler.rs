@@ -113,19 +113,21 @@ pub(crate) trait Handler: Send + Sync {
         false
     }
 
-    /// Returns where to continue with a partition that this worker now owns, by the lease of this key: at its checkpoint, or
-    /// at one that was written instead.
+    /// Returns where to continue with a partition of a log that this worker now owns, by the lease of this key: at its
+    /// checkpoint, or at one that was written instead.
     fn resume(
         &self,
+        log: LogId,
         lease: (&str, &Lease),
         checkpoint: Checkpoint,
     ) -> impl Future<Output = Result<Checkpoint, NoteError>> + Send {
-        let _ = lease;
+        let _ = (log, lease);
         ready(Ok(checkpoint))
     }
 
-    /// Returns why others own all partitions, if this needs attention.
-    fn why_standby(&self) -> impl Future<Output = Option<String>> + Send {
+    /// Returns why others own all partitions of a log, if this needs attention.
+    fn why_standby(&self, log: LogId) -> impl Future<Output = Option<String>> + Send {
+        let _ = log;
         ready(None)
     }
 
@@ -170,12 +172,14 @@ pub(crate) struct Call<'a, T> {
     pub(crate) failures: u32,
 }
 
-/// What runs together: one generation on one log, with its partitions.
+/// The work of one track: one generation on one log, with its partitions.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) generation: u32,
     /// The log whose partitions are handled.
     pub(crate) log: LogId,
+    /// The log whose leases count: its own, or the main one where one worker has all logs.
+    pub(crate) leases_of: LogId,
     pub(crate) partitions: u32,
     /// The generation that readers see meanwhile.
     pub(crate) replaces: Option<u32>,

@@ -10,8 +10,9 @@ use crate::consumer::HandlingStage;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::notes::{self, NoteError, backend};
+use crate::consumer::progress::Progress;
 use crate::consumer::setbacks::Setbacks;
-use crate::consumer::status::{ConsumerState, Progress};
+use crate::consumer::status::ConsumerState;
 use crate::event::codec::Codec;
 use crate::event::encoded::EncodedRef;
 use crate::event::metadata::Metadata;
@@ -227,11 +228,12 @@ impl<P: ProcessManager> Watch<'_, P> {
     fn show(&self, failures: u32, message: String) {
         tracing::warn!(failures, error = message, "deadlines could not be fired");
         // The events of the log are not affected.
-        let state = match self.progress.state() {
-            ConsumerState::Retrying => ConsumerState::Live,
-            state => state,
-        };
-        self.progress.failed(state, None, failures, message);
+        self.progress.update(|status| {
+            if status.state == ConsumerState::Retrying {
+                status.state = ConsumerState::Live;
+            }
+        });
+        self.progress.failed_beside(None, failures, message);
     }
 }
 

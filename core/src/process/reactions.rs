@@ -146,7 +146,8 @@ impl<P: ProcessManager> Reactions<P> {
     /// together.
     ///
     /// A command that is rejected fails the reaction, and nothing of it is committed, unless there is [an
-    /// alternative](LocalStep::or_execute).
+    /// alternative](LocalStep::or_execute). In a store with several logs, so does one on an aggregate in another log than
+    /// that of the process.
     pub fn execute<A, C>(&mut self, id: A::Id, command: C) -> LocalStep<'_>
     where
         A: Aggregate,
