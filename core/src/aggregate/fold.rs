@@ -13,7 +13,7 @@ use std::fmt::{self, Debug};
     label = "this type does not implement `Aggregate`",
     note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]` to `{Self}`"
 )]
-pub trait Fold: Send + Sync + 'static {
+pub trait Fold: Sized + Send + Sync + 'static {
     /// The set of its events: the generated enum.
     type Event: EventSet + Debug + Clone;
 
@@ -48,7 +48,7 @@ impl<A: Aggregate> State for A {
 /// How one event changes a state. It cannot fail: the event already happened.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for event `{E}`",
-    label = "`{E}` is listed here but never applied",
+    label = "`{E}` is listed here, but never applied",
     note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: {E}) {{ .. }} }}`"
 )]
 pub trait Apply<E>: Applies<E> {
@@ -59,8 +59,9 @@ pub trait Apply<E>: Applies<E> {
 /// An event that an aggregate or a decision model lists, and so applies. The derive implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not list the event `{E}`",
-    label = "`{E}` is not one of its events: this would never be called",
-    note = "list it in the attribute of its derive: `events(.., {E})` in the `#[aggregate(..)]` or `#[decision(..)]` above `{Self}`"
+    label = "`{E}` is not in `events(..)` of `{Self}`: this handler would never be called",
+    note = "add `{E}` to the list: `events(.., {E})` in the `#[aggregate(..)]` or `#[decision(..)]` above `{Self}`",
+    note = "with `apply = enum`, there is one handler: implement `Apply` for the enum instead"
 )]
 // Asks nothing of either, so that what they lack is said once, elsewhere.
 pub trait Applies<E> {}

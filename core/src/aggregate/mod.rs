@@ -8,7 +8,7 @@ mod replay;
 pub use definition::AsId;
 #[doc(hidden)]
 pub use definition::IdForm;
-pub(crate) use definition::{Aggregate, Command};
+pub(crate) use definition::{Aggregate, AggregateId, Command, IdText};
 pub(crate) use fold::Events;
 pub use fold::{Applies, Fold, State};
 pub use id::AggregateIdError;

@@ -77,7 +77,7 @@ impl<A: Aggregate> Instance<A> {
     fn at(stream: Result<StreamName, LimitError>) -> Self {
         Instance {
             stream,
-            state: A::default(),
+            state: A::initial(),
             version: Version::ZERO,
         }
     }

@@ -1,7 +1,7 @@
 //! Events that commands decide on decision models: of any type, and of any stream.
 
 use super::codec::{EncodeError, ReadBack};
-use super::definition::{AnyEvent, Event, EventSet};
+use super::definition::{AnyEvent, Event, EventPayload, EventSet};
 use super::record::NewEvent;
 use super::tags::Tags;
 use crate::limits::LimitError;
@@ -82,7 +82,7 @@ impl<E: Event> From<E> for DecidedEvent {
 
 impl Debug for DecidedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.event.fmt(f)?;
+        self.event().fmt(f)?;
         match &self.stream {
             Some(Ok(stream)) => write!(f, ".to({:?})", stream.as_str()),
             Some(Err(error)) => write!(f, ".to({error:?})"),
@@ -114,7 +114,7 @@ impl<E: Event> Recordable for E {
     }
 
     fn to_any(&self) -> Box<dyn AnyEvent> {
-        Box::new(self.clone())
+        Box::new(EventPayload::__clone(self))
     }
 
     fn as_event(&self) -> &dyn AnyEvent {

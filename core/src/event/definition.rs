@@ -1,9 +1,9 @@
 //! Events: single facts, and closed sets of them.
 
-use crate::event::codec::{DecodeError, DecodeReason};
+use crate::event::codec::{DecodeError, DecodeReason, EncodeError};
 use crate::event::decided::{DecidedEvent, ToStream};
-use crate::event::encoded::EncodedRef;
-use crate::event::reading;
+use crate::event::encoded::{Encoded, EncodedRef};
+use crate::event::reading::{self, Reader};
 use crate::event::record::RecordedEventRef;
 use crate::event::tags::Tags;
 use crate::event::upcast::{Decoded, Record, SplitSource, UpcastContext};
@@ -165,9 +165,13 @@ pub trait Event: EventPayload {
     label = "an event needs `Debug`, `Clone`, `Serialize` and `Deserialize`",
     note = "write `#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, Event)]`"
 )]
-// No `Serialize` and `DeserializeOwned` supertraits: rustc would report each of them, with how serde is
-// implemented, instead of the one sentence here.
-pub trait EventPayload: Debug + Clone + Send + Sync + Sized + 'static {
+// No supertraits such as `Debug`, `Clone` and `Serialize`: rustc would report each of them, instead of the one
+// sentence here.
+pub trait EventPayload: Send + Sync + Sized + 'static {
+    #[doc(hidden)]
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+    #[doc(hidden)]
+    fn __clone(&self) -> Self;
     #[doc(hidden)]
     fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
     #[doc(hidden)]
@@ -179,6 +183,14 @@ impl<T> EventPayload for T
 where
     T: Serialize + DeserializeOwned + Debug + Clone + Send + Sync + 'static,
 {
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt(f)
+    }
+
+    fn __clone(&self) -> Self {
+        self.clone()
+    }
+
     fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.serialize(serializer)
     }
@@ -291,11 +303,19 @@ impl Debug for EventDescriptor {
 }
 
 /// An event whose type is only known at run time.
-pub trait AnyEvent: Any + Debug + Send + Sync {
+pub trait AnyEvent: Any + Send + Sync {
     /// Returns the descriptor of the concrete type.
     fn descriptor(&self) -> &'static EventDescriptor;
     /// Returns the event for downcasting.
     fn as_any(&self) -> &dyn Any;
+    #[doc(hidden)]
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+impl Debug for dyn AnyEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.__fmt(f)
+    }
 }
 
 impl<E: Event> AnyEvent for E {
@@ -305,6 +325,10 @@ impl<E: Event> AnyEvent for E {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        EventPayload::__fmt(self, f)
     }
 }
 
@@ -376,6 +400,16 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     // Converts an event read in the place of another, if the set has it.
     #[doc(hidden)]
     fn __from_any(event: Box<dyn AnyEvent>) -> Result<Self, Box<dyn AnyEvent>>;
+    // Called by what is generated for readers of several sets. In this trait, so that it has no bound of its own
+    // that a listed type breaks which is no event.
+    #[doc(hidden)]
+    fn __take(reader: &mut Reader<'_>) -> Result<Decoded<Self>, DecodeReason> {
+        reader.take()
+    }
+    #[doc(hidden)]
+    fn __encode(&self) -> Result<Encoded, EncodeError> {
+        Encoded::of(self)
+    }
 
     /// Returns the stored name of this value.
     fn name(&self) -> &'static str {
@@ -408,16 +442,16 @@ impl<E: Event> EventSet for E {
     }
 
     fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt(f)
+        EventPayload::__fmt(self, f)
     }
 
     fn __clone(&self) -> Self {
-        self.clone()
+        EventPayload::__clone(self)
     }
 
     fn __from_any(event: Box<dyn AnyEvent>) -> Result<Self, Box<dyn AnyEvent>> {
         match (*event).as_any().downcast_ref::<E>() {
-            Some(own) => Ok(own.clone()),
+            Some(own) => Ok(EventPayload::__clone(own)),
             None => Err(event),
         }
     }

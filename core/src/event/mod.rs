@@ -10,6 +10,7 @@ pub(crate) mod packed;
 pub(crate) mod reading;
 pub(crate) mod record;
 pub(crate) mod registry;
+mod serde_methods;
 pub(crate) mod tags;
 pub(crate) mod upcast;
 

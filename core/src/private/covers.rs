@@ -61,7 +61,7 @@ pub const fn assert_covered(
     }
     if old.len > 0 {
         message.push(if count == 0 { "`, but" } else { "; it" });
-        message.push(" lists an old version, which cannot read what is written now: list ");
+        message.push(" lists an old version, which cannot read current events: list ");
         message.push(old.as_str());
     }
     panic!("{}", message.as_str());

@@ -44,7 +44,7 @@ impl<T, E> fmt::Debug for Execution<'_, T, E> {
 /// Never implemented: an execution must be awaited first.
 #[diagnostic::on_unimplemented(
     message = "the command has not been executed yet, so it has no state, version or position",
-    label = "await it before this call",
+    label = "await the command before this call",
     note = "`execute` returns a future of a `Result`: write `repository.execute(..).await?` before `.state()`, `.version()` or `.position()`"
 )]
 #[doc(hidden)]

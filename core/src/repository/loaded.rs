@@ -54,7 +54,7 @@ impl<A: Aggregate> Loaded<A> {
     pub(super) fn new(stream: StreamName) -> Self {
         Loaded {
             stream,
-            state: A::default(),
+            state: A::initial(),
             stored: Version::ZERO,
             place: None,
             pending: Events::none(),

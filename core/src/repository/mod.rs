@@ -1,5 +1,6 @@
 //! Loads aggregates, executes commands on them, and appends the events that follow.
 
+mod appending;
 mod decision;
 pub(crate) mod definition;
 mod encoding;

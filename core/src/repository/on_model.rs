@@ -17,6 +17,7 @@ use crate::store::{
     Store, StoreError,
 };
 use crate::stream_name::StreamName;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use std::ops::ControlFlow;
@@ -145,7 +146,7 @@ impl<M: DecisionModel, S: Store, C> OnModel<'_, M, S, C> {
             append = append.unless(AppendCondition { query, after });
         }
         match &self.once {
-            Some((key, _)) => seen.note(key, append),
+            Some((key, _)) => seen.note(key, self.repositories.clock.now(), append),
             None => Ok(append),
         }
     }
@@ -264,10 +265,10 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&self, key: &OnceKey, append: Append) -> Result<Append, AppendError> {
+    fn note(&self, key: &OnceKey, at: Timestamp, append: Append) -> Result<Append, AppendError> {
         let value = serde_json::value::to_raw_value(self);
         let value = value.map_err(|error| once::not_written(&key.0, error))?;
-        key.note(append, &DoneOnce::new(None, Some(value)))
+        key.note(append, &DoneOnce::new(at, None, Some(value)))
     }
 
     /// Returns the position of the last decided event; `None` when there was none, or when the first was removed.

@@ -51,7 +51,8 @@ impl<A: Aggregate, S: Store, C: Command<A>> Decision for OnStream<'_, A, S, C> {
         // A panic leaves nothing stored.
         loaded.apply(events);
         if let Some(once) = &self.once {
-            let done = DoneOnce::new(Some((stream, after)), None);
+            let now = self.repository.clock.now();
+            let done = DoneOnce::new(now, Some((stream, after)), None);
             append = once.note(append, &done).map_err(ExecuteError::Append)?;
         }
         Ok((loaded, Some(append)))

@@ -4,12 +4,14 @@ use super::decision::{Attempt, Decision, RETRIES, append_decision};
 use super::once::{self, DoneOnce, OnceKey};
 use super::{Repository, UnitOfWork};
 use crate::aggregate::Aggregate;
+use crate::clock::Clock;
 use crate::event::codec::{JsonError, ReadBack, from_json};
 use crate::event::metadata::Metadata;
 use crate::place::{Position, Version};
 use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, ExpectedVersion, Store};
 use crate::store::{AppendError, StoreError};
+use crate::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -76,6 +78,7 @@ pub struct Repositories<S> {
     pub(super) store: S,
     pub(super) retries: u32,
     pub(super) read_back: ReadBack,
+    pub(super) clock: Clock,
 }
 
 impl<S: Store + Clone> Repositories<S> {
@@ -86,6 +89,7 @@ impl<S: Store + Clone> Repositories<S> {
             store,
             retries: RETRIES,
             read_back: ReadBack::Yes,
+            clock: Clock::system(),
         }
     }
 
@@ -103,6 +107,14 @@ impl<S: Store + Clone> Repositories<S> {
         self
     }
 
+    /// Sets the clock that dates the keys of [`execute_together_once`](Self::execute_together_once); the system's when not
+    /// set. [`of`](Self::of) passes it on.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Into<Clock>) -> Self {
+        let clock = clock.into();
+        Repositories { clock, ..self }
+    }
+
     /// Returns the underlying store.
     pub const fn store(&self) -> &S {
         &self.store
@@ -114,6 +126,7 @@ impl<S: Store + Clone> Repositories<S> {
         Repository {
             retries: self.retries,
             read_back: self.read_back,
+            clock: self.clock.clone(),
             ..Repository::new(self.store.clone())
         }
     }
@@ -230,7 +243,7 @@ pub struct Committed<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot decide in a unit of work",
     label = "expected `async |unit| -> Result<_, ExecuteError<_>> {{ .. }}`, whose future is `Send`",
-    note = "what it holds over an `.await` must be `Send`; what it needs of outside, it borrows: it may be called again after a conflict"
+    note = "the closure may be called again after a conflict: let it borrow what it needs, and hold only `Send` values over an `.await`"
 )]
 pub trait DecideTogether<'u, S: 'u, T, E>:
     Send + FnMut(&'u mut UnitOfWork<S>) -> Self::Deciding
@@ -275,7 +288,10 @@ where
 
     async fn decide(&mut self, _: u32) -> Result<Attempt<Committed<T>>, ExecuteError<E>> {
         let Repositories {
-            store, read_back, ..
+            store,
+            read_back,
+            clock,
+            ..
         } = self.repositories;
         if let Some(kept) = &self.kept
             && let Some(committed) = kept.find(store).await.map_err(LoadError::from)?
@@ -286,7 +302,9 @@ where
         let value = call(&mut self.decide, &mut unit).await?;
         let mut append = unit.into_append();
         if let Some(kept) = &self.kept {
-            append = kept.note(append, &value).map_err(ExecuteError::Append)?;
+            append = kept
+                .note(clock.now(), append, &value)
+                .map_err(ExecuteError::Append)?;
         }
         let is_any = !append.parts().is_empty() || append.entries().is_some();
         let position = None;
@@ -315,7 +333,7 @@ impl<T> Kept<T> {
         }))
     }
 
-    fn note(&self, append: Append, value: &T) -> Result<Append, AppendError> {
+    fn note(&self, at: Timestamp, append: Append, value: &T) -> Result<Append, AppendError> {
         let value = (self.write)(value).map_err(|error| once::not_written(&self.key.0, error))?;
         let mut parts = append.parts().iter().rev();
         let last = parts.find(|part| !part.events.is_empty());
@@ -327,7 +345,7 @@ impl<T> Kept<T> {
             // Only the store knows where it ends.
             _ => None,
         });
-        let done = DoneOnce::new(place, Some(value));
+        let done = DoneOnce::new(at, place, Some(value));
         self.key.note(append, &done)
     }
 }

@@ -77,7 +77,7 @@ fn path_of_crate(cx: &Ctxt, input: ParseStream<'_>) -> Result<Path> {
         cx.error(
             &text,
             format_args!(
-                "this is a path, not a string: write `crate = {}`",
+                "`crate` is a path, not a string: write `crate = {}`",
                 text.value()
             ),
         );

@@ -31,15 +31,13 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         // The enum is an error already.
         (Checked::Bad, Checked::Bad) => quote!(#event_enum),
     };
-    let code = if matches!(input.data, Data::Union(_)) {
-        // It has no `Default` that could be derived: an impl would be the next error.
-        applies(&aggregate)
-    } else if input.generics.params.is_empty() {
+    let is_union = matches!(input.data, Data::Union(_));
+    let code = if is_union || !input.generics.params.is_empty() {
+        let (this, applies) = (fallback(&aggregate, &id), applies(&aggregate));
+        quote!(#this #applies)
+    } else {
         let (this, test) = (impls(&aggregate, &id, variants), free_test(&aggregate));
         quote!(#this #test)
-    } else {
-        let (this, applies) = (generic_fallback(&aggregate, &id), applies(&aggregate));
-        quote!(#this #applies)
     };
     let errors = cx.into_tokens();
     quote!(#errors #events #code)
@@ -106,6 +104,8 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
     } else {
         applied(ident, event_enum, aggregate.apply_enum, variants, krate)
     };
+    // The type stands where rustc says that it has no `Default`.
+    let this = Token![Self](ident.span());
     let type_name = ident.to_string();
     let registration = (!variants.is_empty()).then(|| {
         quote! {
@@ -128,6 +128,10 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
         impl #krate::Aggregate for #ident {
             const NAME: &'static #private::str = #name;
             type Id = #id;
+
+            fn initial() -> Self {
+                <#this as #private::Default>::default()
+            }
         }
 
         #applies
@@ -206,14 +210,14 @@ pub(super) fn applies_all(input: &DeriveInput, krate: &Path) -> TokenStream {
     }
 }
 
-/// The impl for an aggregate that was refused for being generic.
-fn generic_fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
+/// The impls for an aggregate that was refused for being generic, or a union.
+fn fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
     let (krate, event_enum) = (&aggregate.krate, &aggregate.event_enum);
     let private = private(krate);
     let header = |implemented| {
         header(
             &implemented,
-            &quote!(#private::Default + #private::Send + #private::Sync + 'static),
+            &quote!(#private::Send + #private::Sync + 'static),
             &aggregate.input.ident,
             &aggregate.input.generics,
         )
@@ -234,6 +238,10 @@ fn generic_fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream 
         #this {
             const NAME: &'static #private::str = "";
             type Id = #id;
+
+            fn initial() -> Self {
+                #private::refused()
+            }
         }
     }
 }

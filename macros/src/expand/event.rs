@@ -5,10 +5,10 @@ use super::versions::Versions;
 use super::{anonymous, message_key, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::valid::{self, Checked, Event, Payload, Tag};
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Data, DeriveInput, Path};
+use syn::{Data, DeriveInput, Path, Token};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
@@ -109,10 +109,18 @@ fn read(event: &Event<'_>, version: u32, name: &str, current: &TokenStream) -> T
         }
         Some(previous) => {
             let upcast = match &event.upcast_with {
-                None => quote!(__old.map(<#previous as #private::UpcastTo<Self>>::upcast)),
+                None => {
+                    quote!(__old.map(|__old| <#previous as #private::UpcastTo<Self>>::upcast(__old)))
+                }
                 Some(function) => {
-                    let call = respanned(&quote!(#private::upcast_with), function.span());
-                    quote!(#call::<#previous, Self, _, _>(__old, __context, #function))
+                    let span = function.span();
+                    let call = respanned(&quote!(#private::upcast_with), span);
+                    let arguments = quote!(__old, __context, #function);
+                    let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
+                    arguments.set_span(span);
+                    // Where rustc says that the function returns something else.
+                    let returned = Token![_](span);
+                    quote!(#call::<#previous, Self, _, #returned> #arguments)
                 }
             };
             quote! {

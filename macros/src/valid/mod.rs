@@ -135,7 +135,7 @@ fn distinct(cx: &Ctxt, variants: Vec<Variant>) -> Vec<Variant> {
             cx.error(
                 &variant.ty,
                 format_args!(
-                    "two events would be the variant `{ident}`: give one another name, \
+                    "two events would become the variant `{ident}`: name one of the variants, \
                      as in `Other{} = {ty}`",
                     ident.unraw()
                 ),

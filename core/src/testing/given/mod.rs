@@ -83,7 +83,7 @@ use std::fmt::{Debug, Display};
 /// When an event would not read back from a store unchanged.
 #[track_caller]
 pub fn given<A: Aggregate>(events: impl Into<Events<A>>) -> Given<A> {
-    let mut state = A::default();
+    let mut state = A::initial();
     apply(&mut state, events.into());
     Given { state }
 }

@@ -28,7 +28,11 @@ pub mod events {
 /// A tuple struct: the keys of its tags are given.
 #[derive(DecisionModel)]
 #[decision(events(events::Booked))]
-pub struct Bookings(#[decision(tag = "room")] u32, u64, #[decision(tag = "name")] String);
+pub struct Bookings(
+    #[decision(tag = "room")] u32,
+    u64,
+    #[decision(tag = "name")] String,
+);
 
 impl Apply<events::Booked> for Bookings {
     fn apply(&mut self, _: events::Booked) {
@@ -61,21 +65,36 @@ impl Apply<events::Type> for Any {
     fn apply(&mut self, _: events::Type) {}
 }
 
-fn main() {
+pub fn main() {
     let mut bookings = Bookings::of(7, "ann".to_owned());
-    bookings.apply_event(events::Booked { rooms: vec![7], names: None }.into());
+    bookings.apply_event(
+        events::Booked {
+            rooms: vec![7],
+            names: None,
+        }
+        .into(),
+    );
     assert_eq!(bookings.1, 1);
     assert_eq!(
         bookings.items(),
-        [QueryItem::new().name("room.booked").tag("room:7").tag("name:ann")]
+        [QueryItem::new()
+            .name("room.booked")
+            .tag("room:7")
+            .tag("name:ann")]
     );
 
     let mut types = Types::of(3);
     types.apply_event(events::Type(3).into());
     assert!(types.seen);
-    assert_eq!(types.items(), [QueryItem::new().name("room.type").tag("type:3")]);
+    assert_eq!(
+        types.items(),
+        [QueryItem::new().name("room.type").tag("type:3")]
+    );
     assert_eq!(Any::of().items(), [QueryItem::new().name("room.type")]);
     // A literal is as good.
-    let literal = Types { r#type: 3, seen: false };
+    let literal = Types {
+        r#type: 3,
+        seen: false,
+    };
     assert_eq!(literal.items(), types.items());
 }

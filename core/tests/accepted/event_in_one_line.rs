@@ -44,7 +44,7 @@ impl midgard::Apply<UserEvent> for User {
     fn apply(&mut self, _: UserEvent) {}
 }
 
-fn main() {
+pub(crate) fn main() {
     let created = UserCreated {
         name: "ann".to_owned(),
         email: Some("a@x.org".to_owned()),

@@ -49,8 +49,10 @@ mod users {
 
     mod private {
         use super::event::Created;
-        use midgard::{Aggregate, Apply, Context, HandlerError, Project, Projection, View, ViewKey};
         use midgard::view::Select;
+        use midgard::{
+            Aggregate, Apply, Context, HandlerError, Project, Projection, View, ViewKey,
+        };
         use serde::{Deserialize, Serialize};
 
         #[derive(Serialize, Deserialize, ViewKey)]
@@ -74,7 +76,10 @@ mod users {
                 context: &mut Context<'_, Self>,
             ) -> Result<(), HandlerError> {
                 context.remove::<super::Row>(7)?;
-                Ok(context.put(Private { id: 7, hidden: Hidden(1) })?)
+                Ok(context.put(Private {
+                    id: 7,
+                    hidden: Hidden(1),
+                })?)
             }
         }
 
@@ -99,7 +104,7 @@ mod users {
     }
 }
 
-fn main() {
+pub(crate) fn main() {
     use midgard::aggregate::Fold as _;
 
     let mut user = users::User::default();

@@ -1,20 +1,20 @@
 //! The facade under another name, and behind another crate's re-export.
 #![deny(warnings)]
 
-extern crate midgard as renamed;
+pub(crate) extern crate midgard as renamed;
 
 mod vendored {
-    pub(crate) use renamed as midgard;
+    pub(crate) use super::renamed as midgard;
 }
 
-use renamed::{
-    Aggregate, Apply, Context, DecisionModel, Done, Event, EventSet, Expire, Handle, HandlerError, Inbox, MessageContext,
-    ProcessManager, Project, Projection, React, Reactions, RemoteCommand,
-    Resolve, Subscribe, View, ViewKey,
-};
 use renamed::aggregate::Fold as _;
 use renamed::event::RecordedEventRef;
 use renamed::outbox::Publish as _;
+use renamed::{
+    Aggregate, Apply, Context, DecisionModel, Done, Event, EventSet, Expire, Handle, HandlerError,
+    Inbox, MessageContext, ProcessManager, Project, Projection, React, Reactions, RemoteCommand,
+    Resolve, Subscribe, View, ViewKey,
+};
 use serde::{Deserialize, Serialize};
 
 // What generated code would find, if it named `midgard` and not the path that it was given.
@@ -25,7 +25,7 @@ mod midgard {}
 struct CreatedV1 {}
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
-#[event(name = "user.created", version = 2, upcast_from = CreatedV1, crate = crate::vendored::midgard)]
+#[event(name = "user.created", version = 2, upcast_from = CreatedV1, crate = crate::renamed_crate::vendored::midgard)]
 #[publish(key = name)]
 struct Created {
     #[event(tag = "name")]
@@ -34,12 +34,14 @@ struct Created {
 
 impl From<CreatedV1> for Created {
     fn from(_: CreatedV1) -> Self {
-        Created { name: String::new() }
+        Created {
+            name: String::new(),
+        }
     }
 }
 
 #[derive(Debug, Default, Aggregate)]
-#[aggregate(name = "user", id = u64, events(Created), crate = crate::vendored::midgard)]
+#[aggregate(name = "user", id = u64, events(Created), crate = crate::renamed_crate::vendored::midgard)]
 struct User {}
 
 impl Apply<Created> for User {
@@ -47,7 +49,7 @@ impl Apply<Created> for User {
 }
 
 #[derive(DecisionModel)]
-#[decision(events(Created), crate = crate::vendored::midgard)]
+#[decision(events(Created), crate = crate::renamed_crate::vendored::midgard)]
 struct UserName {
     #[decision(tag)]
     name: String,
@@ -64,7 +66,7 @@ enum All {
 }
 
 #[derive(Serialize, Deserialize, ViewKey)]
-#[view_key(crate = crate::vendored::midgard)]
+#[view_key(crate = crate::renamed_crate::vendored::midgard)]
 struct Name(String);
 
 #[derive(Serialize, Deserialize, ViewKey)]
@@ -86,7 +88,7 @@ struct Row {
     events(UserEvent),
     covers(All),
     views(Row),
-    crate = crate::vendored::midgard
+    crate = crate::renamed_crate::vendored::midgard
 )]
 struct Users;
 
@@ -97,12 +99,15 @@ impl Project<UserEvent> for Users {
         context: &mut Context<'_, Self>,
     ) -> Result<(), HandlerError> {
         let UserEvent::Created(Created { name }) = event;
-        Ok(context.put(Row { name: Name(name), state: State::Active })?)
+        Ok(context.put(Row {
+            name: Name(name),
+            state: State::Active,
+        })?)
     }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
-#[remote_command(name = "user.create", service = "users", crate = crate::vendored::midgard)]
+#[remote_command(name = "user.create", service = "users", crate = crate::renamed_crate::vendored::midgard)]
 struct CreateV1 {}
 
 #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
@@ -111,7 +116,7 @@ struct CreateV1 {}
     service = "users",
     version = 2,
     upcast_from = CreateV1,
-    crate = crate::vendored::midgard
+    crate = crate::renamed_crate::vendored::midgard
 )]
 struct Create {}
 
@@ -122,7 +127,7 @@ impl From<CreateV1> for Create {
 }
 
 #[derive(Inbox)]
-#[inbox(name = "users", events(UserEvent), commands(Create), crate = crate::vendored::midgard)]
+#[inbox(name = "users", events(UserEvent), commands(Create), crate = crate::renamed_crate::vendored::midgard)]
 struct Received;
 
 impl Subscribe<UserEvent> for Received {
@@ -166,7 +171,7 @@ impl Expire<CreatedV1> for Welcome {
     fn expired(&mut self, _: CreatedV1, _: &mut Reactions<Self>) {}
 }
 
-fn main() {
+pub(crate) fn main() {
     assert_eq!(Create::SERVICE, Received::NAME);
     assert!(Welcome::SENDS && Created::HAS_KEY);
     let _ = Row::by_state(State::Active);

@@ -1,9 +1,13 @@
 //! Types, paths and names that come out of `macro_rules!`, in their invisible groups.
 #![deny(warnings)]
 
-use midgard::{Aggregate, Apply, Context, Event, Expire, Handle, HandlerError, Inbox, MessageContext, ProcessManager, Project, Projection, React, Reactions, RemoteCommand, Resolve, Subscribe, View, ViewKey};
 use midgard::event::RecordedEventRef;
 use midgard::view::Select;
+use midgard::{
+    Aggregate, Apply, Context, Event, Expire, Handle, HandlerError, Inbox, MessageContext,
+    ProcessManager, Project, Projection, React, Reactions, RemoteCommand, Resolve, Subscribe, View,
+    ViewKey,
+};
 use serde::{Deserialize, Serialize};
 
 macro_rules! aggregate {
@@ -17,7 +21,9 @@ macro_rules! aggregate {
 
         impl From<$old> for $event {
             fn from(_: $old) -> Self {
-                $event { id: Default::default() }
+                $event {
+                    id: Default::default(),
+                }
             }
         }
 
@@ -35,7 +41,15 @@ macro_rules! aggregate {
 #[event(name = "user.created")]
 struct CreatedV1 {}
 
-aggregate!(Created, crate::CreatedV1, Created, "user.created", 2, u64, "id");
+aggregate!(
+    Created,
+    crate::in_macro_rules::CreatedV1,
+    Created,
+    "user.created",
+    2,
+    u64,
+    "id"
+);
 
 macro_rules! read_model {
     (
@@ -77,8 +91,10 @@ macro_rules! read_model {
     };
 }
 
-read_model!(Id, crate::Created => Row, crate::Row, "users", 2, id, number: u64, Active);
+read_model!(Id, crate::in_macro_rules::Created => Row, crate::in_macro_rules::Row, "users", 2, id, number: u64, Active);
 
+// rustfmt would indent its attributes further each time.
+#[rustfmt::skip]
 macro_rules! messages {
     (
         $command:ident, $sent:ty, $replied:ty, $listed:ty, $id:ty, $name:literal, $service:literal,
@@ -174,10 +190,20 @@ struct InviteV1 {
 }
 
 messages!(
-    Invite, Invite, Invited, Created, u64, "user.invite", "users", 2, crate::InviteV1, user, CreatedV1
+    Invite,
+    Invite,
+    Invited,
+    Created,
+    u64,
+    "user.invite",
+    "users",
+    2,
+    crate::in_macro_rules::InviteV1,
+    user,
+    CreatedV1
 );
 
-fn main() {
+pub(crate) fn main() {
     assert_eq!((Invite::NAME, Invite::VERSION), ("user.invite", 2));
     assert_eq!(Invite { user: 4 }.key().as_deref(), Some("4"));
     assert_eq!(Received::topics().len(), 2);

@@ -1,9 +1,12 @@
 //! What may be left out, and the types that the derives of messages take.
 #![deny(warnings, missing_docs, unreachable_pub)]
 
-use midgard::{Done, Event, Handle, HandlerError, Inbox, MessageContext, ProcessManager, React, Reactions, RemoteCommand, Subscribe};
-use midgard::outbox::Publish;
 use midgard::event::RecordedEventRef;
+use midgard::outbox::Publish;
+use midgard::{
+    Done, Event, Handle, HandlerError, Inbox, MessageContext, ProcessManager, React, Reactions,
+    RemoteCommand, Subscribe,
+};
 
 mod orders {
     //! Events and commands of another module, some of them private.
@@ -61,26 +64,38 @@ pub struct Mailer {
 }
 
 impl Subscribe<orders::Placed> for Mailer {
-    async fn receive(&self, _: orders::Placed, _: &mut MessageContext<'_>) -> Result<(), HandlerError> {
+    async fn receive(
+        &self,
+        _: orders::Placed,
+        _: &mut MessageContext<'_>,
+    ) -> Result<(), HandlerError> {
         Err(self.sender.clone().into())
     }
 }
 
 /// Has no events.
 #[derive(Inbox)]
-#[inbox(name = "orders-eu_1", commands(orders::Place, orders::Close,),)]
+#[inbox(name = "orders-eu_1", commands(orders::Place, orders::Close,))]
 enum Orders {
     Open,
 }
 
 impl Handle<orders::Place> for Orders {
-    async fn handle(&self, _: orders::Place, _: &mut MessageContext<'_>) -> Result<Done, HandlerError> {
+    async fn handle(
+        &self,
+        _: orders::Place,
+        _: &mut MessageContext<'_>,
+    ) -> Result<Done, HandlerError> {
         Ok(Done {})
     }
 }
 
 impl Handle<orders::Close> for Orders {
-    async fn handle(&self, _: orders::Close, _: &mut MessageContext<'_>) -> Result<Done, HandlerError> {
+    async fn handle(
+        &self,
+        _: orders::Close,
+        _: &mut MessageContext<'_>,
+    ) -> Result<Done, HandlerError> {
         Ok(Done {})
     }
 }
@@ -131,16 +146,23 @@ impl midgard::Expire<orders::Placed> for Audit {
     fn expired(&mut self, _: orders::Placed, _: &mut Reactions<Self>) {}
 }
 
-fn main() {
+pub(crate) fn main() {
     assert_eq!(orders::Placed(7).key(), None);
-    let cancelled = orders::Cancelled { r#type: "web".to_owned() };
+    let cancelled = orders::Cancelled {
+        r#type: "web".to_owned(),
+    };
     assert_eq!(cancelled.key().as_deref(), Some("web"));
     assert!(!<orders::Paid as Publish>::HAS_KEY && orders::Paid::VERSION == 2);
     let place = orders::Place(7, Some("north".into()));
     assert_eq!(place.key().as_deref(), Some("north"));
     assert_ne!(orders::Close::SERVICE, orders::CloseThere::SERVICE);
     assert_eq!((Mailer::topics().len(), Orders::topics().len()), (1, 2));
-    let _ = (Mailer { sender: String::new() }, Orders::Open);
+    let _ = (
+        Mailer {
+            sender: String::new(),
+        },
+        Orders::Open,
+    );
     assert!(matches!(Reminder::initial(), Reminder::Idle));
     assert_eq!(Audit::initial().0, 7);
 }

@@ -22,9 +22,11 @@ enum All {
     Placed(midgard_test_events::OrderPlaced),
 }
 
-fn main() {
+pub(crate) fn main() {
     let mut order = Order::default();
-    let event = OrderPlaced { article: "pen".into() };
+    let event = OrderPlaced {
+        article: "pen".into(),
+    };
     order.apply_event(event.clone().into());
     assert_eq!(order.article, "pen");
     assert_eq!(All::from(event).name(), "order.placed");

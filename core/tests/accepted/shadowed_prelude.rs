@@ -1,13 +1,19 @@
 //! Nothing that a program calls like something of the prelude gets in the way of generated code.
 #![deny(warnings, missing_docs, unused_qualifications, unreachable_pub)]
 #![forbid(unsafe_code)]
-#![allow(dead_code, non_camel_case_types, non_snake_case, non_upper_case_globals)]
+#![allow(
+    dead_code,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals
+)]
 
 pub mod shadowed {
     //! Everything that generated code could mean by a short name.
 
     use ::midgard::{
-        Aggregate, Apply, DecisionModel, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand, View, ViewKey,
+        Aggregate, Apply, DecisionModel, Event, EventSet, Inbox, ProcessManager, Projection,
+        RemoteCommand, View, ViewKey,
     };
 
     // What the derives of serde and of std need is out of the way in a module of its own.
@@ -117,7 +123,10 @@ pub mod shadowed {
 
     impl ::std::convert::From<events::CreatedV1> for Created {
         fn from(old: events::CreatedV1) -> Self {
-            Created { name: old.name, email: ::std::option::Option::None }
+            Created {
+                name: old.name,
+                email: ::std::option::Option::None,
+            }
         }
     }
 
@@ -126,7 +135,10 @@ pub mod shadowed {
             &self,
             s: S,
         ) -> ::std::result::Result<S::Ok, S::Error> {
-            events::Fields { email: self.email.clone() }.serialize(s)
+            events::Fields {
+                email: self.email.clone(),
+            }
+            .serialize(s)
         }
     }
 
@@ -203,7 +215,10 @@ pub mod shadowed {
             &self,
             s: S,
         ) -> ::std::result::Result<S::Ok, S::Error> {
-            events::Fields { email: self.email.clone() }.serialize(s)
+            events::Fields {
+                email: self.email.clone(),
+            }
+            .serialize(s)
         }
     }
 
@@ -225,7 +240,13 @@ pub mod shadowed {
     }
 
     #[derive(Projection)]
-    #[projection(name = "users", events(UserEvent), ignore(events::Other), covers(All), views(Row))]
+    #[projection(
+        name = "users",
+        events(UserEvent),
+        ignore(events::Other),
+        covers(All),
+        views(Row)
+    )]
     struct Users;
 
     impl ::midgard::Project<UserEvent> for Users {
@@ -344,15 +365,15 @@ pub mod shadowed {
     }
 
     impl ::midgard::Resolve<Create> for Welcome {
-        fn replied(
+        fn replied(&mut self, _: Create, _: ::midgard::Done, _: &mut ::midgard::Reactions<Self>) {}
+
+        fn refused(
             &mut self,
             _: Create,
-            _: ::midgard::Done,
+            _: &::std::primitive::str,
             _: &mut ::midgard::Reactions<Self>,
         ) {
         }
-
-        fn refused(&mut self, _: Create, _: &::std::primitive::str, _: &mut ::midgard::Reactions<Self>) {}
     }
 
     impl ::midgard::Expire<events::Other> for Welcome {
@@ -360,4 +381,4 @@ pub mod shadowed {
     }
 }
 
-fn main() {}
+pub(crate) fn main() {}

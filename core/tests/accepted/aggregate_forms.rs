@@ -52,7 +52,7 @@ enum All {
     Order(midgard_test_events::OrderPlaced),
 }
 
-fn main() {
+pub(crate) fn main() {
     // Inside a function there is no place for the free test, and no warning about it.
     #[derive(Debug, Default, Aggregate)]
     #[aggregate(name = "inner", id = u64, events(Opened))]
@@ -68,6 +68,8 @@ fn main() {
     assert_eq!(door, Door::Open);
     door.apply_event(DoorEvent::Shut(Closed("ann".into(), 1)));
     assert_eq!(door, Door::Shut);
-    let event = All::from(DoorEvent::from(r#Type { r#type: "oak".into() }));
+    let event = All::from(DoorEvent::from(r#Type {
+        r#type: "oak".into(),
+    }));
     assert_eq!((event.name(), All::DESCRIPTORS.len()), ("door.r", 4));
 }

@@ -59,9 +59,11 @@ struct Row {
 
 fn is_key<K: ViewKey>() {}
 
-fn main() {
+pub(crate) fn main() {
     is_key::<OrderId>();
-    let _ = Row::by_customer(&CustomerId { text: "c".to_owned() });
+    let _ = Row::by_customer(&CustomerId {
+        text: "c".to_owned(),
+    });
     let orders = Repository::<Order, _>::new(MemoryStore::new());
     let notes = Repository::<Note, _>::new(MemoryStore::new());
     midgard::block_on(async {

@@ -57,7 +57,7 @@ events! {
     E95 = "many.e95", E96 = "many.e96", E97 = "many.e97", E98 = "many.e98", E99 = "many.e99",
 }
 
-fn main() {
+pub(crate) fn main() {
     let mut many = Many::default();
     each().into_iter().for_each(|event| many.apply_event(event));
     assert_eq!(many.total, 100);

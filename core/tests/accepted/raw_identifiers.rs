@@ -1,9 +1,13 @@
 //! Raw identifiers, wherever an attribute or a derived type may have one.
 #![allow(non_camel_case_types)]
 
-use midgard::{Aggregate, Apply, Context, Done, Event, EventSet, Expire, Handle, HandlerError, Inbox, MessageContext, ProcessManager, Project, Projection, React, Reactions, RemoteCommand, Resolve, Subscribe, View, ViewKey};
-use midgard::outbox::Publish;
 use midgard::event::RecordedEventRef;
+use midgard::outbox::Publish;
+use midgard::{
+    Aggregate, Apply, Context, Done, Event, EventSet, Expire, Handle, HandlerError, Inbox,
+    MessageContext, ProcessManager, Project, Projection, React, Reactions, RemoteCommand, Resolve,
+    Subscribe, View, ViewKey,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -89,7 +93,13 @@ struct r#impl {
 }
 
 #[derive(Projection)]
-#[projection(name = "rows", events(r#struct), ignore(r#enum), covers(r#fn), views(r#impl))]
+#[projection(
+    name = "rows",
+    events(r#struct),
+    ignore(r#enum),
+    covers(r#fn),
+    views(r#impl)
+)]
 struct r#trait;
 
 impl Project<r#struct> for r#trait {
@@ -142,7 +152,7 @@ impl Expire<r#enum> for r#async {
     fn expired(&mut self, _: r#enum, _: &mut Reactions<Self>) {}
 }
 
-fn main() {
+pub(crate) fn main() {
     let event = r#struct {
         r#type: "a".to_owned(),
         r#match: None,
