@@ -40,7 +40,7 @@ type DecodeWith<E> =
 /// What a subscription reads, and how.
 ///
 /// Its checkpoint is kept in the store under its name: a subscription continues where it was, even in another
-/// process. Its creator says where it [begins](StartFrom) without a checkpoint. Its handler is called at least once for
+/// process. Its constructors take where it [begins](StartFrom) without a checkpoint. Its handler is called at least once for
 /// every event: an event that was handled shortly before the process was killed may come again. In a store with several
 /// logs, it may be called for an event of each at the same time.
 ///

@@ -147,7 +147,7 @@ impl<'a, S: State> IntoIterator for &'a Events<S> {
     }
 }
 
-/// Of one event, or of what is decided. [`events!`](crate::events) also takes events of several types.
+/// Takes events of one type, or decided ones. [`events!`](crate::events) also takes events of several types.
 impl<S: State, E: Into<S::Decided>> From<Vec<E>> for Events<S> {
     fn from(events: Vec<E>) -> Self {
         // Where these are of that type already, it is the same memory.
@@ -162,7 +162,7 @@ impl<S: State> Events<S> {
     }
 }
 
-/// `[first, second]`, of one type.
+/// Takes an array of events of one type.
 impl<S: State, E: Into<S::Decided>, const N: usize> From<[E; N]> for Events<S> {
     fn from(events: [E; N]) -> Self {
         events.into_iter().collect()

@@ -181,8 +181,8 @@ fn parsed<T: FromStr>(given: &BTreeMap<&str, &str>, name: &str) -> Option<T> {
     given.get(name)?.parse().ok()
 }
 
-/// A position alone is in the main log, as first releases write it. In another log, the log comes before it: first
-/// releases, which know no other log, take it for no position at all.
+/// Writes a place as text: a position alone is in the main log, as the first releases write it; otherwise the log comes before
+/// it. The first releases, which know no other log, do not take that for a position.
 fn place_text(place: Place) -> String {
     match place.log {
         LogId::MAIN => place.position.to_string(),
@@ -198,7 +198,7 @@ fn place_of(text: &str) -> Option<Place> {
     Some(Place::new(LogId(log), Position(position)))
 }
 
-/// RFC 3339 allows a small `t` and `z`. There is no time before 1970.
+/// Reads a time of RFC 3339, which allows a small `t` and `z`. There is no time before 1970.
 fn time_of(text: &str) -> Option<Timestamp> {
     text.to_ascii_uppercase().parse().ok()
 }

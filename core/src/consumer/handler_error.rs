@@ -48,7 +48,7 @@ use std::ops::Deref;
 pub struct HandlerError(Box<dyn Error + Send + Sync>);
 
 impl HandlerError {
-    /// Returns the error that it holds, if that is an `E`; otherwise returns the whole again.
+    /// Returns the error that it holds, if that is an `E`; otherwise returns itself unchanged.
     ///
     /// # Errors
     /// The same `HandlerError`, when it holds another error.

@@ -336,7 +336,7 @@ async fn begin<S: Store, H: Continuous>(
     Ok((about, text))
 }
 
-/// Returns the places after which a consumer begins that was never run, one in each log.
+/// Returns the places after which a consumer that was never run begins, one in each log.
 async fn starts<S: Store, H: Continuous>(
     around: ConsumerContext<'_, S, H>,
     logs: &[LogId],

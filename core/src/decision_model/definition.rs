@@ -91,25 +91,26 @@ use crate::store::QueryItem;
 ///
 /// # Which events it is folded from
 ///
-/// An event of the list is one of the model's if it has all those tags of the model that its type carries. In a model
-/// of the tags `course` and `student`, a `CourseDefined`, which carries `course` alone, is one of any that define this
-/// course; a `StudentSubscribed`, which carries both, is one only of this student in this course. To count all students
-/// of the course, take a model of `course` alone. An event that carries none of the tags does not compile.
+/// An event belongs to the model if it has all those tags of the model that its type carries. In a model with the tags `course`
+/// and `student`, a `CourseDefined`, which carries only `course`, belongs to it if it has this course; a `StudentSubscribed`,
+/// which carries both, only if it has this course and this student. To count all students of a course, use a model with the tag
+/// `course` alone. An event that carries none of the tags does not compile.
 ///
-/// Tags are recorded with the event. An event recorded by a release whose struct had no such tag does not have it: then
-/// let the version that did not have it be a version of its own, with `upcast_from`. The query then finds all events of that
-/// name, whatever their tags, and the model takes those that have its tags once they are upcast. That is right, and slower.
+/// Tags are recorded with the event. An event recorded by a release whose struct lacked a tag does not have it. So give the
+/// struct with the tag a new version, with an `upcast_from` the struct without it. The query then finds all events of that
+/// name, whatever their tags, and the model takes those that have its tags once they are upcast. That is correct, but slower.
 ///
 /// Truncated and tombstoned events are no longer found.
 ///
 /// # Models compose
 ///
-/// A tuple of models is a model, of up to six. Its parts are read in one pass over the log, each from its own events; the
+/// A tuple of up to six models is a model. Its parts are read in one pass over the log, each from its own events; the
 /// decision holds only if none has changed. A part may be an aggregate, as an [`Instance`](crate::decision_model::Instance).
 ///
 /// # Where its events go
 ///
-/// A command on a model may decide any events, also of types that the model does not list. Each goes to the stream that
+/// A command on a model may decide any events, including those of types that the model does not list. Each goes to the stream
+/// that
 /// [`Event::to`](crate::Event::to) names, or to the stream of its first tag: see
 /// [`DecidedEvent`](crate::event::DecidedEvent).
 #[diagnostic::on_unimplemented(
@@ -124,7 +125,7 @@ pub trait DecisionModel: State<Decided = DecidedEvent> + Sized {
     #[doc(hidden)]
     fn __parts(&mut self) -> Vec<&mut dyn Part>;
 
-    /// A copy to go back to after a conflict: what reading it costs is not spent again where that is possible.
+    /// Returns a copy to go back to after a conflict, so that what was read need not be read again where that is possible.
     #[doc(hidden)]
     fn __copy(&self) -> Self;
 }

@@ -12,8 +12,8 @@ use crate::stream_name::StreamName;
 use std::fmt;
 use std::ops::Deref;
 
-/// An aggregate as a decision model, or as a part of one: its state, read from its stream. What is decided on it is
-/// appended only if its stream is still at the version that was read, also when none of the events goes there.
+/// An aggregate as a decision model, or as a part of one: its state, read from its stream. A decision on it is appended only if
+/// its stream is still at the version that was read, even if none of the events goes there.
 ///
 /// ```standalone_crate
 /// # use midgard::repository::Repositories;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// An event that a command decided on a [decision model](crate::DecisionModel), and the stream that it goes to.
 ///
-/// Every event turns into one. [`Event::to`](crate::Event::to) names its stream; without that, its stream has the name of
+/// Every event converts into one. [`Event::to`](crate::Event::to) names its stream; without that, its stream has the name of
 /// its first tag, such as `course:c1`; that of an event without tags is its own name, as in `event:course.defined`. No
 /// aggregate has a stream with such a name.
 ///

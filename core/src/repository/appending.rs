@@ -12,7 +12,7 @@ use crate::stream_name::StreamName;
 impl<A: Aggregate, S: Store> Repository<A, S> {
     /// Appends events that the caller decided on, with an explicit expected version. Never retried.
     ///
-    /// No state is loaded that they could be applied to: an `apply` that panics does so when the aggregate is loaded.
+    /// The events are not applied first: an `apply` that panics on one of them does so when the aggregate is loaded.
     ///
     /// # Errors
     /// [`AppendError`]: nothing was appended, except after
@@ -26,7 +26,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         self.save_with(id, expected, events, &Metadata::new()).await
     }
 
-    /// [`save`](Repository::save), with metadata for the events.
+    /// Does what [`save`](Repository::save) does, with metadata for the events.
     ///
     /// # Errors
     /// As [`save`](Repository::save).
@@ -53,7 +53,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         self.commit_with(loaded, &Metadata::new()).await
     }
 
-    /// [`commit`](Repository::commit), with metadata for the events.
+    /// Does what [`commit`](Repository::commit) does, with metadata for the events.
     ///
     /// # Errors
     /// As [`commit`](Repository::commit).
@@ -73,7 +73,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         Ok(loaded)
     }
 
-    /// Ends an aggregate for good: its events are removed, and its stream takes no more. From then on, loading it is
+    /// Ends an aggregate for good: its events are removed, and its stream accepts no more events. From then on, loading it is
     /// [`LoadError::Tombstoned`](super::LoadError::Tombstoned), and its versions never restart. Projections and subscriptions that list
     /// [`StreamTombstoned`](crate::store::StreamTombstoned) receive that event.
     ///

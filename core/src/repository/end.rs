@@ -18,7 +18,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Whether events that the stream had when the read began are missing from a state of this version.
+    /// Returns whether events that the stream had when the read began are missing from a state of this version.
     pub(super) fn lacks_events(&self, version: Version, state: StreamState) -> bool {
         match self {
             End::Jump(_) => true,
