@@ -263,7 +263,7 @@ fn connect_options(
     .max_reconnects(addresses)
     .reconnect_delay_callback(|_| Duration::ZERO)
     .event_callback(move |event| {
-        tracing::trace!(%event, "NATS");
+        tracing::trace!(nats_event = %event, "NATS");
         if matches!(event, Event::Disconnected | Event::Closed) {
             lost.send_replace(true);
         }

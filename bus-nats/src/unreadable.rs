@@ -141,7 +141,7 @@ async fn keep(
     letter.keep(session).await?;
     tracing::warn!(
         queue = name,
-        sequence,
+        stream_sequence = sequence,
         reason,
         "an unreadable message was set aside"
     );

@@ -1,6 +1,7 @@
 //! The clock that stores and programs read, and one that tests set.
 
 use crate::time::Timestamp;
+pub use crate::time::TimestampError;
 use event_listener::Event as Notify;
 use std::fmt;
 use std::future::pending;
@@ -8,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The current time for stores and programs: the times of events, deadlines, and dead letters are read from it.
+/// The current time for stores, programs and repositories: the times of events, deadlines, dead letters, and keys of
+/// [`execute_once`](crate::Repository::execute_once) are read from it.
 ///
 /// By default it is the system's clock. A [`ManualClock`] stands still until a test moves it. Give the same clock to
-/// the store and to the program.
+/// the store, to the program, and to the repositories whose keys you forget.
 ///
 /// Leases, timeouts, and pauses between retries measure durations, and commands expire when their senders no longer
 /// wait: those follow the system's clock, whatever this one shows.

@@ -54,6 +54,7 @@
 //! |---|---|---|
 //! | record what happened | [`Event`](macro@Event) | [a first program](guide::first_program) |
 //! | decide what may happen | [`Aggregate`](macro@Aggregate), [`Command`], [`Repository`] | [a first program](guide::first_program), [more of a repository](guide::repositories) |
+//! | decide on what several streams say | [`DecisionModel`](macro@DecisionModel), [`repository::Repositories`] | [decision models](guide::decision_models), [uniqueness](guide::uniqueness) |
 //! | store events | [`MemoryStore`], or `LmdbStore` of `midgard-store-lmdb` | [stores](guide::stores) |
 //! | list and search | [`View`](macro@View), [`Projection`](macro@Projection), [`Views`] | [views](guide::views) |
 //! | act on each event | [`Subscription`] | [subscriptions](guide::subscriptions) |
@@ -70,6 +71,7 @@
 //! |---|---|
 //! | [`mod@event`] | recorded events, tags, headers, codecs, the registry |
 //! | [`aggregate`], [`repository`] | ids of aggregates; the results of loading and executing, and their errors |
+//! | [`decision_model`] | aggregates as parts of decision models |
 //! | [`store`] | appends, reads, queries, conditions, entries; the traits that a store implements |
 //! | [`consumer`] | the options, failure policies, status and dead letters of all consumers |
 //! | [`projection`], [`view`] | projections; rows, keys, selections, snapshots |
@@ -93,6 +95,7 @@ mod cause;
 pub mod clock;
 pub mod command;
 pub mod consumer;
+pub mod decision_model;
 pub mod event;
 mod fnv;
 mod give_way;
@@ -108,6 +111,8 @@ mod place;
 pub mod process;
 mod process_mark;
 pub mod projection;
+#[cfg(test)]
+mod public_paths;
 pub mod repository;
 mod runner;
 mod serde_as_text;
@@ -130,8 +135,9 @@ pub use aggregate::definition::{Aggregate, AggregateId, Command};
 pub use aggregate::fold::{Apply, Events};
 pub use command::client::CommandClient;
 pub use command::definition::{Done, Refused, RemoteCommand};
-pub use consumer::handler::HandlerError;
+pub use consumer::handler_error::HandlerError;
 pub use consumer::start::StartFrom;
+pub use decision_model::definition::DecisionModel;
 pub use event::definition::{Event, EventSet};
 pub use event::metadata::{EventId, Metadata};
 pub use inbox::context::MessageContext;
@@ -156,7 +162,7 @@ pub use view::key::ViewKey;
 pub use view::views::Views;
 
 pub use midgard_macros::{
-    Aggregate, AggregateId, Event, EventSet, Inbox, ProcessManager, Projection, RemoteCommand,
-    View, ViewKey, event,
+    Aggregate, AggregateId, DecisionModel, Event, EventSet, Inbox, ProcessManager, Projection,
+    RemoteCommand, View, ViewKey, event,
 };
 pub use pollster::block_on;

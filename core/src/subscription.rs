@@ -40,8 +40,9 @@ type DecodeWith<E> =
 /// What a subscription reads, and how.
 ///
 /// Its checkpoint is kept in the store under its name: a subscription continues where it was, even in another
-/// process. Its creator says where it [begins](StartFrom) without a checkpoint. Its handler is called at least once for
-/// every event: an event that was handled shortly before the process was killed may come again.
+/// process. Its constructors take where it [begins](StartFrom) without a checkpoint. Its handler is called at least once for
+/// every event: an event that was handled shortly before the process was killed may come again. In a store with several
+/// logs, it may be called for an event of each at the same time.
 ///
 /// The store also notes which events it handles, by name and newest version. A release that handles more of them
 /// takes over, and one that handles fewer stands by, as its [status](crate::consumer::Status) shows: so old and new
@@ -147,8 +148,8 @@ impl<E> Subscription<E> {
         self
     }
 
-    /// Divides the work into this many partitions, shared by the workers of this name: sequences are spread over them.
-    /// The number is stored, and cannot be changed later.
+    /// Divides the work on each log into this many partitions, shared by the workers of this name: sequences are spread over
+    /// them. The number is stored, and cannot be changed later.
     pub const fn partitions(mut self, partitions: u32) -> Self {
         self.settings.partitions = partitions;
         self

@@ -38,6 +38,29 @@
 //! | `stream` | the name of a stream |
 //! | `to` | the state of a consumer from then on |
 //! | `tries` | how often it was tried |
+//!
+//! The LMDB store and the buses trace with these fields as well, outside that span where they run threads or tasks of
+//! their own:
+//!
+//! | field | what it holds |
+//! |---|---|
+//! | `appends` | how many appends have failed together |
+//! | `description` | the words of an answer of NATS |
+//! | `failure` | why a commit of LMDB has failed |
+//! | `here` | how many messages that are not acknowledged this receiver has |
+//! | `length` | the length of a file, in bytes |
+//! | `location` | the address of a broker, without its password |
+//! | `map_size` | the size of the map of LMDB, in bytes |
+//! | `nats_event` | what the client of NATS reports |
+//! | `path` | the path of a file, or of a store |
+//! | `resume_at` | the position of the log at which merging goes on |
+//! | `seconds` | for how long publishing has waited, in seconds |
+//! | `status` | the status of an answer of NATS |
+//! | `stream_sequence` | the sequence of a message in the stream of NATS |
+//! | `trouble` | why a queue could not be declared |
+//! | `unacknowledged` | how many messages of a queue are not acknowledged |
+//! | `used` | how much of a file is in use, in bytes |
+//! | `version` | the version of a server |
 
 use crate::consumer::ConsumerKind;
 use tracing::Span;
@@ -56,10 +79,16 @@ mod tests {
     #[test]
     fn what_is_listed_is_what_is_traced() {
         let mut traced = BTreeSet::new();
-        collect(
-            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
-            &mut traced,
-        );
+        let core = Path::new(env!("CARGO_MANIFEST_DIR"));
+        collect(&core.join("src"), &mut traced);
+        for other in ["store-lmdb", "bus-nats", "bus-rabbitmq"] {
+            let folder = core.join("..").join(other).join("src");
+            if !folder.is_dir() {
+                // The package by itself, as it is published.
+                return;
+            }
+            collect(&folder, &mut traced);
+        }
         let listed: BTreeSet<String> = include_str!("telemetry.rs")
             .lines()
             .filter_map(|line| line.strip_prefix("//! | `")?.split_once('`'))

@@ -18,10 +18,8 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
-/// Decisions to commit at once: events of several streams, and notes.
-///
-/// Decided aggregates are kept, so that a later decision sees the earlier one.
-pub(crate) struct UnitOfWork {
+/// A [unit of work](repository::UnitOfWork) of an inbox or a process manager: its events are committed together with notes.
+pub(crate) struct NotedUnitOfWork {
     store: DynStore,
     pub(crate) notes: NotesTransaction,
     decided: repository::UnitOfWork<DynStore>,
@@ -34,9 +32,9 @@ pub(crate) struct UnitOfWork {
     refused: Option<(Refused, String)>,
 }
 
-impl UnitOfWork {
+impl NotedUnitOfWork {
     pub(crate) fn begin(store: DynStore) -> Self {
-        UnitOfWork {
+        NotedUnitOfWork {
             decided: nothing_decided(&store),
             store,
             notes: NotesTransaction::default(),
@@ -205,7 +203,7 @@ impl CommitError {
                 AppendError::Conflict { .. }
                     | AppendError::Tombstoned { .. }
                     | AppendError::Encode(_)
-                    | AppendError::Store(StoreError::Limit(_))
+                    | AppendError::Store(StoreError::Limit(_) | StoreError::SeveralLogs { .. })
             ) | CommitError::Entries(EntryError::Store(StoreError::Limit(_)))
         )
     }
@@ -225,26 +223,30 @@ impl Work {
     }
 
     /// Begins a unit of work that is committed apart from any consumer's.
-    pub(crate) fn unit(&self) -> UnitOfWork {
-        UnitOfWork::begin(self.store().clone())
+    pub(crate) fn unit(&self) -> NotedUnitOfWork {
+        NotedUnitOfWork::begin(self.store().clone())
     }
 }
 
 impl NoteStore for Work {
-    type Transaction = UnitOfWork;
+    type Transaction = NotedUnitOfWork;
     type Error = CommitError;
 
-    async fn begin(&self) -> Result<UnitOfWork, CommitError> {
+    async fn begin(&self) -> Result<NotedUnitOfWork, CommitError> {
         Ok(self.unit())
     }
 
-    async fn get(&self, unit: &mut UnitOfWork, key: &str) -> Result<Option<String>, CommitError> {
+    async fn get(
+        &self,
+        unit: &mut NotedUnitOfWork,
+        key: &str,
+    ) -> Result<Option<String>, CommitError> {
         Ok(self.0.get(&mut unit.notes, key).await?)
     }
 
     async fn put(
         &self,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
         key: &str,
         value: Option<&str>,
     ) -> Result<(), CommitError> {
@@ -253,7 +255,7 @@ impl NoteStore for Work {
 
     async fn list(
         &self,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
         prefix: &str,
     ) -> Result<Vec<(String, String)>, CommitError> {
         Ok(self.0.list(&mut unit.notes, prefix).await?)
@@ -261,7 +263,7 @@ impl NoteStore for Work {
 
     async fn list_page(
         &self,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
         prefix: &str,
         after: &str,
         limit: usize,
@@ -272,7 +274,7 @@ impl NoteStore for Work {
             .await?)
     }
 
-    async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
+    async fn commit(&self, unit: NotedUnitOfWork) -> Result<(), CommitError> {
         unit.commit().await
     }
 

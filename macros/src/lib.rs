@@ -125,6 +125,47 @@ pub fn derive_aggregate(input: TokenStream) -> TokenStream {
     expand::aggregate::derive(&input).into()
 }
 
+/// Makes a struct a decision model: implements `midgard::DecisionModel`, and generates the enum of its events.
+///
+/// ```text
+/// #[derive(Debug, DecisionModel)]
+/// #[decision(events(CourseDefined, CapacityChanged, StudentSubscribed))]
+/// pub struct CourseSeats {
+///     #[decision(tag)]
+///     course: CourseId,
+///     capacity: u32,
+///     taken: u32,
+/// }
+/// ```
+///
+/// Each listed event needs an `impl Apply<TheEvent>` for the type, as of an aggregate. It must carry at least one of the model's
+/// tags, with the same type; the query demands those tags that it carries. All of this is checked by the compiler.
+///
+/// The struct gets a function `of`, which takes the tags in the order of the fields, as in `CourseSeats::of(course)`. Every other
+/// field begins with its default.
+///
+/// | `#[decision(..)]` | |
+/// |---|---|
+/// | `events(A, Name = path::B)` | Its events. Required. The variants have the names of the types, or the name before `=`. |
+/// | `all` | The model has no tags: it is folded from all events of these types, and each of them is a conflict. |
+/// | `event_enum = Facts` | The name of the generated enum. The default for a `CourseSeats` is `CourseSeatsEvent`. |
+/// | `apply = enum` | One `impl Apply<CourseSeatsEvent>` takes the whole enum, with a `match`, instead of an `Apply` for each event. |
+/// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |
+///
+/// On a field:
+///
+/// | `#[decision(..)]` | |
+/// |---|---|
+/// | `tag` | Makes the value a tag of the query, under the name of the field: `course:{value}`. Its type is anything that is `Display` and `Clone`. |
+/// | `tag = "course"` | The same, with another key. |
+///
+/// All other fields are `Default` and `Clone`.
+#[proc_macro_derive(DecisionModel, attributes(decision))]
+pub fn derive_decision_model(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::decision_model::derive(&input).into()
+}
+
 /// Makes a newtype the id of an aggregate: implements `Display` and `FromStr`, `Serialize` and `Deserialize`, and
 /// `midgard::ViewKey`, each by the implementation of its field.
 ///

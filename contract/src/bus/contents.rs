@@ -2,10 +2,8 @@
 
 pub(super) use super::kit::shared as fixture;
 use super::kit::*;
-use midgard::EventId;
-use midgard::Position;
-use midgard::Timestamp;
 use midgard::event::Headers;
+use midgard::{EventId, LogId, Place, Position, Timestamp};
 
 /// Texts that are difficult for formats of headers.
 const TEXTS: [&str; 24] = [
@@ -56,14 +54,16 @@ pub(super) async fn every_attribute_survives<F: BusFixture>(fixture: &F) {
     full.reply_to = Some("placement".to_owned());
     full.correlation_id = Some(EventId::new());
     full.causation_id = Some(EventId::new());
-    full.position = Some(Position(u64::MAX));
+    full.place = Some(Place::main(Position(u64::MAX)));
     full.headers = [("user", "jun"), ("trace", "00-4bf9-01")]
         .into_iter()
         .collect();
     let bare = scene.message("placed", "key", 8);
     let mut some = scene.message("placed", "key", 9);
-    some.position = Some(Position(0));
-    survive(&scene, vec![full, bare, some]).await;
+    some.place = Some(Place::main(Position(0)));
+    let mut elsewhere = scene.message("placed", "key", 10);
+    elsewhere.place = Some(Place::new(LogId(u32::MAX), Position(7)));
+    survive(&scene, vec![full, bare, some, elsewhere]).await;
 }
 
 pub(super) async fn texts_that_headers_dislike_survive<F: BusFixture>(fixture: &F) {

@@ -1,7 +1,7 @@
 //! Aggregates and the commands they decide.
 
-use super::fold::{Events, Fold};
-use std::fmt::Display;
+use super::fold::{Events, Fold, State};
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 /// A state that is rebuilt from its own stream of events.
@@ -41,11 +41,15 @@ use std::str::FromStr;
     label = "this type does not implement `Aggregate`",
     note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]` to `{Self}`"
 )]
+// No `Default` supertrait: rustc would then report its absence at every impl.
 pub trait Aggregate: Fold {
     /// The first part of the names of its streams: `user` in `user-42`.
     const NAME: &'static str;
     /// The id that distinguishes instances; its text is the second part of the stream's name.
     type Id: AggregateId;
+
+    /// Returns the state before the first event: its `Default`.
+    fn initial() -> Self;
 }
 
 /// The id of an aggregate, unique within its type: anything that prints as text and is parsed from it.
@@ -62,14 +66,37 @@ pub trait Aggregate: Fold {
 /// assert_eq!((OrderId(7).to_string(), "7".parse()), ("7".to_owned(), Ok(OrderId(7))));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the id of an aggregate",
-    label = "an id is text: it has `Display`, and `FromStr` to read it",
-    note = "add `#[derive(AggregateId)]` to `{Self}`, if it is a struct with one field"
+    message = "`{Self}` cannot be the id of an aggregate or of a process",
+    label = "an id is written and read as text: it needs `Display` and `FromStr`",
+    note = "add `#[derive(AggregateId)]` to `{Self}` if it is a struct with one field; otherwise implement `std::fmt::Display` and `std::str::FromStr`"
 )]
-pub trait AggregateId: Display + FromStr + Send + Sync {}
+// No `Display` and `FromStr` supertraits: rustc would report each of them, instead of the one sentence here.
+pub trait AggregateId: Send + Sync + Sized {
+    #[doc(hidden)]
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+    #[doc(hidden)]
+    fn __read(text: &str) -> Option<Self>;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: Display + FromStr + Send + Sync> AggregateId for T {}
+impl<T: Display + FromStr + Send + Sync> AggregateId for T {
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt(f)
+    }
+
+    fn __read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// The text of an id.
+pub(crate) struct IdText<'a, Id>(pub(crate) &'a Id);
+
+impl<Id: AggregateId> Display for IdText<'_, Id> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.__fmt(f)
+    }
+}
 
 /// A reference to an aggregate's id; for a `String` id, also a `str`.
 ///
@@ -91,9 +118,9 @@ impl<T: Display + FromStr + Send + Sync> AggregateId for T {}
 /// # }).unwrap();
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an id of this aggregate: its ids are `{Id}`",
-    label = "expected a reference to a `{Id}`",
-    note = "the type of the ids is `id = ..` in the `#[aggregate(..)]` of the aggregate"
+    message = "the ids of this aggregate are `{Id}`, not `{Self}`",
+    label = "expected a reference to `{Id}`",
+    note = "pass a `{Id}`, or change `id = ..` in the `#[aggregate(..)]` of the aggregate"
 )]
 // No bounds on `Id`: a missing impl is reported once, where the aggregate names the type.
 pub trait AsId<Id>: Sync {
@@ -123,7 +150,7 @@ impl AsId<String> for str {
     }
 }
 
-/// A request to an aggregate, and the decision on it.
+/// A request to an aggregate or a [decision model](crate::DecisionModel), and the decision on it.
 ///
 /// `decide` is pure and takes `&self`: after a conflict it runs again on the newer state.
 ///
@@ -158,17 +185,17 @@ impl AsId<String> for str {
 // Implemented for the command, not for the aggregate: the compiler then knows `Self` from the
 // argument and can always name the type that is not a command.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a command of aggregate `{S}`",
+    message = "`{Self}` is not a command of `{S}`",
     label = "not a command of `{S}`",
-    note = "a command is a type of your own, not a closure: write `struct Deposit {{ .. }}` and `impl Command<{S}> for Deposit {{ type Error = ..; fn decide(&self, state: &{S}) -> Result<Events<{S}>, Self::Error> {{ .. }} }}`"
+    note = "a command is a type of your own that implements `Command<{S}>`, not a closure: write `struct Deposit {{ .. }}` and `impl Command<{S}> for Deposit {{ type Error = ..; fn decide(&self, state: &{S}) -> Result<Events<{S}>, Self::Error> {{ .. }} }}`"
 )]
-pub trait Command<S: Fold>: Sync {
+pub trait Command<S: State>: Sync {
     /// The reason why the command was refused.
     type Error: Send;
 
     /// Refuses the command, or returns the events that follow from it. No events is a valid answer: nothing to do.
     ///
     /// # Errors
-    /// Any refusal by the aggregate's rules.
+    /// Any refusal by the rules.
     fn decide(&self, state: &S) -> Result<Events<S>, Self::Error>;
 }

@@ -1,31 +1,54 @@
 //! States built from events, and the events that are decided on them.
 
-use crate::event::EventSet;
+use crate::aggregate::Aggregate;
+use crate::event::{Decidable, EventSet};
 use std::fmt::{self, Debug};
 
 /// A state built from events: those of one stream, as in an [`Aggregate`](crate::Aggregate), or those that a query
-/// finds.
+/// finds, as in a [`DecisionModel`](crate::DecisionModel).
 ///
-/// The derive of [`Aggregate`](crate::Aggregate) implements it, with the dispatch to the [`Apply`] impls. `Default`
-/// is the
-/// state before the first event.
+/// The derives of both implement it, with the dispatch to the [`Apply`] impls.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",
     label = "this type does not implement `Aggregate`",
     note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]` to `{Self}`"
 )]
-pub trait Fold: Default + Send + Sync + 'static {
-    /// The set of its events: for an aggregate, the generated enum.
+pub trait Fold: Sized + Send + Sync + 'static {
+    /// The set of its events: the generated enum.
     type Event: EventSet + Debug + Clone;
 
     /// Takes one event into the state: dispatches to the [`Apply`] impls.
     fn apply_event(&mut self, event: Self::Event);
 }
 
-/// How one event changes an aggregate. It cannot fail: the event already happened.
+/// What commands decide on: an [`Aggregate`](crate::Aggregate), or a [`DecisionModel`](crate::DecisionModel).
 #[diagnostic::on_unimplemented(
-    message = "aggregate `{Self}` has no handler for event `{E}`",
-    label = "`{E}` is listed here but never applied",
+    message = "`{Self}` is neither an aggregate nor a decision model",
+    label = "commands decide on an `Aggregate` or a `DecisionModel`",
+    note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]`, or `#[derive(DecisionModel)]` and `#[decision(events(..))]`"
+)]
+pub trait State: Send + Sync + 'static {
+    /// What is decided: for an aggregate, the enum of its events; for a decision model, any event, with the stream that
+    /// it goes to.
+    type Decided: Decidable;
+
+    #[doc(hidden)]
+    fn __take(&mut self, decided: Self::Decided);
+}
+
+#[diagnostic::do_not_recommend]
+impl<A: Aggregate> State for A {
+    type Decided = A::Event;
+
+    fn __take(&mut self, decided: A::Event) {
+        self.apply_event(decided);
+    }
+}
+
+/// How one event changes a state. It cannot fail: the event already happened.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no handler for event `{E}`",
+    label = "`{E}` is listed here, but never applied",
     note = "write `impl Apply<{E}> for {Self} {{ fn apply(&mut self, event: {E}) {{ .. }} }}`"
 )]
 pub trait Apply<E>: Applies<E> {
@@ -33,19 +56,20 @@ pub trait Apply<E>: Applies<E> {
     fn apply(&mut self, event: E);
 }
 
-/// An event that an aggregate lists, and so applies. The derive implements it.
+/// An event that an aggregate or a decision model lists, and so applies. The derive implements it.
 #[diagnostic::on_unimplemented(
-    message = "aggregate `{Self}` does not list the event `{E}`",
-    label = "`{E}` is not one of its events: this would never be called",
-    note = "list it in the attribute of its derive: `#[aggregate(.., events({E}))]` above `{Self}`"
+    message = "`{Self}` does not list the event `{E}`",
+    label = "`{E}` is not in `events(..)` of `{Self}`: this handler would never be called",
+    note = "add `{E}` to the list: `events(.., {E})` in the `#[aggregate(..)]` or `#[decision(..)]` above `{Self}`",
+    note = "with `apply = enum`, there is one handler: implement `Apply` for the enum instead"
 )]
 // Asks nothing of either, so that what they lack is said once, elsewhere.
 pub trait Applies<E> {}
 
 /// The events that a command produced, in order. Made with [`events!`](crate::events), or collected.
-pub struct Events<S: Fold>(Vec<S::Event>);
+pub struct Events<S: State>(Vec<S::Decided>);
 
-impl<S: Fold> Events<S> {
+impl<S: State> Events<S> {
     /// Creates an empty list: the command had nothing to do.
     #[must_use]
     pub const fn none() -> Self {
@@ -53,7 +77,7 @@ impl<S: Fold> Events<S> {
     }
 
     /// Adds one event at the end.
-    pub fn push(&mut self, event: impl Into<S::Event>) {
+    pub fn push(&mut self, event: impl Into<S::Decided>) {
         self.0.push(event.into());
     }
 
@@ -70,76 +94,76 @@ impl<S: Fold> Events<S> {
     }
 
     /// Returns the events, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, S::Event> {
+    pub fn iter(&self) -> std::slice::Iter<'_, S::Decided> {
         self.0.iter()
     }
 }
 
-impl<S: Fold> Default for Events<S> {
+impl<S: State> Default for Events<S> {
     fn default() -> Self {
         Events::none()
     }
 }
 
-impl<S: Fold> Debug for Events<S> {
+impl<S: State> Debug for Events<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(&self.0).finish()
     }
 }
 
-impl<S: Fold> Clone for Events<S> {
+impl<S: State> Clone for Events<S> {
     fn clone(&self) -> Self {
         Events(self.0.clone())
     }
 }
 
-impl<S: Fold, E: Into<S::Event>> FromIterator<E> for Events<S> {
+impl<S: State, E: Into<S::Decided>> FromIterator<E> for Events<S> {
     fn from_iter<I: IntoIterator<Item = E>>(events: I) -> Self {
         Events(events.into_iter().map(Into::into).collect())
     }
 }
 
-impl<S: Fold, E: Into<S::Event>> Extend<E> for Events<S> {
+impl<S: State, E: Into<S::Decided>> Extend<E> for Events<S> {
     fn extend<I: IntoIterator<Item = E>>(&mut self, events: I) {
         self.0.extend(events.into_iter().map(Into::into));
     }
 }
 
-impl<S: Fold> IntoIterator for Events<S> {
-    type Item = S::Event;
-    type IntoIter = std::vec::IntoIter<S::Event>;
+impl<S: State> IntoIterator for Events<S> {
+    type Item = S::Decided;
+    type IntoIter = std::vec::IntoIter<S::Decided>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
 }
 
-impl<'a, S: Fold> IntoIterator for &'a Events<S> {
-    type Item = &'a S::Event;
-    type IntoIter = std::slice::Iter<'a, S::Event>;
+impl<'a, S: State> IntoIterator for &'a Events<S> {
+    type Item = &'a S::Decided;
+    type IntoIter = std::slice::Iter<'a, S::Decided>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
-/// Of one event, or of the aggregate's enum. [`events!`](crate::events) also takes events of several types.
-impl<S: Fold, E: Into<S::Event>> From<Vec<E>> for Events<S> {
+/// Takes events of one type, or decided ones. [`events!`](crate::events) also takes events of several types.
+impl<S: State, E: Into<S::Decided>> From<Vec<E>> for Events<S> {
     fn from(events: Vec<E>) -> Self {
-        // Where these are of the enum already, it is the same memory.
+        // Where these are of that type already, it is the same memory.
         events.into_iter().collect()
     }
 }
 
-impl<S: Fold> Events<S> {
+impl<S: State> Events<S> {
     #[doc(hidden)]
-    pub fn __of(events: Vec<S::Event>) -> Self {
+    pub fn __of(events: Vec<S::Decided>) -> Self {
         Events(events)
     }
 }
 
-/// `[first, second]`, of one type: of one event, or of the aggregate's enum.
-impl<S: Fold, E: Into<S::Event>, const N: usize> From<[E; N]> for Events<S> {
+/// Takes an array of events of one type.
+impl<S: State, E: Into<S::Decided>, const N: usize> From<[E; N]> for Events<S> {
     fn from(events: [E; N]) -> Self {
         events.into_iter().collect()
     }
@@ -147,7 +171,8 @@ impl<S: Fold, E: Into<S::Event>, const N: usize> From<[E; N]> for Events<S> {
 
 /// The events of a decision: `events![]`, `events![UserRenamed { name }]`, `events![first, second]`.
 ///
-/// Each is turned into the aggregate's enum, so the list may mix the types of its events.
+/// The list may mix types: each is turned into the aggregate's enum, or, for a decision model, into a
+/// [`DecidedEvent`](crate::event::DecidedEvent).
 #[macro_export]
 macro_rules! events {
     ($($event:expr),* $(,)?) => {

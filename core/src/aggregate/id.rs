@@ -1,6 +1,6 @@
 //! The ids of aggregates, in the names of their streams.
 
-use super::definition::{Aggregate, AsId, IdForm};
+use super::definition::{Aggregate, AggregateId as _, AsId, IdForm, IdText};
 use crate::event::{RecordedEvent, RecordedEventRef};
 use crate::limits::{self, LimitError, Limited};
 use crate::stream_name::StreamName;
@@ -12,7 +12,7 @@ impl StreamName {
     /// [`LimitError`] when the id prints as an empty text, is too long, or contains U+0000.
     pub fn of<A: Aggregate>(id: &(impl AsId<A::Id> + ?Sized)) -> Result<Self, LimitError> {
         let name = match id.__form() {
-            IdForm::Id(id) => format!("{}-{id}", A::NAME),
+            IdForm::Id(id) => format!("{}-{}", A::NAME, IdText(id)),
             IdForm::Text(id) => format!("{}-{id}", A::NAME),
         };
         // The limits of the whole name, reported for the id that the caller gave.
@@ -109,7 +109,7 @@ fn id_of<A: Aggregate>(stream: &str) -> Result<A::Id, AggregateIdError> {
             aggregate: A::NAME,
         });
     };
-    id.parse().map_err(|_| AggregateIdError::Unreadable {
+    A::Id::__read(id).ok_or_else(|| AggregateIdError::Unreadable {
         stream: stream.to_owned(),
         id_type: std::any::type_name::<A::Id>(),
     })

@@ -7,7 +7,7 @@ use crate::event::metadata::Headers;
 use crate::limits::{
     HEADER_KEY_BYTES, HEADER_VALUE_BYTES, HEADERS, LimitError, Limited, check_size,
 };
-use crate::place::Position;
+use crate::place::{LogId, Place, Position};
 use crate::time::Timestamp;
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde::ser::Serializer as _;
@@ -51,7 +51,10 @@ impl Message {
             ("replyto", self.reply_to.as_deref().map(Cow::Borrowed)),
             ("correlationid", shown(self.correlation_id)),
             ("causationid", shown(self.causation_id)),
-            ("position", shown(self.position)),
+            (
+                "position",
+                self.place.map(|place| Cow::Owned(place_text(place))),
+            ),
             ("headers", headers_text(&self.headers).map(Cow::Owned)),
         ]
         .into_iter()
@@ -113,7 +116,7 @@ fn read(given: &BTreeMap<&str, &str>) -> Result<Message, String> {
         correlation_id: parsed(given, "correlationid"),
         causation_id: parsed(given, "causationid"),
         // Any number could be a position.
-        position: parsed(given, "position").filter(|_| is_own).map(Position),
+        place: get("position").filter(|_| is_own).and_then(place_of),
         headers: get("headers").map_or(Ok(Headers::new()), headers_of)?,
         codec,
         payload: Vec::new(),
@@ -178,7 +181,24 @@ fn parsed<T: FromStr>(given: &BTreeMap<&str, &str>, name: &str) -> Option<T> {
     given.get(name)?.parse().ok()
 }
 
-/// RFC 3339 allows a small `t` and `z`. There is no time before 1970.
+/// Writes a place as text: a position alone is in the main log, as the first releases write it; otherwise the log comes before
+/// it. The first releases, which know no other log, do not take that for a position.
+fn place_text(place: Place) -> String {
+    match place.log {
+        LogId::MAIN => place.position.to_string(),
+        log => format!("{log}/{}", place.position),
+    }
+}
+
+fn place_of(text: &str) -> Option<Place> {
+    let Some((log, position)) = text.split_once('/') else {
+        return text.parse().ok().map(Position).map(Place::main);
+    };
+    let (log, position) = (log.parse().ok()?, position.parse().ok()?);
+    Some(Place::new(LogId(log), Position(position)))
+}
+
+/// Reads a time of RFC 3339, which allows a small `t` and `z`. There is no time before 1970.
 fn time_of(text: &str) -> Option<Timestamp> {
     text.to_ascii_uppercase().parse().ok()
 }

@@ -7,7 +7,7 @@ use crate::event::reading;
 use crate::event::record::RecordedEventRef;
 use crate::event::upcast::{Decoded, Record};
 use crate::event::{Encoded, EncodedRef, EventSet};
-use crate::place::Position;
+use crate::place::{Place, Position};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 
@@ -82,8 +82,8 @@ pub struct Message {
     pub correlation_id: Option<EventId>,
     /// The message that directly led to it.
     pub causation_id: Option<EventId>,
-    /// The position of the event in the log of its source.
-    pub position: Option<Position>,
+    /// The place of the event in the store of its source.
+    pub place: Option<Place>,
     /// Free headers.
     pub headers: Headers,
     /// The format of the payload.
@@ -157,7 +157,7 @@ impl Message {
             reply_to: None,
             correlation_id: None,
             causation_id: None,
-            position: None,
+            place: None,
             headers: Headers::new(),
             codec,
             payload,
@@ -177,7 +177,7 @@ impl Message {
             subject: Some(event.stream.to_owned()),
             correlation_id: event.correlation_id,
             causation_id: event.causation_id,
-            position: Some(event.position),
+            place: Some(event.place()),
             ..Message::of(purpose, event.id.to_string(), key, source, encoded)
         }
     }
@@ -274,7 +274,7 @@ impl Record for Message {
     }
 
     fn position(&self) -> Option<Position> {
-        self.position
+        self.place.map(|place| place.position)
     }
 
     fn correlation_id(&self) -> Option<EventId> {

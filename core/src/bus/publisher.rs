@@ -7,7 +7,7 @@ use std::sync::Arc;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a publisher",
     label = "this type does not implement `Publisher`",
-    note = "open a bus, such as `RabbitMqBus` or `NatsBus`, or make an `InProcessBus`; buses are cheap to clone"
+    note = "open a bus, such as `RabbitMqBus` or `NatsBus`, or create an `InProcessBus`; buses are cheap to clone: pass `bus.clone()` to keep one"
 )]
 pub trait Publisher: Send + Sync + 'static {
     /// Publishes messages, in order, and waits until the bus has stored them safely: in every queue that subscribes to

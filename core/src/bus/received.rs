@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a subscriber",
     label = "this type does not implement `Subscriber`",
-    note = "open a bus, such as `RabbitMqBus` or `NatsBus`, or make an `InProcessBus`; buses are cheap to clone"
+    note = "open a bus, such as `RabbitMqBus` or `NatsBus`, or create an `InProcessBus`; buses are cheap to clone: pass `bus.clone()` to keep one"
 )]
 pub trait Subscriber: Send + Sync + 'static {
     /// The messages of a queue.

@@ -1,35 +1,20 @@
 //! Commands from programs without a process manager: one at a time, with the answer as a result.
 
 use super::payload::encode_command;
+use super::replies::{PendingReply, Replies};
 use super::{Refused, RemoteCommand};
-use crate::bus::{
-    BusError, Deliveries, Message, MessageError, Publisher, Purpose, Queue, Received, Subscriber,
-    Topic,
-};
+use crate::bus::{BusError, Message, MessageError, Publisher, Purpose, Subscriber, Topic};
 use crate::event::Event as _;
 use crate::event::codec::EncodeError;
 use crate::event::metadata::check_headers;
 use crate::event::metadata::{EventId, Metadata};
 use crate::limits::LimitError;
 use crate::time::Timestamp;
-use event_listener::Event as Notify;
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
-use std::collections::HashMap;
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// The prefix of the names under which clients wait for answers. Permanent queues have no dot in their names.
-const CLIENT: &str = "client.";
-/// How long to wait before a lost queue for answers is created again.
-const AGAIN: Duration = Duration::from_millis(100);
-
-/// Whether replies of this name go to a client, which does not come back once it is gone.
-pub(crate) fn is_client(reply_to: &str) -> bool {
-    reply_to.starts_with(CLIENT)
-}
 
 /// Sends commands to other services from any program: a web server, a tool, a test. Share one client behind an `Arc`: many
 /// callers may use it at once.
@@ -82,28 +67,7 @@ pub(crate) fn is_client(reply_to: &str) -> bool {
 pub struct CommandClient<B: Subscriber> {
     name: String,
     bus: B,
-    /// The name under which the client waits for answers.
-    reply_to: String,
-    desk: Mutex<ReplyDesk<B::Deliveries>>,
-}
-
-/// The callers that wait, and the seat of the one that receives for all.
-struct ReplyDesk<D> {
-    waiting: HashMap<EventId, Waiting>,
-    seat: Seat<D>,
-    /// Whether the queue for answers exists.
-    is_subscribed: bool,
-}
-
-struct Waiting {
-    reply: Option<Message>,
-    told: Arc<Notify>,
-}
-
-/// The seat from which one caller receives for all.
-enum Seat<D> {
-    Free(Option<D>),
-    Taken,
+    replies: Replies<B::Deliveries>,
 }
 
 /// Why a command was not sent.
@@ -167,16 +131,10 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
     /// Creates a client of this name, which is the source of its commands.
     pub fn new(name: impl Into<String>, bus: B) -> Self {
         let name = name.into();
-        let plain: String = name.chars().map(plain).collect();
         CommandClient {
-            reply_to: format!("{CLIENT}{plain}.{}", EventId::new()),
+            replies: Replies::to(&name),
             name,
             bus,
-            desk: Mutex::new(ReplyDesk {
-                waiting: HashMap::new(),
-                seat: Seat::Free(None),
-                is_subscribed: false,
-            }),
         }
     }
 
@@ -228,10 +186,10 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
     ) -> Result<C::Reply, AskError> {
         let id = EventId::new();
         let mut message = self.message(id, command, metadata)?;
-        message.reply_to = Some(self.reply_to.clone());
+        message.reply_to = Some(self.replies.name().to_owned());
         message.expires = after(timeout);
-        let place = Place::new(self, id);
-        let answer = pin!(self.answer::<C>(message, &place));
+        let pending = self.replies.pending(&self.bus, id);
+        let answer = pin!(self.answer::<C>(message, &pending));
         let reply = match select(answer, Delay::new(timeout)).await {
             Either::Left((reply, _)) => reply?,
             Either::Right(_) => {
@@ -291,35 +249,12 @@ impl<B: Publisher + Subscriber> CommandClient<B> {
     async fn answer<C: RemoteCommand>(
         &self,
         message: Message,
-        place: &Place<'_, B>,
+        pending: &PendingReply<'_, B>,
     ) -> Result<Message, AskError> {
-        self.subscribed(place).await.map_err(AskError::Bus)?;
+        // Before the command, so that no reply comes too early for the queue.
+        pending.subscribed().await.map_err(AskError::Bus)?;
         self.publish::<C>(message).await?;
-        loop {
-            let told = place.told.listen();
-            if let Some(reply) = place.reply() {
-                return Ok(reply);
-            }
-            match Sitting::begin(self) {
-                Some(mut sitting) => sitting.receive_for_all(place).await?,
-                None => told.await,
-            }
-        }
-    }
-
-    /// Makes sure that the queue for answers exists.
-    async fn subscribed(&self, place: &Place<'_, B>) -> Result<(), BusError> {
-        loop {
-            let told = place.told.listen();
-            if self.lock().is_subscribed {
-                return Ok(());
-            }
-            if let Some(mut sitting) = Sitting::begin(self) {
-                sitting.subscribe().await?;
-                return Ok(());
-            }
-            told.await;
-        }
+        pending.received().await.map_err(AskError::Bus)
     }
 }
 
@@ -330,173 +265,11 @@ fn after(timeout: Duration) -> Option<Timestamp> {
     Some(Timestamp::from_micros(after))
 }
 
-/// The letters of names of queues and topics.
-fn plain(letter: char) -> char {
-    let is_plain = letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
-    if is_plain { letter } else { '-' }
-}
-
-impl<B: Subscriber> CommandClient<B> {
-    fn lock(&self) -> MutexGuard<'_, ReplyDesk<B::Deliveries>> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<D> ReplyDesk<D> {
-    /// Tells all waiting callers that the seat is free. Telling one is not enough: that one may still be sending its
-    /// command, or may no longer be polled.
-    fn offer_seat(&self) {
-        if let Seat::Free(_) = &self.seat {
-            self.tell_all();
-        }
-    }
-
-    fn tell_all(&self) {
-        for waiting in self.waiting.values() {
-            waiting.told.notify(usize::MAX);
-        }
-    }
-}
-
 impl<B: Subscriber> fmt::Debug for CommandClient<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CommandClient")
             .field("name", &self.name)
-            .field("reply_to", &self.reply_to)
+            .field("reply_to", &self.replies.name())
             .finish_non_exhaustive()
-    }
-}
-
-/// A caller that waits. It is removed on drop.
-struct Place<'c, B: Subscriber> {
-    client: &'c CommandClient<B>,
-    id: EventId,
-    told: Arc<Notify>,
-}
-
-impl<'c, B: Subscriber> Place<'c, B> {
-    fn new(client: &'c CommandClient<B>, id: EventId) -> Self {
-        let told = Arc::<Notify>::default();
-        let waiting = Waiting {
-            reply: None,
-            told: told.clone(),
-        };
-        client.lock().waiting.insert(id, waiting);
-        Place { client, id, told }
-    }
-
-    fn reply(&self) -> Option<Message> {
-        let mut desk = self.client.lock();
-        desk.waiting.get_mut(&self.id)?.reply.take()
-    }
-}
-
-impl<B: Subscriber> Drop for Place<'_, B> {
-    fn drop(&mut self) {
-        let mut desk = self.client.lock();
-        desk.waiting.remove(&self.id);
-        desk.offer_seat();
-        let is_last = desk.waiting.is_empty();
-        let unused = match &mut desk.seat {
-            // Answers that nobody waits for any more must not be kept, nor block their senders.
-            Seat::Free(deliveries) if is_last => deliveries.take(),
-            _ => None,
-        };
-        if unused.is_some() {
-            desk.is_subscribed = false;
-        }
-        drop(desk);
-        drop(unused);
-    }
-}
-
-/// The caller that receives for all. It gives up the seat on drop.
-struct Sitting<'c, B: Subscriber> {
-    client: &'c CommandClient<B>,
-    deliveries: Option<B::Deliveries>,
-}
-
-impl<'c, B: Subscriber> Sitting<'c, B> {
-    /// Takes the seat, if it is free.
-    fn begin(client: &'c CommandClient<B>) -> Option<Self> {
-        let mut desk = client.lock();
-        match std::mem::replace(&mut desk.seat, Seat::Taken) {
-            Seat::Free(deliveries) => Some(Sitting { client, deliveries }),
-            Seat::Taken => None,
-        }
-    }
-
-    async fn subscribe(&mut self) -> Result<&mut B::Deliveries, BusError> {
-        if self.deliveries.is_none() {
-            let CommandClient { reply_to, bus, .. } = self.client;
-            // A new name each time: the queue before may be about to be removed.
-            let name = format!("client-{}", EventId::new());
-            let queue = Queue::new(name, [Topic::replies(reply_to)]).temporary();
-            self.deliveries = Some(bus.subscribe(&queue).await?);
-            let mut desk = self.client.lock();
-            desk.is_subscribed = true;
-            desk.tell_all();
-        }
-        self.deliveries.as_mut().ok_or_else(|| BusError::Closed {
-            location: "the client's queue".to_owned(),
-        })
-    }
-
-    /// Receives until the caller in this seat has its own answer.
-    async fn receive_for_all(&mut self, place: &Place<'_, B>) -> Result<(), AskError> {
-        while !self.has_reply(place) {
-            let received = match self.subscribe().await {
-                Ok(deliveries) => deliveries.next().await.map_err(|error| (true, error)),
-                Err(error) => Err((false, error)),
-            };
-            match received {
-                Ok(received) => self.hand_over(received).await,
-                // The next call of `next` restores it.
-                Err((true, BusError::Unavailable { .. })) => {}
-                Err((true, BusError::Closed { .. }) | (false, BusError::Unavailable { .. })) => {
-                    self.lose();
-                    Delay::new(AGAIN).await;
-                }
-                Err((_, error)) => {
-                    self.lose();
-                    return Err(AskError::Bus(error));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn lose(&mut self) {
-        self.deliveries = None;
-        self.client.lock().is_subscribed = false;
-    }
-
-    fn has_reply(&self, place: &Place<'_, B>) -> bool {
-        let desk = self.client.lock();
-        desk.waiting
-            .get(&place.id)
-            .is_some_and(|waiting| waiting.reply.is_some())
-    }
-
-    /// Hands an answer to its caller. Without one, it was answered before, or is too late.
-    async fn hand_over(&self, received: Received) {
-        if let Ok(message) = &received.content
-            && let Some(command) = message.causation_id
-            && let Some(waiting) = self.client.lock().waiting.get_mut(&command)
-        {
-            waiting.reply = Some(message.clone());
-            waiting.told.notify(usize::MAX);
-        }
-        if let Err(error) = received.acknowledge().await {
-            tracing::debug!(%error, "an answer was received but not acknowledged");
-        }
-    }
-}
-
-impl<B: Subscriber> Drop for Sitting<'_, B> {
-    fn drop(&mut self) {
-        let mut desk = self.client.lock();
-        desk.seat = Seat::Free(self.deliveries.take());
-        desk.offer_seat();
     }
 }

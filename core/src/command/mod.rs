@@ -4,9 +4,10 @@ pub(crate) mod client;
 pub(crate) mod definition;
 pub(crate) mod payload;
 mod recorded;
+mod replies;
 
-pub(crate) use client::is_client;
 pub use client::{AskError, SendError};
 pub(crate) use definition::{Refused, RemoteCommand};
 pub use payload::read_command;
 pub(crate) use recorded::{CommandAnswered, CommandSent, raw};
+pub(crate) use replies::is_client;

@@ -2,6 +2,7 @@
 
 use super::coverage::{Coverage, Covered};
 use super::notes::{self, NoteError};
+use crate::place::{LogId, Place, Position};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +11,53 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AboutSubscription {
     pub(crate) partitions: u32,
-    /// The position after which it begins.
+    /// The position in the main log after which it begins.
     pub(crate) start: u64,
+    /// Those in other logs. A log that the store did not have then is handled from its first event on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) other_starts: Vec<StartIn>,
     /// The events that every worker that moves its checkpoints covers; `None` when not yet noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) coverage: Option<Coverage>,
+}
+
+/// The position after which a consumer begins in a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StartIn {
+    pub(crate) log: u32,
+    pub(crate) start: u64,
+}
+
+impl AboutSubscription {
+    /// Creates the note about a subscription that begins after these places, at most one of each log.
+    pub(crate) fn new(partitions: u32, starts: &[Place]) -> Self {
+        let mut about = AboutSubscription {
+            partitions,
+            start: 0,
+            other_starts: Vec::new(),
+            coverage: None,
+        };
+        for Place { log, position } in starts {
+            if *log == LogId::MAIN {
+                about.start = position.0;
+            } else {
+                about.other_starts.push(StartIn {
+                    log: log.0,
+                    start: position.0,
+                });
+            }
+        }
+        about
+    }
+
+    /// Returns the position in a log after which it begins.
+    pub(crate) fn start_in(&self, log: LogId) -> Position {
+        if log == LogId::MAIN {
+            return Position(self.start);
+        }
+        let start = self.other_starts.iter().find(|one| one.log == log.0);
+        Position(start.map_or(0, |one| one.start))
+    }
 }
 
 /// The note about a projection: what readers see, and what is built alongside.
@@ -64,12 +107,21 @@ impl AboutProjection {
 }
 
 /// The generation of a consumer that its readers see, and its partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) generation: u32,
+    /// How many partitions each log has.
     pub(crate) partitions: u32,
-    /// The position after which it begins.
-    pub(crate) start: u64,
+    /// The note about a subscription, which says where it begins. Projections begin with the first event.
+    subscription: Option<AboutSubscription>,
+}
+
+impl Seen {
+    /// Returns the position in a log after which it begins.
+    pub(crate) fn start_in(&self, log: LogId) -> Position {
+        let about = self.subscription.as_ref();
+        about.map_or(Position::ZERO, |about| about.start_in(log))
+    }
 }
 
 /// Reads a subscription's note.
@@ -78,7 +130,7 @@ pub(crate) fn seen_of_subscription(key: &str, text: &str) -> Result<Option<Seen>
     Ok(Some(Seen {
         generation: 0,
         partitions: about.partitions,
-        start: about.start,
+        subscription: Some(about),
     }))
 }
 
@@ -88,6 +140,6 @@ pub(crate) fn seen_of_projection(key: &str, text: &str) -> Result<Option<Seen>, 
     Ok(about.seen().map(|generation| Seen {
         generation,
         partitions: 1,
-        start: 0,
+        subscription: None,
     }))
 }

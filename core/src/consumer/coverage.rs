@@ -146,6 +146,7 @@ pub(crate) async fn join<H: Continuous>(
     keys: &Keys,
     transaction: &mut <H::Notes as NoteStore>::Transaction,
     about: &mut AboutSubscription,
+    logs: &[LogId],
 ) -> Result<bool, Trouble> {
     let (notes, options) = (handler.notes(), handler.options());
     let own = handler.covers();
@@ -164,7 +165,8 @@ pub(crate) async fn join<H: Continuous>(
         }
         passed.retain(|name| !known.names.contains(name));
         if !passed.is_empty() {
-            is_written = fall_behind(handler, keys, transaction, about, &passed).await?;
+            let behind = fall_behind(handler, keys, transaction, about, logs, &passed);
+            is_written = behind.await?;
         }
     }
     known.names.extend(names);
@@ -184,17 +186,22 @@ async fn fall_behind<H: Continuous>(
     keys: &Keys,
     transaction: &mut <H::Notes as NoteStore>::Transaction,
     about: &AboutSubscription,
+    logs: &[LogId],
     passed: &BTreeSet<String>,
 ) -> Result<bool, NoteError> {
     let notes = handler.notes();
     let mut is_any = false;
-    for partition in 0..about.partitions {
-        let key = keys.checkpoint(0, LogId::MAIN, partition);
+    let all = logs.iter().flat_map(|log| {
+        let partitions = 0..about.partitions;
+        partitions.map(|partition| (*log, partition))
+    });
+    for (log, partition) in all {
+        let (key, start) = (keys.checkpoint(0, log, partition), about.start_in(log));
         let checkpoint: Option<Checkpoint> = notes::get(notes, transaction, &key).await?;
-        if let Some(mut checkpoint) = checkpoint.filter(|at| at.position > about.start) {
+        if let Some(mut checkpoint) = checkpoint.filter(|at| at.position > start.0) {
             checkpoint.behind.push(Behind {
                 names: passed.clone(),
-                position: about.start,
+                position: start.0,
                 end: checkpoint.position,
             });
             notes::put(notes, transaction, &key, checkpoint).await?;

@@ -1,7 +1,8 @@
 //! Why a request to a handle failed.
 
 use crate::consumer::notes::NoteError;
-use crate::consumer::status::{ConsumerState, Progress, Status};
+use crate::consumer::progress::Progress;
+use crate::consumer::status::{ConsumerState, Status};
 use crate::store::StoreError;
 use std::error::Error;
 use std::time::Duration;

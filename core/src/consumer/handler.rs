@@ -2,6 +2,7 @@
 
 use super::coverage::Covered;
 use super::failure::{FailurePolicy, Then};
+use super::handler_error::HandlerError;
 use super::notes::{Checkpoint, Lease, NoteError, backend};
 use super::options::ConsumerOptions;
 use super::start::StartFrom;
@@ -11,13 +12,9 @@ use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore;
 use crate::place::{LogId, Place, Position};
 use crate::store::query::Query;
-use std::error::Error;
 use std::future::ready;
 use std::pin::Pin;
 use std::time::Duration;
-
-/// Any error of a handler.
-pub type HandlerError = Box<dyn Error + Send + Sync>;
 
 /// Why an event was not projected.
 #[derive(Debug, thiserror::Error)]
@@ -116,19 +113,21 @@ pub(crate) trait Handler: Send + Sync {
         false
     }
 
-    /// Returns where to continue with a partition that this worker now owns, by the lease of this key: at its checkpoint, or
-    /// at one that was written instead.
+    /// Returns where to continue with a partition of a log that this worker now owns, by the lease of this key: at its
+    /// checkpoint, or at one that was written instead.
     fn resume(
         &self,
+        log: LogId,
         lease: (&str, &Lease),
         checkpoint: Checkpoint,
     ) -> impl Future<Output = Result<Checkpoint, NoteError>> + Send {
-        let _ = lease;
+        let _ = (log, lease);
         ready(Ok(checkpoint))
     }
 
-    /// Returns why others own all partitions, if this needs attention.
-    fn why_standby(&self) -> impl Future<Output = Option<String>> + Send {
+    /// Returns why others own all partitions of a log, if this needs attention.
+    fn why_standby(&self, log: LogId) -> impl Future<Output = Option<String>> + Send {
+        let _ = log;
         ready(None)
     }
 
@@ -173,12 +172,14 @@ pub(crate) struct Call<'a, T> {
     pub(crate) failures: u32,
 }
 
-/// What runs together: one generation on one log, with its partitions.
+/// The work of one track: one generation on one log, with its partitions.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) generation: u32,
     /// The log whose partitions are handled.
     pub(crate) log: LogId,
+    /// The log whose leases count: its own, or the main one where one worker has all logs.
+    pub(crate) leases_of: LogId,
     pub(crate) partitions: u32,
     /// The generation that readers see meanwhile.
     pub(crate) replaces: Option<u32>,

@@ -30,7 +30,7 @@ impl<H: Handler> NotebookOf<H> {
         }
     }
 
-    /// Lists what is parked after a place, in the order of the log, and at most `limit`.
+    /// Lists what is parked after a place, log by log and in the order of each, and at most `limit`.
     pub(crate) async fn dead_letters(
         &self,
         after: Place,

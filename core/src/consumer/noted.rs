@@ -12,7 +12,9 @@ use std::fmt;
 /// The notes of one consumer, readable by its kind and name alone, wherever the consumer runs.
 ///
 /// Subscriptions, process managers and outboxes keep their notes in the [store](crate::notes::StoreNotes) of the events,
-/// projections in the store of their views. Inboxes follow no log, and have no such notes.
+/// projections in the store of their views. Inboxes follow no log, and have no such notes: their parked messages are in
+/// [`InboxNotes`](crate::inbox::InboxNotes), and the processes of a process manager in
+/// [`ProcessNotes`](crate::process::ProcessNotes).
 ///
 /// ```
 /// use midgard::consumer::{ConsumerKind, ConsumerNotes};
@@ -100,12 +102,20 @@ impl<'a, N: NoteStore> ConsumerNotes<'a, N> {
     /// # Errors
     /// [`HandleError::Notes`] when a note cannot be read.
     pub async fn checkpoint(&self) -> Result<Option<Place>, HandleError> {
-        let checkpoint = self.noted().checkpoint(LogId::MAIN).await;
-        let checkpoint = checkpoint.map_err(|error| handle_error::notes(&self.name, error))?;
-        Ok(checkpoint.map(Place::main))
+        self.checkpoint_in(LogId::MAIN).await
     }
 
-    /// Lists the dead letters after a place, in the order of the log, and at most `limit`.
+    /// Reads the [checkpoint](Self::checkpoint) in another log than the main one, for stores with several.
+    ///
+    /// # Errors
+    /// [`HandleError::Notes`] when a note cannot be read.
+    pub async fn checkpoint_in(&self, log: LogId) -> Result<Option<Place>, HandleError> {
+        let checkpoint = self.noted().checkpoint(log).await;
+        let checkpoint = checkpoint.map_err(|error| handle_error::notes(&self.name, error))?;
+        Ok(checkpoint.map(|position| Place::new(log, position)))
+    }
+
+    /// Lists the dead letters after a place, log by log and in the order of each, and at most `limit`.
     ///
     /// # Errors
     /// [`HandleError::Notes`] when a note cannot be read.
@@ -162,7 +172,9 @@ async fn named<'a, N: NoteStore>(
         };
         let mut parts = first.splitn(3, '/');
         let (Some(of), Some(name)) = (parts.next(), parts.next()) else {
-            return Ok(());
+            // A note that outboxes share.
+            after.clone_from(&first);
+            continue;
         };
         // `0` is the character after the slash that ends a name.
         after = format!("{of}/{name}0");
@@ -201,7 +213,7 @@ impl<N: NoteStore> Noted<'_, N> {
         }
     }
 
-    /// Lists what is parked after a place, in the order of the log, and at most `limit`.
+    /// Lists what is parked after a place, log by log and in the order of each, and at most `limit`.
     pub(crate) async fn dead_letters(
         &self,
         after: Place,
@@ -234,7 +246,7 @@ impl<N: NoteStore> Noted<'_, N> {
         for partition in 0..seen.partitions {
             let key = self.keys.checkpoint(seen.generation, log, partition);
             let checkpoint = notes::get(self.notes, &mut transaction, &key).await?;
-            let position = checkpoint.map_or(Position(seen.start), |at: Checkpoint| at.handled());
+            let position = checkpoint.map_or(seen.start_in(log), |at: Checkpoint| at.handled());
             lowest = lowest.min(position);
         }
         Ok(Some(lowest))

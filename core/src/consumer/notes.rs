@@ -100,11 +100,19 @@ impl Keys {
         format!("{}{generation:010}/", self.own)
     }
 
+    /// Returns the prefix of all checkpoints of a generation.
+    pub(crate) fn checkpoints(&self, generation: u32) -> String {
+        format!("{}{generation:010}/checkpoint/", self.own)
+    }
+
     pub(crate) fn checkpoint(&self, generation: u32, log: LogId, partition: u32) -> String {
-        format!(
-            "{}{generation:010}/checkpoint/{log}/{partition:05}",
-            self.own
-        )
+        format!("{}{log}/{partition:05}", self.checkpoints(generation))
+    }
+
+    /// Returns the log of a checkpoint, from its key.
+    pub(crate) fn log_of_checkpoint(key: &str) -> Option<LogId> {
+        let log = key.rsplit('/').nth(1)?;
+        log.parse().ok().map(LogId)
     }
 
     pub(crate) fn lease(&self, generation: u32, log: LogId, partition: u32) -> String {
@@ -128,23 +136,24 @@ impl Keys {
         format!("{}{generation:010}/letter/", self.own)
     }
 
-    pub(crate) fn letter(&self, generation: u32, place: Place) -> String {
-        format!(
-            "{}{generation:010}/letter/{}/{:020}",
-            self.own, place.log, place.position.0
-        )
+    /// Returns the prefix of the dead letters of a generation in one log.
+    pub(crate) fn letters_in(&self, generation: u32, log: LogId) -> String {
+        format!("{}{log}/", self.letters(generation))
     }
 
-    /// Returns the prefix of all requests about dead letters of a generation.
-    pub(crate) fn requests(&self, generation: u32) -> String {
-        format!("{}{generation:010}/request/", self.own)
+    pub(crate) fn letter(&self, generation: u32, place: Place) -> String {
+        let letters = self.letters_in(generation, place.log);
+        format!("{letters}{:020}", place.position.0)
+    }
+
+    /// Returns the prefix of the requests about dead letters of a generation in one log.
+    pub(crate) fn requests_in(&self, generation: u32, log: LogId) -> String {
+        format!("{}{generation:010}/request/{log}/", self.own)
     }
 
     pub(crate) fn request(&self, generation: u32, place: Place) -> String {
-        format!(
-            "{}{generation:010}/request/{}/{:020}",
-            self.own, place.log, place.position.0
-        )
+        let requests = self.requests_in(generation, place.log);
+        format!("{requests}{:020}", place.position.0)
     }
 }
 

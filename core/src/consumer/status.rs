@@ -1,13 +1,10 @@
 //! The status of consumers.
 
-use super::{AtWork, Handling, Slot};
+use super::Handling;
 use crate::place::Place;
 use crate::time::Timestamp;
-use event_listener::{Event as Notify, EventListener};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How a consumer is doing, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,11 +16,14 @@ pub struct Status {
     pub kind: ConsumerKind,
     /// What it is doing.
     pub state: ConsumerState,
-    /// The place up to which this worker has read the log. A worker that stands by does not read: its `place`, `end` and
-    /// lag stay as they were, zero at first; those of an inbox stay zero.
+    /// The place up to which this worker has read the main log. A worker that stands by does not read: its `place`, `end`
+    /// and lag stay as they were, zero at first; those of an inbox stay zero.
     pub place: Place,
     /// The end of that log when this worker last read it.
     pub end: Place,
+    /// The progress in the other logs, by their ids. Nearly every store has one log, and this is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_logs: Vec<LogStatus>,
     /// The number of events, or of messages of an inbox, handled since it was started here.
     pub handled: u64,
     /// The number of events or messages skipped, by their policy, since it was started here.
@@ -31,15 +31,15 @@ pub struct Status {
     /// The number of parked sequences; the handle's `dead_letters` lists their events. For an inbox, the number of parked
     /// messages, which `parked_messages` lists.
     pub parked: usize,
-    /// The number of partitions that this worker owns.
+    /// The number of partitions that this worker owns, of all logs.
     pub partitions: u32,
-    /// The number of all partitions; zero until it has begun.
+    /// The number of all partitions, of all logs; zero until it has begun.
     pub all_partitions: u32,
     /// The number of partitions that no worker handles, as far as this worker knows: those without an owner, and those
     /// whose owner has been silent for longer than its [lease](crate::consumer::ConsumerOptions::lease). The remaining workers
     /// soon take them over, unless all are busy.
     pub unowned_partitions: u32,
-    /// Progress of a rebuild running alongside, if any.
+    /// Progress of a rebuild running alongside, if any, in the main log.
     pub rebuild: Option<Rebuild>,
     /// What its handler is working on; if there are several, the one that has run longest. `None` while idle.
     pub handling: Option<Handling>,
@@ -48,12 +48,33 @@ pub struct Status {
 }
 
 impl Status {
-    /// Returns by how many positions it is behind the end of the log.
+    /// Returns by how many positions it is behind the end of the log; the sum over all logs, if there are several.
     #[must_use]
-    pub const fn lag(&self) -> u64 {
-        let (end, position) = (self.end.position, self.place.position);
-        end.0.saturating_sub(position.0)
+    pub fn lag(&self) -> u64 {
+        let others = self.other_logs.iter();
+        let others = others.map(|log| behind(log.place, log.end));
+        behind(self.place, self.end) + others.sum::<u64>()
     }
+}
+
+const fn behind(place: Place, end: Place) -> u64 {
+    end.position.0.saturating_sub(place.position.0)
+}
+
+/// The progress of a consumer in one of several logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LogStatus {
+    /// The place up to which this worker has read the log.
+    pub place: Place,
+    /// The end of the log when this worker last read it.
+    pub end: Place,
+    /// The number of its partitions that this worker owns.
+    pub partitions: u32,
+    /// The number of all its partitions; zero until the consumer has begun.
+    pub all_partitions: u32,
+    /// Progress of a rebuild running alongside, if any.
+    pub rebuild: Option<Rebuild>,
 }
 
 fn counted(number: u64, what: &str) -> String {
@@ -71,6 +92,9 @@ impl fmt::Display for Status {
             ("message", "message")
         } else {
             write!(f, ", at {} of {}", self.place, self.end)?;
+            for LogStatus { place, end, .. } in &self.other_logs {
+                write!(f, ", at {} of {end}", place.position)?;
+            }
             ("event", "sequence")
         };
         if self.skipped > 0 {
@@ -156,7 +180,7 @@ pub enum ConsumerState {
 
 impl ConsumerState {
     /// Returns whether it is at work, or stands by for those that are.
-    const fn is_ready(self) -> bool {
+    pub(super) const fn is_ready(self) -> bool {
         matches!(
             self,
             ConsumerState::Standby
@@ -164,6 +188,22 @@ impl ConsumerState {
                 | ConsumerState::Rebuilding
                 | ConsumerState::Live
         )
+    }
+
+    /// Returns how much the state of one log says about all of them, the most telling first.
+    pub(super) const fn rank(self) -> u8 {
+        match self {
+            ConsumerState::Failed => 0,
+            ConsumerState::NeverRun => 1,
+            ConsumerState::Dropped => 2,
+            ConsumerState::Retrying => 3,
+            ConsumerState::Waiting => 4,
+            ConsumerState::Rebuilding => 5,
+            ConsumerState::CatchingUp => 6,
+            ConsumerState::Live => 7,
+            ConsumerState::Standby => 8,
+            ConsumerState::Stopped => 9,
+        }
     }
 
     /// Returns whether it has ended, and does not go on by itself. Waiting for it may be in vain.
@@ -217,176 +257,4 @@ pub struct LastError {
     pub time: Timestamp,
     /// How often it has failed in a row.
     pub failures: u32,
-}
-
-/// The status of one consumer, shared with its readers.
-pub(crate) struct Progress {
-    name: String,
-    status: Mutex<Status>,
-    at_work: AtWork,
-    changed: Notify,
-    restart: AtomicBool,
-    /// Whether it was ever at work here.
-    is_ready: AtomicBool,
-    /// Whether it has ended for good, whatever is asked of it.
-    is_over: AtomicBool,
-}
-
-impl Progress {
-    pub(crate) fn new(name: &str, kind: ConsumerKind) -> Self {
-        Progress {
-            name: name.to_owned(),
-            status: Mutex::new(Status {
-                name: name.to_owned(),
-                kind,
-                state: ConsumerState::Waiting,
-                place: Place::START,
-                end: Place::START,
-                handled: 0,
-                skipped: 0,
-                parked: 0,
-                partitions: 0,
-                all_partitions: 0,
-                unowned_partitions: 0,
-                rebuild: None,
-                handling: None,
-                last_error: None,
-            }),
-            at_work: AtWork::default(),
-            changed: Notify::new(),
-            restart: AtomicBool::new(false),
-            is_ready: AtomicBool::new(false),
-            is_over: AtomicBool::new(false),
-        }
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Status> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn status(&self) -> Status {
-        let mut status = self.lock().clone();
-        status.handling = self.at_work.longest();
-        status
-    }
-
-    pub(crate) fn state(&self) -> ConsumerState {
-        self.lock().state
-    }
-
-    /// Returns a slot that shows what is handled, for a worker that does one thing at a time.
-    pub(crate) fn slot(&self) -> Slot<'_> {
-        self.at_work.slot()
-    }
-
-    /// Changes the status, and wakes the tasks that wait for a change.
-    pub(crate) fn update(&self, change: impl FnOnce(&mut Status)) {
-        let (before, after) = {
-            let mut status = self.lock();
-            let before = status.state;
-            change(&mut status);
-            (before, status.state)
-        };
-        if before != after {
-            if after.is_ready() {
-                self.is_ready.store(true, Ordering::SeqCst);
-            }
-            let status = self.lock();
-            tracing::info!(consumer = self.name, kind = %status.kind, from = %before, to = %after,
-                position = status.place.position.0, end = status.end.position.0, "consumer changed state");
-        }
-        self.changed.notify(usize::MAX);
-    }
-
-    pub(crate) fn set_unowned(&self, partitions: u32) {
-        if self.lock().unowned_partitions != partitions {
-            self.update(|status| status.unowned_partitions = partitions);
-        }
-    }
-
-    pub(crate) fn set_state(&self, state: ConsumerState) {
-        if self.lock().state != state {
-            self.update(|status| status.state = state);
-        }
-    }
-
-    /// Records what went wrong, and traces it.
-    pub(crate) fn failed(
-        &self,
-        state: ConsumerState,
-        place: Option<Place>,
-        failures: u32,
-        message: String,
-    ) {
-        tracing::warn!(consumer = self.name, position = place.map(|at| at.position.0), failures,
-            state = %state, error = message, "consumer failed");
-        self.update(|status| {
-            status.state = state;
-            status.last_error = Some(LastError {
-                message,
-                place,
-                time: Timestamp::now(),
-                failures,
-            });
-        });
-    }
-
-    pub(crate) fn listen(&self) -> EventListener {
-        self.changed.listen()
-    }
-
-    /// Returns whether it was ever at work here.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.is_ready.load(Ordering::SeqCst)
-    }
-
-    /// Returns whether it has ended for good, whatever is asked of it.
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::SeqCst)
-    }
-
-    /// Waits until a condition holds that depends on the status.
-    pub(crate) async fn until(&self, holds: impl Fn() -> bool) {
-        loop {
-            let changed = self.listen();
-            if holds() {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    /// Marks it as ended for good. Its state stays, or becomes `NeverRun` or `Dropped` if it did not come to its end.
-    pub(crate) fn close(&self, was_to_run: bool) {
-        self.is_over.store(true, Ordering::SeqCst);
-        let is_ready = self.is_ready();
-        self.update(|status| {
-            if was_to_run && !status.state.is_end() {
-                status.state = match status.state {
-                    ConsumerState::Waiting if !is_ready => ConsumerState::NeverRun,
-                    _ => ConsumerState::Dropped,
-                };
-            }
-        });
-    }
-
-    /// Requests a restart of a consumer that has failed; returns whether anything is left to restart it.
-    pub(crate) fn ask_restart(&self) -> bool {
-        // A request before it has failed must not restart it later.
-        if self.state() == ConsumerState::Failed && !self.is_over() {
-            self.restart.store(true, Ordering::SeqCst);
-            // Those that wait from now on must not see the old failure.
-            self.set_state(ConsumerState::Waiting);
-        }
-        !self.is_over()
-    }
-
-    /// Returns whether a restart was requested since the last call.
-    pub(crate) fn take_restart(&self) -> bool {
-        self.restart.swap(false, Ordering::SeqCst)
-    }
 }

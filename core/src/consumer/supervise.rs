@@ -5,16 +5,18 @@ use crate::consumer::about::AboutSubscription;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::coverage;
 use crate::consumer::guard::{guarded, text_of};
-use crate::consumer::handler::{Continuous, Handler, Plan};
+use crate::consumer::handler::{Continuous, Plan};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::{self, backend};
+use crate::consumer::progress::Progress;
 use crate::consumer::setbacks::Setbacks;
 use crate::consumer::start::StartFrom;
-use crate::consumer::status::{ConsumerKind, ConsumerState, Progress};
-use crate::consumer::track::{ConsumerContext, Ended, Track, Trouble};
+use crate::consumer::status::{ConsumerKind, ConsumerState};
+use crate::consumer::track::{ConsumerContext, Ended, Trouble};
+use crate::consumer::tracks::{give_back, run_tracks};
 use crate::event::metadata::EventId;
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Place, Position};
+use crate::place::{LogId, Place};
 use crate::store::Store;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -36,13 +38,24 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
         progress: &progress,
         worker: &worker,
         retired: &NEVER,
+        together: None,
     };
-    let mut panics = Setbacks::new();
+    check_partitions(around)?;
+    let Some(logs) = logs_of(around.store, around.control, around.progress).await? else {
+        progress.set_state(ConsumerState::Stopped);
+        return Ok(());
+    };
+    let mut panics = vec![Setbacks::new(); logs.len()];
     loop {
-        let Some(plan) = first_plan(around, &notebook).await? else {
+        let Some(plans) = first_plans(around, &notebook, &logs).await? else {
             break;
         };
-        match run_track(around, plan, &mut panics).await {
+        let retired = AtomicBool::new(false);
+        let around = ConsumerContext {
+            retired: &retired,
+            ..around
+        };
+        match run_tracks(around, plans, &mut panics).await {
             Ended::Stopped => break,
             Ended::Replan | Ended::Reached => {}
             Ended::Failed {
@@ -54,6 +67,29 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
     }
     progress.set_state(ConsumerState::Stopped);
     Ok(())
+}
+
+/// Returns the logs of a store, of which a consumer follows each; `None` when it was stopped before they were known.
+pub(crate) async fn logs_of<S: Store>(
+    store: &S,
+    control: &Control,
+    progress: &Progress,
+) -> Result<Option<Vec<LogId>>, RunError> {
+    let mut setbacks = Setbacks::new();
+    while control.mode() != Mode::Stop {
+        let asked = control.asked();
+        match store.logs().await {
+            Ok(logs) => {
+                progress.follow(&logs);
+                return Ok(Some(logs));
+            }
+            Err(error) => {
+                let trouble = Trouble::Store(error);
+                wait_after(&trouble, &mut setbacks, asked, control, progress).await?;
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// For tracks that are never retired.
@@ -84,7 +120,7 @@ where
         }
         let (failures, message) = (panics.trouble(), format!("a function {panic}"));
         if panics.are_too_many(control.mode()) {
-            if progress.status().kind == ConsumerKind::Inbox {
+            if progress.kind() == ConsumerKind::Inbox {
                 control.lose_receiver();
             }
             return failed(&control, &progress, None, failures, message).await;
@@ -92,35 +128,6 @@ where
         progress.failed(ConsumerState::Retrying, None, failures, message);
         control.back_off(asked, failures).await;
     }
-}
-
-/// Runs a track. A panic of a handler is a failure of that handler; any other panic (of a store for views)
-/// ends the track, which begins again after a while.
-pub(crate) async fn run_track<S: Store, H: Handler>(
-    around: ConsumerContext<'_, S, H>,
-    plan: Plan,
-    panics: &mut Setbacks,
-) -> Ended {
-    let asked = around.control.asked();
-    let panic = match guarded(Track::new(around, plan).run()).await {
-        Ok(ended) => {
-            panics.end();
-            return ended;
-        }
-        Err(panic) => panic,
-    };
-    let (failures, message) = (panics.trouble(), format!("a function {panic}"));
-    let (control, progress) = (around.control, around.progress);
-    if panics.are_too_many(control.mode()) {
-        return Ended::Failed {
-            place: None,
-            failures,
-            message,
-        };
-    }
-    progress.failed(ConsumerState::Retrying, None, failures, message);
-    control.back_off(asked, failures).await;
-    Ended::Replan
 }
 
 /// Waits until a failed consumer is restarted. If the program ends first, the consumer ends.
@@ -170,27 +177,37 @@ pub(crate) async fn wait_after(
     Ok(())
 }
 
-/// Returns the plan of a consumer; `None` when it was stopped before there was one.
-async fn first_plan<S: Store, H: Continuous>(
+/// Checks the number of partitions that is asked for.
+fn check_partitions<S: Store, H: Continuous>(
+    around: ConsumerContext<'_, S, H>,
+) -> Result<(), RunError> {
+    match around.handler.partitions() {
+        1..=1024 => Ok(()),
+        _ => Err(refused(around, "ask for 1 to 1024".to_owned())),
+    }
+}
+
+/// Returns the error that a consumer cannot have its number of partitions.
+fn refused<S: Store, H: Continuous>(around: ConsumerContext<'_, S, H>, reason: String) -> RunError {
+    let error = RunError::Partitions {
+        name: around.handler.name().to_owned(),
+        partitions: around.handler.partitions(),
+        reason,
+    };
+    // The program goes on with its other consumers: the failure is reported now, not when the program ends.
+    let message = error.to_string();
+    around
+        .progress
+        .failed(ConsumerState::Failed, None, 1, message);
+    error
+}
+
+/// Returns the plans of a consumer, one for each log; `None` when it was stopped before there were any.
+async fn first_plans<S: Store, H: Continuous>(
     around: ConsumerContext<'_, S, H>,
     notebook: &NotebookOf<H>,
-) -> Result<Option<Plan>, RunError> {
-    let (name, partitions) = (around.handler.name(), around.handler.partitions());
-    let refused = |reason: String| {
-        let error = RunError::Partitions {
-            name: name.to_owned(),
-            partitions,
-            reason,
-        };
-        // The program goes on with its other consumers: the failure is reported now, not when the program ends.
-        let message = error.to_string();
-        let progress = around.progress;
-        progress.failed(ConsumerState::Failed, None, 1, message);
-        error
-    };
-    if !(1..=1024).contains(&partitions) {
-        return Err(refused("ask for 1 to 1024".to_owned()));
-    }
+    logs: &[LogId],
+) -> Result<Option<Vec<Plan>>, RunError> {
     let mut setbacks = Setbacks::new();
     let mut lacked = None;
     loop {
@@ -198,30 +215,31 @@ async fn first_plan<S: Store, H: Continuous>(
         if around.control.mode() == Mode::Stop {
             return Ok(None);
         }
-        match begin(around).await {
-            Ok((about, text)) if about.partitions == partitions => {
-                return Ok(Some(plan(&about, Some(text))));
+        match begin(around, logs).await {
+            Ok((about, text)) if about.partitions == around.handler.partitions() => {
+                return Ok(Some(plans(&about, Some(&text), logs)));
             }
             Err(Trouble::Lacks(lacks)) => {
                 if lacked.as_ref() != Some(&lacks) {
                     let message = Trouble::Lacks(lacks.clone()).to_string();
-                    stand_back(around, message).await;
+                    stand_back(around, message, logs).await;
                     lacked = Some(lacks);
                 }
                 if around.control.mode() == Mode::Drain {
-                    return end_in_standby(around, notebook).await;
+                    return end_in_standby(around, notebook, logs).await;
                 }
                 let wait = around.handler.options().lease_time() / 3;
                 around.control.pause(asked, wait).await;
             }
             Ok((about, _)) => {
-                return Err(refused(format!(
+                let reason = format!(
                     "it was begun with {}; keep that number, or give the subscription another name",
                     about.partitions
-                )));
+                );
+                return Err(refused(around, reason));
             }
             Err(Trouble::MayNotBegin(reason)) => {
-                let name = name.to_owned();
+                let name = around.handler.name().to_owned();
                 let error = RunError::NewOutbox { name, reason };
                 let progress = around.progress;
                 progress.failed(ConsumerState::Failed, None, 1, error.to_string());
@@ -235,42 +253,45 @@ async fn first_plan<S: Store, H: Continuous>(
     }
 }
 
-fn plan(about: &AboutSubscription, text: Option<String>) -> Plan {
-    Plan {
+fn plans(about: &AboutSubscription, text: Option<&str>, logs: &[LogId]) -> Vec<Plan> {
+    let plan = |log: &LogId| Plan {
         generation: 0,
-        log: LogId::MAIN,
+        log: *log,
+        leases_of: *log,
         partitions: about.partitions,
         replaces: None,
         is_beside: false,
-        start: Position(about.start),
-        about: text,
-    }
+        start: about.start_in(*log),
+        about: text.map(ToOwned::to_owned),
+    };
+    logs.iter().map(plan).collect()
 }
 
 /// Stands by for workers that cover more, and gives them what this worker still owns.
-async fn stand_back<S: Store, H: Continuous>(around: ConsumerContext<'_, S, H>, message: String) {
-    let about = AboutSubscription {
-        partitions: around.handler.partitions(),
-        start: 0,
-        coverage: None,
-    };
-    Track::new(around, plan(&about, None)).end().await;
-    let progress = around.progress;
-    progress.update(|status| status.partitions = 0);
-    progress.failed(ConsumerState::Standby, None, 1, message);
+async fn stand_back<S: Store, H: Continuous>(
+    around: ConsumerContext<'_, S, H>,
+    message: String,
+    logs: &[LogId],
+) {
+    let about = AboutSubscription::new(around.handler.partitions(), &[]);
+    give_back(around, plans(&about, None, logs), message).await;
 }
 
 /// Ends a draining program that cannot handle everything itself: without an error if others have.
 async fn end_in_standby<S: Store, H: Continuous>(
     around: ConsumerContext<'_, S, H>,
     notebook: &NotebookOf<H>,
-) -> Result<Option<Plan>, RunError> {
+    logs: &[LogId],
+) -> Result<Option<Vec<Plan>>, RunError> {
     let (control, progress) = (around.control, around.progress);
-    let end = around.store.last_position(LogId::MAIN).await;
-    let reached = notebook.checkpoint(LogId::MAIN).await;
-    if let (Ok(end), Ok(Some(reached))) = (end, reached)
-        && reached >= end
-    {
+    let mut is_all = true;
+    for log in logs {
+        let end = around.store.last_position(*log).await;
+        let reached = notebook.checkpoint(*log).await;
+        let is_reached = matches!((end, reached), (Ok(end), Ok(Some(reached))) if reached >= end);
+        is_all &= is_reached;
+    }
+    if is_all {
         return Ok(None);
     }
     let lacks = progress.status().last_error.map(|error| error.message);
@@ -282,6 +303,7 @@ async fn end_in_standby<S: Store, H: Continuous>(
 /// note as it is written.
 async fn begin<S: Store, H: Continuous>(
     around: ConsumerContext<'_, S, H>,
+    logs: &[LogId],
 ) -> Result<(AboutSubscription, String), Trouble> {
     let notes = around.handler.notes();
     let key = around.keys.about();
@@ -290,18 +312,20 @@ async fn begin<S: Store, H: Continuous>(
     let partitions = around.handler.partitions();
     let mut about = match &before {
         Some(text) => notes::read(&key, text)?,
-        None => AboutSubscription {
-            partitions,
-            start: start(around).await?.0,
-            coverage: None,
-        },
+        None => AboutSubscription::new(partitions, &starts(around, logs).await?),
     };
     if let Some(text) = &before
         && about.partitions != partitions
     {
         return Ok((about, text.clone()));
     }
-    let is_written = coverage::join(around.handler, around.keys, &mut transaction, &mut about);
+    let is_written = coverage::join(
+        around.handler,
+        around.keys,
+        &mut transaction,
+        &mut about,
+        logs,
+    );
     let is_written = is_written.await?;
     let text = notes::write(&about)?;
     if is_written || before.as_ref() != Some(&text) {
@@ -312,27 +336,31 @@ async fn begin<S: Store, H: Continuous>(
     Ok((about, text))
 }
 
-/// Returns the position after which a consumer begins that was never run.
-async fn start<S: Store, H: Continuous>(
+/// Returns the places after which a consumer that was never run begins, one in each log.
+async fn starts<S: Store, H: Continuous>(
     around: ConsumerContext<'_, S, H>,
-) -> Result<Position, Trouble> {
+    logs: &[LogId],
+) -> Result<Vec<Place>, Trouble> {
     if let Some(reason) = around.handler.refuses_to_begin().await? {
         return Err(Trouble::MayNotBegin(reason));
     }
-    let (store, log) = (around.store, LogId::MAIN);
-    let said = around.handler.start();
-    let start = said.unwrap_or(StartFrom::Start);
-    let start = start.position(store, log).await?;
-    let end = store.last_position(log).await?;
-    let (position, end) = (start.0, end.0);
-    if said.is_none() && end > position {
-        tracing::warn!(
-            position,
-            end,
-            "consumer begins with the first event of a log that has events, as no other start is set; set with `from` where a new one begins"
-        );
-    } else {
-        tracing::info!(position, end, "consumer begins");
+    let mut starts = Vec::with_capacity(logs.len());
+    for log in logs {
+        let said = around.handler.start();
+        let start = said.unwrap_or(StartFrom::Start);
+        let start = start.position(around.store, *log).await?;
+        let end = around.store.last_position(*log).await?;
+        let (position, end) = (start.0, end.0);
+        if said.is_none() && end > position {
+            tracing::warn!(
+                position,
+                end,
+                "consumer begins with the first event of a log that has events, as no other start is set; set with `from` where a new one begins"
+            );
+        } else {
+            tracing::info!(position, end, "consumer begins");
+        }
+        starts.push(Place::new(*log, start));
     }
-    Ok(start)
+    Ok(starts)
 }

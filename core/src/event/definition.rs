@@ -1,8 +1,9 @@
 //! Events: single facts, and closed sets of them.
 
-use crate::event::codec::{DecodeError, DecodeReason};
-use crate::event::encoded::EncodedRef;
-use crate::event::reading;
+use crate::event::codec::{DecodeError, DecodeReason, EncodeError};
+use crate::event::decided::{DecidedEvent, ToStream};
+use crate::event::encoded::{Encoded, EncodedRef};
+use crate::event::reading::{self, Reader};
 use crate::event::record::RecordedEventRef;
 use crate::event::tags::Tags;
 use crate::event::upcast::{Decoded, Record, SplitSource, UpcastContext};
@@ -147,6 +148,15 @@ pub trait Event: EventPayload {
     fn collect_tags(&self, tags: &mut Tags) {
         let _ = tags;
     }
+
+    /// Names the stream that this event goes to, when a command decides it on a
+    /// [decision model](crate::DecisionModel): `StudentSubscribed { .. }.to("course-7")`, or
+    /// `.to(StreamName::of::<Course>(&id))` for the stream of an aggregate, which must list the event.
+    ///
+    /// A name that is refused fails the command when its events are appended.
+    fn to(self, stream: impl ToStream) -> DecidedEvent {
+        DecidedEvent::new(self, Some(stream.to_stream()))
+    }
 }
 
 /// The requirements of an [`Event`]; implemented automatically.
@@ -155,9 +165,13 @@ pub trait Event: EventPayload {
     label = "an event needs `Debug`, `Clone`, `Serialize` and `Deserialize`",
     note = "write `#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, Event)]`"
 )]
-// No `Serialize` and `DeserializeOwned` supertraits: rustc would report each of them, with how serde is
-// implemented, instead of the one sentence here.
-pub trait EventPayload: Debug + Clone + Send + Sync + Sized + 'static {
+// No supertraits such as `Debug`, `Clone` and `Serialize`: rustc would report each of them, instead of the one
+// sentence here.
+pub trait EventPayload: Send + Sync + Sized + 'static {
+    #[doc(hidden)]
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+    #[doc(hidden)]
+    fn __clone(&self) -> Self;
     #[doc(hidden)]
     fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
     #[doc(hidden)]
@@ -169,6 +183,14 @@ impl<T> EventPayload for T
 where
     T: Serialize + DeserializeOwned + Debug + Clone + Send + Sync + 'static,
 {
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt(f)
+    }
+
+    fn __clone(&self) -> Self {
+        self.clone()
+    }
+
     fn __serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.serialize(serializer)
     }
@@ -193,6 +215,8 @@ pub struct EventDescriptor {
     type_id: TypeId,
     /// The events of other names that are read as this one.
     pub(crate) split_from: &'static [SplitSource],
+    /// Its tags: the key of each, and the type of its field as it is written.
+    pub(crate) tags: &'static [(&'static str, &'static str)],
     read: Read,
 }
 
@@ -212,6 +236,7 @@ impl EventDescriptor {
             previous,
             type_id: TypeId::of::<E>(),
             split_from: &[],
+            tags: &[],
             read: |encoded, record| {
                 let decoded = reading::read::<E>(encoded, record)?;
                 Ok(decoded.map(|event| Box::new(event) as _))
@@ -226,6 +251,17 @@ impl EventDescriptor {
             split_from: sources,
             ..self
         }
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn tags(self, tags: &'static [(&'static str, &'static str)]) -> Self {
+        EventDescriptor { tags, ..self }
+    }
+
+    /// Whether the type has a field that is the tag `key`.
+    pub(crate) fn has_tag(&self, key: &str) -> bool {
+        self.tags.iter().any(|(tag, _)| *tag == key)
     }
 
     /// Reads a recorded event of this name, in this or an older version. The result is nearly always one event; an
@@ -267,11 +303,19 @@ impl Debug for EventDescriptor {
 }
 
 /// An event whose type is only known at run time.
-pub trait AnyEvent: Any + Debug + Send + Sync {
+pub trait AnyEvent: Any + Send + Sync {
     /// Returns the descriptor of the concrete type.
     fn descriptor(&self) -> &'static EventDescriptor;
     /// Returns the event for downcasting.
     fn as_any(&self) -> &dyn Any;
+    #[doc(hidden)]
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+impl Debug for dyn AnyEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.__fmt(f)
+    }
 }
 
 impl<E: Event> AnyEvent for E {
@@ -281,6 +325,10 @@ impl<E: Event> AnyEvent for E {
 
     fn as_any(&self) -> &dyn Any {
         self
+    }
+
+    fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        EventPayload::__fmt(self, f)
     }
 }
 
@@ -339,6 +387,10 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     /// Adds the tags of the event that this value holds.
     fn collect_tags(&self, tags: &mut Tags);
 
+    // The tags of the descriptor, of a single event.
+    #[doc(hidden)]
+    const __TAGS: Option<&'static [(&'static str, &'static str)]> = None;
+
     // The `Debug` and `Clone` of a generated enum. In this trait, so that a listed type that is no event lacks
     // one trait, and not three.
     #[doc(hidden)]
@@ -348,6 +400,16 @@ pub trait EventSet: Sized + Send + Sync + 'static {
     // Converts an event read in the place of another, if the set has it.
     #[doc(hidden)]
     fn __from_any(event: Box<dyn AnyEvent>) -> Result<Self, Box<dyn AnyEvent>>;
+    // Called by what is generated for readers of several sets. In this trait, so that it has no bound of its own
+    // that a listed type breaks which is no event.
+    #[doc(hidden)]
+    fn __take(reader: &mut Reader<'_>) -> Result<Decoded<Self>, DecodeReason> {
+        reader.take()
+    }
+    #[doc(hidden)]
+    fn __encode(&self) -> Result<Encoded, EncodeError> {
+        Encoded::of(self)
+    }
 
     /// Returns the stored name of this value.
     fn name(&self) -> &'static str {
@@ -358,6 +420,7 @@ pub trait EventSet: Sized + Send + Sync + 'static {
 #[diagnostic::do_not_recommend]
 impl<E: Event> EventSet for E {
     const DESCRIPTORS: &'static [&'static EventDescriptor] = &[E::DESCRIPTOR];
+    const __TAGS: Option<&'static [(&'static str, &'static str)]> = Some(E::DESCRIPTOR.tags);
 
     fn descriptor(&self) -> &'static EventDescriptor {
         E::DESCRIPTOR
@@ -379,16 +442,16 @@ impl<E: Event> EventSet for E {
     }
 
     fn __fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt(f)
+        EventPayload::__fmt(self, f)
     }
 
     fn __clone(&self) -> Self {
-        self.clone()
+        EventPayload::__clone(self)
     }
 
     fn __from_any(event: Box<dyn AnyEvent>) -> Result<Self, Box<dyn AnyEvent>> {
         match (*event).as_any().downcast_ref::<E>() {
-            Some(own) => Ok(own.clone()),
+            Some(own) => Ok(EventPayload::__clone(own)),
             None => Err(event),
         }
     }

@@ -3,6 +3,7 @@
 //! Serde accepts two changes of a struct that read something other than what was stored: an `Option` missing from a
 //! payload is `None`, even when it has another name there; and a list is taken for the fields in their order.
 
+use super::serde_methods::deserializes;
 use crate::event::Event;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -27,7 +28,7 @@ pub(crate) fn by_name<'de, E: Event, D: Deserializer<'de>, const N: usize>(
 
 /// Forwards the methods that do not concern the fields of a derived struct.
 macro_rules! forward {
-    ($before:ident: $($method:ident($($argument:ident: $ty:ty),*))*) => {
+    ($before:ident: $($method:ident($($argument:ident: $ty:ty),*);)*) => {
         $(
             fn $method<V: Visitor<'de>>(
                 self,
@@ -90,17 +91,7 @@ impl<'de, D: Deserializer<'de>, const N: usize> Deserializer<'de> for Fields<D, 
         })
     }
 
-    forward! { inner:
-        deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32()
-        deserialize_i64() deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32()
-        deserialize_u64() deserialize_u128() deserialize_f32() deserialize_f64() deserialize_char()
-        deserialize_str() deserialize_string() deserialize_bytes() deserialize_byte_buf() deserialize_option()
-        deserialize_unit() deserialize_unit_struct(name: &'static str)
-        deserialize_newtype_struct(name: &'static str) deserialize_seq() deserialize_tuple(len: usize)
-        deserialize_tuple_struct(name: &'static str, len: usize)
-        deserialize_enum(name: &'static str, variants: &'static [&'static str])
-        deserialize_identifier() deserialize_ignored_any()
-    }
+    deserializes!(forward! { inner: deserialize_any(); deserialize_identifier(); });
 }
 
 struct FieldsVisitor<V, const N: usize> {
@@ -227,17 +218,11 @@ impl<'de, D: Deserializer<'de>, const N: usize> Deserializer<'de> for Key<'_, D,
         deserializer.deserialize_identifier(key)
     }
 
-    forward! { unknown:
-        deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32()
-        deserialize_i64() deserialize_i128() deserialize_u8() deserialize_u16() deserialize_u32()
-        deserialize_u64() deserialize_u128() deserialize_f32() deserialize_f64() deserialize_char()
-        deserialize_str() deserialize_string() deserialize_bytes() deserialize_byte_buf() deserialize_option()
-        deserialize_unit() deserialize_unit_struct(name: &'static str)
-        deserialize_newtype_struct(name: &'static str) deserialize_seq() deserialize_tuple(len: usize)
-        deserialize_tuple_struct(name: &'static str, len: usize) deserialize_map()
-        deserialize_struct(name: &'static str, fields: &'static [&'static str])
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]) deserialize_ignored_any()
-    }
+    deserializes!(forward! { unknown:
+        deserialize_any();
+        deserialize_map();
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
+    });
 }
 
 impl<'de, V: Visitor<'de>, const N: usize> Visitor<'de> for Key<'_, V, N> {

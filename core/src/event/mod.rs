@@ -1,6 +1,7 @@
 //! Events: how they are defined, encoded, tagged, recorded and read.
 
 pub(crate) mod codec;
+mod decided;
 pub(crate) mod definition;
 pub(crate) mod encoded;
 pub(crate) mod fields;
@@ -9,10 +10,14 @@ pub(crate) mod packed;
 pub(crate) mod reading;
 pub(crate) mod record;
 pub(crate) mod registry;
+mod serde_methods;
 pub(crate) mod tags;
 pub(crate) mod upcast;
 
 pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason, JsonError};
+#[doc(hidden)]
+pub use decided::Decidable;
+pub use decided::{DecidedEvent, ToStream};
 pub use definition::{AnyEvent, EventDescriptor, EventPayload};
 pub(crate) use definition::{Event, EventSet};
 pub use encoded::{Encoded, EncodedRef};

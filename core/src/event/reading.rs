@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`DecodeReason`], the reason why the payload cannot be read.
-    pub fn take<S: EventSet>(&mut self) -> Result<Decoded<S>, DecodeReason> {
+    pub(crate) fn take<S: EventSet>(&mut self) -> Result<Decoded<S>, DecodeReason> {
         let Some(queue) = &mut self.parts else {
             if !self.has_moved && has(S::DESCRIPTORS, self.encoded.name) {
                 self.has_moved = true;

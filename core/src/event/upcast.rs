@@ -306,7 +306,7 @@ impl<E> ExactSizeIterator for IntoIter<E> {}
 /// projections, process managers, outboxes and inboxes. Each receives the new events that it lists, in the order of
 /// `split`. A reader that lists the old event itself receives that, and nothing in its place.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say which events are read in its place",
+    message = "event `{Self}` does not define which events are read in its place",
     label = "this event does not implement `Split`",
     note = "write `impl Split for {Self} {{ fn split(self, context: &UpcastContext<'_>) -> SplitEvents<Self> {{ .. }} }}`"
 )]
@@ -317,9 +317,9 @@ pub trait Split: Event {
 
 /// An event that is read in the place of `Old`. The derive implements it for each type in `split_from`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not read in the place of `{Old}`",
+    message = "event `{Self}` is not read in the place of `{Old}`",
     label = "`{Old}` is not in the `split_from` of `{Self}`",
-    note = "add it, so that whatever reads `{Self}` knows: `#[event(.., split_from({Old}))]` above `{Self}`"
+    note = "add `{Old}` to the list, so that readers of `{Self}` also read `{Old}`: `#[event(.., split_from({Old}))]` above `{Self}`"
 )]
 pub trait SplitFrom<Old> {}
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`first_program`] | a first program: events, an aggregate, commands |
 //! | [`repositories`] | more of a repository: the past, metadata, what was decided |
+//! | [`decision_models`] | decision models: decisions that depend on several streams |
 //! | [`stores`] | stores: streams, the log, queries |
 //! | [`subscriptions`] | subscriptions: handlers that are called with each event |
 //! | [`views`] | views, and the projections that keep them |
@@ -18,6 +19,7 @@
 //! | [`erasing`] | erasing: ends of streams, and what they leave behind |
 //! | [`tests`] | testing without a program, and a clock that tests move |
 
+pub mod decision_models;
 pub mod erasing;
 pub mod failures;
 pub mod first_program;

@@ -1,16 +1,18 @@
 //! Testing without a program: test kits, and a clock that tests move.
 //!
 //! - [`testing::given`] tests an aggregate: events that happened, a command, and what it decides. No store is involved.
-//! - [`testing::given_process`] tests a process manager: what comes to it, and what follows. No store and no bus are involved.
-//! - [`testing::given_projection`] tests a projection: events, and the rows that it makes of them. The projection itself runs, on
-//!   a store in memory, and its views are rebuilt to see that they are the same.
+//! - [`testing::given_model`] tests a decision model in the same way.
+//! - [`testing::given_process`] tests a process manager: its inputs, and what follows from them. No store and no bus are
+//!   involved.
+//! - [`testing::given_projection`] tests a projection: events, and the rows that it derives from them. The projection itself
+//!   runs, on a store in memory, and its views are rebuilt to check that they come out the same.
 //!
-//! The derive of an aggregate adds one test to your crate: that no two event types of the program claim one name.
+//! The derive of an aggregate adds one test to your crate, which checks that no two event types of the program claim one name.
 //!
 //! # Time
 //!
 //! A [`ManualClock`] stands still until a test moves it. [`MemoryStore::with_clock`] and the options of the LMDB store date
-//! events by it, and the deadlines of a program that is made by [`Midgard::with_clock`] pass by it, so that no test sleeps:
+//! events by it, and the deadlines of a program that is created with [`Midgard::with_clock`] follow it, so that no test sleeps:
 //!
 //! ```
 //! # use midgard::event::{NewEvent, RecordedEventRef};
@@ -59,5 +61,6 @@
 //! [`MemoryStore::with_clock`]: crate::MemoryStore::with_clock
 //! [`Midgard::with_clock`]: crate::Midgard::with_clock
 //! [`testing::given`]: crate::testing::given
+//! [`testing::given_model`]: crate::testing::given_model
 //! [`testing::given_process`]: crate::testing::given_process
 //! [`testing::given_projection`]: crate::testing::given_projection

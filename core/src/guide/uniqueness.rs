@@ -3,13 +3,13 @@
 //! An aggregate decides on its own stream, and sees no other. A rule over several streams has to be checked in the step that
 //! appends. There are three ways:
 //!
-//! | | a stream for each name | an entry for each name | a condition on the append |
+//! | | a stream for each name | an entry for each name | a decision model |
 //! |---|---|---|---|
 //! | what is checked | a small aggregate, whose id is the name | a key of the store that must not be there | a query of which no event may have appeared |
-//! | cost | one stream read | none beyond the append | a scan of the log, as there is no index of tags |
+//! | cost | one stream read | none beyond the append | what the query costs |
 //! | history of the names | yes | no | yes |
 //! | the name can be erased | no, as the names of streams stay | yes | with its events |
-//! | right for | most unique values | personal data, names without a history | rules that no key describes; small logs |
+//! | right for | names with a life of their own | personal data, names without a history | names in the events themselves, and rules that no key describes |
 //!
 //! Make one text of all spellings that are to be the same, and use that as the id, the key or the tag.
 //!
@@ -144,8 +144,148 @@
 //! The name is free again once the entry is removed, which may be done in the append of the event that says so. No subscription sees
 //! entries, and they have no past.
 //!
+//! # A decision model
+//!
+//! A [`DecisionModel`](crate::DecisionModel) of the name is folded from the events that have the name as a tag, in whatever
+//! streams they are, and its decision is appended only if no other has come:
+//!
+//! ```standalone_crate
+//! use midgard::repository::{ExecuteError, Repositories};
+//! use midgard::{Apply, Command, DecisionModel, Event, Events, MemoryStore, events};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "user.registered")]
+//! struct Registered { #[event(tag = "user_name")] name: String, user: u64 }
+//!
+//! #[derive(Debug, DecisionModel)]
+//! #[decision(events(Registered))]
+//! struct UserName { #[decision(tag = "user_name")] name: String, is_taken: bool }
+//!
+//! impl Apply<Registered> for UserName {
+//!     fn apply(&mut self, _: Registered) { self.is_taken = true; }
+//! }
+//!
+//! #[derive(Debug, PartialEq)]
+//! struct IsTaken;
+//!
+//! struct Register { user: u64 }
+//!
+//! impl Command<UserName> for Register {
+//!     type Error = IsTaken;
+//!
+//!     fn decide(&self, UserName { name, is_taken }: &UserName) -> Result<Events<UserName>, IsTaken> {
+//!         if *is_taken {
+//!             return Err(IsTaken);
+//!         }
+//!         Ok(events![Registered { name: name.clone(), user: self.user }.to(format!("user-{}", self.user))])
+//!     }
+//! }
+//!
+//! # midgard::block_on(async {
+//! let users = Repositories::new(MemoryStore::new());
+//! let name = |name: &str| UserName::of(name.trim().to_lowercase());
+//! users.execute(name("Ann"), &Register { user: 1 }).await.unwrap();
+//! let second = users.execute(name("ann "), &Register { user: 2 }).await;
+//! assert!(matches!(second, Err(ExecuteError::Rejected(IsTaken))));
+//! # });
+//! ```
+//!
+//! Nothing is reserved, and the rule may be any: three open orders for a customer at most, a budget over several teams. Where a
+//! name can be given up, list that event too. The cost of the read is that of the query.
+//!
+//! # A request that is handled once
+//!
+//! [`execute_once`](crate::repository::Repositories::execute_once) does it for any command, with a key in an entry, and answers a
+//! repeat as the first time. Where the key is to be part of the history, let it be a tag, and a small model of its own, which is added
+//! to that of any command:
+//!
+//! ```standalone_crate
+//! # use midgard::repository::Repositories;
+//! # use midgard::{Apply, Command, DecisionModel, Event, Events, MemoryStore, events};
+//! # use serde::{Deserialize, Serialize};
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "payment.received")]
+//! struct PaymentReceived { #[event(tag = "request")] request: String, cents: u64 }
+//!
+//! #[derive(Debug, DecisionModel)]
+//! #[decision(events(PaymentReceived))]
+//! struct Request { #[decision(tag)] request: String, is_handled: bool }
+//!
+//! impl Apply<PaymentReceived> for Request {
+//!     fn apply(&mut self, _: PaymentReceived) { self.is_handled = true; }
+//! }
+//!
+//! struct Pay { cents: u64 }
+//!
+//! impl Command<Request> for Pay {
+//!     type Error = std::convert::Infallible;
+//!
+//!     fn decide(&self, request: &Request) -> Result<Events<Request>, Self::Error> {
+//!         if request.is_handled {
+//!             return Ok(Events::none()); // handled before: nothing to do
+//!         }
+//!         Ok(events![PaymentReceived { request: request.request.clone(), cents: self.cents }])
+//!     }
+//! }
+//!
+//! # midgard::block_on(async {
+//! let payments = Repositories::new(MemoryStore::new());
+//! let request = || Request::of("r-1".to_owned());
+//! assert!(payments.execute(request(), &Pay { cents: 500 }).await?.place().is_some());
+//! assert!(payments.execute(request(), &Pay { cents: 500 }).await?.place().is_none());
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # Numbers without gaps
+//!
+//! Every number depends on all before it, so the model has no tag, which it says with `all`. Each number is given once, and none is
+//! left out, however many programs give them at the same time:
+//!
+//! ```standalone_crate
+//! # use midgard::repository::Repositories;
+//! # use midgard::{Apply, Command, DecisionModel, Event, Events, MemoryStore, events};
+//! # use serde::{Deserialize, Serialize};
+//! #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+//! #[event(name = "invoice.issued")]
+//! struct InvoiceIssued { number: u64, cents: u64 }
+//!
+//! #[derive(Debug, DecisionModel)]
+//! #[decision(all, events(InvoiceIssued))]
+//! struct InvoiceNumbers { last: u64 }
+//!
+//! impl Apply<InvoiceIssued> for InvoiceNumbers {
+//!     fn apply(&mut self, event: InvoiceIssued) { self.last = event.number; }
+//! }
+//!
+//! struct Issue { cents: u64 }
+//!
+//! impl Command<InvoiceNumbers> for Issue {
+//!     type Error = std::convert::Infallible;
+//!
+//!     fn decide(&self, numbers: &InvoiceNumbers) -> Result<Events<InvoiceNumbers>, Self::Error> {
+//!         let number = numbers.last + 1;
+//!         Ok(events![InvoiceIssued { number, cents: self.cents }.to(format!("invoice-{number}"))])
+//!     }
+//! }
+//!
+//! # midgard::block_on(async {
+//! let invoices = Repositories::new(MemoryStore::new()).with_retries(100); // all of them meet here
+//! for number in 1..=3 {
+//!     let issued = invoices.execute(InvoiceNumbers::of(), &Issue { cents: 500 }).await?;
+//!     assert_eq!(issued.model().last, number);
+//! }
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! Each decision reads all numbers before it: give each year its own numbers, with the year as a tag. Or make it an aggregate, the
+//! invoices of one year, whose last version is the last number.
+//!
 //! # A condition on the append
 //!
+//! Below a decision model is a condition, which programs without repositories can state themselves.
 //! An [`AppendCondition`](crate::store::AppendCondition) names a query and a place in the log: the append fails with
 //! [`AppendError::ConditionFailed`](crate::store::AppendError::ConditionFailed) where an event after that place matches. Read what
 //! there is with the same query, decide, and append unless something came after it. The query finds events by name and tag; tags come
@@ -186,6 +326,5 @@
 //! # }).unwrap();
 //! ```
 //!
-//! Nothing is reserved, and the rule may be any: three open orders for a customer at most, a budget over several teams. The
-//! price is the scan. The store scans again what came after that place, within the append, so let `after` be what was read up
-//! to, and not [`Place::START`](crate::Place::START).
+//! The store looks again at what came after that place, within the append, so let `after` be what was read up to, and not
+//! [`Place::START`](crate::Place::START).

@@ -36,7 +36,7 @@ impl From<CommitError> for AttemptError {
         if error.is_conflict() {
             AttemptError::Conflict(error.to_string())
         } else if error.is_refusal() {
-            AttemptError::Handler(Box::new(error))
+            AttemptError::Handler(error.into())
         } else {
             AttemptError::Store(error.to_string())
         }

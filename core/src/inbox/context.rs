@@ -8,7 +8,7 @@ use crate::event::record::NewEvent;
 use crate::event::{EncodeError, Encoded, Event, EventSet};
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::NotedUnitOfWork;
 use std::fmt::{self, Display};
 
 /// What a handler gets alongside the event or the command: its message, and the means to commit changes together with it.
@@ -18,12 +18,12 @@ use std::fmt::{self, Display};
 pub struct MessageContext<'a> {
     message: &'a Message,
     metadata: Metadata,
-    unit: &'a mut UnitOfWork,
+    unit: &'a mut NotedUnitOfWork,
     reply: Option<Encoded>,
 }
 
 impl<'a> MessageContext<'a> {
-    pub(crate) fn new(message: &'a Message, unit: &'a mut UnitOfWork) -> Self {
+    pub(crate) fn new(message: &'a Message, unit: &'a mut NotedUnitOfWork) -> Self {
         MessageContext {
             message,
             metadata: message.metadata_of_what_follows(),

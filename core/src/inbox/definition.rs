@@ -72,7 +72,7 @@ pub trait Inbox: Send + Sync + Sized + 'static {
 /// Handles one event of another service, or any event of a set. [`Inbox`] has an example.
 #[diagnostic::on_unimplemented(
     message = "inbox `{Self}` has no handler for event `{E}`",
-    label = "`{E}` is listed here but never received",
+    label = "`{E}` is listed here, but never received",
     note = "write `impl Subscribe<{E}> for {Self} {{ async fn receive(&self, event: {E}, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {{ .. }} }}`"
 )]
 pub trait Subscribe<E>: Receives<E> {
@@ -92,7 +92,7 @@ pub trait Subscribe<E>: Receives<E> {
 /// retried, and finally parked.
 #[diagnostic::on_unimplemented(
     message = "inbox `{Self}` has no handler for command `{C}`",
-    label = "`{C}` is listed here but never handled",
+    label = "`{C}` is listed here, but never handled",
     note = "write `impl Handle<{C}> for {Self} {{ async fn handle(&self, command: {C}, context: &mut MessageContext<'_>) -> Result<<{C} as RemoteCommand>::Reply, HandlerError> {{ .. }} }}`"
 )]
 pub trait Handle<C: RemoteCommand>: Handles<C> {
@@ -107,16 +107,16 @@ pub trait Handle<C: RemoteCommand>: Handles<C> {
 /// An event of another service, or a set of them, that an inbox lists, and so receives. The derive implements it.
 #[diagnostic::on_unimplemented(
     message = "inbox `{Self}` does not list the event `{E}`",
-    label = "`{E}` is not one of its events: this would never be called",
-    note = "list it in the attribute of its derive: `#[inbox(.., events({E}))]` above `{Self}`"
+    label = "`{E}` is not in `events(..)` of `{Self}`: this handler would never be called",
+    note = "add `{E}` to the list: `#[inbox(.., events({E}))]` above `{Self}`"
 )]
 pub trait Receives<E>: Inbox {}
 
 /// A command that an inbox lists, and so handles. The derive implements it.
 #[diagnostic::on_unimplemented(
     message = "inbox `{Self}` does not list the command `{C}`",
-    label = "`{C}` is not one of its commands: this would never be called",
-    note = "list it in the attribute of its derive: `#[inbox(.., commands({C}))]` above `{Self}`"
+    label = "`{C}` is not in `commands(..)` of `{Self}`: this handler would never be called",
+    note = "add `{C}` to the list: `#[inbox(.., commands({C}))]` above `{Self}`"
 )]
 pub trait Handles<C>: Inbox {}
 

@@ -11,14 +11,15 @@ use crate::consumer::HandlerError;
 use crate::consumer::control::Control;
 use crate::consumer::guard::{guarded_within, text_of};
 use crate::consumer::notes::{self, NoteError};
-use crate::consumer::status::{ConsumerState, Progress};
+use crate::consumer::progress::Progress;
+use crate::consumer::status::ConsumerState;
 use crate::event::Encoded;
 use crate::event::codec::{self, ReadBack};
 use crate::event::record::NewEvent;
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
-use crate::unit_of_work::{UnitOfWork, Work};
+use crate::unit_of_work::{NotedUnitOfWork, Work};
 use std::sync::Arc;
 
 /// Handles messages for a worker.
@@ -37,7 +38,7 @@ pub(crate) trait Dispatch: Send + Sync + 'static {
     fn dispatch(
         &self,
         message: &Message,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
     ) -> impl Future<Output = Result<Option<Encoded>, InboxError>> + Send;
 }
 
@@ -56,7 +57,7 @@ impl<I: Inbox> Dispatch for ToHandlers<I> {
     async fn dispatch(
         &self,
         message: &Message,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
     ) -> Result<Option<Encoded>, InboxError> {
         let mut context = MessageContext::new(message, unit);
         self.0.handle_message(message, &mut context).await?;
@@ -204,7 +205,7 @@ impl<D: Dispatch> InboxWorker<D> {
     pub(super) async fn seen(
         &self,
         message: &Message,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
     ) -> Result<Option<Seen>, NoteError> {
         let seen = self.keys.seen(message);
         notes::get(&self.work, unit, &seen).await
@@ -214,7 +215,7 @@ impl<D: Dispatch> InboxWorker<D> {
     pub(super) async fn run_handler(
         &self,
         message: &Message,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
     ) -> Result<(), AttemptError> {
         let slot = self.progress.slot();
         slot.begin_message(&message.name, &message.id);
@@ -252,7 +253,7 @@ impl<D: Dispatch> InboxWorker<D> {
         &self,
         message: &Message,
         refused: &Refused,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
     ) -> Result<(), AttemptError> {
         let reply = codec::encode(refused, ReadBack::No);
         let reply = reply.map_err(|error| AttemptError::Handler(error.into()))?;
@@ -264,7 +265,7 @@ impl<D: Dispatch> InboxWorker<D> {
         &self,
         message: &Message,
         reply: Encoded,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
     ) -> Result<(), AttemptError> {
         let append = || -> Result<(), HandlerError> {
             let Some(answered) = CommandAnswered::to(message, reply)? else {

@@ -5,7 +5,7 @@ use super::notes::{InboxKeys, Line, Parked};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::event::metadata::EventId;
 use crate::store::{ReadEntries, Store as _};
-use crate::unit_of_work::{UnitOfWork, Work};
+use crate::unit_of_work::{NotedUnitOfWork, Work};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -48,7 +48,7 @@ pub(super) enum HeldBy {
 /// Returns what holds a message of this line: an earlier one that is parked, and that it must not overtake.
 pub(super) async fn held_by(
     work: &Work,
-    unit: &mut UnitOfWork,
+    unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     line: Line<'_>,
 ) -> Result<Option<HeldBy>, NoteError> {
@@ -65,7 +65,7 @@ pub(super) async fn held_by(
 /// Parks a message, behind the parked ones of its line if it has one.
 pub(super) async fn park(
     work: &Work,
-    unit: &mut UnitOfWork,
+    unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     mut parked: Parked,
 ) -> Result<(), NoteError> {
@@ -87,7 +87,7 @@ pub(super) async fn park(
 /// Lets later messages of the line pass a parked one.
 pub(super) async fn release(
     work: &Work,
-    unit: &mut UnitOfWork,
+    unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     number: &str,
     parked: &mut Parked,
@@ -110,7 +110,7 @@ pub(super) async fn release(
 /// the line, so a message that is parked behind it meanwhile makes the commit fail.
 async fn call_next(
     work: &Work,
-    unit: &mut UnitOfWork,
+    unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     line: Line<'_>,
     first: &str,
@@ -135,7 +135,7 @@ async fn call_next(
 /// Removes a message from the parked ones.
 pub(super) async fn unpark(
     work: &Work,
-    unit: &mut UnitOfWork,
+    unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     number: &str,
     mut parked: Parked,
@@ -175,7 +175,7 @@ pub(super) async fn numbers_of(
 /// Counts a message of a line, and returns the place that was the next one.
 async fn change_line(
     work: &Work,
-    unit: &mut UnitOfWork,
+    unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     line: Line<'_>,
     by: i64,
@@ -191,7 +191,7 @@ async fn change_line(
 /// Does what [`change_line`] does, for a key that is held in the way of earlier releases.
 async fn change_key(
     work: &Work,
-    unit: &mut UnitOfWork,
+    unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     key: &str,
     by: i64,
@@ -208,7 +208,7 @@ async fn change_key(
 /// Changes a note of how many messages there are, and of the next place.
 async fn change<N: Default + Serialize + DeserializeOwned>(
     work: &Work,
-    unit: &mut UnitOfWork,
+    unit: &mut NotedUnitOfWork,
     note: &str,
     by: i64,
     counts: impl FnOnce(&mut N) -> (&mut u64, &mut u64),

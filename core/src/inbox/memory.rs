@@ -11,7 +11,7 @@ use crate::bus::Message;
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::store::{EntryError, EntryWrite, ReadEntries, ReadLog, Store as _};
 use crate::time::Timestamp;
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::NotedUnitOfWork;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ impl<D: Dispatch> InboxWorker<D> {
     /// Notes that a message was taken care of.
     pub(super) async fn put_seen(
         &self,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
         message: &Message,
         is_aside: bool,
     ) -> Result<(), NoteError> {

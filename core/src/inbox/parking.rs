@@ -13,7 +13,7 @@ use crate::consumer::guard::cut;
 use crate::consumer::guard::text_of;
 use crate::consumer::notes;
 use crate::consumer::status::ConsumerState;
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::NotedUnitOfWork;
 
 impl<D: Dispatch> InboxWorker<D> {
     /// Parks or skips a message, or stops, once its handler has failed often enough.
@@ -176,7 +176,7 @@ impl<D: Dispatch> InboxWorker<D> {
     async fn try_parked(
         &self,
         message: &Message,
-        mut unit: UnitOfWork,
+        mut unit: NotedUnitOfWork,
         number: &str,
         parked: Parked,
     ) -> Result<(), AttemptError> {

@@ -1,10 +1,9 @@
-//! Requests about parked messages, and the listing of parked messages.
+//! Requests about parked messages.
 
 use super::attempts::AttemptError;
 use super::handling::{Dispatch, InboxWorker};
 use super::held;
 use super::notes::{InboxKeys, MessageRequest, Parked};
-use super::parked::ParkedMessage;
 use crate::consumer::control::Mode;
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::notes::NoteStore as _;
@@ -207,33 +206,6 @@ impl<D: Dispatch> InboxWorker<D> {
         let visited = self.work.store().read_entries(&read, &mut each);
         visited.await.map_err(backend)
     }
-}
-
-/// Returns the parked messages after a number, in the order of their numbers, at most `limit`.
-pub(crate) async fn parked_messages(
-    work: &Work,
-    keys: &InboxKeys,
-    after: &str,
-    limit: usize,
-) -> Result<Vec<ParkedMessage>, NoteError> {
-    let prefix = keys.parked_all();
-    let mut read = ReadEntries::prefix(prefix.as_bytes()).limit(limit);
-    if !after.is_empty() {
-        read = read.after(keys.parked(after).as_bytes());
-    }
-    let mut found = Vec::new();
-    let each = &mut |key: &[u8], note: &[u8]| {
-        let number = String::from_utf8_lossy(&key[prefix.len()..]).into_owned();
-        found.push((number, String::from_utf8_lossy(note).into_owned()));
-        ControlFlow::Continue(())
-    };
-    let visited = work.store().read_entries(&read, each).await;
-    visited.map_err(backend)?;
-    let shown = found.into_iter().map(|(number, note)| {
-        let parked: Parked = notes::read(&keys.parked(&number), &note)?;
-        Ok(parked.show(&number))
-    });
-    shown.collect()
 }
 
 /// Stores requests about parked messages; returns how many of these messages exist.

@@ -43,7 +43,7 @@ use std::error::Error;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store for notes",
     label = "this type does not implement `NoteStore`",
-    note = "write `impl NoteStore for {Self} {{ .. }}`: a store for views keeps Midgard's notes, too"
+    note = "write `impl NoteStore for {Self} {{ .. }}`: Midgard keeps checkpoints and leases there, alongside the rows"
 )]
 pub trait NoteStore: Send + Sync + 'static {
     /// The transaction for reads and writes. Dropped without a commit, it changes nothing.

@@ -6,7 +6,7 @@ use crate::command::{CommandAnswered, CommandSent};
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::notebook::NotebookOf;
 use crate::consumer::notes::NoteError;
-use crate::consumer::status::Progress;
+use crate::consumer::progress::Progress;
 use crate::consumer::{DeadLetter, FailurePolicy};
 use crate::event::Event as _;
 use crate::place::Place;
@@ -126,8 +126,8 @@ fn returning(letters: &[DeadLetter], now: Timestamp, is_heard: impl Fn(&str) -> 
         if first.len() == SEQUENCES {
             break;
         }
-        // The first of a sequence shows what the sequence waits for.
-        if !seen.insert(letter.sequence.as_str()) {
+        // The first of a sequence shows what the sequence waits for. Each log has its own sequences.
+        if !seen.insert((letter.place.log, letter.sequence.as_str())) {
             continue;
         }
         let is_answer = letter.name == CommandAnswered::NAME;

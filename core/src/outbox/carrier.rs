@@ -2,7 +2,7 @@
 //!
 //! Only one outbox carries them at a time: all that could share a lease. So commands and answers have one checkpoint,
 //! whatever outbox carries them. While an outbox carries them, its own checkpoint serves; the outbox that takes over notes
-//! how far that was, and continues from there.
+//! how far that was, and continues from there. Where a store has several logs, all of this holds for each log by itself.
 
 use super::definition::DEFAULT_NAME;
 use crate::command::{CommandAnswered, CommandSent};
@@ -14,9 +14,9 @@ use crate::notes::{NotesTransaction, StoreNotes};
 use crate::place::LogId;
 use crate::store::Store;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The outbox that carries commands and answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,12 +58,32 @@ impl Outboxes {
 
 /// How far commands and answers had left when an outbox took them over: they must not leave again.
 #[derive(Debug, Default)]
-pub(super) struct Passed(AtomicU64);
+pub(super) struct Passed {
+    main: AtomicU64,
+    others: RwLock<BTreeMap<LogId, u64>>,
+}
 
 impl Passed {
     /// Returns whether an event has yet to leave.
     pub(super) fn wants(&self, event: &RecordedEventRef<'_>) -> bool {
-        event.position.0 > self.0.load(Ordering::Relaxed) || !is_command(event.name)
+        event.position.0 > self.of(event.log) || !is_command(event.name)
+    }
+
+    fn of(&self, log: LogId) -> u64 {
+        if log == LogId::MAIN {
+            return self.main.load(Ordering::Relaxed);
+        }
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        others.get(&log).copied().unwrap_or_default()
+    }
+
+    fn set(&self, log: LogId, position: u64) {
+        if log == LogId::MAIN {
+            self.main.store(position, Ordering::Relaxed);
+            return;
+        }
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        others.insert(log, position);
     }
 }
 
@@ -72,8 +92,9 @@ pub(super) fn is_command(name: &str) -> bool {
     name == CommandSent::NAME || name == CommandAnswered::NAME
 }
 
-/// The outboxes of a store that publish to one bus, seen from one of them.
+/// The outboxes of a store that publish to one bus, seen from one of them, in one log.
 pub(super) struct Fleet<'a, S> {
+    pub(super) log: LogId,
     pub(super) notes: &'a StoreNotes<S>,
     /// The prefix of the keys of their notes.
     pub(super) kind: &'a str,
@@ -82,7 +103,10 @@ pub(super) struct Fleet<'a, S> {
 
 impl<S: Store> Fleet<'_, S> {
     fn key(&self) -> String {
-        format!("{}.carrier", self.kind)
+        match self.log {
+            LogId::MAIN => format!("{}.carrier", self.kind),
+            log => format!("{}.carrier.{log}", self.kind),
+        }
     }
 
     fn keys(&self, outbox: &str) -> Keys {
@@ -128,7 +152,7 @@ impl<S: Store> Fleet<'_, S> {
         transaction: &mut NotesTransaction,
         outbox: &str,
     ) -> Result<Option<Checkpoint>, NoteError> {
-        let key = self.keys(outbox).checkpoint(0, LogId::MAIN, 0);
+        let key = self.keys(outbox).checkpoint(0, self.log, 0);
         notes::get(self.notes, transaction, &key).await
     }
 
@@ -202,7 +226,7 @@ impl<S: Store> Fleet<'_, S> {
         let mut transaction = self.begin(lease).await?;
         let (before, left) = match self.carrier(&mut transaction).await? {
             Some(carrier) if carrier.outbox.as_deref() == Some(self.name) => {
-                passed.0.store(carrier.from, Ordering::Relaxed);
+                passed.set(self.log, carrier.from);
                 return Ok(checkpoint);
             }
             Some(carrier) => {
@@ -241,7 +265,7 @@ impl<S: Store> Fleet<'_, S> {
         self.put_carrier(&mut transaction, Some(self.name), left)
             .await?;
         notes::commit(self.notes, transaction).await?;
-        passed.0.store(left, Ordering::Relaxed);
+        passed.set(self.log, left);
         Ok(checkpoint)
     }
 
@@ -283,7 +307,7 @@ impl<S: Store> Fleet<'_, S> {
         transaction: &mut NotesTransaction,
         checkpoint: &Checkpoint,
     ) -> Result<(), NoteError> {
-        let key = self.keys(self.name).checkpoint(0, LogId::MAIN, 0);
+        let key = self.keys(self.name).checkpoint(0, self.log, 0);
         notes::put(self.notes, transaction, &key, checkpoint).await
     }
 
@@ -293,7 +317,7 @@ impl<S: Store> Fleet<'_, S> {
         other: &str,
         transaction: &mut NotesTransaction,
     ) -> Result<(), NoteError> {
-        let prefix = self.keys(other).letters(0);
+        let prefix = self.keys(other).letters_in(0, self.log);
         let letters: Vec<(String, Letter)> = notes::list(self.notes, transaction, &prefix).await?;
         for (key, letter) in letters {
             if is_command(&letter.name) {

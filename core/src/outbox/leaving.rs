@@ -7,7 +7,7 @@ use crate::consumer::HandlerError;
 use crate::event::codec::{self, DecodeError};
 use crate::event::reading;
 use crate::event::record::RecordedEventRef;
-use crate::event::{AnyEvent, Decoded, Encoded, Event};
+use crate::event::{AnyEvent, Decoded, Encoded, Event, EventPayload};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -95,7 +95,7 @@ pub(super) fn events_of<E: Event>(
             (decoded, 0, false)
         }
         Leaving::Part(part, number) => {
-            let part = part.as_any().downcast_ref::<E>().cloned();
+            let part = part.as_any().downcast_ref::<E>().map(EventPayload::__clone);
             (Decoded::rewritten(part.into_iter().collect()), number, true)
         }
     };

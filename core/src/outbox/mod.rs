@@ -10,6 +10,7 @@ pub(crate) mod definition;
 mod leaving;
 mod publishing;
 mod relay;
+mod unsettled;
 
 pub(crate) use aside::come_back;
 pub(crate) use carrier::Outboxes;

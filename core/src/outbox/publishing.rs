@@ -3,7 +3,8 @@
 
 use super::Unheard;
 use super::aside::Lost;
-use crate::bus::{BusError, Message, Publisher, Purpose, Topic};
+use super::unsettled::Known;
+use crate::bus::{BusError, Message, Publisher, Purpose};
 use crate::command::is_client;
 use crate::consumer::ProjectError;
 use crate::consumer::control::{Control, Mode};
@@ -11,7 +12,6 @@ use crate::notes::{NoteStore, NotesTransaction, StoreNotes};
 use crate::store::{EntryError, Store};
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
-use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,19 +35,6 @@ pub(crate) struct RelayNotes<S, P> {
     /// How many messages are published at once, for now.
     at_once: AtomicUsize,
     known: Mutex<Known>,
-}
-
-/// The state of messages that could not all leave at once.
-#[derive(Default)]
-struct Known {
-    /// The ids of messages that the bus has, and that no checkpoint covers yet: they are not published again.
-    confirmed: HashSet<String>,
-    /// The first that could not leave. It is tried alone.
-    stuck: Option<String>,
-    /// The command or reply that has just turned out to be unheard.
-    unheard: Option<Lost>,
-    /// The topics that a queue wanted when a message was last published to them.
-    heard: HashSet<Topic>,
 }
 
 /// The messages to publish, and the notes to write then.
@@ -110,6 +97,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         is_first: bool,
     ) -> Result<(), ProjectError> {
         let mut known = self.known();
+        let known = known.of(std::slice::from_ref(message));
         let is_meant = |lost: &Lost| lost.id == message.id;
         let Some(lost) = known
             .unheard
@@ -123,7 +111,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
             // The next try finds out again whether it is unheard.
             known.unheard = None;
         }
-        Err(ProjectError::Handler(Box::new(RelayError::Unheard(lost))))
+        Err(ProjectError::Handler(RelayError::Unheard(lost).into()))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -139,6 +127,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         }
         let left = self.publish_all(rest).await;
         let mut known = self.known();
+        let known = known.of(messages);
         match left {
             Err((at, error)) => {
                 if self.is_refusal(&error) {
@@ -178,6 +167,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
     /// Returns the messages not known to be at the bus, and the index of the one that must be tried alone.
     fn rest<'a>(&self, messages: &'a [Message]) -> (&'a [Message], Option<usize>) {
         let mut known = self.known();
+        let known = known.of(messages);
         let is_confirmed = |message: &&Message| known.confirmed.contains(&message.id);
         let confirmed = messages.iter().take_while(is_confirmed).count();
         if confirmed == 0 {
@@ -188,10 +178,8 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         let is_stuck = |message: &Message| known.stuck.as_ref() == Some(&message.id);
         let stuck = rest.iter().position(is_stuck);
         // When the outbox is drained, it is tried in its order.
-        let first = messages.first().map(|message| message.position);
-        let is_alone = messages
-            .iter()
-            .all(|message| Some(message.position) == first)
+        let first = messages.first().map(|message| message.place);
+        let is_alone = messages.iter().all(|message| Some(message.place) == first)
             || self.control.mode() == Mode::Drain;
         (rest, stuck.filter(|_| !is_alone))
     }
@@ -259,7 +247,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
         };
         let mut known = self.known();
         known.heard.remove(&lost.topic);
-        known.stuck = Some(lost.id.clone());
+        known.of(messages).stuck = Some(lost.id.clone());
         drop(known);
         (at, RelayError::Unheard(lost))
     }
@@ -268,7 +256,9 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
     /// message at fault is tried alone from here on.
     fn not_taken(&self, messages: &[Message], error: BusError) -> (usize, RelayError) {
         match &error {
-            BusError::Refused { id, .. } => self.known().stuck = Some(id.clone()),
+            BusError::Refused { id, .. } => {
+                self.known().of(messages).stuck = Some(id.clone());
+            }
             BusError::Full {
                 confirmed, unheard, ..
             } => {
@@ -277,7 +267,7 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
                 }
                 let confirmed = (*confirmed).min(messages.len());
                 if let Some(next) = messages.get(confirmed) {
-                    self.known().stuck = Some(next.id.clone());
+                    self.known().of(messages).stuck = Some(next.id.clone());
                 }
                 return (confirmed, error.into());
             }

@@ -18,6 +18,7 @@ use crate::consumer::{HandlerError, ProjectError};
 use crate::event::Event;
 use crate::event::reading::with_sources;
 use crate::event::record::RecordedEventRef;
+use crate::place::LogId;
 use crate::store::Store;
 use crate::store::query::Query;
 use std::borrow::Cow;
@@ -70,8 +71,9 @@ impl<S: Store, P: Publisher> Relay<S, P> {
         }
     }
 
-    fn fleet(&self) -> Fleet<'_, S> {
+    fn fleet(&self, log: LogId) -> Fleet<'_, S> {
         Fleet {
+            log,
             notes: self.notes.entries(),
             kind: &self.kind,
             name: self.outbox.name(),
@@ -143,7 +145,11 @@ impl<S: Store, P: Publisher> Continuous for Relay<S, P> {
     async fn refuses_to_begin(&self) -> Result<Option<String>, NoteError> {
         match self.outbox.start {
             Some(_) => Ok(None),
-            None => self.fleet().refuses_to_begin(&self.siblings).await,
+            None => {
+                self.fleet(LogId::MAIN)
+                    .refuses_to_begin(&self.siblings)
+                    .await
+            }
         }
     }
 }
@@ -183,10 +189,11 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
 
     async fn resume(
         &self,
+        log: LogId,
         lease: (&str, &Lease),
         checkpoint: Checkpoint,
     ) -> Result<Checkpoint, NoteError> {
-        let fleet = self.fleet();
+        let fleet = self.fleet(log);
         if self.outbox.carries_commands {
             fleet.take_over(&self.passed, lease, checkpoint).await
         } else {
@@ -194,12 +201,12 @@ impl<S: Store, P: Publisher> Handler for Relay<S, P> {
         }
     }
 
-    async fn why_standby(&self) -> Option<String> {
+    async fn why_standby(&self, log: LogId) -> Option<String> {
         if !self.outbox.carries_commands {
             return None;
         }
         // If the store fails, the next check of the leases reports it.
-        let carrier = self.fleet().other_carrier().await.ok().flatten()?;
+        let carrier = self.fleet(log).other_carrier().await.ok().flatten()?;
         Some(format!(
             "outbox \"{}\" waits until outbox \"{carrier}\" is stopped, as that one carries the commands and answers of this store; \
              to run both, let one carry only events, with `Outbox::events_only`",

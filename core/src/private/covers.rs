@@ -61,7 +61,7 @@ pub const fn assert_covered(
     }
     if old.len > 0 {
         message.push(if count == 0 { "`, but" } else { "; it" });
-        message.push(" lists an old version, which cannot read what is written now: list ");
+        message.push(" lists an old version, which cannot read current events: list ");
         message.push(old.as_str());
     }
     panic!("{}", message.as_str());
@@ -95,20 +95,20 @@ const fn last_segment(path: &str) -> &str {
 }
 
 /// A text assembled while a program is compiled. Text that does not fit is left out.
-struct Text {
+pub(super) struct Text {
     bytes: [u8; 1024],
     len: usize,
 }
 
 impl Text {
-    const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Text {
             bytes: [0; 1024],
             len: 0,
         }
     }
 
-    const fn push(&mut self, text: &str) {
+    pub(super) const fn push(&mut self, text: &str) {
         let text = text.as_bytes();
         if text.len() > self.bytes.len() - self.len {
             return;
@@ -121,7 +121,7 @@ impl Text {
         }
     }
 
-    const fn as_str(&self) -> &str {
+    pub(super) const fn as_str(&self) -> &str {
         match str::from_utf8(self.bytes.split_at(self.len).0) {
             Ok(text) => text,
             Err(_) => "",

@@ -6,7 +6,7 @@ use crate::aggregate::Aggregate;
 use crate::event::reading::Reader;
 use crate::event::registry::AggregateRegistration;
 use crate::event::{
-    DecodeError, DecodeReason, Decoded, Encoded, Event, EventDescriptor, EventSet,
+    DecodeError, DecodeReason, Decoded, EncodeError, Encoded, Event, EventDescriptor, EventSet,
     RecordedEventRef, UpcastContext,
 };
 use crate::fnv::fnv_1a;
@@ -89,7 +89,7 @@ pub fn unknown_event<'de, D: Deserializer<'de>>(name: &str) -> D::Error {
 /// `From`, seen from the older version: rustc then underlines its path in `upcast_from`.
 #[diagnostic::on_unimplemented(
     message = "`{New}` cannot be upcast from `{Self}`",
-    label = "`{New}` cannot be made of a `{Self}` yet",
+    label = "there is no conversion from `{Self}` to `{New}`",
     note = "write `impl From<{Self}> for {New} {{ fn from(old: {Self}) -> Self {{ .. }} }}`"
 )]
 pub trait UpcastTo<New> {
@@ -150,9 +150,9 @@ pub fn by_name<'de, E: Event, D: Deserializer<'de>, const N: usize>(
 
 /// The result of a function in `upcast_with`. `Kind` keeps the impls apart.
 #[diagnostic::on_unimplemented(
-    message = "`upcast_with` of `{New}` returns `{Self}`",
-    label = "it returns `{Self}`",
-    note = "let it return `{New}`, `Option<{New}>` or `Vec<{New}>`: what the old event has become"
+    message = "the function in `upcast_with` of `{New}` returns `{Self}`",
+    label = "expected `{New}`, `Option<{New}>` or `Vec<{New}>`, found `{Self}`",
+    note = "let it return `{New}` for one event, `Option<{New}>` for at most one, or `Vec<{New}>` for any number"
 )]
 pub trait Outcome<New, Kind> {
     fn add_to(self, events: &mut Vec<New>);
@@ -212,10 +212,12 @@ pub fn unreadable(event: &RecordedEventRef<'_>, reason: DecodeReason) -> DecodeE
 ///
 /// # Errors
 /// [`DecodeError`], when an event returned by an upcast cannot be encoded.
-pub fn add_processes<E: EventSet, I>(
+// No `E: EventSet`: a listed type that is no event would be a second error here.
+pub fn add_processes<E, I>(
     events: Decoded<E>,
     recorded: &RecordedEventRef<'_>,
     process: impl Fn(&E) -> Option<I>,
+    encode: impl Fn(&E) -> Result<Encoded, EncodeError>,
     processes: &mut Vec<Concerned<I>>,
 ) -> Result<(), DecodeError> {
     let is_rewritten = events.is_rewritten();
@@ -223,7 +225,7 @@ pub fn add_processes<E: EventSet, I>(
         let Some(id) = process(&event) else {
             continue;
         };
-        let rewritten = is_rewritten.then(|| Encoded::of(&event)).transpose();
+        let rewritten = is_rewritten.then(|| encode(&event)).transpose();
         let rewritten = rewritten.map_err(|error| {
             DecodeError::new(recorded, DecodeReason::Rewritten(Box::new(error.reason)))
         })?;
@@ -254,9 +256,9 @@ pub const fn is_name(name: &str, expected: &str) -> bool {
 
 /// `Old: OtherName<New, OK>` holds for `OK = true` only, as above.
 #[diagnostic::on_unimplemented(
-    message = "`{New}` cannot be split from `{Self}`: it is an earlier version of the same event",
-    label = "`{Self}` has the same name",
-    note = "write `upcast_from = {Self}`, and `upcast_with = ..` where one event becomes several, or none"
+    message = "`{New}` cannot be split from `{Self}`: they have the same name",
+    label = "`{Self}` has the same name as `{New}`",
+    note = "for an earlier version of the same event, write `upcast_from = {Self}`, and `upcast_with = ..` if one event becomes several or none"
 )]
 pub trait OtherName<New, const OK: bool> {
     const HOLDS: () = ();
@@ -265,9 +267,9 @@ impl<Old, New> OtherName<New, true> for Old {}
 
 /// `Old: SplitsNothing<New, OK>` holds for `OK = true` only, as above.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is an earlier version of `{New}`, and is still read in the place of another event",
-    label = "its `split_from` belongs to the newest version",
-    note = "move `split_from(..)` from `{Self}` to `{New}`, and let `Split` make events of type `{New}`"
+    message = "`{Self}` is an earlier version of `{New}`, but still has `split_from(..)`",
+    label = "`split_from(..)` belongs to the newest version, `{New}`",
+    note = "move `split_from(..)` from `{Self}` to `{New}`, and let `Split` return events of type `{New}`"
 )]
 pub trait SplitsNothing<New, const OK: bool> {
     const HOLDS: () = ();
@@ -282,8 +284,8 @@ pub const fn is_split(event: &EventDescriptor) -> bool {
 /// `V1: Precedes<V2, OK>` holds for `OK = true` only; the derive computes `OK` in a const.
 #[diagnostic::on_unimplemented(
     message = "`{New}` cannot be upcast from `{Self}`: the versions are not consecutive",
-    label = "not the version just before `{New}`",
-    note = "upcasts go one version at a time; keep the type of every version in between"
+    label = "`{Self}` is not the version just before `{New}`",
+    note = "upcasts go one version at a time: keep the type of every version in between"
 )]
 pub trait Precedes<New, const OK: bool> {
     const HOLDS: () = ();
@@ -292,7 +294,8 @@ impl<Old, New> Precedes<New, true> for Old {}
 
 #[diagnostic::on_unimplemented(
     message = "`{New}` cannot be upcast from `{Self}`: they have different names",
-    label = "`{Self}` has another name"
+    label = "`{Self}` has another name than `{New}`",
+    note = "all versions have the same name: write the same `name = \"..\"` for both"
 )]
 pub trait SameName<New, const OK: bool> {
     const HOLDS: () = ();
@@ -300,8 +303,9 @@ pub trait SameName<New, const OK: bool> {
 impl<Old, New> SameName<New, true> for Old {}
 
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has a name in the store that an earlier event of `{Set}` already has",
-    label = "its `#[event(name = \"..\")]` is taken"
+    message = "`{Self}` repeats the stored name of an earlier event of `{Set}`",
+    label = "this `#[event(name = \"..\")]` is taken",
+    note = "give another name to the event that is not stored yet; if an event is listed twice, remove one of the two entries"
 )]
 pub trait Distinct<Set, const OK: bool> {
     const HOLDS: () = ();
@@ -309,8 +313,8 @@ pub trait Distinct<Set, const OK: bool> {
 impl<E, Set> Distinct<Set, true> for E {}
 
 #[diagnostic::on_unimplemented(
-    message = "an event of `{Self}` is listed by an earlier entry of `{P}` already",
-    label = "each event is listed once",
+    message = "an event of `{Self}` is listed twice in `{P}`",
+    label = "an earlier entry lists the same event",
     note = "an event set stands for all of its events: remove one of the two entries"
 )]
 pub trait ListedOnce<P, const OK: bool> {
@@ -322,7 +326,8 @@ impl<E, P> ListedOnce<P, true> for E {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not one of the events of `{Set}`",
     label = "`{Set}` has no variant for `{Self}`",
-    note = "list `{Self}` in `events(..)` of the aggregate, and write its `Apply`"
+    note = "add `{Self}` to `events(..)` of the aggregate, and implement `Apply<{Self}>`",
+    note = "on a decision model, any type with `#[derive(Event)]` may be decided"
 )]
 pub trait IntoSet<Set> {
     fn into_set(self) -> Set;

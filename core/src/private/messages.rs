@@ -18,8 +18,8 @@ use std::fmt::{self, Debug, Display, Formatter};
 /// The value of a field that is the key of a message. `Kind` is as for a tag.
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` cannot be the key of a message",
-    label = "a key is text, but this type has no `Display`",
-    note = "a key is a value that implements `std::fmt::Display`, or an `Option` of one"
+    label = "a key is written as text, but this type does not implement `Display`",
+    note = "a key implements `std::fmt::Display`, or is an `Option` of such a value: implement it, or choose another field"
 )]
 pub trait KeyValue<Kind> {
     fn key(&self) -> Option<Cow<'_, str>>;
@@ -72,9 +72,9 @@ impl<Old: RemoteCommand> OneCommand for Old {
 
 /// The reply to an older version of a command, seen from the next version.
 #[diagnostic::on_unimplemented(
-    message = "the version before this command is answered with `{Self}`, of which no `{New}` can be made",
-    label = "its reply is `{Self}`",
-    note = "write `impl From<{Self}> for {New} {{ fn from(old: {Self}) -> Self {{ .. }} }}`: answers to what was sent before still come"
+    message = "the reply `{Self}` to the previous version cannot be converted to `{New}`",
+    label = "the reply to this version is `{Self}`",
+    note = "write `impl From<{Self}> for {New} {{ fn from(old: {Self}) -> Self {{ .. }} }}`: replies to earlier commands may still arrive"
 )]
 pub trait OlderReply<New> {
     fn upcast(self) -> New;
@@ -115,8 +115,9 @@ impl<T: Serialize + DeserializeOwned + Debug + Clone> CommandPayload for T {
 }
 
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has the name of an earlier entry of `{P}`",
-    label = "its `name = \"..\"` is taken"
+    message = "`{Self}` has the same name as an earlier entry of `{P}`",
+    label = "the `name = \"..\"` of `{Self}` is taken",
+    note = "give `{Self}` another name, or remove one of the two entries"
 )]
 pub trait NamedOnce<P, const OK: bool> {
     const HOLDS: () = ();
@@ -125,7 +126,7 @@ impl<T, P> NamedOnce<P, true> for T {}
 
 #[diagnostic::on_unimplemented(
     message = "command `{Self}` is for another service than inbox `{I}`",
-    label = "its `service = \"..\"` is not the name of this inbox",
+    label = "the `service = \"..\"` of `{Self}` is not the name of this inbox",
     note = "write the `name` in the `#[inbox(..)]` of `{I}` as the `service` in the `#[remote_command(..)]` of `{Self}`, or list the command in the inbox of that service"
 )]
 pub trait CommandFor<I, const OK: bool> {

@@ -24,16 +24,21 @@ pub use std::vec::Vec;
 pub type AnyBox = Box<dyn crate::event::AnyEvent>;
 
 mod covers;
+mod decision_models;
 mod event;
 mod messages;
 mod tagged;
 mod tags;
 mod views;
 
+pub use crate::decision_model::Tagged;
 pub use crate::event::reading::Reader;
 pub use crate::event::registry::{AggregateRegistration, Registration};
 pub use crate::repository::execution::Executed;
 pub use covers::assert_covered;
+pub use decision_models::{
+    ModelField, ModelTag, NotSame, Part, Same, TagAt, assert_tagged, items, tag_at, take_decided,
+};
 pub use event::{
     Distinct, IntoSet, ListedOnce, OneEvent, OtherName, Outcome, Precedes, SameName, SplitsNothing,
     UpcastTo, add_processes, assert_linked_events_are_consistent, by_name, concat_descriptors,

@@ -11,8 +11,8 @@ use std::fmt::Display;
 /// does not depend on how the type is written.
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` cannot be a tag",
-    label = "a tag is text, but this type has no `Display`",
-    note = "a tag is a value that implements `std::fmt::Display`, or an `Option` or a `Vec` of such values"
+    label = "a tag is written as text, but this type does not implement `Display`",
+    note = "a tag implements `std::fmt::Display`, or is an `Option` or a `Vec` of such values: implement it, or choose another field"
 )]
 pub trait TagValue<Kind> {
     fn push(&self, key: &str, tags: &mut Tags);

@@ -12,7 +12,7 @@ use crate::view::View;
 pub const fn assert_in_order(is_in_order: bool) {
     assert!(
         is_in_order,
-        "the variants of a key sort as they are declared: declare this one where its number belongs"
+        "the variants of a key are sorted in the order of their declaration: move this variant to where its number belongs"
     );
 }
 
@@ -37,9 +37,9 @@ impl<V: View> OneView for V {
 }
 
 #[diagnostic::on_unimplemented(
-    message = "view `{Self}` has the name of an earlier view of projection `{P}`",
-    label = "two views of one name would be one table",
-    note = "give it another name: `#[view(name = \"..\", ..)]`"
+    message = "view `{Self}` has the same name as an earlier view of projection `{P}`",
+    label = "two views of one name would share one table",
+    note = "give `{Self}` another name: `#[view(name = \"..\", ..)]`"
 )]
 pub trait OneTable<P, const OK: bool> {
     const HOLDS: () = ();

@@ -10,8 +10,9 @@ use crate::consumer::HandlingStage;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::guard::{guarded, text_of};
 use crate::consumer::notes::{self, NoteError, backend};
+use crate::consumer::progress::Progress;
 use crate::consumer::setbacks::Setbacks;
-use crate::consumer::status::{ConsumerState, Progress};
+use crate::consumer::status::ConsumerState;
 use crate::event::codec::Codec;
 use crate::event::encoded::EncodedRef;
 use crate::event::metadata::Metadata;
@@ -19,7 +20,7 @@ use crate::give_way::give_way;
 use crate::store::StoreError;
 use crate::store::{ReadEntries, Store as _};
 use crate::time::Timestamp;
-use crate::unit_of_work::{CommitError, UnitOfWork};
+use crate::unit_of_work::{CommitError, NotedUnitOfWork};
 use futures_util::future::select;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -227,17 +228,18 @@ impl<P: ProcessManager> Watch<'_, P> {
     fn show(&self, failures: u32, message: String) {
         tracing::warn!(failures, error = message, "deadlines could not be fired");
         // The events of the log are not affected.
-        let state = match self.progress.state() {
-            ConsumerState::Retrying => ConsumerState::Live,
-            state => state,
-        };
-        self.progress.failed(state, None, failures, message);
+        self.progress.update(|status| {
+            if status.state == ConsumerState::Retrying {
+                status.state = ConsumerState::Live;
+            }
+        });
+        self.progress.failed_beside(None, failures, message);
     }
 }
 
 impl<P: ProcessManager> Steps<P> {
     /// Lets a process react to a deadline, unless another worker was faster, or it was cancelled.
-    async fn expire(&self, unit: &mut UnitOfWork, key: &str) -> Result<(), HandlerError> {
+    async fn expire(&self, unit: &mut NotedUnitOfWork, key: &str) -> Result<(), HandlerError> {
         let Some((_, name, id)) = self.keys.parts_of_deadline(key) else {
             return Ok(());
         };

@@ -1,12 +1,11 @@
 //! Process managers: long-running processes over several aggregates and services.
 
 use super::reactions::Reactions;
+use crate::aggregate::AggregateId;
 use crate::command::RemoteCommand;
 use crate::event::codec::{DecodeError, DecodeReason};
 use crate::event::record::RecordedEventRef;
 use crate::event::{Encoded, EncodedRef, EventDescriptor};
-use std::fmt::Display;
-use std::str::FromStr;
 
 /// A long-running process over several aggregates or services: it reacts to events, sends commands, waits for the answers,
 /// sets deadlines, and compensates for what has failed.
@@ -66,7 +65,7 @@ pub trait ProcessManager: Send + Sync + Sized + 'static {
     /// service on the bus may have a queue of this name.
     const NAME: &'static str;
     /// The id that identifies a process.
-    type Id: Display + FromStr + Send + Sync;
+    type Id: AggregateId;
     /// The configuration that the program passes at the start: `config = ..` of the derive, `()` without it.
     type Config: Send + Sync + 'static;
     /// The events that it reacts to.
@@ -115,7 +114,7 @@ impl<I> Concerned<I> {
 /// Reacts to one event of the log, or to any event of a set.
 #[diagnostic::on_unimplemented(
     message = "process manager `{Self}` does not react to event `{E}`",
-    label = "`{E}` is listed here but nothing follows from it",
+    label = "`{E}` is listed here, but has no reaction",
     note = "write `impl React<{E}> for {Self} {{ fn process(event: &{E}, recorded: &RecordedEventRef<'_>) -> Option<Self::Id> {{ .. }} fn react(&mut self, event: {E}, reactions: &mut Reactions<Self>) {{ .. }} }}`"
 )]
 pub trait React<E>: ReactsTo<E> {
@@ -129,8 +128,8 @@ pub trait React<E>: ReactsTo<E> {
 
 /// Reacts to the outcome of a command that was sent: its reply, or its refusal.
 #[diagnostic::on_unimplemented(
-    message = "process manager `{Self}` does not say what follows when command `{C}` is answered or refused",
-    label = "`{C}` is sent, but nothing follows from its answer",
+    message = "process manager `{Self}` does not handle the reply to command `{C}`, nor its refusal",
+    label = "`{C}` is listed here, but its outcome is never handled",
     note = "write `impl Resolve<{C}> for {Self} {{ fn replied(&mut self, command: {C}, reply: <{C} as RemoteCommand>::Reply, reactions: &mut Reactions<Self>) {{ .. }} fn refused(&mut self, command: {C}, reason: &str, reactions: &mut Reactions<Self>) {{ .. }} }}`"
 )]
 pub trait Resolve<C: RemoteCommand>: Sends<C> {
@@ -143,8 +142,8 @@ pub trait Resolve<C: RemoteCommand>: Sends<C> {
 
 /// Reacts to a deadline that has passed without being cancelled.
 #[diagnostic::on_unimplemented(
-    message = "process manager `{Self}` does not say what follows when deadline `{D}` has passed",
-    label = "`{D}` is a deadline here, but nothing follows from it",
+    message = "process manager `{Self}` has no handler for deadline `{D}`",
+    label = "`{D}` is listed here, but never handled",
     note = "write `impl Expire<{D}> for {Self} {{ fn expired(&mut self, deadline: {D}, reactions: &mut Reactions<Self>) {{ .. }} }}`"
 )]
 pub trait Expire<D>: Schedules<D> {
@@ -155,32 +154,32 @@ pub trait Expire<D>: Schedules<D> {
 /// An event, or a set of them, that a process manager lists, and so reacts to. The derive implements it.
 #[diagnostic::on_unimplemented(
     message = "process manager `{Self}` does not list the event `{E}`",
-    label = "`{E}` is not one of its events: this would never be called",
-    note = "list it in the attribute of its derive: `#[process_manager(.., events({E}))]` above `{Self}`"
+    label = "`{E}` is not in `events(..)` of `{Self}`: this handler would never be called",
+    note = "add `{E}` to the list: `#[process_manager(.., events({E}))]` above `{Self}`"
 )]
 pub trait ReactsTo<E>: ProcessManager {}
 
 /// A command that a process manager lists, and may send. The derive implements it, and requires a [`Resolve`].
 #[diagnostic::on_unimplemented(
     message = "process manager `{Self}` does not list the command `{C}`",
-    label = "`{C}` is not one of its commands",
-    note = "add it: `#[process_manager(.., commands({C}))]`"
+    label = "`{C}` is not in `commands(..)` of `{Self}`",
+    note = "add `{C}` to the list: `#[process_manager(.., commands({C}))]` above `{Self}`"
 )]
 pub trait Sends<C>: ProcessManager {}
 
 /// A deadline that a process manager lists, and may set. The derive implements it, and requires an [`Expire`].
 #[diagnostic::on_unimplemented(
     message = "process manager `{Self}` does not list the deadline `{D}`",
-    label = "`{D}` is not one of its deadlines",
-    note = "add it: `#[process_manager(.., deadlines({D}))]`"
+    label = "`{D}` is not in `deadlines(..)` of `{Self}`",
+    note = "add `{D}` to the list: `#[process_manager(.., deadlines({D}))]` above `{Self}`"
 )]
 pub trait Schedules<D>: ProcessManager {}
 
 /// The configuration of a process manager that declares none: `()`.
 #[diagnostic::on_unimplemented(
-    message = "the process manager needs its configuration, a `{Self}`",
-    label = "nothing gives it its `{Self}` here",
-    note = "pass it: `Processes::with_config(StartFrom::Start, {Self} {{ .. }})`, and in tests `given_process_with({Self} {{ .. }})`"
+    message = "the process manager needs a configuration of type `{Self}`",
+    label = "no `{Self}` is passed here",
+    note = "write `Processes::with_config(StartFrom::Start, {Self} {{ .. }})`, or `given_process_with({Self} {{ .. }})` in tests"
 )]
 pub trait Unconfigured: Sized {
     /// Returns the empty configuration.

@@ -1,6 +1,7 @@
 //! How a process manager is run.
 
 use super::{ProcessManager, Replies, Unconfigured};
+use crate::aggregate::IdText;
 use crate::bus::{Queue, Subscriber};
 use crate::consumer::ended::Running;
 use crate::consumer::start::StartFrom;
@@ -130,7 +131,7 @@ fn by_process<P: ProcessManager>(options: ConsumerOptions) -> ConsumerOptions {
         let processes = P::processes_of(event).unwrap_or_default();
         let first = processes.first();
         first.map_or(Cow::Borrowed(event.stream), |process| {
-            Cow::Owned(process.id.to_string())
+            Cow::Owned(IdText(&process.id).to_string())
         })
     })
 }

@@ -2,7 +2,7 @@
 
 use super::cause::{Cause, ReactedEvent};
 use super::{ProcessManager, Schedules, Sends};
-use crate::aggregate::{Aggregate, Command};
+use crate::aggregate::{Aggregate, AggregateId as _, Command, IdText};
 use crate::command::RemoteCommand;
 use crate::command::payload::encode_command;
 use crate::consumer::HandlerError;
@@ -10,7 +10,7 @@ use crate::event::codec::EncodeError;
 use crate::event::metadata::Metadata;
 use crate::event::{Encoded, Event};
 use crate::time::Timestamp;
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::NotedUnitOfWork;
 use std::fmt::{self, Debug, Display};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(crate) struct Identity<P: ProcessManager> {
 impl<P: ProcessManager> Identity<P> {
     /// Reads the id of a process.
     pub(crate) fn read(id: &str, config: &Arc<P::Config>) -> Result<Arc<Self>, HandlerError> {
-        let Ok(known) = id.parse() else {
+        let Some(known) = P::Id::__read(id) else {
             return Err(format!(
                 "the id \"{id}\" of process manager \"{}\" cannot be read as a `{}`: make its `FromStr` read what its `Display` writes",
                 P::NAME,
@@ -146,7 +146,8 @@ impl<P: ProcessManager> Reactions<P> {
     /// together.
     ///
     /// A command that is rejected fails the reaction, and nothing of it is committed, unless there is [an
-    /// alternative](LocalStep::or_execute).
+    /// alternative](LocalStep::or_execute). In a store with several logs, so does one on an aggregate in another log than
+    /// that of the process.
     pub fn execute<A, C>(&mut self, id: A::Id, command: C) -> LocalStep<'_>
     where
         A: Aggregate,
@@ -263,7 +264,7 @@ impl<P: ProcessManager> Debug for Reactions<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactions")
             .field("process_manager", &P::NAME)
-            .field("id", &format_args!("{}", self.of.id))
+            .field("id", &format_args!("{}", IdText(&self.of.id)))
             .field("time", &self.cause.time)
             .field("steps", &self.steps.len())
             .finish_non_exhaustive()
@@ -303,7 +304,11 @@ type Executing<'a> = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Sen
 
 /// A command on some aggregate of this service.
 pub(crate) trait LocalCommand: Send + Sync {
-    fn execute<'a>(&'a self, unit: &'a mut UnitOfWork, metadata: &'a Metadata) -> Executing<'a>;
+    fn execute<'a>(
+        &'a self,
+        unit: &'a mut NotedUnitOfWork,
+        metadata: &'a Metadata,
+    ) -> Executing<'a>;
 
     /// Describes the command, for tests of a process manager.
     fn text(&self) -> String;
@@ -335,7 +340,12 @@ where
     C::Error: Display,
 {
     fn text(&self) -> String {
-        let mut text = format!("execute on {}-{}: {:?}", A::NAME, self.id, self.command);
+        let mut text = format!(
+            "execute on {}-{}: {:?}",
+            A::NAME,
+            IdText(&self.id),
+            self.command
+        );
         if let Some(otherwise) = &self.otherwise {
             text.push_str("\n  or ");
             text.push_str(&otherwise.text());
@@ -343,7 +353,11 @@ where
         text
     }
 
-    fn execute<'a>(&'a self, unit: &'a mut UnitOfWork, metadata: &'a Metadata) -> Executing<'a> {
+    fn execute<'a>(
+        &'a self,
+        unit: &'a mut NotedUnitOfWork,
+        metadata: &'a Metadata,
+    ) -> Executing<'a> {
         Box::pin(async move {
             let executed = unit
                 .execute::<A, C>(&self.id, &self.command, metadata)

@@ -11,12 +11,12 @@ use crate::event::{Encoded, Event as _};
 use crate::inbox::{Dispatch, InboxError, Line};
 use crate::limits::{Limited, PROCESS_ID_BYTES, check_text};
 use crate::stream_name::StreamName;
-use crate::unit_of_work::UnitOfWork;
+use crate::unit_of_work::NotedUnitOfWork;
 use std::sync::Arc;
 
 /// Returns the id in the name of the stream of a process.
-pub(super) fn id_of<P: ProcessManager>(stream: &str) -> Option<&str> {
-    stream.strip_prefix(P::NAME)?.strip_prefix('-')
+pub(super) fn id_of<'s>(process_manager: &str, stream: &'s str) -> Option<&'s str> {
+    stream.strip_prefix(process_manager)?.strip_prefix('-')
 }
 
 /// Passes answers to the processes that wait for them.
@@ -40,10 +40,10 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
     async fn dispatch(
         &self,
         message: &Message,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
     ) -> Result<Option<Encoded>, InboxError> {
         let subject = message.subject.as_deref().unwrap_or_default();
-        let id = id_of::<P>(subject);
+        let id = id_of(P::NAME, subject);
         let (Purpose::Reply { .. }, Some(id), Some(command)) =
             (&message.purpose, id, message.causation_id)
         else {
@@ -82,7 +82,7 @@ impl<P: ProcessManager> Dispatch for Replies<P> {
             Ok(()) => Ok(None),
             // An answer from a newer release of its sender is kept for a newer release of this service.
             Err(error) => Err(match error.downcast::<DecodeReason>() {
-                Ok(reason) => message.unreadable(*reason).into(),
+                Ok(reason) => message.unreadable(reason).into(),
                 Err(error) => InboxError::Handler(error),
             }),
         }
@@ -93,7 +93,7 @@ impl<P: ProcessManager> Steps<P> {
     /// Returns whether there is a process of this id that waits for the answer to a command.
     async fn waits_for(
         &self,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
         id: &str,
         command: &str,
     ) -> Result<bool, InboxError> {

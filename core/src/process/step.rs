@@ -15,7 +15,7 @@ use crate::event::{Encoded, EncodedRef};
 use crate::limits::{Limited, PROCESS_ID_BYTES, check_text};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
-use crate::unit_of_work::{UnitOfWork, Work};
+use crate::unit_of_work::{NotedUnitOfWork, Work};
 use event_listener::Event as Notify;
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ impl<P: ProcessManager> Steps<P> {
     /// Lets a process react, and adds the consequences to the unit of work.
     pub(super) async fn take(
         &self,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
         id: &str,
         input: Input<'_>,
     ) -> Result<(), HandlerError> {
@@ -146,7 +146,7 @@ impl<P: ProcessManager> Steps<P> {
     /// Stores the deadlines that were set with an event.
     async fn put_deadlines(
         &self,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
         id: &str,
         event: &NewEvent,
         set: Vec<(u64, Outgoing)>,
@@ -174,7 +174,7 @@ impl<P: ProcessManager> Steps<P> {
     /// Lists the process as long as it is open.
     async fn put_open(
         &self,
-        unit: &mut UnitOfWork,
+        unit: &mut NotedUnitOfWork,
         id: &str,
         instance: &mut Instance<P>,
         now: Timestamp,

@@ -9,7 +9,7 @@ use std::fmt;
 /// What a handler gets alongside the event: the event's place and metadata, and the transaction to write through.
 pub struct Context<'a, P: Projection> {
     pub(crate) event: &'a RecordedEventRef<'a>,
-    pub(crate) transaction: &'a mut <P::Store as NoteStore>::Transaction,
+    pub(crate) transaction: &'a mut (dyn HasTransaction<P> + 'a),
     pub(crate) effects: &'a mut Vec<Effect>,
     pub(crate) generation: u32,
     pub(crate) is_replay: bool,
@@ -51,8 +51,20 @@ impl<'a, P: Projection> Context<'a, P> {
     }
 
     /// Returns the transaction in which the rows and the checkpoint are written.
-    pub const fn transaction(&mut self) -> &mut <P::Store as NoteStore>::Transaction {
-        self.transaction
+    pub fn transaction(&mut self) -> &mut <P::Store as NoteStore>::Transaction {
+        self.transaction.transaction()
+    }
+}
+
+/// Hides the transaction in the type of a [`Context`]: rustc would otherwise report a `Store` that is no store wherever
+/// a handler mentions its context.
+pub(crate) trait HasTransaction<P: Projection>: Send {
+    fn transaction(&mut self) -> &mut <P::Store as NoteStore>::Transaction;
+}
+
+impl<P: Projection> HasTransaction<P> for <P::Store as NoteStore>::Transaction {
+    fn transaction(&mut self) -> &mut <P::Store as NoteStore>::Transaction {
+        self
     }
 }
 

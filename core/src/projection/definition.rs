@@ -78,7 +78,7 @@ use crate::store::query::Query;
     message = "`{Self}` is not a projection",
     label = "this type does not implement `Projection`",
     note = "a projection is a type of your own, not a closure: write `#[derive(Projection)] #[projection(name = \"..\", events(..), views(..))] struct Orders;`, and `impl Project<E> for Orders` for each event `E`",
-    note = "a closure can handle events that become no rows: pass it to `Midgard::subscribe`"
+    note = "a closure can handle events that do not become rows: pass it to `Midgard::subscribe`"
 )]
 pub trait Projection: Send + Sync + Sized + 'static {
     /// The name under which its checkpoint is kept.
@@ -118,8 +118,8 @@ pub(crate) fn query_of<P: Projection>() -> Query {
 /// failure is counted.
 #[diagnostic::on_unimplemented(
     message = "projection `{Self}` has no handler for event `{E}`",
-    label = "`{E}` is listed here but never projected",
-    note = "write `impl Project<{E}> for {Self} {{ async fn project(&self, event: {E}, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {{ .. }} }}`, or list `{E}` in `ignore(..)`"
+    label = "`{E}` is listed here, but never projected",
+    note = "write `impl Project<{E}> for {Self} {{ async fn project(&self, event: {E}, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {{ .. }} }}`, or move `{E}` to `ignore(..)`"
 )]
 pub trait Project<E>: Projects<E> {
     /// Applies an event to the views.
@@ -133,16 +133,16 @@ pub trait Project<E>: Projects<E> {
 /// Marks an event, or a set of events, that a projection lists and so handles. The derive implements it.
 #[diagnostic::on_unimplemented(
     message = "projection `{Self}` does not list the event `{E}`",
-    label = "`{E}` is not one of its events: this would never be called",
-    note = "list it in the attribute of its derive: `#[projection(.., events({E}))]` above `{Self}`"
+    label = "`{E}` is not in `events(..)` of `{Self}`: this handler would never be called",
+    note = "add `{E}` to the list: `#[projection(.., events({E}))]` above `{Self}`"
 )]
 pub trait Projects<E>: Projection {}
 
 /// Marks a view that a projection lists and may write to.
 #[diagnostic::on_unimplemented(
     message = "projection `{Self}` does not list the view `{V}`",
-    label = "`{V}` is not one of its views",
-    note = "add it: `#[projection(.., views({V}))]`"
+    label = "`{V}` is not in `views(..)` of `{Self}`",
+    note = "add `{V}` to the list: `#[projection(.., views({V}))]` above `{Self}`"
 )]
 // No bound on `V`: a type that is not a view is reported once, where the projection lists it.
 pub trait Keeps<V>: Projection {}

@@ -64,7 +64,7 @@ use std::sync::Arc;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store for views",
     label = "this type does not implement `ViewStore`",
-    note = "write `impl ViewStore for {Self} {{ .. }}`, or leave `store` out of `#[projection(..)]`: the views are in `Views` then"
+    note = "implement `NoteStore` and `ViewStore` for `{Self}`; or remove `store = ..` from `#[projection(..)]`, and the views are kept in `midgard::Views`"
 )]
 pub trait ViewStore: NoteStore {
     /// Begins a transaction on the rows of a generation and on notes. By default, calls `begin`.

@@ -20,11 +20,11 @@ pub(crate) trait Decision: Send {
     fn decide(
         &mut self,
         tries: u32,
-    ) -> impl Future<Output = Result<Decided<Self::Outcome>, ExecuteError<Self::Error>>> + Send;
+    ) -> impl Future<Output = Result<Attempt<Self::Outcome>, ExecuteError<Self::Error>>> + Send;
 }
 
 /// The outcome of a decision, and the append that stores it.
-pub(crate) type Decided<T> = (T, Option<Append>);
+pub(crate) type Attempt<T> = (T, Option<Append>);
 
 /// Appends a decision. Decides again after a conflict, at most `retries` times.
 pub(crate) async fn append_decision<S: Store, D: Decision>(

@@ -3,14 +3,14 @@
 use super::decision::{RETRIES, append_decision};
 use super::on_stream::OnStream;
 use super::once::{self, OnceKey};
-use super::{ExecuteError, Execution, LoadError, Loaded, encoding, replay};
-use crate::aggregate::{Aggregate, AsId, Command, Events};
-use crate::event::codec::{EncodeError, ReadBack};
+use super::{ExecuteError, Execution, LoadError, Loaded, replay};
+use crate::aggregate::{Aggregate, AsId, Command};
+use crate::clock::Clock;
+use crate::event::codec::ReadBack;
 use crate::event::metadata::Metadata;
-use crate::event::record::NewEvent;
 use crate::limits::LimitError;
 use crate::place::Version;
-use crate::store::{Append, AppendError, Appended, ExpectedVersion, Store, StoreError};
+use crate::store::{AppendError, Store, StoreError};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use std::fmt;
@@ -66,6 +66,7 @@ pub struct Repository<A, S> {
     pub(super) store: S,
     pub(super) retries: u32,
     pub(super) read_back: ReadBack,
+    pub(super) clock: Clock,
     pub(super) aggregate: PhantomData<fn() -> A>,
 }
 
@@ -77,6 +78,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
             store,
             retries: RETRIES,
             read_back: ReadBack::Yes,
+            clock: Clock::system(),
             aggregate: PhantomData,
         }
     }
@@ -94,6 +96,14 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     pub const fn without_read_back(mut self) -> Self {
         self.read_back = ReadBack::No;
         self
+    }
+
+    /// Sets the clock that dates the keys of [`execute_once`](Repository::execute_once); the system's when not set. In
+    /// tests, a [`ManualClock`](crate::clock::ManualClock), the same as the store's.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Into<Clock>) -> Self {
+        let clock = clock.into();
+        Repository { clock, ..self }
     }
 
     /// Returns the underlying store.
@@ -138,8 +148,12 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         id: &(impl AsId<A::Id> + ?Sized),
         time: Timestamp,
     ) -> Result<Loaded<A>, LoadError> {
-        let mut loaded = Loaded::new(StreamName::of::<A>(id)?);
-        replay::catch_up(&self.store, &mut loaded, |_, recorded| recorded <= time).await?;
+        let stream = StreamName::of::<A>(id)?;
+        let mut loaded = Loaded::new(stream.clone());
+        replay::catch_up(&self.store, &stream, &mut loaded, |event| {
+            event.time <= time
+        })
+        .await?;
         Ok(loaded)
     }
 
@@ -167,7 +181,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         &'a self,
         id: &(impl AsId<A::Id> + ?Sized),
         command: &'a C,
-    ) -> Execution<'a, A, E>
+    ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
     {
@@ -184,7 +198,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         id: &(impl AsId<A::Id> + ?Sized),
         command: &'a C,
         metadata: &'a Metadata,
-    ) -> Execution<'a, A, E>
+    ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
     {
@@ -243,7 +257,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         key: &str,
         id: &(impl AsId<A::Id> + ?Sized),
         command: &'a C,
-    ) -> Execution<'a, A, E>
+    ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
     {
@@ -261,7 +275,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         id: &(impl AsId<A::Id> + ?Sized),
         command: &'a C,
         metadata: &'a Metadata,
-    ) -> Execution<'a, A, E>
+    ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
     {
@@ -299,110 +313,6 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
         }
         Ok(loaded)
     }
-
-    /// Appends events that the caller decided on, with an explicit expected version. Never retried.
-    ///
-    /// No state is loaded that they could be applied to: an `apply` that panics does so when the aggregate is loaded.
-    ///
-    /// # Errors
-    /// [`AppendError`]: nothing was appended, except after
-    /// [`StoreError::OutcomeUnknown`](crate::store::StoreError::OutcomeUnknown), when the events may be stored.
-    pub async fn save(
-        &self,
-        id: &(impl AsId<A::Id> + ?Sized),
-        expected: impl Into<ExpectedVersion>,
-        events: impl Into<Events<A>>,
-    ) -> Result<Appended, AppendError> {
-        self.save_with(id, expected, events, &Metadata::new()).await
-    }
-
-    /// [`save`](Repository::save), with metadata for the events.
-    ///
-    /// # Errors
-    /// As [`save`](Repository::save).
-    pub async fn save_with(
-        &self,
-        id: &(impl AsId<A::Id> + ?Sized),
-        expected: impl Into<ExpectedVersion>,
-        events: impl Into<Events<A>>,
-        metadata: &Metadata,
-    ) -> Result<Appended, AppendError> {
-        let stream = StreamName::of::<A>(id)?;
-        let events = self.encode(&stream, &events.into(), metadata)?;
-        self.store
-            .append(Append::to(stream, expected, events))
-            .await
-    }
-
-    /// Appends the decisions on a loaded aggregate, if nobody appended since it was loaded. Never retried: the
-    /// decisions were made on that state.
-    ///
-    /// # Errors
-    /// [`AppendError::Conflict`] when the aggregate is no longer at the version that was loaded.
-    pub async fn commit(&self, loaded: Loaded<A>) -> Result<Loaded<A>, AppendError> {
-        self.commit_with(loaded, &Metadata::new()).await
-    }
-
-    /// [`commit`](Repository::commit), with metadata for the events.
-    ///
-    /// # Errors
-    /// As [`commit`](Repository::commit).
-    pub async fn commit_with(
-        &self,
-        mut loaded: Loaded<A>,
-        metadata: &Metadata,
-    ) -> Result<Loaded<A>, AppendError> {
-        let pending = loaded.take_pending();
-        if !pending.is_empty() {
-            let (stream, expected) = (loaded.stream().clone(), loaded.starting_version());
-            let events = self.encode(&stream, &pending, metadata)?;
-            let append = Append::to(stream, expected, events);
-            let appended = self.store.append(append).await?;
-            loaded.committed(&appended);
-        }
-        Ok(loaded)
-    }
-
-    /// Ends an aggregate for good: its events are removed, and its stream takes no more. From then on, loading it is
-    /// [`LoadError::Tombstoned`], and its versions never restart. Projections and subscriptions that list
-    /// [`StreamTombstoned`](crate::store::StreamTombstoned) receive that event.
-    ///
-    /// # Errors
-    /// [`AppendError::Conflict`] when the stream is not as expected, and [`AppendError::Tombstoned`] when it was
-    /// already tombstoned.
-    pub async fn tombstone(
-        &self,
-        id: &(impl AsId<A::Id> + ?Sized),
-        expected: impl Into<ExpectedVersion>,
-    ) -> Result<(), AppendError> {
-        let stream = StreamName::of::<A>(id)?;
-        self.store.tombstone(&stream, expected.into()).await
-    }
-
-    /// Removes the events of an aggregate before a version, for good. Without them its state cannot be rebuilt: from
-    /// then on, loading it is [`LoadError::Truncated`]. Meant for aggregates whose stream is only read and appended
-    /// to, with [`save`](Repository::save).
-    ///
-    /// # Errors
-    /// As [`tombstone`](Repository::tombstone).
-    pub async fn truncate(
-        &self,
-        id: &(impl AsId<A::Id> + ?Sized),
-        before: Version,
-        expected: impl Into<ExpectedVersion>,
-    ) -> Result<(), AppendError> {
-        let stream = StreamName::of::<A>(id)?;
-        self.store.truncate(&stream, before, expected.into()).await
-    }
-
-    fn encode(
-        &self,
-        stream: &StreamName,
-        events: &Events<A>,
-        metadata: &Metadata,
-    ) -> Result<Vec<NewEvent>, EncodeError> {
-        encoding::encode(stream, events.iter(), &mut metadata.clone(), self.read_back)
-    }
 }
 
 impl<A, S: Clone> Clone for Repository<A, S> {
@@ -411,6 +321,7 @@ impl<A, S: Clone> Clone for Repository<A, S> {
             store: self.store.clone(),
             retries: self.retries,
             read_back: self.read_back,
+            clock: self.clock.clone(),
             aggregate: PhantomData,
         }
     }

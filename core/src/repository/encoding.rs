@@ -16,13 +16,18 @@ pub(super) fn encode<'e, E: EventSet>(
 ) -> Result<Vec<NewEvent>, EncodeError> {
     events
         .map(|event| {
-            let mut event =
-                NewEvent::written(event, read_back).map_err(|error| error.for_stream(stream))?;
-            if metadata.correlation_id().is_none() {
-                *metadata = std::mem::take(metadata).with_correlation_id(event.id);
-            }
-            event.metadata = metadata.clone();
-            Ok(event)
+            let event = NewEvent::written(event, read_back);
+            let event = event.map_err(|error| error.for_stream(stream))?;
+            Ok(with_metadata(event, metadata))
         })
         .collect()
+}
+
+/// Gives an event the metadata of its decision. Without a correlation, the event's id becomes that of all.
+pub(super) fn with_metadata(mut event: NewEvent, metadata: &mut Metadata) -> NewEvent {
+    if metadata.correlation_id().is_none() {
+        *metadata = std::mem::take(metadata).with_correlation_id(event.id);
+    }
+    event.metadata = metadata.clone();
+    event
 }

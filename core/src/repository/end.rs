@@ -1,11 +1,10 @@
 //! Where the read of a stream ended, and whether all events before that came.
 
-use super::Loaded;
-use crate::aggregate::Aggregate;
 use crate::event::codec::DecodeError;
 use crate::place::Version;
 use crate::repository::LoadError;
 use crate::store::StreamState;
+use crate::stream_name::StreamName;
 
 /// Where a read ended.
 pub(super) enum End {
@@ -19,28 +18,25 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Whether events that the stream had when the read began are missing.
-    pub(super) fn lacks_events<A: Aggregate>(
-        &self,
-        loaded: &Loaded<A>,
-        state: StreamState,
-    ) -> bool {
+    /// Returns whether events that the stream had when the read began are missing from a state of this version.
+    pub(super) fn lacks_events(&self, version: Version, state: StreamState) -> bool {
         match self {
             End::Jump(_) => true,
-            End::OfStream => loaded.version() < state.last,
+            End::OfStream => version < state.last,
             End::Unwanted | End::Unreadable(_) => false,
         }
     }
 
     /// Checks that all events before the end came. Reading alone cannot distinguish a stream that lost its events
     /// from one without any.
-    pub(super) fn check<A: Aggregate>(
+    pub(super) fn check(
         self,
-        loaded: &Loaded<A>,
+        stream: &StreamName,
+        version: Version,
         state: StreamState,
     ) -> Result<(), LoadError> {
-        let stream = || loaded.stream().clone();
-        let missing = loaded.version().next();
+        let stream = || stream.clone();
+        let missing = version.next();
         match self {
             End::Unreadable(error) => Err(error.into()),
             _ if state.tombstoned => Err(LoadError::Tombstoned {

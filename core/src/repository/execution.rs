@@ -4,40 +4,39 @@ use super::Loaded;
 use crate::aggregate::Aggregate;
 use crate::place::{Position, Version};
 use crate::repository::ExecuteError;
+use std::any::type_name;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The future that [`Repository::execute`](crate::Repository::execute) returns; it resolves to the aggregate after
+/// The future that [`Repository::execute`](crate::Repository::execute) and
+/// [`Repositories::execute`](super::Repositories::execute) return; it resolves to the aggregate, or the decision model, after
 /// the command.
 // A named type rather than an opaque one: for a command of another aggregate the compiler then
 // complains once, not at the call, at its future and at `.await`.
 #[must_use = "a command does nothing until its future is awaited"]
-pub struct Execution<'a, A: Aggregate, E>(Boxed<'a, A, E>);
+pub struct Execution<'a, T, E>(Boxed<'a, T, E>);
 
-type Boxed<'a, A, E> =
-    Pin<Box<dyn Future<Output = Result<Loaded<A>, ExecuteError<E>>> + Send + 'a>>;
+type Boxed<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, ExecuteError<E>>> + Send + 'a>>;
 
-impl<'a, A: Aggregate, E> Execution<'a, A, E> {
-    pub(super) fn new(
-        run: impl Future<Output = Result<Loaded<A>, ExecuteError<E>>> + Send + 'a,
-    ) -> Self {
+impl<'a, T, E> Execution<'a, T, E> {
+    pub(super) fn new(run: impl Future<Output = Result<T, ExecuteError<E>>> + Send + 'a) -> Self {
         Execution(Box::pin(run))
     }
 }
 
-impl<A: Aggregate, E> Future for Execution<'_, A, E> {
-    type Output = Result<Loaded<A>, ExecuteError<E>>;
+impl<T, E> Future for Execution<'_, T, E> {
+    type Output = Result<T, ExecuteError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(context)
     }
 }
 
-impl<A: Aggregate, E> fmt::Debug for Execution<'_, A, E> {
+impl<T, E> fmt::Debug for Execution<'_, T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Execution")
-            .field("aggregate", &A::NAME)
+            .field("of", &type_name::<T>())
             .finish_non_exhaustive()
     }
 }
@@ -45,7 +44,7 @@ impl<A: Aggregate, E> fmt::Debug for Execution<'_, A, E> {
 /// Never implemented: an execution must be awaited first.
 #[diagnostic::on_unimplemented(
     message = "the command has not been executed yet, so it has no state, version or position",
-    label = "await it before this call",
+    label = "await the command before this call",
     note = "`execute` returns a future of a `Result`: write `repository.execute(..).await?` before `.state()`, `.version()` or `.position()`"
 )]
 #[doc(hidden)]
@@ -57,7 +56,7 @@ pub trait Executed {
 // For a call before `.await`, rustc would only report a missing method. With these it says what to write.
 #[doc(hidden)]
 #[allow(missing_docs)]
-impl<A: Aggregate, E> Execution<'_, A, E> {
+impl<A: Aggregate, E> Execution<'_, Loaded<A>, E> {
     pub fn state(&self) -> &A
     where
         Self: Executed,

@@ -1,8 +1,7 @@
 //! A loaded aggregate, and the decisions on it since.
 
-use crate::aggregate::Events;
-use crate::aggregate::{Aggregate, Command};
-use crate::event::Decoded;
+use crate::aggregate::{Aggregate, Command, Events, Replay};
+use crate::event::{DecodeError, RecordedEventRef, codec};
 use crate::place::{Place, Version};
 use crate::store::Appended;
 use crate::stream_name::StreamName;
@@ -55,7 +54,7 @@ impl<A: Aggregate> Loaded<A> {
     pub(super) fn new(stream: StreamName) -> Self {
         Loaded {
             stream,
-            state: A::default(),
+            state: A::initial(),
             stored: Version::ZERO,
             place: None,
             pending: Events::none(),
@@ -119,15 +118,6 @@ impl<A: Aggregate> Loaded<A> {
         self.pending.extend(events);
     }
 
-    /// Applies a record: all events that it decodes to.
-    pub(super) fn replay(&mut self, events: Decoded<A::Event>, version: Version, place: Place) {
-        for event in events {
-            self.state.apply_event(event);
-        }
-        self.stored = version;
-        self.place = Some(place);
-    }
-
     /// Applies events that are about to be appended.
     pub(super) fn apply(&mut self, events: Events<A>) {
         events
@@ -143,6 +133,21 @@ impl<A: Aggregate> Loaded<A> {
 
     pub(super) fn take_pending(&mut self) -> Events<A> {
         std::mem::take(&mut self.pending)
+    }
+}
+
+impl<A: Aggregate> Replay for Loaded<A> {
+    fn version(&self) -> Version {
+        self.version()
+    }
+
+    fn replay(&mut self, event: &RecordedEventRef<'_>) -> Result<(), DecodeError> {
+        for decoded in codec::decode::<A::Event>(event)? {
+            self.state.apply_event(decoded);
+        }
+        self.stored = event.version;
+        self.place = Some(event.place());
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A command on one stream.
 
-use super::decision::{Decided, Decision};
+use super::decision::{Attempt, Decision};
 use super::once::{DoneOnce, OnceKey};
 use super::{Loaded, Repository, encoding, replay};
 use crate::aggregate::{Aggregate, Command};
@@ -24,7 +24,7 @@ impl<A: Aggregate, S: Store, C: Command<A>> Decision for OnStream<'_, A, S, C> {
     type Outcome = Loaded<A>;
     type Error = C::Error;
 
-    async fn decide(&mut self, tries: u32) -> Result<Decided<Loaded<A>>, ExecuteError<C::Error>> {
+    async fn decide(&mut self, tries: u32) -> Result<Attempt<Loaded<A>>, ExecuteError<C::Error>> {
         let (store, read_back) = (&self.repository.store, self.repository.read_back);
         if let Some(once) = &self.once
             && let Some(done) = once.find(store).await.map_err(LoadError::from)?
@@ -35,7 +35,7 @@ impl<A: Aggregate, S: Store, C: Command<A>> Decision for OnStream<'_, A, S, C> {
         let mut loaded = replay::load(store, self.stream.clone()).await?;
         if tries > 1 {
             // Reading a long stream takes time, so events appended meanwhile are read before the command decides.
-            replay::catch_up(store, &mut loaded, |_, _| true).await?;
+            replay::catch_up_with_all(store, &mut loaded).await?;
         }
         let decided = self.command.decide(loaded.state());
         let events = decided.map_err(ExecuteError::Rejected)?;
@@ -51,7 +51,8 @@ impl<A: Aggregate, S: Store, C: Command<A>> Decision for OnStream<'_, A, S, C> {
         // A panic leaves nothing stored.
         loaded.apply(events);
         if let Some(once) = &self.once {
-            let done = DoneOnce::new(Some((stream, after)), None);
+            let now = self.repository.clock.now();
+            let done = DoneOnce::new(now, Some((stream, after)), None);
             append = once.note(append, &done).map_err(ExecuteError::Append)?;
         }
         Ok((loaded, Some(append)))

@@ -39,10 +39,14 @@ pub(super) struct DoneOnce {
 }
 
 impl DoneOnce {
-    pub(super) fn new(place: Option<(&StreamName, Version)>, value: Option<Box<RawValue>>) -> Self {
+    pub(super) fn new(
+        at: Timestamp,
+        place: Option<(&StreamName, Version)>,
+        value: Option<Box<RawValue>>,
+    ) -> Self {
         DoneOnce {
             format: FORMAT,
-            at: Timestamp::now().as_micros(),
+            at: at.as_micros(),
             stream: place.map(|(stream, _)| stream.as_str().to_owned()),
             version: place.map_or(0, |(_, version)| version.get()),
             value,

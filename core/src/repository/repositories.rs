@@ -1,21 +1,24 @@
 //! All aggregates of a store, and commands on several of them at once.
 
-use super::decision::{Decided, Decision, RETRIES, append_decision};
+use super::decision::{Attempt, Decision, RETRIES, append_decision};
 use super::once::{self, DoneOnce, OnceKey};
 use super::{Repository, UnitOfWork};
 use crate::aggregate::Aggregate;
+use crate::clock::Clock;
 use crate::event::codec::{JsonError, ReadBack, from_json};
 use crate::event::metadata::Metadata;
 use crate::place::{Position, Version};
 use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, ExpectedVersion, Store};
 use crate::store::{AppendError, StoreError};
+use crate::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::marker::PhantomData;
 
-/// All aggregates of a store: the [`Repository`] of each type, and commands on several of them in one append.
+/// All aggregates of a store: the [`Repository`] of each type, and commands on several of them in one append; also commands on
+/// [decision models](crate::DecisionModel).
 ///
 /// ```standalone_crate
 /// use midgard::repository::{ExecuteError, Repositories};
@@ -72,9 +75,10 @@ use std::marker::PhantomData;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Repositories<S> {
-    store: S,
-    retries: u32,
-    read_back: ReadBack,
+    pub(super) store: S,
+    pub(super) retries: u32,
+    pub(super) read_back: ReadBack,
+    pub(super) clock: Clock,
 }
 
 impl<S: Store + Clone> Repositories<S> {
@@ -85,6 +89,7 @@ impl<S: Store + Clone> Repositories<S> {
             store,
             retries: RETRIES,
             read_back: ReadBack::Yes,
+            clock: Clock::system(),
         }
     }
 
@@ -102,6 +107,14 @@ impl<S: Store + Clone> Repositories<S> {
         self
     }
 
+    /// Sets the clock that dates the keys of [`execute_together_once`](Self::execute_together_once); the system's when not
+    /// set. [`of`](Self::of) passes it on.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Into<Clock>) -> Self {
+        let clock = clock.into();
+        Repositories { clock, ..self }
+    }
+
     /// Returns the underlying store.
     pub const fn store(&self) -> &S {
         &self.store
@@ -113,6 +126,7 @@ impl<S: Store + Clone> Repositories<S> {
         Repository {
             retries: self.retries,
             read_back: self.read_back,
+            clock: self.clock.clone(),
             ..Repository::new(self.store.clone())
         }
     }
@@ -229,7 +243,7 @@ pub struct Committed<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot decide in a unit of work",
     label = "expected `async |unit| -> Result<_, ExecuteError<_>> {{ .. }}`, whose future is `Send`",
-    note = "what it holds over an `.await` must be `Send`; what it needs of outside, it borrows: it may be called again after a conflict"
+    note = "the closure may be called again after a conflict: let it borrow what it needs, and hold only `Send` values over an `.await`"
 )]
 pub trait DecideTogether<'u, S: 'u, T, E>:
     Send + FnMut(&'u mut UnitOfWork<S>) -> Self::Deciding
@@ -272,9 +286,12 @@ where
     type Outcome = Committed<T>;
     type Error = E;
 
-    async fn decide(&mut self, _: u32) -> Result<Decided<Committed<T>>, ExecuteError<E>> {
+    async fn decide(&mut self, _: u32) -> Result<Attempt<Committed<T>>, ExecuteError<E>> {
         let Repositories {
-            store, read_back, ..
+            store,
+            read_back,
+            clock,
+            ..
         } = self.repositories;
         if let Some(kept) = &self.kept
             && let Some(committed) = kept.find(store).await.map_err(LoadError::from)?
@@ -285,7 +302,9 @@ where
         let value = call(&mut self.decide, &mut unit).await?;
         let mut append = unit.into_append();
         if let Some(kept) = &self.kept {
-            append = kept.note(append, &value).map_err(ExecuteError::Append)?;
+            append = kept
+                .note(clock.now(), append, &value)
+                .map_err(ExecuteError::Append)?;
         }
         let is_any = !append.parts().is_empty() || append.entries().is_some();
         let position = None;
@@ -314,7 +333,7 @@ impl<T> Kept<T> {
         }))
     }
 
-    fn note(&self, append: Append, value: &T) -> Result<Append, AppendError> {
+    fn note(&self, at: Timestamp, append: Append, value: &T) -> Result<Append, AppendError> {
         let value = (self.write)(value).map_err(|error| once::not_written(&self.key.0, error))?;
         let mut parts = append.parts().iter().rev();
         let last = parts.find(|part| !part.events.is_empty());
@@ -326,7 +345,7 @@ impl<T> Kept<T> {
             // Only the store knows where it ends.
             _ => None,
         });
-        let done = DoneOnce::new(place, Some(value));
+        let done = DoneOnce::new(at, place, Some(value));
         self.key.note(append, &done)
     }
 }

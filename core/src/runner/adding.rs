@@ -8,7 +8,8 @@ use crate::consumer::control::{Control, Reader};
 use crate::consumer::ended::Running;
 use crate::consumer::handler::Handler;
 use crate::consumer::notebook::NotebookOf;
-use crate::consumer::status::{ConsumerKind, Progress};
+use crate::consumer::progress::Progress;
+use crate::consumer::status::ConsumerKind;
 use crate::consumer::{RunError, supervise};
 use crate::inbox::{Dispatch, InboxKeys, InboxOptions, InboxWorker};
 use crate::process::{ProcessManager, Replies, Steps};
@@ -92,7 +93,7 @@ impl<S: Store + Clone> Midgard<S> {
         R: Future<Output = Result<(), RunError>> + Send + 'static,
     {
         let notebook = Arc::new(notebook);
-        let (name, kind) = (progress.name(), progress.status().kind);
+        let (name, kind) = (progress.name(), progress.kind());
         let running = self.check_name(kind, name).map(|()| {
             let (store, control) = (self.store.clone(), self.control.clone());
             let reader = (kind != ConsumerKind::Inbox).then(|| Reader::new(&control));

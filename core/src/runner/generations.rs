@@ -15,20 +15,21 @@ use crate::projection::{Projected, Projection, ViewStore};
 use crate::store::Store;
 use plan::{Change, Own, Step, plan};
 
-/// What a projection does next.
+/// What a projection does next. There is one plan for each log.
 pub(super) enum Next {
     /// Keep the views that readers see up to date.
-    Active(Plan),
-    /// Build new views. `active` is the plan for those that readers see, if this program can keep them up to date
+    Active(Vec<Plan>),
+    /// Build new views. `active` are the plans for those that readers see, if this program can keep them up to date
     /// meanwhile: if they are of its own version.
     Building {
-        building: Plan,
-        active: Option<Plan>,
+        generation: u32,
+        building: Vec<Plan>,
+        active: Option<Vec<Plan>>,
     },
     /// A newer release has built the views, or builds them while this one cannot keep the old ones up to date.
     Outdated { newer: u32 },
     /// Another release reads newer versions of events, which this one would leave out of the views.
-    Lacks { seen: Plan, trouble: Trouble },
+    Lacks { seen: Vec<Plan>, trouble: Trouble },
     /// The views that this program kept were replaced by those of another definition and the same version.
     Replaced,
     /// The views include events that this program does not list.
@@ -42,6 +43,7 @@ pub(super) async fn next<S: Store, P: Projection>(
     store: &S,
     projected: &Projected<P>,
     keys: &Keys,
+    logs: &[LogId],
     was_active: bool,
 ) -> Result<Next, Trouble> {
     let (views, own) = (projected.notes(), own(projected));
@@ -55,16 +57,19 @@ pub(super) async fn next<S: Store, P: Projection>(
     };
     let mut change = match plan(about, &own, was_active) {
         Step::Go(change) => change,
-        Step::Keep { generation } => return Ok(Next::Active(to_run(generation, before))),
+        Step::Keep { generation } => {
+            return Ok(Next::Active(to_run(generation, before.as_deref(), logs)));
+        }
         Step::Lacks { seen, trouble } => {
-            let seen = to_run(seen, before);
+            let seen = to_run(seen, before.as_deref(), logs);
             return Ok(Next::Lacks { seen, trouble });
         }
         Step::Outdated { newer } => return Ok(Next::Outdated { newer }),
         Step::KnowsLess { events } => return Ok(Next::KnowsLess { events }),
         Step::Replaced => return Ok(Next::Replaced),
     };
-    let switched = make(store, projected, keys, &mut transaction, &mut change).await?;
+    let switched = make(store, projected, keys, logs, &mut transaction, &mut change);
+    let switched = switched.await?;
     let text = Some(notes::write(&change.about)?);
     if before != text {
         let put = views.put(&mut transaction, &key, text.as_deref());
@@ -77,16 +82,19 @@ pub(super) async fn next<S: Store, P: Projection>(
     let about = &change.about;
     let seen = about.seen().unwrap_or_default();
     Ok(match &about.building {
-        None => Next::Active(to_run(seen, text)),
+        None => Next::Active(to_run(seen, text.as_deref(), logs)),
         Some(building) => {
             let active = about.active.as_ref().filter(|active| own.is_own(active));
+            let run = |number| to_run(number, text.as_deref(), logs);
+            let plans = run(building.number).into_iter().map(|plan| Plan {
+                replaces: Some(seen),
+                is_beside: active.is_some(),
+                ..plan
+            });
             Next::Building {
-                building: Plan {
-                    replaces: Some(seen),
-                    is_beside: active.is_some(),
-                    ..to_run(building.number, text.clone())
-                },
-                active: active.map(|active| to_run(active.number, text)),
+                generation: building.number,
+                building: plans.collect(),
+                active: active.map(|active| run(active.number)),
             }
         }
     })
@@ -113,6 +121,7 @@ async fn make<S: Store, P: Projection>(
     store: &S,
     projected: &Projected<P>,
     keys: &Keys,
+    logs: &[LogId],
     transaction: &mut <P::Store as NoteStore>::Transaction,
     change: &mut Change,
 ) -> Result<Option<u32>, Trouble> {
@@ -128,11 +137,13 @@ async fn make<S: Store, P: Projection>(
         let prepare = views.prepare(transaction, &building);
         prepare.await.map_err(backend)?;
     }
-    let reached = checkpoint(views, transaction, keys, Some(number)).await?;
-    let target = checkpoint(views, transaction, keys, change.about.seen()).await?;
-    // The old views may be ahead of a restored log, whose end is read last.
-    if reached < target && reached < store.last_position(LogId::MAIN).await? {
-        return Ok(None);
+    for log in logs {
+        let reached = checkpoint(views, transaction, keys, Some(number), *log).await?;
+        let target = checkpoint(views, transaction, keys, change.about.seen(), *log).await?;
+        // The old views may be ahead of a restored log, whose end is read last.
+        if reached < target && reached < store.last_position(*log).await? {
+            return Ok(None);
+        }
     }
     let activate = views.activate(transaction, &building);
     activate.await.map_err(backend)?;
@@ -158,17 +169,20 @@ fn log(change: &Change, switched: Option<u32>) {
     }
 }
 
-/// Returns the plan to keep a generation up to date, for as long as the note about the projection stays the same.
-const fn to_run(number: u32, about: Option<String>) -> Plan {
-    Plan {
+/// Returns the plans to keep a generation up to date, for as long as the note about the projection stays the same. One
+/// worker follows all logs.
+fn to_run(number: u32, about: Option<&str>, logs: &[LogId]) -> Vec<Plan> {
+    let plan = |log: &LogId| Plan {
         generation: number,
-        log: LogId::MAIN,
+        log: *log,
+        leases_of: LogId::MAIN,
         partitions: 1,
         replaces: None,
         is_beside: false,
         start: Position::ZERO,
-        about,
-    }
+        about: about.map(ToOwned::to_owned),
+    };
+    logs.iter().map(plan).collect()
 }
 
 /// Gives up a requested rebuild.
@@ -228,11 +242,12 @@ async fn checkpoint<V: NoteStore>(
     transaction: &mut V::Transaction,
     keys: &Keys,
     generation: Option<u32>,
+    log: LogId,
 ) -> Result<Position, NoteError> {
     let Some(generation) = generation else {
         return Ok(Position::ZERO);
     };
-    let key = keys.checkpoint(generation, LogId::MAIN, 0);
+    let key = keys.checkpoint(generation, log, 0);
     let checkpoint: Option<Checkpoint> = notes::get(views, transaction, &key).await?;
     Ok(Position(checkpoint.map_or(0, |at| at.position)))
 }

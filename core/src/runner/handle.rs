@@ -8,7 +8,8 @@ use crate::consumer::HandleError;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handle_error::{ended, notes, timed_out};
 use crate::consumer::notes::NoteError;
-use crate::consumer::status::{ConsumerKind, ConsumerState, Progress, Status};
+use crate::consumer::progress::Progress;
+use crate::consumer::status::{ConsumerKind, ConsumerState, Status};
 use crate::place::{LogId, Place, Position};
 use crate::process::Process;
 use crate::runner::notebook::Notebook;
@@ -226,24 +227,26 @@ impl MidgardHandle {
         timeout: Duration,
     ) -> Result<(), HandleError> {
         let consumer = self.find(name)?;
-        if consumer.progress.status().kind == ConsumerKind::Inbox {
+        if consumer.progress.kind() == ConsumerKind::Inbox {
             let name = name.to_owned();
             return Err(HandleError::NotOfTheLog { name });
         }
         let Some(place) = place.into() else {
             return Ok(());
         };
-        if place.log != consumer.progress.status().place.log {
+        if consumer.progress.status_in(place.log).is_none() {
             // A log that does not exist is not waited for.
             self.log.end(place.log).await?;
         }
         let mut alarm = Delay::new(timeout);
         loop {
             let changed = consumer.progress.listen();
-            let status = consumer.progress.status();
-            let is_all_here =
-                status.all_partitions > 0 && status.partitions == status.all_partitions;
-            if is_all_here && status.place >= place {
+            let is_ended = consumer.progress.state().is_end();
+            let status = consumer.progress.status_in(place.log);
+            let here =
+                status.filter(|log| log.all_partitions > 0 && log.partitions == log.all_partitions);
+            let is_all_here = here.is_some();
+            if here.is_some_and(|log| log.place >= place) {
                 return Ok(());
             }
             if !is_all_here {
@@ -256,7 +259,7 @@ impl MidgardHandle {
                     return Ok(());
                 }
             }
-            if status.state.is_end() {
+            if is_ended {
                 return Err(ended(&consumer.progress));
             }
             let poll = async {

@@ -20,7 +20,7 @@ pub(crate) trait Notebook: Send + Sync {
         Box::pin(ready(Ok(None)))
     }
 
-    /// Lists what is parked after a place, in the order of the log, and at most `limit`.
+    /// Lists what is parked after a place, log by log and in the order of each, and at most `limit`.
     fn dead_letters(&self, after: Place, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
         let _ = (after, limit);
         Box::pin(ready(Ok(Vec::new())))

@@ -5,10 +5,12 @@ use crate::consumer::RunError;
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notebook::NotebookOf;
+use crate::consumer::progress::Progress;
 use crate::consumer::setbacks::Setbacks;
-use crate::consumer::status::{ConsumerState, Progress};
-use crate::consumer::supervise::{NEVER, failed, run_track, wait_after};
-use crate::consumer::track::{ConsumerContext, Ended, Track};
+use crate::consumer::status::ConsumerState;
+use crate::consumer::supervise::{NEVER, failed, logs_of, wait_after};
+use crate::consumer::track::{ConsumerContext, Ended};
+use crate::consumer::tracks::{give_back, run_tracks};
 use crate::event::metadata::EventId;
 use crate::projection::{Projected, Projection};
 use crate::store::Store;
@@ -16,6 +18,10 @@ use futures_util::future::{Either, join, select};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long the old views may stay as they are while the new ones catch up with them.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Runs a projection.
 pub(super) async fn run<S: Store, P: Projection>(
@@ -34,16 +40,22 @@ pub(super) async fn run<S: Store, P: Projection>(
         progress: &progress,
         worker: &worker,
         retired: &NEVER,
+        together: None,
     };
-    let (mut setbacks, mut panics) = (Setbacks::new(), [Setbacks::new(); 2]);
+    let Some(logs) = logs_of(&store, &control, &progress).await? else {
+        progress.set_state(ConsumerState::Stopped);
+        return Ok(());
+    };
+    let none = || vec![Setbacks::new(); logs.len()];
+    let (mut setbacks, mut panics) = (Setbacks::new(), [none(), none()]);
     let (mut near, mut was_active) = (None, false);
-    let mut lacked = None;
+    let (mut lacked, mut before) = (None, Duration::MAX);
     loop {
         let asked = control.asked();
         if control.mode() == Mode::Stop {
             break;
         }
-        let next = match generations::next(&store, projected, keys, was_active).await {
+        let next = match generations::next(&store, projected, keys, &logs, was_active).await {
             Ok(next) => next,
             Err(trouble) => {
                 wait_after(&trouble, &mut setbacks, asked, &control, &progress).await?;
@@ -51,25 +63,35 @@ pub(super) async fn run<S: Store, P: Projection>(
             }
         };
         setbacks.end();
+        let retired = AtomicBool::new(false);
+        let around = ConsumerContext {
+            retired: &retired,
+            ..around
+        };
         let ended = match next {
-            Next::Active(plan) => {
-                (near, was_active) = (None, true);
+            Next::Active(plans) => {
+                (near, was_active, before) = (None, true, Duration::MAX);
                 progress.update(|status| status.rebuild = None);
-                active(around, plan, &mut panics[0]).await
+                active(around, plans, &mut panics[0]).await
             }
             Next::Building {
+                generation,
                 building,
                 active: Some(active),
-            } if near != Some(building.generation) => {
+            } if near != Some(generation) => {
                 was_active = true;
-                let number = building.generation;
+                let began = Instant::now();
                 let ended = beside(around, active, building, &mut panics).await;
-                near = matches!(ended, Ended::Reached).then_some(number);
+                let took = began.elapsed();
+                // A log that was built long before the others has to catch up again, as long as this gets shorter.
+                let is_near = logs.len() == 1 || took < SOON || took > before / 2;
+                before = took;
+                near = (is_near && matches!(ended, Ended::Reached)).then_some(generation);
                 ended
             }
             // As no worker here moves the old views, the new ones catch up: between two commits of a worker
             // elsewhere.
-            Next::Building { building, .. } => run_track(around, building, &mut panics[1]).await,
+            Next::Building { building, .. } => run_tracks(around, building, &mut panics[1]).await,
             Next::Lacks { seen, trouble } => {
                 let message = trouble.to_string();
                 if control.mode() == Mode::Drain {
@@ -77,9 +99,7 @@ pub(super) async fn run<S: Store, P: Projection>(
                     break;
                 }
                 if lacked.as_ref() != Some(&message) {
-                    Track::new(around, seen).end().await;
-                    progress.update(|status| status.partitions = 0);
-                    progress.failed(ConsumerState::Standby, None, 1, message.clone());
+                    give_back(around, seen, message.clone()).await;
                     lacked = Some(message);
                 }
                 let wait = projected.options().lease_time() / 3;
@@ -133,8 +153,8 @@ pub(super) async fn run<S: Store, P: Projection>(
 /// Keeps the views that readers see up to date, and meanwhile removes those that are no longer read.
 async fn active<S: Store, P: Projection>(
     around: ConsumerContext<'_, S, Projected<P>>,
-    plan: Plan,
-    panics: &mut Setbacks,
+    plans: Vec<Plan>,
+    panics: &mut [Setbacks],
 ) -> Ended {
     let discarded = async {
         let discarded = generations::discard(around.handler, around.keys, around.control).await;
@@ -142,7 +162,7 @@ async fn active<S: Store, P: Projection>(
             tracing::warn!(error = %trouble, "old views were not removed yet");
         }
     };
-    match select(pin!(run_track(around, plan, panics)), pin!(discarded)).await {
+    match select(pin!(run_tracks(around, plans, panics)), pin!(discarded)).await {
         Either::Right(((), track)) => track.await,
         Either::Left((ended, discarded)) => {
             if around.control.mode() == Mode::Drain {
@@ -156,9 +176,9 @@ async fn active<S: Store, P: Projection>(
 /// Keeps the views that readers see up to date while new ones are built.
 async fn beside<S: Store, P: Projection>(
     around: ConsumerContext<'_, S, Projected<P>>,
-    active: Plan,
-    building: Plan,
-    panics: &mut [Setbacks; 2],
+    active: Vec<Plan>,
+    building: Vec<Plan>,
+    panics: &mut [Vec<Setbacks>; 2],
 ) -> Ended {
     let (retired, abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
     let [panics, panics_beside] = panics;
@@ -167,7 +187,7 @@ async fn beside<S: Store, P: Projection>(
             retired: &retired,
             ..around
         };
-        let ended = run_track(around, active, panics).await;
+        let ended = run_tracks(around, active, panics).await;
         if let Ended::Failed { .. } | Ended::Replan = ended {
             // Otherwise readers would have stale views until the new ones are complete.
             abandoned.store(true, Ordering::SeqCst);
@@ -180,7 +200,7 @@ async fn beside<S: Store, P: Projection>(
             retired: &abandoned,
             ..around
         };
-        let ended = run_track(around, building, panics_beside).await;
+        let ended = run_tracks(around, building, panics_beside).await;
         match &ended {
             // After a panic, both begin again.
             Ended::Reached | Ended::Replan => retired.store(true, Ordering::SeqCst),
@@ -190,8 +210,7 @@ async fn beside<S: Store, P: Projection>(
                 message,
             } => {
                 let message = format!("the rebuild was given up: {message}");
-                let state = around.progress.status().state;
-                around.progress.failed(state, *place, *failures, message);
+                around.progress.failed_beside(*place, *failures, message);
                 if let Err(error) = generations::give_up_rebuild(around.handler, around.keys).await
                 {
                     tracing::warn!(%error, "the rebuild could not be given up");

@@ -67,7 +67,8 @@ pub struct AppendPart {
     pub events: Vec<NewEvent>,
 }
 
-/// An append, all or nothing: events of one or several streams, and changes of entries.
+/// An append, all or nothing: events of one or several streams, and changes of entries. In a store with several logs, all
+/// its streams must be in one log.
 ///
 /// ```
 /// use midgard::store::{Append, ExpectedVersion};

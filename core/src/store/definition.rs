@@ -53,11 +53,16 @@ pub type Visit<'a> = dyn FnMut(RecordedEventRef<'_>) -> ControlFlow<()> + Send +
 ///     are as expected, and are as durable as events. The entries that an append expects are checked in the same
 ///     atomic step, after its versions and its condition.
 ///
+/// A store with several [logs](Store::logs) keeps each stream in one of them, and all of this holds for each log. An append
+/// with streams in several logs, or with a condition on another log than that of its streams, is
+/// [`StoreError::SeveralLogs`]. Entries belong to no log.
+///
 /// `midgard_contract::store_contract!` runs all of this against a store.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store",
     label = "this type does not implement `Store`",
-    note = "open one, such as `LmdbStore::open(\"data\")?`, or `MemoryStore::new()` in tests; `DynStore` wraps one that is picked at run time. Stores are cheap to clone: pass `store.clone()` to keep one"
+    note = "open a store, such as `LmdbStore::open(\"data\")?`, or create `MemoryStore::new()` in tests; `DynStore` wraps a store that is chosen at run time",
+    note = "stores are cheap to clone: pass `store.clone()` to keep one"
 )]
 pub trait Store: Send + Sync + 'static {
     /// Appends all events and changes all [entries](Append::with_entries), or nothing.
@@ -110,7 +115,8 @@ pub trait Store: Send + Sync + 'static {
         stream: &StreamName,
     ) -> impl Future<Output = Result<StreamState, StoreError>> + Send;
 
-    /// Returns the ids of the store's logs, in order. Nearly every store has one, [`LogId::MAIN`].
+    /// Returns the ids of the store's logs, in order. Nearly every store has one, [`LogId::MAIN`]. A consumer asks when it
+    /// begins to run, and then handles the events of each log in their order; there is no order between logs.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -111,6 +111,17 @@ pub enum StoreError {
         /// The last log that exists.
         last: LogId,
     },
+    /// An append concerns several logs of the store: each stream is in one log, and an append is atomic in one log only.
+    /// Nothing was written.
+    #[error(
+        "the append concerns log {one} and log {other}, and is atomic in one log only: give streams that are appended together names that put them in one log, or append to each log by itself; a condition looks at the log of the streams"
+    )]
+    SeveralLogs {
+        /// One of the logs.
+        one: LogId,
+        /// Another one.
+        other: LogId,
+    },
     /// The underlying system failed.
     #[error("the store could not {action}: {}", Whole(&**cause))]
     Backend {

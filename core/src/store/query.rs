@@ -148,7 +148,8 @@ impl QueryItem {
     }
 }
 
-/// The condition of an append: its log must have no event that matches `query` after the place `after`.
+/// The condition of an append: its log must have no event that matches `query` after the place `after`, which is in the log
+/// of the appended streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs)]
 pub struct AppendCondition {

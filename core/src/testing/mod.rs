@@ -1,10 +1,10 @@
-//! Test kits: `given`, `when`, `then` for aggregates, and similar ones for process managers and projections.
+//! Test kits: `given`, `when`, `then` for aggregates and decision models, and similar ones for process managers and projections.
 
 mod given;
 mod process;
 mod projection;
 
-pub use given::{Checked, Given, Outcome, given};
+pub use given::{Checked, Given, Outcome, given, given_model};
 pub use process::{GivenProcess, Reacted, given_process, given_process_with};
 pub use projection::{GivenProjection, given_projection, given_projection_with};
 

@@ -329,7 +329,7 @@ impl<P: Projection<Store = Views>> Projection for Given<P> {
     ) -> Result<(), ProjectError> {
         let mut context = Context {
             event: context.event,
-            transaction: context.transaction,
+            transaction: context.transaction.transaction(),
             effects: context.effects,
             generation: context.generation,
             is_replay: self.is_replay,

@@ -16,7 +16,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
     where
         P: Keeps<V>,
     {
-        self.transaction.get(key)
+        self.transaction().get(key)
     }
 
     /// Inserts a row, or replaces the one that has its key.
@@ -27,7 +27,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
     where
         P: Keeps<V>,
     {
-        self.transaction.put(row)
+        self.transaction().put(row)
     }
 
     /// Removes a row; returns whether there was one.
@@ -38,7 +38,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
     where
         P: Keeps<V>,
     {
-        self.transaction.remove::<V>(key)
+        self.transaction().remove::<V>(key)
     }
 
     /// Creates the row of a key if there is none, and then changes it in either case.
@@ -54,7 +54,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
     where
         P: Keeps<V>,
     {
-        self.transaction.upsert(key, make, change)
+        self.transaction().upsert(key, make, change)
     }
 
     /// Changes a row; returns whether there was one.
@@ -69,7 +69,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
     where
         P: Keeps<V>,
     {
-        self.transaction.update(key, change)
+        self.transaction().update(key, change)
     }
 
     /// Returns the selected rows, including the changes of this transaction.
@@ -80,6 +80,6 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
     where
         P: Keeps<V>,
     {
-        self.transaction.select(select)
+        self.transaction().select(select)
     }
 }

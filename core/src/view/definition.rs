@@ -82,7 +82,7 @@ use std::marker::PhantomData;
     message = "`{Self}` is not a view",
     label = "this type does not implement `View`",
     note = "a view is a struct with `#[derive(Serialize, Deserialize, View)]` and `#[view(key = ..)]`",
-    note = "a row is given by value, not by reference: write `put(row)`, or `put(row.clone())` to keep it"
+    note = "rows are passed by value, not by reference: write `put(row)`, or `put(row.clone())` to keep it"
 )]
 pub trait View: ViewRow {
     /// The name of the table.

@@ -20,8 +20,10 @@ pub struct KeptProjection {
     pub name: String,
     /// Its views that readers see.
     pub views: Vec<String>,
-    /// The place up to which they include the log.
+    /// The place up to which they include the main log.
     pub place: Place,
+    /// The places up to which they include the other logs, for stores with several.
+    pub other_places: Vec<Place>,
 }
 
 impl Views {
@@ -40,6 +42,7 @@ impl Views {
                 name: name.to_owned(),
                 views: Vec::new(),
                 place: Place::START,
+                other_places: Vec::new(),
             };
             kept.entry(name.to_owned()).or_insert_with(one);
         }
@@ -56,9 +59,19 @@ impl Views {
             let Some(seen) = about.and_then(|about| about.seen()) else {
                 continue;
             };
-            let key = keys.checkpoint(seen, LogId::MAIN, 0);
-            let checkpoint: Option<Checkpoint> = transaction.note(&key)?;
-            one.place = checkpoint.map_or(Place::START, |at| Place::main(Position(at.position)));
+            for (key, note) in transaction.notes.list(&keys.checkpoints(seen))? {
+                let Some(log) = Keys::log_of_checkpoint(&key) else {
+                    continue;
+                };
+                let at: Checkpoint = read(&key, &note)?;
+                let place = Place::new(log, Position(at.position));
+                if log == LogId::MAIN {
+                    one.place = place;
+                } else {
+                    one.other_places.push(place);
+                }
+            }
+            one.other_places.sort_unstable_by_key(|place| place.log);
         }
         Ok(kept.into_values().collect())
     }
@@ -190,12 +203,15 @@ impl ViewTransaction {
 
     fn note<N: DeserializeOwned>(&mut self, key: &str) -> Result<Option<N>, ViewError> {
         let note = self.notes.get(key)?;
-        let note = note.map(|note| notes::read(key, &note)).transpose();
-        note.map_err(|error| ViewError::DamagedNote {
-            note: key.to_owned(),
-            reason: error.to_string(),
-        })
+        note.map(|note| read(key, &note)).transpose()
     }
+}
+
+fn read<N: DeserializeOwned>(key: &str, note: &str) -> Result<N, ViewError> {
+    notes::read(key, note).map_err(|error| ViewError::DamagedNote {
+        note: key.to_owned(),
+        reason: error.to_string(),
+    })
 }
 
 /// Returns the prefix of the keys of a projection's notes; that of all projections for an empty name.

@@ -7,7 +7,7 @@ use crate::consumer::notes::{self, Checkpoint, Keys};
 use crate::event::reading::reads;
 use crate::event::record::RecordedEventRef;
 use crate::notes::NoteStore as _;
-use crate::place::{LogId, Place, Position, Version};
+use crate::place::{Place, Position, Version};
 use crate::projection::{Context, Generation, Projection, ViewStore as _, query_of};
 use crate::store::StoreError;
 use crate::store::query::Query;
@@ -20,6 +20,8 @@ use std::fmt;
 
 /// A projection that is folded on demand: its views are in memory, and up to date with the log whenever they are
 /// read.
+///
+/// Where a store has several logs, each is folded in its order, one after the other.
 ///
 /// Nothing is stored, and nothing runs in between: for views that are small or rarely read, and for those that must
 /// not lag behind. The first read folds all events, each later one only those that came since. Effects
@@ -79,7 +81,8 @@ enum Of {
 #[derive(Default)]
 struct Folded {
     is_prepared: bool,
-    position: Position,
+    /// The position up to which each log is folded; of a stream, those of its events.
+    places: Vec<Place>,
     version: Version,
     batch: EventBatch,
 }
@@ -140,6 +143,14 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
         let mut folded = self.folded.lock().await;
         let generation = Generation::new(P::NAME, 1, P::views());
         if !folded.is_prepared {
+            let places = match &self.of {
+                Of::Log(_) => {
+                    let logs = self.store.logs().await?.into_iter();
+                    logs.map(|log| Place::new(log, Position::ZERO)).collect()
+                }
+                // Its first event shows in which log it is.
+                Of::Stream(_) => vec![Place::START],
+            };
             let mut transaction = self.views.begin_generation(&generation).await?;
             self.views.prepare(&mut transaction, &generation).await?;
             self.views.activate(&mut transaction, &generation).await?;
@@ -155,18 +166,28 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
             self.note(&mut transaction, &self.keys.about(), about)
                 .await?;
             self.views.commit(transaction).await?;
+            folded.places = places;
             folded.is_prepared = true;
         }
-        while self.fold(&generation, &mut folded).await? {}
+        for log in 0..folded.places.len() {
+            while self.fold(&generation, &mut folded, log).await? {}
+        }
         Ok(self.views.snapshot()?)
     }
 
-    /// Folds the next events; returns whether there may be more.
-    async fn fold(&self, generation: &Generation, folded: &mut Folded) -> Result<bool, LiveError> {
+    /// Folds the next events of a log; returns whether there may be more.
+    async fn fold(
+        &self,
+        generation: &Generation,
+        folded: &mut Folded,
+        log: usize,
+    ) -> Result<bool, LiveError> {
+        let from = folded.places[log];
         let reached = match &self.of {
             Of::Log(query) => {
-                let read = next_events(query, Place::main(folded.position));
-                folded.batch.fill(&self.store, &read).await?
+                let read = next_events(query, from);
+                let reached = folded.batch.fill(&self.store, &read).await?;
+                Place::new(from.log, reached)
             }
             Of::Stream(stream) => {
                 let read = ReadStream::forward(stream.clone()).from(folded.version.next());
@@ -174,15 +195,15 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
                     .batch
                     .fill_stream(&self.store, &read.limit(EVENTS))
                     .await?;
-                folded.position
+                from
             }
         };
-        if folded.batch.len() == 0 && reached <= folded.position {
+        if folded.batch.len() == 0 && reached <= from {
             return Ok(false);
         }
         let mut transaction = self.views.begin_generation(generation).await?;
         let mut failed = None;
-        let mut done = (folded.position, folded.version);
+        let mut done = (from, folded.version);
         for index in 0..folded.batch.len() {
             let event = folded.batch.get(index);
             let mut effects = Vec::new();
@@ -197,15 +218,15 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
                 failed = Some((index, cause));
                 break;
             }
-            done = (event.position, event.version);
+            done = (event.place(), event.version);
         }
         let Some((index, cause)) = failed else {
-            let position = reached.max(done.0);
-            let key = self.keys.checkpoint(generation.number, LogId::MAIN, 0);
-            let checkpoint = Checkpoint::at(position);
+            let place = if reached > done.0 { reached } else { done.0 };
+            let key = self.keys.checkpoint(generation.number, place.log, 0);
+            let checkpoint = Checkpoint::at(place.position);
             self.note(&mut transaction, &key, checkpoint).await?;
             self.views.commit(transaction).await?;
-            folded.position = position;
+            folded.places[log] = place;
             folded.version = done.1;
             return Ok(folded.batch.len() > 0);
         };
@@ -240,8 +261,8 @@ impl<P: Projection<Store = Views>, S: Store> Live<P, S> {
     ) -> Result<(), ProjectError> {
         if reads(P::EVENTS, event.name) {
             self.projection.project_event(event, context).await?;
-            let checked = self.views.check(context.transaction).await;
-            checked.map_err(|error| ProjectError::Handler(Box::new(error)))?;
+            let checked = self.views.check(context.transaction()).await;
+            checked.map_err(|error| ProjectError::Handler(error.into()))?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use std::ops::{
 #[diagnostic::on_unimplemented(
     message = "a key of type `{K}` cannot be looked up with `{Self}`",
     label = "expected `{K}` or `&{K}`",
-    note = "pass a value of the key's own type or a reference to one; a `String` may also be looked up with a `&str`, and an `Option` with what is in it"
+    note = "pass a value of the key's own type or a reference to one; a `String` may also be looked up with a `&str`, and an `Option` with the value in it"
 )]
 // No bound on `K`, so that a type that is not yet a key is reported once, where a view has it.
 pub trait KeyOf<K> {

@@ -8,6 +8,7 @@ mod entries;
 mod error;
 mod foreign_keys;
 mod form;
+mod index_values;
 mod kept;
 pub(crate) mod key;
 mod key_types;

@@ -168,21 +168,28 @@ impl ViewSnapshot {
         })
     }
 
-    /// Returns the place up to which the views of a projection in this snapshot include the log: [`Place::START`] until
+    /// Returns the place up to which the views of a projection in this snapshot include the main log: [`Place::START`] until
     /// they are built.
     ///
     /// # Errors
     /// When what the projection noted, or the store, cannot be read.
     pub fn place_of<P: Projection<Store = Views>>(&self) -> Result<Place, ViewError> {
+        self.place_in::<P>(LogId::MAIN)
+    }
+
+    /// Returns the [place](Self::place_of) in another log than the main one, for stores with several.
+    ///
+    /// # Errors
+    /// As [`place_of`](Self::place_of).
+    pub fn place_in<P: Projection<Store = Views>>(&self, log: LogId) -> Result<Place, ViewError> {
         let keys = Keys::new("projection", P::NAME);
         let about: Option<AboutProjection> = self.note(&keys.about())?;
         let Some(generation) = about.and_then(|about| about.seen()) else {
-            return Ok(Place::START);
+            return Ok(Place::new(log, Position::ZERO));
         };
-        let checkpoint = self.note(&keys.checkpoint(generation, LogId::MAIN, 0))?;
-        Ok(checkpoint.map_or(Place::START, |at: Checkpoint| {
-            Place::main(Position(at.position))
-        }))
+        let checkpoint: Option<Checkpoint> = self.note(&keys.checkpoint(generation, log, 0))?;
+        let position = checkpoint.map_or(0, |at| at.position);
+        Ok(Place::new(log, Position(position)))
     }
 
     fn note<N: DeserializeOwned>(&self, key: &str) -> Result<Option<N>, ViewError> {

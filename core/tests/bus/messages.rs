@@ -2,7 +2,7 @@
 
 use midgard::bus::{ForeignMessage, Message, Purpose, Topic};
 use midgard::event::{Codec, DecodeReason, Encoded};
-use midgard::{Done, EventId, Position, Timestamp};
+use midgard::{Done, EventId, LogId, Place, Position, Timestamp};
 use serde_json::{Value, json};
 
 /// A message with every field set.
@@ -21,7 +21,7 @@ fn full(purpose: Purpose) -> Message {
     message.reply_to = Some("placement".to_owned());
     message.correlation_id = Some(EventId::new());
     message.causation_id = Some(EventId::new());
-    message.position = Some(Position(41));
+    message.place = Some(Place::main(Position(41)));
     message.headers = [("user", "jun"), ("größe", "\"4\"\n")]
         .into_iter()
         .collect();
@@ -301,8 +301,23 @@ fn numbers_are_attributes_too() {
     let json = br#"{"specversion":"1.0","id":"1","source":"s","type":"t","schemaversion":2,"position":41}"#;
     let message = Message::from_json(json).unwrap();
     assert_eq!(
-        (message.schema_version, message.position),
-        (2, Some(Position(41)))
+        (message.schema_version, message.place),
+        (2, Some(Place::main(Position(41))))
+    );
+}
+
+#[test]
+fn a_place_in_another_log_names_the_log_and_is_no_position_of_the_main_one() {
+    let mut message = full(Purpose::Event);
+    message.place = Some(Place::new(LogId(2), Position(41)));
+    let attributes = message.attributes();
+    let position = attributes.filter(|(name, _)| *name == "position");
+    let texts: Vec<_> = position.map(|(_, text)| text.into_owned()).collect();
+    assert_eq!(texts, ["2/41"]);
+    let json = message.to_json();
+    assert_eq!(
+        Message::from_json(json.as_bytes()).unwrap().place,
+        message.place
     );
 }
 

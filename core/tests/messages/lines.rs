@@ -3,7 +3,8 @@
 use super::kit::{Count, Outlet, Scene, Told, noted, notes, parking, publish, start, told};
 use midgard::bus::{Message, Purpose};
 use midgard::event::Encoded;
-use midgard::inbox::ParkedCause;
+use midgard::inbox::{InboxNotes, ParkedCause};
+use midgard::notes::StoreNotes;
 use midgard::store::EntryWrite;
 use midgard::{
     HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, Refused, RemoteCommand,
@@ -263,6 +264,15 @@ fn parked_messages_come_in_pages_and_are_retried_by_what_they_failed_for() {
         after.clone_from(&paged.last().unwrap().number);
     }
     assert_eq!((paged.len(), &paged), (250, &all));
+    // A tool that has no handler reads the same.
+    let notes = StoreNotes::of(scene.store.clone());
+    let read = |inbox, after: &str, limit| {
+        let notes = InboxNotes::of(&notes, inbox);
+        block_on(notes.parked_messages_after(after, limit)).unwrap()
+    };
+    assert_eq!(read("service", "", 1000), all);
+    assert_eq!(read("service", &all[99].number, 2), all[100..102]);
+    assert!(read("servic", "", 1000).is_empty());
     // Of the numbers 200 to 249.
     let retried = running.handle.retry_all_messages("service", |parked| {
         parked.cause == ParkedCause::Failed

@@ -1,6 +1,9 @@
 //! Messages between services: what leaves by the outbox, what the inbox makes of what comes, and clients of commands; on
 //! stores in memory and buses within the process, some of them broken on purpose.
 
+#[path = "../common/logs.rs"]
+mod logs;
+
 mod aside;
 mod carriers;
 mod client;
@@ -18,3 +21,4 @@ mod outbox;
 mod parking;
 mod releases;
 mod replies;
+mod several_logs;

@@ -3,10 +3,11 @@
 
 use super::kit::{Count, Outlet, Scene, Told, notes, parking, publish, start, told};
 use midgard::bus::{ForeignMessage, Message, Purpose, Topic};
-use midgard::consumer::ConsumerOptions;
+use midgard::consumer::{ConsumerNotes, ConsumerOptions};
 use midgard::event::{Encoded, RecordedEventRef, Registry};
+use midgard::notes::StoreNotes;
 use midgard::store::ReadLog;
-use midgard::{MemoryStore, Outbox, RemoteCommand, Store, block_on};
+use midgard::{MemoryStore, Midgard, Outbox, RemoteCommand, Store, block_on};
 use std::ops::ControlFlow;
 
 /// Replaces what is another each time: numbers of parked messages, and times.
@@ -183,4 +184,20 @@ fn an_answer_stands_in_the_log_in_these_words_and_the_outbox_writes_down_these()
         .map(|(key, note)| (&**key, &**note))
         .collect();
     assert_eq!(written, wanted);
+}
+
+#[test]
+fn outboxes_of_a_bus_with_an_id_are_listed_with_all_others() {
+    let store = MemoryStore::new();
+    for outbox in [
+        Outbox::new("orders"),
+        Outbox::new("orders").named("far").bus_id("west"),
+    ] {
+        let midgard = Midgard::new(store.clone()).outbox(outbox, Outlet::default());
+        block_on(midgard.catch_up()).unwrap();
+    }
+    let stored = StoreNotes::of(store);
+    let all = block_on(ConsumerNotes::all(&stored)).unwrap();
+    let names: Vec<_> = all.iter().map(ConsumerNotes::name).collect();
+    assert_eq!(names, ["outbox", "far"]);
 }

@@ -80,7 +80,7 @@ fn what_leaves_is_what_the_builder_says_in_the_order_of_the_log() {
     let positions: Vec<_> = bus
         .published()
         .iter()
-        .map(|message| message.position)
+        .map(|message| message.place)
         .collect();
     assert!(positions.is_sorted());
     let public = &bus.published()[0];
@@ -122,7 +122,7 @@ fn a_message_has_what_is_known_of_its_event() {
     assert_eq!(message.correlation_id, Some(correlation));
     assert_eq!(message.causation_id, Some(cause));
     assert_eq!(message.headers.view(), metadata.headers());
-    assert_eq!(message.position, Some(position));
+    assert_eq!(message.place, Some(Place::main(position)));
     assert!(message.time.is_some());
     assert_eq!(message.decode::<Told>().unwrap(), told);
     assert_eq!(

@@ -155,19 +155,22 @@ fn errors() -> Vec<(Box<dyn Error>, String)> {
         Box::new(InboxError::Unreadable(unreadable_message())),
         &json_text,
     );
-    add(Box::new(InboxError::Handler(no_answer())), NO_ANSWER);
+    add(Box::new(InboxError::Handler(no_answer().into())), NO_ANSWER);
 
     add(
         Box::new(ProjectError::Decode(unreadable_event())),
         &json_text,
     );
-    add(Box::new(ProjectError::Handler(no_answer())), NO_ANSWER);
+    add(
+        Box::new(ProjectError::Handler(no_answer().into())),
+        NO_ANSWER,
+    );
     add(
         Box::new(LiveError::Project {
             projection: "weather",
             name: "weather.taken".to_owned(),
             place: midgard::Place::main(Position::from(1)),
-            cause: ProjectError::Handler(no_answer()),
+            cause: ProjectError::Handler(no_answer().into()),
         }),
         NO_ANSWER,
     );

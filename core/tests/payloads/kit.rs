@@ -3,6 +3,7 @@
 use midgard::event::{EncodeError, NewEvent};
 use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{Event, MemoryStore, Store, StreamName, block_on};
+use std::fmt::Debug;
 use std::ops::ControlFlow;
 
 /// An event with one field of a type.
@@ -38,7 +39,7 @@ pub(crate) fn loaded<E: Event>(events: Vec<NewEvent>) -> Vec<E> {
     loaded
 }
 
-pub(crate) fn refused<E: Event>(event: &E) -> EncodeError {
+pub(crate) fn refused<E: Event + Debug>(event: &E) -> EncodeError {
     match NewEvent::encode(event) {
         Ok(new) => panic!(
             "{event:?} is accepted as {}",

@@ -9,6 +9,9 @@ use midgard::bus::{
     Deliveries, InProcessBus, Message, Publisher, Purpose, Queue, Subscriber, Topic,
 };
 use midgard::event::{Encoded, NewEvent};
+use midgard::inbox::InboxNotes;
+use midgard::notes::StoreNotes;
+use midgard::process::ProcessNotes;
 use midgard::store::{Append, ExpectedVersion};
 use midgard::{
     MemoryStore, Midgard, MidgardHandle, Place, StartFrom, Store, StreamName, Version, block_on,
@@ -110,6 +113,16 @@ fn a_reaction_to_an_answer_that_fails_is_parked_and_its_process_is_stuck_until_i
         processes(handle, "script")[0].waiting_for,
         ["clerk.note"; 2]
     );
+    // A tool that has no process manager reads the same.
+    let notes = StoreNotes::of(store.clone());
+    let read = ProcessNotes::of(&notes, "script");
+    assert_eq!(
+        block_on(read.processes()).unwrap(),
+        processes(handle, "script")
+    );
+    let replies = InboxNotes::of(&notes, "script");
+    let replies = replies.parked_messages_after("", 10);
+    assert_eq!(block_on(replies).unwrap(), parked);
     block_on(append(&store, "journal-a", &Opened {}));
     block_on(handle.retry_message("script replies", &parked[0].number)).unwrap();
     until_lines(&store, "a", &["1 noted, 1 in all", "2 noted, 2 in all"]);

@@ -1,5 +1,8 @@
 //! Process managers: sagas over two services, their deadlines, their failures, and what they write down.
 
+#[path = "../common/logs.rs"]
+mod logs;
+
 mod answers;
 mod chaos;
 mod deadlines;
@@ -13,6 +16,8 @@ mod reactions;
 mod releases;
 mod replay;
 mod saga;
+mod several_logs;
 mod shop;
 mod stores;
+mod tombstones;
 mod versions;

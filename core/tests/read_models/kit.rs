@@ -9,8 +9,8 @@ use midgard::projection::{Keeps, Projects};
 use midgard::store::{Append, ExpectedVersion};
 use midgard::view::Select;
 use midgard::{
-    Context, Delivery, Event, HandlerError, MemoryStore, Midgard, MidgardHandle, Place, Position,
-    Project, Projection, Store, StreamName, View, block_on,
+    Context, Delivery, Event, HandlerError, Midgard, MidgardHandle, Place, Position, Project,
+    Projection, Store, StreamName, View, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};
@@ -237,7 +237,7 @@ pub(crate) struct Running {
     thread: thread::JoinHandle<Result<(), RunError>>,
 }
 
-pub(crate) fn start(midgard: Midgard<MemoryStore>) -> Running {
+pub(crate) fn start<S: Store + Clone>(midgard: Midgard<S>) -> Running {
     let handle = midgard.handle();
     let thread = thread::spawn(|| block_on(midgard.run()));
     Running { handle, thread }

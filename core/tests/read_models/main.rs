@@ -9,6 +9,9 @@
 //! - "inline" is no lifecycle here, as handlers would run within every append: what a projection makes is compared
 //!   with the one that is folded on demand.
 
+#[path = "../common/logs.rs"]
+mod logs;
+
 mod batches;
 mod busy;
 mod courses;
@@ -32,6 +35,8 @@ mod rebuilds;
 mod refusals;
 mod release_versions;
 mod releases;
+mod several_logs;
+mod several_logs_views;
 mod slow_workers;
 mod starts;
 mod streams;

@@ -1,5 +1,6 @@
 //! Aggregates: load, decide, append; and deciders without a store.
 
+mod cancelled;
 #[path = "../common/mod.rs"]
 mod common;
 mod execute;

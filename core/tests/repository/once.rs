@@ -1,11 +1,14 @@
 //! Commands that take effect once for each key.
 
 use super::common::stores::Unruly;
-use super::common::{Account, Deposit, Open, ann, anns_account, log};
+use super::common::{Account, Deposit, Open, Refused, ann, anns_account, log};
 use super::together::Withdraw;
-use midgard::repository::{ExecuteError, LoadError};
-use midgard::store::{AppendError, Layered, StoreError};
-use midgard::{Repository, Timestamp, Version, block_on};
+use midgard::clock::ManualClock;
+use midgard::repository::{ExecuteError, LoadError, Repositories, UnitOfWork};
+use midgard::store::{AppendError, Layered, ReadEntries, StoreError};
+use midgard::{MemoryStore, Metadata, Repository, Store as _, Timestamp, Version, block_on};
+use std::ops::ControlFlow;
+use std::time::Duration;
 
 #[test]
 fn a_command_takes_effect_once_for_each_key() {
@@ -137,6 +140,50 @@ fn keys_are_forgotten_that_are_older_than_a_time() {
             .await
             .unwrap();
         assert_eq!(accounts.load(&ann()).await.unwrap().state().balance, 38);
+    });
+}
+
+#[test]
+fn keys_are_dated_and_forgotten_by_the_clock_of_their_repositories() {
+    block_on(async {
+        let long_ago: Timestamp = "2001-02-03T04:05:06Z".parse().unwrap();
+        let clock = ManualClock::at(long_ago);
+        let store = MemoryStore::with_clock(&clock);
+        let bank = Repositories::new(store).with_clock(&clock);
+        let accounts = bank.of::<Account>();
+        let open = Open {
+            owner: "ann",
+            cents: 5,
+        };
+        accounts.execute_once("k-1", &ann(), &open).await.unwrap();
+        clock.advance(Duration::from_secs(60));
+        let deposit = accounts.execute_once("k-2", &ann(), &Deposit(1)).await;
+        deposit.unwrap();
+        assert_eq!(accounts.forget_keys(clock.now()).await.unwrap(), 1);
+        // Only the second one is still known.
+        for key in ["k-2", "k-1"] {
+            let again = accounts.execute_once(key, &ann(), &Deposit(2)).await;
+            again.unwrap();
+        }
+        assert_eq!(accounts.load(&ann()).await.unwrap().state().balance, 8);
+
+        let together =
+            async |_: &mut UnitOfWork<_>| -> Result<u64, ExecuteError<Refused>> { Ok(7) };
+        bank.execute_together_once("k", &Metadata::new(), together)
+            .await
+            .unwrap();
+        let dated = format!("\"at\":{}", clock.now().as_micros());
+        let mut entries = Vec::new();
+        let each = &mut |_: &[u8], value: &[u8]| {
+            entries.push(String::from_utf8_lossy(value).into_owned());
+            ControlFlow::Continue(())
+        };
+        let read = ReadEntries::prefix(b"once//");
+        bank.store().read_entries(&read, each).await.unwrap();
+        assert!(
+            entries.len() == 1 && entries[0].contains(&dated),
+            "{entries:?}"
+        );
     });
 }
 

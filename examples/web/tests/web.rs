@@ -1,8 +1,14 @@
 //! The service over loopback, as its clients see it.
 
-use midgard::Repository;
-use midgard::store::ExpectedVersion;
-use midgard_example_web::account::Account;
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use futures_util::{FutureExt as _, StreamExt as _};
+use midgard::store::{ExpectedVersion, ReadLog};
+use midgard::{Midgard, Repository, Store as _, Views};
+use midgard_example_web::account::{Account, Balances};
+use midgard_example_web::routes::{Bank, routes};
 use midgard_example_web::serve::serve;
 use midgard_store_lmdb::LmdbStore;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,6 +18,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// Longer than anything takes that works.
+const LONG: Duration = Duration::from_secs(60);
 
 /// A service that runs.
 struct Service {
@@ -43,23 +53,30 @@ fn start() -> Service {
     }
 }
 
+fn connect(address: SocketAddr, request: &str) -> TcpStream {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(LONG)).unwrap();
+    connection.write_all(request.as_bytes()).unwrap();
+    connection
+}
+
+/// The status code and the body that a request is answered with.
+fn answer(address: SocketAddr, request: &str) -> (u16, String) {
+    let mut answer = String::new();
+    let mut connection = connect(address, request);
+    connection.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let code = head.split(' ').nth(1).unwrap();
+    (code.parse().unwrap(), body.to_owned())
+}
+
 impl Service {
     fn connect(&self, request: &str) -> TcpStream {
-        let mut connection = TcpStream::connect(self.address).unwrap();
-        let limit = Some(Duration::from_secs(60));
-        connection.set_read_timeout(limit).unwrap();
-        connection.write_all(request.as_bytes()).unwrap();
-        connection
+        connect(self.address, request)
     }
 
-    /// The status code and the body that a request is answered with.
     fn answer(&self, request: &str) -> (u16, String) {
-        let mut answer = String::new();
-        let mut connection = self.connect(request);
-        connection.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let code = head.split(' ').nth(1).unwrap();
-        (code.parse().unwrap(), body.to_owned())
+        answer(self.address, request)
     }
 
     fn get(&self, path: &str) -> (u16, String) {
@@ -129,6 +146,40 @@ fn a_request_that_is_repeated_with_its_key_has_one_effect_also_after_its_client_
     assert_eq!(deposit("b"), (200, twice.clone()));
     assert_eq!(service.get("/accounts/ann"), (200, twice));
     service.end();
+}
+
+/// Drops a handler where it first waits, once its request was read whole: as a server does when the client goes away.
+async fn go_away(request: Request, next: Next) -> StatusCode {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let request = Request::from_parts(head, Body::from(body));
+    let answer = next.run(request).now_or_never();
+    answer.map_or(StatusCode::REQUEST_TIMEOUT, |answer| answer.status())
+}
+
+#[test]
+fn a_command_is_executed_though_its_handler_is_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = LmdbStore::open(directory.path()).unwrap();
+    let views = Views::new(store.clone());
+    let program = Midgard::new(store.clone()).project(Balances, views.clone());
+    let bank = Bank {
+        accounts: Repository::new(store.clone()),
+        views,
+        handle: program.handle(),
+    };
+    let runtime = Runtime::new().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let impatient = routes(bank).layer(from_fn(go_away));
+    runtime.spawn(async { axum::serve(listener, impatient).await });
+
+    let deposit = post("/accounts/ann/deposits", 500, None);
+    assert_eq!(answer(address, &deposit).0, 408);
+    let mut events = store.events(ReadLog::forward()).follow();
+    let deposited = runtime.block_on(async { timeout(LONG, events.next()).await });
+    let deposited = deposited.expect("it is executed").unwrap().unwrap();
+    assert_eq!(deposited.stream.as_str(), "account-ann");
 }
 
 #[test]

@@ -49,7 +49,7 @@ impl Parse for Variant {
             Some(ident) => Ok(Variant { ident, ty }),
             None => Err(syn::Error::new_spanned(
                 &ty,
-                "this type has no name that the variant could take: write `SomeName = ` before it",
+                "no variant can be named after this type: write `SomeName = ` before the type",
             )),
         }
     }

@@ -36,7 +36,8 @@ const FIELD: Form = Form {
         ("crate", FIELD_TAKES_TAG),
     ],
 };
-const FIELD_TAKES_TAG: &str = "this key belongs on the struct; a field takes only `tag = \"..\"`";
+const FIELD_TAKES_TAG: &str =
+    "a field takes only `tag = \"..\"`: move this key to `#[event(..)]` above the struct";
 
 /// What `#[event(..)]` on a struct says.
 pub(crate) struct EventAttrs {
@@ -64,7 +65,7 @@ pub(crate) fn event(cx: &Ctxt, attrs: &[Attribute]) -> EventAttrs {
             version.value(cx, meta, help, LitInt::parse)
         }
         "upcast_from" => {
-            let help = "`upcast_from` is the type of the version before: write `upcast_from = UserCreatedV1`";
+            let help = "`upcast_from` is the type of the previous version: write `upcast_from = UserCreatedV1`";
             upcast_from.value(cx, meta, help, Path::parse)
         }
         "upcast_with" => {
@@ -99,7 +100,7 @@ pub(crate) fn field(cx: &Ctxt, attrs: &[Attribute]) -> Option<LitStr> {
     if let (true, false, Some(attr)) = (complete, tag.seen, attr) {
         cx.error(
             attr,
-            format_args!("this says nothing: write `{}`", FIELD.example),
+            format_args!("this attribute is empty: write `{}`", FIELD.example),
         );
     }
     tag.value

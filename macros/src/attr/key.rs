@@ -84,7 +84,7 @@ impl<T> Key<T> {
                 let message = error.to_string();
                 if message.starts_with("expected") || message.starts_with("unexpected") {
                     // The parser's own words say what is wrong, but not what to write.
-                    cx.push(Error::new(error.span(), format_args!("{message}: {help}")));
+                    cx.push(Error::new(error.span(), format_args!("{message}; {help}")));
                 } else {
                     cx.push(error);
                 }
@@ -160,7 +160,7 @@ pub(super) fn read(
         {
             cx.error(
                 first,
-                format_args!("a value follows its key: write `{}`", form.example),
+                format_args!("a value needs its key: write `{}`", form.example),
             );
             complete = false;
             continue;

@@ -4,6 +4,7 @@
 
 mod aggregate;
 mod aggregate_id;
+mod decision_model;
 mod event;
 mod event_set;
 mod inbox;
@@ -18,6 +19,7 @@ mod view;
 
 pub(crate) use aggregate::{AggregateAttrs, Variant, aggregate};
 pub(crate) use aggregate_id::aggregate_id;
+pub(crate) use decision_model::{DecisionAttrs, decision, decision_tag};
 pub(crate) use event::{EventAttrs, event, field};
 pub(crate) use event_set::event_set;
 pub(crate) use inbox::{InboxAttrs, inbox};
@@ -75,7 +77,7 @@ fn path_of_crate(cx: &Ctxt, input: ParseStream<'_>) -> Result<Path> {
         cx.error(
             &text,
             format_args!(
-                "this is a path, not a string: write `crate = {}`",
+                "`crate` is a path, not a string: write `crate = {}`",
                 text.value()
             ),
         );

@@ -54,7 +54,7 @@ pub(crate) fn projection(cx: &Ctxt, attrs: &[Attribute]) -> ProjectionAttrs {
             ignore.list(cx, meta, help, types)
         }
         "covers" => {
-            let help = "`covers` is a list of event sets, of which all events must be listed: \
+            let help = "`covers` is a list of event sets, all of whose events must be listed: \
                         write `covers(OrderEvent)`";
             covers.list(cx, meta, help, types)
         }
@@ -63,13 +63,13 @@ pub(crate) fn projection(cx: &Ctxt, attrs: &[Attribute]) -> ProjectionAttrs {
             views.list(cx, meta, help, types)
         }
         "tables" => {
-            let help = "`tables` is a function that gives the definitions of tables in a store of \
+            let help = "`tables` is a function that returns the definitions of tables in a store of \
                         your own: write `tables = order_tables`";
             tables.value(cx, meta, help, Path::parse)
         }
         "store" => {
             let help =
-                "`store` is the type of the place where its views are: write `store = SqlViews`";
+                "`store` is the type of the store that keeps the views: write `store = SqlViews`";
             store.value(cx, meta, help, Type::parse)
         }
         _ => krate.value(cx, meta, CRATE, |input| path_of_crate(cx, input)),

@@ -16,7 +16,7 @@ const PUBLISH: Form = Form {
         ("crate", EVENT_TAKES_IT),
     ],
 };
-const EVENT_TAKES_IT: &str = "this key belongs in `#[event(..)]`; `#[publish(..)]` takes `key`";
+const EVENT_TAKES_IT: &str = "`#[publish(..)]` takes only `key`: move this key to `#[event(..)]`";
 
 /// What `#[publish]` on an event says, if it is there.
 pub(crate) struct PublishAttrs {
@@ -33,7 +33,7 @@ pub(crate) fn publish(cx: &Ctxt, attrs: &[Attribute]) -> Option<PublishAttrs> {
         return None;
     }
     for again in attrs.iter().skip(1) {
-        cx.error(again, "`#[publish]` is there twice: keep one");
+        cx.error(again, "`#[publish]` is given twice: keep one");
     }
     // Alone, it says all that it has to.
     let lists: Vec<_> = attrs

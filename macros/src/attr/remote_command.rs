@@ -53,7 +53,7 @@ pub(crate) fn remote_command(cx: &Ctxt, attrs: &[Attribute]) -> RemoteCommandAtt
             version.value(cx, meta, help, LitInt::parse)
         }
         "upcast_from" => {
-            let help = "`upcast_from` is the type of the version before: write `upcast_from = ReserveCreditV1`";
+            let help = "`upcast_from` is the type of the previous version: write `upcast_from = ReserveCreditV1`";
             upcast_from.value(cx, meta, help, Path::parse)
         }
         "key" => {
@@ -61,8 +61,7 @@ pub(crate) fn remote_command(cx: &Ctxt, attrs: &[Attribute]) -> RemoteCommandAtt
             key.value(cx, meta, help, Member::parse)
         }
         "reply" => {
-            let help =
-                "`reply` is the type of the answer, an event: write `reply = CreditReserved`";
+            let help = "`reply` is the event with which the command is answered: write `reply = CreditReserved`";
             reply.value(cx, meta, help, Type::parse)
         }
         _ => krate.value(cx, meta, CRATE, |input| path_of_crate(cx, input)),

@@ -16,7 +16,10 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let aggregate = valid::aggregate(&cx, input);
     let event_enum = &aggregate.event_enum;
     let (events, variants) = match &aggregate.events {
-        Checked::Good(variants) => (event_enum_of(&aggregate, variants), variants.as_slice()),
+        Checked::Good(variants) => (
+            event_enum_of(input, event_enum, variants, &aggregate.krate),
+            variants.as_slice(),
+        ),
         Checked::Bad => {
             let (vis, error) = (&input.vis, error_type(&cx, &aggregate.krate));
             (quote!(#vis type #event_enum = #error;), [].as_slice())
@@ -28,27 +31,25 @@ pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
         // The enum is an error already.
         (Checked::Bad, Checked::Bad) => quote!(#event_enum),
     };
-    let code = if matches!(input.data, Data::Union(_)) {
-        // It has no `Default` that could be derived: an impl would be the next error.
-        applies(&aggregate)
-    } else if input.generics.params.is_empty() {
+    let is_union = matches!(input.data, Data::Union(_));
+    let code = if is_union || !input.generics.params.is_empty() {
+        let (this, applies) = (fallback(&aggregate, &id), applies(&aggregate));
+        quote!(#this #applies)
+    } else {
         let (this, test) = (impls(&aggregate, &id, variants), free_test(&aggregate));
         quote!(#this #test)
-    } else {
-        let (this, applies) = (generic_fallback(&aggregate, &id), applies(&aggregate));
-        quote!(#this #applies)
     };
     let errors = cx.into_tokens();
     quote!(#errors #events #code)
 }
 
-fn event_enum_of(aggregate: &Aggregate<'_>, variants: &[Variant]) -> TokenStream {
-    let Aggregate {
-        input,
-        krate,
-        event_enum,
-        ..
-    } = aggregate;
+/// The enum of the events of an aggregate or a decision model.
+pub(super) fn event_enum_of(
+    input: &DeriveInput,
+    event_enum: &Ident,
+    variants: &[Variant],
+    krate: &Path,
+) -> TokenStream {
     let private = private(krate);
     let vis = &input.vis;
     let doc = format!("The events of [`{}`].", input.ident);
@@ -96,31 +97,15 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
     } = aggregate;
     let private = private(krate);
     let ident = &input.ident;
-    let body = match (&aggregate.apply_enum, variants) {
-        (_, []) => TokenStream::new(),
-        (Some(span), _) => call_of_apply(krate, &quote!(#event_enum), *span),
-        (None, _) => {
-            let arms = variants.iter().map(|Variant { ident: variant, ty }| {
-                let apply = call_of_apply(krate, &quote!(#ty), ty.span());
-                quote!(#event_enum::#variant(__event) => #apply,)
-            });
-            quote!(match __event { #(#arms)* })
-        }
-    };
+    let apply = apply_event(event_enum, aggregate.apply_enum, variants, krate);
     let applies = if !aggregate.is_whole {
         // Where a part of the list is missing, what is handled is nobody's question.
         applies(aggregate)
-    } else if aggregate.apply_enum.is_some() {
-        let event_enum = syn::parse_quote!(#event_enum);
-        listed::listings(
-            ident,
-            &quote!(#krate::aggregate::Applies),
-            [&event_enum].into_iter(),
-        )
     } else {
-        let types = variants.iter().map(|variant| &variant.ty);
-        listed::listings(ident, &quote!(#krate::aggregate::Applies), types)
+        applied(ident, event_enum, aggregate.apply_enum, variants, krate)
     };
+    // The type stands where rustc says that it has no `Default`.
+    let this = Token![Self](ident.span());
     let type_name = ident.to_string();
     let registration = (!variants.is_empty()).then(|| {
         quote! {
@@ -136,21 +121,64 @@ fn impls(aggregate: &Aggregate<'_>, id: &TokenStream, variants: &[Variant]) -> T
         impl #krate::aggregate::Fold for #ident {
             type Event = #event_enum;
 
-            fn apply_event(&mut self, __event: #event_enum) {
-                #body
-            }
+            #apply
         }
 
         #[automatically_derived]
         impl #krate::Aggregate for #ident {
             const NAME: &'static #private::str = #name;
             type Id = #id;
+
+            fn initial() -> Self {
+                <#this as #private::Default>::default()
+            }
         }
 
         #applies
 
         #registration
     })
+}
+
+/// The function that dispatches an event to its handler.
+pub(super) fn apply_event(
+    event_enum: &Ident,
+    apply_enum: Option<Span>,
+    variants: &[Variant],
+    krate: &Path,
+) -> TokenStream {
+    let body = match (apply_enum, variants) {
+        (_, []) => TokenStream::new(),
+        (Some(span), _) => call_of_apply(krate, &quote!(#event_enum), span),
+        (None, _) => {
+            let arms = variants.iter().map(|Variant { ident: variant, ty }| {
+                let apply = call_of_apply(krate, &quote!(#ty), ty.span());
+                quote!(#event_enum::#variant(__event) => #apply,)
+            });
+            quote!(match __event { #(#arms)* })
+        }
+    };
+    quote! {
+        fn apply_event(&mut self, __event: #event_enum) {
+            #body
+        }
+    }
+}
+
+/// That a type applies each of its events, or the enum of them.
+pub(super) fn applied(
+    ident: &Ident,
+    event_enum: &Ident,
+    apply_enum: Option<Span>,
+    variants: &[Variant],
+    krate: &Path,
+) -> TokenStream {
+    let applies = quote!(#krate::aggregate::Applies);
+    if apply_enum.is_some() {
+        let event_enum = syn::parse_quote!(#event_enum);
+        return listed::listings(ident, &applies, [&event_enum].into_iter());
+    }
+    listed::listings(ident, &applies, variants.iter().map(|variant| &variant.ty))
 }
 
 /// The call of the handler of an event, or of all of them.
@@ -164,7 +192,11 @@ fn call_of_apply(krate: &Path, event: &TokenStream, span: Span) -> TokenStream {
 
 /// Lets an aggregate handle whatever it does, where the list of its events could not be read.
 fn applies(aggregate: &Aggregate<'_>) -> TokenStream {
-    let Aggregate { input, krate, .. } = aggregate;
+    applies_all(aggregate.input, &aggregate.krate)
+}
+
+/// Lets a type handle whatever it does.
+pub(super) fn applies_all(input: &DeriveInput, krate: &Path) -> TokenStream {
     let private = private(krate);
     let header = blanket_header(
         &quote!(#krate::aggregate::Applies),
@@ -178,14 +210,14 @@ fn applies(aggregate: &Aggregate<'_>) -> TokenStream {
     }
 }
 
-/// The impl for an aggregate that was refused for being generic.
-fn generic_fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
+/// The impls for an aggregate that was refused for being generic, or a union.
+fn fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream {
     let (krate, event_enum) = (&aggregate.krate, &aggregate.event_enum);
     let private = private(krate);
     let header = |implemented| {
         header(
             &implemented,
-            &quote!(#private::Default + #private::Send + #private::Sync + 'static),
+            &quote!(#private::Send + #private::Sync + 'static),
             &aggregate.input.ident,
             &aggregate.input.generics,
         )
@@ -206,6 +238,10 @@ fn generic_fallback(aggregate: &Aggregate<'_>, id: &TokenStream) -> TokenStream 
         #this {
             const NAME: &'static #private::str = "";
             type Id = #id;
+
+            fn initial() -> Self {
+                #private::refused()
+            }
         }
     }
 }

@@ -5,10 +5,10 @@ use super::versions::Versions;
 use super::{anonymous, message_key, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::valid::{self, Checked, Event, Payload, Tag};
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Data, DeriveInput, Path};
+use syn::{Data, DeriveInput, Path, Token};
 
 pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
     let cx = Ctxt::default();
@@ -55,6 +55,8 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
         let sources = &event.split_from;
         quote!(.split_from(const { &[#(#krate::event::SplitSource::of::<#sources>()),*] }))
     });
+    let described = described(&event.tags);
+    let types = types_of_tags(event);
     let tags = tags(&event.tags, krate);
     let publish = publish(event);
     anonymous(&quote! {
@@ -67,7 +69,8 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
                     #private::concat!(#private::module_path!(), #type_name),
                     #previous,
                 )
-                #sources;
+                #sources
+                #described;
 
             fn deserialize_version<'__de, __D>(
                 __context: &#krate::event::UpcastContext<'_>,
@@ -81,6 +84,8 @@ fn impls(event: &Event<'_>, name: &str, version: u32) -> TokenStream {
 
             #tags
         }
+
+        #types
 
         #publish
 
@@ -104,10 +109,18 @@ fn read(event: &Event<'_>, version: u32, name: &str, current: &TokenStream) -> T
         }
         Some(previous) => {
             let upcast = match &event.upcast_with {
-                None => quote!(__old.map(<#previous as #private::UpcastTo<Self>>::upcast)),
+                None => {
+                    quote!(__old.map(|__old| <#previous as #private::UpcastTo<Self>>::upcast(__old)))
+                }
                 Some(function) => {
-                    let call = respanned(&quote!(#private::upcast_with), function.span());
-                    quote!(#call::<#previous, Self, _, _>(__old, __context, #function))
+                    let span = function.span();
+                    let call = respanned(&quote!(#private::upcast_with), span);
+                    let arguments = quote!(__old, __context, #function);
+                    let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
+                    arguments.set_span(span);
+                    // Where rustc says that the function returns something else.
+                    let returned = Token![_](span);
+                    quote!(#call::<#previous, Self, _, #returned> #arguments)
                 }
             };
             quote! {
@@ -229,6 +242,37 @@ fn publish(event: &Event<'_>) -> Option<TokenStream> {
             #key
         }
     })
+}
+
+/// Its tags, for decision models.
+fn described(tags: &[Tag<'_>]) -> Option<TokenStream> {
+    if tags.is_empty() {
+        return None;
+    }
+    let tags = tags.iter().map(|Tag { key, ty, .. }| {
+        let ty = valid::text(ty);
+        quote!((#key, #ty))
+    });
+    Some(quote!(.tags(&[#(#tags),*])))
+}
+
+/// The types of its tags, which decision models compare with their own.
+fn types_of_tags(event: &Event<'_>) -> TokenStream {
+    let ident = &event.input.ident;
+    let private = private(&event.krate);
+    let types = event
+        .tags
+        .iter()
+        .enumerate()
+        .map(|(index, Tag { ty, .. })| {
+            quote! {
+                #[automatically_derived]
+                impl #private::TagAt<#index> for #ident {
+                    type Field = #ty;
+                }
+            }
+        });
+    types.collect()
 }
 
 /// The trait finds out what an `Option` is, so that an alias of it is one too. The field's type stands

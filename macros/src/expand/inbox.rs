@@ -1,7 +1,7 @@
 //! `#[derive(Inbox)]`.
 
 use super::fallback::{blanket_header, header, name_or_stand_in};
-use super::{anonymous, handled, listed, private};
+use super::{anonymous, handled, listed, of_set, private};
 use crate::ctxt::Ctxt;
 use crate::valid::{self, Checked, Inbox};
 use proc_macro2::TokenStream;
@@ -38,10 +38,10 @@ fn impls(inbox: &Inbox<'_>, name: &str) -> TokenStream {
             "receive",
             quote!(self, __event, __context),
         );
+        let take = of_set(krate, ty, "__take", quote!(&mut __reader));
         quote! {
-            for __event in __reader
-                .take::<#ty>()
-                .map_err(|__reason| #private::unreadable_message(__message, __reason))?
+            for __event in
+                #take.map_err(|__reason| #private::unreadable_message(__message, __reason))?
             {
                 #handled.await.map_err(#krate::inbox::InboxError::Handler)?;
             }

@@ -5,6 +5,7 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod aggregate_id;
+pub(crate) mod decision_model;
 pub(crate) mod event;
 pub(crate) mod event_attribute;
 pub(crate) mod event_set;
@@ -50,6 +51,17 @@ fn handled(handler: &TokenStream, ty: &Type, method: &str, arguments: TokenStrea
     let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
     arguments.set_span(span);
     quote!(#open #this as #handler<#ty> #close ::#method #arguments)
+}
+
+/// The call of a function of a listed event or set, as in `<E as EventSet>::__take(..)`. It begins and ends where the
+/// type stands, as of a handler.
+fn of_set(krate: &Path, ty: &Type, method: &str, arguments: TokenStream) -> TokenStream {
+    let span = ty.span();
+    let (open, close) = (Token![<](span), Token![>](span));
+    let method = Ident::new(method, span);
+    let mut arguments = Group::new(Delimiter::Parenthesis, arguments);
+    arguments.set_span(span);
+    quote!(#open #ty as #krate::EventSet #close ::#method #arguments)
 }
 
 /// The function that gives the key of a message. As of a tag, the trait finds out what an `Option` is.

@@ -1,7 +1,7 @@
 //! `#[derive(ProcessManager)]`.
 
 use super::fallback::{blanket_header, error_type, header};
-use super::{anonymous, handled, listed, private, respanned};
+use super::{anonymous, handled, listed, of_set, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::valid::{self, Checked, ProcessManager};
 use proc_macro2::{Delimiter, Group, TokenStream};
@@ -42,11 +42,18 @@ fn impls(manager: &ProcessManager<'_>, id: &Type) -> TokenStream {
             "process",
             quote!(__event, __recorded),
         );
+        let take = of_set(krate, ty, "__take", quote!(&mut __reader));
+        let encode = of_set(krate, ty, "__encode", quote!(__event));
         quote! {
-            let __events = __reader
-                .take::<#ty>()
-                .map_err(|__reason| #private::unreadable(__recorded, __reason))?;
-            #private::add_processes(__events, __recorded, |__event| #process, &mut __processes)?;
+            let __events =
+                #take.map_err(|__reason| #private::unreadable(__recorded, __reason))?;
+            #private::add_processes(
+                __events,
+                __recorded,
+                |__event: &#ty| #process,
+                |__event: &#ty| #encode,
+                &mut __processes,
+            )?;
         }
     });
     let reactions = reactions(manager, &sets);

@@ -1,7 +1,7 @@
 //! `#[derive(Projection)]`.
 
 use super::fallback::{blanket_header, header};
-use super::{anonymous, handled, listed, private, respanned};
+use super::{anonymous, handled, listed, of_set, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::valid::{self, Checked, Projection};
 use proc_macro2::{Delimiter, Group, TokenStream};
@@ -43,8 +43,9 @@ fn impls(projection: &Projection<'_>, views: &[Type]) -> TokenStream {
             "project",
             quote!(self, __decoded, __context),
         );
+        let take = of_set(krate, ty, "__take", quote!(&mut __reader));
         quote! {
-            for __decoded in __reader.take::<#ty>().map_err(|__reason| {
+            for __decoded in #take.map_err(|__reason| {
                 #krate::projection::ProjectError::Decode(#private::unreadable(__event, __reason))
             })? {
                 #handled.await.map_err(#krate::projection::ProjectError::Handler)?;

@@ -5,7 +5,7 @@ use super::versions::Versions;
 use super::{anonymous, message_key, private, respanned};
 use crate::ctxt::Ctxt;
 use crate::valid::{self, Checked, RemoteCommand};
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, Ident, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::spanned::Spanned as _;
 use syn::{DeriveInput, Path, Token, Type};
@@ -56,7 +56,15 @@ fn impls(command: &RemoteCommand<'_>, name: &str, service: &str, version: u32) -
         // As of a version: what is missing is missing at the version before.
         let older = quote!(<#previous as #private::OneCommand>::Reply);
         let upcast = quote!(<#older as #private::OlderReply<Self::Reply>>::upcast);
-        let upcast = respanned(&upcast, previous.span());
+        let span = previous.span();
+        let upcast = respanned(&upcast, span);
+        let (open, close, read) = (
+            Token![<](span),
+            Token![>](span),
+            Ident::new("read_reply", span),
+        );
+        let mut reply = Group::new(Delimiter::Parenthesis, quote!(__reply));
+        reply.set_span(span);
         quote! {
             fn __read_reply(
                 __reply: &#krate::event::EncodedRef<'_>,
@@ -64,7 +72,7 @@ fn impls(command: &RemoteCommand<'_>, name: &str, service: &str, version: u32) -
                 if __reply.name == <Self::Reply as #private::OneEvent>::NAME {
                     return __reply.read();
                 }
-                match <#previous as #private::OneCommand>::read_reply(__reply) {
+                match #open #previous as #private::OneCommand #close ::#read #reply {
                     #private::Ok(__old) => {
                         #private::Ok(#upcast(__old))
                     }

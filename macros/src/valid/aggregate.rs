@@ -27,7 +27,10 @@ pub(crate) fn aggregate<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Aggregate<'a> 
     let mut attrs = attr::aggregate(cx, &input.attrs);
     let ident = &input.ident;
     if matches!(input.data, Data::Union(_)) {
-        cx.error(ident, "an aggregate is a struct or an enum, not a union");
+        cx.error(
+            ident,
+            "an aggregate is a struct or an enum, not a union: write a struct",
+        );
     }
     for field in fields_of(&input.data) {
         let message = "write `#[aggregate(..)]` above the type";
@@ -37,10 +40,10 @@ pub(crate) fn aggregate<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Aggregate<'a> 
         cx,
         &input.generics,
         "an aggregate cannot be generic, because its name stands for one type: \
-         write a type for each that it is used with",
+         write a separate type for each type argument",
     );
     refuse_missing(cx, ident, &attrs);
-    let name = aggregate_name(cx, ident, &attrs);
+    let name = name::given(cx, ident, attrs.name.value.as_ref(), Kind::Aggregate);
     let (events, is_whole) = aggregate_events(cx, &mut attrs);
     let mut event_enum = match attrs.event_enum.value {
         Some(ident) => ident,
@@ -73,17 +76,6 @@ fn fields_of(data: &Data) -> Vec<&syn::Field> {
         Data::Enum(data) => data.variants.iter().flat_map(|one| &one.fields).collect(),
         Data::Union(_) => Vec::new(),
     }
-}
-
-fn aggregate_name(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) -> String {
-    let suggestion = name::suggest(&ident.to_string(), Kind::Aggregate);
-    let Some(name) = &attrs.name.value else {
-        return suggestion;
-    };
-    if let Err(message) = name::check(&name.value(), Kind::Aggregate, &suggestion) {
-        cx.error(name, message);
-    }
-    name.value()
 }
 
 fn aggregate_events(cx: &Ctxt, attrs: &mut AggregateAttrs) -> (Checked<Vec<Variant>>, bool) {
@@ -127,7 +119,7 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &AggregateAttrs) {
 
 /// A second type of the same name would be an error of rustc's in the middle of generated code.
 /// Says whether there is one.
-fn refuse_enum_name(cx: &Ctxt, event_enum: &Ident, events: &[Variant]) -> bool {
+pub(super) fn refuse_enum_name(cx: &Ctxt, event_enum: &Ident, events: &[Variant]) -> bool {
     let clash = events.iter().find(|event| match &event.ty {
         Type::Path(ty) => ty.path.is_ident(event_enum),
         _ => false,
@@ -138,7 +130,7 @@ fn refuse_enum_name(cx: &Ctxt, event_enum: &Ident, events: &[Variant]) -> bool {
     cx.error(
         &event.ty,
         format_args!(
-            "the enum of the events would also be called `{event_enum}`: \
+            "the generated enum would have the name of this event, `{event_enum}`: \
              write `event_enum = SomeOtherName`"
         ),
     );

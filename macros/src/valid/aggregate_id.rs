@@ -19,7 +19,7 @@ pub(crate) fn aggregate_id<'a>(cx: &Ctxt, input: &'a DeriveInput) -> AggregateId
     refuse_generics(
         cx,
         &input.generics,
-        "the id of an aggregate cannot be generic: write a type for each aggregate",
+        "the id of an aggregate cannot be generic: write a separate type for each aggregate",
     );
     let inner = match &input.data {
         Data::Struct(data) => {
@@ -36,7 +36,7 @@ pub(crate) fn aggregate_id<'a>(cx: &Ctxt, input: &'a DeriveInput) -> AggregateId
         cx.error(
             ident,
             format_args!(
-                "the id of an aggregate is derived for a struct with one field: write `struct {ident}(u64);`, \
+                "`AggregateId` can only be derived for a struct with one field: write `struct {ident}(u64);`, \
                  or implement `Display` and `FromStr` by hand"
             ),
         );

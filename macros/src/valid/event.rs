@@ -53,13 +53,13 @@ pub(crate) fn event<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Event<'a> {
             "an event is a struct: write one struct with `#[derive(Event)]` for each variant, \
              and `#[derive(EventSet)]` for an enum of them",
         ),
-        Data::Union(_) => cx.error(ident, "an event is a struct, not a union"),
+        Data::Union(_) => cx.error(ident, "an event is a struct, not a union: write a struct"),
     }
     refuse_generics(
         cx,
         &input.generics,
         "an event cannot be generic, because its stored name stands for one type: \
-         write a struct for each type that it is used with",
+         write a separate struct for each type argument",
     );
     let name = event_name(cx, ident, &attrs);
     let version = versions::version(
@@ -76,7 +76,7 @@ pub(crate) fn event<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Event<'a> {
     ) {
         cx.error(
             function,
-            "this function upcasts the version before, and none is named: write `upcast_from = ..`, too",
+            "`upcast_with` needs the type of the previous version: add `upcast_from = ..`",
         );
     }
     Event {

@@ -34,7 +34,7 @@ pub(crate) fn event_set<'a>(cx: &Ctxt, input: &'a DeriveInput) -> EventSet<'a> {
                     }
                     (Fields::Unnamed(_), Some(_), Some(_)) => cx.error(
                         &variant.fields,
-                        "a variant of an event set holds one event: write a variant for each",
+                        "a variant of an event set holds one event: write one variant for each event",
                     ),
                     _ => cx.error(
                         variant,
@@ -46,7 +46,7 @@ pub(crate) fn event_set<'a>(cx: &Ctxt, input: &'a DeriveInput) -> EventSet<'a> {
                 }
             }
             if data.variants.is_empty() {
-                cx.error(&input.ident, "an event set has at least one event");
+                cx.error(&input.ident, "an event set needs at least one event: add a variant, such as `Created(UserCreated)`");
             }
         }
         _ => cx.error(
@@ -58,7 +58,8 @@ pub(crate) fn event_set<'a>(cx: &Ctxt, input: &'a DeriveInput) -> EventSet<'a> {
     refuse_generics(
         cx,
         &input.generics,
-        "an event set cannot be generic: its events are known by their stored names",
+        "an event set cannot be generic, because its events are found by their stored names: \
+         write a separate enum for each type argument",
     );
     let variants = distinct(cx, variants);
     EventSet {

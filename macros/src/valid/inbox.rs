@@ -26,10 +26,11 @@ pub(crate) fn inbox<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Inbox<'a> {
         cx,
         &input.generics,
         "an inbox cannot be generic, because its name stands for one queue: \
-         write a type for each that it is used with",
+         write a separate type for each type argument",
     );
     refuse_missing(cx, ident, &attrs);
-    let name = inbox_name(cx, ident, &attrs);
+    let suggestion = name::suggest(&ident.to_string(), Kind::Inbox);
+    let name = name::checked(cx, attrs.name.value.as_ref(), Kind::Inbox, &suggestion);
     let events = distinct_types(cx, attrs.events.value.unwrap_or_default(), "event");
     let commands = distinct_types(cx, attrs.commands.value.unwrap_or_default(), "command");
     Inbox {
@@ -60,18 +61,4 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &InboxAttrs) {
         },
     ];
     needed(cx, ident, "inbox", "inbox", &keys);
-}
-
-fn inbox_name(cx: &Ctxt, ident: &Ident, attrs: &InboxAttrs) -> Checked<String> {
-    let Some(name) = &attrs.name.value else {
-        return Checked::Bad;
-    };
-    let suggestion = name::suggest(&ident.to_string(), Kind::Inbox);
-    match name::check(&name.value(), Kind::Inbox, &suggestion) {
-        Ok(()) => Checked::Good(name.value()),
-        Err(message) => {
-            cx.error(name, message);
-            Checked::Bad
-        }
-    }
 }

@@ -31,7 +31,7 @@ pub(super) fn find<'a>(
     let word = name(key);
     let message = match nearest(&word, known.iter().copied()) {
         _ if known.is_empty() => {
-            format!("`{ident}` has no field `{word}`; it has none: leave out `key`")
+            format!("`{ident}` has no fields: remove `key`")
         }
         Some(nearest) => format!("`{ident}` has no field `{word}`: did you mean `{nearest}`?"),
         None => format!("`{ident}` has no field `{word}`; it has {}", list(&known)),

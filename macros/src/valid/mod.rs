@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod aggregate_id;
+mod decision_model;
 mod event;
 mod event_set;
 mod inbox;
@@ -18,6 +19,7 @@ mod view_key;
 
 pub(crate) use aggregate::{Aggregate, aggregate};
 pub(crate) use aggregate_id::{AggregateId, aggregate_id};
+pub(crate) use decision_model::{DecisionModel, ModelField, decision_model};
 pub(crate) use event::{Event, Tag, event};
 pub(crate) use event_set::{EventSet, event_set};
 pub(crate) use inbox::{Inbox, inbox};
@@ -133,7 +135,7 @@ fn distinct(cx: &Ctxt, variants: Vec<Variant>) -> Vec<Variant> {
             cx.error(
                 &variant.ty,
                 format_args!(
-                    "two events would be the variant `{ident}`: give one another name, \
+                    "two events would become the variant `{ident}`: name one of the variants, \
                      as in `Other{} = {ty}`",
                     ident.unraw()
                 ),

@@ -1,6 +1,10 @@
 //! Names that are written to the store: which ones are allowed, and what to write instead.
 
+use super::Checked;
+use crate::ctxt::Ctxt;
+use proc_macro2::Ident;
 use std::fmt;
+use syn::LitStr;
 
 /// What is named.
 #[derive(Clone, Copy, PartialEq)]
@@ -63,26 +67,57 @@ impl fmt::Display for Kind {
     }
 }
 
+/// The name that was given, even if it is refused, or one for this type.
+pub(super) fn given(cx: &Ctxt, ident: &Ident, name: Option<&LitStr>, kind: Kind) -> String {
+    let suggestion = suggest(&ident.to_string(), kind);
+    let Some(name) = name else {
+        return suggestion;
+    };
+    if let Err(message) = check(&name.value(), kind, &suggestion) {
+        cx.error(name, message);
+    }
+    name.value()
+}
+
+/// The name that was given, if it is allowed.
+pub(super) fn checked(
+    cx: &Ctxt,
+    name: Option<&LitStr>,
+    kind: Kind,
+    suggestion: &str,
+) -> Checked<String> {
+    let Some(name) = name else {
+        return Checked::Bad;
+    };
+    match check(&name.value(), kind, suggestion) {
+        Ok(()) => Checked::Good(name.value()),
+        Err(message) => {
+            cx.error(name, message);
+            Checked::Bad
+        }
+    }
+}
+
 /// Refuses a name with a sentence that says what to write; `suggestion` is for one that is empty.
 pub(super) fn check(name: &str, kind: Kind, suggestion: &str) -> Result<(), String> {
     let key = kind.key();
     if name.is_empty() {
         return Err(format!(
-            "{kind} is not empty: write `{key} = \"{suggestion}\"`"
+            "{kind} must not be empty: write `{key} = \"{suggestion}\"`"
         ));
     }
     let max = kind.max_bytes();
     if name.len() > max {
         let len = name.len();
         return Err(format!(
-            "{kind} has at most {max} bytes; this one has {len}"
+            "{kind} has at most {max} bytes, and this one has {len}: write a shorter one"
         ));
     }
     if kind == Kind::Projection {
         // What a program refuses when it starts.
         return match name.contains(['/', '\0']) {
             true => Err(format!(
-                "{kind} has no slash: write `{key} = \"{}\"`",
+                "{kind} must not contain a slash: write `{key} = \"{}\"`",
                 name.replace(['/', '\0'], ".")
             )),
             false => Ok(()),
@@ -102,7 +137,7 @@ pub(super) fn check(name: &str, kind: Kind, suggestion: &str) -> Result<(), Stri
         _ => "`a-z`, `0-9`, `.`, `-` and `_`",
     };
     Err(format!(
-        "{kind} is made of {letters} and starts with a letter: write `{key} = \"{better}\"`"
+        "{kind} may contain only {letters}, and starts with a letter: write `{key} = \"{better}\"`"
     ))
 }
 

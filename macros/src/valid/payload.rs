@@ -58,15 +58,15 @@ pub(super) fn row(cx: &Ctxt, attrs: &[Attribute], fields: &[&Field]) {
         if let Some(skipped) = skipped(&said) {
             cx.error(
                 skipped,
-                "a row that is read would not have what this field had when it was put: let serde write and read it, \
-                 or leave the field out of the view",
+                "this field would lose its value when the row is read: remove this attribute, or remove the field from \
+                 the view",
             );
         } else if let Some(left_out) = &said.left_out
             && !(is_option || said.default || whole.default)
         {
             cx.error(
                 left_out,
-                "a row that was stored without this field could not be read again: write `default` beside it, \
+                "a row that was stored without this field could not be read again: add `default`, \
                  as in `#[serde(default, skip_serializing_if = \"..\")]`",
             );
         }
@@ -76,8 +76,8 @@ pub(super) fn row(cx: &Ctxt, attrs: &[Attribute], fields: &[&Field]) {
         {
             cx.error(
                 lost,
-                "JSON has one `null`, so that what is `Some` here may be read as `None`: write an enum with a variant \
-                 for each case",
+                "JSON has only one `null`, so a `Some` here may be read as `None`: use an enum with a variant for each \
+                 case",
             );
         }
     }
@@ -89,7 +89,7 @@ pub(super) fn key<'a>(cx: &Ctxt, attrs: impl Iterator<Item = &'a [Attribute]>) {
         if let Some(skipped) = skipped(&serde_field(attrs)) {
             cx.error(
                 skipped,
-                "a key that is read from its row would not be what it was: let serde write and read all of it",
+                "this part of the key would lose its value when the row is read: remove this attribute",
             );
         }
     }
@@ -130,7 +130,8 @@ fn check(cx: &Ctxt, field: &Field, said: &SerdeField, has_default: bool) {
     if let Some(unread) = &said.unread {
         cx.error(
             unread,
-            "a loaded event would not have what this field had when it was stored: leave the field out of the event",
+            "this field would lose its value when the event is loaded: remove this attribute, or remove the field from the \
+             event",
         );
     }
     let is_option = argument_of(&field.ty, "Option").is_some();
@@ -139,7 +140,7 @@ fn check(cx: &Ctxt, field: &Field, said: &SerdeField, has_default: bool) {
     {
         cx.error(
             left_out,
-            "an event that was stored without this field could not be read again: write `default` beside it, \
+            "an event that was stored without this field could not be read again: add `default`, \
              as in `#[serde(default, skip_serializing_if = \"..\")]`",
         );
     }
@@ -152,8 +153,8 @@ fn refuse_flattened_option(cx: &Ctxt, said: &SerdeField, is_option: bool) {
     {
         cx.error(
             flatten,
-            "serde reads a flattened `Option` as `None` whatever is wrong with its fields: \
-             flatten a struct that has `Option`s for fields",
+            "serde reads a flattened `Option` as `None` when any of its fields is wrong: \
+             flatten a struct whose fields are `Option`s",
         );
     }
 }
@@ -185,9 +186,9 @@ fn refuse_mistakable<'a>(cx: &Ctxt, fields: impl Iterator<Item = &'a Field>) {
         if seen.insert(key, ()).is_some() {
             cx.error(
                 &field.ty,
-                "an earlier field of this event looks the same when it is stored: a change of their order would \
-                 read one for the other. Give the fields names, as in `struct Moved { from: String, to: String }`; \
-                 events that are stored are read with `#[serde(from = \"(String, String)\", into = \"(String, String)\")]`",
+                "this field and an earlier one look the same in JSON, so a change of their order would swap their values: \
+                 give the fields names, as in `struct Moved { from: String, to: String }`; if such events are stored \
+                 already, also add `#[serde(from = \"(String, String)\", into = \"(String, String)\")]`",
             );
         }
     }

@@ -29,7 +29,7 @@ pub(crate) fn process_manager<'a>(cx: &Ctxt, input: &'a DeriveInput) -> ProcessM
     if matches!(input.data, Data::Union(_)) {
         cx.error(
             ident,
-            "a process manager is a struct or an enum, not a union",
+            "a process manager is a struct or an enum, not a union: write a struct",
         );
     }
     refuse_inner(cx, &input.data, "process_manager");
@@ -37,10 +37,10 @@ pub(crate) fn process_manager<'a>(cx: &Ctxt, input: &'a DeriveInput) -> ProcessM
         cx,
         &input.generics,
         "a process manager cannot be generic, because its name stands for one type: \
-         write a type for each that it is used with",
+         write a separate type for each type argument",
     );
     refuse_missing(cx, ident, &attrs);
-    let name = process_manager_name(cx, ident, &attrs);
+    let name = name::given(cx, ident, attrs.name.value.as_ref(), Kind::ProcessManager);
     let [events, commands, deadlines] = [
         (attrs.events.value, "event"),
         (attrs.commands.value, "command"),
@@ -83,15 +83,4 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &ProcessManagerAttrs) {
         },
     ];
     needed(cx, ident, "process manager", "process_manager", &keys);
-}
-
-fn process_manager_name(cx: &Ctxt, ident: &Ident, attrs: &ProcessManagerAttrs) -> String {
-    let suggestion = name::suggest(&ident.to_string(), Kind::ProcessManager);
-    let Some(name) = &attrs.name.value else {
-        return suggestion;
-    };
-    if let Err(message) = name::check(&name.value(), Kind::ProcessManager, &suggestion) {
-        cx.error(name, message);
-    }
-    name.value()
 }

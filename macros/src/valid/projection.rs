@@ -33,16 +33,16 @@ pub(crate) fn projection<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Projection<'a
         cx,
         &input.generics,
         "a projection cannot be generic, because its name stands for one checkpoint: \
-         write a type for each that it is used with",
+         write a separate type for each type argument",
     );
     refuse_missing(cx, ident, &attrs);
     if let (Some(tables), true) = (&attrs.tables.value, attrs.views.seen) {
         cx.error(
             tables,
-            "`views(..)` are tables of `midgard::Views`, and `tables` are those of a store of your own: keep one",
+            "`views(..)` lists tables of `midgard::Views`, and `tables` those of a store of your own: keep one of the two",
         );
     }
-    let name = projection_name(cx, ident, &attrs);
+    let name = name::given(cx, ident, attrs.name.value.as_ref(), Kind::Projection);
     let version = attrs.version.value.as_ref();
     let version = version.and_then(|version| versions::number(cx, version));
     let [events, ignore, covers] = [&attrs.events, &attrs.ignore, &attrs.covers]
@@ -90,17 +90,6 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &ProjectionAttrs) {
     }
 }
 
-fn projection_name(cx: &Ctxt, ident: &Ident, attrs: &ProjectionAttrs) -> String {
-    let suggestion = name::suggest(&ident.to_string(), Kind::Projection);
-    let Some(name) = &attrs.name.value else {
-        return suggestion;
-    };
-    if let Err(message) = name::check(&name.value(), Kind::Projection, &suggestion) {
-        cx.error(name, message);
-    }
-    name.value()
-}
-
 /// Each event is handled or ignored, and once.
 fn distinct_events(cx: &Ctxt, events: Vec<Type>, ignore: Vec<Type>) -> (Vec<Type>, Vec<Type>) {
     let mut seen = HashMap::new();
@@ -120,8 +109,8 @@ fn distinct_events(cx: &Ctxt, events: Vec<Type>, ignore: Vec<Type>) -> (Vec<Type
                 Some(_) => cx.error(
                     &ty,
                     format_args!(
-                        "event `{name}` is handled and ignored: \
-                         remove it from `events(..)` or from `ignore(..)`"
+                        "event `{name}` is in `events(..)` and in `ignore(..)`: \
+                         remove it from one of the two"
                     ),
                 ),
             }

@@ -7,7 +7,7 @@ use super::{Checked, Needed, needed, refuse_generics, refuse_inner};
 use crate::attr::{self, RemoteCommandAttrs};
 use crate::ctxt::Ctxt;
 use proc_macro2::Ident;
-use syn::{Data, DeriveInput, LitStr, Path, Type};
+use syn::{Data, DeriveInput, Path, Type};
 
 /// What `#[derive(RemoteCommand)]` has to generate.
 pub(crate) struct RemoteCommand<'a> {
@@ -37,22 +37,22 @@ pub(crate) fn remote_command<'a>(cx: &Ctxt, input: &'a DeriveInput) -> RemoteCom
             ident,
             "a command is a struct: write one struct with `#[derive(RemoteCommand)]` for each variant",
         ),
-        Data::Union(_) => cx.error(ident, "a command is a struct, not a union"),
+        Data::Union(_) => cx.error(ident, "a command is a struct, not a union: write a struct"),
     }
     refuse_generics(
         cx,
         &input.generics,
         "a command cannot be generic, because its name in messages stands for one type: \
-         write a struct for each type that it is used with",
+         write a separate struct for each type argument",
     );
     refuse_missing(cx, ident, &attrs);
-    let name = checked(
+    let name = name::checked(
         cx,
         attrs.name.value.as_ref(),
         Kind::Command,
         &suggested(ident),
     );
-    let service = checked(cx, attrs.service.value.as_ref(), Kind::Service, "customers");
+    let service = name::checked(cx, attrs.service.value.as_ref(), Kind::Service, "customers");
     let version = versions::version(
         cx,
         ident,
@@ -99,17 +99,4 @@ fn refuse_missing(cx: &Ctxt, ident: &Ident, attrs: &RemoteCommandAttrs) {
         },
     ];
     needed(cx, ident, "command", "remote_command", &keys);
-}
-
-fn checked(cx: &Ctxt, name: Option<&LitStr>, kind: Kind, suggestion: &str) -> Checked<String> {
-    let Some(name) = name else {
-        return Checked::Bad;
-    };
-    match name::check(&name.value(), kind, suggestion) {
-        Ok(()) => Checked::Good(name.value()),
-        Err(message) => {
-            cx.error(name, message);
-            Checked::Bad
-        }
-    }
 }

@@ -55,8 +55,8 @@ pub(super) fn version(
             cx.error(
                 previous,
                 format_args!(
-                    "{one} cannot be upcast from itself: keep the struct of the version before under \
-                     a name of its own, and write that name here"
+                    "{one} cannot be upcast from itself: keep the struct of the previous version under \
+                     another name, and write that name here"
                 ),
             );
             Checked::Bad
@@ -65,7 +65,7 @@ pub(super) fn version(
             cx.error(
                 previous,
                 "version 1 is the first, so there is nothing to upcast from: write `version = 2`, \
-                 or leave out `upcast_from`",
+                 or remove `upcast_from`",
             );
             Checked::Bad
         }
@@ -89,12 +89,15 @@ pub(super) fn number(cx: &Ctxt, literal: &LitInt) -> Option<u32> {
     match literal.base10_parse::<u32>() {
         Ok(0) => cx.error(
             literal,
-            "versions count from 1: write `version = 1`, or leave it out",
+            "versions count from 1: write `version = 1`, or remove `version`",
         ),
         Ok(version) => return Some(version),
         Err(_) => cx.error(
             literal,
-            format_args!("a version is a whole number from 1 to {}", u32::MAX),
+            format_args!(
+                "a version is a whole number from 1 to {}: write `version = 2`",
+                u32::MAX
+            ),
         ),
     }
     None

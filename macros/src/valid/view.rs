@@ -45,13 +45,13 @@ pub(crate) fn view<'a>(cx: &Ctxt, input: &'a DeriveInput) -> View<'a> {
         Data::Enum(_) => {
             cx.error(
                 ident,
-                "a view is a struct, as its rows are found by the fields: write one that has the enum in \
+                "a view is a struct, because its rows are found by their fields: write a struct with the enum in \
                  a field",
             );
             None
         }
         Data::Union(_) => {
-            cx.error(ident, "a view is a struct, not a union");
+            cx.error(ident, "a view is a struct, not a union: write a struct");
             None
         }
     };
@@ -59,7 +59,7 @@ pub(crate) fn view<'a>(cx: &Ctxt, input: &'a DeriveInput) -> View<'a> {
         cx,
         &input.generics,
         "a view cannot be generic, because its name stands for one table: \
-         write a struct for each type that it is used with",
+         write a separate struct for each type argument",
     );
     let name = view_name(cx, ident, &attrs);
     let (key, indexes) = match &fields {
@@ -92,8 +92,8 @@ fn fields_of<'a>(cx: &Ctxt, ident: &Ident, fields: &'a Fields) -> Option<Vec<&'a
             cx.error(
                 ident,
                 format_args!(
-                    "the fields of a view have names, by which its key and its indexes are \
-                     chosen: write `struct {ident} {{ id: .. }}`"
+                    "the fields of a view need names, because its key and its indexes refer to \
+                     them: write `struct {ident} {{ id: .. }}`"
                 ),
             );
             None
@@ -102,7 +102,7 @@ fn fields_of<'a>(cx: &Ctxt, ident: &Ident, fields: &'a Fields) -> Option<Vec<&'a
             cx.error(
                 ident,
                 format_args!(
-                    "a view has at least one field, its key: write `struct {ident} {{ id: .. }}`"
+                    "a view needs at least one field, its key: write `struct {ident} {{ id: .. }}`"
                 ),
             );
             None
@@ -117,8 +117,8 @@ fn view_name(cx: &Ctxt, ident: &Ident, attrs: &ViewAttrs) -> String {
         if attrs.complete && !attrs.name.seen && !text.is_ascii() {
             cx.error(
                 ident,
-                "no name can be made of this identifier, as names are made of `a-z`, `0-9`, `.`, \
-                 `-` and `_`: write `#[view(name = \"..\", ..)]`",
+                "no name can be derived from this identifier, because names may contain only `a-z`, `0-9`, \
+                 `.`, `-` and `_`: write `#[view(name = \"..\", ..)]`",
             );
         }
         return suggestion;
@@ -142,8 +142,8 @@ fn key_of<'a>(
             cx.error(
                 ident,
                 format_args!(
-                    "this view has no key: write `#[view(key = {})]` with the field that tells one \
-                     row from another, or `key = (a, b)` with several",
+                    "this view has no key: write `#[view(key = {})]` with the field that \
+                     identifies a row, or `key = (a, b)` with several fields",
                     likely.map_or("id", String::as_str),
                 ),
             );
@@ -166,11 +166,21 @@ fn indexes_of<'a>(
         for option in &index.unknown {
             cx.error(option, unknown_option(&index, option, fields));
         }
+        if let Some(function) = taken_function(&valid, &index, &name) {
+            cx.error(
+                &index.name,
+                format_args!(
+                    "two indexes would have a function `{function}`: rename this index, \
+                     as in `index(other_{name} = {name})`"
+                ),
+            );
+            continue;
+        }
         if valid.iter().any(|other| other.name == name) {
             cx.error(
                 &index.name,
                 format_args!(
-                    "two indexes are called `{name}`: keep one, or give one another name, \
+                    "two indexes are named `{name}`: keep one, or rename one, \
                      as in `index(other_{name} = {name})`"
                 ),
             );
@@ -187,7 +197,7 @@ fn indexes_of<'a>(
             let same = &same.name;
             cx.error(
                 &index.name,
-                format_args!("the index `{name}` is of the same fields as `{same}`: keep one"),
+                format_args!("index `{name}` has the same fields as index `{same}`: keep one"),
             );
         }
         valid.push(Index {
@@ -201,10 +211,29 @@ fn indexes_of<'a>(
     if let Some(more) = valid.get(INDEXES) {
         cx.error(
             &more.ident,
-            format_args!("a view has at most {INDEXES} indexes"),
+            format_args!("a view has at most {INDEXES} indexes: remove some"),
         );
     }
     valid
+}
+
+/// The function of an index that an index of another name has already.
+fn taken_function(indexes: &[Index<'_>], index: &attr::Index, name: &str) -> Option<String> {
+    let others = indexes.iter().filter(|other| other.name != name);
+    let taken: Vec<_> = others
+        .flat_map(|other| functions(&other.name, other.ordered))
+        .collect();
+    let mut own = functions(name, index.ordered).into_iter();
+    own.find(|function| taken.contains(function))
+}
+
+/// The names of the functions that select by an index.
+fn functions(name: &str, is_ordered: bool) -> Vec<String> {
+    let mut functions = vec![format!("by_{name}")];
+    if is_ordered {
+        functions.extend([format!("by_{name}_range"), format!("ordered_by_{name}")]);
+    }
+    functions
 }
 
 fn unknown_option(index: &attr::Index, option: &Ident, fields: &[&Field]) -> String {
@@ -213,7 +242,7 @@ fn unknown_option(index: &attr::Index, option: &Ident, fields: &[&Field]) -> Str
     let (name, plain) = (&index.name, index.name.unraw());
     if fields.iter().any(|field| name_of(field) == word) {
         return format!(
-            "an index over several fields has a name: write `index({plain}_{word} = ({name}, {word}))`"
+            "an index over several fields needs a name: write `index({plain}_{word} = ({name}, {word}))`"
         );
     }
     match nearest(&word, OPTIONS) {
@@ -255,7 +284,10 @@ fn find_all<'a>(
             continue;
         };
         if found.iter().any(|other| other.ident == field.ident) {
-            cx.error(name, format_args!("`{name}` is there twice: keep one"));
+            cx.error(
+                name,
+                format_args!("field `{name}` is listed twice: keep one"),
+            );
             is_sound = false;
             continue;
         }

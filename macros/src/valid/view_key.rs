@@ -33,27 +33,30 @@ pub(crate) fn view_key<'a>(cx: &Ctxt, input: &'a DeriveInput) -> ViewKey<'a> {
                 if !matches!(variant.fields, Fields::Unit) {
                     cx.error(
                         variant,
-                        "the variants of a key have no fields: write a struct with an enum \
-                         without fields and what belongs to it",
+                        "a variant of a key cannot have fields: write a struct that has the enum in \
+                         one field, and the values in others",
                     );
                 }
             }
             if data.variants.is_empty() {
-                cx.error(ident, "a key has at least one value: add a variant");
+                cx.error(ident, "a key needs at least one value: add a variant");
             }
             payload::key(cx, data.variants.iter().map(|variant| &*variant.attrs));
             Form::Variants(data.variants.iter().collect())
         }
         Data::Union(_) => {
-            cx.error(ident, "a key is a struct or an enum, not a union");
+            cx.error(
+                ident,
+                "a key is a struct or an enum, not a union: write a struct",
+            );
             Form::Fields(Vec::new())
         }
     };
     refuse_generics(
         cx,
         &input.generics,
-        "a key cannot be generic, because its form is kept with the rows: \
-         write a type for each that it is used with",
+        "a key cannot be generic, because its form is stored with the rows: \
+         write a separate type for each type argument",
     );
     ViewKey {
         input,
@@ -72,7 +75,7 @@ fn fields_of<'a>(cx: &Ctxt, ident: &Ident, fields: &'a Fields) -> Vec<(Member, &
     if fields.is_empty() {
         cx.error(
             ident,
-            "a key without fields tells nothing apart: add a field that is a key, such as an id",
+            "a key without fields cannot tell rows apart: add a field that is a key, such as an id",
         );
     }
     let types = fields.iter().map(|field| &field.ty);

@@ -245,7 +245,7 @@ impl Publisher for Says {
         };
         let most = if fails { most as usize } else { messages.len() };
         for message in &messages[..most] {
-            println!("published {} {}", message.position.unwrap(), message.id);
+            println!("published {} {}", message.place.unwrap(), message.id);
         }
         if fails {
             return Err(BusError::Unavailable {
@@ -349,7 +349,7 @@ fn finish(directory: &Path, mut inspected: Inspected) {
     impl Publisher for Keeps {
         async fn publish(&self, messages: &[Message]) -> Result<Published, BusError> {
             let lines = messages.iter();
-            let lines = lines.map(|one| format!("{} {}", one.position.unwrap(), one.id));
+            let lines = lines.map(|one| format!("{} {}", one.place.unwrap(), one.id));
             self.0.lock().unwrap().extend(lines);
             Ok(Published::all())
         }

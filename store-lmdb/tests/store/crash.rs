@@ -65,25 +65,27 @@ fn a_kill_in_the_middle_of_64_producers_loses_nothing_and_tears_nothing() {
     if child_directory().is_some() {
         return;
     }
+    kill_repeatedly("crash::child_appends_until_killed", KILLS, check);
+}
+
+/// Kills a test of this name again and again, and checks after each kill what is there, given the last numbers that were
+/// acknowledged.
+fn kill_repeatedly(name: &str, kills: u64, check: impl Fn(&LmdbStore, &HashMap<usize, u64>, u64)) {
     let mut acknowledged_in_all = 0;
     let mut directory = tempfile::tempdir().unwrap();
     let mut acknowledged = HashMap::new();
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         if kill % KILLS_PER_STORE == 0 {
             directory = tempfile::tempdir().unwrap();
             acknowledged.clear();
         }
-        acknowledged_in_all += run_and_kill(
-            "crash::child_appends_until_killed",
-            directory.path(),
-            kill,
-            &mut acknowledged,
-        );
-        check(directory.path(), &acknowledged, kill);
+        acknowledged_in_all += run_and_kill(name, directory.path(), kill, &mut acknowledged);
+        let store = LmdbStore::open(directory.path()).unwrap();
+        check(&store, &acknowledged, kill);
     }
     assert!(
-        acknowledged_in_all > KILLS,
-        "only {acknowledged_in_all} appends were acknowledged in all"
+        acknowledged_in_all > kills,
+        "only {acknowledged_in_all} changes were acknowledged in all"
     );
 }
 
@@ -119,11 +121,10 @@ fn run_and_kill(
     count
 }
 
-fn check(directory: &Path, acknowledged: &HashMap<usize, u64>, kill: u64) {
-    let store = LmdbStore::open(directory).unwrap();
+fn check(store: &LmdbStore, acknowledged: &HashMap<usize, u64>, kill: u64) {
     for producer in 0..PRODUCERS {
         let numbers = |name: String| -> Vec<u64> {
-            let events = read_stream(&store, &name).unwrap();
+            let events = read_stream(store, &name).unwrap();
             crate::common::payloads(&events)
                 .iter()
                 .map(|payload| payload.parse().unwrap())
@@ -202,24 +203,10 @@ fn a_kill_in_the_middle_of_changes_of_entries_loses_nothing_and_tears_nothing() 
     if child_directory().is_some() {
         return;
     }
-    let mut acknowledged_in_all = 0;
-    let mut directory = tempfile::tempdir().unwrap();
-    let mut acknowledged = HashMap::new();
-    for kill in 0..KILLS_OF_ENTRIES {
-        if kill % KILLS_PER_STORE == 0 {
-            directory = tempfile::tempdir().unwrap();
-            acknowledged.clear();
-        }
-        acknowledged_in_all += run_and_kill(
-            "crash::child_writes_entries_until_killed",
-            directory.path(),
-            kill,
-            &mut acknowledged,
-        );
-        let store = LmdbStore::open(directory.path()).unwrap();
+    let check = |store: &LmdbStore, acknowledged: &HashMap<usize, u64>, kill| {
         for producer in 0..PRODUCERS {
             let prefix = format!("{producer:02}/").into_bytes();
-            let found = read_entries(&store, &ReadEntries::prefix(&prefix));
+            let found = read_entries(store, &ReadEntries::prefix(&prefix));
             let count = as_number(found.first().map(|(_, value)| value.as_slice()));
             let last = acknowledged.get(&producer).copied().unwrap_or(0);
             assert!(
@@ -233,10 +220,11 @@ fn a_kill_in_the_middle_of_changes_of_entries_loses_nothing_and_tears_nothing() 
                 "kill {kill}: change {count} of producer {producer} was torn: {found:?}"
             );
         }
-    }
-    assert!(
-        acknowledged_in_all > KILLS_OF_ENTRIES,
-        "only {acknowledged_in_all} changes were acknowledged in all"
+    };
+    kill_repeatedly(
+        "crash::child_writes_entries_until_killed",
+        KILLS_OF_ENTRIES,
+        check,
     );
 }
 
@@ -283,30 +271,16 @@ fn a_kill_in_the_middle_of_appends_that_change_entries_leaves_both_or_neither() 
     if child_directory().is_some() {
         return;
     }
-    let mut acknowledged_in_all = 0;
-    let mut directory = tempfile::tempdir().unwrap();
-    let mut acknowledged = HashMap::new();
-    for kill in 0..KILLS_OF_BOTH {
-        if kill % KILLS_PER_STORE == 0 {
-            directory = tempfile::tempdir().unwrap();
-            acknowledged.clear();
-        }
-        acknowledged_in_all += run_and_kill(
-            "crash::child_appends_with_entries_until_killed",
-            directory.path(),
-            kill,
-            &mut acknowledged,
-        );
-        let store = LmdbStore::open(directory.path()).unwrap();
+    let check = |store: &LmdbStore, acknowledged: &HashMap<usize, u64>, kill| {
         for number in 0..COUNTERS {
-            let entry = read_entries(&store, &ReadEntries::key(&counter(number))).pop();
+            let entry = read_entries(store, &ReadEntries::key(&counter(number))).pop();
             let count = as_number(entry.as_ref().map(|(_, value)| value.as_slice()));
             let last = acknowledged.get(&number).copied().unwrap_or(0);
             assert!(
                 count >= last,
                 "kill {kill}: append {last} of counter {number} was acknowledged, and {count} are counted"
             );
-            let events = read_stream(&store, &format!("counted-{number}")).unwrap();
+            let events = read_stream(store, &format!("counted-{number}")).unwrap();
             let wanted: Vec<_> = (1..=count).map(|number| number.to_string()).collect();
             assert!(
                 crate::common::payloads(&events) == wanted,
@@ -314,9 +288,10 @@ fn a_kill_in_the_middle_of_appends_that_change_entries_leaves_both_or_neither() 
                 crate::common::payloads(&events)
             );
         }
-    }
-    assert!(
-        acknowledged_in_all > KILLS_OF_BOTH,
-        "only {acknowledged_in_all} appends were acknowledged in all"
+    };
+    kill_repeatedly(
+        "crash::child_appends_with_entries_until_killed",
+        KILLS_OF_BOTH,
+        check,
     );
 }

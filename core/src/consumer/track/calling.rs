@@ -87,7 +87,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     "an effect after the commit of event \"{}\" at position {position} {failure}; it is not run again",
                     event.name
                 );
-                let progress = self.around.progress;
+                let progress = self.progress();
                 progress.failed(progress.state(), Some(place), 1, message);
             }
         }

@@ -49,7 +49,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let position = Position(checkpoint.position);
         match self.event_at(position).await? {
             Some(found) if found.to_string() != *noted => Err(Trouble::OtherEvent {
-                position,
+                place: self.plan.place(position),
                 noted: noted.clone(),
                 found,
             }),
@@ -149,6 +149,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     async fn check_log_up_to(&self, from: Position) -> Result<Position, Trouble> {
         let end = self.around.store.last_position(self.plan.log).await?;
         if from > end && from > self.plan.start {
+            let (from, end) = (self.plan.place(from), self.plan.place(end));
             return Err(Trouble::OtherLog { from, end });
         }
         Ok(end)

@@ -26,9 +26,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     ) -> Result<Claim, NoteError> {
         let (notes, keys) = (self.around.handler.notes(), self.around.keys);
         let number = self.plan.generation;
-        let key = keys.lease(number, self.plan.log, partition);
+        let key = keys.lease(number, self.plan.leases_of, partition);
         let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
-        let key = keys.challenge(number, self.plan.log, partition);
+        let key = keys.challenge(number, self.plan.leases_of, partition);
         let challenge: Option<Challenge> = notes::get(notes, transaction, &key).await?;
         Ok(Claim {
             lease: lease.unwrap_or_default(),
@@ -48,19 +48,28 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let number = self.plan.generation;
         let partition = u32::try_from(index).unwrap_or(u32::MAX);
         if claim.lease != before.lease {
-            let key = keys.lease(number, self.plan.log, partition);
+            let key = keys.lease(number, self.plan.leases_of, partition);
             notes::put(notes, transaction, &key, &claim.lease).await?;
         }
         if claim.challenge != before.challenge {
-            let key = keys.challenge(number, self.plan.log, partition);
+            let key = keys.challenge(number, self.plan.leases_of, partition);
             notes::put(notes, transaction, &key, &claim.challenge).await?;
         }
         Ok(())
     }
 
-    /// Writes the checkpoints, gives back the leases, and withdraws all challenges, so that others need not wait.
+    /// Writes the checkpoints, gives back the leases, and withdraws all challenges, so that others need not wait. The last
+    /// of several tracks gives back a lease that they share.
     pub(super) async fn leave(&mut self) -> Result<(), Trouble> {
         self.finish_saving().await?;
+        if self.member.is_some() {
+            // The lease must not be gone before all have written theirs.
+            self.save().await?;
+            self.owned.clear();
+        }
+        if self.member.as_mut().is_some_and(|member| !member.end()) {
+            return Ok(());
+        }
         // Including leases that were forgotten after a failure. Those of others stay as they are.
         let mut transaction = self.begin_read().await?;
         let claims = self.claims(&mut transaction).await?;

@@ -110,7 +110,7 @@ pub(super) async fn write<H: Handler>(
 ) -> Result<(), Trouble> {
     let notes = handler.notes();
     match notes.commit(transaction).await {
-        Err(error) if notes.is_refusal(&error) => Err(Trouble::Refused(Box::new(error))),
+        Err(error) if notes.is_refusal(&error) => Err(Trouble::Refused(error.into())),
         committed => Ok(notes::committed(notes, committed)?),
     }
 }

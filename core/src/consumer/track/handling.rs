@@ -137,7 +137,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         error: &ProjectError,
         failures: u32,
     ) -> Result<Settled, Trouble> {
-        let (progress, place) = (self.around.progress, Some(event.place()));
+        let (progress, place) = (self.progress(), Some(event.place()));
         let is_unknown = coverage::is_unknown(error);
         let is_unread = is_unknown && matches!(error, ProjectError::Decode(_));
         let is_left = is_unread && !self.around.handler.tells_sequence();
@@ -228,6 +228,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         up_to: Position,
         failures: u32,
     ) -> Result<Attempt, Trouble> {
+        let turn = self.turn().await;
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         let mut effects: Vec<Effect> = Vec::new();
@@ -294,6 +295,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
                 committed => committed?,
             }
+            drop(turn);
             self.follow_up(effects, batch).await;
         } else if !parked.is_empty()
             || (handled > 0 && matches!(attempt, Attempt::Failed { .. } | Attempt::Partly))

@@ -30,12 +30,13 @@ impl Fault {
 }
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
-    /// Returns the dead letters of this generation by their keys, in the order of the log.
+    /// Returns the dead letters of this generation in the log by their keys, in the order of the log.
     pub(super) async fn letters(
         &self,
         transaction: &mut TransactionOf<H>,
     ) -> Result<Vec<(String, Letter)>, Trouble> {
-        let prefix = self.around.keys.letters(self.plan.generation);
+        let (keys, plan) = (self.around.keys, &self.plan);
+        let prefix = keys.letters_in(plan.generation, plan.log);
         Ok(notes::list(self.around.handler.notes(), transaction, &prefix).await?)
     }
 
@@ -83,7 +84,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             self.put_letter(&mut transaction, event, letter).await?;
         }
         self.commit(transaction, event.position, 0).await?;
-        let progress = self.around.progress;
+        let progress = self.progress();
         progress.update(|status| status.skipped += 1);
         Ok(())
     }

@@ -11,9 +11,11 @@ mod letters;
 mod ownership;
 mod retrying;
 mod showing;
+mod together;
 mod trouble;
 mod window;
 
+pub(crate) use together::Together;
 pub(crate) use trouble::Trouble;
 
 use super::Slot;
@@ -24,8 +26,9 @@ use super::guard::text_of;
 use super::handler::{Handler, Plan, TransactionOf};
 use super::lease::Leases;
 use super::notes::{self, Checkpoint, Keys, NoteError, backend};
+use super::progress::{LogProgress, Progress};
 use super::setbacks::Setbacks;
-use super::status::{ConsumerState, Progress};
+use super::status::ConsumerState;
 use crate::give_way::give_way;
 use crate::notes::NoteStore as _;
 use crate::place::{Place, Position};
@@ -33,10 +36,12 @@ use crate::store::Store;
 use ahead::Ahead;
 use commit::Saving;
 use futures_util::future::{Either, select};
+use futures_util::lock::MutexGuard;
 use ownership::Owned;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use together::Member;
 
 /// How long handled events of a subscription may stay without a checkpoint.
 const SAVE_HANDLED: Duration = Duration::from_millis(100);
@@ -59,6 +64,18 @@ pub(crate) enum Ended {
     },
 }
 
+impl Ended {
+    /// Returns how two tracks have ended together, of which each follows one log.
+    pub(crate) fn and(self, other: Ended) -> Ended {
+        match (self, other) {
+            (failed @ Ended::Failed { .. }, _) | (_, failed @ Ended::Failed { .. }) => failed,
+            (Ended::Replan, _) | (_, Ended::Replan) => Ended::Replan,
+            (Ended::Stopped, _) | (_, Ended::Stopped) => Ended::Stopped,
+            (Ended::Reached, Ended::Reached) => Ended::Reached,
+        }
+    }
+}
+
 /// What is shared by all tracks of a consumer.
 pub(crate) struct ConsumerContext<'a, S, H> {
     pub(crate) store: &'a S,
@@ -69,6 +86,8 @@ pub(crate) struct ConsumerContext<'a, S, H> {
     pub(crate) worker: &'a str,
     /// Whether this track is no longer needed: the generations must be checked again.
     pub(crate) retired: &'a AtomicBool,
+    /// What the tracks of all logs share that change the same rows; `None` where the store has one log.
+    pub(crate) together: Option<&'a Together>,
 }
 
 impl<S, H> Clone for ConsumerContext<'_, S, H> {
@@ -105,6 +124,8 @@ pub(crate) struct Track<'a, S, H: Handler> {
     handled: u64,
     /// Shows what the handler is at.
     slot: Slot<'a>,
+    /// Its share in what several tracks have in common.
+    member: Option<Member<'a>>,
 }
 
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
@@ -127,6 +148,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             saving: None,
             handled: 0,
             slot: around.progress.slot(),
+            member: around.together.map(Member::new),
         }
     }
 
@@ -159,7 +181,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                         continue;
                     }
                     let (failures, message) = (setbacks.trouble(), text_of(&trouble));
-                    let (state, progress) = (ConsumerState::Retrying, self.around.progress);
+                    let (state, progress) = (ConsumerState::Retrying, self.progress());
                     progress.failed(state, None, failures, message.clone());
                     if setbacks.are_too_many(control.mode()) {
                         self.end().await;
@@ -347,6 +369,19 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         // Views may be ahead of a restored log: new ones can only reach its end.
         let end = self.around.store.last_position(self.plan.log).await?;
         Ok(Some(bound.min(end)))
+    }
+
+    /// Returns the progress in its log.
+    const fn progress(&self) -> LogProgress<'a> {
+        self.around.progress.in_log(self.plan.log)
+    }
+
+    /// Waits until no other track of this worker has a transaction open that may change the same rows.
+    async fn turn(&self) -> Option<MutexGuard<'a, ()>> {
+        match self.around.together {
+            Some(together) => Some(together.turn().await),
+            None => None,
+        }
     }
 
     async fn begin(&self) -> Result<TransactionOf<H>, NoteError> {

@@ -91,7 +91,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     fn show_unowned(&self, claims: &[Claim]) {
         let unowned = u32::try_from(self.leases.free(claims)).unwrap_or(u32::MAX);
         if !self.plan.is_beside {
-            self.around.progress.set_unowned(unowned);
+            self.progress().set_unowned(unowned);
         }
     }
 
@@ -118,9 +118,14 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     drop(transaction);
                     self.check_event_at(&checkpoint).await?;
                     let number = self.plan.generation;
-                    let key = self.around.keys.lease(number, self.plan.log, partition);
+                    let key = self
+                        .around
+                        .keys
+                        .lease(number, self.plan.leases_of, partition);
                     let handler = self.around.handler;
-                    let checkpoint = handler.resume((&key, lease), checkpoint).await?;
+                    let checkpoint = handler
+                        .resume(self.plan.log, (&key, lease), checkpoint)
+                        .await?;
                     (checkpoint.clone(), checkpoint)
                 }
             };
@@ -162,7 +167,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let key = self
                 .around
                 .keys
-                .lease(number, self.plan.log, owned.partition);
+                .lease(number, self.plan.leases_of, owned.partition);
             let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
             if lease.is_none_or(|lease| !self.leases.is_mine(&lease) || lease.epoch != owned.epoch)
             {

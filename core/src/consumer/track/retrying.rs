@@ -26,7 +26,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let (notes, keys) = (self.around.handler.notes(), self.around.keys);
         let number = self.plan.generation;
         let mut transaction = self.begin_read().await?;
-        let prefix = keys.requests(number);
+        let prefix = keys.requests_in(number, self.plan.log);
         let requests: Vec<(String, Request)> =
             notes::list(notes, &mut transaction, &prefix).await?;
         drop(transaction);
@@ -239,6 +239,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             return self.remove_letter(key).await.map(|()| true);
         }
         let event = batch.get(0);
+        let turn = self.turn().await;
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         let mut effects = Vec::new();
@@ -265,13 +266,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 notes::remove(notes, &mut transaction, key).await?;
                 match write(self.around.handler, transaction).await {
                     Ok(()) => {
+                        drop(turn);
                         self.follow_up(effects, &batch).await;
                         self.handled += 1;
                         return Ok(true);
                     }
                     // The request stays, and is carried out again.
                     Err(Trouble::Refused(error)) if self.around.handler.is_conflict(&error) => {
-                        return Err(Trouble::Note(NoteError::Conflict(error)));
+                        return Err(Trouble::Note(NoteError::Conflict(error.into_boxed())));
                     }
                     Err(Trouble::Refused(error)) => text_of(&error),
                     Err(trouble) => return Err(trouble),

@@ -22,7 +22,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         } else {
             ConsumerState::Live
         };
-        self.around.progress.update(|status| {
+        self.progress().update(|status| {
             status.end = self.plan.place(end);
             if let Some(target) = bound {
                 let target = self.plan.place(target);
@@ -46,7 +46,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     pub(super) fn show(&mut self) {
         let (place, parked) = (self.plan.place(self.position()), self.parked.len());
         let handled = std::mem::take(&mut self.handled);
-        self.around.progress.update(|status| {
+        self.progress().update(|status| {
             status.handled += handled;
             if self.plan.replaces.is_none() {
                 status.place = place;
@@ -59,13 +59,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     pub(super) async fn stand_by(&self, asked: u64) {
         // If the old views are kept up to date here, the status describes those.
         if !self.plan.is_beside {
-            let progress = self.around.progress;
-            let is_new = progress.status().state != ConsumerState::Standby;
+            let progress = self.progress();
+            let is_new = progress.state() != ConsumerState::Standby;
             progress.update(|status| {
                 status.state = ConsumerState::Standby;
                 status.partitions = 0;
             });
-            if is_new && let Some(why) = self.around.handler.why_standby().await {
+            if is_new && let Some(why) = self.around.handler.why_standby(self.plan.log).await {
                 progress.failed(ConsumerState::Standby, None, 0, why);
             }
         }

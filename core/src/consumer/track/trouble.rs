@@ -3,7 +3,7 @@
 use super::super::notes::NoteError;
 use crate::consumer::HandlerError;
 use crate::event::metadata::EventId;
-use crate::place::Position;
+use crate::place::Place;
 use crate::store::StoreError;
 
 /// Why a track cannot go on right now.
@@ -16,12 +16,12 @@ pub(crate) enum Trouble {
     #[error(
         "it has handled events up to position {from}, but the log ends at {end}: this is another log, or an older copy of it; restore the newer one, rebuild the projection, or give the subscription another name"
     )]
-    OtherLog { from: Position, end: Position },
+    OtherLog { from: Place, end: Place },
     #[error(
-        "it has handled events up to position {position}, where event {noted} was, but the log has event {found} there: this is another log, or an older copy of it that has grown since; restore the newer one, rebuild the projection, or give the subscription another name"
+        "it has handled events up to position {place}, where event {noted} was, but the log has event {found} there: this is another log, or an older copy of it that has grown since; restore the newer one, rebuild the projection, or give the subscription another name"
     )]
     OtherEvent {
-        position: Position,
+        place: Place,
         noted: String,
         found: EventId,
     },

@@ -2,9 +2,9 @@
 
 use super::json::{EventSeed, JsonError, from_json, to_json};
 use super::{Codec, read_back};
-use crate::event::EventSet;
 use crate::event::encoded::Encoded;
 use crate::event::upcast::UpcastContext;
+use crate::event::{EventDescriptor, EventSet};
 use crate::stream_name::StreamName;
 use serde::{Serialize, Serializer};
 use std::error::Error;
@@ -60,6 +60,22 @@ impl Error for EncodeError {
 }
 
 impl EncodeError {
+    /// The error of an event that an aggregate does not list.
+    pub(crate) fn unlisted(
+        event: &EventDescriptor,
+        stream: StreamName,
+        aggregate: &'static str,
+    ) -> Self {
+        EncodeError {
+            name: event.name,
+            schema_version: event.version,
+            stream: Some(stream),
+            codec: Codec::JSON,
+            reason: EncodeReason::Unlisted { aggregate },
+            kind: "event",
+        }
+    }
+
     /// Adds the stream it was meant for.
     pub(crate) fn for_stream(self, stream: &StreamName) -> Self {
         EncodeError {
@@ -94,6 +110,15 @@ pub enum EncodeReason {
         /// The same part, as it would be read back.
         after: String,
     },
+    /// It was decided for the stream of an aggregate that has no such event, and could not be loaded with it.
+    #[error(
+        "that is the stream of an aggregate \"{aggregate}\", which does not list the event and could not be loaded \
+         with it; list the event in `events(..)` of the aggregate, or let `.to(..)` name another stream"
+    )]
+    Unlisted {
+        /// The name of the aggregate.
+        aggregate: &'static str,
+    },
 }
 
 /// Shows no values, like the message.
@@ -103,6 +128,10 @@ impl fmt::Debug for EncodeReason {
             EncodeReason::Payload(error) => f.debug_tuple("Payload").field(error).finish(),
             EncodeReason::Unreadable(error) => f.debug_tuple("Unreadable").field(error).finish(),
             EncodeReason::Changed { .. } => f.debug_struct("Changed").finish_non_exhaustive(),
+            EncodeReason::Unlisted { aggregate } => f
+                .debug_struct("Unlisted")
+                .field("aggregate", aggregate)
+                .finish(),
         }
     }
 }

@@ -23,7 +23,7 @@ impl MidgardHandle {
     }
 }
 
-impl<A: Aggregate, E> Execution<'_, A, E> {
+impl<A: Aggregate, E> Execution<'_, Loaded<A>, E> {
     /// Executes the command, and waits until the projection `P` of a running program shows what it changed: the next
     /// read of its views sees it.
     ///

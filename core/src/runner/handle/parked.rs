@@ -16,7 +16,7 @@ const PAGE: usize = 1000;
 const MESSAGES: usize = 100;
 
 impl MidgardHandle {
-    /// Returns all events that a consumer has parked, in the order of the log. If there may be many, read
+    /// Returns all events that a consumer has parked, log by log and in the order of each. If there may be many, read
     /// [pages](Self::dead_letters_page).
     ///
     /// # Errors
@@ -25,8 +25,9 @@ impl MidgardHandle {
         self.dead_letters_page(name, Place::START, usize::MAX).await
     }
 
-    /// Returns at most `limit` of the events that a consumer has parked, in the order of the log, after a place: that of the
-    /// last letter of the previous page, or [`Place::START`] for the first page. A page that is not full is the last.
+    /// Returns at most `limit` of the events that a consumer has parked, log by log and in the order of each, after a place:
+    /// that of the last letter of the previous page, or [`Place::START`] for the first page. A page that is not full is the
+    /// last.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -79,6 +80,7 @@ impl MidgardHandle {
         name: &str,
         is_wanted: impl Fn(&DeadLetter) -> bool + Send,
     ) -> Result<usize, HandleError> {
+        // Each log has its own sequences.
         let (mut after, mut sequences) = (Place::START, HashMap::new());
         loop {
             let page = self.dead_letters_page(name, after, PAGE).await?;
@@ -86,11 +88,12 @@ impl MidgardHandle {
             after = page.last().map_or(after, |letter| letter.place);
             for letter in page {
                 let is_wanted = is_wanted(&letter);
+                let key = (letter.place.log, letter.sequence);
                 // The request names the last event of a sequence, which stays parked until all before it were handled.
-                if let Some((last, wanted)) = sequences.get_mut(&letter.sequence) {
+                if let Some((last, wanted)) = sequences.get_mut(&key) {
                     (*last, *wanted) = (letter.place, *wanted || is_wanted);
                 } else {
-                    sequences.insert(letter.sequence, (letter.place, is_wanted));
+                    sequences.insert(key, (letter.place, is_wanted));
                 }
             }
             if is_last {

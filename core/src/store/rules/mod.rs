@@ -3,6 +3,8 @@
 //! A store provides the [`Facts`] of its state inside its own transaction, calls [`decide`], and follows the
 //! [`Ruling`]. All questions are known beforehand: [`questions`] lists them, so that a store that is reached over a
 //! network answers everything about a group of appends in one round trip.
+//!
+//! They are the rules of a store with one log, [`LogId::MAIN`].
 
 mod questions;
 

@@ -1,9 +1,9 @@
 //! The difference between the events that were expected and those that were decided, line by line.
 
-use crate::event::EventSet;
-use crate::event::codec;
-use crate::event::codec::ReadBack;
+use crate::event::Decidable;
+use crate::stream_name::StreamName;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Events as they would be stored.
@@ -11,32 +11,39 @@ pub(super) struct Listing(Vec<Entry>);
 
 #[derive(PartialEq)]
 struct Entry {
-    name: &'static str,
+    name: Cow<'static, str>,
     payload: Value,
+    /// Where it goes, of a decision model.
+    stream: Option<StreamName>,
 }
 
 impl Listing {
     fn lines(&self) -> Vec<String> {
         let events = self.0.iter();
-        let texts = events.map(|event| format!("{} {:#}", event.name, event.payload));
+        let texts = events.map(|event| match &event.stream {
+            Some(stream) => format!("{} to \"{stream}\" {:#}", event.name, event.payload),
+            None => format!("{} {:#}", event.name, event.payload),
+        });
         texts
             .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
             .collect()
     }
 
-    pub(super) fn of<'e, E: EventSet>(events: impl Iterator<Item = &'e E>) -> Self {
+    pub(super) fn of<'e, E: Decidable>(events: impl Iterator<Item = &'e E>) -> Self {
         Listing(events.map(Entry::of).collect())
     }
 }
 
 impl Entry {
-    fn of<E: EventSet>(event: &E) -> Self {
-        let json = codec::encode(event, ReadBack::No).unwrap_or_else(|error| panic!("{error}"));
-        let payload = serde_json::from_slice(&json.payload)
-            .unwrap_or_else(|error| panic!("event \"{}\" is no JSON: {error}", event.name()));
+    fn of<E: Decidable>(event: &E) -> Self {
+        let new = (event.__written(false)).unwrap_or_else(|error| panic!("{error}"));
+        let payload = serde_json::from_slice(&new.payload)
+            .unwrap_or_else(|error| panic!("event \"{}\" is no JSON: {error}", new.name));
+        let stream = event.__stream().transpose();
         Entry {
-            name: event.name(),
+            name: new.name,
             payload,
+            stream: stream.unwrap_or_else(|error| panic!("{error}")),
         }
     }
 }
@@ -86,7 +93,7 @@ impl fmt::Display for Difference<'_> {
             (Some(a), Some(b)) if a.name == b.name => write!(f, "({}) differs", a.name)?,
             (Some(a), Some(b)) => write!(f, "is {}, not {}", b.name, a.name)?,
             (Some(a), None) => write!(f, "({}) is missing", a.name)?,
-            (None, b) => write!(f, "({}) is one too many", b.map_or("", |b| b.name))?,
+            (None, b) => write!(f, "({}) is one too many", b.map_or("", |b| &b.name))?,
         }
         write!(
             f,

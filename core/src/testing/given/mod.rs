@@ -1,13 +1,13 @@
-//! `given(..).when(..).then(..)`: decisions on an aggregate, without a store.
+//! `given(..).when(..).then(..)`: decisions on an aggregate or a decision model, without a store.
 
 // A test kit reports by panicking, at the line of the test.
 #![allow(clippy::panic)]
 
 pub(in crate::testing) mod difference;
 
-use crate::aggregate::{Command, Events, Fold};
-use crate::event::codec;
-use crate::event::codec::ReadBack;
+use crate::aggregate::{Aggregate, Command, Events, State};
+use crate::decision_model::DecisionModel;
+use crate::event::Decidable as _;
 use difference::{Difference, Listing};
 use std::fmt::{Debug, Display};
 
@@ -82,31 +82,80 @@ use std::fmt::{Debug, Display};
 /// # Panics
 /// When an event would not read back from a store unchanged.
 #[track_caller]
-pub fn given<S: Fold>(events: impl Into<Events<S>>) -> Given<S> {
-    let mut state = S::default();
+pub fn given<A: Aggregate>(events: impl Into<Events<A>>) -> Given<A> {
+    let mut state = A::initial();
     apply(&mut state, events.into());
     Given { state }
 }
 
-/// Applies events, each of which must read back as it is.
+/// Begins a test of a decision model with earlier events, of any types and streams.
+///
+/// As in a store, the model takes those events that its query finds, and no others. The decided events are compared with their
+/// streams. Otherwise it is as [`given`].
+///
+/// ```
+/// use midgard::testing::given_model;
+/// # use midgard::{Apply, Command, DecisionModel, Event, Events, events};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+/// # #[event(name = "user.registered")]
+/// # struct Registered { #[event(tag = "name")] name: String, user: u64 }
+/// # #[derive(Debug, DecisionModel)]
+/// # #[decision(events(Registered))]
+/// # struct UserName { #[decision(tag)] name: String, is_taken: bool }
+/// # impl Apply<Registered> for UserName { fn apply(&mut self, _: Registered) { self.is_taken = true; } }
+/// # #[derive(Debug, PartialEq)]
+/// # struct IsTaken;
+/// # #[derive(Clone, Copy)]
+/// # struct Register { user: u64 }
+/// # impl Command<UserName> for Register {
+/// #     type Error = IsTaken;
+/// #     fn decide(&self, name: &UserName) -> Result<Events<UserName>, IsTaken> {
+/// #         if name.is_taken { return Err(IsTaken) }
+/// #         Ok(events![Registered { name: name.name.clone(), user: self.user }.to(format!("user-{}", self.user))])
+/// #     }
+/// # }
+/// let ann = || UserName::of("ann".to_owned());
+/// let register = Register { user: 2 };
+///
+/// let other = Registered { name: "ben".to_owned(), user: 1 };
+/// given_model(ann(), [other]).when(register).then([Registered { name: "ann".to_owned(), user: 2 }.to("user-2")]);
+///
+/// let taken = Registered { name: "ann".to_owned(), user: 1 };
+/// given_model(ann(), [taken]).when(register).then_error(IsTaken);
+/// ```
+///
+/// # Panics
+/// When an event would not read back from a store as it is.
 #[track_caller]
-fn apply<S: Fold>(state: &mut S, events: Events<S>) {
+pub fn given_model<M: DecisionModel>(model: M, events: impl Into<Events<M>>) -> Given<M> {
+    let mut state = model;
+    apply(&mut state, events.into());
+    Given { state }
+}
+
+/// Applies events, each of which must read back as it is, and have a stream.
+#[track_caller]
+fn apply<S: State>(state: &mut S, events: Events<S>) {
     for event in events {
-        if let Err(error) = codec::encode(&event, ReadBack::Yes) {
+        if let Err(error) = event.__written(true) {
             panic!("{error}");
         }
-        state.apply_event(event);
+        if let Some(Err(error)) = event.__stream() {
+            panic!("{error}");
+        }
+        state.__take(event);
     }
 }
 
-/// An aggregate with its earlier events; created by [`given`].
+/// An aggregate or a decision model with its earlier events; created by [`given`] and [`given_model`].
 #[derive(Debug)]
 #[must_use = "nothing is tested before `when` and `then`"]
 pub struct Given<S> {
     state: S,
 }
 
-impl<S: Fold> Given<S> {
+impl<S: State> Given<S> {
     /// Lets a command decide.
     #[allow(clippy::needless_pass_by_value)] // `.when(Deposit(3))` reads as it should.
     pub fn when<C: Command<S>>(self, command: C) -> Outcome<S, C::Error> {
@@ -121,12 +170,12 @@ impl<S: Fold> Given<S> {
 /// decided event would not read back from a store unchanged.
 #[derive(Debug)]
 #[must_use = "nothing is tested before `then`"]
-pub struct Outcome<S: Fold, E> {
+pub struct Outcome<S: State, E> {
     state: S,
     decided: Result<Events<S>, E>,
 }
 
-impl<S: Fold, E: Debug> Outcome<S, E> {
+impl<S: State, E: Debug> Outcome<S, E> {
     /// Checks that the command decided exactly these events, in this order.
     ///
     /// # Panics
@@ -212,7 +261,7 @@ pub struct Checked<S> {
     state: S,
 }
 
-impl<S: Fold> Checked<S> {
+impl<S: State> Checked<S> {
     #[track_caller]
     fn new(mut state: S, decided: Events<S>) -> Self {
         apply(&mut state, decided);

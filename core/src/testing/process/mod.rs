@@ -8,6 +8,7 @@ mod past;
 mod reacted;
 
 use super::sound;
+use crate::aggregate::IdText;
 use crate::command::{Refused, RemoteCommand};
 use crate::event::metadata::{EventId, Metadata};
 use crate::event::record::{NewEvent, RecordedEvent};
@@ -169,7 +170,10 @@ impl<P: ProcessManager> GivenProcess<P> {
         let event = sound(NewEvent::encode(&event)).with_metadata(metadata);
         let recorded = self.recorded(stream, event);
         let processes = sound(P::processes_of(&recorded.view()));
-        let Some(id) = processes.first().map(|process| process.id.to_string()) else {
+        let Some(id) = processes
+            .first()
+            .map(|process| IdText(&process.id).to_string())
+        else {
             panic!("event \"{}\" belongs to no process", E::NAME);
         };
         match &self.instance {
@@ -178,7 +182,7 @@ impl<P: ProcessManager> GivenProcess<P> {
                 self.instance = Some(Instance::new(of));
             }
             Some(instance) => {
-                let known = instance.of.id.to_string();
+                let known = IdText(&instance.of.id).to_string();
                 if known != id {
                     panic!(
                         "event \"{}\" belongs to process \"{id}\", and those before to process \"{known}\"",

@@ -4,6 +4,7 @@
 //! made: before it becomes a message with the value in it, and while its field is known.
 
 use super::error::{JsonError, Part};
+use crate::event::serde_methods::{deserializes, visits};
 use serde::de::value::StringDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
@@ -67,38 +68,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Located<'_, D> {
         read.map_err(|error| self.slot.take(error))
     }
 
-    forward! {
-        deserialize_any();
-        deserialize_bool();
-        deserialize_i8();
-        deserialize_i16();
-        deserialize_i32();
-        deserialize_i64();
-        deserialize_i128();
-        deserialize_u8();
-        deserialize_u16();
-        deserialize_u32();
-        deserialize_u64();
-        deserialize_u128();
-        deserialize_f32();
-        deserialize_f64();
-        deserialize_char();
-        deserialize_str();
-        deserialize_string();
-        deserialize_bytes();
-        deserialize_byte_buf();
-        deserialize_option();
-        deserialize_unit();
-        deserialize_unit_struct(name: &'static str);
-        deserialize_newtype_struct(name: &'static str);
-        deserialize_seq();
-        deserialize_tuple(length: usize);
-        deserialize_tuple_struct(name: &'static str, length: usize);
-        deserialize_map();
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
-        deserialize_identifier();
-        deserialize_ignored_any();
-    }
+    deserializes!(forward! { deserialize_any(); deserialize_map(); deserialize_identifier(); });
 
     fn is_human_readable(&self) -> bool {
         self.inner.is_human_readable()
@@ -127,28 +97,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Visiting<'_, V> {
         self.inner.expecting(f)
     }
 
-    visit! {
-        visit_bool(bool);
-        visit_i8(i8);
-        visit_i16(i16);
-        visit_i32(i32);
-        visit_i64(i64);
-        visit_i128(i128);
-        visit_u8(u8);
-        visit_u16(u16);
-        visit_u32(u32);
-        visit_u64(u64);
-        visit_u128(u128);
-        visit_f32(f32);
-        visit_f64(f64);
-        visit_char(char);
-        visit_str(&str);
-        visit_borrowed_str(&'de str);
-        visit_string(String);
-        visit_bytes(&[u8]);
-        visit_borrowed_bytes(&'de [u8]);
-        visit_byte_buf(Vec<u8>);
-    }
+    visits!(visit);
 
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {
         let read = self.inner.visit_none();

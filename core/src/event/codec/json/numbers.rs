@@ -7,6 +7,7 @@
 //! The types here stand in between, and pass such a number on as a number, if its text is the one that a number is
 //! written as. All others remain texts, which the types that the feature is for can read: their digits are kept.
 
+use crate::event::serde_methods::{deserializes, visits};
 use serde::Deserializer;
 use serde::de::value::MapDeserializer;
 use serde::de::{
@@ -56,38 +57,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Numbers<D> {
         self.0.deserialize_any(Any(visitor))
     }
 
-    forward! {
-        deserialize_bool();
-        deserialize_i8();
-        deserialize_i16();
-        deserialize_i32();
-        deserialize_i64();
-        deserialize_i128();
-        deserialize_u8();
-        deserialize_u16();
-        deserialize_u32();
-        deserialize_u64();
-        deserialize_u128();
-        deserialize_f32();
-        deserialize_f64();
-        deserialize_char();
-        deserialize_str();
-        deserialize_string();
-        deserialize_bytes();
-        deserialize_byte_buf();
-        deserialize_option();
-        deserialize_unit();
-        deserialize_unit_struct(name: &'static str);
-        deserialize_newtype_struct(name: &'static str);
-        deserialize_seq();
-        deserialize_tuple(length: usize);
-        deserialize_tuple_struct(name: &'static str, length: usize);
-        deserialize_map();
+    deserializes!(forward! {
         deserialize_struct(name: &'static str, fields: &'static [&'static str]);
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
+        deserialize_map();
         deserialize_identifier();
-        deserialize_ignored_any();
-    }
+    });
 
     fn is_human_readable(&self) -> bool {
         self.0.is_human_readable()
@@ -107,28 +81,7 @@ macro_rules! visit {
             self.0.expecting(f)
         }
 
-        visit! {
-            visit_bool(bool);
-            visit_i8(i8);
-            visit_i16(i16);
-            visit_i32(i32);
-            visit_i64(i64);
-            visit_i128(i128);
-            visit_u8(u8);
-            visit_u16(u16);
-            visit_u32(u32);
-            visit_u64(u64);
-            visit_u128(u128);
-            visit_f32(f32);
-            visit_f64(f64);
-            visit_char(char);
-            visit_str(&str);
-            visit_borrowed_str(&'de str);
-            visit_string(String);
-            visit_bytes(&[u8]);
-            visit_borrowed_bytes(&'de [u8]);
-            visit_byte_buf(Vec<u8>);
-        }
+        visits!(visit);
 
         fn visit_none<E: Error>(self) -> Result<V::Value, E> {
             self.0.visit_none()

@@ -1,0 +1,86 @@
+//! The tracks of a consumer, one for each log of the store: they run, fail and are given back together.
+
+use super::guard::guarded;
+use super::handler::{Handler, Plan};
+use super::setbacks::Setbacks;
+use super::status::ConsumerState;
+use super::track::{ConsumerContext, Ended, Together, Track};
+use crate::store::Store;
+use futures_util::future::join_all;
+use std::sync::atomic::Ordering;
+
+/// Runs a track for each log. Once one of them fails, or has another plan, all others end, too.
+pub(crate) async fn run_tracks<S: Store, H: Handler>(
+    around: ConsumerContext<'_, S, H>,
+    mut plans: Vec<Plan>,
+    panics: &mut [Setbacks],
+) -> Ended {
+    if plans.len() == 1
+        && let (Some(plan), Some(panics)) = (plans.pop(), panics.first_mut())
+    {
+        return run_track(around, plan, panics).await;
+    }
+    // One worker has all logs of a projection: their handlers change the same rows.
+    let is_shared = plans.iter().any(|plan| plan.leases_of != plan.log);
+    let together = is_shared.then(|| Together::new(plans.len()));
+    let around = ConsumerContext {
+        together: together.as_ref(),
+        ..around
+    };
+    let tracks = plans
+        .into_iter()
+        .zip(panics)
+        .map(|(plan, panics)| async move {
+            let ended = run_track(around, plan, panics).await;
+            if let Ended::Replan | Ended::Failed { .. } = ended {
+                around.retired.store(true, Ordering::SeqCst);
+                around.control.wake();
+            }
+            ended
+        });
+    let all = join_all(tracks).await.into_iter();
+    all.reduce(Ended::and).unwrap_or(Ended::Stopped)
+}
+
+/// Runs a track. A panic of a handler is a failure of that handler; any other panic (of a store for views)
+/// ends the track, which begins again after a while.
+async fn run_track<S: Store, H: Handler>(
+    around: ConsumerContext<'_, S, H>,
+    plan: Plan,
+    panics: &mut Setbacks,
+) -> Ended {
+    let asked = around.control.asked();
+    let panic = match guarded(Track::new(around, plan).run()).await {
+        Ok(ended) => {
+            panics.end();
+            return ended;
+        }
+        Err(panic) => panic,
+    };
+    let (failures, message) = (panics.trouble(), format!("a function {panic}"));
+    let (control, progress) = (around.control, around.progress);
+    if panics.are_too_many(control.mode()) {
+        return Ended::Failed {
+            place: None,
+            failures,
+            message,
+        };
+    }
+    progress.failed(ConsumerState::Retrying, None, failures, message);
+    control.back_off(asked, failures).await;
+    Ended::Replan
+}
+
+/// Gives others all that this worker still owns, and stands by, as the message says.
+pub(crate) async fn give_back<S: Store, H: Handler>(
+    around: ConsumerContext<'_, S, H>,
+    plans: Vec<Plan>,
+    message: String,
+) {
+    for plan in plans {
+        Track::new(around, plan).end().await;
+    }
+    let progress = around.progress;
+    progress.update(|status| status.partitions = 0);
+    progress.failed(ConsumerState::Standby, None, 1, message);
+}

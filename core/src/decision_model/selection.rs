@@ -1,0 +1,80 @@
+//! The events that a model is folded from.
+
+use crate::event::reading::with_sources;
+use crate::event::{EventDescriptor, EventSet, RecordedEventRef, Tags};
+use crate::store::{Query, QueryItem};
+
+/// The events of a model: those that its query finds, and which of those are its own.
+#[doc(hidden)]
+#[derive(Debug, Default)]
+pub struct Selection {
+    query: Query,
+    /// The key of each tag of the model, and the whole tag.
+    tags: Vec<(&'static str, String)>,
+    /// Whether every event that the query finds is one of the model's own.
+    is_exact: bool,
+}
+
+impl Selection {
+    /// Selects the events of a set that have those of these tags that their types carry.
+    pub(super) fn of<S: EventSet>(tags: Vec<(&'static str, String)>) -> Self {
+        let whole = |(key, value): (&'static str, String)| (key, format!("{key}:{value}"));
+        let tags: Vec<_> = tags.into_iter().map(whole).collect();
+        let mut is_exact = true;
+        let mut items: Vec<(Vec<&str>, QueryItem)> = Vec::new();
+        for event in with_sources(S::DESCRIPTORS) {
+            let demanded: Vec<_> = carried_always(event, &tags).collect();
+            let carried = tags.iter().filter(|(key, _)| event.has_tag(key)).count();
+            is_exact &= carried == demanded.len() && S::DESCRIPTORS.contains(&event);
+            let same = items.iter_mut().find(|(tags, _)| *tags == demanded);
+            if let Some((_, item)) = same {
+                *item = std::mem::take(item).name(event.name);
+            } else {
+                let item = QueryItem::new().name(event.name);
+                let item = demanded.iter().fold(item, |item, tag| item.tag(*tag));
+                items.push((demanded, item));
+            }
+        }
+        let items = items.into_iter().map(|(_, item)| item);
+        Selection {
+            query: items.fold(Query::all(), Query::or),
+            tags,
+            is_exact,
+        }
+    }
+
+    /// The items of the query; none when there is nothing to query.
+    pub(crate) fn items(&self) -> &[QueryItem] {
+        self.query.items()
+    }
+
+    pub(crate) fn matches(&self, event: &RecordedEventRef<'_>) -> bool {
+        !self.items().is_empty() && self.query.matches(event)
+    }
+
+    pub(super) const fn is_exact(&self) -> bool {
+        self.is_exact
+    }
+
+    /// Whether an event has all those of the tags that its type carries.
+    pub(super) fn selects<E: EventSet>(&self, event: &E) -> bool {
+        let descriptor = event.descriptor();
+        let mut tags = Tags::new();
+        event.collect_tags(&mut tags);
+        let mut carried = self.tags.iter().filter(|(key, _)| descriptor.has_tag(key));
+        carried.all(|(_, tag)| tags.view().contains(tag))
+    }
+}
+
+/// The tags that an event of every version has: an older one may lack those that were added since.
+fn carried_always<'t>(
+    event: &'static EventDescriptor,
+    tags: &'t [(&'static str, String)],
+) -> impl Iterator<Item = &'t str> {
+    let always = move |key: &str| {
+        let mut versions = std::iter::successors(Some(event), |event| event.previous);
+        versions.all(|version| version.has_tag(key))
+    };
+    let carried = tags.iter().filter(move |(key, _)| always(key));
+    carried.map(|(_, tag)| tag.as_str())
+}

@@ -1,0 +1,97 @@
+//! Commands on decision models.
+
+use super::decision::append_decision;
+use super::on_model::{self, Decided, OnModel};
+use super::once::{self, OnceKey};
+use super::{ExecuteError, Execution, LoadError, Repositories};
+use crate::aggregate::Command;
+use crate::decision_model::DecisionModel;
+use crate::event::metadata::Metadata;
+use crate::store::{AppendError, Store, StoreError};
+use crate::time::Timestamp;
+
+impl<S: Store + Clone> Repositories<S> {
+    /// Reads a [decision model](crate::DecisionModel), lets the command decide, and appends the events that follow, to
+    /// whatever streams they go.
+    ///
+    /// When an event that the model is folded from was appended meanwhile, it reads what is new and decides again, a
+    /// bounded number of times. Where many decide on the same at once, allow [more](Self::with_retries) than three. A
+    /// command without events appends nothing.
+    ///
+    /// The events are applied to the model before they are appended: when an `apply` panics, nothing is appended.
+    ///
+    /// # Errors
+    /// [`ExecuteError::Rejected`] with the command's own error; [`ExecuteError::Conflict`] when every try met one; or
+    /// an error of reading or appending. The command had no effect then, except after
+    /// [`StoreError::OutcomeUnknown`], when it may have had one.
+    pub fn execute<'a, M, C, E>(&'a self, model: M, command: &'a C) -> Execution<'a, Decided<M>, E>
+    where
+        M: DecisionModel,
+        C: Command<M, Error = E>,
+    {
+        Execution::new(async move { self.run(model, command, &Metadata::new(), None).await })
+    }
+
+    /// [`execute`](Self::execute), with metadata for the events: the cause of the command, and headers.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub fn execute_with<'a, M, C, E>(
+        &'a self,
+        model: M,
+        command: &'a C,
+        metadata: &'a Metadata,
+    ) -> Execution<'a, Decided<M>, E>
+    where
+        M: DecisionModel,
+        C: Command<M, Error = E>,
+    {
+        Execution::new(self.run(model, command, metadata, None))
+    }
+
+    /// [`execute`](Self::execute) with one effect for each key: when a command on a decision model was executed under
+    /// the key before, it is not decided again, and the model is returned as it was right after the first time.
+    /// [`Repository::execute_once`](super::Repository::execute_once) describes keys, and how they are kept; these are separate from those of aggregates.
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute). A key is 1 to about 390 bytes long.
+    pub fn execute_once<'a, M, C, E>(
+        &'a self,
+        key: &str,
+        model: M,
+        command: &'a C,
+        metadata: &'a Metadata,
+    ) -> Execution<'a, Decided<M>, E>
+    where
+        M: DecisionModel,
+        C: Command<M, Error = E>,
+    {
+        let key = OnceKey::new(on_model::SCOPE, key);
+        Execution::new(self.run(model, command, metadata, Some(key)))
+    }
+
+    /// Removes the keys of [`execute_once`](Self::execute_once) under which a command was executed before a time, as
+    /// [`Repository::forget_keys`](super::Repository::forget_keys) does for those of aggregates. Returns their number.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn forget_keys(&self, before: Timestamp) -> Result<usize, AppendError> {
+        once::forget(&self.store, on_model::SCOPE, before).await
+    }
+
+    async fn run<M: DecisionModel, C: Command<M>>(
+        &self,
+        model: M,
+        command: &C,
+        metadata: &Metadata,
+        once: Option<Result<OnceKey, StoreError>>,
+    ) -> Result<Decided<M>, ExecuteError<C::Error>> {
+        let once = once.transpose().map_err(LoadError::from)?;
+        let decision = OnModel::new(self, model, command, metadata, once);
+        let (mut decided, appended) = append_decision(&self.store, self.retries, decision).await?;
+        if let Some(appended) = appended {
+            decided.appended(&appended);
+        }
+        Ok(decided)
+    }
+}

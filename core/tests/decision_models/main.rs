@@ -1,0 +1,9 @@
+//! Decision models: what they are folded from, and what must not change before their decisions are appended.
+
+mod courses;
+mod execute;
+mod given;
+mod instances;
+mod once;
+mod queries;
+mod random;

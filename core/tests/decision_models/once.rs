@@ -1,0 +1,92 @@
+//! Commands on models that take effect once for each key.
+
+use super::courses::{
+    Define, Refused, StudentCourses, Subscribe, Subscription, defined, log, rival, seats,
+    subscribed, subscription, with_course,
+};
+use midgard::repository::ExecuteError;
+use midgard::{MemoryStore, Metadata, Place, Position, Store, Timestamp, block_on};
+use std::thread;
+
+#[test]
+fn a_command_takes_effect_once_and_a_repeat_is_answered_as_the_first_time() {
+    block_on(async {
+        let store = MemoryStore::new();
+        let courses = with_course(store.clone()).await;
+        let metadata = Metadata::new();
+        let once = |key| courses.execute_once(key, subscription(1, "ann"), &Subscribe, &metadata);
+        let first = once("request-1").await.unwrap();
+        store
+            .append(rival(&subscribed(1, "ben"), "s-2"))
+            .await
+            .unwrap();
+        let again = once("request-1").await.unwrap();
+        assert_eq!(
+            (again.model(), again.place()),
+            (first.model(), first.place())
+        );
+        assert_eq!(again.place(), Some(Place::main(Position(2))));
+        assert_eq!(log(&store).await.len(), 3);
+
+        let other = once("request-2").await;
+        assert!(matches!(other, Err(ExecuteError::Rejected(Refused::Full))));
+    });
+}
+
+#[test]
+fn a_command_without_events_is_done_once_too() {
+    block_on(async {
+        let store = MemoryStore::new();
+        let courses = with_course(store.clone()).await;
+        let metadata = Metadata::new();
+        let once = || courses.execute_once("request-1", seats(1), &Define(2), &metadata);
+        once().await.unwrap();
+        let changed = rival(&defined(1, 7), "course:1");
+        store.append(changed).await.unwrap();
+        let again = once().await.unwrap();
+        assert_eq!((again.model().capacity, again.place()), (2, None));
+    });
+}
+
+#[test]
+fn a_key_that_is_used_twice_at_once_has_one_effect_and_one_answer() {
+    let store = MemoryStore::new();
+    let courses = block_on(with_course(store));
+    block_on(courses.execute(seats(1), &Define(100))).unwrap();
+    for round in 0..100_u32 {
+        let key = format!("request-{round}");
+        let once = || {
+            let model = seats_and(format!("student-{round}"));
+            let metadata = Metadata::new();
+            let decided = courses.execute_once(&key, model, &Subscribe, &metadata);
+            let decided = block_on(decided).unwrap();
+            (decided.place(), decided.into_model())
+        };
+        let answers = thread::scope(|scope| {
+            let both = [scope.spawn(once), scope.spawn(once)];
+            both.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(answers[0], answers[1]);
+        assert_eq!(answers[0].1.0.taken, round + 1);
+    }
+}
+
+fn seats_and(student: String) -> Subscription {
+    (seats(1), StudentCourses::of(student))
+}
+
+#[test]
+fn a_key_that_is_forgotten_has_an_effect_again() {
+    block_on(async {
+        let store = MemoryStore::new();
+        let courses = with_course(store.clone()).await;
+        let metadata = Metadata::new();
+        let once =
+            || courses.execute_once("request-1", subscription(1, "ann"), &Subscribe, &metadata);
+        once().await.unwrap();
+        let later = Timestamp::from_micros(Timestamp::now().as_micros() + 1_000_000);
+        assert_eq!(courses.forget_keys(later).await.unwrap(), 1);
+        once().await.unwrap();
+        assert_eq!(log(&store).await.len(), 3);
+    });
+}
