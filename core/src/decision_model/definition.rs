@@ -97,8 +97,11 @@ use crate::store::QueryItem;
 /// `course` alone. An event that carries none of the tags does not compile.
 ///
 /// Tags are recorded with the event. An event recorded by a release whose struct lacked a tag does not have it. So give the
-/// struct with the tag a new version, with an `upcast_from` the struct without it. The query then finds all events of that
-/// name, whatever their tags, and the model takes those that have its tags once they are upcast. That is correct, but slower.
+/// struct with the tag a new version, with an `upcast_from` the struct without it. The query finds all events of a name that
+/// has earlier versions, and all sources of a `split_from`, whatever their tags; the model takes those that have its tags once
+/// they are read in the newest version, as an upcast may change the value of a tag. That is correct, but slower.
+///
+/// In a store with several logs, a model reads the main log, apart from its aggregates.
 ///
 /// Truncated and tombstoned events are no longer found.
 ///

@@ -1,7 +1,7 @@
 //! The events that a model is folded from.
 
 use crate::event::reading::with_sources;
-use crate::event::{EventDescriptor, EventSet, RecordedEventRef, Tags};
+use crate::event::{EventSet, RecordedEventRef, Tags};
 use crate::store::{Query, QueryItem};
 
 /// The events of a model: those that its query finds, and which of those are its own.
@@ -23,9 +23,14 @@ impl Selection {
         let mut is_exact = true;
         let mut items: Vec<(Vec<&str>, QueryItem)> = Vec::new();
         for event in with_sources(S::DESCRIPTORS) {
-            let demanded: Vec<_> = carried_always(event, &tags).collect();
-            let carried = tags.iter().filter(|(key, _)| event.has_tag(key)).count();
-            is_exact &= carried == demanded.len() && S::DESCRIPTORS.contains(&event);
+            // An upcast or a split may make other tags than were recorded: such records are found by their name, and the
+            // model takes what they are read as.
+            let as_recorded = event.previous.is_none() && S::DESCRIPTORS.contains(&event);
+            let carried = tags
+                .iter()
+                .filter(|(key, _)| as_recorded && event.has_tag(key));
+            let demanded: Vec<_> = carried.map(|(_, tag)| tag.as_str()).collect();
+            is_exact &= as_recorded;
             let same = items.iter_mut().find(|(tags, _)| *tags == demanded);
             if let Some((_, item)) = same {
                 *item = std::mem::take(item).name(event.name);
@@ -64,17 +69,4 @@ impl Selection {
         let mut carried = self.tags.iter().filter(|(key, _)| descriptor.has_tag(key));
         carried.all(|(_, tag)| tags.view().contains(tag))
     }
-}
-
-/// The tags that an event of every version has: an older one may lack those that were added since.
-fn carried_always<'t>(
-    event: &'static EventDescriptor,
-    tags: &'t [(&'static str, String)],
-) -> impl Iterator<Item = &'t str> {
-    let always = move |key: &str| {
-        let mut versions = std::iter::successors(Some(event), |event| event.previous);
-        versions.all(|version| version.has_tag(key))
-    };
-    let carried = tags.iter().filter(move |(key, _)| always(key));
-    carried.map(|(_, tag)| tag.as_str())
 }

@@ -108,8 +108,8 @@
 //! # }).unwrap();
 //! ```
 //!
-//! If somebody else subscribes to the same course between the read and the append, the append is refused, the new event alone is
-//! read, and the command decides again; a subscription to another course is no conflict.
+//! If somebody else subscribes to the same course between the read and the append, the append is refused, what is new
+//! since then is read, and the command decides again; a subscription to another course is no conflict.
 //!
 //! # An aggregate or a model?
 //!

@@ -355,7 +355,10 @@ impl<S: Store, P: Publisher> NoteStore for RelayNotes<S, P> {
     }
 
     async fn commit(&self, transaction: RelayTransaction) -> Result<(), RelayError> {
-        self.publish(&transaction.messages).await?;
+        // A checkpoint alone forgets nothing of what the bus has already.
+        if !transaction.messages.is_empty() {
+            self.publish(&transaction.messages).await?;
+        }
         Ok(self.notes.commit(transaction.notes).await?)
     }
 

@@ -10,7 +10,7 @@ use crate::event::metadata::{EventId, Metadata};
 use crate::event::record::NewEvent;
 use crate::event::registry::Registry;
 use crate::event::{EncodeError, RecordedEventRef};
-use crate::place::{Place, Position, Version};
+use crate::place::{LogId, Place, Position, Version};
 use crate::repository::{ExecuteError, LoadError};
 use crate::store::{
     Append, AppendCondition, AppendError, Appended, ExpectedVersion, Query, QueryItem, ReadLog,
@@ -38,7 +38,7 @@ impl<M> Decided<M> {
         &self.model
     }
 
-    /// Returns the model by value.
+    /// Returns the model by value. Pass a new model to the next command: one that has been read would be folded again.
     #[must_use]
     pub fn into_model(self) -> M {
         self.model
@@ -92,16 +92,27 @@ impl<M: DecisionModel, S: Store, C: Command<M>> Decision for OnModel<'_, M, S, C
     type Error = C::Error;
 
     async fn decide(&mut self, _: u32) -> Result<Attempt<Decided<M>>, ExecuteError<C::Error>> {
-        let store = &self.repositories.store;
-        if let Some((key, unread)) = &self.once
-            && let Some(done) = key.find(store).await.map_err(LoadError::from)?
-        {
-            let model = unread.__copy();
-            return Ok((repeated(store, model, key, &done).await?, None));
+        if let Some(done) = self.done().await? {
+            return Ok((done, None));
         }
+        let store = &self.repositories.store;
         self.after = read(store, &mut self.model, self.after, None).await?;
-        let decided = self.command.decide(&self.model);
-        let events = decided.map_err(ExecuteError::Rejected)?;
+        let decided = match self.command.decide(&self.model) {
+            Err(_) if self.once.is_some() => None,
+            decided => Some(decided.map_err(ExecuteError::Rejected)?),
+        };
+        let events = match decided {
+            Some(events) => events,
+            // What it refuses may be its own effect, by the same key at the same time. If not, it decides again: a refusal need
+            // not be `Send`.
+            None => match self.done().await? {
+                Some(done) => return Ok((done, None)),
+                None => self
+                    .command
+                    .decide(&self.model)
+                    .map_err(ExecuteError::Rejected)?,
+            },
+        };
         // After a conflict, only what is new is read.
         let copy = self.model.__copy();
         let mut model = std::mem::replace(&mut self.model, copy);
@@ -119,6 +130,18 @@ impl<M: DecisionModel, S: Store, C: Command<M>> Decision for OnModel<'_, M, S, C
 }
 
 impl<M: DecisionModel, S: Store, C> OnModel<'_, M, S, C> {
+    /// Returns what was decided under the key before, if there is a key and it was used.
+    async fn done(&self) -> Result<Option<Decided<M>>, LoadError> {
+        let store = &self.repositories.store;
+        let Some((key, unread)) = &self.once else {
+            return Ok(None);
+        };
+        match key.find(store).await? {
+            Some(done) => Ok(Some(repeated(store, unread.__copy(), key, &done).await?)),
+            None => Ok(None),
+        }
+    }
+
     /// The append of a decision: its events, and all that it relies on.
     fn append(&self, model: &mut M, events: &Events<M>) -> Result<Append, AppendError> {
         let mut metadata = self.metadata.clone();
@@ -241,12 +264,16 @@ async fn read<M: DecisionModel, S: Store>(
             return Err(error.into());
         }
         last = until.or(Some(end));
+    } else if last.is_none() {
+        last = Some(store.last_position(LogId::MAIN).await?);
     }
     for part in parts {
         if let Some((stream, state)) = part.stream() {
-            // All parts are as of one moment, so that a refusal is right, too.
-            let wanted = |position| last.is_none_or(|last| position <= last);
-            replay::catch_up(store, &stream?, state, |event| wanted(event.position)).await?;
+            // All parts are as of one moment, so that a refusal is right, too. Positions of other logs are not comparable.
+            let wanted = |event: &RecordedEventRef<'_>| {
+                event.log != LogId::MAIN || last.is_none_or(|last| event.position <= last)
+            };
+            replay::catch_up(store, &stream?, state, wanted).await?;
         }
     }
     Ok(last.unwrap_or(after))

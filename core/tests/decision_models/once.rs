@@ -1,11 +1,14 @@
 //! Commands on models that take effect once for each key.
 
 use super::courses::{
-    Define, Refused, StudentCourses, Subscribe, Subscription, defined, log, rival, seats,
-    subscribed, subscription, with_course,
+    Define, Refused, StudentCourses, Subscribe, Subscription, Teacher, TeacherHired, defined, log,
+    rival, seats, subscribed, subscription, with_course,
 };
-use midgard::repository::ExecuteError;
-use midgard::{MemoryStore, Metadata, Place, Position, Store, Timestamp, block_on};
+use midgard::decision_model::Instance;
+use midgard::repository::{ExecuteError, Repositories};
+use midgard::{
+    Command, Events, MemoryStore, Metadata, Place, Position, Store, Timestamp, block_on,
+};
 use std::thread;
 
 #[test]
@@ -68,6 +71,55 @@ fn a_key_that_is_used_twice_at_once_has_one_effect_and_one_answer() {
         });
         assert_eq!(answers[0], answers[1]);
         assert_eq!(answers[0].1.0.taken, round + 1);
+    }
+}
+
+#[test]
+fn a_key_that_is_used_twice_at_once_is_not_refused_for_its_own_effect() {
+    let courses = block_on(with_course(MemoryStore::new()));
+    for course in 100..200_u32 {
+        block_on(courses.execute(seats(course), &Define(1))).unwrap();
+        let key = format!("request-{course}");
+        let once = || {
+            let student = format!("student-{course}");
+            let model = (seats(course), StudentCourses::of(student));
+            let metadata = Metadata::new();
+            let decided = courses.execute_once(&key, model, &Subscribe, &metadata);
+            block_on(decided).unwrap().place()
+        };
+        let answers = thread::scope(|scope| {
+            let both = [scope.spawn(once), scope.spawn(once)];
+            both.map(|thread| thread.join().unwrap())
+        });
+        assert_eq!(answers[0], answers[1]);
+    }
+}
+
+#[test]
+fn aggregates_alone_are_as_they_were_the_first_time() {
+    block_on(async {
+        let store = MemoryStore::new();
+        let hired = || rival(&TeacherHired {}, "teacher-kim");
+        store.append(hired()).await.unwrap();
+        let teachers = Repositories::new(store.clone());
+        let metadata = Metadata::new();
+        let kim = || Instance::<Teacher>::of("kim");
+        let first = teachers.execute_once("look", kim(), &Look, &metadata);
+        assert_eq!(first.await.unwrap().model().hired, 1);
+        store.append(hired()).await.unwrap();
+        let again = teachers.execute_once("look", kim(), &Look, &metadata);
+        assert_eq!(again.await.unwrap().model().hired, 1);
+    });
+}
+
+/// Decides nothing.
+struct Look;
+
+impl Command<Instance<Teacher>> for Look {
+    type Error = Refused;
+
+    fn decide(&self, _: &Instance<Teacher>) -> Result<Events<Instance<Teacher>>, Refused> {
+        Ok(Events::none())
     }
 }
 

@@ -233,6 +233,127 @@ fn an_event_recorded_before_its_type_had_the_tag_is_found_as_well() {
     });
 }
 
+mod changed_tags {
+    use super::*;
+    use midgard::event::{Split, SplitEvents, UpcastContext};
+
+    #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    #[event(name = "user.registered")]
+    pub(crate) struct RegisteredV1 {
+        #[event(tag = "email")]
+        pub(crate) email: String,
+    }
+
+    /// Addresses are in lower case now.
+    #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    #[event(name = "user.registered", version = 2, upcast_from = RegisteredV1)]
+    pub(crate) struct Registered {
+        #[event(tag = "email")]
+        pub(crate) email: String,
+    }
+
+    impl From<RegisteredV1> for Registered {
+        fn from(old: RegisteredV1) -> Self {
+            Registered {
+                email: old.email.to_lowercase(),
+            }
+        }
+    }
+
+    #[derive(Debug, DecisionModel)]
+    #[decision(events(Registered))]
+    pub(crate) struct Address {
+        #[decision(tag)]
+        pub(crate) email: String,
+        pub(crate) taken: u32,
+    }
+
+    impl Apply<Registered> for Address {
+        fn apply(&mut self, _: Registered) {
+            self.taken += 1;
+        }
+    }
+
+    /// Became one event for each of its accounts; it has the tag of one of them only.
+    #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    #[event(name = "money.moved")]
+    pub(crate) struct Moved {
+        #[event(tag = "account")]
+        pub(crate) from: String,
+        pub(crate) to: String,
+    }
+
+    #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    #[event(name = "money.withdrawn", split_from(Moved))]
+    pub(crate) struct Withdrawn {
+        #[event(tag = "account")]
+        pub(crate) from: String,
+    }
+
+    #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    #[event(name = "money.deposited", split_from(Moved))]
+    pub(crate) struct Deposited {
+        #[event(tag = "account")]
+        pub(crate) to: String,
+    }
+
+    impl Split for Moved {
+        fn split(self, _: &UpcastContext<'_>) -> SplitEvents<Self> {
+            let mut events = SplitEvents::new();
+            events.push(Withdrawn { from: self.from });
+            events.push(Deposited { to: self.to });
+            events
+        }
+    }
+
+    #[derive(Debug, DecisionModel)]
+    #[decision(events(Withdrawn, Deposited))]
+    pub(crate) struct Movements {
+        #[decision(tag)]
+        pub(crate) account: String,
+        pub(crate) seen: Vec<&'static str>,
+    }
+
+    impl Apply<Withdrawn> for Movements {
+        fn apply(&mut self, _: Withdrawn) {
+            self.seen.push("withdrawn");
+        }
+    }
+
+    impl Apply<Deposited> for Movements {
+        fn apply(&mut self, _: Deposited) {
+            self.seen.push("deposited");
+        }
+    }
+}
+
+#[test]
+fn a_tag_that_an_upcast_changes_is_that_of_the_newest_version() {
+    use changed_tags::{Address, RegisteredV1};
+    block_on(async {
+        let store = MemoryStore::new();
+        let email = "Ann@X.org".to_owned();
+        put(&store, &RegisteredV1 { email }).await;
+        let taken = |email: &str| look(&store, Address::of(email.to_owned()));
+        assert_eq!(taken("ann@x.org").await.taken, 1);
+        assert_eq!(taken("Ann@X.org").await.taken, 0);
+    });
+}
+
+#[test]
+fn each_event_that_an_old_one_was_split_into_has_its_own_tags() {
+    use changed_tags::{Moved, Movements};
+    block_on(async {
+        let store = MemoryStore::new();
+        let (from, to) = ("a".to_owned(), "b".to_owned());
+        put(&store, &Moved { from, to }).await;
+        let seen = |account: &str| look(&store, Movements::of(account.to_owned()));
+        assert_eq!(seen("a").await.seen, ["withdrawn"]);
+        assert_eq!(seen("b").await.seen, ["deposited"]);
+        assert!(seen("c").await.seen.is_empty());
+    });
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "letter.sent")]
 struct LetterSent {

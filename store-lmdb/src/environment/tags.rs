@@ -33,6 +33,7 @@ impl Open {
         let Ok(last) = databases.log.last_position(write) else {
             return;
         };
+        tail.forget_beyond(last);
         if tail.is_behind(last)
             && let Ok(snapshot) = self.env.read_txn()
         {

@@ -119,6 +119,13 @@ impl TagTail {
         }
     }
 
+    /// Forgets everything if the tail goes beyond the end of the log, which then is another log than before.
+    pub(crate) fn forget_beyond(&self, last: Position) {
+        if self.state().seen > last {
+            self.change().begin_after(Position::ZERO);
+        }
+    }
+
     /// Returns whether a log that ends at `last` has records beyond the tail.
     pub(crate) fn is_behind(&self, last: Position) -> bool {
         self.state().seen < last
@@ -282,8 +289,9 @@ impl State {
                 }),
                 Err(_) => self.unknown.push(Span::of(position)),
             }
+            // If the next one cannot be read, this one need not be read again.
+            self.seen = position;
             if self.postings.spans() > MOST_SPANS {
-                self.seen = position;
                 self.forget(merged);
             }
         }

@@ -15,6 +15,9 @@ use midgard::store::StoreError;
 /// How many records are read at once: an append waits for them.
 const CHUNK: u64 = 2048;
 
+/// About how many bytes of them.
+const CHUNK_BYTES: usize = 4 << 20;
+
 /// What was read for the next run.
 #[derive(Debug, Default)]
 pub(super) struct Backfill {
@@ -81,8 +84,8 @@ impl Backfill {
             self.begin(merged);
         }
         let end = end.min(Position(merged.get().saturating_add(MERGED_AT)));
-        let until = end.min(Position(self.read.get().saturating_add(CHUNK)));
-        let mut expected = self.read.next();
+        let mut until = end.min(Position(self.read.get().saturating_add(CHUNK)));
+        let (mut expected, mut bytes) = (self.read.next(), 0);
         for found in databases.log.walk(snapshot, expected..=until)? {
             let (position, record) = found?;
             let record = record.map_err(|reason| corrupt(position, None, reason))?;
@@ -92,6 +95,11 @@ impl Backfill {
             databases.tag_keys.each_of(&header, |key| {
                 self.postings.insert(key, Span::of(position));
             });
+            bytes += record.len();
+            if bytes >= CHUNK_BYTES {
+                until = position;
+                break;
+            }
         }
         databases.expect(snapshot, expected, until.next())?;
         self.read = until;
