@@ -43,10 +43,11 @@ fn a_deadline_survives_a_restart_and_fires_when_it_has_passed_meanwhile() {
 fn a_deadline_is_cancelled_replaced_and_set_again() {
     let store = MemoryStore::new();
     let running = start(program(&store));
-    tell(&store, "cancelled", [Do::Remind(60, vec![write("no")])]);
+    // Long enough for a slow machine to handle the next event before.
+    tell(&store, "cancelled", [Do::Remind(2_000, vec![write("no")])]);
     tell(&store, "cancelled", [Do::Cancel]);
-    tell(&store, "replaced", [Do::Remind(60, vec![write("no")])]);
-    let later = Do::Remind(90, vec![Do::Write("replaced".into(), "later".into())]);
+    tell(&store, "replaced", [Do::Remind(2_000, vec![write("no")])]);
+    let later = Do::Remind(2_200, vec![Do::Write("replaced".into(), "later".into())]);
     tell(&store, "replaced", [later]);
     // In one reaction the last word counts.
     let both = [Do::Remind(1, vec![write("no")]), Do::Cancel];
