@@ -1,6 +1,6 @@
 //! The loop behind every command: decide, append, and decide again after a conflict.
 
-use crate::repository::ExecuteError;
+use crate::repository::{ExecuteError, LoadError};
 use crate::store::AppendError;
 use crate::store::{Append, Appended, Store};
 
@@ -15,6 +15,9 @@ pub(crate) trait Decision: Send {
     type Outcome: Send;
     /// The reason to refuse.
     type Error: Send;
+
+    /// Returns the outcome of the decision under its key, if it has one that was used before.
+    fn done(&mut self) -> impl Future<Output = Result<Option<Self::Outcome>, LoadError>> + Send;
 
     /// Reads the current state and decides; there may be nothing to append. `tries` counts from 1.
     fn decide(
@@ -35,7 +38,18 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
     let mut tries = 0;
     loop {
         tries += 1;
-        let (outcome, append) = decision.decide(tries).await?;
+        if let Some(done) = decision.done().await? {
+            return Ok((done, None));
+        }
+        let (outcome, append) = match decision.decide(tries).await {
+            Err(ExecuteError::Rejected(refusal)) => {
+                // What it refuses may be its own effect, by the same key at the same time.
+                let done = decision.done().await?;
+                let done = done.ok_or(ExecuteError::Rejected(refusal))?;
+                return Ok((done, None));
+            }
+            decided => decided?,
+        };
         let Some(append) = append else {
             return Ok((outcome, None));
         };

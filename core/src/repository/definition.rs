@@ -184,6 +184,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
+        E: Send,
     {
         let stream = StreamName::of::<A>(id);
         Execution::new(async move { self.run(stream, command, &Metadata::new(), None).await })
@@ -201,6 +202,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
+        E: Send,
     {
         Execution::new(self.run(StreamName::of::<A>(id), command, metadata, None))
     }
@@ -260,6 +262,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
+        E: Send,
     {
         let (stream, key) = (StreamName::of::<A>(id), OnceKey::new(A::NAME, key));
         Execution::new(async move { self.run(stream, command, &Metadata::new(), Some(key)).await })
@@ -278,6 +281,7 @@ impl<A: Aggregate, S: Store> Repository<A, S> {
     ) -> Execution<'a, Loaded<A>, E>
     where
         C: Command<A, Error = E>,
+        E: Send,
     {
         let key = OnceKey::new(A::NAME, key);
         Execution::new(self.run(StreamName::of::<A>(id), command, metadata, Some(key)))

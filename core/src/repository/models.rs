@@ -28,6 +28,7 @@ impl<S: Store + Clone> Repositories<S> {
     where
         M: DecisionModel,
         C: Command<M, Error = E>,
+        E: Send,
     {
         Execution::new(async move { self.run(model, command, &Metadata::new(), None).await })
     }
@@ -45,6 +46,7 @@ impl<S: Store + Clone> Repositories<S> {
     where
         M: DecisionModel,
         C: Command<M, Error = E>,
+        E: Send,
     {
         Execution::new(self.run(model, command, metadata, None))
     }
@@ -65,6 +67,7 @@ impl<S: Store + Clone> Repositories<S> {
     where
         M: DecisionModel,
         C: Command<M, Error = E>,
+        E: Send,
     {
         let key = OnceKey::new(on_model::SCOPE, key);
         Execution::new(self.run(model, command, metadata, Some(key)))

@@ -91,28 +91,22 @@ impl<M: DecisionModel, S: Store, C: Command<M>> Decision for OnModel<'_, M, S, C
     type Outcome = Decided<M>;
     type Error = C::Error;
 
-    async fn decide(&mut self, _: u32) -> Result<Attempt<Decided<M>>, ExecuteError<C::Error>> {
-        if let Some(done) = self.done().await? {
-            return Ok((done, None));
+    async fn done(&mut self) -> Result<Option<Decided<M>>, LoadError> {
+        let store = &self.repositories.store;
+        let Some((key, unread)) = &self.once else {
+            return Ok(None);
+        };
+        match key.find(store).await? {
+            Some(done) => Ok(Some(repeated(store, unread.__copy(), key, &done).await?)),
+            None => Ok(None),
         }
+    }
+
+    async fn decide(&mut self, _: u32) -> Result<Attempt<Decided<M>>, ExecuteError<C::Error>> {
         let store = &self.repositories.store;
         self.after = read(store, &mut self.model, self.after, None).await?;
-        let decided = match self.command.decide(&self.model) {
-            Err(_) if self.once.is_some() => None,
-            decided => Some(decided.map_err(ExecuteError::Rejected)?),
-        };
-        let events = match decided {
-            Some(events) => events,
-            // What it refuses may be its own effect, by the same key at the same time. If not, it decides again: a refusal need
-            // not be `Send`.
-            None => match self.done().await? {
-                Some(done) => return Ok((done, None)),
-                None => self
-                    .command
-                    .decide(&self.model)
-                    .map_err(ExecuteError::Rejected)?,
-            },
-        };
+        let decided = self.command.decide(&self.model);
+        let events = decided.map_err(ExecuteError::Rejected)?;
         // After a conflict, only what is new is read.
         let copy = self.model.__copy();
         let mut model = std::mem::replace(&mut self.model, copy);
@@ -130,18 +124,6 @@ impl<M: DecisionModel, S: Store, C: Command<M>> Decision for OnModel<'_, M, S, C
 }
 
 impl<M: DecisionModel, S: Store, C> OnModel<'_, M, S, C> {
-    /// Returns what was decided under the key before, if there is a key and it was used.
-    async fn done(&self) -> Result<Option<Decided<M>>, LoadError> {
-        let store = &self.repositories.store;
-        let Some((key, unread)) = &self.once else {
-            return Ok(None);
-        };
-        match key.find(store).await? {
-            Some(done) => Ok(Some(repeated(store, unread.__copy(), key, &done).await?)),
-            None => Ok(None),
-        }
-    }
-
     /// The append of a decision: its events, and all that it relies on.
     fn append(&self, model: &mut M, events: &Events<M>) -> Result<Append, AppendError> {
         let mut metadata = self.metadata.clone();

@@ -24,32 +24,26 @@ impl<A: Aggregate, S: Store, C: Command<A>> Decision for OnStream<'_, A, S, C> {
     type Outcome = Loaded<A>;
     type Error = C::Error;
 
-    async fn decide(&mut self, tries: u32) -> Result<Attempt<Loaded<A>>, ExecuteError<C::Error>> {
-        if let Some(done) = self.done().await? {
-            return Ok((done, None));
+    async fn done(&mut self) -> Result<Option<Loaded<A>>, LoadError> {
+        let store = &self.repository.store;
+        if let Some(once) = &self.once
+            && let Some(done) = once.find(store).await?
+            && let Some((stream, version)) = done.place()
+        {
+            return Ok(Some(replay::load_at(store, stream, version).await?));
         }
+        Ok(None)
+    }
+
+    async fn decide(&mut self, tries: u32) -> Result<Attempt<Loaded<A>>, ExecuteError<C::Error>> {
         let (store, read_back) = (&self.repository.store, self.repository.read_back);
         let mut loaded = replay::load(store, self.stream.clone()).await?;
         if tries > 1 {
             // Reading a long stream takes time, so events appended meanwhile are read before the command decides.
             replay::catch_up_with_all(store, &mut loaded).await?;
         }
-        let decided = match self.command.decide(loaded.state()) {
-            Err(_) if self.once.is_some() => None,
-            decided => Some(decided.map_err(ExecuteError::Rejected)?),
-        };
-        let events = match decided {
-            Some(events) => events,
-            // What it refuses may be its own effect, by the same key at the same time. If not, it decides again: a refusal need
-            // not be `Send`.
-            None => match self.done().await? {
-                Some(done) => return Ok((done, None)),
-                None => self
-                    .command
-                    .decide(loaded.state())
-                    .map_err(ExecuteError::Rejected)?,
-            },
-        };
+        let decided = self.command.decide(loaded.state());
+        let events = decided.map_err(ExecuteError::Rejected)?;
         if events.is_empty() && self.once.is_none() {
             return Ok((loaded, None));
         }
@@ -67,19 +61,5 @@ impl<A: Aggregate, S: Store, C: Command<A>> Decision for OnStream<'_, A, S, C> {
             append = once.note(append, &done).map_err(ExecuteError::Append)?;
         }
         Ok((loaded, Some(append)))
-    }
-}
-
-impl<A: Aggregate, S: Store, C> OnStream<'_, A, S, C> {
-    /// Returns the aggregate as it was right after the command was executed under the key, if there is a key and it was used.
-    async fn done(&self) -> Result<Option<Loaded<A>>, LoadError> {
-        let store = &self.repository.store;
-        if let Some(once) = &self.once
-            && let Some(done) = once.find(store).await?
-            && let Some((stream, version)) = done.place()
-        {
-            return Ok(Some(replay::load_at(store, stream, version).await?));
-        }
-        Ok(None)
     }
 }

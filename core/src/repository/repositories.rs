@@ -286,6 +286,13 @@ where
     type Outcome = Committed<T>;
     type Error = E;
 
+    async fn done(&mut self) -> Result<Option<Committed<T>>, LoadError> {
+        match &self.kept {
+            Some(kept) => Ok(kept.find(&self.repositories.store).await?),
+            None => Ok(None),
+        }
+    }
+
     async fn decide(&mut self, _: u32) -> Result<Attempt<Committed<T>>, ExecuteError<E>> {
         let Repositories {
             store,
@@ -293,11 +300,6 @@ where
             clock,
             ..
         } = self.repositories;
-        if let Some(kept) = &self.kept
-            && let Some(committed) = kept.find(store).await.map_err(LoadError::from)?
-        {
-            return Ok((committed, None));
-        }
         let mut unit = UnitOfWork::begin(store.clone(), self.metadata.clone(), *read_back);
         let value = call(&mut self.decide, &mut unit).await?;
         let mut append = unit.into_append();

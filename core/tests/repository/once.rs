@@ -6,7 +6,9 @@ use super::together::Withdraw;
 use midgard::clock::ManualClock;
 use midgard::repository::{ExecuteError, LoadError, Repositories, UnitOfWork};
 use midgard::store::{AppendError, Layered, ReadEntries, StoreError};
-use midgard::{MemoryStore, Metadata, Repository, Store as _, Timestamp, Version, block_on};
+use midgard::{
+    Command, Events, MemoryStore, Metadata, Repository, Store as _, Timestamp, Version, block_on,
+};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -98,6 +100,41 @@ fn of_two_that_use_one_key_at_once_one_takes_effect_and_both_get_its_answer() {
     for thread in threads {
         assert_eq!(thread.join().unwrap(), Version(5));
     }
+}
+
+/// Refuses, once the same key was used by somebody else after this one had looked for it.
+struct Late(MemoryStore);
+
+impl Command<Account> for Late {
+    type Error = Refused;
+
+    fn decide(&self, _: &Account) -> Result<Events<Account>, Refused> {
+        let accounts = Repository::<Account, _>::new(self.0.clone());
+        block_on(accounts.execute_once("k", &ann(), &Deposit(1))).unwrap();
+        Err(Refused::NotOpen)
+    }
+}
+
+#[test]
+fn a_key_that_is_used_at_once_is_not_refused_for_its_own_effect() {
+    block_on(async {
+        let accounts = anns_account().await;
+        let store = accounts.store().clone();
+        let late = accounts.execute_once("k", &ann(), &Late(store)).await;
+        assert_eq!(late.unwrap().version(), Version(5));
+
+        let bank = Repositories::new(accounts.store().clone());
+        let (none, first) = (Metadata::new(), bank.clone());
+        let late = async |_: &mut UnitOfWork<_>| -> Result<u64, ExecuteError<Refused>> {
+            let seven =
+                async |_: &mut UnitOfWork<_>| -> Result<u64, ExecuteError<Refused>> { Ok(7) };
+            let done = first.execute_together_once("k", &none, seven);
+            assert_eq!(done.await?.value, 7);
+            Err(ExecuteError::Rejected(Refused::NotOpen))
+        };
+        let late = bank.execute_together_once("k", &none, late).await;
+        assert_eq!(late.unwrap().value, 7);
+    });
 }
 
 #[test]
