@@ -1,6 +1,7 @@
 //! The bus within a process, beyond what every bus promises: many threads, verdicts that come too late, what is set
 //! aside, and who waits for what.
 
+use super::traced_to::traced_to;
 use event_listener::{Event, EventListener};
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
@@ -311,7 +312,7 @@ impl tracing::Subscriber for Warnings {
 fn who_takes_topics_away_from_a_queue_warns_of_it() {
     let warnings = Warnings::default();
     let said = || std::mem::take(&mut *warnings.0.lock().unwrap());
-    tracing::subscriber::with_default(warnings.clone(), || {
+    traced_to(warnings.clone(), || {
         let bus = InProcessBus::new();
         let topics = ["order.placed", "order.cancelled"].map(Topic::event);
         let one = Queue::new("customers", topics);

@@ -11,6 +11,8 @@
 
 #[path = "../common/logs.rs"]
 mod logs;
+#[path = "../common/traced_to.rs"]
+mod traced_to;
 
 mod batches;
 mod busy;

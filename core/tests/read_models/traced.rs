@@ -1,6 +1,7 @@
 //! What is traced, as a subscriber sees it.
 
 use super::kit::{Seen, append_event, at_once, count};
+use super::traced_to::traced_to;
 use midgard::bus::InProcessBus;
 use midgard::clock::ManualClock;
 use midgard::outbox::Unheard;
@@ -89,9 +90,9 @@ impl Subscriber for Traced {
 }
 
 /// What is traced meanwhile.
-fn traced<T>(work: impl FnOnce() -> T) -> Vec<Line> {
+fn traced(work: impl FnOnce()) -> Vec<Line> {
     let traced = Traced::default();
-    tracing::subscriber::with_default(traced.clone(), work);
+    traced_to(traced.clone(), work);
     traced.0.lock().unwrap().lines.clone()
 }
 
@@ -173,7 +174,9 @@ fn a_clock_that_is_behind_the_log_is_warned_of_with_both_times() {
     let store = MemoryStore::with_clock(&clock);
     count(&store, "a", [1]);
     clock.set("2026-11-25T18:20:00Z".parse().unwrap());
-    let lines = traced(|| count(&store, "a", [2]));
+    let lines = traced(|| {
+        count(&store, "a", [2]);
+    });
     let [line] = &lines[..] else {
         panic!("one line is traced: {lines:?}");
     };
