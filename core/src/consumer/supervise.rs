@@ -138,7 +138,10 @@ pub(crate) async fn failed(
     failures: u32,
     message: String,
 ) -> Result<(), RunError> {
-    progress.failed(ConsumerState::Failed, place, failures, message.clone());
+    // One track of several may have shown its failure before the others ended, and a restart be asked for since.
+    if !progress.shows_failure(&message) && !progress.is_restart_asked() {
+        progress.failed(ConsumerState::Failed, place, failures, message.clone());
+    }
     loop {
         let asked = control.asked();
         if progress.take_restart() {

@@ -22,6 +22,8 @@ pub(crate) async fn run_tracks<S: Store, H: Handler>(
     }
     // One worker has all logs of a projection: their handlers change the same rows.
     let is_shared = plans.iter().any(|plan| plan.leases_of != plan.log);
+    // A rebuild that fails is given up, and its consumer goes on.
+    let is_rebuild = plans.iter().any(|plan| plan.is_beside);
     let together = is_shared.then(|| Together::new(plans.len()));
     let around = ConsumerContext {
         together: together.as_ref(),
@@ -31,7 +33,18 @@ pub(crate) async fn run_tracks<S: Store, H: Handler>(
         .into_iter()
         .zip(panics)
         .map(|(plan, panics)| async move {
+            let progress = around.progress.in_log(plan.log);
             let ended = run_track(around, plan, panics).await;
+            if let Ended::Failed {
+                place,
+                failures,
+                message,
+            } = &ended
+                && !is_rebuild
+            {
+                // The others may take long to end: the failure is shown before.
+                progress.failed(ConsumerState::Failed, *place, *failures, message.clone());
+            }
             if let Ended::Replan | Ended::Failed { .. } = ended {
                 around.retired.store(true, Ordering::SeqCst);
                 around.control.wake();

@@ -134,7 +134,10 @@ pub(super) async fn run<S: Store, P: Projection>(
         };
         match ended {
             Ended::Stopped => break,
-            Ended::Replan | Ended::Reached => {}
+            Ended::Replan | Ended::Reached => {
+                // It goes on by itself: a restart that was asked for meanwhile must not hide a later failure.
+                progress.take_restart();
+            }
             Ended::Failed {
                 place,
                 failures,

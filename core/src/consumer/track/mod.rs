@@ -36,12 +36,11 @@ use crate::store::Store;
 use ahead::Ahead;
 use commit::Saving;
 use futures_util::future::{Either, select};
-use futures_util::lock::MutexGuard;
 use ownership::Owned;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use together::Member;
+use together::{Member, Turn};
 
 /// How long handled events of a subscription may stay without a checkpoint.
 const SAVE_HANDLED: Duration = Duration::from_millis(100);
@@ -160,6 +159,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let asked = control.asked();
             match self.rounds(&mut setbacks).await {
                 Ok(ended) => {
+                    if let Ended::Replan = ended {
+                        // Another track may have met a new plan, which the checkpoints of this one cannot rely on.
+                        self.hand_to_others().await;
+                    }
                     self.end().await;
                     return ended;
                 }
@@ -377,7 +380,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     /// Waits until no other track of this worker has a transaction open that may change the same rows.
-    async fn turn(&self) -> Option<MutexGuard<'a, ()>> {
+    async fn turn(&self) -> Option<Turn<'a>> {
         match self.around.together {
             Some(together) => Some(together.turn().await),
             None => None,

@@ -54,7 +54,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             self.looked
                 .is_some_and(|(looked, seen)| now - looked < interval && seen == asked)
         };
-        if is_known {
+        if is_known || self.is_kept_waiting() {
             return Ok(false);
         }
         self.finish_saving().await?;
@@ -85,6 +85,14 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         }
         self.take_in(&claims, busy).await?;
         Ok(true)
+    }
+
+    /// Returns whether the handler of another log has been running for so long that a track with a lease of its own would
+    /// have missed a check by now. A lease that is shared is not kept alive for it.
+    fn is_kept_waiting(&self) -> bool {
+        let interval = self.leases.interval();
+        let together = self.around.together;
+        together.is_some_and(|together| together.is_held_longer_than(interval))
     }
 
     /// Shows how many partitions no worker handles.
