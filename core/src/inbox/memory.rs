@@ -35,7 +35,7 @@ struct Watched {
 /// When messages were last forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    looked: Option<Instant>,
+    last: Option<Instant>,
     /// Messages that were taken care of before this time are being forgotten.
     forgetting: Option<Timestamp>,
 }
@@ -62,10 +62,10 @@ impl<D: Dispatch> InboxWorker<D> {
     pub(super) async fn forget(&self, memory: &mut Memory) -> Result<(), NoteError> {
         let before = match memory.forgetting {
             Some(before) => before,
-            None if memory.looked.is_some_and(|at| at.elapsed() < FORGET) => return Ok(()),
+            None if memory.last.is_some_and(|at| at.elapsed() < FORGET) => return Ok(()),
             None => {
-                let is_first = memory.looked.is_none();
-                memory.looked = Some(Instant::now());
+                let is_first = memory.last.is_none();
+                memory.last = Some(Instant::now());
                 self.before_window(is_first).await?
             }
         };

@@ -3,7 +3,7 @@
 use super::Midgard;
 use super::handle::Consumer;
 use super::notebook::Notebook;
-use super::program::{Added, Course};
+use super::program::{Added, StatusGuard};
 use crate::consumer::control::{Control, Reader};
 use crate::consumer::ended::Running;
 use crate::consumer::handler::Handler;
@@ -108,10 +108,10 @@ impl<S: Store + Clone> Midgard<S> {
                 ended
             }) as Running
         });
-        let course = Course::new(progress.clone());
+        let guard = StatusGuard::new(progress.clone());
         self.consumers.push(Added {
             consumer: Consumer { progress, notebook },
-            course,
+            guard,
             running,
         });
         self

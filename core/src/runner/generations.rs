@@ -88,7 +88,7 @@ pub(super) async fn next<S: Store, P: Projection>(
             let run = |number| to_run(number, text.as_deref(), logs);
             let plans = run(building.number).into_iter().map(|plan| Plan {
                 replaces: Some(seen),
-                is_beside: active.is_some(),
+                is_alongside: active.is_some(),
                 ..plan
             });
             Next::Building {
@@ -178,7 +178,7 @@ fn to_run(number: u32, about: Option<&str>, logs: &[LogId]) -> Vec<Plan> {
         leases_of: LogId::MAIN,
         partitions: 1,
         replaces: None,
-        is_beside: false,
+        is_alongside: false,
         start: Position::ZERO,
         about: about.map(ToOwned::to_owned),
     };

@@ -19,10 +19,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     ) -> Result<Checkpoint, NoteError> {
         let number = self.plan.generation;
         let key = self
-            .around
+            .context
             .keys
             .checkpoint(number, self.plan.log, partition);
-        let checkpoint = notes::get(self.around.handler.notes(), transaction, &key).await?;
+        let checkpoint = notes::get(self.context.handler.notes(), transaction, &key).await?;
         Ok(checkpoint.unwrap_or_else(|| Checkpoint::at(self.plan.start)))
     }
 
@@ -37,7 +37,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             id = (event.position == position).then_some(event.id);
             ControlFlow::Break(())
         };
-        self.around.store.read_log(&read, visit).await?;
+        self.context.store.read_log(&read, visit).await?;
         Ok(id)
     }
 
@@ -63,7 +63,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         transaction: &mut TransactionOf<H>,
         reached: Position,
     ) -> Result<Vec<Checkpoint>, Trouble> {
-        let notes = self.around.handler.notes();
+        let notes = self.context.handler.notes();
         let number = self.plan.generation;
         let is_behind = self.is_behind();
         let mut checkpoints: Vec<Checkpoint> = Vec::with_capacity(self.owned.len());
@@ -87,7 +87,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
                 let partition = owned.partition;
                 let key = self
-                    .around
+                    .context
                     .keys
                     .checkpoint(number, self.plan.log, partition);
                 notes::put(notes, transaction, &key, &checkpoint).await?;
@@ -147,7 +147,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     async fn check_log_up_to(&self, from: Position) -> Result<Position, Trouble> {
-        let end = self.around.store.last_position(self.plan.log).await?;
+        let end = self.context.store.last_position(self.plan.log).await?;
         if from > end && from > self.plan.start {
             let (from, end) = (self.plan.place(from), self.plan.place(end));
             return Err(Trouble::OtherLog { from, end });

@@ -24,7 +24,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         transaction: &mut TransactionOf<H>,
         partition: u32,
     ) -> Result<Claim, NoteError> {
-        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let (notes, keys) = (self.context.handler.notes(), self.context.keys);
         let number = self.plan.generation;
         let key = keys.lease(number, self.plan.leases_of, partition);
         let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
@@ -44,7 +44,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         before: &Claim,
         claim: &Claim,
     ) -> Result<(), NoteError> {
-        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let (notes, keys) = (self.context.handler.notes(), self.context.keys);
         let number = self.plan.generation;
         let partition = u32::try_from(index).unwrap_or(u32::MAX);
         if claim.lease != before.lease {
@@ -92,7 +92,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             }
         }
         if is_any {
-            let notes = self.around.handler.notes();
+            let notes = self.context.handler.notes();
             notes::commit(notes, transaction).await?;
         }
         self.owned.clear();

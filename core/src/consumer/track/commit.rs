@@ -36,16 +36,16 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         reached: Position,
         handled: u64,
     ) -> Result<(), Trouble> {
-        let around = self.around;
+        let context = self.context;
         self.finish_saving().await?;
         let checkpoints = self.put_checkpoints(&mut transaction, reached).await?;
         // The commit begins first; the next events are read while it runs.
         let ahead = self.ahead.read(
-            around.store,
-            around.handler.query(),
+            context.store,
+            context.handler.query(),
             self.plan.place(reached),
         );
-        let (committed, ()) = join(write(around.handler, transaction), ahead).await;
+        let (committed, ()) = join(write(context.handler, transaction), ahead).await;
         committed?;
         self.pass(reached, handled);
         self.take_saved(checkpoints);
@@ -74,7 +74,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let checkpoints = self
             .put_checkpoints(&mut transaction, Position::ZERO)
             .await?;
-        let notes = self.around.handler.notes();
+        let notes = self.context.handler.notes();
         self.saving = Some(Saving {
             commit: Mutex::new(Box::pin(
                 async move { notes::commit(notes, transaction).await },

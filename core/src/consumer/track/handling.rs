@@ -97,16 +97,16 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     let Refused::Alone(index) = window.refused(index) else {
                         continue;
                     };
-                    if self.around.handler.is_conflict(&error)
+                    if self.context.handler.is_conflict(&error)
                         && let Some(conflicts) = window.conflict()
                     {
-                        let control = self.around.control;
-                        let asked = control.asked();
+                        let control = self.context.control;
+                        let wake_count = control.wake_count();
                         if control.mode() == Mode::Stop {
                             return Ok(Some(Ended::Stopped));
                         }
                         let wait = Duration::from_millis(conflicts.into());
-                        control.pause(asked, wait).await;
+                        control.pause(wake_count, wait).await;
                         continue;
                     }
                     (index, ProjectError::Handler(error))
@@ -140,7 +140,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let (progress, place) = (self.progress(), Some(event.place()));
         let is_unknown = coverage::is_unknown(error);
         let is_unread = is_unknown && matches!(error, ProjectError::Decode(_));
-        let is_left = is_unread && !self.around.handler.tells_sequence();
+        let is_left = is_unread && !self.context.handler.tells_sequence();
         if !is_left && self.is_due(event).is_ok_and(|is_due| !is_due) {
             // Another worker took over its partition while the handler ran.
             return Ok(Settled::Passed);
@@ -149,7 +149,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if let Some(wait) = self.retry_after(event, error, failures) {
             progress.failed(ConsumerState::Retrying, place, failures, message);
             self.wait_for_retry(event, wait).await?;
-            return Ok(if self.around.control.mode() == Mode::Stop {
+            return Ok(if self.context.control.mode() == Mode::Stop {
                 Settled::Ended(Ended::Stopped)
             } else if self.is_retired() {
                 Settled::Ended(Ended::Replan)
@@ -159,7 +159,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
         let mut then = self.then(event, error);
         if is_left && then == Then::Park && !self.leave_to_others(event).await? {
-            let options = self.around.handler.options();
+            let options = self.context.handler.options();
             if !options.has_dropped(event.name) {
                 then = Then::Stop;
             }
@@ -188,7 +188,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         error: &ProjectError,
         failures: u32,
     ) -> Option<Duration> {
-        let handler = self.around.handler;
+        let handler = self.context.handler;
         match error {
             // What cannot be read now cannot be read a moment later.
             ProjectError::Decode(_) => None,
@@ -205,18 +205,18 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         event: &RecordedEventRef<'_>,
         wait: Duration,
     ) -> Result<(), Trouble> {
-        let (since, control) = (Instant::now(), self.around.control);
+        let (since, control) = (Instant::now(), self.context.control);
         // Other requests may come meanwhile: a request does not shorten the wait.
         loop {
-            let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
+            let (wake_count, left) = (control.wake_count(), wait.saturating_sub(since.elapsed()));
             let is_over = control.mode() == Mode::Stop || self.is_retired();
             let is_due = self.is_due(event).unwrap_or(true);
             if left.is_zero() || is_over || !is_due {
                 return Ok(());
             }
             let time = left.min(self.leases.interval());
-            control.pause(asked, time).await;
-            self.update_leases(control.asked(), true).await?;
+            control.pause(wake_count, time).await;
+            self.update_leases(control.wake_count(), true).await?;
         }
     }
 
@@ -265,11 +265,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 if parked.is_empty() {
                     self.show();
                 }
-                let asked = self.around.control.asked();
-                self.update_leases(asked, true).await?;
+                let wake_count = self.context.control.wake_count();
+                self.update_leases(wake_count, true).await?;
             }
-            let is_stopped = self.around.control.mode() == Mode::Stop;
-            let is_full = H::ATOMIC && self.around.handler.is_full(&transaction);
+            let is_stopped = self.context.control.mode() == Mode::Stop;
+            let is_full = H::ATOMIC && self.context.handler.is_full(&transaction);
             now = Instant::now();
             if is_stopped || is_full || now - began >= longest {
                 attempt = if is_stopped {
@@ -317,7 +317,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         transaction: &TransactionOf<H>,
         error: &ProjectError,
     ) -> Result<(), Trouble> {
-        match self.around.handler.is_overtaken(transaction) {
+        match self.context.handler.is_overtaken(transaction) {
             true => Err(NoteError::Conflict(text_of(error).into()).into()),
             false => Ok(()),
         }
@@ -352,7 +352,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     fn then(&self, event: &RecordedEventRef<'_>, error: &ProjectError) -> Then {
-        let handler = self.around.handler;
+        let handler = self.context.handler;
         let then = handler.options().policy_of(event.name).then();
         match error {
             ProjectError::Decode(_) => then,

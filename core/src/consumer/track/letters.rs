@@ -35,9 +35,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &self,
         transaction: &mut TransactionOf<H>,
     ) -> Result<Vec<(String, Letter)>, Trouble> {
-        let (keys, plan) = (self.around.keys, &self.plan);
+        let (keys, plan) = (self.context.keys, &self.plan);
         let prefix = keys.letters_in(plan.generation, plan.log);
-        Ok(notes::list(self.around.handler.notes(), transaction, &prefix).await?)
+        Ok(notes::list(self.context.handler.notes(), transaction, &prefix).await?)
     }
 
     pub(super) async fn load_parked(&mut self) -> Result<(), Trouble> {
@@ -108,7 +108,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     fn letter(&self, event: &RecordedEventRef<'_>, fault: Fault) -> Letter {
-        let now = self.around.control.now().as_micros();
+        let now = self.context.control.now().as_micros();
         let sequence = self.sequence_of(event);
         Letter {
             log: event.log.0,
@@ -132,12 +132,12 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         letter: Letter,
     ) -> Result<(), Trouble> {
         let number = self.plan.generation;
-        let key = self.around.keys.letter(number, event.place());
-        Ok(notes::put(self.around.handler.notes(), transaction, &key, letter).await?)
+        let key = self.context.keys.letter(number, event.place());
+        Ok(notes::put(self.context.handler.notes(), transaction, &key, letter).await?)
     }
 
     pub(super) async fn remove_letter(&mut self, key: &str) -> Result<(), Trouble> {
-        let notes = self.around.handler.notes();
+        let notes = self.context.handler.notes();
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         notes::remove(notes, &mut transaction, key).await?;

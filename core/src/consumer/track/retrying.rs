@@ -23,7 +23,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if self.owned.is_empty() {
             return Ok(());
         }
-        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let (notes, keys) = (self.context.handler.notes(), self.context.keys);
         let number = self.plan.generation;
         let mut transaction = self.begin_read().await?;
         let prefix = keys.requests_in(number, self.plan.log);
@@ -33,7 +33,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if requests.is_empty() {
             return Ok(());
         }
-        let mut turn = Turn::begin(self.around.control.mode());
+        let mut turn = Turn::begin(self.context.control.mode());
         for (request_key, request) in requests {
             if turn.is_over() {
                 break;
@@ -66,7 +66,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
         if turn.is_over() {
             // The rest continues after the next events.
-            self.around.control.wake();
+            self.context.control.wake();
         }
         self.load_parked().await?;
         self.show();
@@ -78,7 +78,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if self.is_taken_up {
             return Ok(());
         }
-        let covered = self.around.handler.covers();
+        let covered = self.context.handler.covers();
         let mut transaction = self.begin_read().await?;
         let letters = self.letters(&mut transaction).await?;
         drop(transaction);
@@ -128,7 +128,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let mut failures = 0;
         while !self.retry_letter(key, letter).await? {
             failures += 1;
-            let options = self.around.handler.options();
+            let options = self.context.handler.options();
             let Some(wait) = options.policy_of(&letter.name).wait_after(failures) else {
                 if letter.is_passed {
                     // Its policy is to skip events that fail.
@@ -138,16 +138,19 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             };
             let since = Instant::now();
             loop {
-                let control = self.around.control;
-                let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
+                let control = self.context.control;
+                let (wake_count, left) =
+                    (control.wake_count(), wait.saturating_sub(since.elapsed()));
                 if control.mode() == Mode::Stop || self.is_retired() {
                     return Ok(None);
                 }
                 if left.is_zero() {
                     break;
                 }
-                control.pause(asked, left.min(self.leases.interval())).await;
-                self.update_leases(control.asked(), true).await?;
+                control
+                    .pause(wake_count, left.min(self.leases.interval()))
+                    .await;
+                self.update_leases(control.wake_count(), true).await?;
             }
         }
         Ok(Some(true))
@@ -176,7 +179,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         // Several requests for one sequence are carried out once.
         let letters = letters.remove(sequence).unwrap_or_default();
         for (key, letter) in letters {
-            if self.around.control.mode() == Mode::Stop || turn.is_over() {
+            if self.context.control.mode() == Mode::Stop || turn.is_over() {
                 if asked >= letter.place() {
                     return Ok(false);
                 }
@@ -193,9 +196,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     /// Leaves a request for the rest of a sequence.
     async fn ask_again(&self, letter: &Letter) -> Result<(), Trouble> {
-        let (number, notes) = (self.plan.generation, self.around.handler.notes());
+        let (number, notes) = (self.plan.generation, self.context.handler.notes());
         let (log, position) = (letter.log, letter.position);
-        let key = self.around.keys.request(number, letter.place());
+        let key = self.context.keys.request(number, letter.place());
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         let request = Request {
@@ -215,7 +218,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     async fn try_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
-        let notes = self.around.handler.notes();
+        let notes = self.context.handler.notes();
         // Another request may have dealt with it.
         let mut transaction = self.begin_read().await?;
         let known: Option<Letter> = notes::get(notes, &mut transaction, key).await?;
@@ -230,7 +233,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             .after(place.position.previous())
             .limit(1);
         let read = read.matching(Query::all_with_tombstones());
-        batch.fill(self.around.store, &read).await?;
+        batch.fill(self.context.store, &read).await?;
         if batch.len() == 0 || batch.get(0).place() != place {
             tracing::warn!(
                 position = place.position.0,
@@ -264,7 +267,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     self.check_leases(&mut transaction).await?;
                 }
                 notes::remove(notes, &mut transaction, key).await?;
-                match write(self.around.handler, transaction).await {
+                match write(self.context.handler, transaction).await {
                     Ok(()) => {
                         drop(turn);
                         self.follow_up(effects, &batch).await;
@@ -272,7 +275,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                         return Ok(true);
                     }
                     // The request stays, and is carried out again.
-                    Err(Trouble::Refused(error)) if self.around.handler.is_conflict(&error) => {
+                    Err(Trouble::Refused(error)) if self.context.handler.is_conflict(&error) => {
                         return Err(Trouble::Note(NoteError::Conflict(error.into_boxed())));
                     }
                     Err(Trouble::Refused(error)) => text_of(&error),
@@ -291,7 +294,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let letter = Letter {
             error,
             failures: failures + 1,
-            tried: self.around.control.now().as_micros(),
+            tried: self.context.control.now().as_micros(),
             unknown,
             ..letter.clone()
         };
