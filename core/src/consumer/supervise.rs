@@ -12,7 +12,7 @@ use crate::consumer::progress::Progress;
 use crate::consumer::setbacks::Setbacks;
 use crate::consumer::start::StartFrom;
 use crate::consumer::status::{ConsumerKind, ConsumerState};
-use crate::consumer::track::{ConsumerContext, Ended, Trouble};
+use crate::consumer::track::{ConsumerContext, Ended, TrackError};
 use crate::consumer::tracks::{give_back, run_tracks};
 use crate::event::metadata::EventId;
 use crate::notes::NoteStore as _;
@@ -84,8 +84,8 @@ pub(crate) async fn logs_of<S: Store>(
                 return Ok(Some(logs));
             }
             Err(error) => {
-                let trouble = Trouble::Store(error);
-                wait_after(&trouble, &mut setbacks, wake_count, control, progress).await?;
+                let error = TrackError::Store(error);
+                wait_after(&error, &mut setbacks, wake_count, control, progress).await?;
             }
         }
     }
@@ -162,16 +162,16 @@ pub(crate) async fn failed(
 
 /// Waits before the next attempt to plan, after one that failed. Ends a program that wants to end but cannot.
 pub(crate) async fn wait_after(
-    trouble: &Trouble,
+    error: &TrackError,
     setbacks: &mut Setbacks,
     wake_count: u64,
     control: &Control,
     progress: &Progress,
 ) -> Result<(), RunError> {
-    if trouble.is_conflict() && setbacks.conflict().is_some() {
+    if error.is_conflict() && setbacks.conflict().is_some() {
         return Ok(());
     }
-    let (failures, message) = (setbacks.trouble(), text_of(trouble));
+    let (failures, message) = (setbacks.trouble(), text_of(error));
     if setbacks.are_too_many(control.mode()) {
         return failed(control, progress, None, failures, message).await;
     }
@@ -225,9 +225,9 @@ async fn first_plans<S: Store, H: Continuous>(
             Ok((about, text)) if about.partitions == context.handler.partitions() => {
                 return Ok(Some(plans(&about, Some(&text), logs)));
             }
-            Err(Trouble::Lacks(lacks)) => {
+            Err(TrackError::Lacks(lacks)) => {
                 if lacked.as_ref() != Some(&lacks) {
-                    let message = Trouble::Lacks(lacks.clone()).to_string();
+                    let message = TrackError::Lacks(lacks.clone()).to_string();
                     stand_back(context, message, logs).await;
                     lacked = Some(lacks);
                 }
@@ -244,16 +244,16 @@ async fn first_plans<S: Store, H: Continuous>(
                 );
                 return Err(refused(context, reason));
             }
-            Err(Trouble::MayNotBegin(reason)) => {
+            Err(TrackError::MayNotBegin(reason)) => {
                 let name = context.handler.name().to_owned();
                 let error = RunError::NewOutbox { name, reason };
                 let progress = context.progress;
                 progress.failed(ConsumerState::Failed, None, 1, error.to_string());
                 return Err(error);
             }
-            Err(trouble) => {
+            Err(error) => {
                 let (control, progress) = (context.control, context.progress);
-                wait_after(&trouble, &mut setbacks, wake_count, control, progress).await?;
+                wait_after(&error, &mut setbacks, wake_count, control, progress).await?;
             }
         }
     }
@@ -310,7 +310,7 @@ async fn end_in_standby<S: Store, H: Continuous>(
 async fn begin<S: Store, H: Continuous>(
     context: ConsumerContext<'_, S, H>,
     logs: &[LogId],
-) -> Result<(AboutSubscription, String), Trouble> {
+) -> Result<(AboutSubscription, String), TrackError> {
     let notes = context.handler.notes();
     let key = context.keys.about();
     let mut transaction = notes.begin().await.map_err(backend)?;
@@ -346,9 +346,9 @@ async fn begin<S: Store, H: Continuous>(
 async fn starts<S: Store, H: Continuous>(
     context: ConsumerContext<'_, S, H>,
     logs: &[LogId],
-) -> Result<Vec<Place>, Trouble> {
+) -> Result<Vec<Place>, TrackError> {
     if let Some(reason) = context.handler.refuses_to_begin().await? {
-        return Err(Trouble::MayNotBegin(reason));
+        return Err(TrackError::MayNotBegin(reason));
     }
     let mut starts = Vec::with_capacity(logs.len());
     for log in logs {

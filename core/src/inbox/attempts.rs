@@ -1,6 +1,7 @@
 //! Failed attempts: why they failed, and when to retry.
 
-use super::handling::{Dispatch, InboxWorker};
+use super::dispatch::Dispatch;
+use super::handling::InboxWorker;
 use super::notes::Parked;
 use crate::consumer::HandlerError;
 use crate::consumer::control::Mode;

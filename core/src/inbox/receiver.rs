@@ -1,7 +1,8 @@
 //! The loop of an inbox: it receives messages, handles those of one key one after the other, and settles them.
 
 use super::InboxOptions;
-use super::handling::{Dispatch, InboxWorker};
+use super::dispatch::Dispatch;
+use super::handling::InboxWorker;
 use super::jobs::{Done, Job, Settled};
 use super::memory::Memory;
 use super::unread::{AT_ONCE, Search};

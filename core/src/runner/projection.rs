@@ -57,8 +57,8 @@ pub(super) async fn run<S: Store, P: Projection>(
         }
         let next = match generations::next(&store, projected, keys, &logs, was_active).await {
             Ok(next) => next,
-            Err(trouble) => {
-                wait_after(&trouble, &mut setbacks, wake_count, &control, &progress).await?;
+            Err(error) => {
+                wait_after(&error, &mut setbacks, wake_count, &control, &progress).await?;
                 continue;
             }
         };
@@ -92,8 +92,8 @@ pub(super) async fn run<S: Store, P: Projection>(
             // As no worker here moves the old views, the new ones catch up: between two commits of a worker
             // elsewhere.
             Next::Building { building, .. } => run_tracks(context, building, &mut panics[1]).await,
-            Next::Lacks { seen, trouble } => {
-                let message = trouble.to_string();
+            Next::Lacks { seen, error } => {
+                let message = error.to_string();
                 if control.mode() == Mode::Drain {
                     failed(&control, &progress, None, 1, message).await?;
                     break;
@@ -161,8 +161,8 @@ async fn run_active<S: Store, P: Projection>(
 ) -> Ended {
     let discarded = async {
         let discarded = generations::discard(context.handler, context.keys, context.control).await;
-        if let Err(trouble) = discarded {
-            tracing::warn!(error = %trouble, "old views were not removed yet");
+        if let Err(error) = discarded {
+            tracing::warn!(%error, "old views were not removed yet");
         }
     };
     match select(pin!(run_tracks(context, plans, panics)), pin!(discarded)).await {

@@ -63,8 +63,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     break outcome;
                 }
                 let wake_count = self.context.control.wake_count();
-                if let Err(trouble) = self.update_leases(wake_count, true).await {
-                    tracing::warn!(error = %trouble, "the leases could not be checked while a handler runs");
+                if let Err(error) = self.update_leases(wake_count, true).await {
+                    tracing::warn!(%error, "the leases could not be checked while a handler runs");
                 }
             }
         };

@@ -3,7 +3,7 @@
 use super::super::handler::{Handler, TransactionOf};
 use super::super::lease::Claim;
 use super::super::notes::{self, Challenge, Lease, NoteError};
-use super::{Track, Trouble};
+use super::{Track, TrackError};
 use crate::place::Position;
 use crate::store::Store;
 
@@ -60,7 +60,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     /// Writes the checkpoints, gives back the leases, and withdraws all challenges, so that others need not wait. The last
     /// of several tracks gives back a lease that they share.
-    pub(super) async fn leave(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn leave(&mut self) -> Result<(), TrackError> {
         self.finish_saving().await?;
         if self.member.is_some() {
             // The lease must not be gone before all have written theirs.

@@ -11,7 +11,7 @@ use super::super::notes::NoteError;
 use super::super::status::ConsumerState;
 use super::letters::Fault;
 use super::window::{Failed, Refused, Window};
-use super::{Ended, Track, Trouble};
+use super::{Ended, Track, TrackError};
 use crate::consumer::{Effect, HandlerError, ProjectError};
 use crate::event::record::RecordedEventRef;
 use crate::fnv::fnv_1a;
@@ -70,7 +70,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         batch: &EventBatch,
         end: usize,
         reached: Position,
-    ) -> Result<Option<Ended>, Trouble> {
+    ) -> Result<Option<Ended>, TrackError> {
         let mut window = Window::new(end, H::ATOMIC);
         while let Some(events) = window.events() {
             let up_to = if events.end == end {
@@ -136,7 +136,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         event: &RecordedEventRef<'_>,
         error: &ProjectError,
         failures: u32,
-    ) -> Result<Settled, Trouble> {
+    ) -> Result<Settled, TrackError> {
         let (progress, place) = (self.progress(), Some(event.place()));
         let is_unknown = coverage::is_unknown(error);
         let is_unread = is_unknown && matches!(error, ProjectError::Decode(_));
@@ -204,7 +204,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &mut self,
         event: &RecordedEventRef<'_>,
         wait: Duration,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TrackError> {
         let (since, control) = (Instant::now(), self.context.control);
         // Other requests may come meanwhile: a request does not shorten the wait.
         loop {
@@ -227,7 +227,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         events: Range<usize>,
         up_to: Position,
         failures: u32,
-    ) -> Result<Attempt, Trouble> {
+    ) -> Result<Attempt, TrackError> {
         let turn = self.turn().await;
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
@@ -290,7 +290,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             self.put_letters(&mut transaction, batch, &parked).await?;
             self.slot.turn_to(HandlingStage::Commit);
             match self.commit(transaction, up_to, handled).await {
-                Err(Trouble::Refused(error)) => {
+                Err(TrackError::Refused(error)) => {
                     return Ok(Attempt::Refused { index: last, error });
                 }
                 committed => committed?,
@@ -316,7 +316,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &self,
         transaction: &TransactionOf<H>,
         error: &ProjectError,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TrackError> {
         match self.context.handler.is_overtaken(transaction) {
             true => Err(NoteError::Conflict(text_of(error).into()).into()),
             false => Ok(()),

@@ -7,7 +7,7 @@ use super::super::handler::Handler;
 use super::super::notes::{self, Behind, backend};
 use super::handling::partition_of;
 use super::ownership::Owned;
-use super::{Ended, Track, Trouble};
+use super::{Ended, Track, TrackError};
 use crate::consumer::ProjectError;
 use crate::event::codec::{DecodeError, DecodeReason};
 use crate::event::record::RecordedEventRef;
@@ -32,7 +32,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Hands over the next events that were passed.
-    pub(super) async fn hand_over(&mut self) -> Result<Option<Ended>, Trouble> {
+    pub(super) async fn hand_over(&mut self) -> Result<Option<Ended>, TrackError> {
         let mut is_any_finished = false;
         for owned in &mut self.owned {
             is_any_finished |= owned.checkpoint.drop_finished();
@@ -78,13 +78,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         match self.give_up_what_is_lacking().await {
             Ok(true) => self.end().await,
             Ok(false) => {}
-            Err(trouble) => {
-                tracing::debug!(error = %trouble, "the progress could not be handed over");
+            Err(error) => {
+                tracing::debug!(%error, "the progress could not be handed over");
             }
         }
     }
 
-    async fn give_up_what_is_lacking(&mut self) -> Result<bool, Trouble> {
+    async fn give_up_what_is_lacking(&mut self) -> Result<bool, TrackError> {
         // Checkpoints that are being written rely on the old plan.
         self.saving = None;
         let (notes, key) = (self.context.handler.notes(), self.context.keys.about());
@@ -180,7 +180,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     pub(super) async fn leave_to_others(
         &mut self,
         event: &RecordedEventRef<'_>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, TrackError> {
         if self.plan.generation > 0 {
             return Ok(false);
         }
@@ -190,7 +190,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let handler_notes = self.context.handler.notes();
         let about = notes::get(handler_notes, &mut transaction, &key).await?;
         let Some(mut about) = about else {
-            return Err(Trouble::Replan);
+            return Err(TrackError::Replan);
         };
         if !coverage::require(&mut about, event) {
             return Ok(false);
@@ -201,6 +201,6 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let put = handler_notes.put(&mut transaction, &key, Some(&text));
         put.await.map_err(backend)?;
         notes::commit(handler_notes, transaction).await?;
-        Err(Trouble::Replan)
+        Err(TrackError::Replan)
     }
 }

@@ -4,7 +4,7 @@ use super::super::batch::EventBatch;
 use super::super::failure::Then;
 use super::super::handler::{Handler, TransactionOf};
 use super::super::notes::{self, Letter};
-use super::{Track, Trouble};
+use super::{Track, TrackError};
 use crate::consumer::ProjectError;
 use crate::event::record::RecordedEventRef;
 use crate::store::Store;
@@ -34,13 +34,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     pub(super) async fn letters(
         &self,
         transaction: &mut TransactionOf<H>,
-    ) -> Result<Vec<(String, Letter)>, Trouble> {
+    ) -> Result<Vec<(String, Letter)>, TrackError> {
         let (keys, plan) = (self.context.keys, &self.plan);
         let prefix = keys.letters_in(plan.generation, plan.log);
         Ok(notes::list(self.context.handler.notes(), transaction, &prefix).await?)
     }
 
-    pub(super) async fn load_parked(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn load_parked(&mut self) -> Result<(), TrackError> {
         let mut transaction = self.begin_read().await?;
         let letters = self.letters(&mut transaction).await?;
         self.parked = letters
@@ -62,7 +62,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         event: &RecordedEventRef<'_>,
         then: Then,
         fault: Fault,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TrackError> {
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         let (position, stream, error) = (event.position.0, event.stream, &fault.error);
@@ -95,7 +95,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         transaction: &mut TransactionOf<H>,
         batch: &EventBatch,
         parked: &[usize],
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TrackError> {
         for index in parked {
             let event = batch.get(*index);
             if !self.owns(self.partition_of(&event)) {
@@ -130,13 +130,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         transaction: &mut TransactionOf<H>,
         event: &RecordedEventRef<'_>,
         letter: Letter,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TrackError> {
         let number = self.plan.generation;
         let key = self.context.keys.letter(number, event.place());
         Ok(notes::put(self.context.handler.notes(), transaction, &key, letter).await?)
     }
 
-    pub(super) async fn remove_letter(&mut self, key: &str) -> Result<(), Trouble> {
+    pub(super) async fn remove_letter(&mut self, key: &str) -> Result<(), TrackError> {
         let notes = self.context.handler.notes();
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;

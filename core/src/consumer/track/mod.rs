@@ -5,6 +5,7 @@ mod calling;
 mod checkpoints;
 mod claims;
 mod commit;
+mod error;
 mod handling;
 mod handover;
 mod letters;
@@ -12,11 +13,10 @@ mod ownership;
 mod retrying;
 mod showing;
 mod together;
-mod trouble;
 mod window;
 
+pub(crate) use error::TrackError;
 pub(crate) use together::Together;
-pub(crate) use trouble::Trouble;
 
 use super::Slot;
 use super::batch::{EventBatch, next_events};
@@ -166,24 +166,24 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     self.end().await;
                     return ended;
                 }
-                Err(Trouble::Replan) => {
+                Err(TrackError::Replan) => {
                     self.hand_to_others().await;
                     return Ended::Replan;
                 }
-                Err(trouble) => {
+                Err(error) => {
                     self.forget();
-                    if let Trouble::Lost(_) = trouble {
+                    if let TrackError::Lost(_) = error {
                         continue;
                     }
-                    if trouble.is_conflict()
+                    if error.is_conflict()
                         && let Some(conflicts) = setbacks.conflict()
                     {
-                        tracing::debug!(error = %trouble, "another worker was faster");
+                        tracing::debug!(%error, "another worker was faster");
                         let wait = Duration::from_millis(conflicts.into());
                         control.pause(wake_count, wait).await;
                         continue;
                     }
-                    let (failures, message) = (setbacks.trouble(), text_of(&trouble));
+                    let (failures, message) = (setbacks.trouble(), text_of(&error));
                     let (state, progress) = (ConsumerState::Retrying, self.progress());
                     progress.failed(state, None, failures, message.clone());
                     if setbacks.are_too_many(control.mode()) {
@@ -203,12 +203,12 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     /// Writes the checkpoints and gives back what is owned, even if others do so at the same time.
     pub(crate) async fn end(&mut self) {
         let mut setbacks = Setbacks::new();
-        while let Err(trouble) = self.leave().await {
-            if trouble.is_conflict() && setbacks.conflict().is_some() {
+        while let Err(error) = self.leave().await {
+            if error.is_conflict() && setbacks.conflict().is_some() {
                 give_way().await;
                 continue;
             }
-            tracing::warn!(error = %trouble, "the checkpoint could not be written at the end");
+            tracing::warn!(%error, "the checkpoint could not be written at the end");
             return;
         }
     }
@@ -230,7 +230,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     /// Reads, handles and commits until it is told to end, or cannot go on.
-    async fn follow_log(&mut self, setbacks: &mut Setbacks) -> Result<Ended, Trouble> {
+    async fn follow_log(&mut self, setbacks: &mut Setbacks) -> Result<Ended, TrackError> {
         let context = self.context;
         let mut batch = EventBatch::default();
         let mut target = None;
@@ -314,7 +314,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     /// Waits for more events, and writes outstanding checkpoints meanwhile.
-    async fn rest(&mut self, wake_count: u64, reached: Position) -> Result<(), Trouble> {
+    async fn rest(&mut self, wake_count: u64, reached: Position) -> Result<(), TrackError> {
         let mut time = self.check_interval();
         if let (Some((since, handled)), None) = (self.unsaved, &self.saving) {
             let most = if handled { SAVE_HANDLED } else { SAVE_SEEN };
@@ -360,7 +360,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     /// Returns the position of the generation that readers see, which this one replaces.
-    async fn bound(&self) -> Result<Option<Position>, Trouble> {
+    async fn bound(&self) -> Result<Option<Position>, TrackError> {
         let Some(replaced) = self.plan.replaces else {
             return Ok(None);
         };

@@ -3,7 +3,7 @@
 use super::super::handler::{Handler, TransactionOf};
 use super::super::lease::Claim;
 use super::super::notes::{self, Checkpoint, Lease, backend};
-use super::{Track, Trouble};
+use super::{Track, TrackError};
 use crate::notes::NoteStore as _;
 use crate::place::Position;
 use crate::store::Store;
@@ -47,7 +47,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         &mut self,
         wake_count: u64,
         busy: bool,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, TrackError> {
         let now = Instant::now();
         let is_known = if busy {
             let interval = self.leases.interval();
@@ -109,7 +109,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Takes over newly owned partitions, and drops lost ones. A partition that is handed over in the middle of a batch
     /// waits for the end of the batch, which begins at another position than the new partition.
-    async fn take_in(&mut self, claims: &[Claim], busy: bool) -> Result<(), Trouble> {
+    async fn take_in(&mut self, claims: &[Claim], busy: bool) -> Result<(), TrackError> {
         let mut owned: Vec<Owned> = Vec::new();
         let mut is_new = false;
         for (index, Claim { lease, .. }) in claims.iter().enumerate() {
@@ -157,13 +157,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     /// Checks, as part of a transaction, that the generations are still as planned.
-    async fn check_plan(&self, transaction: &mut TransactionOf<H>) -> Result<(), Trouble> {
+    async fn check_plan(&self, transaction: &mut TransactionOf<H>) -> Result<(), TrackError> {
         let notes = self.context.handler.notes();
         let about = notes.get(transaction, &self.context.keys.about()).await;
         if about.map_err(backend)? == self.plan.about {
             Ok(())
         } else {
-            Err(Trouble::Replan)
+            Err(TrackError::Replan)
         }
     }
 
@@ -171,7 +171,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     pub(super) async fn check_leases(
         &self,
         transaction: &mut TransactionOf<H>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TrackError> {
         self.check_plan(transaction).await?;
         let notes = self.context.handler.notes();
         for owned in &self.owned {
@@ -183,13 +183,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
             if lease.is_none_or(|lease| !self.leases.is_mine(&lease) || lease.epoch != owned.epoch)
             {
-                return Err(Trouble::Lost(owned.partition));
+                return Err(TrackError::Lost(owned.partition));
             }
             // Rows are only changed if they are as this worker left them.
             if H::ATOMIC {
                 let saved = self.checkpoint(transaction, owned.partition).await?;
                 if saved != owned.saved {
-                    return Err(Trouble::Lost(owned.partition));
+                    return Err(TrackError::Lost(owned.partition));
                 }
             }
         }

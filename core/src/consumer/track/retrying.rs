@@ -8,7 +8,7 @@ use super::super::handler::Handler;
 use super::super::handling::HandlingStage;
 use super::super::notes::{self, Letter, NoteError, Request};
 use super::commit::write;
-use super::{Track, Trouble};
+use super::{Track, TrackError};
 use crate::place::Place;
 use crate::store::{Query, ReadLog, Store};
 use std::collections::{HashMap, HashSet};
@@ -19,7 +19,7 @@ const TURN: Duration = Duration::from_millis(100);
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
     /// Carries out requests about dead letters of partitions that this worker owns.
-    pub(super) async fn answer_requests(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn answer_requests(&mut self) -> Result<(), TrackError> {
         if self.owned.is_empty() {
             return Ok(());
         }
@@ -74,7 +74,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Hands over events that were parked or skipped only because the partition's owner did not know them.
-    pub(super) async fn take_up(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn take_up(&mut self) -> Result<(), TrackError> {
         if self.is_taken_up {
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &mut self,
         key: &str,
         letter: &Letter,
-    ) -> Result<Option<bool>, Trouble> {
+    ) -> Result<Option<bool>, TrackError> {
         let mut failures = 0;
         while !self.retry_letter(key, letter).await? {
             failures += 1;
@@ -163,7 +163,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         turn: &mut Turn,
         asked: Place,
         sequence: &str,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, TrackError> {
         let letters = match &mut turn.letters {
             Some(letters) => letters,
             letters => {
@@ -195,7 +195,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Leaves a request for the rest of a sequence.
-    async fn ask_again(&self, letter: &Letter) -> Result<(), Trouble> {
+    async fn ask_again(&self, letter: &Letter) -> Result<(), TrackError> {
         let (number, notes) = (self.plan.generation, self.context.handler.notes());
         let (log, position) = (letter.log, letter.position);
         let key = self.context.keys.request(number, letter.place());
@@ -211,13 +211,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Handles one parked event; returns whether its letter is gone.
-    async fn retry_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
+    async fn retry_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, TrackError> {
         let is_gone = self.try_letter(key, letter).await;
         self.slot.end();
         is_gone
     }
 
-    async fn try_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
+    async fn try_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, TrackError> {
         let notes = self.context.handler.notes();
         // Another request may have dealt with it.
         let mut transaction = self.begin_read().await?;
@@ -256,7 +256,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         self.slot.turn_to(HandlingStage::Commit);
         // Another worker may have taken over meanwhile, and dealt with it.
         if !self.owns(letter.partition) {
-            return Err(Trouble::Lost(letter.partition));
+            return Err(TrackError::Lost(letter.partition));
         }
         let mut unknown = None;
         let error = match outcome {
@@ -275,11 +275,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                         return Ok(true);
                     }
                     // The request stays, and is carried out again.
-                    Err(Trouble::Refused(error)) if self.context.handler.is_conflict(&error) => {
-                        return Err(Trouble::Note(NoteError::Conflict(error.into_boxed())));
+                    Err(TrackError::Refused(error)) if self.context.handler.is_conflict(&error) => {
+                        return Err(TrackError::Note(NoteError::Conflict(error.into_boxed())));
                     }
-                    Err(Trouble::Refused(error)) => text_of(&error),
-                    Err(trouble) => return Err(trouble),
+                    Err(TrackError::Refused(error)) => text_of(&error),
+                    Err(error) => return Err(error),
                 }
             }
             Err(error) => {
