@@ -52,6 +52,9 @@ impl<'a> MessageContext<'a> {
     /// Executes a command on an aggregate. Its events are appended together with the note that the message was handled;
     /// they carry the message's correlation id. Returns the resulting state.
     ///
+    /// In a store with several logs, all that is appended for a message must be in one log, or the message is
+    /// parked: so must an answer, whose stream is named as the inbox is, with `.replies` behind it.
+    ///
     /// # Errors
     /// A command that is rejected is [`Refused`](crate::Refused), with the text of its error; any other error when the
     /// aggregate cannot be loaded.

@@ -137,9 +137,21 @@ async fn make<S: Store, P: Projection>(
         let prepare = views.prepare(transaction, &building);
         prepare.await.map_err(backend)?;
     }
+    let seen = change.about.seen();
+    if let Some(seen) = seen {
+        let checkpoints = views.list(transaction, &keys.checkpoints(seen)).await;
+        let mut of = checkpoints.map_err(backend)?.into_iter();
+        let is_known = |(key, _): (String, _)| {
+            Keys::log_of_checkpoint(&key).is_none_or(|log| logs.contains(&log))
+        };
+        if !of.all(is_known) {
+            // The store has had another log since this program started; a program that follows it builds its part, too.
+            return Ok(None);
+        }
+    }
     for log in logs {
         let reached = checkpoint(views, transaction, keys, Some(number), *log).await?;
-        let target = checkpoint(views, transaction, keys, change.about.seen(), *log).await?;
+        let target = checkpoint(views, transaction, keys, seen, *log).await?;
         // The old views may be ahead of a restored log, whose end is read last.
         if reached < target && reached < store.last_position(*log).await? {
             return Ok(None);

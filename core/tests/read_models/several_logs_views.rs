@@ -138,6 +138,27 @@ fn a_rebuild_has_a_target_in_each_log_before_readers_see_it() {
 }
 
 #[test]
+fn a_rebuild_is_shown_although_one_log_has_nothing_to_build() {
+    let (store, views) = (two_logs(), Views::new(MemoryStore::new()));
+    let main = pay(&store, "account-ann", "ann", 13);
+    let old = Midgard::new(store.clone()).project(Balances::<1>::default(), views.clone());
+    block_on(old.catch_up()).unwrap();
+    let (entering, entered) = mpsc::channel();
+    let gate = Notify::new();
+    let new = Gated {
+        gate: Mutex::new(Some((entering, gate.listen()))),
+    };
+    let running = start(Midgard::new(store).project(new, views.clone()));
+    entered.recv().unwrap();
+    let is_rebuilding = |status: &Status| status.state == ConsumerState::Rebuilding;
+    block_on(running.handle.wait_until("balances", LONG, is_rebuilding)).unwrap();
+    block_on(running.handle.ready()).unwrap();
+    gate.notify(1);
+    running.wait("balances", main);
+    running.stop().unwrap();
+}
+
+#[test]
 fn a_rebuild_alongside_a_projection_at_work_shows_no_reader_less_than_before() {
     let (store, views) = (two_logs(), Views::new(MemoryStore::new()));
     for _ in 0..200 {
@@ -175,7 +196,7 @@ fn a_rebuild_alongside_a_projection_at_work_shows_no_reader_less_than_before() {
 
 /// Sums what was paid. At 13 cents it says so, and waits until its gate is opened.
 #[derive(Default, Projection)]
-#[projection(name = "balances", events(Paid), views(Balance))]
+#[projection(name = "balances", version = 2, events(Paid), views(Balance))]
 struct Gated {
     gate: Mutex<Option<(Sender<()>, EventListener)>>,
 }

@@ -273,6 +273,9 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             }
             let from = self.position();
             if bound.is_some_and(|bound| from >= bound) {
+                // The tracks of other logs may be at work for long: this one is not waiting meanwhile.
+                let end = self.check_log().await?;
+                self.report(from, end, bound, false);
                 return Ok(Ended::Reached);
             }
             let mut reached = match self.ahead.take(from, &mut batch) {
