@@ -20,7 +20,7 @@ use crate::limits::LimitError;
 use crate::place::Place;
 use crate::store::query::Query;
 use crate::store::{AppendError, StoreError};
-use crate::unit_of_work::{CommitError, NotedUnitOfWork, Work};
+use crate::unit_of_work::{CommitError, NotedUnitOfWork, UnitOfWorkStore};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,10 +54,10 @@ impl<P: ProcessManager> Continuous for Reacting<P> {
 }
 
 impl<P: ProcessManager> Handler for Reacting<P> {
-    type Notes = Work;
+    type Notes = UnitOfWorkStore;
     const ATOMIC: bool = true;
 
-    fn notes(&self) -> &Work {
+    fn notes(&self) -> &UnitOfWorkStore {
         &self.steps.work
     }
 
