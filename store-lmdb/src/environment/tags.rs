@@ -3,7 +3,9 @@
 use super::{Environment, Open};
 use crate::tags::{Plan, TagTail};
 use heed::RwTxn;
+use midgard::Position;
 use midgard::store::{Query, StoreError};
+use std::ops::RangeInclusive;
 
 impl Environment {
     /// Returns the tags and names of the newest records.
@@ -16,34 +18,43 @@ impl Environment {
         Plan::of(query, &self.tag_keys)
     }
 
-    /// Takes in the tags and names of the newest records. Where that fails, the records are scanned.
-    pub(crate) fn catch_up_tags(&self) {
+    /// Takes in the tags and names of some of the newest records. Returns the positions that are to be taken in
+    /// after them; `None` where that fails, and the records are scanned.
+    pub(crate) fn catch_up_tags(&self) -> Option<RangeInclusive<Position>> {
         tell(self.read(|databases, snapshot| {
             let last = databases.log.last_position(snapshot)?;
-            self.tag_tail.catch_up(last, databases, snapshot)
-        }));
+            let seen = self.tag_tail.catch_up(last, databases, snapshot, 0)?;
+            Ok(seen.next()..=last)
+        }))
     }
 }
 
 impl Open {
-    /// As [`Environment::catch_up_tags`], before a write that has changed nothing yet. Reads in a transaction of its
-    /// own, as LMDB reads no more in one that has met a damaged page.
+    /// As [`Environment::catch_up_tags`], before a write that has changed nothing yet.
     pub(crate) fn catch_up_tags(&self, write: &RwTxn<'_>, tail: &TagTail) {
-        let databases = &self.databases;
-        let Ok(last) = databases.log.last_position(write) else {
+        let Ok(last) = self.databases.log.last_position(write) else {
             return;
         };
         tail.forget_beyond(last);
+        self.take_in_tags(last, tail, tail.pace(last));
+    }
+
+    /// Takes in the tags and names of all records up to the last one that was committed.
+    pub(crate) fn take_in_all_tags(&self, last: Position, tail: &TagTail) {
+        self.take_in_tags(last, tail, u64::MAX);
+    }
+
+    /// Reads in a transaction of its own, as LMDB reads no more in one that has met a damaged page.
+    fn take_in_tags(&self, last: Position, tail: &TagTail, least: u64) {
         if tail.is_behind(last)
             && let Ok(snapshot) = self.env.read_txn()
         {
-            tell(tail.catch_up(last, databases, &snapshot));
+            tell(tail.catch_up(last, &self.databases, &snapshot, least));
         }
     }
 }
 
-fn tell(caught_up: Result<(), StoreError>) {
-    if let Err(error) = caught_up {
-        tracing::debug!(%error, "the tags of some of the newest records cannot be read");
-    }
+fn tell<T>(caught_up: Result<T, StoreError>) -> Option<T> {
+    let failed = |error: &_| tracing::debug!(%error, "the tags of some of the newest records cannot be read");
+    caught_up.inspect_err(failed).ok()
 }
