@@ -6,6 +6,7 @@ mod damage;
 mod histories;
 mod kills;
 mod old_stores;
+mod polls;
 
 use crate::common::{event, open_unsynced, read_log, stream};
 use heed::types::{Bytes, Str};
