@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod damage;
+mod decisions;
 mod histories;
 mod kills;
 mod old_stores;
