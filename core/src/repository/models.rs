@@ -1,16 +1,30 @@
 //! Commands on decision models.
 
 use super::decision::append_decision;
+use super::model_replay::read;
 use super::on_model::{self, Decided, OnModel};
 use super::once::{self, OnceKey};
 use super::{ExecuteError, Execution, LoadError, Repositories};
 use crate::aggregate::Command;
 use crate::decision_model::DecisionModel;
 use crate::event::metadata::Metadata;
+use crate::place::Position;
 use crate::store::{AppendError, Store, StoreError};
 use crate::time::Timestamp;
 
 impl<S: Store + Clone> Repositories<S> {
+    /// Reads a [decision model](crate::DecisionModel) without a decision.
+    ///
+    /// What it says may be outdated a moment later. A command [executed](Self::execute) on it reads it again.
+    ///
+    /// # Errors
+    /// [`LoadError`]: an event that cannot be read fails the read, with its name, version and position.
+    pub async fn load<M: DecisionModel>(&self, model: M) -> Result<M, LoadError> {
+        let mut model = model.__initial();
+        read(&self.store, &mut model, Position::ZERO, None).await?;
+        Ok(model)
+    }
+
     /// Reads a [decision model](crate::DecisionModel), lets the command decide, and appends the events that follow, to
     /// whatever streams they go.
     ///
@@ -90,7 +104,7 @@ impl<S: Store + Clone> Repositories<S> {
         once: Option<Result<OnceKey, StoreError>>,
     ) -> Result<Decided<M>, ExecuteError<C::Error>> {
         let once = once.transpose().map_err(LoadError::from)?;
-        let decision = OnModel::new(self, model, command, metadata, once);
+        let decision = OnModel::new(self, &model, command, metadata, once);
         let (mut decided, appended) = append_decision(&self.store, self.retries, decision).await?;
         if let Some(appended) = appended {
             decided.appended(&appended);

@@ -7,3 +7,4 @@ mod instances;
 mod once;
 mod queries;
 mod random;
+mod units;
