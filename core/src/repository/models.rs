@@ -47,7 +47,7 @@ impl<S: Store + Clone> Repositories<S> {
         Execution::new(async move { self.run(model, command, &Metadata::new(), None).await })
     }
 
-    /// [`execute`](Self::execute), with metadata for the events: the cause of the command, and headers.
+    /// Does what [`execute`](Self::execute) does, with metadata for the events: the cause of the command, and headers.
     ///
     /// # Errors
     /// As [`execute`](Self::execute).
@@ -65,13 +65,33 @@ impl<S: Store + Clone> Repositories<S> {
         Execution::new(self.run(model, command, metadata, None))
     }
 
-    /// [`execute`](Self::execute) with one effect for each key: when a command on a decision model was executed under
+    /// [Executes](Self::execute) a command once for each key: when a command on a decision model was executed under
     /// the key before, it is not decided again, and the model is returned as it was right after the first time.
-    /// [`Repository::execute_once`](super::Repository::execute_once) describes keys, and how they are kept; these are separate from those of aggregates.
+    /// [`Repository::execute_once`](super::Repository::execute_once) describes keys, and how they are kept; these are separate from
+    /// those of aggregates.
     ///
     /// # Errors
     /// As [`execute`](Self::execute). A key is 1 to about 390 bytes long.
     pub fn execute_once<'a, M, C, E>(
+        &'a self,
+        key: &str,
+        model: M,
+        command: &'a C,
+    ) -> Execution<'a, Decided<M>, E>
+    where
+        M: DecisionModel,
+        C: Command<M, Error = E>,
+        E: Send,
+    {
+        let key = OnceKey::new(on_model::SCOPE, key);
+        Execution::new(async move { self.run(model, command, &Metadata::new(), Some(key)).await })
+    }
+
+    /// Does what [`execute_once`](Self::execute_once) does, with metadata for the events.
+    ///
+    /// # Errors
+    /// As [`execute_once`](Self::execute_once).
+    pub fn execute_once_with<'a, M, C, E>(
         &'a self,
         key: &str,
         model: M,

@@ -107,8 +107,8 @@ impl<S: Store + Clone> Repositories<S> {
         self
     }
 
-    /// Sets the clock that dates the keys of [`execute_together_once`](Self::execute_together_once); the system's when not
-    /// set. [`of`](Self::of) passes it on.
+    /// Sets the clock that dates the keys of [`execute_once`](Self::execute_once) and
+    /// [`execute_together_once`](Self::execute_together_once); the system's when not set. [`of`](Self::of) passes it on.
     #[must_use]
     pub fn with_clock(self, clock: impl Into<Clock>) -> Self {
         let clock = clock.into();
@@ -181,6 +181,25 @@ impl<S: Store + Clone> Repositories<S> {
     /// # Errors
     /// As [`execute_together`](Self::execute_together).
     pub async fn execute_together_once<T, E, F>(
+        &self,
+        key: &str,
+        decide: F,
+    ) -> Result<Committed<T>, ExecuteError<E>>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        E: Send,
+        F: AsyncFnMut(&mut UnitOfWork<S>) -> Result<T, ExecuteError<E>>
+            + for<'u> DecideTogether<'u, S, T, E>,
+    {
+        self.execute_together_once_with(key, &Metadata::new(), decide)
+            .await
+    }
+
+    /// Does what [`execute_together_once`](Self::execute_together_once) does, with metadata for the events.
+    ///
+    /// # Errors
+    /// As [`execute_together_once`](Self::execute_together_once).
+    pub async fn execute_together_once_with<T, E, F>(
         &self,
         key: &str,
         metadata: &Metadata,

@@ -8,3 +8,4 @@ mod once;
 mod queries;
 mod random;
 mod units;
+mod waiting;

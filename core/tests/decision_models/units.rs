@@ -9,8 +9,8 @@ use midgard::decision_model::Instance;
 use midgard::repository::{ExecuteError, Repositories, UnitOfWork};
 use midgard::store::{AppendError, ExpectedVersion, Layered};
 use midgard::{
-    Aggregate, Apply, Command, Event, Events, MemoryStore, Metadata, Place, Position, Store,
-    StreamName, Version, block_on, events,
+    Aggregate, Apply, Command, Event, Events, MemoryStore, Place, Position, Store, StreamName,
+    Version, block_on, events,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -383,9 +383,8 @@ fn a_unit_with_models_takes_effect_once_for_each_key_and_answers_as_the_first_ti
     block_on(async {
         let store = MemoryStore::new();
         let school = with_course(store.clone()).await;
-        let none = Metadata::new();
         let once = async || {
-            let done = school.execute_together_once("k", &none, async |unit| -> Done<u32> {
+            let done = school.execute_together_once("k", async |unit| -> Done<u32> {
                 unit.execute::<Teacher, _>("kim", &Hire).await?;
                 let decided = unit
                     .execute_on_model(subscription(1, "ann"), &Subscribe)
