@@ -43,7 +43,8 @@ impl Tables<'_> {
             return Ok((key, head));
         }
         let stream = Stream::new(self.databases, transaction, name);
-        let head = stream.head(key, self.tail.look_up(key))?;
+        let (known, filters) = (self.tail.look_up(key), self.heads.filters());
+        let head = stream.head_filtered(key, known, filters)?;
         let head = head.unwrap_or(Head::NONE);
         self.heads.set(key, head);
         Ok((key, head))
