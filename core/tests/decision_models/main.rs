@@ -9,3 +9,5 @@ mod numbers;
 mod once;
 mod queries;
 mod random;
+mod units;
+mod waiting;
