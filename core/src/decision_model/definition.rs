@@ -106,6 +106,12 @@ use crate::store::QueryItem;
 ///
 /// Truncated and tombstoned events are no longer found.
 ///
+/// # It begins anew each time
+///
+/// Whatever reads a model takes its tags from the value that it is passed, and begins with the default of every other field. So a
+/// model that was read before can be passed again, and no event counts twice. What a decision needs beside the events, such as a
+/// limit from the configuration, belongs in the command.
+///
 /// # Models compose
 ///
 /// A tuple of up to six models is a model. Its parts are read in one pass over the log, each from its own events; the
@@ -127,6 +133,10 @@ pub trait DecisionModel: State<Decided = DecidedEvent> + Sized {
 
     #[doc(hidden)]
     fn __parts(&mut self) -> Vec<&mut dyn Part>;
+
+    /// Returns the model before its first event: its tags, and the default of every other field.
+    #[doc(hidden)]
+    fn __initial(&self) -> Self;
 
     /// Returns a copy to continue from after a conflict. Where possible, it keeps what was read, so that only new events are read
     /// then.

@@ -165,8 +165,12 @@ impl<A: Aggregate> DecisionModel for Instance<A> {
         vec![self]
     }
 
+    fn __initial(&self) -> Self {
+        Instance::at(self.stream.clone())
+    }
+
     /// Aggregates need no `Clone`: their streams are read again.
     fn __copy(&self) -> Self {
-        Instance::at(self.stream.clone())
+        self.__initial()
     }
 }

@@ -29,6 +29,10 @@ macro_rules! tuples {
                 parts
             }
 
+            fn __initial(&self) -> Self {
+                ($(self.$index.__initial(),)+)
+            }
+
             fn __copy(&self) -> Self {
                 ($(self.$index.__copy(),)+)
             }

@@ -134,5 +134,10 @@
 //! [`given_model`](crate::testing::given_model) is [`given`](crate::testing::given) for models:
 //! `given_model(model, events![..]).when(Subscribe).then(events![..])`.
 //!
-//! [Uniqueness](super::uniqueness) has recipes: a unique name, a request that is handled once, numbers without gaps. The example
-//! `courses` is a whole program.
+//! # Read on
+//!
+//! [Uniqueness](super::uniqueness) has recipes: a unique name, a request that is handled once, numbers without gaps.
+//!
+//! The example [`courses`](https://github.com/midgard-rs/midgard/tree/main/examples/courses) is a whole program in four short
+//! files: events, models, commands with their tests, and `main`. `cargo run -p midgard-example-courses --bin courses -- define
+//! art 30` runs it.

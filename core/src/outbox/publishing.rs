@@ -382,3 +382,6 @@ impl<S: Store, P: Publisher> NoteStore for RelayNotes<S, P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

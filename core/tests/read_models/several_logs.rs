@@ -1,6 +1,8 @@
 //! A store with several logs: a consumer follows each of them, each in its order, and goes on in each where it was.
 
-use super::kit::{Counted, LONG, Paid, Seen, append_event, at_once, count, start};
+use super::kit::{
+    Counted, LONG, Paid, SAFE_LEASE, Seen, append_event, at_once, count, start, until_shared,
+};
 use crate::logs::{ByName, WEST, two_logs};
 use midgard::consumer::{
     ConsumerKind, ConsumerNotes, ConsumerOptions, ConsumerState, HandleError, Status,
@@ -16,7 +18,6 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 pub(crate) type TwoLogs = Layered<ByName>;
 
@@ -298,8 +299,7 @@ fn workers_share_the_partitions_of_all_logs_and_each_event_is_handled_once() {
     let (store, seen) = (two_logs(), Arc::new(Mutex::new(Vec::new())));
     let worker = || {
         let seen = seen.clone();
-        let lease = Duration::from_millis(900);
-        let teller = teller(StartFrom::Start).partitions(4).lease(lease);
+        let teller = teller(StartFrom::Start).partitions(4).lease(SAFE_LEASE);
         start(
             Midgard::new(store.clone()).subscribe(teller, move |delivery| {
                 let stream = delivery.recorded.stream.to_string();
@@ -309,10 +309,8 @@ fn workers_share_the_partitions_of_all_logs_and_each_event_is_handled_once() {
         )
     };
     let workers = [worker(), worker()];
-    for worker in &workers {
-        let has_half = |status: &Status| status.partitions == 4;
-        block_on(worker.handle.wait_until("teller", LONG, has_half)).unwrap();
-    }
+    let handles = workers.each_ref().map(|worker| &worker.handle);
+    until_shared(&handles, |status| status.partitions == 4);
     let streams: Vec<_> = ["told", "west"]
         .iter()
         .flat_map(|log| (0..5).map(move |number| format!("{log}-{number}")))

@@ -47,9 +47,14 @@ fn impls(model: &DecisionModel<'_>, variants: &[Variant]) -> TokenStream {
         let (key, member, model_tag) = (field.tag.as_ref()?, &field.member, role(field, &private));
         Some(quote!((#key, #model_tag::text(&self.#member))))
     });
-    let copies = fields.iter().map(|field| {
+    let copy = |field: &ModelField<'_>| {
         let (member, role) = (&field.member, role(field, &private));
         quote!(#member: #role::copy(&self.#member))
+    };
+    let copies = fields.iter().map(copy);
+    let initials = fields.iter().map(|field| match &field.tag {
+        Some(_) => copy(field),
+        None => initial(field, &private),
     });
     anonymous(&quote! {
         #of
@@ -87,6 +92,10 @@ fn impls(model: &DecisionModel<'_>, variants: &[Variant]) -> TokenStream {
                 #private::vec![self]
             }
 
+            fn __initial(&self) -> Self {
+                Self { #(#initials),* }
+            }
+
             fn __copy(&self) -> Self {
                 Self { #(#copies),* }
             }
@@ -114,19 +123,12 @@ fn of(model: &DecisionModel<'_>) -> TokenStream {
     let private = private(&model.krate);
     let tags = || model.fields.iter().filter(|field| field.tag.is_some());
     let (names, types): (Vec<_>, Vec<_>) = tags().map(|field| (name(field), field.ty)).unzip();
-    let values = model.fields.iter().map(|field| {
-        let member = &field.member;
-        let value = match &field.tag {
-            Some(_) => {
-                let name = name(field);
-                quote!(#name)
-            }
-            None => {
-                let role = role(field, &private);
-                quote!(#role::initial())
-            }
-        };
-        quote!(#member: #value)
+    let values = model.fields.iter().map(|field| match &field.tag {
+        Some(_) => {
+            let (member, name) = (&field.member, name(field));
+            quote!(#member: #name)
+        }
+        None => initial(field, &private),
     });
     let doc = if names.is_empty() {
         "Creates the model before its first event: every field has its default."
@@ -143,6 +145,12 @@ fn of(model: &DecisionModel<'_>) -> TokenStream {
             }
         }
     }
+}
+
+/// A field that is not a tag, before the first event.
+fn initial(field: &ModelField<'_>, private: &TokenStream) -> TokenStream {
+    let (member, role) = (&field.member, role(field, private));
+    quote!(#member: #role::initial())
 }
 
 /// The name of a tag's parameter.
@@ -234,6 +242,10 @@ fn fallback(model: &DecisionModel<'_>) -> TokenStream {
             }
 
             fn __parts(&mut self) -> #private::Vec<&mut dyn #private::Part> {
+                #private::refused()
+            }
+
+            fn __initial(&self) -> Self {
                 #private::refused()
             }
 

@@ -128,8 +128,9 @@ pub fn given<A: Aggregate>(events: impl Into<Events<A>>) -> Given<A> {
 /// # Panics
 /// When an event would not read back from a store as it is.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value)] // `given_model(ann(), ..)` reads as it should.
 pub fn given_model<M: DecisionModel>(model: M, events: impl Into<Events<M>>) -> Given<M> {
-    let mut state = model;
+    let mut state = model.__initial();
     apply(&mut state, events.into());
     Given { state }
 }
