@@ -106,11 +106,11 @@ use crate::store::QueryItem;
 ///
 /// Truncated and tombstoned events are no longer found.
 ///
-/// # It begins anew each time
+/// # Every read starts from the defaults
 ///
-/// Whatever reads a model takes its tags from the value that it is passed, and begins with the default of every other field. So a
-/// model that was read before can be passed again, and no event counts twice. What a decision needs beside the events, such as a
-/// limit from the configuration, belongs in the command.
+/// A read takes only the tags from the model that is passed, and starts with the default of every other field. So a model that was
+/// read before can be passed again, and no event counts twice. Other values that a decision needs, such as a limit from the
+/// configuration, belong in the command.
 ///
 /// # Models compose
 ///
