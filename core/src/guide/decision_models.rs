@@ -1,9 +1,9 @@
 //! Decision models: decisions that depend on several streams.
 //!
 //! An aggregate decides on its own stream. A rule over several of them (the seats of a course and the courses of a student, an order
-//! and the credit of its customer) needs the events of all, and the promise that none of them changes before the decision is
-//! appended. A [`DecisionModel`](crate::DecisionModel) is both: a struct that is folded from the events that a query finds, and
-//! the same query as the condition of the append.
+//! and the credit of its customer) needs the events of all of them, and a guarantee that no relevant event is added before
+//! the decision is appended. A [`DecisionModel`](crate::DecisionModel) provides both: it is a struct folded from the events that a
+//! query finds, and the same query is the condition of the append.
 //!
 //! ```standalone_crate
 //! use midgard::repository::Repositories;
@@ -108,8 +108,8 @@
 //! # }).unwrap();
 //! ```
 //!
-//! If somebody else subscribes to the same course between the read and the append, the append is refused, what is new
-//! since then is read, and the command decides again; a subscription to another course is no conflict.
+//! If another student subscribes to the same course between the read and the append, the append is refused. Then the new events
+//! are read, and the command decides again. A subscription to another course is no conflict.
 //!
 //! # An aggregate or a model?
 //!
@@ -117,17 +117,17 @@
 //! |---|---|---|
 //! | decides on | one stream, all of it | what a query finds, over all streams |
 //! | a conflict is | any event of its stream | an event of the query |
-//! | rules over several | by [`execute_together`](crate::repository::Repositories::execute_together), or a process manager | as they come |
-//! | its events | one enum, its own | any, of any stream |
+//! | rules over several streams | with [`execute_together`](crate::repository::Repositories::execute_together), or a process manager | with no further means |
+//! | its events | those of one enum of its own | any events, in any stream |
 //!
-//! Both may be in one program and in one decision: an [`Instance`](crate::decision_model::Instance) is an aggregate as a part of a
-//! model, and the version of its stream is part of the condition.
+//! A program, and even one decision, can use both: an [`Instance`](crate::decision_model::Instance) makes an aggregate a part of a
+//! model, and the version of its stream a part of the condition.
 //!
 //! # Streams
 //!
-//! Each event is in a stream also here: streams are what is truncated, tombstoned and read as a whole. Without a word it is the
-//! stream of the event's first tag, such as `student:ann`; `StudentSubscribed { .. }.to("enrolments-2026")` names another. See
-//! [`DecidedEvent`](crate::event::DecidedEvent).
+//! Events of decision models are in streams, too: a stream is the unit that is read, truncated and tombstoned. By default, an event
+//! goes to the stream of its first tag, such as `student:ann`; `StudentSubscribed { .. }.to("enrolments-2026")` names another stream.
+//! See [`DecidedEvent`](crate::event::DecidedEvent).
 //!
 //! # Tests
 //!
