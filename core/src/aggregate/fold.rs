@@ -25,7 +25,8 @@ pub trait Fold: Sized + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither an aggregate nor a decision model",
     label = "commands decide on an `Aggregate` or a `DecisionModel`",
-    note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]`, or `#[derive(DecisionModel)]` and `#[decision(events(..))]`"
+    note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]`, or `#[derive(DecisionModel)]` and `#[decision(events(..))]`",
+    note = "a tuple of two to six decision models is one, too; an aggregate `A` is `Instance<A>` there"
 )]
 pub trait State: Send + Sync + 'static {
     /// What is decided: for an aggregate, the enum of its events; for a decision model, any event, with the stream that
