@@ -1,7 +1,7 @@
 //! States built from events, and the events that are decided on them.
 
 use crate::aggregate::Aggregate;
-use crate::event::{Decidable, EventSet};
+use crate::event::{Decidable, EncodeError, EventSet};
 use std::fmt::{self, Debug};
 
 /// A state built from events: those of one stream, as in an [`Aggregate`](crate::Aggregate), or those that a query
@@ -35,6 +35,13 @@ pub trait State: Send + Sync + 'static {
 
     #[doc(hidden)]
     fn __take(&mut self, decided: Self::Decided);
+
+    /// Refuses an event that goes to the stream of an aggregate which could not be loaded with it.
+    #[doc(hidden)]
+    fn __check(&mut self, decided: &Self::Decided) -> Result<(), EncodeError> {
+        let _ = decided;
+        Ok(())
+    }
 }
 
 #[diagnostic::do_not_recommend]

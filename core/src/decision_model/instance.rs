@@ -1,10 +1,10 @@
 //! Aggregates, as parts of models.
 
 use super::definition::DecisionModel;
-use super::part::{Part, take_decided};
+use super::part::{Part, check_decided, take_decided};
 use super::selection::Selection;
 use crate::aggregate::{Aggregate, AsId, Replay, State};
-use crate::event::{DecidedEvent, DecodeError, EventSet, RecordedEventRef, codec};
+use crate::event::{DecidedEvent, DecodeError, EncodeError, EventSet, RecordedEventRef, codec};
 use crate::limits::LimitError;
 use crate::place::Version;
 use crate::store::QueryItem;
@@ -153,6 +153,10 @@ impl<A: Aggregate> State for Instance<A> {
 
     fn __take(&mut self, decided: DecidedEvent) {
         take_decided(self, decided);
+    }
+
+    fn __check(&mut self, decided: &DecidedEvent) -> Result<(), EncodeError> {
+        check_decided(self, decided)
     }
 }
 

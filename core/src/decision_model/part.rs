@@ -3,7 +3,9 @@
 use super::definition::DecisionModel;
 use super::selection::Selection;
 use crate::aggregate::{Fold, Replay};
-use crate::event::{AnyEvent, DecidedEvent, DecodeError, EventSet, RecordedEventRef, codec};
+use crate::event::{
+    AnyEvent, DecidedEvent, DecodeError, EncodeError, EventSet, RecordedEventRef, codec,
+};
 use crate::limits::LimitError;
 use crate::stream_name::StreamName;
 
@@ -71,6 +73,23 @@ impl<M: Tagged> Part for M {
 
     fn stream(&mut self) -> Option<(Result<StreamName, LimitError>, &mut dyn Replay)> {
         None
+    }
+}
+
+/// Refuses a decided event that goes to the stream of an aggregate of the model, but is none of its own.
+pub(super) fn check_decided<M: DecisionModel>(
+    model: &mut M,
+    event: &DecidedEvent,
+) -> Result<(), EncodeError> {
+    let parts = model.__parts();
+    match parts.iter().find_map(|part| part.unlisted(event)) {
+        Some(aggregate) => {
+            let (descriptor, stream) = (event.event().descriptor(), event.stream());
+            stream.map_or(Ok(()), |stream| {
+                Err(EncodeError::unlisted(descriptor, stream, aggregate))
+            })
+        }
+        None => Ok(()),
     }
 }
 

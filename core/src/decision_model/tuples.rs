@@ -1,9 +1,9 @@
 //! Tuples of models.
 
 use super::definition::DecisionModel;
-use super::part::{Part, take_decided};
+use super::part::{Part, check_decided, take_decided};
 use crate::aggregate::State;
-use crate::event::DecidedEvent;
+use crate::event::{DecidedEvent, EncodeError};
 use crate::store::QueryItem;
 
 macro_rules! tuples {
@@ -13,6 +13,10 @@ macro_rules! tuples {
 
             fn __take(&mut self, decided: DecidedEvent) {
                 take_decided(self, decided);
+            }
+
+            fn __check(&mut self, decided: &DecidedEvent) -> Result<(), EncodeError> {
+                check_decided(self, decided)
             }
         }
 
