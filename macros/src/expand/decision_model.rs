@@ -71,6 +71,10 @@ fn impls(model: &DecisionModel<'_>, variants: &[Variant]) -> TokenStream {
             type Decided = #krate::event::DecidedEvent;
 
             fn __take(&mut self, __event: #krate::event::DecidedEvent) {
+                #private::take_decided(self, &__event);
+            }
+
+            fn __take_own(&mut self, __event: &#krate::event::DecidedEvent) {
                 #private::take_decided(self, __event);
             }
         }
