@@ -4,9 +4,11 @@
 
 mod damage;
 mod decisions;
+mod fixture;
 mod histories;
 mod kills;
 mod old_stores;
+mod polls;
 
 use crate::common::{event, open_unsynced, read_log, stream};
 use heed::types::{Bytes, Str};
