@@ -259,11 +259,11 @@ impl CommitError {
 }
 
 /// A store for units of work: its notes and its streams.
-pub(crate) struct Work(StoreNotes<DynStore>);
+pub(crate) struct UnitOfWorkStore(StoreNotes<DynStore>);
 
-impl Work {
+impl UnitOfWorkStore {
     pub(crate) const fn new(store: DynStore) -> Self {
-        Work(StoreNotes::of(store))
+        UnitOfWorkStore(StoreNotes::of(store))
     }
 
     /// Returns the underlying store.
@@ -277,7 +277,7 @@ impl Work {
     }
 }
 
-impl NoteStore for Work {
+impl NoteStore for UnitOfWorkStore {
     type Transaction = NotedUnitOfWork;
     type Error = CommitError;
 

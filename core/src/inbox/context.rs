@@ -53,6 +53,9 @@ impl<'a> MessageContext<'a> {
     /// Executes a command on an aggregate. Its events are appended together with the note that the message was handled;
     /// they carry the message's correlation id. Returns the resulting state.
     ///
+    /// In a store with several logs, all that is appended for a message must be in one log, or the message is
+    /// parked: so must an answer, whose stream is named as the inbox is, with `.replies` behind it.
+    ///
     /// # Errors
     /// A command that is rejected is [`Refused`](crate::Refused), with the text of its error; any other error when the
     /// aggregate cannot be loaded.
@@ -86,7 +89,7 @@ impl<'a> MessageContext<'a> {
     /// Returns the resulting model.
     ///
     /// ```
-    /// # use midgard::{Apply, Command, DecisionModel, Event, Events, HandlerError, Inbox, MessageContext, Subscribe, events};
+    /// # use midgard::{Apply, Command, DecisionModel, Event, Events, HandlerResult, Inbox, MessageContext, Subscribe, events};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
     /// # #[event(name = "ticket.ordered")]
@@ -110,7 +113,7 @@ impl<'a> MessageContext<'a> {
     /// # #[inbox(name = "seats", events(TicketOrdered))]
     /// # struct SeatsInbox;
     /// impl Subscribe<TicketOrdered> for SeatsInbox {
-    ///     async fn receive(&self, event: TicketOrdered, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {
+    ///     async fn receive(&self, event: TicketOrdered, context: &mut MessageContext<'_>) -> HandlerResult {
     ///         context.execute_on_model(Seats::of(event.show), &TakeSeat).await?;
     ///         Ok(())
     ///     }
