@@ -12,16 +12,14 @@
 use async_nats::Message;
 use async_nats::subject::Subject;
 use midgard::bus::BusError;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::session::Session;
-
-/// At least this many settled messages are remembered.
-const REMEMBERED: usize = 1024;
+use crate::settled::Settled;
 
 /// The held messages, shared by the receiver's task, its `Deliveries`, and the settlers of messages.
 pub(crate) struct Hand {
@@ -69,13 +67,6 @@ struct Held {
     touched: Instant,
     /// The claim under which it is handed out.
     claim: Option<u64>,
-}
-
-/// Recently settled messages, whose acknowledgements may have been lost.
-#[derive(Default)]
-struct Settled {
-    order: VecDeque<u64>,
-    replies: BTreeMap<u64, (i128, Subject)>,
 }
 
 /// A delivery by the server.
@@ -195,8 +186,7 @@ impl Hand {
         state.last_delivery = None;
         let replies = |held: &Held| held.message.reply.clone();
         let again = state.held.values().filter_map(replies).collect();
-        let settled = state.settled.replies.values();
-        (again, settled.map(|(_, reply)| reply.clone()).collect())
+        (again, state.settled.replies().cloned().collect())
     }
 
     /// Holds a delivered message, unless it is for other queues only.
@@ -204,8 +194,8 @@ impl Hand {
         let mut guard = self.state();
         let state = &mut *guard;
         state.last_delivery = Some(delivery.number);
-        let settled = state.settled.replies.get(&delivery.sequence);
-        if is_for_others || settled.is_some_and(|(published, _)| *published == delivery.published) {
+        let (sequence, published) = (delivery.sequence, delivery.published);
+        if is_for_others || state.settled.contains(sequence, published) {
             return Arrived::Settled;
         }
         let (epoch, now) = (state.epoch, Instant::now());
@@ -327,8 +317,9 @@ impl Hand {
         state.held.remove(&sequence);
         state.out -= 1;
         if let Some(reply) = reply {
-            let most = REMEMBERED.max(4 * state.in_flight);
-            state.settled.remember(sequence, published, reply, most);
+            let in_flight = state.in_flight;
+            let delivered = (published, reply);
+            state.settled.remember(sequence, delivered, in_flight);
         }
         drop(guard);
         self.changed.notify_one();
@@ -390,18 +381,5 @@ impl State {
     /// Returns whether the server has heard of this receiver recently, and cannot have given its place away.
     fn is_heard(&self) -> bool {
         self.heard.elapsed() < self.takeover_after
-    }
-}
-
-impl Settled {
-    fn remember(&mut self, sequence: u64, published: i128, reply: Subject, most: usize) {
-        if self.replies.insert(sequence, (published, reply)).is_none() {
-            self.order.push_back(sequence);
-        }
-        while self.order.len() > most {
-            if let Some(oldest) = self.order.pop_front() {
-                self.replies.remove(&oldest);
-            }
-        }
     }
 }

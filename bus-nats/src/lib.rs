@@ -71,6 +71,7 @@ mod publishing;
 mod queues;
 mod receiving;
 mod session;
+mod settled;
 mod settling;
 mod streams;
 mod subjects;

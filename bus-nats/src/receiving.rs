@@ -1,5 +1,7 @@
 //! The task that receives for a queue: it requests messages from the server, and reports which are still worked on.
 
+mod leaving;
+
 use crate::Shared;
 use crate::hand::{Arrived, Delivery, Hand};
 use crate::queues::{self, GROUP};
@@ -15,7 +17,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 const ACTION: &str = "deliver messages";
 /// How many messages are requested at once. The server delivers no more than may be unacknowledged.
@@ -29,10 +31,6 @@ const SUSPICIOUS: u32 = 2;
 /// The waits after failures.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-
-/// The longest time for handing over, and for waiting for messages on their way.
-const LEAVING: Duration = Duration::from_secs(2);
-const QUIET: Duration = Duration::from_millis(20);
 
 /// How an epoch ended without an error.
 #[derive(Debug, PartialEq, Eq)]
@@ -361,52 +359,6 @@ impl Connection<'_> {
             self.ask_for_messages().await?;
         }
         Ok(())
-    }
-
-    /// Makes room for another receiver, and returns unsettled messages.
-    async fn leave(&mut self) -> Result<Ended, BusError> {
-        // If this fails, the server notices by itself after a while.
-        let leave = self.hand_over();
-        if !matches!(timeout(LEAVING, leave).await, Ok(Ok(()))) {
-            tracing::debug!("a receiver left without notifying the server");
-        }
-        Ok(Ended::Closed)
-    }
-
-    async fn hand_over(&mut self) -> Result<(), BusError> {
-        let options = &self.receiver.shared.options;
-        let name = self.receiver.queue.name();
-        let stream = self
-            .session
-            .jetstream
-            .get_stream_no_info(&options.stream)
-            .await;
-        let stream = stream.map_err(|error| self.session.unavailable(ACTION, error))?;
-        if self.receiver.queue.is_temporary() {
-            let delete = stream.delete_consumer(name).await;
-            return delete
-                .map(|_| ())
-                .map_err(|error| self.session.unavailable(ACTION, error));
-        }
-        if self.receiver.pin.is_some() {
-            // From here on the server delivers to another receiver, but not the messages that this one has.
-            let unpin = stream.unpin_consumer(name, GROUP).await;
-            unpin.map_err(|error| self.session.unavailable(ACTION, error))?;
-        }
-        let mut replies = self.receiver.hand.empty();
-        // Messages that were on their way meanwhile.
-        while let Ok(Some(message)) = timeout(QUIET, self.subscriber.next()).await {
-            if !message.subject.starts_with(&*self.inbox) {
-                replies.extend(message.reply);
-            }
-        }
-        for reply in replies {
-            self.tell(reply, "-NAK").await?;
-        }
-        let unsubscribe = self.subscriber.unsubscribe();
-        self.session.answer(ACTION, unsubscribe).await?;
-        let flush = self.session.client.flush();
-        self.session.answer(ACTION, flush).await
     }
 }
 

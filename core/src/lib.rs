@@ -135,7 +135,7 @@ pub use aggregate::definition::{Aggregate, AggregateId, Command};
 pub use aggregate::fold::{Apply, Events};
 pub use command::client::CommandClient;
 pub use command::definition::{Done, Refused, RemoteCommand};
-pub use consumer::handler_error::HandlerError;
+pub use consumer::handler_error::{HandlerError, HandlerResult};
 pub use consumer::start::StartFrom;
 pub use decision_model::definition::DecisionModel;
 pub use event::definition::{Event, EventSet};

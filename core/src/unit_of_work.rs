@@ -1,8 +1,9 @@
-//! Decisions on several aggregates, committed at once, together with notes.
+//! Decisions on aggregates and decision models, committed at once, together with notes.
 
 use crate::aggregate::{Aggregate, AsId, Command};
 use crate::command::Refused;
 use crate::consumer::HandlerError;
+use crate::decision_model::DecisionModel;
 use crate::event::codec::ReadBack;
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
@@ -15,7 +16,7 @@ use crate::stream_name::StreamName;
 use event_listener::Event as Notify;
 use std::any::{Any, type_name};
 use std::collections::HashMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::sync::Arc;
 
 /// A [unit of work](repository::UnitOfWork) of an inbox or a process manager: its events are committed together with notes.
@@ -26,9 +27,9 @@ pub(crate) struct NotedUnitOfWork {
     /// Other cached data of streams.
     known: HashMap<StreamName, Box<dyn Any + Send>>,
     told: Vec<Arc<Notify>>,
-    /// Whether the store failed when an aggregate was loaded.
+    /// Whether the store failed when an aggregate or a model was read.
     is_troubled: bool,
-    /// The last command that was refused, and the aggregate that refused it.
+    /// The last command that was refused, and the aggregate or the model that refused it.
     refused: Option<(Refused, String)>,
 }
 
@@ -68,26 +69,70 @@ impl NotedUnitOfWork {
         let mut metadata = metadata.clone();
         let decided = self.decided.decide::<A, C>(id, command, &mut metadata);
         match decided.await {
-            Ok(stream) => Ok(self.decided.loaded::<A>(&stream).await?.0.state()),
-            Err(ExecuteError::Rejected(error)) => {
-                let (refused, command) = (Refused::new(error.to_string()), type_name::<C>());
+            Ok(stream) => Ok(self.decided.loaded::<A>(&stream).await?.state()),
+            Err(error) => {
                 let stream = StreamName::of::<A>(id)?;
-                let by = format!("aggregate \"{stream}\" has refused command {command}");
-                self.refused = Some((refused.clone(), by));
-                Err(refused.into())
-            }
-            Err(ExecuteError::Load(error)) => {
-                self.is_troubled |= is_trouble(&error);
-                Err(error.into())
-            }
-            Err(ExecuteError::Append(AppendError::Encode(error))) => Err(error.into()),
-            Err(ExecuteError::Append(error) | ExecuteError::Conflict { last: error, .. }) => {
-                Err(error.into())
+                Err(self.failed::<C, _>(error, format_args!("aggregate \"{stream}\"")))
             }
         }
     }
 
-    /// Adds the command and the aggregate to a refusal, for consumers without a caller who knows the command.
+    /// Reads a decision model, including the decisions of this unit of work.
+    pub(crate) async fn load_model<M: DecisionModel>(
+        &mut self,
+        model: M,
+    ) -> Result<M, HandlerError> {
+        let read = self.decided.load_model(model).await;
+        self.is_troubled |= read.as_ref().is_err_and(is_trouble);
+        Ok(read?)
+    }
+
+    /// Lets a command decide on a model, and adds its events, to be appended at the commit.
+    pub(crate) async fn execute_on_model<M: DecisionModel, C: Command<M>>(
+        &mut self,
+        model: M,
+        command: &C,
+        metadata: &Metadata,
+    ) -> Result<M, HandlerError>
+    where
+        C::Error: Display,
+    {
+        let mut metadata = metadata.clone();
+        let decided = self.decided.decide_on_model(model, command, &mut metadata);
+        let decided = decided.await;
+        decided.map_err(|error| {
+            let model = format_args!("decision model {}", type_name::<M>());
+            self.failed::<C, _>(error, model)
+        })
+    }
+
+    /// Returns the error of a handler whose command was not executed, and keeps what is told of it.
+    fn failed<C, E: Display>(
+        &mut self,
+        error: ExecuteError<E>,
+        by: fmt::Arguments<'_>,
+    ) -> HandlerError {
+        match error {
+            ExecuteError::Rejected(error) => {
+                let (refused, command) = (Refused::new(error.to_string()), type_name::<C>());
+                self.refused = Some((
+                    refused.clone(),
+                    format!("{by} has refused command {command}"),
+                ));
+                refused.into()
+            }
+            ExecuteError::Load(error) => {
+                self.is_troubled |= is_trouble(&error);
+                error.into()
+            }
+            ExecuteError::Append(AppendError::Encode(error)) => error.into(),
+            ExecuteError::Append(error) | ExecuteError::Conflict { last: error, .. } => {
+                error.into()
+            }
+        }
+    }
+
+    /// Adds the command, and the aggregate or the model, to a refusal, for consumers without a caller who knows the command.
     pub(crate) fn explain(&self, error: HandlerError) -> HandlerError {
         match (&self.refused, error.downcast_ref::<Refused>()) {
             (Some((refused, by)), Some(told)) if refused == told => format!("{by}: {error}").into(),
@@ -121,7 +166,7 @@ impl NotedUnitOfWork {
         self.told.push(told.clone());
     }
 
-    /// Returns whether the store failed when an aggregate was loaded: then the handler is not to blame.
+    /// Returns whether the store failed when an aggregate or a model was read: then the handler is not to blame.
     pub(crate) const fn is_troubled(&self) -> bool {
         self.is_troubled
     }
@@ -185,9 +230,12 @@ impl CommitError {
         )
     }
 
-    /// Returns whether another transaction appended to one of the streams meanwhile.
+    /// Returns whether another transaction appended an event meanwhile that this one relied on not to be there.
     pub(crate) const fn is_other_event(&self) -> bool {
-        matches!(self, CommitError::Append(AppendError::Conflict { .. }))
+        matches!(
+            self,
+            CommitError::Append(AppendError::Conflict { .. } | AppendError::ConditionFailed { .. })
+        )
     }
 
     /// Returns whether it failed because of a concurrent change.
@@ -201,6 +249,7 @@ impl CommitError {
             self,
             CommitError::Append(
                 AppendError::Conflict { .. }
+                    | AppendError::ConditionFailed { .. }
                     | AppendError::Tombstoned { .. }
                     | AppendError::Encode(_)
                     | AppendError::Store(StoreError::Limit(_) | StoreError::SeveralLogs { .. })
@@ -210,11 +259,11 @@ impl CommitError {
 }
 
 /// A store for units of work: its notes and its streams.
-pub(crate) struct Work(StoreNotes<DynStore>);
+pub(crate) struct UnitOfWorkStore(StoreNotes<DynStore>);
 
-impl Work {
+impl UnitOfWorkStore {
     pub(crate) const fn new(store: DynStore) -> Self {
-        Work(StoreNotes::of(store))
+        UnitOfWorkStore(StoreNotes::of(store))
     }
 
     /// Returns the underlying store.
@@ -228,7 +277,7 @@ impl Work {
     }
 }
 
-impl NoteStore for Work {
+impl NoteStore for UnitOfWorkStore {
     type Transaction = NotedUnitOfWork;
     type Error = CommitError;
 

@@ -252,7 +252,7 @@ pub fn derive_view_key(input: TokenStream) -> TokenStream {
 ///
 /// | `#[projection(..)]` | |
 /// |---|---|
-/// | `name = "orders"` | The name of its checkpoint. Required. 1 to 100 bytes, without slashes. |
+/// | `name = "orders"` | The name of its checkpoint. No other consumer of the program may have it, no inbox either. Required. 1 to 100 bytes, without slashes. |
 /// | `events(A, B)` | The events that it handles, or sets of them. Required. |
 /// | `version = 2` | The version of its code. A higher one rebuilds its views. The default is 1. |
 /// | `views(X, Y)` | The views that it keeps. The default is none. |
@@ -306,7 +306,7 @@ pub fn derive_remote_command(input: TokenStream) -> TokenStream {
 ///
 /// | `#[inbox(..)]` | |
 /// |---|---|
-/// | `name = "customers"` | The name of its queue, which is the name of the service that commands are sent to. It must be unique on the bus. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, beginning with a letter. |
+/// | `name = "customers"` | The name of its queue, which is the name of the service that commands are sent to. It must be unique on the bus, and no other consumer of the program may have it, except the outbox. Required. 1 to 100 bytes of `a-z`, `0-9`, `-` and `_`, beginning with a letter. |
 /// | `events(A, B)` | The events of other services that it receives, or sets of them. |
 /// | `commands(C, D)` | The commands that it handles: those whose `service` is its name. One of the two lists is required. |
 /// | `crate = path` | The path of midgard, if the derive cannot find it. A renamed dependency is found; a re-export is not, as in `crate = other::midgard`. |

@@ -4,7 +4,7 @@ use crate::environment::Environment;
 use crate::log::{self, Record};
 use crate::reader::{Batch, check_log};
 use crate::record::Kind;
-use crate::tags::{self, Finding, Plan, Visited, sections};
+use crate::tags::{self, Finding, Plan, STEP, Visited, sections};
 use midgard::Position;
 use midgard::store::{Direction, ReadLog, StoreError, Visit, give_way};
 use std::ops::{ControlFlow, RangeInclusive};
@@ -37,7 +37,7 @@ pub(crate) async fn read_log(
         distrusts_runs: false,
     };
     if !plan.is_scan() {
-        environment.catch_up_tags();
+        take_in(environment, read, &plan).await;
     }
     loop {
         match reading.next(environment, &plan) {
@@ -49,6 +49,24 @@ pub(crate) async fn read_log(
                 environment.tag_tail().distrust_runs();
             }
             Err(error) => return Err(error),
+        }
+        give_way().await;
+    }
+}
+
+/// Takes in the tags and names of the newest records: a few, or as many as the read may visit, where that pays. A read
+/// by names alone visits much of the log, and scans what is not in the index.
+async fn take_in(environment: &Environment, read: &ReadLog, plan: &Plan) {
+    let mut end = None;
+    while let Some(left) = environment.catch_up_tags() {
+        let end = *end.get_or_insert(*left.end());
+        let (first, last) = match read.direction {
+            Direction::Forward => (read.from.max(*left.start()), end),
+            Direction::Backward => (*left.start(), read.from.min(end)),
+        };
+        let is_short = last.next().get().saturating_sub(first.get()) <= STEP;
+        if is_short || plan.is_by_names() {
+            return;
         }
         give_way().await;
     }

@@ -6,7 +6,7 @@
 use crate::databases::Databases;
 use crate::environment::Environment;
 use crate::error::corrupt;
-use crate::index::StreamKey;
+use crate::index::{Filters, StreamKey};
 use crate::log::{Near, Pending, Record};
 use crate::record::{Header, Kind, SKIP};
 use crate::tail::Known;
@@ -91,11 +91,36 @@ impl<'s, 't> Stream<'s, 't> {
 
     /// Returns its head, given what the tail of the log knows; `None` when it never had an event.
     pub(crate) fn head(&self, key: StreamKey, known: Known) -> Result<Option<Head>, StoreError> {
+        self.head_with(known, || self.in_index(key))
+    }
+
+    /// As [`head`](Stream::head), with filters of the index.
+    pub(crate) fn head_filtered(
+        &self,
+        key: StreamKey,
+        known: Known,
+        filters: &mut Filters,
+    ) -> Result<Option<Head>, StoreError> {
+        self.head_with(known, || {
+            let Databases { about, index, .. } = self.databases;
+            index.find_filtered(self.transaction, *about, key, filters)
+        })
+    }
+
+    fn head_with(
+        &self,
+        known: Known,
+        in_index: impl FnOnce() -> Result<Option<Position>, StoreError>,
+    ) -> Result<Option<Head>, StoreError> {
         if let Some(position) = known.damaged {
             let reason = "its header is damaged, and it may be an event of this stream";
             return Err(corrupt(position, Some(self.name), reason.to_owned()));
         }
-        match self.last_record(key, known)? {
+        let last_record = match known.position {
+            None => in_index()?,
+            known => known,
+        };
+        match last_record {
             Some(position) => self.head_at(position).map(Some),
             None => self.head_of_format_1(),
         }
@@ -107,9 +132,13 @@ impl<'s, 't> Stream<'s, 't> {
         key: StreamKey,
         known: Known,
     ) -> Result<Option<Position>, StoreError> {
-        if known.position.is_some() {
-            return Ok(known.position);
+        match known.position {
+            None => self.in_index(key),
+            known => Ok(known),
         }
+    }
+
+    fn in_index(&self, key: StreamKey) -> Result<Option<Position>, StoreError> {
         let manifest = self.databases.about.manifest(self.transaction)?;
         self.databases.index.find(self.transaction, &manifest, key)
     }

@@ -20,6 +20,7 @@ mod queued;
 mod relay;
 mod scan;
 mod tagged;
+mod tagged_growth;
 
 pub(crate) use live::append_and_print;
 
@@ -68,6 +69,8 @@ pub(crate) enum Row {
     Disk,
     /// The cost of a store with 10^5, 10^6 and 10^7 events.
     Growth,
+    /// The cost of conditions and reads by tag with 10^5 and 10^7 events.
+    TaggedGrowth,
     /// `cargo check` of 100 events.
     CheckTime,
 }
@@ -97,6 +100,7 @@ impl Row {
             Row::Delivery => delivery::measure(bench),
             Row::Disk => disk::measure(bench),
             Row::Growth => growth::measure(bench),
+            Row::TaggedGrowth => tagged_growth::measure(bench),
             Row::CheckTime => check_time::measure(bench),
         }
     }

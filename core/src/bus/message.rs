@@ -30,7 +30,7 @@ use std::borrow::Cow;
 /// | `reply_to` | `replyto` | The recipient of the reply to a command. |
 /// | `correlation_id` | `correlationid` | Shared by everything that follows from one cause. |
 /// | `causation_id` | `causationid` | The message that directly led to it. |
-/// | `position` | `position` | The position of the event in the log of its source. |
+/// | `place` | `position` | The place of the event in the store of its source: its position, such as `17`; with the number of the log before it, such as `3/17`, in another log than the main one. |
 /// | `headers` | `headers` | Free headers, as a JSON object of strings, within the [limits](crate::limits) of events. |
 /// | `codec` | `datacontenttype` | The format of the payload: `application/json`, the default; or `application/vnd.midgard.codec-` and the code of another [codec](Codec). |
 /// | `payload` | `data` | The payload. |

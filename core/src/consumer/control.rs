@@ -25,8 +25,8 @@ pub(crate) enum Mode {
 pub(crate) struct Control {
     pub(crate) clock: Clock,
     mode: AtomicU8,
-    /// The number of requests: a consumer that has not seen the last number checks again.
-    asked: AtomicU64,
+    /// How often all consumers were woken: one that has not seen the last number checks again.
+    wake_count: AtomicU64,
     /// How many consumers of the log have not come to their end.
     readers: AtomicUsize,
     /// Whether a receiver of messages has failed for good.
@@ -112,15 +112,15 @@ impl Control {
 
     /// Wakes every consumer to check what to do.
     pub(crate) fn wake(&self) {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.wake_count.fetch_add(1, Ordering::SeqCst);
         self.changed.notify(usize::MAX);
     }
 
-    pub(crate) fn asked(&self) -> u64 {
-        self.asked.load(Ordering::SeqCst)
+    pub(crate) fn wake_count(&self) -> u64 {
+        self.wake_count.load(Ordering::SeqCst)
     }
 
-    /// Waits for `other`, for the time to pass, or for a request after `seen`. Returns the output of `other` if it
+    /// Waits for `other`, for the time to pass, or until a wake-up after `seen`. Returns the output of `other` if it
     /// completed.
     pub(crate) async fn wait<T>(
         &self,
@@ -128,25 +128,25 @@ impl Control {
         time: Duration,
         other: impl Future<Output = T>,
     ) -> Option<T> {
-        let asked = self.changed.listen();
-        if self.asked() != seen {
-            asked.discard();
+        let woken = self.changed.listen();
+        if self.wake_count() != seen {
+            woken.discard();
             return None;
         }
-        let alarm = select(asked, Delay::new(time));
+        let alarm = select(woken, Delay::new(time));
         match select(pin!(other), alarm).await {
             Either::Left((outcome, _)) => Some(outcome),
             Either::Right(_) => None,
         }
     }
 
-    /// Waits longer the more has failed in a row, up to 26 seconds, or until a request.
+    /// Waits longer the more has failed in a row, up to 26 seconds, or until a wake-up.
     pub(crate) async fn back_off(&self, seen: u64, failures: u32) {
         let wait = Duration::from_millis(50) * (1 << failures.min(9));
         self.pause(seen, wait).await;
     }
 
-    /// Waits for the time to pass, or for a request after `seen`.
+    /// Waits for the time to pass, or until a wake-up after `seen`.
     pub(crate) async fn pause(&self, seen: u64, time: Duration) {
         self.wait(seen, time, std::future::pending::<()>()).await;
     }

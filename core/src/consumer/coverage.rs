@@ -7,7 +7,7 @@ use super::about::AboutSubscription;
 use super::handler::Continuous;
 use super::notes::{self, Behind, Checkpoint, Keys, NoteError};
 use super::options::ConsumerOptions;
-use super::track::Trouble;
+use super::track::TrackError;
 use crate::consumer::ProjectError;
 use crate::event::codec::{DecodeError, DecodeReason};
 use crate::event::record::RecordedEventRef;
@@ -82,7 +82,7 @@ impl Coverage {
         &self,
         own: &Covered,
         options: &ConsumerOptions,
-    ) -> Result<(Self, Vec<String>), Trouble> {
+    ) -> Result<(Self, Vec<String>), TrackError> {
         let mut next = self.clone();
         let mut lacks = Vec::new();
         for name in self.lacks(own) {
@@ -95,7 +95,7 @@ impl Coverage {
             }
         }
         if !lacks.is_empty() {
-            return Err(Trouble::Lacks(lacks.join(", ")));
+            return Err(TrackError::Lacks(lacks.join(", ")));
         }
         let mut added = Vec::new();
         for (name, version) in own {
@@ -127,7 +127,7 @@ pub(crate) fn lacks_versions(
     noted: &Covered,
     own: &Covered,
     options: &ConsumerOptions,
-) -> Option<Trouble> {
+) -> Option<TrackError> {
     let lacks: Vec<String> = noted
         .iter()
         .filter(|(name, version)| {
@@ -135,7 +135,7 @@ pub(crate) fn lacks_versions(
         })
         .map(|(name, version)| lack(name, *version, true))
         .collect();
-    (!lacks.is_empty()).then(|| Trouble::Lacks(lacks.join(", ")))
+    (!lacks.is_empty()).then(|| TrackError::Lacks(lacks.join(", ")))
 }
 
 /// Adds a release to those that move the checkpoints of a consumer, as part of a transaction: notes what it covers, and the
@@ -147,7 +147,7 @@ pub(crate) async fn join<H: Continuous>(
     transaction: &mut <H::Notes as NoteStore>::Transaction,
     about: &mut AboutSubscription,
     logs: &[LogId],
-) -> Result<bool, Trouble> {
+) -> Result<bool, TrackError> {
     let (notes, options) = (handler.notes(), handler.options());
     let own = handler.covers();
     let before: Option<Known> = notes::get(notes, transaction, &keys.known()).await?;

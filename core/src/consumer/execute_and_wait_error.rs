@@ -1,9 +1,8 @@
 //! The error of a command that is executed and then waited for.
 
 use super::HandleError;
-use crate::place::Version;
+use crate::place::Place;
 use crate::repository::ExecuteError;
-use crate::stream_name::StreamName;
 use std::error::Error;
 use std::fmt::{self, Display};
 
@@ -18,10 +17,10 @@ pub enum ExecuteAndWaitError<E> {
     /// The command was executed, but the projection does not show it yet. Do not execute it again: it would take effect
     /// twice.
     NotShown {
-        /// The stream of the aggregate.
-        stream: StreamName,
-        /// Its version after the command.
-        version: Version,
+        /// The place of its last event, to wait for it again with [`MidgardHandle::wait_for`](crate::MidgardHandle::wait_for).
+        place: Place,
+        /// What the command did: the version of the aggregate's stream, or, of a decision model, where the last event is.
+        effect: String,
         /// Why the wait for the projection ended.
         error: HandleError,
     },
@@ -34,13 +33,9 @@ impl<E: Display> Display for ExecuteAndWaitError<E> {
             ExecuteAndWaitError::NotExecuted(error) => {
                 write!(f, "the command was not executed: {error}")
             }
-            ExecuteAndWaitError::NotShown {
-                stream,
-                version,
-                error,
-            } => write!(
+            ExecuteAndWaitError::NotShown { effect, error, .. } => write!(
                 f,
-                "the command was executed, and stream \"{stream}\" is at version {version}, but the projection does not show it yet: {error}"
+                "the command was executed, and {effect}, but the projection does not show it yet: {error}"
             ),
         }
     }

@@ -184,7 +184,7 @@ pub(crate) struct Plan {
     /// The generation that readers see meanwhile.
     pub(crate) replaces: Option<u32>,
     /// Whether this worker keeps that one up to date meanwhile.
-    pub(crate) is_beside: bool,
+    pub(crate) is_alongside: bool,
     /// Where to begin without a checkpoint.
     pub(crate) start: Position,
     /// The note about the consumer when this was planned: once the note changes, there is another plan.

@@ -47,6 +47,28 @@ use std::ops::Deref;
 /// ```
 pub struct HandlerError(Box<dyn Error + Send + Sync>);
 
+/// The result of a handler: `HandlerResult` returns nothing, `HandlerResult<CreditReserved>` a reply.
+///
+/// ```
+/// use midgard::{Done, Handle, HandlerResult, Inbox, MessageContext, RemoteCommand};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+/// #[remote_command(name = "door.open", service = "doors")]
+/// struct Open {}
+///
+/// #[derive(Inbox)]
+/// #[inbox(name = "doors", commands(Open))]
+/// struct Doors;
+///
+/// impl Handle<Open> for Doors {
+///     async fn handle(&self, _: Open, _: &mut MessageContext<'_>) -> HandlerResult<Done> {
+///         Ok(Done {})
+///     }
+/// }
+/// ```
+pub type HandlerResult<T = ()> = Result<T, HandlerError>;
+
 impl HandlerError {
     /// Returns the error that it holds, if that is an `E`; otherwise returns itself unchanged.
     ///

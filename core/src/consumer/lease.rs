@@ -15,7 +15,7 @@ pub(crate) struct Leases {
     silence: Duration,
     seen: Vec<Seen>,
     /// When each other owner was last challenged.
-    asked: HashMap<String, Instant>,
+    challenged: HashMap<String, Instant>,
     /// The owners that have not answered for too long.
     gone: Vec<String>,
 }
@@ -59,7 +59,7 @@ impl Leases {
             worker,
             silence,
             seen: vec![unknown; partitions as usize],
-            asked: HashMap::new(),
+            challenged: HashMap::new(),
             gone: Vec::new(),
         }
     }
@@ -178,18 +178,19 @@ impl Leases {
         wants_more: bool,
         writes: &mut Vec<(usize, Claim)>,
     ) {
-        self.asked.retain(|owner, _| counts.contains_key(owner));
+        self.challenged
+            .retain(|owner, _| counts.contains_key(owner));
         let richest = counts.values().copied().max().unwrap_or_default();
         for (owner, count) in counts.iter().filter(|(owner, _)| **owner != self.worker) {
             let of_owner = |claim: &Claim| claim.owner() == Some(owner);
-            let is_asked = claims
+            let is_challenged = claims
                 .iter()
                 .any(|claim| of_owner(claim) && claim.challenger().is_some());
-            let due = match self.asked.get(owner) {
-                Some(asked) => now - *asked >= self.silence,
+            let due = match self.challenged.get(owner) {
+                Some(challenged) => now - *challenged >= self.silence,
                 None => true,
             };
-            if is_asked || !(due || wants_more && *count == richest) {
+            if is_challenged || !(due || wants_more && *count == richest) {
                 continue;
             }
             let first = claims.iter().position(of_owner);
@@ -199,7 +200,7 @@ impl Leases {
                     answers: claims[index].challenge.answers,
                 };
                 writes.push((index, claims[index].with(challenge)));
-                self.asked.insert(owner.clone(), now);
+                self.challenged.insert(owner.clone(), now);
             }
         }
     }

@@ -64,7 +64,8 @@ impl ConsumerOptions {
     }
 
     /// Sets which sequence an event belongs to; by default, its stream. Events of one sequence are handled
-    /// in order, by one worker; when one of them is parked, so are those that follow it.
+    /// in order, by one worker; when one of them is parked, so are those that follow it. Where the store has several logs, each
+    /// log has sequences of its own.
     pub fn sequence_by<F>(mut self, sequence: F) -> Self
     where
         F: for<'a> Fn(&RecordedEventRef<'a>) -> Cow<'a, str> + Send + Sync + 'static,

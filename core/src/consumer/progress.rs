@@ -227,6 +227,20 @@ impl Progress {
         !self.is_over()
     }
 
+    /// Returns whether it shows that it has failed for good with this message.
+    pub(crate) fn shows_failure(&self, message: &str) -> bool {
+        let is_so = |one: &Status| {
+            let shown = one.last_error.as_ref().map(|error| error.message.as_str());
+            one.state == ConsumerState::Failed && shown == Some(message)
+        };
+        self.lock().iter().any(is_so)
+    }
+
+    /// Returns whether a restart was requested, and is not taken yet.
+    pub(crate) fn is_restart_asked(&self) -> bool {
+        self.restart.load(Ordering::SeqCst)
+    }
+
     /// Returns whether a restart was requested since the last call.
     pub(crate) fn take_restart(&self) -> bool {
         self.restart.swap(false, Ordering::SeqCst)

@@ -12,7 +12,7 @@ use crate::consumer::progress::Progress;
 use crate::consumer::setbacks::Setbacks;
 use crate::consumer::start::StartFrom;
 use crate::consumer::status::{ConsumerKind, ConsumerState};
-use crate::consumer::track::{ConsumerContext, Ended, Trouble};
+use crate::consumer::track::{ConsumerContext, Ended, TrackError};
 use crate::consumer::tracks::{give_back, run_tracks};
 use crate::event::metadata::EventId;
 use crate::notes::NoteStore as _;
@@ -30,7 +30,7 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
     progress: Arc<Progress>,
 ) -> Result<(), RunError> {
     let worker = EventId::new().to_string();
-    let around = ConsumerContext {
+    let context = ConsumerContext {
         store: &store,
         handler: &notebook.handler,
         keys: &notebook.keys,
@@ -40,22 +40,22 @@ pub(crate) async fn continuous<S: Store, H: Continuous>(
         retired: &NEVER,
         together: None,
     };
-    check_partitions(around)?;
-    let Some(logs) = logs_of(around.store, around.control, around.progress).await? else {
+    check_partitions(context)?;
+    let Some(logs) = logs_of(context.store, context.control, context.progress).await? else {
         progress.set_state(ConsumerState::Stopped);
         return Ok(());
     };
     let mut panics = vec![Setbacks::new(); logs.len()];
     loop {
-        let Some(plans) = first_plans(around, &notebook, &logs).await? else {
+        let Some(plans) = first_plans(context, &notebook, &logs).await? else {
             break;
         };
         let retired = AtomicBool::new(false);
-        let around = ConsumerContext {
+        let context = ConsumerContext {
             retired: &retired,
-            ..around
+            ..context
         };
-        match run_tracks(around, plans, &mut panics).await {
+        match run_tracks(context, plans, &mut panics).await {
             Ended::Stopped => break,
             Ended::Replan | Ended::Reached => {}
             Ended::Failed {
@@ -77,15 +77,15 @@ pub(crate) async fn logs_of<S: Store>(
 ) -> Result<Option<Vec<LogId>>, RunError> {
     let mut setbacks = Setbacks::new();
     while control.mode() != Mode::Stop {
-        let asked = control.asked();
+        let wake_count = control.wake_count();
         match store.logs().await {
             Ok(logs) => {
                 progress.follow(&logs);
                 return Ok(Some(logs));
             }
             Err(error) => {
-                let trouble = Trouble::Store(error);
-                wait_after(&trouble, &mut setbacks, asked, control, progress).await?;
+                let error = TrackError::Store(error);
+                wait_after(&error, &mut setbacks, wake_count, control, progress).await?;
             }
         }
     }
@@ -110,7 +110,7 @@ where
 {
     let mut panics = Setbacks::new();
     loop {
-        let (asked, began) = (control.asked(), Instant::now());
+        let (wake_count, began) = (control.wake_count(), Instant::now());
         let panic = match guarded(run(control.clone(), progress.clone())).await {
             Ok(ended) => return ended,
             Err(panic) => panic,
@@ -126,7 +126,7 @@ where
             return failed(&control, &progress, None, failures, message).await;
         }
         progress.failed(ConsumerState::Retrying, None, failures, message);
-        control.back_off(asked, failures).await;
+        control.back_off(wake_count, failures).await;
     }
 }
 
@@ -138,9 +138,12 @@ pub(crate) async fn failed(
     failures: u32,
     message: String,
 ) -> Result<(), RunError> {
-    progress.failed(ConsumerState::Failed, place, failures, message.clone());
+    // One track of several may have shown its failure before the others ended, and a restart be asked for since.
+    if !progress.shows_failure(&message) && !progress.is_restart_asked() {
+        progress.failed(ConsumerState::Failed, place, failures, message.clone());
+    }
     loop {
-        let asked = control.asked();
+        let wake_count = control.wake_count();
         if progress.take_restart() {
             return Ok(());
         }
@@ -153,50 +156,53 @@ pub(crate) async fn failed(
                 message,
             });
         }
-        control.pause(asked, Duration::from_secs(3600)).await;
+        control.pause(wake_count, Duration::from_secs(3600)).await;
     }
 }
 
 /// Waits before the next attempt to plan, after one that failed. Ends a program that wants to end but cannot.
 pub(crate) async fn wait_after(
-    trouble: &Trouble,
+    error: &TrackError,
     setbacks: &mut Setbacks,
-    asked: u64,
+    wake_count: u64,
     control: &Control,
     progress: &Progress,
 ) -> Result<(), RunError> {
-    if trouble.is_conflict() && setbacks.conflict().is_some() {
+    if error.is_conflict() && setbacks.conflict().is_some() {
         return Ok(());
     }
-    let (failures, message) = (setbacks.trouble(), text_of(trouble));
+    let (failures, message) = (setbacks.trouble(), text_of(error));
     if setbacks.are_too_many(control.mode()) {
         return failed(control, progress, None, failures, message).await;
     }
     progress.failed(ConsumerState::Retrying, None, failures, message);
-    control.back_off(asked, failures).await;
+    control.back_off(wake_count, failures).await;
     Ok(())
 }
 
 /// Checks the number of partitions that is asked for.
 fn check_partitions<S: Store, H: Continuous>(
-    around: ConsumerContext<'_, S, H>,
+    context: ConsumerContext<'_, S, H>,
 ) -> Result<(), RunError> {
-    match around.handler.partitions() {
+    match context.handler.partitions() {
         1..=1024 => Ok(()),
-        _ => Err(refused(around, "ask for 1 to 1024".to_owned())),
+        _ => Err(refused(context, "ask for 1 to 1024".to_owned())),
     }
 }
 
 /// Returns the error that a consumer cannot have its number of partitions.
-fn refused<S: Store, H: Continuous>(around: ConsumerContext<'_, S, H>, reason: String) -> RunError {
+fn refused<S: Store, H: Continuous>(
+    context: ConsumerContext<'_, S, H>,
+    reason: String,
+) -> RunError {
     let error = RunError::Partitions {
-        name: around.handler.name().to_owned(),
-        partitions: around.handler.partitions(),
+        name: context.handler.name().to_owned(),
+        partitions: context.handler.partitions(),
         reason,
     };
     // The program goes on with its other consumers: the failure is reported now, not when the program ends.
     let message = error.to_string();
-    around
+    context
         .progress
         .failed(ConsumerState::Failed, None, 1, message);
     error
@@ -204,50 +210,50 @@ fn refused<S: Store, H: Continuous>(around: ConsumerContext<'_, S, H>, reason: S
 
 /// Returns the plans of a consumer, one for each log; `None` when it was stopped before there were any.
 async fn first_plans<S: Store, H: Continuous>(
-    around: ConsumerContext<'_, S, H>,
+    context: ConsumerContext<'_, S, H>,
     notebook: &NotebookOf<H>,
     logs: &[LogId],
 ) -> Result<Option<Vec<Plan>>, RunError> {
     let mut setbacks = Setbacks::new();
     let mut lacked = None;
     loop {
-        let asked = around.control.asked();
-        if around.control.mode() == Mode::Stop {
+        let wake_count = context.control.wake_count();
+        if context.control.mode() == Mode::Stop {
             return Ok(None);
         }
-        match begin(around, logs).await {
-            Ok((about, text)) if about.partitions == around.handler.partitions() => {
+        match begin(context, logs).await {
+            Ok((about, text)) if about.partitions == context.handler.partitions() => {
                 return Ok(Some(plans(&about, Some(&text), logs)));
             }
-            Err(Trouble::Lacks(lacks)) => {
+            Err(TrackError::Lacks(lacks)) => {
                 if lacked.as_ref() != Some(&lacks) {
-                    let message = Trouble::Lacks(lacks.clone()).to_string();
-                    stand_back(around, message, logs).await;
+                    let message = TrackError::Lacks(lacks.clone()).to_string();
+                    stand_back(context, message, logs).await;
                     lacked = Some(lacks);
                 }
-                if around.control.mode() == Mode::Drain {
-                    return end_in_standby(around, notebook, logs).await;
+                if context.control.mode() == Mode::Drain {
+                    return end_in_standby(context, notebook, logs).await;
                 }
-                let wait = around.handler.options().lease_time() / 3;
-                around.control.pause(asked, wait).await;
+                let wait = context.handler.options().lease_time() / 3;
+                context.control.pause(wake_count, wait).await;
             }
             Ok((about, _)) => {
                 let reason = format!(
                     "it was begun with {}; keep that number, or give the subscription another name",
                     about.partitions
                 );
-                return Err(refused(around, reason));
+                return Err(refused(context, reason));
             }
-            Err(Trouble::MayNotBegin(reason)) => {
-                let name = around.handler.name().to_owned();
+            Err(TrackError::MayNotBegin(reason)) => {
+                let name = context.handler.name().to_owned();
                 let error = RunError::NewOutbox { name, reason };
-                let progress = around.progress;
+                let progress = context.progress;
                 progress.failed(ConsumerState::Failed, None, 1, error.to_string());
                 return Err(error);
             }
-            Err(trouble) => {
-                let (control, progress) = (around.control, around.progress);
-                wait_after(&trouble, &mut setbacks, asked, control, progress).await?;
+            Err(error) => {
+                let (control, progress) = (context.control, context.progress);
+                wait_after(&error, &mut setbacks, wake_count, control, progress).await?;
             }
         }
     }
@@ -260,7 +266,7 @@ fn plans(about: &AboutSubscription, text: Option<&str>, logs: &[LogId]) -> Vec<P
         leases_of: *log,
         partitions: about.partitions,
         replaces: None,
-        is_beside: false,
+        is_alongside: false,
         start: about.start_in(*log),
         about: text.map(ToOwned::to_owned),
     };
@@ -269,24 +275,24 @@ fn plans(about: &AboutSubscription, text: Option<&str>, logs: &[LogId]) -> Vec<P
 
 /// Stands by for workers that cover more, and gives them what this worker still owns.
 async fn stand_back<S: Store, H: Continuous>(
-    around: ConsumerContext<'_, S, H>,
+    context: ConsumerContext<'_, S, H>,
     message: String,
     logs: &[LogId],
 ) {
-    let about = AboutSubscription::new(around.handler.partitions(), &[]);
-    give_back(around, plans(&about, None, logs), message).await;
+    let about = AboutSubscription::new(context.handler.partitions(), &[]);
+    give_back(context, plans(&about, None, logs), message).await;
 }
 
 /// Ends a draining program that cannot handle everything itself: without an error if others have.
 async fn end_in_standby<S: Store, H: Continuous>(
-    around: ConsumerContext<'_, S, H>,
+    context: ConsumerContext<'_, S, H>,
     notebook: &NotebookOf<H>,
     logs: &[LogId],
 ) -> Result<Option<Vec<Plan>>, RunError> {
-    let (control, progress) = (around.control, around.progress);
+    let (control, progress) = (context.control, context.progress);
     let mut is_all = true;
     for log in logs {
-        let end = around.store.last_position(*log).await;
+        let end = context.store.last_position(*log).await;
         let reached = notebook.checkpoint(*log).await;
         let is_reached = matches!((end, reached), (Ok(end), Ok(Some(reached))) if reached >= end);
         is_all &= is_reached;
@@ -302,17 +308,17 @@ async fn end_in_standby<S: Store, H: Continuous>(
 /// Reads how the consumer was begun, or begins it; and notes what this release covers, if that is more. Also returns the
 /// note as it is written.
 async fn begin<S: Store, H: Continuous>(
-    around: ConsumerContext<'_, S, H>,
+    context: ConsumerContext<'_, S, H>,
     logs: &[LogId],
-) -> Result<(AboutSubscription, String), Trouble> {
-    let notes = around.handler.notes();
-    let key = around.keys.about();
+) -> Result<(AboutSubscription, String), TrackError> {
+    let notes = context.handler.notes();
+    let key = context.keys.about();
     let mut transaction = notes.begin().await.map_err(backend)?;
     let before = notes.get(&mut transaction, &key).await.map_err(backend)?;
-    let partitions = around.handler.partitions();
+    let partitions = context.handler.partitions();
     let mut about = match &before {
         Some(text) => notes::read(&key, text)?,
-        None => AboutSubscription::new(partitions, &starts(around, logs).await?),
+        None => AboutSubscription::new(partitions, &starts(context, logs).await?),
     };
     if let Some(text) = &before
         && about.partitions != partitions
@@ -320,8 +326,8 @@ async fn begin<S: Store, H: Continuous>(
         return Ok((about, text.clone()));
     }
     let is_written = coverage::join(
-        around.handler,
-        around.keys,
+        context.handler,
+        context.keys,
         &mut transaction,
         &mut about,
         logs,
@@ -338,18 +344,18 @@ async fn begin<S: Store, H: Continuous>(
 
 /// Returns the places after which a consumer that was never run begins, one in each log.
 async fn starts<S: Store, H: Continuous>(
-    around: ConsumerContext<'_, S, H>,
+    context: ConsumerContext<'_, S, H>,
     logs: &[LogId],
-) -> Result<Vec<Place>, Trouble> {
-    if let Some(reason) = around.handler.refuses_to_begin().await? {
-        return Err(Trouble::MayNotBegin(reason));
+) -> Result<Vec<Place>, TrackError> {
+    if let Some(reason) = context.handler.refuses_to_begin().await? {
+        return Err(TrackError::MayNotBegin(reason));
     }
     let mut starts = Vec::with_capacity(logs.len());
     for log in logs {
-        let said = around.handler.start();
+        let said = context.handler.start();
         let start = said.unwrap_or(StartFrom::Start);
-        let start = start.position(around.store, *log).await?;
-        let end = around.store.last_position(*log).await?;
+        let start = start.position(context.store, *log).await?;
+        let end = context.store.last_position(*log).await?;
         let (position, end) = (start.0, end.0);
         if said.is_none() && end > position {
             tracing::warn!(

@@ -11,30 +11,43 @@ use std::sync::atomic::Ordering;
 
 /// Runs a track for each log. Once one of them fails, or has another plan, all others end, too.
 pub(crate) async fn run_tracks<S: Store, H: Handler>(
-    around: ConsumerContext<'_, S, H>,
+    context: ConsumerContext<'_, S, H>,
     mut plans: Vec<Plan>,
     panics: &mut [Setbacks],
 ) -> Ended {
     if plans.len() == 1
         && let (Some(plan), Some(panics)) = (plans.pop(), panics.first_mut())
     {
-        return run_track(around, plan, panics).await;
+        return run_track(context, plan, panics).await;
     }
     // One worker has all logs of a projection: their handlers change the same rows.
     let is_shared = plans.iter().any(|plan| plan.leases_of != plan.log);
+    // A rebuild that fails is given up, and its consumer goes on.
+    let is_rebuild = plans.iter().any(|plan| plan.is_alongside);
     let together = is_shared.then(|| Together::new(plans.len()));
-    let around = ConsumerContext {
+    let context = ConsumerContext {
         together: together.as_ref(),
-        ..around
+        ..context
     };
     let tracks = plans
         .into_iter()
         .zip(panics)
         .map(|(plan, panics)| async move {
-            let ended = run_track(around, plan, panics).await;
+            let progress = context.progress.in_log(plan.log);
+            let ended = run_track(context, plan, panics).await;
+            if let Ended::Failed {
+                place,
+                failures,
+                message,
+            } = &ended
+                && !is_rebuild
+            {
+                // The others may take long to end: the failure is shown before.
+                progress.failed(ConsumerState::Failed, *place, *failures, message.clone());
+            }
             if let Ended::Replan | Ended::Failed { .. } = ended {
-                around.retired.store(true, Ordering::SeqCst);
-                around.control.wake();
+                context.retired.store(true, Ordering::SeqCst);
+                context.control.wake();
             }
             ended
         });
@@ -45,12 +58,12 @@ pub(crate) async fn run_tracks<S: Store, H: Handler>(
 /// Runs a track. A panic of a handler is a failure of that handler; any other panic (of a store for views)
 /// ends the track, which begins again after a while.
 async fn run_track<S: Store, H: Handler>(
-    around: ConsumerContext<'_, S, H>,
+    context: ConsumerContext<'_, S, H>,
     plan: Plan,
     panics: &mut Setbacks,
 ) -> Ended {
-    let asked = around.control.asked();
-    let panic = match guarded(Track::new(around, plan).run()).await {
+    let wake_count = context.control.wake_count();
+    let panic = match guarded(Track::new(context, plan).run()).await {
         Ok(ended) => {
             panics.end();
             return ended;
@@ -58,7 +71,7 @@ async fn run_track<S: Store, H: Handler>(
         Err(panic) => panic,
     };
     let (failures, message) = (panics.trouble(), format!("a function {panic}"));
-    let (control, progress) = (around.control, around.progress);
+    let (control, progress) = (context.control, context.progress);
     if panics.are_too_many(control.mode()) {
         return Ended::Failed {
             place: None,
@@ -67,20 +80,20 @@ async fn run_track<S: Store, H: Handler>(
         };
     }
     progress.failed(ConsumerState::Retrying, None, failures, message);
-    control.back_off(asked, failures).await;
+    control.back_off(wake_count, failures).await;
     Ended::Replan
 }
 
 /// Gives others all that this worker still owns, and stands by, as the message says.
 pub(crate) async fn give_back<S: Store, H: Handler>(
-    around: ConsumerContext<'_, S, H>,
+    context: ConsumerContext<'_, S, H>,
     plans: Vec<Plan>,
     message: String,
 ) {
     for plan in plans {
-        Track::new(around, plan).end().await;
+        Track::new(context, plan).end().await;
     }
-    let progress = around.progress;
+    let progress = context.progress;
     progress.update(|status| status.partitions = 0);
     progress.failed(ConsumerState::Standby, None, 1, message);
 }

@@ -1,7 +1,8 @@
 //! Events that commands decide on decision models: of any type, and of any stream.
 
 use super::codec::{EncodeError, ReadBack};
-use super::definition::{AnyEvent, Event, EventPayload, EventSet};
+use super::definition::{Event, EventPayload, EventSet};
+use super::descriptor::AnyEvent;
 use super::record::NewEvent;
 use super::tags::Tags;
 use crate::limits::LimitError;

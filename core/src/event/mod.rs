@@ -3,6 +3,7 @@
 pub(crate) mod codec;
 mod decided;
 pub(crate) mod definition;
+mod descriptor;
 pub(crate) mod encoded;
 pub(crate) mod fields;
 pub(crate) mod metadata;
@@ -18,8 +19,9 @@ pub use codec::{Codec, DecodeError, DecodeReason, EncodeError, EncodeReason, Jso
 #[doc(hidden)]
 pub use decided::Decidable;
 pub use decided::{DecidedEvent, ToStream};
-pub use definition::{AnyEvent, EventDescriptor, EventPayload};
+pub use definition::EventPayload;
 pub(crate) use definition::{Event, EventSet};
+pub use descriptor::{AnyEvent, EventDescriptor};
 pub use encoded::{Encoded, EncodedRef};
 pub use metadata::{Headers, HeadersRef};
 pub use packed::PackedIter;

@@ -2,7 +2,8 @@
 //! outboxes and inboxes.
 
 use super::codec::{self, DecodeReason};
-use super::definition::{AnyEvent, EventDescriptor, EventSet};
+use super::definition::EventSet;
+use super::descriptor::{AnyEvent, EventDescriptor};
 use super::encoded::EncodedRef;
 use super::upcast::{Decoded, Record, SplitSource, UpcastContext};
 use std::collections::VecDeque;

@@ -1,7 +1,8 @@
 //! Upcasts: converting records in an old form into the events of today.
 
 use super::codec::DecodeReason;
-use super::definition::{AnyEvent, Event};
+use super::definition::Event;
+use super::descriptor::AnyEvent;
 use super::metadata::{EventId, HeadersRef};
 use crate::place::{Position, Version};
 use crate::time::Timestamp;

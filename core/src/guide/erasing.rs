@@ -33,7 +33,7 @@
 //! #     fn apply(&mut self, event: Registered) { self.name = event.name; }
 //! # }
 //! use midgard::store::{ExpectedVersion, StreamTombstoned};
-//! use midgard::{Context, HandlerError, Project, Projection, View, Views};
+//! use midgard::{Context, HandlerResult, Project, Projection, View, Views};
 //!
 //! #[derive(Serialize, Deserialize, View)]
 //! #[view(key = person)]
@@ -44,14 +44,14 @@
 //! struct Cards;
 //!
 //! impl Project<Registered> for Cards {
-//!     async fn project(&self, event: Registered, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+//!     async fn project(&self, event: Registered, context: &mut Context<'_, Self>) -> HandlerResult {
 //!         let person = context.recorded().aggregate_id::<Person>()?;
 //!         Ok(context.put(Card { person, name: event.name })?)
 //!     }
 //! }
 //!
 //! impl Project<StreamTombstoned> for Cards {
-//!     async fn project(&self, event: StreamTombstoned, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+//!     async fn project(&self, event: StreamTombstoned, context: &mut Context<'_, Self>) -> HandlerResult {
 //!         if let Some(person) = event.id_of::<Person>()? { // or another aggregate was ended
 //!             context.remove::<Card>(person)?;
 //!         }

@@ -1,5 +1,5 @@
-//! The guide, a page for each subject. Everything here runs on the [`MemoryStore`](crate::MemoryStore); a program changes one
-//! line to keep its events in LMDB.
+//! The guide, a page for each subject. All but the [web service](web_service), which keeps its events in LMDB, runs on the
+//! [`MemoryStore`](crate::MemoryStore); a program changes one line to keep its events in LMDB.
 //!
 //! | page | what it shows |
 //! |---|---|

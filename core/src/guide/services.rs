@@ -18,7 +18,7 @@
 //!
 //! ```standalone_crate
 //! use midgard::bus::InProcessBus;
-//! use midgard::{CommandClient, Event, Expire, Handle, HandlerError, Inbox, MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve, StartFrom, Subscribe};
+//! use midgard::{CommandClient, Event, Expire, Handle, HandlerResult, Inbox, MemoryStore, MessageContext, Midgard, Outbox, ProcessManager, Processes, React, Reactions, Refused, RemoteCommand, Resolve, StartFrom, Subscribe};
 //! use midgard::event::RecordedEventRef;
 //! # use futures_util::future::{Either, select};
 //! # use midgard::store::{Append, ExpectedVersion};
@@ -78,11 +78,11 @@
 //! struct Warehouse;
 //!
 //! impl Subscribe<ParcelRegistered> for Warehouse {
-//!     async fn receive(&self, _: ParcelRegistered, _: &mut MessageContext<'_>) -> Result<(), HandlerError> { Ok(()) }
+//!     async fn receive(&self, _: ParcelRegistered, _: &mut MessageContext<'_>) -> HandlerResult { Ok(()) }
 //! }
 //!
 //! impl Handle<Pick> for Warehouse {
-//!     async fn handle(&self, command: Pick, _context: &mut MessageContext<'_>) -> Result<Picked, HandlerError> {
+//!     async fn handle(&self, command: Pick, _context: &mut MessageContext<'_>) -> HandlerResult<Picked> {
 //!         if command.items > 10 {
 //!             return Err(Refused::new("no parcel holds as much").into()); // an answer; other errors are tried again
 //!         }
@@ -127,6 +127,8 @@
 //! ```
 //!
 //! The name of an outbox, of an inbox or of a process manager belongs to one service: no other service on the bus may use it.
+//! Within a program, no two consumers have one name, projections and subscriptions included; only the outbox may be named like
+//! its service's inbox.
 //! While the bus is down, or no queue wants an event, the outbox waits, and its [`Status`] shows it. A message whose handler
 //! fails is retried, and then parked with the later ones of its key.
 //!
@@ -140,6 +142,21 @@
 //! [`remind`](crate::Reactions::remind) counts from when the event was recorded: after an outage of an hour, a deadline
 //! of a minute has passed. [`remind_from_now`](crate::Reactions::remind_from_now) counts from the handling, and
 //! [`remind_at`](crate::Reactions::remind_at) takes a time.
+//!
+//! # Commands in a handler
+//!
+//! A handler of an inbox executes commands on aggregates of its service through the [`MessageContext`]. It gets the state that
+//! the command has made, and can reply with it; a command that is rejected becomes a refusal by `?`:
+//!
+//! ```ignore
+//! impl Handle<Pick> for Warehouse {
+//!     async fn handle(&self, command: Pick, context: &mut MessageContext<'_>) -> HandlerResult<Picked> {
+//!         let take = Take { items: command.items };
+//!         let shelf: &Shelf = context.execute::<Shelf, _>("A3", &take).await?;
+//!         Ok(Picked { left: shelf.items })
+//!     }
+//! }
+//! ```
 //!
 //! # Commands in a reaction
 //!
@@ -155,6 +172,7 @@
 //! [`Expire`]: crate::Expire
 //! [`Handle`]: crate::Handle
 //! [`Inbox`]: crate::Inbox
+//! [`MessageContext`]: crate::MessageContext
 //! [`Outbox`]: crate::Outbox
 //! [`ProcessManager`]: crate::ProcessManager
 //! [`Processes::with_config`]: crate::Processes::with_config

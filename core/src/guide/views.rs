@@ -8,7 +8,7 @@
 //! # use midgard::store::{Append, ExpectedVersion};
 //! # use midgard::{Event, MemoryStore, Store, StreamName};
 //! # use midgard::event::NewEvent;
-//! use midgard::{Context, HandlerError, Midgard, Project, Projection, View, Views};
+//! use midgard::{Context, HandlerResult, Midgard, Project, Projection, View, Views};
 //! use serde::{Deserialize, Serialize};
 //! # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 //! # #[event(name = "order.placed")]
@@ -23,7 +23,7 @@
 //! struct Customers;
 //!
 //! impl Project<OrderPlaced> for Customers {
-//!     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+//!     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> HandlerResult {
 //!         let OrderPlaced { customer, city, cents } = event;
 //!         let new = || Customer { name: customer.clone(), city, total: 0 };
 //!         context.upsert(&customer, new, |row: &mut Customer| row.total += cents)?;

@@ -1,6 +1,7 @@
 //! Failed attempts: why they failed, and when to retry.
 
-use super::handling::{Dispatch, InboxWorker};
+use super::dispatch::Dispatch;
+use super::handling::InboxWorker;
 use super::notes::Parked;
 use crate::consumer::HandlerError;
 use crate::consumer::control::Mode;
@@ -73,7 +74,7 @@ impl<D: Dispatch> InboxWorker<D> {
     pub(super) async fn wait(&self, wait: Duration) -> bool {
         let since = Instant::now();
         loop {
-            let asked = self.control.asked();
+            let wake_count = self.control.wake_count();
             let left = wait.saturating_sub(since.elapsed());
             if self.control.mode() == Mode::Stop {
                 return true;
@@ -81,7 +82,7 @@ impl<D: Dispatch> InboxWorker<D> {
             if left.is_zero() {
                 return false;
             }
-            self.control.pause(asked, left).await;
+            self.control.pause(wake_count, left).await;
         }
     }
 
@@ -91,7 +92,7 @@ impl<D: Dispatch> InboxWorker<D> {
         error: AttemptError,
         tries: &mut Tries,
     ) -> Option<HandlerError> {
-        let asked = self.control.asked();
+        let wake_count = self.control.wake_count();
         match error {
             AttemptError::Conflict(error) => {
                 if tries.setbacks.conflict().is_none() {
@@ -105,7 +106,7 @@ impl<D: Dispatch> InboxWorker<D> {
                 let (state, troubles) = (ConsumerState::Retrying, tries.setbacks.trouble());
                 tries.last.clone_from(&error);
                 self.progress.failed(state, None, troubles, error);
-                self.control.back_off(asked, troubles).await;
+                self.control.back_off(wake_count, troubles).await;
                 None
             }
             AttemptError::Unreadable { error, .. } => Some(error.into()),

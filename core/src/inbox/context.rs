@@ -3,6 +3,7 @@
 use crate::aggregate::{Aggregate, AsId, Command};
 use crate::bus::Message;
 use crate::consumer::HandlerError;
+use crate::decision_model::DecisionModel;
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
 use crate::event::{EncodeError, Encoded, Event, EventSet};
@@ -52,6 +53,9 @@ impl<'a> MessageContext<'a> {
     /// Executes a command on an aggregate. Its events are appended together with the note that the message was handled;
     /// they carry the message's correlation id. Returns the resulting state.
     ///
+    /// In a store with several logs, all that is appended for a message must be in one log, or the message is
+    /// parked: so must an answer, whose stream is named as the inbox is, with `.replies` behind it.
+    ///
     /// # Errors
     /// A command that is rejected is [`Refused`](crate::Refused), with the text of its error; any other error when the
     /// aggregate cannot be loaded.
@@ -66,6 +70,67 @@ impl<'a> MessageContext<'a> {
         C::Error: Display,
     {
         self.unit.execute::<A, C>(id, command, &self.metadata).await
+    }
+
+    /// Reads a [decision model](crate::DecisionModel), including the decisions made for this message.
+    ///
+    /// What the handler decides may rely on it: when others append an event that the model is folded from before the commit,
+    /// nothing is stored, and the handler runs again.
+    /// [`UnitOfWork::load_model`](crate::repository::UnitOfWork::load_model) has more on models that are read together.
+    ///
+    /// # Errors
+    /// When the model cannot be read.
+    pub async fn load_model<M: DecisionModel>(&mut self, model: M) -> Result<M, HandlerError> {
+        self.unit.load_model(model).await
+    }
+
+    /// Executes a command on a [decision model](crate::DecisionModel), like [`execute`](Self::execute) on an aggregate. Its events
+    /// are appended only if no other has come meanwhile that the model would have seen; otherwise the handler runs again.
+    /// Returns the resulting model.
+    ///
+    /// ```
+    /// # use midgard::{Apply, Command, DecisionModel, Event, Events, HandlerError, Inbox, MessageContext, Subscribe, events};
+    /// # use serde::{Deserialize, Serialize};
+    /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    /// # #[event(name = "ticket.ordered")]
+    /// # struct TicketOrdered { show: String }
+    /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
+    /// # #[event(name = "seat.taken")]
+    /// # struct SeatTaken { #[event(tag = "show")] show: String }
+    /// # #[derive(Debug, DecisionModel)]
+    /// # #[decision(events(SeatTaken))]
+    /// # struct Seats { #[decision(tag)] show: String, taken: u32 }
+    /// # impl Apply<SeatTaken> for Seats { fn apply(&mut self, _: SeatTaken) { self.taken += 1; } }
+    /// # struct TakeSeat;
+    /// # impl Command<Seats> for TakeSeat {
+    /// #     type Error = &'static str;
+    /// #     fn decide(&self, seats: &Seats) -> Result<Events<Seats>, &'static str> {
+    /// #         if seats.taken == 100 { return Err("the show is sold out") }
+    /// #         Ok(events![SeatTaken { show: seats.show.clone() }])
+    /// #     }
+    /// # }
+    /// # #[derive(Inbox)]
+    /// # #[inbox(name = "seats", events(TicketOrdered))]
+    /// # struct SeatsInbox;
+    /// impl Subscribe<TicketOrdered> for SeatsInbox {
+    ///     async fn receive(&self, event: TicketOrdered, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {
+    ///         context.execute_on_model(Seats::of(event.show), &TakeSeat).await?;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`execute`](Self::execute).
+    pub async fn execute_on_model<M, C>(&mut self, model: M, command: &C) -> Result<M, HandlerError>
+    where
+        M: DecisionModel,
+        C: Command<M>,
+        C::Error: Display,
+    {
+        self.unit
+            .execute_on_model(model, command, &self.metadata)
+            .await
     }
 
     /// Records an event in a stream of this service: an event from elsewhere, in this service's terms.

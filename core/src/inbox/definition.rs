@@ -16,7 +16,7 @@ use crate::consumer::HandlerError;
 /// committed in one step: so a message that is delivered again has no effect.
 ///
 /// ```
-/// use midgard::{Aggregate, Apply, Command, Event, Events, HandlerError, Inbox, MessageContext, Subscribe, events};
+/// use midgard::{Aggregate, Apply, Command, Event, Events, HandlerResult, Inbox, MessageContext, Subscribe, events};
 /// use serde::{Deserialize, Serialize};
 ///
 /// // An event of the orders service.
@@ -43,7 +43,7 @@ use crate::consumer::HandlerError;
 /// struct Customers;
 ///
 /// impl Subscribe<OrderPlaced> for Customers {
-///     async fn receive(&self, event: OrderPlaced, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {
+///     async fn receive(&self, event: OrderPlaced, context: &mut MessageContext<'_>) -> HandlerResult {
 ///         context.execute::<Customer, _>(&event.customer, &Charge(event.cents)).await?;
 ///         Ok(())
 ///     }

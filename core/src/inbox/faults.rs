@@ -13,10 +13,11 @@ use crate::unit_of_work::CommitError;
 /// The reason given to the bus when a message could not be parked.
 pub(super) const TOO_LARGE: &str = "it could not be handled, and is too large to be parked";
 
-/// Returns whether the message breaks a limit, as with an invalid id: it would do so on every try, and its sender must
-/// not block anyone else.
+/// Returns whether the message breaks a limit, as with an invalid id, or asks for an append over several logs: it would do so
+/// on every try, and its sender must not block anyone else.
 pub(super) fn is_of_limits(error: &HandlerError) -> bool {
-    let of_store = |error: &StoreError| matches!(error, StoreError::Limit(_));
+    let of_store =
+        |error: &StoreError| matches!(error, StoreError::Limit(_) | StoreError::SeveralLogs { .. });
     let of_append =
         |error: &AppendError| matches!(error, AppendError::Store(error) if of_store(error));
     error.is::<LimitError>()

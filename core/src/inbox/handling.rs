@@ -1,16 +1,16 @@
 //! The handling of one message: its effect, and the note that it was handled, in one unit of work.
 
 use super::attempts::{AttemptError, Tries};
+use super::dispatch::Dispatch;
 use super::faults::{TOO_LARGE, is_of_limits, is_of_newer, lacks_knowledge};
 use super::held::{self, HeldBy};
-use super::notes::{InboxKeys, Line, Parked, Seen};
-use super::{Inbox, InboxError, InboxOptions, MessageContext, ParkedCause};
-use crate::bus::{ForeignMessage, Message, Purpose, Topic};
+use super::notes::{InboxKeys, Parked};
+use super::{InboxError, InboxOptions, ParkedCause};
+use crate::bus::{ForeignMessage, Message, Purpose};
 use crate::command::{CommandAnswered, Refused};
 use crate::consumer::HandlerError;
 use crate::consumer::control::Control;
 use crate::consumer::guard::{guarded_within, text_of};
-use crate::consumer::notes::{self, NoteError};
 use crate::consumer::progress::Progress;
 use crate::consumer::status::ConsumerState;
 use crate::event::Encoded;
@@ -19,51 +19,8 @@ use crate::event::record::NewEvent;
 use crate::store::ExpectedVersion;
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
-use crate::unit_of_work::{NotedUnitOfWork, Work};
+use crate::unit_of_work::{NotedUnitOfWork, UnitOfWorkStore};
 use std::sync::Arc;
-
-/// Handles messages for a worker.
-pub(crate) trait Dispatch: Send + Sync + 'static {
-    /// Returns the name of the queue.
-    fn queue(&self) -> &str;
-
-    fn topics(&self) -> Vec<Topic>;
-
-    /// Returns the line in which a message stays in order.
-    fn line<'m>(&self, message: &'m Message) -> Line<'m> {
-        Line::new(&message.source, &message.key)
-    }
-
-    /// Handles a message within a unit of work; returns the reply to a command.
-    fn dispatch(
-        &self,
-        message: &Message,
-        unit: &mut NotedUnitOfWork,
-    ) -> impl Future<Output = Result<Option<Encoded>, InboxError>> + Send;
-}
-
-/// Passes messages to the handlers of an inbox.
-pub(crate) struct ToHandlers<I>(pub(crate) I);
-
-impl<I: Inbox> Dispatch for ToHandlers<I> {
-    fn queue(&self) -> &str {
-        I::NAME
-    }
-
-    fn topics(&self) -> Vec<Topic> {
-        I::topics()
-    }
-
-    async fn dispatch(
-        &self,
-        message: &Message,
-        unit: &mut NotedUnitOfWork,
-    ) -> Result<Option<Encoded>, InboxError> {
-        let mut context = MessageContext::new(message, unit);
-        self.0.handle_message(message, &mut context).await?;
-        Ok(context.take_reply())
-    }
-}
 
 /// The outcome of a message.
 pub(super) enum Outcome {
@@ -88,7 +45,7 @@ enum Attempted {
 pub(crate) struct InboxWorker<D> {
     pub(crate) dispatch: D,
     pub(crate) keys: InboxKeys,
-    pub(crate) work: Work,
+    pub(crate) work: UnitOfWorkStore,
     pub(crate) options: InboxOptions,
     pub(crate) control: Arc<Control>,
     pub(crate) progress: Arc<Progress>,
@@ -160,7 +117,7 @@ impl<D: Dispatch> InboxWorker<D> {
     /// Handles a message from the queue, unless it was taken care of before.
     async fn attempt(&self, message: &Message) -> Result<Attempted, AttemptError> {
         let mut unit = self.work.unit();
-        if let Some(seen) = self.seen(message, &mut unit).await? {
+        if let Some(seen) = self.recall(message, &mut unit).await? {
             tracing::debug!(message_id = message.id, "message was handled before");
             return Ok(if seen.is_aside {
                 Attempted::Aside
@@ -185,7 +142,7 @@ impl<D: Dispatch> InboxWorker<D> {
         } else {
             self.run_handler(message, &mut unit).await?;
         }
-        self.put_seen(&mut unit, message, false).await?;
+        self.remember(&mut unit, message, false).await?;
         let is_parked = behind.is_some();
         match (unit.commit().await.map_err(AttemptError::from), behind) {
             (Err(AttemptError::Handler(_)), Some(parked)) => {
@@ -198,17 +155,6 @@ impl<D: Dispatch> InboxWorker<D> {
             false => status.handled += 1,
         });
         Ok(Attempted::Done)
-    }
-
-    /// Returns the note of a message that was taken care of before. The commit fails if another worker takes care of it
-    /// meanwhile.
-    pub(super) async fn seen(
-        &self,
-        message: &Message,
-        unit: &mut NotedUnitOfWork,
-    ) -> Result<Option<Seen>, NoteError> {
-        let seen = self.keys.seen(message);
-        notes::get(&self.work, unit, &seen).await
     }
 
     /// Lets the handler fill a unit of work, and adds the answer to a command.

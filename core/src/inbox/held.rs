@@ -5,7 +5,7 @@ use super::notes::{InboxKeys, Line, Parked};
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::event::metadata::EventId;
 use crate::store::{ReadEntries, Store as _};
-use crate::unit_of_work::{NotedUnitOfWork, Work};
+use crate::unit_of_work::{NotedUnitOfWork, UnitOfWorkStore};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -47,7 +47,7 @@ pub(super) enum HeldBy {
 
 /// Returns what holds a message of this line: an earlier one that is parked, and that it must not overtake.
 pub(super) async fn held_by(
-    work: &Work,
+    work: &UnitOfWorkStore,
     unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     line: Line<'_>,
@@ -64,7 +64,7 @@ pub(super) async fn held_by(
 
 /// Parks a message, behind the parked ones of its line if it has one.
 pub(super) async fn park(
-    work: &Work,
+    work: &UnitOfWorkStore,
     unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     mut parked: Parked,
@@ -86,7 +86,7 @@ pub(super) async fn park(
 
 /// Lets later messages of the line pass a parked one.
 pub(super) async fn release(
-    work: &Work,
+    work: &UnitOfWorkStore,
     unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     number: &str,
@@ -109,7 +109,7 @@ pub(super) async fn release(
 /// failed, and the worker that takes it up may be killed before it comes to the next. The unit of work has already changed
 /// the line, so a message that is parked behind it meanwhile makes the commit fail.
 async fn call_next(
-    work: &Work,
+    work: &UnitOfWorkStore,
     unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     line: Line<'_>,
@@ -134,7 +134,7 @@ async fn call_next(
 
 /// Removes a message from the parked ones.
 pub(super) async fn unpark(
-    work: &Work,
+    work: &UnitOfWorkStore,
     unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     number: &str,
@@ -146,7 +146,7 @@ pub(super) async fn unpark(
 
 /// Returns the numbers of the parked messages of a line, in order, at most this many.
 pub(super) async fn numbers_of(
-    work: &Work,
+    work: &UnitOfWorkStore,
     keys: &InboxKeys,
     line: Line<'_>,
     limit: usize,
@@ -174,7 +174,7 @@ pub(super) async fn numbers_of(
 
 /// Counts a message of a line, and returns the place that was the next one.
 async fn change_line(
-    work: &Work,
+    work: &UnitOfWorkStore,
     unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     line: Line<'_>,
@@ -190,7 +190,7 @@ async fn change_line(
 
 /// Does what [`change_line`] does, for a key that is held in the way of earlier releases.
 async fn change_key(
-    work: &Work,
+    work: &UnitOfWorkStore,
     unit: &mut NotedUnitOfWork,
     keys: &InboxKeys,
     key: &str,
@@ -207,7 +207,7 @@ async fn change_key(
 
 /// Changes a note of how many messages there are, and of the next place.
 async fn change<N: Default + Serialize + DeserializeOwned>(
-    work: &Work,
+    work: &UnitOfWorkStore,
     unit: &mut NotedUnitOfWork,
     note: &str,
     by: i64,

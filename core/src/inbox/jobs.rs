@@ -1,7 +1,8 @@
 //! What an inbox does within a key, one after the other: handle messages, and requests about parked ones.
 
 use super::attempts::Tries;
-use super::handling::{Dispatch, InboxWorker, Outcome};
+use super::dispatch::Dispatch;
+use super::handling::{InboxWorker, Outcome};
 use super::requests::Asked;
 use crate::bus::{Received, Settle, Verdict};
 use crate::consumer::guard::text_of;

@@ -5,7 +5,8 @@
 //! at most twice as fast as real time; over a pause, at most up to the last event of the log, and by a part of the window.
 //! After a long pause time lags behind, and messages are remembered for longer than necessary.
 
-use super::handling::{Dispatch, InboxWorker};
+use super::dispatch::Dispatch;
+use super::handling::InboxWorker;
 use super::notes::Seen;
 use crate::bus::Message;
 use crate::consumer::notes::{self, NoteError, backend};
@@ -35,14 +36,25 @@ struct Watched {
 /// When messages were last forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    looked: Option<Instant>,
+    last: Option<Instant>,
     /// Messages that were taken care of before this time are being forgotten.
     forgetting: Option<Timestamp>,
 }
 
 impl<D: Dispatch> InboxWorker<D> {
-    /// Notes that a message was taken care of.
-    pub(super) async fn put_seen(
+    /// Returns the note of a message that was taken care of before. The commit fails if another worker takes care of it
+    /// meanwhile.
+    pub(super) async fn recall(
+        &self,
+        message: &Message,
+        unit: &mut NotedUnitOfWork,
+    ) -> Result<Option<Seen>, NoteError> {
+        let seen = self.keys.seen(message);
+        notes::get(&self.work, unit, &seen).await
+    }
+
+    /// Notes that a message was taken care of, for [`recall`](Self::recall).
+    pub(super) async fn remember(
         &self,
         unit: &mut NotedUnitOfWork,
         message: &Message,
@@ -62,10 +74,10 @@ impl<D: Dispatch> InboxWorker<D> {
     pub(super) async fn forget(&self, memory: &mut Memory) -> Result<(), NoteError> {
         let before = match memory.forgetting {
             Some(before) => before,
-            None if memory.looked.is_some_and(|at| at.elapsed() < FORGET) => return Ok(()),
+            None if memory.last.is_some_and(|at| at.elapsed() < FORGET) => return Ok(()),
             None => {
-                let is_first = memory.looked.is_none();
-                memory.looked = Some(Instant::now());
+                let is_first = memory.last.is_none();
+                memory.last = Some(Instant::now());
                 self.before_window(is_first).await?
             }
         };

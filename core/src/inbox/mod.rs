@@ -3,6 +3,7 @@
 mod attempts;
 pub(crate) mod context;
 pub(crate) mod definition;
+mod dispatch;
 mod faults;
 mod handling;
 mod held;
@@ -20,7 +21,8 @@ mod unread;
 pub(crate) use context::MessageContext;
 pub(crate) use definition::Inbox;
 pub use definition::{Handles, InboxError, Receives};
-pub(crate) use handling::{Dispatch, InboxWorker, ToHandlers};
+pub(crate) use dispatch::{Dispatch, InboxDispatch};
+pub(crate) use handling::InboxWorker;
 pub use noted::InboxNotes;
 pub(crate) use noted::parked_messages;
 pub(crate) use notes::{InboxKeys, Line};

@@ -2,8 +2,9 @@
 
 use super::ParkedCause;
 use super::attempts::{AttemptError, Tries};
+use super::dispatch::Dispatch;
 use super::faults::{TOO_LARGE, is_of_limits, lacks_knowledge};
-use super::handling::{Dispatch, InboxWorker, Outcome, is_command};
+use super::handling::{InboxWorker, Outcome, is_command};
 use super::held;
 use super::notes::Parked;
 use crate::bus::Message;
@@ -97,11 +98,11 @@ impl<D: Dispatch> InboxWorker<D> {
         let mut unit = self.work.unit();
         if let Some(message) = message {
             // Another copy of it may have been handled meanwhile; or an earlier commit has succeeded unnoticed.
-            if self.seen(message, &mut unit).await?.is_some() {
+            if self.recall(message, &mut unit).await?.is_some() {
                 return Ok(());
             }
             let is_aside = matches!(fate, Fate::Aside(_));
-            self.put_seen(&mut unit, message, is_aside).await?;
+            self.remember(&mut unit, message, is_aside).await?;
         }
         let command = message.filter(|message| is_command(message));
         match (fate, command) {
@@ -182,12 +183,12 @@ impl<D: Dispatch> InboxWorker<D> {
     ) -> Result<(), AttemptError> {
         // Foreign input was not remembered as a message, and the message may have been delivered again.
         let is_new = parked.message.is_none();
-        let is_seen = is_new && self.seen(message, &mut unit).await?.is_some();
+        let is_seen = is_new && self.recall(message, &mut unit).await?.is_some();
         if !is_seen {
             self.run_handler(message, &mut unit).await?;
         }
         if is_new {
-            self.put_seen(&mut unit, message, false).await?;
+            self.remember(&mut unit, message, false).await?;
         }
         held::unpark(&self.work, &mut unit, &self.keys, number, parked).await?;
         Ok(unit.commit().await?)

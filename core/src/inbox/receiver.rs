@@ -1,7 +1,8 @@
 //! The loop of an inbox: it receives messages, handles those of one key one after the other, and settles them.
 
 use super::InboxOptions;
-use super::handling::{Dispatch, InboxWorker};
+use super::dispatch::Dispatch;
+use super::handling::InboxWorker;
 use super::jobs::{Done, Job, Settled};
 use super::memory::Memory;
 use super::unread::{AT_ONCE, Search};
@@ -65,7 +66,7 @@ async fn receive_until_end<D: Dispatch, B: Subscriber>(
     let queue = queue_of(&worker.dispatch, &worker.options);
     let (mut failures, mut upkeep) = (0, Upkeep::default());
     loop {
-        let asked = worker.control.asked();
+        let wake_count = worker.control.wake_count();
         if worker.control.is_over_for_receivers() {
             break;
         }
@@ -93,7 +94,7 @@ async fn receive_until_end<D: Dispatch, B: Subscriber>(
         }
         let state = ConsumerState::Retrying;
         worker.progress.failed(state, None, failures, message);
-        worker.control.back_off(asked, failures).await;
+        worker.control.back_off(wake_count, failures).await;
     }
     worker.progress.set_state(ConsumerState::Stopped);
     Ok(())
@@ -102,11 +103,11 @@ async fn receive_until_end<D: Dispatch, B: Subscriber>(
 /// Waits until the program ends.
 async fn until_end<D>(worker: &InboxWorker<D>) {
     loop {
-        let asked = worker.control.asked();
+        let wake_count = worker.control.wake_count();
         if worker.control.is_over_for_receivers() {
             return;
         }
-        worker.control.pause(asked, CHECK_INTERVAL).await;
+        worker.control.pause(wake_count, CHECK_INTERVAL).await;
     }
 }
 
@@ -174,7 +175,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
         let mut turns = 0;
         show_parked(self.worker).await;
         let end = loop {
-            let asked = self.worker.control.asked();
+            let wake_count = self.worker.control.wake_count();
             if self.worker.control.is_over_for_receivers() {
                 break End::Stopped;
             }
@@ -182,12 +183,12 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
             if turns % MESSAGES_PER_TURN == 0 {
                 give_way().await;
             }
-            self.enqueue_requests(asked).await;
+            self.enqueue_requests(wake_count).await;
             self.enqueue_unread().await;
             if let Err(error) = self.worker.forget(&mut self.upkeep.memory).await {
                 tracing::warn!(%error, "messages that were handled long ago are not forgotten yet");
             }
-            match self.next(asked).await {
+            match self.next(wake_count).await {
                 None => {}
                 Some(Next::Message(Ok(received))) => {
                     *failures = 0;
@@ -220,7 +221,7 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
 
     /// Waits for a finished job, for a message, or for a request. Received messages go before new ones: a bus that always
     /// has another must not keep them from being handled.
-    async fn next(&mut self, asked: u64) -> Option<Next> {
+    async fn next(&mut self, wake_count: u64) -> Option<Next> {
         let is_full = self.in_hand >= self.most_in_hand;
         let wait = match self.requests.len() {
             AT_ONCE.. => CHECK_INTERVAL,
@@ -240,10 +241,12 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
             }
         });
         let first = select(done, next);
-        Some(match self.worker.control.wait(asked, wait, first).await? {
-            Either::Left((done, _)) => Next::JobDone(done),
-            Either::Right((received, _)) => Next::Message(received),
-        })
+        Some(
+            match self.worker.control.wait(wake_count, wait, first).await? {
+                Either::Left((done, _)) => Next::JobDone(done),
+                Either::Right((received, _)) => Next::Message(received),
+            },
+        )
     }
 
     fn enqueue_message(&mut self, received: Received) {
@@ -321,12 +324,13 @@ impl<'a, D: Dispatch, R: Deliveries> Session<'a, D, R> {
         self.most_in_hand = self.most_in_hand.min(half.max(1));
     }
 
-    async fn enqueue_requests(&mut self, asked: u64) {
-        let is_due = |(at, seen): &(Instant, u64)| at.elapsed() >= CHECK_INTERVAL || *seen != asked;
+    async fn enqueue_requests(&mut self, wake_count: u64) {
+        let is_due =
+            |(at, seen): &(Instant, u64)| at.elapsed() >= CHECK_INTERVAL || *seen != wake_count;
         if !self.requests_read.as_ref().is_none_or(is_due) {
             return;
         }
-        self.requests_read = Some((Instant::now(), asked));
+        self.requests_read = Some((Instant::now(), wake_count));
         match self.worker.asked(&self.requests).await {
             Ok(requests) => {
                 for request in requests {

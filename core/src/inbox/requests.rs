@@ -1,14 +1,15 @@
 //! Requests about parked messages.
 
 use super::attempts::AttemptError;
-use super::handling::{Dispatch, InboxWorker};
+use super::dispatch::Dispatch;
+use super::handling::InboxWorker;
 use super::held;
 use super::notes::{InboxKeys, MessageRequest, Parked};
 use crate::consumer::control::Mode;
 use crate::consumer::notes::{self, NoteError, backend};
 use crate::notes::NoteStore as _;
 use crate::store::{ReadEntries, Store as _};
-use crate::unit_of_work::Work;
+use crate::unit_of_work::UnitOfWorkStore;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -210,7 +211,7 @@ impl<D: Dispatch> InboxWorker<D> {
 
 /// Stores requests about parked messages; returns how many of these messages exist.
 pub(crate) async fn ask_messages(
-    work: &Work,
+    work: &UnitOfWorkStore,
     keys: &InboxKeys,
     numbers: &[String],
     is_eviction: bool,

@@ -4,7 +4,8 @@
 //! parked. The search goes through all parked messages in small steps, between messages.
 
 use super::ParkedCause;
-use super::handling::{Dispatch, InboxWorker};
+use super::dispatch::Dispatch;
+use super::handling::InboxWorker;
 use super::notes::Parked;
 use super::requests::Asked;
 use crate::consumer::notes::{self, NoteError, backend};

@@ -74,15 +74,15 @@ pub(crate) async fn come_back<S: Store, P: Publisher>(
 ) {
     let mut due = Instant::now();
     while control.mode() == Mode::Run {
-        let (asked, changed) = (control.asked(), progress.listen());
+        let (wake_count, changed) = (control.wake_count(), progress.listen());
         let status = progress.status();
         if status.parked == 0 || status.partitions == 0 {
-            control.wait(asked, LONGEST, changed).await;
+            control.wait(wake_count, LONGEST, changed).await;
             continue;
         }
         let left = due.saturating_duration_since(Instant::now());
         if !left.is_zero() {
-            control.pause(asked, left).await;
+            control.pause(wake_count, left).await;
             continue;
         }
         let began = Instant::now();

@@ -297,11 +297,11 @@ impl<S: Store, P: Publisher> RelayNotes<S, P> {
 /// Waits until the program is stopped, or is draining and has lost the receiver of the messages, and a little longer.
 async fn until_stopped(control: &Control) -> RelayError {
     let error = loop {
-        let asked = control.asked();
+        let wake_count = control.wake_count();
         match control.mode() {
             Mode::Stop => break RelayError::Stopped,
             Mode::Drain if control.has_lost_receiver() => break RelayError::Unsettled,
-            _ => control.pause(asked, Duration::from_secs(3600)).await,
+            _ => control.pause(wake_count, Duration::from_secs(3600)).await,
         }
     };
     Delay::new(GRACE).await;
@@ -382,3 +382,6 @@ impl<S: Store, P: Publisher> NoteStore for RelayNotes<S, P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

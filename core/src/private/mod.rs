@@ -34,7 +34,7 @@ mod views;
 pub use crate::decision_model::Tagged;
 pub use crate::event::reading::Reader;
 pub use crate::event::registry::{AggregateRegistration, Registration};
-pub use crate::repository::execution::Executed;
+pub use crate::repository::execution::{Awaited, Executed};
 pub use covers::assert_covered;
 pub use decision_models::{
     ModelField, ModelTag, NotSame, Part, Same, TagAt, assert_tagged, items, tag_at, take_decided,

@@ -49,7 +49,7 @@ pub(crate) async fn watch<P: ProcessManager>(
         last: None,
     };
     loop {
-        let asked = control.asked();
+        let wake_count = control.wake_count();
         let moved = pin!(control.clock.moved());
         let woken = select(steps.deadline_set.listen(), moved);
         if control.mode() == Mode::Stop {
@@ -73,7 +73,7 @@ pub(crate) async fn watch<P: ProcessManager>(
         if watch.last.is_some() && !wait.is_zero() {
             return;
         }
-        control.wait(asked, wait, woken).await;
+        control.wait(wake_count, wait, woken).await;
     }
 }
 

@@ -19,7 +19,8 @@ use crate::event::record::RecordedEventRef;
 use crate::limits::LimitError;
 use crate::place::Place;
 use crate::store::query::Query;
-use crate::unit_of_work::{CommitError, NotedUnitOfWork, Work};
+use crate::store::{AppendError, StoreError};
+use crate::unit_of_work::{CommitError, NotedUnitOfWork, UnitOfWorkStore};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,10 +54,10 @@ impl<P: ProcessManager> Continuous for Reacting<P> {
 }
 
 impl<P: ProcessManager> Handler for Reacting<P> {
-    type Notes = Work;
+    type Notes = UnitOfWorkStore;
     const ATOMIC: bool = true;
 
-    fn notes(&self) -> &Work {
+    fn notes(&self) -> &UnitOfWorkStore {
         &self.steps.work
     }
 
@@ -103,8 +104,15 @@ impl<P: ProcessManager> Handler for Reacting<P> {
         policy: &FailurePolicy,
         failures: u32,
     ) -> Option<Duration> {
-        // A process whose id breaks a limit is refused every time.
-        let is_of_use = !error.is::<LimitError>();
+        // A process whose id breaks a limit is refused every time, and so is an append over several logs.
+        let append = error.downcast_ref();
+        let is_over_logs = matches!(
+            append,
+            Some(CommitError::Append(AppendError::Store(
+                StoreError::SeveralLogs { .. }
+            )))
+        );
+        let is_of_use = !error.is::<LimitError>() && !is_over_logs;
         is_of_use.then(|| policy.wait_after(failures)).flatten()
     }
 

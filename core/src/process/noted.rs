@@ -93,6 +93,8 @@ pub(super) async fn open_processes<N: NoteStore>(
             process.deadline.get_or_insert(Timestamp::from_micros(at));
         }
     }
+    // Parked messages are read in a transaction of their own, and a store may have one at a time only.
+    drop(transaction);
     let letters = letters.into_iter();
     let letters = letters.map(|letter| (letter.sequence, letter.parked_at));
     let replies = parked_messages(notes, &InboxKeys::new(name), "", usize::MAX).await?;

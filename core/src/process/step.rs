@@ -15,7 +15,7 @@ use crate::event::{Encoded, EncodedRef};
 use crate::limits::{Limited, PROCESS_ID_BYTES, check_text};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
-use crate::unit_of_work::{NotedUnitOfWork, Work};
+use crate::unit_of_work::{NotedUnitOfWork, UnitOfWorkStore};
 use event_listener::Event as Notify;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(super) const EVENTS: usize = 1000;
 
 /// Executes the steps of the processes of one kind.
 pub(crate) struct Steps<P: ProcessManager> {
-    pub(super) work: Work,
+    pub(super) work: UnitOfWorkStore,
     config: Arc<P::Config>,
     pub(super) control: Arc<Control>,
     pub(super) keys: ProcessKeys,
@@ -44,7 +44,7 @@ pub(super) struct Input<'a> {
 }
 
 impl<P: ProcessManager> Steps<P> {
-    pub(crate) fn new(work: Work, config: P::Config, control: Arc<Control>) -> Self {
+    pub(crate) fn new(work: UnitOfWorkStore, config: P::Config, control: Arc<Control>) -> Self {
         Steps {
             work,
             config: Arc::new(config),

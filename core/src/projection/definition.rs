@@ -14,7 +14,7 @@ use crate::store::query::Query;
 /// does not compile.
 ///
 /// ```
-/// use midgard::{Aggregate, Apply, Context, Event, HandlerError, Project, Projection, View};
+/// use midgard::{Aggregate, Apply, Context, Event, HandlerResult, Project, Projection, View};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -50,14 +50,14 @@ use crate::store::query::Query;
 /// struct OpenOrders;
 ///
 /// impl Project<OrderPlaced> for OpenOrders {
-///     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+///     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> HandlerResult {
 ///         let OrderPlaced { order, cents } = event;
 ///         Ok(context.put(OpenOrder { order, cents })?)
 ///     }
 /// }
 ///
 /// impl Project<OrderPaid> for OpenOrders {
-///     async fn project(&self, event: OrderPaid, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+///     async fn project(&self, event: OrderPaid, context: &mut Context<'_, Self>) -> HandlerResult {
 ///         context.remove::<OpenOrder>(event.order)?;
 ///         Ok(())
 ///     }

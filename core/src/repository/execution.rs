@@ -1,8 +1,8 @@
 //! A command in execution.
 
-use super::Loaded;
+use super::{Decided, Loaded};
 use crate::aggregate::Aggregate;
-use crate::place::{Position, Version};
+use crate::place::{Place, Version};
 use crate::repository::ExecuteError;
 use std::any::type_name;
 use std::fmt;
@@ -41,15 +41,44 @@ impl<T, E> fmt::Debug for Execution<'_, T, E> {
     }
 }
 
-/// Never implemented: an execution must be awaited first.
-#[diagnostic::on_unimplemented(
-    message = "the command has not been executed yet, so it has no state, version or position",
-    label = "await the command before this call",
-    note = "`execute` returns a future of a `Result`: write `repository.execute(..).await?` before `.state()`, `.version()` or `.position()`"
-)]
+/// What an execution resolves to: the aggregate, or the decision model, after the command.
 #[doc(hidden)]
 #[allow(missing_docs)]
 pub trait Executed {
+    fn __place(&self) -> Option<Place>;
+    fn __effect(&self, place: Place) -> String;
+}
+
+impl<A: Aggregate> Executed for Loaded<A> {
+    fn __place(&self) -> Option<Place> {
+        self.place()
+    }
+
+    fn __effect(&self, _: Place) -> String {
+        let (stream, version) = (self.stream(), self.version());
+        format!("stream \"{stream}\" is at version {version}")
+    }
+}
+
+impl<M> Executed for Decided<M> {
+    fn __place(&self) -> Option<Place> {
+        self.place()
+    }
+
+    fn __effect(&self, place: Place) -> String {
+        format!("its last event is at position {place}")
+    }
+}
+
+/// Never implemented: an execution must be awaited first.
+#[diagnostic::on_unimplemented(
+    message = "the command has not been executed yet, so it has no state, model, version or place",
+    label = "await the command before this call",
+    note = "`execute` returns a future of a `Result`: write `.execute(..).await?` before this call"
+)]
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub trait Awaited {
     fn never<T>(&self) -> T;
 }
 
@@ -59,28 +88,53 @@ pub trait Executed {
 impl<A: Aggregate, E> Execution<'_, Loaded<A>, E> {
     pub fn state(&self) -> &A
     where
-        Self: Executed,
+        Self: Awaited,
     {
         self.never()
     }
 
     pub fn into_state(self) -> A
     where
-        Self: Executed,
+        Self: Awaited,
     {
         self.never()
     }
 
     pub fn version(&self) -> Version
     where
-        Self: Executed,
+        Self: Awaited,
     {
         self.never()
     }
 
-    pub fn position(&self) -> Option<Position>
+    pub fn place(&self) -> Option<Place>
     where
-        Self: Executed,
+        Self: Awaited,
+    {
+        self.never()
+    }
+}
+
+#[doc(hidden)]
+#[allow(missing_docs)]
+impl<M, E> Execution<'_, Decided<M>, E> {
+    pub fn model(&self) -> &M
+    where
+        Self: Awaited,
+    {
+        self.never()
+    }
+
+    pub fn into_model(self) -> M
+    where
+        Self: Awaited,
+    {
+        self.never()
+    }
+
+    pub fn place(&self) -> Option<Place>
+    where
+        Self: Awaited,
     {
         self.never()
     }

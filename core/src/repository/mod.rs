@@ -8,12 +8,14 @@ mod end;
 mod error;
 pub(crate) mod execution;
 mod loaded;
+mod model_replay;
 mod models;
 mod on_model;
 mod on_stream;
 mod once;
 mod replay;
 mod repositories;
+mod unit_models;
 mod unit_of_work;
 
 pub(crate) use definition::Repository;

@@ -1,16 +1,30 @@
 //! Commands on decision models.
 
 use super::decision::append_decision;
+use super::model_replay::read;
 use super::on_model::{self, Decided, OnModel};
 use super::once::{self, OnceKey};
 use super::{ExecuteError, Execution, LoadError, Repositories};
 use crate::aggregate::Command;
 use crate::decision_model::DecisionModel;
 use crate::event::metadata::Metadata;
+use crate::place::Position;
 use crate::store::{AppendError, Store, StoreError};
 use crate::time::Timestamp;
 
 impl<S: Store + Clone> Repositories<S> {
+    /// Reads a [decision model](crate::DecisionModel) without a decision.
+    ///
+    /// What it says may be outdated a moment later. A command [executed](Self::execute) on it reads it again.
+    ///
+    /// # Errors
+    /// [`LoadError`]: an event that cannot be read fails the read, with its name, version and position.
+    pub async fn load<M: DecisionModel>(&self, model: M) -> Result<M, LoadError> {
+        let mut model = model.__initial();
+        read(&self.store, &mut model, Position::ZERO, None).await?;
+        Ok(model)
+    }
+
     /// Reads a [decision model](crate::DecisionModel), lets the command decide, and appends the events that follow, to
     /// whatever streams they go.
     ///
@@ -33,7 +47,7 @@ impl<S: Store + Clone> Repositories<S> {
         Execution::new(async move { self.run(model, command, &Metadata::new(), None).await })
     }
 
-    /// [`execute`](Self::execute), with metadata for the events: the cause of the command, and headers.
+    /// Does what [`execute`](Self::execute) does, with metadata for the events: the cause of the command, and headers.
     ///
     /// # Errors
     /// As [`execute`](Self::execute).
@@ -51,13 +65,33 @@ impl<S: Store + Clone> Repositories<S> {
         Execution::new(self.run(model, command, metadata, None))
     }
 
-    /// [`execute`](Self::execute) with one effect for each key: when a command on a decision model was executed under
+    /// [Executes](Self::execute) a command once for each key: when a command on a decision model was executed under
     /// the key before, it is not decided again, and the model is returned as it was right after the first time.
-    /// [`Repository::execute_once`](super::Repository::execute_once) describes keys, and how they are kept; these are separate from those of aggregates.
+    /// [`Repository::execute_once`](super::Repository::execute_once) describes keys, and how they are kept; these are separate from
+    /// those of aggregates.
     ///
     /// # Errors
     /// As [`execute`](Self::execute). A key is 1 to about 390 bytes long.
     pub fn execute_once<'a, M, C, E>(
+        &'a self,
+        key: &str,
+        model: M,
+        command: &'a C,
+    ) -> Execution<'a, Decided<M>, E>
+    where
+        M: DecisionModel,
+        C: Command<M, Error = E>,
+        E: Send,
+    {
+        let key = OnceKey::new(on_model::SCOPE, key);
+        Execution::new(async move { self.run(model, command, &Metadata::new(), Some(key)).await })
+    }
+
+    /// Does what [`execute_once`](Self::execute_once) does, with metadata for the events.
+    ///
+    /// # Errors
+    /// As [`execute_once`](Self::execute_once).
+    pub fn execute_once_with<'a, M, C, E>(
         &'a self,
         key: &str,
         model: M,
@@ -90,7 +124,7 @@ impl<S: Store + Clone> Repositories<S> {
         once: Option<Result<OnceKey, StoreError>>,
     ) -> Result<Decided<M>, ExecuteError<C::Error>> {
         let once = once.transpose().map_err(LoadError::from)?;
-        let decision = OnModel::new(self, model, command, metadata, once);
+        let decision = OnModel::new(self, &model, command, metadata, once);
         let (mut decided, appended) = append_decision(&self.store, self.retries, decision).await?;
         if let Some(appended) = appended {
             decided.appended(&appended);

@@ -4,10 +4,12 @@
 //! `once/{scope}/{key}`; the scope is the name of an aggregate, or empty for a unit of work. Its value is JSON with a
 //! `format`.
 
+use crate::event::RecordedEventRef;
 use crate::event::codec::{from_json, to_json};
+use crate::event::metadata::EventId;
 use crate::limits;
 use crate::place::{Position, Version};
-use crate::store::{Append, EntryWrite, ReadEntries, ReadStream, Store};
+use crate::store::{Append, EntryWrite, ReadEntries, ReadLog, ReadStream, Store};
 use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
@@ -36,6 +38,9 @@ pub(super) struct DoneOnce {
     /// The returned value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     value: Option<Box<RawValue>>,
+    /// Where its events are, when only the store knew their versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seen: Option<Seen>,
 }
 
 impl DoneOnce {
@@ -50,7 +55,13 @@ impl DoneOnce {
             stream: place.map(|(stream, _)| stream.as_str().to_owned()),
             version: place.map_or(0, |(_, version)| version.get()),
             value,
+            seen: None,
         }
+    }
+
+    /// Adds where its events are.
+    pub(super) fn with_seen(self, seen: Option<Seen>) -> Self {
+        DoneOnce { seen, ..self }
     }
 
     /// Returns the stream, and its version afterwards.
@@ -69,6 +80,9 @@ impl DoneOnce {
         &self,
         store: &S,
     ) -> Result<Option<Position>, StoreError> {
+        if let Some(seen) = &self.seen {
+            return seen.position(store).await;
+        }
         let Some((stream, version)) = self.place().filter(|(_, version)| *version > Version::ZERO)
         else {
             return Ok(None);
@@ -82,6 +96,55 @@ impl DoneOnce {
             })
             .await?;
         Ok(position)
+    }
+}
+
+/// What a decision has seen of the log, and the events that were appended right after that.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Seen {
+    /// The position that was read up to.
+    after: u64,
+    /// The id of the first event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<EventId>,
+    /// The number of events, which are adjacent in the log.
+    events: u64,
+}
+
+impl Seen {
+    pub(super) fn of(append: &Append, after: Position) -> Self {
+        Seen {
+            after: after.get(),
+            first: append.events().next().map(|event| event.id),
+            events: append.events().count() as u64,
+        }
+    }
+
+    /// Returns the position that was read up to.
+    pub(super) const fn after(&self) -> Position {
+        Position(self.after)
+    }
+
+    /// Returns the position of the last event; `None` when there was none, or when the first was removed.
+    pub(super) async fn position<S: Store>(
+        &self,
+        store: &S,
+    ) -> Result<Option<Position>, StoreError> {
+        let Some(first) = self.first else {
+            return Ok(None);
+        };
+        let mut found = None;
+        // It is among the next events: it was appended right after the log was read.
+        let read = ReadLog::forward().after(self.after());
+        let visit = &mut |event: RecordedEventRef<'_>| {
+            if event.id == first {
+                found = Some(Position(event.position.get() + self.events - 1));
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        store.read_log(&read, visit).await?;
+        Ok(found)
     }
 }
 

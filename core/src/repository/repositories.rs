@@ -1,7 +1,7 @@
 //! All aggregates of a store, and commands on several of them at once.
 
 use super::decision::{Attempt, Decision, RETRIES, append_decision};
-use super::once::{self, DoneOnce, OnceKey};
+use super::once::{self, DoneOnce, OnceKey, Seen};
 use super::{Repository, UnitOfWork};
 use crate::aggregate::Aggregate;
 use crate::clock::Clock;
@@ -107,8 +107,8 @@ impl<S: Store + Clone> Repositories<S> {
         self
     }
 
-    /// Sets the clock that dates the keys of [`execute_together_once`](Self::execute_together_once); the system's when not
-    /// set. [`of`](Self::of) passes it on.
+    /// Sets the clock that dates the keys of [`execute_once`](Self::execute_once) and
+    /// [`execute_together_once`](Self::execute_together_once); the system's when not set. [`of`](Self::of) passes it on.
     #[must_use]
     pub fn with_clock(self, clock: impl Into<Clock>) -> Self {
         let clock = clock.into();
@@ -181,6 +181,25 @@ impl<S: Store + Clone> Repositories<S> {
     /// # Errors
     /// As [`execute_together`](Self::execute_together).
     pub async fn execute_together_once<T, E, F>(
+        &self,
+        key: &str,
+        decide: F,
+    ) -> Result<Committed<T>, ExecuteError<E>>
+    where
+        T: Serialize + DeserializeOwned + Send,
+        E: Send,
+        F: AsyncFnMut(&mut UnitOfWork<S>) -> Result<T, ExecuteError<E>>
+            + for<'u> DecideTogether<'u, S, T, E>,
+    {
+        self.execute_together_once_with(key, &Metadata::new(), decide)
+            .await
+    }
+
+    /// Does what [`execute_together_once`](Self::execute_together_once) does, with metadata for the events.
+    ///
+    /// # Errors
+    /// As [`execute_together_once`](Self::execute_together_once).
+    pub async fn execute_together_once_with<T, E, F>(
         &self,
         key: &str,
         metadata: &Metadata,
@@ -302,10 +321,11 @@ where
         } = self.repositories;
         let mut unit = UnitOfWork::begin(store.clone(), self.metadata.clone(), *read_back);
         let value = call(&mut self.decide, &mut unit).await?;
+        let seen = unit.models.end;
         let mut append = unit.into_append();
         if let Some(kept) = &self.kept {
             append = kept
-                .note(clock.now(), append, &value)
+                .note(clock.now(), append, &value, seen)
                 .map_err(ExecuteError::Append)?;
         }
         let is_any = !append.parts().is_empty() || append.entries().is_some();
@@ -335,7 +355,14 @@ impl<T> Kept<T> {
         }))
     }
 
-    fn note(&self, at: Timestamp, append: Append, value: &T) -> Result<Append, AppendError> {
+    /// Adds the result to an append. `seen` is the position that decision models were read up to.
+    fn note(
+        &self,
+        at: Timestamp,
+        append: Append,
+        value: &T,
+        seen: Option<Position>,
+    ) -> Result<Append, AppendError> {
         let value = (self.write)(value).map_err(|error| once::not_written(&self.key.0, error))?;
         let mut parts = append.parts().iter().rev();
         let last = parts.find(|part| !part.events.is_empty());
@@ -347,7 +374,9 @@ impl<T> Kept<T> {
             // Only the store knows where it ends.
             _ => None,
         });
-        let done = DoneOnce::new(at, place, Some(value));
+        let seen = seen.filter(|_| place.is_none());
+        let seen = seen.map(|after| Seen::of(&append, after));
+        let done = DoneOnce::new(at, place, Some(value)).with_seen(seen);
         self.key.note(append, &done)
     }
 }

@@ -1,7 +1,8 @@
-//! Decisions on several aggregates, appended at once.
+//! Decisions on several aggregates and decision models, appended at once.
 
-use super::{Loaded, encoding, replay};
-use crate::aggregate::{Aggregate, AsId, Command};
+use super::unit_models::ModelsRead;
+use super::{Loaded, encoding, model_replay, replay};
+use crate::aggregate::{Aggregate, AsId, Command, Replay};
 use crate::event::EventSet;
 use crate::event::codec::{EncodeError, ReadBack};
 use crate::event::metadata::Metadata;
@@ -14,29 +15,43 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 
-/// Decisions on several aggregates, appended at once: all of their events, or none.
+/// Decisions on several aggregates and [decision models](crate::DecisionModel), appended at once: all of their events, or none.
 ///
 /// Nothing is stored before the whole of it is committed, as by
-/// [`Repositories::execute_together`](super::Repositories::execute_together). A second decision on the same aggregate
-/// sees the events of the first.
+/// [`Repositories::execute_together`](super::Repositories::execute_together). Each decision sees the events of those
+/// before it, whether it is on an aggregate or on a model.
 pub struct UnitOfWork<S> {
-    store: S,
-    read_back: ReadBack,
-    metadata: Metadata,
-    append: Append,
+    pub(super) store: S,
+    pub(super) read_back: ReadBack,
+    pub(super) metadata: Metadata,
+    pub(super) append: Append,
     /// The number of events to append.
     events: usize,
-    loaded: HashMap<StreamName, Known>,
+    streams: HashMap<StreamName, Known>,
+    /// What was read for decision models.
+    pub(super) models: ModelsRead,
 }
 
-/// A loaded stream.
-struct Known {
-    /// A `Loaded<A>`.
-    aggregate: Box<dyn Any + Send>,
-    /// Its version when it was loaded.
-    starting: Version,
+/// A stream that was read, or that is appended to.
+#[derive(Default)]
+pub(super) struct Known {
+    /// A `Loaded<A>`, while it includes all events that this unit of work appends.
+    aggregate: Option<Box<dyn Any + Send>>,
+    /// Its version when it was read first.
+    starting: Option<Version>,
+    /// The number of events that this unit of work appends to it.
+    appended: u64,
     /// Whether the append states its expected version.
     is_expected: bool,
+    /// Whether it was read for a decision model.
+    pub(super) is_of_model: bool,
+}
+
+impl Known {
+    /// Returns its version at the end of this unit of work, if it was read.
+    fn version(&self) -> Option<Version> {
+        Some(Version(self.starting?.get() + self.appended))
+    }
 }
 
 impl<S: Store> UnitOfWork<S> {
@@ -47,7 +62,8 @@ impl<S: Store> UnitOfWork<S> {
             metadata,
             append: Append::default(),
             events: 0,
-            loaded: HashMap::new(),
+            streams: HashMap::new(),
+            models: ModelsRead::default(),
         }
     }
 
@@ -62,7 +78,7 @@ impl<S: Store> UnitOfWork<S> {
         id: &(impl AsId<A::Id> + ?Sized),
     ) -> Result<&A, LoadError> {
         let stream = StreamName::of::<A>(id)?;
-        Ok(self.loaded::<A>(&stream).await?.0.state())
+        Ok(self.loaded::<A>(&stream).await?.state())
     }
 
     /// Loads an aggregate and lets the command decide; returns the state after the events that follow.
@@ -82,7 +98,7 @@ impl<S: Store> UnitOfWork<S> {
         let mut metadata = self.metadata.clone();
         let stream = self.decide::<A, C>(id, command, &mut metadata).await?;
         self.metadata = metadata;
-        Ok(self.loaded::<A>(&stream).await?.0.state())
+        Ok(self.loaded::<A>(&stream).await?.state())
     }
 
     /// Lets a command decide, and adds its events; returns the stream of the aggregate.
@@ -94,7 +110,7 @@ impl<S: Store> UnitOfWork<S> {
     ) -> Result<StreamName, ExecuteError<C::Error>> {
         let stream = StreamName::of::<A>(id).map_err(LoadError::from)?;
         let read_back = self.read_back;
-        let (loaded, is_expected) = self.loaded::<A>(&stream).await?;
+        let loaded = self.loaded::<A>(&stream).await?;
         let events = command
             .decide(loaded.state())
             .map_err(ExecuteError::Rejected)?;
@@ -104,8 +120,7 @@ impl<S: Store> UnitOfWork<S> {
         // Not earlier: a handler may continue after an error, and decide on the state again.
         loaded.take_in(events);
         if !encoded.is_empty() {
-            *is_expected = true;
-            self.append_events(stream.clone(), before, encoded);
+            self.add(stream.clone(), before.into(), encoded);
         }
         Ok(stream)
     }
@@ -133,32 +148,74 @@ impl<S: Store> UnitOfWork<S> {
         expected: impl Into<ExpectedVersion>,
         events: impl IntoIterator<Item = NewEvent>,
     ) {
-        self.append = std::mem::take(&mut self.append).and(stream, expected, events);
-        let part = self.append.parts().last();
-        self.events += part.map_or(0, |part| part.events.len());
+        let events = events.into_iter().collect();
+        self.add(stream, expected.into(), events).aggregate = None;
     }
 
-    /// Returns the aggregate of a stream, and whether the append states its expected version.
+    /// Adds encoded events to a stream, at its version if it was read.
+    pub(super) fn append_decided(&mut self, stream: StreamName, events: Vec<NewEvent>) {
+        let version = self.streams.get(&stream).and_then(Known::version);
+        let expected = version.map_or(ExpectedVersion::Any, Into::into);
+        self.append_events(stream, expected, events);
+    }
+
+    fn add(
+        &mut self,
+        stream: StreamName,
+        expected: ExpectedVersion,
+        events: Vec<NewEvent>,
+    ) -> &mut Known {
+        self.events += events.len();
+        let known = self.streams.entry(stream.clone()).or_default();
+        known.appended += events.len() as u64;
+        known.is_expected |= matches!(expected, ExpectedVersion::Exact(_));
+        self.append = std::mem::take(&mut self.append).and(stream, expected, events);
+        known
+    }
+
+    /// Returns the aggregate of a stream, including all events of this unit of work.
     pub(crate) async fn loaded<A: Aggregate>(
         &mut self,
         stream: &StreamName,
-    ) -> Result<(&mut Loaded<A>, &mut bool), LoadError> {
-        if !self.loaded.contains_key(stream) {
-            let loaded = replay::load::<A, S>(&self.store, stream.clone()).await?;
-            let known = Known {
-                starting: loaded.starting_version(),
-                aggregate: Box::new(loaded),
-                is_expected: false,
-            };
-            self.loaded.insert(stream.clone(), known);
+    ) -> Result<&mut Loaded<A>, LoadError> {
+        let known = self.streams.get(stream);
+        if known.is_none_or(|known| known.aggregate.is_none()) {
+            let mut loaded = Loaded::<A>::new(stream.clone());
+            let known = self.read_stream(stream, &mut loaded).await?;
+            known.aggregate = Some(Box::new(loaded));
         }
-        let known = self.loaded.get_mut(stream).and_then(|known| {
-            let loaded = known.aggregate.downcast_mut()?;
-            Some((loaded, &mut known.is_expected))
-        });
-        known.ok_or_else(|| LoadError::TwoAggregates {
+        let known = self.streams.get_mut(stream);
+        let loaded = known.and_then(|known| known.aggregate.as_mut()?.downcast_mut());
+        loaded.ok_or_else(|| LoadError::TwoAggregates {
             stream: stream.clone(),
         })
+    }
+
+    /// Reads a stream as it was when this unit of work first read it, and applies the events that the unit appends to it.
+    pub(super) async fn read_stream(
+        &mut self,
+        stream: &StreamName,
+        state: &mut dyn Replay,
+    ) -> Result<&mut Known, LoadError> {
+        let starting = self.streams.get(stream).and_then(|known| known.starting);
+        let end = self.models.end;
+        replay::catch_up(&self.store, stream, state, |event| match (starting, end) {
+            (Some(starting), _) => event.version <= starting,
+            (None, Some(end)) => model_replay::is_by(event, end),
+            (None, None) => true,
+        })
+        .await?;
+        let known = self.streams.entry(stream.clone()).or_default();
+        known.starting = Some(state.version());
+        if known.appended > 0 {
+            let own = self.append.parts().iter();
+            let own = own.filter(|part| part.stream == *stream);
+            for event in own.flat_map(|part| &part.events) {
+                let version = state.version().next();
+                state.replay(&model_replay::to_be_recorded(event, stream, version))?;
+            }
+        }
+        Ok(known)
     }
 
     /// Returns the number of events to append.
@@ -166,24 +223,34 @@ impl<S: Store> UnitOfWork<S> {
         self.events
     }
 
-    /// Returns the append of the decisions alone.
+    /// Returns the append of the decisions alone, and all that its decision models rely on.
     pub(crate) fn into_decided(self) -> Append {
-        self.append
+        self.into_append_unless_changed(|known| known.is_of_model)
     }
 
     /// Returns the append of all decisions. Streams that were loaded but not decided on must be unchanged; without
     /// events there is nothing to append.
     pub(crate) fn into_append(self) -> Append {
+        self.into_append_unless_changed(|_| true)
+    }
+
+    fn into_append_unless_changed(self, is_relied_on: fn(&Known) -> bool) -> Append {
         let mut append = self.append;
         if append.parts().is_empty() {
             return append;
         }
-        for (stream, known) in self.loaded {
-            if !known.is_expected {
-                append = append.and(stream, known.starting, []);
+        for (stream, known) in self.streams {
+            if let Some(version) = known.version()
+                && !known.is_expected
+                && is_relied_on(&known)
+            {
+                append = append.and(stream, version, []);
             }
         }
-        append
+        match self.models.condition() {
+            Some(condition) => append.unless(condition),
+            None => append,
+        }
     }
 }
 

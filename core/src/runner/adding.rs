@@ -3,7 +3,7 @@
 use super::Midgard;
 use super::handle::Consumer;
 use super::notebook::Notebook;
-use super::program::{Added, Course};
+use super::program::{Added, StatusGuard};
 use crate::consumer::control::{Control, Reader};
 use crate::consumer::ended::Running;
 use crate::consumer::handler::Handler;
@@ -15,7 +15,7 @@ use crate::inbox::{Dispatch, InboxKeys, InboxOptions, InboxWorker};
 use crate::process::{ProcessManager, Replies, Steps};
 use crate::store::{DynStore, Store};
 use crate::telemetry;
-use crate::unit_of_work::Work;
+use crate::unit_of_work::UnitOfWorkStore;
 use std::sync::Arc;
 use tracing::Instrument as _;
 
@@ -60,7 +60,7 @@ impl<S: Store + Clone> Midgard<S> {
     ) -> InboxWorker<D> {
         InboxWorker {
             keys: InboxKeys::new(queue),
-            work: Work::new(DynStore::new(self.store.clone())),
+            work: UnitOfWorkStore::new(DynStore::new(self.store.clone())),
             control: self.control.clone(),
             progress: Arc::new(Progress::new(name, ConsumerKind::Inbox)),
             dispatch,
@@ -108,10 +108,10 @@ impl<S: Store + Clone> Midgard<S> {
                 ended
             }) as Running
         });
-        let course = Course::new(progress.clone());
+        let guard = StatusGuard::new(progress.clone());
         self.consumers.push(Added {
             consumer: Consumer { progress, notebook },
-            course,
+            guard,
             running,
         });
         self

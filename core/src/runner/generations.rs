@@ -6,7 +6,7 @@ use crate::consumer::about::{AboutProjection, Built};
 use crate::consumer::control::{Control, Mode};
 use crate::consumer::handler::{Handler as _, Plan};
 use crate::consumer::notes::{self, Checkpoint, Keys, NoteError, backend};
-use crate::consumer::track::Trouble;
+use crate::consumer::track::TrackError;
 use crate::event::reading::with_sources;
 use crate::give_way::give_way;
 use crate::notes::NoteStore;
@@ -29,7 +29,7 @@ pub(super) enum Next {
     /// A newer release has built the views, or builds them while this one cannot keep the old ones up to date.
     Outdated { newer: u32 },
     /// Another release reads newer versions of events, which this one would leave out of the views.
-    Lacks { seen: Vec<Plan>, trouble: Trouble },
+    Lacks { seen: Vec<Plan>, error: TrackError },
     /// The views that this program kept were replaced by those of another definition and the same version.
     Replaced,
     /// The views include events that this program does not list.
@@ -45,7 +45,7 @@ pub(super) async fn next<S: Store, P: Projection>(
     keys: &Keys,
     logs: &[LogId],
     was_active: bool,
-) -> Result<Next, Trouble> {
+) -> Result<Next, TrackError> {
     let (views, own) = (projected.notes(), own(projected));
     let mut transaction = views.begin().await.map_err(backend)?;
     let key = keys.about();
@@ -60,9 +60,9 @@ pub(super) async fn next<S: Store, P: Projection>(
         Step::Keep { generation } => {
             return Ok(Next::Active(to_run(generation, before.as_deref(), logs)));
         }
-        Step::Lacks { seen, trouble } => {
+        Step::Lacks { seen, error } => {
             let seen = to_run(seen, before.as_deref(), logs);
-            return Ok(Next::Lacks { seen, trouble });
+            return Ok(Next::Lacks { seen, error });
         }
         Step::Outdated { newer } => return Ok(Next::Outdated { newer }),
         Step::KnowsLess { events } => return Ok(Next::KnowsLess { events }),
@@ -88,7 +88,7 @@ pub(super) async fn next<S: Store, P: Projection>(
             let run = |number| to_run(number, text.as_deref(), logs);
             let plans = run(building.number).into_iter().map(|plan| Plan {
                 replaces: Some(seen),
-                is_beside: active.is_some(),
+                is_alongside: active.is_some(),
                 ..plan
             });
             Next::Building {
@@ -124,7 +124,7 @@ async fn make<S: Store, P: Projection>(
     logs: &[LogId],
     transaction: &mut <P::Store as NoteStore>::Transaction,
     change: &mut Change,
-) -> Result<Option<u32>, Trouble> {
+) -> Result<Option<u32>, TrackError> {
     let views = projected.notes();
     if let Some(number) = change.discarded {
         discard_later(views, transaction, keys, number).await?;
@@ -137,9 +137,21 @@ async fn make<S: Store, P: Projection>(
         let prepare = views.prepare(transaction, &building);
         prepare.await.map_err(backend)?;
     }
+    let seen = change.about.seen();
+    if let Some(seen) = seen {
+        let checkpoints = views.list(transaction, &keys.checkpoints(seen)).await;
+        let mut of = checkpoints.map_err(backend)?.into_iter();
+        let is_known = |(key, _): (String, _)| {
+            Keys::log_of_checkpoint(&key).is_none_or(|log| logs.contains(&log))
+        };
+        if !of.all(is_known) {
+            // The store has had another log since this program started; a program that follows it builds its part, too.
+            return Ok(None);
+        }
+    }
     for log in logs {
         let reached = checkpoint(views, transaction, keys, Some(number), *log).await?;
-        let target = checkpoint(views, transaction, keys, change.about.seen(), *log).await?;
+        let target = checkpoint(views, transaction, keys, seen, *log).await?;
         // The old views may be ahead of a restored log, whose end is read last.
         if reached < target && reached < store.last_position(*log).await? {
             return Ok(None);
@@ -178,7 +190,7 @@ fn to_run(number: u32, about: Option<&str>, logs: &[LogId]) -> Vec<Plan> {
         leases_of: LogId::MAIN,
         partitions: 1,
         replaces: None,
-        is_beside: false,
+        is_alongside: false,
         start: Position::ZERO,
         about: about.map(ToOwned::to_owned),
     };
@@ -207,7 +219,7 @@ pub(super) async fn discard<P: Projection>(
     projected: &Projected<P>,
     keys: &Keys,
     control: &Control,
-) -> Result<(), Trouble> {
+) -> Result<(), TrackError> {
     let views = projected.notes();
     while control.mode() != Mode::Stop {
         give_way().await;

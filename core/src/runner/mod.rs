@@ -19,13 +19,15 @@ use crate::consumer::notes::Keys;
 use crate::consumer::progress::Progress;
 use crate::consumer::status::ConsumerKind;
 use crate::consumer::{ConsumerOptions, HandlerError, RunError, supervise};
-use crate::inbox::{Declaration, Inbox, InboxOptions, ToHandlers, declaration, queue_of, receive};
+use crate::inbox::{
+    Declaration, Inbox, InboxDispatch, InboxOptions, declaration, queue_of, receive,
+};
 use crate::outbox::{Outbox, Outboxes, Relay, come_back};
 use crate::process::{ProcessBook, ProcessManager, Processes, Reacting, Replies, Steps, watch};
 use crate::projection::{Projected, Projection};
 use crate::store::{DynStore, Store};
 use crate::subscription::{Delivery, Subscribed, Subscription};
-use crate::unit_of_work::Work;
+use crate::unit_of_work::UnitOfWorkStore;
 use adding::is_name;
 use futures_util::future::{Either, join, select};
 use program::{Added, STOP_WITHIN, Spawner};
@@ -202,7 +204,7 @@ impl<S: Store + Clone> Midgard<S> {
         bus: impl Subscriber,
         options: InboxOptions,
     ) -> Self {
-        let (bus, handlers) = (Arc::new(bus), ToHandlers(inbox));
+        let (bus, handlers) = (Arc::new(bus), InboxDispatch(inbox));
         let queue = queue_of(&handlers, &options);
         if queue.topics().iter().any(Topic::is_command) {
             self.senders.push((ConsumerKind::Inbox, I::NAME.to_owned()));
@@ -217,7 +219,7 @@ impl<S: Store + Clone> Midgard<S> {
     /// Adds a process manager. The commands that it sends leave by an [outbox](Self::outbox), which this program needs
     /// too, unless [another program](Self::outbox_elsewhere) has it.
     pub fn process_manager<P: ProcessManager>(self, mut processes: Processes<P>) -> Self {
-        let work = Work::new(DynStore::new(self.store.clone()));
+        let work = UnitOfWorkStore::new(DynStore::new(self.store.clone()));
         let receiving = processes.receiving.take();
         let declaration = processes.declaration.take();
         let (start, options) = (processes.start, processes.options);

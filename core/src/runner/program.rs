@@ -29,26 +29,26 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A consumer that was added, ready to run.
 pub(super) struct Added {
     pub(super) consumer: Consumer,
-    pub(super) course: Course,
+    pub(super) guard: StatusGuard,
     pub(super) running: Result<Running, RunError>,
 }
 
-/// The course of a consumer: however it comes to its end, its status shows it.
-pub(super) struct Course {
+/// Shows the end of a consumer in its status, however it ends.
+pub(super) struct StatusGuard {
     progress: Arc<Progress>,
     is_to_run: bool,
 }
 
-impl Course {
+impl StatusGuard {
     pub(super) const fn new(progress: Arc<Progress>) -> Self {
-        Course {
+        StatusGuard {
             progress,
             is_to_run: false,
         }
     }
 }
 
-impl Drop for Course {
+impl Drop for StatusGuard {
     fn drop(&mut self) {
         self.progress.close(self.is_to_run);
     }
@@ -119,21 +119,18 @@ impl<S: Store + Clone> Midgard<S> {
         } = self;
         // From here on, waits for a consumer end when this future is dropped.
         for added in &mut consumers {
-            added.course.is_to_run = true;
+            added.guard.is_to_run = true;
         }
         async move {
             let all: Vec<_> = consumers
                 .iter()
                 .map(|added| added.consumer.progress.clone())
                 .collect();
-            let mut courses = Vec::new();
+            let mut guarded = Vec::new();
             let mut refused = None;
-            for Added {
-                course, running, ..
-            } in consumers
-            {
+            for Added { guard, running, .. } in consumers {
                 match running {
-                    Ok(running) => courses.push((course, running)),
+                    Ok(running) => guarded.push((guard, running)),
                     Err(error) => {
                         refused.get_or_insert(error);
                     }
@@ -146,11 +143,11 @@ impl<S: Store + Clone> Midgard<S> {
                 }
                 return Err(error);
             }
-            let ends = join_all(courses.into_iter().map(|(course, running)| match &spawner {
-                Some(spawner) => Either::Left(spawned(spawner, course, running)),
+            let ends = join_all(guarded.into_iter().map(|(guard, running)| match &spawner {
+                Some(spawner) => Either::Left(spawned(spawner, guard, running)),
                 None => Either::Right(async move {
                     let ended = running.await;
-                    drop(course);
+                    drop(guard);
                     ended
                 }),
             }));
@@ -182,11 +179,11 @@ impl<S: Store + Clone> Midgard<S> {
 /// Waits until consumers were told to stop, and the limit has passed since.
 async fn overdue(control: &Control, limit: Duration) {
     loop {
-        let asked = control.asked();
+        let wake_count = control.wake_count();
         if control.mode() == Mode::Stop {
             break;
         }
-        control.pause(asked, Duration::from_secs(3600)).await;
+        control.pause(wake_count, Duration::from_secs(3600)).await;
     }
     Delay::new(limit).await;
 }
@@ -201,15 +198,15 @@ impl Drop for EndTask {
 }
 
 /// Hands a consumer to the spawner, and waits for its end.
-async fn spawned(spawner: &Spawner, course: Course, running: Running) -> Result<(), RunError> {
-    let progress = course.progress.clone();
+async fn spawned(spawner: &Spawner, guard: StatusGuard, running: Running) -> Result<(), RunError> {
+    let progress = guard.progress.clone();
     let end = Arc::new(Mutex::new(None));
     let (task, abort) = abortable({
         let end = end.clone();
         async move {
             let ended = running.await;
             *end.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
-            drop(course);
+            drop(guard);
         }
     });
     let _end_task = EndTask(abort);

@@ -32,7 +32,7 @@ pub(super) async fn run<S: Store, P: Projection>(
 ) -> Result<(), RunError> {
     let worker = EventId::new().to_string();
     let (projected, keys) = (&notebook.handler, &notebook.keys);
-    let around = ConsumerContext {
+    let context = ConsumerContext {
         store: &store,
         handler: projected,
         keys,
@@ -51,28 +51,28 @@ pub(super) async fn run<S: Store, P: Projection>(
     let (mut near, mut was_active) = (None, false);
     let (mut lacked, mut before) = (None, Duration::MAX);
     loop {
-        let asked = control.asked();
+        let wake_count = control.wake_count();
         if control.mode() == Mode::Stop {
             break;
         }
         let next = match generations::next(&store, projected, keys, &logs, was_active).await {
             Ok(next) => next,
-            Err(trouble) => {
-                wait_after(&trouble, &mut setbacks, asked, &control, &progress).await?;
+            Err(error) => {
+                wait_after(&error, &mut setbacks, wake_count, &control, &progress).await?;
                 continue;
             }
         };
         setbacks.end();
         let retired = AtomicBool::new(false);
-        let around = ConsumerContext {
+        let context = ConsumerContext {
             retired: &retired,
-            ..around
+            ..context
         };
         let ended = match next {
             Next::Active(plans) => {
                 (near, was_active, before) = (None, true, Duration::MAX);
                 progress.update(|status| status.rebuild = None);
-                active(around, plans, &mut panics[0]).await
+                run_active(context, plans, &mut panics[0]).await
             }
             Next::Building {
                 generation,
@@ -81,7 +81,7 @@ pub(super) async fn run<S: Store, P: Projection>(
             } if near != Some(generation) => {
                 was_active = true;
                 let began = Instant::now();
-                let ended = beside(around, active, building, &mut panics).await;
+                let ended = run_active_and_building(context, active, building, &mut panics).await;
                 let took = began.elapsed();
                 // A log that was built long before the others has to catch up again, as long as this gets shorter.
                 let is_near = logs.len() == 1 || took < SOON || took > before / 2;
@@ -91,19 +91,19 @@ pub(super) async fn run<S: Store, P: Projection>(
             }
             // As no worker here moves the old views, the new ones catch up: between two commits of a worker
             // elsewhere.
-            Next::Building { building, .. } => run_tracks(around, building, &mut panics[1]).await,
-            Next::Lacks { seen, trouble } => {
-                let message = trouble.to_string();
+            Next::Building { building, .. } => run_tracks(context, building, &mut panics[1]).await,
+            Next::Lacks { seen, error } => {
+                let message = error.to_string();
                 if control.mode() == Mode::Drain {
                     failed(&control, &progress, None, 1, message).await?;
                     break;
                 }
                 if lacked.as_ref() != Some(&message) {
-                    give_back(around, seen, message.clone()).await;
+                    give_back(context, seen, message.clone()).await;
                     lacked = Some(message);
                 }
                 let wait = projected.options().lease_time() / 3;
-                control.pause(asked, wait).await;
+                control.pause(wake_count, wait).await;
                 continue;
             }
             Next::Outdated { newer } => Ended::Failed {
@@ -134,7 +134,10 @@ pub(super) async fn run<S: Store, P: Projection>(
         };
         match ended {
             Ended::Stopped => break,
-            Ended::Replan | Ended::Reached => {}
+            Ended::Replan | Ended::Reached => {
+                // It goes on by itself: a restart that was asked for meanwhile must not hide a later failure.
+                progress.take_restart();
+            }
             Ended::Failed {
                 place,
                 failures,
@@ -151,21 +154,21 @@ pub(super) async fn run<S: Store, P: Projection>(
 }
 
 /// Keeps the views that readers see up to date, and meanwhile removes those that are no longer read.
-async fn active<S: Store, P: Projection>(
-    around: ConsumerContext<'_, S, Projected<P>>,
+async fn run_active<S: Store, P: Projection>(
+    context: ConsumerContext<'_, S, Projected<P>>,
     plans: Vec<Plan>,
     panics: &mut [Setbacks],
 ) -> Ended {
     let discarded = async {
-        let discarded = generations::discard(around.handler, around.keys, around.control).await;
-        if let Err(trouble) = discarded {
-            tracing::warn!(error = %trouble, "old views were not removed yet");
+        let discarded = generations::discard(context.handler, context.keys, context.control).await;
+        if let Err(error) = discarded {
+            tracing::warn!(%error, "old views were not removed yet");
         }
     };
-    match select(pin!(run_tracks(around, plans, panics)), pin!(discarded)).await {
+    match select(pin!(run_tracks(context, plans, panics)), pin!(discarded)).await {
         Either::Right(((), track)) => track.await,
         Either::Left((ended, discarded)) => {
-            if around.control.mode() == Mode::Drain {
+            if context.control.mode() == Mode::Drain {
                 discarded.await;
             }
             ended
@@ -174,33 +177,33 @@ async fn active<S: Store, P: Projection>(
 }
 
 /// Keeps the views that readers see up to date while new ones are built.
-async fn beside<S: Store, P: Projection>(
-    around: ConsumerContext<'_, S, Projected<P>>,
+async fn run_active_and_building<S: Store, P: Projection>(
+    context: ConsumerContext<'_, S, Projected<P>>,
     active: Vec<Plan>,
     building: Vec<Plan>,
     panics: &mut [Vec<Setbacks>; 2],
 ) -> Ended {
     let (retired, abandoned) = (AtomicBool::new(false), AtomicBool::new(false));
-    let [panics, panics_beside] = panics;
+    let [active_panics, building_panics] = panics;
     let active = async {
-        let around = ConsumerContext {
+        let context = ConsumerContext {
             retired: &retired,
-            ..around
+            ..context
         };
-        let ended = run_tracks(around, active, panics).await;
+        let ended = run_tracks(context, active, active_panics).await;
         if let Ended::Failed { .. } | Ended::Replan = ended {
             // Otherwise readers would have stale views until the new ones are complete.
             abandoned.store(true, Ordering::SeqCst);
-            around.control.wake();
+            context.control.wake();
         }
         ended
     };
     let building = async {
-        let around = ConsumerContext {
+        let context = ConsumerContext {
             retired: &abandoned,
-            ..around
+            ..context
         };
-        let ended = run_tracks(around, building, panics_beside).await;
+        let ended = run_tracks(context, building, building_panics).await;
         match &ended {
             // After a panic, both begin again.
             Ended::Reached | Ended::Replan => retired.store(true, Ordering::SeqCst),
@@ -210,8 +213,9 @@ async fn beside<S: Store, P: Projection>(
                 message,
             } => {
                 let message = format!("the rebuild was given up: {message}");
-                around.progress.failed_beside(*place, *failures, message);
-                if let Err(error) = generations::give_up_rebuild(around.handler, around.keys).await
+                context.progress.failed_beside(*place, *failures, message);
+                if let Err(error) =
+                    generations::give_up_rebuild(context.handler, context.keys).await
                 {
                     tracing::warn!(%error, "the rebuild could not be given up");
                 }
@@ -219,7 +223,7 @@ async fn beside<S: Store, P: Projection>(
             Ended::Stopped => {}
         }
         // The other track checks what happened to the generations.
-        around.control.wake();
+        context.control.wake();
         ended
     };
     match join(active, building).await {

@@ -33,7 +33,7 @@ use std::sync::Arc;
 ///
 /// ```
 /// use midgard::testing::given_projection;
-/// use midgard::{Context, Event, HandlerError, Project, Projection, View};
+/// use midgard::{Context, Event, HandlerResult, Project, Projection, View};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -49,7 +49,7 @@ use std::sync::Arc;
 /// struct Customers;
 ///
 /// impl Project<OrderPlaced> for Customers {
-///     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+///     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> HandlerResult {
 ///         if event.cents == 0 {
 ///             return Err("an order of nothing".into());
 ///         }

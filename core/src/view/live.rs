@@ -28,7 +28,7 @@ use std::fmt;
 /// [after the commit](Context::after_commit) do not run.
 ///
 /// ```
-/// use midgard::{Context, Event, HandlerError, MemoryStore, Project, Projection, View};
+/// use midgard::{Context, Event, HandlerResult, MemoryStore, Project, Projection, View};
 /// use midgard::view::Live;
 /// # use midgard::store::{Append, ExpectedVersion};
 /// # use midgard::event::NewEvent;
@@ -46,7 +46,7 @@ use std::fmt;
 /// struct OrdersByCustomer;
 ///
 /// impl Project<OrderPlaced> for OrdersByCustomer {
-///     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> Result<(), HandlerError> {
+///     async fn project(&self, event: OrderPlaced, context: &mut Context<'_, Self>) -> HandlerResult {
 ///         let none = || Orders { customer: event.customer.clone(), count: 0 };
 ///         Ok(context.upsert::<Orders>(&event.customer, none, |row| row.count += 1)?)
 ///     }

@@ -86,7 +86,8 @@ impl Apply<TeacherHired> for Teacher {
     }
 }
 
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+#[derive(Debug, PartialEq, Eq, Clone, Copy, thiserror::Error)]
+#[error("{self:?}")]
 pub(crate) enum Refused {
     Full,
     TooManyCourses,

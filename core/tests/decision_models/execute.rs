@@ -7,6 +7,7 @@ use super::courses::{
 use midgard::event::EncodeReason;
 use midgard::repository::{ExecuteError, Repositories};
 use midgard::store::AppendError;
+use midgard::testing::given_model;
 use midgard::{
     Apply, Command, DecisionModel, Event, EventId, Events, MemoryStore, Metadata, Place, Position,
     StreamName, block_on, events,
@@ -249,4 +250,41 @@ fn a_command_on_a_model_can_be_sent_to_another_thread() {
     let courses = block_on(with_course(MemoryStore::new()));
     let taken = std::thread::spawn(move || block_on(subscribe(courses)));
     assert_eq!(taken.join().unwrap(), 1);
+}
+
+#[test]
+fn a_model_that_was_read_is_read_from_its_beginning_when_it_is_passed_again() {
+    block_on(async {
+        let store = MemoryStore::new();
+        let courses = with_course(store.clone()).await;
+        let decided = courses.execute(subscription(1, "ann"), &Subscribe).await;
+        let read = decided.unwrap().into_model();
+        assert_eq!((read.0.taken, read.1.courses), (1, 1));
+        let read = courses.load(read).await.unwrap();
+        assert_eq!((read.0.taken, read.1.courses), (1, 1));
+        // The second course of the student, and the last seat: neither counted twice.
+        let decided = courses.execute(read, &Subscribe).await;
+        let read = decided.unwrap().into_model();
+        assert_eq!((read.0.capacity, read.0.taken, read.1.courses), (2, 2, 2));
+        let done =
+            courses.execute_together(async |unit| -> Result<(u32, u32), ExecuteError<Refused>> {
+                let read = unit.load_model(subscription(1, "ann")).await?;
+                let (seats, student) = unit.load_model(read).await?;
+                Ok((seats.taken, student.courses))
+            });
+        assert_eq!(done.await.unwrap().value, (2, 2));
+
+        // The value that a field without a tag is given makes no difference.
+        let given = super::courses::CourseSeats {
+            capacity: 9,
+            taken: 7,
+            ..seats(1)
+        };
+        let read = courses.load(given).await.unwrap();
+        assert_eq!((read.capacity, read.taken), (2, 2));
+        given_model(read, [subscribed(1, "ben")])
+            .when(Define(3))
+            .then([defined(1, 3)])
+            .then_state(|seats| assert_eq!((seats.capacity, seats.taken), (3, 1)));
+    });
 }

@@ -4,6 +4,10 @@ mod courses;
 mod execute;
 mod given;
 mod instances;
+#[path = "../common/random.rs"]
+mod numbers;
 mod once;
 mod queries;
 mod random;
+mod units;
+mod waiting;

@@ -7,9 +7,7 @@ use super::courses::{
 use midgard::decision_model::Instance;
 use midgard::repository::{ExecuteError, Repositories};
 use midgard::store::{Layer, Layered, ReadLog, StoreError, Visit};
-use midgard::{
-    Command, Events, MemoryStore, Metadata, Place, Position, Store, Timestamp, block_on,
-};
+use midgard::{Command, Events, MemoryStore, Place, Position, Store, Timestamp, block_on};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -18,8 +16,7 @@ fn a_command_takes_effect_once_and_a_repeat_is_answered_as_the_first_time() {
     block_on(async {
         let store = MemoryStore::new();
         let courses = with_course(store.clone()).await;
-        let metadata = Metadata::new();
-        let once = |key| courses.execute_once(key, subscription(1, "ann"), &Subscribe, &metadata);
+        let once = |key| courses.execute_once(key, subscription(1, "ann"), &Subscribe);
         let first = once("request-1").await.unwrap();
         store
             .append(rival(&subscribed(1, "ben"), "s-2"))
@@ -43,8 +40,7 @@ fn a_command_without_events_is_done_once_too() {
     block_on(async {
         let store = MemoryStore::new();
         let courses = with_course(store.clone()).await;
-        let metadata = Metadata::new();
-        let once = || courses.execute_once("request-1", seats(1), &Define(2), &metadata);
+        let once = || courses.execute_once("request-1", seats(1), &Define(2));
         once().await.unwrap();
         let changed = rival(&defined(1, 7), "course:1");
         store.append(changed).await.unwrap();
@@ -62,8 +58,7 @@ fn a_key_that_is_used_twice_at_once_has_one_effect_and_one_answer() {
         let key = format!("request-{round}");
         let once = || {
             let model = seats_and(format!("student-{round}"));
-            let metadata = Metadata::new();
-            let decided = courses.execute_once(&key, model, &Subscribe, &metadata);
+            let decided = courses.execute_once(&key, model, &Subscribe);
             let decided = block_on(decided).unwrap();
             (decided.place(), decided.into_model())
         };
@@ -108,8 +103,8 @@ fn a_key_that_is_used_twice_at_once_is_not_refused_for_its_own_effect() {
     let courses = block_on(with_course(inner.clone()));
     block_on(courses.execute(seats(1), &Define(1))).unwrap();
     let once = |courses: &Repositories<_>| {
-        let (model, metadata) = (subscription(1, "ann"), Metadata::new());
-        let decided = courses.execute_once("request-1", model, &Subscribe, &metadata);
+        let model = subscription(1, "ann");
+        let decided = courses.execute_once("request-1", model, &Subscribe);
         block_on(decided).unwrap().place()
     };
     // It takes the last seat after the second has found nothing under the key, and before it reads the model.
@@ -120,8 +115,8 @@ fn a_key_that_is_used_twice_at_once_is_not_refused_for_its_own_effect() {
         inner,
         first: Mutex::new(Some(first)),
     })));
-    let (model, metadata) = (subscription(1, "ann"), Metadata::new());
-    let again = second.execute_once("request-1", model, &Subscribe, &metadata);
+    let model = subscription(1, "ann");
+    let again = second.execute_once("request-1", model, &Subscribe);
     let place = block_on(again).unwrap().place();
     assert_eq!(place, Some(Place::main(Position(3))));
 }
@@ -133,12 +128,11 @@ fn aggregates_alone_are_as_they_were_the_first_time() {
         let hired = || rival(&TeacherHired {}, "teacher-kim");
         store.append(hired()).await.unwrap();
         let teachers = Repositories::new(store.clone());
-        let metadata = Metadata::new();
         let kim = || Instance::<Teacher>::of("kim");
-        let first = teachers.execute_once("look", kim(), &Look, &metadata);
+        let first = teachers.execute_once("look", kim(), &Look);
         assert_eq!(first.await.unwrap().model().hired, 1);
         store.append(hired()).await.unwrap();
-        let again = teachers.execute_once("look", kim(), &Look, &metadata);
+        let again = teachers.execute_once("look", kim(), &Look);
         assert_eq!(again.await.unwrap().model().hired, 1);
     });
 }
@@ -163,9 +157,7 @@ fn a_key_that_is_forgotten_has_an_effect_again() {
     block_on(async {
         let store = MemoryStore::new();
         let courses = with_course(store.clone()).await;
-        let metadata = Metadata::new();
-        let once =
-            || courses.execute_once("request-1", subscription(1, "ann"), &Subscribe, &metadata);
+        let once = || courses.execute_once("request-1", subscription(1, "ann"), &Subscribe);
         once().await.unwrap();
         let later = Timestamp::from_micros(Timestamp::now().as_micros() + 1_000_000);
         assert_eq!(courses.forget_keys(later).await.unwrap(), 1);

@@ -29,7 +29,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Longer than anything takes that works.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(180);
 
 /// What others tell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]

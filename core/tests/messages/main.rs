@@ -16,6 +16,7 @@ mod limits;
 mod lines;
 mod lossy;
 mod memory;
+mod models;
 mod notes;
 mod outbox;
 mod parking;

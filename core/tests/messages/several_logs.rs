@@ -1,13 +1,21 @@
-//! An outbox on a store with several logs: the messages of each leave once, in order, and so do its commands.
+//! An outbox on a store with several logs: the messages of each leave once, in order, and so do its commands. An inbox there.
 
-use super::kit::{LONG, Noted, Outlet, Running, Told, append, number, start, tell};
+use super::kit::{
+    LONG, Note, Noted, Notes, Outlet, Running, Told, append, number, publish, start, tell, told,
+};
 use crate::logs::{ByName, WEST, two_logs};
+use midgard::bus::InProcessBus;
 use midgard::consumer::{ConsumerOptions, FailurePolicy, Status};
 use midgard::event::NewEvent;
+use midgard::inbox::InboxOptions;
 use midgard::store::Layered;
-use midgard::{Midgard, Outbox, Place, block_on};
+use midgard::{
+    Aggregate, Apply, Command, Events, HandlerError, Inbox, MessageContext, Midgard, Outbox, Place,
+    Subscribe, block_on, events,
+};
 use serde_json::json;
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
 type TwoLogs = Layered<ByName>;
@@ -150,4 +158,65 @@ fn the_commands_of_each_log_leave_once_whatever_the_name_of_the_outbox() {
     }
     running.stop().unwrap();
     assert_eq!(by_log(&bus), (vec![1], vec![FAR + 6]));
+}
+
+/// An aggregate whose streams are in the second log.
+#[derive(Debug, Default, Aggregate)]
+#[aggregate(name = "west", id = String, events(Noted))]
+struct West;
+
+impl Apply<Noted> for West {
+    fn apply(&mut self, _: Noted) {}
+}
+
+impl Command<West> for Note {
+    type Error = Infallible;
+
+    fn decide(&self, _: &West) -> Result<Events<West>, Infallible> {
+        Ok(events![Noted { number: self.0 }])
+    }
+}
+
+/// Changes an aggregate in each log for message 1, and one for any other.
+#[derive(Inbox)]
+#[inbox(name = "service", events(Told))]
+struct Both;
+
+impl Subscribe<Told> for Both {
+    async fn receive(
+        &self,
+        told: Told,
+        context: &mut MessageContext<'_>,
+    ) -> Result<(), HandlerError> {
+        context
+            .execute::<Notes, _>(&told.key, &Note(told.number))
+            .await?;
+        if told.number == 1 {
+            context
+                .execute::<West, _>(&told.key, &Note(told.number))
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_message_that_changes_both_logs_is_parked_at_once_and_blocks_nobody() {
+    let (store, bus) = (two_logs(), InProcessBus::new());
+    // A day of retries.
+    let retry = FailurePolicy::retry(1000).first_after(Duration::from_secs(86_400));
+    let options = InboxOptions::new().on_failure(retry.then_park());
+    let running = start(Midgard::new(store).inbox_with(Both, bus.clone(), options));
+    publish(&bus, &[told("ann", 1), told("ann", 2)]);
+    running.wait_until("service", |status| {
+        (status.parked, status.handled) == (1, 1)
+    });
+    let parked = running.parked();
+    let [(_, id, error)] = &parked[..] else {
+        panic!("one is parked: {parked:?}");
+    };
+    assert_eq!(id, "message-1");
+    let said = "the append concerns log 0 and log 3, and is atomic in one log only";
+    assert!(error.contains(said), "{error}");
+    running.stop().unwrap();
 }

@@ -1,6 +1,6 @@
 //! Whatever else is read as JSON of users' types: rows and messages.
 
-use crate::kit::Random;
+use crate::random::Random;
 use crate::values::Kept;
 use midgard::bus::{Message, Purpose};
 use midgard::event::Encoded;

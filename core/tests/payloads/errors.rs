@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 const SECRET: &str = "ann@x.org";
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(180);
 
 /// Says what it was given, as many types do.
 #[derive(Debug, Clone, Serialize, Deserialize)]

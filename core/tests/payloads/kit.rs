@@ -1,5 +1,6 @@
 //! Events of one field, and chance that can be repeated.
 
+use crate::random::Random;
 use midgard::event::{EncodeError, NewEvent};
 use midgard::store::{Append, ExpectedVersion, ReadLog};
 use midgard::{Event, MemoryStore, Store, StreamName, block_on};
@@ -49,21 +50,7 @@ pub(crate) fn refused<E: Event + Debug>(event: &E) -> EncodeError {
     }
 }
 
-/// SplitMix64.
-pub(crate) struct Random(pub(crate) u64);
-
 impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
     pub(crate) fn wide(&mut self) -> u128 {
         u128::from(self.next()) << 64 | u128::from(self.next())
     }

@@ -6,6 +6,8 @@ mod elsewhere;
 mod errors;
 mod kit;
 mod order;
+#[path = "../common/random.rs"]
+mod random;
 mod refused;
 mod repository;
 mod shown;

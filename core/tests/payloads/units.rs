@@ -18,7 +18,7 @@ use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(180);
 
 event!(Weighed(f64), "parcel.weighed");
 

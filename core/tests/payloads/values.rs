@@ -1,6 +1,7 @@
 //! Values of all kinds, by the thousand, come back as they were.
 
-use crate::kit::{Random, event, stored};
+use crate::kit::{event, stored};
+use crate::random::Random;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -1,7 +1,8 @@
 //! Both services are killed at any moment, everything comes twice, the bus comes and goes: every order is decided
 //! once, and no credit is lost or given twice.
 
-use crate::kit::{LONG, NEVER, Random, Rough, customers, orders, until};
+use crate::kit::{LONG, NEVER, Rough, customers, orders, until};
+use crate::random::Random;
 use crate::shop::{CancelOrder, Fate, Order, fates, open, place};
 use crate::stores::Slow;
 use futures_timer::Delay;

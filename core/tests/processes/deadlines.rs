@@ -1,17 +1,18 @@
 //! Deadlines: each fires once, unless it is cancelled or replaced, whoever has set it and whoever runs.
 
 use crate::kit::{
-    Do, LONG, NEVER, PANICS, Told, lines, processes, scripts, start, tell, until, until_count,
-    until_lines, write,
+    Do, LONG, NEVER, PANICS, Told, lines, processes, scripts, scripts_by, start, tell, until,
+    until_count, until_lines, write,
 };
 use crate::shop::log;
 use midgard::bus::InProcessBus;
+use midgard::clock::ManualClock;
 use midgard::consumer::ConsumerState;
 use midgard::event::{NewEvent, RecordedEventRef};
 use midgard::store::{Append, ExpectedVersion};
 use midgard::{
-    Event, Expire, MemoryStore, Midgard, ProcessManager, Processes, React, Reactions, StartFrom,
-    Store as _, StreamName, block_on,
+    Event, Expire, LogId, MemoryStore, Midgard, Place, ProcessManager, Processes, React, Reactions,
+    StartFrom, Store as _, StreamName, block_on,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -20,56 +21,82 @@ fn program(store: &MemoryStore) -> Midgard<MemoryStore> {
     scripts(store, InProcessBus::new())
 }
 
+/// A store and programs by one clock, which stands still until it is moved.
+struct Still {
+    clock: ManualClock,
+    store: MemoryStore,
+}
+
+impl Still {
+    fn new() -> Self {
+        let clock = ManualClock::at("2026-11-25T18:30:00Z".parse().unwrap());
+        let store = MemoryStore::with_clock(&clock);
+        Still { clock, store }
+    }
+
+    fn program(&self) -> Midgard<MemoryStore> {
+        scripts_by(&self.clock, &self.store, InProcessBus::new())
+    }
+
+    fn advance(&self, millis: u64) {
+        self.clock.advance(Duration::from_millis(millis));
+    }
+}
+
 #[test]
 fn a_deadline_survives_a_restart_and_fires_when_it_has_passed_meanwhile() {
-    let store = MemoryStore::new();
-    tell(&store, "a", [Do::Remind(2_000, vec![write("due")])]);
-    let running = start(program(&store));
+    let still = Still::new();
+    let store = &still.store;
+    tell(store, "a", [Do::Remind(2_000, vec![write("due")])]);
+    let running = start(still.program());
     until("the process", || processes(&running.handle, "script").pop());
     running.stop();
-    assert_eq!(lines(&store, "book"), [""; 0]);
-    let at = block_on(program(&store).handle().processes("script")).unwrap()[0].deadline;
-    until("the deadline to pass", || {
-        (midgard::Timestamp::now() > at.unwrap()).then_some(())
-    });
+    // It is not due yet.
+    still.advance(1_999);
+    block_on(still.program().catch_up()).unwrap();
+    assert_eq!(lines(store, "book"), [""; 0]);
+    still.advance(1);
     // What is due is done, too, by who only catches up.
-    block_on(program(&store).catch_up()).unwrap();
-    assert_eq!(lines(&store, "book"), ["due"]);
-    block_on(program(&store).catch_up()).unwrap();
-    assert_eq!(lines(&store, "book"), ["due"]);
+    block_on(still.program().catch_up()).unwrap();
+    assert_eq!(lines(store, "book"), ["due"]);
+    block_on(still.program().catch_up()).unwrap();
+    assert_eq!(lines(store, "book"), ["due"]);
 }
 
 #[test]
 fn a_deadline_is_cancelled_replaced_and_set_again() {
-    let store = MemoryStore::new();
-    let running = start(program(&store));
-    // Long enough for a slow machine to handle the next event before.
-    tell(&store, "cancelled", [Do::Remind(2_000, vec![write("no")])]);
-    tell(&store, "cancelled", [Do::Cancel]);
-    tell(&store, "replaced", [Do::Remind(2_000, vec![write("no")])]);
+    let still = Still::new();
+    let store = &still.store;
+    let running = start(still.program());
+    tell(store, "cancelled", [Do::Remind(2_000, vec![write("no")])]);
+    tell(store, "cancelled", [Do::Cancel]);
+    tell(store, "replaced", [Do::Remind(2_000, vec![write("no")])]);
     let later = Do::Remind(2_200, vec![Do::Write("replaced".into(), "later".into())]);
-    tell(&store, "replaced", [later]);
+    tell(store, "replaced", [later]);
     // In one reaction the last word counts.
     let both = [Do::Remind(1, vec![write("no")]), Do::Cancel];
-    tell(&store, "both", both);
+    tell(store, "both", both);
     let again = [
         Do::Cancel,
         Do::Remind(1, vec![write("no")]),
         Do::Remind(2, vec![Do::Write("again".into(), "once".into())]),
     ];
-    tell(&store, "again", again);
+    tell(store, "again", again);
     let other = [
         Do::Remind(40, vec![Do::Write("two".into(), "due".into())]),
         Do::RemindOther(20, vec![Do::Write("two".into(), "other".into())]),
     ];
-    tell(&store, "two", other);
+    tell(store, "two", other);
     let over = [Do::Remind(1, vec![write("no")]), Do::Complete];
-    tell(&store, "over", over);
-    until_lines(&store, "replaced", &["later"]);
-    until_lines(&store, "again", &["once"]);
-    until_lines(&store, "two", &["other", "due"]);
+    tell(store, "over", over);
+    let told = Place::main(block_on(store.last_position(LogId::MAIN)).unwrap());
+    block_on(running.handle.wait_for("script", told, LONG)).unwrap();
+    still.advance(2_200);
+    until_lines(store, "replaced", &["later"]);
+    until_lines(store, "again", &["once"]);
+    until_lines(store, "two", &["other", "due"]);
     running.stop();
-    assert_eq!(lines(&store, "book"), [""; 0]);
+    assert_eq!(lines(store, "book"), [""; 0]);
 }
 
 #[test]
@@ -88,34 +115,40 @@ fn a_deadline_that_sets_itself_again_goes_on() {
 
 #[test]
 fn a_deadline_fires_once_though_two_workers_run_and_also_in_the_one_that_did_not_set_it() {
-    let store = MemoryStore::new();
-    let first = start(program(&store));
+    let still = Still::new();
+    let store = &still.store;
+    let first = start(still.program());
     until("the first to be at work", || {
         let status = first.handle.status_of("script").unwrap();
         (status.state == ConsumerState::Live).then_some(())
     });
-    let second = start(program(&store));
+    let second = start(still.program());
     for number in 0..40 {
         let write = Do::Write("book".into(), number.to_string());
-        tell(&store, &format!("p{number}"), [Do::Remind(50, vec![write])]);
+        tell(store, &format!("p{number}"), [Do::Remind(50, vec![write])]);
     }
     until("all to have been set", || {
         (processes(&first.handle, "script").len() == 40).then_some(())
     });
+    still.advance(50);
+    until("all to have fired", || {
+        (lines(store, "book").len() >= 40).then_some(())
+    });
     // The one that has set them is gone: the other one knows of them by their notes.
     let far = Do::Remind(1200, vec![write("far")]);
-    tell(&store, "far", [far]);
+    tell(store, "far", [far]);
     until("the last to have been set", || {
         (processes(&first.handle, "script").len() == 41).then_some(())
     });
     first.stop();
+    still.advance(1200);
     until("the last", || {
-        lines(&store, "book")
+        lines(store, "book")
             .contains(&"far".to_owned())
             .then_some(())
     });
     second.stop();
-    let mut lines = lines(&store, "book");
+    let mut lines = lines(store, "book");
     lines.sort_unstable();
     let mut wanted: Vec<_> = (0..40).map(|number| number.to_string()).collect();
     wanted.push("far".to_owned());

@@ -5,6 +5,7 @@ use futures_timer::Delay;
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use midgard::bus::{BusError, InProcessBus, Message, Published, Publisher, Subscriber};
+use midgard::clock::Clock;
 use midgard::consumer::{ConsumerOptions, FailurePolicy, RunError};
 use midgard::event::RecordedEventRef;
 use midgard::inbox::InboxOptions;
@@ -107,22 +108,6 @@ pub(crate) fn until_none_goes_on(handle: &MidgardHandle, name: &str) {
     until("the end of all processes", || {
         processes(handle, name).is_empty().then_some(())
     });
-}
-
-/// SplitMix64.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
 }
 
 /// A bus that publishes everything twice, and is down when it is told to be, or now and then.
@@ -395,12 +380,21 @@ pub(crate) fn scripts<S: Store + Clone>(
     store: &S,
     bus: impl Publisher + Subscriber + Clone,
 ) -> Midgard<S> {
+    scripts_by(Clock::system(), store, bus)
+}
+
+/// Their deadlines pass by this clock.
+pub(crate) fn scripts_by<S: Store + Clone>(
+    clock: impl Into<Clock>,
+    store: &S,
+    bus: impl Publisher + Subscriber + Clone,
+) -> Midgard<S> {
     let policy = at_once().then_park();
     let scripts = Processes::<Script>::new(StartFrom::Start)
         .options(soon())
         .inbox_options(InboxOptions::new().on_failure(policy))
         .replies_from(bus.clone());
-    Midgard::new(store.clone())
+    Midgard::with_clock(store.clone(), clock)
         .process_manager(scripts)
         .outbox(outbox("scripts"), bus)
 }

@@ -2,6 +2,8 @@
 
 #[path = "../common/logs.rs"]
 mod logs;
+#[path = "../common/random.rs"]
+mod random;
 
 mod answers;
 mod chaos;

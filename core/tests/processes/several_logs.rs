@@ -1,12 +1,12 @@
 //! Process managers on a store with several logs: they react to the events of each, once and in order.
 
 use crate::kit::{
-    Do, Script, Told, at_once, clerk, lines, scripts, soon, start, tell, until, until_none_goes_on,
-    write,
+    Do, Script, Told, clerk, lines, scripts, soon, start, tell, until, until_none_goes_on, write,
 };
 use crate::logs::{WEST, two_logs};
 use crate::shop::append;
 use midgard::bus::InProcessBus;
+use midgard::consumer::FailurePolicy;
 use midgard::event::RecordedEventRef;
 use midgard::{
     Aggregate, Apply, Command, Event, Events, MemoryStore, Midgard, Place, Position,
@@ -14,6 +14,7 @@ use midgard::{
 };
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
+use std::time::Duration;
 
 /// Tells a process something, in the second log.
 fn tell_west(store: &impl Store, process: &str, script: Do) {
@@ -148,8 +149,10 @@ impl React<Told> for Crossing {
 fn a_step_over_two_logs_is_refused_with_the_reason_and_not_half_done() {
     let store = two_logs();
     tell(&store, "p", []);
-    let crossing = Processes::<Crossing>::new(StartFrom::Start)
-        .options(soon().on_failure(at_once().then_park()));
+    // It is not tried again: a retry would wait for a day.
+    let retry = FailurePolicy::retry(1000).first_after(Duration::from_secs(86_400));
+    let crossing =
+        Processes::<Crossing>::new(StartFrom::Start).options(soon().on_failure(retry.then_park()));
     let midgard = Midgard::new(store.clone()).process_manager(crossing);
     let handle = midgard.handle();
     block_on(midgard.catch_up()).unwrap();

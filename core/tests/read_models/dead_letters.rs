@@ -1,8 +1,8 @@
 //! Events that were parked: shown, retried and given up.
 
 use super::kit::{
-    Balances, Counted, LONG, Running, Seen, accounts, ann_and_bob, append_event, at_once, balances,
-    count, start,
+    Balances, Counted, LONG, Running, SAFE_LEASE, Seen, accounts, ann_and_bob, append_event,
+    at_once, balances, count, start, until_shared,
 };
 use midgard::Views;
 use midgard::consumer::{ConsumerOptions, HandleError};
@@ -299,16 +299,14 @@ fn workers_do_what_is_asked_about_the_sequences_that_are_theirs() {
         let bad = bad.clone();
         let subscription = Subscription::<Counted>::events("mailer", StartFrom::Start)
             .partitions(4)
-            .lease(std::time::Duration::from_millis(90))
+            .lease(SAFE_LEASE)
             .on_failure(at_once().then_park());
         let refuse = move |one: &Delivery<Counted>| one.event.number == bad.load(Ordering::SeqCst);
         start(Midgard::new(store.clone()).subscribe(subscription, seen.refuse(refuse)))
     };
     let workers = [worker(), worker()];
-    for worker in &workers {
-        let shared = |status: &midgard::consumer::Status| status.partitions == 2;
-        block_on(worker.handle.wait_until("mailer", LONG, shared)).unwrap();
-    }
+    let handles = workers.each_ref().map(|worker| &worker.handle);
+    until_shared(&handles, |status| status.partitions == 2);
     let mut last = Position::ZERO;
     for stream in 0..8 {
         last = count(&store, &format!("a-{stream}"), [0, 1]);

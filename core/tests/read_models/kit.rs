@@ -1,7 +1,7 @@
 //! What the tests share: events, a view, a projection, and a few words.
 
 use midgard::Views;
-use midgard::consumer::{FailurePolicy, RunError};
+use midgard::consumer::{FailurePolicy, RunError, Status};
 use midgard::event::{EventDescriptor, NewEvent, RecordedEventRef};
 use midgard::projection::ProjectError;
 use midgard::projection::ViewDefinition;
@@ -15,12 +15,14 @@ use midgard::{
 use serde::{Deserialize, Serialize};
 use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than anything takes that works.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(180);
+/// A lease that nobody loses, however long the machine keeps it waiting.
+pub(crate) const SAFE_LEASE: Duration = LONG.saturating_mul(10);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 #[event(name = "counted")]
@@ -55,6 +57,8 @@ pub(crate) struct Balances<const VERSION: u32> {
     pub(crate) calls: Arc<AtomicU64>,
     /// For how long each event keeps the thread busy.
     pub(crate) pause: Duration,
+    /// Where it stops, at the call with this number.
+    pub(crate) gate: Option<(u64, Gate)>,
 }
 
 impl<const V: u32> Balances<V> {
@@ -69,6 +73,16 @@ impl<const V: u32> Balances<V> {
             pause,
             ..Balances::default()
         }
+    }
+
+    /// Stops at the call with this number until the gate is opened.
+    pub(crate) fn gated(at: u64) -> (Self, Gate) {
+        let gate = Gate::default();
+        let balances = Balances {
+            gate: Some((at, gate.clone())),
+            ..Balances::default()
+        };
+        (balances, gate)
     }
 
     pub(crate) fn effects(&self) -> u64 {
@@ -112,8 +126,13 @@ impl<const V: u32> Project<Paid> for Balances<V> {
         event: Paid,
         context: &mut Context<'_, Self>,
     ) -> Result<(), HandlerError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         thread::sleep(self.pause);
+        if let Some((at, gate)) = &self.gate
+            && *at == call
+        {
+            gate.pass();
+        }
         let Paid { account, cents } = event;
         let new = || Balance {
             account: account.clone(),
@@ -134,6 +153,47 @@ impl<const V: u32> Project<Paid> for Balances<V> {
             return Err("13 brings bad luck".into());
         }
         Ok(())
+    }
+}
+
+/// Keeps the thread of a handler until the test lets it go on.
+#[derive(Default, Clone)]
+pub(crate) struct Gate(Arc<(Mutex<AtGate>, Condvar)>);
+
+#[derive(Default)]
+struct AtGate {
+    is_reached: bool,
+    is_open: bool,
+}
+
+impl Gate {
+    /// Says that a handler is there, and waits until the gate is open.
+    pub(crate) fn pass(&self) {
+        self.change(|at| at.is_reached = true);
+        self.wait(|at| at.is_open);
+    }
+
+    /// Waits until a handler is there.
+    pub(crate) fn wait_until_reached(&self) {
+        self.wait(|at| at.is_reached);
+    }
+
+    /// Lets the handler go on, and all that come later.
+    pub(crate) fn open(&self) {
+        self.change(|at| at.is_open = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut AtGate)) {
+        let (at, changed) = &*self.0;
+        change(&mut at.lock().unwrap());
+        changed.notify_all();
+    }
+
+    fn wait(&self, is_so: impl Fn(&AtGate) -> bool) {
+        let (at, changed) = &*self.0;
+        let at = at.lock().unwrap();
+        let waited = changed.wait_timeout_while(at, LONG, |at| !is_so(at));
+        assert!(!waited.unwrap().1.timed_out(), "waited at the gate in vain");
     }
 }
 
@@ -228,6 +288,20 @@ impl Seen {
             seen.note(delivery.event.number);
             ready(Ok(()))
         }
+    }
+}
+
+/// Waits until the consumer of each program is as wanted, for which leases have to change hands: an owner checks them
+/// whenever it is asked for something, and not only when a third of a long lease has passed.
+pub(crate) fn until_shared(handles: &[&MidgardHandle], is_wanted: impl Fn(&Status) -> bool) {
+    let began = Instant::now();
+    let is_as_wanted = |handle: &&MidgardHandle| is_wanted(&handle.status()[0]);
+    while !handles.iter().all(is_as_wanted) {
+        assert!(began.elapsed() < LONG, "{:?}", handles[0].status());
+        for handle in handles {
+            handle.restart(&handle.status()[0].name).unwrap();
+        }
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Several workers of one name: the work is shared, each stream keeps its order, and nobody is missed for long.
 
-use super::kit::{Counted, LONG, Running, Seen, count, start};
+use super::kit::{Counted, Gate, LONG, Running, SAFE_LEASE, Seen, count, start, until_shared};
 use event_listener::Event as Notify;
 use futures_timer::Delay;
 use futures_util::future::{AbortHandle, abortable};
@@ -10,14 +10,16 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::ready;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Short, where somebody is to be found dead.
 const LEASE: Duration = Duration::from_millis(90);
-/// Long enough for a busy machine.
-const SAFE_LEASE: Duration = Duration::from_millis(900);
+/// Long enough for a busy machine, and so short that somebody who is at an event looks at the leases soon.
+const MODERATE_LEASE: Duration = Duration::from_secs(6);
+/// The lease of those that wait for an answer of one with the short lease, which looks for their questions all the time.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 type SeenByStream = Arc<Mutex<HashMap<String, Vec<u64>>>>;
 
@@ -49,22 +51,41 @@ fn until(handle: &MidgardHandle, is_wanted: impl Fn(&Status) -> bool + Send) {
 }
 
 /// A program that can be made to end as if it were killed: without a word.
-fn start_mortal(midgard: Midgard<MemoryStore>) -> (MidgardHandle, AbortHandle) {
+struct Mortal {
+    handle: MidgardHandle,
+    abort: AbortHandle,
+    thread: thread::JoinHandle<()>,
+}
+
+fn start_mortal(midgard: Midgard<MemoryStore>) -> Mortal {
     let handle = midgard.handle();
     let (run, abort) = abortable(midgard.run());
-    thread::spawn(|| block_on(run));
-    (handle, abort)
+    let thread = thread::spawn(|| {
+        block_on(run).unwrap_err();
+    });
+    Mortal {
+        handle,
+        abort,
+        thread,
+    }
+}
+
+impl Mortal {
+    /// Kills it; it does nothing more after that.
+    fn kill(self) {
+        self.abort.abort();
+        self.thread.join().unwrap();
+    }
 }
 
 #[test]
 fn workers_share_the_streams_and_keep_the_order_of_each() {
     let (store, seen) = (MemoryStore::new(), SeenByStream::default());
     let workers: Vec<Running> = (0..3)
-        .map(|_| start(worker(&store, shared(8, SAFE_LEASE), &seen)))
+        .map(|_| start(worker(&store, shared(9, SAFE_LEASE), &seen)))
         .collect();
-    for Running { handle, .. } in &workers {
-        until(handle, |status| (2..=3).contains(&status.partitions));
-    }
+    let handles: Vec<_> = workers.iter().map(|worker| &worker.handle).collect();
+    until_shared(&handles, |status| status.partitions == 3);
     let mut last = None;
     for number in 1..=200 {
         for stream in 1..=20 {
@@ -79,7 +100,7 @@ fn workers_share_the_streams_and_keep_the_order_of_each() {
         let numbers = &seen[&format!("a-{stream}")];
         assert_eq!(*numbers, (1..=200).collect::<Vec<_>>(), "{stream}");
     }
-    assert_eq!(workers.iter().map(|one| owned(&one.handle)).sum::<u32>(), 8);
+    assert_eq!(workers.iter().map(|one| owned(&one.handle)).sum::<u32>(), 9);
     for worker in workers {
         worker.stop().unwrap();
     }
@@ -88,8 +109,7 @@ fn workers_share_the_streams_and_keep_the_order_of_each() {
 #[test]
 fn a_worker_that_stops_hands_over_at_once() {
     let (store, seen) = (MemoryStore::new(), SeenByStream::default());
-    // Nobody waits for so long a lease.
-    let patient = || worker(&store, shared(1, LONG * 10), &seen);
+    let patient = || worker(&store, shared(1, SAFE_LEASE), &seen);
     let last = count(&store, "a", 0..10);
     let first = start(patient());
     first.wait("shared", last);
@@ -104,7 +124,7 @@ fn a_worker_that_stops_hands_over_at_once() {
 #[test]
 fn one_in_standby_takes_over_at_once_from_a_worker_that_stops() {
     let (store, seen) = (MemoryStore::new(), SeenByStream::default());
-    let patient = || worker(&store, shared(1, LONG * 10), &seen);
+    let patient = || worker(&store, shared(1, SAFE_LEASE), &seen);
     let first = start(patient());
     until(&first.handle, |status| status.partitions == 1);
     let second = start(patient());
@@ -123,18 +143,20 @@ fn one_in_standby_takes_over_at_once_from_a_worker_that_stops() {
 #[test]
 fn what_a_dead_worker_had_is_taken_over_and_each_event_comes_at_least_once() {
     let (store, seen) = (MemoryStore::new(), SeenByStream::default());
-    let (dying, kill) = start_mortal(worker(&store, shared(4, LEASE), &seen));
-    until(&dying, |status| status.partitions == 4);
-    let heir = start(worker(&store, shared(4, LEASE), &seen));
-    until(&heir.handle, |status| status.partitions == 2);
+    let dying = [(); 2].map(|()| start_mortal(worker(&store, shared(4, SAFE_LEASE), &seen)));
+    let handles = dying.each_ref().map(|dying| &dying.handle);
+    until_shared(&handles, |status| status.partitions == 2);
     for stream in 0..12 {
         count(&store, &format!("a-{stream}"), 0..50);
     }
-    kill.abort();
+    for dying in dying {
+        dying.kill();
+    }
     let mut last = None;
     for stream in 0..12 {
         last = Some(count(&store, &format!("a-{stream}"), 50..100));
     }
+    let heir = start(worker(&store, shared(4, LEASE), &seen));
     until(&heir.handle, |status| status.partitions == 4);
     heir.wait("shared", last.unwrap());
     heir.stop().unwrap();
@@ -154,20 +176,22 @@ fn what_a_dead_worker_had_is_taken_over_and_each_event_comes_at_least_once() {
 #[test]
 fn one_partition_has_one_worker_and_others_stand_by() {
     let (store, seen) = (MemoryStore::new(), SeenByStream::default());
-    let (first, kill) = start_mortal(worker(&store, shared(1, LEASE), &seen));
-    until(&first, |status| status.partitions == 1);
-    let second = start(worker(&store, shared(1, LEASE), &seen));
+    let first = start_mortal(worker(&store, shared(1, SAFE_LEASE), &seen));
+    until(&first.handle, |status| status.partitions == 1);
+    let second = start(worker(&store, shared(1, SAFE_LEASE), &seen));
     until(&second.handle, |status| {
         status.state == ConsumerState::Standby
     });
     let last = count(&store, "a", 0..10);
     second.wait("shared", last);
     assert_eq!(owned(&second.handle), 0, "what others have handled counts");
-    kill.abort();
+    first.kill();
     let last = count(&store, "a", 10..20);
-    until(&second.handle, |status| status.partitions == 1);
+    let third = start(worker(&store, shared(1, LEASE), &seen));
+    until(&third.handle, |status| status.partitions == 1);
     second.wait("shared", last);
     second.stop().unwrap();
+    third.stop().unwrap();
     let mut numbers = seen.lock().unwrap()["a"].clone();
     numbers.dedup();
     assert_eq!(numbers[numbers.len() - 10..], (10..20).collect::<Vec<_>>());
@@ -176,26 +200,26 @@ fn one_partition_has_one_worker_and_others_stand_by() {
 #[test]
 fn a_handler_that_takes_longer_than_the_lease_keeps_it() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
-    let slow = || {
+    let slow = |lease| {
         let seen = seen.clone();
-        Midgard::new(store.clone()).subscribe(shared(1, LEASE), move |delivery| {
+        Midgard::new(store.clone()).subscribe(shared(1, lease), move |delivery| {
             let seen = seen.clone();
             async move {
                 seen.note(delivery.event.number);
-                Delay::new(LEASE * 5).await;
+                Delay::new(PATIENCE * 3 / 2).await;
                 Ok(())
             }
         })
     };
-    let first = start(slow());
-    until(&first.handle, |status| status.partitions == 1);
-    let second = start(slow());
+    let last = count(&store, "a", [0]);
+    let first = start(slow(LEASE));
+    until(&first.handle, |status| status.handling.is_some());
+    let second = start(slow(PATIENCE));
+    first.wait("shared", last);
+    assert_eq!(seen.all(), [0], "nobody else was called meanwhile");
     until(&second.handle, |status| {
         status.state == ConsumerState::Standby
     });
-    let last = count(&store, "a", 0..3);
-    first.wait("shared", last);
-    assert_eq!(seen.all(), [0, 1, 2], "nobody else was called meanwhile");
     first.stop().unwrap();
     second.stop().unwrap();
 }
@@ -205,19 +229,20 @@ fn what_fails_at_a_worker_that_was_replaced_meanwhile_is_not_parked() {
     let (store, seen) = (MemoryStore::new(), Seen::default());
     let last = count(&store, "a", [0]);
     let parking = || shared(1, LEASE).on_failure(FailurePolicy::retry(0).then_park());
-    let (called, was_called) = mpsc::channel();
+    let gate = Gate::default();
+    let closed = gate.clone();
     let replaced = Midgard::new(store.clone()).subscribe(parking(), move |_| {
-        let called = called.clone();
+        let closed = closed.clone();
         async move {
-            called.send(()).unwrap();
             // Nothing of this worker goes on meanwhile: it does not answer for its lease.
-            thread::sleep(LEASE * 5);
+            closed.pass();
+            // It has a look at its lease before the handler ends.
             Delay::new(LEASE).await;
             Err("too late".into())
         }
     });
     let replaced = start(replaced);
-    was_called.recv().unwrap();
+    gate.wait_until_reached();
     let noted = seen.clone();
     let other = Midgard::new(store).subscribe(parking(), move |delivery| {
         noted.note(delivery.event.number);
@@ -225,6 +250,7 @@ fn what_fails_at_a_worker_that_was_replaced_meanwhile_is_not_parked() {
     });
     let other = start(other);
     other.wait("shared", last);
+    gate.open();
     until(&replaced.handle, |status| {
         status.state == ConsumerState::Standby
     });
@@ -285,9 +311,8 @@ fn workers_that_are_stopped_together_leave_nothing_to_be_done_again() {
         let workers: Vec<_> = (0..4)
             .map(|_| start(worker(&store, shared(4, SAFE_LEASE), &seen)))
             .collect();
-        for one in &workers {
-            until(&one.handle, |status| status.partitions == 1);
-        }
+        let handles: Vec<_> = workers.iter().map(|one| &one.handle).collect();
+        until_shared(&handles, |status| status.partitions == 1);
         for number in 0..20 {
             count(&store, &format!("a-{number}"), [number]);
         }
@@ -310,11 +335,11 @@ fn workers_that_are_stopped_together_leave_nothing_to_be_done_again() {
 #[test]
 fn a_catch_up_waits_for_what_a_dead_worker_owned_and_handles_it() {
     let (store, seen) = (MemoryStore::new(), SeenByStream::default());
-    let (handle, abort) = start_mortal(worker(&store, shared(4, LEASE), &seen));
-    until(&handle, |status| status.partitions == 4);
+    let dying = start_mortal(worker(&store, shared(4, LEASE), &seen));
+    until(&dying.handle, |status| status.partitions == 4);
     let other = start(worker(&store, shared(4, LEASE), &seen));
     until(&other.handle, |status| status.partitions == 2);
-    abort.abort();
+    dying.kill();
     for number in 0..40 {
         count(&store, &format!("a-{number}"), [number]);
     }
@@ -329,7 +354,7 @@ fn a_sequence_may_be_something_else_than_the_stream() {
     for number in 0..400 {
         count(&store, &format!("a-{number}"), [number]);
     }
-    let seen = Arc::<Mutex<HashMap<_, Vec<_>>>>::default();
+    let seen = Arc::<Mutex<HashMap<u64, Vec<u64>>>>::default();
     let worker = || {
         let seen = seen.clone();
         let by_tens = shared(4, SAFE_LEASE).sequence_by(|event| {
@@ -339,9 +364,7 @@ fn a_sequence_may_be_something_else_than_the_stream() {
         Midgard::new(store.clone()).subscribe(by_tens, move |delivery| {
             let number = delivery.event.number;
             let mut seen = seen.lock().unwrap();
-            seen.entry(number / 10)
-                .or_default()
-                .push((number, Instant::now()));
+            seen.entry(number / 10).or_default().push(number);
             ready(Ok(()))
         })
     };
@@ -352,8 +375,7 @@ fn a_sequence_may_be_something_else_than_the_stream() {
     let seen = seen.lock().unwrap();
     assert_eq!(seen.len(), 40);
     for (tens, numbers) in seen.iter() {
-        let numbers: Vec<_> = numbers.iter().map(|(number, _)| *number).collect();
-        assert_eq!(numbers, (tens * 10..tens * 10 + 10).collect::<Vec<_>>());
+        assert_eq!(*numbers, (tens * 10..tens * 10 + 10).collect::<Vec<_>>());
     }
 }
 
@@ -386,11 +408,11 @@ fn the_number_of_partitions_is_kept() {
 #[test]
 fn the_status_says_how_many_partitions_nobody_handles() {
     let (store, seen) = (MemoryStore::new(), SeenByStream::default());
-    let first = start(worker(&store, shared(2, SAFE_LEASE), &seen));
+    let first = start(worker(&store, shared(2, MODERATE_LEASE), &seen));
     until(&first.handle, |status| status.partitions == 2);
     let (is_open, opened) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
     let gate = (is_open.clone(), opened.clone());
-    let busy = shared(2, SAFE_LEASE);
+    let busy = shared(2, MODERATE_LEASE);
     let busy = Midgard::new(store.clone()).subscribe(busy, move |_| {
         let (is_open, opened) = gate.clone();
         async move {
@@ -404,8 +426,9 @@ fn the_status_says_how_many_partitions_nobody_handles() {
         }
     });
     let second = start(busy);
-    until(&second.handle, |status| status.partitions == 1);
-    until(&first.handle, |status| status.partitions == 1);
+    until_shared(&[&first.handle, &second.handle], |status| {
+        status.partitions == 1
+    });
     for stream in 0..12 {
         count(&store, &format!("stream-{stream}"), [stream]);
     }

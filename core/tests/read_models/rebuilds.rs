@@ -228,7 +228,9 @@ fn a_rebuild_says_how_far_it_is() {
     for _ in 0..10_000 {
         last = pay(&store, "ann", 1);
     }
-    let running = start(Midgard::new(store).project(Balances::<1>::default(), views.clone()));
+    // In the middle of building them again.
+    let (projection, gate) = Balances::<1>::gated(15_000);
+    let running = start(Midgard::new(store).project(projection, views.clone()));
     running.wait("balances", last);
     let handle = running.handle.clone();
     let (noted, progress) = mpsc::channel();
@@ -243,6 +245,7 @@ fn a_rebuild_says_how_far_it_is() {
         rebuild.place > Place::START
     };
     block_on(handle.wait_until("balances", LONG, is_half_way)).unwrap();
+    gate.open();
     let is_done = |status: &midgard::consumer::Status| status.rebuild.is_none();
     block_on(handle.wait_until("balances", LONG, is_done)).unwrap();
     assert!(progress.try_iter().all(|position| position <= last));
@@ -310,8 +313,8 @@ fn the_old_views_are_kept_up_to_date_while_another_program_builds_those_of_a_new
     }
     let old = start(Midgard::new(store.clone()).project(Balances::<1>::default(), views.clone()));
     old.wait("balances", last);
-    let slow = Balances::<2>::slow(Duration::from_millis(5));
-    let new = start(Midgard::new(store.clone()).project(slow, views.clone()));
+    let (second, gate) = Balances::<2>::gated(100);
+    let new = start(Midgard::new(store.clone()).project(second, views.clone()));
     let is_building =
         |status: &midgard::consumer::Status| status.state == ConsumerState::Rebuilding;
     block_on(new.handle.wait_until("balances", LONG, is_building)).unwrap();
@@ -319,6 +322,7 @@ fn the_old_views_are_kept_up_to_date_while_another_program_builds_those_of_a_new
     old.wait("balances", last);
     assert_eq!(balances(&views), ann_and_bob(200, 7));
     assert!(is_building(&new.handle.status()[0]));
+    gate.open();
     let is_live = |status: &midgard::consumer::Status| status.state == ConsumerState::Live;
     block_on(new.handle.wait_until("balances", LONG, is_live)).unwrap();
     assert_eq!(balances(&views), ann_and_bob(400, 14));

@@ -1,6 +1,8 @@
 //! A store with several logs: a consumer follows each of them, each in its order, and goes on in each where it was.
 
-use super::kit::{Counted, LONG, Paid, Seen, append_event, at_once, count, start};
+use super::kit::{
+    Counted, LONG, Paid, SAFE_LEASE, Seen, append_event, at_once, count, start, until_shared,
+};
 use crate::logs::{ByName, WEST, two_logs};
 use midgard::consumer::{
     ConsumerKind, ConsumerNotes, ConsumerOptions, ConsumerState, HandleError, Status,
@@ -14,8 +16,8 @@ use midgard::{
 use std::future::ready;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 pub(crate) type TwoLogs = Layered<ByName>;
 
@@ -248,12 +250,56 @@ fn a_failure_in_one_log_ends_the_consumer_and_a_restart_goes_on_in_each() {
 }
 
 #[test]
+fn a_failure_in_one_log_shows_although_a_handler_hangs_in_another() {
+    let (store, seen) = (two_logs(), Seen::default());
+    let gate = event_listener::Event::new();
+    let (opened, is_closed) = (Mutex::new(Some(gate.listen())), AtomicBool::new(true));
+    let handler = {
+        let seen = seen.clone();
+        move |delivery: midgard::Delivery<Counted>| {
+            let number = delivery.event.number;
+            let opened = opened.lock().unwrap().take_if(|_| number == 1);
+            let is_refused = number == FAR + 1 && is_closed.swap(false, Ordering::SeqCst);
+            let seen = seen.clone();
+            async move {
+                if is_refused {
+                    return Err("the west is closed".into());
+                }
+                if let Some(opened) = opened {
+                    opened.await;
+                }
+                seen.note(number);
+                Ok(())
+            }
+        }
+    };
+    let teller = teller(StartFrom::Start).on_failure(at_once().then_stop());
+    let running = start(Midgard::new(store.clone()).subscribe(teller, handler));
+    let (main, west) = count_both(&store, 1..=1);
+    let has_failed = |status: &Status| status.state == ConsumerState::Failed;
+    let status = block_on(running.handle.wait_until("teller", LONG, has_failed)).unwrap();
+    let error = status.last_error.unwrap();
+    assert_eq!(
+        (error.place, &*error.message),
+        (Some(west), "the west is closed")
+    );
+
+    // A restart that is asked for before the other handler has ended is not forgotten.
+    running.handle.restart("teller").unwrap();
+    gate.notify(1);
+    for place in [main, west] {
+        block_on(running.handle.wait_for("teller", place, LONG)).unwrap();
+    }
+    assert_eq!(by_log(&seen), (vec![1], vec![FAR + 1]));
+    running.stop().unwrap();
+}
+
+#[test]
 fn workers_share_the_partitions_of_all_logs_and_each_event_is_handled_once() {
     let (store, seen) = (two_logs(), Arc::new(Mutex::new(Vec::new())));
     let worker = || {
         let seen = seen.clone();
-        let lease = Duration::from_millis(900);
-        let teller = teller(StartFrom::Start).partitions(4).lease(lease);
+        let teller = teller(StartFrom::Start).partitions(4).lease(SAFE_LEASE);
         start(
             Midgard::new(store.clone()).subscribe(teller, move |delivery| {
                 let stream = delivery.recorded.stream.to_string();
@@ -263,10 +309,8 @@ fn workers_share_the_partitions_of_all_logs_and_each_event_is_handled_once() {
         )
     };
     let workers = [worker(), worker()];
-    for worker in &workers {
-        let has_half = |status: &Status| status.partitions == 4;
-        block_on(worker.handle.wait_until("teller", LONG, has_half)).unwrap();
-    }
+    let handles = workers.each_ref().map(|worker| &worker.handle);
+    until_shared(&handles, |status| status.partitions == 4);
     let streams: Vec<_> = ["told", "west"]
         .iter()
         .flat_map(|log| (0..5).map(move |number| format!("{log}-{number}")))
@@ -326,6 +370,63 @@ fn a_release_that_handles_more_is_given_what_was_passed_in_each_log() {
     paid.sort_unstable();
     assert_eq!(paid, [1, 10]);
     assert_eq!(by_log(&seen), (vec![1, 2], vec![FAR + 1, FAR + 2]));
+}
+
+#[test]
+fn a_release_that_gives_way_hands_over_its_progress_in_each_log() {
+    let store = two_logs();
+    // Checkpoints are written at rest only, and not for the sake of leases.
+    let hour = Duration::from_secs(3600);
+    let (entering, entered) = mpsc::channel();
+    let (opening, opened) = mpsc::channel::<()>();
+    let opened = Mutex::new(opened);
+    let by_old = Seen::default();
+    let known = Registry::new().with::<Counted>().unwrap();
+    let options = ConsumerOptions::new().knows(&known).lease(hour);
+    let old = Subscription::<Counted>::events("payments", StartFrom::Start).options(options);
+    let old = {
+        let by_old = by_old.clone();
+        start(Midgard::new(store.clone()).subscribe(old, move |delivery| {
+            if delivery.event.number == FAR + 2 {
+                entering.send(()).unwrap();
+                // Also while it holds up the other log, which runs in the same thread.
+                let _ = opened.lock().unwrap().recv();
+            }
+            by_old.note(delivery.event.number);
+            ready(Ok(()))
+        }))
+    };
+    let (main, west) = count_both(&store, 1..=2);
+    entered.recv().unwrap();
+    let by_new = Seen::default();
+    let options = ConsumerOptions::new().lease(hour);
+    let new = Subscription::<Either>::events("payments", StartFrom::Start).options(options);
+    let handler = {
+        let by_new = by_new.clone();
+        move |delivery: midgard::Delivery<Either>| {
+            if let Either::Counted(event) = delivery.event {
+                by_new.note(event.number);
+            }
+            ready(Ok(()))
+        }
+    };
+    let new = start(Midgard::new(store).subscribe(new, handler));
+    let stands_by = |status: &Status| status.state == ConsumerState::Standby;
+    block_on(new.handle.wait_until("payments", LONG, stands_by)).unwrap();
+    drop(opening);
+    for place in [main, west] {
+        block_on(new.handle.wait_for("payments", place, LONG)).unwrap();
+    }
+    let mut all = [by_old.all(), by_new.all()].concat();
+    all.sort_unstable();
+    assert_eq!(
+        all,
+        [1, 2, FAR + 1, FAR + 2],
+        "by the new one: {:?}",
+        by_new.all()
+    );
+    new.stop().unwrap();
+    old.stop().unwrap();
 }
 
 #[derive(Debug, midgard::EventSet)]

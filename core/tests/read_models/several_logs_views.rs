@@ -3,13 +3,17 @@
 use super::kit::{Balance, Balances, LONG, Paid, balances, start};
 use super::several_logs::pay;
 use crate::logs::{WEST, two_logs};
-use midgard::consumer::Status;
+use event_listener::{Event as Notify, EventListener};
+use midgard::consumer::{ConsumerOptions, ConsumerState, Status};
 use midgard::store::give_way;
 use midgard::view::Live;
 use midgard::{
     Context, HandlerError, MemoryStore, Midgard, Place, Position, Project, Projection, StreamName,
     Views, block_on,
 };
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Sender};
+use std::time::Duration;
 
 /// Sums what was paid, and lets others have a turn while it does.
 #[derive(Clone, Default, Projection)]
@@ -134,6 +138,27 @@ fn a_rebuild_has_a_target_in_each_log_before_readers_see_it() {
 }
 
 #[test]
+fn a_rebuild_is_shown_although_one_log_has_nothing_to_build() {
+    let (store, views) = (two_logs(), Views::new(MemoryStore::new()));
+    let main = pay(&store, "account-ann", "ann", 13);
+    let old = Midgard::new(store.clone()).project(Balances::<1>::default(), views.clone());
+    block_on(old.catch_up()).unwrap();
+    let (entering, entered) = mpsc::channel();
+    let gate = Notify::new();
+    let new = Gated {
+        gate: Mutex::new(Some((entering, gate.listen()))),
+    };
+    let running = start(Midgard::new(store).project(new, views.clone()));
+    entered.recv().unwrap();
+    let is_rebuilding = |status: &Status| status.state == ConsumerState::Rebuilding;
+    block_on(running.handle.wait_until("balances", LONG, is_rebuilding)).unwrap();
+    block_on(running.handle.ready()).unwrap();
+    gate.notify(1);
+    running.wait("balances", main);
+    running.stop().unwrap();
+}
+
+#[test]
 fn a_rebuild_alongside_a_projection_at_work_shows_no_reader_less_than_before() {
     let (store, views) = (two_logs(), Views::new(MemoryStore::new()));
     for _ in 0..200 {
@@ -167,4 +192,67 @@ fn a_rebuild_alongside_a_projection_at_work_shows_no_reader_less_than_before() {
         assert_eq!(balances(&views), [("ann".to_owned(), sum)]);
     }
     running.stop().unwrap();
+}
+
+/// Sums what was paid. At 13 cents it says so, and waits until its gate is opened.
+#[derive(Default, Projection)]
+#[projection(name = "balances", version = 2, events(Paid), views(Balance))]
+struct Gated {
+    gate: Mutex<Option<(Sender<()>, EventListener)>>,
+}
+
+impl Project<Paid> for Gated {
+    async fn project(
+        &self,
+        paid: Paid,
+        context: &mut Context<'_, Self>,
+    ) -> Result<(), HandlerError> {
+        let Paid { account, cents } = paid;
+        let new = || Balance {
+            account: account.clone(),
+            cents: 0,
+        };
+        context.upsert::<Balance>(&account, new, |row| row.cents += cents)?;
+        if cents == 13 {
+            let gate = self.gate.lock().unwrap().take();
+            if let Some((entered, gate)) = gate {
+                entered.send(()).unwrap();
+                gate.await;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_handler_that_hangs_in_one_log_loses_all_logs_although_the_other_is_at_rest() {
+    let (store, views) = (two_logs(), Views::new(MemoryStore::new()));
+    let start_with = |projection| {
+        let options = ConsumerOptions::new().lease(Duration::from_millis(300));
+        let midgard = Midgard::new(store.clone());
+        start(midgard.project_with(projection, views.clone(), options))
+    };
+    let west = pay(&store, "west-ann", "ann", 1000);
+    let (entering, entered) = mpsc::channel();
+    let gate = Notify::new();
+    let slow = start_with(Gated {
+        gate: Mutex::new(Some((entering, gate.listen()))),
+    });
+    block_on(
+        slow.handle
+            .wait_for("balances", Place::new(WEST, west), LONG),
+    )
+    .unwrap();
+    let main = pay(&store, "account-ann", "ann", 13);
+    entered.recv().unwrap();
+    let other = start_with(Gated::default());
+    other.wait("balances", main);
+    assert_eq!(balances(&views), [("ann".to_owned(), 1013)]);
+
+    gate.notify(1);
+    let stands_by = |status: &Status| status.state == ConsumerState::Standby;
+    block_on(slow.handle.wait_until("balances", LONG, stands_by)).unwrap();
+    slow.stop().unwrap();
+    other.stop().unwrap();
+    assert_eq!(balances(&views), [("ann".to_owned(), 1013)]);
 }

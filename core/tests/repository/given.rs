@@ -3,8 +3,9 @@
 use crate::common::{Account, AccountEvent, Deposit, Deposited, Open, Opened, Refused};
 use midgard::testing::given;
 use midgard::{Events, events};
-use std::panic::{Location, PanicHookInfo, UnwindSafe};
-use std::sync::{Mutex, PoisonError};
+use std::cell::Cell;
+use std::panic::{Location, UnwindSafe};
+use std::sync::Once;
 
 fn opened() -> Opened {
     Opened {
@@ -19,18 +20,25 @@ const OPEN: Open = Open {
 
 /// What the test panicked with, and at which line of this file.
 fn failure(test: impl FnOnce() + UnwindSafe) -> (String, u32) {
+    thread_local! {
+        /// The line of the last panic, on a thread whose panics are expected.
+        static LINE: Cell<Option<u32>> = const { Cell::new(None) };
+    }
     // The hook belongs to the whole program, and tests run side by side.
-    static HOOK: Mutex<()> = Mutex::new(());
-    static LINE: Mutex<u32> = Mutex::new(0);
-    let _one_at_a_time = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
-        *LINE.lock().unwrap() = info.location().map_or(0, Location::line);
-    }));
-    let panic = std::panic::catch_unwind(test).expect_err("the test should have failed");
-    std::panic::set_hook(before);
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| match LINE.get() {
+            Some(_) => LINE.set(Some(info.location().map_or(0, Location::line))),
+            None => before(info),
+        }));
+    });
+    LINE.set(Some(0));
+    let outcome = std::panic::catch_unwind(test);
+    let line = LINE.take().unwrap();
+    let panic = outcome.expect_err("the test should have failed");
     let message = panic.downcast::<String>().expect("a message");
-    (*message, *LINE.lock().unwrap())
+    (*message, line)
 }
 
 #[test]

@@ -6,9 +6,7 @@ use super::together::Withdraw;
 use midgard::clock::ManualClock;
 use midgard::repository::{ExecuteError, LoadError, Repositories, UnitOfWork};
 use midgard::store::{AppendError, Layered, ReadEntries, StoreError};
-use midgard::{
-    Command, Events, MemoryStore, Metadata, Repository, Store as _, Timestamp, Version, block_on,
-};
+use midgard::{Command, Events, MemoryStore, Repository, Store as _, Timestamp, Version, block_on};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -124,15 +122,15 @@ fn a_key_that_is_used_at_once_is_not_refused_for_its_own_effect() {
         assert_eq!(late.unwrap().version(), Version(5));
 
         let bank = Repositories::new(accounts.store().clone());
-        let (none, first) = (Metadata::new(), bank.clone());
+        let first = bank.clone();
         let late = async |_: &mut UnitOfWork<_>| -> Result<u64, ExecuteError<Refused>> {
             let seven =
                 async |_: &mut UnitOfWork<_>| -> Result<u64, ExecuteError<Refused>> { Ok(7) };
-            let done = first.execute_together_once("k", &none, seven);
+            let done = first.execute_together_once("k", seven);
             assert_eq!(done.await?.value, 7);
             Err(ExecuteError::Rejected(Refused::NotOpen))
         };
-        let late = bank.execute_together_once("k", &none, late).await;
+        let late = bank.execute_together_once("k", late).await;
         assert_eq!(late.unwrap().value, 7);
     });
 }
@@ -206,9 +204,7 @@ fn keys_are_dated_and_forgotten_by_the_clock_of_their_repositories() {
 
         let together =
             async |_: &mut UnitOfWork<_>| -> Result<u64, ExecuteError<Refused>> { Ok(7) };
-        bank.execute_together_once("k", &Metadata::new(), together)
-            .await
-            .unwrap();
+        bank.execute_together_once("k", together).await.unwrap();
         let dated = format!("\"at\":{}", clock.now().as_micros());
         let mut entries = Vec::new();
         let each = &mut |_: &[u8], value: &[u8]| {

@@ -5,8 +5,7 @@ use super::common::{Account, Audited, Deposit, Deposited, Open, Refused, ann, an
 use midgard::repository::{ExecuteError, LoadError, Repositories};
 use midgard::store::{AppendError, ExpectedVersion};
 use midgard::{
-    Command, Events, MemoryStore, Metadata, Position, Repository, StreamName, Version, block_on,
-    events,
+    Command, Events, MemoryStore, Position, Repository, StreamName, Version, block_on, events,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -217,16 +216,11 @@ fn an_event_of_another_stream_is_recorded_in_the_same_append() {
 fn a_unit_of_work_takes_effect_once_for_each_key_and_answers_as_the_first_time() {
     block_on(async {
         let bank = bank().await;
-        let none = Metadata::new();
         let deposit = async |cents: u64| {
-            bank.execute_together_once(
-                "k",
-                &none,
-                async |unit| -> Result<u64, ExecuteError<Refused>> {
-                    let bob = unit.execute::<Account, _>("bob", &Deposit(cents)).await?;
-                    Ok(bob.balance)
-                },
-            )
+            bank.execute_together_once("k", async |unit| -> Result<u64, ExecuteError<Refused>> {
+                let bob = unit.execute::<Account, _>("bob", &Deposit(cents)).await?;
+                Ok(bob.balance)
+            })
             .await
             .unwrap()
         };
@@ -249,11 +243,9 @@ fn a_unit_of_work_without_events_is_done_once_too() {
     block_on(async {
         let bank = bank().await;
         let done = async |answer: u64| {
-            bank.execute_together_once(
-                "k",
-                &Metadata::new(),
-                async |_| -> Result<u64, ExecuteError<Refused>> { Ok(answer) },
-            )
+            bank.execute_together_once("k", async |_| -> Result<u64, ExecuteError<Refused>> {
+                Ok(answer)
+            })
             .await
             .unwrap()
         };

@@ -1,4 +1,6 @@
 //! What authors of stores build on: the rules that decide, and layers.
 
 mod layers;
+#[path = "../common/random.rs"]
+mod random;
 mod rules;

@@ -1,5 +1,6 @@
 //! What a decision asks is known before it is asked: a store that answers only what was listed decides as any other.
 
+use crate::random::Random;
 use midgard::event::{NewEvent, RecordedEvent, RecordedEventRef};
 use midgard::store::rules::{self, Facts, FirstEvent, Holder, Question, Ruling};
 use midgard::store::{
@@ -165,22 +166,6 @@ impl Facts for Answers {
     }
 }
 
-/// Numbers that are the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
-        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-
-    fn pick<'a, T>(&mut self, some: &'a [T]) -> Option<&'a T> {
-        let index = self.below(some.len().max(1) as u64) as usize;
-        some.get(index)
-    }
-}
-
 /// A store that is changed at random, and what was appended to it.
 struct Scene {
     store: MemoryStore,
@@ -199,7 +184,7 @@ impl Scene {
         let name = ["opened", "closed"][self.random.below(2) as usize];
         let payload = format!("{{\"n\":{}}}", self.random.below(1000));
         let mut event = NewEvent::json(name, 1, payload.into_bytes());
-        let other = self.random.pick(&self.events).cloned();
+        let other = (!self.events.is_empty()).then(|| self.random.pick(&self.events).clone());
         match (self.random.below(12), other) {
             (0, Some(other)) => event.id = other.id,
             (1, Some(other)) => event = other,
@@ -232,10 +217,8 @@ impl Scene {
 
     /// An append of any shape; now and then one that was made before.
     fn append(&mut self) -> Append {
-        if self.random.below(4) == 0
-            && let Some(append) = self.random.pick(&self.appends)
-        {
-            return append.clone();
+        if self.random.below(4) == 0 && !self.appends.is_empty() {
+            return self.random.pick(&self.appends).clone();
         }
         let mut append = Append::default();
         for _ in 0..[1, 1, 2, 3, 0][self.random.below(5) as usize] {

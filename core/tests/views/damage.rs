@@ -1,8 +1,9 @@
 //! What is too long or too large, and what somebody else has written into the entries: errors that name
 //! the view and the key, and never a panic.
 
-use super::kit::{Customer, Random, Status, Tables, customer, with_balance, with_email};
+use super::kit::{Customer, Status, Tables, customer, with_balance, with_email};
 use super::many::{MANY, Many};
+use crate::random::Random;
 use midgard::store::{Direction, EmbeddedStore as _, EntryWrite};
 use midgard::view::KEY_BYTES;
 use midgard::view::{Cursor, Select, ViewError};

@@ -1,7 +1,8 @@
 //! The bytes of keys sort as Rust's `Ord` sorts the values, and tell them apart.
 
-use super::kit::{Customer, Random, Status, Tables, customer};
+use super::kit::{Customer, Status, Tables, customer};
 use super::many::MANY;
+use crate::random::Random;
 use midgard::view::KeyBytes;
 use midgard::{Position, Timestamp, ViewKey};
 use serde::{Deserialize, Serialize};

@@ -13,6 +13,8 @@ mod lookups;
 mod many;
 mod model;
 mod pages;
+#[path = "../common/random.rs"]
+mod random;
 mod read_back;
 mod transactions;
 mod unique;

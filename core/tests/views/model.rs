@@ -1,6 +1,7 @@
 //! Random operations, compared with a map of all rows.
 
-use super::kit::{Customer, Random, Status, Tables};
+use super::kit::{Customer, Status, Tables};
+use crate::random::Random;
 use midgard::view::{Select, ViewError};
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -1,6 +1,7 @@
 //! Pages of rows, and cursors from one to the next.
 
-use super::kit::{Customer, Random, Tables, customer, with_balance};
+use super::kit::{Customer, Tables, customer, with_balance};
+use crate::random::Random;
 use midgard::View;
 use midgard::view::CursorError;
 use midgard::view::{Cursor, Page, Select, ViewError};

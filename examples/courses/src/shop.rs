@@ -3,6 +3,7 @@
 //! The shop of `midgard-examples` has one stream for each customer, and reads all of a customer's orders to decide the next. Here
 //! the decision depends on two small models, and no stream is read as a whole.
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use midgard::repository::{ExecuteError, Repositories};
 use midgard::store::{Query, ReadLog};
 use midgard::{Apply, Command, DecisionModel, Event, Events, Store, events};
@@ -11,7 +12,8 @@ use midgard_examples::shop::listing::Row;
 use midgard_examples::shop::report::{Report, ReportError};
 use midgard_examples::shop::{Cents, Month};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 /// A purchase was decided: within the credit limit, or over it.
@@ -72,7 +74,7 @@ pub struct PlaceOrder {
 }
 
 impl Command<(Order, Credit)> for PlaceOrder {
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn decide(
         &self,
@@ -100,27 +102,46 @@ pub fn placing(customer: CustomerId, number: u64, month: Month) -> (Order, Credi
     )
 }
 
-/// Places every row as an order of its customer, one after the other.
+/// How many customers are served at once: enough for a store to commit many decisions together.
+const CUSTOMERS_AT_ONCE: usize = 256;
+
+/// Places every row as an order of its customer: many customers at once, each one's orders one after the other. The credit of one
+/// customer is no condition of another's order, so none waits for another.
 ///
 /// # Errors
-/// When a row cannot be read, or an order cannot be placed; every row before it was decided.
+/// When a row cannot be read, and nothing was decided; or when an order cannot be placed.
 pub async fn import<S: Store + Clone, E: std::error::Error + 'static>(
     repositories: &Repositories<S>,
     rows: impl IntoIterator<Item = Result<Row, E>>,
     credit_limit: Cents,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let mut numbers = HashMap::<CustomerId, u64>::new();
+    let mut customers = BTreeMap::<CustomerId, Vec<Purchase>>::new();
     for row in rows {
         let Row { customer, purchase } = row?;
-        let number = numbers.entry(customer).or_default();
-        *number += 1;
-        let model = placing(customer, *number, purchase.date.month());
+        customers.entry(customer).or_default().push(purchase);
+    }
+    stream::iter(customers)
+        .map(|(customer, purchases)| serve(repositories, customer, purchases, credit_limit))
+        .buffer_unordered(CUSTOMERS_AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+    Ok(())
+}
+
+/// Places all orders of one customer.
+async fn serve<S: Store + Clone>(
+    repositories: &Repositories<S>,
+    customer: CustomerId,
+    purchases: Vec<Purchase>,
+    credit_limit: Cents,
+) -> Result<(), ExecuteError<Infallible>> {
+    for (number, purchase) in (1..).zip(purchases) {
+        let model = placing(customer, number, purchase.date.month());
         let place = PlaceOrder {
             purchase,
             credit_limit,
         };
-        let placed: Result<_, ExecuteError<_>> = repositories.execute(model, &place).await;
-        placed?;
+        repositories.execute(model, &place).await?;
     }
     Ok(())
 }

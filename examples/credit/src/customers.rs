@@ -4,8 +4,8 @@ use crate::LEASE;
 use crate::messages::{CreditReserved, OrderCancelled, OrderId, ReserveCredit};
 use midgard::bus::{Publisher, Subscriber};
 use midgard::{
-    Aggregate, Apply, Command, Event, Events, Handle, HandlerError, Inbox, MessageContext, Midgard,
-    Outbox, Store, Subscribe, events,
+    Aggregate, Apply, Command, Event, Events, Handle, HandlerResult, Inbox, MessageContext,
+    Midgard, Outbox, Store, Subscribe, events,
 };
 use midgard_examples::shop::customer::{CustomerId, Purchase};
 use midgard_examples::shop::{Cents, Month};
@@ -134,7 +134,7 @@ impl Handle<ReserveCredit> for Customers {
         &self,
         command: ReserveCredit,
         context: &mut MessageContext<'_>,
-    ) -> Result<CreditReserved, HandlerError> {
+    ) -> HandlerResult<CreditReserved> {
         let reserve = Reserve {
             order: command.order,
             purchase: command.purchase,
@@ -152,7 +152,7 @@ impl Subscribe<OrderCancelled> for Customers {
         &self,
         event: OrderCancelled,
         context: &mut MessageContext<'_>,
-    ) -> Result<(), HandlerError> {
+    ) -> HandlerResult {
         let release = Release(event.order);
         context
             .execute::<Credit, _>(&event.customer, &release)

@@ -2,7 +2,7 @@
 
 use crate::store::{SqliteViews, table};
 use midgard::projection::ViewDefinition;
-use midgard::{Context, HandlerError, Project, Projection};
+use midgard::{Context, HandlerResult, Project, Projection};
 use midgard_examples::shop::Cents;
 use midgard_examples::shop::customer::{
     Customer, CustomerEvent, OrderApproved, OrderRejected, Purchase,
@@ -43,7 +43,7 @@ impl Project<OrderApproved> for Orders {
         &self,
         event: OrderApproved,
         context: &mut Context<'_, Self>,
-    ) -> Result<(), HandlerError> {
+    ) -> HandlerResult {
         count_by_month(context, "approved", event.purchase).await?;
         count_by_customer(context, event.purchase.total).await
     }
@@ -54,7 +54,7 @@ impl Project<OrderRejected> for Orders {
         &self,
         event: OrderRejected,
         context: &mut Context<'_, Self>,
-    ) -> Result<(), HandlerError> {
+    ) -> HandlerResult {
         count_by_month(context, "rejected", event.purchase).await?;
         count_by_customer(context, Cents::ZERO).await
     }
@@ -64,7 +64,7 @@ async fn count_by_month(
     context: &mut Context<'_, Orders>,
     status: &str,
     purchase: Purchase,
-) -> Result<(), HandlerError> {
+) -> HandlerResult {
     let table = table(ORDERS_BY_MONTH, context.generation());
     let count = format!(
         "INSERT INTO {table} VALUES (?, ?, 1, ?)
@@ -79,10 +79,7 @@ async fn count_by_month(
     Ok(())
 }
 
-async fn count_by_customer(
-    context: &mut Context<'_, Orders>,
-    approved: Cents,
-) -> Result<(), HandlerError> {
+async fn count_by_customer(context: &mut Context<'_, Orders>, approved: Cents) -> HandlerResult {
     let customer = context.recorded().aggregate_id::<Customer>()?;
     let table = table(CUSTOMERS, context.generation());
     let count = format!(

@@ -5,7 +5,7 @@ use super::customer::{
 };
 use super::{Cents, Month};
 use midgard::view::Select;
-use midgard::{Context, HandlerError, Project, Projection, View, ViewKey};
+use midgard::{Context, HandlerResult, Project, Projection, View, ViewKey};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -93,7 +93,7 @@ impl Project<OrderApproved> for ShopViews {
         &self,
         event: OrderApproved,
         context: &mut Context<'_, Self>,
-    ) -> Result<(), HandlerError> {
+    ) -> HandlerResult {
         let customer = note_order(event.number, event.purchase, Decision::Approved, context)?;
         let none = || CustomerTotal {
             customer,
@@ -113,7 +113,7 @@ impl Project<OrderRejected> for ShopViews {
         &self,
         event: OrderRejected,
         context: &mut Context<'_, Self>,
-    ) -> Result<(), HandlerError> {
+    ) -> HandlerResult {
         note_order(event.number, event.purchase, Decision::Rejected, context)?;
         Ok(())
     }
@@ -125,7 +125,7 @@ fn note_order(
     purchase: Purchase,
     decision: Decision,
     context: &mut Context<'_, ShopViews>,
-) -> Result<CustomerId, HandlerError> {
+) -> HandlerResult<CustomerId> {
     let customer = context.recorded().aggregate_id::<Customer>()?;
     context.put(Order {
         customer,

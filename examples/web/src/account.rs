@@ -1,7 +1,7 @@
 //! Accounts: events, the aggregate, its command, and the view that shows it.
 
 use midgard::{
-    Aggregate, Apply, Command, Context, Events, HandlerError, Project, Projection, View, events,
+    Aggregate, Apply, Command, Context, Events, HandlerResult, Project, Projection, View, events,
 };
 use serde::{Deserialize, Serialize};
 
@@ -89,11 +89,7 @@ pub struct Balance {
 pub struct Balances;
 
 impl Project<Credited> for Balances {
-    async fn project(
-        &self,
-        event: Credited,
-        context: &mut Context<'_, Self>,
-    ) -> Result<(), HandlerError> {
+    async fn project(&self, event: Credited, context: &mut Context<'_, Self>) -> HandlerResult {
         let account = context.recorded().aggregate_id::<Account>()?;
         let new = || Balance {
             account: account.clone(),
@@ -104,11 +100,7 @@ impl Project<Credited> for Balances {
 }
 
 impl Project<Debited> for Balances {
-    async fn project(
-        &self,
-        event: Debited,
-        context: &mut Context<'_, Self>,
-    ) -> Result<(), HandlerError> {
+    async fn project(&self, event: Debited, context: &mut Context<'_, Self>) -> HandlerResult {
         let account = context.recorded().aggregate_id::<Account>()?;
         let new = || Balance {
             account: account.clone(),

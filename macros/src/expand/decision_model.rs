@@ -47,10 +47,15 @@ fn impls(model: &DecisionModel<'_>, variants: &[Variant]) -> TokenStream {
         let (key, member, model_tag) = (field.tag.as_ref()?, &field.member, role(field, &private));
         Some(quote!((#key, #model_tag::text(&self.#member))))
     });
-    let copies = fields.iter().map(|field| {
+    let copy = |field: &ModelField<'_>| {
         let (member, role) = (&field.member, role(field, &private));
-        quote!(#member: #role::copy(&self.#member))
+        quote!(#role::copy(&self.#member))
+    };
+    let copies = fields.iter().map(|field| {
+        let (member, copy) = (&field.member, copy(field));
+        quote!(#member: #copy)
     });
+    let tag_copies = fields.iter().filter(|field| field.tag.is_some()).map(copy);
     anonymous(&quote! {
         #of
 
@@ -66,6 +71,10 @@ fn impls(model: &DecisionModel<'_>, variants: &[Variant]) -> TokenStream {
             type Decided = #krate::event::DecidedEvent;
 
             fn __take(&mut self, __event: #krate::event::DecidedEvent) {
+                #private::take_decided(self, &__event);
+            }
+
+            fn __take_own(&mut self, __event: &#krate::event::DecidedEvent) {
                 #private::take_decided(self, __event);
             }
         }
@@ -85,6 +94,10 @@ fn impls(model: &DecisionModel<'_>, variants: &[Variant]) -> TokenStream {
 
             fn __parts(&mut self) -> #private::Vec<&mut dyn #private::Part> {
                 #private::vec![self]
+            }
+
+            fn __initial(&self) -> Self {
+                Self::of(#(#tag_copies),*)
             }
 
             fn __copy(&self) -> Self {
@@ -234,6 +247,10 @@ fn fallback(model: &DecisionModel<'_>) -> TokenStream {
             }
 
             fn __parts(&mut self) -> #private::Vec<&mut dyn #private::Part> {
+                #private::refused()
+            }
+
+            fn __initial(&self) -> Self {
                 #private::refused()
             }
 

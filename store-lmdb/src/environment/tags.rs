@@ -3,7 +3,9 @@
 use super::{Environment, Open};
 use crate::tags::{Plan, TagTail};
 use heed::RwTxn;
+use midgard::Position;
 use midgard::store::{Query, StoreError};
+use std::ops::RangeInclusive;
 
 impl Environment {
     /// Returns the tags and names of the newest records.
@@ -16,34 +18,140 @@ impl Environment {
         Plan::of(query, &self.tag_keys)
     }
 
-    /// Takes in the tags and names of the newest records. Where that fails, the records are scanned.
-    pub(crate) fn catch_up_tags(&self) {
+    /// Takes in the tags and names of some of the newest records. Returns the positions that are to be taken in
+    /// after them; `None` where that fails, and the records are scanned.
+    pub(crate) fn catch_up_tags(&self) -> Option<RangeInclusive<Position>> {
         tell(self.read(|databases, snapshot| {
             let last = databases.log.last_position(snapshot)?;
-            self.tag_tail.catch_up(last, databases, snapshot)
-        }));
+            let seen = self.tag_tail.catch_up(last, databases, snapshot, 0)?;
+            Ok(seen.next()..=last)
+        }))
     }
 }
 
 impl Open {
-    /// As [`Environment::catch_up_tags`], before a write that has changed nothing yet. Reads in a transaction of its
-    /// own, as LMDB reads no more in one that has met a damaged page.
+    /// As [`Environment::catch_up_tags`], before a write that has changed nothing yet.
     pub(crate) fn catch_up_tags(&self, write: &RwTxn<'_>, tail: &TagTail) {
-        let databases = &self.databases;
-        let Ok(last) = databases.log.last_position(write) else {
+        let Ok(last) = self.databases.log.last_position(write) else {
             return;
         };
         tail.forget_beyond(last);
+        self.take_in_tags(last, tail, tail.pace(last));
+    }
+
+    /// Takes in the tags and names of all records up to the last one that was committed.
+    pub(crate) fn take_in_all_tags(&self, last: Position, tail: &TagTail) {
+        self.take_in_tags(last, tail, u64::MAX);
+    }
+
+    /// Reads in a transaction of its own, as LMDB reads no more in one that has met a damaged page.
+    fn take_in_tags(&self, last: Position, tail: &TagTail, least: u64) {
         if tail.is_behind(last)
             && let Ok(snapshot) = self.env.read_txn()
         {
-            tell(tail.catch_up(last, databases, &snapshot));
+            tell(tail.catch_up(last, &self.databases, &snapshot, least));
         }
     }
 }
 
-fn tell(caught_up: Result<(), StoreError>) {
-    if let Err(error) = caught_up {
-        tracing::debug!(%error, "the tags of some of the newest records cannot be read");
+fn tell<T>(caught_up: Result<T, StoreError>) -> Option<T> {
+    let failed = |error: &_| tracing::debug!(%error, "the tags of some of the newest records cannot be read");
+    caught_up.inspect_err(failed).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::LmdbStore;
+    use crate::options::{Durability, LmdbOptions};
+    use crate::tags::STEP;
+    use midgard::event::NewEvent;
+    use midgard::store::{Append, AppendCondition, ExpectedVersion, Query, QueryItem, ReadLog};
+    use midgard::{Place, Position, Store, StreamName, block_on};
+    use std::ops::ControlFlow;
+    use std::path::Path;
+
+    const EVENTS: u64 = 12_000;
+
+    fn append(payload: usize, events: u64) -> Append {
+        let event = |_| NewEvent::json("thing.happened", 1, vec![b'1'; payload]);
+        let name = StreamName::new("stream").unwrap();
+        let events: Vec<_> = (0..events).map(event).collect();
+        Append::to(name, ExpectedVersion::Any, events)
+    }
+
+    fn open(directory: &Path) -> LmdbStore {
+        let options = LmdbOptions::default().durability(Durability::NoSync);
+        LmdbStore::open_with(directory, options).unwrap()
+    }
+
+    /// Opens a store that has events of this size, none of which is in the tail.
+    fn with_events(directory: &Path, payload: usize, events: u64) -> LmdbStore {
+        let store = open(directory);
+        for _ in 0..2 {
+            block_on(store.append(append(payload, events / 2))).unwrap();
+        }
+        drop(store);
+        let store = open(directory);
+        assert_eq!(seen(&store), Position::ZERO);
+        store
+    }
+
+    fn seen(store: &LmdbStore) -> Position {
+        store.0.environment.tag_tail().seen()
+    }
+
+    fn read(store: &LmdbStore, item: QueryItem) {
+        let read = ReadLog::forward().matching(item);
+        block_on(store.read_log(&read, &mut |_| ControlFlow::Continue(()))).unwrap();
+    }
+
+    #[test]
+    fn a_read_by_names_takes_in_a_step_and_one_by_tag_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_events(directory.path(), 10, EVENTS);
+        read(&store, QueryItem::new().name("thing.happened"));
+        assert_eq!(seen(&store), Position(STEP));
+        read(&store, QueryItem::new().name("thing.happened").tag("a:1"));
+        // The rest is scanned.
+        assert!(EVENTS - seen(&store).get() <= STEP);
+    }
+
+    #[test]
+    fn a_read_of_the_newest_records_takes_in_a_step() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_events(directory.path(), 10, EVENTS);
+        let newest = ReadLog::forward().from(Position(EVENTS - 10));
+        let newest = newest.matching(QueryItem::new().tag("a:1"));
+        block_on(store.read_log(&newest, &mut |_| ControlFlow::Continue(()))).unwrap();
+        assert_eq!(seen(&store), Position(STEP));
+    }
+
+    #[test]
+    fn few_large_records_are_taken_in_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_events(directory.path(), 600 << 10, 10);
+        for seen in [2, 4, 6, 8, 10] {
+            let left = store.0.environment.catch_up_tags().unwrap();
+            assert_eq!(left, Position(seen + 1)..=Position(10));
+        }
+    }
+
+    #[test]
+    fn a_commit_takes_in_a_step_and_a_condition_on_everything_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_events(directory.path(), 10, EVENTS);
+        let unless = |after, item: QueryItem| {
+            let query = Query::from(item);
+            let after = Place::main(Position(after));
+            append(10, 1).unless(AppendCondition { query, after })
+        };
+        // One at the start of the writer, and one at its first commit.
+        block_on(store.append(append(10, 1))).unwrap();
+        assert_eq!(seen(&store), Position(2 * STEP));
+        let item = || QueryItem::new().tag("a:1");
+        block_on(store.append(unless(EVENTS, item()))).unwrap();
+        assert!(seen(&store) <= Position(3 * STEP + 2));
+        block_on(store.append(unless(0, item()))).unwrap();
+        assert_eq!(seen(&store), Position(EVENTS + 3));
     }
 }

@@ -122,18 +122,22 @@ impl<'a> Manifest<'a> {
         self.runs.chunks_exact(RUN).filter_map(Run::decode)
     }
 
+    /// Returns the runs, the newest first, and for each the one that is being made of it.
+    pub(super) fn runs_with_outputs(&self) -> impl Iterator<Item = (Run, Option<Run>)> + use<'a> {
+        let all = *self;
+        self.runs().enumerate().map(move |(index, run)| {
+            let mut behind = all.runs().skip(index + 1).take(RUNS);
+            (run, behind.find(|run| !run.is_done()))
+        })
+    }
+
     /// Returns the runs that may have a key, the newest first. Keys already merged are no longer looked up in the
     /// source runs: an old source run, with fewer parts, still has outdated entries.
     pub(super) fn runs_asked_for(&self, key: StreamKey) -> impl Iterator<Item = Run> + use<'a> {
-        let asked_for = move |run: &Run| run.is_asked_for(key);
-        let all = *self;
-        let runs = self.runs().enumerate();
-        let runs = runs.filter(move |(index, run)| {
-            let mut made_of_it = all.runs().skip(index + 1).take(RUNS);
-            let is_merged = |run: Run| !run.is_done() && asked_for(&run);
-            asked_for(run) && !made_of_it.any(is_merged)
+        let runs = self.runs_with_outputs().filter(move |(run, output)| {
+            run.is_asked_for(key) && !output.is_some_and(|output| output.is_asked_for(key))
         });
-        runs.map(|(_, run)| run)
+        runs.map(|(run, _)| run)
     }
 
     pub(super) fn draft(&self) -> Draft {

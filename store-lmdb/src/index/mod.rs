@@ -9,6 +9,7 @@
 mod block;
 mod check;
 mod count;
+mod filters;
 mod manifest;
 mod merge;
 mod part;
@@ -17,9 +18,11 @@ mod tests;
 
 pub(crate) use check::PartAddress;
 pub(crate) use count::KeyRanges;
+pub(crate) use filters::Filters;
 pub(crate) use manifest::Manifest;
 pub(crate) use merge::{flush, step};
 
+use crate::about::About;
 use crate::error::backend;
 use heed::types::Bytes;
 use heed::{Database, RoTxn};
@@ -91,13 +94,44 @@ impl Index {
         key: StreamKey,
     ) -> Result<Option<Position>, StoreError> {
         for run in manifest.runs_asked_for(key) {
-            let part = key.part(run.parts_log2);
-            let bytes = self.part(transaction, run, part)?;
-            if let Some(position) = part::find(bytes, run.number, part, run.parts_log2, key)? {
+            if let (_, Some(position)) = self.find_in(transaction, run, key)? {
                 return Ok(Some(position));
             }
         }
         Ok(None)
+    }
+
+    /// As [`find`](Index::find), without reading the parts that do not pass their filters.
+    pub(crate) fn find_filtered(
+        &self,
+        transaction: &RoTxn<'_>,
+        about: About,
+        key: StreamKey,
+        filters: &mut Filters,
+    ) -> Result<Option<Position>, StoreError> {
+        filters.note(|| about.manifest(transaction))?;
+        for known in &mut filters.runs {
+            if known.may_have(key) {
+                match self.find_in(transaction, known.run, key)? {
+                    (_, Some(position)) => return Ok(Some(position)),
+                    (part, None) => known.searched_in_vain(key, part),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the part of a run that may have a key, and the position that it has for it.
+    fn find_in<'t>(
+        &self,
+        transaction: &'t RoTxn<'_>,
+        run: Run,
+        key: StreamKey,
+    ) -> Result<(&'t [u8], Option<Position>), StoreError> {
+        let part = key.part(run.parts_log2);
+        let bytes = self.part(transaction, run, part)?;
+        let found = part::find(bytes, run.number, part, run.parts_log2, key)?;
+        Ok((bytes, found))
     }
 
     /// Returns a part of a run.

@@ -260,7 +260,7 @@ impl Log {
         let (from, after) = self.keys(transaction, &positions)?;
         let range = self.0.range(transaction, &bounds(&from, &after));
         let range = range.map_err(backend("read the log"))?;
-        Ok(Forward(Scan::new(range, positions)))
+        Ok(Forward::new(Scan::new(range, positions)))
     }
 
     /// Returns what lies at these positions, whole or not.

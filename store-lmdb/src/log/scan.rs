@@ -128,26 +128,46 @@ impl<'t> Scan<'t> {
 }
 
 /// Records in the order of the log.
-pub(crate) struct Forward<'t>(pub(super) Scan<'t>);
+pub(crate) struct Forward<'t> {
+    scan: Scan<'t>,
+    /// Of records before this position, no more is read than lies under their own keys.
+    target: Position,
+}
 
 impl<'t> Forward<'t> {
+    pub(super) const fn new(scan: Scan<'t>) -> Self {
+        Forward {
+            scan,
+            target: Position::ZERO,
+        }
+    }
+
+    /// Returns the next record, on the way to the one at a position: one before it may lack its pieces.
+    pub(crate) fn next_towards(
+        &mut self,
+        target: Position,
+    ) -> Result<Option<(Position, Record<'t>)>, StoreError> {
+        self.target = target;
+        self.record()
+    }
+
     fn record(&mut self) -> Result<Option<(Position, Record<'t>)>, StoreError> {
         loop {
-            if let Some(item) = self.0.in_block() {
+            if let Some(item) = self.scan.in_block() {
                 return Ok(Some(item));
             }
-            match self.0.keyed()? {
+            match self.scan.keyed()? {
                 None => return Ok(None),
                 Some((LogKey::Block(first), bytes)) => match Opened::new(first, bytes) {
-                    Some(block) => self.0.open(block)?,
+                    Some(block) => self.scan.open(block)?,
                     None => {
-                        self.0.expect(first)?;
+                        self.scan.expect(first)?;
                         return Err(block::damaged(first));
                     }
                 },
                 Some((LogKey::Piece(position, _), _)) => return Err(lost_piece(position)),
                 Some((LogKey::Record(position), bytes)) => {
-                    self.0.expect(position)?;
+                    self.scan.expect(position)?;
                     return match record::is_split(bytes) {
                         true => self.put_together(position, bytes).map(Some),
                         false => Ok(Some((position, Cow::Borrowed(bytes)))),
@@ -160,17 +180,20 @@ impl<'t> Forward<'t> {
     fn put_together(
         &mut self,
         position: Position,
-        bytes: &[u8],
+        bytes: &'t [u8],
     ) -> Result<(Position, Record<'t>), StoreError> {
-        let mut whole = bytes.to_vec();
-        while let Some((key, bytes)) = self.0.keyed()? {
+        let is_passed = position < self.target;
+        let mut record = Cow::Borrowed(bytes);
+        while let Some((key, bytes)) = self.scan.keyed()? {
             if !matches!(key, LogKey::Piece(of, _) if of == position) {
-                self.0.put_back(key, bytes);
+                self.scan.put_back(key, bytes);
                 break;
             }
-            whole.extend_from_slice(bytes);
+            if !is_passed {
+                record.to_mut().extend_from_slice(bytes);
+            }
         }
-        Ok((position, Cow::Owned(whole)))
+        Ok((position, record))
     }
 }
 
@@ -188,6 +211,8 @@ pub(crate) struct Backward<'t> {
     /// The next record has this position or an earlier one.
     most: Position,
     block: Option<Opened<'t>>,
+    /// Of records after this position, no more is read than lies under their own keys.
+    target: Position,
 }
 
 impl<'t> Backward<'t> {
@@ -196,7 +221,17 @@ impl<'t> Backward<'t> {
             range,
             most,
             block: None,
+            target: Position::MAX,
         }
+    }
+
+    /// Returns the next record, on the way to the one at a position: one after it may lack its pieces.
+    pub(crate) fn next_towards(
+        &mut self,
+        target: Position,
+    ) -> Result<Option<(Position, Record<'t>)>, StoreError> {
+        self.target = target;
+        self.record()
     }
 
     fn record(&mut self) -> Result<Option<(Position, Record<'t>)>, StoreError> {
@@ -224,7 +259,7 @@ impl<'t> Backward<'t> {
                 }
                 Some((LogKey::Record(position), bytes)) if of.is_none_or(|of| of == position) => {
                     self.most = position.previous();
-                    if pieces.is_empty() {
+                    if pieces.is_empty() || position > self.target {
                         return Ok(Some((position, Cow::Borrowed(bytes))));
                     }
                     let mut whole = bytes.to_vec();
@@ -263,4 +298,53 @@ fn out_of_order(expected: Position, found: Position) -> StoreError {
 fn lost_piece(position: Position) -> StoreError {
     let reason = "there is a piece of it without its beginning";
     corrupt(position, None, reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LmdbStore;
+    use crate::options::{Durability, LmdbOptions};
+    use midgard::event::NewEvent;
+    use midgard::store::{Append, ExpectedVersion};
+    use midgard::{Store, StreamName, block_on};
+
+    #[test]
+    fn large_records_on_the_way_to_another_are_not_put_together() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = LmdbOptions::default().durability(Durability::NoSync);
+        let store = LmdbStore::open_with(directory.path(), options).unwrap();
+        // Some fill pages, and the others have pieces.
+        for bytes in [10, 5_000, 5_000, 10, 1_000, 20_500, 5_000, 10] {
+            let event = NewEvent::json("thing.happened", 1, vec![b'1'; bytes]);
+            let name = StreamName::new("stream").unwrap();
+            let append = Append::to(name, ExpectedVersion::Any, [event]);
+            block_on(store.append(append)).unwrap();
+        }
+        let read = store.0.environment.read(|databases, snapshot| {
+            let (log, target) = (databases.log, Position(6));
+            let all = Position::FIRST..=Position::MAX;
+            let forward: Result<Vec<_>, _> = log.forward(snapshot, all.clone())?.collect();
+            let backward: Result<Vec<_>, _> = log.backward(snapshot, Position::MAX)?.collect();
+            let (mut forward, mut backward) = (forward?.into_iter(), backward?.into_iter());
+            let mut towards = log.forward(snapshot, all)?;
+            let mut back = log.backward(snapshot, Position::MAX)?;
+            let check = |whole: Option<(Position, Record<'_>)>,
+                         found: Option<(Position, Record<'_>)>| {
+                let (Some((at, whole)), Some((found_at, found))) = (whole, found) else {
+                    panic!("it ends too early");
+                };
+                assert_eq!(at, found_at);
+                match at == target {
+                    true => assert_eq!(whole, found),
+                    false => assert!(matches!(found, Cow::Borrowed(_)), "{at}"),
+                }
+                at == target
+            };
+            while !check(forward.next(), towards.next_towards(target)?) {}
+            while !check(backward.next(), back.next_towards(target)?) {}
+            Ok(())
+        });
+        read.unwrap();
+    }
 }

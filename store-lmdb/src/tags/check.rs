@@ -5,7 +5,7 @@ use super::manifest::{Manifest, Run};
 use super::runs::InRuns;
 use super::{Posting, READ, TagKey, Tags, damaged};
 use crate::error::backend;
-use crate::levels::Leveled;
+use crate::levels::{Leveled, RUNS};
 use heed::RoTxn;
 use midgard::Position;
 use midgard::store::{Direction, StoreError};
@@ -168,7 +168,7 @@ impl Manifest {
     fn is_merged_before(&self, number: u64, entry: Entry) -> bool {
         let place = self.runs.iter().position(|run| run.number == number);
         let place = place.unwrap_or(self.runs.len());
-        let mut made_of_it = self.runs.iter().skip(place + 1);
+        let mut made_of_it = self.runs.iter().skip(place + 1).take(RUNS);
         let made_of_it = made_of_it.find(|run| !run.is_done());
         made_of_it.is_some_and(|run| entry <= run.until)
     }
@@ -199,4 +199,45 @@ fn check(run: &Run, block: &Block<'_>, entries: &[Entry]) -> Option<String> {
         run.number
     );
     Some(damaged(&what).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_merged_into_the_one_that_is_made_of_it_and_no_other() {
+        let run = |number, level, until| Run {
+            number,
+            level,
+            first: Position::FIRST,
+            last: Position::FIRST,
+            until,
+            blocks: 0,
+            entries: 0,
+            bytes: 0,
+        };
+        let entry = |key| Entry {
+            key: TagKey(key),
+            position: Position::FIRST,
+        };
+        // Two new runs, and four older ones that another is being made of.
+        let new = [8, 7].map(|number| run(number, 0, Entry::END));
+        let older = [5, 4, 3, 2].map(|number| run(number, 1, Entry::END));
+        let made = run(6, 2, entry(100));
+        let manifest = Manifest {
+            merged: Position::FIRST,
+            runs: [&new[..], &older, &[made]].concat(),
+        };
+        for number in [5, 4, 3, 2] {
+            assert!(manifest.is_merged_before(number, entry(100)));
+            assert!(!manifest.is_merged_before(number, entry(101)));
+        }
+        for number in [8, 7, 6] {
+            assert!(
+                !manifest.is_merged_before(number, entry(50)),
+                "run {number}"
+            );
+        }
+    }
 }

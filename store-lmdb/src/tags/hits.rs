@@ -18,6 +18,8 @@ const NEAR: u64 = 16;
 /// so many positions are scanned, which costs less for each than a search.
 const DENSE: (u64, u64) = (2, 16);
 const SCANNED: u64 = 1024;
+/// The search pauses after it was led in vain so many times: to records that were removed.
+const MOST_REMOVED: usize = 1024;
 
 /// Reads the records at some positions, each further in the direction than the one before.
 pub(crate) struct Hits<'d, 's, 't> {
@@ -94,8 +96,8 @@ impl<'d, 's, 't> Hits<'d, 's, 't> {
         loop {
             let found = match (self.ahead.take(), &mut self.in_order) {
                 (Some(ahead), _) => Some(ahead),
-                (None, Some(InOrder::Forward(records))) => records.next().transpose()?,
-                (None, Some(InOrder::Backward(records))) => records.next().transpose()?,
+                (None, Some(InOrder::Forward(records))) => records.next_towards(position)?,
+                (None, Some(InOrder::Backward(records))) => records.next_towards(position)?,
                 (None, None) => None,
             };
             let Some((found, record)) = found else {
@@ -213,7 +215,7 @@ impl<'t> Finding<'_, '_, 't, '_> {
             true => section.first,
             false => section.last,
         };
-        let (mut last, mut in_a_row) = (target, 0);
+        let (mut last, mut in_a_row, mut removed) = (target, 0, 0);
         loop {
             if in_a_row >= DENSE.1 {
                 let stretch = match is_forward {
@@ -237,6 +239,7 @@ impl<'t> Finding<'_, '_, 't, '_> {
                     last: end,
                 };
                 let visited = self.scan(scanned, &mut one)?;
+                removed += 1;
                 target = match is_forward {
                     true => end.next(),
                     false => first.previous(),
@@ -255,7 +258,7 @@ impl<'t> Finding<'_, '_, 't, '_> {
             if position < section.first || position > section.last {
                 return Ok(Visited::All);
             }
-            if matches!(found, Searched::Paused(_)) {
+            if matches!(found, Searched::Paused(_)) || removed == MOST_REMOVED {
                 return Ok(Visited::Paused(position));
             }
             let is_dense = position.get().abs_diff(last.get()) <= DENSE.0;
@@ -265,10 +268,13 @@ impl<'t> Finding<'_, '_, 't, '_> {
                 Some(record) => Some(Record::Borrowed(record)),
                 None => hits.record(position)?,
             };
-            if let Some(record) = record
-                && let ControlFlow::Break(broke) = one(position, record)?
-            {
-                return Ok(Visited::Broke(broke));
+            match record {
+                Some(record) => {
+                    if let ControlFlow::Break(broke) = one(position, record)? {
+                        return Ok(Visited::Broke(broke));
+                    }
+                }
+                None => removed += 1,
             }
             target = match is_forward {
                 true => position.next(),

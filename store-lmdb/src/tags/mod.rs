@@ -29,7 +29,7 @@ pub(crate) use plan::Plan;
 pub(crate) use postings::{Added, Postings, Span};
 pub(crate) use runs::Tags;
 pub(crate) use sections::{Section, Source, sections};
-pub(crate) use tail::{MOST_AT_ONCE, TagTail, View};
+pub(crate) use tail::{MOST_AT_ONCE, STEP, TagTail, View};
 
 use search::{InMemory, Posting, Search, Searched};
 

@@ -15,6 +15,9 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+/// How many records are taken in at once, and about how many bytes of them.
+pub(crate) const STEP: u64 = 2048;
+const STEP_BYTES: usize = 1 << 20;
 /// The most records that are read to begin a tail.
 pub(crate) const MOST_AT_ONCE: u64 = 2 * MERGED_AT;
 /// The most records in a tail that cannot be merged, and the most spans: older records are forgotten, and scanned.
@@ -35,6 +38,8 @@ struct State {
     from: Position,
     /// How far the log was read.
     seen: Position,
+    /// Where the log ended at the last commit of this process.
+    end: Position,
     postings: Postings,
     /// Positions whose records cannot be read, or are missing: they may match anything.
     unknown: Vec<Span>,
@@ -63,6 +68,7 @@ impl TagTail {
             merged: Position::ZERO,
             from: Position::ZERO,
             seen: Position::ZERO,
+            end: Position::ZERO,
             postings: Postings::default(),
             unknown: Vec::new(),
             is_removed_damaged: false,
@@ -131,17 +137,35 @@ impl TagTail {
         self.state().seen < last
     }
 
-    /// Takes in the snapshot's records beyond the tail, if any. `last` is where its log ends.
+    /// Takes in some of the snapshot's records beyond the tail, if any: a step, and no fewer than `least`. `last` is
+    /// where its log ends. Returns how far the tail goes then.
     pub(crate) fn catch_up(
         &self,
         last: Position,
         databases: &Databases,
         snapshot: &RoTxn<'_>,
-    ) -> Result<(), StoreError> {
-        if !self.is_behind(last) {
-            return Ok(());
+        least: u64,
+    ) -> Result<Position, StoreError> {
+        let seen = self.seen();
+        if seen >= last {
+            return Ok(seen);
         }
-        self.change().catch_up(last, databases, snapshot)
+        self.change().catch_up(last, databases, snapshot, least)
+    }
+
+    /// Returns how far the log was read.
+    pub(crate) fn seen(&self) -> Position {
+        self.state().seen
+    }
+
+    /// Returns how many records a commit has to take in at least, so that the tail gets to the end of the log, which
+    /// is at `last` now: more than were appended since the last commit.
+    pub(crate) fn pace(&self, last: Position) -> u64 {
+        let before = std::mem::replace(&mut self.change().end, last);
+        match before {
+            Position::ZERO => 0,
+            before => 2 * last.get().saturating_sub(before.get()),
+        }
     }
 
     /// Takes in committed records: those up to `last`, behind everything up to `before`, which is in the runs now if
@@ -263,9 +287,10 @@ impl State {
         last: Position,
         databases: &Databases,
         snapshot: &RoTxn<'_>,
-    ) -> Result<(), StoreError> {
+        least: u64,
+    ) -> Result<Position, StoreError> {
         if self.seen >= last {
-            return Ok(());
+            return Ok(self.seen);
         }
         // If its manifest is damaged, the records are scanned.
         let manifest = databases.about.tag_manifest(snapshot);
@@ -277,13 +302,15 @@ impl State {
         if last.get().saturating_sub(self.seen.get()) > MOST_AT_ONCE {
             self.begin_after(Position(last.get() - MERGED_AT));
         }
-        let mut expected = self.seen.next();
-        for found in databases.log.walk(snapshot, expected..=last)? {
+        let after = |records| Position(self.seen.get().saturating_add(records));
+        let (least, most) = (after(least), after(STEP.max(least)));
+        let (mut until, mut expected, mut bytes) = (last.min(most), self.seen.next(), 0);
+        for found in databases.log.walk(snapshot, expected..=until)? {
             let (position, record) = found?;
             self.expect(databases, snapshot, expected, position)?;
             expected = position.next();
-            let bytes = record.as_deref().unwrap_or_default();
-            match log::header(position, bytes) {
+            let record = record.as_deref().unwrap_or_default();
+            match log::header(position, record) {
                 Ok(header) => databases.tag_keys.each_of(&header, |key| {
                     self.postings.insert(key, Span::of(position));
                 }),
@@ -294,12 +321,17 @@ impl State {
             if self.postings.spans() > MOST_SPANS {
                 self.forget(merged);
             }
+            bytes += record.len();
+            if bytes >= STEP_BYTES && position >= least {
+                until = position;
+                break;
+            }
         }
         // If keys are damaged, a read may end too early.
-        self.expect(databases, snapshot, expected, last.next())?;
-        self.seen = last;
+        self.expect(databases, snapshot, expected, until.next())?;
+        self.seen = until;
         self.forget(merged);
-        Ok(())
+        Ok(until)
     }
 
     /// Notes what is missing between an expected position and the one that was found. If a damaged page hides which

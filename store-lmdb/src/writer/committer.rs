@@ -85,6 +85,7 @@ impl Committer {
     pub(super) fn run(&mut self, messages: &Receiver<Message>, first: Option<Message>) -> bool {
         let mut requests = Vec::new();
         self.environment.catch_up_tags();
+        self.memory.resume_tags();
         let mut next = first.map(Next::Message);
         let is_stopped = loop {
             match next.take().unwrap_or_else(|| self.receive(messages)) {
@@ -96,6 +97,7 @@ impl Committer {
                     if self.commit(messages, &mut requests) {
                         break true;
                     }
+                    self.memory.resume_tags();
                     self.memory.continue_tags(&self.environment);
                 }
                 Next::Index => {
@@ -247,7 +249,7 @@ impl Committer {
         }
         let tails = (environment.tail(), environment.tag_tail());
         open.catch_up_tags(&transaction, tails.1);
-        let mut group = GroupCommit::new(&open.databases, tails, transaction, &mut self.memory)?;
+        let mut group = GroupCommit::new(open, tails, transaction, &mut self.memory)?;
         let mut applied = 0;
         loop {
             for request in &mut requests[applied..] {

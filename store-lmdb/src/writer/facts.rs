@@ -3,13 +3,14 @@
 use super::group_tags::GroupTags;
 use super::heads::Heads;
 use crate::databases::Databases;
+use crate::environment::Open;
 use crate::error::backend;
 use crate::index::StreamKey;
 use crate::log::{self, Pending};
 use crate::recent::RecentEvents;
 use crate::record::Kind;
 use crate::streams::{Head, Stream};
-use crate::tags::{Plan, TagTail};
+use crate::tags::{Plan, STEP, TagTail};
 use crate::tail::Tail;
 use heed::{RoTxn, RwTxn};
 use midgard::event::RecordedEventRef;
@@ -19,6 +20,7 @@ use midgard::{EventId, Position, StreamName, Version};
 
 /// What is read while a group is filled.
 pub(super) struct Tables<'e> {
+    pub(super) open: &'e Open,
     pub(super) databases: &'e Databases,
     pub(super) tail: &'e Tail,
     pub(super) heads: &'e mut Heads,
@@ -41,7 +43,8 @@ impl Tables<'_> {
             return Ok((key, head));
         }
         let stream = Stream::new(self.databases, transaction, name);
-        let head = stream.head(key, self.tail.look_up(key))?;
+        let (known, filters) = (self.tail.look_up(key), self.heads.filters());
+        let head = stream.head_filtered(key, known, filters)?;
         let head = head.unwrap_or(Head::NONE);
         self.heads.set(key, head);
         Ok((key, head))
@@ -105,6 +108,7 @@ impl Facts for GroupFacts<'_, '_> {
         after: Position,
     ) -> Result<Option<Position>, StoreError> {
         let Tables {
+            open,
             databases,
             tag_tail,
             tags,
@@ -112,6 +116,10 @@ impl Facts for GroupFacts<'_, '_> {
         } = &mut *self.tables;
         let plan = Plan::of(query, &databases.tag_keys);
         let with_tombstones = query.asks_for_tombstones();
+        if !plan.is_scan() && tags.scanned(tag_tail, after) > STEP {
+            // Other conditions need not scan them again.
+            open.take_in_all_tags(tags.before(), tag_tail);
+        }
         tags.first_match(
             (databases, tag_tail),
             (self.transaction, self.pending),

@@ -9,8 +9,8 @@ use super::memory::{Memory, Scratch};
 use super::merging::Merging;
 use super::refused::Refused;
 use super::tag_merging::{Addition, TagMerging};
-use crate::databases::Databases;
 use crate::entries;
+use crate::environment::Open;
 use crate::index::{IndexEntry, StreamKey};
 use crate::log::Pending;
 use crate::record::{self, Kind, Links, Recording, SKIP};
@@ -56,11 +56,12 @@ fn failed(action: &'static str) -> impl Fn(Error) -> Failure {
 
 impl<'e> GroupCommit<'e> {
     pub(super) fn new(
-        databases: &'e Databases,
+        open: &'e Open,
         (tail, tag_tail): (&'e Tail, &'e TagTail),
         transaction: RwTxn<'e>,
         memory: &'e mut Memory,
     ) -> Result<Self, Failure> {
+        let databases = &open.databases;
         let Memory {
             heads,
             recent,
@@ -87,6 +88,7 @@ impl<'e> GroupCommit<'e> {
             header.ok().map(|header| header.time)
         });
         let tables = Tables {
+            open,
             databases,
             tail,
             heads,
@@ -130,6 +132,7 @@ impl<'e> GroupCommit<'e> {
             backfill: self.backfill,
             before: self.before,
             entries: self.tables.tags.added.count(),
+            is_own: self.bytes == 0,
             is_long: merged,
         };
         let tags = self
@@ -155,6 +158,7 @@ impl<'e> GroupCommit<'e> {
             tail.extend(self.before, last, &self.added);
         }
         if tags.removed {
+            self.tag_merging.removed();
             tag_tail.trust_runs();
         }
         if let Some(until) = tags.until {

@@ -33,6 +33,18 @@ impl GroupTags {
         self.before = before;
     }
 
+    /// Returns the last position before the group.
+    pub(super) const fn before(&self) -> Position {
+        self.before
+    }
+
+    /// Returns how many records after a position, and before the group, the tail lacks at its end.
+    pub(super) fn scanned(&self, tail: &TagTail, after: Position) -> u64 {
+        self.before
+            .get()
+            .saturating_sub(tail.seen().max(after).get())
+    }
+
     /// Returns the first position after one whose record matches, of those that the plan leads to.
     pub(super) fn first_match(
         &mut self,

@@ -6,14 +6,15 @@
 //! probability of 2 to the -69. Everywhere else a collision would be noticed: the record that the index or the tail
 //! leads to names its stream.
 
-use crate::index::StreamKey;
+use crate::index::{Filters, StreamKey};
 use crate::streams::Head;
 use crate::tail::ByStream;
 use midgard::Position;
 use std::mem;
 
-/// How many streams a generation has; there are two generations, of some 12 MB each.
-const GENERATION: usize = 131_072;
+/// How many streams a generation has, before the last group of it; there are two generations, of some 9 MB each. With
+/// 114,688 streams the hash table would be moved to one of 262,144 places, and appends would wait for that.
+const GENERATION: usize = 100_000;
 
 /// Streams at the end of the log, including the additions of the group that is being filled.
 #[derive(Default)]
@@ -23,22 +24,29 @@ pub(super) struct Heads {
     young: ByStream<Head>,
     /// Streams that are met again become young again; the others are eventually forgotten.
     old: ByStream<Head>,
+    /// For those that are looked up.
+    filters: Filters,
 }
 
 impl Heads {
     /// Forgets everything noted, when it may not have been committed.
     pub(super) fn clear(&mut self) {
-        self.seen = Position::ZERO;
+        self.forget(Position::ZERO);
+        self.filters.clear();
+    }
+
+    fn forget(&mut self, seen: Position) {
+        self.seen = seen;
         self.young.clear();
         self.old.clear();
     }
 
     /// Begins a group: must be called before it is filled. Nothing is forgotten meanwhile.
     pub(super) fn begin(&mut self, last: Position) {
+        self.filters.begin();
         if self.seen != last {
             // Another process has appended.
-            self.clear();
-            self.seen = last;
+            self.forget(last);
         }
         if self.young.len() >= GENERATION {
             mem::swap(&mut self.young, &mut self.old);
@@ -62,5 +70,10 @@ impl Heads {
 
     pub(super) fn set(&mut self, key: StreamKey, head: Head) {
         self.young.insert(key, head);
+    }
+
+    /// Returns the filters of the index, for streams that were not met recently.
+    pub(super) const fn filters(&mut self) -> &mut Filters {
+        &mut self.filters
     }
 }

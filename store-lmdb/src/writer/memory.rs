@@ -17,7 +17,7 @@ use midgard::clock::Clock;
 use midgard::store::EventTimes;
 use std::time::Duration;
 
-/// How many commits in a row may not continue the index of tags, and the pause after each.
+/// How many commits in a row may not continue the index of tags until it rests, and the pause after each.
 const MOST_SETBACKS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -60,9 +60,16 @@ impl Memory {
         is_due && !self.tag_merging.is_suspended() && environment.files().access() == Access::Write
     }
 
+    /// Continues the index of tags after a failure that may have passed.
+    pub(super) const fn resume_tags(&mut self) {
+        self.backfill.resume();
+    }
+
     /// Continues the index of tags with some older records. Returns whether a commit is to do the rest.
     pub(super) fn continue_tags(&mut self, environment: &Environment) -> bool {
-        self.backfill.read_some(environment);
+        if self.backfill.read_some(environment) {
+            self.note_tag_setback();
+        }
         let is_damaged = environment.tag_tail().distrusts_runs();
         is_damaged || self.backfill.is_ready() || self.tag_merging.is_behind()
     }
@@ -73,15 +80,18 @@ impl Memory {
     }
 
     /// Notes whether a commit has continued the index of tags. It may have had other work, or have failed: after a few
-    /// of those, the index is left as it is.
+    /// of those, the index is left as it is until the next append.
     pub(super) fn note_tag_progress(&mut self, is_progress: bool) {
-        self.tag_setbacks = if is_progress {
-            0
-        } else {
-            self.tag_setbacks + 1
-        };
+        match is_progress {
+            true => self.tag_setbacks = 0,
+            false => self.note_tag_setback(),
+        }
+    }
+
+    fn note_tag_setback(&mut self) {
+        self.tag_setbacks = self.tag_setbacks.saturating_add(1);
         if self.tag_setbacks > MOST_SETBACKS {
-            self.backfill.stop();
+            self.backfill.rest();
             self.tag_merging.rest();
         }
     }

@@ -44,6 +44,8 @@ pub(super) struct Addition<'a> {
     pub(super) before: Position,
     /// The number of its own entries.
     pub(super) entries: usize,
+    /// Whether nothing but the index is written.
+    pub(super) is_own: bool,
     /// Whether it has merged much already.
     pub(super) is_long: bool,
 }
@@ -78,6 +80,11 @@ impl TagMerging {
     /// Returns whether the index is so damaged that it is left alone.
     pub(super) fn is_suspended(&self) -> bool {
         self.resume_at > Position::ZERO
+    }
+
+    /// Notes that the runs were removed, to be made again.
+    pub(super) const fn removed(&mut self) {
+        self.rebuilds += 1;
     }
 
     /// Merges what is due.
@@ -127,11 +134,11 @@ impl TagMerging {
             backfill,
             before,
             entries,
+            is_own,
             is_long,
         } = *addition;
         if tail.distrusts_runs() {
             if self.rebuilds < MOST_REBUILDS {
-                self.rebuilds += 1;
                 tracing::warn!("the index of tags is damaged; it is made again from the log");
                 let cleared = tags.0.clear(transaction);
                 cleared.map_err(backend("clear the index of tags"))?;
@@ -177,7 +184,7 @@ impl TagMerging {
             false => None,
         };
         let from_log = match is_room && from_tail.is_none() && !self.is_behind() {
-            true => backfill.entries(merged),
+            true => backfill.entries(merged, is_own),
             false => None,
         };
         if let Some(added) = from_tail {
@@ -199,5 +206,49 @@ impl TagMerging {
             }
         }
         Ok(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::Environment;
+    use crate::options::{Durability, LmdbOptions};
+
+    #[test]
+    fn a_rebuild_counts_once_it_is_committed() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = LmdbOptions::default().durability(Durability::NoSync);
+        let environment = Environment::open(directory.path(), options).unwrap();
+        let guard = environment.access().unwrap();
+        let open = guard.get().unwrap();
+        let (tail, backfill) = (environment.tag_tail(), Backfill::default());
+        let mut merging = TagMerging::default();
+        let addition = Addition {
+            tail,
+            backfill: &backfill,
+            before: Position(9),
+            entries: 1,
+            is_own: false,
+            is_long: false,
+        };
+        let mut merge = |is_committed: bool| {
+            tail.distrust_runs();
+            let mut transaction = open.env.write_txn().unwrap();
+            let merged = merging.merge(&open.databases, &mut transaction, &addition);
+            let is_removed = merged.unwrap().removed;
+            if is_committed {
+                transaction.commit().unwrap();
+                merging.removed();
+            }
+            is_removed
+        };
+        for _ in 0..2 * MOST_REBUILDS {
+            assert!(merge(false));
+        }
+        for _ in 0..MOST_REBUILDS {
+            assert!(merge(true));
+        }
+        assert!(!merge(true), "something damages them");
     }
 }

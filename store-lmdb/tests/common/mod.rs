@@ -1,6 +1,7 @@
 //! What the tests of this store share.
 #![allow(dead_code, clippy::print_stderr, clippy::unwrap_used)]
 
+pub(crate) mod journal;
 pub(crate) mod process;
 #[cfg(unix)]
 pub(crate) mod user;

@@ -3,7 +3,7 @@
 
 use crate::common::{child_command, child_directory};
 use midgard::repository::{ExecuteError, Repositories};
-use midgard::{Aggregate, Apply, Command, Events, Metadata, Repository, block_on, events};
+use midgard::{Aggregate, Apply, Command, Events, Repository, block_on, events};
 use midgard_store_lmdb::LmdbStore;
 use std::convert::Infallible;
 
@@ -67,7 +67,6 @@ fn a_unit_of_work_without_events_keeps_its_key() {
         let counters = Repositories::new(LmdbStore::open(directory.path()).unwrap());
         let done = block_on(counters.execute_together_once(
             "request",
-            &Metadata::new(),
             async |_| -> Result<u64, ExecuteError<Infallible>> { Ok(answer) },
         ));
         assert_eq!(done.unwrap().value, 1);

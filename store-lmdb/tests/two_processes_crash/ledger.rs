@@ -1,7 +1,8 @@
 //! What the log has shown so far, and what must be true of all later answers.
 
+use crate::common::journal::JournalReader;
 use crate::common::stream;
-use crate::journal::{JournalReader, Line};
+use crate::journal::Line;
 use midgard::event::RecordedEventRef;
 use midgard::store::{ReadLog, ReadStream};
 use midgard::{EventId, Position, Store, Version, block_on};
@@ -229,7 +230,7 @@ impl Ledger {
     /// Takes in what the journals say since the last time.
     fn read_journals(&mut self) {
         for journal in self.journals.values_mut() {
-            for line in journal.read() {
+            for line in journal.read().iter().map(|line| Line::read(line)) {
                 let latest = |of: &mut HashMap<String, Version>, name: String, before: Version| {
                     let latest = of.entry(name).or_default();
                     *latest = before.max(*latest);

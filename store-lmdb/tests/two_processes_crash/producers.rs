@@ -1,8 +1,9 @@
 //! What a process does until it is killed: 64 producers append in all ways, and note what they are told.
 
+use crate::common::journal::Journal;
 use crate::common::process::told;
 use crate::common::{event, stream};
-use crate::journal::{Journal, Line};
+use crate::journal::Line;
 use fastrand::Rng;
 use midgard::event::NewEvent;
 use midgard::store::{Append, Appended, ExpectedVersion};
@@ -111,7 +112,7 @@ impl Process {
                     }),
             );
         }
-        self.journal.write(&lines);
+        self.note(&lines);
         appended.versions[0]
     }
 
@@ -119,16 +120,22 @@ impl Process {
         block_on(self.store.append(append)).unwrap_or_else(|error| fail(&error))
     }
 
+    fn note(&self, lines: &[Line]) {
+        let mut text = String::new();
+        lines.iter().for_each(|line| line.write(&mut text));
+        self.journal.write(&text);
+    }
+
     /// Removes what is before a version.
     fn truncate(&self, name: &str, before: Version) {
         let (stream, name) = (stream(name), name.to_owned());
-        self.journal.write(&[Line::Truncating {
+        self.note(&[Line::Truncating {
             stream: name.clone(),
             before,
         }]);
         block_on(self.store.truncate(&stream, before, ExpectedVersion::Any))
             .unwrap_or_else(|error| fail(&error));
-        self.journal.write(&[Line::Truncated {
+        self.note(&[Line::Truncated {
             stream: name,
             before,
         }]);
@@ -136,13 +143,13 @@ impl Process {
 
     fn tombstone(&self, name: &str) {
         let (stream, name) = (stream(name), name.to_owned());
-        self.journal.write(&[Line::Truncating {
+        self.note(&[Line::Truncating {
             stream: name.clone(),
             before: Version::MAX,
         }]);
         block_on(self.store.tombstone(&stream, ExpectedVersion::Any))
             .unwrap_or_else(|error| fail(&error));
-        self.journal.write(&[Line::Tombstoned { stream: name }]);
+        self.note(&[Line::Tombstoned { stream: name }]);
     }
 }
 

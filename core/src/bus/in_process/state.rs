@@ -13,17 +13,17 @@ pub(super) type Content = Result<Message, ForeignMessage>;
 /// when dropped, are handed out.
 #[derive(Default)]
 pub(super) struct State {
-    queues: HashMap<Arc<str>, Place>,
+    queues: HashMap<Arc<str>, QueueState>,
     /// The queues that subscribe to a topic.
-    asking: HashMap<Topic, Vec<Arc<str>>>,
+    subscribers: HashMap<Topic, Vec<Arc<str>>>,
     /// Counters for receivers, arrivals and deliveries.
     numbers: u64,
     woken: Woken,
 }
 
-/// One queue.
+/// One queue, with what waits in it, and who receives.
 #[derive(Default)]
-struct Place {
+struct QueueState {
     topics: BTreeSet<Topic>,
     is_temporary: bool,
     /// By their arrival.
@@ -81,11 +81,14 @@ impl State {
 
     pub(super) fn declare(&mut self, queue: &Queue) -> Result<(), BusError> {
         let name: Arc<str> = queue.name().into();
-        let place = self.queues.entry(name.clone()).or_insert_with(|| Place {
-            is_temporary: queue.is_temporary(),
-            ..Place::default()
-        });
-        if place.is_temporary != queue.is_temporary() {
+        let state = self
+            .queues
+            .entry(name.clone())
+            .or_insert_with(|| QueueState {
+                is_temporary: queue.is_temporary(),
+                ..QueueState::default()
+            });
+        if state.is_temporary != queue.is_temporary() {
             let kind = |is_temporary| {
                 if is_temporary {
                     "temporary"
@@ -97,28 +100,28 @@ impl State {
                 location: LOCATION.to_owned(),
                 reason: format!(
                     "queue \"{name}\" was declared {} and is now declared {}; use another name",
-                    kind(place.is_temporary),
+                    kind(state.is_temporary),
                     kind(queue.is_temporary())
                 ),
             });
         }
-        let before = std::mem::replace(&mut place.topics, queue.topics().clone());
+        let before = std::mem::replace(&mut state.topics, queue.topics().clone());
         queue.warn_of_removed(before.difference(queue.topics()).map(Topic::as_str));
         for topic in before.difference(queue.topics()) {
-            self.ask_no_more(topic, &name);
+            self.unsubscribe(topic, &name);
         }
         for topic in queue.topics().difference(&before) {
-            let asking = self.asking.entry(topic.clone()).or_default();
-            asking.push(name.clone());
+            let subscribers = self.subscribers.entry(topic.clone()).or_default();
+            subscribers.push(name.clone());
         }
         Ok(())
     }
 
-    fn ask_no_more(&mut self, topic: &Topic, name: &Arc<str>) {
-        if let Some(asking) = self.asking.get_mut(topic) {
-            asking.retain(|other| other != name);
-            if asking.is_empty() {
-                self.asking.remove(topic);
+    fn unsubscribe(&mut self, topic: &Topic, name: &Arc<str>) {
+        if let Some(subscribers) = self.subscribers.get_mut(topic) {
+            subscribers.retain(|other| other != name);
+            if subscribers.is_empty() {
+                self.subscribers.remove(topic);
             }
         }
     }
@@ -130,14 +133,14 @@ impl State {
             in_flight: queue.in_flight().into(),
             wake: Arc::default(),
         };
-        if let Some(place) = self.queues.get_mut(queue.name()) {
-            place.receivers.push_back(receiver.clone());
+        if let Some(state) = self.queues.get_mut(queue.name()) {
+            state.receivers.push_back(receiver.clone());
         }
         Ok(receiver)
     }
 
     pub(super) fn is_heard(&self, topic: &Topic) -> bool {
-        self.asking.contains_key(topic)
+        self.subscribers.contains_key(topic)
     }
 
     /// Puts a message into the queues that subscribe to a topic.
@@ -148,20 +151,20 @@ impl State {
         unsettled: Option<&Arc<Unsettled>>,
     ) {
         let arrival = self.number();
-        for name in self.asking.get(topic).into_iter().flatten() {
-            let Some(place) = self.queues.get_mut(name) else {
+        for name in self.subscribers.get(topic).into_iter().flatten() {
+            let Some(state) = self.queues.get_mut(name) else {
                 continue;
             };
-            let is_first = place.waiting.is_empty();
+            let is_first = state.waiting.is_empty();
             let waiting = Waiting {
                 content: content.clone(),
                 is_redelivered: false,
                 _awaited: unsettled.cloned(),
             };
-            place.waiting.insert(arrival, waiting);
+            state.waiting.insert(arrival, waiting);
             // With more than one waiting, the receiver is awake already, or holds as many as it may.
             if is_first {
-                self.woken.0.extend(place.at_work());
+                self.woken.0.extend(state.at_work());
             }
         }
     }
@@ -169,18 +172,18 @@ impl State {
     /// Hands the oldest waiting message to a receiver, if it is the active one and may hold another.
     pub(super) fn give(&mut self, queue: &str, receiver: u64) -> Option<Given> {
         let delivery = self.number();
-        let place = self.queues.get_mut(queue)?;
-        let at_work = place.receivers.front()?;
-        if at_work.number != receiver || place.given.len() >= at_work.in_flight {
+        let state = self.queues.get_mut(queue)?;
+        let at_work = state.receivers.front()?;
+        if at_work.number != receiver || state.given.len() >= at_work.in_flight {
             return None;
         }
-        let (arrival, waiting) = place.waiting.pop_first()?;
+        let (arrival, waiting) = state.waiting.pop_first()?;
         let given = Given {
             delivery,
             content: waiting.content.clone(),
             is_redelivered: waiting.is_redelivered,
         };
-        place.given.insert(delivery, (arrival, waiting));
+        state.given.insert(delivery, (arrival, waiting));
         Some(given)
     }
 
@@ -191,23 +194,23 @@ impl State {
         delivery: u64,
         set_aside: Option<String>,
     ) -> Option<(Waiting, Woken)> {
-        let place = self.queues.get_mut(queue)?;
-        let (_, waiting) = place.given.remove(&delivery)?;
+        let state = self.queues.get_mut(queue)?;
+        let (_, waiting) = state.given.remove(&delivery)?;
         if let Some(reason) = set_aside {
-            place.set_aside.push((reason, waiting.content.clone()));
+            state.set_aside.push((reason, waiting.content.clone()));
         }
-        Some((waiting, place.woken()))
+        Some((waiting, state.woken()))
     }
 
     /// Puts a message back in its place.
     pub(super) fn give_back(&mut self, queue: &str, delivery: u64) -> Woken {
-        let Some(place) = self.queues.get_mut(queue) else {
+        let Some(state) = self.queues.get_mut(queue) else {
             return Woken::default();
         };
-        if let Some((arrival, waiting)) = place.given.remove(&delivery) {
-            place.put_back(arrival, waiting);
+        if let Some((arrival, waiting)) = state.given.remove(&delivery) {
+            state.put_back(arrival, waiting);
         }
-        place.woken()
+        state.woken()
     }
 
     /// Removes a receiver, and with its last receiver a temporary queue, which is to be dropped without the lock.
@@ -216,38 +219,38 @@ impl State {
         queue: &str,
         receiver: u64,
     ) -> (Woken, Option<impl Sized + use<>>) {
-        let Some(place) = self.queues.get_mut(queue) else {
+        let Some(state) = self.queues.get_mut(queue) else {
             return (Woken::default(), None);
         };
-        let was_at_work = place.receivers.front().map(|one| one.number) == Some(receiver);
-        place.receivers.retain(|one| one.number != receiver);
+        let was_at_work = state.receivers.front().map(|one| one.number) == Some(receiver);
+        state.receivers.retain(|one| one.number != receiver);
         if was_at_work {
-            for (arrival, waiting) in std::mem::take(&mut place.given).into_values() {
-                place.put_back(arrival, waiting);
+            for (arrival, waiting) in std::mem::take(&mut state.given).into_values() {
+                state.put_back(arrival, waiting);
             }
         }
-        let woken = place.woken();
-        if !place.is_temporary || !place.receivers.is_empty() {
+        let woken = state.woken();
+        if !state.is_temporary || !state.receivers.is_empty() {
             return (woken, None);
         }
         let removed = self.queues.remove_entry(queue);
-        if let Some((name, place)) = &removed {
-            for topic in &place.topics {
-                self.ask_no_more(topic, name);
+        if let Some((name, state)) = &removed {
+            for topic in &state.topics {
+                self.unsubscribe(topic, name);
             }
         }
         (woken, removed)
     }
 
     pub(super) fn set_aside(&self, queue: &str) -> Vec<(String, Arc<Content>)> {
-        let place = self.queues.get(queue);
-        place
-            .map(|place| place.set_aside.clone())
+        let state = self.queues.get(queue);
+        state
+            .map(|state| state.set_aside.clone())
             .unwrap_or_default()
     }
 }
 
-impl Place {
+impl QueueState {
     fn at_work(&self) -> Option<Arc<Notify>> {
         self.receivers.front().map(|receiver| receiver.wake.clone())
     }

@@ -27,7 +27,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     ) -> Result<(), ProjectError> {
         self.call(event, transaction, effects, failures).await?;
         if H::ATOMIC {
-            let checked = guarded(self.around.handler.check(transaction)).await;
+            let checked = guarded(self.context.handler.check(transaction)).await;
             let checked = checked.map_err(|panic| failed("the check of what it wrote", &panic))?;
             checked.map_err(ProjectError::Handler)?;
         }
@@ -49,7 +49,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             is_replay: self.plan.replaces.is_some(),
             failures,
         };
-        let handler = self.around.handler;
+        let handler = self.context.handler;
         let handling = guarded_within(handler.options().limit(), handler.handle(event, call));
         let mut handling = pin!(handling);
         let outcome = if H::ATOMIC {
@@ -62,9 +62,9 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 if let Either::Left((outcome, _)) = select(&mut handling, alarm).await {
                     break outcome;
                 }
-                let asked = self.around.control.asked();
-                if let Err(trouble) = self.update_leases(asked, true).await {
-                    tracing::warn!(error = %trouble, "the leases could not be checked while a handler runs");
+                let wake_count = self.context.control.wake_count();
+                if let Err(error) = self.update_leases(wake_count, true).await {
+                    tracing::warn!(%error, "the leases could not be checked while a handler runs");
                 }
             }
         };
@@ -74,7 +74,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     /// Runs the effects after the commit, each by itself. Committed events are not handled again, so an effect that fails
     /// must not prevent the others.
     pub(super) async fn follow_up(&self, effects: Vec<Effect>, batch: &EventBatch) {
-        let limit = self.around.handler.options().limit();
+        let limit = self.context.handler.options().limit();
         for Effect { position, work } in effects {
             let index = batch.up_to(position).end.saturating_sub(1);
             let event = batch.get(index);
@@ -98,7 +98,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &self,
         event: &RecordedEventRef<'e>,
     ) -> Result<Cow<'e, str>, ProjectError> {
-        let sequence = self.around.handler.options().try_sequence_of(event);
+        let sequence = self.context.handler.options().try_sequence_of(event);
         sequence
             .map_err(|panic| failed("the function that names the sequence of the event", &panic))
     }

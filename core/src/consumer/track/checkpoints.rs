@@ -3,7 +3,7 @@
 use super::super::handler::{Handler, TransactionOf};
 use super::super::notes::{self, Checkpoint, NoteError};
 use super::ownership::Owned;
-use super::{Track, Trouble};
+use super::{Track, TrackError};
 use crate::event::metadata::EventId;
 use crate::event::record::RecordedEventRef;
 use crate::place::Position;
@@ -19,15 +19,15 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     ) -> Result<Checkpoint, NoteError> {
         let number = self.plan.generation;
         let key = self
-            .around
+            .context
             .keys
             .checkpoint(number, self.plan.log, partition);
-        let checkpoint = notes::get(self.around.handler.notes(), transaction, &key).await?;
+        let checkpoint = notes::get(self.context.handler.notes(), transaction, &key).await?;
         Ok(checkpoint.unwrap_or_else(|| Checkpoint::at(self.plan.start)))
     }
 
     /// Reads the id of the event at a position, if there is one.
-    async fn event_at(&self, position: Position) -> Result<Option<EventId>, Trouble> {
+    async fn event_at(&self, position: Position) -> Result<Option<EventId>, TrackError> {
         let mut id = None;
         let read = ReadLog::forward()
             .log(self.plan.log)
@@ -37,18 +37,18 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             id = (event.position == position).then_some(event.id);
             ControlFlow::Break(())
         };
-        self.around.store.read_log(&read, visit).await?;
+        self.context.store.read_log(&read, visit).await?;
         Ok(id)
     }
 
     /// Checks that the log has the event of a checkpoint. An event that was removed since proves nothing.
-    pub(super) async fn check_event_at(&self, checkpoint: &Checkpoint) -> Result<(), Trouble> {
+    pub(super) async fn check_event_at(&self, checkpoint: &Checkpoint) -> Result<(), TrackError> {
         let Some(noted) = &checkpoint.event else {
             return Ok(());
         };
         let position = Position(checkpoint.position);
         match self.event_at(position).await? {
-            Some(found) if found.to_string() != *noted => Err(Trouble::OtherEvent {
+            Some(found) if found.to_string() != *noted => Err(TrackError::OtherEvent {
                 place: self.plan.place(position),
                 noted: noted.clone(),
                 found,
@@ -62,8 +62,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &self,
         transaction: &mut TransactionOf<H>,
         reached: Position,
-    ) -> Result<Vec<Checkpoint>, Trouble> {
-        let notes = self.around.handler.notes();
+    ) -> Result<Vec<Checkpoint>, TrackError> {
+        let notes = self.context.handler.notes();
         let number = self.plan.generation;
         let is_behind = self.is_behind();
         let mut checkpoints: Vec<Checkpoint> = Vec::with_capacity(self.owned.len());
@@ -87,7 +87,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 }
                 let partition = owned.partition;
                 let key = self
-                    .around
+                    .context
                     .keys
                     .checkpoint(number, self.plan.log, partition);
                 notes::put(notes, transaction, &key, &checkpoint).await?;
@@ -108,7 +108,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Returns whether the checkpoints of all partitions, of any owner, are at a position.
-    pub(super) async fn all_saved_up_to(&self, target: Position) -> Result<bool, Trouble> {
+    pub(super) async fn all_saved_up_to(&self, target: Position) -> Result<bool, TrackError> {
         let mut transaction = self.begin_read().await?;
         let mut highest = Checkpoint::at(target);
         for partition in 0..self.plan.partitions {
@@ -129,7 +129,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     /// Writes the checkpoints once this worker has reached a position; returns whether others, which may own a part, have
     /// reached it, too.
-    pub(super) async fn finish_up_to(&mut self, target: Position) -> Result<bool, Trouble> {
+    pub(super) async fn finish_up_to(&mut self, target: Position) -> Result<bool, TrackError> {
         if self.owned.len() == self.plan.partitions as usize {
             self.check_log().await?;
             return Ok(true);
@@ -140,17 +140,17 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Checks that the log has the handled events; returns its end.
-    pub(super) async fn check_log(&self) -> Result<Position, Trouble> {
+    pub(super) async fn check_log(&self) -> Result<Position, TrackError> {
         let positions = self.owned.iter().map(Owned::position);
         self.check_log_up_to(positions.max().unwrap_or_default())
             .await
     }
 
-    async fn check_log_up_to(&self, from: Position) -> Result<Position, Trouble> {
-        let end = self.around.store.last_position(self.plan.log).await?;
+    async fn check_log_up_to(&self, from: Position) -> Result<Position, TrackError> {
+        let end = self.context.store.last_position(self.plan.log).await?;
         if from > end && from > self.plan.start {
             let (from, end) = (self.plan.place(from), self.plan.place(end));
-            return Err(Trouble::OtherLog { from, end });
+            return Err(TrackError::OtherLog { from, end });
         }
         Ok(end)
     }

@@ -3,7 +3,7 @@
 use super::super::handler::{Handler, TransactionOf};
 use super::super::lease::Claim;
 use super::super::notes::{self, Challenge, Lease, NoteError};
-use super::{Track, Trouble};
+use super::{Track, TrackError};
 use crate::place::Position;
 use crate::store::Store;
 
@@ -24,7 +24,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         transaction: &mut TransactionOf<H>,
         partition: u32,
     ) -> Result<Claim, NoteError> {
-        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let (notes, keys) = (self.context.handler.notes(), self.context.keys);
         let number = self.plan.generation;
         let key = keys.lease(number, self.plan.leases_of, partition);
         let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
@@ -44,7 +44,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         before: &Claim,
         claim: &Claim,
     ) -> Result<(), NoteError> {
-        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let (notes, keys) = (self.context.handler.notes(), self.context.keys);
         let number = self.plan.generation;
         let partition = u32::try_from(index).unwrap_or(u32::MAX);
         if claim.lease != before.lease {
@@ -60,7 +60,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
 
     /// Writes the checkpoints, gives back the leases, and withdraws all challenges, so that others need not wait. The last
     /// of several tracks gives back a lease that they share.
-    pub(super) async fn leave(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn leave(&mut self) -> Result<(), TrackError> {
         self.finish_saving().await?;
         if self.member.is_some() {
             // The lease must not be gone before all have written theirs.
@@ -92,7 +92,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             }
         }
         if is_any {
-            let notes = self.around.handler.notes();
+            let notes = self.context.handler.notes();
             notes::commit(notes, transaction).await?;
         }
         self.owned.clear();

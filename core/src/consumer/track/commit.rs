@@ -2,7 +2,7 @@
 
 use super::super::handler::{Handler, TransactionOf};
 use super::super::notes::{self, Checkpoint, NoteError};
-use super::{Track, Trouble};
+use super::{Track, TrackError};
 use crate::notes::NoteStore as _;
 use crate::place::Position;
 use crate::store::Store;
@@ -35,17 +35,17 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         mut transaction: TransactionOf<H>,
         reached: Position,
         handled: u64,
-    ) -> Result<(), Trouble> {
-        let around = self.around;
+    ) -> Result<(), TrackError> {
+        let context = self.context;
         self.finish_saving().await?;
         let checkpoints = self.put_checkpoints(&mut transaction, reached).await?;
         // The commit begins first; the next events are read while it runs.
         let ahead = self.ahead.read(
-            around.store,
-            around.handler.query(),
+            context.store,
+            context.handler.query(),
             self.plan.place(reached),
         );
-        let (committed, ()) = join(write(around.handler, transaction), ahead).await;
+        let (committed, ()) = join(write(context.handler, transaction), ahead).await;
         committed?;
         self.pass(reached, handled);
         self.take_saved(checkpoints);
@@ -54,7 +54,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         Ok(())
     }
 
-    pub(super) async fn save(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn save(&mut self) -> Result<(), TrackError> {
         if self.owned.is_empty() || self.unsaved.is_none() {
             return Ok(());
         }
@@ -65,7 +65,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Begins to write the checkpoints. A subscription goes on meanwhile, so that no event waits for a
     /// commit that has nothing to do with it; a projection's transactions come one after the other.
-    pub(super) async fn begin_saving(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn begin_saving(&mut self) -> Result<(), TrackError> {
         if H::ATOMIC {
             return self.save().await;
         }
@@ -74,7 +74,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         let checkpoints = self
             .put_checkpoints(&mut transaction, Position::ZERO)
             .await?;
-        let notes = self.around.handler.notes();
+        let notes = self.context.handler.notes();
         self.saving = Some(Saving {
             commit: Mutex::new(Box::pin(
                 async move { notes::commit(notes, transaction).await },
@@ -86,7 +86,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     /// Takes the outcome of writing the checkpoints.
-    pub(super) fn saved(&mut self, committed: Result<(), NoteError>) -> Result<(), Trouble> {
+    pub(super) fn saved(&mut self, committed: Result<(), NoteError>) -> Result<(), TrackError> {
         let saving = self.saving.take();
         committed?;
         let checkpoints = saving.map(|saving| saving.checkpoints);
@@ -94,7 +94,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         Ok(())
     }
 
-    pub(super) async fn finish_saving(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn finish_saving(&mut self) -> Result<(), TrackError> {
         let Some(saving) = &mut self.saving else {
             return Ok(());
         };
@@ -107,10 +107,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 pub(super) async fn write<H: Handler>(
     handler: &H,
     transaction: TransactionOf<H>,
-) -> Result<(), Trouble> {
+) -> Result<(), TrackError> {
     let notes = handler.notes();
     match notes.commit(transaction).await {
-        Err(error) if notes.is_refusal(&error) => Err(Trouble::Refused(error.into())),
+        Err(error) if notes.is_refusal(&error) => Err(TrackError::Refused(error.into())),
         committed => Ok(notes::committed(notes, committed)?),
     }
 }

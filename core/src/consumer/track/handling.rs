@@ -11,7 +11,7 @@ use super::super::notes::NoteError;
 use super::super::status::ConsumerState;
 use super::letters::Fault;
 use super::window::{Failed, Refused, Window};
-use super::{Ended, Track, Trouble};
+use super::{Ended, Track, TrackError};
 use crate::consumer::{Effect, HandlerError, ProjectError};
 use crate::event::record::RecordedEventRef;
 use crate::fnv::fnv_1a;
@@ -70,7 +70,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         batch: &EventBatch,
         end: usize,
         reached: Position,
-    ) -> Result<Option<Ended>, Trouble> {
+    ) -> Result<Option<Ended>, TrackError> {
         let mut window = Window::new(end, H::ATOMIC);
         while let Some(events) = window.events() {
             let up_to = if events.end == end {
@@ -97,16 +97,16 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     let Refused::Alone(index) = window.refused(index) else {
                         continue;
                     };
-                    if self.around.handler.is_conflict(&error)
+                    if self.context.handler.is_conflict(&error)
                         && let Some(conflicts) = window.conflict()
                     {
-                        let control = self.around.control;
-                        let asked = control.asked();
+                        let control = self.context.control;
+                        let wake_count = control.wake_count();
                         if control.mode() == Mode::Stop {
                             return Ok(Some(Ended::Stopped));
                         }
                         let wait = Duration::from_millis(conflicts.into());
-                        control.pause(asked, wait).await;
+                        control.pause(wake_count, wait).await;
                         continue;
                     }
                     (index, ProjectError::Handler(error))
@@ -136,11 +136,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         event: &RecordedEventRef<'_>,
         error: &ProjectError,
         failures: u32,
-    ) -> Result<Settled, Trouble> {
+    ) -> Result<Settled, TrackError> {
         let (progress, place) = (self.progress(), Some(event.place()));
         let is_unknown = coverage::is_unknown(error);
         let is_unread = is_unknown && matches!(error, ProjectError::Decode(_));
-        let is_left = is_unread && !self.around.handler.tells_sequence();
+        let is_left = is_unread && !self.context.handler.tells_sequence();
         if !is_left && self.is_due(event).is_ok_and(|is_due| !is_due) {
             // Another worker took over its partition while the handler ran.
             return Ok(Settled::Passed);
@@ -149,7 +149,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if let Some(wait) = self.retry_after(event, error, failures) {
             progress.failed(ConsumerState::Retrying, place, failures, message);
             self.wait_for_retry(event, wait).await?;
-            return Ok(if self.around.control.mode() == Mode::Stop {
+            return Ok(if self.context.control.mode() == Mode::Stop {
                 Settled::Ended(Ended::Stopped)
             } else if self.is_retired() {
                 Settled::Ended(Ended::Replan)
@@ -159,7 +159,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
         let mut then = self.then(event, error);
         if is_left && then == Then::Park && !self.leave_to_others(event).await? {
-            let options = self.around.handler.options();
+            let options = self.context.handler.options();
             if !options.has_dropped(event.name) {
                 then = Then::Stop;
             }
@@ -188,7 +188,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         error: &ProjectError,
         failures: u32,
     ) -> Option<Duration> {
-        let handler = self.around.handler;
+        let handler = self.context.handler;
         match error {
             // What cannot be read now cannot be read a moment later.
             ProjectError::Decode(_) => None,
@@ -204,19 +204,19 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &mut self,
         event: &RecordedEventRef<'_>,
         wait: Duration,
-    ) -> Result<(), Trouble> {
-        let (since, control) = (Instant::now(), self.around.control);
+    ) -> Result<(), TrackError> {
+        let (since, control) = (Instant::now(), self.context.control);
         // Other requests may come meanwhile: a request does not shorten the wait.
         loop {
-            let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
+            let (wake_count, left) = (control.wake_count(), wait.saturating_sub(since.elapsed()));
             let is_over = control.mode() == Mode::Stop || self.is_retired();
             let is_due = self.is_due(event).unwrap_or(true);
             if left.is_zero() || is_over || !is_due {
                 return Ok(());
             }
             let time = left.min(self.leases.interval());
-            control.pause(asked, time).await;
-            self.update_leases(control.asked(), true).await?;
+            control.pause(wake_count, time).await;
+            self.update_leases(control.wake_count(), true).await?;
         }
     }
 
@@ -227,7 +227,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         events: Range<usize>,
         up_to: Position,
         failures: u32,
-    ) -> Result<Attempt, Trouble> {
+    ) -> Result<Attempt, TrackError> {
         let turn = self.turn().await;
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
@@ -265,11 +265,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                 if parked.is_empty() {
                     self.show();
                 }
-                let asked = self.around.control.asked();
-                self.update_leases(asked, true).await?;
+                let wake_count = self.context.control.wake_count();
+                self.update_leases(wake_count, true).await?;
             }
-            let is_stopped = self.around.control.mode() == Mode::Stop;
-            let is_full = H::ATOMIC && self.around.handler.is_full(&transaction);
+            let is_stopped = self.context.control.mode() == Mode::Stop;
+            let is_full = H::ATOMIC && self.context.handler.is_full(&transaction);
             now = Instant::now();
             if is_stopped || is_full || now - began >= longest {
                 attempt = if is_stopped {
@@ -290,7 +290,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             self.put_letters(&mut transaction, batch, &parked).await?;
             self.slot.turn_to(HandlingStage::Commit);
             match self.commit(transaction, up_to, handled).await {
-                Err(Trouble::Refused(error)) => {
+                Err(TrackError::Refused(error)) => {
                     return Ok(Attempt::Refused { index: last, error });
                 }
                 committed => committed?,
@@ -316,8 +316,8 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &self,
         transaction: &TransactionOf<H>,
         error: &ProjectError,
-    ) -> Result<(), Trouble> {
-        match self.around.handler.is_overtaken(transaction) {
+    ) -> Result<(), TrackError> {
+        match self.context.handler.is_overtaken(transaction) {
             true => Err(NoteError::Conflict(text_of(error).into()).into()),
             false => Ok(()),
         }
@@ -352,7 +352,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     fn then(&self, event: &RecordedEventRef<'_>, error: &ProjectError) -> Then {
-        let handler = self.around.handler;
+        let handler = self.context.handler;
         let then = handler.options().policy_of(event.name).then();
         match error {
             ProjectError::Decode(_) => then,

@@ -7,7 +7,7 @@ use super::super::handler::Handler;
 use super::super::notes::{self, Behind, backend};
 use super::handling::partition_of;
 use super::ownership::Owned;
-use super::{Ended, Track, Trouble};
+use super::{Ended, Track, TrackError};
 use crate::consumer::ProjectError;
 use crate::event::codec::{DecodeError, DecodeReason};
 use crate::event::record::RecordedEventRef;
@@ -32,7 +32,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Hands over the next events that were passed.
-    pub(super) async fn hand_over(&mut self) -> Result<Option<Ended>, Trouble> {
+    pub(super) async fn hand_over(&mut self) -> Result<Option<Ended>, TrackError> {
         let mut is_any_finished = false;
         for owned in &mut self.owned {
             is_any_finished |= owned.checkpoint.drop_finished();
@@ -55,7 +55,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         );
         let read = next_events(&Query::named(names), self.plan.place(from));
         let mut batch = EventBatch::default();
-        let reached = batch.fill(self.around.store, &read).await?.min(end);
+        let reached = batch.fill(self.context.store, &read).await?.min(end);
         let last = self.check_log().await?;
         self.report(self.position(), last, None, true);
         let events = batch.up_to(end);
@@ -78,16 +78,16 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         match self.give_up_what_is_lacking().await {
             Ok(true) => self.end().await,
             Ok(false) => {}
-            Err(trouble) => {
-                tracing::debug!(error = %trouble, "the progress could not be handed over");
+            Err(error) => {
+                tracing::debug!(%error, "the progress could not be handed over");
             }
         }
     }
 
-    async fn give_up_what_is_lacking(&mut self) -> Result<bool, Trouble> {
+    async fn give_up_what_is_lacking(&mut self) -> Result<bool, TrackError> {
         // Checkpoints that are being written rely on the old plan.
         self.saving = None;
-        let (notes, key) = (self.around.handler.notes(), self.around.keys.about());
+        let (notes, key) = (self.context.handler.notes(), self.context.keys.about());
         let mut transaction = self.begin_read().await?;
         let text = notes.get(&mut transaction, &key).await.map_err(backend)?;
         drop(transaction);
@@ -96,7 +96,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         };
         let about: AboutSubscription = notes::read(&key, &text)?;
         let lacks = about.coverage.unwrap_or_default();
-        let lacks = lacks.lacks(&self.around.handler.covers());
+        let lacks = lacks.lacks(&self.context.handler.covers());
         if lacks.is_empty() {
             return Ok(false);
         }
@@ -117,7 +117,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let read =
             next_events(&query, self.plan.place(Position(from.unwrap_or_default()))).limit(1);
         let mut batch = EventBatch::default();
-        batch.fill(self.around.store, &read).await?;
+        batch.fill(self.context.store, &read).await?;
         let first = (batch.len() > 0).then(|| batch.position(0).previous().0);
         for (owned, noted) in self.owned.iter_mut().zip(noted) {
             let reached = owned.checkpoint.position.min(first.unwrap_or(u64::MAX));
@@ -138,7 +138,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             Some(behind) => self.was_passed(behind, event),
             None => event.position > owned.position() && !is_behind,
         };
-        if !self.around.handler.wants(event) || !self.owned.iter().any(is_ahead) {
+        if !self.context.handler.wants(event) || !self.owned.iter().any(is_ahead) {
             return Ok(false);
         }
         let partition = match self.plan.partitions {
@@ -155,7 +155,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let passed = behind.position + 1..=behind.end;
         passed.contains(&event.position.0)
             && behind.names.contains(event.name)
-            && self.around.handler.query().matches(event)
+            && self.context.handler.query().matches(event)
     }
 
     /// Returns why an event cannot be read, if its partition is only known by reading it.
@@ -163,7 +163,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let covered = self.unclear.as_ref()?;
         if coverage::can_read(covered, event.name, event.schema_version)
             || event.position <= self.position()
-            || !self.around.handler.wants(event)
+            || !self.context.handler.wants(event)
         {
             return None;
         }
@@ -180,17 +180,17 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     pub(super) async fn leave_to_others(
         &mut self,
         event: &RecordedEventRef<'_>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, TrackError> {
         if self.plan.generation > 0 {
             return Ok(false);
         }
-        let key = self.around.keys.about();
+        let key = self.context.keys.about();
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
-        let handler_notes = self.around.handler.notes();
+        let handler_notes = self.context.handler.notes();
         let about = notes::get(handler_notes, &mut transaction, &key).await?;
         let Some(mut about) = about else {
-            return Err(Trouble::Replan);
+            return Err(TrackError::Replan);
         };
         if !coverage::require(&mut about, event) {
             return Ok(false);
@@ -201,6 +201,6 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let put = handler_notes.put(&mut transaction, &key, Some(&text));
         put.await.map_err(backend)?;
         notes::commit(handler_notes, transaction).await?;
-        Err(Trouble::Replan)
+        Err(TrackError::Replan)
     }
 }

@@ -4,7 +4,7 @@ use super::super::batch::EventBatch;
 use super::super::failure::Then;
 use super::super::handler::{Handler, TransactionOf};
 use super::super::notes::{self, Letter};
-use super::{Track, Trouble};
+use super::{Track, TrackError};
 use crate::consumer::ProjectError;
 use crate::event::record::RecordedEventRef;
 use crate::store::Store;
@@ -34,13 +34,13 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     pub(super) async fn letters(
         &self,
         transaction: &mut TransactionOf<H>,
-    ) -> Result<Vec<(String, Letter)>, Trouble> {
-        let (keys, plan) = (self.around.keys, &self.plan);
+    ) -> Result<Vec<(String, Letter)>, TrackError> {
+        let (keys, plan) = (self.context.keys, &self.plan);
         let prefix = keys.letters_in(plan.generation, plan.log);
-        Ok(notes::list(self.around.handler.notes(), transaction, &prefix).await?)
+        Ok(notes::list(self.context.handler.notes(), transaction, &prefix).await?)
     }
 
-    pub(super) async fn load_parked(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn load_parked(&mut self) -> Result<(), TrackError> {
         let mut transaction = self.begin_read().await?;
         let letters = self.letters(&mut transaction).await?;
         self.parked = letters
@@ -62,7 +62,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         event: &RecordedEventRef<'_>,
         then: Then,
         fault: Fault,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TrackError> {
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         let (position, stream, error) = (event.position.0, event.stream, &fault.error);
@@ -95,7 +95,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         transaction: &mut TransactionOf<H>,
         batch: &EventBatch,
         parked: &[usize],
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TrackError> {
         for index in parked {
             let event = batch.get(*index);
             if !self.owns(self.partition_of(&event)) {
@@ -108,7 +108,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     fn letter(&self, event: &RecordedEventRef<'_>, fault: Fault) -> Letter {
-        let now = self.around.control.now().as_micros();
+        let now = self.context.control.now().as_micros();
         let sequence = self.sequence_of(event);
         Letter {
             log: event.log.0,
@@ -130,14 +130,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         transaction: &mut TransactionOf<H>,
         event: &RecordedEventRef<'_>,
         letter: Letter,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TrackError> {
         let number = self.plan.generation;
-        let key = self.around.keys.letter(number, event.place());
-        Ok(notes::put(self.around.handler.notes(), transaction, &key, letter).await?)
+        let key = self.context.keys.letter(number, event.place());
+        Ok(notes::put(self.context.handler.notes(), transaction, &key, letter).await?)
     }
 
-    pub(super) async fn remove_letter(&mut self, key: &str) -> Result<(), Trouble> {
-        let notes = self.around.handler.notes();
+    pub(super) async fn remove_letter(&mut self, key: &str) -> Result<(), TrackError> {
+        let notes = self.context.handler.notes();
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         notes::remove(notes, &mut transaction, key).await?;

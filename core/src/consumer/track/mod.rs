@@ -5,6 +5,8 @@ mod calling;
 mod checkpoints;
 mod claims;
 mod commit;
+mod ended;
+mod error;
 mod handling;
 mod handover;
 mod letters;
@@ -12,11 +14,11 @@ mod ownership;
 mod retrying;
 mod showing;
 mod together;
-mod trouble;
 mod window;
 
+pub(crate) use ended::Ended;
+pub(crate) use error::TrackError;
 pub(crate) use together::Together;
-pub(crate) use trouble::Trouble;
 
 use super::Slot;
 use super::batch::{EventBatch, next_events};
@@ -31,50 +33,21 @@ use super::setbacks::Setbacks;
 use super::status::ConsumerState;
 use crate::give_way::give_way;
 use crate::notes::NoteStore as _;
-use crate::place::{Place, Position};
+use crate::place::Position;
 use crate::store::Store;
 use ahead::Ahead;
 use commit::Saving;
 use futures_util::future::{Either, select};
-use futures_util::lock::MutexGuard;
 use ownership::Owned;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use together::Member;
+use together::{Member, Turn};
 
 /// How long handled events of a subscription may stay without a checkpoint.
 const SAVE_HANDLED: Duration = Duration::from_millis(100);
 /// How long unwanted events may stay without a checkpoint.
 const SAVE_SEEN: Duration = Duration::from_secs(1);
-
-/// Why a track ended.
-pub(crate) enum Ended {
-    /// It was told to stop.
-    Stopped,
-    /// The generations have changed: there is another plan.
-    Replan,
-    /// It has caught up with the generation that it replaces.
-    Reached,
-    /// It failed for good, after this many failures: on an event whose policy is to stop, or as a whole.
-    Failed {
-        place: Option<Place>,
-        failures: u32,
-        message: String,
-    },
-}
-
-impl Ended {
-    /// Returns how two tracks have ended together, of which each follows one log.
-    pub(crate) fn and(self, other: Ended) -> Ended {
-        match (self, other) {
-            (failed @ Ended::Failed { .. }, _) | (_, failed @ Ended::Failed { .. }) => failed,
-            (Ended::Replan, _) | (_, Ended::Replan) => Ended::Replan,
-            (Ended::Stopped, _) | (_, Ended::Stopped) => Ended::Stopped,
-            (Ended::Reached, Ended::Reached) => Ended::Reached,
-        }
-    }
-}
 
 /// What is shared by all tracks of a consumer.
 pub(crate) struct ConsumerContext<'a, S, H> {
@@ -99,13 +72,13 @@ impl<S, H> Clone for ConsumerContext<'_, S, H> {
 impl<S, H> Copy for ConsumerContext<'_, S, H> {}
 
 pub(crate) struct Track<'a, S, H: Handler> {
-    around: ConsumerContext<'a, S, H>,
+    context: ConsumerContext<'a, S, H>,
     plan: Plan,
     leases: Leases,
     /// When the leases were last checked, if only to answer challenges.
     answered: Option<Instant>,
     /// When they were last checked while no event was handled, and the number of requests by then.
-    looked: Option<(Instant, u64)>,
+    checked: Option<(Instant, u64)>,
     /// The partitions of this worker: none while others own them all.
     owned: Vec<Owned>,
     /// The sequences that are parked.
@@ -129,26 +102,26 @@ pub(crate) struct Track<'a, S, H: Handler> {
 }
 
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
-    pub(crate) fn new(around: ConsumerContext<'a, S, H>, plan: Plan) -> Self {
-        let silence = around.handler.options().lease_time();
-        let leases = Leases::new(around.worker.to_owned(), plan.partitions, silence);
-        let is_unclear = plan.partitions > 1 && !around.handler.tells_sequence();
+    pub(crate) fn new(context: ConsumerContext<'a, S, H>, plan: Plan) -> Self {
+        let silence = context.handler.options().lease_time();
+        let leases = Leases::new(context.worker.to_owned(), plan.partitions, silence);
+        let is_unclear = plan.partitions > 1 && !context.handler.tells_sequence();
         Track {
-            around,
+            context,
             plan,
             leases,
             answered: None,
-            looked: None,
+            checked: None,
             owned: Vec::new(),
             parked: HashSet::new(),
             is_taken_up: false,
-            unclear: is_unclear.then(|| around.handler.covers()),
+            unclear: is_unclear.then(|| context.handler.covers()),
             ahead: Ahead::default(),
             unsaved: None,
             saving: None,
             handled: 0,
-            slot: around.progress.slot(),
-            member: around.together.map(Member::new),
+            slot: context.progress.slot(),
+            member: context.together.map(Member::new),
         }
     }
 
@@ -156,31 +129,35 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     pub(crate) async fn run(mut self) -> Ended {
         let mut setbacks = Setbacks::new();
         loop {
-            let control = self.around.control;
-            let asked = control.asked();
-            match self.rounds(&mut setbacks).await {
+            let control = self.context.control;
+            let wake_count = control.wake_count();
+            match self.follow_log(&mut setbacks).await {
                 Ok(ended) => {
+                    if let Ended::Replan = ended {
+                        // Another track may have met a new plan, which the checkpoints of this one cannot rely on.
+                        self.hand_to_others().await;
+                    }
                     self.end().await;
                     return ended;
                 }
-                Err(Trouble::Replan) => {
+                Err(TrackError::Replan) => {
                     self.hand_to_others().await;
                     return Ended::Replan;
                 }
-                Err(trouble) => {
+                Err(error) => {
                     self.forget();
-                    if let Trouble::Lost(_) = trouble {
+                    if let TrackError::Lost(_) = error {
                         continue;
                     }
-                    if trouble.is_conflict()
+                    if error.is_conflict()
                         && let Some(conflicts) = setbacks.conflict()
                     {
-                        tracing::debug!(error = %trouble, "another worker was faster");
+                        tracing::debug!(%error, "another worker was faster");
                         let wait = Duration::from_millis(conflicts.into());
-                        control.pause(asked, wait).await;
+                        control.pause(wake_count, wait).await;
                         continue;
                     }
-                    let (failures, message) = (setbacks.trouble(), text_of(&trouble));
+                    let (failures, message) = (setbacks.trouble(), text_of(&error));
                     let (state, progress) = (ConsumerState::Retrying, self.progress());
                     progress.failed(state, None, failures, message.clone());
                     if setbacks.are_too_many(control.mode()) {
@@ -191,7 +168,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                             message,
                         };
                     }
-                    control.back_off(asked, failures).await;
+                    control.back_off(wake_count, failures).await;
                 }
             }
         }
@@ -200,12 +177,12 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     /// Writes the checkpoints and gives back what is owned, even if others do so at the same time.
     pub(crate) async fn end(&mut self) {
         let mut setbacks = Setbacks::new();
-        while let Err(trouble) = self.leave().await {
-            if trouble.is_conflict() && setbacks.conflict().is_some() {
+        while let Err(error) = self.leave().await {
+            if error.is_conflict() && setbacks.conflict().is_some() {
                 give_way().await;
                 continue;
             }
-            tracing::warn!(error = %trouble, "the checkpoint could not be written at the end");
+            tracing::warn!(%error, "the checkpoint could not be written at the end");
             return;
         }
     }
@@ -213,7 +190,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     /// Forgets leases and checkpoints, so that they are read again.
     fn forget(&mut self) {
         self.owned.clear();
-        (self.answered, self.looked) = (None, None);
+        (self.answered, self.checked) = (None, None);
         self.ahead = Ahead::default();
         self.unsaved = None;
         self.saving = None;
@@ -226,22 +203,23 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         positions.min().unwrap_or_default()
     }
 
-    async fn rounds(&mut self, setbacks: &mut Setbacks) -> Result<Ended, Trouble> {
-        let around = self.around;
+    /// Reads, handles and commits until it is told to end, or cannot go on.
+    async fn follow_log(&mut self, setbacks: &mut Setbacks) -> Result<Ended, TrackError> {
+        let context = self.context;
         let mut batch = EventBatch::default();
         let mut target = None;
         loop {
-            let asked = around.control.asked();
-            if around.control.mode() == Mode::Stop {
+            let wake_count = context.control.wake_count();
+            if context.control.mode() == Mode::Stop {
                 return Ok(Ended::Stopped);
             }
             if self.is_retired() {
                 return Ok(Ended::Replan);
             }
-            if around.control.mode() == Mode::Drain && target.is_none() {
-                target = Some(around.store.last_position(self.plan.log).await?);
+            if context.control.mode() == Mode::Drain && target.is_none() {
+                target = Some(context.store.last_position(self.plan.log).await?);
             }
-            if self.update_leases(asked, false).await? {
+            if self.update_leases(wake_count, false).await? {
                 self.answer_requests().await?;
             }
             if self.owned.is_empty() {
@@ -250,7 +228,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 {
                     return Ok(Ended::Stopped);
                 }
-                self.stand_by(asked).await;
+                self.stand_by(wake_count).await;
                 continue;
             }
             if self.is_behind() {
@@ -269,13 +247,16 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             }
             let from = self.position();
             if bound.is_some_and(|bound| from >= bound) {
+                // The tracks of other logs may be at work for long: this one is not waiting meanwhile.
+                let end = self.check_log().await?;
+                self.report(from, end, bound, false);
                 return Ok(Ended::Reached);
             }
             let mut reached = match self.ahead.take(from, &mut batch) {
                 Some(reached) => reached,
                 None => {
-                    let read = next_events(around.handler.query(), self.plan.place(from));
-                    batch.fill(around.store, &read).await?
+                    let read = next_events(context.handler.query(), self.plan.place(from));
+                    batch.fill(context.store, &read).await?
                 }
             };
             self.ahead.want(&batch, reached);
@@ -300,18 +281,18 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
             self.pass(reached, 0);
             self.show();
             if bound.is_none() && target.is_none_or(|target| from >= target) {
-                self.rest(asked, reached).await?;
+                self.rest(wake_count, reached).await?;
             }
         }
     }
 
     fn is_retired(&self) -> bool {
-        self.around.retired.load(Ordering::SeqCst)
+        self.context.retired.load(Ordering::SeqCst)
     }
 
     /// Waits for more events, and writes outstanding checkpoints meanwhile.
-    async fn rest(&mut self, asked: u64, reached: Position) -> Result<(), Trouble> {
-        let mut time = self.between_looks();
+    async fn rest(&mut self, wake_count: u64, reached: Position) -> Result<(), TrackError> {
+        let mut time = self.check_interval();
         if let (Some((since, handled)), None) = (self.unsaved, &self.saving) {
             let most = if handled { SAVE_HANDLED } else { SAVE_SEEN };
             let left = most.saturating_sub(since.elapsed());
@@ -321,16 +302,16 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 time = time.min(left);
             }
         }
-        let control = self.around.control;
-        let more = std::pin::pin!(self.around.store.wait_past(self.plan.log, reached));
+        let control = self.context.control;
+        let more = std::pin::pin!(self.context.store.wait_past(self.plan.log, reached));
         let Some(saving) = &mut self.saving else {
-            return match control.wait(asked, time, more).await {
+            return match control.wait(wake_count, time, more).await {
                 Some(outcome) => Ok(outcome?),
                 None => Ok(()),
             };
         };
         match control
-            .wait(asked, time, select(more, saving.commit()))
+            .wait(wake_count, time, select(more, saving.commit()))
             .await
         {
             Some(Either::Left((outcome, _))) => Ok(outcome?),
@@ -356,40 +337,40 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     /// Returns the position of the generation that readers see, which this one replaces.
-    async fn bound(&self) -> Result<Option<Position>, Trouble> {
+    async fn bound(&self) -> Result<Option<Position>, TrackError> {
         let Some(replaced) = self.plan.replaces else {
             return Ok(None);
         };
-        let notes = self.around.handler.notes();
+        let notes = self.context.handler.notes();
         let mut transaction = self.begin_read().await?;
-        let key = self.around.keys.checkpoint(replaced, self.plan.log, 0);
+        let key = self.context.keys.checkpoint(replaced, self.plan.log, 0);
         let checkpoint: Option<Checkpoint> = notes::get(notes, &mut transaction, &key).await?;
         drop(transaction);
         let bound = Position(checkpoint.map_or(0, |at| at.position));
         // Views may be ahead of a restored log: new ones can only reach its end.
-        let end = self.around.store.last_position(self.plan.log).await?;
+        let end = self.context.store.last_position(self.plan.log).await?;
         Ok(Some(bound.min(end)))
     }
 
     /// Returns the progress in its log.
     const fn progress(&self) -> LogProgress<'a> {
-        self.around.progress.in_log(self.plan.log)
+        self.context.progress.in_log(self.plan.log)
     }
 
     /// Waits until no other track of this worker has a transaction open that may change the same rows.
-    async fn turn(&self) -> Option<MutexGuard<'a, ()>> {
-        match self.around.together {
+    async fn turn(&self) -> Option<Turn<'a>> {
+        match self.context.together {
             Some(together) => Some(together.turn().await),
             None => None,
         }
     }
 
     async fn begin(&self) -> Result<TransactionOf<H>, NoteError> {
-        self.around.handler.begin(self.plan.generation).await
+        self.context.handler.begin(self.plan.generation).await
     }
 
     async fn begin_read(&self) -> Result<TransactionOf<H>, NoteError> {
-        let notes = self.around.handler.notes();
+        let notes = self.context.handler.notes();
         notes.begin_read().await.map_err(backend)
     }
 }

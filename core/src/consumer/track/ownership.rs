@@ -3,7 +3,7 @@
 use super::super::handler::{Handler, TransactionOf};
 use super::super::lease::Claim;
 use super::super::notes::{self, Checkpoint, Lease, backend};
-use super::{Track, Trouble};
+use super::{Track, TrackError};
 use crate::notes::NoteStore as _;
 use crate::place::Position;
 use crate::store::Store;
@@ -31,7 +31,7 @@ impl Owned {
 impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     /// Returns how long not to check the leases while no handler runs. If others own something, we soon check
     /// whether they have released it.
-    pub(super) fn between_looks(&self) -> Duration {
+    pub(super) fn check_interval(&self) -> Duration {
         let is_alone = self.owned.len() == self.plan.partitions as usize;
         let interval = self.leases.interval();
         if is_alone {
@@ -43,18 +43,22 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
 
     /// Reads the leases when it is time, or on a request; answers challenges, takes partitions and gives them away; and
     /// returns whether it was time. While the worker is `busy` with an event, nothing is taken or given away.
-    pub(super) async fn update_leases(&mut self, asked: u64, busy: bool) -> Result<bool, Trouble> {
+    pub(super) async fn update_leases(
+        &mut self,
+        wake_count: u64,
+        busy: bool,
+    ) -> Result<bool, TrackError> {
         let now = Instant::now();
         let is_known = if busy {
             let interval = self.leases.interval();
             self.answered
                 .is_some_and(|answered| now - answered < interval)
         } else {
-            let interval = self.between_looks();
-            self.looked
-                .is_some_and(|(looked, seen)| now - looked < interval && seen == asked)
+            let interval = self.check_interval();
+            self.checked
+                .is_some_and(|(checked, seen)| now - checked < interval && seen == wake_count)
         };
-        if is_known {
+        if is_known || self.is_kept_waiting() {
             return Ok(false);
         }
         self.finish_saving().await?;
@@ -72,7 +76,7 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                 self.put_claim(&mut transaction, index, &before, &claims[index])
                     .await?;
             }
-            let notes = self.around.handler.notes();
+            let notes = self.context.handler.notes();
             notes::commit(notes, transaction).await?;
         } else {
             // If transactions wait for each other, the next one would wait for this one.
@@ -81,23 +85,31 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
         self.show_unowned(&claims);
         self.answered = Some(now);
         if !busy {
-            self.looked = Some((now, asked));
+            self.checked = Some((now, wake_count));
         }
         self.take_in(&claims, busy).await?;
         Ok(true)
     }
 
+    /// Returns whether the handler of another log has been running for so long that a track with a lease of its own would
+    /// have missed a check by now. A lease that is shared is not kept alive for it.
+    fn is_kept_waiting(&self) -> bool {
+        let interval = self.leases.interval();
+        let together = self.context.together;
+        together.is_some_and(|together| together.is_held_longer_than(interval))
+    }
+
     /// Shows how many partitions no worker handles.
     fn show_unowned(&self, claims: &[Claim]) {
         let unowned = u32::try_from(self.leases.free(claims)).unwrap_or(u32::MAX);
-        if !self.plan.is_beside {
+        if !self.plan.is_alongside {
             self.progress().set_unowned(unowned);
         }
     }
 
     /// Takes over newly owned partitions, and drops lost ones. A partition that is handed over in the middle of a batch
     /// waits for the end of the batch, which begins at another position than the new partition.
-    async fn take_in(&mut self, claims: &[Claim], busy: bool) -> Result<(), Trouble> {
+    async fn take_in(&mut self, claims: &[Claim], busy: bool) -> Result<(), TrackError> {
         let mut owned: Vec<Owned> = Vec::new();
         let mut is_new = false;
         for (index, Claim { lease, .. }) in claims.iter().enumerate() {
@@ -119,10 +131,10 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
                     self.check_event_at(&checkpoint).await?;
                     let number = self.plan.generation;
                     let key = self
-                        .around
+                        .context
                         .keys
                         .lease(number, self.plan.leases_of, partition);
-                    let handler = self.around.handler;
+                    let handler = self.context.handler;
                     let checkpoint = handler
                         .resume(self.plan.log, (&key, lease), checkpoint)
                         .await?;
@@ -145,13 +157,13 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     }
 
     /// Checks, as part of a transaction, that the generations are still as planned.
-    async fn check_plan(&self, transaction: &mut TransactionOf<H>) -> Result<(), Trouble> {
-        let notes = self.around.handler.notes();
-        let about = notes.get(transaction, &self.around.keys.about()).await;
+    async fn check_plan(&self, transaction: &mut TransactionOf<H>) -> Result<(), TrackError> {
+        let notes = self.context.handler.notes();
+        let about = notes.get(transaction, &self.context.keys.about()).await;
         if about.map_err(backend)? == self.plan.about {
             Ok(())
         } else {
-            Err(Trouble::Replan)
+            Err(TrackError::Replan)
         }
     }
 
@@ -159,25 +171,25 @@ impl<'a, S: Store, H: Handler> Track<'a, S, H> {
     pub(super) async fn check_leases(
         &self,
         transaction: &mut TransactionOf<H>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), TrackError> {
         self.check_plan(transaction).await?;
-        let notes = self.around.handler.notes();
+        let notes = self.context.handler.notes();
         for owned in &self.owned {
             let number = self.plan.generation;
             let key = self
-                .around
+                .context
                 .keys
                 .lease(number, self.plan.leases_of, owned.partition);
             let lease: Option<Lease> = notes::get(notes, transaction, &key).await?;
             if lease.is_none_or(|lease| !self.leases.is_mine(&lease) || lease.epoch != owned.epoch)
             {
-                return Err(Trouble::Lost(owned.partition));
+                return Err(TrackError::Lost(owned.partition));
             }
             // Rows are only changed if they are as this worker left them.
             if H::ATOMIC {
                 let saved = self.checkpoint(transaction, owned.partition).await?;
                 if saved != owned.saved {
-                    return Err(Trouble::Lost(owned.partition));
+                    return Err(TrackError::Lost(owned.partition));
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::super::handler::Handler;
 use super::super::handling::HandlingStage;
 use super::super::notes::{self, Letter, NoteError, Request};
 use super::commit::write;
-use super::{Track, Trouble};
+use super::{Track, TrackError};
 use crate::place::Place;
 use crate::store::{Query, ReadLog, Store};
 use std::collections::{HashMap, HashSet};
@@ -19,11 +19,11 @@ const TURN: Duration = Duration::from_millis(100);
 
 impl<S: Store, H: Handler> Track<'_, S, H> {
     /// Carries out requests about dead letters of partitions that this worker owns.
-    pub(super) async fn answer_requests(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn answer_requests(&mut self) -> Result<(), TrackError> {
         if self.owned.is_empty() {
             return Ok(());
         }
-        let (notes, keys) = (self.around.handler.notes(), self.around.keys);
+        let (notes, keys) = (self.context.handler.notes(), self.context.keys);
         let number = self.plan.generation;
         let mut transaction = self.begin_read().await?;
         let prefix = keys.requests_in(number, self.plan.log);
@@ -33,7 +33,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         if requests.is_empty() {
             return Ok(());
         }
-        let mut turn = Turn::begin(self.around.control.mode());
+        let mut turn = Turn::begin(self.context.control.mode());
         for (request_key, request) in requests {
             if turn.is_over() {
                 break;
@@ -66,7 +66,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         }
         if turn.is_over() {
             // The rest continues after the next events.
-            self.around.control.wake();
+            self.context.control.wake();
         }
         self.load_parked().await?;
         self.show();
@@ -74,11 +74,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Hands over events that were parked or skipped only because the partition's owner did not know them.
-    pub(super) async fn take_up(&mut self) -> Result<(), Trouble> {
+    pub(super) async fn take_up(&mut self) -> Result<(), TrackError> {
         if self.is_taken_up {
             return Ok(());
         }
-        let covered = self.around.handler.covers();
+        let covered = self.context.handler.covers();
         let mut transaction = self.begin_read().await?;
         let letters = self.letters(&mut transaction).await?;
         drop(transaction);
@@ -124,11 +124,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         &mut self,
         key: &str,
         letter: &Letter,
-    ) -> Result<Option<bool>, Trouble> {
+    ) -> Result<Option<bool>, TrackError> {
         let mut failures = 0;
         while !self.retry_letter(key, letter).await? {
             failures += 1;
-            let options = self.around.handler.options();
+            let options = self.context.handler.options();
             let Some(wait) = options.policy_of(&letter.name).wait_after(failures) else {
                 if letter.is_passed {
                     // Its policy is to skip events that fail.
@@ -138,16 +138,19 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             };
             let since = Instant::now();
             loop {
-                let control = self.around.control;
-                let (asked, left) = (control.asked(), wait.saturating_sub(since.elapsed()));
+                let control = self.context.control;
+                let (wake_count, left) =
+                    (control.wake_count(), wait.saturating_sub(since.elapsed()));
                 if control.mode() == Mode::Stop || self.is_retired() {
                     return Ok(None);
                 }
                 if left.is_zero() {
                     break;
                 }
-                control.pause(asked, left.min(self.leases.interval())).await;
-                self.update_leases(control.asked(), true).await?;
+                control
+                    .pause(wake_count, left.min(self.leases.interval()))
+                    .await;
+                self.update_leases(control.wake_count(), true).await?;
             }
         }
         Ok(Some(true))
@@ -160,7 +163,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         turn: &mut Turn,
         asked: Place,
         sequence: &str,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, TrackError> {
         let letters = match &mut turn.letters {
             Some(letters) => letters,
             letters => {
@@ -176,7 +179,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         // Several requests for one sequence are carried out once.
         let letters = letters.remove(sequence).unwrap_or_default();
         for (key, letter) in letters {
-            if self.around.control.mode() == Mode::Stop || turn.is_over() {
+            if self.context.control.mode() == Mode::Stop || turn.is_over() {
                 if asked >= letter.place() {
                     return Ok(false);
                 }
@@ -192,10 +195,10 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Leaves a request for the rest of a sequence.
-    async fn ask_again(&self, letter: &Letter) -> Result<(), Trouble> {
-        let (number, notes) = (self.plan.generation, self.around.handler.notes());
+    async fn ask_again(&self, letter: &Letter) -> Result<(), TrackError> {
+        let (number, notes) = (self.plan.generation, self.context.handler.notes());
         let (log, position) = (letter.log, letter.position);
-        let key = self.around.keys.request(number, letter.place());
+        let key = self.context.keys.request(number, letter.place());
         let mut transaction = self.begin().await?;
         self.check_leases(&mut transaction).await?;
         let request = Request {
@@ -208,14 +211,14 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Handles one parked event; returns whether its letter is gone.
-    async fn retry_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
+    async fn retry_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, TrackError> {
         let is_gone = self.try_letter(key, letter).await;
         self.slot.end();
         is_gone
     }
 
-    async fn try_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, Trouble> {
-        let notes = self.around.handler.notes();
+    async fn try_letter(&mut self, key: &str, letter: &Letter) -> Result<bool, TrackError> {
+        let notes = self.context.handler.notes();
         // Another request may have dealt with it.
         let mut transaction = self.begin_read().await?;
         let known: Option<Letter> = notes::get(notes, &mut transaction, key).await?;
@@ -230,7 +233,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             .after(place.position.previous())
             .limit(1);
         let read = read.matching(Query::all_with_tombstones());
-        batch.fill(self.around.store, &read).await?;
+        batch.fill(self.context.store, &read).await?;
         if batch.len() == 0 || batch.get(0).place() != place {
             tracing::warn!(
                 position = place.position.0,
@@ -253,7 +256,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         self.slot.turn_to(HandlingStage::Commit);
         // Another worker may have taken over meanwhile, and dealt with it.
         if !self.owns(letter.partition) {
-            return Err(Trouble::Lost(letter.partition));
+            return Err(TrackError::Lost(letter.partition));
         }
         let mut unknown = None;
         let error = match outcome {
@@ -264,7 +267,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                     self.check_leases(&mut transaction).await?;
                 }
                 notes::remove(notes, &mut transaction, key).await?;
-                match write(self.around.handler, transaction).await {
+                match write(self.context.handler, transaction).await {
                     Ok(()) => {
                         drop(turn);
                         self.follow_up(effects, &batch).await;
@@ -272,11 +275,11 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
                         return Ok(true);
                     }
                     // The request stays, and is carried out again.
-                    Err(Trouble::Refused(error)) if self.around.handler.is_conflict(&error) => {
-                        return Err(Trouble::Note(NoteError::Conflict(error.into_boxed())));
+                    Err(TrackError::Refused(error)) if self.context.handler.is_conflict(&error) => {
+                        return Err(TrackError::Note(NoteError::Conflict(error.into_boxed())));
                     }
-                    Err(Trouble::Refused(error)) => text_of(&error),
-                    Err(trouble) => return Err(trouble),
+                    Err(TrackError::Refused(error)) => text_of(&error),
+                    Err(error) => return Err(error),
                 }
             }
             Err(error) => {
@@ -291,7 +294,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         let letter = Letter {
             error,
             failures: failures + 1,
-            tried: self.around.control.now().as_micros(),
+            tried: self.context.control.now().as_micros(),
             unknown,
             ..letter.clone()
         };

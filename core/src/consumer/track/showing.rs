@@ -27,7 +27,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
             if let Some(target) = bound {
                 let target = self.plan.place(target);
                 status.rebuild = Some(Rebuild { place, target });
-                if !self.plan.is_beside {
+                if !self.plan.is_alongside {
                     // No worker here keeps the old views up to date: they stay where they are.
                     status.state = ConsumerState::Rebuilding;
                     status.place = target;
@@ -56,20 +56,20 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
     }
 
     /// Waits until others give something up.
-    pub(super) async fn stand_by(&self, asked: u64) {
+    pub(super) async fn stand_by(&self, wake_count: u64) {
         // If the old views are kept up to date here, the status describes those.
-        if !self.plan.is_beside {
+        if !self.plan.is_alongside {
             let progress = self.progress();
             let is_new = progress.state() != ConsumerState::Standby;
             progress.update(|status| {
                 status.state = ConsumerState::Standby;
                 status.partitions = 0;
             });
-            if is_new && let Some(why) = self.around.handler.why_standby(self.plan.log).await {
+            if is_new && let Some(why) = self.context.handler.why_standby(self.plan.log).await {
                 progress.failed(ConsumerState::Standby, None, 0, why);
             }
         }
-        let time = self.between_looks();
-        self.around.control.pause(asked, time).await;
+        let time = self.check_interval();
+        self.context.control.pause(wake_count, time).await;
     }
 }

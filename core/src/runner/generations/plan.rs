@@ -17,7 +17,7 @@
 use crate::consumer::ConsumerOptions;
 use crate::consumer::about::{AboutProjection, Built};
 use crate::consumer::coverage::{self, Covered};
-use crate::consumer::track::Trouble;
+use crate::consumer::track::TrackError;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a program would build.
@@ -42,7 +42,7 @@ pub(super) enum Step {
     /// one up to date.
     Go(Change),
     /// Standing by: another release reads newer versions of events.
-    Lacks { seen: u32, trouble: Trouble },
+    Lacks { seen: u32, error: TrackError },
     /// Ending: a newer release has built the views, or builds them.
     Outdated { newer: u32 },
     /// Ending: the views include events that this program does not list.
@@ -116,9 +116,9 @@ pub(super) fn plan(mut about: AboutProjection, own: &Own<'_>, was_active: bool) 
         .as_ref()
         .is_none_or(|active| own.is_own(active))
     {
-        if let Some(trouble) = coverage::lacks_versions(&about.reads, &own.reads, own.options) {
+        if let Some(error) = coverage::lacks_versions(&about.reads, &own.reads, own.options) {
             let seen = about.seen().unwrap_or_default();
-            return Step::Lacks { seen, trouble };
+            return Step::Lacks { seen, error };
         }
         for (name, version) in &own.reads {
             let newest = about.reads.entry(name.clone()).or_default();

@@ -1,11 +1,10 @@
 //! Commands that are executed and then waited for, until a projection shows them.
 
 use super::MidgardHandle;
-use crate::aggregate::Aggregate;
 use crate::consumer::{ExecuteAndWaitError, HandleError};
 use crate::place::Place;
 use crate::projection::Projection;
-use crate::repository::{Execution, Loaded};
+use crate::repository::{Execution, execution::Executed};
 use std::time::Duration;
 
 impl MidgardHandle {
@@ -23,13 +22,14 @@ impl MidgardHandle {
     }
 }
 
-impl<A: Aggregate, E> Execution<'_, Loaded<A>, E> {
+impl<T: Executed, E> Execution<'_, T, E> {
     /// Executes the command, and waits until the projection `P` of a running program shows what it changed: the next
     /// read of its views sees it.
     ///
     /// ```
     /// # use midgard::consumer::ExecuteAndWaitError;
-    /// # use midgard::{Aggregate, Command, MidgardHandle, Projection, Repository, Store};
+    /// # use midgard::repository::Repositories;
+    /// # use midgard::{Aggregate, Command, DecisionModel, MidgardHandle, Projection, Repository, Store};
     /// # use std::time::Duration;
     /// # async fn example<A: Aggregate<Id = String>, P: Projection, C: Command<A>>(
     /// #     accounts: Repository<A, impl Store>, handle: MidgardHandle, command: C,
@@ -39,26 +39,36 @@ impl<A: Aggregate, E> Execution<'_, Loaded<A>, E> {
     /// let account = accounts.execute("a-1", &command).and_wait_for::<Balances<P>>(&handle, wait).await?;
     /// # Ok(())
     /// # }
+    /// # async fn on_model<M: DecisionModel, P: Projection, C: Command<M>>(
+    /// #     courses: Repositories<impl Store + Clone>, handle: MidgardHandle, model: M, command: C, wait: Duration,
+    /// # ) -> Result<(), ExecuteAndWaitError<C::Error>> {
+    /// # type Timetable<P> = P;
+    /// let decided = courses.execute(model, &command).and_wait_for::<Timetable<P>>(&handle, wait).await?;
+    /// # Ok(())
+    /// # }
     /// ```
     ///
     /// # Errors
-    /// [`ExecuteAndWaitError`] tells whether the command was executed: [`ExecuteAndWaitError::NotShown`] means that it was, but
-    /// that the projection did not catch up in time.
+    /// [`ExecuteAndWaitError`] tells whether the command was executed: [`ExecuteAndWaitError::NotShown`] means that the command was
+    /// executed, but the projection did not catch up in time.
     pub async fn and_wait_for<P: Projection>(
         self,
         handle: &MidgardHandle,
         timeout: Duration,
-    ) -> Result<Loaded<A>, ExecuteAndWaitError<E>> {
+    ) -> Result<T, ExecuteAndWaitError<E>> {
         // Checked before the command, which would otherwise be executed, and yet end in `NotExecuted`.
         handle
             .find(P::NAME)
             .map_err(ExecuteAndWaitError::NotExecuted)?;
-        let loaded = self.await.map_err(ExecuteAndWaitError::Execute)?;
-        match handle.wait_for(P::NAME, loaded.place(), timeout).await {
-            Ok(()) => Ok(loaded),
+        let executed = self.await.map_err(ExecuteAndWaitError::Execute)?;
+        let Some(place) = executed.__place() else {
+            return Ok(executed);
+        };
+        match handle.wait_for(P::NAME, place, timeout).await {
+            Ok(()) => Ok(executed),
             Err(error) => Err(ExecuteAndWaitError::NotShown {
-                stream: loaded.stream().clone(),
-                version: loaded.version(),
+                place,
+                effect: executed.__effect(place),
                 error,
             }),
         }

@@ -128,13 +128,14 @@ pub fn given<A: Aggregate>(events: impl Into<Events<A>>) -> Given<A> {
 /// # Panics
 /// When an event would not read back from a store as it is.
 #[track_caller]
+#[allow(clippy::needless_pass_by_value)] // `given_model(ann(), ..)` reads as it should.
 pub fn given_model<M: DecisionModel>(model: M, events: impl Into<Events<M>>) -> Given<M> {
-    let mut state = model;
+    let mut state = model.__initial();
     apply(&mut state, events.into());
     Given { state }
 }
 
-/// Applies events, each of which must read back as it is, and have a stream.
+/// Applies events, each of which must read back as it is, and have a stream that may have it.
 #[track_caller]
 fn apply<S: State>(state: &mut S, events: Events<S>) {
     for event in events {
@@ -142,6 +143,9 @@ fn apply<S: State>(state: &mut S, events: Events<S>) {
             panic!("{error}");
         }
         if let Some(Err(error)) = event.__stream() {
+            panic!("{error}");
+        }
+        if let Err(error) = state.__check(&event) {
             panic!("{error}");
         }
         state.__take(event);

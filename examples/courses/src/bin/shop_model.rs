@@ -14,7 +14,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Places every purchase of a listing as an order on credit, one after the other, and reports the approved orders.
+/// Places every purchase of a listing as an order on credit, those of many customers at once, and reports the approved orders.
 #[derive(Parser)]
 struct Arguments {
     /// The listing: customer, [number in the sample], date, CDs, dollars.

@@ -22,7 +22,9 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 /// Longer than anything takes that works.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(180);
+/// Who is gone is soon replaced.
+pub(crate) const SHORT_LEASE: Duration = Duration::from_millis(90);
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
@@ -98,7 +100,7 @@ impl Database {
 
     /// Waits until there are these: old ones are removed after readers have switched.
     pub(crate) fn wait_for_tables(&self, wanted: &[&str]) {
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + LONG;
         while self.tables() != wanted {
             assert!(Instant::now() < end, "{:?}", self.tables());
             std::thread::yield_now();
@@ -235,7 +237,7 @@ pub(crate) fn at_once() -> FailurePolicy {
 
 pub(crate) fn options(policy: FailurePolicy) -> ConsumerOptions {
     let options = ConsumerOptions::new().on_failure(policy);
-    options.lease(Duration::from_millis(90))
+    options.lease(SHORT_LEASE)
 }
 
 pub(crate) fn midgard<const V: u32, S: Store + Clone>(

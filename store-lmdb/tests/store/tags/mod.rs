@@ -3,9 +3,12 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod damage;
+mod decisions;
+mod fixture;
 mod histories;
 mod kills;
 mod old_stores;
+mod polls;
 
 use crate::common::{event, open_unsynced, read_log, stream};
 use heed::types::{Bytes, Str};

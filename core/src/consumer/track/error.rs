@@ -8,7 +8,7 @@ use crate::store::StoreError;
 
 /// Why a track cannot go on right now.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum TrackError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -43,9 +43,9 @@ pub(crate) enum Trouble {
     Refused(HandlerError),
 }
 
-impl Trouble {
+impl TrackError {
     /// Returns whether it is not a failure, but others were faster: the work begins again at once.
     pub(crate) const fn is_conflict(&self) -> bool {
-        matches!(self, Trouble::Note(NoteError::Conflict(_)))
+        matches!(self, TrackError::Note(NoteError::Conflict(_)))
     }
 }
