@@ -3,7 +3,7 @@
 use super::*;
 use midgard::event::RecordedEventRef;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 /// Reads, and returns the positions of the events and how often the read gave way.
 fn read_in_turns(store: &LmdbStore, read: &ReadLog) -> (Vec<Position>, usize) {
@@ -16,7 +16,7 @@ fn read_in_turns(store: &LmdbStore, read: &ReadLog) -> (Vec<Position>, usize) {
     {
         let mut reading = pin!(store.read_log(read, visit));
         let mut context = Context::from_waker(Waker::noop());
-        while let Poll::Pending = reading.as_mut().poll(&mut context) {
+        while reading.as_mut().poll(&mut context).is_pending() {
             turns += 1;
         }
     }
@@ -48,7 +48,7 @@ fn large_records_are_taken_in_one_by_one() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     for number in 0..12_usize {
-        let large = event(&"x".repeat(1 << 20)).with_tag("number", &number.to_string());
+        let large = event("x".repeat(1 << 20)).with_tag("number", &number.to_string());
         let append = Append::to(stream("large"), ExpectedVersion::Any, [large]);
         block_on(store.append(append)).unwrap();
     }
@@ -97,7 +97,7 @@ fn entries_of_removed_events_are_passed_a_few_at_a_time() {
     let (found, turns) = read_in_turns(&store, &read);
     assert_eq!(found.len(), 1);
     assert!(turns >= REMOVED / 1_024, "{turns} turns");
-    let backward = ReadLog::backward().matching(read.query.clone());
+    let backward = ReadLog::backward().matching(read.query);
     let (backward, turns) = read_in_turns(&store, &backward);
     assert_eq!(backward, found);
     assert!(turns >= REMOVED / 1_024, "{turns} turns");
