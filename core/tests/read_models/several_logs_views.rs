@@ -148,7 +148,7 @@ fn a_rebuild_is_shown_although_one_log_has_nothing_to_build() {
     let new = Gated {
         gate: Mutex::new(Some((entering, gate.listen()))),
     };
-    let running = start(Midgard::new(store).project(new, views.clone()));
+    let running = start(Midgard::new(store).project(new, views));
     entered.recv().unwrap();
     let is_rebuilding = |status: &Status| status.state == ConsumerState::Rebuilding;
     block_on(running.handle.wait_until("balances", LONG, is_rebuilding)).unwrap();
