@@ -130,6 +130,11 @@ caught! {
     lists_no_logs: ListsNoLogs, by logs_that_are_listed_can_be_read;
     ignores_the_logs_of_conditions: IgnoresLogsOfConditions, by condition_on_an_unknown_log_is_an_error;
     ignores_conditions: IgnoresConditions, by condition_fails_when_an_event_matches;
+    checks_conditions_too_early: ChecksConditionsTooEarly, by mixed_conditions_of_the_same_moment;
+    indexes_events_once: IndexesOnce, by stream_of_events_by_query_sees_what_is_appended_as_it_goes;
+    asks_for_one_tag_backward: OneTagBackward, by query_backward_by_all_of_several_tags;
+    asks_for_one_tag_of_each_item_backward: OneTagBackward, by query_backward_of_several_items_of_two_tags_each;
+    moves_what_is_tracked_of_its_own: IgnoresExpectationsOfAppends, by tracked_position_moves_with_its_append;
     asks_for_any_tag_of_an_item: AnyTag, by query_by_all_of_several_tags;
     asks_for_one_item_only: OneItem, by query_by_any_of_several_tags;
     skips_checks_of_limits: SkipsLimits, by name_of_an_event_too_long;
