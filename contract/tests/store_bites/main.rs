@@ -6,6 +6,8 @@ mod broken;
 mod entry_faults;
 mod faults;
 mod id_faults;
+#[path = "../common/quiet.rs"]
+mod quiet;
 
 use append_entry_faults::*;
 use broken::{Fault, Place, break_stores};
@@ -13,8 +15,8 @@ use entry_faults::*;
 use faults::*;
 use id_faults::*;
 use midgard_contract::{Case, cases};
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use quiet::be_quiet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -53,20 +55,6 @@ fn failing<B: Fault>(patience: Duration, among: impl Fn(&Case) -> bool) -> Vec<C
 fn take<'a>(cases: &'a [Case], next: &AtomicUsize) -> Option<(usize, &'a Case)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
     Some((index, cases.get(index)?))
-}
-
-/// Cases are meant to fail here: only what fails on the threads of the tests themselves, which carry
-/// their names, is of interest.
-fn be_quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let print = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if matches!(thread::current().name(), Some(name) if name != "contract case") {
-                print(info);
-            }
-        }));
-    });
 }
 
 /// What every broken store is given beside the case that is to catch it: a few quick ones, so that a message tells more of what

@@ -13,7 +13,7 @@ use std::fmt;
 use std::ops::Deref;
 
 /// An aggregate as a decision model, or as a part of one: its state, read from its stream. A decision on it is appended only if
-/// its stream is still at the version that was read, even if none of the events goes there.
+/// its stream is still at the version that was read, even if the decision adds no event to that stream.
 ///
 /// ```standalone_crate
 /// # use midgard::repository::Repositories;
