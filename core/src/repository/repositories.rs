@@ -235,6 +235,7 @@ impl<S: Store + Clone> Repositories<S> {
             metadata,
             decide,
             kept,
+            overtaken: None,
             error: PhantomData,
         };
         let (mut committed, appended) =
@@ -285,6 +286,7 @@ struct Together<'a, S, T, E, F> {
     metadata: &'a Metadata,
     decide: F,
     kept: Option<Kept<T>>,
+    overtaken: Option<AppendError>,
     error: PhantomData<fn() -> E>,
 }
 
@@ -320,7 +322,9 @@ where
             ..
         } = self.repositories;
         let mut unit = UnitOfWork::begin(store.clone(), self.metadata.clone(), *read_back);
-        let value = call(&mut self.decide, &mut unit).await?;
+        let value = call(&mut self.decide, &mut unit).await;
+        self.overtaken = unit.take_overtaken();
+        let value = value?;
         let seen = unit.models.end;
         let mut append = unit.into_append();
         if let Some(kept) = &self.kept {
@@ -331,6 +335,10 @@ where
         let is_any = !append.parts().is_empty() || append.entries().is_some();
         let position = None;
         Ok((Committed { value, position }, is_any.then_some(append)))
+    }
+
+    fn overtaken(&mut self) -> Option<AppendError> {
+        self.overtaken.take()
     }
 }
 

@@ -31,19 +31,24 @@ impl<S: Store> UnitOfWork<S> {
     /// conflict.
     ///
     /// All models of a unit of work, and the aggregates that it loads after the first of them, are read as of one moment. What
-    /// others append from then on is a conflict, also if a model is read later. So let work that takes long come first.
+    /// others append from then on is a conflict, also if a model is read later. So let work that takes long come first. An
+    /// aggregate that the unit loaded before must still be the same at that moment; otherwise the unit runs again at once.
     ///
     /// # Errors
-    /// [`LoadError`]: an event that cannot be read fails the read, with its name, version and position.
+    /// [`LoadError`]: an event that cannot be read fails the read, with its name, version and position;
+    /// [`LoadError::Overtaken`] when an aggregate that was loaded before has changed.
     pub async fn load_model<M: DecisionModel>(&mut self, model: M) -> Result<M, LoadError> {
         let mut model = model.__initial();
         let (store, end) = (&self.store, self.models.end);
         let end = model_replay::read_log(store, &mut model, Position::ZERO, end).await?;
-        self.models.end = Some(end);
+        if self.models.end.is_none() {
+            self.check_unchanged(end).await?;
+            self.models.end = Some(end);
+        }
         self.models.items.extend(model.items());
         for part in model.__parts() {
             if let Some((stream, state)) = part.stream() {
-                self.read_stream(&stream?, state).await?.is_of_model = true;
+                self.read_stream(&stream?, state).await?;
             }
         }
         model_replay::apply_pending(&mut model, self.append.parts())?;
