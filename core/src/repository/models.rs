@@ -107,13 +107,16 @@ impl<S: Store + Clone> Repositories<S> {
         Execution::new(self.run(model, command, metadata, Some(key)))
     }
 
-    /// Removes the keys of [`execute_once`](Self::execute_once) under which a command was executed before a time, as
-    /// [`Repository::forget_keys`](super::Repository::forget_keys) does for those of aggregates. Returns their number.
+    /// Removes the keys of [`execute_once`](Self::execute_once) and [`execute_together_once`](Self::execute_together_once) under
+    /// which commands were executed before a time, as [`Repository::forget_keys`](super::Repository::forget_keys) does for those
+    /// of aggregates. Returns their number.
     ///
     /// # Errors
-    /// When the store cannot be read or written.
+    /// When the store cannot be read or written. Some keys may have been removed then.
     pub async fn forget_keys(&self, before: Timestamp) -> Result<usize, AppendError> {
-        once::forget(&self.store, on_model::SCOPE, before).await
+        let of_models = once::forget(&self.store, on_model::SCOPE, before).await?;
+        let of_units = once::forget(&self.store, once::OF_UNITS, before).await?;
+        Ok(of_models + of_units)
     }
 
     async fn run<M: DecisionModel, C: Command<M>>(

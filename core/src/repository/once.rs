@@ -21,6 +21,8 @@ use std::ops::{Bound, ControlFlow};
 
 /// The format that this release writes.
 const FORMAT: u32 = 1;
+/// The scope of the keys of units of work.
+pub(super) const OF_UNITS: &str = "";
 /// How many entries are removed at once.
 const AT_ONCE: usize = 1000;
 

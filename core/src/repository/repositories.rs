@@ -176,7 +176,8 @@ impl<S: Store + Clone> Repositories<S> {
 
     /// [Executes](Self::execute_together) commands once for each key: if some were executed under the key before, `decide` is
     /// not called, and the first value is returned. Its keys are separate from those of
-    /// [`Repository::execute_once`], which describes how keys are kept. The value is stored with its key, as JSON.
+    /// [`Repository::execute_once`], which describes how keys are kept; [`forget_keys`](Self::forget_keys) removes old ones. The
+    /// value is stored with its key, as JSON.
     ///
     /// # Errors
     /// As [`execute_together`](Self::execute_together).
@@ -212,7 +213,7 @@ impl<S: Store + Clone> Repositories<S> {
             + for<'u> DecideTogether<'u, S, T, E>,
     {
         let kept = Kept {
-            key: OnceKey::new("", key).map_err(LoadError::from)?,
+            key: OnceKey::new(once::OF_UNITS, key).map_err(LoadError::from)?,
             write: |value| serde_json::value::to_raw_value(value),
             read: |text| from_json(text.as_bytes(), PhantomData),
         };

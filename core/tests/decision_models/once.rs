@@ -4,12 +4,15 @@ use super::courses::{
     Define, Refused, StudentCourses, Subscribe, Subscription, Teacher, TeacherHired, defined, log,
     rival, seats, subscribed, subscription, with_course,
 };
+use midgard::clock::ManualClock;
 use midgard::decision_model::Instance;
-use midgard::repository::{ExecuteError, Repositories};
-use midgard::store::{Layer, Layered, ReadLog, StoreError, Visit};
+use midgard::repository::{ExecuteError, Repositories, UnitOfWork};
+use midgard::store::{Layer, Layered, ReadEntries, ReadLog, StoreError, Visit};
 use midgard::{Command, Events, MemoryStore, Place, Position, Store, Timestamp, block_on};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 #[test]
 fn a_command_takes_effect_once_and_a_repeat_is_answered_as_the_first_time() {
@@ -163,5 +166,30 @@ fn a_key_that_is_forgotten_has_an_effect_again() {
         assert_eq!(courses.forget_keys(later).await.unwrap(), 1);
         once().await.unwrap();
         assert_eq!(log(&store).await.len(), 3);
+    });
+}
+
+#[test]
+fn keys_of_units_of_work_are_forgotten_with_those_of_models() {
+    block_on(async {
+        let clock = ManualClock::at("2001-02-03T04:05:06Z".parse().unwrap());
+        let store = MemoryStore::with_clock(&clock);
+        let courses = with_course(store).await.with_clock(&clock);
+        let unit = async |_: &mut UnitOfWork<_>| -> Result<u64, ExecuteError<Refused>> { Ok(7) };
+        let model = |key| courses.execute_once(key, subscription(1, "ann"), &Subscribe);
+        courses.execute_together_once("u-1", unit).await.unwrap();
+        model("m-1").await.unwrap();
+        clock.advance(Duration::from_secs(60));
+        courses.execute_together_once("u-2", unit).await.unwrap();
+        model("m-2").await.unwrap();
+        assert_eq!(courses.forget_keys(clock.now()).await.unwrap(), 2);
+        let mut left = Vec::new();
+        let each = &mut |key: &[u8], _: &[u8]| {
+            left.push(String::from_utf8_lossy(key).into_owned());
+            ControlFlow::Continue(())
+        };
+        let read = ReadEntries::prefix(b"once/");
+        courses.store().read_entries(&read, each).await.unwrap();
+        assert_eq!(left, ["once//u-2", "once/decision-models/m-2"]);
     });
 }
