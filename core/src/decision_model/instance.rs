@@ -130,9 +130,9 @@ impl<A: Aggregate> Part for Instance<A> {
         Ok(())
     }
 
-    fn unlisted(&self, event: &DecidedEvent) -> Option<&'static str> {
-        let is_listed = A::Event::DESCRIPTORS.contains(&event.event().descriptor());
-        (!is_listed && event.stream() == self.stream).then_some(A::NAME)
+    fn unlisted(&self, event: &DecidedEvent, stream: &StreamName) -> Option<&'static str> {
+        let is_listed = || A::Event::DESCRIPTORS.contains(&event.event().descriptor());
+        (self.stream.as_ref() == Ok(stream) && !is_listed()).then_some(A::NAME)
     }
 
     fn apply_decided(&mut self, event: &DecidedEvent) {

@@ -1,7 +1,7 @@
 //! The parts of a model: what the events of one pass over the log are dispatched to.
 
 use super::definition::DecisionModel;
-use super::selection::Selection;
+use super::selection::{Selection, selects};
 use crate::aggregate::{Fold, Replay};
 use crate::event::{AnyEvent, DecidedEvent, DecodeError, EventSet, RecordedEventRef, codec};
 use crate::limits::LimitError;
@@ -20,9 +20,9 @@ pub trait Part: Send {
         selection: &Selection,
     ) -> Result<(), DecodeError>;
 
-    /// The name of the aggregate, if the event goes to its stream, but is none of its own.
-    fn unlisted(&self, event: &DecidedEvent) -> Option<&'static str> {
-        let _ = event;
+    /// The name of the aggregate, if this stream is its own, but not the event that goes there.
+    fn unlisted(&self, event: &DecidedEvent, stream: &StreamName) -> Option<&'static str> {
+        let _ = (event, stream);
         None
     }
 
@@ -63,7 +63,7 @@ impl<M: Tagged> Part for M {
         let is_listed = |event: &dyn AnyEvent| M::Event::DESCRIPTORS.contains(&event.descriptor());
         if is_listed(event.event())
             && let Ok(own) = M::Event::__from_any(event.to_any())
-            && self.selection().selects(&own)
+            && selects(&own, self.tags())
         {
             self.apply_event(own);
         }

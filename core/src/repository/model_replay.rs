@@ -82,12 +82,16 @@ pub(super) fn apply_pending<M: DecisionModel>(
     if pending.is_empty() {
         return Ok(());
     }
+    let now = Timestamp::now();
     for part in model.__parts() {
         let selection = part.selection();
+        if selection.items().is_empty() {
+            continue;
+        }
         for AppendPart { stream, events, .. } in pending {
             for event in events {
-                let event = to_be_recorded(event, stream, Version::FIRST);
-                if selection.matches(&event) {
+                if selection.matches_parts(&event.name, event.tags.view()) {
+                    let event = to_be_recorded(event, stream, Version::FIRST, now);
                     part.apply_record(&event, &selection)?;
                 }
             }
@@ -101,6 +105,7 @@ pub(super) fn to_be_recorded<'a>(
     event: &'a NewEvent,
     stream: &'a StreamName,
     version: Version,
+    now: Timestamp,
 ) -> RecordedEventRef<'a> {
     RecordedEventRef {
         log: LogId::MAIN,
@@ -108,7 +113,7 @@ pub(super) fn to_be_recorded<'a>(
         stream: stream.as_str(),
         version,
         id: event.id,
-        time: Timestamp::now(),
+        time: now,
         name: &event.name,
         schema_version: event.schema_version,
         codec: event.codec,
@@ -145,10 +150,11 @@ pub(super) fn encode<M: DecisionModel>(
     read_back: ReadBack,
 ) -> Result<Vec<(StreamName, Vec<NewEvent>)>, AppendError> {
     let mut encoded: Vec<(StreamName, Vec<NewEvent>)> = Vec::new();
+    let parts = model.__parts();
     for event in events {
         let stream = event.stream()?;
-        let parts = model.__parts();
-        if let Some(aggregate) = parts.iter().find_map(|part| part.unlisted(event)) {
+        let unlisted = parts.iter().find_map(|part| part.unlisted(event, &stream));
+        if let Some(aggregate) = unlisted {
             let descriptor = event.event().descriptor();
             return Err(EncodeError::unlisted(descriptor, stream, aggregate).into());
         }

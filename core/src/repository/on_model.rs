@@ -95,22 +95,27 @@ impl<M: DecisionModel, S: Store, C: Command<M>> Decision for OnModel<'_, M, S, C
         }
     }
 
-    async fn decide(&mut self, _: u32) -> Result<Attempt<Decided<M>>, ExecuteError<C::Error>> {
+    async fn decide(&mut self, tries: u32) -> Result<Attempt<Decided<M>>, ExecuteError<C::Error>> {
         let store = &self.repositories.store;
         self.after = read(store, &mut self.model, self.after, None).await?;
         let decided = self.command.decide(&self.model);
         let events = decided.map_err(ExecuteError::Rejected)?;
+        let is_appended = !events.is_empty() || self.once.is_some();
         // After a conflict, only what is new is read.
-        let copy = self.model.__copy();
-        let mut model = std::mem::replace(&mut self.model, copy);
-        let append = if events.is_empty() && self.once.is_none() {
-            None
+        let next = if is_appended && tries <= self.repositories.retries {
+            self.model.__copy()
         } else {
+            self.model.__initial()
+        };
+        let mut model = std::mem::replace(&mut self.model, next);
+        let append = if is_appended {
             let append = self.append(&mut model, &events);
             let append = append.map_err(ExecuteError::Append)?;
             // A panic leaves nothing stored.
             events.into_iter().for_each(|event| model.__take(event));
             Some(append)
+        } else {
+            None
         };
         Ok((Decided { model, place: None }, append))
     }

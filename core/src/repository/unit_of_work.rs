@@ -12,6 +12,7 @@ use crate::place::{Position, Version};
 use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, AppendError, ExpectedVersion, ReadStream, Store};
 use crate::stream_name::StreamName;
+use crate::time::Timestamp;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
@@ -213,9 +214,10 @@ impl<S: Store> UnitOfWork<S> {
         if known.appended > 0 {
             let own = self.append.parts().iter();
             let own = own.filter(|part| part.stream == *stream);
+            let now = Timestamp::now();
             for event in own.flat_map(|part| &part.events) {
                 let version = state.version().next();
-                state.replay(&model_replay::to_be_recorded(event, stream, version))?;
+                state.replay(&model_replay::to_be_recorded(event, stream, version, now))?;
             }
         }
         Ok(known)
