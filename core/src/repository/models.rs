@@ -70,8 +70,11 @@ impl<S: Store + Clone> Repositories<S> {
     /// [`Repository::execute_once`](super::Repository::execute_once) describes keys, and how they are kept; these are separate from
     /// those of aggregates.
     ///
+    /// Pass the same model with the same key: a repeat is answered with the model that is passed, as of the first time.
+    ///
     /// # Errors
-    /// As [`execute`](Self::execute). A key is 1 to about 390 bytes long.
+    /// As [`execute`](Self::execute). A repeat fails with [`LoadError::Tombstoned`] or [`LoadError::Truncated`] when the events of
+    /// the first time were removed. A key is 1 to about 390 bytes long.
     pub fn execute_once<'a, M, C, E>(
         &'a self,
         key: &str,
