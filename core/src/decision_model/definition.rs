@@ -103,7 +103,9 @@ use crate::store::QueryItem;
 ///
 /// In a store with several logs, a model reads the main log, apart from its aggregates.
 ///
-/// Truncated and tombstoned events are no longer found.
+/// Truncated and tombstoned events are no longer found. Their removal is no conflict: a decision on what was read before holds
+/// although an event of the model was removed meanwhile. An aggregate of the model is different: after the end of its stream
+/// nothing is appended.
 ///
 /// # It begins anew each time
 ///
@@ -122,6 +124,9 @@ use crate::store::QueryItem;
 /// that
 /// [`Event::to`](crate::Event::to) names, or to the stream of its first tag: see
 /// [`DecidedEvent`](crate::event::DecidedEvent).
+///
+/// The model that a command returns includes the decided events of the types that it lists. An event that listed ones are
+/// `split_from` is read as these only when the model is read again.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a decision model",
     label = "this type does not implement `DecisionModel`",

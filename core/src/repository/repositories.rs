@@ -131,11 +131,12 @@ impl<S: Store + Clone> Repositories<S> {
         }
     }
 
-    /// Executes commands on several aggregates, and appends all of their events at once, or none.
+    /// Executes commands on several aggregates and [decision models](crate::DecisionModel), and appends all of their events at
+    /// once, or none.
     ///
-    /// `decide` gets a [`UnitOfWork`], with which it loads aggregates and executes commands. When others appended
-    /// meanwhile to a stream that it loaded, `decide` runs again, a bounded number of times: it should have no
-    /// effects of its own. When it fails, or decides no events, nothing is appended.
+    /// `decide` gets a [`UnitOfWork`], with which it loads aggregates and models and executes commands. When others appended
+    /// meanwhile to a stream that it loaded, or an event that a model is folded from, `decide` runs again, a bounded number of
+    /// times: it should have no effects of its own. When it fails, or decides no events, nothing is appended.
     ///
     /// Commands of several aggregates often have errors of several types:
     /// [`map_rejected`](ExecuteError::map_rejected) turns them into one.
