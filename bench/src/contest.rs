@@ -38,6 +38,11 @@ pub(crate) fn quantile(samples: &[f64], part: f64) -> f64 {
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }
 
+/// Returns the largest of the samples.
+pub(crate) fn longest(samples: &[f64]) -> f64 {
+    samples.iter().copied().fold(0.0, f64::max)
+}
+
 /// Returns a rate per second.
 pub(crate) fn per_second(things: usize, took: Duration) -> f64 {
     things as f64 / took.as_secs_f64()

@@ -9,6 +9,8 @@ mod raw;
 mod recorded;
 mod rows;
 mod table;
+#[cfg(feature = "umadb")]
+mod umadb;
 mod workload;
 
 use clap::Parser;

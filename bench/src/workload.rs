@@ -5,6 +5,8 @@ use midgard::event::NewEvent;
 /// How many streams there are.
 pub(crate) const STREAMS: usize = 100_000;
 
+/// The name of every event.
+pub(crate) const EVENT_NAME: &str = "order.approved";
 /// The shortest and the longest payload; 228 bytes on average.
 const PAYLOAD: (usize, usize) = (200, 256);
 
@@ -54,9 +56,13 @@ impl Workload {
 
     /// An event to append.
     pub(crate) fn event(&mut self) -> NewEvent {
+        NewEvent::json(EVENT_NAME, 1, self.payload())
+    }
+
+    /// The payload of an event to append.
+    pub(crate) fn payload(&mut self) -> Vec<u8> {
         let (shortest, longest) = PAYLOAD;
-        let length = shortest + self.random.below(longest - shortest + 1);
-        NewEvent::json("order.approved", 1, payload(length))
+        payload(shortest + self.random.below(longest - shortest + 1))
     }
 }
 

@@ -85,8 +85,8 @@ impl Settling {
 
     /// Moves the message to the dead letters, and only then removes it from its queue.
     ///
-    /// If that fails, the broker still considers it with this receiver, and its room is gone. So the receiver
-    /// reconnects, after a wait, and gets it again.
+    /// If that fails, the broker still counts the message among those in flight at this receiver, for good. So the receiver
+    /// reconnects, after a wait, and gets the message again.
     async fn set_aside(&mut self, reason: &str) -> Result<(), Trouble> {
         let giving_up = GivingUp(Some(Arc::clone(&self.line)));
         let late = |_| Trouble::unavailable(SET_ASIDE, "the broker accepts no messages now");

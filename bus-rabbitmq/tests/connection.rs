@@ -15,6 +15,9 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+/// Longer than anything takes that works.
+const LONG: Duration = Duration::from_secs(180);
+
 fn message(number: usize) -> Message {
     Message::event("tests", "counted", 1, number.to_string().into_bytes()).with_key("key")
 }
@@ -270,18 +273,23 @@ fn attempt_that_was_given_up_is_followed_by_others() {
         let address = format!("amqp://guest:guest@{}/%2f", listener.local_addr().unwrap());
         let accepted = Arc::new(AtomicUsize::new(0));
         let counting = Arc::clone(&accepted);
+        let (give_up, given_up) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
+            let mut until = Some(given_up);
             loop {
                 let (mut socket, _) = listener.accept().await.unwrap();
                 counting.fetch_add(1, Ordering::SeqCst);
-                // It takes what a client says first, and hangs up a little later.
+                // It takes what a client says first, and hangs up: on the first one not before that has given up.
                 let _ = socket.read(&mut [0; 8]).await;
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                if let Some(given_up) = until.take() {
+                    let _: Result<(), _> = given_up.await;
+                }
             }
         });
         let bus = RabbitMqBus::new(RabbitMqBus::options(&address)).unwrap();
         let given_up = timeout(Duration::from_millis(50), bus.publish(&[message(0)])).await;
         assert!(given_up.is_err(), "it is still at it");
+        give_up.send(()).unwrap();
         let others = async {
             let mut before = accepted.load(Ordering::SeqCst);
             for _ in 0..3 {
@@ -292,7 +300,7 @@ fn attempt_that_was_given_up_is_followed_by_others() {
                 before = accepted.load(Ordering::SeqCst);
             }
         };
-        let tried = timeout(Duration::from_secs(60), others).await;
+        let tried = timeout(LONG, others).await;
         tried.expect("it is tried again");
     });
 }
@@ -330,7 +338,7 @@ fn acknowledgements_come_to_an_end_when_their_connection_does() {
             while bus.publish(&batch).await.is_err() {}
             let mut received = Vec::new();
             while received.len() < 200 {
-                let next = timeout(Duration::from_secs(30), deliveries.next()).await;
+                let next = timeout(LONG, deliveries.next()).await;
                 received.extend(next.expect("it comes, or an error"));
             }
             // All the time, some of them are acknowledged while the connection ends.
@@ -343,7 +351,7 @@ fn acknowledgements_come_to_an_end_when_their_connection_does() {
             }
             tokio::time::sleep(Duration::from_millis(4)).await;
             proxy.cut();
-            let settled = timeout(Duration::from_secs(20), settling.join_all()).await;
+            let settled = timeout(LONG, settling.join_all()).await;
             settled.expect("each comes to an end");
         }
     });

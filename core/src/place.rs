@@ -59,7 +59,7 @@ macro_rules! counter {
 }
 
 counter! {
-    /// The number of an event in a log, from 1, in commit order. Zero is before the first event.
+    /// The number of an event in a log, from 1, in commit order. Zero is the position before the first event.
     ///
     /// Positions grow but may have gaps, such as those left by truncated streams. With serde it is a number. To store
     /// a position, store its [`Place`].

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 const NAME: &str = "nats-server";
-const STARTS_WITHIN: Duration = Duration::from_secs(30);
+const STARTS_WITHIN: Duration = Duration::from_secs(180);
 
 /// The place where `scripts/setup` puts the current version.
 const CURRENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.servers/bin/nats-server");
@@ -31,7 +31,7 @@ impl Nats {
     /// Starts a server.
     ///
     /// # Errors
-    /// When it is not installed, or does not answer within 30 s.
+    /// When it is not installed, or does not answer within three minutes.
     pub fn start() -> Result<Self, ServerError> {
         Self::start_program(CURRENT, true, None)
     }

@@ -6,6 +6,7 @@
 
 mod common;
 
+use common::process::LONG;
 use common::{append, child_directory, read_entries, read_stream};
 use midgard::bus::{
     BusError, ForeignMessage, InProcessBus, Message, Published, Publisher, Purpose, Topic,
@@ -25,8 +26,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, thread};
 
-/// Longer than anything takes that works.
-const LONG: Duration = Duration::from_secs(30);
 /// The handler fails for as long as it is told to.
 const REFUSED: u64 = 13;
 

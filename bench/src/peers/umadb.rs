@@ -1,17 +1,10 @@
-//! UmaDB's core by its writer thread, as its server runs it: a stream is a tag.
+//! UmaDB as a store of streams: a stream is a tag.
 
 use super::{Appending, EVENT_NAME, Event, Expected, Facts, Filling, Outcome, Peer, Refuses};
 use super::{Stream, Visit, by_stream};
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use tokio::sync::{mpsc, oneshot, watch};
-use umadb_core::db::UmaDb as Database;
-use umadb_core::mvcc::{Mvcc, StorageOptions};
-use umadb_core::pager::ReadMethod;
-use umadb_core::writer_thread_blocking::writer_thread_blocking;
-use umadb_core::writer_thread_request::WriterThreadRequest;
+use std::sync::{Mutex, PoisonError};
 use umadb_dcb::{DcbAppendCondition, DcbEvent, DcbEventStoreSync, DcbQuery, DcbQueryItem};
 
 pub(super) const FACTS: Facts = Facts {
@@ -23,16 +16,8 @@ pub(super) const FACTS: Facts = Facts {
     filling: Filling::Batches,
 };
 
-/// As many as its server takes by default.
-const EVENTS_A_COMMIT: usize = 2000;
-/// As much as the measured data needs.
-const CACHE_MB: usize = 256;
-const WAITING_APPENDS: usize = 10_000;
-
 pub(super) struct UmaDb {
-    database: Database,
-    requests: mpsc::Sender<WriterThreadRequest>,
-    writer: Option<JoinHandle<()>>,
+    store: crate::umadb::UmaDb,
     /// The last event of each stream, by the stream's number: UmaDB's conditions are about positions.
     last: Mutex<HashMap<usize, Known>>,
 }
@@ -46,21 +31,8 @@ struct Known {
 
 impl UmaDb {
     pub(super) fn create(directory: &Path) -> Outcome<Self> {
-        let options = StorageOptions::default()
-            .db_path(directory)
-            .read_method(ReadMethod::Mmap)
-            .page_cache_max_mb(CACHE_MB);
-        let storage = Arc::new(Mvcc::new(false, options)?);
-        let (requests, received) = mpsc::channel(WAITING_APPENDS);
-        let (head, _) = watch::channel(None);
-        let writes = storage.clone();
-        let writer = thread::Builder::new().name("umadb".into()).spawn(move || {
-            writer_thread_blocking(writes, received, head, EVENTS_A_COMMIT);
-        })?;
         Ok(UmaDb {
-            database: Database::from_arc(storage),
-            requests,
-            writer: Some(writer),
+            store: crate::umadb::UmaDb::create(directory)?,
             last: Mutex::default(),
         })
     }
@@ -90,7 +62,7 @@ impl UmaDb {
     }
 
     fn read(&self, query: Option<DcbQuery>, visit: &mut Visit<'_>) -> Outcome<()> {
-        for event in self.database.read(query, None, false, None)? {
+        for event in self.store.database().read(query, None, false, None)? {
             visit(&event?.event.data);
         }
         Ok(())
@@ -108,18 +80,9 @@ impl Peer for UmaDb {
             data: event.payload,
             ..DcbEvent::default()
         });
-        let (response, answer) = oneshot::channel();
-        let request = WriterThreadRequest::Append {
-            events: events.collect(),
-            condition,
-            tracking_info: None,
-            response_tx: response,
-            cancel: None,
-        };
+        let appending = self.store.append(events.collect(), condition);
         Box::pin(async move {
-            let sent = self.requests.send(request).await;
-            sent.map_err(|_| "the writer thread has ended")?;
-            self.remember(&appended, answer.await??);
+            self.remember(&appended, appending.await?);
             Ok(())
         })
     }
@@ -134,15 +97,6 @@ impl Peer for UmaDb {
 
     fn load(&self, of: &Stream<'_>, visit: &mut Visit<'_>) -> Outcome<()> {
         self.read(Some(DcbQuery::with_items([stream(of.name)])), visit)
-    }
-}
-
-impl Drop for UmaDb {
-    fn drop(&mut self) {
-        let _ = self.requests.blocking_send(WriterThreadRequest::Shutdown);
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
     }
 }
 

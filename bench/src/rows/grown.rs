@@ -2,12 +2,13 @@
 
 use super::producers::produce;
 use crate::Outcome;
-use crate::contest::for_about;
+use crate::contest::{Samples, for_about, longest};
 use crate::workload::Random;
 use midgard::event::NewEvent;
 use midgard::store::{Append, ReadStream, StoreError};
 use midgard::{Store, StreamName, Version, block_on};
 use midgard_store_lmdb::{Durability, LmdbStore};
+use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ pub(super) struct Grown<'d> {
     directory: &'d Path,
     store: Option<LmdbStore>,
     versions: Vec<u32>,
+    longest_waits: Samples,
     random: Random,
 }
 
@@ -58,10 +60,13 @@ impl<'d> Grown<'d> {
             }
         }
         drop(store);
+        // Otherwise the first durable commit would wait until all of it is on the disk.
+        File::open(directory.join("data.mdb"))?.sync_all()?;
         Ok(Grown {
             directory,
             store: None,
             versions: vec![EVENTS as u32; streams],
+            longest_waits: Samples::new(),
             random: Random(7),
         })
     }
@@ -111,7 +116,13 @@ impl<'d> Grown<'d> {
         let store = self.store()?;
         let append = async |append| Ok(store.append(append).await.map(drop)?);
         let produced = produce(PRODUCERS, TURN, |producer| self.next(producer), append)?;
+        self.longest_waits.push(longest(&produced.waits));
         Ok(produced.appends_per_second)
+    }
+
+    /// Returns the longest wait for an append in each turn, in milliseconds.
+    pub(super) const fn longest_waits(&self) -> &Samples {
+        &self.longest_waits
     }
 
     /// Returns the next event of one of a producer's streams.

@@ -21,6 +21,8 @@ mod relay;
 mod scan;
 mod tagged;
 mod tagged_growth;
+#[cfg(feature = "umadb")]
+mod tagged_peers;
 
 pub(crate) use live::append_and_print;
 
@@ -53,6 +55,9 @@ pub(crate) enum Row {
     Scan,
     /// Appends with a condition on a tag, and reads by tag.
     Tagged,
+    /// The same in UmaDB.
+    #[cfg(feature = "umadb")]
+    TaggedPeers,
     /// Projections that catch up.
     Project,
     /// How soon an event is delivered.
@@ -92,6 +97,8 @@ impl Row {
             Row::LongStream => long_stream::measure(bench),
             Row::Scan => scan::measure(bench),
             Row::Tagged => tagged::measure(bench),
+            #[cfg(feature = "umadb")]
+            Row::TaggedPeers => tagged_peers::measure(bench),
             Row::Project => project::measure(bench),
             Row::Live => live::measure(bench),
             Row::RelayRabbitmq => relay::to_rabbitmq(bench),

@@ -5,7 +5,6 @@ use crate::contest::{Samples, per_second};
 use futures_util::TryStreamExt;
 use futures_util::stream::FuturesUnordered;
 use midgard::block_on;
-use midgard::store::Append;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
@@ -17,11 +16,11 @@ pub(super) struct Produced {
 }
 
 /// Lets this many producers append for about this long. `next` returns the next append of one of them.
-pub(super) fn produce(
+pub(super) fn produce<A>(
     producers: usize,
     turn: Duration,
-    next: impl FnMut(usize) -> Outcome<Append>,
-    append: impl AsyncFn(Append) -> Outcome<()>,
+    next: impl FnMut(usize) -> Outcome<A>,
+    append: impl AsyncFn(A) -> Outcome<()>,
 ) -> Outcome<Produced> {
     let (next, waits) = (RefCell::new(next), RefCell::new(Samples::new()));
     let began = Instant::now();

@@ -1,6 +1,6 @@
 //! The server is killed again and again.
 
-use super::kit::{event, open, parts, publish, queue, runtime, subscribe};
+use super::kit::{PATIENCE, event, open, parts, publish, queue, runtime, subscribe};
 use midgard::bus::{BusError, Deliveries};
 use midgard_test_servers as servers;
 use std::collections::HashMap;
@@ -67,7 +67,7 @@ fn nothing_is_lost_and_order_is_kept_when_the_server_is_killed_thirty_times() {
                 published = publisher.await.unwrap();
                 continue;
             }
-            let Ok(message) = timeout(Duration::from_secs(30), deliveries.next()).await else {
+            let Ok(message) = timeout(PATIENCE, deliveries.next()).await else {
                 panic!("{all} of {published} messages came, and no more");
             };
             let message = message.unwrap();

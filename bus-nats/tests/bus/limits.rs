@@ -1,6 +1,6 @@
 //! Limits of the server and its streams: what is too large, and what is full.
 
-use super::kit::{event, next, open, queue, runtime, subscribe, take, within};
+use super::kit::{PATIENCE, event, next, open, queue, runtime, subscribe, take, within};
 use async_nats::jetstream::stream::Stream;
 use midgard::bus::{BusError, Deliveries as _, Message, Publisher as _, Subscriber as _};
 use midgard::event::NewEvent;
@@ -88,7 +88,7 @@ fn stream_that_is_full_is_sent_each_message_once_as_it_is_drained() {
         let midgard = Midgard::new(store).outbox(Outbox::new("tanks").publish::<Filled>(), bus);
         let handle = midgard.handle();
         let running = tokio::spawn(midgard.run());
-        let is_full = handle.wait_until("outbox", Duration::from_secs(60), |status| {
+        let is_full = handle.wait_until("outbox", PATIENCE, |status| {
             let error = status.last_error.as_ref();
             error.is_some_and(|error| error.message.contains("and not the next one"))
         });
@@ -101,7 +101,7 @@ fn stream_that_is_full_is_sent_each_message_once_as_it_is_drained() {
             assert_eq!(filled.number, number, "once, and in order");
             received.acknowledge().await.unwrap();
         }
-        let done = handle.wait_for("outbox", Place::main(all), Duration::from_secs(60));
+        let done = handle.wait_for("outbox", Place::main(all), PATIENCE);
         done.await.unwrap();
         let mut stream = stream(&address, "MIDGARD").await;
         let state = &stream.info().await.unwrap().state;

@@ -1,6 +1,6 @@
 //! What strangers send that not even the client can read.
 
-use super::kit::{event, next, open, queue, runtime, subscribe};
+use super::kit::{event, next, open, queue, runtime, subscribe, within};
 use async_nats::jetstream;
 use midgard::bus::Publisher;
 use midgard_test_servers as servers;
@@ -80,14 +80,13 @@ fn headers_that_cannot_be_read_are_set_aside() {
         let reason = first.headers.get("Midgard-Reason").unwrap().as_str();
         assert!(reason.contains("its headers are not UTF-8"), "{reason}");
         assert!(first.headers.get("Midgard-Headers").is_some());
-        tokio::time::timeout(Duration::from_secs(5), async {
+        let left = async {
             let stream = jetstream::new(async_nats::connect(&address).await.unwrap());
             let mut stream = stream.get_stream("MIDGARD").await.unwrap();
             while stream.info().await.unwrap().state.messages > 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-        })
-        .await
-        .expect("nothing is left in the queue");
+        };
+        within("nothing is left in the queue", left).await;
     });
 }

@@ -13,7 +13,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// How long a case waits for an expected message.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Connects to a bus that all cases may share.
 pub(super) fn shared<F: BusFixture>(case: &str) -> Option<F> {

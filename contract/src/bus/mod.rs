@@ -34,6 +34,10 @@ pub trait BusFixture: Send + Sync + 'static {
     /// and leaves them there when it is dropped.
     const CONFIRMS_WHEN_HANDLED: bool = false;
 
+    /// Whether a message does not come again after its verdict, even when the broker is killed at once: where the
+    /// broker confirms verdicts, too.
+    const CONFIRMS_VERDICTS: bool = true;
+
     /// The size of a payload that is refused; `None` when the bus accepts any.
     const TOO_LARGE: Option<usize>;
 

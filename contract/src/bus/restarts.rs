@@ -178,7 +178,12 @@ pub(super) async fn set_aside_messages_survive_a_kill<F: BusFixture>(fixture: &F
         panic!("a message can be set aside, but: {error}");
     }
     restart(fixture).await;
-    let (received, _) = receive(&mut deliveries).await;
+    let (mut received, _) = receive(&mut deliveries).await;
+    let comes_again = !F::CONFIRMS_VERDICTS && number(&received) == 0;
+    if comes_again {
+        drop(received.acknowledge().await);
+        (received, _) = receive(&mut deliveries).await;
+    }
     assert_eq!(
         number(&received),
         1,

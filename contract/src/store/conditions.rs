@@ -1,23 +1,23 @@
 //! Appends with a condition: no event that matches a query after a position.
 //!
-//! UmaDB's tracking of positions of other systems has no counterpart in a store; its "batches" are appends that a
-//! store commits together, which the threads here provoke.
+//! UmaDB tracks positions of other systems, which entries do here. `boundaries.rs` lists which case is which of UmaDB's
+//! and dcb-eventstore's.
 
 use super::kit::*;
-use std::thread;
+use midgard::store::EntryWrite;
 
-fn unless(query: impl Into<Query>, after: Position) -> AppendCondition {
+pub(super) fn unless(query: impl Into<Query>, after: Position) -> AppendCondition {
     AppendCondition {
         query: query.into(),
         after: Place::main(after),
     }
 }
 
-fn tag(tag: &str) -> QueryItem {
+pub(super) fn tag(tag: &str) -> QueryItem {
     QueryItem::new().tag(tag)
 }
 
-fn taken(email: &str) -> NewEvent {
+pub(super) fn taken(email: &str) -> NewEvent {
     tagged("user.created", &[&format!("email:{email}")])
 }
 
@@ -270,67 +270,55 @@ pub(super) async fn mixed_conditions_one_after_another<F: Fixture>(fixture: &F) 
     );
 }
 
-/// Many threads claim few addresses; `query` is the condition for one.
-async fn race<F: Fixture>(fixture: &F, payload: usize, query: impl Fn(&str) -> Query + Sync) {
-    const THREADS: usize = 8;
-    const ADDRESSES: usize = 10;
+/// All of it after one another: what is read, and what may be appended after that.
+pub(super) async fn decisions_from_an_empty_store_on<F: Fixture>(fixture: &F) {
     let store = fixture.open();
-    let won: usize = thread::scope(|threads| {
-        let claims: Vec<_> = (0..THREADS)
-            .map(|thread| {
-                let (store, query) = (&store, &query);
-                threads.spawn(move || {
-                    let wins = (0..ADDRESSES).filter(|address| {
-                        let email = format!("email:{address}");
-                        let mut one = tagged(&format!("taken.{address}"), &[&email]);
-                        one.payload = vec![b' '; payload];
-                        let append = to(&format!("user-{thread}-{address}"), NoStream, [one])
-                            .unless(unless(query(&address.to_string()), Position::ZERO));
-                        match fixture.block_on(store.append(append)) {
-                            Ok(_) => true,
-                            Err(AppendError::ConditionFailed { .. }) => false,
-                            Err(error) => panic!("a condition that fails says so, not: {error}"),
-                        }
-                    });
-                    wins.count()
-                })
-            })
-            .collect();
-        claims
-            .into_iter()
-            .map(|claim| claim.join().expect("no thread fails"))
-            .sum()
-    });
+    let name = || QueryItem::new().name("seat.taken");
+    let read = ReadLog::forward().matching(name());
+    assert_eq!(scan(&store, &read).await, (Vec::new(), Position::ZERO));
+    let take = |seat: &str, after| {
+        let seat = format!("seat:{seat}");
+        let condition = unless(name().tag(&seat), after);
+        to(STREAM, Any, [tagged("seat.taken", &[&seat])]).unless(condition)
+    };
+    put(&store, take("1", Position::ZERO)).await;
+    put(&store, take("2", Position::ZERO)).await;
+    let (seats, end) = scan(&store, &read).await;
+    assert_eq!(positions(&seats), [Position(1), Position(2)]);
+    condition_fails(&store, take("1", Position::ZERO), Position(1)).await;
+    condition_fails(&store, take("2", Position(1)), Position(2)).await;
     assert_eq!(
-        won, ADDRESSES,
-        "of all who claim one address at once, one gets it"
+        last_position(&store).await,
+        end,
+        "a refused append adds nothing"
     );
-    assert_eq!(
-        log(&store).await.len(),
-        ADDRESSES,
-        "the others left nothing behind"
-    );
+    put(&store, take("1", end)).await;
+    let later = read.after(end);
+    assert_eq!(positions(&scan(&store, &later).await.0), [Position(3)]);
+    let again = QueryItem::new().tag("seat:1");
+    assert_eq!(matching(&store, again).await.len(), 2);
 }
 
-pub(super) async fn conditions_by_tag_see_appends_of_the_same_moment<F: Fixture>(fixture: &F) {
-    race(fixture, 10, |address| {
-        tag(&format!("email:{address}")).into()
-    })
-    .await;
-}
-
-pub(super) async fn conditions_by_name_see_appends_of_the_same_moment<F: Fixture>(fixture: &F) {
-    race(fixture, 10, |address| {
-        QueryItem::new().name(format!("taken.{address}")).into()
-    })
-    .await;
-}
-
-pub(super) async fn conditions_see_large_appends_of_the_same_moment<F: Fixture>(fixture: &F) {
-    race(fixture, 20_000, |address| {
-        tag(&format!("email:{address}"))
-            .name(format!("taken.{address}"))
-            .into()
-    })
-    .await;
+/// The position up to which another system was followed is an entry that the append expects and moves.
+pub(super) async fn tracked_position_moves_with_its_append<F: Fixture>(fixture: &F) {
+    let store = fixture.open();
+    let key = b"tracked/upstream";
+    let follow = |name: &str, email: &str, from: Option<&[u8]>, until: &[u8]| {
+        let tracked = EntryWrite::new().expect(key, from).put(key, until);
+        claim(name, email).with_entries(tracked)
+    };
+    put(&store, follow("user-1", "a", None, b"1")).await;
+    put(&store, follow("user-2", "b", Some(b"1"), b"7")).await;
+    for from in [None, Some(&b"1"[..])] {
+        let error = refused(&store, follow("user-3", "c", from, b"2")).await;
+        assert!(
+            matches!(&error, AppendError::EntryChanged { key: changed } if changed == key),
+            "what was followed already is not followed again, and not: {error}"
+        );
+    }
+    // A condition that fails moves nothing.
+    let append = follow("user-3", "a", Some(b"7"), b"9");
+    condition_fails(&store, append, Position(1)).await;
+    put(&store, follow("user-3", "c", Some(b"7"), b"9")).await;
+    assert_eq!(log(&store).await.len(), 3, "one event for each position");
 }

@@ -119,8 +119,15 @@ macro_rules! __store_contract_cases {
                 condition_with_a_position_read_before,
                 condition_does_not_see_events_that_were_removed,
                 mixed_conditions_one_after_another,
+                decisions_from_an_empty_store_on,
+                tracked_position_moves_with_its_append,
+            }
+            conditions_at_once {
+                mixed_conditions_of_the_same_moment,
                 conditions_by_tag_see_appends_of_the_same_moment,
                 conditions_by_name_see_appends_of_the_same_moment,
+                conditions_by_name_and_tag_see_appends_of_the_same_moment,
+                conditions_by_name_see_large_appends_of_the_same_moment,
                 conditions_see_large_appends_of_the_same_moment,
             }
             reading_streams {
@@ -183,11 +190,15 @@ macro_rules! __store_contract_cases {
                 query_by_name_and_tag,
                 query_by_names_and_tags,
                 query_of_several_items_of_two_tags_each,
+                query_backward_by_tag,
+                query_backward_by_all_of_several_tags,
+                query_backward_of_several_items_of_two_tags_each,
                 event_that_matches_several_items_is_given_once,
                 query_with_the_same_item_twice,
                 query_that_nothing_matches,
                 query_from_a_position_with_a_limit,
                 query_sees_each_event_as_soon_as_it_is_appended,
+                stream_of_events_by_query_sees_what_is_appended_as_it_goes,
                 rare_tag_among_many_events,
                 query_with_many_items,
             }

@@ -2,15 +2,19 @@
 //!
 //! Cases are generic over a [`Fixture`] and know nothing of the store behind it. Many test behaviour that the suites
 //! of Commanded, KurrentDB, JasperFx, dcb-eventstore, UmaDB, Emmett and Marten name; where one of theirs has no
-//! counterpart here, the module it would belong to gives the reason.
+//! counterpart here, the module it would belong to gives the reason. `boundaries.rs` lists those of dcb-eventstore and
+//! UmaDB one by one.
 
 // A test fails by panicking, and these modules are tests that happen to live in a library.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod appending;
+#[cfg(test)]
+mod boundaries;
 mod concurrency;
 mod concurrent_reads;
 mod conditions;
+mod conditions_at_once;
 mod endings;
 mod entries;
 mod following;

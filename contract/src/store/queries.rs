@@ -1,4 +1,5 @@
 //! Reading by query, as in dynamic consistency boundaries: items OR, names in an item OR, tags in an item AND.
+//! `boundaries.rs` lists which case is which of dcb-eventstore's and UmaDB's.
 
 use super::kit::*;
 
@@ -99,6 +100,40 @@ pub(super) async fn query_of_several_items_of_two_tags_each<F: Fixture>(fixture:
         .or(item().tag("student:s1").tag("course:c1"))
         .or(item().tag("student:s2").tag("course:c1"));
     finds(fixture, query, &[3, 8]).await;
+}
+
+/// Asserts what a query finds backward, from each position on, and up to each limit.
+async fn finds_backward<F: Fixture>(fixture: &F, query: impl Into<Query>, wanted: &[u64]) {
+    let store = fixture.open();
+    examples(&store).await;
+    let read = ReadLog::backward().matching(query);
+    for from in (0..=9).chain([u64::MAX]) {
+        for limit in [0, 1, 2, u64::MAX] {
+            let what = read.clone().from(Position(from)).limit(limit);
+            let earlier = wanted.iter().filter(|position| **position <= from);
+            let wanted = earlier.map(|position| Position(*position));
+            let wanted: Vec<_> = wanted.take(limit.min(9) as usize).collect();
+            let found = scan(&store, &what).await.0;
+            assert_eq!(positions(&found), wanted, "{what:?} finds these events");
+        }
+    }
+}
+
+pub(super) async fn query_backward_by_tag<F: Fixture>(fixture: &F) {
+    finds_backward(fixture, item().tag("student:s1"), &[5, 3, 2]).await;
+}
+
+pub(super) async fn query_backward_by_all_of_several_tags<F: Fixture>(fixture: &F) {
+    let query = item().tag("course:c1").tag("student:s2");
+    finds_backward(fixture, query, &[8]).await;
+}
+
+pub(super) async fn query_backward_of_several_items_of_two_tags_each<F: Fixture>(fixture: &F) {
+    let query = Query::all()
+        .or(item().tag("student:s1").tag("course:c1"))
+        .or(item().tag("student:s1").tag("course:c2"))
+        .or(item().tag("student:s2").tag("course:c1"));
+    finds_backward(fixture, query, &[8, 5, 3]).await;
 }
 
 pub(super) async fn event_that_matches_several_items_is_given_once<F: Fixture>(fixture: &F) {
@@ -210,6 +245,32 @@ pub(super) async fn query_sees_each_event_as_soon_as_it_is_appended<F: Fixture>(
                 "an index is never behind"
             );
         }
+    }
+}
+
+pub(super) async fn stream_of_events_by_query_sees_what_is_appended_as_it_goes<F: Fixture>(
+    fixture: &F,
+) {
+    let store = fixture.open();
+    let mixed = |count: usize| -> Vec<_> {
+        let events = (0..count).map(|index| match index % 2 {
+            0 => tagged("some.event", &["key:value"]),
+            _ => named("other"),
+        });
+        events.collect()
+    };
+    put(&store, to(STREAM, Any, mixed(2000))).await;
+    for query in [item().tag("key:value"), item().name("some.event")] {
+        let before = matching(&store, query.clone()).await.len();
+        let mut stream = store.events(ReadLog::forward().matching(query));
+        let seen = take(&mut stream, 1).await;
+        put(&store, to("account-2", Any, mixed(10))).await;
+        let later = rest(stream).await;
+        assert_eq!(
+            seen.len() + later.len(),
+            before + 5,
+            "what is appended before the end is reached is seen"
+        );
     }
 }
 

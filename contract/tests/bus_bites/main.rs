@@ -5,29 +5,17 @@ mod broker;
 mod bus;
 mod fault;
 mod line;
+#[path = "../common/quiet.rs"]
+mod quiet;
 
 use broker::Broker;
 use midgard_contract::{Case, bus_cases};
-use std::panic::{self, catch_unwind};
-use std::sync::Once;
-use std::thread;
+use quiet::be_quiet;
+use std::panic::catch_unwind;
 use std::time::Duration;
 
 /// How long a case may take on a broken bus: it may well wait for what never comes.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Cases are meant to fail here: only what fails on the threads of the tests themselves is of interest.
-fn be_quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let print = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if thread::current().name() != Some("contract case") {
-                print(info);
-            }
-        }));
-    });
-}
 
 fn fails(fault: u8, name: &str, patience: Duration) -> bool {
     be_quiet();

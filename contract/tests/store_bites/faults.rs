@@ -1,7 +1,7 @@
 //! The ways in which stores are broken.
 
 use crate::broken::{Fault, change};
-use midgard::event::{RecordedEvent, Tags};
+use midgard::event::{RecordedEvent, RecordedEventRef, Tags};
 use midgard::store::{
     Append, AppendCondition, AppendError, Appended, Direction, ExpectedVersion, Query, QueryItem,
     ReadLog, ReadStream, StoreError, StreamState, StreamTombstoned,
@@ -13,8 +13,8 @@ use midgard::{
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
 use std::ops::ControlFlow;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::task::Poll;
 use std::thread;
 
@@ -308,6 +308,37 @@ fault! {
     }
 }
 
+fault! {
+    /// Reads what a condition forbids first and appends later, when others may have appended.
+    ChecksConditionsTooEarly {
+        async fn append(
+            &self,
+            store: &MemoryStore,
+            append: Append,
+        ) -> Result<Appended, AppendError> {
+            if let Some(condition) = append.condition().cloned() {
+                let after = condition.after;
+                let read = ReadLog::forward().after(after.position).limit(1);
+                let mut first = None;
+                let visit = &mut |event: RecordedEventRef<'_>| {
+                    first = Some(Place::main(event.position));
+                    ControlFlow::Continue(())
+                };
+                store.read_log(&read.matching(condition.query), visit).await?;
+                if let Some(place) = first {
+                    return Err(AppendError::ConditionFailed { after, place });
+                }
+                wait().await;
+            }
+            let parts = append.into_parts().into_iter();
+            let unchecked = parts.fold(Append::default(), |append, part| {
+                append.and(part.stream, part.expected, part.events)
+            });
+            store.append(unchecked).await
+        }
+    }
+}
+
 /// Gives an id that a stream already has a new one.
 #[derive(Default)]
 pub(crate) struct ForgetsIds(Mutex<HashSet<(StreamName, EventId)>>);
@@ -510,6 +541,46 @@ fault! {
             }
             read.matching(query)
         }
+    }
+}
+
+fault! {
+    /// Heeds but the first tag of an item where it reads backward.
+    OneTagBackward {
+        fn read_log(&self, read: ReadLog) -> ReadLog {
+            if read.direction == Direction::Forward {
+                return read;
+            }
+            let items = read.query.items().iter();
+            let query = items.fold(Query::all(), |query, item| {
+                let named = item.names().iter().fold(QueryItem::new(), QueryItem::name);
+                query.or(item.tags().iter().take(1).fold(named, QueryItem::tag))
+            });
+            read.matching(query)
+        }
+    }
+}
+
+/// Queries are answered by what there was when the first one was asked.
+#[derive(Default)]
+pub(crate) struct IndexesOnce {
+    is_query: AtomicBool,
+    end: OnceLock<Position>,
+}
+
+impl Fault for IndexesOnce {
+    fn read_log(&self, read: ReadLog) -> ReadLog {
+        let is_query = !read.query.items().is_empty();
+        self.is_query.store(is_query, Ordering::SeqCst);
+        read
+    }
+
+    fn logged(&self, mut events: Vec<RecordedEvent>, end: Position) -> Vec<RecordedEvent> {
+        if self.is_query.load(Ordering::SeqCst) {
+            let end = self.end.get_or_init(|| end);
+            events.retain(|event| event.position <= *end);
+        }
+        events
     }
 }
 

@@ -6,6 +6,8 @@ mod broken;
 mod entry_faults;
 mod faults;
 mod id_faults;
+#[path = "../common/quiet.rs"]
+mod quiet;
 
 use append_entry_faults::*;
 use broken::{Fault, Place, break_stores};
@@ -13,8 +15,8 @@ use entry_faults::*;
 use faults::*;
 use id_faults::*;
 use midgard_contract::{Case, cases};
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+use quiet::be_quiet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -53,20 +55,6 @@ fn failing<B: Fault>(patience: Duration, among: impl Fn(&Case) -> bool) -> Vec<C
 fn take<'a>(cases: &'a [Case], next: &AtomicUsize) -> Option<(usize, &'a Case)> {
     let index = next.fetch_add(1, Ordering::Relaxed);
     Some((index, cases.get(index)?))
-}
-
-/// Cases are meant to fail here: only what fails on the threads of the tests themselves, which carry
-/// their names, is of interest.
-fn be_quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let print = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if matches!(thread::current().name(), Some(name) if name != "contract case") {
-                print(info);
-            }
-        }));
-    });
 }
 
 /// What every broken store is given beside the case that is to catch it: a few quick ones, so that a message tells more of what
@@ -142,6 +130,11 @@ caught! {
     lists_no_logs: ListsNoLogs, by logs_that_are_listed_can_be_read;
     ignores_the_logs_of_conditions: IgnoresLogsOfConditions, by condition_on_an_unknown_log_is_an_error;
     ignores_conditions: IgnoresConditions, by condition_fails_when_an_event_matches;
+    checks_conditions_too_early: ChecksConditionsTooEarly, by mixed_conditions_of_the_same_moment;
+    indexes_events_once: IndexesOnce, by stream_of_events_by_query_sees_what_is_appended_as_it_goes;
+    asks_for_one_tag_backward: OneTagBackward, by query_backward_by_all_of_several_tags;
+    asks_for_one_tag_of_each_item_backward: OneTagBackward, by query_backward_of_several_items_of_two_tags_each;
+    moves_what_is_tracked_of_its_own: IgnoresExpectationsOfAppends, by tracked_position_moves_with_its_append;
     asks_for_any_tag_of_an_item: AnyTag, by query_by_all_of_several_tags;
     asks_for_one_item_only: OneItem, by query_by_any_of_several_tags;
     skips_checks_of_limits: SkipsLimits, by name_of_an_event_too_long;

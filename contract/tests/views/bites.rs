@@ -1,31 +1,13 @@
 //! The contract must catch views that break it: for each, one case that is named must fail.
 
 use super::broken::{Broken, fault};
+use super::quiet::be_quiet;
 use midgard_contract::{Case, view_cases};
-use std::panic::{self, catch_unwind};
-use std::sync::Once;
-use std::thread;
+use std::panic::catch_unwind;
 use std::time::Duration;
 
 /// How long a case may take on broken views: it may well wait for what never comes.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Cases are meant to fail here: only what fails on the threads of the tests themselves is of interest.
-fn be_quiet() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let print = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            let thread = thread::current();
-            if !thread
-                .name()
-                .is_some_and(|name| name == "contract case" || name.contains("bites::"))
-            {
-                print(info);
-            }
-        }));
-    });
-}
 
 fn failing<const FAULT: u8>(patience: Duration) -> Vec<&'static str> {
     be_quiet();

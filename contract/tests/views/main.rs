@@ -3,6 +3,8 @@
 mod bites;
 mod broken;
 mod memory;
+#[path = "../common/quiet.rs"]
+mod quiet;
 
 use memory::Memory;
 use midgard_contract::view_store_contract;

@@ -39,7 +39,8 @@ use std::str::FromStr;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an aggregate",
     label = "this type does not implement `Aggregate`",
-    note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]` to `{Self}`"
+    note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]` to `{Self}`",
+    note = "commands on a decision model are executed with `Repositories::execute`, or with `execute_on_model` in a unit of work or an inbox"
 )]
 // No `Default` supertrait: rustc would then report its absence at every impl.
 pub trait Aggregate: Fold {

@@ -1,7 +1,7 @@
 //! States built from events, and the events that are decided on them.
 
 use crate::aggregate::Aggregate;
-use crate::event::{Decidable, EventSet};
+use crate::event::{Decidable, DecidedEvent, EncodeError, EventSet};
 use std::fmt::{self, Debug};
 
 /// A state built from events: those of one stream, as in an [`Aggregate`](crate::Aggregate), or those that a query
@@ -25,7 +25,8 @@ pub trait Fold: Sized + Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither an aggregate nor a decision model",
     label = "commands decide on an `Aggregate` or a `DecisionModel`",
-    note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]`, or `#[derive(DecisionModel)]` and `#[decision(events(..))]`"
+    note = "add `#[derive(Default, Aggregate)]` and `#[aggregate(name = \"...\", id = .., events(..))]`, or `#[derive(DecisionModel)]` and `#[decision(events(..))]`",
+    note = "a tuple of two to six decision models is one, too; an aggregate `A` is `Instance<A>` there"
 )]
 pub trait State: Send + Sync + 'static {
     /// What is decided: for an aggregate, the enum of its events; for a decision model, any event, with the stream that
@@ -34,6 +35,28 @@ pub trait State: Send + Sync + 'static {
 
     #[doc(hidden)]
     fn __take(&mut self, decided: Self::Decided);
+
+    /// Takes an event that was decided on the tuple of which this is a part, if it is one of its own.
+    // Here, and not in the trait of models: an aggregate in a tuple is then one error, where the tuple is passed as a model, and
+    // not one at each place where its events are named.
+    #[doc(hidden)]
+    fn __take_own(&mut self, decided: &DecidedEvent) {
+        let _ = decided;
+    }
+
+    /// Refuses an event that goes to the stream of an aggregate which could not be loaded with it.
+    #[doc(hidden)]
+    fn __check(&mut self, decided: &Self::Decided) -> Result<(), EncodeError> {
+        let _ = decided;
+        Ok(())
+    }
+
+    /// Does what `__check` does, as a part of a tuple.
+    #[doc(hidden)]
+    fn __check_own(&mut self, decided: &DecidedEvent) -> Result<(), EncodeError> {
+        let _ = decided;
+        Ok(())
+    }
 }
 
 #[diagnostic::do_not_recommend]

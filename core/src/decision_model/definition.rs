@@ -5,12 +5,12 @@ use crate::aggregate::State;
 use crate::event::DecidedEvent;
 use crate::store::QueryItem;
 
-/// A state that a decision needs, folded from the events that a query finds, whatever their streams. The decision's
-/// events are appended only if the query has found nothing new meanwhile: a dynamic consistency boundary, as in
+/// A state that a decision needs, folded from the events that a query finds in any stream. The decision's events are
+/// appended only if the query would find no further event by then: a dynamic consistency boundary, as in
 /// <https://dcb.events/specification>.
 ///
-/// Implement it with the derive of the same name, which takes the query from the events listed and from the fields that
-/// are tags. So what is folded and what must not have changed are the same by construction.
+/// Implement it with the derive of the same name, which builds the query from the listed events and the fields that are
+/// tags. So the events that are folded are exactly those that must not have changed.
 ///
 /// ```standalone_crate
 /// use midgard::repository::Repositories;
@@ -91,27 +91,28 @@ use crate::store::QueryItem;
 ///
 /// # Which events it is folded from
 ///
-/// An event belongs to the model if it has all those tags of the model that its type carries. In a model with the tags `course`
-/// and `student`, a `CourseDefined`, which carries only `course`, belongs to it if it has this course; a `StudentSubscribed`,
-/// which carries both, only if it has this course and this student. To count all students of a course, use a model with the tag
-/// `course` alone. An event that carries none of the tags does not compile.
+/// An event belongs to the model if it has the model's value for every tag that its type and the model have in common. In a
+/// model with the tags `course` and `student`, a `CourseDefined`, which carries only `course`, belongs to the model if it
+/// is of this course; a `StudentSubscribed`, which carries both, only if it is of this course and this student. To count
+/// all students of a course, use a model with the tag `course` alone. An event that carries none of the tags does not
+/// compile.
 ///
 /// Tags are recorded with the event. An event recorded by a release whose struct lacked a tag does not have it. So give the
-/// struct with the tag a new version, with an `upcast_from` the struct without it. The query finds all events of a name that
-/// has earlier versions, and all sources of a `split_from`, whatever their tags; the model takes those that have its tags once
-/// they are read in the newest version, as an upcast may change the value of a tag. That is correct, but slower.
+/// struct with the tag a new version, with an `upcast_from` the struct without it. If an event has earlier versions, or is
+/// split from others, its tags may change when it is read. So the query finds all events of such a name, whatever their recorded
+/// tags, and the model takes those whose newest version has its tags. That is correct, but slower.
 ///
-/// In a store with several logs, a model reads the main log, apart from its aggregates.
+/// In a store with several logs, a model finds events of the main log only. The aggregates in it are read from their own logs.
 ///
 /// Truncated and tombstoned events are no longer found. Their removal is no conflict: a decision on what was read before holds
 /// although an event of the model was removed meanwhile. An aggregate of the model is different: after the end of its stream
 /// nothing is appended.
 ///
-/// # It begins anew each time
+/// # Every read starts from the defaults
 ///
-/// Whatever reads a model takes its tags from the value that it is passed, and begins with the default of every other field. So a
-/// model that was read before can be passed again, and no event counts twice. What a decision needs beside the events, such as a
-/// limit from the configuration, belongs in the command.
+/// A read takes only the tags from the model that is passed, and starts with the default of every other field. So a model that was
+/// read before can be passed again, and no event counts twice. Other values that a decision needs, such as a limit from the
+/// configuration, belong in the command.
 ///
 /// # Models compose
 ///
@@ -121,8 +122,7 @@ use crate::store::QueryItem;
 /// # Where its events go
 ///
 /// A command on a model may decide any events, including those of types that the model does not list. Each goes to the stream
-/// that
-/// [`Event::to`](crate::Event::to) names, or to the stream of its first tag: see
+/// that [`Event::to`](crate::Event::to) names, or to the stream of its first tag: see
 /// [`DecidedEvent`](crate::event::DecidedEvent).
 ///
 /// The model that a command returns includes the decided events of the types that it lists. An event that listed ones are
@@ -133,7 +133,7 @@ use crate::store::QueryItem;
     note = "add `#[derive(DecisionModel)]` and `#[decision(events(..))]` to `{Self}`; an aggregate is `Instance::<..>::of(&id)` in a model"
 )]
 pub trait DecisionModel: State<Decided = DecidedEvent> + Sized {
-    /// Returns the items of its query: the events that it is folded from, and that must not have appeared meanwhile.
+    /// Returns the items of its query, which select the events that it is folded from.
     fn items(&self) -> Vec<QueryItem>;
 
     #[doc(hidden)]
@@ -143,7 +143,8 @@ pub trait DecisionModel: State<Decided = DecidedEvent> + Sized {
     #[doc(hidden)]
     fn __initial(&self) -> Self;
 
-    /// Returns a copy to go back to after a conflict, so that what was read need not be read again where that is possible.
+    /// Returns a copy to continue from after a conflict. Where possible, it keeps what was read, so that only new events are read
+    /// then.
     #[doc(hidden)]
     fn __copy(&self) -> Self;
 }

@@ -1,10 +1,10 @@
 //! Aggregates, as parts of models.
 
 use super::definition::DecisionModel;
-use super::part::{Part, take_decided};
+use super::part::Part;
 use super::selection::Selection;
 use crate::aggregate::{Aggregate, AsId, Replay, State};
-use crate::event::{DecidedEvent, DecodeError, EventSet, RecordedEventRef, codec};
+use crate::event::{DecidedEvent, DecodeError, EncodeError, EventSet, RecordedEventRef, codec};
 use crate::limits::LimitError;
 use crate::place::Version;
 use crate::store::QueryItem;
@@ -13,7 +13,7 @@ use std::fmt;
 use std::ops::Deref;
 
 /// An aggregate as a decision model, or as a part of one: its state, read from its stream. A decision on it is appended only if
-/// its stream is still at the version that was read, even if none of the events goes there.
+/// its stream is still at the version that was read, even if the decision adds no event to that stream.
 ///
 /// ```standalone_crate
 /// # use midgard::repository::Repositories;
@@ -130,11 +130,6 @@ impl<A: Aggregate> Part for Instance<A> {
         Ok(())
     }
 
-    fn unlisted(&self, event: &DecidedEvent, stream: &StreamName) -> Option<&'static str> {
-        let is_listed = || A::Event::DESCRIPTORS.contains(&event.event().descriptor());
-        (self.stream.as_ref() == Ok(stream) && !is_listed()).then_some(A::NAME)
-    }
-
     fn apply_decided(&mut self, event: &DecidedEvent) {
         if event.stream() == self.stream
             && let Ok(own) = A::Event::__from_any(event.to_any())
@@ -152,7 +147,26 @@ impl<A: Aggregate> State for Instance<A> {
     type Decided = DecidedEvent;
 
     fn __take(&mut self, decided: DecidedEvent) {
-        take_decided(self, decided);
+        self.__take_own(&decided);
+    }
+
+    fn __take_own(&mut self, decided: &DecidedEvent) {
+        self.apply_decided(decided);
+    }
+
+    fn __check(&mut self, decided: &DecidedEvent) -> Result<(), EncodeError> {
+        self.__check_own(decided)
+    }
+
+    fn __check_own(&mut self, decided: &DecidedEvent) -> Result<(), EncodeError> {
+        let is_listed = A::Event::DESCRIPTORS.contains(&decided.event().descriptor());
+        match &self.stream {
+            Ok(stream) if !is_listed && decided.stream().as_ref() == Ok(stream) => {
+                let (descriptor, stream) = (decided.event().descriptor(), stream.clone());
+                Err(EncodeError::unlisted(descriptor, stream, A::NAME))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The parts of a model: what the events of one pass over the log are dispatched to.
 
-use super::definition::DecisionModel;
 use super::selection::{Selection, selects};
 use crate::aggregate::{Fold, Replay};
 use crate::event::{AnyEvent, DecidedEvent, DecodeError, EventSet, RecordedEventRef, codec};
@@ -19,12 +18,6 @@ pub trait Part: Send {
         event: &RecordedEventRef<'_>,
         selection: &Selection,
     ) -> Result<(), DecodeError>;
-
-    /// The name of the aggregate, if this stream is its own, but not the event that goes there.
-    fn unlisted(&self, event: &DecidedEvent, stream: &StreamName) -> Option<&'static str> {
-        let _ = (event, stream);
-        None
-    }
 
     /// Applies an event that was decided, if it is one of its own.
     fn apply_decided(&mut self, event: &DecidedEvent);
@@ -74,11 +67,8 @@ impl<M: Tagged> Part for M {
     }
 }
 
-/// Applies a decided event to all parts of a model whose event it is.
+/// Applies a decided event to a model, if it is one of its own.
 #[doc(hidden)]
-#[allow(clippy::needless_pass_by_value)] // As `State::__take` has it.
-pub fn take_decided<M: DecisionModel>(model: &mut M, event: DecidedEvent) {
-    for part in model.__parts() {
-        part.apply_decided(&event);
-    }
+pub fn take_decided<M: Tagged>(model: &mut M, event: &DecidedEvent) {
+    model.apply_decided(event);
 }

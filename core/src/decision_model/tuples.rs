@@ -1,18 +1,31 @@
 //! Tuples of models.
 
 use super::definition::DecisionModel;
-use super::part::{Part, take_decided};
+use super::part::Part;
 use crate::aggregate::State;
-use crate::event::DecidedEvent;
+use crate::event::{DecidedEvent, EncodeError};
 use crate::store::QueryItem;
 
 macro_rules! tuples {
     ($($model:ident $index:tt),+) => {
-        impl<$($model: DecisionModel),+> State for ($($model,)+) {
+        impl<$($model: State),+> State for ($($model,)+) {
             type Decided = DecidedEvent;
 
             fn __take(&mut self, decided: DecidedEvent) {
-                take_decided(self, decided);
+                self.__take_own(&decided);
+            }
+
+            fn __take_own(&mut self, decided: &DecidedEvent) {
+                $(self.$index.__take_own(decided);)+
+            }
+
+            fn __check(&mut self, decided: &DecidedEvent) -> Result<(), EncodeError> {
+                self.__check_own(decided)
+            }
+
+            fn __check_own(&mut self, decided: &DecidedEvent) -> Result<(), EncodeError> {
+                $(self.$index.__check_own(decided)?;)+
+                Ok(())
             }
         }
 

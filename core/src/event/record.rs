@@ -240,7 +240,7 @@ pub struct RecordedEventRef<'a> {
     pub tags: TagsRef<'a>,
     /// The id that all messages from one cause share.
     pub correlation_id: Option<EventId>,
-    /// The id of the message that directly led to it.
+    /// The id of the message that directly caused the event.
     pub causation_id: Option<EventId>,
     /// Free headers.
     pub headers: HeadersRef<'a>,

@@ -1,9 +1,9 @@
 //! Decision models: decisions that depend on several streams.
 //!
 //! An aggregate decides on its own stream. A rule over several of them (the seats of a course and the courses of a student, an order
-//! and the credit of its customer) needs the events of all, and the promise that none of them changes before the decision is
-//! appended. A [`DecisionModel`](crate::DecisionModel) is both: a struct that is folded from the events that a query finds, and
-//! the same query as the condition of the append.
+//! and the credit of its customer) needs the events of all of them, and a guarantee that no relevant event is added before
+//! the decision is appended. A [`DecisionModel`](crate::DecisionModel) provides both: it is a struct folded from the events that a
+//! query finds, and the same query is the condition of the append.
 //!
 //! ```standalone_crate
 //! use midgard::repository::Repositories;
@@ -108,8 +108,34 @@
 //! # }).unwrap();
 //! ```
 //!
-//! If somebody else subscribes to the same course between the read and the append, the append is refused, what is new
-//! since then is read, and the command decides again; a subscription to another course is no conflict.
+//! If another student subscribes to the same course between the read and the append, the append is refused. Then the new events
+//! are read, and the command decides again, up to three times. Where many decide on the same at once, allow more with
+//! [`with_retries`](crate::repository::Repositories::with_retries). A subscription to another course is no conflict.
+//!
+//! A field that is not a tag begins with its default each time that the model is read, so one that was read before can be passed
+//! again. A limit from the configuration belongs in the command, as in `Define` here. The types of tags may be your own:
+//! `#[derive(AggregateId)] struct CourseId(String)` has all that a tag needs.
+//!
+//! # Which tags a model needs
+//!
+//! One for each thing that it is about: the seats of a course have the tag `course`, and whether a student takes a course has
+//! both. An event belongs to the model if it has *all* those tags of the model that its type carries. A model that depends on all
+//! events of its types, such as the last number that was given, has no tag, and says so: `#[decision(all, events(..))]`.
+//!
+//! # What a command on a model can do
+//!
+//! | | |
+//! |---|---|
+//! | read without a decision | [`load`](crate::repository::Repositories::load): `courses.load(art()).await?.taken` |
+//! | what was decided | [`Decided`](crate::repository::Decided): `model()` with the events applied, `place()` of the last one |
+//! | wait until a projection shows it | [`and_wait_for`](crate::repository::Execution::and_wait_for) before `.await`: `.and_wait_for::<Timetable>(&handle, timeout)` |
+//! | take effect once for each key | [`execute_once`](crate::repository::Repositories::execute_once) |
+//! | have a cause and headers | [`execute_with`](crate::repository::Repositories::execute_with), [`execute_once_with`](crate::repository::Repositories::execute_once_with) |
+//! | be decided with others in one append | [`execute_on_model`](crate::repository::UnitOfWork::execute_on_model) in a unit of work, beside commands on aggregates |
+//! | follow from a message of another service | [`execute_on_model`](crate::MessageContext::execute_on_model) in the handler of an inbox |
+//!
+//! In a unit of work or a handler, each decision sees those before it, and all models are read as of one moment. Nothing is appended
+//! unless that still holds at the end; otherwise the whole of it runs again.
 //!
 //! # An aggregate or a model?
 //!
@@ -117,17 +143,18 @@
 //! |---|---|---|
 //! | decides on | one stream, all of it | what a query finds, over all streams |
 //! | a conflict is | any event of its stream | an event of the query |
-//! | rules over several | by [`execute_together`](crate::repository::Repositories::execute_together), or a process manager | as they come |
-//! | its events | one enum, its own | any, of any stream |
+//! | rules over several streams | with [`execute_together`](crate::repository::Repositories::execute_together), or a process manager | with no further means |
+//! | is found by | its id | its tags |
+//! | its events | those of one enum of its own | any events, in any stream |
 //!
-//! Both may be in one program and in one decision: an [`Instance`](crate::decision_model::Instance) is an aggregate as a part of a
-//! model, and the version of its stream is part of the condition.
+//! A program, and even one decision, can use both: an [`Instance`](crate::decision_model::Instance) makes an aggregate a part of a
+//! model, and the version of its stream a part of the condition.
 //!
 //! # Streams
 //!
-//! Each event is in a stream also here: streams are what is truncated, tombstoned and read as a whole. Without a word it is the
-//! stream of the event's first tag, such as `student:ann`; `StudentSubscribed { .. }.to("enrolments-2026")` names another. See
-//! [`DecidedEvent`](crate::event::DecidedEvent).
+//! Events of decision models are in streams, too: a stream is the unit that is read, truncated and tombstoned. By default, an event
+//! goes to the stream of its first tag, such as `student:ann`; `StudentSubscribed { .. }.to("enrolments-2026")` names another stream.
+//! See [`DecidedEvent`](crate::event::DecidedEvent).
 //!
 //! # Tests
 //!

@@ -19,7 +19,8 @@
 //! # A command, and a view that shows it
 //!
 //! [`Execution::and_wait_for`](crate::repository::Execution::and_wait_for) waits until a projection shows what a command
-//! changed: `accounts.execute("a-1", &command).and_wait_for::<Balances>(&handle, timeout).await?`.
+//! changed: `accounts.execute("a-1", &command).and_wait_for::<Balances>(&handle, timeout).await?`. Commands on decision models can
+//! wait as well.
 //!
 //! # The end of an aggregate
 //!

@@ -11,16 +11,16 @@
 //! | the name can be erased | no, as the names of streams stay | yes | with its events |
 //! | right for | names with a life of their own | personal data, names without a history | names in the events themselves, and rules that no key describes |
 //!
-//! Make one text of all spellings that are to be the same, and use that as the id, the key or the tag.
+//! Normalize the value first, so that all spellings that count as equal become one text. Use that text as the id, the key or the tag.
 //!
-//! A unique [index of a view](crate::View) is not one of them. It is checked when the event is in the log, where the only answer left
-//! is that the projection fails.
+//! A unique [index of a view](crate::View) is not a fourth way. It is checked after the event is in the log, when nothing can refuse
+//! the event any more: the projection fails instead.
 //!
 //! # A stream for each name
 //!
 //! The name is an aggregate of its own.
-//! [`execute_together`](crate::repository::Repositories::execute_together) appends the events of both, or none. Of two
-//! programs that take a name at the same time, one is first; the other meets a conflict, decides again, and sees that the name is
+//! [`execute_together`](crate::repository::Repositories::execute_together) appends the events of both, or none. If two
+//! programs take a name at the same time, one of them succeeds. The other meets a conflict, decides again, and sees that the name is
 //! taken.
 //!
 //! ```standalone_crate
@@ -105,13 +105,13 @@
 //! # });
 //! ```
 //!
-//! A name that is given up is released with an event. Do not tombstone its stream: nobody could take the name again. The names of
-//! streams stay in the store for good; where the value is personal, let the id be a keyed hash of it, or use an entry.
+//! To release a name, append an event. Do not tombstone its stream: nobody could take the name again. The names of streams stay in
+//! the store for good. If the value is personal data, use a keyed hash of it as the id, or use an entry.
 //!
 //! # An entry for each name
 //!
-//! [Entries](crate::Store::write_entries) are small values beside the events. An append
-//! [changes some](crate::store::Append::with_entries) in the same step, and only if they are as expected. Midgard keeps its own
+//! [Entries](crate::Store::write_entries) are small values stored alongside the events. An append
+//! [can change entries](crate::store::Append::with_entries) in the same step, and only if they are as expected. Midgard keeps its own
 //! notes there, so begin your keys with the name of your program.
 //!
 //! ```
@@ -141,13 +141,13 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The name is free again once the entry is removed, which may be done in the append of the event that says so. No subscription sees
-//! entries, and they have no past.
+//! The name is free again once the entry is removed; the append of the event that releases the name can remove it. Subscriptions do
+//! not see entries, and entries have no history.
 //!
 //! # A decision model
 //!
-//! A [`DecisionModel`](crate::DecisionModel) of the name is folded from the events that have the name as a tag, in whatever
-//! streams they are, and its decision is appended only if no other has come:
+//! A [`DecisionModel`](crate::DecisionModel) of the name is folded from the events that carry the name as a tag, in any stream. Its
+//! decision is appended only if no further such event was appended meanwhile:
 //!
 //! ```standalone_crate
 //! use midgard::repository::{ExecuteError, Repositories};
@@ -191,14 +191,15 @@
 //! # });
 //! ```
 //!
-//! Nothing is reserved, and the rule may be any: three open orders for a customer at most, a budget over several teams. Where a
-//! name can be given up, list that event too. The cost of the read is that of the query.
+//! No name needs a stream or an entry of its own, and any rule can be checked in this way: at most three open orders for a customer,
+//! or one budget for several teams. If a name can be released, list the event that releases it, too. A decision costs what its query
+//! costs.
 //!
 //! # A request that is handled once
 //!
-//! [`execute_once`](crate::repository::Repositories::execute_once) does it for any command, with a key in an entry, and answers a
-//! repeat as the first time. Where the key is to be part of the history, let it be a tag, and a small model of its own, which is added
-//! to that of any command:
+//! [`execute_once`](crate::repository::Repositories::execute_once) does this for any command. It keeps the key in an entry, and
+//! answers a repeated request as it answered the first. To make the key part of the history, record it as a tag, and write a small
+//! model of it, which can be combined with the model of any command:
 //!
 //! ```standalone_crate
 //! # use midgard::repository::Repositories;
@@ -240,8 +241,8 @@
 //!
 //! # Numbers without gaps
 //!
-//! Every number depends on all before it, so the model has no tag, which it says with `all`. Each number is given once, and none is
-//! left out, however many programs give them at the same time:
+//! Every number depends on all earlier ones, so the model has no tag; `all` declares that. Each number is assigned once and none is
+//! skipped, even if many programs assign numbers at the same time:
 //!
 //! ```standalone_crate
 //! # use midgard::repository::Repositories;
@@ -280,15 +281,15 @@
 //! # }).unwrap();
 //! ```
 //!
-//! Each decision reads all numbers before it: give each year its own numbers, with the year as a tag. Or make it an aggregate, the
-//! invoices of one year, whose last version is the last number.
+//! Each decision reads all earlier numbers. To keep that short, number the invoices of each year separately, with the year as a tag.
+//! Or let an aggregate stand for the invoices of one year: its version is the last number.
 //!
 //! # A condition on the append
 //!
-//! Below a decision model is a condition, which programs without repositories can state themselves.
+//! A decision model is built on a condition of the append. Programs that use no repositories can state such a condition themselves.
 //! An [`AppendCondition`](crate::store::AppendCondition) names a query and a place in the log: the append fails with
-//! [`AppendError::ConditionFailed`](crate::store::AppendError::ConditionFailed) where an event after that place matches. Read what
-//! there is with the same query, decide, and append unless something came after it. The query finds events by name and tag; tags come
+//! [`AppendError::ConditionFailed`](crate::store::AppendError::ConditionFailed) if an event after that place matches. So read the
+//! events with the same query, decide, and append with the place up to which you have read. The query finds events by name and tag; tags come
 //! from fields, as in `#[event(tag = "name")]`.
 //!
 //! ```
@@ -303,7 +304,7 @@
 //! #[event(name = "user.registered")]
 //! struct Registered { #[event(tag = "name")] name: String }
 //!
-//! /// Whether the user is registered now; `false` where the name is taken.
+//! /// Returns whether the user was registered; `false` if the name is taken.
 //! async fn register(store: &MemoryStore, user: u64, name: &str) -> Result<bool, AppendError> {
 //!     let name = name.trim().to_lowercase();
 //!     let query = Query::from(QueryItem::new().events::<Registered>().tag(format!("name:{name}")));
@@ -326,5 +327,5 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The store looks again at what came after that place, within the append, so let `after` be what was read up to, and not
-//! [`Place::START`](crate::Place::START).
+//! Within the append, the store checks all events after that place. So pass the place up to which you have read as `after`; with
+//! [`Place::START`](crate::Place::START), the store would check the whole log.

@@ -7,7 +7,7 @@ use crate::event::codec::ReadBack;
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
 use crate::event::registry::Registry;
-use crate::event::{DecodeError, EncodeError, RecordedEventRef};
+use crate::event::{DecodeError, RecordedEventRef};
 use crate::place::{LogId, Position, Version};
 use crate::repository::LoadError;
 use crate::store::{AppendError, AppendPart, Query, QueryItem, ReadLog, Store};
@@ -150,14 +150,9 @@ pub(super) fn encode<M: DecisionModel>(
     read_back: ReadBack,
 ) -> Result<Vec<(StreamName, Vec<NewEvent>)>, AppendError> {
     let mut encoded: Vec<(StreamName, Vec<NewEvent>)> = Vec::new();
-    let parts = model.__parts();
     for event in events {
         let stream = event.stream()?;
-        let unlisted = parts.iter().find_map(|part| part.unlisted(event, &stream));
-        if let Some(aggregate) = unlisted {
-            let descriptor = event.event().descriptor();
-            return Err(EncodeError::unlisted(descriptor, stream, aggregate).into());
-        }
+        model.__check(event)?;
         let new = event.written(read_back);
         let new = new.map_err(|error| error.for_stream(&stream))?;
         let new = encoding::with_metadata(new, metadata);

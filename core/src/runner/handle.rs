@@ -89,9 +89,9 @@ impl MidgardHandle {
         Ok(self.find(name)?.progress.status())
     }
 
-    /// Lets every consumer handle what is in the log now; then [`Midgard::run`](crate::Midgard::run) returns. An inbox
-    /// receives for as long as other consumers of this program read the log, and ends when the messages that it then holds
-    /// are done; the rest stays in its queue. Deadlines of processes that have passed by now are fired.
+    /// Lets every consumer handle the events that are in the log now; then [`Midgard::run`](crate::Midgard::run) returns. An
+    /// inbox receives as long as other consumers of this program read the log. Then it handles the messages that it holds, and
+    /// ends; the other messages stay in its queue. Deadlines of processes that have passed by now are fired.
     pub fn drain(&self) {
         self.control.set(Mode::Drain);
     }

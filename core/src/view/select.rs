@@ -10,7 +10,7 @@ use super::lookup::{KeyOf, RangeOf};
 use std::fmt;
 use std::ops::Bound;
 
-/// Rows of a view: by key or by an index, in its order, filtered and limited.
+/// A selection of rows of a view: by the key or an index, in the order of that key or index, with filters and a limit.
 ///
 /// `#[derive(View)]` makes a function for each index, such as `Customer::by_city("Oslo")`.
 ///

@@ -1,7 +1,8 @@
 //! `given_model(..).when(..).then(..)`.
 
 use super::courses::{
-    Define, Refused, Subscribe, Teacher, TeacherHired, defined, seats, subscribed, subscription,
+    Define, Refused, StudentCourses, Subscribe, Teacher, TeacherHired, defined, seats, subscribed,
+    subscription,
 };
 use midgard::decision_model::Instance;
 use midgard::testing::given_model;
@@ -74,4 +75,66 @@ fn an_event_that_goes_to_another_stream_is_another() {
          - teacher.hired to \"teacher-kim\" {}\n\
          + teacher.hired to \"teacher-lee\" {}"
     );
+}
+
+type Lesson = (Instance<Teacher>, StudentCourses);
+
+fn lesson() -> Lesson {
+    (Instance::of("kim"), StudentCourses::of("ann".to_owned()))
+}
+
+/// Subscribes the student of a hired teacher, to a stream of its own or to that of the teacher.
+struct Teach {
+    to: &'static str,
+}
+
+impl Command<Lesson> for Teach {
+    type Error = Refused;
+
+    fn decide(&self, (teacher, student): &Lesson) -> Result<Events<Lesson>, Refused> {
+        if teacher.hired == 0 {
+            return Err(Refused::Full);
+        }
+        if student.courses == 2 {
+            return Err(Refused::TooManyCourses);
+        }
+        Ok(events![subscribed(1, &student.student).to(self.to)])
+    }
+}
+
+#[test]
+fn a_tuple_with_an_aggregate_takes_the_events_of_both() {
+    let hired = |teacher: &str| TeacherHired {}.to(StreamName::of::<Teacher>(teacher));
+    let teach = || Teach { to: "s-1" };
+    given_model(
+        lesson(),
+        events![hired("kim"), subscribed(7, "ann"), subscribed(7, "ben")],
+    )
+    .when(teach())
+    .then([subscribed(1, "ann").to("s-1")])
+    .then_state(|(teacher, student)| assert_eq!((teacher.hired, student.courses), (1, 2)));
+    // Of another teacher.
+    given_model(lesson(), [hired("lee")])
+        .when(teach())
+        .then_error(Refused::Full);
+    given_model(
+        lesson(),
+        events![subscribed(7, "ann"), hired("kim"), subscribed(8, "ann")],
+    )
+    .when(teach())
+    .then_error(Refused::TooManyCourses);
+}
+
+#[test]
+fn an_event_that_a_repository_would_refuse_fails_the_test() {
+    let failure = std::panic::catch_unwind(|| {
+        let hired = TeacherHired {}.to(StreamName::of::<Teacher>("kim"));
+        given_model(lesson(), [hired])
+            .when(Teach { to: "teacher-kim" })
+            .then([subscribed(1, "ann").to("teacher-kim")]);
+    });
+    let message = failure.unwrap_err().downcast::<String>().unwrap();
+    let refused = "event \"student.subscribed\" version 1 for stream \"teacher-kim\" cannot be written as json: that is the \
+                   stream of an aggregate \"teacher\", which does not list the event and could not be loaded with it";
+    assert!(message.starts_with(refused), "{message}");
 }

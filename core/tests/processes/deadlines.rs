@@ -2,7 +2,7 @@
 
 use crate::kit::{
     Do, LONG, NEVER, PANICS, Told, lines, processes, scripts, scripts_by, start, tell, until,
-    until_lines, write,
+    until_count, until_lines, write,
 };
 use crate::shop::log;
 use midgard::bus::InProcessBus;
@@ -227,11 +227,10 @@ fn thousands_of_deadlines_at_one_moment_all_fire() {
         tell(&store, &format!("p{number}"), [deadline]);
     }
     let running = start(program(&store));
-    until("all to have fired", || {
-        (lines(&store, "book").len() == 2500).then_some(())
-    });
+    until_count(&store, "book", 2500);
     assert_eq!(processes(&running.handle, "script"), []);
     running.stop();
+    assert_eq!(lines(&store, "book").len(), 2500);
 }
 
 #[test]

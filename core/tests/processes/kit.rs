@@ -2,6 +2,8 @@
 
 use crate::shop::{Customers, Placement};
 use futures_timer::Delay;
+use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
 use midgard::bus::{BusError, InProcessBus, Message, Published, Publisher, Subscriber};
 use midgard::clock::Clock;
 use midgard::consumer::{ConsumerOptions, FailurePolicy, RunError};
@@ -9,6 +11,7 @@ use midgard::event::RecordedEventRef;
 use midgard::inbox::InboxOptions;
 use midgard::outbox::Unheard;
 use midgard::process::Process;
+use midgard::store::ReadLog;
 use midgard::{
     Aggregate, Apply, Command, Event, Events, Expire, Handle, HandlerError, Inbox, MessageContext,
     Midgard, MidgardHandle, Outbox, ProcessManager, Processes, React, Reactions, Refused,
@@ -16,6 +19,7 @@ use midgard::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -426,6 +430,22 @@ pub(crate) fn lines(store: &impl Store, journal: &str) -> Vec<String> {
     written
         .map(|event| event.view().decode::<Written>().unwrap().text)
         .collect()
+}
+
+/// Waits for this many lines, as they come: looking at all of them again and again would take longer than the lines.
+pub(crate) fn until_count(store: &impl Store, journal: &str, wanted: usize) {
+    let stream = format!("journal-{journal}");
+    let mut events = store.events(ReadLog::forward()).follow();
+    let lines = async {
+        let mut left = wanted;
+        while left > 0 {
+            let event = events.next().await.unwrap().unwrap();
+            left -= usize::from(event.stream.as_str() == stream && event.name == Written::NAME);
+        }
+    };
+    if let Either::Right(_) = block_on(select(pin!(lines), Delay::new(LONG))) {
+        panic!("waited in vain for {wanted} lines");
+    }
 }
 
 pub(crate) fn until_lines(store: &impl Store, journal: &str, wanted: &[&str]) {

@@ -49,13 +49,13 @@ fn impls(model: &DecisionModel<'_>, variants: &[Variant]) -> TokenStream {
     });
     let copy = |field: &ModelField<'_>| {
         let (member, role) = (&field.member, role(field, &private));
-        quote!(#member: #role::copy(&self.#member))
+        quote!(#role::copy(&self.#member))
     };
-    let copies = fields.iter().map(copy);
-    let initials = fields.iter().map(|field| match &field.tag {
-        Some(_) => copy(field),
-        None => initial(field, &private),
+    let copies = fields.iter().map(|field| {
+        let (member, copy) = (&field.member, copy(field));
+        quote!(#member: #copy)
     });
+    let tag_copies = fields.iter().filter(|field| field.tag.is_some()).map(copy);
     anonymous(&quote! {
         #of
 
@@ -71,6 +71,10 @@ fn impls(model: &DecisionModel<'_>, variants: &[Variant]) -> TokenStream {
             type Decided = #krate::event::DecidedEvent;
 
             fn __take(&mut self, __event: #krate::event::DecidedEvent) {
+                #private::take_decided(self, &__event);
+            }
+
+            fn __take_own(&mut self, __event: &#krate::event::DecidedEvent) {
                 #private::take_decided(self, __event);
             }
         }
@@ -93,7 +97,7 @@ fn impls(model: &DecisionModel<'_>, variants: &[Variant]) -> TokenStream {
             }
 
             fn __initial(&self) -> Self {
-                Self { #(#initials),* }
+                Self::of(#(#tag_copies),*)
             }
 
             fn __copy(&self) -> Self {
@@ -123,12 +127,19 @@ fn of(model: &DecisionModel<'_>) -> TokenStream {
     let private = private(&model.krate);
     let tags = || model.fields.iter().filter(|field| field.tag.is_some());
     let (names, types): (Vec<_>, Vec<_>) = tags().map(|field| (name(field), field.ty)).unzip();
-    let values = model.fields.iter().map(|field| match &field.tag {
-        Some(_) => {
-            let (member, name) = (&field.member, name(field));
-            quote!(#member: #name)
-        }
-        None => initial(field, &private),
+    let values = model.fields.iter().map(|field| {
+        let member = &field.member;
+        let value = match &field.tag {
+            Some(_) => {
+                let name = name(field);
+                quote!(#name)
+            }
+            None => {
+                let role = role(field, &private);
+                quote!(#role::initial())
+            }
+        };
+        quote!(#member: #value)
     });
     let doc = if names.is_empty() {
         "Creates the model before its first event: every field has its default."
@@ -145,12 +156,6 @@ fn of(model: &DecisionModel<'_>) -> TokenStream {
             }
         }
     }
-}
-
-/// A field that is not a tag, before the first event.
-fn initial(field: &ModelField<'_>, private: &TokenStream) -> TokenStream {
-    let (member, role) = (&field.member, role(field, private));
-    quote!(#member: #role::initial())
 }
 
 /// The name of a tag's parameter.

@@ -18,7 +18,7 @@ pub(crate) fn socket_address(address: &str) -> SocketAddr {
 /// A connection that does not wait for ever.
 pub(crate) fn connect(address: &str) -> TcpStream {
     let connection = TcpStream::connect(socket_address(address)).unwrap();
-    let patience = Some(Duration::from_secs(20));
+    let patience = Some(Duration::from_secs(180));
     connection.set_read_timeout(patience).unwrap();
     connection
 }

@@ -2,8 +2,8 @@
 //!
 //! A filter is made of a part that was searched in vain so often that reading all of it pays. Nothing of it is
 //! stored: a part never changes, and no number of a run is given twice, so a filter is right as long as it is kept,
-//! and the runs of every release have them. A stored one would have to be found in LMDB's tree first, for each run,
-//! which takes about as long as the search that it saves.
+//! and there can be one for the runs of every release. A stored one could be damaged, and would have to be found in
+//! LMDB's tree first, for each run: about a quarter of what the search costs.
 
 use super::block::{self, Block, BlockAddress};
 use super::manifest::{Manifest, Run};

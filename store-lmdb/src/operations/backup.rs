@@ -125,7 +125,7 @@ impl<'s> Backup<'s> {
     ///
     /// The store can be used meanwhile. No page that is still to be copied is reused before the end, so `data.mdb`
     /// grows with each write. A full map cannot grow either: where maps [begin
-    /// small](crate::LmdbOptions::initial_map_size), reads and writes may have to wait for the end.
+    /// small](crate::LmdbOptions::initial_map_size), reads and writes may have to wait until the backup is complete.
     ///
     /// # Errors
     /// [`BackupError::NotEmpty`] when something is in the directory, [`BackupError::NoRoom`] when the disk is full,

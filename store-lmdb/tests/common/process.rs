@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes that works.
-pub(crate) const LONG: Duration = Duration::from_secs(30);
+pub(crate) const LONG: Duration = Duration::from_secs(180);
 
 /// A further process of this program that runs one test and can be talked to. It is killed when it is dropped.
 pub(crate) struct Process {

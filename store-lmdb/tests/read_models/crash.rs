@@ -7,9 +7,10 @@
 
 use crate::common::{child_directory, read_entries, stream};
 use crate::kit::{
-    Applied, Balance, Fold, LONG, Ledger, Moved, Process, Random, append_moved,
-    end_when_left_alone, fold, moved, open, read_moves, told,
+    Applied, Balance, Fold, LONG, Ledger, Moved, Process, append_moved, end_when_left_alone, fold,
+    moved, open, read_moves, told,
 };
+use fastrand::Rng;
 use midgard::consumer::ConsumerOptions;
 use midgard::store::ReadEntries;
 use midgard::store::{Append, ExpectedVersion};
@@ -37,13 +38,13 @@ fn child_appends_until_killed() {
         return;
     };
     let store = open(directory);
-    let mut random = Random(std::env::var("SEED").unwrap().parse().unwrap());
+    let mut random = Rng::with_seed(std::env::var("SEED").unwrap().parse().unwrap());
     end_when_left_alone();
     loop {
-        let first = random.below(12) as u32;
+        let first = random.u64(..12) as u32;
         let name = |account| stream(&format!("account-{account}"));
         let mut events = |account| -> Vec<_> {
-            let amounts = (0..=random.below(3)).map(|_| random.below(21) as i64 - 10);
+            let amounts = (0..=random.u64(..3)).map(|_| random.u64(..21) as i64 - 10);
             amounts.map(|cents| moved(account, cents)).collect()
         };
         let mut append = Append::to(name(first), ExpectedVersion::Any, events(first));
@@ -103,13 +104,13 @@ fn kill_again_and_again(views: fn(&Path) -> PathBuf) {
         }
     };
     println!("MIDGARD_TEST_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Rng::with_seed(seed);
     let mut kills = 0;
     while kills < KILLS {
         let directory = tempfile::tempdir().unwrap();
         let mut world = World::start(directory.path(), &views(directory.path()), &mut random);
         for kill in 1..=KILLS_PER_STORE {
-            if random.below(4) == 0 {
+            if random.u64(..4) == 0 {
                 world.stop_for_a_while();
                 world.check();
             }
@@ -152,7 +153,7 @@ struct Snapshot {
 }
 
 impl World {
-    fn start(directory: &Path, views_directory: &Path, random: &mut Random) -> Self {
+    fn start(directory: &Path, views_directory: &Path, random: &mut Rng) -> Self {
         let (store, views_store) = (open(directory), open(views_directory));
         let views = Views::new(views_store.clone());
         let handle = program(store.clone(), views.clone()).handle();
@@ -174,9 +175,9 @@ impl World {
     }
 
     /// Kills one process, a little after it was heard of, and starts another in its place.
-    fn kill_one(&mut self, random: &mut Random) {
-        let moment = Duration::from_micros(random.below(15_000));
-        match random.below(8) {
+    fn kill_one(&mut self, random: &mut Rng) {
+        let moment = Duration::from_micros(random.u64(..15_000));
+        match random.u64(..8) {
             0..3 => {
                 self.writer.next("appended ");
                 thread::sleep(moment);
@@ -343,8 +344,8 @@ impl World {
     }
 }
 
-fn start_writer(directory: &Path, random: &mut Random) -> Process {
-    let seed = random.next().to_string();
+fn start_writer(directory: &Path, random: &mut Rng) -> Process {
+    let seed = random.u64(..).to_string();
     Process::start(
         "crash::child_appends_until_killed",
         directory,

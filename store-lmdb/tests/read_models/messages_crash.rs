@@ -5,8 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use crate::common::{child_directory, read_stream, stream};
-use crate::kit::{Process, Random, end_when_left_alone, open};
+use crate::kit::{Process, end_when_left_alone, open};
 use event_listener::Event as Notify;
+use fastrand::Rng;
 use midgard::bus::{
     BusError, Deliveries, Message, Published, Publisher, Queue, Received, Settle, Subscriber,
     Verdict,
@@ -73,7 +74,7 @@ fn message(number: u64) -> Message {
 struct Tape(Arc<TapeState>);
 
 struct TapeState {
-    place: Mutex<(u64, Random)>,
+    place: Mutex<(u64, Rng)>,
     from: u64,
     in_flight: AtomicUsize,
     settled: Notify,
@@ -101,8 +102,8 @@ impl Deliveries for Tape {
             settled.await;
         }
         let (next, random) = &mut *self.0.place.lock().unwrap();
-        let number = if *next > self.0.from && random.below(4) == 0 {
-            next.saturating_sub(1 + random.below(20)).max(self.0.from)
+        let number = if *next > self.0.from && random.u64(..4) == 0 {
+            next.saturating_sub(1 + random.u64(..20)).max(self.0.from)
         } else {
             *next += 1;
             *next - 1
@@ -145,7 +146,7 @@ fn child_receives_until_killed() {
     };
     let from = variable("FROM");
     let tape = Tape(Arc::new(TapeState {
-        place: Mutex::new((from, Random(variable("SEED")))),
+        place: Mutex::new((from, Rng::with_seed(variable("SEED")))),
         from,
         in_flight: AtomicUsize::new(0),
         settled: Notify::new(),
@@ -157,7 +158,7 @@ fn child_receives_until_killed() {
     block_on(midgard.run()).unwrap();
 }
 
-fn seed() -> Random {
+fn seed() -> Rng {
     let seed = match std::env::var("MIDGARD_TEST_SEED") {
         Ok(seed) => seed.parse().unwrap(),
         Err(_) => {
@@ -166,7 +167,7 @@ fn seed() -> Random {
         }
     };
     println!("MIDGARD_TEST_SEED={seed}");
-    Random(seed)
+    Rng::with_seed(seed)
 }
 
 #[test]
@@ -180,17 +181,17 @@ fn each_message_has_one_effect_in_the_order_of_its_key_after_every_kill() {
         let store = open(directory.path());
         let mut missing = 0;
         for _ in 0..KILLS_PER_STORE {
-            let from = missing - random.below(100).min(missing);
+            let from = missing - random.u64(..100).min(missing);
             let mut process = start(
                 "messages_crash::child_receives_until_killed",
                 directory.path(),
                 from,
                 &mut random,
             );
-            for _ in 0..=random.below(150) {
+            for _ in 0..=random.u64(..150) {
                 process.next("settled ");
             }
-            thread::sleep(Duration::from_micros(random.below(20_000)));
+            thread::sleep(Duration::from_micros(random.u64(..20_000)));
             process.kill();
             let settled = process.said("settled ");
             let settled: HashSet<u64> = settled
@@ -204,8 +205,8 @@ fn each_message_has_one_effect_in_the_order_of_its_key_after_every_kill() {
     }
 }
 
-fn start(test: &str, directory: &Path, from: u64, random: &mut Random) -> Process {
-    let (from, seed) = (from.to_string(), random.next().to_string());
+fn start(test: &str, directory: &Path, from: u64, random: &mut Rng) -> Process {
+    let (from, seed) = (from.to_string(), random.u64(..).to_string());
     Process::start(test, directory, &[("FROM", &from), ("SEED", &seed)])
 }
 
@@ -232,15 +233,15 @@ fn check_effects(store: &impl Store, settled: &HashSet<u64>) -> u64 {
 }
 
 /// A bus that says what it gets. Now and then it fails in the middle.
-struct Says(Mutex<Random>);
+struct Says(Mutex<Rng>);
 
 impl Publisher for Says {
     async fn publish(&self, messages: &[Message]) -> Result<Published, BusError> {
         let (fails, most) = {
             let mut random = self.0.lock().unwrap();
             (
-                random.below(10) == 0,
-                random.below(messages.len() as u64 + 1),
+                random.u64(..10) == 0,
+                random.u64(..messages.len() as u64 + 1),
             )
         };
         let most = if fails { most as usize } else { messages.len() };
@@ -271,19 +272,19 @@ fn child_publishes_until_killed() {
         return;
     };
     let store = open(directory);
-    let bus = Says(Mutex::new(Random(variable("SEED"))));
+    let bus = Says(Mutex::new(Rng::with_seed(variable("SEED"))));
     end_when_left_alone();
     let appending = store.clone();
     thread::spawn(move || {
-        let mut random = Random(variable("SEED"));
+        let mut random = Rng::with_seed(variable("SEED"));
         loop {
-            let events = (0..=random.below(5)).map(|_| Told {
-                number: random.next(),
+            let events = (0..=random.u64(..5)).map(|_| Told {
+                number: random.u64(..),
             });
             let events: Vec<_> = events
                 .map(|told| NewEvent::encode(&told).unwrap())
                 .collect();
-            let key = stream(&format!("told-{}", random.below(KEYS)));
+            let key = stream(&format!("told-{}", random.u64(..KEYS)));
             let append = Append::to(key, ExpectedVersion::Any, events);
             block_on(appending.append(append)).unwrap();
             // So that the outbox has its turn, too.
@@ -334,7 +335,7 @@ fn each_event_leaves_in_order_after_every_kill() {
                 &mut random,
             );
             process.next("published ");
-            thread::sleep(Duration::from_micros(random.below(20_000)));
+            thread::sleep(Duration::from_micros(random.u64(..20_000)));
             process.kill();
             inspected.take_in(&process.said("published "));
         }

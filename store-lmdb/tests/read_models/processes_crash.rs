@@ -5,8 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use crate::common::child_directory;
-use crate::kit::{Process, Random, end_when_left_alone, open};
+use crate::kit::{LONG, Process, end_when_left_alone, open};
 use crate::shop::{CancelOrder, Customers, Fate, Order, Placement, fates, place};
+use fastrand::Rng;
 use midgard::bus::InProcessBus;
 use midgard::consumer::{ConsumerOptions, FailurePolicy};
 use midgard::{Midgard, MidgardHandle, Outbox, Processes, Repository, StartFrom, block_on};
@@ -22,7 +23,6 @@ const CUSTOMERS: u32 = 4;
 const LIMIT: u64 = 6_000;
 /// What was killed is soon replaced.
 const LEASE: Duration = Duration::from_millis(60);
-const LONG: Duration = Duration::from_secs(60);
 
 fn outbox(source: &str) -> Outbox {
     let policy = FailurePolicy::retry(u32::MAX)
@@ -94,7 +94,7 @@ fn every_order_is_decided_once_after_every_kill() {
         }
     };
     println!("MIDGARD_TEST_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Rng::with_seed(seed);
     let directory = tempfile::tempdir().unwrap();
     for part in ["orders", "customers"] {
         std::fs::create_dir(directory.path().join(part)).unwrap();
@@ -108,20 +108,20 @@ fn every_order_is_decided_once_after_every_kill() {
     let mut child = start_child(directory.path());
     for kill in 0..KILLS {
         for order in kill * ORDERS_PER_KILL..(kill + 1) * ORDERS_PER_KILL {
-            let patience = [1_000_000, 1_000_000, 5, 60][random.below(4) as usize];
-            let cents = random.below(100) + 1;
+            let patience = [1_000_000, 1_000_000, 5, 60][random.u64(..4) as usize];
+            let cents = random.u64(..100) + 1;
             asked += cents;
-            let customer = random.below(CUSTOMERS.into()) as u32;
+            let customer = random.u32(..CUSTOMERS);
             block_on(place(&orders_store, order, customer, cents, patience));
-            if random.below(5) == 0 {
-                let other = random.below(order + 1);
+            if random.u64(..5) == 0 {
+                let other = random.u64(..order + 1);
                 // It may be confirmed by now.
                 let _ = block_on(repository.execute(&other, &CancelOrder(other, "not any more")));
             }
         }
         child.next("ready");
         // A lease of the one before runs out first.
-        thread::sleep(Duration::from_micros(random.below(160_000)));
+        thread::sleep(Duration::from_micros(random.u64(..160_000)));
         child.kill();
         // What is not decided may be open; nothing is decided twice at any moment, and no limit exceeded.
         for (order, fate) in block_on(fates(&orders_store, &customers_store)) {

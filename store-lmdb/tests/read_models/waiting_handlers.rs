@@ -3,7 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use crate::common::process::Process;
+use crate::common::process::{LONG, Process};
 use crate::common::user::{SMALL_DISK, can_mount};
 use crate::common::{child_directory, event, stream};
 use futures_channel::oneshot;
@@ -22,10 +22,6 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::{Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
-
-/// Longer than anything takes that works.
-const LONG: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "noted")]

@@ -1,7 +1,7 @@
 //! Snapshots, backups and reads that are held while the map is full: nobody waits for ever, and who only reads does not wait.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use crate::common::process::Process;
+use crate::common::process::{LONG, Process};
 use crate::common::{append, child_directory, event, payloads, read_log, read_stream, stream};
 use futures_util::FutureExt as _;
 use futures_util::future::join;
@@ -14,9 +14,6 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
-
-/// Longer than a write waits for what is held.
-const LONG: Duration = Duration::from_secs(20);
 
 fn open_small(directory: &Path) -> LmdbStore {
     let store = LmdbStore::options()

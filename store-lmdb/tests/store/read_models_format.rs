@@ -4,6 +4,7 @@
 //! the format of views or notes changes, run that test with `MIDGARD_TEST_CHILD` set to a new directory.
 #![allow(clippy::unwrap_used)]
 
+use crate::common::process::LONG;
 use crate::common::{append, child_directory, read_entries};
 use futures_util::future::abortable;
 use midgard::consumer::{ConsumerOptions, FailurePolicy};
@@ -22,9 +23,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{fs, thread};
-
-/// Longer than anything takes that works.
-const LONG: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "account.opened")]

@@ -1,6 +1,7 @@
 //! One directory opened several times: in one process, one after another, and by several processes.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+use crate::common::process::LONG;
 use crate::common::{
     Lines, append, child_directory, event, payloads, read_entries, read_log, read_stream,
     start_child, stream,
@@ -285,7 +286,7 @@ fn an_append_of_another_process_is_noticed_while_this_one_is_busy_with_conflicts
         });
         let mut child = start_child("sharing::child_appends_once", directory.path(), "");
         assert!(child.wait().unwrap().success());
-        let noticed = waited.recv_timeout(Duration::from_secs(5));
+        let noticed = waited.recv_timeout(LONG);
         stop.store(true, Ordering::Relaxed);
         if noticed.is_err() {
             // So that the test ends.
@@ -338,7 +339,7 @@ fn the_last_handle_may_be_dropped_by_whoever_is_woken() {
             .as_mut()
             .poll(&mut Context::from_waker(&waker));
         drop((waker, task));
-        let ended = ended.recv_timeout(Duration::from_secs(5));
+        let ended = ended.recv_timeout(LONG);
         assert_eq!(ended, Err(mpsc::RecvTimeoutError::Disconnected));
         let store = LmdbStore::open(directory.path()).unwrap();
         assert_eq!(read_stream(&store, "a").unwrap().len(), round);
@@ -395,7 +396,7 @@ fn whoever_waits_is_told_when_the_writer_ends() {
             break append;
         }
     };
-    let outcome = waited.recv_timeout(Duration::from_secs(5)).unwrap();
+    let outcome = waited.recv_timeout(LONG).unwrap();
     assert!(matches!(outcome, Err(StoreError::Closed { .. })));
     let append = Append::to(stream("a"), ExpectedVersion::Any, [event("x")]);
     block_on(store.append(append)).unwrap_err();

@@ -5,6 +5,7 @@ mod calling;
 mod checkpoints;
 mod claims;
 mod commit;
+mod ended;
 mod error;
 mod handling;
 mod handover;
@@ -15,6 +16,7 @@ mod showing;
 mod together;
 mod window;
 
+pub(crate) use ended::Ended;
 pub(crate) use error::TrackError;
 pub(crate) use together::Together;
 
@@ -31,7 +33,7 @@ use super::setbacks::Setbacks;
 use super::status::ConsumerState;
 use crate::give_way::give_way;
 use crate::notes::NoteStore as _;
-use crate::place::{Place, Position};
+use crate::place::Position;
 use crate::store::Store;
 use ahead::Ahead;
 use commit::Saving;
@@ -46,34 +48,6 @@ use together::{Member, Turn};
 const SAVE_HANDLED: Duration = Duration::from_millis(100);
 /// How long unwanted events may stay without a checkpoint.
 const SAVE_SEEN: Duration = Duration::from_secs(1);
-
-/// Why a track ended.
-pub(crate) enum Ended {
-    /// It was told to stop.
-    Stopped,
-    /// The generations have changed: there is another plan.
-    Replan,
-    /// It has caught up with the generation that it replaces.
-    Reached,
-    /// It failed for good, after this many failures: on an event whose policy is to stop, or as a whole.
-    Failed {
-        place: Option<Place>,
-        failures: u32,
-        message: String,
-    },
-}
-
-impl Ended {
-    /// Returns how two tracks have ended together, of which each follows one log.
-    pub(crate) fn and(self, other: Ended) -> Ended {
-        match (self, other) {
-            (failed @ Ended::Failed { .. }, _) | (_, failed @ Ended::Failed { .. }) => failed,
-            (Ended::Replan, _) | (_, Ended::Replan) => Ended::Replan,
-            (Ended::Stopped, _) | (_, Ended::Stopped) => Ended::Stopped,
-            (Ended::Reached, Ended::Reached) => Ended::Reached,
-        }
-    }
-}
 
 /// What is shared by all tracks of a consumer.
 pub(crate) struct ConsumerContext<'a, S, H> {

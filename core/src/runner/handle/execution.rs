@@ -49,8 +49,8 @@ impl<T: Executed, E> Execution<'_, T, E> {
     /// ```
     ///
     /// # Errors
-    /// [`ExecuteAndWaitError`] tells whether the command was executed: [`ExecuteAndWaitError::NotShown`] means that it was, but
-    /// that the projection did not catch up in time.
+    /// [`ExecuteAndWaitError`] tells whether the command was executed: [`ExecuteAndWaitError::NotShown`] means that the command was
+    /// executed, but the projection did not catch up in time.
     pub async fn and_wait_for<P: Projection>(
         self,
         handle: &MidgardHandle,

@@ -135,7 +135,7 @@ pub fn given_model<M: DecisionModel>(model: M, events: impl Into<Events<M>>) -> 
     Given { state }
 }
 
-/// Applies events, each of which must read back as it is, and have a stream.
+/// Applies events, each of which must read back as it is, and have a stream that may have it.
 #[track_caller]
 fn apply<S: State>(state: &mut S, events: Events<S>) {
     for event in events {
@@ -143,6 +143,9 @@ fn apply<S: State>(state: &mut S, events: Events<S>) {
             panic!("{error}");
         }
         if let Some(Err(error)) = event.__stream() {
+            panic!("{error}");
+        }
+        if let Err(error) = state.__check(&event) {
             panic!("{error}");
         }
         state.__take(event);

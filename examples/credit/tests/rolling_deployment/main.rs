@@ -31,7 +31,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Longer than it takes until all is quiet.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(180);
 const PHASES: usize = 8;
 
 /// A release that runs until it is killed.

@@ -4,6 +4,7 @@
 
 mod damage;
 mod decisions;
+mod fixture;
 mod histories;
 mod kills;
 mod old_stores;
