@@ -14,7 +14,7 @@
 //! But if the environment variable `CI` is set, it panics, so that nothing is skipped unnoticed where all must pass.
 //! It also panics when the server is installed and does not start.
 
-use crate::{Nats, RabbitMq, ServerError};
+use crate::{LentRabbitMq, Nats, RabbitMq, ServerError};
 use std::borrow::Borrow;
 use std::error::Error;
 use std::io::{self, Write};
@@ -50,6 +50,28 @@ pub fn rabbitmq_with_tls(test: &str) -> Option<RabbitMq> {
 pub fn shared_rabbitmq(test: &str) -> Option<&'static RabbitMq> {
     static SHARED: OnceLock<Result<RabbitMq, ServerError>> = OnceLock::new();
     started(test, SHARED.get_or_init(RabbitMq::start).as_ref())
+}
+
+/// Lends a RabbitMQ node to this test alone, which may kill it. When the test drops it, another test of this program gets
+/// it; two are lent at the same time. Use unique names for everything that a test declares there, and undo what is set
+/// for the whole node.
+///
+/// # Panics
+/// As [`rabbitmq`].
+#[must_use]
+#[track_caller]
+pub fn lent_rabbitmq(test: &str) -> Option<LentRabbitMq> {
+    started(test, LentRabbitMq::borrow())
+}
+
+/// Returns whether RabbitMQ is installed, for a test whose own program starts it.
+///
+/// # Panics
+/// When it is not installed and `CI` is set.
+#[must_use]
+#[track_caller]
+pub fn has_rabbitmq(test: &str) -> bool {
+    started(test, RabbitMq::installed()).is_some()
 }
 
 /// Starts a NATS server for this test alone.

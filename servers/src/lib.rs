@@ -17,13 +17,15 @@
 //! program is killed.
 //!
 //! `scripts/setup` installs the servers. In a test use [`rabbitmq`], [`nats`] and the others of [`for_tests`], which skip
-//! the test on a machine without them. Where many tests can use one server, use [`shared_rabbitmq`] or [`shared_nats`].
+//! the test on a machine without them. Where many tests can use one server, use [`shared_rabbitmq`] or [`shared_nats`];
+//! where each kills it, [`lent_rabbitmq`].
 //!
 //! Everything here blocks, and it runs on Linux.
 
 mod certificates;
 mod error;
 pub mod for_tests;
+mod lent;
 mod nats;
 mod port;
 mod processes;
@@ -32,7 +34,9 @@ mod ready;
 
 pub use error::ServerError;
 pub use for_tests::{
-    nats, nats_with_tls, old_nats, rabbitmq, rabbitmq_with_tls, shared_nats, shared_rabbitmq,
+    has_rabbitmq, lent_rabbitmq, nats, nats_with_tls, old_nats, rabbitmq, rabbitmq_with_tls,
+    shared_nats, shared_rabbitmq,
 };
+pub use lent::LentRabbitMq;
 pub use nats::Nats;
 pub use rabbitmq::RabbitMq;

@@ -166,6 +166,11 @@ impl Processes {
         server.is_none_or(|server| !matches!(waitid(WaitId::Pid(server), options), Ok(None)))
     }
 
+    /// Returns whether the server was started and has not ended.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.has_ended()
+    }
+
     fn log_file(&self) -> PathBuf {
         self.directory().join("log")
     }

@@ -57,13 +57,19 @@ impl RabbitMq {
         Self::start_node(Some(certificates))
     }
 
-    fn start_node(certificates: Option<Certificates>) -> Result<Self, ServerError> {
-        if !Path::new(PROGRAM).exists() {
-            return Err(ServerError::Missing {
-                what: NAME,
-                looked_at: PROGRAM.to_owned(),
-            });
+    /// Checks that there is a program to start.
+    pub(crate) fn installed() -> Result<(), ServerError> {
+        if Path::new(PROGRAM).exists() {
+            return Ok(());
         }
+        Err(ServerError::Missing {
+            what: NAME,
+            looked_at: PROGRAM.to_owned(),
+        })
+    }
+
+    fn start_node(certificates: Option<Certificates>) -> Result<Self, ServerError> {
+        Self::installed()?;
         let processes = Processes::new(NAME)?;
         let ports = Ports::free(certificates.is_some())
             .map_err(ServerError::prepare(NAME, "finding a free port"))?;
@@ -133,6 +139,10 @@ impl RabbitMq {
 
     fn node(&self) -> String {
         format!("midgard-{}@localhost", self.ports.amqp)
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.processes.is_running()
     }
 
     /// Lets the node stop by itself, which takes some seconds.

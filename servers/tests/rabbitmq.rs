@@ -4,7 +4,7 @@
 mod common;
 
 use common::{connect, secure, socket_address};
-use midgard_test_servers::{ServerError, rabbitmq, rabbitmq_with_tls, shared_rabbitmq};
+use midgard_test_servers::{ServerError, lent_rabbitmq, rabbitmq_with_tls, shared_rabbitmq};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ptr;
@@ -24,7 +24,7 @@ fn assert_answers(mut connection: impl Read + Write) {
 
 #[test]
 fn a_node_that_was_killed_is_gone_and_restarts_where_it_was() {
-    let Some(mut node) = rabbitmq("a_node_that_was_killed_is_gone_and_restarts_where_it_was")
+    let Some(mut node) = lent_rabbitmq("a_node_that_was_killed_is_gone_and_restarts_where_it_was")
     else {
         return;
     };
@@ -44,7 +44,7 @@ fn a_node_that_was_killed_is_gone_and_restarts_where_it_was() {
 
 #[test]
 fn a_node_that_was_stopped_keeps_its_data() {
-    let Some(mut node) = rabbitmq("a_node_that_was_stopped_keeps_its_data") else {
+    let Some(mut node) = lent_rabbitmq("a_node_that_was_stopped_keeps_its_data") else {
         return;
     };
     node.control(&["add_user", "somebody", "secret"]).unwrap();
@@ -84,8 +84,9 @@ fn a_node_with_tls_shows_a_certificate_of_its_authority() {
 }
 
 #[test]
-fn a_node_that_cannot_start_says_why() {
-    let Some(mut node) = rabbitmq("a_node_that_cannot_start_says_why") else {
+fn a_node_that_cannot_start_says_why_and_is_lent_to_nobody() {
+    let Some(mut node) = lent_rabbitmq("a_node_that_cannot_start_says_why_and_is_lent_to_nobody")
+    else {
         return;
     };
     node.kill();
@@ -93,6 +94,12 @@ fn a_node_that_cannot_start_says_why() {
     let error = node.restart().unwrap_err();
     assert!(matches!(error, ServerError::Ended { .. }), "{error:?}");
     assert!(error.to_string().contains("eaddrinuse"), "{error}");
+
+    let address = node.address();
+    drop(node);
+    let next = lent_rabbitmq("a_node_that_cannot_start_says_why_and_is_lent_to_nobody").unwrap();
+    assert_ne!(next.address(), address);
+    assert_answers(connect(&next.address()));
 }
 
 #[test]

@@ -6,16 +6,14 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use midgard::bus::Topic;
 use midgard_bus_rabbitmq::RabbitMqBus;
 use midgard_contract::{BusFixture, SetAside, Stranger};
-use midgard_test_servers::{self as servers, RabbitMq};
-use std::sync::{Arc, LazyLock, Mutex};
+use midgard_test_servers::{self as servers, LentRabbitMq};
+use std::sync::Mutex;
 use std::time::Duration;
-use tokio::sync::OwnedMutexGuard;
 
-/// A broker: that of all cases, or one of the case's own.
+/// A broker: that of all cases, or one that the case may kill.
 struct Broker {
     address: String,
-    own: Option<Mutex<RabbitMq>>,
-    _turn: Option<OwnedMutexGuard<()>>,
+    own: Option<Mutex<LentRabbitMq>>,
 }
 
 impl BusFixture for Broker {
@@ -32,19 +30,14 @@ impl BusFixture for Broker {
         Some(Broker {
             address: broker.address(),
             own: None,
-            _turn: None,
         })
     }
 
     fn alone(case: &str) -> Option<Self> {
-        // One at a time: each starts brokers, which is slow on a small machine.
-        static TURN: LazyLock<Arc<tokio::sync::Mutex<()>>> = LazyLock::new(Arc::default);
-        let turn = Arc::clone(&TURN).blocking_lock_owned();
-        let broker = servers::rabbitmq(case)?;
+        let broker = servers::lent_rabbitmq(case)?;
         Some(Broker {
             address: broker.address(),
             own: Some(Mutex::new(broker)),
-            _turn: Some(turn),
         })
     }
 

@@ -88,7 +88,8 @@ fn assert_refused(error: &BusError, message: &Message, why: &str) {
 
 #[test]
 fn message_over_a_limit_of_the_broker_is_refused() {
-    let Some(broker) = servers::rabbitmq("message_over_a_limit_of_the_broker_is_refused") else {
+    let Some(broker) = servers::lent_rabbitmq("message_over_a_limit_of_the_broker_is_refused")
+    else {
         return;
     };
     runtime().block_on(async {
@@ -117,6 +118,9 @@ fn message_over_a_limit_of_the_broker_is_refused() {
                 break;
             }
         }
+        // The node's own limit again, for the next test.
+        let set = "application:set_env(rabbit, max_message_size, 134217728).";
+        control(&broker, &["eval", set]);
     });
 }
 
@@ -247,7 +251,7 @@ fn receiver_goes_on_when_nothing_can_be_set_aside_and_gets_it_again() {
 #[test]
 fn what_is_given_up_while_the_broker_takes_no_messages_is_not_published_later() {
     let name = "what_is_given_up_while_the_broker_takes_no_messages_is_not_published_later";
-    let Some(broker) = servers::rabbitmq(name) else {
+    let Some(broker) = servers::lent_rabbitmq(name) else {
         return;
     };
     // In a process of its own, whose memory no other test uses.

@@ -15,8 +15,8 @@
 //! | what is repeated | how |
 //! |---|---|
 //! | a request | [`Repository::execute_once`] with a key that the client repeats |
-//! | a request on a decision model | [`Repositories::execute_once`](crate::repository::Repositories::execute_once) |
-//! | a request on several aggregates and models | [`Repositories::execute_together_once`](crate::repository::Repositories::execute_together_once) |
+//! | a request on several aggregates or models at once | [`Repositories::execute_together_once`](crate::repository::Repositories::execute_together_once) |
+//! | a request that a decision model decides | [`Repositories::execute_once`](crate::repository::Repositories::execute_once) |
 //! | a command that changes nothing the second time | [`Repository::execute`], whose `decide` returns [`Events::none()`](crate::Events::none) then |
 //! | an append of your own | the same [`Append`](crate::store::Append), with the same event ids |
 //! | a message | nothing to do: an [`Inbox`](macro@crate::Inbox) remembers what it has handled |

@@ -97,7 +97,7 @@ impl<'a> MessageContext<'a> {
     /// [`load_model`](Self::load_model) does.
     ///
     /// ```
-    /// # use midgard::{Apply, Command, DecisionModel, Event, Events, HandlerError, Inbox, MessageContext, Subscribe, events};
+    /// # use midgard::{Apply, Command, DecisionModel, Event, Events, HandlerResult, Inbox, MessageContext, Subscribe, events};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Debug, Clone, Serialize, Deserialize, Event)]
     /// # #[event(name = "ticket.ordered")]
@@ -121,7 +121,7 @@ impl<'a> MessageContext<'a> {
     /// # #[inbox(name = "seats", events(TicketOrdered))]
     /// # struct SeatsInbox;
     /// impl Subscribe<TicketOrdered> for SeatsInbox {
-    ///     async fn receive(&self, event: TicketOrdered, context: &mut MessageContext<'_>) -> Result<(), HandlerError> {
+    ///     async fn receive(&self, event: TicketOrdered, context: &mut MessageContext<'_>) -> HandlerResult {
     ///         context.execute_on_model(Seats::of(event.show), &TakeSeat).await?;
     ///         Ok(())
     ///     }

@@ -22,10 +22,11 @@ use std::time::Duration;
 ///
 /// The id, the time, the position and the metadata are recorded with the reaction: they are the same when the process is
 /// rebuilt, and so is a state that is built from them.
-pub struct Reactions<P: ProcessManager> {
+// `P` has no bound here: rustc would report a process manager that is none at each mention in a handler.
+pub struct Reactions<P> {
     /// Whether the state is being rebuilt: its consequences were committed long ago, and are ignored.
     is_replay: bool,
-    of: Arc<Identity<P>>,
+    of: Arc<dyn Identified<P>>,
     cause: Cause,
     steps: Vec<Step>,
     failed: Option<EncodeError>,
@@ -52,6 +53,27 @@ impl<P: ProcessManager> Identity<P> {
             id: known,
             config: config.clone(),
         }))
+    }
+}
+
+/// The same, where nothing says yet that `P` is a process manager.
+trait Identified<P>: Send + Sync {
+    fn id(&self) -> &P::Id
+    where
+        P: ProcessManager;
+
+    fn config(&self) -> &P::Config
+    where
+        P: ProcessManager;
+}
+
+impl<P: ProcessManager> Identified<P> for Identity<P> {
+    fn id(&self) -> &P::Id {
+        &self.id
+    }
+
+    fn config(&self) -> &P::Config {
+        &self.config
     }
 }
 
@@ -109,7 +131,7 @@ impl<P: ProcessManager> Reactions<P> {
     /// Returns the id of the process.
     #[must_use]
     pub fn id(&self) -> &P::Id {
-        &self.of.id
+        self.of.id()
     }
 
     /// Returns the configuration that the process manager was [given](super::Processes::with_config).
@@ -118,7 +140,7 @@ impl<P: ProcessManager> Reactions<P> {
     /// follows, and keep values that must not change in the state.
     #[must_use]
     pub fn config(&self) -> &P::Config {
-        &self.of.config
+        self.of.config()
     }
 
     /// Returns when the input happened: when the event was recorded; when the answer was sent, by the clock of the service
@@ -264,7 +286,7 @@ impl<P: ProcessManager> Debug for Reactions<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactions")
             .field("process_manager", &P::NAME)
-            .field("id", &format_args!("{}", IdText(&self.of.id)))
+            .field("id", &format_args!("{}", IdText(self.of.id())))
             .field("time", &self.cause.time)
             .field("steps", &self.steps.len())
             .finish_non_exhaustive()

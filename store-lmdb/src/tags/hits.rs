@@ -258,7 +258,7 @@ impl<'t> Finding<'_, '_, 't, '_> {
             if position < section.first || position > section.last {
                 return Ok(Visited::All);
             }
-            if matches!(found, Searched::Paused(_)) || removed == MOST_REMOVED {
+            if matches!(found, Searched::Paused(_)) || removed >= MOST_REMOVED {
                 return Ok(Visited::Paused(position));
             }
             let is_dense = position.get().abs_diff(last.get()) <= DENSE.0;

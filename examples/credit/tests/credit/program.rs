@@ -65,7 +65,7 @@ fn over_nats_with_both_services_and_the_server_killed_at_random() {
 
 #[test]
 fn over_rabbitmq_with_both_services_and_the_broker_killed_at_random() {
-    if midgard_test_servers::rabbitmq("credit over rabbitmq").is_some() {
+    if midgard_test_servers::has_rabbitmq("credit over rabbitmq") {
         let place = Place::new();
         place.run(&["--bus", "rabbitmq", "--chaos"]);
         place.run(&["--bus", "rabbitmq"]);

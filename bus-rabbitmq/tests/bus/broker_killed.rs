@@ -65,7 +65,7 @@ async fn receive(
 #[test]
 fn nothing_is_lost_and_the_order_is_kept_over_many_kills() {
     let Some(mut broker) =
-        servers::rabbitmq("nothing_is_lost_and_the_order_is_kept_over_many_kills")
+        servers::lent_rabbitmq("nothing_is_lost_and_the_order_is_kept_over_many_kills")
     else {
         return;
     };
