@@ -166,6 +166,11 @@ impl NotedUnitOfWork {
         self.told.push(told.clone());
     }
 
+    /// Returns a change of what the handler has read, if it was met while the handler read more: the handler must run again.
+    pub(crate) fn take_overtaken(&mut self) -> Option<AppendError> {
+        self.decided.take_overtaken()
+    }
+
     /// Returns whether the store failed when an aggregate or a model was read: then the handler is not to blame.
     pub(crate) const fn is_troubled(&self) -> bool {
         self.is_troubled

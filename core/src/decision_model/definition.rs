@@ -104,7 +104,9 @@ use crate::store::QueryItem;
 ///
 /// In a store with several logs, a model finds events of the main log only. The aggregates in it are read from their own logs.
 ///
-/// Truncated and tombstoned events are no longer found.
+/// Truncated and tombstoned events are no longer found. Their removal is no conflict: a decision on what was read before holds
+/// although an event of the model was removed meanwhile. An aggregate of the model is different: after the end of its stream
+/// nothing is appended.
 ///
 /// # Every read starts from the defaults
 ///
@@ -122,6 +124,9 @@ use crate::store::QueryItem;
 /// A command on a model may decide any events, including those of types that the model does not list. Each goes to the stream
 /// that [`Event::to`](crate::Event::to) names, or to the stream of its first tag: see
 /// [`DecidedEvent`](crate::event::DecidedEvent).
+///
+/// The model that a command returns includes the decided events of the types that it lists. An event that listed ones are
+/// `split_from` is read as these only when the model is read again.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a decision model",
     label = "this type does not implement `DecisionModel`",

@@ -1,6 +1,6 @@
 //! The parts of a model: what the events of one pass over the log are dispatched to.
 
-use super::selection::Selection;
+use super::selection::{Selection, selects};
 use crate::aggregate::{Fold, Replay};
 use crate::event::{AnyEvent, DecidedEvent, DecodeError, EventSet, RecordedEventRef, codec};
 use crate::limits::LimitError;
@@ -56,7 +56,7 @@ impl<M: Tagged> Part for M {
         let is_listed = |event: &dyn AnyEvent| M::Event::DESCRIPTORS.contains(&event.descriptor());
         if is_listed(event.event())
             && let Ok(own) = M::Event::__from_any(event.to_any())
-            && self.selection().selects(&own)
+            && selects(&own, self.tags())
         {
             self.apply_event(own);
         }

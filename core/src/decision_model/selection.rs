@@ -1,6 +1,7 @@
 //! The events that a model is folded from.
 
 use crate::event::reading::with_sources;
+use crate::event::tags::TagsRef;
 use crate::event::{EventSet, RecordedEventRef, Tags};
 use crate::store::{Query, QueryItem};
 
@@ -18,8 +19,7 @@ pub struct Selection {
 impl Selection {
     /// Selects the events of a set that have those of these tags that their types carry.
     pub(super) fn of<S: EventSet>(tags: Vec<(&'static str, String)>) -> Self {
-        let whole = |(key, value): (&'static str, String)| (key, format!("{key}:{value}"));
-        let tags: Vec<_> = tags.into_iter().map(whole).collect();
+        let tags: Vec<_> = whole(tags).collect();
         let mut is_exact = true;
         let mut items: Vec<(Vec<&str>, QueryItem)> = Vec::new();
         for event in with_sources(S::DESCRIPTORS) {
@@ -54,7 +54,11 @@ impl Selection {
     }
 
     pub(crate) fn matches(&self, event: &RecordedEventRef<'_>) -> bool {
-        !self.items().is_empty() && self.query.matches(event)
+        self.matches_parts(event.name, event.tags)
+    }
+
+    pub(crate) fn matches_parts(&self, name: &str, tags: TagsRef<'_>) -> bool {
+        !self.items().is_empty() && self.query.matches_parts(name, tags)
     }
 
     pub(super) const fn is_exact(&self) -> bool {
@@ -63,10 +67,27 @@ impl Selection {
 
     /// Whether an event has all those of the tags that its type carries.
     pub(super) fn selects<E: EventSet>(&self, event: &E) -> bool {
-        let descriptor = event.descriptor();
-        let mut tags = Tags::new();
-        event.collect_tags(&mut tags);
-        let mut carried = self.tags.iter().filter(|(key, _)| descriptor.has_tag(key));
-        carried.all(|(_, tag)| tags.view().contains(tag))
+        has_tags(event, self.tags.iter().map(|(key, tag)| (*key, tag)))
     }
+}
+
+/// Whether an event has all those of the tags of a model that its type carries.
+pub(super) fn selects<E: EventSet>(event: &E, tags: Vec<(&'static str, String)>) -> bool {
+    has_tags(event, whole(tags))
+}
+
+/// Returns the key of each tag, and the whole tag.
+fn whole(tags: Vec<(&'static str, String)>) -> impl Iterator<Item = (&'static str, String)> {
+    let tags = tags.into_iter();
+    tags.map(|(key, value)| (key, format!("{key}:{value}")))
+}
+
+fn has_tags<E: EventSet>(
+    event: &E,
+    mut tags: impl Iterator<Item = (&'static str, impl AsRef<str>)>,
+) -> bool {
+    let descriptor = event.descriptor();
+    let mut own = Tags::new();
+    event.collect_tags(&mut own);
+    tags.all(|(key, tag)| !descriptor.has_tag(key) || own.view().contains(tag.as_ref()))
 }

@@ -13,7 +13,8 @@ use std::marker::PhantomData;
 ///
 /// The record is an event of a log or a message of another service. A message has no version, and may lack a Midgard
 /// id or a time; a payload without a record of its own, such as a deadline or the answer to a command, has only its
-/// name and version.
+/// name and version. Where a unit of work shows a [decision model](crate::DecisionModel) an event that it is about to append, the
+/// event has version 1 and position 0, and the time of that moment.
 ///
 /// An upcast runs whenever a record is read, so its result must depend only on the old event and this context: not on
 /// the clock, and not on other data.

@@ -41,6 +41,10 @@ impl<'a> MessageContext<'a> {
 
     /// Returns the state of an aggregate, including the decisions made for this message.
     ///
+    /// An aggregate that is only loaded is not checked at the commit: others may have appended to it by then. Where that matters,
+    /// decide on it, with [`execute`](Self::execute). But when the handler also reads a [decision model](crate::DecisionModel),
+    /// the handler runs again if an aggregate that it loaded has changed.
+    ///
     /// # Errors
     /// When the aggregate cannot be loaded.
     pub async fn load<A: Aggregate>(
@@ -78,6 +82,9 @@ impl<'a> MessageContext<'a> {
     /// nothing is stored, and the handler runs again.
     /// [`UnitOfWork::load_model`](crate::repository::UnitOfWork::load_model) has more on models that are read together.
     ///
+    /// In a store with several logs, a model reads the main log: all that is appended for the message, and all aggregates that the
+    /// handler loads, must be in that log too, or the message is parked. A model of aggregates alone does not bind the message.
+    ///
     /// # Errors
     /// When the model cannot be read.
     pub async fn load_model<M: DecisionModel>(&mut self, model: M) -> Result<M, HandlerError> {
@@ -86,7 +93,8 @@ impl<'a> MessageContext<'a> {
 
     /// Executes a command on a [decision model](crate::DecisionModel), like [`execute`](Self::execute) on an aggregate. Its events
     /// are appended only if no other has come meanwhile that the model would have seen; otherwise the handler runs again.
-    /// Returns the resulting model.
+    /// Returns the resulting model. In a store with several logs, it binds the message to the main log as
+    /// [`load_model`](Self::load_model) does.
     ///
     /// ```
     /// # use midgard::{Apply, Command, DecisionModel, Event, Events, HandlerResult, Inbox, MessageContext, Subscribe, events};

@@ -171,6 +171,9 @@ impl<D: Dispatch> InboxWorker<D> {
             Err(InboxError::Handler(message.into()))
         });
         drop(slot);
+        if let Some(overtaken) = unit.take_overtaken() {
+            return Err(AttemptError::Conflict(overtaken.to_string()));
+        }
         if let Err(error) = &outcome
             && unit.is_troubled()
         {

@@ -24,6 +24,11 @@ pub(crate) trait Decision: Send {
         &mut self,
         tries: u32,
     ) -> impl Future<Output = Result<Attempt<Self::Outcome>, ExecuteError<Self::Error>>> + Send;
+
+    /// Returns the conflict that the decision met while it read; then its result does not count.
+    fn overtaken(&mut self) -> Option<AppendError> {
+        None
+    }
 }
 
 /// The outcome of a decision, and the append that stores it.
@@ -41,7 +46,12 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
         if let Some(done) = decision.done().await? {
             return Ok((done, None));
         }
-        let (outcome, append) = match decision.decide(tries).await {
+        let decided = decision.decide(tries).await;
+        if let Some(overtaken) = decision.overtaken() {
+            again(overtaken, tries, retries)?;
+            continue;
+        }
+        let (outcome, append) = match decided {
             Err(ExecuteError::Rejected(refusal)) => {
                 // What it refuses may be its own effect, by the same key at the same time.
                 let done = decision.done().await?;
@@ -56,12 +66,18 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
         match store.append(append).await {
             Ok(appended) => return Ok((outcome, Some(appended))),
             Err(error) if !is_overtaken(&error) => return Err(ExecuteError::Append(error)),
-            Err(last) if tries <= retries => {
-                tracing::debug!(%last, tries, "conflict, deciding again");
-            }
-            Err(last) => return Err(ExecuteError::Conflict { tries, last }),
+            Err(last) => again(last, tries, retries)?,
         }
     }
+}
+
+/// Fails if this conflict was met on the last try.
+fn again<E>(last: AppendError, tries: u32, retries: u32) -> Result<(), ExecuteError<E>> {
+    if tries > retries {
+        return Err(ExecuteError::Conflict { tries, last });
+    }
+    tracing::debug!(%last, tries, "conflict, deciding again");
+    Ok(())
 }
 
 /// Returns whether a concurrent append changed what the decision relied on.

@@ -68,6 +68,19 @@ pub enum LoadError {
         /// Its last version.
         last: Version,
     },
+    /// A unit of work read the stream, and it changed before the unit read its first decision model. They are not of one moment, so
+    /// nothing can be decided on both: the unit of work is run again, whatever it does with this error.
+    #[error(
+        "stream \"{stream}\" was read at version {read}, and was at version {now} when the first decision model was read; the unit of work runs again"
+    )]
+    Overtaken {
+        /// The stream.
+        stream: StreamName,
+        /// The version that was read.
+        read: Version,
+        /// Its last version.
+        now: Version,
+    },
     /// One unit of work loaded two types of aggregates from one stream.
     #[error(
         "two aggregates use the stream \"{stream}\"; give each a name of its own, with `#[aggregate(name = \"..\")]`"

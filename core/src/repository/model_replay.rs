@@ -82,12 +82,16 @@ pub(super) fn apply_pending<M: DecisionModel>(
     if pending.is_empty() {
         return Ok(());
     }
+    let now = Timestamp::now();
     for part in model.__parts() {
         let selection = part.selection();
+        if selection.items().is_empty() {
+            continue;
+        }
         for AppendPart { stream, events, .. } in pending {
             for event in events {
-                let event = to_be_recorded(event, stream, Version::FIRST);
-                if selection.matches(&event) {
+                if selection.matches_parts(&event.name, event.tags.view()) {
+                    let event = to_be_recorded(event, stream, Version::FIRST, now);
                     part.apply_record(&event, &selection)?;
                 }
             }
@@ -101,6 +105,7 @@ pub(super) fn to_be_recorded<'a>(
     event: &'a NewEvent,
     stream: &'a StreamName,
     version: Version,
+    now: Timestamp,
 ) -> RecordedEventRef<'a> {
     RecordedEventRef {
         log: LogId::MAIN,
@@ -108,7 +113,7 @@ pub(super) fn to_be_recorded<'a>(
         stream: stream.as_str(),
         version,
         id: event.id,
-        time: Timestamp::now(),
+        time: now,
         name: &event.name,
         schema_version: event.schema_version,
         codec: event.codec,

@@ -70,8 +70,11 @@ impl<S: Store + Clone> Repositories<S> {
     /// [`Repository::execute_once`](super::Repository::execute_once) describes keys, and how they are kept; these are separate from
     /// those of aggregates.
     ///
+    /// Pass the same model with the same key: a repeat is answered with the model that is passed, as of the first time.
+    ///
     /// # Errors
-    /// As [`execute`](Self::execute). A key is 1 to about 390 bytes long.
+    /// As [`execute`](Self::execute). A repeat fails with [`LoadError::Tombstoned`] or [`LoadError::Truncated`] when the events of
+    /// the first time were removed. A key is 1 to about 390 bytes long.
     pub fn execute_once<'a, M, C, E>(
         &'a self,
         key: &str,
@@ -107,13 +110,16 @@ impl<S: Store + Clone> Repositories<S> {
         Execution::new(self.run(model, command, metadata, Some(key)))
     }
 
-    /// Removes the keys of [`execute_once`](Self::execute_once) under which a command was executed before a time, as
-    /// [`Repository::forget_keys`](super::Repository::forget_keys) does for those of aggregates. Returns their number.
+    /// Removes the keys of [`execute_once`](Self::execute_once) and [`execute_together_once`](Self::execute_together_once) under
+    /// which commands were executed before a time, as [`Repository::forget_keys`](super::Repository::forget_keys) does for those
+    /// of aggregates. Returns their number.
     ///
     /// # Errors
-    /// When the store cannot be read or written.
+    /// When the store cannot be read or written. Some keys may have been removed then.
     pub async fn forget_keys(&self, before: Timestamp) -> Result<usize, AppendError> {
-        once::forget(&self.store, on_model::SCOPE, before).await
+        let of_models = once::forget(&self.store, on_model::SCOPE, before).await?;
+        let of_units = once::forget(&self.store, once::OF_UNITS, before).await?;
+        Ok(of_models + of_units)
     }
 
     async fn run<M: DecisionModel, C: Command<M>>(

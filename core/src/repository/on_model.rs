@@ -1,15 +1,16 @@
 //! A command on a decision model.
 
 use super::decision::{Attempt, Decision};
-use super::model_replay::{query, read};
+use super::model_replay::{is_by, query, read, read_log};
 use super::once::{self, DoneOnce, OnceKey, Seen};
-use super::{Repositories, model_replay};
+use super::{Repositories, model_replay, replay};
 use crate::aggregate::{Command, Events};
 use crate::decision_model::DecisionModel;
+use crate::event::RecordedEventRef;
 use crate::event::codec::from_json;
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
-use crate::place::{Place, Position, Version};
+use crate::place::{LogId, Place, Position, Version};
 use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, AppendCondition, AppendError, Appended, ExpectedVersion, Store};
 use crate::stream_name::StreamName;
@@ -95,22 +96,27 @@ impl<M: DecisionModel, S: Store, C: Command<M>> Decision for OnModel<'_, M, S, C
         }
     }
 
-    async fn decide(&mut self, _: u32) -> Result<Attempt<Decided<M>>, ExecuteError<C::Error>> {
+    async fn decide(&mut self, tries: u32) -> Result<Attempt<Decided<M>>, ExecuteError<C::Error>> {
         let store = &self.repositories.store;
         self.after = read(store, &mut self.model, self.after, None).await?;
         let decided = self.command.decide(&self.model);
         let events = decided.map_err(ExecuteError::Rejected)?;
+        let is_appended = !events.is_empty() || self.once.is_some();
         // After a conflict, only what is new is read.
-        let copy = self.model.__copy();
-        let mut model = std::mem::replace(&mut self.model, copy);
-        let append = if events.is_empty() && self.once.is_none() {
-            None
+        let next = if is_appended && tries <= self.repositories.retries {
+            self.model.__copy()
         } else {
+            self.model.__initial()
+        };
+        let mut model = std::mem::replace(&mut self.model, next);
+        let append = if is_appended {
             let append = self.append(&mut model, &events);
             let append = append.map_err(ExecuteError::Append)?;
             // A panic leaves nothing stored.
             events.into_iter().for_each(|event| model.__take(event));
             Some(append)
+        } else {
+            None
         };
         Ok((Decided { model, place: None }, append))
     }
@@ -130,7 +136,8 @@ impl<M: DecisionModel, S: Store, C> OnModel<'_, M, S, C> {
         let Some((key, _)) = &self.once else {
             return Ok(append);
         };
-        let seen = serde_json::value::to_raw_value(&Seen::of(&append, self.after));
+        let seen =
+            serde_json::value::to_raw_value(&Seen::of(&append, self.after).with_streams(&append));
         let seen = seen.map_err(|error| once::not_written(&key.0, error))?;
         let now = self.repositories.clock.now();
         key.note(append, &DoneOnce::new(now, None, Some(seen)))
@@ -184,11 +191,23 @@ async fn repeated<M: DecisionModel, S: Store>(
 ) -> Result<Decided<M>, LoadError> {
     let seen = from_json(done.value().as_bytes(), PhantomData::<Seen>);
     let seen = seen.map_err(|error| once::unreadable(&key.0, error))?;
-    let position = seen.position(store).await?;
-    let until = position.unwrap_or(seen.after());
-    read(store, &mut model, Position::ZERO, Some(until)).await?;
-    Ok(Decided {
-        model,
-        place: position.map(Place::main),
-    })
+    let place = seen.place(store).await?;
+    if place.is_none() {
+        seen.check_kept(store).await?;
+    }
+    let until = place.filter(|place| place.log == LogId::MAIN);
+    let until = until.map_or(seen.after(), |place| place.position);
+    read_log(store, &mut model, Position::ZERO, Some(until)).await?;
+    for part in model.__parts() {
+        if let Some((stream, state)) = part.stream() {
+            let stream = stream?;
+            let version = seen.version_of(&stream);
+            let wanted = |event: &RecordedEventRef<'_>| match version {
+                Some(version) => event.version <= version,
+                None => is_by(event, until),
+            };
+            replay::catch_up(store, &stream, state, wanted).await?;
+        }
+    }
+    Ok(Decided { model, place })
 }

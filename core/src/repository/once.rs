@@ -4,23 +4,30 @@
 //! `once/{scope}/{key}`; the scope is the name of an aggregate, or empty for a unit of work. Its value is JSON with a
 //! `format`.
 
+use super::end::End;
 use crate::event::RecordedEventRef;
 use crate::event::codec::{from_json, to_json};
 use crate::event::metadata::EventId;
 use crate::limits;
-use crate::place::{Position, Version};
-use crate::store::{Append, EntryWrite, ReadEntries, ReadLog, ReadStream, Store};
+use crate::place::{Place, Position, Version};
+use crate::repository::LoadError;
+use crate::store::{
+    Append, EntryWrite, ExpectedVersion, Query, ReadEntries, ReadLog, ReadStream, Store,
+};
 use crate::store::{AppendError, StoreError};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Bound, ControlFlow};
 
 /// The format that this release writes.
 const FORMAT: u32 = 1;
+/// The scope of the keys of units of work.
+pub(super) const OF_UNITS: &str = "";
 /// How many entries are removed at once.
 const AT_ONCE: usize = 1000;
 
@@ -81,7 +88,7 @@ impl DoneOnce {
         store: &S,
     ) -> Result<Option<Position>, StoreError> {
         if let Some(seen) = &self.seen {
-            return seen.position(store).await;
+            return Ok(seen.place(store).await?.map(|place| place.position));
         }
         let Some((stream, version)) = self.place().filter(|(_, version)| *version > Version::ZERO)
         else {
@@ -109,6 +116,58 @@ pub(super) struct Seen {
     first: Option<EventId>,
     /// The number of events, which are adjacent in the log.
     events: u64,
+    /// The last event. Earlier releases did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<LastEvent>,
+    /// The streams of the model's aggregates, with their versions afterwards: positions of several logs are not comparable.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    streams: BTreeMap<String, u64>,
+}
+
+/// The last event of an append.
+#[derive(Serialize, Deserialize)]
+struct LastEvent {
+    id: EventId,
+    stream: String,
+    /// The names of the first and the last event: no others need be looked through.
+    names: Vec<String>,
+}
+
+impl LastEvent {
+    fn of(append: &Append) -> Option<Self> {
+        let mut parts = append.parts().iter().rev();
+        let (part, last) = parts.find_map(|part| Some((part, part.events.last()?)))?;
+        let mut names = vec![last.name.to_string()];
+        names.extend(append.events().next().map(|first| first.name.to_string()));
+        names.dedup();
+        Some(LastEvent {
+            id: last.id,
+            stream: part.stream.as_str().to_owned(),
+            names,
+        })
+    }
+
+    fn stream(&self) -> StreamName {
+        StreamName::from_store(&self.stream)
+    }
+
+    /// Looks for it in its stream.
+    async fn place_in<S: Store>(
+        &self,
+        store: &S,
+        read: &ReadStream,
+    ) -> Result<Option<Place>, StoreError> {
+        let mut place = None;
+        let visit = &mut |event: RecordedEventRef<'_>| {
+            if event.id == self.id {
+                place = Some(Place::new(event.log, event.position));
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        store.read_stream(read, visit).await?;
+        Ok(place)
+    }
 }
 
 impl Seen {
@@ -117,7 +176,25 @@ impl Seen {
             after: after.get(),
             first: append.events().next().map(|event| event.id),
             events: append.events().count() as u64,
+            last: LastEvent::of(append),
+            streams: BTreeMap::new(),
         }
+    }
+
+    /// Adds the versions after the append of all streams whose versions it expects.
+    pub(super) fn with_streams(mut self, append: &Append) -> Self {
+        for part in append.parts() {
+            if let ExpectedVersion::Exact(before) = part.expected {
+                let after = before.get() + part.events.len() as u64;
+                self.streams.insert(part.stream.as_str().to_owned(), after);
+            }
+        }
+        self
+    }
+
+    /// Returns the version of a stream after the append; `None` when it was not noted.
+    pub(super) fn version_of(&self, stream: &StreamName) -> Option<Version> {
+        self.streams.get(stream.as_str()).copied().map(Version)
     }
 
     /// Returns the position that was read up to.
@@ -125,26 +202,59 @@ impl Seen {
         Position(self.after)
     }
 
-    /// Returns the position of the last event; `None` when there was none, or when the first was removed.
-    pub(super) async fn position<S: Store>(
-        &self,
-        store: &S,
-    ) -> Result<Option<Position>, StoreError> {
+    /// Returns the place of the last event; `None` when there was none, or when it was removed.
+    pub(super) async fn place<S: Store>(&self, store: &S) -> Result<Option<Place>, StoreError> {
         let Some(first) = self.first else {
             return Ok(None);
         };
+        if let Some(last) = &self.last
+            && let Some(version) = self.version_of(&last.stream())
+            && let read = ReadStream::forward(last.stream()).from(version).limit(1)
+            && let Some(place) = last.place_in(store, &read).await?
+        {
+            return Ok(Some(place));
+        }
         let mut found = None;
         // It is among the next events: it was appended right after the log was read.
-        let read = ReadLog::forward().after(self.after());
+        let mut read = ReadLog::forward().after(self.after());
+        if let Some(last) = &self.last {
+            read = read.matching(Query::named(last.names.iter().map(String::as_str)));
+        }
+        let last = self.last.as_ref().map(|last| last.id);
         let visit = &mut |event: RecordedEventRef<'_>| {
+            let position = event.position.get();
             if event.id == first {
-                found = Some(Position(event.position.get() + self.events - 1));
-                return ControlFlow::Break(());
+                found = Some(position + self.events - 1);
+            } else if Some(event.id) == last {
+                found = Some(position);
             }
-            ControlFlow::Continue(())
+            match found {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            }
         };
         store.read_log(&read, visit).await?;
-        Ok(found)
+        if let Some(position) = found {
+            return Ok(Some(Place::main(Position(position))));
+        }
+        match &self.last {
+            // In another log, perhaps.
+            Some(last) => {
+                last.place_in(store, &ReadStream::forward(last.stream()))
+                    .await
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Fails if the stream of the last event was tombstoned or truncated.
+    pub(super) async fn check_kept<S: Store>(&self, store: &S) -> Result<(), LoadError> {
+        let Some(last) = &self.last else {
+            return Ok(());
+        };
+        let stream = last.stream();
+        let state = store.stream_state(&stream).await?;
+        End::Unwanted.check(&stream, Version::ZERO, state)
     }
 }
 

@@ -131,11 +131,12 @@ impl<S: Store + Clone> Repositories<S> {
         }
     }
 
-    /// Executes commands on several aggregates, and appends all of their events at once, or none.
+    /// Executes commands on several aggregates and [decision models](crate::DecisionModel), and appends all of their events at
+    /// once, or none.
     ///
-    /// `decide` gets a [`UnitOfWork`], with which it loads aggregates and executes commands. When others appended
-    /// meanwhile to a stream that it loaded, `decide` runs again, a bounded number of times: it should have no
-    /// effects of its own. When it fails, or decides no events, nothing is appended.
+    /// `decide` gets a [`UnitOfWork`], with which it loads aggregates and models and executes commands. When others appended
+    /// meanwhile to a stream that it loaded, or an event that a model is folded from, `decide` runs again, a bounded number of
+    /// times: it should have no effects of its own. When it fails, or decides no events, nothing is appended.
     ///
     /// Commands of several aggregates often have errors of several types:
     /// [`map_rejected`](ExecuteError::map_rejected) turns them into one.
@@ -176,7 +177,8 @@ impl<S: Store + Clone> Repositories<S> {
 
     /// [Executes](Self::execute_together) commands once for each key: if some were executed under the key before, `decide` is
     /// not called, and the first value is returned. Its keys are separate from those of
-    /// [`Repository::execute_once`], which describes how keys are kept. The value is stored with its key, as JSON.
+    /// [`Repository::execute_once`], which describes how keys are kept; [`forget_keys`](Self::forget_keys) removes old ones. The
+    /// value is stored with its key, as JSON.
     ///
     /// # Errors
     /// As [`execute_together`](Self::execute_together).
@@ -212,7 +214,7 @@ impl<S: Store + Clone> Repositories<S> {
             + for<'u> DecideTogether<'u, S, T, E>,
     {
         let kept = Kept {
-            key: OnceKey::new("", key).map_err(LoadError::from)?,
+            key: OnceKey::new(once::OF_UNITS, key).map_err(LoadError::from)?,
             write: |value| serde_json::value::to_raw_value(value),
             read: |text| from_json(text.as_bytes(), PhantomData),
         };
@@ -235,6 +237,7 @@ impl<S: Store + Clone> Repositories<S> {
             metadata,
             decide,
             kept,
+            overtaken: None,
             error: PhantomData,
         };
         let (mut committed, appended) =
@@ -285,6 +288,7 @@ struct Together<'a, S, T, E, F> {
     metadata: &'a Metadata,
     decide: F,
     kept: Option<Kept<T>>,
+    overtaken: Option<AppendError>,
     error: PhantomData<fn() -> E>,
 }
 
@@ -320,7 +324,9 @@ where
             ..
         } = self.repositories;
         let mut unit = UnitOfWork::begin(store.clone(), self.metadata.clone(), *read_back);
-        let value = call(&mut self.decide, &mut unit).await?;
+        let value = call(&mut self.decide, &mut unit).await;
+        self.overtaken = unit.take_overtaken();
+        let value = value?;
         let seen = unit.models.end;
         let mut append = unit.into_append();
         if let Some(kept) = &self.kept {
@@ -331,6 +337,10 @@ where
         let is_any = !append.parts().is_empty() || append.entries().is_some();
         let position = None;
         Ok((Committed { value, position }, is_any.then_some(append)))
+    }
+
+    fn overtaken(&mut self) -> Option<AppendError> {
+        self.overtaken.take()
     }
 }
 

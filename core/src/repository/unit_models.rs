@@ -5,22 +5,38 @@ use crate::aggregate::Command;
 use crate::decision_model::DecisionModel;
 use crate::event::metadata::Metadata;
 use crate::place::{Place, Position};
-use crate::store::{AppendCondition, QueryItem, Store};
+use crate::store::{AppendCondition, Query, QueryItem, Store};
+use std::collections::HashSet;
 
 /// What a unit of work has read for its decision models.
 #[derive(Debug, Default)]
 pub(super) struct ModelsRead {
     /// The position that all models were read up to: one moment for all, so that one condition is right for all.
     pub(super) end: Option<Position>,
-    items: Vec<QueryItem>,
+    query: Query,
+    /// The items of the query: a unit may read one model many times.
+    known: HashSet<QueryItem>,
 }
 
 impl ModelsRead {
+    fn add(&mut self, items: Vec<QueryItem>) {
+        for item in items {
+            if !self.known.contains(&item) {
+                self.known.insert(item.clone());
+                self.query = std::mem::take(&mut self.query).or(item);
+            }
+        }
+    }
+
     /// Returns what must not have been appended meanwhile.
     pub(super) fn condition(self) -> Option<AppendCondition> {
-        let query = model_replay::query(self.items)?;
         let after = Place::main(self.end?);
-        Some(AppendCondition { query, after })
+        // A query without items finds all events.
+        let is_any = !self.query.items().is_empty();
+        is_any.then_some(AppendCondition {
+            query: self.query,
+            after,
+        })
     }
 }
 
@@ -31,19 +47,26 @@ impl<S: Store> UnitOfWork<S> {
     /// conflict.
     ///
     /// All models of a unit of work, and the aggregates that it loads after the first of them, are read as of one moment. What
-    /// others append from then on is a conflict, also if a model is read later. So let work that takes long come first.
+    /// others append from then on is a conflict, also if a model is read later. So let work that takes long come first. An
+    /// aggregate that the unit loaded before must still be the same at that moment; otherwise the unit runs again at once.
+    ///
+    /// Each call reads all events of the model again, also if the unit has read the same model before.
     ///
     /// # Errors
-    /// [`LoadError`]: an event that cannot be read fails the read, with its name, version and position.
+    /// [`LoadError`]: an event that cannot be read fails the read, with its name, version and position;
+    /// [`LoadError::Overtaken`] when an aggregate that was loaded before has changed.
     pub async fn load_model<M: DecisionModel>(&mut self, model: M) -> Result<M, LoadError> {
         let mut model = model.__initial();
         let (store, end) = (&self.store, self.models.end);
         let end = model_replay::read_log(store, &mut model, Position::ZERO, end).await?;
-        self.models.end = Some(end);
-        self.models.items.extend(model.items());
+        if self.models.end.is_none() {
+            self.check_unchanged(end).await?;
+            self.models.end = Some(end);
+        }
+        self.models.add(model.items());
         for part in model.__parts() {
             if let Some((stream, state)) = part.stream() {
-                self.read_stream(&stream?, state).await?.is_of_model = true;
+                self.read_stream(&stream?, state).await?;
             }
         }
         model_replay::apply_pending(&mut model, self.append.parts())?;
@@ -52,6 +75,9 @@ impl<S: Store> UnitOfWork<S> {
 
     /// Reads a [decision model](crate::DecisionModel) and lets the command decide; returns the model after the events that
     /// follow, which go to whatever streams they name.
+    ///
+    /// Each call reads all events of the model again. So decide in one command what belongs together, rather than in a loop of
+    /// commands on one model.
     ///
     /// ```standalone_crate
     /// # use midgard::repository::{ExecuteError, Repositories};

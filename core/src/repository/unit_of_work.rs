@@ -4,16 +4,19 @@ use super::unit_models::ModelsRead;
 use super::{Loaded, encoding, model_replay, replay};
 use crate::aggregate::{Aggregate, AsId, Command, Replay};
 use crate::event::EventSet;
+use crate::event::RecordedEventRef;
 use crate::event::codec::{EncodeError, ReadBack};
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
-use crate::place::Version;
+use crate::place::{Position, Version};
 use crate::repository::{ExecuteError, LoadError};
-use crate::store::{Append, ExpectedVersion, Store};
+use crate::store::{Append, AppendError, ExpectedVersion, ReadStream, Store};
 use crate::stream_name::StreamName;
+use crate::time::Timestamp;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::ControlFlow;
 
 /// Decisions on several aggregates and [decision models](crate::DecisionModel), appended at once: all of their events, or none.
 ///
@@ -30,6 +33,8 @@ pub struct UnitOfWork<S> {
     streams: HashMap<StreamName, Known>,
     /// What was read for decision models.
     pub(super) models: ModelsRead,
+    /// A change of what was read, met while more was read.
+    pub(super) overtaken: Option<AppendError>,
 }
 
 /// A stream that was read, or that is appended to.
@@ -43,8 +48,6 @@ pub(super) struct Known {
     appended: u64,
     /// Whether the append states its expected version.
     is_expected: bool,
-    /// Whether it was read for a decision model.
-    pub(super) is_of_model: bool,
 }
 
 impl Known {
@@ -64,6 +67,7 @@ impl<S: Store> UnitOfWork<S> {
             events: 0,
             streams: HashMap::new(),
             models: ModelsRead::default(),
+            overtaken: None,
         }
     }
 
@@ -210,12 +214,49 @@ impl<S: Store> UnitOfWork<S> {
         if known.appended > 0 {
             let own = self.append.parts().iter();
             let own = own.filter(|part| part.stream == *stream);
+            let now = Timestamp::now();
             for event in own.flat_map(|part| &part.events) {
                 let version = state.version().next();
-                state.replay(&model_replay::to_be_recorded(event, stream, version))?;
+                state.replay(&model_replay::to_be_recorded(event, stream, version, now))?;
             }
         }
         Ok(known)
+    }
+
+    /// Fails if a stream that was read changed by the end of the first model: what was read would not be of one moment.
+    pub(super) async fn check_unchanged(&mut self, end: Position) -> Result<(), LoadError> {
+        let known = self.streams.iter();
+        let read = known.filter_map(|(stream, known)| Some((stream.clone(), known.starting?)));
+        let read: Vec<_> = read.collect();
+        for (stream, version) in read {
+            let mut is_changed = false;
+            let next = ReadStream::forward(stream.clone())
+                .from(version.next())
+                .limit(1);
+            let visit = &mut |event: RecordedEventRef<'_>| {
+                is_changed = model_replay::is_by(&event, end);
+                ControlFlow::Break(())
+            };
+            let found = self.store.read_stream(&next, visit).await?;
+            if is_changed {
+                self.overtaken = Some(AppendError::Conflict {
+                    stream: stream.clone(),
+                    expected: version.into(),
+                    actual: found.last,
+                });
+                return Err(LoadError::Overtaken {
+                    stream,
+                    read: version,
+                    now: found.last,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a change of what was read, if it was met while more was read: then nothing counts that was decided.
+    pub(crate) fn take_overtaken(&mut self) -> Option<AppendError> {
+        self.overtaken.take()
     }
 
     /// Returns the number of events to append.
@@ -223,18 +264,18 @@ impl<S: Store> UnitOfWork<S> {
         self.events
     }
 
-    /// Returns the append of the decisions alone, and all that its decision models rely on.
+    /// Returns the append of the decisions alone; with a decision model, of all that they rely on, as aggregates loaded with it are
+    /// as old as the model.
     pub(crate) fn into_decided(self) -> Append {
-        self.into_append_unless_changed(|known| known.is_of_model)
+        match self.models.end {
+            Some(_) => self.into_append(),
+            None => self.append,
+        }
     }
 
     /// Returns the append of all decisions. Streams that were loaded but not decided on must be unchanged; without
     /// events there is nothing to append.
     pub(crate) fn into_append(self) -> Append {
-        self.into_append_unless_changed(|_| true)
-    }
-
-    fn into_append_unless_changed(self, is_relied_on: fn(&Known) -> bool) -> Append {
         let mut append = self.append;
         if append.parts().is_empty() {
             return append;
@@ -242,7 +283,6 @@ impl<S: Store> UnitOfWork<S> {
         for (stream, known) in self.streams {
             if let Some(version) = known.version()
                 && !known.is_expected
-                && is_relied_on(&known)
             {
                 append = append.and(stream, version, []);
             }

@@ -92,7 +92,7 @@ impl From<QueryItem> for Query {
 
 /// One alternative of a [`Query`]: events of any of its names that have all of its tags. Without
 /// names it matches all names, without tags all tags.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct QueryItem {
     names: Vec<String>,
     tags: Vec<String>,

@@ -4,6 +4,8 @@ mod courses;
 mod execute;
 mod given;
 mod instances;
+#[path = "../common/logs.rs"]
+mod logs;
 #[path = "../common/random.rs"]
 mod numbers;
 mod once;

@@ -216,6 +216,98 @@ fn what_is_read_later_is_as_of_the_moment_of_the_first_model() {
     });
 }
 
+/// Subscribes the student to course 2, unless the student has a course without a teacher, as nobody ever has.
+struct SubscribeAgain;
+
+impl Command<Teaching> for SubscribeAgain {
+    type Error = Refused;
+
+    fn decide(&self, (teacher, student): &Teaching) -> Result<Events<Teaching>, Refused> {
+        match student.courses > teacher.hired {
+            true => Err(Refused::TooManyCourses),
+            false => Ok(events![subscribed(2, &student.student)]),
+        }
+    }
+}
+
+/// Hires Kim, then subscribes Ann to course 1, as somebody else.
+async fn hire_and_subscribe(store: &MemoryStore) {
+    let hired = rival(&TeacherHired {}, "teacher-kim");
+    store.append(hired).await.unwrap();
+    let subscribed = rival(&subscribed(1, "ann"), "s-1");
+    store.append(subscribed).await.unwrap();
+}
+
+#[test]
+fn a_model_is_of_the_moment_of_the_aggregates_that_were_loaded_before() {
+    block_on(async {
+        let store = MemoryStore::new();
+        let school = with_course(store.clone()).await;
+        let tries = AtomicU32::new(0);
+        let done = school.execute_together(async |unit| -> Done<u32> {
+            unit.load::<Teacher>("kim").await?;
+            if tries.fetch_add(1, Ordering::Relaxed) == 0 {
+                hire_and_subscribe(&store).await;
+            }
+            let (kim, ann) = unit.execute_on_model(teaching(), &SubscribeAgain).await?;
+            assert_eq!((kim.hired, ann.courses), (1, 2));
+            Ok(ann.courses)
+        });
+        assert_eq!(done.await.unwrap().value, 2);
+        assert_eq!(tries.into_inner(), 2);
+    });
+}
+
+#[test]
+fn a_unit_runs_again_after_it_was_overtaken_whatever_it_makes_of_that() {
+    block_on(async {
+        let store = MemoryStore::new();
+        let school = with_course(store.clone()).await;
+        let tries = AtomicU32::new(0);
+        let done = school.execute_together(async |unit| -> Done<Option<u32>> {
+            unit.load::<Teacher>("kim").await?;
+            if tries.fetch_add(1, Ordering::Relaxed) == 0 {
+                hire_and_subscribe(&store).await;
+            }
+            let read = unit.load_model(teaching()).await;
+            Ok(read.ok().map(|(kim, _)| kim.hired))
+        });
+        assert_eq!(done.await.unwrap().value, Some(1));
+
+        let never = school.with_retries(1);
+        let done = never.execute_together(async |unit| -> Done<u32> {
+            unit.load::<Teacher>("kim").await?;
+            hire_and_subscribe(&store).await;
+            Ok(unit.load_model(teaching()).await?.0.hired)
+        });
+        let done = done.await;
+        let Err(ExecuteError::Conflict { tries: 2, last }) = done else {
+            panic!("{done:?}");
+        };
+        assert!(matches!(last, AppendError::Conflict { actual, .. } if actual == Version(3)));
+    });
+}
+
+#[test]
+fn a_unit_does_not_run_again_for_what_came_after_its_first_model_or_went_elsewhere() {
+    block_on(async {
+        let (store, school) = contended_course(9).await;
+        let hired = rival(&TeacherHired {}, "teacher-kim");
+        let tries = AtomicU32::new(0);
+        let done = school.execute_together(async |unit| -> Done<(u32, u32)> {
+            tries.fetch_add(1, Ordering::Relaxed);
+            unit.load::<Teacher>("kim").await?;
+            let elsewhere = rival(&TeacherHired {}, "teacher-lee");
+            store.layer().inner.append(elsewhere).await.unwrap();
+            *store.layer().after_read.lock().unwrap() = Some(hired.clone());
+            let (kim, ann) = unit.load_model(teaching()).await?;
+            Ok((kim.hired, ann.courses))
+        });
+        assert_eq!(done.await.unwrap().value, (0, 0));
+        assert_eq!(tries.into_inner(), 1);
+    });
+}
+
 #[test]
 fn a_model_sees_what_its_unit_has_decided_before() {
     block_on(async {

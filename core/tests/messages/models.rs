@@ -110,6 +110,15 @@ struct SeatBought {
     free: u32,
 }
 
+/// Asks how often the manager was served, for a seat.
+#[derive(Debug, Clone, Serialize, Deserialize, RemoteCommand)]
+#[remote_command(name = "manager.ask", service = "tills", key = guest, reply = SeatBought)]
+struct AskManager {
+    guest: String,
+    /// Whether the seats are looked at before the manager.
+    is_model_first: bool,
+}
+
 fn seats() -> Seats {
     Seats::of("hamlet".to_owned())
 }
@@ -173,7 +182,7 @@ impl Subscribe<SeatsWanted> for South {
 
 /// Sells a seat, or refuses; somebody else may be served while it handles a message.
 #[derive(Inbox)]
-#[inbox(name = "tills", events(SeatsWanted), commands(BuySeat))]
+#[inbox(name = "tills", events(SeatsWanted), commands(BuySeat, AskManager))]
 struct Tills {
     store: MemoryStore,
     rivals: AtomicU32,
@@ -241,6 +250,32 @@ impl Handle<BuySeat> for Tills {
     }
 }
 
+impl Handle<AskManager> for Tills {
+    async fn handle(
+        &self,
+        command: AskManager,
+        context: &mut MessageContext<'_>,
+    ) -> Result<SeatBought, HandlerError> {
+        let AskManager {
+            guest,
+            is_model_first,
+        } = command;
+        if is_model_first {
+            context.load_model(seats()).await?;
+        } else {
+            context.load::<Guest>("manager").await?;
+        }
+        self.be_overtaken();
+        if !is_model_first {
+            context.load_model(seats()).await?;
+        }
+        let free = context.load::<Guest>("manager").await?.served;
+        let take = TakeSeat { guest };
+        let taken = context.execute_on_model(seats(), &take).await?.taken;
+        Ok(SeatBought { taken, free })
+    }
+}
+
 fn wanted(number: u32, guest: &str, seats: u32) -> Message {
     let wanted = SeatsWanted {
         guest: guest.to_owned(),
@@ -253,15 +288,21 @@ fn wanted(number: u32, guest: &str, seats: u32) -> Message {
 }
 
 fn buy(guest: &str) -> Message {
-    let command = BuySeat {
-        guest: guest.to_owned(),
-    };
+    command(
+        guest,
+        &BuySeat {
+            guest: guest.to_owned(),
+        },
+    )
+}
+
+fn command<C: RemoteCommand + Serialize>(guest: &str, command: &C) -> Message {
     let purpose = Purpose::Command {
-        service: BuySeat::SERVICE.to_owned(),
+        service: C::SERVICE.to_owned(),
     };
-    let data = serde_json::to_vec(&command).unwrap();
+    let data = serde_json::to_vec(command).unwrap();
     let mut message =
-        Message::new(purpose, "website", Encoded::json(BuySeat::NAME, 1, data)).with_key(guest);
+        Message::new(purpose, "website", Encoded::json(C::NAME, 1, data)).with_key(guest);
     message.reply_to = Some("website".to_owned());
     message.with_subject(guest)
 }
@@ -390,6 +431,27 @@ fn an_answer_that_relies_on_an_aggregate_of_a_model_is_right_as_well() {
     let reply = replies.published()[0].decode::<SeatBought>().unwrap();
     assert_eq!(reply, SeatBought { taken: 0, free: 1 });
     running.stop().unwrap();
+}
+
+#[test]
+fn an_answer_that_relies_on_an_aggregate_and_a_model_is_right_whichever_was_read_first() {
+    for is_model_first in [true, false] {
+        let (store, bus) = (MemoryStore::new(), InProcessBus::new());
+        let served = || NewEvent::encode(&GuestServed { seats: 0, taken: 0 }).unwrap();
+        let rival: (_, fn() -> NewEvent) = ("guest-manager", served);
+        let (running, replies) = start_tills_with(&store, &bus, 1, rival);
+        let ask = AskManager {
+            guest: "ann".to_owned(),
+            is_model_first,
+        };
+        publish(&bus, &[command("ann", &ask)]);
+        let status = running.handle.status_of("tills").unwrap();
+        assert_eq!((status.handled, status.parked), (1, 0), "{status}");
+        replies.wait_for(1);
+        let reply = replies.published()[0].decode::<SeatBought>().unwrap();
+        assert_eq!(reply, SeatBought { taken: 1, free: 1 }, "{is_model_first}");
+        running.stop().unwrap();
+    }
 }
 
 #[test]
