@@ -177,18 +177,23 @@ fn child_fills_the_address_space() {
         .open(directory)
         .unwrap();
     let mut appended = 0;
+    // Small beside the limit: it is the map that is to meet it.
     let error = loop {
-        match append(&store, "a", vec![event("z".repeat(10 * MEBIBYTE))]) {
+        match append(&store, "a", vec![event("z".repeat(4 * MEBIBYTE))]) {
             Ok(_) => appended += 1,
             Err(error) => break error,
         }
         assert!(appended < 100, "the limit was never met");
     };
     println!("failed with {error:?}");
-    println!(
-        "kept {}",
-        read_stream(&store, "a").unwrap().len() == appended
-    );
+    let mut kept = 0;
+    let read = ReadStream::forward(stream("a"));
+    let counted = block_on(store.read_stream(&read, &mut |_| {
+        kept += 1;
+        ControlFlow::Continue(())
+    }));
+    counted.unwrap();
+    println!("kept {}", kept == appended);
     append(&store, "b", vec![event("small")]).unwrap();
     println!("done");
 }
