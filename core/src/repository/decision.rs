@@ -40,20 +40,24 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
     retries: u32,
     mut decision: D,
 ) -> Result<(D::Outcome, Option<Appended>), ExecuteError<D::Error>> {
-    let mut tries = 0;
+    let (mut tries, mut conflict) = (0, None);
     loop {
-        tries += 1;
+        // Also after the last try: the conflict may be its own effect, by the same key at the same time.
         if let Some(done) = decision.done().await? {
             return Ok((done, None));
         }
+        if let Some(last) = conflict.take() {
+            again(last, tries, retries)?;
+        }
+        tries += 1;
         let decided = decision.decide(tries).await;
         if let Some(overtaken) = decision.overtaken() {
-            again(overtaken, tries, retries)?;
+            conflict = Some(overtaken);
             continue;
         }
         let (outcome, append) = match decided {
             Err(ExecuteError::Rejected(refusal)) => {
-                // What it refuses may be its own effect, by the same key at the same time.
+                // What it refuses may be its own effect, too.
                 let done = decision.done().await?;
                 let done = done.ok_or(ExecuteError::Rejected(refusal))?;
                 return Ok((done, None));
@@ -66,7 +70,7 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
         match store.append(append).await {
             Ok(appended) => return Ok((outcome, Some(appended))),
             Err(error) if !is_overtaken(&error) => return Err(ExecuteError::Append(error)),
-            Err(last) => again(last, tries, retries)?,
+            Err(last) => conflict = Some(last),
         }
     }
 }

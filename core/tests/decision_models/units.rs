@@ -289,6 +289,25 @@ fn a_unit_runs_again_after_it_was_overtaken_whatever_it_makes_of_that() {
 }
 
 #[test]
+fn a_unit_that_was_overtaken_by_its_own_key_on_its_last_try_is_answered_with_its_effect() {
+    block_on(async {
+        let store = MemoryStore::new();
+        let school = with_course(store.clone()).await.with_retries(0);
+        let done = school.execute_together_once("k", async |unit| -> Done<u32> {
+            unit.load::<Teacher>("kim").await?;
+            let twin = school.execute_together_once("k", async |unit| -> Done<u32> {
+                Ok(unit.execute::<Teacher, _>("kim", &Hire).await?.hired)
+            });
+            twin.await?;
+            let (kim, _) = unit.load_model(teaching()).await?;
+            Ok(kim.hired + 7)
+        });
+        let done = done.await.unwrap();
+        assert_eq!((done.value, done.position), (1, Some(Position(2))));
+    });
+}
+
+#[test]
 fn a_unit_does_not_run_again_for_what_came_after_its_first_model_or_went_elsewhere() {
     block_on(async {
         let (store, school) = contended_course(9).await;

@@ -135,6 +135,41 @@ fn a_key_that_is_used_at_once_is_not_refused_for_its_own_effect() {
     });
 }
 
+/// Deposits, once the same key was used by somebody else after this one had looked for it.
+struct Twin(MemoryStore);
+
+impl Command<Account> for Twin {
+    type Error = Refused;
+
+    fn decide(&self, account: &Account) -> Result<Events<Account>, Refused> {
+        let accounts = Repository::<Account, _>::new(self.0.clone());
+        block_on(accounts.execute_once("k", &ann(), &Deposit(1))).unwrap();
+        Deposit(1).decide(account)
+    }
+}
+
+#[test]
+fn a_key_that_is_used_at_once_meets_no_conflict_with_its_own_effect_on_the_last_try() {
+    block_on(async {
+        let accounts = anns_account().await.with_retries(0);
+        let store = accounts.store().clone();
+        let late = accounts.execute_once("k", &ann(), &Twin(store)).await;
+        assert_eq!(late.unwrap().version(), Version(5));
+
+        let bank = Repositories::new(accounts.store().clone()).with_retries(0);
+        let first = bank.clone();
+        let late = async |_: &mut UnitOfWork<_>| -> Result<u64, ExecuteError<Refused>> {
+            let seven =
+                async |_: &mut UnitOfWork<_>| -> Result<u64, ExecuteError<Refused>> { Ok(7) };
+            let done = first.execute_together_once("k", seven);
+            assert_eq!(done.await?.value, 7);
+            Ok(8)
+        };
+        let late = bank.execute_together_once("k", late).await;
+        assert_eq!(late.unwrap().value, 7);
+    });
+}
+
 #[test]
 fn a_request_after_an_unknown_outcome_takes_effect_once() {
     block_on(async {
