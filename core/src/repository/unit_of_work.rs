@@ -238,6 +238,9 @@ impl<S: Store> UnitOfWork<S> {
                 ControlFlow::Break(())
             };
             let found = self.store.read_stream(&next, visit).await?;
+            // It was removed, or events that were appended meanwhile already were.
+            is_changed |=
+                found.tombstoned || (found.last > version && found.first > version.next());
             if is_changed {
                 self.overtaken = Some(AppendError::Conflict {
                     stream: stream.clone(),

@@ -308,6 +308,49 @@ fn a_unit_that_was_overtaken_by_its_own_key_on_its_last_try_is_answered_with_its
 }
 
 #[test]
+fn a_unit_runs_again_when_what_it_has_read_before_its_first_model_was_removed() {
+    block_on(async {
+        let store = MemoryStore::new();
+        let school = with_course(store.clone()).await.with_retries(1);
+        let kim = StreamName::new("teacher-kim").unwrap();
+        let tries = AtomicU32::new(0);
+        // The events that came meanwhile are truncated already.
+        let done = school.execute_together(async |unit| -> Done<Option<u32>> {
+            if tries.fetch_add(1, Ordering::Relaxed) > 0 {
+                return Ok(None);
+            }
+            unit.load::<Teacher>("kim").await?;
+            hire_and_subscribe(&store).await;
+            let truncated = store.truncate(&kim, Version(2), ExpectedVersion::Any);
+            truncated.await.unwrap();
+            Ok(Some(unit.load_model(seats(1)).await?.taken))
+        });
+        assert_eq!(done.await.unwrap().value, None);
+        assert_eq!(tries.into_inner(), 2);
+
+        let lee = StreamName::new("teacher-lee").unwrap();
+        let hired = rival(&TeacherHired {}, "teacher-lee");
+        store.append(hired).await.unwrap();
+        let done = school.execute_together(async |unit| -> Done<u32> {
+            unit.load::<Teacher>("lee").await?;
+            let ended = store.tombstone(&lee, ExpectedVersion::Any);
+            ended.await.unwrap();
+            Ok(unit.load_model(seats(1)).await?.taken)
+        });
+        let done = done.await;
+        assert!(
+            matches!(
+                done,
+                Err(ExecuteError::Load(
+                    midgard::repository::LoadError::Tombstoned { .. }
+                ))
+            ),
+            "{done:?}"
+        );
+    });
+}
+
+#[test]
 fn a_unit_does_not_run_again_for_what_came_after_its_first_model_or_went_elsewhere() {
     block_on(async {
         let (store, school) = contended_course(9).await;
