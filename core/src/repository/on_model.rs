@@ -15,6 +15,7 @@ use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, AppendCondition, AppendError, Appended, ExpectedVersion, Store};
 use crate::stream_name::StreamName;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The scope of the keys of commands on models; no aggregate has such a name.
 pub(super) const SCOPE: &str = "decision-models";
@@ -194,6 +195,10 @@ async fn repeated<M: DecisionModel, S: Store>(
     let place = seen.place(store).await?;
     if place.is_none() {
         seen.check_kept(store).await?;
+        if seen.lacks_last() {
+            let reason = "its events are no longer found";
+            return Err(once::unanswerable(&key.0, reason).into());
+        }
     }
     let until = place.filter(|place| place.log == LogId::MAIN);
     let until = until.map_or(seen.after(), |place| place.position);
@@ -202,11 +207,21 @@ async fn repeated<M: DecisionModel, S: Store>(
         if let Some((stream, state)) = part.stream() {
             let stream = stream?;
             let version = seen.version_of(&stream);
+            let is_elsewhere = AtomicBool::new(false);
             let wanted = |event: &RecordedEventRef<'_>| match version {
                 Some(version) => event.version <= version,
-                None => is_by(event, until),
+                None => {
+                    is_elsewhere.fetch_or(event.log != LogId::MAIN, Ordering::Relaxed);
+                    is_by(event, until)
+                }
             };
             replay::catch_up(store, &stream, state, wanted).await?;
+            if is_elsewhere.into_inner() {
+                let reason = format_args!(
+                    "it does not tell which version of stream \"{stream}\" was read, which is not in the main log"
+                );
+                return Err(once::unanswerable(&key.0, reason).into());
+            }
         }
     }
     Ok(Decided { model, place })

@@ -247,6 +247,11 @@ impl Seen {
         }
     }
 
+    /// Returns whether an earlier release noted it, which did not tell which event was the last.
+    pub(super) const fn lacks_last(&self) -> bool {
+        self.first.is_some() && self.last.is_none()
+    }
+
     /// Fails if the stream of the last event was tombstoned or truncated.
     pub(super) async fn check_kept<S: Store>(&self, store: &S) -> Result<(), LoadError> {
         let Some(last) = &self.last else {
@@ -358,6 +363,18 @@ pub(super) fn unreadable(key: &[u8], reason: impl fmt::Display) -> StoreError {
         action: "read what was done under a key",
         cause: format!(
             "the entry \"{key}\" cannot be read ({reason}); it was damaged, or written by a newer release: run the newer release, or restore the store from a backup"
+        )
+        .into(),
+    }
+}
+
+/// Returns the error for a note of an earlier release from which the first answer cannot be told.
+pub(super) fn unanswerable(key: &[u8], reason: impl fmt::Display) -> StoreError {
+    let key = key.escape_ascii();
+    StoreError::Backend {
+        action: "tell what was answered under a key",
+        cause: format!(
+            "the entry \"{key}\" was written by an earlier release, and {reason}; the command was executed: read the model instead of repeating the command"
         )
         .into(),
     }
