@@ -83,7 +83,8 @@ impl<'a> MessageContext<'a> {
     /// [`UnitOfWork::load_model`](crate::repository::UnitOfWork::load_model) has more on models that are read together.
     ///
     /// In a store with several logs, a model reads the main log: all that is appended for the message, and all aggregates that the
-    /// handler loads, must be in that log too, or the message is parked. A model of aggregates alone does not bind the message.
+    /// handler loads, must be in that log too, or the message is parked. With models of aggregates alone, all aggregates that the
+    /// handler loads, and all that is appended, must be in one log, whichever it is.
     ///
     /// # Errors
     /// When the model cannot be read.
