@@ -210,7 +210,9 @@ fn nothing_decided(store: &DynStore) -> repository::UnitOfWork<DynStore> {
 /// Returns whether an aggregate could not be loaded because of the store, which may recover a moment later.
 const fn is_trouble(error: &LoadError) -> bool {
     match error {
-        LoadError::Store(StoreError::Limit(_) | StoreError::Corrupt { .. }) => false,
+        LoadError::Store(
+            StoreError::Limit(_) | StoreError::Corrupt { .. } | StoreError::SeveralLogs { .. },
+        ) => false,
         LoadError::Store(_) => true,
         _ => false,
     }

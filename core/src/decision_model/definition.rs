@@ -103,6 +103,8 @@ use crate::store::QueryItem;
 /// tags, and the model takes those whose newest version has its tags. That is correct, but slower.
 ///
 /// In a store with several logs, a model finds events of the main log only. The aggregates in it are read from their own logs.
+/// Parts in other logs than the main one are read one after the other: a refusal, and a result without events, may then rely on
+/// parts of two moments. In one log, all parts are as of one moment.
 ///
 /// Truncated and tombstoned events are no longer found. Their removal is no conflict: a decision on what was read before holds
 /// although an event of the model was removed meanwhile. An aggregate of the model is different: after the end of its stream

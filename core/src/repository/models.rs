@@ -71,13 +71,13 @@ impl<S: Store + Clone> Repositories<S> {
     /// those of aggregates.
     ///
     /// Pass the same model with the same key: a repeat is answered with the model that is passed, as of the first time. A decided
-    /// event that the model does not list, but that is split into events that it lists, is in the answer to a repeat, and not in the
-    /// first answer.
+    /// event that the model does not list, but that is split into events that it lists, is in the answer to a repeat, and not
+    /// in the first answer.
     ///
     /// # Errors
-    /// As [`execute`](Self::execute). A repeat fails with [`LoadError::Tombstoned`] or [`LoadError::Truncated`] when the last event of
-    /// the first time was removed; when only others were removed, the repeat is answered from what is left. A key is 1 to about 390
-    /// bytes long.
+    /// As [`execute`](Self::execute). A repeat fails with [`LoadError::Tombstoned`] or [`LoadError::Truncated`] when the last
+    /// event of the first time was removed; when only others were removed, the repeat is answered from what is left. A key is 1
+    /// to about 390 bytes long.
     pub fn execute_once<'a, M, C, E>(
         &'a self,
         key: &str,

@@ -28,12 +28,16 @@ impl ModelsRead {
         }
     }
 
+    /// Returns whether a model was read from the log, and not from the streams of aggregates alone.
+    pub(super) fn is_of_log(&self) -> bool {
+        // A query without items finds all events.
+        !self.query.items().is_empty()
+    }
+
     /// Returns what must not have been appended meanwhile.
     pub(super) fn condition(self) -> Option<AppendCondition> {
         let after = Place::main(self.end?);
-        // A query without items finds all events.
-        let is_any = !self.query.items().is_empty();
-        is_any.then_some(AppendCondition {
+        self.is_of_log().then_some(AppendCondition {
             query: self.query,
             after,
         })
@@ -52,18 +56,23 @@ impl<S: Store> UnitOfWork<S> {
     ///
     /// Each call reads all events of the model again, also if the unit has read the same model before.
     ///
+    /// In a store with several logs, a model finds events of the main log. The aggregates of the unit must be in that log, too,
+    /// unless all of its models are aggregates alone.
+    ///
     /// # Errors
     /// [`LoadError`]: an event that cannot be read fails the read, with its name, version and position;
-    /// [`LoadError::Overtaken`] when an aggregate that was loaded before has changed.
+    /// [`LoadError::Overtaken`] when an aggregate that was loaded before has changed;
+    /// [`StoreError::SeveralLogs`](crate::store::StoreError::SeveralLogs) when an aggregate of the unit is in another log.
     pub async fn load_model<M: DecisionModel>(&mut self, model: M) -> Result<M, LoadError> {
         let mut model = model.__initial();
         let (store, end) = (&self.store, self.models.end);
         let end = model_replay::read_log(store, &mut model, Position::ZERO, end).await?;
+        self.models.add(model.items());
+        self.check_logs()?;
         if self.models.end.is_none() {
             self.check_unchanged(end).await?;
             self.models.end = Some(end);
         }
-        self.models.add(model.items());
         for part in model.__parts() {
             if let Some((stream, state)) = part.stream() {
                 self.read_stream(&stream?, state).await?;

@@ -8,15 +8,16 @@ use crate::event::RecordedEventRef;
 use crate::event::codec::{EncodeError, ReadBack};
 use crate::event::metadata::Metadata;
 use crate::event::record::NewEvent;
-use crate::place::{Position, Version};
+use crate::place::{LogId, Position, Version};
 use crate::repository::{ExecuteError, LoadError};
-use crate::store::{Append, AppendError, ExpectedVersion, ReadStream, Store};
+use crate::store::{Append, AppendError, ExpectedVersion, ReadStream, Store, StoreError};
 use crate::stream_name::StreamName;
 use crate::time::Timestamp;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 
 /// Decisions on several aggregates and [decision models](crate::DecisionModel), appended at once: all of their events, or none.
 ///
@@ -33,6 +34,8 @@ pub struct UnitOfWork<S> {
     streams: HashMap<StreamName, Known>,
     /// What was read for decision models.
     pub(super) models: ModelsRead,
+    /// Another log than the main one, of which streams were read.
+    elsewhere: Option<LogId>,
     /// A change of what was read, met while more was read.
     pub(super) overtaken: Option<AppendError>,
 }
@@ -67,6 +70,7 @@ impl<S: Store> UnitOfWork<S> {
             events: 0,
             streams: HashMap::new(),
             models: ModelsRead::default(),
+            elsewhere: None,
             overtaken: None,
         }
     }
@@ -203,12 +207,20 @@ impl<S: Store> UnitOfWork<S> {
     ) -> Result<&mut Known, LoadError> {
         let starting = self.streams.get(stream).and_then(|known| known.starting);
         let end = self.models.end;
-        replay::catch_up(&self.store, stream, state, |event| match (starting, end) {
-            (Some(starting), _) => event.version <= starting,
-            (None, Some(end)) => model_replay::is_by(event, end),
-            (None, None) => true,
+        let elsewhere = OnceLock::new();
+        replay::catch_up(&self.store, stream, state, |event| {
+            if event.log != LogId::MAIN {
+                elsewhere.get_or_init(|| event.log);
+            }
+            match (starting, end) {
+                (Some(starting), _) => event.version <= starting,
+                (None, Some(end)) => model_replay::is_by(event, end),
+                (None, None) => true,
+            }
         })
         .await?;
+        self.elsewhere = self.elsewhere.or(elsewhere.into_inner());
+        self.check_logs()?;
         let known = self.streams.entry(stream.clone()).or_default();
         known.starting = Some(state.version());
         if known.appended > 0 {
@@ -221,6 +233,17 @@ impl<S: Store> UnitOfWork<S> {
             }
         }
         Ok(known)
+    }
+
+    /// Fails if a model was read from the main log, and a stream from another: what was read would not be of one moment.
+    pub(super) fn check_logs(&self) -> Result<(), StoreError> {
+        match self.elsewhere {
+            Some(other) if self.models.is_of_log() => Err(StoreError::SeveralLogs {
+                one: LogId::MAIN,
+                other,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Fails if a stream that was read changed by the end of the first model: what was read would not be of one moment.

@@ -372,7 +372,7 @@ fn a_key_that_an_earlier_release_has_noted_is_not_answered_from_another_log() {
 /// An aggregate whose streams are in the second of two logs.
 #[derive(Debug, Default, Aggregate)]
 #[aggregate(name = "westerner", id = u32, events(TeacherHired))]
-struct Westerner {
+pub(super) struct Westerner {
     hired: u32,
 }
 
@@ -383,7 +383,7 @@ impl Apply<TeacherHired> for Westerner {
 }
 
 /// Hires somebody, in this stream.
-struct HireIn(&'static str);
+pub(super) struct HireIn(pub(super) &'static str);
 
 impl Command<Instance<Westerner>> for HireIn {
     type Error = Refused;

@@ -5,12 +5,14 @@ use super::courses::{
     Subscription, Teacher, TeacherHired, contended, defined, log, names_and_streams, rival, seats,
     subscribed, subscription, with_course,
 };
+use super::once::{HireIn, Westerner};
+use crate::logs::{WEST, two_logs};
 use midgard::decision_model::Instance;
-use midgard::repository::{ExecuteError, Repositories, UnitOfWork};
-use midgard::store::{AppendError, ExpectedVersion, Layered};
+use midgard::repository::{Committed, ExecuteError, LoadError, Repositories, UnitOfWork};
+use midgard::store::{AppendError, ExpectedVersion, Layered, StoreError};
 use midgard::{
-    Aggregate, Apply, Command, Event, Events, MemoryStore, Place, Position, Store, StreamName,
-    Version, block_on, events,
+    Aggregate, Apply, Command, Event, Events, LogId, MemoryStore, Place, Position, Store,
+    StreamName, Version, block_on, events,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -339,12 +341,7 @@ fn a_unit_runs_again_when_what_it_has_read_before_its_first_model_was_removed() 
         });
         let done = done.await;
         assert!(
-            matches!(
-                done,
-                Err(ExecuteError::Load(
-                    midgard::repository::LoadError::Tombstoned { .. }
-                ))
-            ),
+            matches!(done, Err(ExecuteError::Load(LoadError::Tombstoned { .. }))),
             "{done:?}"
         );
     });
@@ -371,6 +368,52 @@ fn a_unit_does_not_run_again_for_what_came_after_its_first_model_or_went_elsewhe
 }
 
 #[test]
+fn a_model_of_the_main_log_and_an_aggregate_of_another_are_not_read_in_one_unit() {
+    block_on(async {
+        let school = with_course(Arc::new(two_logs())).await;
+        let west = || Instance::<Westerner>::of(&1);
+        let hire = HireIn("westerner-1");
+        school.execute(west(), &hire).await.unwrap();
+        let check = |read: Result<Committed<()>, ExecuteError<Refused>>| {
+            let is_refused = matches!(
+                read,
+                Err(ExecuteError::Load(LoadError::Store(
+                    StoreError::SeveralLogs {
+                        one: LogId::MAIN,
+                        other: WEST
+                    }
+                )))
+            );
+            assert!(is_refused, "{read:?}");
+        };
+        let later = school.execute_together(async |unit| -> Done {
+            unit.load_model(seats(1)).await?;
+            unit.load::<Westerner>(&1).await?;
+            Ok(())
+        });
+        check(later.await);
+        let before = school.execute_together(async |unit| -> Done {
+            unit.load::<Westerner>(&1).await?;
+            unit.load_model(west()).await?;
+            unit.load_model(seats(1)).await?;
+            Ok(())
+        });
+        check(before.await);
+        let within = school.execute_together(async |unit| -> Done {
+            unit.load_model((west(), seats(1))).await?;
+            Ok(())
+        });
+        check(within.await);
+        let alone = school.execute_together(async |unit| -> Done<u64> {
+            let version = unit.load_model(west()).await?.version();
+            unit.load::<Westerner>(&1).await?;
+            Ok(version.get())
+        });
+        assert_eq!(alone.await.unwrap().value, 1);
+    });
+}
+
+#[test]
 fn a_model_sees_what_its_unit_has_decided_before() {
     block_on(async {
         let store = MemoryStore::new();
@@ -381,8 +424,7 @@ fn a_model_sees_what_its_unit_has_decided_before() {
                 .await?;
             unit.execute_on_model(subscription(1, "ann"), &Subscribe)
                 .await?;
-            let imported =
-                StreamName::new("import").map_err(midgard::repository::LoadError::from)?;
+            let imported = StreamName::new("import").map_err(LoadError::from)?;
             let imported = unit.record(imported, ExpectedVersion::Any, &subscribed(1, "ben"));
             imported.map_err(|error| ExecuteError::Append(error.into()))?;
             let read = unit.load_model(subscription(1, "ann")).await?;

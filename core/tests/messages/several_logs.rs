@@ -10,9 +10,10 @@ use midgard::event::NewEvent;
 use midgard::inbox::InboxOptions;
 use midgard::store::Layered;
 use midgard::{
-    Aggregate, Apply, Command, Events, HandlerError, Inbox, MessageContext, Midgard, Outbox, Place,
-    Subscribe, block_on, events,
+    Aggregate, Apply, Command, DecisionModel, Event, Events, HandlerError, Inbox, MessageContext,
+    Midgard, Outbox, Place, Subscribe, block_on, events,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -218,5 +219,68 @@ fn a_message_that_changes_both_logs_is_parked_at_once_and_blocks_nobody() {
     assert_eq!(id, "message-1");
     let said = "the append concerns log 0 and log 3, and is atomic in one log only";
     assert!(error.contains(said), "{error}");
+    running.stop().unwrap();
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
+#[event(name = "seat_taken")]
+struct SeatTaken {
+    #[event(tag = "show")]
+    show: String,
+}
+
+/// A model of the main log.
+#[derive(Debug, DecisionModel)]
+#[decision(events(SeatTaken))]
+struct Seats {
+    #[decision(tag)]
+    show: String,
+    taken: u32,
+}
+
+impl Apply<SeatTaken> for Seats {
+    fn apply(&mut self, _: SeatTaken) {
+        self.taken += 1;
+    }
+}
+
+/// Changes an aggregate in the second log; for any message but 1 only while the show has seats.
+#[derive(Inbox)]
+#[inbox(name = "service", events(Told))]
+struct WhileSeats;
+
+impl Subscribe<Told> for WhileSeats {
+    async fn receive(
+        &self,
+        told: Told,
+        context: &mut MessageContext<'_>,
+    ) -> Result<(), HandlerError> {
+        if told.number > 1 && context.load_model(Seats::of(told.key.clone())).await?.taken > 9 {
+            return Ok(());
+        }
+        context
+            .execute::<West, _>(&told.key, &Note(told.number))
+            .await?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_message_that_reads_a_model_and_an_aggregate_of_another_log_is_parked_at_once() {
+    let (store, bus) = (two_logs(), InProcessBus::new());
+    // A day of retries.
+    let retry = FailurePolicy::retry(1000).first_after(Duration::from_secs(86_400));
+    let options = InboxOptions::new().on_failure(retry.then_park());
+    let running = start(Midgard::new(store).inbox_with(WhileSeats, bus.clone(), options));
+    publish(&bus, &[told("ann", 1), told("ann", 2)]);
+    running.wait_until("service", |status| {
+        (status.parked, status.handled) == (1, 1)
+    });
+    let parked = running.parked();
+    let [(_, id, error)] = &parked[..] else {
+        panic!("one is parked: {parked:?}");
+    };
+    assert_eq!(id, "message-2");
+    assert!(error.contains("log 0 and log 3"), "{error}");
     running.stop().unwrap();
 }
