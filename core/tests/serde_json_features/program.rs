@@ -6,6 +6,8 @@
 mod elsewhere;
 #[path = "../payloads/kit.rs"]
 mod kit;
+#[path = "../common/random.rs"]
+mod random;
 #[path = "../payloads/refused.rs"]
 mod refused;
 #[path = "../payloads/shown.rs"]

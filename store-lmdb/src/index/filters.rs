@@ -20,6 +20,9 @@ const BITS_SET: u32 = 4;
 /// The most parts that may have filters, of at most 3 KiB each: 60 MiB for at least twenty million streams. Beyond
 /// that it is the largest run that has none, and most streams are found there anyway.
 const MOST_PARTS: usize = 20_000;
+/// The most filters that are made in one snapshot: the parts of a run are searched about equally often, and many of them
+/// would be due at once.
+const MADE_AT_ONCE: usize = 64;
 
 /// The runs of a snapshot, with filters of their parts, which are kept from one snapshot to the next.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub(crate) struct Filters {
     pub(super) runs: Vec<FilteredRun>,
     /// Whether they are those of the snapshot.
     is_current: bool,
+    /// How many filters were made in the snapshot.
+    pub(super) made: usize,
 }
 
 #[derive(Debug)]
@@ -56,6 +61,7 @@ impl Filters {
     /// Must be called before the next snapshot is searched.
     pub(crate) const fn begin(&mut self) {
         self.is_current = false;
+        self.made = 0;
     }
 
     /// Notes the runs of the snapshot, unless they are known.
@@ -70,13 +76,14 @@ impl Filters {
         let mut before = mem::take(&mut self.runs);
         let mut count = 0;
         for (run, output) in manifest.runs_with_outputs() {
-            let known = before
+            let parts = run.parts() as usize;
+            let mut known = before
                 .iter_mut()
-                .find(|known| known.run.number == run.number);
-            let filters = match known {
+                .filter(|known| known.run.number == run.number && !known.filters.is_empty());
+            let filters = match known.next() {
+                _ if count + parts > MOST_PARTS => Vec::new(),
                 Some(known) => mem::take(&mut known.filters),
-                None if count + run.parts() as usize > MOST_PARTS => Vec::new(),
-                None => vec![Filter::default(); run.parts() as usize],
+                None => vec![Filter::default(); parts],
             };
             count += filters.len();
             self.runs.push(FilteredRun {
@@ -106,17 +113,21 @@ impl FilteredRun {
         })
     }
 
-    /// Notes that it was searched for a key in vain, and makes the filter of the part if that pays.
-    pub(super) fn searched_in_vain(&mut self, key: StreamKey, part: &[u8]) {
+    /// Notes that it was searched for a key in vain, and makes the filter of the part if that pays; `made` counts them.
+    pub(super) fn searched_in_vain(&mut self, key: StreamKey, part: &[u8], made: &mut usize) {
         let number = key.part(self.run.parts_log2);
         let Some(filter) = self.filters.get_mut(number as usize) else {
             return;
         };
         filter.searches = filter.searches.saturating_add(1);
-        if filter.searches == SEARCHES {
-            // A part with a damaged block is searched: a key may be in another one.
-            let entries = entries(self.run.number, number, part);
-            filter.words = entries.map_or_else(|_| Box::default(), words);
+        let is_due = filter.words.is_empty() && filter.searches >= SEARCHES;
+        if is_due && *made < MADE_AT_ONCE {
+            *made += 1;
+            match entries(self.run.number, number, part) {
+                Ok(entries) => filter.words = words(entries),
+                // A part with a damaged block is searched: a key may be in another one.
+                Err(_) => filter.searches = 0,
+            }
         }
     }
 }
@@ -189,16 +200,30 @@ mod tests {
         }
     }
 
+    /// Returns how many parts of each of these runs have filters.
+    fn note(filters: &mut Filters, runs: Vec<Run>) -> Vec<usize> {
+        let merged = Position(9);
+        let bytes = Draft { merged, runs }.encode();
+        filters.begin();
+        filters.note(|| Manifest::parse(&bytes)).unwrap();
+        filters.runs.iter().map(|run| run.filters.len()).collect()
+    }
+
     #[test]
     fn a_run_of_too_many_parts_has_no_filters_and_the_others_have() {
-        let draft = Draft {
-            merged: Position(9),
-            runs: vec![run(3, 4), run(2, 15), run(1, 13)],
-        };
-        let bytes = draft.encode();
         let mut filters = Filters::default();
-        filters.note(|| Manifest::parse(&bytes)).unwrap();
-        let parts: Vec<_> = filters.runs.iter().map(|run| run.filters.len()).collect();
+        let parts = note(&mut filters, vec![run(3, 4), run(2, 15), run(1, 13)]);
         assert_eq!(parts, [1 << 4, 0, 1 << 13]);
+    }
+
+    #[test]
+    fn parts_with_filters_are_no_more_than_allowed_and_as_many_whatever_came_before() {
+        let mut filters = Filters::default();
+        let size = 1 << 13;
+        assert_eq!(note(&mut filters, vec![run(1, 13)]), [size]);
+        assert_eq!(note(&mut filters, vec![run(2, 13), run(1, 13)]), [size; 2]);
+        let three = vec![run(3, 13), run(2, 13), run(1, 13)];
+        assert_eq!(note(&mut filters, three), [size, size, 0]);
+        assert_eq!(note(&mut filters, vec![run(3, 13), run(1, 13)]), [size; 2]);
     }
 }

@@ -110,11 +110,12 @@ impl Index {
         filters: &mut Filters,
     ) -> Result<Option<Position>, StoreError> {
         filters.note(|| about.manifest(transaction))?;
-        for known in &mut filters.runs {
+        let Filters { runs, made, .. } = filters;
+        for known in runs {
             if known.may_have(key) {
                 match self.find_in(transaction, known.run, key)? {
                     (_, Some(position)) => return Ok(Some(position)),
-                    (part, None) => known.searched_in_vain(key, part),
+                    (part, None) => known.searched_in_vain(key, part, made),
                 }
             }
         }

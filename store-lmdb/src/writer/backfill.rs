@@ -32,8 +32,8 @@ pub(super) struct Backfill {
     is_stopped: bool,
     /// Whether it waits for the next opportunity: it has failed several times.
     is_resting: bool,
-    /// Whether it has rested since the run was begun: commits of records do without it.
-    has_rested: bool,
+    /// Whether the run is written by a commit of its own only: one of records has failed.
+    is_left_to_own: bool,
 }
 
 impl Backfill {
@@ -49,7 +49,12 @@ impl Backfill {
     /// Goes no further until it is resumed.
     pub(super) const fn rest(&mut self) {
         self.is_resting = true;
-        self.has_rested = true;
+        self.leave_to_own();
+    }
+
+    /// Leaves the run that was begun to a commit of its own: what is appended does not depend on it.
+    pub(super) const fn leave_to_own(&mut self) {
+        self.is_left_to_own = true;
     }
 
     /// Goes on after a failure, which may have passed.
@@ -129,7 +134,7 @@ impl Backfill {
     fn begin(&mut self, base: Position) {
         self.postings.clear();
         (self.base, self.read, self.is_ready) = (base, base, false);
-        self.has_rested = false;
+        self.is_left_to_own = false;
     }
 
     /// Returns the entries of the next run behind `merged`, in the order of keys, and how far they go. A run that
@@ -139,7 +144,7 @@ impl Backfill {
         merged: Position,
         is_own: bool,
     ) -> Option<(Vec<(TagKey, Span)>, Position)> {
-        let is_next = self.is_ready() && self.base == merged && (is_own || !self.has_rested);
+        let is_next = self.is_ready() && self.base == merged && (is_own || !self.is_left_to_own);
         is_next.then(|| {
             let entries = self.postings.sorted(&(merged.next()..=self.read));
             (entries, self.read)
@@ -218,6 +223,6 @@ mod tests {
         assert!(backfill.entries(Position::ZERO, true).is_some());
         tail.set_merged(Position(10));
         backfill.read_some(&environment);
-        assert!(!backfill.has_rested);
+        assert!(!backfill.is_left_to_own);
     }
 }

@@ -211,6 +211,7 @@ impl Committer {
                 }
             }
         };
+        self.memory.note_failed_group();
         tracing::warn!(%error, appends = requests.len(), "appends failed");
         requests.iter_mut().for_each(|request| request.fail(&error));
         None
@@ -280,7 +281,7 @@ impl Committer {
         let began = Instant::now();
         // Data that another process or a failed commit may have left in memory only is acknowledged too, if a request
         // finds it there.
-        let grown = group.commit(!self.is_certain)?;
+        let grown = group.commit(!self.is_certain, requests.is_empty())?;
         self.is_certain = true;
         self.repair.flushed();
         self.linger.committed(requests.len(), began.elapsed());

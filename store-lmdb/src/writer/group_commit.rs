@@ -114,7 +114,13 @@ impl<'e> GroupCommit<'e> {
 
     /// Commits the group. If it changes nothing, LMDB flushes nothing either, unless `for_certain`: then the commits
     /// of others are certain to be on the disk as well. Returns where the log ends if it has grown.
-    pub(super) fn commit(mut self, for_certain: bool) -> Result<Option<Position>, Failure> {
+    ///
+    /// `is_own` says whether there are no requests in it, so that nothing but the index is written.
+    pub(super) fn commit(
+        mut self,
+        for_certain: bool,
+        is_own: bool,
+    ) -> Result<Option<Position>, Failure> {
         let Tables {
             databases,
             tail,
@@ -132,7 +138,7 @@ impl<'e> GroupCommit<'e> {
             backfill: self.backfill,
             before: self.before,
             entries: self.tables.tags.added.count(),
-            is_own: self.bytes == 0,
+            is_own,
             is_long: merged,
         };
         let tags = self

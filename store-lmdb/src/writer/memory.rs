@@ -56,7 +56,10 @@ impl Memory {
 
     /// Returns whether the index of tags can be continued, whatever is appended.
     pub(super) fn is_tag_work_due(&self, environment: &Environment) -> bool {
-        let is_due = self.backfill.is_due(environment.tag_tail()) || self.tag_merging.is_behind();
+        let tail = environment.tag_tail();
+        let is_removal_due =
+            self.tag_merging.is_removal_due(tail) && self.tag_setbacks <= MOST_SETBACKS;
+        let is_due = self.backfill.is_due(tail) || self.tag_merging.is_behind() || is_removal_due;
         is_due && !self.tag_merging.is_suspended() && environment.files().access() == Access::Write
     }
 
@@ -102,6 +105,12 @@ impl Memory {
             0 => Duration::ZERO,
             _ => PAUSE,
         }
+    }
+
+    /// Notes that a group has failed: what is appended next does not depend on what its commit did for the index of tags.
+    pub(super) const fn note_failed_group(&mut self) {
+        self.backfill.leave_to_own();
+        self.tag_merging.leave_to_own();
     }
 
     /// Forgets everything noted, when it may not have been committed.

@@ -32,6 +32,8 @@ pub(super) struct TagMerging {
     /// No merging before the log reaches this position; the damage may be gone by then.
     resume_at: Position,
     rebuilds: usize,
+    /// Whether damaged runs are removed by commits of their own only: a commit of records has failed.
+    is_left_to_own: bool,
     /// Whether the manifest was seen to fit the log.
     is_checked: bool,
 }
@@ -85,6 +87,17 @@ impl TagMerging {
     /// Notes that the runs were removed, to be made again.
     pub(super) const fn removed(&mut self) {
         self.rebuilds += 1;
+        self.is_left_to_own = false;
+    }
+
+    /// Leaves the removal of damaged runs to commits of its own: what is appended does not depend on it.
+    pub(super) const fn leave_to_own(&mut self) {
+        self.is_left_to_own = true;
+    }
+
+    /// Returns whether damaged runs are to be removed by a commit of its own.
+    pub(super) fn is_removal_due(&self, tail: &TagTail) -> bool {
+        self.is_left_to_own && self.rebuilds < MOST_REBUILDS && tail.distrusts_runs()
     }
 
     /// Merges what is due.
@@ -138,7 +151,7 @@ impl TagMerging {
             is_long,
         } = *addition;
         if tail.distrusts_runs() {
-            if self.rebuilds < MOST_REBUILDS {
+            if self.rebuilds < MOST_REBUILDS && (is_own || !self.is_left_to_own) {
                 tracing::warn!("the index of tags is damaged; it is made again from the log");
                 let cleared = tags.0.clear(transaction);
                 cleared.map_err(backend("clear the index of tags"))?;
@@ -215,40 +228,68 @@ mod tests {
     use crate::environment::Environment;
     use crate::options::{Durability, LmdbOptions};
 
+    struct Scene {
+        _directory: tempfile::TempDir,
+        environment: Environment,
+        merging: TagMerging,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let options = LmdbOptions::default().durability(Durability::NoSync);
+            Scene {
+                environment: Environment::open(directory.path(), options).unwrap(),
+                merging: TagMerging::default(),
+                _directory: directory,
+            }
+        }
+
+        /// Merges damaged runs, in a transaction that is not committed. Returns whether the runs are removed.
+        fn merge(&mut self, is_own: bool) -> bool {
+            let tail = self.environment.tag_tail();
+            tail.distrust_runs();
+            let guard = self.environment.access().unwrap();
+            let open = guard.get().unwrap();
+            let addition = Addition {
+                tail,
+                backfill: &Backfill::default(),
+                before: Position(9),
+                entries: 1,
+                is_own,
+                is_long: false,
+            };
+            let mut transaction = open.env.write_txn().unwrap();
+            let merged = self
+                .merging
+                .merge(&open.databases, &mut transaction, &addition);
+            merged.unwrap().removed
+        }
+    }
+
     #[test]
     fn a_rebuild_counts_once_it_is_committed() {
-        let directory = tempfile::tempdir().unwrap();
-        let options = LmdbOptions::default().durability(Durability::NoSync);
-        let environment = Environment::open(directory.path(), options).unwrap();
-        let guard = environment.access().unwrap();
-        let open = guard.get().unwrap();
-        let (tail, backfill) = (environment.tag_tail(), Backfill::default());
-        let mut merging = TagMerging::default();
-        let addition = Addition {
-            tail,
-            backfill: &backfill,
-            before: Position(9),
-            entries: 1,
-            is_own: false,
-            is_long: false,
-        };
-        let mut merge = |is_committed: bool| {
-            tail.distrust_runs();
-            let mut transaction = open.env.write_txn().unwrap();
-            let merged = merging.merge(&open.databases, &mut transaction, &addition);
-            let is_removed = merged.unwrap().removed;
-            if is_committed {
-                transaction.commit().unwrap();
-                merging.removed();
-            }
-            is_removed
-        };
+        let mut scene = Scene::new();
         for _ in 0..2 * MOST_REBUILDS {
-            assert!(merge(false));
+            assert!(scene.merge(false));
         }
         for _ in 0..MOST_REBUILDS {
-            assert!(merge(true));
+            assert!(scene.merge(false));
+            scene.merging.removed();
         }
-        assert!(!merge(true), "something damages them");
+        assert!(!scene.merge(false), "something damages them");
+    }
+
+    #[test]
+    fn a_rebuild_that_has_failed_is_no_longer_part_of_commits_of_records() {
+        let mut scene = Scene::new();
+        assert!(scene.merge(false));
+        scene.merging.leave_to_own();
+        assert!(scene.merging.is_removal_due(scene.environment.tag_tail()));
+        assert!(!scene.merge(false));
+        assert!(scene.merge(true));
+        scene.merging.removed();
+        assert!(!scene.merging.is_removal_due(scene.environment.tag_tail()));
+        assert!(scene.merge(false));
     }
 }
