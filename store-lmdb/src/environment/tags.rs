@@ -175,6 +175,14 @@ mod tests {
     }
 
     #[test]
+    fn a_read_by_tag_takes_in_large_records_until_one_step_is_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_events(directory.path(), 600 << 10, 20);
+        read(&store, QueryItem::new().tag("a:1"));
+        assert_eq!(seen(&store), Position(18));
+    }
+
+    #[test]
     fn idle_time_completes_the_tail_and_merges_it() {
         let directory = tempfile::tempdir().unwrap();
         let store = open(directory.path());
