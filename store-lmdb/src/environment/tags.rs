@@ -73,6 +73,7 @@ mod tests {
     use midgard::{Place, Position, Store, StreamName, block_on};
     use std::ops::ControlFlow;
     use std::path::Path;
+    use std::task::{Context, Poll, Waker};
     use std::time::{Duration, Instant};
 
     const EVENTS: u64 = 12_000;
@@ -180,6 +181,41 @@ mod tests {
         let store = with_events(directory.path(), 600 << 10, 20);
         read(&store, QueryItem::new().tag("a:1"));
         assert_eq!(seen(&store), Position(18));
+    }
+
+    /// Appends with so many conditions at once that there is nothing after a position.
+    fn append_with_conditions(store: &LmdbStore, count: usize, after: u64) {
+        let mut context = Context::from_waker(Waker::noop());
+        let appends = (0..count).map(|_| {
+            let query = Query::from(QueryItem::new().tag("a:1"));
+            let after = Place::main(Position(after));
+            let append = append(10, 1).unless(AppendCondition { query, after });
+            Box::pin(store.append(append))
+        });
+        let mut appends: Vec<_> = appends.collect();
+        appends.retain_mut(|append| match append.as_mut().poll(&mut context) {
+            Poll::Ready(appended) => appended.is_err(),
+            Poll::Pending => true,
+        });
+        for append in appends {
+            block_on(append).unwrap();
+        }
+    }
+
+    #[test]
+    fn conditions_that_scan_much_together_take_in_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_events(directory.path(), 10, EVENTS);
+        append_with_conditions(&store, 50, EVENTS - 100);
+        assert_eq!(seen(&store), Position(EVENTS + 50));
+    }
+
+    #[test]
+    fn conditions_that_scan_large_records_take_in_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_events(directory.path(), 600 << 10, 40);
+        append_with_conditions(&store, 10, 20);
+        assert_eq!(seen(&store), Position(50));
     }
 
     #[test]
