@@ -41,16 +41,19 @@ impl Open {
 
     /// Takes in the tags and names of all records up to the last one that was committed.
     pub(crate) fn take_in_all_tags(&self, last: Position, tail: &TagTail) {
-        self.take_in_tags(last, tail, u64::MAX);
+        while let Some(seen) = self.take_in_tags(last, tail, u64::MAX)
+            && seen < last
+        {}
     }
 
-    /// Reads in a transaction of its own, as LMDB reads no more in one that has met a damaged page.
-    fn take_in_tags(&self, last: Position, tail: &TagTail, least: u64) {
-        if tail.is_behind(last)
-            && let Ok(snapshot) = self.env.read_txn()
-        {
-            tell(tail.catch_up(last, &self.databases, &snapshot, least));
+    /// Reads in a transaction of its own, as LMDB reads no more in one that has met a damaged page. Returns how far the
+    /// tail goes then; `None` where it did not go further.
+    fn take_in_tags(&self, last: Position, tail: &TagTail, least: u64) -> Option<Position> {
+        if !tail.is_behind(last) {
+            return None;
         }
+        let snapshot = self.env.read_txn().ok()?;
+        tell(tail.catch_up(last, &self.databases, &snapshot, least))
     }
 }
 
@@ -63,12 +66,15 @@ fn tell<T>(caught_up: Result<T, StoreError>) -> Option<T> {
 mod tests {
     use crate::LmdbStore;
     use crate::options::{Durability, LmdbOptions};
-    use crate::tags::STEP;
+    use crate::tags::{STEP, TagTail};
+    use crate::tail::MERGED_AT;
     use midgard::event::NewEvent;
     use midgard::store::{Append, AppendCondition, ExpectedVersion, Query, QueryItem, ReadLog};
     use midgard::{Place, Position, Store, StreamName, block_on};
     use std::ops::ControlFlow;
     use std::path::Path;
+    use std::task::{Context, Poll, Waker};
+    use std::time::{Duration, Instant};
 
     const EVENTS: u64 = 12_000;
 
@@ -153,5 +159,103 @@ mod tests {
         assert!(seen(&store) <= Position(3 * STEP + 2));
         block_on(store.append(unless(0, item()))).unwrap();
         assert_eq!(seen(&store), Position(EVENTS + 3));
+    }
+
+    #[test]
+    fn writers_that_live_shortly_leave_no_run_to_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        for _ in 0..100 {
+            block_on(open(directory.path()).append(append(10, 1_000))).unwrap();
+        }
+        let store = open(directory.path());
+        let merged = store
+            .0
+            .environment
+            .read(|databases, snapshot| Ok(databases.about.tag_manifest(snapshot)?.merged));
+        assert!(100_000 - merged.unwrap().get() < MERGED_AT);
+    }
+
+    #[test]
+    fn a_read_by_tag_takes_in_large_records_until_one_step_is_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_events(directory.path(), 600 << 10, 20);
+        read(&store, QueryItem::new().tag("a:1"));
+        assert_eq!(seen(&store), Position(18));
+    }
+
+    /// Appends with so many conditions at once that there is nothing after a position.
+    fn append_with_conditions(store: &LmdbStore, count: usize, after: u64) {
+        let mut context = Context::from_waker(Waker::noop());
+        let appends = (0..count).map(|_| {
+            let query = Query::from(QueryItem::new().tag("a:1"));
+            let after = Place::main(Position(after));
+            let append = append(10, 1).unless(AppendCondition { query, after });
+            Box::pin(store.append(append))
+        });
+        let mut appends: Vec<_> = appends.collect();
+        appends.retain_mut(|append| match append.as_mut().poll(&mut context) {
+            Poll::Ready(appended) => appended.is_err(),
+            Poll::Pending => true,
+        });
+        for append in appends {
+            block_on(append).unwrap();
+        }
+    }
+
+    #[test]
+    fn conditions_that_scan_much_together_take_in_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_events(directory.path(), 10, EVENTS);
+        append_with_conditions(&store, 50, EVENTS - 100);
+        assert_eq!(seen(&store), Position(EVENTS + 50));
+    }
+
+    #[test]
+    fn conditions_that_scan_large_records_take_in_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_events(directory.path(), 600 << 10, 40);
+        append_with_conditions(&store, 10, 20);
+        assert_eq!(seen(&store), Position(50));
+    }
+
+    #[test]
+    fn idle_time_completes_the_tail_and_merges_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path());
+        let tail = store.0.environment.tag_tail();
+        for number in 0..4 {
+            if number == 2 {
+                // As if another process had appended them.
+                tail.forget_beyond(Position::ZERO);
+            }
+            block_on(store.append(append(10, 10_000))).unwrap();
+        }
+        let started = Instant::now();
+        while tail.merged() < Position(40_000) {
+            assert!(started.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Returns how many records a commit takes in that follows on the appends of another process.
+    fn taken_in_by_a_commit(directory: &Path, last: u64) -> u64 {
+        let store = open(directory);
+        let guard = store.0.environment.access().unwrap();
+        let (open, tail) = (guard.get().unwrap(), TagTail::new());
+        assert_eq!(tail.pace(Position::FIRST), 0);
+        let write = open.env.write_txn().unwrap();
+        open.catch_up_tags(&write, &tail);
+        assert!(tail.lags() && tail.seen() < Position(last));
+        tail.seen().get()
+    }
+
+    #[test]
+    fn a_commit_takes_in_little_of_what_others_have_appended() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(with_events(directory.path(), 10, 20_000));
+        assert_eq!(taken_in_by_a_commit(directory.path(), 20_000), 4 * STEP);
+        let directory = tempfile::tempdir().unwrap();
+        drop(with_events(directory.path(), 600 << 10, 20));
+        assert_eq!(taken_in_by_a_commit(directory.path(), 20), 7);
     }
 }

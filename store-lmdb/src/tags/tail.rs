@@ -18,6 +18,10 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 /// How many records are taken in at once, and about how many bytes of them.
 pub(crate) const STEP: u64 = 2048;
 const STEP_BYTES: usize = 1 << 20;
+/// The most records that a commit takes in to keep up with the log, and about how many bytes of them: others wait for
+/// it.
+const MOST_IN_COMMIT: u64 = 4 * STEP;
+const MOST_BYTES: usize = 4 * STEP_BYTES;
 /// The most records that are read to begin a tail.
 pub(crate) const MOST_AT_ONCE: u64 = 2 * MERGED_AT;
 /// The most records in a tail that cannot be merged, and the most spans: older records are forgotten, and scanned.
@@ -40,6 +44,8 @@ struct State {
     seen: Position,
     /// Where the log ended at the last commit of this process.
     end: Position,
+    /// Where the log ended when that was last seen.
+    last: Position,
     postings: Postings,
     /// Positions whose records cannot be read, or are missing: they may match anything.
     unknown: Vec<Span>,
@@ -69,6 +75,7 @@ impl TagTail {
             from: Position::ZERO,
             seen: Position::ZERO,
             end: Position::ZERO,
+            last: Position::ZERO,
             postings: Postings::default(),
             unknown: Vec::new(),
             is_removed_damaged: false,
@@ -137,8 +144,22 @@ impl TagTail {
         self.state().seen < last
     }
 
-    /// Takes in some of the snapshot's records beyond the tail, if any: a step, and no fewer than `least`. `last` is
-    /// where its log ends. Returns how far the tail goes then.
+    /// Returns whether the tail is known to lack records at the end of the log.
+    pub(crate) fn lags(&self) -> bool {
+        let state = self.state();
+        state.seen < state.last
+    }
+
+    /// Returns whether the records that no run has are enough for one, which can be written once the tail has all of
+    /// them.
+    pub(crate) fn is_due(&self) -> bool {
+        let state = self.state();
+        let unmerged = state.last.get().saturating_sub(state.merged.get());
+        unmerged >= MERGED_AT && state.has_all_after(state.merged, state.last)
+    }
+
+    /// Takes in some of the snapshot's records beyond the tail, if any: a step, and no fewer than `least` if they are
+    /// not too large. `last` is where its log ends. Returns how far the tail goes then.
     pub(crate) fn catch_up(
         &self,
         last: Position,
@@ -159,19 +180,22 @@ impl TagTail {
     }
 
     /// Returns how many records a commit has to take in at least, so that the tail gets to the end of the log, which
-    /// is at `last` now: more than were appended since the last commit.
+    /// is at `last` now: more than were appended since the last commit, if those are not too many.
     pub(crate) fn pace(&self, last: Position) -> u64 {
-        let before = std::mem::replace(&mut self.change().end, last);
-        match before {
+        let mut state = self.change();
+        state.last = last;
+        let least = match std::mem::replace(&mut state.end, last) {
             Position::ZERO => 0,
             before => 2 * last.get().saturating_sub(before.get()),
-        }
+        };
+        least.min(MOST_IN_COMMIT)
     }
 
     /// Takes in committed records: those up to `last`, behind everything up to `before`, which is in the runs now if
     /// it `is_merged`.
     pub(crate) fn extend(&self, before: Position, last: Position, added: &Added, is_merged: bool) {
         let mut state = self.change();
+        state.last = last;
         if state.seen != before {
             // A read has taken it in already, or will.
             return;
@@ -191,10 +215,8 @@ impl TagTail {
     pub(crate) fn entries(&self, merged: Position, until: Position) -> Option<Vec<(TagKey, Span)>> {
         let state = self.state();
         let positions = merged.next()..=until;
-        let is_complete = state.from <= merged && state.seen == until;
-        let mut unknown = state.unknown.iter();
-        let is_known = !unknown.any(|span| span.within(&positions).is_some());
-        (is_complete && is_known).then(|| state.postings.sorted(&positions))
+        let is_complete = state.seen == until && state.has_all_after(merged, until);
+        is_complete.then(|| state.postings.sorted(&positions))
     }
 
     /// Returns how far the log was merged when that was last seen.
@@ -258,6 +280,13 @@ impl State {
         }
     }
 
+    /// Returns whether it has all records after `merged` up to `until`, as far as they were read.
+    fn has_all_after(&self, merged: Position, until: Position) -> bool {
+        let positions = merged.next()..=until;
+        let mut unknown = self.unknown.iter();
+        self.from <= merged && !unknown.any(|span| span.within(&positions).is_some())
+    }
+
     /// Forgets everything, and begins after a position.
     fn begin_after(&mut self, position: Position) {
         self.postings.clear();
@@ -292,6 +321,7 @@ impl State {
         if self.seen >= last {
             return Ok(self.seen);
         }
+        self.last = last;
         // If its manifest is damaged, the records are scanned.
         let manifest = databases.about.tag_manifest(snapshot);
         let merged = manifest.map_or(Position::ZERO, |manifest| manifest.merged);
@@ -322,7 +352,7 @@ impl State {
                 self.forget(merged);
             }
             bytes += record.len();
-            if bytes >= STEP_BYTES && position >= least {
+            if bytes >= MOST_BYTES || bytes >= STEP_BYTES && position >= least {
                 until = position;
                 break;
             }

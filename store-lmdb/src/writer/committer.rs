@@ -32,6 +32,9 @@ const CLEAR: Duration = Duration::from_secs(1);
 /// How long the thread stays idle before it ends.
 const IDLE: Duration = Duration::from_secs(1);
 
+/// How many steps the next run of tags may need when the store is closed: about as many MiB are read.
+const MOST_LAST_STEPS: usize = 128;
+
 /// What comes next.
 enum Next {
     Message(Message),
@@ -114,6 +117,13 @@ impl Committer {
                 self.announce_foreign();
             }
         };
+        // Processes that live shortly have no idle time for it.
+        for _ in 0..MOST_LAST_STEPS {
+            if !is_stopped || !self.memory.is_tag_run_due(&self.environment) {
+                break;
+            }
+            self.continue_tags(messages);
+        }
         if let Err(failure) = self.trim() {
             tracing::debug!(
                 ?failure,

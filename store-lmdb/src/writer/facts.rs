@@ -10,7 +10,7 @@ use crate::log::{self, Pending};
 use crate::recent::RecentEvents;
 use crate::record::Kind;
 use crate::streams::{Head, Stream};
-use crate::tags::{Plan, STEP, TagTail};
+use crate::tags::{Plan, TagTail};
 use crate::tail::Tail;
 use heed::{RoTxn, RwTxn};
 use midgard::event::RecordedEventRef;
@@ -116,8 +116,7 @@ impl Facts for GroupFacts<'_, '_> {
         } = &mut *self.tables;
         let plan = Plan::of(query, &databases.tag_keys);
         let with_tombstones = query.asks_for_tombstones();
-        if !plan.is_scan() && tags.scanned(tag_tail, after) > STEP {
-            // Other conditions need not scan them again.
+        if !plan.is_scan() && tags.would_scan_much(tag_tail, after) {
             open.take_in_all_tags(tags.before(), tag_tail);
         }
         tags.first_match(

@@ -4,11 +4,12 @@ use crate::databases::Databases;
 use crate::error::is_damaged_page;
 use crate::log::Pending;
 use crate::tags::{
-    self, Added, Finding, Plan, Postings, Section, Source, TagTail, View, Visited, sections,
+    self, Added, Finding, Plan, Postings, STEP, Section, Source, TagTail, View, Visited, sections,
 };
 use heed::RoTxn;
 use midgard::Position;
 use midgard::store::{Direction, StoreError};
+use std::cell::Cell;
 use std::ops::ControlFlow;
 
 /// The tags and names of the records that a group has added.
@@ -22,7 +23,13 @@ pub(super) struct GroupTags {
     seen: Position,
     /// The last position before the group.
     before: Position,
+    /// How many records that the tail lacked its conditions have scanned, and how many bytes of them.
+    scanned: u64,
+    scanned_bytes: usize,
 }
+
+/// About how many bytes the conditions of a group scan before the tail takes in what it lacks.
+const MOST_SCANNED_BYTES: usize = 4 << 20;
 
 impl GroupTags {
     /// Forgets all, and begins after this position.
@@ -31,6 +38,7 @@ impl GroupTags {
         self.postings.clear();
         self.seen = before;
         self.before = before;
+        (self.scanned, self.scanned_bytes) = (0, 0);
     }
 
     /// Returns the last position before the group.
@@ -38,11 +46,13 @@ impl GroupTags {
         self.before
     }
 
-    /// Returns how many records after a position, and before the group, the tail lacks at its end.
-    pub(super) fn scanned(&self, tail: &TagTail, after: Position) -> u64 {
-        self.before
-            .get()
-            .saturating_sub(tail.seen().max(after).get())
+    /// Counts the records after a position, and before the group, that the tail lacks at its end. Returns whether the
+    /// conditions of the group would scan so much that the tail is to take them in: others need not scan them again.
+    pub(super) fn would_scan_much(&mut self, tail: &TagTail, after: Position) -> bool {
+        let lacking_after = tail.seen().max(after);
+        let lacking = self.before.get().saturating_sub(lacking_after.get());
+        self.scanned = self.scanned.saturating_add(lacking);
+        lacking > 0 && (self.scanned > STEP || self.scanned_bytes > MOST_SCANNED_BYTES)
     }
 
     /// Returns the first position after one whose record matches, of those that the plan leads to.
@@ -54,7 +64,15 @@ impl GroupTags {
         is_match: impl Fn(Position, &[u8]) -> Result<bool, StoreError>,
     ) -> Result<Option<Position>, StoreError> {
         let (places, query) = ((databases, tail), (plan, after));
+        let (lacking, bytes) = (tail.seen().next()..=self.before, Cell::new(0_usize));
+        let is_match = |position, record: &[u8]| {
+            if lacking.contains(&position) {
+                bytes.set(bytes.get().saturating_add(record.len()));
+            }
+            is_match(position, record)
+        };
         let found = self.find(places, (transaction, pending), query, &is_match);
+        self.scanned_bytes = self.scanned_bytes.saturating_add(bytes.get());
         match found {
             // Where LMDB itself has met a damaged page, the whole group is written again.
             Err(error) if tags::is_damage(&error) && !is_damaged_page(&error) => {

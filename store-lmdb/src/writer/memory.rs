@@ -40,6 +40,8 @@ pub(super) struct Memory {
     pub(super) backfill: Backfill,
     /// How many commits in a row have not continued the index of tags.
     tag_setbacks: u32,
+    /// Whether the tail of the index of tags is left as it is: it has failed several times.
+    is_tag_tail_resting: bool,
     pub(super) pending: Pending,
     pub(super) scratch: Scratch,
     pub(super) times: EventTimes,
@@ -57,24 +59,42 @@ impl Memory {
     /// Returns whether the index of tags can be continued, whatever is appended.
     pub(super) fn is_tag_work_due(&self, environment: &Environment) -> bool {
         let tail = environment.tag_tail();
-        let is_removal_due =
-            self.tag_merging.is_removal_due(tail) && self.tag_setbacks <= MOST_SETBACKS;
+        let is_removal_due = self.tag_merging.is_removal_due(tail) && !self.is_tag_tail_resting;
         let is_due = self.backfill.is_due(tail) || self.tag_merging.is_behind() || is_removal_due;
-        is_due && !self.tag_merging.is_suspended() && environment.files().access() == Access::Write
+        is_due && self.can_write_tags(environment) || self.is_tag_run_due(environment)
+    }
+
+    /// Returns whether the tail can be completed and merged. Commits of records may never do that, as each takes in
+    /// only a little.
+    pub(super) fn is_tag_run_due(&self, environment: &Environment) -> bool {
+        let is_due = !self.is_tag_tail_resting && environment.tag_tail().is_due();
+        is_due && self.can_write_tags(environment)
+    }
+
+    fn can_write_tags(&self, environment: &Environment) -> bool {
+        !self.tag_merging.is_suspended() && environment.files().access() == Access::Write
     }
 
     /// Continues the index of tags after a failure that may have passed.
     pub(super) const fn resume_tags(&mut self) {
         self.backfill.resume();
+        self.is_tag_tail_resting = false;
     }
 
-    /// Continues the index of tags with some older records. Returns whether a commit is to do the rest.
+    /// Continues the index of tags with some records. Returns whether a commit is to do the rest.
     pub(super) fn continue_tags(&mut self, environment: &Environment) -> bool {
         if self.backfill.read_some(environment) {
             self.note_tag_setback();
         }
-        let is_damaged = environment.tag_tail().distrusts_runs();
-        is_damaged || self.backfill.is_ready() || self.tag_merging.is_behind()
+        let tail = environment.tag_tail();
+        if self.is_tag_run_due(environment) && tail.lags() {
+            let before = tail.seen();
+            environment.catch_up_tags();
+            self.note_tag_progress(tail.seen() != before);
+        }
+        let is_tail_ready = self.is_tag_run_due(environment) && !tail.lags();
+        let is_ready = is_tail_ready || self.backfill.is_ready();
+        is_ready || tail.distrusts_runs() || self.tag_merging.is_behind()
     }
 
     /// Returns how far the index of tags is, and what is to be merged.
@@ -96,6 +116,7 @@ impl Memory {
         if self.tag_setbacks > MOST_SETBACKS {
             self.backfill.rest();
             self.tag_merging.rest();
+            self.is_tag_tail_resting = true;
         }
     }
 
