@@ -201,13 +201,15 @@ impl Subscribe<Told> for Both {
     }
 }
 
-#[test]
-fn a_message_that_changes_both_logs_is_parked_at_once_and_blocks_nobody() {
-    let (store, bus) = (two_logs(), InProcessBus::new());
-    // A day of retries.
+/// Publishes messages 1 and 2 to an inbox that would wait for a day before a retry, and waits until one of them is handled
+/// and the other parked. Returns the id of that one, and its error.
+fn parked_at_once(
+    add: impl FnOnce(Midgard<TwoLogs>, InProcessBus, InboxOptions) -> Midgard<TwoLogs>,
+) -> (String, String) {
+    let bus = InProcessBus::new();
     let retry = FailurePolicy::retry(1000).first_after(Duration::from_secs(86_400));
     let options = InboxOptions::new().on_failure(retry.then_park());
-    let running = start(Midgard::new(store).inbox_with(Both, bus.clone(), options));
+    let running = start(add(Midgard::new(two_logs()), bus.clone(), options));
     publish(&bus, &[told("ann", 1), told("ann", 2)]);
     running.wait_until("service", |status| {
         (status.parked, status.handled) == (1, 1)
@@ -216,10 +218,18 @@ fn a_message_that_changes_both_logs_is_parked_at_once_and_blocks_nobody() {
     let [(_, id, error)] = &parked[..] else {
         panic!("one is parked: {parked:?}");
     };
+    let parked = (id.clone(), error.clone());
+    running.stop().unwrap();
+    parked
+}
+
+#[test]
+fn a_message_that_changes_both_logs_is_parked_at_once_and_blocks_nobody() {
+    let (id, error) =
+        parked_at_once(|midgard, bus, options| midgard.inbox_with(Both, bus, options));
     assert_eq!(id, "message-1");
     let said = "the append concerns log 0 and log 3, and is atomic in one log only";
     assert!(error.contains(said), "{error}");
-    running.stop().unwrap();
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
@@ -267,20 +277,8 @@ impl Subscribe<Told> for WhileSeats {
 
 #[test]
 fn a_message_that_reads_a_model_and_an_aggregate_of_another_log_is_parked_at_once() {
-    let (store, bus) = (two_logs(), InProcessBus::new());
-    // A day of retries.
-    let retry = FailurePolicy::retry(1000).first_after(Duration::from_secs(86_400));
-    let options = InboxOptions::new().on_failure(retry.then_park());
-    let running = start(Midgard::new(store).inbox_with(WhileSeats, bus.clone(), options));
-    publish(&bus, &[told("ann", 1), told("ann", 2)]);
-    running.wait_until("service", |status| {
-        (status.parked, status.handled) == (1, 1)
-    });
-    let parked = running.parked();
-    let [(_, id, error)] = &parked[..] else {
-        panic!("one is parked: {parked:?}");
-    };
+    let (id, error) =
+        parked_at_once(|midgard, bus, options| midgard.inbox_with(WhileSeats, bus, options));
     assert_eq!(id, "message-2");
     assert!(error.contains("log 0 and log 3"), "{error}");
-    running.stop().unwrap();
 }
