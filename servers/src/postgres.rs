@@ -54,10 +54,10 @@ impl Postgres {
     pub fn start_with_tls() -> Result<Self, ServerError> {
         let certificates =
             Certificates::make().map_err(|cause| ServerError::Certificate { what: NAME, cause })?;
-        Self::start_server(false, Some(certificates))
+        Self::start_server(false, Some(&certificates))
     }
 
-    fn start_server(syncs: bool, certificates: Option<Certificates>) -> Result<Self, ServerError> {
+    fn start_server(syncs: bool, certificates: Option<&Certificates>) -> Result<Self, ServerError> {
         let programs = newest_programs().ok_or_else(|| ServerError::Missing {
             what: NAME,
             looked_at: format!("{VERSIONS}/*/bin/postgres"),
@@ -67,12 +67,10 @@ impl Postgres {
             processes,
             programs,
             port: port::free().map_err(ServerError::prepare(NAME, "finding a free port"))?,
-            authority: certificates
-                .as_ref()
-                .map(|certificates| certificates.authority.clone()),
+            authority: certificates.map(|certificates| certificates.authority.clone()),
         };
         server
-            .configure(syncs, certificates.as_ref())
+            .configure(syncs, certificates)
             .map_err(ServerError::prepare(NAME, "making its database"))?;
         server.restart()?;
         Ok(server)
