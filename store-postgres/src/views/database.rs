@@ -1,0 +1,326 @@
+//! The database as projections use it: what handlers need is read at once, and a commit is one transaction.
+
+use super::columns::Columns;
+use super::error::{failed, view_error};
+use super::names::{FORMAT, NOTES, Schema};
+use super::range::{self, between};
+use super::{notes, rows, tables};
+use crate::connections::Connections;
+use crate::error::committing;
+use crate::runtime;
+use deadpool_postgres::Object;
+use midgard::store::StoreError;
+use midgard::view::ViewError;
+use midgard::view::database::{RowRange, TableRef, ViewData, ViewDatabase, ViewRead, ViewWrite};
+use std::pin::Pin;
+use tokio::runtime::Handle;
+use tokio_postgres::types::ToSql;
+
+/// The version of the notes and of the names of tables.
+const VERSION: i32 = 1;
+
+/// The database of views.
+#[derive(Debug)]
+pub(super) struct Database {
+    pub(super) connections: Connections,
+    pub(super) schema: Schema,
+    pub(super) runtime: Handle,
+}
+
+impl Database {
+    pub(super) async fn connection(&self) -> Result<Object, ViewError> {
+        Ok(self.connections.reading().await?)
+    }
+
+    /// Creates the schema and the tables of midgard's own, if they are not there.
+    pub(super) async fn create(&self, creates: bool) -> Result<(), ViewError> {
+        let client = self.connection().await?;
+        let format = self.schema.of(FORMAT);
+        let exists = client
+            .query_one("SELECT to_regclass($1) IS NOT NULL", &[&format])
+            .await
+            .map_err(failed("look for the schema of views"))?;
+        if !exists.get::<_, bool>(0) {
+            if !creates {
+                return Err(StoreError::Backend {
+                    action: "open views",
+                    cause: format!(
+                        "the schema {} has none; open them once with the right to create them",
+                        self.schema.name()
+                    )
+                    .into(),
+                }
+                .into());
+            }
+            let (schema, notes) = (self.schema.name(), self.schema.of(NOTES));
+            // Several programs may start at once: what one has created, the others find.
+            let sql = format!(
+                "BEGIN; CREATE SCHEMA IF NOT EXISTS {schema}; \
+                 CREATE TABLE IF NOT EXISTS {notes} (key text COLLATE \"C\" PRIMARY KEY, value text); \
+                 CREATE TABLE IF NOT EXISTS {format} (version integer PRIMARY KEY); \
+                 INSERT INTO {format} VALUES ({VERSION}) ON CONFLICT DO NOTHING; COMMIT"
+            );
+            let mut created = client.batch_execute(&sql).await;
+            for _ in 0..CREATIONS {
+                match &created {
+                    Err(error) if is_created_meanwhile(error) => {
+                        client.batch_execute("ROLLBACK").await.map_err(failed("create the schema of views"))?;
+                        created = client.batch_execute(&sql).await;
+                    }
+                    _ => break,
+                }
+            }
+            if created.is_err() {
+                // The connection is in a failed transaction.
+                drop(Object::take(client));
+            }
+            created.map_err(failed("create the schema of views"))?;
+            return Ok(());
+        }
+        let version = client
+            .query_one(&format!("SELECT max(version) FROM {format}"), &[])
+            .await
+            .map_err(failed("read the format of views"))?;
+        match version.get::<_, Option<i32>>(0) {
+            Some(found) if found > VERSION => Err(StoreError::Backend {
+                action: "open views",
+                cause: format!(
+                    "the schema {} has format {found}, and this release reads format {VERSION}: use the release that wrote it, or a newer one",
+                    self.schema.name()
+                )
+                .into(),
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn read_all(&self, read: &ViewRead) -> Result<ViewData, ViewError> {
+        let client = self.connection().await?;
+        let schema = &self.schema;
+        let parts = usize::from(!read.notes.is_empty())
+            + read.lists.len()
+            + read.rows.len()
+            + read.claims.len()
+            + read.ranges.len();
+        let transaction = match parts {
+            0 | 1 => Transaction::none(client),
+            _ => Transaction::reading(client).await?,
+        };
+        let client = transaction.client()?;
+        let mut data = ViewData {
+            notes: notes::read(client, schema, &read.notes).await?,
+            ..ViewData::default()
+        };
+        for range in &read.lists {
+            data.lists.push(notes::list(client, schema, range).await?);
+        }
+        for asked in &read.rows {
+            let columns = Columns::of(&asked.table.definition)?;
+            let found = rows::read(client, schema, &asked.table, &columns.key, &asked.keys).await?;
+            data.rows.push(found);
+        }
+        for asked in &read.claims {
+            let columns = Columns::of(&asked.table.definition)?;
+            let index = columns.indexes.get(asked.index);
+            let places = index.map_or(&[][..], |index| &index.columns);
+            let found = rows::read(client, schema, &asked.table, places, &asked.values).await?;
+            data.claims.push(found);
+        }
+        for (table, range) in &read.ranges {
+            data.ranges.push(self.read_range(client, table, range).await?);
+        }
+        transaction.commit().await?;
+        Ok(data)
+    }
+
+    /// Reads the rows of a range, in its order.
+    async fn read_range(
+        &self,
+        client: &Object,
+        table: &TableRef,
+        range: &RowRange,
+    ) -> Result<Vec<Vec<u8>>, ViewError> {
+        let columns = Columns::of(&table.definition)?;
+        let order = columns.order(range.index);
+        let lower = range::lower(&columns, &order, &range.from);
+        let upper = range::upper(&columns, &order, &range.to);
+        let sql = between(&columns, &order, (lower.as_ref(), upper.as_ref()), range.is_reverse);
+        self.select(client, &columns, table.number, sql, range.limit).await
+    }
+
+    /// Reads rows under conditions.
+    pub(super) async fn select(
+        &self,
+        client: &Object,
+        columns: &Columns,
+        number: u32,
+        mut sql: range::Sql,
+        limit: Option<usize>,
+    ) -> Result<Vec<Vec<u8>>, ViewError> {
+        let (name, data) = (self.schema.table(columns.view, number), super::columns::quoted(columns.data));
+        let limit = limit.and_then(|limit| i64::try_from(limit).ok());
+        let text = std::mem::take(&mut sql.text);
+        let last = sql.values.len() + 1;
+        let text = format!("SELECT {data}::text FROM {name}{text} LIMIT ${last}::bigint");
+        let statement = notes::prepared(client, &text).await?;
+        let mut parameters: Vec<_> = sql.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        parameters.push(&limit);
+        let found = client.query(&statement, &parameters).await;
+        let found = found.map_err(failed("read rows"))?;
+        Ok(found.iter().map(|row| rows::data_of(row, 0)).collect())
+    }
+
+    /// Counts rows under conditions.
+    pub(super) async fn count(
+        &self,
+        client: &Object,
+        columns: &Columns,
+        number: u32,
+        sql: range::Sql,
+        limit: Option<usize>,
+    ) -> Result<u64, ViewError> {
+        let name = self.schema.table(columns.view, number);
+        let limit = limit.and_then(|limit| i64::try_from(limit).ok());
+        let conditions = sql.conditions();
+        let last = sql.values.len() + 1;
+        let text = format!("SELECT count(*) FROM (SELECT 1 FROM {name}{conditions} LIMIT ${last}::bigint) r");
+        let statement = notes::prepared(client, &text).await?;
+        let mut parameters: Vec<_> = sql.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        parameters.push(&limit);
+        let counted = client.query_one(&statement, &parameters).await;
+        let counted = counted.map_err(failed("count rows"))?;
+        Ok(u64::try_from(counted.get::<_, i64>(0)).unwrap_or_default())
+    }
+
+    async fn write_all(&self, write: &ViewWrite) -> Result<(), ViewError> {
+        let transaction = Transaction::writing(self.connection().await?).await?;
+        let client = transaction.client()?;
+        match self.write_in(client, write).await {
+            Ok(()) => transaction.commit().await,
+            Err(error) => {
+                transaction.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write_in(&self, client: &Object, write: &ViewWrite) -> Result<(), ViewError> {
+        let schema = &self.schema;
+        notes::lock(client, schema, write).await?;
+        tables::change(client, schema, &write.tables).await?;
+        for table in &write.rows {
+            rows::write(client, schema, table).await?;
+        }
+        notes::write(client, schema, write).await
+    }
+}
+
+/// How often creating the schema is tried while others create it, too.
+const CREATIONS: usize = 20;
+
+/// Returns whether another program has created the same thing at the same time.
+fn is_created_meanwhile(error: &tokio_postgres::Error) -> bool {
+    use tokio_postgres::error::SqlState;
+    let same = [
+        SqlState::UNIQUE_VIOLATION,
+        SqlState::DUPLICATE_TABLE,
+        SqlState::DUPLICATE_SCHEMA,
+        SqlState::DUPLICATE_OBJECT,
+    ];
+    error.code().is_some_and(|code| same.contains(code))
+}
+
+/// A connection in a transaction. If the transaction does not end, the connection is closed.
+pub(super) struct Transaction {
+    client: Option<Object>,
+    is_open: bool,
+}
+
+impl Transaction {
+    /// Uses a connection without a transaction, for a single statement.
+    pub(super) const fn none(client: Object) -> Self {
+        Transaction {
+            client: Some(client),
+            is_open: false,
+        }
+    }
+
+    /// Begins to read everything as it is now.
+    pub(super) async fn reading(client: Object) -> Result<Self, ViewError> {
+        Self::begin(client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+    }
+
+    /// Begins to write. The server ends it when the program stops in the middle of it, as it holds locks.
+    pub(super) async fn writing(client: Object) -> Result<Self, ViewError> {
+        let sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+            SET LOCAL idle_in_transaction_session_timeout = 20000";
+        Self::begin(client, sql).await
+    }
+
+    async fn begin(client: Object, sql: &str) -> Result<Self, ViewError> {
+        let transaction = Transaction {
+            client: Some(client),
+            is_open: true,
+        };
+        let begun = transaction.client()?.batch_execute(sql).await;
+        begun.map_err(failed("begin a transaction"))?;
+        Ok(transaction)
+    }
+
+    pub(super) fn client(&self) -> Result<&Object, ViewError> {
+        self.client.as_ref().ok_or_else(|| {
+            ViewError::from(StoreError::Backend {
+                action: "use a connection",
+                cause: "it was given back".into(),
+            })
+        })
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), ViewError> {
+        if self.is_open {
+            let committed = self.client()?.batch_execute("COMMIT").await;
+            self.is_open = false;
+            committed.map_err(|error| match view_error("commit", &error) {
+                conflict @ ViewError::Conflict { .. } => conflict,
+                _ => StoreError::from(committing(&error)).into(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Undoes everything, so that the connection can be used again.
+    pub(super) async fn roll_back(mut self) {
+        if self.is_open
+            && let Ok(client) = self.client()
+        {
+            self.is_open = client.batch_execute("ROLLBACK").await.is_err();
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if self.is_open
+            && let Some(client) = self.client.take()
+        {
+            drop(Object::take(client));
+        }
+    }
+}
+
+impl ViewDatabase for Database {
+    fn read<'a>(
+        &'a self,
+        read: &'a ViewRead,
+    ) -> Pin<Box<dyn Future<Output = Result<ViewData, ViewError>> + Send + 'a>> {
+        Box::pin(runtime::within(&self.runtime, self.read_all(read)))
+    }
+
+    fn write(
+        &self,
+        write: ViewWrite,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ViewError>> + Send + '_>> {
+        Box::pin(async move { runtime::within(&self.runtime, self.write_all(&write)).await })
+    }
+}

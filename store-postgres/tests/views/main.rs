@@ -1,0 +1,4 @@
+//! Views in PostgreSQL.
+
+mod kit;
+mod projected;
