@@ -156,7 +156,11 @@ impl Columns {
     }
 
     /// Reads the values of all these columns.
-    pub(super) fn read(&self, places: &[usize], mut bytes: &[u8]) -> Result<Vec<SqlValue>, ViewError> {
+    pub(super) fn read(
+        &self,
+        places: &[usize],
+        mut bytes: &[u8],
+    ) -> Result<Vec<SqlValue>, ViewError> {
         let values = self.at(places).map(|column| column.read(&mut bytes));
         let values: Result<Vec<_>, _> = values.collect();
         match values {

@@ -64,7 +64,10 @@ impl Database {
             for _ in 0..CREATIONS {
                 match &created {
                     Err(error) if is_created_meanwhile(error) => {
-                        client.batch_execute("ROLLBACK").await.map_err(failed("create the schema of views"))?;
+                        client
+                            .batch_execute("ROLLBACK")
+                            .await
+                            .map_err(failed("create the schema of views"))?;
                         created = client.batch_execute(&sql).await;
                     }
                     _ => break,
@@ -128,7 +131,8 @@ impl Database {
             data.claims.push(found);
         }
         for (table, range) in &read.ranges {
-            data.ranges.push(self.read_range(client, table, range).await?);
+            data.ranges
+                .push(self.read_range(client, table, range).await?);
         }
         transaction.commit().await?;
         Ok(data)
@@ -145,8 +149,14 @@ impl Database {
         let order = columns.order(range.index);
         let lower = range::lower(&columns, &order, &range.from);
         let upper = range::upper(&columns, &order, &range.to);
-        let sql = between(&columns, &order, (lower.as_ref(), upper.as_ref()), range.is_reverse);
-        self.select(client, &columns, table.number, sql, range.limit).await
+        let sql = between(
+            &columns,
+            &order,
+            (lower.as_ref(), upper.as_ref()),
+            range.is_reverse,
+        );
+        self.select(client, &columns, table.number, sql, range.limit)
+            .await
     }
 
     /// Reads rows under conditions.
@@ -158,13 +168,20 @@ impl Database {
         mut sql: range::Sql,
         limit: Option<usize>,
     ) -> Result<Vec<Vec<u8>>, ViewError> {
-        let (name, data) = (self.schema.table(columns.view, number), super::columns::quoted(columns.data));
+        let (name, data) = (
+            self.schema.table(columns.view, number),
+            super::columns::quoted(columns.data),
+        );
         let limit = limit.and_then(|limit| i64::try_from(limit).ok());
         let text = std::mem::take(&mut sql.text);
         let last = sql.values.len() + 1;
         let text = format!("SELECT {data}::text FROM {name}{text} LIMIT ${last}::bigint");
         let statement = notes::prepared(client, &text).await?;
-        let mut parameters: Vec<_> = sql.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let mut parameters: Vec<_> = sql
+            .values
+            .iter()
+            .map(|value| value as &(dyn ToSql + Sync))
+            .collect();
         parameters.push(&limit);
         let found = client.query(&statement, &parameters).await;
         let found = found.map_err(failed("read rows"))?;
@@ -184,9 +201,15 @@ impl Database {
         let limit = limit.and_then(|limit| i64::try_from(limit).ok());
         let conditions = sql.conditions();
         let last = sql.values.len() + 1;
-        let text = format!("SELECT count(*) FROM (SELECT 1 FROM {name}{conditions} LIMIT ${last}::bigint) r");
+        let text = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM {name}{conditions} LIMIT ${last}::bigint) r"
+        );
         let statement = notes::prepared(client, &text).await?;
-        let mut parameters: Vec<_> = sql.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
+        let mut parameters: Vec<_> = sql
+            .values
+            .iter()
+            .map(|value| value as &(dyn ToSql + Sync))
+            .collect();
         parameters.push(&limit);
         let counted = client.query_one(&statement, &parameters).await;
         let counted = counted.map_err(failed("count rows"))?;

@@ -147,9 +147,8 @@ impl Leaf {
 
     /// Reads one value.
     pub(super) fn read<'a>(self, bytes: &mut &'a [u8]) -> Result<SqlValue, Unread<'a>> {
-        let fixed = |bytes: &mut &'a [u8], count| {
-            bytes.split_off(..count).ok_or(Unread::Short(None))
-        };
+        let fixed =
+            |bytes: &mut &'a [u8], count| bytes.split_off(..count).ok_or(Unread::Short(None));
         Ok(match self {
             Leaf::Unsigned(count) => {
                 let number = unsigned(fixed(bytes, count)?);
@@ -345,7 +344,12 @@ mod tests {
     fn decimals_have_all_their_digits() {
         // 1.5 and -1.5 in steps of 10⁻²⁸.
         let steps = 15_i128 * 10_i128.pow(27);
-        for (number, text) in [(steps, "1.5"), (-steps, "-1.5"), (0, "0"), (1, "0.0000000000000000000000000001")] {
+        for (number, text) in [
+            (steps, "1.5"),
+            (-steps, "-1.5"),
+            (0, "0"),
+            (1, "0.0000000000000000000000000001"),
+        ] {
             let mut bytes = [if number < 0 { 0xFF } else { 0 }; 24];
             bytes[8..].copy_from_slice(&number.to_be_bytes());
             bytes[0] ^= 0x80;

@@ -16,7 +16,9 @@ pub(super) struct Schema {
 
 impl Schema {
     pub(super) fn new(name: &str) -> Self {
-        Schema { quoted: quoted(name) }
+        Schema {
+            quoted: quoted(name),
+        }
     }
 
     pub(super) fn name(&self) -> &str {

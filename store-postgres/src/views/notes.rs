@@ -43,7 +43,9 @@ pub(super) async fn list(
     let statement = prepared(client, &sql).await?;
     let limit = range.limit.and_then(|limit| i64::try_from(limit).ok());
     let end = super::range::after_text(prefix).unwrap_or_default();
-    let rows = client.query(&statement, &[prefix, &range.after, &limit, &end]).await;
+    let rows = client
+        .query(&statement, &[prefix, &range.after, &limit, &end])
+        .await;
     let rows = rows.map_err(failed("read notes"))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
@@ -81,9 +83,8 @@ pub(super) async fn lock(
         if keys.is_empty() {
             continue;
         }
-        let sql = format!(
-            "SELECT key, value FROM {table} WHERE key = ANY($1) ORDER BY key FOR {lock}"
-        );
+        let sql =
+            format!("SELECT key, value FROM {table} WHERE key = ANY($1) ORDER BY key FOR {lock}");
         let statement = prepared(client, &sql).await?;
         let rows = client.query(&statement, &[keys]).await;
         for row in rows.map_err(failed("read notes"))? {
@@ -117,7 +118,11 @@ pub(super) async fn write(
         }
     }
     let absent = write.expected.iter().filter(|(_, note)| note.is_none());
-    removed.extend(absent.map(|(key, _)| key).filter(|key| !write.notes.contains_key(*key)));
+    removed.extend(
+        absent
+            .map(|(key, _)| key)
+            .filter(|key| !write.notes.contains_key(*key)),
+    );
     if !keys.is_empty() {
         let sql = format!(
             "INSERT INTO {table} (key, value) SELECT k, v FROM unnest($1::text[], $2::text[]) AS n(k, v) \

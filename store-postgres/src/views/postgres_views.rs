@@ -68,7 +68,10 @@ impl PostgresViews {
             Transaction::reading(connection).await
         };
         let transaction = runtime::within(&self.database.runtime, snapshot).await?;
-        Ok(PostgresViewSnapshot::new(self.database.clone(), transaction))
+        Ok(PostgresViewSnapshot::new(
+            self.database.clone(),
+            transaction,
+        ))
     }
 
     /// Returns the row of a key.
@@ -76,7 +79,10 @@ impl PostgresViews {
     /// # Errors
     /// [`ViewError::NotBuilt`] when no projection has made the view yet, [`ViewError::OtherDefinition`] when it is stored
     /// with another definition, or another variant when a row cannot be read, or the server cannot be reached.
-    pub async fn get<V: View>(&self, key: impl KeyOf<V::Key> + Send) -> Result<Option<V>, ViewError> {
+    pub async fn get<V: View>(
+        &self,
+        key: impl KeyOf<V::Key> + Send,
+    ) -> Result<Option<V>, ViewError> {
         let key = super::reading::key_bytes::<V>(&key);
         self.single().await?.row(&key).await
     }
@@ -155,7 +161,10 @@ impl PostgresViews {
         let connection = self.database.connection();
         let connection = runtime::within(&self.database.runtime, connection).await?;
         let transaction = Transaction::none(connection);
-        Ok(PostgresViewSnapshot::new(self.database.clone(), transaction))
+        Ok(PostgresViewSnapshot::new(
+            self.database.clone(),
+            transaction,
+        ))
     }
 }
 

@@ -18,7 +18,10 @@ pub(super) fn lower(columns: &Columns, places: &[usize], bound: &Bound<Vec<u8>>)
     let (bytes, is_included) = parts(bound)?;
     let (values, cut) = read(columns, places, bytes);
     Some(match cut {
-        Cut::None => End { values, is_included },
+        Cut::None => End {
+            values,
+            is_included,
+        },
         Cut::Beginning(value) => with(values, value, true),
         // No stored text has a NUL; those that would sort before it are the ones up to the NUL.
         Cut::Nul(text) => with(values, SqlValue::Text(text), false),
@@ -26,7 +29,10 @@ pub(super) fn lower(columns: &Columns, places: &[usize], bound: &Bound<Vec<u8>>)
         Cut::Bytes(bytes) if is_included => with(values, SqlValue::Bytes(bytes), true),
         Cut::Bytes(bytes) => match after_bytes(&bytes) {
             Some(after) => with(values, SqlValue::Bytes(after), true),
-            None => End { values, is_included: false },
+            None => End {
+                values,
+                is_included: false,
+            },
         },
     })
 }
@@ -36,7 +42,10 @@ pub(super) fn upper(columns: &Columns, places: &[usize], bound: &Bound<Vec<u8>>)
     let (bytes, is_included) = parts(bound)?;
     let (values, cut) = read(columns, places, bytes);
     Some(match cut {
-        Cut::None => End { values, is_included },
+        Cut::None => End {
+            values,
+            is_included,
+        },
         Cut::Beginning(value) => {
             let after = match &value {
                 SqlValue::Text(text) => after_text(text).map(SqlValue::Text),
@@ -45,13 +54,19 @@ pub(super) fn upper(columns: &Columns, places: &[usize], bound: &Bound<Vec<u8>>)
             };
             match after {
                 Some(after) => with(values, after, false),
-                None => End { values, is_included: true },
+                None => End {
+                    values,
+                    is_included: true,
+                },
             }
         }
         Cut::Nul(text) => with(values, SqlValue::Text(text), true),
         Cut::Bytes(bytes) if is_included => match after_bytes(&bytes) {
             Some(after) => with(values, SqlValue::Bytes(after), false),
-            None => End { values, is_included: true },
+            None => End {
+                values,
+                is_included: true,
+            },
         },
         Cut::Bytes(bytes) => with(values, SqlValue::Bytes(bytes), false),
     })
@@ -59,7 +74,10 @@ pub(super) fn upper(columns: &Columns, places: &[usize], bound: &Bound<Vec<u8>>)
 
 fn with(mut values: Vec<SqlValue>, value: SqlValue, is_included: bool) -> End {
     values.push(value);
-    End { values, is_included }
+    End {
+        values,
+        is_included,
+    }
 }
 
 fn parts(bound: &Bound<Vec<u8>>) -> Option<(&[u8], bool)> {
@@ -178,7 +196,11 @@ pub(super) fn between(
         lower.map_or(&[][..], |end| &end.values),
         upper.map_or(&[][..], |end| &end.values),
     );
-    let equal = from.iter().zip(to).take_while(|(one, other)| one == other).count();
+    let equal = from
+        .iter()
+        .zip(to)
+        .take_while(|(one, other)| one == other)
+        .count();
     for (column, value) in order.iter().zip(&from[..equal]) {
         conditions.push(is_equal(&mut sql, column, value));
     }
@@ -247,7 +269,11 @@ fn compared(
             .collect();
         return match names.as_slice() {
             [name] => format!("{name} {operator} {}", parameters.join("")),
-            names => format!("({}) {operator} ({})", names.join(", "), parameters.join(", ")),
+            names => format!(
+                "({}) {operator} ({})",
+                names.join(", "),
+                parameters.join(", ")
+            ),
         };
     }
     let ([column, columns @ ..], [value, values @ ..]) = (columns, values) else {
@@ -293,7 +319,11 @@ fn one_compared(
 }
 
 /// Returns where a cursor is: the values of the columns in their order, from the bytes of an index's value and the key.
-pub(super) fn position(columns: &Columns, index: Option<usize>, bytes: &[u8]) -> Option<Vec<SqlValue>> {
+pub(super) fn position(
+    columns: &Columns,
+    index: Option<usize>,
+    bytes: &[u8],
+) -> Option<Vec<SqlValue>> {
     let of_index = index.and_then(|index| columns.indexes.get(index));
     let places = of_index.map_or(&[][..], |index| &index.columns);
     let (mut rest, mut values, mut seen) = (bytes, Vec::new(), Vec::new());

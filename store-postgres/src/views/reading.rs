@@ -92,7 +92,9 @@ impl<'a, V: View> Reading<'a, V> {
     /// Counts the rows, without the filter.
     pub(super) async fn count(&self, limit: Option<usize>) -> Result<u64, ViewError> {
         let (database, client) = (self.database, self.client);
-        database.count(client, &self.columns, self.number, self.sql(), limit).await
+        database
+            .count(client, &self.columns, self.number, self.sql(), limit)
+            .await
     }
 
     pub(super) fn passes(&self, row: &V) -> bool {

@@ -49,7 +49,15 @@ pub(super) async fn read(
     parameters.extend(arrays.iter().map(|array| array as &(dyn ToSql + Sync)));
     let rows = client.query(&statement, &parameters).await;
     let rows = rows.map_err(failed("read rows"))?;
-    Ok(rows.iter().map(|row| (usize::try_from(row.get::<_, i32>(0)).unwrap_or(usize::MAX), data_of(row, 1))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| {
+            (
+                usize::try_from(row.get::<_, i32>(0)).unwrap_or(usize::MAX),
+                data_of(row, 1),
+            )
+        })
+        .collect())
 }
 
 /// Returns a row's JSON from a column of the result.
@@ -82,7 +90,10 @@ pub(super) async fn write(
     let name = schema.table(columns.view, write.table.number);
     // Rows may swap values that only one may have: all of them are taken out before.
     let is_unique = columns.indexes.iter().any(|index| index.is_unique);
-    let removed = write.rows.iter().filter(|change| is_unique || change.row.is_none());
+    let removed = write
+        .rows
+        .iter()
+        .filter(|change| is_unique || change.row.is_none());
     let removed: Vec<_> = removed.collect();
     for removed in removed.chunks(ROWS) {
         remove(client, &columns, &name, removed).await?;
@@ -122,7 +133,10 @@ async fn remove(
     let (casts, names, equal) = joined(columns, &columns.key, 1);
     let sql = format!("DELETE FROM {name} t USING unnest({casts}) AS k({names}) WHERE {equal}");
     let statement = prepared(client, &sql).await?;
-    let parameters: Vec<_> = arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+    let parameters: Vec<_> = arrays
+        .iter()
+        .map(|array| array as &(dyn ToSql + Sync))
+        .collect();
     let removed = client.execute(&statement, &parameters).await;
     removed.map(drop).map_err(failed("remove rows"))
 }
@@ -141,7 +155,11 @@ async fn insert(
     for (change, json, values) in changes {
         let mut row = vec![SqlValue::Null; columns.all.len()];
         let of_key = (&columns.key, &change.key);
-        let of_indexes = columns.indexes.iter().map(|index| &index.columns).zip(*values);
+        let of_indexes = columns
+            .indexes
+            .iter()
+            .map(|index| &index.columns)
+            .zip(*values);
         for (places, bytes) in [of_key].into_iter().chain(of_indexes) {
             let read = columns.read(places, bytes)?;
             for (place, value) in places.iter().zip(read) {
@@ -158,12 +176,26 @@ async fn insert(
     let casts: Vec<_> = casts
         .map(|(number, column)| format!("${}::{}[]", number + 1, column.sql_type()))
         .collect();
-    let names: Vec<_> = columns.all.iter().map(|column| quoted(&column.name)).collect();
-    let from: Vec<_> = (0..columns.all.len()).map(|number| format!("c{number}")).collect();
-    let key: Vec<_> = columns.at(&columns.key).map(|column| quoted(&column.name)).collect();
+    let names: Vec<_> = columns
+        .all
+        .iter()
+        .map(|column| quoted(&column.name))
+        .collect();
+    let from: Vec<_> = (0..columns.all.len())
+        .map(|number| format!("c{number}"))
+        .collect();
+    let key: Vec<_> = columns
+        .at(&columns.key)
+        .map(|column| quoted(&column.name))
+        .collect();
     let (data, last) = (quoted(columns.data), columns.all.len() + 1);
-    let set = names.iter().filter(|name| !key.contains(name)).chain([&data]);
-    let set: Vec<_> = set.map(|name| format!("{name} = EXCLUDED.{name}")).collect();
+    let set = names
+        .iter()
+        .filter(|name| !key.contains(name))
+        .chain([&data]);
+    let set: Vec<_> = set
+        .map(|name| format!("{name} = EXCLUDED.{name}"))
+        .collect();
     let sql = format!(
         "INSERT INTO {name} ({names}, {data}) \
          SELECT {from}, r::json FROM unnest({casts}, ${last}::text[]) AS k({from}, r) \
@@ -175,7 +207,10 @@ async fn insert(
         set = set.join(", "),
     );
     let statement = prepared(client, &sql).await?;
-    let mut parameters: Vec<_> = arrays.iter().map(|array| array as &(dyn ToSql + Sync)).collect();
+    let mut parameters: Vec<_> = arrays
+        .iter()
+        .map(|array| array as &(dyn ToSql + Sync))
+        .collect();
     parameters.push(&rows);
     let written = client.execute(&statement, &parameters).await;
     written.map(drop).map_err(failed("write rows"))
@@ -258,10 +293,20 @@ mod tests {
 
     #[test]
     fn what_jsonb_does_not_have_is_found() {
-        for fine in [r#"{"e":1e308,"t":"true e99999 \\u0000"}"#, "[]", "1E-300", "true"] {
+        for fine in [
+            r#"{"e":1e308,"t":"true e99999 \\u0000"}"#,
+            "[]",
+            "1E-300",
+            "true",
+        ] {
             assert_eq!(why_not_jsonb(fine.as_bytes()), None, "{fine}");
         }
-        for other in [r#"{"a":"\u0000"}"#, r#"["\\\u0000"]"#, "[1e99999]", "1E+99999"] {
+        for other in [
+            r#"{"a":"\u0000"}"#,
+            r#"["\\\u0000"]"#,
+            "[1e99999]",
+            "1E+99999",
+        ] {
             assert!(why_not_jsonb(other.as_bytes()).is_some(), "{other}");
         }
     }

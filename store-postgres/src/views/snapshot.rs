@@ -37,7 +37,10 @@ impl PostgresViewSnapshot {
     ///
     /// # Errors
     /// As [`PostgresViews::get`](super::PostgresViews::get).
-    pub async fn get<V: View>(&mut self, key: impl KeyOf<V::Key> + Send) -> Result<Option<V>, ViewError> {
+    pub async fn get<V: View>(
+        &mut self,
+        key: impl KeyOf<V::Key> + Send,
+    ) -> Result<Option<V>, ViewError> {
         let key = key_bytes::<V>(&key);
         self.row(&key).await
     }
@@ -149,7 +152,11 @@ impl PostgresViewSnapshot {
                 count = count.max(left.min(MOST));
             }
             while left > 0 {
-                let most = if select.is_filtered() { count } else { count.min(left) };
+                let most = if select.is_filtered() {
+                    count
+                } else {
+                    count.min(left)
+                };
                 let rows = reading.rows(Some(most)).await?;
                 let is_last = rows.len() < most;
                 if let Some(last) = rows.last() {
@@ -187,6 +194,7 @@ impl PostgresViewSnapshot {
 
 impl fmt::Debug for PostgresViewSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresViewSnapshot").finish_non_exhaustive()
+        f.debug_struct("PostgresViewSnapshot")
+            .finish_non_exhaustive()
     }
 }

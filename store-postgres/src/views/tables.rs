@@ -20,7 +20,10 @@ pub(super) async fn change(
         return Ok(());
     }
     let limit = format!("SET LOCAL lock_timeout = {LOCK_TIMEOUT}");
-    client.batch_execute(&limit).await.map_err(failed("change tables"))?;
+    client
+        .batch_execute(&limit)
+        .await
+        .map_err(failed("change tables"))?;
     for change in changes {
         match change {
             TableChange::Create(table) => create(client, schema, table).await?,
@@ -39,7 +42,10 @@ pub(super) async fn change(
 }
 
 async fn run(client: &Object, sql: &str) -> Result<(), ViewError> {
-    client.batch_execute(sql).await.map_err(failed("change tables"))
+    client
+        .batch_execute(sql)
+        .await
+        .map_err(failed("change tables"))
 }
 
 async fn create(client: &Object, schema: &Schema, table: &TableRef) -> Result<(), ViewError> {
@@ -75,7 +81,11 @@ fn definition(columns: &Columns, table: &str) -> String {
             columns.order(Some(number))
         };
         let sorted = columns.at(&order).map(|column| {
-            let nulls = if column.is_nullable { " NULLS FIRST" } else { "" };
+            let nulls = if column.is_nullable {
+                " NULLS FIRST"
+            } else {
+                ""
+            };
             format!("{}{nulls}", quoted(&column.name))
         });
         let sorted = sorted.collect::<Vec<_>>().join(", ");
@@ -107,7 +117,11 @@ async fn show(client: &Object, schema: &Schema, table: &TableRef) -> Result<(), 
         .at(&key)
         .map(|column| (column.name.clone(), column.sql_type()))
         .chain([(columns.data.to_owned(), "jsonb")])
-        .chain(columns.at(&others).map(|column| (column.name.clone(), column.sql_type())))
+        .chain(
+            columns
+                .at(&others)
+                .map(|column| (column.name.clone(), column.sql_type())),
+        )
         .collect();
     // A view can be replaced by one that has further columns behind those that it had.
     let is_extended = before.len() <= after.len()
@@ -116,14 +130,26 @@ async fn show(client: &Object, schema: &Schema, table: &TableRef) -> Result<(), 
             .zip(&after)
             .all(|(before, after)| before.0 == after.0 && before.1 == after.1);
     if is_extended {
-        return run(client, &format!("CREATE OR REPLACE VIEW {name} AS {select}")).await;
+        return run(
+            client,
+            &format!("CREATE OR REPLACE VIEW {name} AS {select}"),
+        )
+        .await;
     }
     let grants = grants(client, schema, view).await?;
-    run(client, &format!("DROP VIEW {name}; CREATE VIEW {name} AS {select}; {grants}")).await
+    run(
+        client,
+        &format!("DROP VIEW {name}; CREATE VIEW {name} AS {select}; {grants}"),
+    )
+    .await
 }
 
 /// Returns the columns of a view as it is shown, with their types.
-async fn shape(client: &Object, schema: &Schema, view: &str) -> Result<Vec<(String, String)>, ViewError> {
+async fn shape(
+    client: &Object,
+    schema: &Schema,
+    view: &str,
+) -> Result<Vec<(String, String)>, ViewError> {
     let sql = "SELECT a.attname::text, format_type(a.atttypid, NULL) \
         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
         WHERE quote_ident(n.nspname) IN ($1, btrim($1, '\"')) AND c.relname = $2 AND a.attnum > 0 ORDER BY a.attnum";

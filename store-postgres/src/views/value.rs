@@ -22,11 +22,7 @@ pub(super) enum SqlValue {
 }
 
 impl ToSql for SqlValue {
-    fn to_sql(
-        &self,
-        _: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
         match self {
             SqlValue::Null => return Ok(IsNull::Yes),
             SqlValue::Bool(value) => out.extend_from_slice(&[u8::from(*value)]),
@@ -92,7 +88,9 @@ mod tests {
     fn numbers_are_written_as_the_server_takes_them() {
         let words = |digits| {
             let bytes = numeric(digits);
-            let words = bytes.chunks(2).map(|two| u16::from_be_bytes([two[0], two[1]]));
+            let words = bytes
+                .chunks(2)
+                .map(|two| u16::from_be_bytes([two[0], two[1]]));
             words.collect::<Vec<_>>()
         };
         assert_eq!(words("0"), [0, 0, 0, 0]);

@@ -8,7 +8,8 @@ use midgard::{
 use midgard_store_postgres::PostgresViews;
 use midgard_test_servers::{Postgres, shared_postgres};
 use serde::{Deserialize, Serialize};
-use std::future::Future;
+use std::sync::LazyLock;
+use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
 /// A database for one test.
@@ -30,16 +31,10 @@ pub(crate) fn with_database<F: Future<Output = ()>>(test: &str, run: impl FnOnce
         name,
         address,
     };
-    runtime().block_on(run(database));
+    RUNTIME.block_on(run(database));
 }
 
-pub(crate) fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-}
+pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
 impl Database {
     pub(crate) async fn views(&self) -> PostgresViews {
@@ -48,11 +43,17 @@ impl Database {
 
     /// Runs SQL as the superuser, and returns the values by lines and tabs.
     pub(crate) fn sql(&self, sql: &str) -> String {
-        self.server.query(&self.name, sql).unwrap().trim().to_owned()
+        self.server
+            .query(&self.name, sql)
+            .unwrap()
+            .trim()
+            .to_owned()
     }
 
     pub(crate) fn try_sql(&self, sql: &str) -> Result<String, String> {
-        self.server.query(&self.name, sql).map_err(|error| format!("{error:?}"))
+        self.server
+            .query(&self.name, sql)
+            .map_err(|error| format!("{error:?}"))
     }
 
     pub(crate) async fn client(&self) -> tokio_postgres::Client {

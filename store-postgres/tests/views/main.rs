@@ -1,4 +1,6 @@
 //! Views in PostgreSQL.
 
+mod contract;
 mod kit;
 mod projected;
+mod same;
