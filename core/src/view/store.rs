@@ -22,6 +22,11 @@ impl NoteStore for Views {
         self.transaction("", 0)
     }
 
+    async fn begin_read(&self) -> Result<ViewTransaction, ViewError> {
+        let entries = self.reading_entries().await?;
+        Ok(ViewTransaction::new(entries, "", 0))
+    }
+
     async fn get(
         &self,
         transaction: &mut ViewTransaction,

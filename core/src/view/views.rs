@@ -175,6 +175,16 @@ impl Views {
         })
     }
 
+    /// Returns the entries for a transaction that only reads, as they are now.
+    pub(super) async fn reading_entries(&self) -> Result<Entries, ViewError> {
+        match &self.0.kept {
+            Kept::Embedded(_) => self.transaction_entries(),
+            Kept::Database(database) => Ok(Entries::Loaded(LoadedEntries::new(
+                database.snapshot().await?,
+            ))),
+        }
+    }
+
     /// Writes all changes of a transaction.
     pub(super) async fn write(&self, transaction: ViewTransaction) -> Result<(), ViewError> {
         match &self.0.kept {

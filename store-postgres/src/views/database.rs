@@ -13,7 +13,9 @@ use midgard::store::StoreError;
 use midgard::view::ViewError;
 use midgard::view::database::{RowRange, TableRef, ViewData, ViewDatabase, ViewRead, ViewWrite};
 use std::pin::Pin;
+use std::sync::Arc;
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 use tokio_postgres::types::ToSql;
 
 /// The version of the notes and of the names of tables.
@@ -30,6 +32,36 @@ pub(super) struct Database {
 impl Database {
     pub(super) async fn connection(&self) -> Result<Object, ViewError> {
         Ok(self.connections.reading().await?)
+    }
+
+    /// Returns a connection for a single statement.
+    pub(super) async fn single(&self) -> Result<Transaction, ViewError> {
+        Ok(Transaction {
+            client: Some(self.connection().await?),
+            is_open: false,
+            runtime: self.runtime.clone(),
+        })
+    }
+
+    /// Begins to read everything as it is now.
+    pub(super) async fn reading(&self) -> Result<Transaction, ViewError> {
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .await
+    }
+
+    /// Begins to write. The server ends it when the program stops in the middle of it, as it holds locks.
+    async fn writing(&self) -> Result<Transaction, ViewError> {
+        let sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+            SET LOCAL idle_in_transaction_session_timeout = 20000";
+        self.begin(sql).await
+    }
+
+    async fn begin(&self, sql: &str) -> Result<Transaction, ViewError> {
+        let mut transaction = self.single().await?;
+        transaction.is_open = true;
+        let begun = transaction.client()?.batch_execute(sql).await;
+        begun.map_err(failed("begin a transaction"))?;
+        Ok(transaction)
     }
 
     /// Creates the schema and the tables of midgard's own, if they are not there.
@@ -99,18 +131,22 @@ impl Database {
     }
 
     async fn read_all(&self, read: &ViewRead) -> Result<ViewData, ViewError> {
-        let client = self.connection().await?;
-        let schema = &self.schema;
         let parts = usize::from(!read.notes.is_empty())
             + read.lists.len()
             + read.rows.len()
             + read.claims.len()
             + read.ranges.len();
         let transaction = match parts {
-            0 | 1 => Transaction::none(client),
-            _ => Transaction::reading(client).await?,
+            0 | 1 => self.single().await?,
+            _ => self.reading().await?,
         };
-        let client = transaction.client()?;
+        let data = self.read_in(transaction.client()?, read).await;
+        transaction.roll_back().await;
+        data
+    }
+
+    async fn read_in(&self, client: &Object, read: &ViewRead) -> Result<ViewData, ViewError> {
+        let schema = &self.schema;
         let mut data = ViewData {
             notes: notes::read(client, schema, &read.notes).await?,
             ..ViewData::default()
@@ -134,7 +170,6 @@ impl Database {
             data.ranges
                 .push(self.read_range(client, table, range).await?);
         }
-        transaction.commit().await?;
         Ok(data)
     }
 
@@ -217,7 +252,7 @@ impl Database {
     }
 
     async fn write_all(&self, write: &ViewWrite) -> Result<(), ViewError> {
-        let transaction = Transaction::writing(self.connection().await?).await?;
+        let transaction = self.writing().await?;
         let client = transaction.client()?;
         match self.write_in(client, write).await {
             Ok(()) => transaction.commit().await,
@@ -254,43 +289,14 @@ fn is_created_meanwhile(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| same.contains(code))
 }
 
-/// A connection in a transaction. If the transaction does not end, the connection is closed.
+/// A connection, in a transaction or not.
 pub(super) struct Transaction {
     client: Option<Object>,
     is_open: bool,
+    runtime: Handle,
 }
 
 impl Transaction {
-    /// Uses a connection without a transaction, for a single statement.
-    pub(super) const fn none(client: Object) -> Self {
-        Transaction {
-            client: Some(client),
-            is_open: false,
-        }
-    }
-
-    /// Begins to read everything as it is now.
-    pub(super) async fn reading(client: Object) -> Result<Self, ViewError> {
-        Self::begin(client, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
-    }
-
-    /// Begins to write. The server ends it when the program stops in the middle of it, as it holds locks.
-    pub(super) async fn writing(client: Object) -> Result<Self, ViewError> {
-        let sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-            SET LOCAL idle_in_transaction_session_timeout = 20000";
-        Self::begin(client, sql).await
-    }
-
-    async fn begin(client: Object, sql: &str) -> Result<Self, ViewError> {
-        let transaction = Transaction {
-            client: Some(client),
-            is_open: true,
-        };
-        let begun = transaction.client()?.batch_execute(sql).await;
-        begun.map_err(failed("begin a transaction"))?;
-        Ok(transaction)
-    }
-
     pub(super) fn client(&self) -> Result<&Object, ViewError> {
         self.client.as_ref().ok_or_else(|| {
             ViewError::from(StoreError::Backend {
@@ -323,27 +329,87 @@ impl Transaction {
 }
 
 impl Drop for Transaction {
+    /// Undoes what was not committed, so that the connection can be used again.
     fn drop(&mut self) {
         if self.is_open
             && let Some(client) = self.client.take()
         {
-            drop(Object::take(client));
+            self.runtime.spawn(async move {
+                if client.batch_execute("ROLLBACK").await.is_err() {
+                    drop(Object::take(client));
+                }
+            });
         }
     }
 }
 
-impl ViewDatabase for Database {
+/// The database at one moment.
+struct Snapshot {
+    database: Arc<Database>,
+    transaction: Mutex<Transaction>,
+}
+
+impl ViewDatabase for Snapshot {
     fn read<'a>(
         &'a self,
         read: &'a ViewRead,
     ) -> Pin<Box<dyn Future<Output = Result<ViewData, ViewError>> + Send + 'a>> {
-        Box::pin(runtime::within(&self.runtime, self.read_all(read)))
+        let reading = async move {
+            let transaction = self.transaction.lock().await;
+            self.database.read_in(transaction.client()?, read).await
+        };
+        Box::pin(runtime::within(&self.database.runtime, reading))
+    }
+
+    fn snapshot(
+        &self,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn ViewDatabase>, ViewError>> + Send + '_>> {
+        let again = async { SharedDatabase(self.database.clone()).snapshot().await };
+        Box::pin(again)
+    }
+
+    fn write(
+        &self,
+        _: ViewWrite,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ViewError>> + Send + '_>> {
+        let reason = "write through a transaction that only reads";
+        Box::pin(std::future::ready(Err(StoreError::Backend {
+            action: reason,
+            cause: "begin it with `begin`".into(),
+        }
+        .into())))
+    }
+}
+
+/// The database that projections write to.
+#[derive(Debug, Clone)]
+pub(super) struct SharedDatabase(pub(super) Arc<Database>);
+
+impl ViewDatabase for SharedDatabase {
+    fn read<'a>(
+        &'a self,
+        read: &'a ViewRead,
+    ) -> Pin<Box<dyn Future<Output = Result<ViewData, ViewError>> + Send + 'a>> {
+        Box::pin(runtime::within(&self.0.runtime, self.0.read_all(read)))
+    }
+
+    fn snapshot(
+        &self,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn ViewDatabase>, ViewError>> + Send + '_>> {
+        let snapshot = async {
+            let snapshot = Snapshot {
+                transaction: Mutex::new(self.0.reading().await?),
+                database: self.0.clone(),
+            };
+            Ok(Arc::new(snapshot) as Arc<dyn ViewDatabase>)
+        };
+        Box::pin(runtime::within(&self.0.runtime, snapshot))
     }
 
     fn write(
         &self,
         write: ViewWrite,
     ) -> Pin<Box<dyn Future<Output = Result<(), ViewError>> + Send + '_>> {
-        Box::pin(async move { runtime::within(&self.runtime, self.write_all(&write)).await })
+        Box::pin(async move { runtime::within(&self.0.runtime, self.0.write_all(&write)).await })
     }
 }

@@ -3,7 +3,7 @@
 // Selections and keys are passed by value, so that calls read as they should.
 #![allow(clippy::needless_pass_by_value)]
 
-use super::database::{Database, Transaction};
+use super::database::{Database, SharedDatabase};
 use super::names::Schema;
 use super::snapshot::PostgresViewSnapshot;
 use crate::connections::Connections;
@@ -46,7 +46,7 @@ impl PostgresViews {
         database.create(options.creates_schema).await?;
         let database = Arc::new(database);
         Ok(PostgresViews {
-            views: Views::in_database(database.clone()),
+            views: Views::in_database(Arc::new(SharedDatabase(database.clone()))),
             database,
         })
     }
@@ -63,10 +63,7 @@ impl PostgresViews {
     /// # Errors
     /// When the server cannot be reached, or all connections are in use for too long.
     pub async fn snapshot(&self) -> Result<PostgresViewSnapshot, ViewError> {
-        let snapshot = async {
-            let connection = self.database.connection().await?;
-            Transaction::reading(connection).await
-        };
+        let snapshot = self.database.reading();
         let transaction = runtime::within(&self.database.runtime, snapshot).await?;
         Ok(PostgresViewSnapshot::new(
             self.database.clone(),
@@ -158,9 +155,8 @@ impl PostgresViews {
 
     /// Returns a connection for a single read.
     async fn single(&self) -> Result<PostgresViewSnapshot, ViewError> {
-        let connection = self.database.connection();
-        let connection = runtime::within(&self.database.runtime, connection).await?;
-        let transaction = Transaction::none(connection);
+        let connection = self.database.single();
+        let transaction = runtime::within(&self.database.runtime, connection).await?;
         Ok(PostgresViewSnapshot::new(
             self.database.clone(),
             transaction,

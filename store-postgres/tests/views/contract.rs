@@ -118,6 +118,10 @@ impl NoteStore for Both {
         self.written.begin().await
     }
 
+    async fn begin_read(&self) -> Result<ViewTransaction, ViewError> {
+        self.written.begin_read().await
+    }
+
     async fn get(
         &self,
         transaction: &mut ViewTransaction,

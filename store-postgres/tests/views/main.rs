@@ -1,6 +1,10 @@
 //! Views in PostgreSQL.
+#![allow(clippy::unwrap_used)]
 
 mod contract;
+mod crash;
 mod kit;
 mod projected;
+mod rebuilds;
+mod refused;
 mod same;

@@ -302,6 +302,8 @@ fn random_rows_and_selections_are_the_same() {
             let seed = std::env::var("MIDGARD_TEST_SEED").ok();
             let seed = seed.map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
             let mut random = Random(fastrand::Rng::with_seed(seed));
+            let rounds =
+                std::env::var("MIDGARD_TEST_ROUNDS").map_or(12, |rounds| rounds.parse().unwrap());
             let embedded = Views::new(MemoryStore::new());
             let postgres = database.views().await;
             let views = [embedded.clone(), postgres.for_projections()];
@@ -312,7 +314,7 @@ fn random_rows_and_selections_are_the_same() {
                 views.activate(&mut transaction, &generation).await.unwrap();
                 views.commit(transaction).await.unwrap();
             }
-            for round in 0..40 {
+            for round in 0..rounds {
                 let mut outcomes = Vec::new();
                 // The same changes in both: one transaction each.
                 let rows: Vec<_> = (0..random.0.usize(1..12))

@@ -23,6 +23,11 @@ pub trait ViewDatabase: Send + Sync + 'static {
         read: &'a ViewRead,
     ) -> Pin<Box<dyn Future<Output = Result<ViewData, ViewError>> + Send + 'a>>;
 
+    /// Returns the database as it is now: all that is read of it is of one moment, and nothing is written.
+    fn snapshot(
+        &self,
+    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn ViewDatabase>, ViewError>> + Send + '_>>;
+
     /// Makes all changes, or none. Returns [`ViewError::Changed`] if an expected note is another one, and
     /// [`ViewError::Conflict`] if the transaction must begin again because of others.
     fn write(
