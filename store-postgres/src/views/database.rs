@@ -9,6 +9,7 @@ use crate::connections::Connections;
 use crate::error::committing;
 use crate::runtime;
 use deadpool_postgres::Object;
+use futures_util::future::{join, try_join, try_join_all, try_join3};
 use midgard::store::StoreError;
 use midgard::view::ViewError;
 use midgard::view::database::{RowRange, TableRef, ViewData, ViewDatabase, ViewRead, ViewWrite};
@@ -69,7 +70,10 @@ impl Database {
         let client = self.connection().await?;
         let format = self.schema.of(FORMAT);
         let exists = client
-            .query_one("SELECT to_regclass($1) IS NOT NULL", &[&format])
+            .query_one(
+                "SELECT to_regclass($1) IS NOT NULL, to_regnamespace($2) IS NOT NULL",
+                &[&format, &self.schema.name()],
+            )
             .await
             .map_err(failed("look for the schema of views"))?;
         if !exists.get::<_, bool>(0) {
@@ -84,10 +88,15 @@ impl Database {
                 }
                 .into());
             }
-            let (schema, notes) = (self.schema.name(), self.schema.of(NOTES));
+            let notes = self.schema.of(NOTES);
+            // Even if it is there, creating it would need the right to create schemas.
+            let schema = match exists.get::<_, bool>(1) {
+                true => String::new(),
+                false => format!("CREATE SCHEMA IF NOT EXISTS {};", self.schema.name()),
+            };
             // Several programs may start at once: what one has created, the others find.
             let sql = format!(
-                "BEGIN; CREATE SCHEMA IF NOT EXISTS {schema}; \
+                "BEGIN; {schema} \
                  CREATE TABLE IF NOT EXISTS {notes} (key text COLLATE \"C\" PRIMARY KEY, value text); \
                  CREATE TABLE IF NOT EXISTS {format} (version integer PRIMARY KEY); \
                  INSERT INTO {format} VALUES ({VERSION}) ON CONFLICT DO NOTHING; COMMIT"
@@ -130,47 +139,39 @@ impl Database {
         }
     }
 
-    async fn read_all(&self, read: &ViewRead) -> Result<ViewData, ViewError> {
-        let parts = usize::from(!read.notes.is_empty())
-            + read.lists.len()
-            + read.rows.len()
-            + read.claims.len()
-            + read.ranges.len();
-        let transaction = match parts {
-            0 | 1 => self.single().await?,
-            _ => self.reading().await?,
-        };
-        let data = self.read_in(transaction.client()?, read).await;
-        transaction.roll_back().await;
-        data
-    }
-
+    /// Reads rows and then notes, each kind at once. What is read of rows is of the worker whose notes were read after
+    /// them: a commit changes both.
     async fn read_in(&self, client: &Object, read: &ViewRead) -> Result<ViewData, ViewError> {
         let schema = &self.schema;
-        let mut data = ViewData {
-            notes: notes::read(client, schema, &read.notes).await?,
-            ..ViewData::default()
-        };
-        for range in &read.lists {
-            data.lists.push(notes::list(client, schema, range).await?);
-        }
-        for asked in &read.rows {
+        let rows = read.rows.iter().map(async |asked| {
             let columns = Columns::of(&asked.table.definition)?;
-            let found = rows::read(client, schema, &asked.table, &columns.key, &asked.keys).await?;
-            data.rows.push(found);
-        }
-        for asked in &read.claims {
+            rows::read(client, schema, &asked.table, &columns.key, &asked.keys).await
+        });
+        let claims = read.claims.iter().map(async |asked| {
             let columns = Columns::of(&asked.table.definition)?;
             let index = columns.indexes.get(asked.index);
             let places = index.map_or(&[][..], |index| &index.columns);
-            let found = rows::read(client, schema, &asked.table, places, &asked.values).await?;
-            data.claims.push(found);
-        }
-        for (table, range) in &read.ranges {
-            data.ranges
-                .push(self.read_range(client, table, range).await?);
-        }
-        Ok(data)
+            rows::read(client, schema, &asked.table, places, &asked.values).await
+        });
+        let ranges = read.ranges.iter();
+        let ranges = ranges.map(|(table, range)| self.read_range(client, table, range));
+        let (rows, claims, ranges) = try_join3(
+            try_join_all(rows),
+            try_join_all(claims),
+            try_join_all(ranges),
+        )
+        .await?;
+        let lists = read.lists.iter();
+        let lists = lists.map(|range| notes::list(client, schema, range));
+        let notes = notes::read(client, schema, &read.notes);
+        let (notes, lists) = try_join(notes, try_join_all(lists)).await?;
+        Ok(ViewData {
+            notes,
+            lists,
+            rows,
+            claims,
+            ranges,
+        })
     }
 
     /// Reads the rows of a range, in its order.
@@ -267,10 +268,15 @@ impl Database {
         let schema = &self.schema;
         notes::lock(client, schema, write).await?;
         tables::change(client, schema, &write.tables).await?;
-        for table in &write.rows {
-            rows::write(client, schema, table).await?;
-        }
-        notes::write(client, schema, write).await
+        let rows = async {
+            for table in &write.rows {
+                rows::write(client, schema, table).await?;
+            }
+            Ok(())
+        };
+        // The first error is that of the statement which was sent first.
+        let (rows, notes) = join(rows, notes::write(client, schema, write)).await;
+        rows.and(notes)
     }
 }
 
@@ -390,7 +396,11 @@ impl ViewDatabase for SharedDatabase {
         &'a self,
         read: &'a ViewRead,
     ) -> Pin<Box<dyn Future<Output = Result<ViewData, ViewError>> + Send + 'a>> {
-        Box::pin(runtime::within(&self.0.runtime, self.0.read_all(read)))
+        let reading = async move {
+            let single = self.0.single().await?;
+            self.0.read_in(single.client()?, read).await
+        };
+        Box::pin(runtime::within(&self.0.runtime, reading))
     }
 
     fn snapshot(

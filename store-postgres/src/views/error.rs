@@ -40,6 +40,15 @@ pub(super) fn view_error(action: &'static str, error: &Error) -> ViewError {
             .into(),
         }
         .into(),
+        // What rows break: their values, constraints that somebody has added, or limits of the server.
+        ref code if ["22", "23", "54"].contains(&code.code().get(..2).unwrap_or_default()) => {
+            let detail = said.detail().map(|detail| format!(" ({detail})"));
+            ViewError::Refused {
+                view: said.table().unwrap_or("that was written").to_owned(),
+                key: "of one of the events".to_owned(),
+                reason: format!("{}{}", reason(), detail.unwrap_or_default()),
+            }
+        }
         _ => crate::error::store_error(action, error).into(),
     }
 }

@@ -3,6 +3,7 @@
 use super::error::failed;
 use super::names::{NOTES, Schema};
 use deadpool_postgres::Object;
+use futures_util::future::try_join;
 use midgard::view::ViewError;
 use midgard::view::database::{NotesRange, ViewWrite};
 use std::collections::HashMap;
@@ -21,12 +22,8 @@ pub(super) async fn read(
     let statement = prepared(client, &sql).await?;
     let rows = client.query(&statement, &[&keys]).await;
     let rows = rows.map_err(failed("read notes"))?;
-    let mut found: HashMap<String, String> =
-        rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let one = |key: &String| found.get(key).cloned();
-    let notes = keys.iter().map(one).collect();
-    found.clear();
-    Ok(notes)
+    let found: HashMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
 }
 
 pub(super) async fn list(
@@ -37,8 +34,8 @@ pub(super) async fn list(
     let (table, prefix) = (schema.of(NOTES), &range.prefix);
     let sql = format!(
         "SELECT key, value FROM {table} \
-         WHERE key >= $1 AND key > $2 AND starts_with(key, $1) AND value IS NOT NULL \
-         AND ($4 = '' OR key < $4) ORDER BY key LIMIT $3"
+         WHERE key >= $1 AND key > $2 AND ($4 = '' OR key < $4) AND value IS NOT NULL \
+         ORDER BY key LIMIT $3"
     );
     let statement = prepared(client, &sql).await?;
     let limit = range.limit.and_then(|limit| i64::try_from(limit).ok());
@@ -78,26 +75,31 @@ pub(super) async fn lock(
             false => kept.push(key),
         }
     }
-    let mut found = HashMap::new();
-    for (keys, lock) in [(&kept, "SHARE"), (&changed, "UPDATE")] {
-        if keys.is_empty() {
-            continue;
-        }
-        let sql =
-            format!("SELECT key, value FROM {table} WHERE key = ANY($1) ORDER BY key FOR {lock}");
-        let statement = prepared(client, &sql).await?;
-        let rows = client.query(&statement, &[keys]).await;
-        for row in rows.map_err(failed("read notes"))? {
-            let (key, value): (String, Option<String>) = (row.get(0), row.get(1));
-            found.insert(key, value);
-        }
-    }
+    let locked = |keys, lock| locked(client, &table, keys, lock);
+    let (mut found, changed) = try_join(locked(kept, "SHARE"), locked(changed, "UPDATE")).await?;
+    found.extend(changed);
     for (key, expected) in &write.expected {
         if found.get(key).unwrap_or(&None) != expected {
             return Err(ViewError::Changed { note: key.clone() });
         }
     }
     Ok(())
+}
+
+async fn locked(
+    client: &Object,
+    table: &str,
+    keys: Vec<&String>,
+    lock: &str,
+) -> Result<HashMap<String, Option<String>>, ViewError> {
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sql = format!("SELECT key, value FROM {table} WHERE key = ANY($1) ORDER BY key FOR {lock}");
+    let statement = prepared(client, &sql).await?;
+    let rows = client.query(&statement, &[&keys]).await;
+    let rows = rows.map_err(failed("read notes"))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// Writes the changed notes, and removes what [`lock`] put where there was nothing.

@@ -61,8 +61,12 @@ impl PostgresViewSnapshot {
     /// # Errors
     /// As [`PostgresViews::get`](super::PostgresViews::get).
     pub async fn select<V: View>(&mut self, select: Select<V>) -> Result<Vec<V>, ViewError> {
+        self.rows(&select).await
+    }
+
+    pub(super) async fn rows<V: View>(&mut self, select: &Select<V>) -> Result<Vec<V>, ViewError> {
         let mut rows = Vec::new();
-        self.for_each(select, |row| {
+        self.visit(select, &mut |row| {
             rows.push(row);
             ControlFlow::Continue(())
         })
@@ -84,9 +88,13 @@ impl PostgresViewSnapshot {
     /// # Errors
     /// As [`PostgresViews::get`](super::PostgresViews::get).
     pub async fn count<V: View>(&mut self, select: Select<V>) -> Result<u64, ViewError> {
+        self.count_of(&select).await
+    }
+
+    pub(super) async fn count_of<V: View>(&mut self, select: &Select<V>) -> Result<u64, ViewError> {
         if select.is_filtered() {
             let mut count = 0;
-            self.for_each(select, |_| {
+            self.visit(select, &mut |_| {
                 count += 1;
                 ControlFlow::Continue(())
             })
@@ -96,7 +104,7 @@ impl PostgresViewSnapshot {
         let count = async {
             let table = self.table::<V>().await?;
             let client = self.transaction.client()?;
-            let reading = Reading::new(&self.database, client, &table, &select).await?;
+            let reading = Reading::new(&self.database, client, &table, select).await?;
             reading.count(select.range().limit).await
         };
         runtime::within(&self.database.runtime, count).await
@@ -108,17 +116,19 @@ impl PostgresViewSnapshot {
     /// # Errors
     /// As [`PostgresViews::page`](super::PostgresViews::page).
     pub async fn page<V: View>(&mut self, select: Select<V>) -> Result<Page<V>, ViewError> {
-        let size = select.range().limit.unwrap_or(PAGE_ROWS);
-        let select = select.limit(size.saturating_add(1));
-        let mut rows = Vec::new();
-        self.visit(&select, &mut |row| {
-            rows.push(row);
-            ControlFlow::Continue(())
-        })
-        .await?;
+        let (select, size) = sized(select);
+        self.page_of(&select, size).await
+    }
+
+    pub(super) async fn page_of<V: View>(
+        &mut self,
+        select: &Select<V>,
+        size: usize,
+    ) -> Result<Page<V>, ViewError> {
+        let mut rows = self.rows(select).await?;
         let next = if rows.len() > size {
             rows.truncate(size);
-            Some(cursor_after(&select, rows.last()))
+            Some(cursor_after(select, rows.last()))
         } else {
             None
         };
@@ -190,6 +200,12 @@ impl PostgresViewSnapshot {
         let note = notes::read(client, schema, &[note_of::<V>()]).await?;
         table_of::<V>(note.into_iter().next().flatten().as_deref())
     }
+}
+
+/// Returns the selection of a page and of one row more, which shows whether there is another page; and the page's size.
+pub(super) fn sized<V: View>(select: Select<V>) -> (Select<V>, usize) {
+    let size = select.range().limit.unwrap_or(PAGE_ROWS);
+    (select.limit(size.saturating_add(1)), size)
 }
 
 impl fmt::Debug for PostgresViewSnapshot {

@@ -7,4 +7,5 @@ mod kit;
 mod projected;
 mod rebuilds;
 mod refused;
+mod rights;
 mod same;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Keys and values of indexes are bytes, as [`ViewKey::encode`](crate::ViewKey::encode) writes them; the
 /// [definition](TableDefinition) of a table has their form.
 pub trait ViewDatabase: Send + Sync + 'static {
-    /// Reads notes and rows, all as they were at one moment.
+    /// Reads rows, and then notes, so that rows are not newer than the notes that a transaction relies on.
     fn read<'a>(
         &'a self,
         read: &'a ViewRead,
