@@ -1,19 +1,20 @@
 //! The entries that a transaction of views reads, in a snapshot that it releases while its handler waits.
 
 use super::ViewError;
-use super::database::LoadedEntries;
+use super::database::{LoadedEntries, ViewDatabase};
 use super::views::Views;
 use crate::notes::{Held, Reading};
 use crate::store::EntrySnapshot;
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// The entries of a transaction.
 pub(super) enum Entries {
     /// In a snapshot of an embedded store.
     Embedded(EmbeddedEntries),
     /// Those that were read of a database.
-    Loaded(LoadedEntries),
+    Loaded(Box<LoadedEntries>),
 }
 
 /// Entries while they are read.
@@ -34,6 +35,11 @@ impl Deref for ReadingEntries<'_> {
 }
 
 impl Entries {
+    /// Begins with nothing read of a database.
+    pub(super) fn loaded(database: Arc<dyn ViewDatabase>) -> Self {
+        Entries::Loaded(Box::new(LoadedEntries::new(database)))
+    }
+
     pub(super) const fn held(&self) -> Option<&Held> {
         match self {
             Entries::Embedded(embedded) => Some(&embedded.held),

@@ -33,14 +33,14 @@ impl SnapshotNotes {
     }
 
     /// Returns what was read of a database, if the views are in one.
-    pub(super) const fn loaded(&self) -> Option<&LoadedEntries> {
+    pub(super) fn loaded(&self) -> Option<&LoadedEntries> {
         match &self.entries {
             Entries::Embedded(_) => None,
             Entries::Loaded(loaded) => Some(loaded),
         }
     }
 
-    pub(super) const fn loaded_mut(&mut self) -> Option<&mut LoadedEntries> {
+    pub(super) fn loaded_mut(&mut self) -> Option<&mut LoadedEntries> {
         match &mut self.entries {
             Entries::Embedded(_) => None,
             Entries::Loaded(loaded) => Some(loaded),

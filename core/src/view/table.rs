@@ -1,6 +1,6 @@
 //! The rows of one view that a transaction has read or changed.
 
-use super::database::RowChange;
+use super::database::{NewRow, RowChange};
 use super::index_values::{Value, next_value, push_index_values};
 use super::key::KeyBytes;
 use super::layout::{self, KEY_BYTES};
@@ -347,7 +347,7 @@ impl<V: View> AnyTable for Table<V> {
                         (index.encode)(now, &mut value);
                         value.into_bytes()
                     });
-                    Some((json, values.collect()))
+                    Some(NewRow::new(json, values.collect()))
                 }
                 (None, Some(_)) => None,
                 (None, None) => continue,

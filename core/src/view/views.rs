@@ -1,7 +1,7 @@
 //! Views in the entries of an embedded store.
 
 use super::cursor::Page;
-use super::database::{LoadedEntries, ViewDatabase};
+use super::database::ViewDatabase;
 use super::entries::{EmbeddedEntries, Entries};
 use super::form::reads_as_well;
 use super::lookup::KeyOf;
@@ -171,7 +171,7 @@ impl Views {
             Kept::Embedded(store) => {
                 Entries::Embedded(EmbeddedEntries::new(self.clone(), store.snapshot()?))
             }
-            Kept::Database(database) => Entries::Loaded(LoadedEntries::new(database.clone())),
+            Kept::Database(database) => Entries::loaded(database.clone()),
         })
     }
 
@@ -179,9 +179,7 @@ impl Views {
     pub(super) async fn reading_entries(&self) -> Result<Entries, ViewError> {
         match &self.0.kept {
             Kept::Embedded(_) => self.transaction_entries(),
-            Kept::Database(database) => Ok(Entries::Loaded(LoadedEntries::new(
-                database.snapshot().await?,
-            ))),
+            Kept::Database(database) => Ok(Entries::loaded(database.snapshot().await?)),
         }
     }
 

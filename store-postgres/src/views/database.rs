@@ -1,6 +1,6 @@
 //! The database as projections use it: what handlers need is read at once, and a commit is one transaction.
 
-use super::columns::Columns;
+use super::columns::{Column, Columns, quoted};
 use super::error::{failed, view_error};
 use super::names::{FORMAT, NOTES, Schema};
 use super::range::{self, between};
@@ -12,8 +12,9 @@ use deadpool_postgres::Object;
 use futures_util::future::{join, try_join, try_join_all, try_join3};
 use midgard::store::StoreError;
 use midgard::view::ViewError;
-use midgard::view::database::{RowRange, TableRef, ViewData, ViewDatabase, ViewRead, ViewWrite};
-use std::pin::Pin;
+use midgard::view::database::{
+    Answer, RowRange, TableRef, ViewData, ViewDatabase, ViewRead, ViewWrite,
+};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -206,7 +207,7 @@ impl Database {
     ) -> Result<Vec<Vec<u8>>, ViewError> {
         let (name, data) = (
             self.schema.table(columns.view, number),
-            super::columns::quoted(columns.data),
+            quoted(columns.data),
         );
         let limit = limit.and_then(|limit| i64::try_from(limit).ok());
         let text = std::mem::take(&mut sql.text);
@@ -222,6 +223,27 @@ impl Database {
         let found = client.query(&statement, &parameters).await;
         let found = found.map_err(failed("read rows"))?;
         Ok(found.iter().map(|row| rows::data_of(row, 0)).collect())
+    }
+
+    /// Returns the last value of a column of bytes that is not after these.
+    pub(super) async fn last_value(
+        &self,
+        client: &Object,
+        (columns, number): (&Columns, u32),
+        column: &Column,
+        bytes: &[u8],
+    ) -> Result<Option<Vec<u8>>, ViewError> {
+        let (name, column) = (
+            self.schema.table(columns.view, number),
+            quoted(&column.name),
+        );
+        let text = format!(
+            "SELECT {column} FROM {name} WHERE {column} <= $1 ORDER BY {column} DESC LIMIT 1"
+        );
+        let statement = notes::prepared(client, &text).await?;
+        let found = client.query_opt(&statement, &[&bytes]).await;
+        let found = found.map_err(failed("read rows"))?;
+        Ok(found.map(|row| row.get(0)))
     }
 
     /// Counts rows under conditions.
@@ -356,10 +378,7 @@ struct Snapshot {
 }
 
 impl ViewDatabase for Snapshot {
-    fn read<'a>(
-        &'a self,
-        read: &'a ViewRead,
-    ) -> Pin<Box<dyn Future<Output = Result<ViewData, ViewError>> + Send + 'a>> {
+    fn read<'a>(&'a self, read: &'a ViewRead) -> Answer<'a, ViewData> {
         let reading = async move {
             let transaction = self.transaction.lock().await;
             self.database.read_in(transaction.client()?, read).await
@@ -367,17 +386,12 @@ impl ViewDatabase for Snapshot {
         Box::pin(runtime::within(&self.database.runtime, reading))
     }
 
-    fn snapshot(
-        &self,
-    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn ViewDatabase>, ViewError>> + Send + '_>> {
+    fn snapshot(&self) -> Answer<'_, Arc<dyn ViewDatabase>> {
         let again = async { SharedDatabase(self.database.clone()).snapshot().await };
         Box::pin(again)
     }
 
-    fn write(
-        &self,
-        _: ViewWrite,
-    ) -> Pin<Box<dyn Future<Output = Result<(), ViewError>> + Send + '_>> {
+    fn write(&self, _: ViewWrite) -> Answer<'_, ()> {
         let reason = "write through a transaction that only reads";
         Box::pin(std::future::ready(Err(StoreError::Backend {
             action: reason,
@@ -392,10 +406,7 @@ impl ViewDatabase for Snapshot {
 pub(super) struct SharedDatabase(pub(super) Arc<Database>);
 
 impl ViewDatabase for SharedDatabase {
-    fn read<'a>(
-        &'a self,
-        read: &'a ViewRead,
-    ) -> Pin<Box<dyn Future<Output = Result<ViewData, ViewError>> + Send + 'a>> {
+    fn read<'a>(&'a self, read: &'a ViewRead) -> Answer<'a, ViewData> {
         let reading = async move {
             let single = self.0.single().await?;
             self.0.read_in(single.client()?, read).await
@@ -403,9 +414,7 @@ impl ViewDatabase for SharedDatabase {
         Box::pin(runtime::within(&self.0.runtime, reading))
     }
 
-    fn snapshot(
-        &self,
-    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn ViewDatabase>, ViewError>> + Send + '_>> {
+    fn snapshot(&self) -> Answer<'_, Arc<dyn ViewDatabase>> {
         let snapshot = async {
             let snapshot = Snapshot {
                 transaction: Mutex::new(self.0.reading().await?),
@@ -416,10 +425,7 @@ impl ViewDatabase for SharedDatabase {
         Box::pin(runtime::within(&self.0.runtime, snapshot))
     }
 
-    fn write(
-        &self,
-        write: ViewWrite,
-    ) -> Pin<Box<dyn Future<Output = Result<(), ViewError>> + Send + '_>> {
+    fn write(&self, write: ViewWrite) -> Answer<'_, ()> {
         Box::pin(async move { runtime::within(&self.0.runtime, self.0.write_all(&write)).await })
     }
 }

@@ -1,7 +1,7 @@
 //! Ranges of keys and of values of indexes, as conditions in SQL.
 
 use super::columns::{Column, ColumnKind, Columns, quoted};
-use super::form::{Form, Leaf, Unread, unescape_beginning};
+use super::form::{Leaf, Unread, unescape_beginning};
 use super::value::SqlValue;
 use std::ops::Bound;
 
@@ -318,28 +318,43 @@ fn one_compared(
     }
 }
 
-/// Returns where a cursor is: the values of the columns in their order, from the bytes of an index's value and the key.
-pub(super) fn position(
+/// Splits the bytes of a cursor into the value of an index and the key, which is missing for a value that only one row
+/// has; `None` if nobody knows where the value ends.
+pub(super) fn split<'a>(
     columns: &Columns,
     index: Option<usize>,
-    bytes: &[u8],
-) -> Option<Vec<SqlValue>> {
-    let of_index = index.and_then(|index| columns.indexes.get(index));
-    let places = of_index.map_or(&[][..], |index| &index.columns);
-    let (mut rest, mut values, mut seen) = (bytes, Vec::new(), Vec::new());
-    for place in places.iter().chain(&columns.key) {
-        let column = columns.all.get(*place)?;
-        // A value that only one row has is without the key.
-        if rest.is_empty() {
-            break;
+    bytes: &'a [u8],
+) -> Option<(&'a [u8], &'a [u8])> {
+    let index = index.and_then(|index| columns.indexes.get(index));
+    let mut rest = bytes;
+    for column in columns.at(index.map_or(&[][..], |index| &index.columns)) {
+        if column.is_opaque() {
+            return None;
         }
-        let value = match &column.kind {
-            ColumnKind::Ordered(Form::Unknown) if places.contains(place) => return None,
-            _ => column.read(&mut rest).ok()?,
-        };
-        if !seen.contains(place) {
-            seen.push(*place);
-            values.push(value);
+        column.read(&mut rest).ok()?;
+    }
+    Some((&bytes[..bytes.len() - rest.len()], rest))
+}
+
+/// Returns the place of a row: the values of the columns in their order.
+pub(super) fn place(
+    columns: &Columns,
+    index: Option<usize>,
+    (mut value, mut key): (&[u8], &[u8]),
+) -> Option<Vec<SqlValue>> {
+    let index = index.and_then(|index| columns.indexes.get(index));
+    let of_index = index.map_or(&[][..], |index| &index.columns);
+    let mut values = Vec::new();
+    for column in columns.at(of_index) {
+        values.push(column.read(&mut value).ok()?);
+    }
+    let has_key = !key.is_empty();
+    for (place, column) in columns.key.iter().zip(columns.at(&columns.key)) {
+        if has_key {
+            let value = column.read(&mut key).ok()?;
+            if !of_index.contains(place) {
+                values.push(value);
+            }
         }
     }
     Some(values)

@@ -3,6 +3,7 @@
 use super::columns::Columns;
 use super::database::Database;
 use super::range::{self, End, Sql, between};
+use super::value::SqlValue;
 use deadpool_postgres::Object;
 use midgard::View;
 use midgard::view::database::{RowRange, TableRef, cursor_position};
@@ -44,29 +45,56 @@ impl<'a, V: View> Reading<'a, V> {
             select,
         };
         if let Some(position) = position {
-            reading.continue_at(&position);
+            let index = reading.range.index;
+            let values = match range::split(&reading.columns, index, &position) {
+                Some(parts) => range::place(&reading.columns, index, parts),
+                None => reading.found(&position).await?,
+            };
+            reading.continue_at(values);
         }
         Ok(reading)
     }
 
-    /// Continues after a row.
-    pub(super) fn continue_after(&mut self, row: &V) {
-        let mut bytes = KeyBytes::new();
-        if let Some(index) = self.range.index.and_then(|index| V::INDEXES.get(index)) {
-            (index.encode)(row, &mut bytes);
-        }
-        let (mut all, mut key) = (bytes.as_bytes().to_vec(), KeyBytes::new());
-        row.encode_key(&mut key);
-        all.extend_from_slice(key.as_bytes());
-        self.continue_at(&all);
+    /// Returns the place of a cursor where nobody knows how long the value of the index is. No value is the beginning of another:
+    /// if a row still has the value, it is the last one before the bytes.
+    async fn found(&self, bytes: &[u8]) -> Result<Option<Vec<SqlValue>>, ViewError> {
+        let index = self
+            .range
+            .index
+            .and_then(|index| self.columns.indexes.get(index));
+        let (database, client) = (self.database, self.client);
+        let column = index.and_then(|index| self.columns.at(&index.columns).next());
+        let Some(column) = column else {
+            return Ok(None);
+        };
+        let before = database
+            .last_value(client, (&self.columns, self.number), column, bytes)
+            .await?;
+        Ok(match before {
+            Some(value) if bytes.starts_with(&value) => {
+                let parts = bytes.split_at(value.len());
+                range::place(&self.columns, self.range.index, parts)
+            }
+            _ => Some(vec![SqlValue::Bytes(bytes.to_vec())]),
+        })
     }
 
-    fn continue_at(&mut self, bytes: &[u8]) {
-        let Some(values) = range::position(&self.columns, self.range.index, bytes) else {
-            return;
-        };
+    /// Continues after a row.
+    pub(super) fn continue_after(&mut self, row: &V) {
+        let (mut value, mut key) = (KeyBytes::new(), KeyBytes::new());
+        if let Some(index) = self.range.index.and_then(|index| V::INDEXES.get(index)) {
+            (index.encode)(row, &mut value);
+        }
+        row.encode_key(&mut key);
+        let parts = (value.as_bytes(), key.as_bytes());
+        let values = range::place(&self.columns, self.range.index, parts);
+        self.continue_at(values);
+    }
+
+    fn continue_at(&mut self, values: Option<Vec<SqlValue>>) {
+        // Without a place there are no further rows.
         let end = Some(End {
-            values,
+            values: values.unwrap_or_default(),
             is_included: false,
         });
         match self.range.is_reverse {

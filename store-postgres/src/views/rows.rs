@@ -8,7 +8,7 @@ use super::value::SqlValue;
 use deadpool_postgres::Object;
 use midgard::store::StoreError;
 use midgard::view::ViewError;
-use midgard::view::database::{RowChange, RowsWrite, TableRef};
+use midgard::view::database::{NewRow, RowChange, RowsWrite, TableRef};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -100,11 +100,11 @@ pub(super) async fn write(
     }
     let (mut batch, mut bytes) = (Vec::new(), 0);
     for change in &write.rows {
-        let Some((json, values)) = &change.row else {
+        let Some(row) = &change.row else {
             continue;
         };
-        bytes += json.len();
-        batch.push((change, json, values));
+        bytes += row.json.len();
+        batch.push((change, row));
         if batch.len() == ROWS || bytes > BYTES {
             insert(client, &columns, &name, &batch).await?;
             batch.clear();
@@ -145,21 +145,21 @@ async fn insert(
     client: &Object,
     columns: &Columns,
     name: &str,
-    changes: &[(&RowChange, &Vec<u8>, &Vec<Vec<u8>>)],
+    changes: &[(&RowChange, &NewRow)],
 ) -> Result<(), ViewError> {
     if changes.is_empty() {
         return Ok(());
     }
     let mut arrays = vec![Vec::new(); columns.all.len()];
     let mut rows = Vec::new();
-    for (change, json, values) in changes {
+    for (change, new) in changes {
         let mut row = vec![SqlValue::Null; columns.all.len()];
         let of_key = (&columns.key, &change.key);
         let of_indexes = columns
             .indexes
             .iter()
             .map(|index| &index.columns)
-            .zip(*values);
+            .zip(&new.values);
         for (places, bytes) in [of_key].into_iter().chain(of_indexes) {
             let read = columns.read(places, bytes)?;
             for (place, value) in places.iter().zip(read) {
@@ -170,7 +170,7 @@ async fn insert(
         for (array, value) in arrays.iter_mut().zip(row) {
             array.push(value);
         }
-        rows.push(text_of(columns, change, json)?);
+        rows.push(text_of(columns, change, &new.json)?);
     }
     let casts = columns.all.iter().enumerate();
     let casts: Vec<_> = casts

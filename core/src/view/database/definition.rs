@@ -18,23 +18,18 @@ use std::sync::Arc;
 /// [definition](TableDefinition) of a table has their form.
 pub trait ViewDatabase: Send + Sync + 'static {
     /// Reads rows, and then notes, so that rows are not newer than the notes that a transaction relies on.
-    fn read<'a>(
-        &'a self,
-        read: &'a ViewRead,
-    ) -> Pin<Box<dyn Future<Output = Result<ViewData, ViewError>> + Send + 'a>>;
+    fn read<'a>(&'a self, read: &'a ViewRead) -> Answer<'a, ViewData>;
 
     /// Returns the database as it is now: all that is read of it is of one moment, and nothing is written.
-    fn snapshot(
-        &self,
-    ) -> Pin<Box<dyn Future<Output = Result<Arc<dyn ViewDatabase>, ViewError>> + Send + '_>>;
+    fn snapshot(&self) -> Answer<'_, Arc<dyn ViewDatabase>>;
 
     /// Makes all changes, or none. Returns [`ViewError::Changed`] if an expected note is another one, and
     /// [`ViewError::Conflict`] if the transaction must begin again because of others.
-    fn write(
-        &self,
-        write: ViewWrite,
-    ) -> Pin<Box<dyn Future<Output = Result<(), ViewError>> + Send + '_>>;
+    fn write(&self, write: ViewWrite) -> Answer<'_, ()>;
 }
+
+/// What a database answers, once it does.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, ViewError>> + Send + 'a>>;
 
 /// A table of one generation of a view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,12 +214,28 @@ pub struct RowsWrite {
 pub struct RowChange {
     /// The key.
     pub key: Vec<u8>,
-    /// The row as JSON, with its value in each index; `None` when it was removed.
-    pub row: Option<(Vec<u8>, Vec<Vec<u8>>)>,
+    /// The row as it is now; `None` when it was removed.
+    pub row: Option<NewRow>,
+}
+
+/// A row that is written.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct NewRow {
+    /// The row.
+    pub json: Vec<u8>,
+    /// Its value in each index.
+    pub values: Vec<Vec<u8>>,
 }
 
 impl RowChange {
-    pub(in crate::view) const fn new(key: Vec<u8>, row: Option<(Vec<u8>, Vec<Vec<u8>>)>) -> Self {
+    pub(in crate::view) const fn new(key: Vec<u8>, row: Option<NewRow>) -> Self {
         RowChange { key, row }
+    }
+}
+
+impl NewRow {
+    pub(in crate::view) const fn new(json: Vec<u8>, values: Vec<Vec<u8>>) -> Self {
+        NewRow { json, values }
     }
 }

@@ -5,8 +5,8 @@ mod loaded;
 mod shown;
 
 pub use definition::{
-    ClaimsRead, NotesRange, RowChange, RowRange, RowsRead, RowsWrite, TableChange, TableRef,
-    ViewData, ViewDatabase, ViewRead, ViewWrite,
+    Answer, ClaimsRead, NewRow, NotesRange, RowChange, RowRange, RowsRead, RowsWrite, TableChange,
+    TableRef, ViewData, ViewDatabase, ViewRead, ViewWrite,
 };
 pub(super) use loaded::{LoadedEntries, LoadedRange};
 pub use shown::{PAGE_ROWS, cursor_after, cursor_position, note_of, table_of};
