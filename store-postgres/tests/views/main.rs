@@ -3,6 +3,7 @@
 
 mod contract;
 mod crash;
+mod handlers;
 mod kit;
 mod projected;
 mod rebuilds;
