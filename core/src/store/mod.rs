@@ -13,6 +13,7 @@ pub(crate) mod memory;
 pub(crate) mod query;
 mod read;
 pub mod rules;
+mod settling;
 mod tombstone;
 mod versions;
 
@@ -34,5 +35,6 @@ pub use layer::{Layer, Layered, Operation};
 pub(crate) use memory::MemoryStore;
 pub use query::{AppendCondition, Query, QueryItem};
 pub use read::{Direction, ReadLog, ReadStream, StreamState};
+pub use settling::Settling;
 pub use tombstone::StreamTombstoned;
 pub use versions::Versions;
