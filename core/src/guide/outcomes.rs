@@ -101,9 +101,6 @@
 //! called: repeating a [`save`](crate::Repository::save) or a [`commit`](crate::Repository::commit) with the same expected
 //! version conflicts with its own first attempt. Load the aggregate to see what happened, or use a key.
 //!
-//! The layer [`Settling`](crate::store::Settling) repeats each append of a store in this way, for repositories too: with the
-//! same ids, until the outcome is known.
-//!
 //! After `OutcomeUnknown`, the LMDB store accepts no writes until it is reopened; repeat the append then.
 //!
 //! # A command that does not show yet

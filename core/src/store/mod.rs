@@ -13,7 +13,6 @@ pub(crate) mod memory;
 pub(crate) mod query;
 mod read;
 pub mod rules;
-mod settling;
 mod tombstone;
 mod versions;
 
@@ -35,6 +34,5 @@ pub use layer::{Layer, Layered, Operation};
 pub(crate) use memory::MemoryStore;
 pub use query::{AppendCondition, Query, QueryItem};
 pub use read::{Direction, ReadLog, ReadStream, StreamState};
-pub use settling::Settling;
 pub use tombstone::StreamTombstoned;
 pub use versions::Versions;

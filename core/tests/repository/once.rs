@@ -5,11 +5,8 @@ use super::common::{Account, Deposit, Open, Refused, ann, anns_account, log};
 use super::together::Withdraw;
 use midgard::clock::ManualClock;
 use midgard::repository::{ExecuteError, LoadError, Repositories, UnitOfWork};
-use midgard::store::{AppendError, Layered, ReadEntries, Settling, StoreError};
-use midgard::{
-    Command, Events, LogId, MemoryStore, Position, Repository, Store as _, Timestamp, Version,
-    block_on,
-};
+use midgard::store::{AppendError, Layered, ReadEntries, StoreError};
+use midgard::{Command, Events, MemoryStore, Repository, Store as _, Timestamp, Version, block_on};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -191,38 +188,6 @@ fn a_request_after_an_unknown_outcome_takes_effect_once() {
             .await
             .unwrap();
         assert_eq!((again.version(), again.state().balance), (Version(5), 36));
-    });
-}
-
-#[test]
-fn a_layer_repeats_the_same_append_until_its_outcome_is_known() {
-    block_on(async {
-        let lossy = |lost: u32, balance: MemoryStore| {
-            Layered::new(Unruly {
-                inner: balance,
-                lost_answers: lost.into(),
-                ..Unruly::default()
-            })
-        };
-        let store = anns_account().await.store().clone();
-        let settling = Settling::new(lossy(3, store.clone()));
-        let accounts = Repository::<Account, _>::new(Layered::new(settling));
-        let account = accounts.execute(&ann(), &Deposit(1)).await.unwrap();
-        assert_eq!(
-            (account.version(), account.state().balance),
-            (Version(5), 36)
-        );
-        let events = store.last_position(LogId::MAIN).await.unwrap();
-        assert_eq!(events, Position(5), "nothing was appended twice");
-
-        let patience = Duration::from_millis(1);
-        let hasty = Settling::new(lossy(u32::MAX, store)).with_patience(patience);
-        let accounts = Repository::<Account, _>::new(Layered::new(hasty));
-        let lost = accounts.execute(&ann(), &Deposit(1)).await;
-        let Err(ExecuteError::Append(AppendError::Store(StoreError::OutcomeUnknown { .. }))) = lost
-        else {
-            panic!("it was not repeated for ever: {lost:?}");
-        };
     });
 }
 

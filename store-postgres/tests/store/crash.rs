@@ -2,9 +2,7 @@
 
 use crate::kit::{RUNTIME, ids_of, stream, until};
 use midgard::event::NewEvent;
-use midgard::store::{
-    Append, AppendError, Appended, ExpectedVersion, Layered, ReadLog, Settling, StoreError,
-};
+use midgard::store::{Append, AppendError, Appended, ExpectedVersion, ReadLog, StoreError};
 use midgard::{EventId, Store, Version};
 use midgard_store_postgres::PostgresStore;
 use midgard_test_servers::postgres;
@@ -147,7 +145,6 @@ fn a_commit_whose_connection_is_lost_is_unknown_and_settled_by_the_same_append()
         server.query("postgres", "SELECT pg_reload_conf()").unwrap();
         let id = EventId::new();
         let append = Append::to(stream("account-1"), Version(1), [event(id)]);
-        let settling = Layered::new(Settling::new(store.clone()));
         let repeated = append.clone();
         let cut = tokio::spawn({
             let store = store.clone();
@@ -173,7 +170,7 @@ fn a_commit_whose_connection_is_lost_is_unknown_and_settled_by_the_same_append()
             .query("postgres", "ALTER SYSTEM RESET synchronous_standby_names")
             .unwrap();
         server.query("postgres", "SELECT pg_reload_conf()").unwrap();
-        let settled = settling.append(repeated).await.unwrap();
+        let settled = store.append(repeated).await.unwrap();
         assert_eq!(settled.version(), Version(2));
         assert_eq!(ids_of(&store, "account-1").await[1], id);
     });
