@@ -41,6 +41,9 @@
 //! [`until(handle.stopped())`](crate::store::EventStream::until) it ends with the program. An embedded store that is picked at run
 //! time can keep views, too, when it is wrapped with [`DynStore::embedded`](crate::DynStore::embedded).
 //!
+//! [`DynStore::open`](crate::DynStore::open) opens a store by its address, so that operators choose: `lmdb:data`,
+//! `memory:`, and those of other packages that the program uses.
+//!
 //! [`DynStore`]: crate::DynStore
 //! [`EventSet`]: crate::EventSet
 //! [`EventStream::follow`]: crate::store::EventStream::follow
