@@ -53,7 +53,7 @@ pub fn shared_rabbitmq(test: &str) -> Option<&'static RabbitMq> {
 }
 
 /// Lends a RabbitMQ node to this test alone, which may kill it. When the test drops it, another test of this program gets
-/// it; two are lent at the same time. Use unique names for everything that a test declares there, and undo what is set
+/// it; three are lent at the same time. Use unique names for everything that a test declares there, and undo what is set
 /// for the whole node.
 ///
 /// # Panics

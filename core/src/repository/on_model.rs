@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The scope of the keys of commands on models; no aggregate has such a name.
 pub(super) const SCOPE: &str = "decision-models";
 
-/// A decision model after a command.
+/// The outcome of a command on a decision model: the model with the new events applied, and the place of the last one.
 #[derive(Debug)]
 pub struct Decided<M> {
     model: M,
@@ -104,7 +104,7 @@ impl<M: DecisionModel, S: Store, C: Command<M>> Decision for OnModel<'_, M, S, C
         let events = decided.map_err(ExecuteError::Rejected)?;
         let is_appended = !events.is_empty() || self.once.is_some();
         // After a conflict, only what is new is read.
-        let next = if is_appended && tries <= self.repositories.retries {
+        let next = if is_appended && tries <= self.repositories.tries.retries {
             self.model.__copy()
         } else {
             self.model.__initial()

@@ -145,7 +145,7 @@ pub enum StoreError {
 pub enum Full {
     /// The disk, or the quota on it.
     Disk,
-    /// The store's own address space, and it cannot grow.
+    /// The address space of the store, which cannot grow.
     Map,
     /// The slots for concurrent readers.
     Readers {
