@@ -280,8 +280,8 @@ fn views_follow_a_log_in_the_same_database() {
             let run = Midgard::new(store).project(Installations, views.clone());
             run.catch_up().await.unwrap();
             assert!(views.get::<Installed>("ann").await.unwrap().is_some());
-            let shown = "SELECT n.nspname || ':' || count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = 'installed' GROUP BY 1, n.nspname";
-            assert_eq!(database.sql(shown), "midgard_views:1");
+            let shown = "SELECT string_agg(n.nspname, ' ') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = 'installed'";
+            assert_eq!(database.sql(shown), "midgard_views");
         },
     );
 }
