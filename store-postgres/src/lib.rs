@@ -43,6 +43,7 @@
 
 mod address;
 mod connections;
+mod contiguity;
 mod entries;
 mod error;
 mod options;

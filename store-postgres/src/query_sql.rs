@@ -82,24 +82,33 @@ impl Shape {
         )
     }
 
-    /// Returns a query of the positions that match an alternative and `range`, in which `@` is the position.
-    fn positions(self, range: &str, order: &str, limit: &str) -> String {
-        let (table, name, mut matches) = if self.tags == 0 {
-            ("midgard.events", "e.name = asked.name", Vec::new())
-        } else {
-            let first = "e.tag = asked.tag1".to_owned();
-            ("midgard.tags", "e.name = asked.name", vec![first])
+    /// Returns a query, `found`, of the positions that match each alternative of a table and `range`, in which `@` is
+    /// the position.
+    fn positions(self, table: &str, range: &str, order: &str, limit: &str) -> String {
+        let mut from = table.to_owned();
+        let events = match self.tags {
+            0 => "midgard.events",
+            _ => "midgard.tags",
         };
-        matches.extend(self.named.then(|| name.to_owned()));
-        matches.push(range.replace('@', "e.position"));
-        matches.extend((2..=self.tags).map(|tag| {
-            format!(
-                "EXISTS (SELECT 1 FROM midgard.tags t{tag} \
-                 WHERE t{tag}.tag = asked.tag{tag} AND t{tag}.position = e.position)"
-            )
-        }));
+        let mut matches = vec![range.replace('@', "e.position")];
+        matches.extend(self.named.then(|| "e.name = asked.name".to_owned()));
+        match self.tags {
+            0 => {}
+            1 => matches.push("e.tag = asked.tag1".to_owned()),
+            several => {
+                from += &rarest(several, &range.replace('@', "c.position"));
+                matches.push("e.tag = rarest.tag".to_owned());
+                matches.extend((1..=several).map(|tag| {
+                    format!(
+                        "EXISTS (SELECT 1 FROM midgard.tags t{tag} \
+                         WHERE t{tag}.tag = asked.tag{tag} AND t{tag}.position = e.position)"
+                    )
+                }));
+            }
+        }
         format!(
-            "SELECT e.position FROM {table} e WHERE {} ORDER BY e.position {order} LIMIT {limit}",
+            "{from} CROSS JOIN LATERAL (SELECT e.position FROM {events} e WHERE {} \
+             ORDER BY e.position {order} LIMIT {limit}) found",
             matches.join(" AND ")
         )
     }
@@ -108,9 +117,9 @@ impl Shape {
     /// matches. Its first parameters are the numbers of the appends, and the positions after which they ask.
     pub(crate) fn first_matches(self, statements: &Statements) -> String {
         let table = self.table(1, &[("append", "bigint[]"), ("after", "bigint[]")]);
-        let positions = self.positions("@ > asked.after", "ASC", "1");
+        let positions = self.positions(&table, "@ > asked.after", "ASC", "1");
         statements.in_schema(&format!(
-            "SELECT asked.append, found.position FROM {table} CROSS JOIN LATERAL ({positions}) found"
+            "SELECT asked.append, found.position FROM {positions}"
         ))
     }
 }
@@ -174,10 +183,8 @@ impl<'a> Asked<'a> {
         let mut found = Vec::new();
         for shape in self.alternatives.keys() {
             let table = shape.table(next, &[]);
-            let positions = shape.positions("@ BETWEEN $1 AND $2", order, "$3");
-            found.push(format!(
-                "SELECT found.position FROM {table} CROSS JOIN LATERAL ({positions}) found"
-            ));
+            let positions = shape.positions(&table, "@ BETWEEN $1 AND $2", order, "$3");
+            found.push(format!("SELECT found.position FROM {positions}"));
             next += shape.columns();
         }
         let columns = crate::statements::COLUMNS;
@@ -187,6 +194,18 @@ impl<'a> Asked<'a> {
             distinct(&found)
         ))
     }
+}
+
+/// Returns what finds, of several tags, the one that the fewest events in a range have: its events are looked through for
+/// those with all of the tags. Counting ends where it would cost more than it saves.
+fn rarest(tags: usize, range: &str) -> String {
+    let tags: Vec<_> = (1..=tags).map(|tag| format!("(asked.tag{tag})")).collect();
+    format!(
+        " CROSS JOIN LATERAL (SELECT one.tag FROM (VALUES {}) one(tag) ORDER BY \
+         (SELECT count(*) FROM (SELECT 1 FROM midgard.tags c WHERE c.tag = one.tag AND {range} LIMIT 1000) few) \
+         LIMIT 1) rarest",
+        tags.join(", ")
+    )
 }
 
 /// Joins queries of positions, so that each position is there once.

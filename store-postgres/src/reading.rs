@@ -1,6 +1,7 @@
 //! Reads of events, in batches.
 
 use crate::Shared;
+use crate::contiguity::{self, Contiguity};
 use crate::error::{self, is_lost};
 use crate::query_sql::Asked;
 use crate::rows::{self, signed};
@@ -62,11 +63,13 @@ pub(crate) async fn read_stream(
     };
     let mut began = None;
     let mut pace = Pace::new();
+    let mut position = None;
     loop {
         let wanted = pace.next(left);
         let (client, state, rows) =
             stream_batch(shared, read, from, wanted, began.is_none()).await?;
-        let state = *began.get_or_insert(state);
+        let (state, versions) = began.get_or_insert_with(|| (state, Contiguity::new(read, state)));
+        let state = *state;
         let mut count = 0;
         let mut last = None;
         pin_mut!(rows);
@@ -81,6 +84,11 @@ pub(crate) async fn read_stream(
                     Direction::Backward => continue,
                 }
             }
+            if let Some(missed) = versions.read(event.version) {
+                let instead = Some(event.position);
+                contiguity::check(shared, &read.stream, Some(missed), instead).await?;
+            }
+            position = Some(event.position);
             pace.bytes += event.payload.len();
             left -= 1;
             if visit(event).is_break() || left == 0 {
@@ -88,7 +96,10 @@ pub(crate) async fn read_stream(
             }
         }
         drop(client);
-        let Some(last) = last.filter(|_| count == wanted && left > 0) else {
+        let Some(last) = last.filter(|_| count == wanted) else {
+            if left > 0 {
+                contiguity::check(shared, &read.stream, versions.missed_at_end(), position).await?;
+            }
             return Ok(state);
         };
         from = match read.direction {

@@ -1,7 +1,7 @@
 //! Ends of streams: truncations and tombstones.
 
 use super::columns::{EntryColumns, EventColumns, StreamColumns, Written, system_time};
-use super::group::{Groups, LogEnd, abandon};
+use super::group::{Groups, LogEnd, roll_back};
 use super::work::End;
 use crate::error::{self, Failure};
 use crate::rows::{self, signed};
@@ -20,22 +20,16 @@ impl Groups {
     /// Ends or truncates a stream in one transaction. The outer error is of the store, the inner one of the rules.
     pub(super) async fn end_once(&mut self, end: &End) -> Result<Result<(), AppendError>, Failure> {
         let client = self.connection().await?;
-        let written = match self.remove(&client, end).await {
-            Ok(Ok(Some(written))) => written,
-            Ok(Ok(None)) => {
-                let nothing = Failure::Lost(String::new());
-                abandon(client, nothing).await;
+        let outcome = match self.remove(&client, end).await {
+            Ok(Ok(Some(written))) => {
+                self.commit(client, &written).await?;
                 return Ok(Ok(()));
             }
-            Ok(Err(refused)) => {
-                let nothing = Failure::Lost(String::new());
-                abandon(client, nothing).await;
-                return Ok(Err(refused));
-            }
-            Err(failure) => return Err(abandon(client, failure).await),
+            Ok(outcome) => Ok(outcome.map(|_| ())),
+            Err(failure) => Err(failure),
         };
-        self.commit(client, &written).await?;
-        Ok(Ok(()))
+        roll_back(client).await;
+        outcome
     }
 
     /// Removes the events, and returns what else is to be written; `None` when nothing changes.

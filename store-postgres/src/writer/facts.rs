@@ -1,19 +1,17 @@
 //! What the rules ask about a group, answered by a few queries for all of it.
 
 use super::columns::{EntryColumns, EventColumns, StreamColumns, Written};
+use super::questions::{Found, Questions, appends};
 use super::work::Write;
 use crate::error::Failure;
-use crate::query_sql::{Asked, Shape};
 use crate::rows::{self, codec_of, column, number, signed};
 use crate::statements::Statements;
 use deadpool_postgres::Object;
-use futures_util::future;
 use midgard::event::{HeadersRef, NewEvent, RecordedEventRef, TagsRef};
 use midgard::store::rules::{self, Facts, FirstEvent, Holder, Question, RECENT_EVENTS};
 use midgard::store::{Append, Query, StoreError, StreamState, Versions};
 use midgard::{EventId, LogId, Position, StreamName, Timestamp, Version};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use tokio_postgres::types::ToSql;
+use std::collections::{HashMap, HashSet};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
@@ -52,74 +50,6 @@ struct New<'a> {
     stream: &'a StreamName,
     version: Version,
     position: Position,
-}
-
-/// The questions of a group, by kind.
-#[derive(Default)]
-struct Questions<'a> {
-    streams: HashSet<&'a str>,
-    ids: HashSet<EventId>,
-    keys: HashSet<&'a [u8]>,
-    conditions: BTreeMap<Shape, Conditions<'a>>,
-    /// The appends whose condition all events match, with the positions after which they ask.
-    everything: Vec<(usize, Position, bool)>,
-}
-
-/// The alternatives of one shape of all conditions of a group.
-#[derive(Default)]
-struct Conditions<'a> {
-    appends: Vec<i64>,
-    after: Vec<i64>,
-    alternatives: crate::query_sql::Alternatives<'a>,
-}
-
-impl<'a> Questions<'a> {
-    fn of(group: &'a [Write]) -> Self {
-        let mut questions = Questions::default();
-        for (index, write) in group.iter().enumerate() {
-            match write {
-                Write::Append(append, _) => {
-                    rules::questions(append).for_each(|question| questions.add(index, question));
-                }
-                Write::Entries(write, _) => {
-                    rules::entry_questions(write)
-                        .for_each(|question| questions.add(index, question));
-                }
-            }
-        }
-        questions
-    }
-
-    fn add(&mut self, index: usize, question: Question<'a>) {
-        match question {
-            Question::State(stream) => {
-                self.streams.insert(stream.as_str());
-            }
-            Question::Holder { id, .. } => {
-                self.ids.insert(id);
-            }
-            Question::Entry { key, .. } => {
-                self.keys.insert(key);
-            }
-            Question::FirstMatch(condition) => {
-                let asked = Asked::new(&condition.query);
-                let after = condition.after.position;
-                if asked.everything {
-                    self.everything.push((index, after, asked.tombstones));
-                }
-                for (shape, alternatives) in asked.alternatives {
-                    let all = self.conditions.entry(shape).or_default();
-                    let count = alternatives.len();
-                    all.appends.extend(std::iter::repeat_n(index as i64, count));
-                    all.after
-                        .extend(std::iter::repeat_n(signed(after.get()), count));
-                    all.alternatives.append(alternatives);
-                }
-            }
-            // Asked only where an append is not as expected, which the states tell.
-            Question::Events { .. } => {}
-        }
-    }
 }
 
 impl<'a> GroupFacts<'a> {
@@ -330,89 +260,6 @@ impl<'a> GroupFacts<'a> {
     }
 }
 
-/// The answers to the questions of a group.
-struct Found {
-    states: Vec<Row>,
-    holders: Vec<Row>,
-    entries: Vec<Row>,
-    matches: Vec<Vec<Row>>,
-}
-
-impl Questions<'_> {
-    /// Sends all queries at once.
-    async fn ask(
-        &self,
-        client: &Object,
-        statements: &Statements,
-        last: Position,
-    ) -> Result<Found, Error> {
-        let streams: Vec<&str> = self.streams.iter().copied().collect();
-        let ids: Vec<Uuid> = self.ids.iter().map(|id| Uuid::from(*id)).collect();
-        let keys: Vec<&[u8]> = self.keys.iter().copied().collect();
-        let oldest = signed(last.get().saturating_sub(RECENT_EVENTS as u64));
-
-        let states = rows_if(
-            client,
-            &statements.states,
-            !streams.is_empty(),
-            vec![&streams],
-        );
-        let holders = rows_if(
-            client,
-            &statements.holders,
-            !ids.is_empty(),
-            vec![&ids, &oldest],
-        );
-        let entries = rows_if(
-            client,
-            &statements.entries_of,
-            !keys.is_empty(),
-            vec![&keys],
-        );
-        let by_shape = future::try_join_all(self.conditions.iter().map(|(shape, asked)| {
-            let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&asked.appends, &asked.after];
-            parameters.extend(asked.alternatives.parameters(shape.is_named()));
-            let sql = shape.first_matches(statements);
-            async move {
-                let statement = client.prepare_cached(&sql).await?;
-                client.query(&statement, &parameters).await
-            }
-        }));
-        let everything = future::try_join_all(self.everything.iter().map(
-            |(index, after, tombstones)| async move {
-                let index = *index as i64;
-                let after = signed(after.get());
-                let statement = client.prepare_cached(&statements.first_after).await?;
-                client
-                    .query(&statement, &[&index, &after, tombstones])
-                    .await
-            },
-        ));
-        let (states, holders, entries, mut matches, more) =
-            future::try_join5(states, holders, entries, by_shape, everything).await?;
-        matches.extend(more);
-        Ok(Found {
-            states,
-            holders,
-            entries,
-            matches,
-        })
-    }
-}
-
-async fn rows_if(
-    client: &Object,
-    sql: &str,
-    is_asked: bool,
-    parameters: Vec<&(dyn ToSql + Sync)>,
-) -> Result<Vec<Row>, Error> {
-    if !is_asked {
-        return Ok(Vec::new());
-    }
-    let statement = client.prepare_cached(sql).await?;
-    client.query(&statement, &parameters).await
-}
-
 impl Facts for GroupFacts<'_> {
     fn state(&mut self, stream: &StreamName) -> Result<StreamState, StoreError> {
         Ok(self
@@ -536,13 +383,6 @@ impl Facts for GroupFacts<'_> {
         };
         Ok(current == value)
     }
-}
-
-fn appends(group: &[Write]) -> impl Iterator<Item = &Append> {
-    group.iter().filter_map(|write| match write {
-        Write::Append(append, _) => Some(append),
-        Write::Entries(..) => None,
-    })
 }
 
 fn stream_name(name: &str) -> Result<StreamName, StoreError> {

@@ -100,7 +100,10 @@ impl Groups {
         let decided = self.decide(&client, group).await;
         let (outcomes, written) = match decided {
             Ok(decided) => decided,
-            Err(failure) => return Err(abandon(client, failure).await),
+            Err(failure) => {
+                roll_back(client).await;
+                return Err(failure);
+            }
         };
         self.commit(client, &written).await?;
         Ok(outcomes)
@@ -167,8 +170,8 @@ impl Groups {
         written: &Written<'_>,
     ) -> Result<(), Failure> {
         if let Err(error) = written.commit(&client, &self.statements).await {
-            let failure = error::committing(&error);
-            return Err(abandon(client, failure).await);
+            roll_back(client).await;
+            return Err(error::committing(&error));
         }
         if let Some((position, _)) = written.end {
             self.tail.reached(position);
@@ -187,11 +190,10 @@ impl Groups {
 }
 
 /// Undoes a transaction, or drops its connection if that cannot be told.
-pub(super) async fn abandon(client: Object, failure: Failure) -> Failure {
+pub(super) async fn roll_back(client: Object) {
     if client.batch_execute("ROLLBACK").await.is_err() {
         drop(Object::take(client));
     }
-    failure
 }
 
 /// How often something was tried.

@@ -6,6 +6,7 @@ mod columns;
 mod ending;
 mod facts;
 mod group;
+mod questions;
 mod work;
 
 use crate::connections::Connections;

@@ -1,15 +1,11 @@
 //! The contract of a store, and all of it. Each case has a schema of its own in one server; its handles share nothing
 //! but the server, as processes do.
-#![allow(clippy::unwrap_used)]
 
+use crate::kit::RUNTIME;
 use midgard_contract::Fixture;
 use midgard_store_postgres::PostgresStore;
 use midgard_test_servers::{Postgres, shared_postgres};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::runtime::Runtime;
-
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
 struct InSchema {
     server: &'static Postgres,
