@@ -163,6 +163,7 @@ pub use view::views::Views;
 
 pub use midgard_macros::{
     Aggregate, AggregateId, DecisionModel, Event, EventSet, Inbox, ProcessManager, Projection,
-    RemoteCommand, View, ViewKey, event,
+    RemoteCommand, View, ViewKey, aggregate, event, inbox, process_manager, projection,
+    remote_command, view,
 };
 pub use pollster::block_on;

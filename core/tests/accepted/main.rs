@@ -20,6 +20,7 @@ pub mod events_of_another_crate;
 pub mod hundred_events;
 pub mod ids_and_enums;
 pub mod in_macro_rules;
+pub mod in_one_line;
 pub mod message_forms;
 pub mod raw_identifiers;
 pub mod renamed_crate;
@@ -34,6 +35,7 @@ fn main() {
     hundred_events::main();
     ids_and_enums::main();
     in_macro_rules::main();
+    in_one_line::main();
     message_forms::main();
     raw_identifiers::main();
     renamed_crate::main();
