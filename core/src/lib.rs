@@ -150,7 +150,7 @@ pub use process::reactions::Reactions;
 pub use projection::context::Context;
 pub use projection::definition::{Project, Projection};
 pub use repository::definition::Repository;
-pub use runner::{Midgard, MidgardHandle};
+pub use runner::{Midgard, MidgardHandle, Running};
 pub use store::definition::Store;
 pub use store::erased::DynStore;
 pub use store::memory::MemoryStore;

@@ -42,7 +42,7 @@
 //!
 //! One future runs all consumers in turn: a handler that blocks its thread holds up the others.
 //! [`Midgard::spawner`] makes a task of each, on the runtime of the program, as in
-//! `midgard.spawner(|consumer| drop(tokio::spawn(consumer)))`; [`Midgard::thread_per_consumer`] gives each a thread.
+//! `midgard.spawner(tokio::spawn)`; [`Midgard::thread_per_consumer`] gives each a thread.
 //! [What runs where](super::threads) explains the details; [a web service](super::web_service) shows a program that also serves
 //! requests.
 //!

@@ -40,6 +40,7 @@ mod releases;
 mod several_logs;
 mod several_logs_views;
 mod slow_workers;
+mod started;
 mod starts;
 mod streams;
 mod subscriptions;
