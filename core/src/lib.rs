@@ -78,6 +78,7 @@
 //! | [`command`], [`inbox`], [`outbox`], [`process`] | commands to other services, and their replies |
 //! | [`bus`] | messages, and the traits that a bus implements |
 //! | [`notes`] | the storage of checkpoints and leases |
+//! | [`error`] | what an error means to a client, for one match in a service |
 //! | [`limits`] | limits on lengths and sizes |
 //! | [`testing`] | given-when-then tests |
 
@@ -96,6 +97,7 @@ pub mod clock;
 pub mod command;
 pub mod consumer;
 pub mod decision_model;
+pub mod error;
 pub mod event;
 mod fnv;
 mod give_way;

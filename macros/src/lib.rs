@@ -378,7 +378,7 @@ one_line! {
     /// #[midgard::inbox(name = "customers", events(OrderPlaced), commands(ReserveCredit))]
     /// pub struct Customers;
     /// ```
-    inbox = Inbox, [], is_data = false;
+    inbox = Inbox, [], is_data = false, methods = of_inbox;
 
     /// Makes a type a process manager: derives `Debug`, `Default` and `ProcessManager`. A type that implements `Default` itself
     /// has the derive instead.
@@ -387,5 +387,5 @@ one_line! {
     /// #[midgard::process_manager(name = "placement", id = OrderId, events(OrderPlaced), commands(ReserveCredit))]
     /// pub struct Placement { is_reserved: bool }
     /// ```
-    process_manager = ProcessManager, ["Debug", "Default"], is_data = false;
+    process_manager = ProcessManager, ["Debug", "Default"], is_data = false, methods = of_process_manager;
 }

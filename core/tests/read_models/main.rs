@@ -21,6 +21,7 @@ mod covered;
 mod dead_letters;
 mod effects;
 mod endless;
+mod error_kinds;
 mod failures;
 mod fan_out;
 mod forms;

@@ -2,10 +2,11 @@
 
 use super::kit::{Balance, Balances, LONG, Paid, Seen, count};
 use futures_util::future::{AbortHandle, abortable};
+use midgard::bus::InProcessBus;
 use midgard::clock::ManualClock;
 use midgard::consumer::{ConsumerState, RunError};
 use midgard::{
-    Aggregate, Apply, Command, Events, MemoryStore, Midgard, Place, Projection, StartFrom, Store,
+    Aggregate, Apply, Command, Events, MemoryStore, Midgard, Outbox, Place, StartFrom, Store,
     Subscription, Timestamp, Views, block_on, events,
 };
 use std::convert::Infallible;
@@ -141,34 +142,17 @@ fn a_program_that_cannot_run_says_why_when_it_is_started() {
 
 #[test]
 fn when_a_consumer_fails_at_the_start_the_others_are_stopped() {
-    let (store, seen) = (MemoryStore::new(), Seen::default());
-    block_on(program(&store).catch_up()).unwrap();
-    let all = Subscription::<super::kit::Counted>::events("all", StartFrom::Start);
-    let views = Views::new(store.clone());
-    let second = Midgard::new(store)
-        .subscribe(all, seen.collect())
-        .project(Rival, views);
+    let store = MemoryStore::new();
+    let bus = InProcessBus::new();
+    count(&store, "a", 0..1);
+    let first = Midgard::new(store.clone()).outbox(Outbox::new("bank").named("first"), bus.clone());
+    block_on(first.catch_up()).unwrap();
+    let second = program(&store).outbox(Outbox::new("bank").named("second"), bus);
     let handle = second.handle();
     let error = block_on(second.start(spawn_cancelled)).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("which projection \"balances\" keeps"),
-        "{error}"
-    );
-    block_on(handle.ended());
+    assert!(matches!(error, RunError::NewOutbox { .. }), "{error}");
     let states: Vec<_> = handle.status().iter().map(|one| one.state).collect();
     assert_eq!(states, [ConsumerState::Stopped, ConsumerState::Failed]);
-}
-
-#[derive(Projection)]
-#[projection(name = "rival", events(Paid), views(Balance))]
-struct Rival;
-
-impl midgard::Project<Paid> for Rival {
-    async fn project(&self, _: Paid, _: &mut midgard::Context<'_, Self>) -> midgard::HandlerResult {
-        Ok(())
-    }
 }
 
 #[test]

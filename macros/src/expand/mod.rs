@@ -11,6 +11,7 @@ pub(crate) mod event_set;
 mod fallback;
 pub(crate) mod inbox;
 mod listed;
+pub(crate) mod methods;
 pub(crate) mod one_line;
 pub(crate) mod process_manager;
 pub(crate) mod projection;

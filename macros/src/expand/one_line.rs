@@ -6,13 +6,13 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::parse::Parser as _;
 use syn::punctuated::Punctuated;
-use syn::{DeriveInput, Path, Token};
+use syn::{DeriveInput, ItemImpl, Path, Token};
 
 /// Defines attributes that stand for a derive, its own attribute, and the derives that always come with it.
 macro_rules! one_line {
     ($(
         $(#[$doc:meta])*
-        $attribute:ident = $derive:ident, $standard:expr, is_data = $is_data:expr;
+        $attribute:ident = $derive:ident, $standard:expr, is_data = $is_data:expr $(, methods = $methods:ident)?;
     )*) => { $(
         $(#[$doc])*
         ///
@@ -26,6 +26,7 @@ macro_rules! one_line {
                 attribute: stringify!($attribute),
                 standard: &$standard,
                 is_data: $is_data,
+                methods: None$(.or(Some($crate::expand::methods::$methods)))?,
             };
             $crate::expand::one_line::expand(&line, &arguments.into(), &item.into()).into()
         }
@@ -43,12 +44,20 @@ pub(crate) struct OneLine {
     pub(crate) standard: &'static [&'static str],
     /// Whether it is stored or sent, and so needs serde's derives too.
     pub(crate) is_data: bool,
+    /// What is generated of an `impl` with the handlers, where it may stand above one.
+    pub(crate) methods: Option<fn(&TokenStream, &ItemImpl) -> TokenStream>,
 }
 
 const SERDE: [&str; 2] = ["Serialize", "Deserialize"];
 
 /// Adds what is missing above the item; a mistake leaves the item as it is.
 pub(crate) fn expand(line: &OneLine, arguments: &TokenStream, item: &TokenStream) -> TokenStream {
+    if let Some(of_methods) = line.methods
+        && let Ok(input) = syn::parse2::<ItemImpl>(item.clone())
+    {
+        let generated = of_methods(arguments, &input);
+        return quote!(#item #generated);
+    }
     match syn::parse2::<DeriveInput>(item.clone()) {
         Ok(input) => derives(line, arguments, &input, item),
         Err(error) => {

@@ -1,0 +1,408 @@
+//! `#[midgard::inbox(..)]` and `#[midgard::process_manager(..)]` above an `impl`: its methods are the handlers, each of the type of
+//! its first argument.
+//!
+//! The `impl` stays as it is; impls of the handlers' traits call its methods. A listed type without a method has the error of
+//! the derive, as nothing implements its trait.
+
+use super::{anonymous, inbox, private, process_manager};
+use crate::ctxt::Ctxt;
+use crate::valid::{self, text};
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{DeriveInput, FnArg, ImplItem, ItemImpl, Type};
+
+pub(crate) fn of_inbox(arguments: &TokenStream, item: &ItemImpl) -> TokenStream {
+    let cx = Ctxt::default();
+    let Some(input) = described(&cx, "inbox", arguments, item) else {
+        return cx.into_tokens();
+    };
+    // What is wrong with the arguments is reported by the derive.
+    let said = valid::inbox(&Ctxt::default(), &input);
+    let (krate, private, ident) = (&said.krate, private(&said.krate), &input.ident);
+    let methods = methods(item);
+    let mut handled = Handled::default();
+    let mut impls = TokenStream::new();
+    for method in &methods {
+        let [first, context] = method.arguments.as_slice() else {
+            continue;
+        };
+        if !method.has_self || is_reference(first) || !refers_to(context, "MessageContext") {
+            continue;
+        }
+        let call = method.call(&quote!(self, __message, __context), true);
+        let (handler, function, output) = if is_among(&said.commands, first) {
+            let reply = quote!(<#first as #krate::RemoteCommand>::Reply);
+            (quote!(Handle), quote!(handle), reply)
+        } else if is_among(&said.events, first) {
+            (quote!(Subscribe), quote!(receive), quote!(()))
+        } else {
+            let lists = "neither in `events(..)` nor in `commands(..)`";
+            unlisted(&cx, first, "inbox", lists);
+            continue;
+        };
+        if handled.is_first(&cx, method, first, "") {
+            impls.extend(quote! {
+                #[automatically_derived]
+                impl #krate::#handler<#first> for #ident {
+                    async fn #function(
+                        &self,
+                        __message: #first,
+                        __context: &mut #krate::MessageContext<'_>,
+                    ) -> #private::Result<#output, #krate::HandlerError> {
+                        #call
+                    }
+                }
+            });
+        }
+    }
+    let (impls, derived) = (anonymous(&impls), inbox::derive(&input));
+    let errors = cx.into_tokens();
+    quote!(#errors #impls #derived)
+}
+
+pub(crate) fn of_process_manager(arguments: &TokenStream, item: &ItemImpl) -> TokenStream {
+    let cx = Ctxt::default();
+    let Some(input) = described(&cx, "process_manager", arguments, item) else {
+        return cx.into_tokens();
+    };
+    let said = valid::process_manager(&Ctxt::default(), &input);
+    let methods = methods(item);
+    let mut handled = Handled::default();
+    let (mut processes, mut reacts) = (Vec::new(), Vec::new());
+    let (mut replied, mut refused, mut expired) = (Vec::new(), Vec::new(), Vec::new());
+    for method in &methods {
+        let (first, last) = match method.arguments.as_slice() {
+            [first, .., last] => (*first, *last),
+            [only] => (*only, *only),
+            [] => continue,
+        };
+        if let (false, Type::Reference(event)) = (method.has_self, first) {
+            if is_among(&said.events, &event.elem)
+                && handled.is_first(&cx, method, &event.elem, "its process")
+            {
+                processes.push((&*event.elem, method));
+            }
+            continue;
+        }
+        if !method.has_self || is_reference(first) || !refers_to(last, "Reactions") {
+            continue;
+        }
+        let (what, list) = match method.arguments.as_slice() {
+            [_, _] if is_among(&said.events, first) => ("", &mut reacts),
+            [_, _] if is_among(&said.deadlines, first) => ("", &mut expired),
+            [_, reason, _] if is_among(&said.commands, first) => {
+                if is_reference(reason) {
+                    ("its refusal", &mut refused)
+                } else {
+                    ("its reply", &mut replied)
+                }
+            }
+            [_, _] => {
+                let lists = "neither in `events(..)` nor in `deadlines(..)`";
+                unlisted(&cx, first, "process_manager", lists);
+                continue;
+            }
+            [_, _, _] => {
+                unlisted(&cx, first, "process_manager", "not in `commands(..)`");
+                continue;
+            }
+            _ => continue,
+        };
+        if handled.is_first(&cx, method, first, what) {
+            list.push((first, method));
+        }
+    }
+    let handlers = Handlers {
+        cx: &cx,
+        said: &said,
+        private: private(&said.krate),
+    };
+    let events = handlers.events(&processes, &reacts);
+    let commands = handlers.commands(&replied, &refused);
+    let deadlines = handlers.deadlines(&expired);
+    let impls = anonymous(&quote!(#events #commands #deadlines));
+    let derived = process_manager::derive(&input);
+    let errors = cx.into_tokens();
+    quote!(#errors #impls #derived)
+}
+
+/// The methods of one role, each with the type that it handles.
+type Role<'a> = [(&'a Type, &'a Method<'a>)];
+
+/// What implements the traits of a process manager's handlers.
+struct Handlers<'a> {
+    cx: &'a Ctxt,
+    said: &'a valid::ProcessManager<'a>,
+    private: TokenStream,
+}
+
+impl Handlers<'_> {
+    fn events(&self, processes: &Role<'_>, reacts: &Role<'_>) -> TokenStream {
+        let Handlers { cx, said, private } = self;
+        let (krate, ident) = (&said.krate, &said.input.ident);
+        let both = pairs(processes, reacts);
+        let impls = both.into_iter().map(|(ty, process, react)| {
+            let name = text(ty);
+            let process = process.map_or_else(
+                || {
+                    let message = format!(
+                        "nothing tells which process event `{name}` belongs to: write a function with the argument \
+                         `(event: &{name})` that returns an `Option` of the id, in this `impl`"
+                    );
+                    cx.error(ty, message);
+                    quote!(#private::refused())
+                },
+                |method| match method.arguments.len() {
+                    1 => method.call(&quote!(__event), false),
+                    _ => method.call(&quote!(__event, __recorded), false),
+                },
+            );
+            let react = react.map_or_else(
+                || {
+                    let message = format!(
+                        "nothing reacts to event `{name}`: write a method with the arguments \
+                         `(&mut self, event: {name}, reactions: &mut Reactions<Self>)` in this `impl`"
+                    );
+                    cx.error(ty, message);
+                    quote!(#private::refused())
+                },
+                |method| method.call(&quote!(self, __event, __reactions), false),
+            );
+            quote! {
+                #[automatically_derived]
+                impl #krate::React<#ty> for #ident {
+                    #[allow(unused_variables)]
+                    fn process(
+                        __event: &#ty,
+                        __recorded: &#krate::event::RecordedEventRef<'_>,
+                    ) -> #private::Option<<Self as #krate::ProcessManager>::Id> {
+                        #process
+                    }
+
+                    fn react(&mut self, __event: #ty, __reactions: &mut #krate::Reactions<Self>) {
+                        #react
+                    }
+                }
+            }
+        });
+        impls.collect()
+    }
+
+    fn commands(&self, replied: &Role<'_>, refused: &Role<'_>) -> TokenStream {
+        let Handlers { cx, said, private } = self;
+        let (krate, ident) = (&said.krate, &said.input.ident);
+        let impls = pairs(replied, refused).into_iter().map(|(ty, replied, refused)| {
+            let name = text(ty);
+            let missing = |what: &str, argument: &str| {
+                let message = format!(
+                    "nothing handles the {what} of command `{name}`: write a method with the arguments \
+                     `(&mut self, command: {name}, {argument}, reactions: &mut Reactions<Self>)` in this `impl`"
+                );
+                cx.error(ty, message);
+                quote!(#private::refused())
+            };
+            let replied = replied.map_or_else(
+                || missing("reply", "reply: .."),
+                |method| method.call(&quote!(self, __command, __reply, __reactions), false),
+            );
+            let refused = refused.map_or_else(
+                || missing("refusal", "reason: &str"),
+                |method| method.call(&quote!(self, __command, __reason, __reactions), false),
+            );
+            quote! {
+                #[automatically_derived]
+                impl #krate::Resolve<#ty> for #ident {
+                    fn replied(
+                        &mut self,
+                        __command: #ty,
+                        __reply: <#ty as #krate::RemoteCommand>::Reply,
+                        __reactions: &mut #krate::Reactions<Self>,
+                    ) {
+                        #replied
+                    }
+
+                    fn refused(
+                        &mut self,
+                        __command: #ty,
+                        __reason: &#private::str,
+                        __reactions: &mut #krate::Reactions<Self>,
+                    ) {
+                        #refused
+                    }
+                }
+            }
+        });
+        impls.collect()
+    }
+
+    fn deadlines(&self, expired: &Role<'_>) -> TokenStream {
+        let (krate, ident) = (&self.said.krate, &self.said.input.ident);
+        let impls = expired.iter().map(|(ty, method)| {
+            let call = method.call(&quote!(self, __deadline, __reactions), false);
+            quote! {
+                #[automatically_derived]
+                impl #krate::Expire<#ty> for #ident {
+                    fn expired(
+                        &mut self,
+                        __deadline: #ty,
+                        __reactions: &mut #krate::Reactions<Self>,
+                    ) {
+                        #call
+                    }
+                }
+            }
+        });
+        impls.collect()
+    }
+}
+
+/// The methods of two roles, by the type that they handle.
+fn pairs<'a>(
+    left: &Role<'a>,
+    right: &Role<'a>,
+) -> Vec<(&'a Type, Option<&'a Method<'a>>, Option<&'a Method<'a>>)> {
+    let find = |role: &Role<'a>, ty: &Type| {
+        let mut same = role.iter().filter(|(other, _)| text(other) == text(ty));
+        same.next().map(|(_, method)| *method)
+    };
+    let both = left
+        .iter()
+        .map(|(ty, method)| (*ty, Some(*method), find(right, ty)));
+    let only_right = right.iter().filter(|(ty, _)| find(left, ty).is_none());
+    both.chain(only_right.map(|(ty, method)| (*ty, None, Some(*method))))
+        .collect()
+}
+
+/// A function of the `impl`.
+struct Method<'a> {
+    name: &'a Ident,
+    has_self: bool,
+    arguments: Vec<&'a Type>,
+    /// What it returns, or where it is named.
+    output: proc_macro2::Span,
+}
+
+impl Method<'_> {
+    /// The call: what does not fit is said where the function says what it returns.
+    fn call(&self, arguments: &TokenStream, is_async: bool) -> TokenStream {
+        let name = self.name;
+        let awaited = is_async.then(|| quote_spanned!(self.output=> .await));
+        quote_spanned!(self.output=> Self::#name(#arguments) #awaited)
+    }
+}
+
+fn methods(item: &ItemImpl) -> Vec<Method<'_>> {
+    let functions = item.items.iter().filter_map(|item| match item {
+        ImplItem::Fn(function) => Some(&function.sig),
+        _ => None,
+    });
+    let methods = functions.map(|signature| {
+        let typed = signature
+            .inputs
+            .iter()
+            .filter_map(|argument| match argument {
+                FnArg::Typed(typed) => Some(&*typed.ty),
+                FnArg::Receiver(_) => None,
+            });
+        Method {
+            name: &signature.ident,
+            has_self: signature.receiver().is_some(),
+            arguments: typed.collect(),
+            output: match &signature.output {
+                syn::ReturnType::Default => signature.ident.span(),
+                syn::ReturnType::Type(_, ty) => ty.span(),
+            },
+        }
+    });
+    methods.collect()
+}
+
+/// The methods that were found so far, by what they handle.
+#[derive(Default)]
+struct Handled(Vec<String>);
+
+impl Handled {
+    /// Whether no method before handles the same; otherwise that is reported.
+    fn is_first(&mut self, cx: &Ctxt, method: &Method<'_>, ty: &Type, what: &str) -> bool {
+        let name = text(ty);
+        let of_what = if what.is_empty() {
+            String::new()
+        } else {
+            format!(", {what}")
+        };
+        let key = format!("`{name}`{of_what}");
+        let is_first = !self.0.contains(&key);
+        if is_first {
+            self.0.push(key);
+        } else {
+            let message = format!("another function of this `impl` handles {key}: keep one");
+            cx.error(method.name, message);
+        }
+        is_first
+    }
+}
+
+/// The type of the `impl`, as the derive would get it.
+fn described(
+    cx: &Ctxt,
+    attribute: &str,
+    arguments: &TokenStream,
+    item: &ItemImpl,
+) -> Option<DeriveInput> {
+    let ident = match &*item.self_ty {
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident(),
+        _ => None,
+    };
+    let (Some(ident), None) = (ident, &item.trait_) else {
+        cx.error(
+            &item.self_ty,
+            format_args!(
+                "`#[midgard::{attribute}(..)]` is written above a type, or above its own `impl`, beside which the type is, \
+                 as in `impl Customers`"
+            ),
+        );
+        return None;
+    };
+    let (attribute, generics) = (Ident::new(attribute, ident.span()), &item.generics);
+    let input = quote!(#[#attribute(#arguments)] struct #ident #generics;);
+    match syn::parse2(input) {
+        Ok(input) => Some(input),
+        Err(error) => {
+            cx.push(error);
+            None
+        }
+    }
+}
+
+fn unlisted(cx: &Ctxt, ty: &Type, attribute: &str, lists: &str) {
+    let name = text(ty);
+    cx.error(
+        ty,
+        format_args!(
+            "`{name}` is {lists} of `#[midgard::{attribute}(..)]`, so that this method would never be called: add it to a \
+             list, or move the method to another `impl`"
+        ),
+    );
+}
+
+fn is_among(list: &[Type], ty: &Type) -> bool {
+    let name = text(ty);
+    list.iter().any(|one| text(one) == name)
+}
+
+const fn is_reference(ty: &Type) -> bool {
+    matches!(ty, Type::Reference(_))
+}
+
+/// Whether it is a reference to a type of this name.
+fn refers_to(ty: &Type, name: &str) -> bool {
+    let Type::Reference(reference) = ty else {
+        return false;
+    };
+    let Type::Path(path) = &*reference.elem else {
+        return false;
+    };
+    let last = path.path.segments.last();
+    last.is_some_and(|last| last.ident == name)
+}
