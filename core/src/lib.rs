@@ -61,7 +61,7 @@
 //! | run all of it | [`Midgard`], [`MidgardHandle`] | [running](guide::running), [failures](guide::failures) |
 //! | talk to other services | [`Outbox`], [`Inbox`](macro@Inbox), [`CommandClient`], a [bus] | [between services](guide::services) |
 //! | coordinate a business process | [`ProcessManager`](macro@ProcessManager) | [between services](guide::services) |
-//! | serve requests | [`Repository`], [`Views`], [`MidgardHandle`] | [a web service](guide::web_service), [threads](guide::threads), [unknown outcomes](guide::outcomes) |
+//! | serve requests | [`Running`], [`Repository`], [`Views`] | [a web service](guide::web_service), [threads](guide::threads), [unknown outcomes](guide::outcomes) |
 //! | keep a value unique, forget a person | [`repository::Repositories`], [`Repository::tombstone`] | [uniqueness](guide::uniqueness), [erasing](guide::erasing) |
 //! | test | [`testing`] | [testing](guide::tests) |
 //!

@@ -355,8 +355,7 @@ one_line! {
     /// ```
     view = View, ["Debug", "Clone"], is_data = true;
 
-    /// Makes a type an aggregate: derives `Debug`, `Default` and `Aggregate`. A type that implements `Default` itself has the
-    /// derive instead.
+    /// Makes a type an aggregate: derives `Debug`, `Default` and `Aggregate`. One with a `Default` of its own has the derive.
     ///
     /// ```text
     /// #[midgard::aggregate(name = "user", id = UserId, events(UserCreated, Renamed))]
@@ -372,20 +371,29 @@ one_line! {
     /// ```
     projection = Projection, [], is_data = false;
 
-    /// Makes a type an inbox: derives `Inbox`.
+    /// Makes a type an inbox: derives `Inbox`. Above an `impl` of the type instead, methods of it are the handlers:
     ///
     /// ```text
     /// #[midgard::inbox(name = "customers", events(OrderPlaced), commands(ReserveCredit))]
-    /// pub struct Customers;
+    /// impl Customers {
+    ///     async fn placed(&self, event: OrderPlaced, context: &mut MessageContext<'_>) -> HandlerResult { .. }
+    ///     async fn reserve(&self, command: ReserveCredit, context: &mut MessageContext<'_>) -> HandlerResult<Done> { .. }
+    /// }
     /// ```
     inbox = Inbox, [], is_data = false, methods = of_inbox;
 
-    /// Makes a type a process manager: derives `Debug`, `Default` and `ProcessManager`. A type that implements `Default` itself
-    /// has the derive instead.
+    /// Makes a type a process manager: derives `Debug`, `Default` and `ProcessManager`. Above an `impl` of a type that is
+    /// `Default` instead, functions of it are the handlers:
     ///
     /// ```text
-    /// #[midgard::process_manager(name = "placement", id = OrderId, events(OrderPlaced), commands(ReserveCredit))]
-    /// pub struct Placement { is_reserved: bool }
+    /// #[midgard::process_manager(name = "placement", id = OrderId, events(OrderPlaced), commands(ReserveCredit), deadlines(Overdue))]
+    /// impl Placement {
+    ///     fn of_placed(event: &OrderPlaced) -> Option<OrderId> { .. }
+    ///     fn placed(&mut self, event: OrderPlaced, reactions: &mut Reactions<Self>) { .. }
+    ///     fn reserved(&mut self, command: ReserveCredit, reply: Done, reactions: &mut Reactions<Self>) { .. }
+    ///     fn not_reserved(&mut self, command: ReserveCredit, reason: &str, reactions: &mut Reactions<Self>) { .. }
+    ///     fn overdue(&mut self, deadline: Overdue, reactions: &mut Reactions<Self>) { .. }
+    /// }
     /// ```
     process_manager = ProcessManager, ["Debug", "Default"], is_data = false, methods = of_process_manager;
 }

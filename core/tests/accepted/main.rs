@@ -22,6 +22,7 @@ pub mod ids_and_enums;
 pub mod in_macro_rules;
 pub mod in_one_line;
 pub mod message_forms;
+pub mod methods;
 pub mod raw_identifiers;
 pub mod renamed_crate;
 pub mod shadowed_prelude;
@@ -37,6 +38,7 @@ fn main() {
     in_macro_rules::main();
     in_one_line::main();
     message_forms::main();
+    methods::main();
     raw_identifiers::main();
     renamed_crate::main();
     shadowed_prelude::main();
