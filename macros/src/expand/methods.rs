@@ -11,7 +11,7 @@ pub(crate) use process_manager::of_process_manager;
 use super::{anonymous, inbox, private};
 use crate::ctxt::Ctxt;
 use crate::valid::{self, text};
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{DeriveInput, FnArg, ImplItem, ItemImpl, Type};
@@ -34,7 +34,8 @@ pub(crate) fn of_inbox(arguments: &TokenStream, item: &ItemImpl) -> TokenStream 
         if !method.has_self || is_reference(first) || !refers_to(context, "MessageContext") {
             continue;
         }
-        let call = method.call(&quote!(self, __message, __context), true);
+        let call = method.call(&["__message", "__context"]);
+        let awaited = quote_spanned!(method.output=> .await);
         let (handler, function, output) = if is_among(&said.commands, first) {
             let reply = quote!(<#first as #krate::RemoteCommand>::Reply);
             (quote!(Handle), quote!(handle), reply)
@@ -54,7 +55,7 @@ pub(crate) fn of_inbox(arguments: &TokenStream, item: &ItemImpl) -> TokenStream 
                         __message: #first,
                         __context: &mut #krate::MessageContext<'_>,
                     ) -> #private::Result<#output, #krate::HandlerError> {
-                        #call
+                        #call #awaited
                     }
                 }
             });
@@ -71,15 +72,20 @@ struct Method<'a> {
     has_self: bool,
     arguments: Vec<&'a Type>,
     /// What it returns, or where it is named.
-    output: proc_macro2::Span,
+    output: Span,
 }
 
 impl Method<'_> {
-    /// The call: what does not fit is said where the function says what it returns.
-    fn call(&self, arguments: &TokenStream, is_async: bool) -> TokenStream {
+    /// The call: what does not fit is said at the argument, or where the function says what it returns.
+    fn call(&self, arguments: &[&str]) -> TokenStream {
         let name = self.name;
-        let awaited = is_async.then(|| quote_spanned!(self.output=> .await));
-        quote_spanned!(self.output=> Self::#name(#arguments) #awaited)
+        let this = self.has_self.then(|| quote!(self,));
+        let arguments = arguments.iter().zip(&self.arguments).map(|(name, ty)| {
+            let span = ty.span().resolved_at(Span::call_site());
+            Ident::new(name, span)
+        });
+        let arguments = quote!(#this #(#arguments),*);
+        quote_spanned!(self.output=> Self::#name(#arguments))
     }
 }
 

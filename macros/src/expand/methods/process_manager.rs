@@ -100,10 +100,7 @@ impl Handlers<'_> {
                     cx.error(ty, message);
                     quote!(#private::refused())
                 },
-                |method| match method.arguments.len() {
-                    1 => method.call(&quote!(__event), false),
-                    _ => method.call(&quote!(__event, __recorded), false),
-                },
+                |method| method.call(&["__event", "__recorded"]),
             );
             let react = react.map_or_else(
                 || {
@@ -114,7 +111,7 @@ impl Handlers<'_> {
                     cx.error(ty, message);
                     quote!(#private::refused())
                 },
-                |method| method.call(&quote!(self, __event, __reactions), false),
+                |method| method.call(&["__event", "__reactions"]),
             );
             quote! {
                 #[automatically_derived]
@@ -151,11 +148,11 @@ impl Handlers<'_> {
             };
             let replied = replied.map_or_else(
                 || missing("reply", "reply: .."),
-                |method| method.call(&quote!(self, __command, __reply, __reactions), false),
+                |method| method.call(&["__command", "__reply", "__reactions"]),
             );
             let refused = refused.map_or_else(
                 || missing("refusal", "reason: &str"),
-                |method| method.call(&quote!(self, __command, __reason, __reactions), false),
+                |method| method.call(&["__command", "__reason", "__reactions"]),
             );
             quote! {
                 #[automatically_derived]
@@ -186,7 +183,7 @@ impl Handlers<'_> {
     fn deadlines(&self, expired: &Role<'_>) -> TokenStream {
         let (krate, ident) = (&self.said.krate, &self.said.input.ident);
         let impls = expired.iter().map(|(ty, method)| {
-            let call = method.call(&quote!(self, __deadline, __reactions), false);
+            let call = method.call(&["__deadline", "__reactions"]);
             quote! {
                 #[automatically_derived]
                 impl #krate::Expire<#ty> for #ident {
