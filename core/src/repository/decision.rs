@@ -62,7 +62,7 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
             return Ok((done, None));
         }
         if let Some(last) = conflict.take() {
-            again(last, tries, allowed.retries)?;
+            check_tries(last, tries, allowed.retries)?;
         }
         tries += 1;
         let decided = decision.decide(tries).await;
@@ -91,7 +91,7 @@ pub(crate) async fn append_decision<S: Store, D: Decision>(
 }
 
 /// Fails if this conflict was met on the last try.
-fn again<E>(last: AppendError, tries: u32, retries: u32) -> Result<(), ExecuteError<E>> {
+fn check_tries<E>(last: AppendError, tries: u32, retries: u32) -> Result<(), ExecuteError<E>> {
     if tries > retries {
         return Err(ExecuteError::Conflict { tries, last });
     }

@@ -7,7 +7,7 @@ use crate::aggregate::Aggregate;
 use crate::clock::Clock;
 use crate::event::codec::{JsonError, ReadBack, from_json};
 use crate::event::metadata::Metadata;
-use crate::place::{Position, Version};
+use crate::place::{Place, Position, Version};
 use crate::repository::{ExecuteError, LoadError};
 use crate::store::{Append, ExpectedVersion, Store};
 use crate::store::{AppendError, StoreError};
@@ -251,7 +251,7 @@ impl<S: Store + Clone> Repositories<S> {
         };
         let (mut committed, appended) = append_decision(&self.store, self.tries, together).await?;
         if let Some(appended) = appended {
-            committed.position = appended.position;
+            committed.place = appended.place();
         }
         Ok(committed)
     }
@@ -263,8 +263,8 @@ impl<S: Store + Clone> Repositories<S> {
 pub struct Committed<T> {
     /// The value that `decide` returned.
     pub value: T,
-    /// The position of its last event, to wait until projections have handled it; `None` when there was no event.
-    pub position: Option<Position>,
+    /// The place of its last event, to wait until projections have handled it; `None` when there was no event.
+    pub place: Option<Place>,
 }
 
 /// The closure of a unit of work: an async closure, `async |unit| { .. }`, whose future is `Send`.
@@ -343,8 +343,8 @@ where
                 .map_err(ExecuteError::Append)?;
         }
         let is_any = !append.parts().is_empty() || append.entries().is_some();
-        let position = None;
-        Ok((Committed { value, position }, is_any.then_some(append)))
+        let place = None;
+        Ok((Committed { value, place }, is_any.then_some(append)))
     }
 
     fn overtaken(&mut self) -> Option<AppendError> {
@@ -369,7 +369,7 @@ impl<T> Kept<T> {
         let value = (self.read)(done.value());
         Ok(Some(Committed {
             value: value.map_err(|error| once::unreadable(&self.key.0, error))?,
-            position: done.position(store).await?,
+            place: done.last_place(store).await?,
         }))
     }
 

@@ -2,6 +2,7 @@
 
 use midgard::bus::InProcessBus;
 use midgard::event::RecordedEventRef;
+use midgard::repository::{ExecuteError, Repositories};
 use midgard::{
     Aggregate, Apply, Command, Context, Event, Events, HandlerResult, MemoryStore, Midgard,
     ProcessManager, Processes, Project, Projection, React, Reactions, Repository, StartFrom, View,
@@ -9,6 +10,7 @@ use midgard::{
 };
 use midgard_store_sharded::{Routing, ShardedStore};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 
 const ORDERS: u64 = 40;
 
@@ -53,7 +55,7 @@ impl Apply<Paid> for Payment {
 struct Place(u64);
 
 impl Command<Order> for Place {
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn decide(&self, _: &Order) -> Result<Events<Order>, Self::Error> {
         Ok(events![Placed { order: self.0 }])
@@ -64,7 +66,7 @@ impl Command<Order> for Place {
 struct Confirm(u64);
 
 impl Command<Order> for Confirm {
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn decide(&self, _: &Order) -> Result<Events<Order>, Self::Error> {
         Ok(events![Confirmed { order: self.0 }])
@@ -75,7 +77,7 @@ impl Command<Order> for Confirm {
 struct Pay(u64);
 
 impl Command<Payment> for Pay {
-    type Error = std::convert::Infallible;
+    type Error = Infallible;
 
     fn decide(&self, _: &Payment) -> Result<Events<Payment>, Self::Error> {
         Ok(events![Paid { order: self.0 }])
@@ -134,6 +136,29 @@ macro_rules! counts {
     };
 }
 counts!(Placed Confirmed Paid);
+
+#[test]
+fn a_unit_of_work_names_the_place_of_its_events_in_their_log() {
+    let shards: [MemoryStore; 3] = Default::default();
+    let store = block_on(ShardedStore::open_routed(shards, Routing::Id)).unwrap();
+    let shop = Repositories::new(store.clone());
+    for order in 0..20 {
+        let place = || {
+            let key = order.to_string();
+            let placed = shop.execute_together_once(&key, async |unit| {
+                unit.execute::<Order, _>(&order, &Place(order)).await?;
+                unit.execute::<Payment, _>(&order, &Pay(order)).await?;
+                Ok::<_, ExecuteError<Infallible>>(order)
+            });
+            block_on(placed).unwrap().place.unwrap()
+        };
+        let first = place();
+        let payment = block_on(shop.of::<Payment>().load(&order)).unwrap();
+        assert_eq!(Some(first), payment.place());
+        assert_eq!(first.log, store.log_of(payment.stream()));
+        assert_eq!(place(), first, "the same key");
+    }
+}
 
 #[test]
 fn a_process_manager_and_a_projection_handle_each_event_of_each_shard_once() {
