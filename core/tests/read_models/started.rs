@@ -82,7 +82,7 @@ fn requests_find_repositories_views_and_the_handle_in_it() {
 fn its_repositories_have_the_clock_of_the_program() {
     let clock = ManualClock::at(Timestamp::from_micros(1_000_000));
     let store = MemoryStore::new();
-    let program = Midgard::with_clock(store, clock.clone());
+    let program = Midgard::with_clock(store, clock);
     runtime().block_on(async {
         let bank = program.start(tokio::spawn).await.unwrap();
         let accounts = bank.repository::<Account>();
