@@ -70,12 +70,12 @@
 //! | module | contents |
 //! |---|---|
 //! | [`mod@event`] | recorded events, tags, headers, codecs, the registry |
-//! | [`aggregate`], [`repository`] | ids of aggregates; the results of loading and executing, and their errors |
+//! | [`mod@aggregate`], [`repository`] | ids of aggregates; the results of loading and executing, and their errors |
 //! | [`decision_model`] | aggregates as parts of decision models |
 //! | [`store`] | appends, reads, queries, conditions, entries; the traits that a store implements |
 //! | [`consumer`] | the options, failure policies, status and dead letters of all consumers |
-//! | [`projection`], [`view`] | projections; rows, keys, selections, snapshots |
-//! | [`command`], [`inbox`], [`outbox`], [`process`] | commands to other services, and their replies |
+//! | [`mod@projection`], [`mod@view`] | projections; rows, keys, selections, snapshots |
+//! | [`command`], [`mod@inbox`], [`outbox`], [`process`] | commands to other services, and their replies |
 //! | [`bus`] | messages, and the traits that a bus implements |
 //! | [`notes`] | the storage of checkpoints and leases |
 //! | [`error`] | what an error means to a client, for one match in a service |

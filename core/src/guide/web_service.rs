@@ -64,6 +64,32 @@
 //!             ErrorKind::Rejected(refusal) => {
 //!                 return Failure(StatusCode::UNPROCESSABLE_ENTITY, refusal.to_string());
 //!             }
+//!             // An id or a key that is empty or too long.
+//!             ErrorKind::Invalid => return Failure(StatusCode::BAD_REQUEST, error.to_string()),
+//!             // It was executed: to say that it failed would have it repeated.
+//!             ErrorKind::NotShown => (StatusCode::ACCEPTED, "it is done, and shown soon"),
+//!             ErrorKind::Conflict => (
+//!                 StatusCode::CONFLICT,
+//!                 "others use the account at this moment; try again",
+//!             ),
+//!             ErrorKind::Gone => (StatusCode::GONE, "the account was closed"),
+//!             ErrorKind::Full => (
+//!                 StatusCode::INSUFFICIENT_STORAGE,
+//!                 "the disk is full; try again later",
+//!             ),
+//!             ErrorKind::Unavailable => (
+//!                 StatusCode::SERVICE_UNAVAILABLE,
+//!                 "the service has just begun; try again",
+//!             ),
+//!             ErrorKind::OutcomeUnknown => (
+//!                 StatusCode::SERVICE_UNAVAILABLE,
+//!                 "it is not known whether it was done; repeat it with the same Idempotency-Key",
+//!             ),
+//!             _ => return Failure::hidden(&error),
+//!         };
+//!         Failure(status, sentence.to_owned())
+//!     }
+//! }
 //! ```
 //!
 //! | kind | status | why |

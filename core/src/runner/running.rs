@@ -38,6 +38,7 @@ impl<S: Store + Clone> Midgard<S> {
     /// ```
     /// # use midgard::consumer::RunError;
     /// # use midgard::{Aggregate, MemoryStore, Midgard, Projection, Repository, Views};
+    /// # mod tokio { pub fn spawn<F>(_: F) {} }
     /// # async fn example<Balances: Projection<Store = Views>, Account: Aggregate>(balances: Balances) -> Result<(), RunError> {
     /// # let store = MemoryStore::new();
     /// let views = Views::new(store.clone());
