@@ -5,8 +5,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-/// How many of them run in one program at the same time: each that starts keeps a core busy for some seconds.
-const AT_ONCE: usize = 2;
+/// How many of them run in one program at the same time: each that starts keeps a core busy for some seconds, and its test waits
+/// for longer than that.
+const AT_ONCE: usize = 3;
 
 static NODES: Nodes = Nodes {
     state: Mutex::new(State {

@@ -33,7 +33,7 @@
 //!   [`StoreError::SeveralLogs`]. [`Routing::Id`] puts streams of the same id into one shard. A process manager or a
 //!   handler of messages that executes commands on two aggregates in one step needs both in one shard; commands that are
 //!   sent as messages do not.
-//! - **[Decision models](midgard::DecisionModel) read the main log**, which is the first shard.
+//! - **[Decision models](midgard::DecisionModel) read the main log**, which is the first shard, and append to its streams only.
 //! - **The number of shards is final.** It is written down in each, with the [`Routing`]; to change it, copy the events into
 //!   new stores.
 //!
@@ -41,9 +41,18 @@
 //!
 //! All else that a [`Store`](midgard::Store#what-every-store-promises) promises, for each log. [Entries](midgard::Store::write_entries)
 //! are not sharded: all are in the first shard, and an append to another one changes them in one step with its events
-//! all the same. That takes five writes instead of one, in which the entries are locked; so a consumer that appends in
-//! the first shard is faster than elsewhere. Its locks are not held by a process: when one ends in the middle, the next
-//! that meets them completes the append or takes it back, after two seconds at most.
+//! all the same. That takes five writes instead of one, and the entries are locked for three of them; so a consumer that appends
+//! in the first shard is faster than elsewhere. Its locks are not held by a process: when one ends in the middle, the next
+//! that meets them completes the append or takes it back, after some seconds at most.
+//!
+//! # What the shards must keep
+//!
+//! What one shard has acknowledged, it must keep as long as the others do: events in one and entries in another belong
+//! together. So open LMDB stores with full durability, fail over to replicas that have all that was acknowledged, and
+//! make a backup of all shards together, while nobody writes. Reads of entries need the first shard, and those whose appends
+//! are in progress there.
+//!
+//! One write has at most 512 entries less than in other stores, and some bytes for each entry less.
 //!
 //! Nothing here writes to a disk or a network by itself, and no runtime is needed beyond those of the shards.
 

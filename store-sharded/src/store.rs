@@ -54,12 +54,12 @@ impl<S: Store> ShardedStore<S> {
         )))
     }
 
-    pub(crate) fn shards_of_all(&self) -> &Shards<S> {
+    pub(crate) fn all_shards(&self) -> &Shards<S> {
         &self.0
     }
 
-    /// Returns the shards, in the order of their logs. A shard can be looked at, verified and backed up by itself; to
-    /// append to one by itself breaks the store.
+    /// Returns the shards, in the order of their logs. A shard can be looked at and verified by itself; to append to one by itself
+    /// breaks the store, and a backup is one of all shards, made while nobody writes.
     #[must_use]
     pub fn shards(&self) -> &[S] {
         &self.0.all
@@ -215,14 +215,18 @@ impl<S: Store> Store for ShardedStore<S> {
     async fn append(&self, mut append: Append) -> Result<Appended, AppendError> {
         let shards = &*self.0;
         let shard = shards.shard_of_append(&append)?;
-        if let Some(AppendCondition { query, after }) = append.condition() {
+        if let Some(AppendCondition { query, after }) = append.condition()
+            && after.log != LogId::MAIN
+        {
             let condition = AppendCondition {
                 query: query.clone(),
                 after: Place::main(after.position),
             };
             append = append.unless(condition);
         }
-        let entries = append.entries().cloned();
+        let entries = append.take_entries();
+        let entries =
+            entries.filter(|write| !(write.expected().is_empty() && write.changes().is_empty()));
         let appended = match entries {
             None => shards.shard(shard)?.append(append).await,
             Some(entries) => shards.append_with_entries(shard, append, entries).await,
@@ -256,6 +260,9 @@ impl<S: Store> Store for ShardedStore<S> {
     ) -> Result<Position, StoreError> {
         let of = read.log;
         let shard = self.0.of_log(of)?;
+        if of == LogId::MAIN {
+            return shard.read_log(read, visit).await;
+        }
         let each = &mut |mut event: midgard::event::RecordedEventRef<'_>| {
             event.log = of;
             visit(event)
@@ -277,11 +284,13 @@ impl<S: Store> Store for ShardedStore<S> {
     }
 
     async fn last_position(&self, log: LogId) -> Result<Position, StoreError> {
-        self.0.of_log(log)?.last_position(LogId::MAIN).await
+        let last = self.0.of_log(log)?.last_position(LogId::MAIN).await;
+        last.map_err(|error| in_log(error, log))
     }
 
     async fn wait_past(&self, log: LogId, position: Position) -> Result<(), StoreError> {
-        self.0.of_log(log)?.wait_past(LogId::MAIN, position).await
+        let waited = self.0.of_log(log)?.wait_past(LogId::MAIN, position).await;
+        waited.map_err(|error| in_log(error, log))
     }
 
     async fn truncate(

@@ -1,4 +1,4 @@
-//! Many threads at once.
+//! Cases that use a store from many threads at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

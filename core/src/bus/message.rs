@@ -68,7 +68,7 @@ pub struct Message {
     pub schema_version: u32,
     /// When the event was recorded.
     pub time: Option<Timestamp>,
-    /// From this time on, nobody waits for its outcome: a command that arrives later is refused.
+    /// The time from which the sender no longer waits for the outcome. A command that arrives later is refused.
     pub expires: Option<Timestamp>,
     /// The subject: the stream.
     pub subject: Option<String>,

@@ -63,7 +63,7 @@ pub trait Deliveries: Send + 'static {
 pub struct Received {
     /// The message, or the foreign input in its place.
     pub content: Result<Message, ForeignMessage>,
-    /// Whether it was delivered before, to this receiver or another, as far as the bus knows.
+    /// Whether the message was delivered before, to this receiver or another, as far as the bus knows.
     pub is_redelivered: bool,
     settle: Box<dyn Settle>,
 }

@@ -1,4 +1,4 @@
-//! The status of a consumer while it runs: changed by its tracks, one for each log, and read as a whole.
+//! The status of a running consumer. Its tracks, one for each log, change it; readers see it as a whole.
 
 use super::status::{ConsumerKind, ConsumerState, LastError, LogStatus, Status};
 use super::{AtWork, Slot};

@@ -223,7 +223,7 @@ pub struct RecordedEventRef<'a> {
     pub position: Position,
     /// The name of its stream.
     pub stream: &'a str,
-    /// Its version in the stream, from 1.
+    /// The version of the event in its stream, from 1.
     pub version: Version,
     /// The id of the event.
     pub id: EventId,

@@ -76,7 +76,7 @@ impl<'a> UpcastContext<'a> {
         self.record.version()
     }
 
-    /// Returns the position in the log; of a message, that in the log of its source.
+    /// Returns the position of the event in the log; for a message, its position in the log of its source.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
         self.record.position()

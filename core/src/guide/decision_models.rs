@@ -33,12 +33,12 @@
 //! struct CourseSeats {
 //!     #[decision(tag)]
 //!     course: String,
-//!     capacity: u32,
+//!     capacity: Option<u32>, // `None`: there is no such course
 //!     taken: u32,
 //! }
 //!
 //! impl Apply<CourseDefined> for CourseSeats {
-//!     fn apply(&mut self, event: CourseDefined) { self.capacity = event.capacity; }
+//!     fn apply(&mut self, event: CourseDefined) { self.capacity = Some(event.capacity); }
 //! }
 //!
 //! impl Apply<StudentSubscribed> for CourseSeats {
@@ -60,9 +60,13 @@
 //!
 //! #[derive(Debug, PartialEq, thiserror::Error)]
 //! enum Refused {
+//!     #[error("there is no such course")]
+//!     NoSuchCourse,
+//!     #[error("the course is defined already")]
+//!     Defined,
 //!     #[error("the course is full")]
 //!     Full,
-//!     #[error("that is one course too many")]
+//!     #[error("the student already takes 10 courses")]
 //!     TooManyCourses,
 //! }
 //!
@@ -74,7 +78,8 @@
 //!     type Error = Refused;
 //!
 //!     fn decide(&self, (seats, student): &Subscribing) -> Result<Events<Subscribing>, Refused> {
-//!         if seats.taken >= seats.capacity {
+//!         let capacity = seats.capacity.ok_or(Refused::NoSuchCourse)?;
+//!         if seats.taken >= capacity {
 //!             return Err(Refused::Full);
 //!         }
 //!         if student.courses >= 10 {
@@ -91,7 +96,10 @@
 //!     type Error = Refused;
 //!
 //!     fn decide(&self, seats: &CourseSeats) -> Result<Events<CourseSeats>, Refused> {
-//!         Ok(events![CourseDefined { course: seats.course.clone(), capacity: self.capacity }])
+//!         match seats.capacity {
+//!             None => Ok(events![CourseDefined { course: seats.course.clone(), capacity: self.capacity }]),
+//!             Some(_) => Err(Refused::Defined),
+//!         }
 //!     }
 //! }
 //!
@@ -109,18 +117,41 @@
 //! ```
 //!
 //! If another student subscribes to the same course between the read and the append, the append is refused. Then the new events
-//! are read, and the command decides again, up to three times. Where many decide on the same at once, allow more with
+//! are read, and the command decides again, up to three times; then it is
+//! [`ExecuteError::Conflict`](crate::repository::ExecuteError::Conflict). Where many decide on the same at once, allow more with
 //! [`with_retries`](crate::repository::Repositories::with_retries). A subscription to another course is no conflict.
 //!
 //! A field that is not a tag begins with its default each time that the model is read, so one that was read before can be passed
-//! again. A limit from the configuration belongs in the command, as in `Define` here. The types of tags may be your own:
-//! `#[derive(AggregateId)] struct CourseId(String)` has all that a tag needs.
+//! again. A limit from the configuration belongs in the command, as in `Define` here, and so does the time of a decision.
+//!
+//! A tag of a model selects the tag of the same name of its events: the field `course` the `#[event(tag = "course")]`; `#[decision(tag = "..")]` names another. `of` takes
+//! the tags in the order of the fields, so types of your own keep them apart: `#[derive(AggregateId)] struct CourseId(String)` has
+//! all that a tag needs, with serde. In a tuple of models, a function such as `subscribing` here keeps their tags the same.
 //!
 //! # Which tags a model needs
 //!
 //! One for each thing that it is about: the seats of a course have the tag `course`, and whether a student takes a course has
-//! both. An event belongs to the model if it has *all* those tags of the model that its type carries. A model that depends on all
+//! both:
+//!
+//! ```ignore
+//! #[derive(DecisionModel)]
+//! #[decision(events(StudentSubscribed))]
+//! struct Subscription {
+//!     #[decision(tag)]
+//!     course: String,
+//!     #[decision(tag)]
+//!     student: String,
+//!     exists: bool,
+//! }
+//! ```
+//!
+//! With it as the third of the tuple, nobody subscribes twice. An event belongs to the model if it has *all* those tags of the
+//! model that its type carries; a type that carries none of them does not compile. A model that depends on all
 //! events of its types, such as the last number that was given, has no tag, and says so: `#[decision(all, events(..))]`.
+//!
+//! Tags are stored with each event: events that were appended before their type had a tag are not found by it. A rule over two
+//! values together, such as a room on a day, needs a tag of both, such as `format!("{room}/{day}")` in a field of its own. Events
+//! that take something back, such as a cancellation, are listed like the others, and their `apply` counts down.
 //!
 //! # What a command on a model can do
 //!
@@ -148,12 +179,13 @@
 //! | its events | those of one enum of its own | any events, in any stream |
 //!
 //! A program, and even one decision, can use both: an [`Instance`](crate::decision_model::Instance) makes an aggregate a part of a
-//! model, and the version of its stream a part of the condition.
+//! model, and the version of its stream a part of the condition. Models have no snapshots yet: each decision reads all events of its
+//! query. In a store with several logs, they read the main log.
 //!
 //! # Streams
 //!
 //! Events of decision models are in streams, too: a stream is the unit that is read, truncated and tombstoned. By default, an event
-//! goes to the stream of its first tag, such as `student:ann`; `StudentSubscribed { .. }.to("enrolments-2026")` names another stream.
+//! goes to the stream of the first of its tags, in the order of its fields, such as `student:ann`; `StudentSubscribed { .. }.to("enrolments-2026")` names another stream.
 //! See [`DecidedEvent`](crate::event::DecidedEvent).
 //!
 //! # Tests

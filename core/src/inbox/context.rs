@@ -57,8 +57,8 @@ impl<'a> MessageContext<'a> {
     /// Executes a command on an aggregate. Its events are appended together with the note that the message was handled;
     /// they carry the message's correlation id. Returns the resulting state.
     ///
-    /// In a store with several logs, all that is appended for a message must be in one log, or the message is
-    /// parked: so must an answer, whose stream is named as the inbox is, with `.replies` behind it.
+    /// In a store with several logs, all events appended for one message must be in one log; otherwise the message is parked.
+    /// This includes the answer, whose stream has the name of the inbox, followed by `.replies`.
     ///
     /// # Errors
     /// A command that is rejected is [`Refused`](crate::Refused), with the text of its error; any other error when the

@@ -38,8 +38,8 @@ impl InboxOptions {
     /// Sets what happens to a message whose handler fails. When a command is skipped, its sender is told that it was
     /// refused.
     ///
-    /// - A message that cannot be read is always parked, and blocks nobody; so is one with an invalid id: empty, too long,
-    ///   or with U+0000.
+    /// - A message that cannot be read, or whose id is invalid, is always parked and blocks no other message. An id is
+    ///   invalid if it is empty, too long, or contains U+0000.
     /// - A message that only a newer release may know is always parked, and so are the later ones of its source and key: a
     ///   message of a newer version, and one that the queue subscribed to but that has no handler here. If a handler fails
     ///   because this release cannot read what is stored, its message is not retried, and is parked in the same way rather

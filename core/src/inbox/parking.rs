@@ -216,8 +216,8 @@ impl<D: Dispatch> InboxWorker<D> {
         Ok(())
     }
 
-    /// Returns the refusal that the sender of a given-up command gets. It omits the error, which is for the operators
-    /// of this service, and may contain what others must not know.
+    /// Returns the refusal for the sender of a command that was given up. The refusal omits the error, which is for the
+    /// operators of this service and may be confidential.
     fn given_up(&self, message: &Message) -> Refused {
         let (inbox, Message { id, name, .. }) = (self.dispatch.queue(), message);
         Refused::new(format!(

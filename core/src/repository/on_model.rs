@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The scope of the keys of commands on models; no aggregate has such a name.
 pub(super) const SCOPE: &str = "decision-models";
 
-/// A decision model after a command.
+/// The outcome of a command on a decision model: the model with the new events applied, and the place of the last one.
 #[derive(Debug)]
 pub struct Decided<M> {
     model: M,

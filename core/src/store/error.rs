@@ -67,6 +67,13 @@ pub enum StoreError {
         /// What failed.
         reason: String,
     },
+    /// The server of the store cannot be reached, or has no connection to spare. Nothing was written. The store works
+    /// again as soon as the server does.
+    #[error("the store cannot be reached: {reason}")]
+    Unreachable {
+        /// What failed, and what to do.
+        reason: String,
+    },
     /// The store was closed, or its writer ended.
     #[error("the store at {location} is closed; open it again")]
     Closed {
@@ -150,7 +157,7 @@ impl Classify for StoreError {
 pub enum Full {
     /// The disk, or the quota on it.
     Disk,
-    /// The store's own address space, and it cannot grow.
+    /// The address space of the store, which cannot grow.
     Map,
     /// The slots for concurrent readers.
     Readers {

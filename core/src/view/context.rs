@@ -41,7 +41,7 @@ impl<P: Projection<Store = Views>> Context<'_, P> {
         self.transaction().remove::<V>(key)
     }
 
-    /// Creates the row of a key if there is none, and then changes it in either case.
+    /// Creates the row of a key if it does not exist, and then changes it.
     ///
     /// # Errors
     /// As [`ViewTransaction::upsert`](super::ViewTransaction::upsert).

@@ -21,7 +21,7 @@ use std::fmt;
 /// A projection that is folded on demand: its views are in memory, and up to date with the log whenever they are
 /// read.
 ///
-/// Where a store has several logs, each is folded in its order, one after the other.
+/// The logs of a store with several are folded one after another, each in its own order.
 ///
 /// Nothing is stored, and nothing runs in between: for views that are small or rarely read, and for those that must
 /// not lag behind. The first read folds all events, each later one only those that came since. Effects

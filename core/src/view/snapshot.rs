@@ -172,7 +172,7 @@ impl ViewSnapshot {
     /// they are built.
     ///
     /// # Errors
-    /// When what the projection noted, or the store, cannot be read.
+    /// When the checkpoint of the projection, or the store, cannot be read.
     pub fn place_of<P: Projection<Store = Views>>(&self) -> Result<Place, ViewError> {
         self.place_in::<P>(LogId::MAIN)
     }

@@ -4,10 +4,10 @@ use crate::events::{CapacityChanged, CourseDefined, CourseId, StudentId, Student
 use crate::models::{CourseSeats, StudentCourses, Subscription};
 use midgard::{Command, Events, events};
 
-/// How many courses a student may take.
+/// The maximum number of courses of one student.
 pub const COURSES_PER_STUDENT: u32 = 10;
 
-/// Why a command was refused.
+/// The reasons for which a command is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum Refused {
@@ -31,7 +31,7 @@ pub enum Refused {
 /// Offers a course.
 #[derive(Debug, Clone, Copy)]
 pub struct DefineCourse {
-    /// The number of its seats.
+    /// The number of seats.
     pub capacity: u32,
 }
 
@@ -50,7 +50,7 @@ impl Command<CourseSeats> for DefineCourse {
 /// Gives a course more or fewer seats.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeCapacity {
-    /// The number of its seats from now on.
+    /// The new number of seats.
     pub capacity: u32,
 }
 
@@ -72,10 +72,10 @@ impl Command<CourseSeats> for ChangeCapacity {
 #[derive(Debug, Clone, Copy)]
 pub struct Subscribe;
 
-/// What a subscription depends on: all three rules.
+/// The models that decide on a subscription, one for each rule.
 pub type Subscribing = (CourseSeats, StudentCourses, Subscription);
 
-/// Returns what the subscription of this student to this course depends on.
+/// Returns the models that decide on the subscription of this student to this course: all with the same tags.
 #[must_use]
 pub fn subscribing(course: &CourseId, student: &StudentId) -> Subscribing {
     (

@@ -18,7 +18,7 @@ pub struct CourseDefined {
     /// The course.
     #[event(tag = "course")]
     pub course: CourseId,
-    /// The number of its seats.
+    /// The number of seats.
     pub capacity: u32,
 }
 
@@ -29,11 +29,11 @@ pub struct CapacityChanged {
     /// The course.
     #[event(tag = "course")]
     pub course: CourseId,
-    /// The number of its seats from now on.
+    /// The new number of seats.
     pub capacity: u32,
 }
 
-/// A student takes a course. It is an event of both, so it carries both tags.
+/// A student takes a course. The event concerns both, so it carries both tags; it is stored in the stream of the first.
 #[derive(Debug, Clone, Serialize, Deserialize, Event)]
 #[event(name = "student.subscribed")]
 pub struct StudentSubscribed {

@@ -1,4 +1,4 @@
-//! What the commands depend on: one model for each rule.
+//! The decision models, one for each rule.
 
 use crate::events::{CapacityChanged, CourseDefined, CourseId, StudentId, StudentSubscribed};
 use midgard::{Apply, DecisionModel};
@@ -10,9 +10,9 @@ pub struct CourseSeats {
     /// The course.
     #[decision(tag)]
     pub course: CourseId,
-    /// The number of its seats; `None` when the course is not defined.
+    /// The number of seats; `None` when the course is not defined.
     pub capacity: Option<u32>,
-    /// The number of its students.
+    /// The number of students that take the course.
     pub taken: u32,
 }
 
@@ -51,7 +51,7 @@ impl Apply<StudentSubscribed> for StudentCourses {
     }
 }
 
-/// Whether one student takes one course: of two tags, an event must have both.
+/// Whether one student takes one course. An event must have both tags to belong to this model.
 #[derive(Debug, DecisionModel)]
 #[decision(events(StudentSubscribed))]
 pub struct Subscription {

@@ -60,9 +60,9 @@ impl LmdbStore {
     /// the log derive from it, only the number is checked.
     ///
     /// Checks the log up to its current end. Memory does not grow with the store. Appends, truncations and tombstones
-    /// that happen meanwhile are never taken for damage. Keys are counted last, all in one snapshot. During that time
-    /// `data.mdb` grows with each write, and a full map cannot grow, so `progress` must not wait for the store where
-    /// maps [begin small](crate::LmdbOptions::initial_map_size).
+    /// that happen meanwhile are never taken for damage. Keys are counted last, all in one snapshot. During that count
+    /// `data.mdb` grows with each write, and a full map cannot grow: where maps
+    /// [begin small](crate::LmdbOptions::initial_map_size), `progress` must not wait for the store.
     ///
     /// ```
     /// use midgard_store_lmdb::LmdbStore;

@@ -1,4 +1,4 @@
-//! The room in the writer's queue: writes that find none wait in line for it, without blocking a thread.
+//! The capacity of the writer's queue. When it is full, writes wait in line, without blocking a thread.
 
 use futures_channel::oneshot;
 use std::collections::BTreeMap;

@@ -8,6 +8,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) const RESERVED: &[u8] = b"\0midgard.sharded/";
 /// What a shard is.
 pub(crate) const ABOUT: &[u8] = b"\0midgard.sharded/about";
+/// That all shards are written down, in the first of them.
+pub(crate) const COMPLETE: &[u8] = b"\0midgard.sharded/complete";
 /// The prefix of locks, in the shard of entries.
 pub(super) const LOCKS: &[u8] = b"\0midgard.sharded/lock/";
 const STAGED: &[u8] = b"\0midgard.sharded/staged/";
@@ -51,8 +53,24 @@ pub(super) fn staged_all(id: TransactionId) -> Vec<u8> {
     [STAGED, &id.0].concat()
 }
 
-/// Returns the key of one of a transaction's changes: of the changed key, or of its new value.
-pub(super) fn staged(id: TransactionId, number: usize, part: u8) -> Vec<u8> {
+/// Returns the key of a part of a transaction's changes, in the shard of entries.
+pub(super) fn staged(id: TransactionId, number: usize) -> Vec<u8> {
     let number = (number as u32).to_be_bytes();
-    [STAGED, &id.0, &number, &[part]].concat()
+    [STAGED, &id.0, &number].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bucket;
+
+    #[test]
+    fn entries_stay_in_their_buckets_forever() {
+        let buckets = [
+            b"a".as_slice(),
+            b"projection/orders/about",
+            b"\0",
+            &[7; 500],
+        ];
+        assert_eq!(buckets.map(|key| Bucket::of(key).0), [31, 87, 219, 85]);
+    }
 }

@@ -5,6 +5,7 @@ use super::transaction::{COMMITTED, Holder};
 use crate::store::Shards;
 use midgard::Store;
 use midgard::store::{ReadEntries, StoreError, VisitEntry, after_prefix};
+use std::collections::HashSet;
 use std::ops::{Bound, ControlFlow};
 
 /// Returns the value of an entry.
@@ -41,7 +42,14 @@ impl<S: Store> Shards<S> {
         read: &ReadEntries,
         visit: &mut VisitEntry<'_>,
     ) -> Result<(), StoreError> {
-        self.complete_for(read).await?;
+        let completed = self.complete_for(read).await;
+        completed.map_err(|error| StoreError::Backend {
+            action: "complete an append whose entries are read",
+            cause: Box::new(error),
+        })?;
+        if !meets_reserved(read) {
+            return self.home().read_entries(read, visit).await;
+        }
         let mut left = read.limit;
         for mut part in around_reserved(read) {
             part.limit = left;
@@ -64,9 +72,11 @@ impl<S: Store> Shards<S> {
                 lock.into_iter().collect()
             }
             None => {
-                let mut locks = all(self.home(), LOCKS).await?;
-                locks.dedup_by(|one, kept| one.1 == kept.1);
-                locks.into_iter().map(|(_, lock)| lock).collect::<Vec<_>>()
+                let locks = all(self.home(), LOCKS).await?;
+                locks
+                    .into_iter()
+                    .map(|(_, lock)| lock)
+                    .collect::<HashSet<_>>()
             }
         };
         for lock in locks {
@@ -85,6 +95,14 @@ fn only_key(read: &ReadEntries) -> Option<&[u8]> {
         (Bound::Included(from), Bound::Included(to)) if from == to => Some(from),
         _ => None,
     }
+}
+
+/// Returns whether a read may meet the entries of the sharded store itself.
+fn meets_reserved(read: &ReadEntries) -> bool {
+    let Bound::Excluded(end) = after_prefix(RESERVED) else {
+        return true;
+    };
+    is_above(&read.to, RESERVED) && is_below(&read.from, &end)
 }
 
 /// Splits a read in two that leave out the entries of the sharded store itself.

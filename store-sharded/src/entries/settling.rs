@@ -2,17 +2,18 @@
 
 use super::keys::{LOCKS, OUTCOMES, staged_all};
 use super::reading::{all, get};
-use super::transaction::{COMMITTED, Holder, KEY, UNDECIDED, unreadable};
+use super::transaction::{COMMITTED, Holder, Transaction, UNDECIDED, add_changes, unreadable};
 use crate::store::Shards;
 use futures_timer::Delay;
-use futures_util::future::{Either, select};
+use futures_util::future::select;
 use midgard::Store;
 use midgard::store::{EntryError, EntryWrite, StoreError};
+use std::collections::HashSet;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-/// How long a transaction may stay undecided before others abort it. Its process begins anew then.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a transaction may stay undecided before others abort it. Its process begins anew then, and gets twice the time.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How soon it is noticed that another process has released a lock.
 const POLL: Duration = Duration::from_millis(3);
 
@@ -34,7 +35,8 @@ impl<S: Store> Shards<S> {
             match self.outcome(&holder).await?.as_deref() {
                 Some(COMMITTED) => return self.complete(&holder).await,
                 Some(UNDECIDED) => {
-                    let is_over = begun.elapsed() >= PATIENCE || self.is_abandoned(holder.id);
+                    let patience = PATIENCE * (1 << holder.attempt.min(5));
+                    let is_over = begun.elapsed() >= patience || self.is_abandoned(holder.id);
                     if is_over && self.abort(&holder).await? {
                         return self.take_back(&holder).await;
                     }
@@ -42,9 +44,7 @@ impl<S: Store> Shards<S> {
                 None => return self.take_back(&holder).await,
                 Some(_) => return Err(unreadable("the outcome of a transaction")),
             }
-            match select(pin!(released), pin!(Delay::new(POLL))).await {
-                Either::Left(_) | Either::Right(_) => {}
-            }
+            select(pin!(released), pin!(Delay::new(POLL))).await;
         }
     }
 
@@ -54,7 +54,7 @@ impl<S: Store> Shards<S> {
     }
 
     /// Aborts a transaction, unless it is committed by now; returns whether it was aborted.
-    pub(super) async fn abort(&self, holder: &Holder) -> Result<bool, StoreError> {
+    async fn abort(&self, holder: &Holder) -> Result<bool, StoreError> {
         let outcome = holder.outcome();
         let write = EntryWrite::new()
             .expect(&outcome, Some(UNDECIDED))
@@ -65,25 +65,44 @@ impl<S: Store> Shards<S> {
     /// Does what a committed transaction has staged, unless that was done.
     pub(super) async fn complete(&self, holder: &Holder) -> Result<(), StoreError> {
         let staged = all(self.home(), &staged_all(holder.id)).await?;
-        let mut write = holder.release(staged.iter().map(|(key, _)| key.clone()));
-        let mut staged = staged.into_iter().peekable();
-        while let Some((place, change)) = staged.next() {
-            let (Some(&KEY), Some((has_value, key))) = (place.last(), change.split_first()) else {
-                return Err(unreadable("a staged change"));
+        let (keys, parts): (Vec<_>, Vec<_>) = staged.into_iter().unzip();
+        let mut write = holder.release(keys);
+        if add_changes(&parts.concat(), &mut write).is_none() {
+            // Another may have done it meanwhile, and removed them.
+            return match self.holds(holder).await? {
+                true => Err(unreadable("a staged change")),
+                false => Ok(()),
             };
-            let value = match has_value {
-                0 => None,
-                _ => Some(
-                    staged
-                        .next()
-                        .ok_or_else(|| unreadable("a staged change"))?
-                        .1,
-                ),
-            };
-            write.set(key.to_vec(), value);
         }
         self.end(holder, write).await?;
         self.forget(holder).await
+    }
+
+    /// Returns whether a transaction still has its locks.
+    pub(super) async fn holds(&self, holder: &Holder) -> Result<bool, StoreError> {
+        let Some(first) = holder.buckets.first() else {
+            return Ok(false);
+        };
+        let held = get(self.home(), &first.lock()).await?;
+        Ok(held.is_some_and(|held| held == holder.encode()))
+    }
+
+    /// Ends a transaction of this process, as its outcome says; an undecided one is aborted. Returns whether it was committed.
+    pub(super) async fn conclude(&self, transaction: &Transaction) -> Result<bool, StoreError> {
+        let Transaction {
+            holder,
+            apply,
+            undo,
+            ..
+        } = transaction;
+        // First: it cannot be committed any more when its locks are removed.
+        if !self.abort(holder).await? && self.outcome(holder).await?.is_some() {
+            self.end(holder, apply.clone()).await?;
+            self.forget(holder).await?;
+            return Ok(true);
+        }
+        self.end(holder, undo.clone()).await?;
+        Ok(false)
     }
 
     /// Releases the locks of an aborted transaction, unless that was done.
@@ -94,7 +113,7 @@ impl<S: Store> Shards<S> {
     }
 
     /// Writes the end of a transaction, unless another has.
-    pub(super) async fn end(&self, holder: &Holder, write: EntryWrite) -> Result<(), StoreError> {
+    async fn end(&self, holder: &Holder, write: EntryWrite) -> Result<(), StoreError> {
         changed(self.home().write_entries(write).await)?;
         self.released.notify(usize::MAX);
         self.no_longer_abandoned(holder.id);
@@ -102,7 +121,7 @@ impl<S: Store> Shards<S> {
     }
 
     /// Removes the outcome of a transaction whose locks are released.
-    pub(super) async fn forget(&self, holder: &Holder) -> Result<(), StoreError> {
+    async fn forget(&self, holder: &Holder) -> Result<(), StoreError> {
         let outcome = holder.outcome();
         let write = EntryWrite::new()
             .expect(&outcome, Some(COMMITTED))
@@ -112,26 +131,31 @@ impl<S: Store> Shards<S> {
 }
 
 impl<S: Store> Shards<S> {
-    /// Removes the outcomes that processes have left behind when they ended; an error has the number of its shard. A
-    /// transaction that is about to lock its entries begins anew.
-    pub(crate) async fn forget_outcomes(&self) -> Result<(), (usize, StoreError)> {
+    /// Removes the outcomes that processes have left behind when they ended, as far as that is possible now. A transaction
+    /// that is about to lock its entries begins anew.
+    pub(crate) async fn sweep(&self) {
         for (shard, store) in self.numbered() {
-            let failed = |error| (shard, error);
-            let outcomes = all(store, OUTCOMES).await.map_err(failed)?;
-            if outcomes.is_empty() {
-                continue;
+            if let Err(error) = self.sweep_shard(store).await {
+                tracing::debug!(%error, shard, "old outcomes of appends are removed another time");
             }
-            // Read after the outcomes: what is committed and not locked any more is done.
-            let locks = all(self.home(), LOCKS).await;
-            let locks = locks.map_err(|error| (self.home, error))?;
-            let locked = locks.iter().map(|(_, lock)| Holder::parse(lock));
-            let locked: Result<Vec<_>, _> = locked.collect();
-            let locked = locked.map_err(|error| (self.home, error))?;
-            for (key, outcome) in outcomes {
-                if locked.iter().all(|holder| holder.outcome() != key) {
-                    let write = EntryWrite::new().expect(&key, Some(&outcome)).remove(&key);
-                    changed(store.write_entries(write).await).map_err(failed)?;
-                }
+        }
+    }
+
+    async fn sweep_shard(&self, store: &S) -> Result<(), StoreError> {
+        let outcomes = all(store, OUTCOMES).await?;
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        // Read after the outcomes: what is committed and not locked any more is done.
+        let locks = all(self.home(), LOCKS).await?;
+        let locked = locks
+            .iter()
+            .map(|(_, lock)| Ok(Holder::parse(lock)?.outcome()));
+        let locked: HashSet<Vec<u8>> = locked.collect::<Result<_, StoreError>>()?;
+        for (key, outcome) in outcomes {
+            if !locked.contains(&key) {
+                let write = EntryWrite::new().expect(&key, Some(&outcome)).remove(&key);
+                changed(store.write_entries(write).await)?;
             }
         }
         Ok(())
@@ -139,7 +163,7 @@ impl<S: Store> Shards<S> {
 }
 
 /// Returns whether a write was done; `false` when another had changed what it expects.
-pub(super) fn changed(written: Result<(), EntryError>) -> Result<bool, StoreError> {
+pub(crate) fn changed(written: Result<(), EntryError>) -> Result<bool, StoreError> {
     match written {
         Ok(()) => Ok(true),
         Err(EntryError::Changed { .. }) => Ok(false),

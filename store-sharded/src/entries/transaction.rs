@@ -1,17 +1,14 @@
 //! A transaction over the shard of entries and the shard of the events.
 
 use super::keys::{Bucket, outcome, staged};
-use midgard::limits::LimitError;
 use midgard::store::{EntryWrite, StoreError};
 
 /// The outcome of a transaction that may still be aborted.
 pub(super) const UNDECIDED: &[u8] = b"undecided";
 /// The outcome of one whose events are appended.
 pub(super) const COMMITTED: &[u8] = b"committed";
-/// The part of a staged change that is its key; it begins with whether there is a new value.
-pub(super) const KEY: u8 = 0;
-/// The part that is its new value.
-pub(super) const VALUE: u8 = 1;
+/// How many bytes of staged changes one entry has.
+const CHUNK: usize = 8 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TransactionId(pub(super) [u8; 16]);
@@ -33,6 +30,8 @@ pub(super) struct Holder {
     pub(super) id: TransactionId,
     /// The shard of its events.
     pub(super) shard: usize,
+    /// How often the append has begun anew.
+    pub(super) attempt: u8,
     /// All of its locks.
     pub(super) buckets: Vec<Bucket>,
 }
@@ -41,17 +40,19 @@ impl Holder {
     pub(super) fn encode(&self) -> Vec<u8> {
         let shard = (self.shard as u32).to_be_bytes();
         let buckets = self.buckets.iter().map(|bucket| bucket.0);
-        let fixed = self.id.0.into_iter().chain(shard);
+        let fixed = self.id.0.into_iter().chain(shard).chain([self.attempt]);
         fixed.chain(buckets).collect()
     }
 
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, StoreError> {
         let parts = bytes.split_first_chunk::<16>();
-        let parts = parts.and_then(|(id, rest)| Some((id, rest.split_first_chunk::<4>()?)));
-        let (id, (shard, buckets)) = parts.ok_or_else(|| unreadable("a lock of entries"))?;
+        let parts = parts.and_then(|(id, rest)| Some((id, rest.split_first_chunk::<5>()?)));
+        let (id, ([shard @ .., attempt], buckets)) =
+            parts.ok_or_else(|| unreadable("a lock of entries"))?;
         Ok(Holder {
             id: TransactionId(*id),
             shard: u32::from_be_bytes(*shard) as usize,
+            attempt: *attempt,
             buckets: buckets.iter().copied().map(Bucket).collect(),
         })
     }
@@ -78,7 +79,7 @@ impl Holder {
 pub(super) fn unreadable(what: &str) -> StoreError {
     StoreError::Backend {
         action: "read what a sharded store has written down",
-        cause: format!("{what} is damaged, or of a newer release; run the newer release, or restore the shard of entries from a backup").into(),
+        cause: format!("{what} is damaged, or of a newer release; run the newer release, or restore all shards from a backup").into(),
     }
 }
 
@@ -94,14 +95,15 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    /// Makes up the transaction of a change of entries with events in this shard.
+    /// Makes up the transaction of a change of entries with events in this shard, which has begun anew so often.
     ///
     /// # Errors
-    /// [`LimitError`], when there are too many or too large entries for one write of the shard.
-    pub(super) fn new(entries: &EntryWrite, shard: usize) -> Result<Self, StoreError> {
+    /// When there are too many or too large entries for one write of the shard of entries.
+    pub(super) fn new(entries: &EntryWrite, shard: usize, attempt: u8) -> Result<Self, StoreError> {
         let holder = Holder {
             id: TransactionId::new()?,
             shard,
+            attempt,
             buckets: Bucket::all_of(entries),
         };
         let mut lock = EntryWrite::new();
@@ -114,23 +116,18 @@ impl Transaction {
             lock = lock.expect(&key, None).put(&key, &value);
         }
         let mut keys = Vec::new();
-        for (number, (key, value)) in entries.changes().iter().enumerate() {
-            let change = [&[u8::from(value.is_some())], key].concat();
-            keys.push(staged(holder.id, number, KEY));
-            lock = lock.put(&keys[keys.len() - 1], &change);
-            if let Some(value) = value {
-                keys.push(staged(holder.id, number, VALUE));
-                lock = lock.put(&keys[keys.len() - 1], value);
-            }
+        for (number, chunk) in encode_changes(entries).chunks(CHUNK).enumerate() {
+            let key = staged(holder.id, number);
+            lock = lock.put(&key, chunk);
+            keys.push(key);
         }
         let undo = holder.release(keys);
         let mut apply = undo.clone();
         for (key, value) in entries.changes().iter() {
             apply.set(key.to_vec(), value.map(<[u8]>::to_vec));
         }
-        let checked: Result<(), LimitError> =
-            lock.check_limits().and_then(|()| apply.check_limits());
-        checked?;
+        lock.check_limits()?;
+        apply.check_limits()?;
         Ok(Transaction {
             holder,
             lock,
@@ -138,6 +135,44 @@ impl Transaction {
             undo,
         })
     }
+}
+
+/// Writes changes down: for each the length of its key and the key, and the length of its value, plus one, and the value; 0
+/// when the entry is removed.
+fn encode_changes(entries: &EntryWrite) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(entries.bytes());
+    for (key, value) in entries.changes().iter() {
+        bytes.extend_from_slice(&(key.len() as u32).to_be_bytes());
+        bytes.extend_from_slice(key);
+        let length = value.map_or(0, |value| value.len() as u32 + 1);
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(value.unwrap_or_default());
+    }
+    bytes
+}
+
+/// Adds changes that were written down to a write; `None` where they are not whole.
+pub(super) fn add_changes(mut bytes: &[u8], write: &mut EntryWrite) -> Option<()> {
+    fn number(bytes: &mut &[u8]) -> Option<usize> {
+        let (number, rest) = bytes.split_first_chunk::<4>()?;
+        *bytes = rest;
+        Some(u32::from_be_bytes(*number) as usize)
+    }
+    while !bytes.is_empty() {
+        let length = number(&mut bytes)?;
+        let (key, rest) = bytes.split_at_checked(length)?;
+        bytes = rest;
+        let value = match number(&mut bytes)?.checked_sub(1) {
+            None => None,
+            Some(length) => {
+                let (value, rest) = bytes.split_at_checked(length)?;
+                bytes = rest;
+                Some(value.to_vec())
+            }
+        };
+        write.set(key.to_vec(), value);
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -149,12 +184,32 @@ mod tests {
         let holder = Holder {
             id: TransactionId([7; 16]),
             shard: 70_000,
+            attempt: 3,
             buckets: vec![Bucket(0), Bucket(255)],
         };
         assert_eq!(Holder::parse(&holder.encode()).unwrap(), holder);
-        for length in 0..20 {
+        for length in 0..21 {
             let half = &holder.encode()[..length];
             assert!(Holder::parse(half).is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn changes_come_back_as_they_were_and_half_of_them_is_noticed() {
+        let write = EntryWrite::new()
+            .put(b"a", b"1")
+            .remove(b"b")
+            .put(b"c", b"")
+            .put(b"d", &[7; 300]);
+        let bytes = encode_changes(&write);
+        let mut again = EntryWrite::new();
+        add_changes(&bytes, &mut again).unwrap();
+        assert_eq!(again, write);
+        let whole = [0, 10, 19, 28].map(|end| &bytes[..end]);
+        for length in 0..bytes.len() {
+            let half = &bytes[..length];
+            let read = add_changes(half, &mut EntryWrite::new());
+            assert_eq!(read.is_some(), whole.contains(&half), "{length}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Changes of entries, alone or with events.
 
 use super::keys::{Bucket, LOCKS, RESERVED};
-use super::transaction::{COMMITTED, Holder, Transaction, TransactionId, UNDECIDED};
+use super::reading::get;
+use super::settling::changed;
+use super::transaction::{COMMITTED, Transaction, TransactionId, UNDECIDED};
 use crate::store::Shards;
 use midgard::Store;
 use midgard::store::{Append, AppendError, Appended, EntryError, EntryWrite, StoreError};
@@ -14,9 +16,10 @@ impl<S: Store> Shards<S> {
         let guarded = guarded(write);
         loop {
             match self.home().write_entries(guarded.clone()).await {
-                Err(EntryError::Changed { key }) if key.starts_with(LOCKS) => {
-                    self.settle(&key).await?;
-                }
+                Err(EntryError::Changed { key }) => match self.lock_before(&key).await? {
+                    Some(lock) => self.settle(&lock).await?,
+                    None => return Err(EntryError::Changed { key }),
+                },
                 other => return other,
             }
         }
@@ -31,18 +34,34 @@ impl<S: Store> Shards<S> {
     ) -> Result<Appended, AppendError> {
         check_keys(&entries)?;
         append.check_limits()?;
+        entries.check_limits()?;
         if shard != self.home {
             return self.append_over_shards(shard, append, &entries).await;
         }
         let append = append.with_entries(guarded(entries));
         loop {
             match self.home().append(append.clone()).await {
-                Err(AppendError::EntryChanged { key }) if key.starts_with(LOCKS) => {
-                    self.settle(&key).await?;
-                }
+                Err(AppendError::EntryChanged { key }) => match self.lock_before(&key).await? {
+                    Some(lock) => self.settle(&lock).await?,
+                    None => return Err(AppendError::EntryChanged { key }),
+                },
                 other => return other,
             }
         }
+    }
+
+    /// Returns the lock that is in the way of a write, if it is one: entries are checked in the order of their keys, and
+    /// those of locks come after few others.
+    async fn lock_before(&self, changed: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if changed.starts_with(LOCKS) {
+            return Ok(Some(changed.to_vec()));
+        }
+        if changed > LOCKS {
+            return Ok(None);
+        }
+        let lock = Bucket::of(changed).lock();
+        let is_held = get(self.home(), &lock).await?.is_some();
+        Ok(is_held.then_some(lock))
     }
 
     async fn append_over_shards(
@@ -51,117 +70,116 @@ impl<S: Store> Shards<S> {
         append: Append,
         entries: &EntryWrite,
     ) -> Result<Appended, AppendError> {
+        let mut attempt = 0_u8;
         loop {
-            let transaction = Transaction::new(entries, shard)?;
+            let transaction = Transaction::new(entries, shard, attempt)?;
+            attempt = attempt.saturating_add(1);
             let outcome = transaction.holder.outcome();
             let undecided = EntryWrite::new()
                 .expect(&outcome, None)
                 .put(&outcome, UNDECIDED);
-            self.shard(shard)?.write_entries(undecided).await?;
+            if !changed(self.shard(shard)?.write_entries(undecided).await)? {
+                continue;
+            }
             // Where this future is dropped before it is over, others need not wait.
             let mut begun = Begun {
                 shards: self,
                 id: transaction.holder.id,
                 is_over: false,
             };
-            let decided = self.decide(&transaction, &append).await;
-            begun.is_over = decided.is_ok();
-            // Others have aborted it: it begins anew.
-            if let Some(appended) = decided? {
-                return Ok(appended);
+            // Otherwise it was aborted, and begins anew.
+            if let Some(decided) = self.decide(&transaction, &append, &mut begun.is_over).await {
+                return decided;
             }
         }
     }
 
-    /// Takes a transaction to its end; `None` when others have aborted it.
+    /// Takes a transaction to its end; `None` when others have aborted it. It is over when others will not meet its locks.
     async fn decide(
         &self,
         transaction: &Transaction,
         append: &Append,
-    ) -> Result<Option<Appended>, AppendError> {
-        let Transaction {
-            holder, lock, undo, ..
-        } = transaction;
-        let events = self.shard(holder.shard)?;
-        let outcome = holder.outcome();
-        let append_if = |expected: &[u8], then: &[u8]| {
-            let outcome = EntryWrite::new()
-                .expect(&outcome, Some(expected))
-                .put(&outcome, then);
-            events.append(append.clone().with_entries(outcome))
-        };
-        while let Err(error) = self.home().write_entries(lock.clone()).await {
-            match error {
-                EntryError::Changed { key } if key.starts_with(LOCKS) => self.settle(&key).await?,
+        is_over: &mut bool,
+    ) -> Option<Result<Appended, AppendError>> {
+        if let Err(error) = self.lock(transaction).await {
+            let answer = match error {
+                // Streams and condition come first, and an append that is there already is answered. This changes nothing.
                 EntryError::Changed { key } => {
-                    // Streams and condition come first, and an append that is there already is answered.
-                    let answer = append_if(COMMITTED, COMMITTED).await;
-                    self.remove_undecided(holder).await?;
-                    return match answer {
+                    match self.append_if(transaction, append, COMMITTED).await {
                         Err(AppendError::EntryChanged { .. }) => {
                             Err(AppendError::EntryChanged { key })
                         }
-                        other => other.map(Some),
-                    };
+                        other => other,
+                    }
                 }
-                error => {
-                    self.remove_undecided(holder).await?;
-                    return Err(error.into());
-                }
-            }
+                error => Err(error.into()),
+            };
+            *is_over = self.conclude(transaction).await.is_ok();
+            return Some(answer);
         }
-        match append_if(UNDECIDED, COMMITTED).await {
-            Ok(appended) => {
-                if let Err(error) = self.finish(transaction).await {
-                    // The events are there: the next reader or writer of the entries does the rest.
-                    tracing::warn!(%error, "the entries of an append are to be changed later");
-                    self.abandon(holder.id);
+        let answer = self.append_if(transaction, append, UNDECIDED).await;
+        if is_unknown(&answer) {
+            return Some(answer);
+        }
+        let concluded = self.conclude(transaction).await;
+        *is_over = concluded.is_ok();
+        match (answer, concluded) {
+            (Ok(appended), concluded) => {
+                if let Err(error) = concluded {
+                    // What is stored stays stored.
+                    tracing::warn!(%error, "the events of an append are stored; its entries change when they are next read or written");
                 }
-                Ok(Some(appended))
+                Some(Ok(appended))
             }
-            Err(AppendError::EntryChanged { .. }) => {
-                self.end(holder, undo.clone()).await?;
-                Ok(None)
+            (Err(AppendError::EntryChanged { .. }), Ok(false)) => None,
+            (Err(AppendError::EntryChanged { .. }), Ok(true)) => {
+                let reason = "it was committed, and then tried again".to_owned();
+                Some(Err(StoreError::OutcomeUnknown { reason }.into()))
             }
-            Err(error @ AppendError::Store(StoreError::OutcomeUnknown { .. })) => Err(error),
-            Err(error) => {
-                let released = self.end(holder, undo.clone()).await;
-                if released.is_ok() {
-                    // What is left of it when this fails is in nobody's way.
-                    let _ = self.remove_undecided(holder).await;
-                }
-                Err(error)
-            }
+            (Err(error), _) => Some(Err(error)),
         }
     }
 
-    /// Ends a transaction whose events are there.
-    async fn finish(&self, transaction: &Transaction) -> Result<(), StoreError> {
-        let Transaction {
-            holder,
-            apply,
-            undo,
-            ..
-        } = transaction;
-        match self.outcome(holder).await?.as_deref() {
-            Some(COMMITTED) => {
-                self.end(holder, apply.clone()).await?;
-                self.forget(holder).await
+    /// Checks, locks and stages the entries of a transaction.
+    async fn lock(&self, transaction: &Transaction) -> Result<(), EntryError> {
+        loop {
+            let locked = self.home().write_entries(transaction.lock.clone()).await;
+            let Err(EntryError::Changed { key }) = locked else {
+                return locked;
+            };
+            let Some(lock) = self.lock_before(&key).await? else {
+                return Err(EntryError::Changed { key });
+            };
+            // A layer below may have written it twice.
+            if self.holds(&transaction.holder).await? {
+                return Ok(());
             }
-            // They were there already, and their entries were changed then.
-            Some(_) => {
-                self.end(holder, undo.clone()).await?;
-                self.remove_undecided(holder).await
-            }
-            // Another has ended it.
-            None => Ok(()),
+            self.settle(&lock).await?;
         }
     }
 
-    /// Removes the outcome of a transaction that has come to nothing.
-    async fn remove_undecided(&self, holder: &Holder) -> Result<(), StoreError> {
-        self.abort(holder).await.map(drop)
+    /// Appends the events of a transaction, if its outcome is this; then it is committed.
+    async fn append_if(
+        &self,
+        transaction: &Transaction,
+        append: &Append,
+        expected: &[u8],
+    ) -> Result<Appended, AppendError> {
+        let holder = &transaction.holder;
+        let outcome = holder.outcome();
+        let write = EntryWrite::new()
+            .expect(&outcome, Some(expected))
+            .put(&outcome, COMMITTED);
+        let append = append.clone().with_entries(write);
+        self.shard(holder.shard)?.append(append).await
     }
+}
+
+const fn is_unknown(answer: &Result<Appended, AppendError>) -> bool {
+    matches!(
+        answer,
+        Err(AppendError::Store(StoreError::OutcomeUnknown { .. }))
+    )
 }
 
 /// A transaction that nobody takes to its end when this is dropped before it is over.

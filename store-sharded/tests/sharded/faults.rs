@@ -131,16 +131,20 @@ fn an_append_whose_process_ends_at_any_write_is_done_as_a_whole_or_not_at_all() 
     assert_eq!(outcomes, [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
 }
 
-#[test]
-fn what_processes_leave_behind_is_swept_away_when_the_store_is_opened() {
-    let shards: [MemoryStore; 2] = Default::default();
-    let store = block_on(ShardedStore::open(shards.clone())).unwrap();
+/// Returns the name of a stream in the second of two shards.
+fn elsewhere(store: &ShardedStore<MemoryStore>) -> String {
     let mut names = (0..).map(|number| format!("order-{number}"));
-    let name = names
-        .find(|name| store.log_of(&stream(name)).0 == 1)
-        .unwrap();
-    for writes in [1, 2, 3, 4] {
-        let left = Arc::new(AtomicI64::new(writes));
+    let is_there = |name: &String| store.log_of(&stream(name)).0 == 1;
+    names.find(is_there).unwrap()
+}
+
+#[test]
+fn what_processes_leave_behind_is_done_or_swept_away_when_the_store_is_opened() {
+    // After so many of the five writes, the append is there or not.
+    for (writes, is_there) in [(1, false), (2, false), (3, true), (4, true)] {
+        let shards: [MemoryStore; 2] = Default::default();
+        let name = elsewhere(&block_on(ShardedStore::open(shards.clone())).unwrap());
+        let left = Arc::new(AtomicI64::new(i64::MAX));
         let mortal = shards.clone().map(|inner| {
             let left = Arc::clone(&left);
             Layered::new(Mortal {
@@ -149,22 +153,112 @@ fn what_processes_leave_behind_is_swept_away_when_the_store_is_opened() {
                 is_done: false,
             })
         });
-        let before = block_on(entry(&store, b"a"));
-        let before = before.map(|value| String::from_utf8(value).unwrap());
-        let change = change("a", before.as_deref(), &writes.to_string());
         let store = block_on(ShardedStore::open(mortal)).unwrap();
-        let _ = append(&store, to(&name, 1).with_entries(change));
+        left.store(writes, Ordering::SeqCst);
+        let _ = append(&store, to(&name, 1).with_entries(change("a", None, "new")));
+
+        let store = block_on(ShardedStore::open(shards.clone())).unwrap();
+        assert_eq!(numbers(&store, &name).len() == 1, is_there, "{writes}");
+        let found = block_on(entry(&store, b"a"));
+        assert_eq!(found.is_some(), is_there, "after {writes} writes");
+        // Whoever writes the entry settles its lock, and another opening removes the outcome.
+        block_on(store.write_entries(EntryWrite::new().put(b"a", b"newer"))).unwrap();
+        block_on(ShardedStore::open(shards.clone())).unwrap();
+        let own = |store: &MemoryStore| {
+            let own = entries(store).into_iter().map(|(key, _)| key);
+            let own = own.filter(|key| key.starts_with(b"\0"));
+            own.map(|key| String::from_utf8(key).unwrap())
+                .collect::<Vec<_>>()
+        };
+        let about = "\0midgard.sharded/about";
+        let complete = "\0midgard.sharded/complete";
+        let [first, second] = shards.each_ref().map(own);
+        assert_eq!(first, [about, complete], "after {writes} writes");
+        assert_eq!(second, [about], "after {writes} writes");
     }
-    let store = block_on(ShardedStore::open(shards.clone())).unwrap();
-    // Whoever meets the locks settles them, and another opening removes the outcomes.
-    block_on(store.write_entries(EntryWrite::new().put(b"a", b"new"))).unwrap();
-    block_on(ShardedStore::open(shards.clone())).unwrap();
-    let own = |store: &MemoryStore| {
-        let own = entries(store).into_iter().map(|(key, _)| key);
-        own.filter(|key| key.starts_with(b"\0")).collect::<Vec<_>>()
-    };
-    let about = b"\0midgard.sharded/about".to_vec();
-    assert_eq!(shards.each_ref().map(own), [[about.clone()], [about]]);
+}
+
+#[test]
+fn a_shard_that_fails_for_good_leaves_nothing_locked() {
+    for writes in 1..=2 {
+        let shards = [MemoryStore::new(), MemoryStore::new()];
+        let failing = Failing(Arc::new(AtomicI64::new(writes)));
+        let [streams, entries] = shards.clone().map(|inner| {
+            Layered::new(FailsOnce {
+                inner,
+                at: failing.clone(),
+            })
+        });
+        let store = ShardedStore::with_entries_apart(streams, entries);
+        let one = to("order-1", 1).with_entries(change("a", None, "new"));
+        let error = append(&store, one.clone()).unwrap_err();
+        assert!(error.to_string().contains("no room"), "{error}");
+        assert!(numbers(&store, "order-1").is_empty());
+        append(&store, one).unwrap();
+        assert_eq!(block_on(entry(&store, b"a")).unwrap(), b"new");
+    }
+}
+
+/// How many writes are left before one fails, and nothing of it is done.
+#[derive(Clone)]
+struct Failing(Arc<AtomicI64>);
+
+struct FailsOnce {
+    inner: MemoryStore,
+    at: Failing,
+}
+
+impl FailsOnce {
+    fn check(&self) -> Result<(), StoreError> {
+        match self.at.0.fetch_sub(1, Ordering::SeqCst) {
+            0 => Err(StoreError::Backend {
+                action: "write",
+                cause: "there is no room".into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Layer for FailsOnce {
+    type Inner = MemoryStore;
+
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
+    }
+
+    async fn append(&self, append: Append) -> Result<Appended, AppendError> {
+        self.check()?;
+        self.inner.append(append).await
+    }
+
+    async fn write_entries(&self, write: EntryWrite) -> Result<(), EntryError> {
+        self.check()?;
+        self.inner.write_entries(write).await
+    }
+}
+
+#[test]
+fn an_append_with_an_empty_change_of_entries_is_one_write() {
+    let shards = [MemoryStore::new(), MemoryStore::new()];
+    let store = mortal(&shards, 1, false);
+    append(&store, to("order-1", 1).with_entries(EntryWrite::new())).unwrap();
+    assert_eq!(numbers(&store, "order-1"), [1]);
+}
+
+#[test]
+fn many_and_large_entries_change_with_the_events_of_another_shard() {
+    let shards = [MemoryStore::new(), MemoryStore::new()];
+    let store = immortal(&shards);
+    let mut many = EntryWrite::new();
+    for number in 0..400_000_u32 {
+        many.set(number.to_be_bytes().to_vec(), Some(vec![1]));
+    }
+    let large = vec![7; midgard::limits::ENTRY_VALUE_BYTES];
+    let many = many.put(b"large", &large);
+    append(&store, to("order-1", 1).with_entries(many)).unwrap();
+    assert_eq!(entries(&store).len(), 400_001);
+    assert!(block_on(entry(&store, b"large")).unwrap() == large);
 }
 
 #[test]

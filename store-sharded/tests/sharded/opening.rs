@@ -1,7 +1,8 @@
 //! Opening: the shards are those that were written down.
 
 use crate::kit::{append, numbers, to};
-use midgard::{MemoryStore, block_on};
+use midgard::store::EntryWrite;
+use midgard::{MemoryStore, Store, block_on};
 use midgard_store_sharded::{OpenError, Routing, ShardedStore};
 
 fn open(shards: &[&MemoryStore]) -> Result<ShardedStore<MemoryStore>, OpenError> {
@@ -46,7 +47,7 @@ fn other_shards_are_refused_with_the_difference() {
     let by_id = block_on(ShardedStore::open_routed([a, b], Routing::Id)).unwrap_err();
     assert_eq!(
         by_id.to_string(),
-        "store 0 of the given ones is not shard 0 of 2 of this store: its streams are spread by the names of streams; open it so"
+        "store 0 of the given ones is not shard 0 of 2 of this store: its streams are spread by the names of streams; open it with `Routing::Stream`"
     );
 }
 
@@ -56,9 +57,35 @@ fn a_store_with_events_becomes_no_shard_but_of_one() {
     append(&a, to("order-1", 1)).unwrap();
     assert_eq!(
         refusal(&[&a, &b]),
-        "store 0 of the given ones has events up to position 1, and was no shard so far: its streams would be looked for in other shards; begin with empty stores, and copy the events"
+        "store 0 of the given ones has entries, or events up to position 1, and was no shard so far: they would be looked for in other shards; begin with empty stores, and copy the events"
     );
+    // The other was looked at, and nothing was written into it.
+    open(&[&b]).unwrap();
     assert_eq!(numbers(&open(&[&a]).unwrap(), "order-1"), [1]);
+}
+
+#[test]
+fn a_refused_store_leaves_the_others_as_they_were() {
+    let [new, used] = <[MemoryStore; 2]>::default();
+    block_on(used.write_entries(EntryWrite::new().put(b"a", b"1"))).unwrap();
+    let said = refusal(&[&new, &used]);
+    assert!(
+        said.starts_with("store 1 of the given ones has entries"),
+        "{said}"
+    );
+    open(&[&new]).unwrap();
+}
+
+#[test]
+fn a_shard_that_is_lost_is_not_replaced_by_an_empty_store() {
+    let [a, b] = <[MemoryStore; 2]>::default();
+    open(&[&a, &b]).unwrap();
+    assert_eq!(
+        refusal(&[&a, &MemoryStore::new()]),
+        "store 1 of the given ones is empty, and shard 1 of this store was not: look whether its directory or database is the right one, or restore it from a backup"
+    );
+    open(&[&MemoryStore::new(), &b]).unwrap_err();
+    open(&[&a, &b]).unwrap();
 }
 
 #[test]

@@ -56,7 +56,7 @@ enum Attempt {
 
 /// How an event that has failed was settled.
 enum Settled {
-    /// It is tried again now.
+    /// The event is retried now.
     Retry,
     /// It is out of the way: parked, skipped, or another worker's.
     Passed,
@@ -181,7 +181,7 @@ impl<S: Store, H: Handler> Track<'_, S, H> {
         Ok(Settled::Passed)
     }
 
-    /// Returns how long to wait before the retry of an event that has failed; `None` when no retry is left.
+    /// Returns the delay before a failed event is retried; `None` when no retry is left.
     fn retry_after(
         &self,
         event: &RecordedEventRef<'_>,

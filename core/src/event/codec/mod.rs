@@ -78,7 +78,7 @@ pub struct DecodeError {
     pub schema_version: u32,
     /// The stream of the event.
     pub stream: String,
-    /// Its version in the stream.
+    /// The version of the event in its stream.
     pub version: Version,
     /// Its position in the log.
     pub position: Position,

@@ -233,7 +233,7 @@ impl<P: ProcessManager> GivenProcess<P> {
         self.answered(command, reacted)
     }
 
-    /// Passes in the refusal of a command that the process has sent: the first unanswered one of this type.
+    /// Delivers a refusal to the process, for its first unanswered command of this type.
     ///
     /// # Panics
     /// When the process waits for no answer to such a command.
