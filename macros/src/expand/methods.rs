@@ -43,7 +43,7 @@ pub(crate) fn of_inbox(arguments: &TokenStream, item: &ItemImpl) -> TokenStream 
             (quote!(Subscribe), quote!(receive), quote!(()))
         } else {
             let lists = "neither in `events(..)` nor in `commands(..)`";
-            unlisted(&cx, first, "inbox", lists);
+            unlisted(&cx, said.sound, first, "inbox", lists);
             continue;
         };
         if handled.is_first(&cx, method, first, "") {
@@ -172,7 +172,10 @@ fn described(
     }
 }
 
-fn unlisted(cx: &Ctxt, ty: &Type, attribute: &str, lists: &str) {
+fn unlisted(cx: &Ctxt, are_lists_known: bool, ty: &Type, attribute: &str, lists: &str) {
+    if !are_lists_known {
+        return;
+    }
     let name = text(ty);
     cx.error(
         ty,

@@ -47,11 +47,17 @@ pub(crate) fn of_process_manager(arguments: &TokenStream, item: &ItemImpl) -> To
             }
             [_, _] => {
                 let lists = "neither in `events(..)` nor in `deadlines(..)`";
-                unlisted(&cx, first, "process_manager", lists);
+                unlisted(&cx, said.sound, first, "process_manager", lists);
                 continue;
             }
             [_, _, _] => {
-                unlisted(&cx, first, "process_manager", "not in `commands(..)`");
+                unlisted(
+                    &cx,
+                    said.sound,
+                    first,
+                    "process_manager",
+                    "not in `commands(..)`",
+                );
                 continue;
             }
             _ => continue,
