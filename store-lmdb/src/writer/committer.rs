@@ -10,6 +10,7 @@ use super::work::Request;
 use super::{Message, Signals};
 use crate::environment::{Environment, Open};
 use crate::error::{backend, is_damaged_page};
+use crate::index;
 use crate::length;
 use crate::options::Durability;
 use crate::reader;
@@ -272,6 +273,10 @@ impl Committer {
                         Err(Failure::Store(error)) if tags::is_damage(&error) => {
                             tracing::warn!(%error, "the log is scanned");
                             tails.1.distrust_runs();
+                            return Err(Failure::Merge);
+                        }
+                        Err(Failure::Store(error)) if index::is_damage_of_versions(&error) => {
+                            tracing::warn!(%error, "the last records of streams are read instead");
                             return Err(Failure::Merge);
                         }
                         Err(Failure::Store(error)) if is_damaged_page(&error) => {

@@ -11,7 +11,7 @@ use super::refused::Refused;
 use super::tag_merging::{Addition, TagMerging};
 use crate::entries;
 use crate::environment::Open;
-use crate::index::{IndexEntry, StreamKey};
+use crate::index::{IndexEntry, LastRecord, StreamKey};
 use crate::log::Pending;
 use crate::record::{self, Kind, Links, Recording, SKIP};
 use crate::streams::{Head, Stream};
@@ -418,9 +418,11 @@ impl<'e> GroupCommit<'e> {
     /// Notes a stream whose last record was just added.
     fn set_head(&mut self, key: StreamKey, head: Head) {
         self.tables.heads.set(key, head);
-        self.added.push(IndexEntry {
-            key,
-            position: self.pending.last(),
-        });
+        let last = self.pending.last();
+        let record = match head.event == last {
+            true => LastRecord::of_event(last, head.state.first, head.state.last),
+            false => LastRecord::at(last),
+        };
+        self.added.push(IndexEntry { key, record });
     }
 }
